@@ -1,0 +1,89 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// The house of docs/design.md: a target imports only targets listed above it. `Tests/HouseTests` holds the
+// imports in Sources to this list; SwiftPM itself refuses cycles.
+
+let package = Package(
+    name: "assay",
+    products: [.executable(name: "assay", targets: ["assay"])],
+    targets: [
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "CShims", dependencies: ["CCurl"], linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "Base"),
+        .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
+        .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
+        .target(name: "YAML", dependencies: ["CYAML", "Base"], linkerSettings: [.linkedLibrary("yaml")]),
+        .target(name: "TOML", dependencies: ["Base"]),
+        .target(name: "KubeCore", dependencies: ["Base"]),
+        .target(name: "KubeClient", dependencies: ["Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore"]),
+        .target(name: "KubeRuntime", dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient"]),
+        .target(name: "EvalModel", dependencies: ["Base"]),
+        .target(name: "EvalFormats", dependencies: ["Base", "YAML", "TOML", "EvalModel"]),
+        .target(name: "Git", dependencies: ["CShims", "Base", "Subprocess"]),
+        .target(
+            name: "SourceSync", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git"]),
+        .target(name: "Artifacts", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "Git"]),
+        .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
+        .target(
+            name: "TrialPods",
+            dependencies: ["CShims", "Base", "Subprocess", "KubeCore", "EvalModel", "EvalFormats", "Git", "AssayAPI"]),
+        .target(
+            name: "Reconcilers",
+            dependencies: [
+                "Base", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
+                "Artifacts", "AssayAPI", "TrialPods",
+            ]),
+        .target(
+            name: "ControlPlane",
+            dependencies: [
+                "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
+            ]),
+        .target(
+            name: "AssayTesting",
+            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime"]),
+        .executableTarget(
+            name: "assay",
+            dependencies: [
+                "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
+                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "AssayAPI", "TrialPods", "Reconcilers",
+                "ControlPlane",
+            ]),
+        .executableTarget(
+            name: "benchmarks",
+            dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "Git", "Artifacts", "EvalModel", "AssayTesting"],
+            path: "Benchmarks"),
+
+        .testTarget(name: "HouseTests", dependencies: ["Base"]),
+        .testTarget(name: "BaseTests", dependencies: ["Base"]),
+        .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
+        .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "HTTPTransport", "AssayTesting"]),
+        .testTarget(name: "YAMLTests", dependencies: ["Base", "YAML"]),
+        .testTarget(name: "TOMLTests", dependencies: ["Base", "TOML"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "KubeClientTests", dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "AssayTesting"]),
+        .testTarget(name: "KubeRuntimeTests", dependencies: ["Base", "KubeCore", "KubeClient", "KubeRuntime", "AssayTesting"]),
+        .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
+        .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
+        .testTarget(name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts"]),
+        .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
+        .testTarget(
+            name: "TrialPodsTests",
+            dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "EvalFormats", "Git", "AssayAPI", "TrialPods"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ReconcilersTests",
+            dependencies: [
+                "Base", "Subprocess", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "Artifacts", "AssayAPI",
+                "TrialPods", "Reconcilers", "ControlPlane", "AssayTesting",
+            ]),
+        .testTarget(
+            name: "ControlPlaneTests",
+            dependencies: ["Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "ControlPlane", "AssayTesting"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),
+    ]
+)

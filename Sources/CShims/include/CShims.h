@@ -1,0 +1,8 @@
+// C that Swift cannot call by itself: variadic functions, and a spawn with the promises that Subprocess makes.
+#ifndef ASSAY_CSHIMS_H
+#define ASSAY_CSHIMS_H
+
+#include "spawn.h"
+#include "curl_setters.h"
+
+#endif

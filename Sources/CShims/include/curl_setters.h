@@ -1,0 +1,3 @@
+#ifndef ASSAY_CURL_SETTERS_H
+#define ASSAY_CURL_SETTERS_H
+#endif
