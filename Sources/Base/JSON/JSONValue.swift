@@ -1,0 +1,176 @@
+/// A JSON document, or a part of one (RFC 8259).
+///
+/// Integers that fit 64 bits stay integers; every other number is a double. Objects are unordered; what is written
+/// (`serialized`) always has its keys sorted, so that equal values give equal bytes.
+public enum JSONValue: Sendable, Hashable {
+    case null
+    case bool(Bool)
+    case int(Int64)
+    case double(Double)
+    case string(String)
+    case array([JSONValue])
+    case object([String: JSONValue])
+}
+
+// MARK: Reading a part
+
+extension JSONValue {
+    public var isNull: Bool { self == .null }
+
+    public var string: String? {
+        if case .string(let s) = self { return s }
+        return nil
+    }
+
+    /// The number, when it is a whole one that fits. `3.0` counts as whole: JSON does not tell it from `3`.
+    public var int: Int? {
+        switch self {
+        case .int(let i): return Int(i)
+        case .double(let d): return Int(exactly: d)
+        default: return nil
+        }
+    }
+
+    public var double: Double? {
+        switch self {
+        case .int(let i): return Double(i)
+        case .double(let d): return d
+        default: return nil
+        }
+    }
+
+    public var bool: Bool? {
+        if case .bool(let b) = self { return b }
+        return nil
+    }
+
+    public var array: [JSONValue]? {
+        if case .array(let a) = self { return a }
+        return nil
+    }
+
+    public var object: [String: JSONValue]? {
+        if case .object(let o) = self { return o }
+        return nil
+    }
+
+    /// The member of an object; nil for everything else. Setting on `null` makes an object; setting on any other
+    /// value that is not an object does nothing; setting nil removes the member.
+    public subscript(key: String) -> JSONValue? {
+        get {
+            if case .object(let o) = self { return o[key] }
+            return nil
+        }
+        set {
+            switch self {
+            case .object(var o):
+                self = .null  // gives up the shared storage, so that the write below happens in place
+                o[key] = newValue
+                self = .object(o)
+            case .null:
+                if let newValue { self = .object([key: newValue]) }
+            default:
+                break
+            }
+        }
+    }
+
+    /// The item of an array; nil when there is none.
+    public subscript(index: Int) -> JSONValue? {
+        if case .array(let a) = self, a.indices.contains(index) { return a[index] }
+        return nil
+    }
+
+    /// The value below object members, `at("spec", "source", "repo")`.
+    public func at(_ path: String...) -> JSONValue? {
+        var value = self
+        for key in path {
+            guard let next = value[key] else { return nil }
+            value = next
+        }
+        return value
+    }
+
+    /// Writes below object members, making objects on the way; nil removes. A value on the way that is not an object
+    /// is replaced by one.
+    public mutating func set(_ path: [String], to newValue: JSONValue?) {
+        set(path[...], to: newValue)
+    }
+
+    private mutating func set(_ path: ArraySlice<String>, to newValue: JSONValue?) {
+        guard let key = path.first else {
+            self = newValue ?? .null
+            return
+        }
+        var members = object ?? [:]
+        if path.count == 1 {
+            members[key] = newValue
+        } else {
+            var child = members[key] ?? .null
+            if child.object == nil {
+                if newValue == nil { return }
+                child = .object([:])
+            }
+            child.set(path.dropFirst(), to: newValue)
+            members[key] = child
+        }
+        self = .object(members)
+    }
+}
+
+// MARK: Literals
+
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral,
+    ExpressibleByStringInterpolation
+{
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int64) { self = .int(value) }
+    public init(floatLiteral value: Double) { self = .double(value) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        self = .object(Dictionary(elements, uniquingKeysWith: { _, last in last }))
+    }
+    public init(nilLiteral: ()) { self = .null }
+}
+
+extension JSONValue {
+    public init(_ value: Int) { self = .int(Int64(value)) }
+}
+
+// MARK: Text
+
+extension JSONValue {
+    /// Reads one document; throws on anything after it, on bad UTF-8, and on nesting deeper than `JSONReader.maximumDepth`.
+    /// Of a repeated key the last value counts.
+    public init(parsing bytes: some Collection<UInt8>) throws(JSONSyntaxError) {
+        var parser = JSONReader(Array(bytes))
+        self = try parser.document(duplicates: nil)
+    }
+
+    public init(parsing text: String) throws(JSONSyntaxError) {
+        try self.init(parsing: Array(text.utf8))
+    }
+
+    /// As `init(parsing:)`, and names the path of every repeated key, as `spec.color`, in order of appearance.
+    public static func parseReportingDuplicates(
+        _ bytes: [UInt8]
+    ) throws(JSONSyntaxError) -> (value: JSONValue, duplicates: [String]) {
+        let found = JSONReader.Duplicates()
+        var parser = JSONReader(bytes)
+        let value = try parser.document(duplicates: found)
+        return (value, found.paths)
+    }
+
+    /// UTF-8 JSON with sorted keys; `pretty` indents by two spaces and ends without a newline.
+    /// Numbers that JSON cannot say (infinities, NaN) are written as `null`.
+    public func serialized(pretty: Bool = false) -> [UInt8] {
+        var writer = JSONWriter(pretty: pretty)
+        writer.write(self)
+        return writer.bytes
+    }
+
+    /// The compact serialization as a string.
+    public var text: String { String(decoding: serialized(), as: UTF8.self) }
+}

@@ -1,0 +1,104 @@
+import Glibc
+
+/// Structured log lines on standard error: one JSON object a line, or text for a person.
+///
+/// A line carries the time, the level, the component, the message and fields (the object's key, the trial). Values are
+/// whatever the caller passes: secrets must not be among them.
+public struct Log: Sendable {
+    public enum Level: Int, Sendable, Comparable, CaseIterable {
+        case debug, info, warning, error
+        public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
+        public var name: String { String(describing: self) }
+    }
+
+    public enum Format: Sendable { case json, text }
+
+    /// Where lines go. One destination is shared by a process's logs.
+    public struct Destination: Sendable {
+        public let minimum: Level
+        public let format: Format
+        public let write: @Sendable ([UInt8]) -> Void
+
+        public init(minimum: Level, format: Format, write: @escaping @Sendable ([UInt8]) -> Void) {
+            self.minimum = minimum
+            self.format = format
+            self.write = write
+        }
+
+        public static func standardError(minimum: Level, format: Format) -> Destination {
+            Destination(minimum: minimum, format: format) { line in
+                // One write a line: lines of several threads do not mix.
+                line.withUnsafeBytes { _ = Glibc.write(2, $0.baseAddress, $0.count) }
+            }
+        }
+
+        public static let none = Destination(minimum: .error, format: .text) { _ in }
+    }
+
+    private let component: String
+    private let fields: [String: JSONValue]
+    private let destination: Destination?
+
+    /// Without a destination, lines go to the one that `bootstrap` set.
+    public init(_ component: String, destination: Destination? = nil) {
+        self.init(component: component, fields: [:], destination: destination)
+    }
+
+    private init(component: String, fields: [String: JSONValue], destination: Destination?) {
+        self.component = component
+        self.fields = fields
+        self.destination = destination
+    }
+
+    /// Sets the process's destination; called once, by the executable, before anything logs.
+    public static func bootstrap(_ destination: Destination) { shared.withLock { $0 = destination } }
+
+    private static let shared = Locked(Destination.standardError(minimum: .info, format: .text))
+
+    /// The same log with more fields on every line.
+    public func with(_ more: [String: JSONValue]) -> Log {
+        Log(component: component, fields: fields.merging(more) { $1 }, destination: destination)
+    }
+
+    public func debug(_ message: @autoclosure () -> String, _ fields: [String: JSONValue] = [:]) { line(.debug, message, fields) }
+    public func info(_ message: @autoclosure () -> String, _ fields: [String: JSONValue] = [:]) { line(.info, message, fields) }
+    public func warning(_ message: @autoclosure () -> String, _ fields: [String: JSONValue] = [:]) { line(.warning, message, fields) }
+    public func error(_ message: @autoclosure () -> String, _ fields: [String: JSONValue] = [:]) { line(.error, message, fields) }
+
+    private func line(_ level: Level, _ message: () -> String, _ more: [String: JSONValue]) {
+        let destination = destination ?? Self.shared.withLock { $0 }
+        guard level >= destination.minimum else { return }
+        let all = fields.merging(more) { $1 }
+        let now = SystemTime().now()
+        switch destination.format {
+        case .json:
+            var object = all
+            object["ts"] = .string(now.rfc3339Millis)
+            object["level"] = .string(level.name)
+            object["logger"] = .string(component)
+            object["msg"] = .string(message())
+            destination.write(JSONValue.object(object).serialized() + [0x0A])
+        case .text:
+            var text = "\(now.rfc3339Millis) \(level.name.uppercased()) \(component): \(message())"
+            for (key, value) in all.sorted(by: { $0.key < $1.key }) { text += " \(key)=\(value.string ?? value.text)" }
+            destination.write(Array((text.replacingControls + "\n").utf8))
+        }
+    }
+}
+
+extension String {
+    /// Control characters replaced, so that text from outside can't move a terminal's cursor (CVE-2021-25743).
+    public var replacingControls: String {
+        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) }) else { return self }
+        var out = ""
+        for scalar in unicodeScalars {
+            switch scalar.value {
+            case 0x09: out += " "
+            case 0x0A: out += "\\n"
+            case 0..<0x20, 0x7F..<0xA0: out += "\\x" + hex([UInt8(truncatingIfNeeded: scalar.value)])
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
+    }
+}
