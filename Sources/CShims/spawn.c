@@ -104,3 +104,24 @@ int assay_reap(int pidfd, int *exit_code, int *signal_number) {
     *signal_number = info.si_code == CLD_EXITED ? 0 : info.si_status;
     return 0;
 }
+
+ssize_t assay_write_nosigpipe(int fd, const void *bytes, size_t count) {
+    // A pipe has no MSG_NOSIGNAL: block the signal for this thread, write, and take a pending one away again.
+    sigset_t pipe_only, previous, pending;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    int was_pending = sigismember(&pending, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &previous);
+    ssize_t n = write(fd, bytes, count);
+    int e = errno;
+    if (n < 0 && e == EPIPE && !was_pending) {
+        struct timespec none = {0, 0};
+        while (sigtimedwait(&pipe_only, NULL, &none) < 0 && errno == EINTR) {}
+    }
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    errno = e;
+    return n;
+}
+
+int assay_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC) == 0 ? 0 : -errno; }

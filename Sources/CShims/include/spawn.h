@@ -21,4 +21,10 @@ pid_t assay_spawn(const struct assay_spawn_request *request, int *pidfd);
 /// waitid(P_PIDFD): reaps the child. Returns 0 and stores the code (exited) or the signal number; -EAGAIN while it runs; -errno.
 int assay_reap(int pidfd, int *exit_code, int *signal_number);
 
+/// write(2) on a pipe without the SIGPIPE that a closed reader raises; -1 with errno EPIPE instead.
+ssize_t assay_write_nosigpipe(int fd, const void *bytes, size_t count);
+
+/// pipe2(2) with O_CLOEXEC: 0, or -errno.
+int assay_pipe(int fds[2]);
+
 #endif

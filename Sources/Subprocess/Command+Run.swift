@@ -1,0 +1,54 @@
+import Base
+import Dispatch
+import Glibc
+
+extension Command {
+    /// Runs to the end and returns what it wrote. The exit status is the caller's to judge.
+    ///
+    /// When the task is cancelled the whole process group is killed, and `CancellationError` is thrown once it is gone.
+    public func run() async throws -> CommandResult {
+        let out = Collected(limit: outputLimit)
+        let err = Collected(limit: outputLimit)
+        try Task.checkCancellation()
+        let running = try RunningCommand.start(self, onStdout: out.append, onStderr: err.append)
+        let timedOut = Locked(false)
+        let timer = deadlineSeconds.map { seconds in
+            let timer = DispatchSource.makeTimerSource(queue: .global())
+            timer.schedule(deadline: .now() + seconds)
+            timer.setEventHandler {
+                timedOut.withLock { $0 = true }
+                running.signal(SIGKILL)
+            }
+            timer.activate()
+            return timer
+        }
+        let exit = await withTaskCancellationHandler {
+            await running.wait()
+        } onCancel: {
+            running.signal(SIGKILL)
+        }
+        timer?.cancel()
+        try Task.checkCancellation()
+        let (stdout, outCut) = out.take()
+        let (stderr, errCut) = err.take()
+        return CommandResult(
+            exit: exit, stdout: stdout, stderr: stderr, timedOut: timedOut.withLock { $0 }, truncated: outCut || errCut)
+    }
+}
+
+private final class Collected: Sendable {
+    private let limit: Int
+    private let state = Locked((bytes: [UInt8](), cut: false))
+
+    init(limit: Int) { self.limit = limit }
+
+    @Sendable func append(_ chunk: [UInt8]) {
+        state.withLock { state in
+            let room = limit - state.bytes.count
+            state.bytes.append(contentsOf: chunk.prefix(max(0, room)))
+            if chunk.count > room { state.cut = true }
+        }
+    }
+
+    func take() -> ([UInt8], Bool) { state.withLock { ($0.bytes, $0.cut) } }
+}
