@@ -85,5 +85,6 @@ public enum Base64 {
 
     public struct CorruptInput: Error, Sendable, Equatable {
         public let offset: Int
+        public init(offset: Int) { self.offset = offset }
     }
 }

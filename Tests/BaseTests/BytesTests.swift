@@ -1,0 +1,116 @@
+import Base
+import Testing
+
+@Suite struct BytesTests {
+    @Test("SHA-256 of FIPS 180-4's examples", arguments: [
+        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"),
+    ])
+    func sha256(text: String, digest: String) {
+        #expect(SHA256.hex(of: Array(text.utf8)) == digest)
+    }
+
+    @Test func sha256InPieces() {
+        let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        var hash = SHA256()
+        var at = 0
+        for size in sequence(first: 1, next: { $0 + 7 }) {
+            guard at < bytes.count else { break }
+            hash.update(bytes[at..<min(at + size, bytes.count)])
+            at += size
+        }
+        #expect(hash.hexDigest() == SHA256.hex(of: bytes))
+        #expect(SHA256.hex(of: [UInt8](repeating: 0x61, count: 1_000_000)) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+    }
+
+    @Test("Base64 of RFC 4648's examples", arguments: [
+        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
+    ])
+    func base64(text: String, encoded: String) throws {
+        #expect(Base64.encode(Array(text.utf8)) == encoded)
+        #expect(try Base64.decode(encoded).get() == Array(text.utf8))
+    }
+
+    @Test("Base64 that is not", arguments: [("%%%", 0), ("Zg=", 3), ("Zg==x", 4), ("Z", 1), ("Z===", 1)])
+    func notBase64(text: String, offset: Int) {
+        #expect(Base64.decode(text) == .failure(Base64.CorruptInput(offset: offset)))
+    }
+
+    @Test func base64Lines() throws {
+        let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0) }
+        let lines = Base64.encodeBytes(bytes, lineLength: 76)
+        #expect(lines.split(separator: 0x0A).allSatisfy { $0.count <= 76 })
+        #expect(lines.last == 0x0A)
+        #expect(try Base64.decode(lines).get() == bytes)
+    }
+
+    @Test("times read and write", arguments: [
+        ("2026-01-02T03:04:05Z", 1_767_323_045, "2026-01-02T03:04:05Z"),
+        ("2026-01-02T03:04:05.5+01:30", 1_767_317_645, "2026-01-02T01:34:05.500Z"),
+        ("1969-12-31T23:59:59Z", -1, "1969-12-31T23:59:59Z"),
+        ("2024-02-29T00:00:00Z", 1_709_164_800, "2024-02-29T00:00:00Z"),
+    ])
+    func times(text: String, seconds: Int64, written: String) throws {
+        let time = try #require(Timestamp(rfc3339: text))
+        #expect(time.seconds == seconds)
+        #expect(time.description == written)
+    }
+
+    @Test("what is no time", arguments: ["yesterday", "2026-02-29T00:00:00Z", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05", "2026-13-01T00:00:00Z"])
+    func notTimes(text: String) { #expect(Timestamp(rfc3339: text) == nil) }
+
+    @Test func secretsAreReplacedEvenAcrossChunks() {
+        let redactor = Redactor(secrets: ["sup3rsecret", "sup3rsecret-longer", "short"])
+        #expect(redactor.tooShort == 1)
+        let text = Array("a sup3rsecret b sup3rsecret-longer c sup3rsecre short".utf8)
+        let wanted = "a [redacted] b [redacted] c sup3rsecre short"
+        #expect(String(decoding: redactor.redact(text).bytes, as: UTF8.self) == wanted)
+        for cut in 0...text.count {
+            var stream = Redactor.Stream(redactor)
+            let out = stream.append(text[..<cut]) + stream.append(text[cut...]) + stream.finish()
+            #expect(String(decoding: out, as: UTF8.self) == wanted)
+            #expect(stream.count == 2)
+        }
+    }
+
+    @Test func logLinesCarryFieldsAndNoControls() throws {
+        let lines = Locked<[String]>([])
+        let log = Log("test", destination: .init(minimum: .info, format: .json) { line in
+            lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+        })
+        log.with(["object": "ns/name"]).info("hello", ["n": 1])
+        log.debug("not written")
+        let line = try #require(lines.withLock { $0.first })
+        let value = try JSONValue(parsing: line)
+        #expect(value["msg"] == "hello" && value["object"] == "ns/name" && value["n"] == 1 && value["logger"] == "test")
+        #expect(lines.withLock { $0.count } == 1)
+        #expect("a\u{1B}[2Jb\n".replacingControls == "a\\x1b[2Jb\\n")
+    }
+
+    @Test func metricsAsPrometheusText() {
+        let registry = MetricsRegistry()
+        registry.counter("c_total", help: "Counts.").add(2, ["kind": "a\"b"])
+        registry.gauge("g", help: "Level.").set(1.5)
+        let h = registry.histogram("h_seconds", help: "Times.", bounds: [0.1, 1])
+        h.observe(0.05)
+        h.observe(5)
+        #expect(registry.prometheusText() == """
+            # HELP c_total Counts.
+            # TYPE c_total counter
+            c_total{kind="a\\"b"} 2
+            # HELP g Level.
+            # TYPE g gauge
+            g 1.5
+            # HELP h_seconds Times.
+            # TYPE h_seconds histogram
+            h_seconds_bucket{le="0.1"} 1
+            h_seconds_bucket{le="1"} 1
+            h_seconds_bucket{le="+Inf"} 2
+            h_seconds_sum 5.05
+            h_seconds_count 2
+
+            """)
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Testing
+
+/// The direction of the house: a target imports only what stands above it. SwiftPM refuses cycles and, with
+/// `--explicit-target-dependency-import-check error`, undeclared imports; that the declarations themselves follow the
+/// order is checked here.
+@Suite struct DirectionTests {
+    /// From the top of the house to the bottom, as in docs/design.md.
+    static let order = [
+        "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
+        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "AssayAPI", "TrialPods", "Reconcilers", "ControlPlane",
+        "AssayTesting", "assay",
+    ]
+    static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "Sources")
+
+    /// What each target's files import of the house.
+    static func imports() throws -> [String: Set<String>] {
+        var found: [String: Set<String>] = [:]
+        for target in try FileManager.default.contentsOfDirectory(atPath: sources.path) {
+            var names = Set<String>()
+            let files = FileManager.default.enumerator(atPath: sources.appending(path: target).path)
+            while let file = files?.nextObject() as? String {
+                guard file.hasSuffix(".swift") else { continue }
+                let text = try String(contentsOf: sources.appending(path: target).appending(path: file), encoding: .utf8)
+                for line in text.split(separator: "\n") {
+                    let words = line.split(separator: " ")
+                    guard let i = words.firstIndex(of: "import"), words[..<i].allSatisfy({ $0.hasPrefix("@") || $0 == "public" || $0 == "internal" }),
+                        let module = words[(i + 1)...].last
+                    else { continue }
+                    names.insert(String(module.split(separator: ".")[0]))
+                }
+            }
+            found[target] = names
+        }
+        return found
+    }
+
+    @Test func everyTargetHasItsPlace() throws {
+        #expect(Set(try Self.imports().keys) == Set(Self.order))
+    }
+
+    @Test func noTargetImportsDownwards() throws {
+        let place = Dictionary(uniqueKeysWithValues: Self.order.enumerated().map { ($1, $0) })
+        for (target, names) in try Self.imports() {
+            for name in names {
+                guard let above = place[name], let own = place[target] else { continue }
+                #expect(above < own, "\(target) imports \(name), which stands below it")
+            }
+        }
+    }
+
+    @Test func theControlPlaneKnowsNoReconciler() throws {
+        let names = try #require(try Self.imports()["ControlPlane"])
+        #expect(names.isDisjoint(with: ["Reconcilers", "AssayAPI", "TrialPods", "Artifacts", "EvalModel"]))
+    }
+
+    @Test func onlyTestsImportTheTestingKit() throws {
+        for (target, names) in try Self.imports() where target != "AssayTesting" { #expect(!names.contains("AssayTesting")) }
+    }
+}
