@@ -1,0 +1,91 @@
+/// A way to sum rewards up in one figure.
+public enum MetricType: String, Sendable, Hashable, Codable, CaseIterable {
+    case mean
+    case min
+    case max
+    case sum
+}
+
+/// The running totals of a set of trials: of a job, or of one agent in it.
+///
+/// Each trial is added exactly once, by whoever counts it; the totals need no list of trials, so the status stays small.
+public struct Aggregate: Sendable, Hashable, Codable {
+    /// Trials that ended without an error that takes the verdict away.
+    public var completed = 0
+    /// Trials that an agent or verifier error ended.
+    public var failed = 0
+    /// Trials that were lost to something that is not the agent's doing.
+    public var infrastructure = 0
+    /// Trials that were cancelled or never run.
+    public var skipped = 0
+    public var passes = 0
+    /// How many rewards the figures below are taken over.
+    public var rewards = 0
+    public var rewardSum = 0.0
+    public var rewardMin: Double?
+    public var rewardMax: Double?
+    /// The sum of the known costs; nil while none is known.
+    public var cost: Double?
+
+    public init() {}
+
+    /// The trials that were added.
+    public var total: Int { completed + failed + infrastructure + skipped }
+
+    /// The share of passes among the trials that say something about the agent; nil while there is none.
+    ///
+    /// passes / (total - infrastructure - skipped): an agent that times out does not raise it.
+    public var passRate: Double? {
+        let counted = total - infrastructure - skipped
+        return counted > 0 ? Double(passes) / Double(counted) : nil
+    }
+
+    /// The mean over the rewards that were produced; nil while there is none.
+    public var meanReward: Double? { rewards > 0 ? rewardSum / Double(rewards) : nil }
+
+    /// A metric over the rewards that were produced; nil while there is none.
+    public func metric(_ type: MetricType) -> Double? {
+        guard rewards > 0 else { return nil }
+        return switch type {
+        case .mean: meanReward
+        case .min: rewardMin
+        case .max: rewardMax
+        case .sum: rewardSum
+        }
+    }
+
+    /// Adds one trial.
+    public mutating func add(_ outcome: TrialOutcome) {
+        switch outcome.outcomeClass {
+        case .completed:
+            completed += 1
+            if let reward = outcome.reward { add(reward: reward.value) }
+            if outcome.isPass { passes += 1 }
+        case .failed: failed += 1
+        case .infrastructure: infrastructure += 1
+        case .skipped: skipped += 1
+        }
+        if let more = outcome.cost { cost = (cost ?? 0) + more }
+    }
+
+    private mutating func add(reward: Double) {
+        rewards += 1
+        rewardSum += reward
+        rewardMin = Swift.min(rewardMin ?? reward, reward)
+        rewardMax = Swift.max(rewardMax ?? reward, reward)
+    }
+
+    /// Adds the trials of another set that has none in common with this one.
+    public mutating func merge(_ other: Aggregate) {
+        completed += other.completed
+        failed += other.failed
+        infrastructure += other.infrastructure
+        skipped += other.skipped
+        passes += other.passes
+        rewards += other.rewards
+        rewardSum += other.rewardSum
+        if let low = other.rewardMin { rewardMin = Swift.min(rewardMin ?? low, low) }
+        if let high = other.rewardMax { rewardMax = Swift.max(rewardMax ?? high, high) }
+        if let more = other.cost { cost = (cost ?? 0) + more }
+    }
+}

@@ -1,0 +1,89 @@
+/// Why a trial has no reward, or what else went wrong with it. The raw values are part of the contract (DESIGN section 3).
+public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
+    case environmentBuildFailed = "environment_build_failed"
+    case environmentBuildTimeout = "environment_build_timeout"
+    case environmentImagePullFailed = "environment_image_pull_failed"
+    case environmentStartFailed = "environment_start_failed"
+    case environmentResourceAllocationFailed = "environment_resource_allocation_failed"
+    case agentInstallFailed = "agent_install_failed"
+    case agentInstallTimeout = "agent_install_timeout"
+    case agentExecutionFailed = "agent_execution_failed"
+    case agentExecutionTimeout = "agent_execution_timeout"
+    case verifierFailed = "verifier_failed"
+    case verifierTimeout = "verifier_timeout"
+    case verifierRewardMissing = "verifier_reward_missing"
+    case verifierRewardInvalid = "verifier_reward_invalid"
+    case environmentTeardownFailed = "environment_teardown_failed"
+    case taskInvalid = "task_invalid"
+    case taskNotFound = "task_not_found"
+    case internalError = "internal_error"
+    case sourceSyncFailed = "source_sync_failed"
+    case fixtureMismatch = "fixture_mismatch"
+    case artifactTruncated = "artifact_truncated"
+    case cancelled = "cancelled"
+    case environmentNodeLost = "environment_node_lost"
+    case environmentEvicted = "environment_evicted"
+
+    /// What an error means for the score and for a retry.
+    public enum Consequence: Sendable, Hashable {
+        /// A result of the agent or of its verification: it counts against the pass rate and is not retried.
+        case outcome
+        /// The machinery failed: it never scores, and another try may succeed.
+        case infrastructure
+        /// The input is wrong: it never scores, and another try would fail alike.
+        case input
+        /// Somebody stopped the trial: it never scores and counts as skipped.
+        case cancelled
+        /// Said beside a verdict that stands.
+        case advisory
+    }
+
+    public var consequence: Consequence {
+        switch self {
+        case .agentInstallFailed, .agentInstallTimeout, .agentExecutionFailed, .agentExecutionTimeout,
+            .verifierFailed, .verifierTimeout, .verifierRewardMissing, .verifierRewardInvalid:
+            .outcome
+        case .environmentBuildFailed, .environmentBuildTimeout, .environmentImagePullFailed, .environmentStartFailed,
+            .environmentResourceAllocationFailed, .internalError, .sourceSyncFailed, .environmentNodeLost,
+            .environmentEvicted:
+            .infrastructure
+        case .taskInvalid, .taskNotFound, .fixtureMismatch:
+            .input
+        case .cancelled:
+            .cancelled
+        case .environmentTeardownFailed, .artifactTruncated:
+            .advisory
+        }
+    }
+
+    /// Whether the trial is left out of the pass rate as a failure that is not the agent's.
+    public var isInfrastructure: Bool {
+        switch consequence {
+        case .infrastructure, .input: true
+        case .outcome, .cancelled, .advisory: false
+        }
+    }
+
+    /// Whether another try is worth making.
+    public var isRetryable: Bool { consequence == .infrastructure }
+
+    /// Whether the verdict (a reward) stands in spite of the error.
+    public var isAdvisory: Bool { consequence == .advisory }
+}
+
+/// A typed error of a trial.
+public struct TrialError: Error, Sendable, Hashable, Codable, CustomStringConvertible {
+    public var type: TrialErrorType
+    /// What, where and what to do; for people.
+    public var message: String
+
+    public init(_ type: TrialErrorType, _ message: String) {
+        self.type = type
+        self.message = message
+    }
+
+    public var isInfrastructure: Bool { type.isInfrastructure }
+    public var isRetryable: Bool { type.isRetryable }
+
+    public var description: String { "\(type.rawValue): \(message)" }
+}
