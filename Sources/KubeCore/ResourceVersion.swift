@@ -1,0 +1,26 @@
+/// A resource version that can be ordered against others of the same resource.
+///
+/// By KEP-5504 versions are decimals of any length and compare as numbers: the longer is newer, equal
+/// lengths compare digit by digit. `0` means "any" in requests and is not a version; neither is anything else than a
+/// decimal without leading zeros.
+public struct ResourceVersion: Hashable, Sendable, Comparable {
+    /// As the server sent it.
+    public let text: String
+
+    /// Nil unless `text` is a decimal greater than zero without leading zeros.
+    public init?(_ text: String) {
+        guard let first = text.utf8.first, first != UInt8(ascii: "0") else { return nil }
+        guard text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else { return nil }
+        self.text = text
+    }
+
+    public static func < (a: ResourceVersion, b: ResourceVersion) -> Bool {
+        let (left, right) = (a.text.utf8, b.text.utf8)
+        if left.count != right.count { return left.count < right.count }
+        return left.lexicographicallyPrecedes(right)
+    }
+}
+
+extension ResourceVersion: CustomStringConvertible {
+    public var description: String { text }
+}
