@@ -1,0 +1,148 @@
+import Base
+import EvalModel
+
+/// What the planner knows of one trial pod: who it is, and how far it is.
+public struct PlannedPod: Sendable, Hashable {
+    public enum Stage: Sendable, Hashable {
+        /// Its containers have not ended, or their end is not known yet.
+        case active
+        /// It has ended, with this error or with a verdict; `at` by the node's clock.
+        case ended(TrialErrorType?, at: Timestamp)
+    }
+
+    public var name: String
+    public var index: Int
+    public var retry: Int
+    public var stage: Stage
+    /// It still carries the finalizer: its outcome may not be counted yet.
+    public var isTracked: Bool
+    public var isDeleting: Bool
+    /// It is kept for a person to look at, and has been counted.
+    public var isPreserved: Bool
+
+    public init(
+        name: String, index: Int, retry: Int, stage: Stage, isTracked: Bool = true, isDeleting: Bool = false,
+        isPreserved: Bool = false
+    ) {
+        self.name = name
+        self.index = index
+        self.retry = retry
+        self.stage = stage
+        self.isTracked = isTracked
+        self.isDeleting = isDeleting
+        self.isPreserved = isPreserved
+    }
+}
+
+/// What to do next for a job's trials.
+public struct TrialPlan: Sendable, Hashable {
+    public struct Creation: Sendable, Hashable {
+        public var index: Int
+        public var retry: Int
+        public init(index: Int, retry: Int) {
+            self.index = index
+            self.retry = retry
+        }
+    }
+
+    /// Pods whose outcome is to be recorded, then counted.
+    public var record: [String] = []
+    /// Failed pods to be kept as `retries/<n>` before their successor is created.
+    public var keepFailed: [String] = []
+    /// Pods to create, successors first, then new trials in index order.
+    public var create: [Creation] = []
+    /// Pods whose trial is counted, or taken over by a successor: finalizer off, then deleted or preserved.
+    public var release: [String] = []
+    /// Pods to stop: the job is being cancelled or deleted.
+    public var stop: [String] = []
+    /// The earliest moment at which time alone changes the plan.
+    public var wakeAt: Timestamp?
+    /// Trials whose containers run or are about to.
+    public var running = 0
+    /// Nothing is left to run, to record or to release.
+    public var isFinished = false
+}
+
+/// Decides what happens next to a job's trials from what is there now. Pure: the same state gives the same plan, so a
+/// plan that was carried out in part is continued by the next one.
+public struct TrialPlanner: Sendable {
+    public var total: Int
+    public var parallelism: Int
+    public var retry: RetryPolicy
+    /// Indexes that are in the status.
+    public var counted: TrialIndexSet
+    /// Indexes that are recorded but not in the status yet, and those that need no pod (their task is invalid).
+    public var settled: TrialIndexSet
+    /// No new trials; those that run may finish.
+    public var isSuspended: Bool
+    /// No new trials, and those that run are stopped.
+    public var isStopping: Bool
+    /// How many more trials may start before the artifact remote must confirm some; nil for no bound.
+    public var uncountedRoom: Int?
+
+    public init(
+        total: Int, parallelism: Int, retry: RetryPolicy, counted: TrialIndexSet, settled: TrialIndexSet = TrialIndexSet(),
+        isSuspended: Bool = false, isStopping: Bool = false, uncountedRoom: Int? = nil
+    ) {
+        self.total = total
+        self.parallelism = parallelism
+        self.retry = retry
+        self.counted = counted
+        self.settled = settled
+        self.isSuspended = isSuspended
+        self.isStopping = isStopping
+        self.uncountedRoom = uncountedRoom
+    }
+
+    public func plan(pods: [PlannedPod], now: Timestamp) -> TrialPlan {
+        var plan = TrialPlan()
+        let newest = Dictionary(pods.map { ($0.index, $0.retry) }, uniquingKeysWith: max)
+        /// Indexes that have a pod which stands for them.
+        var occupied = TrialIndexSet()
+
+        for pod in pods.sorted(by: { ($0.index, $0.retry) < ($1.index, $1.retry) }) {
+            if pod.stage == .active { plan.running += 1 }
+            if counted.contains(pod.index) || pod.retry < newest[pod.index] ?? 0 {
+                if pod.isTracked || !(pod.isDeleting || pod.isPreserved) { plan.release.append(pod.name) }
+                continue
+            }
+            guard pod.isTracked else { continue }  // let go of before it was counted: as if it were not there
+            occupied.insert(pod.index)
+            switch pod.stage {
+            case .active:
+                if isStopping, !pod.isDeleting { plan.stop.append(pod.name) }
+            case .ended(let error, let endedAt):
+                if let error, !isStopping, case .retry(let delay) = retry.decision(afterTries: pod.retry + 1, error: error) {
+                    successor(of: pod, at: endedAt.adding(seconds: Double(delay) / 1000), now: now, &plan)
+                } else {
+                    plan.record.append(pod.name)
+                }
+            }
+        }
+
+        var free = max(0, parallelism - plan.running - plan.create.count)
+        if let uncountedRoom { free = min(free, uncountedRoom) }
+        let taken = counted.union(settled).union(occupied)
+        if !isSuspended, !isStopping, free > 0 {
+            var from = 0
+            while free > 0, let index = taken.firstMissing(from: from, below: total) {
+                plan.create.append(.init(index: index, retry: 0))
+                from = index + 1
+                free -= 1
+            }
+        }
+        let anythingLeft = taken.firstMissing(below: total) != nil && !isStopping
+        plan.isFinished = !anythingLeft && pods.allSatisfy { !$0.isTracked } && settled.allSatisfy(counted.contains)
+        return plan
+    }
+
+    private func successor(of pod: PlannedPod, at time: Timestamp, now: Timestamp, _ plan: inout TrialPlan) {
+        if isSuspended { return }  // it keeps its place until the job goes on
+        if time <= now {
+            plan.keepFailed.append(pod.name)
+            plan.create.append(.init(index: pod.index, retry: pod.retry + 1))
+        } else {
+            plan.wakeAt = min(plan.wakeAt ?? time, time)
+        }
+    }
+}
