@@ -1,0 +1,80 @@
+/// One request. `http` and `https` only; redirects are reported, never followed.
+public struct HTTPRequest: Sendable {
+    /// Upper case.
+    public var method: String
+    /// Absolute, already percent-encoded, without user information.
+    public var url: String
+    public var headers: HTTPHeaders
+    public var body: [UInt8]?
+    public var timeouts: HTTPTimeouts
+    public var tls: TLSOptions
+    public var proxy: HTTPProxy
+
+    public init(
+        method: String = "GET", url: String, headers: HTTPHeaders = [:], body: [UInt8]? = nil,
+        timeouts: HTTPTimeouts = HTTPTimeouts(), tls: TLSOptions = TLSOptions(), proxy: HTTPProxy = .environment
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeouts = timeouts
+        self.tls = tls
+        self.proxy = proxy
+    }
+}
+
+/// How long a request may take, in seconds. Nil means without bound.
+public struct HTTPTimeouts: Sendable, Hashable {
+    /// Name resolution, connection and TLS handshake together.
+    public var connect: Double
+    /// From the start of the request to the last byte of the body.
+    public var total: Double?
+    /// Without a byte in either direction. Stands still while the consumer of the body is the slow one.
+    public var idle: Double?
+
+    public init(connect: Double = 10, total: Double? = nil, idle: Double? = nil) {
+        self.connect = connect
+        self.total = total
+        self.idle = idle
+    }
+}
+
+/// Whom to trust, and who we are. TLS 1.2 or newer.
+public struct TLSOptions: Sendable, Hashable {
+    /// Where PEM comes from. A file is read again for each new connection, so that rotation needs no restart.
+    public enum PEM: Sendable, Hashable {
+        case file(String)
+        case data([UInt8])
+    }
+
+    /// The only authorities to trust; nil trusts the system's.
+    public var authorities: PEM?
+    public var clientCertificate: PEM?
+    /// Not encrypted.
+    public var clientKey: PEM?
+    /// The name that the certificate must have, and that is sent as SNI, when it is not the host of the URL.
+    public var serverName: String?
+    /// Trusts any certificate. For experiments.
+    public var insecure: Bool
+
+    public init(
+        authorities: PEM? = nil, clientCertificate: PEM? = nil, clientKey: PEM? = nil, serverName: String? = nil,
+        insecure: Bool = false
+    ) {
+        self.authorities = authorities
+        self.clientCertificate = clientCertificate
+        self.clientKey = clientKey
+        self.serverName = serverName
+        self.insecure = insecure
+    }
+}
+
+/// How to reach the host. Loopback addresses never go through a proxy.
+public enum HTTPProxy: Sendable, Hashable {
+    /// `http_proxy` (lower case only), `https_proxy`, `all_proxy` and `no_proxy`, as curl reads them.
+    case environment
+    case none
+    /// For example `http://proxy:3128` or `socks5h://proxy:1080`.
+    case url(String)
+}
