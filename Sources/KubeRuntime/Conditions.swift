@@ -1,0 +1,53 @@
+import Base
+import KubeCore
+
+/// The conditions of one object's status, and the rules by which they change.
+///
+/// A condition's transition time changes with its status only. A condition of negative polarity (`Stalled`, `Failed`) is
+/// present only while it is true. The order is that of first appearance, so that a status does not change without cause.
+public struct Conditions: Sendable, Hashable {
+    public private(set) var all: [Condition]
+
+    public init(_ conditions: [Condition] = []) { all = conditions }
+
+    public subscript(type: String) -> Condition? { all.first { $0.type == type } }
+
+    public func isTrue(_ type: String) -> Bool { self[type]?.isTrue ?? false }
+
+    /// Sets a condition. True when anything of it changed.
+    @discardableResult
+    public mutating func set(
+        _ type: String, _ status: Condition.Status, reason: String, message: String = "",
+        observedGeneration: Int? = nil, now: Timestamp
+    ) -> Bool {
+        var new = Condition(
+            type: type, status: status, reason: reason, message: message, lastTransitionTime: now,
+            observedGeneration: observedGeneration)
+        guard let at = all.firstIndex(where: { $0.type == type }) else {
+            all.append(new)
+            return true
+        }
+        if all[at].status == new.status { new.lastTransitionTime = all[at].lastTransitionTime ?? now }
+        guard all[at] != new else { return false }
+        all[at] = new
+        return true
+    }
+
+    /// Sets or, when `isTrue` is false, removes a condition of negative polarity. True when anything changed.
+    @discardableResult
+    public mutating func setNegative(
+        _ type: String, _ isTrue: Bool, reason: String, message: String = "", observedGeneration: Int? = nil,
+        now: Timestamp
+    ) -> Bool {
+        guard isTrue else { return remove(type) }
+        return set(type, .yes, reason: reason, message: message, observedGeneration: observedGeneration, now: now)
+    }
+
+    /// True when there was one.
+    @discardableResult
+    public mutating func remove(_ type: String) -> Bool {
+        guard let at = all.firstIndex(where: { $0.type == type }) else { return false }
+        all.remove(at: at)
+        return true
+    }
+}

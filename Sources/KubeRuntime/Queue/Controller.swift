@@ -1,0 +1,140 @@
+import Base
+
+/// How a reconcile of one key ended. There is one way each, so that nothing can contradict itself.
+public enum ReconcileOutcome: Sendable {
+    /// Nothing more to do until something changes.
+    case done
+    /// Look again after this many seconds, or earlier when something changes.
+    case requeue(afterSeconds: Double)
+    /// It failed: try again after the key's backoff.
+    case retry(any Error)
+}
+
+/// Workers that take keys from a queue and reconcile them.
+///
+/// - Guarantees: one worker per key; every added key is reconciled at least once after it was added, unless the controller
+///   stops; a failed key is tried again after 5 ms doubling to 1000 s, which a success forgets.
+/// - Assumptions: `reconcile` is level-based (it looks at the present state, whatever woke it) and returns in bounded time.
+/// - Recovery: what a stop leaves undone is found again by the next start's lists.
+public final class Controller<Key: Hashable & Sendable>: Sendable {
+    public typealias Reconcile = @Sendable (Key) async -> ReconcileOutcome
+
+    public let name: String
+    public let queue: WorkQueue<Key>
+    private let workers: Int
+    private let time: any TimeSource
+    private let log: Log
+    private let metrics: ControllerMetrics?
+    private let reconcile: Reconcile
+
+    /// - Parameters:
+    ///   - name: for logs and metrics.
+    ///   - workers: how many keys may be reconciled at once.
+    public init(
+        name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: KeyBackoff = KeyBackoff(),
+        metrics: MetricsRegistry? = nil, log: Log? = nil, reconcile: @escaping Reconcile
+    ) {
+        self.name = name
+        self.workers = max(1, workers)
+        self.time = time
+        self.log = log ?? Log(name)
+        self.metrics = metrics.map { ControllerMetrics(registry: $0, controller: name) }
+        self.reconcile = reconcile
+        queue = WorkQueue(time: time, backoff: backoff)
+    }
+
+    /// Asks for a reconcile of the key. Callable at any time, from anywhere; before `run` it is kept.
+    public func enqueue(_ key: Key) {
+        queue.add(key)
+        metrics?.depth(queue.depth)
+    }
+
+    /// Asks for a reconcile of the key at a time from now; an earlier one that it already has stays.
+    public func enqueue(_ key: Key, afterSeconds seconds: Double) { queue.add(key, afterSeconds: seconds) }
+
+    /// Ends `run` gracefully: no key is begun any more, what runs is finished.
+    public func stop() { queue.shutDown(.now) }
+
+    /// Works until `stop`, or until the calling task is cancelled; returns when no reconcile runs any more.
+    ///
+    /// `stop` lets running reconciles finish undisturbed; a cancelled task cancels them too, and still waits for them.
+    public func run() async {
+        log.info("started", ["workers": .int(Int64(workers))])
+        await withTaskCancellationHandler {
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<workers { group.addTask { await self.work() } }
+            }
+        } onCancel: {
+            queue.shutDown(.now)
+        }
+        log.info("stopped")
+    }
+
+    private func work() async {
+        while let key = await queue.next() {
+            metrics?.depth(queue.depth)
+            let begin = time.monotonic()
+            let outcome = await reconcile(key)
+            finish(key, outcome, seconds: time.monotonic() - begin)
+        }
+    }
+
+    private func finish(_ key: Key, _ outcome: ReconcileOutcome, seconds: Double) {
+        // `done` comes before the next time is set: a key that became dirty meanwhile is already ready, and earlier.
+        queue.done(key)
+        let object: JSONValue = .string(String(describing: key))
+        switch outcome {
+        case .done:
+            queue.forget(key)
+            log.debug("reconciled", ["object": object, "seconds": .double(seconds)])
+        case .requeue(let after):
+            queue.forget(key)
+            queue.add(key, afterSeconds: after)
+            log.debug("reconciled", ["object": object, "seconds": .double(seconds), "again": .double(after)])
+        case .retry(let error):
+            if queue.isShutDown { break }
+            let delay = queue.addAfterFailure(key)
+            log.warning(
+                "reconcile failed",
+                [
+                    "object": object, "error": .string(String(describing: error)), "retryInSeconds": .double(delay),
+                    "failures": .int(Int64(queue.failures(of: key))),
+                ])
+        }
+        metrics?.reconciled(outcome, seconds: seconds)
+        metrics?.depth(queue.depth)
+    }
+}
+
+/// The series of one controller.
+struct ControllerMetrics: Sendable {
+    private let controller: String
+    private let depthGauge: MetricsRegistry.Gauge
+    private let total: MetricsRegistry.Counter
+    private let errors: MetricsRegistry.Counter
+    private let durations: MetricsRegistry.HistogramMetric
+
+    init(registry: MetricsRegistry, controller: String) {
+        self.controller = controller
+        depthGauge = registry.gauge("assay_workqueue_depth", help: "Keys ready to be reconciled.")
+        total = registry.counter("assay_reconcile_total", help: "Reconciles by result.")
+        errors = registry.counter("assay_reconcile_errors_total", help: "Reconciles that failed and are tried again.")
+        durations = registry.histogram(
+            "assay_reconcile_seconds", help: "Duration of reconciles.",
+            bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60])
+    }
+
+    func depth(_ depth: Int) { depthGauge.set(Double(depth), ["controller": controller]) }
+
+    func reconciled(_ outcome: ReconcileOutcome, seconds: Double) {
+        let result =
+            switch outcome {
+            case .done: "done"
+            case .requeue: "requeue"
+            case .retry: "error"
+            }
+        total.add(1, ["controller": controller, "result": result])
+        if case .retry = outcome { errors.add(1, ["controller": controller]) }
+        durations.observe(seconds, ["controller": controller])
+    }
+}

@@ -1,0 +1,160 @@
+/// The decisions of a work queue, without time or waiting of its own (client-go `util/workqueue`).
+///
+/// A key is in at most one place: ready, held back until a time, or dirty while it is being worked on. Hence one worker per
+/// key, and a key that is added while it is worked on is worked on once more afterwards, however often it was added.
+public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
+    /// What a worker gets.
+    public enum Next: Sendable, Equatable {
+        case key(Key)
+        /// Nothing is due before this monotonic second.
+        case waitUntil(Double)
+        /// Nothing is due at all.
+        case idle
+        /// The queue is shut down and nothing is left to hand out.
+        case finished
+    }
+
+    /// How a queue behaves when it is shut down.
+    public enum Shutdown: Sendable {
+        /// What is ready is left: a level-based reconciler finds it again after its restart.
+        case now
+        /// What is ready is handed out first; what is held back is left.
+        case drain
+    }
+
+    public let backoff: KeyBackoff
+    private var ready: [Key] = []
+    private var head = 0
+    private var readySet: Set<Key> = []
+    private var delayed: [Key: Double] = [:]
+    /// Added while being worked on; the value is the time at which to work on it again.
+    private var dirty: [Key: Double] = [:]
+    private var processing: Set<Key> = []
+    private var failures: [Key: Int] = [:]
+    private var shutdown: Shutdown?
+
+    public init(backoff: KeyBackoff = KeyBackoff()) { self.backoff = backoff }
+
+    /// Keys ready to be worked on.
+    public var depth: Int { readySet.count }
+    /// Keys held back until a time.
+    public var delayedCount: Int { delayed.count }
+    /// Keys being worked on.
+    public var processingCount: Int { processing.count }
+    public var isShutDown: Bool { shutdown != nil }
+    /// Nothing ready, held back or worked on.
+    public var isIdle: Bool { readySet.isEmpty && delayed.isEmpty && processing.isEmpty && dirty.isEmpty }
+
+    /// The key is due at once.
+    public mutating func add(_ key: Key) { add(key, at: -.infinity) }
+
+    /// The key is due at a monotonic second. Of two times the earlier one wins.
+    public mutating func add(_ key: Key, at due: Double) {
+        guard shutdown == nil else { return }
+        if processing.contains(key) {
+            dirty[key] = min(dirty[key] ?? .infinity, due)
+        } else if readySet.contains(key) {
+            return
+        } else if due == -.infinity {
+            delayed.removeValue(forKey: key)
+            push(key)
+        } else {
+            delayed[key] = min(delayed[key] ?? .infinity, due)
+        }
+    }
+
+    /// The key failed once more: it is due after its backoff. Returns the delay in seconds.
+    @discardableResult
+    public mutating func addAfterFailure(_ key: Key, now: Double) -> Double {
+        let count = failures[key, default: 0]
+        failures[key] = count + 1
+        let delay = backoff.seconds(afterFailures: count)
+        add(key, at: now + delay)
+        return delay
+    }
+
+    /// The key succeeded: its next failure starts the backoff over.
+    public mutating func forget(_ key: Key) { failures.removeValue(forKey: key) }
+
+    public func failures(of key: Key) -> Int { failures[key] ?? 0 }
+
+    /// Hands out a key, which is then being worked on until `done`.
+    public mutating func take(now: Double) -> Next {
+        if shutdown == .now { return .finished }
+        promote(now: now)
+        if let key = pop() {
+            processing.insert(key)
+            return .key(key)
+        }
+        if shutdown != nil { return .finished }
+        return earliestDelayed.map { .waitUntil($0) } ?? .idle
+    }
+
+    /// The work on a key is over.
+    public mutating func done(_ key: Key) {
+        guard processing.remove(key) != nil else { return }
+        guard let due = dirty.removeValue(forKey: key) else { return }
+        // A queue that drains still owes the work that was asked for before it was shut down.
+        if due == -.infinity { if shutdown != .now { push(key) } } else if shutdown == nil { delayed[key] = due }
+    }
+
+    /// Takes no more keys.
+    public mutating func shutDown(_ how: Shutdown) {
+        shutdown = how
+        delayed = [:]
+        if how == .now {
+            ready = []
+            head = 0
+            readySet = []
+            dirty = [:]
+        }
+    }
+
+    /// The earliest time that some key is held back to.
+    var earliestDelayed: Double? { delayed.values.min() }
+
+    /// Makes ready what is due.
+    mutating func promote(now: Double) {
+        guard !delayed.isEmpty else { return }
+        let due = delayed.filter { $0.value <= now }.sorted { $0.value < $1.value }
+        for (key, _) in due {
+            delayed.removeValue(forKey: key)
+            push(key)
+        }
+    }
+
+    private mutating func push(_ key: Key) {
+        if readySet.insert(key).inserted { ready.append(key) }
+    }
+
+    private mutating func pop() -> Key? {
+        guard head < ready.count else { return nil }
+        let key = ready[head]
+        head += 1
+        // Given back in one go now and then: taking from the front of an array would move all of it each time.
+        if head > 64, head * 2 > ready.count {
+            ready.removeFirst(head)
+            head = 0
+        }
+        readySet.remove(key)
+        return key
+    }
+}
+
+/// The delay of a key after its failures in a row: 5 ms doubling to 1000 s, as client-go's default.
+public struct KeyBackoff: Sendable, Equatable {
+    public let initialSeconds: Double
+    public let capSeconds: Double
+
+    public init(initialSeconds: Double = 0.005, capSeconds: Double = 1000) {
+        self.initialSeconds = initialSeconds
+        self.capSeconds = capSeconds
+    }
+
+    /// - Parameter count: failures before this one.
+    public func seconds(afterFailures count: Int) -> Double {
+        var delay = initialSeconds
+        for _ in 0..<max(0, min(count, 60)) where delay < capSeconds { delay *= 2 }
+        return min(delay, capSeconds)
+    }
+}

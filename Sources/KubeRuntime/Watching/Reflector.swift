@@ -1,0 +1,223 @@
+import Base
+import KubeCore
+
+/// Keeps a store of one resource like the server's: it drives a `Watcher` and is the only writer of its store.
+///
+/// - Guarantees: those of `Watcher`; the store holds only what `project` returns, so that memory grows with what is kept, not
+///   with what is sent.
+/// - Recovery: every failure is tried again for ever, with backoff; meanwhile the store keeps its last state and `health`
+///   says why it does not move.
+/// - Caveat: the store lags. What was just written is seen through `WriteGate` or `Expectations`.
+public final class Reflector<Object: Sendable>: Sendable {
+    /// Why the store does not follow at the moment.
+    public struct Health: Sendable, Equatable {
+        /// nil while it follows.
+        public var failure: WatcherFailure?
+        public var failingSince: Timestamp?
+    }
+
+    public let type: ResourceType
+    public var store: Store<Object> { writer.store }
+
+    private let source: any ListWatchSource
+    private let writer = StoreWriter<Object>()
+    private let machine: Locked<Machine>
+    private let current = Locked(Health())
+    private let time: any TimeSource
+    private let log: Log
+    private let metrics: ReflectorMetrics?
+    private let onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)?
+    private let project: @Sendable (JSONValue) throws -> Object
+
+    private struct Machine {
+        var watcher: Watcher<Object>
+        /// Counts streams, so that a late line of a dropped one is not taken for the next one's.
+        var stream = 0
+    }
+
+    init(
+        source: any ListWatchSource, type: ResourceType, options: WatcherOptions, time: any TimeSource,
+        metrics: MetricsRegistry? = nil, log: Log? = nil,
+        onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)? = nil,
+        project: @escaping @Sendable (JSONValue) throws -> Object
+    ) {
+        self.source = source
+        self.type = type
+        self.time = time
+        self.log = (log ?? Log("watch")).with(["resource": .string(type.description)])
+        self.metrics = metrics.map { ReflectorMetrics(registry: $0, resource: type.description) }
+        self.onUnreadable = onUnreadable
+        self.project = project
+        machine = Locked(Machine(watcher: Watcher(options: options)))
+    }
+
+    /// Whether the store follows the server, and since when it does not.
+    public var health: Health { current.withLock { $0 } }
+
+    /// Follows the server until the task is cancelled. Call it once.
+    public func run() async {
+        var call = step { $0.start(now: $1) }
+        while !Task.isCancelled, let next = call {
+            switch next {
+            case .wait(let seconds):
+                do { try await time.sleep(seconds: seconds) } catch { return }
+                call = step { $0.waited(now: $1) }
+            case .list(let limit, let token): call = await list(limit: limit, token: token)
+            case .watch(let version, let initial, let timeout):
+                call = await watch(version: version, sendsInitialEvents: initial, timeoutSeconds: timeout)
+            }
+        }
+    }
+
+    // MARK: Calls
+
+    private func list(limit: Int?, token: String?) async -> WatcherCall? {
+        metrics?.listed()
+        do {
+            let page = try await source.list(limit: limit, continueToken: token)
+            let items = page.items.compactMap { item($0) }
+            return step {
+                $0.listed(items, version: page.resourceVersion, continueToken: page.continueToken, now: $1)
+            }
+        } catch {
+            guard !Task.isCancelled else { return nil }
+            return step { $0.failed(WatcherFailure(error), now: $1) }
+        }
+    }
+
+    /// Reads a stream until its end, beside a watchdog for its silence: whichever is first decides what follows.
+    private func watch(version: String?, sendsInitialEvents: Bool, timeoutSeconds: Int) async -> WatcherCall? {
+        metrics?.watched()
+        let stream = machine.withLock { machine -> Int in
+            machine.stream += 1
+            return machine.stream
+        }
+        return await withTaskGroup(of: WatcherCall?.self) { group in
+            group.addTask {
+                await self.read(
+                    stream, version: version, sendsInitialEvents: sendsInitialEvents, timeoutSeconds: timeoutSeconds)
+            }
+            group.addTask { await self.guardAgainstSilence(stream) }
+            var decided: WatcherCall?
+            // The one that decided nothing may still be the first to return.
+            for await call in group where call != nil {
+                decided = decided ?? call
+                group.cancelAll()
+            }
+            return decided
+        }
+    }
+
+    private func read(
+        _ stream: Int, version: String?, sendsInitialEvents: Bool, timeoutSeconds: Int
+    ) async -> WatcherCall? {
+        do {
+            let lines = try await source.watch(
+                version: version, sendsInitialEvents: sendsInitialEvents, timeoutSeconds: timeoutSeconds)
+            recovered(from: .watch)
+            for try await line in lines {
+                let parsed = self.line(line)
+                if let call = step(stream, { $0.received(parsed, now: $1) }) { return call }
+                if Task.isCancelled { return nil }
+            }
+            guard !Task.isCancelled else { return nil }
+            return step(stream) { $0.ended(now: $1) }
+        } catch {
+            guard !Task.isCancelled else { return nil }
+            return step(stream) { $0.failed(WatcherFailure(error), now: $1) }
+        }
+    }
+
+    private func guardAgainstSilence(_ stream: Int) async -> WatcherCall? {
+        while !Task.isCancelled {
+            guard let deadline = machine.withLock({ $0.stream == stream ? $0.watcher.silenceDeadline : nil }) else {
+                return nil
+            }
+            do { try await time.sleep(seconds: max(0.001, deadline - time.monotonic())) } catch { return nil }
+            if let call = step(stream, { $0.silent(now: $1) }) { return call }
+        }
+        return nil
+    }
+
+    // MARK: Steps
+
+    private func step(
+        _ stream: Int? = nil, _ event: (inout Watcher<Object>, Double) -> WatcherStep<Object>
+    ) -> WatcherCall? {
+        let now = time.monotonic()
+        return machine.withLock { machine in
+            if let stream, stream != machine.stream { return nil }
+            let step = event(&machine.watcher, now)
+            // A stream that is followed by a call is over: nothing of it counts any more.
+            if stream != nil, step.call != nil { machine.stream += 1 }
+            for effect in step.effects { apply(effect, next: step.call) }
+            return step.call
+        }
+    }
+
+    private func apply(_ effect: WatcherEffect<Object>, next: WatcherCall?) {
+        switch effect {
+        case .replace(let items, let version):
+            writer.replace(with: items, version: version)
+            recovered(from: .state)
+            log.debug("has the state", ["version": .string(version), "objects": .int(Int64(items.count))])
+        case .upsert(let item, let version): writer.upsert(item, version: version)
+        case .delete(let key, _, let version): writer.delete(key, version: version)
+        case .advance(let version): writer.advance(to: version)
+        case .notice(let text): log.info(text)
+        case .trouble(let failure):
+            metrics?.failed()
+            let now = time.now()
+            current.withLock { health in
+                if health.failure == nil { health.failingSince = now }
+                health.failure = failure
+            }
+            var fields: [String: JSONValue] = ["error": .string(failure.description)]
+            if case .wait(let seconds) = next { fields["retryInSeconds"] = .double(seconds) }
+            log.warning("watching failed", fields)
+        }
+    }
+
+    private enum Sign { case watch, state }
+
+    private func recovered(from sign: Sign) {
+        // A stream of initial events may open and be cut for ever: only the state itself is a sign of health then.
+        if sign == .watch, !store.hasSynced { return }
+        current.withLock { $0 = Health() }
+    }
+
+    // MARK: Objects
+
+    private func line(_ bytes: [UInt8]) -> WatchLine<Object> {
+        let event: WatchEvent
+        do { event = try WatchEvent(line: bytes) } catch { return .broken(error.message) }
+        switch event {
+        case .added(let object), .modified(let object):
+            return item(object).map { .present($0) } ?? .unknown("an event whose object has no name")
+        case .deleted(let object):
+            return Self.head(object, nil).map { .deleted($0) } ?? .unknown("a deletion whose object has no name")
+        case .bookmark(let version, let end): return .bookmark(version: version, endsInitialEvents: end)
+        case .error(let status): return .failure(WatcherFailure(status))
+        }
+    }
+
+    private func item(_ object: JSONValue) -> WatchedItem<Object>? {
+        do {
+            return Self.head(object, try project(object))
+        } catch {
+            guard let item = Self.head(object, nil) else { return nil }
+            log.warning(
+                "an object could not be read",
+                ["object": .string(item.key.description), "error": .string(String(describing: error))])
+            onUnreadable?(item.key, error)
+            return item
+        }
+    }
+
+    private static func head(_ object: JSONValue, _ projected: Object?) -> WatchedItem<Object>? {
+        guard let key = ObjectKey(of: object), let metadata = object["metadata"] else { return nil }
+        return WatchedItem(
+            key: key, uid: metadata["uid"]?.string ?? "", version: metadata["resourceVersion"]?.string ?? "",
+            isDeleting: metadata["deletionTimestamp"].map { !$0.isNull } ?? false, object: projected)
+    }
+}

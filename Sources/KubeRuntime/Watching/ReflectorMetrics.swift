@@ -1,0 +1,20 @@
+import Base
+
+/// The series of one reflector.
+struct ReflectorMetrics: Sendable {
+    private let resource: String
+    private let lists: MetricsRegistry.Counter
+    private let watches: MetricsRegistry.Counter
+    private let failures: MetricsRegistry.Counter
+
+    init(registry: MetricsRegistry, resource: String) {
+        self.resource = resource
+        lists = registry.counter("assay_watch_lists_total", help: "Pages of lists asked for.")
+        watches = registry.counter("assay_watch_streams_total", help: "Watch streams asked for.")
+        failures = registry.counter("assay_watch_failures_total", help: "Failures while following a resource.")
+    }
+
+    func listed() { lists.add(1, ["resource": resource]) }
+    func watched() { watches.add(1, ["resource": resource]) }
+    func failed() { failures.add(1, ["resource": resource]) }
+}

@@ -1,0 +1,79 @@
+import Base
+import KubeCore
+
+/// The objects of an owner that were created, changed or deleted and have not shown in the cache yet.
+///
+/// An owner whose expectations are open must not decide from the cache: it would create a pod twice or count one that is on
+/// its way out. The cache is asked, not told: no callback can be missed. An expectation is given up after `patienceSeconds`,
+/// so that an object the cache never shows cannot hold its owner for ever.
+public final class Expectations<Owner: Hashable & Sendable>: Sendable {
+    private enum Wanted {
+        case atLeast(version: String)
+        case gone(uid: String)
+    }
+
+    private struct Expectation {
+        let wanted: Wanted
+        let at: Double
+    }
+
+    private let open = Locked<[Owner: [ObjectKey: Expectation]]>([:])
+    private let time: any TimeSource
+    private let patienceSeconds: Double
+
+    public init(time: any TimeSource = SystemTime(), patienceSeconds: Double = 60) {
+        self.time = time
+        self.patienceSeconds = patienceSeconds
+    }
+
+    /// The object was created or changed and the server answered with this version.
+    public func wrote(_ object: ObjectKey, version: String, for owner: Owner) {
+        expect(.atLeast(version: version), object, owner)
+    }
+
+    /// The deletion of the object was accepted. It is met when the object is gone, replaced, or shown as being deleted.
+    public func deleted(_ object: ObjectKey, uid: String, for owner: Owner) {
+        expect(.gone(uid: uid), object, owner)
+    }
+
+    /// True when the cache shows everything that was done for the owner.
+    public func areMet<Object>(for owner: Owner, in store: Store<Object>) -> Bool {
+        let expected = open.withLock { $0[owner] ?? [:] }
+        guard !expected.isEmpty else { return true }
+        let now = time.monotonic()
+        let cacheVersion = store.version
+        let met = expected.filter { key, expectation in
+            now - expectation.at >= patienceSeconds
+                || Self.isMet(expectation.wanted, by: store.entry(key), cacheVersion: cacheVersion)
+        }
+        return open.withLock { open in
+            for (key, expectation) in met where open[owner]?[key]?.at == expectation.at {
+                open[owner]?.removeValue(forKey: key)
+            }
+            if open[owner]?.isEmpty == true { open.removeValue(forKey: owner) }
+            return open[owner] == nil
+        }
+    }
+
+    /// Nothing more is expected of the owner: it is gone.
+    public func forget(_ owner: Owner) { open.withLock { _ = $0.removeValue(forKey: owner) } }
+
+    private func expect(_ wanted: Wanted, _ object: ObjectKey, _ owner: Owner) {
+        let now = time.monotonic()
+        open.withLock { $0[owner, default: [:]][object] = Expectation(wanted: wanted, at: now) }
+    }
+
+    private static func isMet<Object>(
+        _ wanted: Wanted, by entry: StoreEntry<Object>?, cacheVersion: String?
+    ) -> Bool {
+        switch wanted {
+        case .atLeast(let version):
+            if let entry { return VersionOrder.isAtLeast(entry.version, version) }
+            // Absent from a cache that has come past the write: it was deleted since.
+            return cacheVersion.map { VersionOrder.isAtLeast($0, version) } ?? false
+        case .gone(let uid):
+            guard let entry else { return true }
+            return entry.uid != uid || entry.isDeleting
+        }
+    }
+}
