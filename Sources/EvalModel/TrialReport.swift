@@ -1,3 +1,5 @@
+import Base
+
 /// What the collector of a trial pod says about its trial, in the container's termination message.
 ///
 /// The termination message outlives the container, its log and the node's disk, so the verdict rests on this alone; the
@@ -7,11 +9,6 @@
 /// Decoding is lenient: missing fields get their empty value and unknown ones are ignored, so that an operator can read
 /// the reports of pods that an older or newer version of it created.
 public struct TrialReport: Codable, Sendable, Hashable {
-    /// The timed parts of a trial, in order.
-    public enum Phase: String, Codable, Sendable, Hashable, CaseIterable {
-        case setup, install, execute, verify, collect
-    }
-
     /// When a phase began and ended, in milliseconds since 1970 by the node's clock. No `end`: the trial died in it.
     public struct Timing: Codable, Sendable, Hashable {
         public var start: Int64
@@ -20,17 +17,6 @@ public struct TrialReport: Codable, Sendable, Hashable {
         public init(start: Int64, end: Int64? = nil) {
             self.start = start
             self.end = end
-        }
-    }
-
-    /// An error as it goes into `error` of the record: a type of the design's list and a message for people.
-    public struct Failure: Codable, Sendable, Hashable {
-        public var type: String
-        public var message: String
-
-        public init(type: String, message: String) {
-            self.type = type
-            self.message = message
         }
     }
 
@@ -60,14 +46,14 @@ public struct TrialReport: Codable, Sendable, Hashable {
     /// All rewards by name (one number in `reward.txt` is named `reward`).
     public var rewards: [String: Double]
     /// Why there is no reward, or an outcome that is an error.
-    public var error: Failure?
+    public var error: TrialError?
     /// The phase that the trial was in when it ended or died; nil when it never began.
-    public var lastPhase: Phase?
+    public var lastPhase: TrialPhase?
     /// The trial container closed the gate without the word that it was done.
     public var trialDied: Bool
     /// The collector or the runner was told to stop (SIGTERM) before the trial was over: this report holds no verdict.
     public var interrupted: Bool
-    /// Phases by name (`Phase`'s raw values).
+    /// Phases by name (`TrialPhase`'s raw values; the collector knows no teardown).
     public var phases: [String: Timing]
     /// Exit codes of the agent's and the verifier's scripts, by phase name.
     public var exitCodes: [String: Int]
@@ -87,8 +73,8 @@ public struct TrialReport: Codable, Sendable, Hashable {
     public var messageTruncated: Bool
 
     public init(
-        version: Int = 1, reward: Double? = nil, rewards: [String: Double] = [:], error: Failure? = nil,
-        lastPhase: Phase? = nil, trialDied: Bool = false, interrupted: Bool = false, phases: [String: Timing] = [:],
+        version: Int = 1, reward: Double? = nil, rewards: [String: Double] = [:], error: TrialError? = nil,
+        lastPhase: TrialPhase? = nil, trialDied: Bool = false, interrupted: Bool = false, phases: [String: Timing] = [:],
         exitCodes: [String: Int] = [:], pack: Pack? = nil, truncatedFiles: Int = 0, skippedFiles: Int = 0,
         unreadableFiles: Int = 0, redactions: Int = 0, unredacted: [String] = [], messageTruncated: Bool = false
     ) {
@@ -115,8 +101,8 @@ public struct TrialReport: Codable, Sendable, Hashable {
         version = try values.decodeIfPresent(Int.self, forKey: .version) ?? 1
         reward = try values.decodeIfPresent(Double.self, forKey: .reward)
         rewards = try values.decodeIfPresent([String: Double].self, forKey: .rewards) ?? [:]
-        error = try values.decodeIfPresent(Failure.self, forKey: .error)
-        lastPhase = try values.decodeIfPresent(String.self, forKey: .lastPhase).flatMap(Phase.init(rawValue:))
+        error = try values.decodeIfPresent(LenientError.self, forKey: .error)?.error
+        lastPhase = try values.decodeIfPresent(String.self, forKey: .lastPhase).flatMap(TrialPhase.init(rawValue:))
         trialDied = try values.decodeIfPresent(Bool.self, forKey: .trialDied) ?? false
         interrupted = try values.decodeIfPresent(Bool.self, forKey: .interrupted) ?? false
         phases = try values.decodeIfPresent([String: Timing].self, forKey: .phases) ?? [:]
@@ -131,10 +117,91 @@ public struct TrialReport: Codable, Sendable, Hashable {
     }
 }
 
+/// An error whose type may be of a newer vocabulary than ours.
+private struct LenientError: Decodable {
+    var error: TrialError
+
+    private enum CodingKeys: String, CodingKey { case type, message }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let type = try values.decodeIfPresent(String.self, forKey: .type) ?? ""
+        let message = try values.decodeIfPresent(String.self, forKey: .message) ?? ""
+        if let known = TrialErrorType(rawValue: type) {
+            error = TrialError(known, message)
+        } else {
+            error = TrialError(.internalError, "\(type): \(message)")
+        }
+    }
+}
+
 extension TrialReport {
     /// Timing of one phase.
-    public subscript(_ phase: Phase) -> Timing? {
+    public subscript(_ phase: TrialPhase) -> Timing? {
         get { phases[phase.rawValue] }
         set { phases[phase.rawValue] = newValue }
+    }
+
+    /// Whether the report says how the trial ended; without it, what happened to the pod has to say so.
+    public var isFinal: Bool { !interrupted && !trialDied }
+
+    /// Reads a termination message; nil when it is none of ours (empty, cut, or another program's).
+    public init?(terminationMessage: String?) {
+        guard let terminationMessage, let value = try? JSONValue(parsing: terminationMessage),
+            value["version"]?.int != nil, let report = try? JSONValueDecoder().decode(TrialReport.self, from: value)
+        else { return nil }
+        self = report
+    }
+
+    /// The report as JSON of at most `maximumBytes`.
+    ///
+    /// What does not fit is cut in this order, and `messageTruncated` set: the error's message, the list of unredacted
+    /// names, the rewards beside the main one.
+    public func terminationMessage() -> [UInt8] {
+        var report = self
+        var bytes = report.json()
+        guard bytes.count > Self.maximumBytes else { return bytes }
+        report.messageTruncated = true
+        if let error = report.error, error.message.utf8.count > 512 {
+            // Escaping can make six bytes of one; the end is what a message of a program has of interest, but the
+            // beginning names what failed.
+            report.error?.message = String(error.message.prefix(200)) + " [...] " + String(error.message.suffix(200))
+            bytes = report.json()
+        }
+        if bytes.count > Self.maximumBytes {
+            report.unredacted = []
+            bytes = report.json()
+        }
+        if bytes.count > Self.maximumBytes {
+            report.rewards = report.rewards.filter { $0.key == Reward.primaryName }
+            bytes = report.json()
+        }
+        if bytes.count > Self.maximumBytes {
+            report.error?.message = ""
+            bytes = report.json()
+        }
+        return bytes
+    }
+
+    private func json() -> [UInt8] {
+        // Nothing in a report fails to encode; an empty message would be read as "no report".
+        (try? JSONValueEncoder().encode(self).serialized()) ?? Array("{}".utf8)
+    }
+
+    /// The outcome that the report describes: reward, error and timings; the cost is the operator's to add.
+    public var outcome: TrialOutcome {
+        var timings = PhaseTimings()
+        for phase in TrialPhase.allCases {
+            guard let timing = self[phase], let end = timing.end else { continue }
+            timings[phase] = PhaseSpan(
+                startedAt: Timestamp(epochMilliseconds: timing.start), seconds: max(0, Double(end - timing.start) / 1000))
+        }
+        var verdict = Reward(named: rewards)
+        if let reward {
+            var whole = verdict ?? Reward(reward)
+            whole.value = reward
+            verdict = whole
+        }
+        return TrialOutcome(reward: verdict, error: error, timings: timings)
     }
 }

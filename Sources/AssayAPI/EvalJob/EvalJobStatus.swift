@@ -1,0 +1,251 @@
+import Base
+import EvalModel
+import KubeCore
+
+/// What is known of an evaluation. Bounded: no list here grows with the number of trials.
+public struct EvalJobStatus: Codable, Sendable, Hashable {
+    public enum Phase: String, Codable, Sendable, Hashable, CaseIterable {
+        case pending = "Pending"
+        case preparing = "Preparing"
+        case running = "Running"
+        case suspended = "Suspended"
+        case cancelled = "Cancelled"
+        case succeeded = "Succeeded"
+        case failed = "Failed"
+
+        /// Nothing more will happen to the job's trials.
+        public var isFinal: Bool { self == .cancelled || self == .succeeded || self == .failed }
+    }
+
+    public var observedGeneration: Int?
+    public var phase: Phase?
+    public var conditions: [Condition]
+    public var source: SourceStatus?
+    public var overlays: [OverlayStatus]?
+    public var trials: TrialsStatus?
+    public var metrics: MetricsStatus?
+    /// Aggregates per agent, in the order of the spec.
+    public var agents: [AgentStatus]?
+    /// The sum of the known costs.
+    public var cost: Double?
+    public var artifacts: ArtifactsStatus?
+    public var startTime: Timestamp?
+    public var completionTime: Timestamp?
+
+    public init(
+        observedGeneration: Int? = nil, phase: Phase? = nil, conditions: [Condition] = [], source: SourceStatus? = nil,
+        overlays: [OverlayStatus]? = nil, trials: TrialsStatus? = nil, metrics: MetricsStatus? = nil,
+        agents: [AgentStatus]? = nil, cost: Double? = nil, artifacts: ArtifactsStatus? = nil,
+        startTime: Timestamp? = nil, completionTime: Timestamp? = nil
+    ) {
+        self.observedGeneration = observedGeneration
+        self.phase = phase
+        self.conditions = conditions
+        self.source = source
+        self.overlays = overlays
+        self.trials = trials
+        self.metrics = metrics
+        self.agents = agents
+        self.cost = cost
+        self.artifacts = artifacts
+        self.startTime = startTime
+        self.completionTime = completionTime
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        observedGeneration = try values.optional(.observedGeneration)
+        phase = try values.optional(.phase)
+        conditions = try values.value(.conditions, or: [])
+        source = try values.optional(.source)
+        overlays = try values.optional(.overlays)
+        trials = try values.optional(.trials)
+        metrics = try values.optional(.metrics)
+        agents = try values.optional(.agents)
+        cost = try values.optional(.cost)
+        artifacts = try values.optional(.artifacts)
+        startTime = try values.optional(.startTime)
+        completionTime = try values.optional(.completionTime)
+    }
+}
+
+/// What the source was pinned to.
+public struct SourceStatus: Codable, Sendable, Hashable {
+    public var commit: String?
+
+    public init(commit: String? = nil) { self.commit = commit }
+}
+
+/// What an overlay was pinned to.
+public struct OverlayStatus: Codable, Sendable, Hashable {
+    public var name: String
+    public var revision: String?
+
+    public init(name: String, revision: String? = nil) {
+        self.name = name
+        self.revision = revision
+    }
+}
+
+/// The count. An index is in at most one of the sets, and in one exactly when its trial is counted.
+public struct TrialsStatus: Codable, Sendable, Hashable {
+    public var total: Int
+    public var pending: Int
+    public var running: Int
+    /// Trials with a verdict.
+    public var completed: Int
+    /// Trials with an error, infrastructure failures included.
+    public var failed: Int
+    /// Of `failed`: those that are not the agent's doing.
+    public var infrastructure: Int
+    public var skipped: Int
+    /// `41/60`: counted of all, for the printer column.
+    public var progress: String?
+    /// As `0-41,43`; attempts count from 1, indexes from 0.
+    public var completedIndexes: TrialIndexSet?
+    public var failedIndexes: TrialIndexSet?
+    public var skippedIndexes: TrialIndexSet?
+
+    public init(
+        total: Int = 0, pending: Int = 0, running: Int = 0, completed: Int = 0, failed: Int = 0, infrastructure: Int = 0,
+        skipped: Int = 0, progress: String? = nil, completedIndexes: TrialIndexSet? = nil,
+        failedIndexes: TrialIndexSet? = nil, skippedIndexes: TrialIndexSet? = nil
+    ) {
+        self.total = total
+        self.pending = pending
+        self.running = running
+        self.completed = completed
+        self.failed = failed
+        self.infrastructure = infrastructure
+        self.skipped = skipped
+        self.progress = progress
+        self.completedIndexes = completedIndexes
+        self.failedIndexes = failedIndexes
+        self.skippedIndexes = skippedIndexes
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        total = try values.value(.total, or: 0)
+        pending = try values.value(.pending, or: 0)
+        running = try values.value(.running, or: 0)
+        completed = try values.value(.completed, or: 0)
+        failed = try values.value(.failed, or: 0)
+        infrastructure = try values.value(.infrastructure, or: 0)
+        skipped = try values.value(.skipped, or: 0)
+        progress = try values.optional(.progress)
+        completedIndexes = try values.optional(.completedIndexes)
+        failedIndexes = try values.optional(.failedIndexes)
+        skippedIndexes = try values.optional(.skippedIndexes)
+    }
+}
+
+/// The job's figures: what is shown, and what the next trial is added to.
+public struct MetricsStatus: Codable, Sendable, Hashable {
+    /// Passes / (total - infrastructure failures - skipped).
+    public var passRate: Double?
+    public var meanReward: Double?
+    public var passes: Int?
+    /// How many rewards there are.
+    public var rewards: Int?
+    public var rewardSum: Double?
+    public var rewardMin: Double?
+    public var rewardMax: Double?
+
+    public init(
+        passRate: Double? = nil, meanReward: Double? = nil, passes: Int? = nil, rewards: Int? = nil,
+        rewardSum: Double? = nil, rewardMin: Double? = nil, rewardMax: Double? = nil
+    ) {
+        self.passRate = passRate
+        self.meanReward = meanReward
+        self.passes = passes
+        self.rewards = rewards
+        self.rewardSum = rewardSum
+        self.rewardMin = rewardMin
+        self.rewardMax = rewardMax
+    }
+
+    public init(_ aggregate: Aggregate) {
+        self.init(
+            passRate: aggregate.passRate, meanReward: aggregate.meanReward, passes: aggregate.passes,
+            rewards: aggregate.rewards, rewardSum: aggregate.rewardSum, rewardMin: aggregate.rewardMin,
+            rewardMax: aggregate.rewardMax)
+    }
+}
+
+/// One agent's figures.
+public struct AgentStatus: Codable, Sendable, Hashable {
+    public var name: String
+    public var completed: Int
+    public var failed: Int
+    public var infrastructure: Int
+    public var skipped: Int
+    public var metrics: MetricsStatus?
+    public var cost: Double?
+
+    public init(
+        name: String, completed: Int = 0, failed: Int = 0, infrastructure: Int = 0, skipped: Int = 0,
+        metrics: MetricsStatus? = nil, cost: Double? = nil
+    ) {
+        self.name = name
+        self.completed = completed
+        self.failed = failed
+        self.infrastructure = infrastructure
+        self.skipped = skipped
+        self.metrics = metrics
+        self.cost = cost
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decode(String.self, forKey: .name)
+        completed = try values.value(.completed, or: 0)
+        failed = try values.value(.failed, or: 0)
+        infrastructure = try values.value(.infrastructure, or: 0)
+        skipped = try values.value(.skipped, or: 0)
+        metrics = try values.optional(.metrics)
+        cost = try values.optional(.cost)
+    }
+
+    /// As it is shown: `failed` includes infrastructure failures, as in `TrialsStatus`.
+    public init(name: String, _ aggregate: Aggregate) {
+        self.init(
+            name: name, completed: aggregate.completed, failed: aggregate.failed + aggregate.infrastructure,
+            infrastructure: aggregate.infrastructure, skipped: aggregate.skipped, metrics: MetricsStatus(aggregate),
+            cost: aggregate.cost)
+    }
+
+    /// What the next trial of the agent is added to; the inverse of `init(name:_:)`.
+    public var aggregate: Aggregate {
+        var result = Aggregate()
+        result.completed = completed
+        result.failed = failed - infrastructure
+        result.infrastructure = infrastructure
+        result.skipped = skipped
+        result.passes = metrics?.passes ?? 0
+        result.rewards = metrics?.rewards ?? 0
+        result.rewardSum = metrics?.rewardSum ?? 0
+        result.rewardMin = metrics?.rewardMin
+        result.rewardMax = metrics?.rewardMax
+        result.cost = cost
+        return result
+    }
+}
+
+/// Where the results are.
+public struct ArtifactsStatus: Codable, Sendable, Hashable {
+    public var branch: String?
+    /// The branch's tip after the last push.
+    public var head: String?
+    /// Runs of this job in the ledger.
+    public var runs: Int?
+    /// Runs that are stored and not pushed yet.
+    public var pending: Int?
+
+    public init(branch: String? = nil, head: String? = nil, runs: Int? = nil, pending: Int? = nil) {
+        self.branch = branch
+        self.head = head
+        self.runs = runs
+        self.pending = pending
+    }
+}

@@ -1,0 +1,88 @@
+import EvalModel
+
+/// The repository that holds the benchmark.
+public struct SourceSpec: Codable, Sendable, Hashable {
+    public var repo: String
+    /// A branch, a tag or a commit; pinned when the job starts. nil: the remote's default branch.
+    public var ref: String?
+    public var secretRef: LocalReference?
+    public var fixtures: FixturesSpec?
+
+    public init(repo: String, ref: String? = nil, secretRef: LocalReference? = nil, fixtures: FixturesSpec? = nil) {
+        self.repo = repo
+        self.ref = ref
+        self.secretRef = secretRef
+        self.fixtures = fixtures
+    }
+}
+
+/// Content-addressed files that tasks need and git does not hold.
+public struct FixturesSpec: Codable, Sendable, Hashable {
+    /// Path of the lock file within the repository.
+    public var manifest: String?
+    public var cachePath: String?
+
+    public init(manifest: String? = nil, cachePath: String? = nil) {
+        self.manifest = manifest
+        self.cachePath = cachePath
+    }
+}
+
+/// A set of tasks: exactly one of `path`, `registry` and `tasks` is given.
+public struct DatasetSpec: Codable, Sendable, Hashable {
+    /// A folder of tasks within the source.
+    public var path: String?
+    public var registry: RegistrySpec?
+    public var tasks: [TaskSpec]?
+    /// The dataset's name: of the registry's entry, or for the records.
+    public var name: String?
+    /// The registry entry's version.
+    public var version: String?
+    /// Globs on task names; nil or empty: all.
+    public var include: [String]?
+    public var exclude: [String]?
+    /// Overrides the rule that the tasks' own schema selects.
+    public var rewardRule: RewardRule?
+
+    public init(
+        path: String? = nil, registry: RegistrySpec? = nil, tasks: [TaskSpec]? = nil, name: String? = nil,
+        version: String? = nil, include: [String]? = nil, exclude: [String]? = nil, rewardRule: RewardRule? = nil
+    ) {
+        self.path = path
+        self.registry = registry
+        self.tasks = tasks
+        self.name = name
+        self.version = version
+        self.include = include
+        self.exclude = exclude
+        self.rewardRule = rewardRule
+    }
+}
+
+/// Where a registry.json lies.
+public struct RegistrySpec: Codable, Sendable, Hashable {
+    public var path: String?
+    public var url: String?
+
+    public init(path: String? = nil, url: String? = nil) {
+        self.path = path
+        self.url = url
+    }
+}
+
+/// One task of an inline dataset.
+public struct TaskSpec: Codable, Sendable, Hashable {
+    public var name: String
+    /// nil: the job's source.
+    public var repo: String?
+    public var ref: String?
+    /// The task's folder; nil: the name.
+    public var path: String?
+
+    public init(name: String, repo: String? = nil, ref: String? = nil, path: String? = nil) {
+        self.name = name
+        self.repo = repo
+        self.ref = ref
+        self.path = path
+    }
+}

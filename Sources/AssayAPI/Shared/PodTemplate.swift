@@ -1,0 +1,69 @@
+import Base
+
+/// What a job or a target adds to trial pods. The parts that only Kubernetes interprets are passed through as they are.
+public struct PodTemplate: Codable, Sendable, Hashable {
+    public var labels: [String: String]?
+    public var annotations: [String: String]?
+    public var serviceAccountName: String?
+    public var nodeSelector: [String: String]?
+    public var tolerations: [JSONValue]?
+    public var affinity: JSONValue?
+    public var runtimeClassName: String?
+    public var priorityClassName: String?
+    /// `requests` and `limits` of the trial container, over what the task asks for.
+    public var resources: Resources?
+    public var imagePullSecrets: [LocalReference]?
+
+    /// Quantities by resource name, as `nvidia.com/gpu: "1"`.
+    public struct Resources: Codable, Sendable, Hashable {
+        public var requests: [String: Quantity]?
+        public var limits: [String: Quantity]?
+
+        public init(requests: [String: Quantity]? = nil, limits: [String: Quantity]? = nil) {
+            self.requests = requests
+            self.limits = limits
+        }
+    }
+
+    public init(
+        labels: [String: String]? = nil, annotations: [String: String]? = nil, serviceAccountName: String? = nil,
+        nodeSelector: [String: String]? = nil, tolerations: [JSONValue]? = nil, affinity: JSONValue? = nil,
+        runtimeClassName: String? = nil, priorityClassName: String? = nil, resources: Resources? = nil,
+        imagePullSecrets: [LocalReference]? = nil
+    ) {
+        self.labels = labels
+        self.annotations = annotations
+        self.serviceAccountName = serviceAccountName
+        self.nodeSelector = nodeSelector
+        self.tolerations = tolerations
+        self.affinity = affinity
+        self.runtimeClassName = runtimeClassName
+        self.priorityClassName = priorityClassName
+        self.resources = resources
+        self.imagePullSecrets = imagePullSecrets
+    }
+}
+
+/// A Kubernetes quantity, kept as it was written; a bare number (`cpu: 2`) is one too.
+public struct Quantity: Codable, Sendable, Hashable, ExpressibleByStringLiteral {
+    public var text: String
+
+    public init(_ text: String) { self.text = text }
+    public init(stringLiteral value: String) { text = value }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let whole = try? container.decode(Int.self) {
+            text = String(whole)
+        } else if let number = try? container.decode(Double.self) {
+            text = String(number)
+        } else {
+            text = try container.decode(String.self)
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+}

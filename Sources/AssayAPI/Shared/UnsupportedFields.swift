@@ -1,0 +1,77 @@
+/// A field that the schema has and whose behaviour is not there yet. An object that uses one is `Stalled`
+/// (`Reason.unsupportedField`): running it anyway would measure something else than what was asked for.
+public struct UnsupportedField: Sendable, Hashable {
+    /// As `spec.environment.forceBuild`.
+    public var path: String
+    public var why: String
+
+    public init(_ path: String, _ why: String) {
+        self.path = path
+        self.why = why
+    }
+
+    public var message: String { "\(path): \(why)" }
+}
+
+/// Which fields of an object are not supported yet.
+public enum UnsupportedFields {
+    public static func check(_ spec: EvalJobSpec) -> [UnsupportedField] {
+        var found: [UnsupportedField] = []
+        if spec.source.fixtures != nil {
+            found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
+        }
+        if spec.overlays?.isEmpty == false {
+            found.append(UnsupportedField("spec.overlays", "overlays are not delivered yet; set it to []"))
+        }
+        for (index, dataset) in spec.datasets.enumerated() where dataset.registry?.url != nil {
+            found.append(
+                UnsupportedField(
+                    "spec.datasets[\(index)].registry.url",
+                    "registries are read from the source only; use registry.path"))
+        }
+        if spec.environment.forceBuild {
+            found.append(
+                UnsupportedField("spec.environment.forceBuild", "images are not built yet; use environment.image"))
+        }
+        if spec.environment.network.mode != .public {
+            found.append(
+                UnsupportedField("spec.environment.network.mode", "only public networking is enforced yet; use public"))
+        }
+        if spec.environment.network.allowedHosts?.isEmpty == false {
+            found.append(
+                UnsupportedField("spec.environment.network.allowedHosts", "allowlists are not enforced yet; remove it"))
+        }
+        if spec.verifier.environmentMode != .shared {
+            found.append(
+                UnsupportedField("spec.verifier.environmentMode", "separate verifiers are not run yet; use shared"))
+        }
+        return found
+    }
+
+    public static func check(_ spec: EvalTargetSpec) -> [UnsupportedField] {
+        var found: [UnsupportedField] = []
+        if spec.type == .vm || spec.type == .ci {
+            found.append(UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) do not run trials yet; use cluster"))
+        }
+        if spec.sync != .oneshot {
+            found.append(UnsupportedField("spec.sync", "\(spec.sync.rawValue) is not done yet; use oneshot"))
+        }
+        if spec.workdir != nil {
+            found.append(UnsupportedField("spec.workdir", "the source is always fetched; remove the field"))
+        }
+        if spec.host != nil {
+            found.append(UnsupportedField("spec.host", "remote hosts are not reached yet; remove the field"))
+        }
+        if spec.image?.build != nil {
+            found.append(UnsupportedField("spec.image.build", "images are not built yet; use image.default"))
+        }
+        if spec.cost != nil {
+            found.append(UnsupportedField("spec.cost", "costs are not computed yet; remove the field"))
+        }
+        return found
+    }
+
+    public static func check(_ spec: OverlaySourceSpec) -> [UnsupportedField] {
+        [UnsupportedField("spec", "overlays are not synchronised yet; jobs ignore this object unless they name it")]
+    }
+}
