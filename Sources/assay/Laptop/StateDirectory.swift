@@ -1,0 +1,55 @@
+import Foundation
+import Glibc
+
+/// `.assay/` of a working directory: everything that a run on the laptop keeps, so that running again resumes.
+///
+/// One process at a time holds it; a second one is refused with the first one's pid.
+struct StateDirectory: Sendable {
+    let path: String
+
+    /// The embedded API server's objects.
+    var apiServer: String { "\(path)/apiserver" }
+    /// podman's storage, volumes and logs.
+    var node: String { "\(path)/node" }
+    /// Mirrors of benchmark repositories; mounted read-only into repo-cache.
+    var cache: String { "\(path)/cache" }
+    /// Runs until the artifact remote has them, and the ledger's private repositories.
+    var artifacts: String { "\(path)/artifacts" }
+    /// Results of `backend: local`.
+    var results: String { "\(path)/results" }
+
+    init(workingDirectory: String) { path = "\(workingDirectory)/.assay" }
+
+    /// Makes the directory, with nobody else's eyes on it: it holds Secrets.
+    func create() throws {
+        for directory in [path, apiServer, node, cache, artifacts, results] {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        }
+    }
+
+    /// Held until the process ends; throws when another process holds it.
+    func acquireLock() throws -> StateLock {
+        let fd = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard fd >= 0 else { throw UsageError("cannot open \(path)/lock: \(String(cString: strerror(errno)))") }
+        guard flock(fd, LOCK_EX | LOCK_NB) == 0 else {
+            var buffer = [UInt8](repeating: 0, count: 32)
+            let count = max(0, read(fd, &buffer, buffer.count))
+            close(fd)
+            let pid = String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n").first.map(String.init) ?? "unknown"
+            throw UsageError(
+                "another assay (pid \(pid)) is running in this directory; wait for it, stop it, or run in another directory")
+        }
+        ftruncate(fd, 0)
+        let pid = Array("\(getpid())\n".utf8)
+        _ = write(fd, pid, pid.count)
+        return StateLock(fd: fd)
+    }
+}
+
+/// Open as long as the value is kept; the kernel lets go of the lock when the process dies.
+final class StateLock: Sendable {
+    private let fd: Int32
+    init(fd: Int32) { self.fd = fd }
+    deinit { close(fd) }
+}
