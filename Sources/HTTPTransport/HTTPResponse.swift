@@ -30,12 +30,8 @@ public struct HTTPBody: AsyncSequence, Sendable {
         let source: BodySource
 
         /// The next bytes, never empty; nil at the end of a complete body.
-        public mutating func next() async throws(HTTPTransportError) -> [UInt8]? {
-            try await source.next()
-        }
-
         public mutating func next(
-            isolation actor: isolated (any Actor)?
+            isolation actor: isolated (any Actor)? = #isolation
         ) async throws(HTTPTransportError) -> [UInt8]? {
             try await source.next()
         }

@@ -1,0 +1,81 @@
+import Base
+import HTTPTransport
+import Subprocess
+
+extension KubeConfig {
+    /// Reads kubeconfig files by kubectl's rules.
+    ///
+    /// - Parameters:
+    ///   - kubeconfigPath: this file only. Nil: the files of `KUBECONFIG` (a list; the first to name an entry wins, files that
+    ///     do not exist are passed over), else `~/.kube/config`.
+    ///   - context: nil takes `current-context`.
+    public static func load(
+        kubeconfigPath: String? = nil, context: String? = nil, environment: [String: String] = currentEnvironment()
+    ) throws(KubeConfigError) -> KubeConfig {
+        let files = try kubeconfigFiles(kubeconfigPath, environment)
+        return try Kubeconfig(merging: files).config(context: context)
+    }
+
+    /// The service account of the pod this runs in. The token is read again each minute, the authorities for each new connection.
+    ///
+    /// - Parameter directory: where the account is mounted.
+    public static func inCluster(
+        environment: [String: String] = currentEnvironment(),
+        directory: String = "/var/run/secrets/kubernetes.io/serviceaccount"
+    ) throws(KubeConfigError) -> KubeConfig {
+        guard let host = environment["KUBERNETES_SERVICE_HOST"], !host.isEmpty,
+            let port = environment["KUBERNETES_SERVICE_PORT"], !port.isEmpty
+        else {
+            throw KubeConfigError(
+                "not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set; "
+                    + "give a kubeconfig, or run in a pod")
+        }
+        let token = directory + "/token"
+        do { _ = try ConfigFile.text(token) } catch {
+            throw KubeConfigError("in-cluster configuration: \(error.message); set automountServiceAccountToken: true")
+        }
+        let authorities = directory + "/ca.crt"
+        guard ConfigFile.exists(authorities) else {
+            throw KubeConfigError("in-cluster configuration: \(authorities) does not exist; it comes with the token's mount")
+        }
+        let namespace = (try? ConfigFile.text(directory + "/namespace")).flatMap { $0.isEmpty ? nil : $0 }
+        return KubeConfig(
+            server: "https://\(host.contains(":") ? "[\(host)]" : host):\(port)", namespace: namespace ?? "default",
+            credential: .tokenFile(path: token, initial: nil), tls: TLSOptions(authorities: .file(authorities)))
+    }
+
+    /// The kubeconfig that is named, else the one of the environment, else the pod's service account, else `~/.kube/config`.
+    public static func automatic(
+        kubeconfigPath: String? = nil, context: String? = nil, environment: [String: String] = currentEnvironment()
+    ) throws(KubeConfigError) -> KubeConfig {
+        let named = kubeconfigPath != nil || !(environment["KUBECONFIG"] ?? "").isEmpty
+        if !named, !(environment["KUBERNETES_SERVICE_HOST"] ?? "").isEmpty {
+            return try inCluster(environment: environment)
+        }
+        return try load(kubeconfigPath: kubeconfigPath, context: context, environment: environment)
+    }
+
+    private static func kubeconfigFiles(
+        _ path: String?, _ environment: [String: String]
+    ) throws(KubeConfigError) -> [Kubeconfig.File] {
+        if let path { return [try Kubeconfig.File(path: path)] }
+        let list = environment["KUBECONFIG"] ?? ""
+        if list.isEmpty {
+            guard let home = environment["HOME"], !home.isEmpty else {
+                throw KubeConfigError("no kubeconfig: neither KUBECONFIG nor HOME is set; give the file's path")
+            }
+            let path = home + "/.kube/config"
+            guard ConfigFile.exists(path) else {
+                throw KubeConfigError("no kubeconfig: \(path) does not exist and KUBECONFIG is not set; give the file's path")
+            }
+            return [try Kubeconfig.File(path: path)]
+        }
+        let paths = list.split(separator: ":").map(String.init)
+        var files: [Kubeconfig.File] = []
+        for path in paths where ConfigFile.exists(path) { files.append(try Kubeconfig.File(path: path)) }
+        guard !files.isEmpty else {
+            throw KubeConfigError("no kubeconfig: none of the files of KUBECONFIG exists (\(paths.joined(separator: ", ")))")
+        }
+        return files
+    }
+}
