@@ -1,0 +1,161 @@
+import Base
+import Foundation
+import Subprocess
+import Testing
+
+/// Every end-to-end test runs below this suite, one after the other: they share the machine's two cores and its podman.
+@Suite(.serialized) struct EndToEnd {}
+
+/// A throwaway working directory with what a job needs: a benchmark in a git repository and a bare repository for the
+/// results. The real executable works in it, with real podman and real git.
+final class Workbench: Sendable {
+    let directory: String
+    var benchmark: String { "\(directory)/benchmark" }
+    var results: String { "\(directory)/results.git" }
+
+    /// The checkout's root.
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+    /// The statically linked executable: the one that also runs inside containers, where there is no Swift runtime.
+    /// `scripts/test` builds it and says where it is.
+    static func executable() throws -> String {
+        let path = currentEnvironment()["ASSAY_BINARY"] ?? "\(root)/.build/release/assay"
+        try #require(
+            FileManager.default.isExecutableFile(atPath: path),
+            "no executable at \(path): build it with `swift build -c release --static-swift-stdlib --product assay`")
+        return path
+    }
+
+    init(_ name: String) throws {
+        directory = "\(FileManager.default.temporaryDirectory.path)/assay-e2e-\(name)-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    }
+
+    /// Stops what is left of the node's containers and removes the directory.
+    func remove() async {
+        for node in await containers() { _ = try? await Command("kill", ["-9", "\(node)"]).run() }
+        // Containers leave mounts behind when they are killed; rm must not reach through one.
+        if let mounts = try? String(contentsOfFile: "/proc/mounts", encoding: .utf8) {
+            for line in mounts.split(separator: "\n").reversed() {
+                let words = line.split(separator: " ")
+                if words.count > 1, words[1].hasPrefix(directory) { _ = try? await Command("umount", ["-l", String(words[1])]).run() }
+            }
+        }
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    // MARK: Programs
+
+    @discardableResult
+    func assay(_ words: String..., expecting status: Int32? = nil, seconds: Double = 300) async throws -> CommandResult {
+        try await assay(words, expecting: status, seconds: seconds)
+    }
+
+    @discardableResult
+    func assay(_ words: [String], expecting status: Int32? = nil, seconds: Double = 300) async throws -> CommandResult {
+        let result = try await Command(
+            Self.executable(), words, workingDirectory: directory, deadlineSeconds: seconds
+        ).run()
+        if let status {
+            #expect(
+                result.exit == .code(status),
+                "assay \(words.joined(separator: " ")): \(result.exit)\n\(result.stdoutText)\n\(result.stderrText)")
+        }
+        return result
+    }
+
+    func start(_ words: [String], to log: String) async throws -> RunningCommand {
+        let handle = try FileLog("\(directory)/\(log)")
+        return try RunningCommand.start(
+            Command(Self.executable(), words, workingDirectory: directory), onStdout: handle.append, onStderr: handle.append)
+    }
+
+    @discardableResult
+    func git(_ words: String..., in repository: String? = nil) async throws -> String {
+        let identity = ["-c", "user.name=Tester", "-c", "user.email=tester@localhost", "-c", "init.defaultBranch=main"]
+        let result = try await Command("git", ["-C", repository ?? benchmark] + identity + words, deadlineSeconds: 60).run()
+        try #require(result.succeeded, "git \(words.joined(separator: " ")): \(result.stderrText)")
+        return result.stdoutText.trimmed
+    }
+
+    // MARK: Content
+
+    func write(_ path: String, _ text: String, executable: Bool = false) throws {
+        let full = path.hasPrefix("/") ? path : "\(directory)/\(path)"
+        try FileManager.default.createDirectory(
+            atPath: (full as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try text.write(toFile: full, atomically: true, encoding: .utf8)
+        if executable { try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: full) }
+    }
+
+    func read(_ path: String) throws -> String { try String(contentsOfFile: "\(directory)/\(path)", encoding: .utf8) }
+
+    /// The repository's test-dataset as a benchmark repository of its own, and an empty bare repository for results.
+    func useTestDataset() async throws {
+        try FileManager.default.createDirectory(atPath: benchmark, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: "\(Self.root)/test-dataset", toPath: "\(benchmark)/test-dataset")
+        try await commitBenchmark()
+    }
+
+    /// A task folder in the Rollout format.
+    func task(
+        _ name: String, toml: String = "", instruction: String = "Do it.", solution: String = "true",
+        test: String? = "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt"
+    ) throws {
+        let folder = "\(benchmark)/tasks/\(name)"
+        try write("\(folder)/task.toml", "version = \"1.0\"\n" + toml)
+        try write("\(folder)/instruction.md", instruction)
+        try write("\(folder)/environment/Dockerfile", "FROM debian:12-slim\n")
+        try write("\(folder)/solution/solve.sh", "#!/bin/bash\n" + solution + "\n", executable: true)
+        if let test { try write("\(folder)/tests/test.sh", "#!/bin/bash\n" + test + "\n", executable: true) }
+    }
+
+    func commitBenchmark() async throws {
+        if !FileManager.default.fileExists(atPath: "\(benchmark)/.git") { try await git("init", "--quiet") }
+        try await git("add", "--all")
+        try await git("commit", "--quiet", "--message", "benchmark")
+        if !FileManager.default.fileExists(atPath: results) {
+            try await git("init", "--quiet", "--bare", results, in: directory)
+        }
+    }
+
+    /// The paths and first lines of the commits on the artifact branch, newest first.
+    func log(_ format: String = "%s", branch: String = "assay/runs/v1") async throws -> [String] {
+        try await git("log", "--format=\(format)", branch, in: results).split(separator: "\n").map(String.init)
+    }
+
+    /// Pids of container monitors that belong to this directory.
+    func containers() async -> [Int32] {
+        guard let text = try? await Command("ps", ["-eo", "pid,args"]).run().stdoutText else { return [] }
+        return text.split(separator: "\n").compactMap { line in
+            line.contains("conmon") && line.contains(directory) ? line.split(separator: " ").first.flatMap { Int32($0) } : nil
+        }
+    }
+}
+
+/// Appends a process's output to a file, so that a failing test can show it.
+private final class FileLog: Sendable {
+    private let handle: FileHandle
+    init(_ path: String) throws {
+        if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
+        handle = try #require(FileHandle(forWritingAtPath: path))
+        handle.seekToEndOfFile()
+    }
+    @Sendable func append(_ bytes: [UInt8]) { handle.write(Data(bytes)) }
+}
+
+extension String {
+    var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
+}
+
+/// Waits until a condition holds; fails the test when it does not in time.
+func eventually(
+    _ what: String, seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+) async throws {
+    let end = SystemTime().monotonic() + seconds
+    while SystemTime().monotonic() < end {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(100))
+    }
+    Issue.record("not within \(seconds) s: \(what)", sourceLocation: sourceLocation)
+}
