@@ -1,0 +1,29 @@
+import Base
+import KubeClient
+import KubeCore
+
+/// Puts a finalizer on an object and takes it off, without touching those of others.
+struct Finalizers: Sendable {
+    let client: KubeClient
+
+    /// Returns the object's new version, nil when it is gone.
+    func add(_ name: String, to key: ObjectKey, of type: ResourceType, present: [String], version: String?) async throws(KubeError) -> String? {
+        try await write(present + [name], key, type, version: version)
+    }
+
+    func remove(_ name: String, from key: ObjectKey, of type: ResourceType, present: [String], version: String?) async throws(KubeError) -> String? {
+        try await write(present.filter { $0 != name }, key, type, version: version)
+    }
+
+    /// A merge patch replaces the whole list, so it carries the version that the list was read at.
+    private func write(_ names: [String], _ key: ObjectKey, _ type: ResourceType, version: String?) async throws(KubeError) -> String? {
+        var metadata: [String: JSONValue] = ["finalizers": names.isEmpty ? .null : .array(names.map { .string($0) })]
+        if let version { metadata["resourceVersion"] = .string(version) }
+        do {
+            let answer = try await client.patch(type, key, .merge(["metadata": .object(metadata)]))
+            return answer.at("metadata", "resourceVersion")?.string
+        } catch where error.isNotFound {
+            return nil
+        }
+    }
+}

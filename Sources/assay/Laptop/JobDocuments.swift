@@ -1,0 +1,108 @@
+import AssayAPI
+import Base
+import Foundation
+import KubeCore
+import Subprocess
+import YAML
+
+/// The objects of a job file: one EvalJob, and the targets, overlays, secrets and config maps that it needs.
+struct JobDocuments: Sendable {
+    var job: JSONValue
+    /// What must exist before the job does, in the order of the file.
+    var others: [(type: ResourceType, object: JSONValue)]
+
+    static let namespace = "default"
+
+    private static let kinds: [String: ResourceType] = [
+        "v1/Secret": .secrets, "v1/ConfigMap": .configMaps, "assay.dev/v1alpha1/EvalJob": .evalJobs,
+        "assay.dev/v1alpha1/EvalTarget": .evalTargets, "assay.dev/v1alpha1/OverlaySource": .overlaySources,
+    ]
+
+    /// Reads a file of one or more YAML documents; throws a `UsageError` that says which document is wrong, and how.
+    init(file: String) throws {
+        let bytes: [UInt8]
+        do {
+            bytes = Array(try Data(contentsOf: URL(filePath: file)))
+        } catch {
+            throw UsageError("cannot read \(file): \(FileManager.default.fileExists(atPath: file) ? "\(error)" : "no such file")")
+        }
+        let documents: [JSONValue]
+        do { documents = try YAML.parse(bytes).filter { !$0.isNull } } catch { throw UsageError("\(file): \(error)") }
+
+        var jobs: [JSONValue] = []
+        others = []
+        for (number, document) in documents.enumerated() {
+            let place = "\(file), document \(number + 1)"
+            guard let apiVersion = document["apiVersion"]?.string, let kind = document["kind"]?.string else {
+                throw UsageError("\(place): apiVersion and kind are missing; a job file holds Kubernetes objects such as kind: EvalJob")
+            }
+            guard let type = Self.kinds["\(apiVersion)/\(kind)"] else {
+                throw UsageError(
+                    "\(place): \(kind) (\(apiVersion)) does not belong in a job file; it may hold "
+                        + "EvalJob, EvalTarget, OverlaySource, Secret and ConfigMap")
+            }
+            var object = document
+            if let namespace = object.at("metadata", "namespace")?.string, namespace != Self.namespace {
+                throw UsageError("\(place): on a laptop there is only the namespace \"\(Self.namespace)\"; remove metadata.namespace")
+            }
+            object.set(["metadata", "namespace"], to: .string(Self.namespace))
+            if type == .evalJobs { jobs.append(object) } else { others.append((type, object)) }
+        }
+        guard let job = jobs.first else { throw UsageError("\(file): there is no EvalJob in it") }
+        guard jobs.count == 1 else { throw UsageError("\(file): there are \(jobs.count) EvalJobs in it; run one at a time") }
+        guard let name = job.at("metadata", "name")?.string, !name.isEmpty else { throw UsageError("\(file): the EvalJob has no metadata.name") }
+        self.job = job
+    }
+
+    var jobName: String { job.at("metadata", "name")?.string ?? "" }
+
+    /// Makes local paths absolute file: URLs, and the name of a git remote its URL: the operator knows URLs only.
+    mutating func resolvePaths(relativeTo directory: String) async throws {
+        if let repo = job.at("spec", "source", "repo")?.string {
+            job.set(["spec", "source", "repo"], to: .string(try await Self.source(repo, directory)))
+        }
+        if let remote = job.at("spec", "artifacts", "git", "remote")?.string {
+            job.set(["spec", "artifacts", "git", "remote"], to: .string(try await Self.remote(remote, directory)))
+        }
+    }
+
+    private static func isURL(_ text: String) -> Bool { text.contains("://") || text.contains(":") }
+
+    private static func source(_ repo: String, _ directory: String) async throws -> String {
+        guard !isURL(repo) else { return repo }
+        let path = absolute(repo, directory)
+        guard FileManager.default.fileExists(atPath: path) else {
+            // Not a path: it may be owner/name, which the operator understands.
+            if repo.split(separator: "/").count == 2, !repo.hasPrefix("."), !repo.hasPrefix("/") { return repo }
+            throw UsageError("spec.source.repo: there is no \(path)")
+        }
+        return "file://" + (try await topLevel(of: path, field: "spec.source.repo"))
+    }
+
+    private static func remote(_ name: String, _ directory: String) async throws -> String {
+        guard !isURL(name) else { return name }
+        let path = absolute(name, directory)
+        if FileManager.default.fileExists(atPath: path) { return "file://" + path }
+        let result = try await Command("git", ["remote", "get-url", "--end-of-options", name], workingDirectory: directory).run()
+        guard result.succeeded else {
+            throw UsageError(
+                "spec.artifacts.git.remote: \"\(name)\" is neither a URL, nor a path here, nor a remote of the git repository in \(directory)")
+        }
+        let url = result.stdoutText.trimmingCharacters(in: .whitespacesAndNewlines)
+        return isURL(url) ? url : "file://" + absolute(url, directory)
+    }
+
+    private static func absolute(_ path: String, _ directory: String) -> String {
+        URL(filePath: path, relativeTo: URL(filePath: directory + "/")).standardizedFileURL.path
+    }
+
+    private static func topLevel(of path: String, field: String) async throws -> String {
+        let result = try await Command("git", ["-C", path, "rev-parse", "--show-toplevel"]).run()
+        if result.succeeded { return result.stdoutText.trimmingCharacters(in: .whitespacesAndNewlines) }
+        let bare = try await Command("git", ["-C", path, "rev-parse", "--git-dir"]).run()
+        guard bare.succeeded else {
+            throw UsageError("\(field): \(path) is no git repository; make it one (git init, git add, git commit): results name a commit")
+        }
+        return path
+    }
+}
