@@ -1,4 +1,5 @@
 import Base
+import KubeClient
 import KubeCore
 
 /// Keeps a store of one resource like the server's: it drives a `Watcher` and is the only writer of its store.
@@ -16,10 +17,9 @@ public final class Reflector<Object: Sendable>: Sendable {
         public var failingSince: Timestamp?
     }
 
-    public let type: ResourceType
     public var store: Store<Object> { writer.store }
 
-    private let source: any ListWatchSource
+    private let scope: ReflectorScope
     private let writer = StoreWriter<Object>()
     private let machine: Locked<Machine>
     private let current = Locked(Health())
@@ -35,14 +35,19 @@ public final class Reflector<Object: Sendable>: Sendable {
         var stream = 0
     }
 
-    init(
-        source: any ListWatchSource, type: ResourceType, options: WatcherOptions, time: any TimeSource,
+    /// - Parameters:
+    ///   - namespace: nil for all.
+    ///   - onUnreadable: told of every object that `project` refuses. Such an object is passed over; the stream goes on.
+    ///   - project: makes the small value that is kept. It runs for every event; it must not block.
+    public init(
+        client: KubeClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
+        fieldSelector: String? = nil, options: WatcherOptions = WatcherOptions(), time: any TimeSource = SystemTime(),
         metrics: MetricsRegistry? = nil, log: Log? = nil,
         onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)? = nil,
         project: @escaping @Sendable (JSONValue) throws -> Object
     ) {
-        self.source = source
-        self.type = type
+        scope = ReflectorScope(
+            client: client, type: type, namespace: namespace, labelSelector: labelSelector, fieldSelector: fieldSelector)
         self.time = time
         self.log = (log ?? Log("watch")).with(["resource": .string(type.description)])
         self.metrics = metrics.map { ReflectorMetrics(registry: $0, resource: type.description) }
@@ -50,6 +55,8 @@ public final class Reflector<Object: Sendable>: Sendable {
         self.project = project
         machine = Locked(Machine(watcher: Watcher(options: options)))
     }
+
+    public var type: ResourceType { scope.type }
 
     /// Whether the store follows the server, and since when it does not.
     public var health: Health { current.withLock { $0 } }
@@ -74,7 +81,7 @@ public final class Reflector<Object: Sendable>: Sendable {
     private func list(limit: Int?, token: String?) async -> WatcherCall? {
         metrics?.listed()
         do {
-            let page = try await source.list(limit: limit, continueToken: token)
+            let page = try await scope.list(limit: limit, continueToken: token)
             let items = page.items.compactMap { item($0) }
             return step {
                 $0.listed(items, version: page.resourceVersion, continueToken: page.continueToken, now: $1)
@@ -112,7 +119,7 @@ public final class Reflector<Object: Sendable>: Sendable {
         _ stream: Int, version: String?, sendsInitialEvents: Bool, timeoutSeconds: Int
     ) async -> WatcherCall? {
         do {
-            let lines = try await source.watch(
+            let lines = try await scope.watch(
                 version: version, sendsInitialEvents: sendsInitialEvents, timeoutSeconds: timeoutSeconds)
             recovered(from: .watch)
             for try await line in lines {

@@ -1,0 +1,67 @@
+import Base
+import KubeClient
+import KubeCore
+
+/// A Lease of the API server as a `LeaseLock`.
+public struct LeaseObject: LeaseLock {
+    private let client: KubeClient
+    private let key: ObjectKey
+
+    public init(client: KubeClient, namespace: String, name: String) {
+        self.client = client
+        key = ObjectKey(namespace: namespace, name: name)
+    }
+
+    public func read() async throws -> (record: LeaseRecord, version: String)? {
+        let lease: JSONValue
+        do { lease = try await client.get(.leases, key) } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+        return (Self.record(lease), lease.at("metadata", "resourceVersion")?.string ?? "")
+    }
+
+    public func create(_ record: LeaseRecord) async throws {
+        try await client.create(.leases, object(record, version: nil), namespace: key.namespace)
+    }
+
+    public func write(_ record: LeaseRecord, over version: String) async throws {
+        try await client.update(.leases, object(record, version: version))
+    }
+
+    static func record(_ lease: JSONValue) -> LeaseRecord {
+        let spec = lease["spec"]
+        func time(_ field: String) -> Timestamp? { spec?[field]?.string.flatMap(Timestamp.init(rfc3339:)) }
+        return LeaseRecord(
+            holder: spec?["holderIdentity"]?.string ?? "", durationSeconds: spec?["leaseDurationSeconds"]?.int ?? 0,
+            acquireTime: time("acquireTime"), renewTime: time("renewTime"),
+            transitions: spec?["leaseTransitions"]?.int ?? 0)
+    }
+
+    func object(_ record: LeaseRecord, version: String?) -> JSONValue {
+        var metadata: [String: JSONValue] = ["name": .string(key.name), "namespace": .string(key.namespace)]
+        if let version { metadata["resourceVersion"] = .string(version) }
+        var spec: [String: JSONValue] = [
+            "holderIdentity": .string(record.holder), "leaseDurationSeconds": JSONValue(record.durationSeconds),
+            "leaseTransitions": JSONValue(record.transitions),
+        ]
+        spec["acquireTime"] = record.acquireTime.map { .string($0.rfc3339Micro) }
+        spec["renewTime"] = record.renewTime.map { .string($0.rfc3339Micro) }
+        return [
+            "apiVersion": .string(ResourceType.leases.apiVersion), "kind": .string(ResourceType.leases.kind),
+            "metadata": .object(metadata), "spec": .object(spec),
+        ]
+    }
+}
+
+extension LeaderElection {
+    /// An election over a Lease of the API server.
+    public init(
+        client: KubeClient, namespace: String, name: String, identity: String, timing: LeaseTiming = LeaseTiming(),
+        time: any TimeSource = SystemTime(), log: Log = Log("leader")
+    ) {
+        self.init(
+            lock: LeaseObject(client: client, namespace: namespace, name: name), identity: identity, timing: timing,
+            time: time, log: log)
+    }
+}

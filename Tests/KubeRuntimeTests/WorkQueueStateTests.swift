@@ -1,0 +1,138 @@
+import Testing
+
+@testable import KubeRuntime
+
+@Suite("Work queue, its decisions")
+struct WorkQueueStateTests {
+    @Test("a key that is added often is handed out once, in the order of first addition")
+    func dedupe() {
+        var queue = WorkQueueState<String>()
+        for key in ["a", "b", "a", "c", "b"] { queue.add(key) }
+        #expect(queue.depth == 3)
+        #expect(queue.take(now: 0) == .key("a"))
+        #expect(queue.take(now: 0) == .key("b"))
+        #expect(queue.take(now: 0) == .key("c"))
+        #expect(queue.take(now: 0) == .idle)
+    }
+
+    @Test("a key added while it is worked on is handed out again afterwards, not before")
+    func dirty() {
+        var queue = WorkQueueState<String>()
+        queue.add("a")
+        #expect(queue.take(now: 0) == .key("a"))
+        queue.add("a")
+        queue.add("a")
+        #expect(queue.take(now: 0) == .idle)
+        queue.done("a")
+        #expect(queue.take(now: 0) == .key("a"))
+        queue.done("a")
+        #expect(queue.take(now: 0) == .idle)
+        #expect(queue.isIdle)
+    }
+
+    @Test("of two times the earlier wins", arguments: [(5.0, 9.0), (9.0, 5.0)])
+    func earlierWins(_ first: Double, _ second: Double) {
+        var queue = WorkQueueState<String>()
+        queue.add("a", at: first)
+        queue.add("a", at: second)
+        #expect(queue.take(now: 4.9) == .waitUntil(5))
+        #expect(queue.take(now: 5) == .key("a"))
+        queue.done("a")
+        #expect(queue.take(now: 100) == .idle)
+    }
+
+    @Test("what is due at once takes the place of what is due later")
+    func atOnceWins() {
+        var queue = WorkQueueState<String>()
+        queue.add("a", at: 50)
+        queue.add("a")
+        #expect(queue.take(now: 0) == .key("a"))
+        queue.done("a")
+        #expect(queue.take(now: 100) == .idle)
+    }
+
+    @Test("a time given during the work counts from its end")
+    func delayedWhileProcessing() {
+        var queue = WorkQueueState<String>()
+        queue.add("a")
+        _ = queue.take(now: 0)
+        queue.add("a", at: 7)
+        queue.done("a")
+        #expect(queue.take(now: 6) == .waitUntil(7))
+        #expect(queue.take(now: 7) == .key("a"))
+    }
+
+    @Test("failures back off by 5 ms doubling to 1000 s, per key, until forgotten")
+    func backoff() {
+        var queue = WorkQueueState<String>()
+        let delays = (0..<25).map { _ in queue.addAfterFailure("a", now: 0) }
+        #expect(delays[0] == 0.005)
+        #expect(delays[1] == 0.01)
+        #expect(abs(delays[10] - 5.12) < 1e-9)
+        #expect(delays[24] == 1000)
+        #expect(queue.addAfterFailure("b", now: 0) == 0.005)
+        queue.forget("a")
+        #expect(queue.addAfterFailure("a", now: 0) == 0.005)
+    }
+
+    @Test("a shutdown leaves what is ready; a drain hands it out and what it still owes")
+    func shutdown() {
+        var left = WorkQueueState<String>()
+        left.add("a")
+        left.shutDown(.now)
+        left.add("b")
+        #expect(left.take(now: 0) == .finished)
+
+        var drained = WorkQueueState<String>()
+        drained.add("a")
+        drained.add("b")
+        drained.add("later", at: 60)
+        _ = drained.take(now: 0)
+        drained.add("a")
+        drained.shutDown(.drain)
+        drained.add("c")
+        #expect(drained.take(now: 0) == .key("b"))
+        drained.done("a")
+        #expect(drained.take(now: 0) == .key("a"))
+        #expect(drained.take(now: 100) == .finished)
+    }
+
+    @Test("any sequence of operations keeps a key in one place and loses no addition", arguments: 0..<30)
+    func randomOperations(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var queue = WorkQueueState<Int>()
+        var working: Set<Int> = []
+        var owed: Set<Int> = []
+        var now = 0.0
+        for _ in 0..<2000 {
+            let key = Int.random(in: 0..<8, using: &random)
+            switch Int.random(in: 0..<5, using: &random) {
+            case 0:
+                queue.add(key)
+                owed.insert(key)
+            case 1:
+                queue.add(key, at: now + Double.random(in: 0..<5, using: &random))
+                owed.insert(key)
+            case 2:
+                if let done = working.randomElement(using: &random) {
+                    queue.done(done)
+                    working.remove(done)
+                }
+            default:
+                if case .key(let taken) = queue.take(now: now) {
+                    #expect(working.insert(taken).inserted)
+                    owed.remove(taken)
+                }
+            }
+            now += Double.random(in: 0..<0.5, using: &random)
+        }
+        now += 100
+        for key in working { queue.done(key) }
+        while case .key(let key) = queue.take(now: now) {
+            owed.remove(key)
+            queue.done(key)
+        }
+        #expect(owed.isEmpty)
+        #expect(queue.isIdle)
+    }
+}
