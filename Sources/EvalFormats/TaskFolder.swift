@@ -1,0 +1,90 @@
+import Foundation
+
+/// The files of a task, wherever they lie: in a directory, in a commit's tree, in a test.
+public protocol TaskFolder: Sendable {
+    /// Whether there is a file or folder at the path; the empty path is the task's folder itself.
+    func exists(_ path: String) async throws -> Bool
+    /// The bytes of a file; nil when there is none.
+    func read(_ path: String) async throws -> [UInt8]?
+}
+
+/// A task's files that were listed and read before, as from `git ls-tree` and `git cat-file`.
+public struct ListedTaskFolder: TaskFolder {
+    /// Every path, folders without a slash at their end; `files` need not be among them.
+    public var paths: Set<String>
+    public var files: [String: [UInt8]]
+
+    /// - Parameters:
+    ///   - paths: relative to the task's folder; the folders on the way to a path need not be listed.
+    ///   - files: the contents that will be asked for: `task.toml`.
+    public init(paths: some Sequence<String>, files: [String: [UInt8]]) {
+        var all = Set(files.keys)
+        all.formUnion(paths)
+        for path in all {
+            var rest = path[...]
+            while let slash = rest.lastIndex(of: "/") {
+                rest = rest[..<slash]
+                if !all.insert(String(rest)).inserted { break }
+            }
+        }
+        if !all.isEmpty { all.insert("") }
+        self.paths = all
+        self.files = files
+    }
+
+    public func exists(_ path: String) -> Bool { paths.contains(path) }
+
+    public func read(_ path: String) -> [UInt8]? { files[path] }
+}
+
+/// A task's files in a directory.
+public struct DirectoryTaskFolder: TaskFolder {
+    /// The largest file that is read.
+    public static let maximumBytes = 1 << 20
+
+    private let root: String
+    private let boundary: String
+
+    /// - Parameters:
+    ///   - root: the task's folder.
+    ///   - boundary: a folder that links must not lead out of; `root` when omitted. A benchmark's repository may share
+    ///     files between tasks by links, but a link out of it reads what is not the benchmark's.
+    public init(_ root: String, boundary: String? = nil) {
+        self.root = root
+        self.boundary = boundary ?? root
+    }
+
+    public func exists(_ path: String) -> Bool { resolved(path) != nil }
+
+    /// - Throws: `TaskFolderError` when the file cannot be read or is too large.
+    public func read(_ path: String) throws -> [UInt8]? {
+        guard let place = resolved(path) else { return nil }
+        let attributes = try FileManager.default.attributesOfItem(atPath: place)
+        guard attributes[.type] as? FileAttributeType == .typeRegular else { return nil }
+        let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
+        guard size <= Self.maximumBytes else { throw TaskFolderError(path: path, size: size) }
+        return [UInt8](try Data(contentsOf: URL(fileURLWithPath: place)))
+    }
+
+    /// Where the path leads, links followed; nil when it leads nowhere or out of the boundary.
+    private func resolved(_ path: String) -> String? {
+        guard let limit = realPath(boundary), let place = realPath(path.isEmpty ? root : "\(root)/\(path)") else { return nil }
+        return place == limit || place.hasPrefix(limit == "/" ? limit : limit + "/") ? place : nil
+    }
+
+    private func realPath(_ path: String) -> String? {
+        guard let pointer = realpath(path, nil) else { return nil }
+        defer { free(pointer) }
+        return String(cString: pointer)
+    }
+}
+
+/// A file of a task that is too large to be what its name says.
+public struct TaskFolderError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var path: String
+    public var size: Int
+
+    public var description: String {
+        "\(path) has \(size) bytes, more than \(DirectoryTaskFolder.maximumBytes)"
+    }
+}

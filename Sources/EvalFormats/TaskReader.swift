@@ -1,0 +1,73 @@
+import EvalModel
+
+/// A task that was read and is complete.
+public struct LoadedTask: Sendable, Hashable {
+    public var task: EvalTask
+    /// Sentences for the user; none of them keeps the task from running.
+    public var warnings: [String]
+
+    public init(task: EvalTask, warnings: [String]) {
+        self.task = task
+        self.warnings = warnings
+    }
+}
+
+/// Reads a task's folder and checks that it is one.
+public enum TaskReader {
+    /// Reads the task in a folder.
+    ///
+    /// - Parameters:
+    ///   - needsSolution: whether the solution will be run (by the oracle agent), so that it must be there.
+    ///   - rewardRule: overrides the rule that the task's schema selects.
+    /// - Throws: `TrialError` of type `task_not_found` or `task_invalid`, which says what is missing or wrong; and what
+    ///   the folder throws when it cannot be read.
+    public static func load(
+        name: String, from folder: some TaskFolder, needsSolution: Bool = false, rewardRule: RewardRule? = nil
+    ) async throws -> LoadedTask {
+        guard let bytes = try await folder.read("task.toml") else {
+            if try await folder.exists("") { throw invalid(name, missing: ["task.toml"]) }
+            throw TrialError(.taskNotFound, "task \"\(name)\": there is no such folder in the source")
+        }
+        let config = try TaskConfig.parse(bytes, name: name)
+        var task = config.task
+        if let rewardRule { task.rewardRule = rewardRule }
+        let hasStepsFolder = try await folder.exists("steps")
+        let hasSteps = config.hasSteps || hasStepsFolder
+
+        var missing: [String] = []
+        task.hasInstruction = try await folder.exists("instruction.md")
+        if !task.hasInstruction, !hasSteps { missing.append("instruction.md") }
+        if try await !folder.exists("environment"), task.environment.dockerImage == nil {
+            missing.append("environment/ (or environment.docker_image in task.toml)")
+        }
+        if try await !folder.exists("tests/test.sh"), !hasSteps { missing.append("tests/test.sh") }
+        if needsSolution, try await !folder.exists("solution/solve.sh"), !hasSteps {
+            missing.append("solution/solve.sh, which the oracle agent runs")
+        }
+        guard missing.isEmpty else { throw invalid(name, missing: missing) }
+
+        if hasStepsFolder, !config.hasSteps {
+            task.unsupported.append(UnsupportedFeature(.steps, "steps/ is not supported yet"))
+        }
+        try await addEnvironmentFiles(of: folder, to: &task)
+        return LoadedTask(task: task, warnings: config.warnings)
+    }
+
+    private static func addEnvironmentFiles(of folder: some TaskFolder, to task: inout EvalTask) async throws {
+        task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
+        for file in ["environment/docker-compose.yaml", "environment/docker-compose.yml"] where try await folder.exists(file) {
+            task.unsupported.append(UnsupportedFeature(.compose, "\(file) is not supported yet"))
+        }
+        if task.environment.hasDockerfile, task.environment.dockerImage == nil {
+            task.unsupported.append(
+                UnsupportedFeature(
+                    .imageBuild,
+                    "its image would have to be built from environment/Dockerfile, which is not supported yet: set "
+                        + "environment.docker_image in task.toml, or spec.environment.image in the EvalJob"))
+        }
+    }
+
+    private static func invalid(_ name: String, missing: [String]) -> TrialError {
+        TrialError(.taskInvalid, "task \"\(name)\" has no \(missing.joined(separator: ", no "))")
+    }
+}
