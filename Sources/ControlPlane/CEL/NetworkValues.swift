@@ -129,7 +129,7 @@ struct URLParts: Sendable, Hashable {
     let query: [String: [String]]
 
     init?(requestURI text: String) {
-        guard !text.isEmpty, text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F }) else { return nil }
+        guard !text.isEmpty, text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else { return nil }
         self.text = text
         var rest = Substring(text)
         var scheme = ""
@@ -147,7 +147,7 @@ struct URLParts: Sendable, Hashable {
             rest = rest[end...]
         }
         if let at = authority.lastIndex(of: "@") { authority = authority[authority.index(after: at)...] }
-        guard let (hostname, port) = Self.split(authority) else { return nil }
+        guard !authority.contains(" "), let (hostname, port) = Self.split(authority) else { return nil }
         host = String(authority)
         self.hostname = hostname
         self.port = port

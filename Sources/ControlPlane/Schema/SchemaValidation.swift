@@ -146,31 +146,51 @@ enum SchemaValidation {
     }
 
     private static func number(_ value: JSONValue, _ node: SchemaNode, _ path: String, _ outcome: inout Outcome) {
-        if case .int(let number) = value, node.format == "int32", Int32(exactly: number) == nil {
-            outcome.add(.invalid("", .string(""), "Checked value must be of type integer with format int32 in \(path)"))
+        if node.types == ["integer"], !fits(value, node.format) {
+            let format = node.format.isEmpty ? "(default format)" : "with format \(node.format)"
+            outcome.add(.invalid("", .string(""), "Checked value must be of type integer \(format) in \(path)"))
         }
         let actual = value.double ?? 0
-        if let factor = node.multipleOf, factor > 0 {
-            let fits: Bool
-            if case .int(let number) = value, factor == factor.rounded() {
-                fits = number % Int64(factor) == 0
-            } else {
-                fits = isInteger(factor < 1 ? 1 / factor * actual : actual / factor)
-            }
-            if !fits { outcome.add(.invalid(path, value, "\(path) in body should be a multiple of \(GoFormat.double(factor))")) }
-        }
-        if let limit = node.maximum, node.exclusiveMaximum ? actual >= limit : actual > limit {
+        if let factor = node.multipleOf { multiple(of: factor, value, path, &outcome) }
+        // An integer is compared with an integer: the server cuts the bounds.
+        let isInteger = if case .int = value { true } else { false }
+        let maximum = isInteger ? node.maximum?.rounded(.towardZero) : node.maximum
+        let minimum = isInteger ? node.minimum?.rounded(.towardZero) : node.minimum
+        if let limit = maximum, node.exclusiveMaximum ? actual >= limit : actual > limit {
             let words = node.exclusiveMaximum ? "less than" : "less than or equal to"
             outcome.add(.invalid(path, value, "\(path) in body should be \(words) \(bound(limit, value))"))
         }
-        if let limit = node.minimum, node.exclusiveMinimum ? actual <= limit : actual < limit {
+        if let limit = minimum, node.exclusiveMinimum ? actual <= limit : actual < limit {
             let words = node.exclusiveMinimum ? "greater than" : "greater than or equal to"
             outcome.add(.invalid(path, value, "\(path) in body should be \(words) \(bound(limit, value))"))
         }
         outcome.matches += 1
     }
 
-    /// A bound in the type of the value: an integer is compared with an integer.
+    /// Whether a number has a place in the integers of a format.
+    private static func fits(_ value: JSONValue, _ format: String) -> Bool {
+        guard let whole = value.int else { return false }
+        return format != "int32" || Int32(exactly: whole) != nil
+    }
+
+    private static func multiple(of factor: Double, _ value: JSONValue, _ path: String, _ outcome: inout Outcome) {
+        let fits: Bool
+        if case .int(let number) = value {
+            let whole = Int64(exactly: factor.rounded(.towardZero)) ?? 0
+            if whole <= 0 {
+                outcome.add(
+                    .invalid(path, .int(whole), "factor MultipleOf declared for \(path) must be positive: \(whole)"))
+                return
+            }
+            fits = number % whole == 0
+        } else {
+            let actual = value.double ?? 0
+            fits = isInteger(factor < 1 ? 1 / factor * actual : actual / factor)
+        }
+        if !fits { outcome.add(.invalid(path, value, "\(path) in body should be a multiple of \(GoFormat.double(factor))")) }
+    }
+
+    /// A bound in the type of the value.
     private static func bound(_ limit: Double, _ value: JSONValue) -> String {
         if case .int = value, let whole = Int64(exactly: limit.rounded(.towardZero)) { return String(whole) }
         return GoFormat.double(limit)

@@ -1,0 +1,304 @@
+import Base
+
+/// A list: computed, or a part of an object, whose elements are read when they are asked for.
+struct CELList: Sendable {
+    private enum Storage: Sendable {
+        case values([CELValue])
+        case data([JSONValue], items: SchemaNode)
+    }
+
+    /// How elements are told apart when lists are compared or added.
+    enum Identity: Sendable {
+        case position
+        case value
+        case keys([String])
+    }
+
+    private let storage: Storage
+    let identity: Identity
+
+    init(_ values: [CELValue], identity: Identity = .position) {
+        storage = .values(values)
+        self.identity = identity
+    }
+
+    init(_ elements: [JSONValue], items: SchemaNode, identity: Identity) {
+        storage = .data(elements, items: items)
+        self.identity = identity
+    }
+
+    var count: Int {
+        switch storage {
+        case .values(let values): values.count
+        case .data(let elements, _): elements.count
+        }
+    }
+
+    /// The element at a position that exists.
+    func element(_ index: Int) throws(CELError) -> CELValue {
+        switch storage {
+        case .values(let values): values[index]
+        case .data(let elements, let items): try CELData.value(of: elements[index], items)
+        }
+    }
+
+    func elements() throws(CELError) -> [CELValue] {
+        var found: [CELValue] = []
+        found.reserveCapacity(count)
+        for index in 0..<count { found.append(try element(index)) }
+        return found
+    }
+
+    func contains(_ value: CELValue) throws(CELError) -> Bool {
+        for index in 0..<count where try CELValue.equal(try element(index), value) { return true }
+        return false
+    }
+
+    func isEqual(to other: CELList) throws(CELError) -> Bool {
+        guard count == other.count else { return false }
+        switch identity {
+        case .position:
+            for index in 0..<count where try !CELValue.equal(try element(index), try other.element(index)) { return false }
+            return true
+        case .value:
+            for index in 0..<count where try !other.contains(try element(index)) { return false }
+            return true
+        case .keys(let keys):
+            let others = try other.elements()
+            for index in 0..<count {
+                let mine = try element(index)
+                guard let partner = try others.firstPartner(of: mine, keys), try CELValue.equal(mine, partner) else { return false }
+            }
+            return true
+        }
+    }
+
+    /// `+`: a set takes what it lacks, a list of type map replaces the elements with the same keys, others append.
+    func adding(_ other: CELList) throws(CELError) -> CELList {
+        var result = try elements()
+        for added in try other.elements() {
+            switch identity {
+            case .position: result.append(added)
+            case .value: if try !CELList(result).contains(added) { result.append(added) }
+            case .keys(let keys):
+                var replaced = false
+                for index in result.indices where try CELList.sameKeys(result[index], added, keys) {
+                    result[index] = added
+                    replaced = true
+                    break
+                }
+                if !replaced { result.append(added) }
+            }
+        }
+        return CELList(result, identity: identity)
+    }
+
+    fileprivate static func sameKeys(_ first: CELValue, _ second: CELValue, _ keys: [String]) throws(CELError) -> Bool {
+        guard case .map(let a) = first, case .map(let b) = second else { return false }
+        for key in keys {
+            let mine = try a.find(.string(key))
+            let other = try b.find(.string(key))
+            switch (mine, other) {
+            case (nil, nil): continue
+            case (let mine?, let other?): if try !CELValue.equal(mine, other) { return false }
+            default: return false
+            }
+        }
+        return true
+    }
+}
+
+extension Array where Element == CELValue {
+    fileprivate func firstPartner(of value: CELValue, _ keys: [String]) throws(CELError) -> CELValue? {
+        for candidate in self where try CELList.sameKeys(candidate, value, keys) { return candidate }
+        return nil
+    }
+}
+
+/// A map: computed, or an object, whose members are read when they are asked for.
+struct CELMap: Sendable {
+    private enum Storage: Sendable {
+        case values([CELKey: CELValue])
+        case data([String: JSONValue], SchemaNode)
+    }
+
+    private let storage: Storage
+    /// A resource, or one embedded: it has what every resource has, whatever its schema names.
+    private let isResource: Bool
+
+    init(_ values: [CELKey: CELValue]) {
+        storage = .values(values)
+        isResource = false
+    }
+
+    init(_ members: [String: JSONValue], _ node: SchemaNode, isResource: Bool = false) {
+        storage = .data(members, node)
+        self.isResource = isResource
+    }
+
+    /// Whether this is an object with named fields rather than a map.
+    var isObject: Bool {
+        if case .data(_, let node) = storage { node.additional?.schema == nil } else { false }
+    }
+
+    var count: Int {
+        switch storage {
+        case .values(let values): values.count
+        case .data(let members, _): members.count
+        }
+    }
+
+    /// The value of a key, nil when there is none. Null fields of an object count as absent.
+    func find(_ key: CELValue) throws(CELError) -> CELValue? {
+        switch storage {
+        case .values(let values): return CELKey(key).flatMap { values[$0] }
+        case .data(let members, let node):
+            guard case .string(let name) = key else { throw .noOverload }
+            if let additional = node.additional?.schema {
+                guard let member = members[name] else { return nil }
+                return try CELData.value(of: member, additional)
+            }
+            guard let field = CELIdentifier.unescape(name), let member = members[field], !member.isNull,
+                let schema = (isResource ? SchemaNode.resourceFields?.properties[field] : nil) ?? node.properties[field]
+            else { return nil }
+            return try CELData.value(of: member, schema)
+        }
+    }
+
+    /// The keys, in an order that is the same each time.
+    func keys() -> [CELValue] {
+        switch storage {
+        case .values(let values): values.keys.map(\.value).sorted { ((try? CELValue.order($0, $1)) ?? nil) == -1 }
+        case .data(let members, let node):
+            members.keys.sorted().map { .string(node.additional?.schema == nil ? CELIdentifier.escape($0) : $0) }
+        }
+    }
+
+    func isEqual(to other: CELMap) throws(CELError) -> Bool {
+        let mine = keys()
+        guard mine.count == other.keys().count else { return false }
+        for key in mine {
+            let first = try find(key)
+            let second = try other.find(key)
+            switch (first, second) {
+            case (nil, nil): continue
+            case (let first?, let second?): if try !CELValue.equal(first, second) { return false }
+            default: return false
+            }
+        }
+        return true
+    }
+}
+
+/// How names of fields are written where CEL allows only identifiers: `foo-bar` is `foo__dash__bar`, `namespace` is `__namespace__`.
+enum CELIdentifier {
+    static func escape(_ name: String) -> String {
+        if CELParser.reserved.contains(name) { return "__\(name)__" }
+        var out = ""
+        var rest = Substring(name)
+        while let character = rest.first {
+            if rest.hasPrefix("__") {
+                out += "__underscores__"
+                rest = rest.dropFirst(2)
+                continue
+            }
+            switch character {
+            case ".": out += "__dot__"
+            case "-": out += "__dash__"
+            case "/": out += "__slash__"
+            default: out.append(character)
+            }
+            rest = rest.dropFirst()
+        }
+        return out
+    }
+
+    /// Nil for what `escape` never writes.
+    static func unescape(_ name: String) -> String? {
+        guard name.contains("__") else { return CELParser.reserved.contains(name) ? nil : name }
+        if name.hasPrefix("__"), name.hasSuffix("__"), CELParser.reserved.contains(String(name.dropFirst(2).dropLast(2))) {
+            return String(name.dropFirst(2).dropLast(2))
+        }
+        var out = ""
+        var rest = Substring(name)
+        let parts = [("__underscores__", "__"), ("__dot__", "."), ("__dash__", "-"), ("__slash__", "/")]
+        while let character = rest.first {
+            if rest.hasPrefix("__") {
+                guard let (code, plain) = parts.first(where: { rest.hasPrefix($0.0) }) else { return nil }
+                out += plain
+                rest = rest.dropFirst(code.count)
+            } else {
+                out.append(character)
+                rest = rest.dropFirst()
+            }
+        }
+        return out
+    }
+}
+
+extension SchemaNode {
+    /// What rules may read of a resource beside its own schema: of the metadata only the two names.
+    static let resourceFields: SchemaNode? = {
+        let text: JSONValue = ["type": "string"]
+        let metadata: JSONValue = ["type": "object", "properties": ["name": text, "generateName": text]]
+        return try? SchemaNode(
+            parsing: ["type": "object", "properties": ["apiVersion": text, "kind": text, "metadata": metadata]], path: "")
+    }()
+}
+
+/// Objects as CEL sees them through their schema (`apiserver/pkg/cel/common.UnstructuredToVal`).
+enum CELData {
+    static func value(of data: JSONValue, _ node: SchemaNode) throws(CELError) -> CELValue {
+        if data.isNull {
+            if node.nullable { return .null }
+            throw CELError("invalid data, got null for schema with nullable=false")
+        }
+        if node.intOrString {
+            switch data {
+            case .string(let text): return .string(text)
+            case .int(let number): return .int(number)
+            default: throw CELError("invalid data, expected XIntOrString value to be either a string or integer")
+            }
+        }
+        switch (node.type, data) {
+        case ("object", .object(let members)): return .map(CELMap(members, node, isResource: node.embedded))
+        case ("array", .array(let elements)):
+            guard let items = node.items else { throw CELError("invalid array type, expected Items with a non-empty Schema") }
+            let identity: CELList.Identity =
+                switch node.listType {
+                case "set": .value
+                case "map": .keys(node.listMapKeys.map(CELIdentifier.escape))
+                default: .position
+                }
+            return .list(CELList(elements, items: items, identity: identity))
+        case ("string", .string(let text)): return try string(text, node.format)
+        case ("number", .int(let number)): return .double(Double(number))
+        case ("number", .double(let number)): return .double(number)
+        case ("integer", .int(let number)): return .int(number)
+        case ("integer", .double(let number)):
+            guard let whole = Int64(exactly: number) else { throw CELError("invalid data, expected int, got float64") }
+            return .int(whole)
+        case ("boolean", .bool(let flag)): return .bool(flag)
+        case ("", _) where node.preservesUnknown: return .unknown(data)
+        default: throw CELError("invalid data, expected \(node.type.isEmpty ? "a typed value" : node.type)")
+        }
+    }
+
+    private static func string(_ text: String, _ format: String) throws(CELError) -> CELValue {
+        switch format {
+        case "duration":
+            guard let nanoseconds = CELTime.duration(loose: text) else { throw CELError("Invalid duration \(text)") }
+            return .duration(nanoseconds)
+        case "date":
+            guard let day = CELTime.timestamp(date: text) else { throw CELError("Invalid date formatted string \(text)") }
+            return .timestamp(day)
+        case "date-time":
+            guard let moment = CELTime.timestamp(dateTime: text) else { throw CELError("Invalid date-time formatted string \(text)") }
+            return .timestamp(moment)
+        case "byte":
+            guard case .success(let bytes) = Base64.decode(text) else { throw CELError("Invalid byte formatted string \(text)") }
+            return .bytes(bytes)
+        default: return .string(text)
+        }
+    }
+}
