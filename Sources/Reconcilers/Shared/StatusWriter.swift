@@ -4,57 +4,33 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Writes an object's status as one PUT with its version, and computes it again from a fresh read when somebody else
-/// was first: an update is never lost, and never written over another's.
+/// Writes the status of one of our objects, and remembers the write, so that nothing is decided from an older cache.
 struct StatusWriter<Object: AssayObject>: Sendable {
     let client: KubeClient
     let gate: WriteGate<ObjectKey>
 
-    enum Outcome: Sendable {
-        case written(Object)
-        case unchanged(Object)
-        /// The object is gone, or another one has its name now.
-        case gone
-    }
-
-    /// - Parameter compute: the status that the object is to have; called once more after each conflict, with what is there by then.
+    /// - Parameter compute: the status that the object is to have; called again after each conflict, with what is there by
+    ///   then. The status as it is means that nothing is written.
+    /// - Returns: the object as stored; nil when it is gone, or another one has its name now.
     func write(
-        _ object: Object, compute: @Sendable (Object) throws -> Object.Status?
-    ) async throws -> Outcome {
-        var current = object
-        for attempt in 0..<30 {
-            let status = try compute(current)
-            guard status != current.status else { return .unchanged(current) }
-            var changed = current
-            changed.status = status
-            do {
-                let answer = try await client.updateStatus(Object.resource, changed.json())
-                let written = try Object(json: answer)
-                if let version = written.metadata.resourceVersion { gate.record(written.key, resourceVersion: version) }
-                return .written(written)
-            } catch let error as KubeError where error.isConflict {
-                // Somebody writes at the same time: a short, uneven wait keeps two writers from meeting again and again.
-                try await Task.sleep(for: .milliseconds(Int.random(in: 1...(10 * (attempt + 1)))))
-                guard let fresh = try await read(object) else { return .gone }
-                current = fresh
-            } catch let error as KubeError where error.isNotFound {
-                return .gone
-            }
-        }
-        throw StatusConflict(key: object.key)
-    }
-
-    private func read(_ object: Object) async throws -> Object? {
+        _ object: Object, compute: @escaping @Sendable (Object) throws -> Object.Status?
+    ) async throws -> Object? {
+        let before = object.metadata.resourceVersion
         do {
-            let fresh = try Object(json: try await client.get(Object.resource, object.key))
-            return fresh.metadata.uid == object.metadata.uid ? fresh : nil
-        } catch let error as KubeError where error.isNotFound {
+            let answer = try await client.updateStatus(
+                retryingConflicts: Object.resource, object.key, cached: object.json(), uid: object.metadata.uid
+            ) { json in
+                let current = try Object(json: json)
+                let status = try compute(current)
+                guard let status, status != current.status else { return nil }
+                return try JSONValueEncoder().encode(status)
+            }
+            let written = try Object(json: answer)
+            if let version = written.metadata.resourceVersion, version != before { gate.record(written.key, resourceVersion: version) }
+            return written
+        } catch StatusWriteError.gone {
+            gate.forget(object.key)
             return nil
         }
     }
-}
-
-struct StatusConflict: Error, CustomStringConvertible {
-    let key: ObjectKey
-    var description: String { "the status of \(key) was changed by others thirty times in a row; it is tried again" }
 }
