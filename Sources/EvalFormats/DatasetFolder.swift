@@ -1,0 +1,130 @@
+import EvalModel
+
+/// Which tasks a folder of tasks has. Pure: the caller lists the folder.
+public enum DatasetFolder {
+    /// The tasks below a dataset's path, sorted by name, so that every machine runs them in the same order.
+    ///
+    /// - Parameters:
+    ///   - path: the dataset's folder.
+    ///   - taskFiles: paths of `task.toml` files, relative to the repository's root; others are ignored. A task lies
+    ///     directly in the dataset's folder; when that folder is itself a task, it is the dataset's only one.
+    ///   - include: globs on names; nil or empty takes all.
+    ///   - exclude: globs on names, which win.
+    public static func tasks(
+        at path: SourcePath, taskFiles: some Sequence<String>, include: [String]? = nil, exclude: [String]? = nil
+    ) -> [TaskReference] {
+        var names: Set<String> = []
+        var isTaskItself = false
+        let prefix = path.isRoot ? "" : path.text + "/"
+        for file in taskFiles where file.hasPrefix(prefix) {
+            let parts = file.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.last == "task.toml" else { continue }
+            if parts.count == 1 { isTaskItself = true }
+            if parts.count == 2 { names.insert(String(parts[0])) }
+        }
+        if isTaskItself {
+            let name = path.name ?? "task"
+            return select([TaskReference(name: name, path: path.text)], include: include, exclude: exclude)
+        }
+        let tasks = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+            .map { TaskReference(name: $0, path: prefix + $0) }
+        return select(tasks, include: include, exclude: exclude)
+    }
+
+    /// The tasks whose name an `include` glob matches and no `exclude` glob does, in the same order.
+    public static func select(_ tasks: [TaskReference], include: [String]?, exclude: [String]?) -> [TaskReference] {
+        let included = (include ?? []).map(Glob.init)
+        let excluded = (exclude ?? []).map(Glob.init)
+        return tasks.filter { task in
+            (included.isEmpty || included.contains { $0.matches(task.name) }) && !excluded.contains { $0.matches(task.name) }
+        }
+    }
+}
+
+/// A shell's pattern on a name: `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before what is meant literally.
+public struct Glob: Sendable, Hashable {
+    private enum Piece: Sendable, Hashable {
+        case anything
+        case one
+        case literal(Character)
+        case set([ClosedRange<Character>], negated: Bool)
+    }
+
+    public let pattern: String
+    private let pieces: [Piece]
+
+    public init(_ pattern: String) {
+        self.pattern = pattern
+        var pieces: [Piece] = []
+        var rest = pattern[...]
+        while let character = rest.popFirst() {
+            switch character {
+            case "*": if pieces.last != .anything { pieces.append(.anything) }
+            case "?": pieces.append(.one)
+            case "\\": pieces.append(.literal(rest.popFirst() ?? "\\"))
+            case "[":
+                if let (set, after) = Self.set(rest) {
+                    pieces.append(set)
+                    rest = after
+                } else {
+                    pieces.append(.literal("["))
+                }
+            default: pieces.append(.literal(character))
+            }
+        }
+        self.pieces = pieces
+    }
+
+    /// The set after a `[`; nil when it has no end, so that the bracket stands for itself.
+    private static func set(_ text: Substring) -> (Piece, Substring)? {
+        var rest = text
+        var negated = false
+        if rest.first == "!" || rest.first == "^" {
+            negated = true
+            rest.removeFirst()
+        }
+        var ranges: [ClosedRange<Character>] = []
+        while let low = rest.popFirst() {
+            if low == "]", !ranges.isEmpty { return (.set(ranges, negated: negated), rest) }
+            var high = low
+            if rest.first == "-", let end = rest.dropFirst().first, end != "]" {
+                high = end
+                rest = rest.dropFirst(2)
+            }
+            ranges.append(low <= high ? low...high : high...low)
+        }
+        return nil
+    }
+
+    /// Whether the whole name matches. Linear in name times pattern: a `*` is retried only from its last place.
+    public func matches(_ name: String) -> Bool {
+        let characters = Array(name)
+        var place = 0
+        var piece = 0
+        var star: (piece: Int, place: Int)?
+        while place < characters.count {
+            if piece < pieces.count, pieces[piece] == .anything {
+                star = (piece, place)
+                piece += 1
+            } else if piece < pieces.count, Self.matches(pieces[piece], characters[place]) {
+                piece += 1
+                place += 1
+            } else if let last = star {
+                star = (last.piece, last.place + 1)
+                piece = last.piece + 1
+                place = last.place + 1
+            } else {
+                return false
+            }
+        }
+        return pieces[piece...].allSatisfy { $0 == .anything }
+    }
+
+    private static func matches(_ piece: Piece, _ character: Character) -> Bool {
+        switch piece {
+        case .anything, .one: true
+        case .literal(let literal): literal == character
+        case .set(let ranges, let negated): ranges.contains { $0.contains(character) } != negated
+        }
+    }
+}

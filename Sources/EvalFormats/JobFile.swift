@@ -1,0 +1,124 @@
+import Base
+import EvalModel
+import YAML
+
+/// A Rollout `job.yaml`, as it was written: neither Kubernetes nor ours.
+public struct JobFile: Sendable, Hashable {
+    public enum EnvironmentType: String, Sendable, Hashable, CaseIterable {
+        case docker
+        case k8s
+    }
+
+    public enum PreserveEnvironment: String, Sendable, Hashable, CaseIterable {
+        case never
+        case always
+        case onFailure = "on_failure"
+    }
+
+    /// `environment.provider_config`, as the Kubernetes provider reads it.
+    public struct ProviderConfig: Sendable, Hashable {
+        public var namespace: String?
+        public var serviceAccount: String?
+        public var nodeSelector: [String: String] = [:]
+    }
+
+    public struct Environment: Sendable, Hashable {
+        public var type = EnvironmentType.docker
+        public var forceBuild = false
+        public var preserve = PreserveEnvironment.never
+        public var providerConfig = ProviderConfig()
+        public var overrideCPUs: Double?
+        public var overrideMemoryMB: Int?
+        public var overrideStorageMB: Int?
+    }
+
+    public struct Verifier: Sendable, Hashable {
+        public var overrideTimeoutSec: Double?
+        public var maxTimeoutSec: Double?
+        public var disable = false
+    }
+
+    public struct AgentEntry: Sendable, Hashable {
+        public var name: String
+        public var description: String?
+        public var install: String?
+        public var execute: String?
+        /// Values that may name variables of the caller's environment.
+        public var env: [String: VariableTemplate]
+    }
+
+    public enum RegistryLocation: Sendable, Hashable {
+        case path(String)
+        case url(String)
+    }
+
+    public enum DatasetEntry: Sendable, Hashable {
+        case folder(path: String)
+        case registry(RegistryLocation, name: String, version: String?)
+    }
+
+    public var name: String
+    public var jobsDir = "jobs"
+    public var attempts = 1
+    public var concurrentTrials = 4
+    public var timeoutMultiplier = 1.0
+    public var logLevel: String?
+    public var instructionPath = "/tmp/instruction.md"
+    public var retry = RetryPolicy()
+    public var environment = Environment()
+    public var verifier = Verifier()
+    public var metrics: [MetricType] = []
+    public var agents: [AgentEntry] = []
+    public var datasets: [DatasetEntry] = []
+    /// Keys that are ignored.
+    public var warnings: [String] = []
+
+    public init(name: String) {
+        self.name = name
+    }
+
+    /// The variables that the agents' values name, sorted, each once.
+    public var variables: [String] {
+        Set(agents.flatMap { $0.env.values.flatMap(\.variables) }).sorted()
+    }
+
+    /// The agents' values with all variables replaced: by agent, then by name.
+    ///
+    /// - Parameter environment: the caller's environment.
+    /// - Throws: `FileFormatError` that names every missing variable and who wants it, before anything is run.
+    public func resolvedEnvironments(
+        _ environment: [String: String], file: String = "job.yaml"
+    ) throws(FileFormatError) -> [String: [String: String]] {
+        var result: [String: [String: String]] = [:]
+        var missing: [String] = []
+        for agent in agents {
+            for (name, template) in agent.env.sorted(by: { $0.key < $1.key }) {
+                missing += template.missing(in: environment).map { "${\($0)} (agent \"\(agent.name)\", env \(name))" }
+                result[agent.name, default: [:]][name] = template.resolved(in: environment)
+            }
+        }
+        guard missing.isEmpty else {
+            throw FileFormatError(
+                file: file, place: "agents",
+                message: "the environment has no value for \(missing.joined(separator: ", ")): export it before the run")
+        }
+        return result
+    }
+
+    /// Whether a document is a Rollout job: it has no `apiVersion` and `kind`, as every resource has.
+    public static func isJobFile(_ document: JSONValue) -> Bool {
+        guard case .object(let members) = document, members["apiVersion"] == nil, members["kind"] == nil else { return false }
+        return members["agents"] != nil || members["datasets"] != nil
+    }
+
+    /// - Throws: `FileFormatError` with the path, or the line and column, of what is wrong.
+    public static func parse(_ bytes: [UInt8], file: String = "job.yaml") throws(FileFormatError) -> JobFile {
+        let value: JSONValue
+        do {
+            value = try YAML.parseSingle(bytes)
+        } catch {
+            throw FileFormatError(file: file, place: "line \(error.line), column \(error.column)", message: error.message)
+        }
+        return try JobFile(value, file: file)
+    }
+}

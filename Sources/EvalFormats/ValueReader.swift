@@ -1,0 +1,140 @@
+import Base
+
+/// A mistake in a JSON or YAML file, with the path of the value.
+public struct FileFormatError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The file's kind or name: `registry.json`.
+    public var file: String
+    /// Where in it: `agents[1].name`, or `line 3, column 4`; empty for the whole.
+    public var place: String
+    public var message: String
+
+    public init(file: String, place: String, message: String) {
+        self.file = file
+        self.place = place
+        self.message = message
+    }
+
+    public var description: String { place.isEmpty ? "\(file): \(message)" : "\(file): \(place): \(message)" }
+}
+
+/// Reads one object of a JSON or YAML file: each key once, typed; what was not asked for is unknown.
+struct ValueReader {
+    private let file: String
+    private let members: [String: JSONValue]
+    /// The object's path; empty for the root.
+    let path: String
+    private var known: Set<String> = []
+
+    init(_ value: JSONValue, file: String, path: String = "") throws(FileFormatError) {
+        guard case .object(let members) = value else {
+            throw FileFormatError(file: file, place: path, message: "must be an object, not \(Self.kindName(value))")
+        }
+        self.file = file
+        self.path = path
+        self.members = members
+    }
+
+    /// The paths of the keys that nobody asked for.
+    var unknown: [String] { members.keys.filter { !known.contains($0) }.sorted().map(place) }
+
+    func place(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    func problem(_ key: String, _ message: String) -> FileFormatError {
+        FileFormatError(file: file, place: place(key), message: message)
+    }
+
+    /// The value, nil when the key is missing or null: an empty key of YAML means that nothing was given.
+    mutating func value(_ key: String) -> JSONValue? {
+        known.insert(key)
+        guard let value = members[key], !value.isNull else { return nil }
+        return value
+    }
+
+    private func wrongType(_ key: String, _ expected: String, _ value: JSONValue) -> FileFormatError {
+        problem(key, "must be \(expected), not \(Self.kindName(value))")
+    }
+
+    mutating func string(_ key: String) throws(FileFormatError) -> String? {
+        guard let value = value(key) else { return nil }
+        guard case .string(let text) = value else { throw wrongType(key, "a string", value) }
+        return text
+    }
+
+    mutating func requiredString(_ key: String) throws(FileFormatError) -> String {
+        guard let text = try string(key), !text.isEmpty else { throw problem(key, "is required") }
+        return text
+    }
+
+    /// A string that must be one of a few.
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(
+        _ key: String, _: Choice.Type
+    ) throws(FileFormatError) -> Choice? where Choice.RawValue == String {
+        guard let text = try string(key) else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw problem(key, "must be one of \(choices), not \"\(text)\"")
+        }
+        return choice
+    }
+
+    mutating func boolean(_ key: String) throws(FileFormatError) -> Bool? {
+        guard let value = value(key) else { return nil }
+        guard case .bool(let flag) = value else { throw wrongType(key, "true or false", value) }
+        return flag
+    }
+
+    mutating func integer(_ key: String, atLeast least: Int) throws(FileFormatError) -> Int? {
+        guard let value = value(key) else { return nil }
+        guard let number = value.int else { throw wrongType(key, "a whole number", value) }
+        guard number >= least else { throw problem(key, "must be at least \(least), not \(number)") }
+        return number
+    }
+
+    mutating func positive(_ key: String) throws(FileFormatError) -> Double? {
+        guard let value = value(key) else { return nil }
+        guard let number = value.double else { throw wrongType(key, "a number", value) }
+        guard number.isFinite, number > 0 else { throw problem(key, "must be above 0, not \(number)") }
+        return number
+    }
+
+    mutating func object(_ key: String) throws(FileFormatError) -> ValueReader? {
+        guard let value = value(key) else { return nil }
+        return try ValueReader(value, file: file, path: place(key))
+    }
+
+    /// A map whose values are strings.
+    mutating func strings(_ key: String) throws(FileFormatError) -> [String: String]? {
+        guard let value = value(key) else { return nil }
+        guard case .object(let members) = value else { throw wrongType(key, "a map", value) }
+        var result: [String: String] = [:]
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) {
+            guard case .string(let text) = value else {
+                throw problem("\(key).\(name)", "must be a string, not \(Self.kindName(value)): quote it")
+            }
+            result[name] = text
+        }
+        return result
+    }
+
+    /// The elements of an array of objects; empty when there is none.
+    mutating func objects(_ key: String) throws(FileFormatError) -> [ValueReader] {
+        guard let value = value(key) else { return [] }
+        guard case .array(let elements) = value else { throw wrongType(key, "a list", value) }
+        var result: [ValueReader] = []
+        for (index, element) in elements.enumerated() {
+            result.append(try ValueReader(element, file: file, path: "\(place(key))[\(index)]"))
+        }
+        return result
+    }
+
+    static func kindName(_ value: JSONValue) -> String {
+        switch value {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .int, .double: "a number"
+        case .string: "a string"
+        case .array: "a list"
+        case .object: "an object"
+        }
+    }
+}
