@@ -76,7 +76,7 @@ extension HTTPTransportError: CustomStringConvertible {
             // With TLS 1.3 a refused client certificate shows only on the first read.
             if message.contains("alert") { return .tls(host: host, detail: message) }
             return .connectionLost(host: host, detail: message)
-        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_UNKNOWN_OPTION,
+        case CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_UNKNOWN_OPTION,
             CURLE_NOT_BUILT_IN:
             return .invalidRequest(message)
         case CURLE_ABORTED_BY_CALLBACK: return .cancelled

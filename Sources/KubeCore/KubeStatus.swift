@@ -127,6 +127,7 @@ extension KubeStatus {
         if let json = try? JSONValue(parsing: body), let status = KubeStatus(json: json) {
             self = status
             code = httpCode
+            if json["reason"]?.string ?? "" == "" { reason = Self.reason(forCode: httpCode) }
             if let seconds { retryAfterSeconds = seconds }
             if message.isEmpty { message = "the server answered \(httpCode) to \(request)" }
             return
