@@ -102,22 +102,18 @@ import Testing
         }
         let time = ManualTime()
         let client = KubeClient(config: .direct(server: server.url), transport: HTTPTransport(time: time))
-        var iterator = try await client.watch(
-            .pods, options: WatchOptions(resourceVersion: "5", timeoutSeconds: 300)
-        ).makeAsyncIterator()
-        #expect(try await iterator.next() == Array("{}".utf8))
+        let lines = try await client.watch(.pods, options: WatchOptions(resourceVersion: "5", timeoutSeconds: 300))
+        let count = Locked(0)
+        let reading = Task { for try await _ in lines { count.withLock { $0 += 1 } } }
+        #expect(await eventually { count.withLock { $0 == 1 } })
         // The transport looks at its clock whenever something happens: another request makes it look.
         func poke() async throws { _ = try await client.send(KubeRequest(method: "GET", path: "/version")) }
         time.advance(seconds: 304.9)
         try await poke()
-        let waiting = Task { [iterator] in
-            var iterator = iterator
-            return try await iterator.next()
-        }
         time.advance(seconds: 0.2)
         try await poke()
         await #expect(throws: KubeError.transport(.timedOut(.idle, host: "127.0.0.1:\(server.port)", seconds: 305))) {
-            try await waiting.value
+            try await reading.value
         }
     }
 
