@@ -1,0 +1,163 @@
+import Base
+import Glibc
+import Subprocess
+
+/// Runs git with nothing of the surroundings in it: no system or user configuration, no hooks, no prompts, no monitors,
+/// no submodules, no redirects, one transport, one credential.
+///
+/// Every call names what it does and where, for its error. A repository is always a bare one of ours, and git runs
+/// inside it: a rename of the directory does not disturb a call that runs.
+public struct GitClient: Sendable {
+    public struct Settings: Sendable {
+        /// The git program.
+        public var executable = "git"
+        /// Seconds for a call that talks to a remote.
+        public var networkDeadline = 900.0
+        /// Seconds for a call that does not.
+        public var localDeadline = 600.0
+        /// A transfer slower than this many bytes a second for `lowSpeedSeconds` is given up.
+        public var lowSpeedLimit = 1000
+        public var lowSpeedSeconds = 30
+        public init() {}
+    }
+
+    public let settings: Settings
+
+    public init(settings: Settings = Settings()) { self.settings = settings }
+
+    /// A repository to talk to, and with what.
+    public struct Remote: Sendable, Hashable {
+        public let url: GitURL
+        public let credentials: GitCredentials
+
+        public init(_ url: GitURL, credentials: GitCredentials = .none) {
+            self.url = url
+            self.credentials = credentials
+        }
+    }
+
+    /// One call.
+    struct Call: Sendable {
+        var arguments: [String]
+        /// The bare repository to run in; nil: none.
+        var repository: String?
+        var remote: Remote?
+        var input: Command.Input = .none
+        var configuration: [(String, String)] = []
+        var environment: [String: String] = [:]
+        /// nil: by whether there is a remote.
+        var deadline: Double?
+        var outputLimit = 256 << 20
+        /// For the error: "cannot <doing> <place>".
+        var doing: String
+        var place: String?
+    }
+
+    /// Runs git and returns how it ended, whatever the exit status.
+    func result(_ call: Call) async throws(GitError) -> CommandResult {
+        let command = command(call)
+        do {
+            return try await command.run()
+        } catch {
+            throw Self.startFailure(error, doing: call.doing)
+        }
+    }
+
+    /// Runs git and returns its standard output; throws what its words mean when it fails.
+    @discardableResult
+    func run(_ call: Call) async throws(GitError) -> [UInt8] {
+        let result = try await result(call)
+        guard result.succeeded else { throw failure(call, result) }
+        guard !result.truncated else {
+            throw GitError(.tooLarge, "cannot \(call.doing): git's answer is larger than \(call.outputLimit) bytes")
+        }
+        return result.stdout
+    }
+
+    func failure(_ call: Call, _ result: CommandResult) -> GitError {
+        GitFailure.classify(
+            stderr: result.stderrText, exit: "\(result.exit)", timedOut: result.timedOut, doing: call.doing,
+            place: call.place ?? call.remote?.url.text ?? call.repository ?? "")
+    }
+
+    static func startFailure(_ error: any Error, doing: String) -> GitError {
+        switch error {
+        case is CancellationError: GitError(.cancelled, "cannot \(doing): cancelled")
+        case SubprocessError.notFound(let name): GitError(.gitMissing, "cannot \(doing): there is no \(name) on PATH; install git 2.39 or newer")
+        default: GitError(.gitMissing, "cannot \(doing): \(error)")
+        }
+    }
+
+    func command(_ call: Call) -> Command {
+        var arguments: [String] = []
+        if call.repository != nil { arguments.append("--git-dir=.") }
+        arguments += call.arguments
+        return Command(
+            settings.executable, arguments, environment: .exact(environment(call)), workingDirectory: call.repository ?? "/",
+            standardInput: call.input,
+            deadlineSeconds: call.deadline ?? (call.remote == nil ? settings.localDeadline : settings.networkDeadline),
+            outputLimit: call.outputLimit)
+    }
+
+    // MARK: Surroundings
+
+    private func environment(_ call: Call) -> [String: String] {
+        let credentials = call.remote?.credentials ?? .none
+        var result: [String: String]
+        let inherited = currentEnvironment()
+        if credentials.isUser {
+            // The user's helpers may need anything (agents, tokens, a session bus); git's own variables are not inherited,
+            // because they can redirect everything (GIT_DIR, GIT_CONFIG_*, GIT_EXEC_PATH).
+            result = inherited.filter { !$0.key.hasPrefix("GIT_") || $0.key.hasPrefix("GIT_SSL_") || $0.key == "GIT_SSH_COMMAND" }
+        } else {
+            let kept: Set = [
+                "PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
+                "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "LD_LIBRARY_PATH",
+            ]
+            result = inherited.filter { kept.contains($0.key) }
+            result["GIT_CONFIG_NOSYSTEM"] = "1"
+            result["GIT_CONFIG_GLOBAL"] = "/dev/null"
+        }
+        result["LC_ALL"] = "C"
+        result["GIT_TERMINAL_PROMPT"] = "0"
+        result["GIT_ASKPASS"] = ""
+        result["GIT_LITERAL_PATHSPECS"] = "1"
+        result["GIT_OPTIONAL_LOCKS"] = "0"
+        result["GIT_LFS_SKIP_SMUDGE"] = "1"
+        result["GIT_ATTR_NOSYSTEM"] = "1"
+        // Exactly the transport of the address; a call without a remote may use none.
+        result["GIT_ALLOW_PROTOCOL"] = call.remote?.url.transport.rawValue ?? "none"
+        if let ssh = credentials.sshCommand {
+            result["GIT_SSH_COMMAND"] = ssh
+        } else if result["GIT_SSH_COMMAND"] == nil {
+            result["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=20"
+        }
+        var configuration = Self.hardening + [
+            ("http.lowSpeedLimit", String(settings.lowSpeedLimit)), ("http.lowSpeedTime", String(settings.lowSpeedSeconds)),
+        ]
+        configuration += credentials.configuration + call.configuration
+        // Ours only, and only the one that is read: never "*" (CVE-2022-24765).
+        if let repository = call.repository { configuration.append(("safe.directory", repository)) }
+        result["GIT_CONFIG_COUNT"] = String(configuration.count)
+        for (index, (key, value)) in configuration.enumerated() {
+            result["GIT_CONFIG_KEY_\(index)"] = key
+            result["GIT_CONFIG_VALUE_\(index)"] = value
+        }
+        result.merge(call.environment) { $1 }
+        return result
+    }
+
+    private static let hardening: [(String, String)] = [
+        ("core.fsmonitor", "false"), ("core.hooksPath", "/dev/null"), ("core.askPass", ""), ("core.protectHFS", "true"),
+        ("core.protectNTFS", "true"), ("core.attributesFile", "/dev/null"), ("core.excludesFile", "/dev/null"),
+        ("http.followRedirects", "false"), ("submodule.recurse", "false"),
+        ("fetch.recurseSubmodules", "false"), ("push.recurseSubmodules", "no"), ("push.followTags", "false"),
+        ("push.gpgSign", "false"), ("commit.gpgSign", "false"), ("gc.auto", "0"), ("maintenance.auto", "false"),
+        ("fetch.writeCommitGraph", "false"), ("filter.lfs.process", ""), ("filter.lfs.smudge", ""), ("filter.lfs.required", "false"),
+        ("advice.detachedHead", "false"), ("advice.pushUpdateRejected", "false"), ("init.defaultBranch", unknownDefaultBranch),
+        ("init.templateDir", ""), ("uploadpack.packObjectsHook", ""),
+    ]
+
+    /// What a fresh repository's HEAD names when no remote has said otherwise.
+    static let unknownDefaultBranch = "assay-unknown-default"
+}

@@ -1,0 +1,97 @@
+import Base
+
+/// Tells what git's words on standard error mean. Git runs with `LC_ALL=C`, so the words are the untranslated ones.
+enum GitFailure {
+    /// - Parameters:
+    ///   - place: the repository, for the message.
+    ///   - doing: what was tried, as in "cannot \(doing)".
+    static func classify(stderr: String, exit: String, timedOut: Bool, doing: String, place: String) -> GitError {
+        let said = summary(stderr)
+        let text = stderr.lowercased()
+        func has(_ any: String...) -> Bool { any.contains { text.contains($0) } }
+        func error(_ kind: GitError.Kind, _ advice: String) -> GitError {
+            GitError(kind, "cannot \(doing) \(place): \(advice)" + (said.isEmpty ? "" : " (git: \(said))"))
+        }
+
+        if timedOut { return error(.timeout, "it took longer than allowed") }
+        if has("operation too slow", "timed out", "timeout") { return error(.timeout, "the remote sent nothing for too long") }
+        // Before authentication: ssh says "could not read from remote repository" after each of these.
+        if has("could not resolve host", "couldn't connect", "failed to connect", "connection refused", "no route to host",
+            "network is unreachable", "temporary failure in name resolution", "name or service not known",
+            "connection reset", "connection closed by", "empty reply from server", "the remote end hung up",
+            "early eof", "unexpected disconnect", "returned error: 5", "error: 429", "kex_exchange_identification", "connection was closed")
+        {
+            return error(.unreachable, "the host cannot be reached or broke off; check the address and the network")
+        }
+        if has("host key verification failed") {
+            return error(.authentication, "the host's key is not the known one; put the right line into known_hosts of the secret")
+        }
+        if has("authentication failed", "could not read username", "could not read password", "permission denied (", "invalid credentials",
+            "returned error: 401", "returned error: 403", "terminal prompts disabled", "access denied", "too many authentication failures")
+        {
+            return error(.authentication, "the credential is missing, wrong or not allowed to; set secretRef to a Secret that may read it")
+        }
+        if has("unable to update url base from redirection", "redirect", "returned error: 301", "returned error: 302",
+            "returned error: 307", "returned error: 308")
+        {
+            return error(.refused, "the remote redirects elsewhere, and redirects are not followed; write the new address")
+        }
+        if has("detected dubious ownership") {
+            return error(.refused, "the repository belongs to another user; change its owner")
+        }
+        if has("transport '", "protocol '", "not allowed") && has("transport", "protocol") {
+            return error(.refused, "that transport is not allowed")
+        }
+        if has("no space left on device", "disk quota exceeded", "read-only file system", "unable to create temporary") {
+            return error(.storage, "the disk is full or not writable")
+        }
+        if has("not our ref", "couldn't find remote ref", "unadvertised object", "no such ref", "remote did not send all necessary objects",
+            "no such remote ref")
+        {
+            return error(.refNotFound, "the remote does not have it")
+        }
+        if has("does not appear to be a git repository", "not a git repository", "repository not found", "returned error: 404",
+            "not found", "no such file or directory", "project you were looking for could not be found")
+            && !has("bad object", "loose object", "packfile")
+        {
+            return error(.notARepository, "no git repository is there, or the credential may not see it")
+        }
+        if has("bad object", "corrupt", "packfile", "loose object", "unable to read tree", "missing blob", "missing tree", "inflate:",
+            "object file", "could not read", "invalid index-pack output", "index-pack failed", "unable to read sha1")
+        {
+            return error(.corrupt, "objects are missing or damaged")
+        }
+        return error(.failed, said.isEmpty ? "git ended with \(exit)" : "git ended with \(exit)")
+    }
+
+    /// The lines that say something, on one line of bounded length, without controls or user information.
+    static func summary(_ stderr: String) -> String {
+        let noise = ["hint:", "warning: redirecting", "Please make sure you have", "and the repository exists", "Cloning into"]
+        let lines = stderr.split(whereSeparator: \.isNewline).map { String($0).trimmedBlanks }
+            .filter { line in !line.isEmpty && !noise.contains { line.hasPrefix($0) } }
+        let text = lines.suffix(4).joined(separator: "; ")
+        return withoutUserInfo(String(text.suffix(600)).replacingControls)
+    }
+
+    /// `https://user:secret@host` with what stands before the `@` gone.
+    static func withoutUserInfo(_ text: String) -> String {
+        var out = ""
+        var rest = text[...]
+        while let scheme = rest.firstRange(of: "://") {
+            out += rest[..<scheme.upperBound]
+            rest = rest[scheme.upperBound...]
+            let authority = rest.prefix { $0 != "/" && $0 != " " && $0 != "'" && $0 != "\"" }
+            if let at = authority.lastIndex(of: "@") { rest = rest[rest.index(after: at)...] }
+        }
+        return out + rest
+    }
+}
+
+extension String {
+    var trimmedBlanks: String {
+        var view = self[...]
+        while let first = view.first, first.isWhitespace { view = view.dropFirst() }
+        while let last = view.last, last.isWhitespace { view = view.dropLast() }
+        return String(view)
+    }
+}
