@@ -1,0 +1,65 @@
+import Base
+
+/// One entry of `containerStatuses`.
+enum ContainerStatusBuilder {
+    /// - Parameters:
+    ///   - record: what is known; nil before the node has seen the container.
+    ///   - hasInit: the pod has init containers, so that others wait as `PodInitializing`.
+    static func status(
+        of container: NodeContainer, record: ContainerRecord?, isInit: Bool, hasInit: Bool
+    ) -> JSONValue {
+        let record = record ?? ContainerRecord()
+        var status: [String: JSONValue] = [
+            "name": .string(container.name), "image": .string(container.image), "imageID": .string(record.imageID),
+            "restartCount": .int(Int64(record.restarts)),
+            "lastState": .object(record.last.map { ["terminated": ended($0)] } ?? [:]),
+            "started": .bool(record.isRunning),
+        ]
+        switch record.state {
+        case .waiting(let reason, let message):
+            var waiting: [String: JSONValue] = [:]
+            waiting["reason"] = .string(reason ?? (hasInit ? "PodInitializing" : "ContainerCreating"))
+            if let message { waiting["message"] = .string(message) }
+            status["state"] = ["waiting": .object(waiting)]
+        case .running(let since):
+            status["state"] = ["running": ["startedAt": .string(since.rfc3339)]]
+        case .ended(let end):
+            status["state"] = ["terminated": ended(end)]
+        }
+        status["ready"] = .bool(isReady(record, isInit: isInit && !container.isSidecar))
+        if let id = record.containerID { status["containerID"] = .string("podman://" + id) }
+        if record.hasRun { status["resources"] = container.resources }
+        if let requests = container.resources["requests"] ?? container.resources["limits"] {
+            status["allocatedResources"] = requests
+            status["resources"] = record.hasRun ? container.resources : nil
+        }
+        if !container.mounts.isEmpty {
+            status["volumeMounts"] = .array(
+                container.mounts.map { mount in
+                    var entry: [String: JSONValue] = ["name": .string(mount.volume), "mountPath": .string(mount.path)]
+                    if mount.readOnly {
+                        entry["readOnly"] = true
+                        entry["recursiveReadOnly"] = "Disabled"
+                    }
+                    return .object(entry)
+                })
+        }
+        return .object(status)
+    }
+
+    /// An init container is ready once it has succeeded, any other while it runs (there are no probes here).
+    static func isReady(_ record: ContainerRecord?, isInit: Bool) -> Bool {
+        guard let record else { return false }
+        return isInit ? record.end?.exitCode == 0 : record.isRunning
+    }
+
+    private static func ended(_ end: ContainerEnd) -> JSONValue {
+        var value: [String: JSONValue] = [
+            "exitCode": .int(Int64(end.exitCode)), "reason": .string(end.reason), "startedAt": .string(end.startedAt.rfc3339),
+            "finishedAt": .string(end.finishedAt.rfc3339),
+        ]
+        if let message = end.message { value["message"] = .string(message) }
+        if let id = end.containerID { value["containerID"] = .string("podman://" + id) }
+        return .object(value)
+    }
+}

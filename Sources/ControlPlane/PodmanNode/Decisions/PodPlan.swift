@@ -1,0 +1,130 @@
+import Base
+
+/// What to do next for a pod: decided from what is known, without doing anything.
+enum PodPlan {
+    enum Step: Sendable, Hashable {
+        /// Put the volumes in place.
+        case prepare
+        case start(String)
+        /// Tell running containers to end, and say when they are killed.
+        case stop([String], graceSeconds: Int)
+        /// Their time is over.
+        case kill([String])
+        /// Nothing runs and nothing will: remove the containers and publish the last phase.
+        case tearDown
+        /// The pod was deleted and is torn down: let go of the object.
+        case release
+    }
+
+    struct Decision: Sendable, Hashable {
+        var steps: [Step] = []
+        /// When to look again if nothing happens.
+        var wakeAt: Timestamp?
+    }
+
+    static func next(_ pod: NodePod, _ journal: PodJournal, now: Timestamp) -> Decision {
+        if journal.tornDown { return Decision(steps: pod.deletion != nil ? [.release] : []) }
+        var planner = Planner(pod: pod, records: journal.containers, now: now)
+        if let ending = journal.ending { return planner.end(ending) }
+        guard journal.ready else { return Decision(steps: [.prepare]) }
+        planner.advance()
+        if let deadline = deadline(of: pod, journal) { planner.wake(at: deadline) }
+        return planner.decision
+    }
+
+    /// When the pod has been active for too long.
+    static func deadline(of pod: NodePod, _ journal: PodJournal) -> Timestamp? {
+        pod.activeDeadlineSeconds.map { journal.startTime.adding(seconds: Double($0)) }
+    }
+
+    /// Seconds to wait before the attempt after `failures` failures in a row. Source of the rule: the kubelet's
+    /// container and image back-off, from 10 s doubling to 5 min; the first restart comes at once.
+    static func backoff(afterFailures failures: Int, base: Double = 10, first: Double = 0) -> Double {
+        failures <= 1 ? first : min(base * pow2(failures - 2), 300)
+    }
+
+    private static func pow2(_ exponent: Int) -> Double { Double(1 << min(max(exponent, 0), 20)) }
+}
+
+private struct Planner {
+    let pod: NodePod
+    let records: [String: ContainerRecord]
+    let now: Timestamp
+    var decision = PodPlan.Decision()
+
+    mutating func wake(at time: Timestamp) {
+        decision.wakeAt = decision.wakeAt.map { min($0, time) } ?? time
+    }
+
+    mutating func end(_ ending: PodEnding) -> PodPlan.Decision {
+        stop(pod.allContainers, graceSeconds: ending.graceSeconds)
+        return decision
+    }
+
+    /// Ends what runs; when nothing does, the pod is torn down.
+    private mutating func stop(_ containers: [NodeContainer], graceSeconds: Int) {
+        let running = containers.map(\.name).filter { records[$0]?.isRunning == true }
+        if running.isEmpty {
+            decision.steps.append(.tearDown)
+            return
+        }
+        let untold = running.filter { records[$0]?.killAt == nil }
+        if !untold.isEmpty { decision.steps.append(.stop(untold, graceSeconds: graceSeconds)) }
+        let overdue = running.filter { records[$0]?.killAt.map { $0 <= now } ?? false }
+        if !overdue.isEmpty { decision.steps.append(.kill(overdue)) }
+        if let next = running.compactMap({ records[$0]?.killAt }).filter({ $0 > now }).min() { wake(at: next) }
+    }
+
+    /// The normal course: init containers one after the other, then the others, then the end.
+    mutating func advance() {
+        let started = pod.containers.contains { records[$0.name]?.hasRun == true }
+        for container in pod.initContainers {
+            let record = records[container.name] ?? ContainerRecord()
+            if container.isSidecar {
+                if !record.isRunning, !mainsAreOver { start(container.name, record) }
+                if !record.isRunning, !started { return }
+                continue
+            }
+            if started { continue }
+            switch record.state {
+            case .running: return
+            case .waiting: return start(container.name, record)
+            case .ended(let end) where end.exitCode != 0:
+                return pod.restartPolicy == .never ? finish() : start(container.name, record)
+            case .ended: continue
+            }
+        }
+        for container in pod.containers {
+            let record = records[container.name] ?? ContainerRecord()
+            switch record.state {
+            case .running: continue
+            case .waiting: start(container.name, record)
+            case .ended(let end): if restarts(end) { start(container.name, record) }
+            }
+        }
+        if mainsAreOver { finish() }
+    }
+
+    private var mainsAreOver: Bool {
+        pod.containers.allSatisfy { container in
+            guard let end = records[container.name]?.end else { return false }
+            return !restarts(end)
+        }
+    }
+
+    private func restarts(_ end: ContainerEnd) -> Bool {
+        switch pod.restartPolicy {
+        case .always: true
+        case .onFailure: end.exitCode != 0
+        case .never: false
+        }
+    }
+
+    private mutating func start(_ name: String, _ record: ContainerRecord) {
+        if let time = record.notBefore, time > now { wake(at: time) } else { decision.steps.append(.start(name)) }
+    }
+
+    private mutating func finish() {
+        stop(pod.initContainers.filter(\.isSidecar) + pod.containers, graceSeconds: pod.terminationGraceSeconds)
+    }
+}

@@ -1,0 +1,201 @@
+import Base
+import KubeCore
+
+/// What the node needs to know of a pod: read once from the object, then used as it is.
+struct NodePod: Sendable, Hashable {
+    enum RestartPolicy: String, Sendable { case always = "Always", onFailure = "OnFailure", never = "Never" }
+
+    var key: ObjectKey
+    var uid: String
+    var generation: Int
+    var creation: Timestamp?
+    var deletion: Timestamp?
+    var deletionGraceSeconds: Int?
+    var labels: [String: String]
+    var annotations: [String: String]
+
+    var nodeName: String
+    var schedulerName: String
+    var nodeSelector: [String: String]
+    var hasRequiredNodeAffinity: Bool
+    var restartPolicy: RestartPolicy
+    var activeDeadlineSeconds: Int?
+    var terminationGraceSeconds: Int
+    var serviceAccountName: String
+    var hostNamespaces: [String]
+    var fsGroup: Int?
+    var runAsUser: Int?
+    var runAsGroup: Int?
+    var supplementalGroups: [Int]
+    var initContainers: [NodeContainer]
+    var containers: [NodeContainer]
+    var volumes: [NodeVolume]
+    /// The status as the API server last showed it: conditions of others are kept, transitions keep their times.
+    var status: JSONValue
+
+    /// - Throws: `JSONDecodingError` that names the field which cannot be read.
+    init(_ object: JSONValue) throws(JSONDecodingError) {
+        guard let name = object.at("metadata", "name")?.string, let uid = object.at("metadata", "uid")?.string else {
+            throw JSONDecodingError(path: "metadata", message: "a pod must have a name and a uid")
+        }
+        let metadata = object["metadata"] ?? [:]
+        let spec = object["spec"] ?? [:]
+        key = ObjectKey(namespace: metadata["namespace"]?.string ?? "default", name: name)
+        self.uid = uid
+        generation = metadata["generation"]?.int ?? 1
+        creation = metadata["creationTimestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
+        deletion = metadata["deletionTimestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
+        deletionGraceSeconds = metadata["deletionGracePeriodSeconds"]?.int
+        labels = strings(metadata["labels"])
+        annotations = strings(metadata["annotations"])
+        nodeName = spec["nodeName"]?.string ?? ""
+        schedulerName = spec["schedulerName"]?.string ?? "default-scheduler"
+        nodeSelector = strings(spec["nodeSelector"])
+        hasRequiredNodeAffinity =
+            spec.at("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution") != nil
+        restartPolicy = RestartPolicy(rawValue: spec["restartPolicy"]?.string ?? "Always") ?? .always
+        activeDeadlineSeconds = spec["activeDeadlineSeconds"]?.int
+        terminationGraceSeconds = spec["terminationGracePeriodSeconds"]?.int ?? 30
+        serviceAccountName = spec["serviceAccountName"]?.string ?? "default"
+        hostNamespaces = ["hostNetwork", "hostPID", "hostIPC"].filter { spec[$0]?.bool == true }
+        let security = spec["securityContext"] ?? [:]
+        fsGroup = security["fsGroup"]?.int
+        runAsUser = security["runAsUser"]?.int
+        runAsGroup = security["runAsGroup"]?.int
+        supplementalGroups = (security["supplementalGroups"]?.array ?? []).compactMap(\.int)
+        initContainers = (spec["initContainers"]?.array ?? []).map(NodeContainer.init)
+        containers = (spec["containers"]?.array ?? []).map(NodeContainer.init)
+        volumes = (spec["volumes"]?.array ?? []).map(NodeVolume.init)
+        status = object["status"] ?? [:]
+    }
+
+    var allContainers: [NodeContainer] { initContainers + containers }
+
+    func container(_ name: String) -> NodeContainer? { allContainers.first { $0.name == name } }
+
+    var phase: String { status["phase"]?.string ?? "Pending" }
+    var hasEnded: Bool { phase == "Succeeded" || phase == "Failed" }
+}
+
+/// One container of a pod.
+struct NodeContainer: Sendable, Hashable {
+    struct Mount: Sendable, Hashable {
+        var volume: String
+        var path: String
+        var readOnly: Bool
+        var subPath: String?
+        var subPathExpr: String?
+    }
+
+    var name: String
+    var image: String
+    /// Always, IfNotPresent or Never; absent: the rule of the image's tag.
+    var pullPolicy: String?
+    var command: [String]
+    var arguments: [String]
+    var workingDirectory: String?
+    var environment: [NodeEnvironmentEntry]
+    var environmentSources: [NodeEnvironmentSource]
+    var mounts: [Mount]
+    /// As in the spec; the status repeats it.
+    var resources: JSONValue
+    var terminationMessagePath: String
+    var terminationMessageFallsBackToLogs: Bool
+    /// An init container that keeps running beside the others (`restartPolicy: Always`).
+    var isSidecar: Bool
+    var security: JSONValue
+
+    init(_ spec: JSONValue) {
+        name = spec["name"]?.string ?? ""
+        image = spec["image"]?.string ?? ""
+        pullPolicy = spec["imagePullPolicy"]?.string
+        command = (spec["command"]?.array ?? []).compactMap(\.string)
+        arguments = (spec["args"]?.array ?? []).compactMap(\.string)
+        workingDirectory = spec["workingDir"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        environment = (spec["env"]?.array ?? []).map(NodeEnvironmentEntry.init)
+        environmentSources = (spec["envFrom"]?.array ?? []).compactMap(NodeEnvironmentSource.init)
+        mounts = (spec["volumeMounts"]?.array ?? []).map {
+            Mount(
+                volume: $0["name"]?.string ?? "", path: $0["mountPath"]?.string ?? "",
+                readOnly: $0["readOnly"]?.bool ?? false, subPath: $0["subPath"]?.string.flatMap { $0.isEmpty ? nil : $0 },
+                subPathExpr: $0["subPathExpr"]?.string.flatMap { $0.isEmpty ? nil : $0 })
+        }
+        resources = spec["resources"] ?? [:]
+        terminationMessagePath = spec["terminationMessagePath"]?.string ?? "/dev/termination-log"
+        terminationMessageFallsBackToLogs = spec["terminationMessagePolicy"]?.string == "FallbackToLogsOnError"
+        isSidecar = spec["restartPolicy"]?.string == "Always"
+        security = spec["securityContext"] ?? [:]
+    }
+
+    func limit(_ resource: String) -> ResourceQuantity? {
+        resources.at("limits", resource).flatMap(ResourceQuantity.init)
+    }
+
+    func request(_ resource: String) -> ResourceQuantity? {
+        resources.at("requests", resource).flatMap(ResourceQuantity.init) ?? limit(resource)
+    }
+}
+
+struct NodeEnvironmentEntry: Sendable, Hashable {
+    enum Source: Sendable, Hashable {
+        case value(String)
+        case secretKey(name: String, key: String, optional: Bool)
+        case configMapKey(name: String, key: String, optional: Bool)
+        case field(path: String)
+        case resource(container: String?, resource: String, divisor: String?)
+        case unsupported(String)
+    }
+
+    var name: String
+    var source: Source
+
+    init(_ spec: JSONValue) {
+        name = spec["name"]?.string ?? ""
+        guard let from = spec["valueFrom"], !from.isNull else {
+            source = .value(spec["value"]?.string ?? "")
+            return
+        }
+        if let reference = from["secretKeyRef"] {
+            source = .secretKey(
+                name: reference["name"]?.string ?? "", key: reference["key"]?.string ?? "",
+                optional: reference["optional"]?.bool ?? false)
+        } else if let reference = from["configMapKeyRef"] {
+            source = .configMapKey(
+                name: reference["name"]?.string ?? "", key: reference["key"]?.string ?? "",
+                optional: reference["optional"]?.bool ?? false)
+        } else if let path = from.at("fieldRef", "fieldPath")?.string {
+            source = .field(path: path)
+        } else if let reference = from["resourceFieldRef"] {
+            source = .resource(
+                container: reference["containerName"]?.string, resource: reference["resource"]?.string ?? "",
+                divisor: reference["divisor"]?.string)
+        } else {
+            source = .unsupported(from.object?.keys.sorted().joined(separator: ", ") ?? "")
+        }
+    }
+}
+
+struct NodeEnvironmentSource: Sendable, Hashable {
+    enum Kind: Sendable { case secret, configMap }
+    var kind: Kind
+    var name: String
+    var optional: Bool
+    var prefix: String
+
+    init?(_ spec: JSONValue) {
+        prefix = spec["prefix"]?.string ?? ""
+        if let reference = spec["secretRef"] {
+            kind = .secret
+            name = reference["name"]?.string ?? ""
+            optional = reference["optional"]?.bool ?? false
+        } else if let reference = spec["configMapRef"] {
+            kind = .configMap
+            name = reference["name"]?.string ?? ""
+            optional = reference["optional"]?.bool ?? false
+        } else {
+            return nil
+        }
+    }
+}
+
+private func strings(_ value: JSONValue?) -> [String: String] { (value?.object ?? [:]).compactMapValues(\.string) }

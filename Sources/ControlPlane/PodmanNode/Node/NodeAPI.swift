@@ -1,0 +1,134 @@
+import Base
+import HTTPTransport
+import KubeClient
+import KubeCore
+
+/// What the node asks of the API server, in its own words.
+struct NodeAPI: Sendable {
+    let client: KubeClient
+
+    enum Written: Sendable {
+        case written(JSONValue)
+        /// The pod is gone, or another has taken its name.
+        case gone
+    }
+
+    // MARK: Pods
+
+    /// Writes the status of this very pod. Lists of the status are replaced, conditions of others were carried over by the caller.
+    func writeStatus(_ status: JSONValue, of pod: NodePod) async throws -> Written {
+        let change: JSONValue = ["metadata": ["uid": .string(pod.uid)], "status": status]
+        do {
+            return .written(try await client.patch(.pods, pod.key, .strategic(change), subresource: "status"))
+        } catch {
+            guard Self.isGone(error) else { throw error }
+            return .gone
+        }
+    }
+
+    /// Lets go of a pod whose containers are gone: it disappears, unless a finalizer holds it.
+    func release(_ pod: NodePod) async throws -> Written {
+        do {
+            _ = try await client.delete(.pods, pod.key, options: DeleteOptions(gracePeriodSeconds: 0, uid: pod.uid))
+            return .written(.null)
+        } catch {
+            guard Self.isGone(error) else { throw error }
+            return .gone
+        }
+    }
+
+    /// Gives a pod to the node.
+    /// - Returns: whether it took effect; false when it was gone or taken.
+    func bind(_ pod: NodePod, to node: String) async throws -> Bool {
+        let binding: JSONValue = [
+            "apiVersion": "v1", "kind": "Binding",
+            "metadata": ["name": .string(pod.key.name), "namespace": .string(pod.key.namespace), "uid": .string(pod.uid)],
+            "target": ["apiVersion": "v1", "kind": "Node", "name": .string(node)],
+        ]
+        do {
+            let path = "/api/v1/namespaces/\(pod.key.namespace)/pods/\(pod.key.name)/binding"
+            _ = try await client.send(
+                KubeRequest(method: "POST", path: path, body: binding.serialized(), contentType: "application/json"))
+            return true
+        } catch {
+            guard Self.isGone(error) else { throw error }
+            return false
+        }
+    }
+
+    /// Says why a pod cannot run anywhere.
+    func markUnschedulable(_ pod: NodePod, message: String, now: Timestamp) async throws {
+        let old = (pod.status["conditions"]?.array ?? []).first { $0["type"]?.string == "PodScheduled" }
+        let since = old?["status"]?.string == "False" ? old?["lastTransitionTime"] : nil
+        let condition: JSONValue = [
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": .string(message),
+            "lastProbeTime": .null, "lastTransitionTime": since ?? .string(now.rfc3339),
+        ]
+        let others = (pod.status["conditions"]?.array ?? []).filter { $0["type"]?.string != "PodScheduled" }
+        _ = try await writeStatus(["conditions": .array(others + [condition])], of: pod)
+    }
+
+    // MARK: What pods refer to
+
+    /// The data of the named objects; those that do not exist are left out.
+    func values(_ references: EnvironmentPlan.References, namespace: String, fields: PodFields) async throws -> EnvironmentPlan.Values {
+        var values = EnvironmentPlan.Values(fields: fields)
+        for name in references.secrets {
+            if let object = try await object(.secrets, namespace, name) { values.secrets[name] = Self.data(object, plain: "stringData") }
+        }
+        for name in references.configMaps {
+            if let object = try await object(.configMaps, namespace, name) { values.configMaps[name] = Self.mapData(object) }
+        }
+        return values
+    }
+
+    private func object(_ type: ResourceType, _ namespace: String, _ name: String) async throws -> JSONValue? {
+        guard !name.isEmpty else { return nil }
+        do {
+            return try await client.get(type, ObjectKey(namespace: namespace, name: name))
+        } catch {
+            guard Self.isGone(error) else { throw error }
+            return nil
+        }
+    }
+
+    private static func data(_ secret: JSONValue, plain: String) -> [String: [UInt8]] {
+        (secret["data"]?.object ?? [:]).compactMapValues { value in
+            guard let text = value.string, case .success(let bytes) = Base64.decode(text) else { return nil }
+            return bytes
+        }
+    }
+
+    private static func mapData(_ map: JSONValue) -> [String: [UInt8]] {
+        let text = (map["data"]?.object ?? [:]).compactMapValues { $0.string.map { Array($0.utf8) } }
+        let binary = (map["binaryData"]?.object ?? [:]).compactMapValues { value -> [UInt8]? in
+            guard let text = value.string, case .success(let bytes) = Base64.decode(text) else { return nil }
+            return bytes
+        }
+        return text.merging(binary) { $1 }
+    }
+
+    // MARK: The node
+
+    /// Creates the node object or takes over the one that is there.
+    func register(_ node: JSONValue) async throws {
+        do {
+            _ = try await client.create(.nodes, node, namespace: nil)
+        } catch {
+            guard error.isAlreadyExists else { throw error }
+            if let labels = node.at("metadata", "labels"), let annotations = node.at("metadata", "annotations"), let key = ObjectKey(of: node) {
+                _ = try await client.patch(.nodes, key, .merge(["metadata": ["labels": labels, "annotations": annotations]]))
+            }
+        }
+    }
+
+    func writeNodeStatus(_ name: String, _ status: JSONValue) async throws {
+        _ = try await client.patch(.nodes, ObjectKey(namespace: "", name: name), .merge(["status": status]), subresource: "status")
+    }
+
+    /// Not found, or a conflict of the uid: it is not the object that we mean.
+    static func isGone(_ error: any Error) -> Bool {
+        guard let error = error as? KubeError else { return false }
+        return error.isNotFound || error.isConflict
+    }
+}

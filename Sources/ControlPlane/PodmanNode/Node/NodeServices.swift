@@ -1,0 +1,49 @@
+import Base
+import KubeCore
+import KubeRuntime
+
+/// What the workers of a node share.
+struct NodeServices: Sendable {
+    var name: String
+    var hostIP: String
+    var podman: PodmanCLI
+    var directories: NodeDirectories
+    var volumes: VolumeStore
+    var logs: LogStore
+    var rootfs: RootfsImage
+    var exits: ExitWatch
+    var api: NodeAPI
+    var events: EventRecorder
+    var time: any TimeSource
+    var executable: String?
+    var fields: PodFields
+    var log: Log
+
+    func event(_ severity: EventSeverity, _ reason: String, _ message: String, on pod: NodePod) {
+        events.record(severity, reason: reason, message: message, on: EventSubject(.pods, pod.key, uid: pod.uid))
+    }
+}
+
+/// The node's memory of a pod on disk.
+struct JournalFile: Sendable {
+    let directories: NodeDirectories
+
+    func path(_ uid: String) -> String { directories.pod(uid) + "/journal.json" }
+
+    func save(_ journal: PodJournal) throws {
+        try HostFiles.makeDirectory(directories.pod(journal.uid), mode: 0o700)
+        try HostFiles.replace(path(journal.uid), with: try JSONValueEncoder().encode(journal).serialized(), mode: 0o600)
+    }
+
+    /// All journals that can be read; what cannot is as good as none.
+    func load() -> [String: PodJournal] {
+        var journals: [String: PodJournal] = [:]
+        for uid in HostFiles.names(in: directories.pods) {
+            guard let text = HostFiles.text(path(uid), limit: 16 << 20), let value = try? JSONValue(parsing: text),
+                let journal = try? JSONValueDecoder().decode(PodJournal.self, from: value), journal.uid == uid
+            else { continue }
+            journals[uid] = journal
+        }
+        return journals
+    }
+}

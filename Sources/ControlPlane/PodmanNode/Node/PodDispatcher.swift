@@ -1,0 +1,162 @@
+import Base
+import KubeCore
+import KubeRuntime
+
+/// Which pods the node has, and which it takes: the scheduler of one machine, and the keeper of the workers.
+///
+/// Everything it does begins with a change that the watch tells; nothing is decided from the change itself, only from what is
+/// then known.
+actor PodDispatcher {
+    let services: NodeServices
+    let node: SchedulingRules.Node
+    let rebooted: Bool
+
+    private var workers: [String: (worker: PodWorker, task: Task<Void, Never>)] = [:]
+    /// Pods of this node, ended ones too.
+    private var assigned: [String: NodePod] = [:]
+    /// Pods that no node has.
+    private var pending: [String: NodePod] = [:]
+    /// Given to this node, though the watch has not shown it yet.
+    private var bound: [String: NodePod] = [:]
+    private var journals: [String: PodJournal]
+    private var containers: [String: [ListedContainer]]
+    private var toldUnschedulable: [String: String] = [:]
+    private var stopped = false
+
+    init(services: NodeServices, node: SchedulingRules.Node, journals: [String: PodJournal], containers: [ListedContainer], rebooted: Bool) {
+        self.services = services
+        self.node = node
+        self.rebooted = rebooted
+        self.journals = journals
+        self.containers = Dictionary(grouping: containers) { $0.labels[PodmanCLI.podLabel] ?? "" }
+    }
+
+    // MARK: Changes
+
+    func present(_ pod: NodePod) async {
+        if pod.nodeName.isEmpty {
+            if pod.deletion == nil, pod.schedulerName == "default-scheduler" { pending[pod.uid] = pod } else { pending[pod.uid] = nil }
+            return
+        }
+        pending[pod.uid] = nil
+        bound[pod.uid] = nil
+        toldUnschedulable[pod.uid] = nil
+        guard pod.nodeName == node.name else { return }
+        assigned[pod.uid] = pod
+        if let entry = workers[pod.uid] { entry.worker.send(.pod(pod)) } else { await begin(pod) }
+    }
+
+    func gone(_ uid: String) {
+        pending[uid] = nil
+        bound[uid] = nil
+        assigned[uid] = nil
+        toldUnschedulable[uid] = nil
+        workers[uid]?.worker.send(.gone)
+    }
+
+    /// All pods have been seen once: what is left over belongs to pods that are no more.
+    func removeLeftovers() async {
+        let known = Set(assigned.keys)
+        let leftovers = containers.filter { !known.contains($0.key) }.flatMap { $0.value.map(\.id) }
+        do { try await services.podman.remove(leftovers) } catch {
+            services.log.warning("containers of deleted pods could not be removed", ["error": .string("\(error)")])
+        }
+        for uid in Set(journals.keys).union(HostFiles.names(in: services.directories.pods)) where !known.contains(uid) {
+            services.volumes.remove(uid)
+            HostFiles.remove(services.directories.pod(uid))
+        }
+        journals = [:]
+        containers = [:]
+    }
+
+    // MARK: Workers
+
+    private func begin(_ pod: NodePod) async {
+        guard !stopped else { return }
+        let now = services.time.now()
+        var journal: PodJournal
+        var exits: [ContainerExit] = []
+        if let earlier = journals.removeValue(forKey: pod.uid) {
+            let outcome = Adoption.adopt(earlier, containers: containers[pod.uid] ?? [], rebooted: rebooted, now: now)
+            journal = outcome.journal
+            exits = outcome.exits
+            try? await services.podman.remove(outcome.remove)
+            services.log.info("goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
+        } else {
+            if let strays = containers[pod.uid] { try? await services.podman.remove(strays.map(\.id)) }
+            journal = Adoption.lost(pod, now: now)
+                ?? PodJournal(namespace: pod.key.namespace, name: pod.key.name, uid: pod.uid, startTime: now, containers: [:])
+            if pod.hasEnded { journal.tornDown = true }
+        }
+        // While waiting for podman the pod may have come again.
+        guard workers[pod.uid] == nil, !stopped else { return }
+        let worker = PodWorker(pod: pod, journal: journal, services: services)
+        for exit in exits { worker.send(.exited(exit)) }
+        if pod.deletion != nil { worker.send(.pod(pod)) }
+        let uid = pod.uid
+        let task = Task { [weak self] in
+            await worker.run()
+            await self?.ended(uid)
+        }
+        workers[pod.uid] = (worker, task)
+    }
+
+    private func ended(_ uid: String) {
+        if !stopped { workers[uid] = nil }
+    }
+
+    func worker(_ uid: String) -> PodWorker? { workers[uid]?.worker }
+
+    /// Events of the kernel were lost: podman knows.
+    func resync() async {
+        guard let listed = try? await services.podman.list() else { return }
+        for container in listed where !container.isRunning && !container.neverStarted {
+            guard let uid = container.labels[PodmanCLI.podLabel] else { continue }
+            workers[uid]?.worker.send(.exited(ContainerExit(containerID: container.id, code: container.exitCode, at: container.exitedAt)))
+        }
+    }
+
+    /// Ends the workers; containers keep running.
+    func stop() async {
+        stopped = true
+        let tasks = workers.values.map(\.task)
+        for (worker, task) in workers.values {
+            task.cancel()
+            worker.send(.wake)
+        }
+        for task in tasks { await task.value }
+        workers = [:]
+    }
+
+    // MARK: Scheduling
+
+    /// Gives waiting pods to the node, oldest first, as far as they fit.
+    func schedule() async {
+        guard !pending.isEmpty else { return }
+        for pod in pending.values.sorted(by: { ($0.creation ?? .init(seconds: 0), $0.key) < ($1.creation ?? .init(seconds: 0), $1.key) }) {
+            guard bound[pod.uid] == nil, pending[pod.uid] != nil else { continue }
+            let others = (Array(assigned.values) + Array(bound.values)).filter { !$0.hasEnded && $0.uid != pod.uid }
+            do {
+                if let refusal = SchedulingRules.refusal(of: pod, on: node, beside: others) {
+                    guard toldUnschedulable[pod.uid] != refusal else { continue }
+                    toldUnschedulable[pod.uid] = refusal
+                    services.event(.warning, "FailedScheduling", refusal, on: pod)
+                    try await services.api.markUnschedulable(pod, message: refusal, now: services.time.now())
+                } else {
+                    bound[pod.uid] = pod
+                    if try await services.api.bind(pod, to: node.name) {
+                        services.event(.normal, "Scheduled", "Successfully assigned \(pod.key) to \(node.name)", on: pod)
+                    } else {
+                        bound[pod.uid] = nil
+                    }
+                }
+            } catch {
+                bound[pod.uid] = nil
+                toldUnschedulable[pod.uid] = nil
+                services.log.debug("a pod could not be scheduled now", ["pod": .string(pod.key.description), "error": .string("\(error)")])
+            }
+        }
+    }
+
+    var hasPending: Bool { pending.keys.contains { bound[$0] == nil } }
+}

@@ -1,0 +1,421 @@
+import Base
+import KubeCore
+import KubeRuntime
+
+/// Brings one pod from its acceptance to its end. One task for each pod; everything about the pod happens in it, one thing
+/// after the other: a message comes in, what is known changes, `PodPlan` says what to do, it is done, the status is written.
+actor PodWorker {
+    enum Message: Sendable {
+        case pod(NodePod)
+        /// The object is gone, or is another one's now.
+        case gone
+        case exited(ContainerExit)
+        case pulled(container: String, failure: String?, seconds: Double)
+        case outOfMemory(container: String, id: String)
+        case overLimit(String?)
+        case wake
+    }
+
+    nonisolated let uid: String
+    nonisolated let key: ObjectKey
+    private nonisolated let intake: AsyncStream<Message>.Continuation
+    private nonisolated let messages: AsyncStream<Message>
+    /// For readers of logs: which containers still run.
+    private nonisolated let running = Locked(Set<String>())
+
+    let services: NodeServices
+    var pod: NodePod
+    var journal: PodJournal
+    let log: Log
+
+    private var finished = false
+    private var released = false
+    private var lastWritten: JSONValue?
+    private var retryAt: Timestamp?
+    private var retries = 0
+    private var wakeTask: Task<Void, Never>?
+    private var watches: [String: Task<Void, Never>] = [:]
+    private var usageTask: Task<Void, Never>?
+    var pulls: [String: Task<Void, Never>] = [:]
+    /// After a failed pull: when the next one is due, and the registry's words.
+    var pullBackoff: [String: (until: Timestamp, failures: Int, message: String)] = [:]
+    var pulledImages: Set<String> = []
+    var sawOutOfMemory: Set<String> = []
+    var killedByNode: Set<String> = []
+
+    init(pod: NodePod, journal: PodJournal, services: NodeServices) {
+        uid = pod.uid
+        key = pod.key
+        self.pod = pod
+        self.journal = journal
+        self.services = services
+        log = services.log.with(["pod": .string(pod.key.description)])
+        (messages, intake) = AsyncStream.makeStream()
+    }
+
+    nonisolated func send(_ message: Message) { intake.yield(message) }
+
+    nonisolated func isRunning(_ container: String) -> Bool { running.withLock { $0.contains(container) } }
+
+    /// For who asks for the log of a container that has none.
+    func waitingReason(of container: String) -> String {
+        if case .waiting(let reason?, _) = journal.containers[container]?.state { return reason }
+        return pod.initContainers.isEmpty ? "ContainerCreating" : "PodInitializing"
+    }
+
+    /// Runs until the pod is gone, or until the task is cancelled (containers then keep running).
+    func run() async {
+        defer {
+            wakeTask?.cancel()
+            usageTask?.cancel()
+            (Array(watches.values) + Array(pulls.values)).forEach { $0.cancel() }
+        }
+        for (name, record) in journal.containers where record.isRunning { follow(name, record) }
+        noteRunning()
+        await settle()
+        for await message in messages {
+            if Task.isCancelled { return }
+            await take(message)
+            if finished { return }
+            await settle()
+            if finished || Task.isCancelled { return }
+        }
+    }
+
+    // MARK: Messages
+
+    private func take(_ message: Message) async {
+        switch message {
+        case .pod(let latest):
+            pod = latest
+            if latest.deletion != nil { noteDeletion() }
+        case .gone:
+            await vanish()
+        case .exited(let exit):
+            await containerEnded(exit)
+        case .pulled(let container, let failure, let seconds):
+            pullEnded(container, failure: failure, seconds: seconds)
+        case .outOfMemory(let container, let id):
+            guard journal.containers[container]?.containerID == id, journal.containers[container]?.isRunning == true else { return }
+            sawOutOfMemory.insert(id)
+            try? await services.podman.signal("KILL", [id])
+        case .overLimit(let text):
+            usageTask = nil
+            if let text, journal.ending == nil, !journal.tornDown {
+                services.event(.warning, "Evicted", text, on: pod)
+                journal.ending = PodEnding(cause: .evicted, reason: "Evicted", message: text, graceSeconds: 1)
+                save()
+            }
+        case .wake:
+            break
+        }
+    }
+
+    private func noteDeletion() {
+        let grace = max(0, pod.deletionGraceSeconds ?? pod.terminationGraceSeconds)
+        guard var ending = journal.ending else {
+            guard !journal.tornDown else { return }
+            journal.ending = PodEnding(cause: .deleted, graceSeconds: grace)
+            save()
+            return
+        }
+        guard grace < ending.graceSeconds else { return }
+        ending.graceSeconds = grace
+        journal.ending = ending
+        let latest = services.time.now().adding(seconds: Double(grace))
+        for (name, record) in journal.containers {
+            if let killAt = record.killAt { journal.containers[name]?.killAt = min(killAt, latest) }
+        }
+        save()
+    }
+
+    private func noteDeadline() {
+        guard journal.ending == nil, !journal.tornDown, let deadline = PodPlan.deadline(of: pod, journal), services.time.now() >= deadline else { return }
+        let text = "Pod was active on the node longer than the specified deadline"
+        services.event(.normal, "DeadlineExceeded", text, on: pod)
+        journal.ending = PodEnding(
+            cause: .deadline, reason: "DeadlineExceeded", message: text + " ", graceSeconds: pod.terminationGraceSeconds)
+        save()
+    }
+
+    /// The object is gone: so are the containers, at once.
+    private func vanish() async {
+        for attempt in 1...5 {
+            do {
+                try await removeContainers()
+                break
+            } catch {
+                log.warning("containers of a deleted pod could not be removed", ["error": .string("\(error)"), "attempt": .int(Int64(attempt))])
+                try? await services.time.sleep(seconds: Double(attempt))
+            }
+        }
+        services.volumes.remove(uid)
+        HostFiles.remove(services.directories.pod(uid))
+        running.withLock { $0 = [] }
+        finished = true
+    }
+
+    // MARK: Steps
+
+    /// Does what is to be done until there is nothing left but to wait.
+    private func settle() async {
+        // Bounded: a plan that never comes to rest must not starve the messages.
+        for _ in 0..<64 {
+            if Task.isCancelled || finished { return }
+            noteDeadline()
+            let now = services.time.now()
+            let decision = PodPlan.next(pod, journal, now: now)
+            var steps = decision.steps.filter { isDue($0, now) }
+            if steps.isEmpty {
+                await publish()
+                wake(at: decision.wakeAt)
+                return
+            }
+            // Both containers of a pod begin with its status written once.
+            if case .prepare = steps[0] { await publish() }
+            if steps.contains(.tearDown), journal.ending == nil { await publish() }
+            while !steps.isEmpty, !finished {
+                let step = steps.removeFirst()
+                await perform(step)
+            }
+        }
+        wake(at: services.time.now().adding(seconds: 1))
+    }
+
+    private func isDue(_ step: PodPlan.Step, _ now: Timestamp) -> Bool {
+        switch step {
+        case .prepare, .tearDown: return retryAt.map { $0 <= now } ?? true
+        case .release: return !released && (retryAt.map { $0 <= now } ?? true)
+        case .start(let name): return pulls[name] == nil
+        case .stop, .kill: return true
+        }
+    }
+
+    private func perform(_ step: PodPlan.Step) async {
+        switch step {
+        case .prepare: await prepare()
+        case .start(let name): await start(name)
+        case .stop(let names, let grace): await stop(names, graceSeconds: grace)
+        case .kill(let names): await kill(names)
+        case .tearDown: await tearDown()
+        case .release: await release()
+        }
+    }
+
+    private func prepare() async {
+        do {
+            if let refusal = MountPlan.refusal(of: pod, cacheDirectory: services.volumes.cacheDirectory) {
+                retryAt = services.time.now().adding(seconds: 120)
+                services.event(.warning, "FailedMount", refusal, on: pod)
+                return
+            }
+            let values = try await services.api.values(VolumeStore.references(of: pod), namespace: pod.key.namespace, fields: services.fields)
+            try services.volumes.prepare(pod, values: values)
+            for container in pod.allContainers {
+                try HostFiles.makeDirectory(services.logs.directory(uid: uid, container: container.name))
+            }
+            try HostFiles.replace(hostsFile, with: Array(Self.hosts(pod.key.name).utf8))
+            journal.ready = true
+            retryAt = nil
+            retries = 0
+            save()
+        } catch {
+            // As the kubelet's mounts: half a second, doubling to two minutes.
+            let wait = min(0.5 * Double(1 << min(retries, 8)), 122)
+            retries += 1
+            retryAt = services.time.now().adding(seconds: wait)
+            services.event(.warning, "FailedMount", (error as? VolumeFailure)?.message ?? "\(error)", on: pod)
+        }
+    }
+
+    private func stop(_ names: [String], graceSeconds: Int) async {
+        let killAt = services.time.now().adding(seconds: Double(graceSeconds))
+        var ids: [String] = []
+        for name in names {
+            services.event(.normal, "Killing", "Stopping container \(name)", on: pod)
+            journal.containers[name]?.killAt = killAt
+            if let id = journal.containers[name]?.containerID { ids.append(id) }
+        }
+        save()
+        await publish()
+        guard graceSeconds > 0 else { return }
+        do { try await services.podman.signal("TERM", ids) } catch { log.warning("TERM could not be sent", ["error": .string("\(error)")]) }
+    }
+
+    private func kill(_ names: [String]) async {
+        let ids = names.compactMap { journal.containers[$0]?.containerID }
+        // Again if it does not help: the runtime may have been busy.
+        for name in names { journal.containers[name]?.killAt = services.time.now().adding(seconds: 5) }
+        killedByNode.formUnion(ids)
+        do { try await services.podman.signal("KILL", ids) } catch { log.warning("KILL could not be sent", ["error": .string("\(error)")]) }
+    }
+
+    private func tearDown() async {
+        do {
+            try await removeContainers()
+        } catch {
+            retryAt = services.time.now().adding(seconds: 1)
+            log.warning("containers could not be removed", ["error": .string("\(error)")])
+            return
+        }
+        retryAt = nil
+        let now = services.time.now()
+        // Once a pod was initialised, a container without an end counts as failed.
+        if journal.ready, PodStatusBuilder.isInitialized(pod, journal.containers) {
+            for container in pod.containers where journal.containers[container.name]?.end == nil {
+                var record = journal.containers[container.name] ?? ContainerRecord()
+                record.state = .ended(
+                    .lost(containerID: record.containerID, started: Timestamp(seconds: 0), now: now, whilePodWas: journal.ending?.cause == .deleted ? "deleted" : "terminated"))
+                journal.containers[container.name] = record
+            }
+        }
+        journal.tornDown = true
+        save()
+        await publish()
+    }
+
+    private func release() async {
+        do {
+            released = true
+            if case .gone = try await services.api.release(pod) { await vanish() }
+        } catch {
+            released = false
+            retryAt = services.time.now().adding(seconds: 1)
+            log.warning("the pod could not be let go", ["error": .string("\(error)")])
+        }
+    }
+
+    /// Every instance that may exist, whether we know its id or not.
+    private func removeContainers() async throws {
+        (Array(watches.values) + Array(pulls.values)).forEach { $0.cancel() }
+        watches = [:]
+        pulls = [:]
+        usageTask?.cancel()
+        var names: [String] = []
+        for (name, record) in journal.containers where record.hasRun || record.starting {
+            for instance in 0...record.restarts { names.append(containerName(name, instance)) }
+            if let id = record.containerID { services.exits.forget(id) }
+        }
+        try await services.podman.remove(names)
+    }
+
+    // MARK: Status
+
+    private func publish() async {
+        noteRunning()
+        let status = PodStatusBuilder.status(
+            of: pod, journal: journal, in: .init(hostIP: services.hostIP, now: services.time.now()))
+        guard status != lastWritten, !(pod.status.contains(status)) else { return }
+        do {
+            switch try await services.api.writeStatus(status, of: pod) {
+            case .written(let object):
+                lastWritten = status
+                // What stands there now, so that transitions keep their times.
+                if let latest = try? NodePod(object), latest.uid == uid {
+                    pod = latest
+                    if latest.deletion != nil { noteDeletion() }
+                }
+            case .gone:
+                await vanish()
+            }
+        } catch {
+            log.debug("the status could not be written", ["error": .string("\(error)")])
+            lastWritten = nil
+            wake(at: services.time.now().adding(seconds: 1))
+        }
+    }
+
+    private func noteRunning() {
+        let names = Set(journal.containers.filter { $0.value.isRunning || $0.value.starting }.keys)
+        running.withLock { $0 = names }
+    }
+
+    func save() {
+        do { try JournalFile(directories: services.directories).save(journal) } catch {
+            log.error("the journal of the pod could not be written", ["error": .string("\(error)")])
+        }
+    }
+
+    // MARK: Time
+
+    private func wake(at time: Timestamp?) {
+        wakeTask?.cancel()
+        wakeTask = nil
+        let now = services.time.now()
+        var next = [time, retryAt.flatMap { $0 > now ? $0 : nil }].compactMap { $0 }.min()
+        if lastWritten == nil { next = min(next ?? .init(seconds: .max), now.adding(seconds: 1)) }
+        watchUsage()
+        guard let next else { return }
+        let clock = services.time
+        wakeTask = Task { [intake] in
+            do { try await clock.sleep(seconds: max(0.001, next - now)) } catch { return }
+            intake.yield(.wake)
+        }
+    }
+
+    /// Measures volumes with a limit now and then, the less often the longer it takes.
+    private func watchUsage() {
+        guard usageTask == nil, journal.ready, !journal.tornDown, journal.ending == nil, VolumeStore.hasLimits(pod) else { return }
+        let (pod, volumes, clock) = (pod, services.volumes, services.time)
+        usageTask = Task.detached { [intake] in
+            var wait = 1.0
+            while !Task.isCancelled {
+                do { try await clock.sleep(seconds: wait) } catch { return }
+                let start = clock.monotonic()
+                if let text = volumes.overLimit(pod) {
+                    intake.yield(.overLimit(text))
+                    return
+                }
+                wait = max(2, 20 * (clock.monotonic() - start))
+            }
+        }
+    }
+
+    // MARK: Following containers
+
+    /// Learns of the container's end, and of its memory.
+    func follow(_ name: String, _ record: ContainerRecord) {
+        guard let id = record.containerID else { return }
+        services.exits.follow(id) { [intake] exit in intake.yield(.exited(exit)) }
+        guard let container = pod.container(name),
+            let source = MemoryWatch.source(
+                containerID: id, limit: container.limit("memory")?.whole, abilities: services.podman.abilities,
+                runRoot: services.directories.podmanRunRoot)
+        else { return }
+        let clock = services.time
+        watches[id]?.cancel()
+        watches[id] = Task.detached { [intake] in
+            while !Task.isCancelled {
+                do { try await clock.sleep(seconds: MemoryWatch.interval) } catch { return }
+                if MemoryWatch.isOver(source) {
+                    intake.yield(.outOfMemory(container: name, id: id))
+                    return
+                }
+            }
+        }
+    }
+
+    func unfollow(_ id: String) { watches.removeValue(forKey: id)?.cancel() }
+
+    // MARK: Names
+
+    func containerName(_ name: String, _ instance: Int) -> String { "assay-\(uid)-\(name)-\(instance)" }
+
+    var hostsFile: String { services.directories.pod(uid) + "/hosts" }
+
+    func terminationLog(_ name: String, _ instance: Int) -> String {
+        "\(services.directories.pod(uid))/termination/\(name).\(instance)"
+    }
+
+    private static func hosts(_ name: String) -> String {
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t\(name.prefix(63))\n"
+    }
+}
+
+extension JSONValue {
+    /// Whether every field of the other is here with the same value.
+    fileprivate func contains(_ other: JSONValue) -> Bool {
+        guard let mine = object, let theirs = other.object else { return self == other }
+        return theirs.allSatisfy { key, value in value.isNull ? mine[key] == nil || mine[key] == .null : mine[key] == value }
+    }
+}

@@ -1,0 +1,102 @@
+import Base
+import Glibc
+
+/// Whether a container ran out of its memory.
+///
+/// On a real node (cgroups v2) the kernel kills the whole container then, and the runtime reports it. With cgroups v1 it
+/// kills one process, which leaves a trial with half of its processes: there the node watches the kernel's counter and kills
+/// the rest. Where podman cannot set a limit at all, the node sums up the memory itself, which is slower to notice and misses
+/// short peaks.
+struct MemoryWatch: Sendable {
+    enum Source: Sendable, Hashable {
+        /// A file with a line `oom_kill N`.
+        case counter(path: String)
+        /// The container's first process and the bytes that all of its processes may take.
+        case resident(pid: Int, limit: Int)
+    }
+
+    static let interval = 0.2
+
+    /// How to watch a container that has started; nil: nothing to do.
+    static func source(containerID: String, limit: Int?, abilities: PodmanAbilities, runRoot: String) -> Source? {
+        guard let limit, !abilities.killsWholeContainer,
+            let text = HostFiles.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
+            let pid = Int(text.prefix { $0.isNumber })
+        else { return nil }
+        guard abilities.memoryLimits else { return .resident(pid: pid, limit: limit) }
+        for line in (HostFiles.text("/proc/\(pid)/cgroup") ?? "").split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard parts.count == 3 else { continue }
+            if parts[1].split(separator: ",").contains("memory") {
+                let path = "/sys/fs/cgroup/memory\(parts[2])/memory.oom_control"
+                if HostFiles.exists(path) { return .counter(path: path) }
+            } else if parts[0] == "0", abilities.cgroupVersion == 2 {
+                let path = "/sys/fs/cgroup\(parts[2])/memory.events"
+                if HostFiles.exists(path) { return .counter(path: path) }
+            }
+        }
+        return nil
+    }
+
+    /// Whether it has happened.
+    static func isOver(_ source: Source) -> Bool {
+        switch source {
+        case .counter(let path): kills(HostFiles.text(path, limit: 4096) ?? "") > 0
+        case .resident(let pid, let limit): resident(ofContainerOf: pid) > limit
+        }
+    }
+
+    static func kills(_ text: String) -> Int {
+        for line in text.split(separator: "\n") where line.hasPrefix("oom_kill ") { return Int(line.dropFirst(9)) ?? 0 }
+        return 0
+    }
+
+    /// The private memory of all processes in the same PID namespace.
+    private static func resident(ofContainerOf pid: Int) -> Int {
+        guard let namespace = HostFiles.linkTarget("/proc/\(pid)/ns/pid") else { return 0 }
+        var pages = 0
+        for name in HostFiles.names(in: "/proc") where name.allSatisfy(\.isNumber) {
+            guard HostFiles.linkTarget("/proc/\(name)/ns/pid") == namespace, let text = HostFiles.text("/proc/\(name)/statm", limit: 256) else { continue }
+            let numbers = text.split(separator: " ").compactMap { Int($0) }
+            if numbers.count > 2 { pages += max(0, numbers[1] - numbers[2]) }
+        }
+        return pages * Int(getpagesize())
+    }
+
+    /// Whether the kernel's log tells of an out-of-memory kill in the container's cgroup; nil when the log cannot be read.
+    ///
+    /// The line stands there before the process is killed, so asking after the exit is never too early.
+    static func kernelLogTells(of containerID: String) -> Bool? {
+        let fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard fd >= 0 else { return nil }
+        defer { close(fd) }
+        var buffer = [UInt8](repeating: 0, count: 8192)
+        while true {
+            let count = read(fd, &buffer, buffer.count)
+            // EPIPE: the record was overwritten meanwhile; the next read goes on behind it.
+            if count < 0, errno == EPIPE || errno == EINTR { continue }
+            guard count > 0 else { return false }
+            let record = String(decoding: buffer[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+            if tells(record, of: containerID) { return true }
+        }
+    }
+
+    /// Whether one record of the kernel's log tells so.
+    static func tells(_ record: String, of containerID: String) -> Bool {
+        guard let semicolon = record.firstIndex(of: ";"), record[semicolon...].hasPrefix(";oom-kill:constraint=CONSTRAINT_MEMCG") else { return false }
+        return record.split(separator: ",").contains { $0.hasPrefix("oom_memcg=") && $0.contains("libpod-" + containerID) }
+    }
+
+    /// - Parameters:
+    ///   - seen: the watch saw it.
+    ///   - runtime: podman says so.
+    ///   - kernelLog: `kernelLogTells`.
+    static func verdict(exitCode: Int, hasLimit: Bool, killedByNode: Bool, seen: Bool, runtime: Bool, kernelLog: Bool?) -> Bool {
+        if seen || runtime { return true }
+        guard hasLimit, exitCode != 0 else { return false }
+        if let kernelLog { return kernelLog }
+        // Nobody inside can send KILL to the first process, and we did not.
+        return exitCode == 137 && !killedByNode
+    }
+}
+

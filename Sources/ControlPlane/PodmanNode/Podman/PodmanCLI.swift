@@ -1,0 +1,163 @@
+import Base
+import Subprocess
+
+/// Where a node keeps what it needs, all on disk below one directory that nobody else may enter.
+struct NodeDirectories: Sendable, Hashable {
+    let state: String
+
+    var podmanRoot: String { state + "/podman/root" }
+    var podmanRunRoot: String { state + "/podman/run" }
+    var podmanTemporary: String { state + "/podman/tmp" }
+    /// conmon writes the exit code of each container here.
+    var exits: String { podmanTemporary + "/exits" }
+    var rootfs: String { state + "/rootfs" }
+    var abilities: String { state + "/podman/abilities.json" }
+    var bootIdentifier: String { state + "/podman/boot-id" }
+    var pods: String { state + "/pods" }
+    func pod(_ uid: String) -> String { pods + "/" + uid }
+}
+
+/// A container as podman lists it.
+struct ListedContainer: Sendable, Hashable {
+    var id: String
+    var name: String
+    var state: String
+    var exitCode: Int
+    var startedAt: Timestamp
+    var exitedAt: Timestamp
+    var pid: Int
+    var labels: [String: String]
+
+    var isRunning: Bool { state == "running" || state == "paused" || state == "stopping" }
+    var neverStarted: Bool { state == "created" || state == "configured" || state == "initialized" }
+}
+
+/// The podman program. Every call is one process; nothing is kept.
+struct PodmanCLI: Sendable {
+    var path: String
+    var directories: NodeDirectories
+    var abilities: PodmanAbilities
+    /// Read-only stores of images beside our own (the user's).
+    var imageStores: [String] = []
+
+    /// Marks a container as this node's.
+    static let podLabel = "assay.dev/pod-uid"
+    static let containerLabel = "assay.dev/container"
+    static let instanceLabel = "assay.dev/instance"
+
+    struct Failure: Error, Sendable, CustomStringConvertible {
+        var command: String
+        var message: String
+        var description: String { "podman \(command): \(message)" }
+    }
+
+    var globalFlags: [String] {
+        ["--root", directories.podmanRoot, "--runroot", directories.podmanRunRoot, "--tmpdir", directories.podmanTemporary]
+            + ["--events-backend", "none", "--log-level", "error"]
+            + imageStores.flatMap { ["--storage-opt", "overlay.imagestore=\($0)"] } + abilities.globalFlags
+    }
+
+    /// Runs podman; the exit status is the caller's to judge.
+    func call(_ words: [String], environment: [String: String] = [:], deadline: Double = 120) async throws -> CommandResult {
+        try await Command(
+            path, globalFlags + words,
+            environment: .inheriting(adding: environment, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
+            workingDirectory: "/", deadlineSeconds: deadline, outputLimit: 32 << 20
+        ).run()
+    }
+
+    private func succeed(_ words: [String], deadline: Double = 120) async throws -> CommandResult {
+        let result = try await call(words, deadline: deadline)
+        guard result.succeeded else { throw Failure(command: words.first ?? "", message: Self.reason(result)) }
+        return result
+    }
+
+    /// The last `Error:` line, without that word.
+    static func reason(_ result: CommandResult) -> String {
+        if result.timedOut { return "no answer in time" }
+        let lines = result.stderrText.split(separator: "\n").map(String.init)
+        let line = lines.last { $0.hasPrefix("Error: ") } ?? lines.last ?? "\(result.exit)"
+        return line.hasPrefix("Error: ") ? String(line.dropFirst(7)) : line
+    }
+
+    // MARK: Containers
+
+    enum Started: Sendable, Hashable {
+        case running(id: String)
+        /// The runtime could not start the command.
+        case startError(message: String)
+        /// The container could not be made.
+        case createError(message: String)
+    }
+
+    func run(_ request: RunArguments.Request) async throws -> Started {
+        let variables = request.environment.variables.filter { RunArguments.goesByName($0.key) }
+        let result = try await call(RunArguments.words(request, abilities), environment: variables)
+        if result.succeeded { return .running(id: result.stdoutText.trimmed) }
+        let reason = Self.reason(result)
+        if case .code(let code) = result.exit, code == 126 || code == 127 { return .startError(message: Self.startError(reason)) }
+        return .createError(message: reason)
+    }
+
+    /// In the words of a real node as far as they are the same: what the runtime said, without podman's own comment.
+    static func startError(_ reason: String) -> String {
+        var text = reason
+        for comment in [": OCI runtime attempted to invoke a command that was not found", ": OCI permission denied", ": OCI runtime error"] {
+            if text.hasSuffix(comment) { text.removeLast(comment.count) }
+        }
+        for prefix in ["runc: runc create failed", "crun: "] where text.hasPrefix(prefix) {
+            return "OCI runtime create failed: " + (prefix == "crun: " ? text : String(text.dropFirst("runc: ".count))) + ": unknown"
+        }
+        return text
+    }
+
+    func list() async throws -> [ListedContainer] {
+        let result = try await succeed(["ps", "--all", "--no-trunc", "--filter", "label=\(Self.podLabel)", "--format", "json"])
+        guard !result.stdout.isEmpty, let value = try? JSONValue(parsing: result.stdout) else { return [] }
+        return (value.array ?? []).map { entry in
+            ListedContainer(
+                id: entry["Id"]?.string ?? "", name: entry["Names"]?[0]?.string ?? "", state: entry["State"]?.string?.lowercased() ?? "",
+                exitCode: entry["ExitCode"]?.int ?? 0, startedAt: Timestamp(seconds: Int64(max(entry["StartedAt"]?.int ?? 0, 0))),
+                exitedAt: Timestamp(seconds: Int64(max(entry["ExitedAt"]?.int ?? 0, 0))), pid: entry["Pid"]?.int ?? 0,
+                labels: (entry["Labels"]?.object ?? [:]).compactMapValues(\.string))
+        }
+    }
+
+    /// What podman knows of a container's state; nil when there is no such container.
+    func state(of container: String) async throws -> JSONValue? {
+        let result = try await call(["container", "inspect", "--format", "{{json .State}}", container])
+        return result.succeeded ? try? JSONValue(parsing: result.stdout) : nil
+    }
+
+    /// Sends a signal; a container that has ended meanwhile is not an error.
+    func signal(_ name: String, _ containers: [String]) async throws {
+        _ = try await call(["kill", "--signal", name] + containers)
+    }
+
+    /// Kills and removes; what is already gone is not an error.
+    func remove(_ containers: [String]) async throws {
+        guard !containers.isEmpty else { return }
+        let result = try await call(["rm", "--force", "--time", "0", "--volumes", "--ignore"] + containers)
+        guard result.succeeded else { throw Failure(command: "rm", message: Self.reason(result)) }
+    }
+
+    // MARK: Images
+
+    /// `sha256:...`, or nil when the image is not here.
+    func imageID(_ name: String) async throws -> String? {
+        let result = try await call(["image", "inspect", "--format", "{{.Id}}", name])
+        return result.succeeded ? "sha256:" + result.stdoutText.trimmed : nil
+    }
+
+    /// - Throws: `Failure` with the registry's words.
+    func pull(_ name: String) async throws { _ = try await succeed(["pull", "--quiet", name], deadline: 3600) }
+}
+
+extension String {
+    fileprivate var trimmed: String {
+        var text = self[...]
+        while let last = text.last, last.isWhitespace { text = text.dropLast() }
+        while let first = text.first, first.isWhitespace { text = text.dropFirst() }
+        return String(text)
+    }
+}

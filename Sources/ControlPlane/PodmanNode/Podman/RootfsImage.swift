@@ -1,0 +1,113 @@
+import Base
+import Glibc
+
+/// The image `rootfs:/`: an empty root, the host's programs and the harmless part of its settings, and nothing else.
+///
+/// The skeleton is a small directory that is made once; every container sees it, and the host's `/usr`, under overlays of
+/// its own that go with it.
+struct RootfsImage: Sendable {
+    struct Root: Sendable, Hashable {
+        var path: String
+        /// Directories of the host that are laid over the root.
+        var overlays: [String]
+    }
+
+    var directory: String
+    /// The root of the machine whose programs are used.
+    var host = ""
+
+    static let imageID = "rootfs:/"
+
+    /// What of `/etc` a program may need and nobody needs to keep to himself. Everything else stays out: passwords, keys,
+    /// logins of registries and of git, sudo rules, the machine's identity, environment files.
+    static let settings = [
+        "passwd", "group", "nsswitch.conf", "host.conf", "gai.conf", "protocols", "services", "rpc", "networks", "ld.so.conf",
+        "ld.so.conf.d", "ld.so.cache", "alternatives", "ssl/certs", "ssl/openssl.cnf", "ca-certificates.conf", "pki/tls/certs",
+        "pki/ca-trust/extracted", "os-release", "debian_version", "redhat-release", "fedora-release", "lsb-release", "issue",
+        "localtime", "timezone", "locale.conf", "locale.alias", "default/locale", "shells", "profile", "bash.bashrc", "bashrc",
+        "inputrc", "terminfo", "mime.types", "magic", "fonts", "perl", "python3", "python3.11", "python3.12", "python3.13", "dpkg",
+        "resolv.conf",
+    ]
+
+    /// The root whose working directory exists, as the runtime of a real node makes it.
+    func skeleton(workingDirectory: String?) throws(HostFiles.Failure) -> Root {
+        let extra = workingDirectory.flatMap { Self.isPlain($0) ? $0 : nil }
+        let name = extra.map { "root-" + SHA256.hex(of: Array($0.utf8)).prefix(16) } ?? "root"
+        let path = directory + "/" + name
+        let overlays = overlays()
+        if HostFiles.exists(path) { return Root(path: path, overlays: overlays) }
+        let building = "\(path).building.\(getpid()).\(UInt32.random(in: 0 ... .max))"
+        try build(building)
+        if let extra { try HostFiles.makeDirectory(building + extra) }
+        // Another pod may have been faster.
+        if rename(building, path) != 0 { HostFiles.remove(building) }
+        return Root(path: path, overlays: overlays)
+    }
+
+    /// Below these the host is seen anyway, so nothing has to be made there.
+    private static func isPlain(_ path: String) -> Bool {
+        path.hasPrefix("/") && path != "/" && !path.split(separator: "/").contains("..")
+            && !["usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32", "proc", "sys", "dev"].contains(path.split(separator: "/").first.map(String.init) ?? "")
+    }
+
+    private func overlays() -> [String] {
+        ["/usr"] + ["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"].filter { HostFiles.kind(host + $0) == .directory }
+    }
+
+    private func build(_ root: String) throws(HostFiles.Failure) {
+        try HostFiles.makeDirectory(root)
+        for name in ["usr", "proc", "sys", "dev", "etc", "home", "run", "var", "opt", "srv", "mnt", "media"] {
+            try HostFiles.makeDirectory("\(root)/\(name)")
+        }
+        try HostFiles.makeDirectory(root + "/root", mode: 0o700)
+        for name in ["tmp", "var/tmp", "run/lock"] { try HostFiles.makeDirectory("\(root)/\(name)", mode: 0o1777) }
+        for name in ["var/cache", "var/lib", "var/log"] { try HostFiles.makeDirectory("\(root)/\(name)") }
+        symlink("/run", root + "/var/run")
+        symlink("/run/lock", root + "/var/lock")
+        for name in ["bin", "sbin", "lib", "lib64", "lib32", "libx32"] {
+            switch HostFiles.kind("\(host)/\(name)") {
+            case .link: if let target = HostFiles.linkTarget("\(host)/\(name)") { symlink(target, "\(root)/\(name)") }
+            case .directory: try HostFiles.makeDirectory("\(root)/\(name)")
+            default: break
+            }
+        }
+        for name in Self.settings { try copySettings(name, into: root + "/etc") }
+        // Tools that insist on the file find an empty one.
+        if !HostFiles.exists(root + "/etc/resolv.conf") { try HostFiles.write(root + "/etc/resolv.conf", []) }
+        try HostFiles.write(root + "/etc/hosts", Array("127.0.0.1\tlocalhost\n::1\tlocalhost\n".utf8))
+        try HostFiles.write(root + "/etc/hostname", [])
+    }
+
+    private func copySettings(_ name: String, into etc: String) throws(HostFiles.Failure) {
+        let source = "\(host)/etc/\(name)"
+        guard HostFiles.kind(source) != nil else { return }
+        if let slash = name.lastIndex(of: "/") { try HostFiles.makeDirectory("\(etc)/\(name[..<slash])") }
+        try copy(source, to: "\(etc)/\(name)", depth: 0)
+    }
+
+    /// Links are kept when they stay in what the container sees, else their file is copied. What the world may not read is left out.
+    private func copy(_ source: String, to target: String, depth: Int) throws(HostFiles.Failure) {
+        guard depth < 12 else { return }
+        var info = stat()
+        switch HostFiles.kind(source) {
+        case .link:
+            guard let link = HostFiles.linkTarget(source) else { return }
+            if link.hasPrefix("/usr/") || link.hasPrefix("/etc/alternatives/") || link.hasPrefix("/etc/ssl/certs/") || !link.contains("/") || link.hasPrefix("../usr/") {
+                symlink(link, target)
+            } else if stat(source, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_mode & 0o004 != 0,
+                let real = realpath(source, nil)
+            {
+                defer { free(real) }
+                if let bytes = try? HostFiles.read(String(cString: real)) { try HostFiles.write(target, bytes) }
+            }
+        case .directory:
+            guard stat(source, &info) == 0, info.st_mode & 0o005 == 0o005 else { return }
+            try HostFiles.makeDirectory(target)
+            for name in HostFiles.names(in: source) where name != "private" { try copy("\(source)/\(name)", to: "\(target)/\(name)", depth: depth + 1) }
+        case .file:
+            guard stat(source, &info) == 0, info.st_mode & 0o004 != 0, let bytes = try? HostFiles.read(source) else { return }
+            try HostFiles.write(target, bytes, mode: info.st_mode & 0o755)
+        default: return
+        }
+    }
+}

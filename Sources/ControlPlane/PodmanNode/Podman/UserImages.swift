@@ -1,0 +1,15 @@
+import Base
+import Subprocess
+
+/// The images that the user has already, so that one built with `podman build` needs no registry.
+enum UserImages {
+    /// Storage directories that can be read beside the node's own.
+    static func stores(podman: String) async -> [String] {
+        let command = Command(podman, ["info", "--format", "json"], workingDirectory: "/", deadlineSeconds: 30)
+        guard let result = try? await command.run(), result.succeeded, let info = try? JSONValue(parsing: result.stdout),
+            let root = info.at("store", "graphRoot")?.string, info.at("store", "graphDriverName")?.string == "overlay",
+            HostFiles.exists(root + "/overlay-images"), !root.contains(",")
+        else { return [] }
+        return [root]
+    }
+}

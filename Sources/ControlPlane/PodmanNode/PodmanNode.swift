@@ -1,0 +1,284 @@
+import Base
+import Glibc
+import KubeClient
+import KubeCore
+import KubeRuntime
+
+/// Runs pods as podman containers on this machine, and tells an API server about them as a kubelet does. It is its own scheduler: pods
+/// that no node has are taken when they fit.
+///
+/// - Guarantees: a container is never started twice, whatever kills this process: a node that is started again with the same
+///   directory goes on with the containers that are still there and takes note of those that ended meanwhile. No container
+///   outlives its pod. Containers never share the host's network, and see nothing of the host but what the pod and the image name.
+/// - Assumptions: podman 4.3 or newer; one node for a directory (a second is refused).
+/// - Caveats: each container of a pod has a network namespace of its own; no probes, no lifecycle hooks, no ports. Where podman can
+///   set up no network, containers have none, and the node's conditions say so.
+public final class PodmanNode: Sendable {
+    /// How a node is set up.
+    public struct Configuration: Sendable {
+        /// The name of the node object.
+        public var nodeName: String
+        /// A directory on disk, for this node only: podman's storage, volumes and logs.
+        public var stateDirectory: String
+        /// Our own program, seen read-only as `/usr/local/bin/assay` under the image `rootfs:/`.
+        public var executable: String?
+        /// The podman program: a name or a path.
+        public var podman: String
+        /// What the hostPath volume `repo-cache` shows; nil refuses it.
+        public var cacheDirectory: String?
+        /// podman's `--network`; nil takes the first that works of `bridge`, `slirp4netns`, `pasta`, else `none`. The host's is refused.
+        public var network: String?
+        /// Labels of the node object beside the usual ones.
+        public var labels: [String: String]
+        /// Amounts that replace what the machine has, `cpu: "4"` say.
+        public var allocatable: [String: String]
+        /// Whether images of the user's own podman storage can be used too (read-only).
+        public var usesImagesOfUser: Bool
+
+        public init(
+            nodeName: String = "local", stateDirectory: String, executable: String? = nil, podman: String = "podman",
+            cacheDirectory: String? = nil, network: String? = nil, labels: [String: String] = [:], allocatable: [String: String] = [:],
+            usesImagesOfUser: Bool = true
+        ) {
+            self.nodeName = nodeName
+            self.stateDirectory = stateDirectory
+            self.executable = executable
+            self.podman = podman
+            self.cacheDirectory = cacheDirectory
+            self.network = network
+            self.labels = labels
+            self.allocatable = allocatable
+            self.usesImagesOfUser = usesImagesOfUser
+        }
+    }
+
+    public let configuration: Configuration
+    private let client: KubeClient
+    private let time: any TimeSource
+    private let log: Log
+    private let state = Locked(State())
+
+    private struct State {
+        var started: Started?
+        var dispatcher: PodDispatcher?
+    }
+
+    /// What `start` found out.
+    struct Started: Sendable {
+        var lock: Int32
+        var podman: PodmanCLI
+        var rebooted: Bool
+        var bootIdentifier: String
+    }
+
+    public init(client: KubeClient, configuration: Configuration, time: any TimeSource = SystemTime(), log: Log = Log("node")) {
+        self.client = client
+        self.configuration = configuration
+        self.time = time
+        self.log = log
+    }
+
+    var directories: NodeDirectories { NodeDirectories(state: configuration.stateDirectory) }
+
+    /// Finds out whether and how podman works here, and takes the directory. Pods run once `run` is called.
+    /// - Throws: `PodmanNodeError`, with what to install or to change.
+    public func start() async throws {
+        let lock = try prepareDirectories()
+        do {
+            let boot = (HostFiles.text("/proc/sys/kernel/random/boot_id", limit: 64) ?? "").filter { !$0.isWhitespace }
+            let earlier = HostFiles.text(directories.bootIdentifier, limit: 64)
+            let rebooted = earlier != nil && earlier != boot
+            if rebooted {
+                // podman takes the files of the run root for the truth; they are from before.
+                HostFiles.remove(directories.podmanRunRoot)
+                HostFiles.remove(directories.podmanTemporary)
+            }
+            try HostFiles.replace(directories.bootIdentifier, with: Array(boot.utf8))
+            let stores = await userImageStores()
+            let probe = PodmanProbe(
+                podman: configuration.podman, directories: directories, rootfs: RootfsImage(directory: directories.rootfs),
+                imageStores: stores, network: configuration.network, log: log)
+            let abilities = try await probe.abilities()
+            let podman = PodmanCLI(path: configuration.podman, directories: directories, abilities: abilities, imageStores: stores)
+            log.info(
+                "podman works here",
+                [
+                    "podman": .string(abilities.version), "flags": .string((abilities.globalFlags + abilities.containerFlags).joined(separator: " ")),
+                    "network": .string(abilities.network), "memoryLimits": .bool(abilities.memoryLimits), "cpuLimits": .bool(abilities.cpuLimits),
+                ])
+            state.withLock { $0.started = Started(lock: lock, podman: podman, rebooted: rebooted, bootIdentifier: boot) }
+        } catch {
+            close(lock)
+            throw error
+        }
+    }
+
+    /// Follows the API server and runs its pods until the task is cancelled; containers then keep running, to be removed by
+    /// `stop` or taken over by the next node with this directory. Call it once, after `start`.
+    public func run() async throws {
+        guard let started = state.withLock({ $0.started }) else { throw PodmanNodeError.cannotRunContainers(reason: "the node was not started") }
+        let (overflow, overflowIntake) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let exits = ExitWatch(directory: directories.exits, time: time) { overflowIntake.yield() }
+        try exits.start()
+        defer { exits.stop() }
+        let node = nodeObject(started)
+        let events = EventRecorder(client: client, component: "kubelet", instance: node.name)
+        let services = services(started, exits: exits, events: events, node: node)
+        let dispatcher = PodDispatcher(
+            services: services,
+            node: SchedulingRules.Node(name: node.name, labels: node.allLabels, allocatable: node.allocatable),
+            journals: JournalFile(directories: directories).load(), containers: try await started.podman.list(), rebooted: started.rebooted)
+        state.withLock { $0.dispatcher = dispatcher }
+        let reflector = Reflector(client: client, type: .pods, namespace: nil) { try NodePod($0) }
+
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await events.run() }
+            group.addTask { await reflector.run() }
+            group.addTask { await self.heartbeat(node, services.api) }
+            group.addTask { for await _ in overflow { await dispatcher.resync() } }
+            group.addTask { await self.follow(reflector.store, dispatcher) }
+            await group.waitForAll()
+        }
+        await dispatcher.stop()
+    }
+
+    /// Ends what `run` began, after its task was cancelled, and gives the directory back.
+    /// - Parameter removeContainers: removes every container of this node, running or not, and what pods left on disk.
+    public func stop(removeContainers: Bool) async {
+        let dispatcher = state.withLock { state in
+            defer { state.dispatcher = nil }
+            return state.dispatcher
+        }
+        await dispatcher?.stop()
+        if removeContainers { await removeAll() }
+        if let started = state.withLock({ state in
+            defer { state.started = nil }
+            return state.started
+        }) {
+            close(started.lock)
+        }
+    }
+
+    /// Removes every container of this node and what pods left on disk.
+    public func removeAll() async {
+        guard let podman = state.withLock({ $0.started })?.podman else { return }
+        for _ in 0..<3 {
+            guard let listed = try? await podman.list(), !listed.isEmpty else { break }
+            do { try await podman.remove(listed.map(\.id)) } catch { log.warning("containers could not be removed", ["error": .string("\(error)")]) }
+        }
+        let volumes = VolumeStore(directories: directories, cacheDirectory: nil)
+        for uid in HostFiles.names(in: directories.pods) {
+            volumes.remove(uid)
+            HostFiles.remove(directories.pod(uid))
+        }
+        if let memory = volumes.memory { HostFiles.remove(memory) }
+    }
+
+    // MARK: Parts of a start
+
+    private func prepareDirectories() throws -> Int32 {
+        let path = configuration.stateDirectory
+        guard path.hasPrefix("/"), !path.contains(":"), !path.contains(",") else {
+            throw PodmanNodeError.stateDirectory(path: path, reason: "the path must be absolute, without colon and comma")
+        }
+        if configuration.network == "host" || configuration.network?.hasPrefix("container:") == true || configuration.network?.hasPrefix("ns:") == true {
+            throw PodmanNodeError.cannotRunContainers(reason: "the network \"\(configuration.network ?? "")\" would let trials reach the API server")
+        }
+        do {
+            try HostFiles.makeDirectory(path, mode: 0o700)
+            for directory in [directories.podmanRoot, directories.podmanRunRoot, directories.podmanTemporary, directories.pods, directories.rootfs] {
+                try HostFiles.makeDirectory(directory)
+            }
+        } catch {
+            throw PodmanNodeError.stateDirectory(path: path, reason: "\(error)")
+        }
+        let fd = open(path + "/node.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard fd >= 0 else { throw PodmanNodeError.stateDirectory(path: path, reason: String(cString: strerror(errno))) }
+        guard flock(fd, LOCK_EX | LOCK_NB) == 0 else {
+            close(fd)
+            throw PodmanNodeError.alreadyRunning(path: path)
+        }
+        return fd
+    }
+
+    /// The user's own image storage, if it can be read beside ours.
+    private func userImageStores() async -> [String] {
+        guard configuration.usesImagesOfUser else { return [] }
+        return await UserImages.stores(podman: configuration.podman)
+    }
+
+    private func nodeObject(_ started: Started) -> NodeObject {
+        NodeObject(
+            name: configuration.nodeName, hostIP: "127.0.0.1", labels: configuration.labels,
+            capacity: NodeObject.capacity(stateDirectory: configuration.stateDirectory).merging(configuration.allocatable) { $1 },
+            abilities: started.podman.abilities, bootIdentifier: started.bootIdentifier)
+    }
+
+    private func services(_ started: Started, exits: ExitWatch, events: EventRecorder, node: NodeObject) -> NodeServices {
+        NodeServices(
+            name: node.name, hostIP: node.hostIP, podman: started.podman, directories: directories,
+            volumes: VolumeStore(directories: directories, cacheDirectory: configuration.cacheDirectory), logs: LogStore(directories: directories),
+            rootfs: RootfsImage(directory: directories.rootfs), exits: exits, api: NodeAPI(client: client), events: events, time: time,
+            executable: configuration.executable,
+            fields: PodFields(
+                nodeName: node.name, hostIP: node.hostIP, allocatableCPU: node.allocatable["cpu"]?.whole ?? 1,
+                allocatableMemory: node.allocatable["memory"]?.whole ?? 0),
+            log: log)
+    }
+
+    // MARK: Loops
+
+    private func heartbeat(_ node: NodeObject, _ api: NodeAPI) async {
+        let since = time.now()
+        var registered = false
+        while !Task.isCancelled {
+            var wait = 60.0
+            do {
+                if !registered { try await api.register(node.object) }
+                registered = true
+                try await api.writeNodeStatus(node.name, node.status(readySince: since, now: time.now()))
+            } catch {
+                if NodeAPI.isGone(error) { registered = false }
+                wait = 1
+            }
+            do { try await time.sleep(seconds: wait) } catch { return }
+        }
+    }
+
+    /// Hands changes to the dispatcher in order, and lets it schedule whenever there are none left for the moment.
+    private func follow(_ store: Store<NodePod>, _ dispatcher: PodDispatcher) async {
+        let (changes, intake) = AsyncStream<StoreChange<NodePod>?>.makeStream()
+        let subscription = store.subscribe { intake.yield($0) }
+        defer {
+            subscription.cancel()
+            intake.finish()
+        }
+        // A nil looks again without a change: after the first state has come, and while pods wait for room.
+        let ticker = Task {
+            do { try await store.waitUntilSynced() } catch { return }
+            intake.yield(nil)
+            while !Task.isCancelled {
+                do { try await self.time.sleep(seconds: 1) } catch { return }
+                if await dispatcher.hasPending { intake.yield(nil) }
+            }
+        }
+        defer { ticker.cancel() }
+        var synced = false
+        for await change in changes {
+            if Task.isCancelled { return }
+            switch change {
+            case .added(let entry), .updated(_, let entry): await dispatcher.present(entry.object)
+            case .deleted(let entry): await dispatcher.gone(entry.uid)
+            case nil:
+                if !synced {
+                    synced = true
+                    await dispatcher.removeLeftovers()
+                }
+            }
+            if synced { await dispatcher.schedule() }
+        }
+    }
+
+    func dispatcher() -> PodDispatcher? { state.withLock { $0.dispatcher } }
+    func clock() -> any TimeSource { time }
+}
