@@ -1,0 +1,201 @@
+import Base
+
+/// What is wrong with bytes that should be a request, and what to answer before the connection is closed.
+struct HTTPRequestError: Error, Equatable {
+    var status: Int
+    var message: String
+}
+
+/// Turns the bytes of a connection into requests (RFC 9112). Pure: the connection feeds it and asks for what is complete.
+///
+/// Guarantees: a request is handed out only when its body is whole; head and body are bounded; after an error the parser yields no
+/// more requests.
+struct HTTPRequestParser {
+    /// Bytes of a request line with its headers.
+    static let maximumHead = 64 * 1024
+    /// Bytes of a body: what kube-apiserver takes.
+    static let maximumBody = 3 * 1024 * 1024
+
+    private enum State {
+        case head
+        case body(HTTPRequest, length: Int)
+        case chunks(HTTPRequest)
+        case broken
+    }
+
+    private var state = State.head
+    private var buffer: [UInt8] = []
+    /// Where the unread part of the buffer begins.
+    private var start = 0
+
+    /// True once, after a head with `Expect: 100-continue` whose body has not come yet.
+    private(set) var wantsContinue = false
+    /// Whether bytes of an unfinished request are held.
+    var isMidRequest: Bool {
+        if case .head = state { return start < buffer.count }
+        return true
+    }
+
+    mutating func append(_ bytes: some Sequence<UInt8>) {
+        if start > 0 {
+            buffer.removeSubrange(..<start)
+            start = 0
+        }
+        buffer.append(contentsOf: bytes)
+    }
+
+    mutating func sentContinue() { wantsContinue = false }
+
+    /// The next complete request, or nil when more bytes are needed.
+    mutating func next() throws(HTTPRequestError) -> HTTPRequest? {
+        do {
+            return try advance()
+        } catch {
+            state = .broken
+            throw error
+        }
+    }
+
+    private mutating func advance() throws(HTTPRequestError) -> HTTPRequest? {
+        while true {
+            switch state {
+            case .broken:
+                return nil
+            case .head:
+                guard let head = try takeHead() else { return nil }
+                let request = try parse(head)
+                if let encoding = request.header("transfer-encoding") {
+                    guard encoding.lowercased() == "chunked", request.header("content-length") == nil else {
+                        throw HTTPRequestError(status: 400, message: "unsupported transfer encoding")
+                    }
+                    state = .chunks(request)
+                } else {
+                    let length = try contentLength(request)
+                    state = .body(request, length: length)
+                }
+                wantsContinue = request.header("expect")?.lowercased() == "100-continue"
+            case .body(var request, let length):
+                guard buffer.count - start >= length else { return nil }
+                request.body = Array(buffer[start..<start + length])
+                start += length
+                state = .head
+                wantsContinue = false
+                return request
+            case .chunks(var request):
+                guard try takeChunk(into: &request) else {
+                    state = .chunks(request)
+                    return nil
+                }
+                state = .head
+                wantsContinue = false
+                return request
+            }
+        }
+    }
+
+    private mutating func takeHead() throws(HTTPRequestError) -> ArraySlice<UInt8>? {
+        // Empty lines before a request line are skipped (RFC 9112, 2.2).
+        while start < buffer.count, buffer[start] == 13 || buffer[start] == 10 { start += 1 }
+        var at = start
+        while at + 3 < buffer.count {
+            if buffer[at] == 13, buffer[at + 1] == 10, buffer[at + 2] == 13, buffer[at + 3] == 10 {
+                let head = buffer[start..<at]
+                start = at + 4
+                return head
+            }
+            at += 1
+        }
+        guard buffer.count - start <= Self.maximumHead else {
+            throw HTTPRequestError(status: 431, message: "request header fields too large")
+        }
+        return nil
+    }
+
+    private func parse(_ head: ArraySlice<UInt8>) throws(HTTPRequestError) -> HTTPRequest {
+        let malformed = HTTPRequestError(status: 400, message: "malformed HTTP request")
+        let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: false)
+        guard let line = lines.first else { throw malformed }
+        let words = line.split(separator: " ", omittingEmptySubsequences: false)
+        guard words.count == 3, words[2].hasPrefix("HTTP/1."), !words[0].isEmpty, words[1].hasPrefix("/") else { throw malformed }
+        var headers: [String: String] = ["": String(words[2])]
+        for field in lines.dropFirst() {
+            guard let colon = field.firstIndex(of: ":"), colon != field.startIndex else { throw malformed }
+            let name = field[..<colon].lowercased()
+            guard !name.contains(" ") else { throw malformed }
+            let value = field[field.index(after: colon)...].trimming { $0 == " " || $0 == "\t" }
+            headers[name] = headers[name].map { $0 + ", " + value } ?? String(value)
+        }
+        let target = words[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        return HTTPRequest(
+            method: String(words[0]),
+            segments: target[0].split(separator: "/").map { percentDecoded($0) },
+            rawPath: String(target[0]),
+            query: HTTPQuery(parsing: target.count > 1 ? target[1] : ""),
+            headers: headers,
+            body: [])
+    }
+
+    private func contentLength(_ request: HTTPRequest) throws(HTTPRequestError) -> Int {
+        guard let text = request.header("content-length") else { return 0 }
+        guard let length = Int(text), length >= 0 else { throw HTTPRequestError(status: 400, message: "bad Content-Length") }
+        guard length <= Self.maximumBody else { throw Self.tooLarge }
+        return length
+    }
+
+    static let tooLarge = HTTPRequestError(
+        status: 413, message: "Request entity too large: limit is \(maximumBody)")
+
+    /// Reads chunks from the buffer into the body; true when the last one has come.
+    private mutating func takeChunk(into request: inout HTTPRequest) throws(HTTPRequestError) -> Bool {
+        let malformed = HTTPRequestError(status: 400, message: "malformed chunked body")
+        while true {
+            guard let end = lineEnd(from: start) else {
+                guard buffer.count - start <= 1024 else { throw malformed }
+                return false
+            }
+            let size = String(decoding: buffer[start..<end], as: UTF8.self).prefix { $0 != ";" }
+            guard let length = Int(size.trimming { $0 == " " }, radix: 16), length >= 0 else { throw malformed }
+            guard request.body.count + length <= Self.maximumBody else { throw Self.tooLarge }
+            if length == 0 {
+                return try skipTrailers(from: end + 2)
+            }
+            let data = end + 2
+            guard buffer.count >= data + length + 2 else { return false }
+            guard buffer[data + length] == 13, buffer[data + length + 1] == 10 else { throw malformed }
+            request.body.append(contentsOf: buffer[data..<data + length])
+            start = data + length + 2
+        }
+    }
+
+    private mutating func skipTrailers(from first: Int) throws(HTTPRequestError) -> Bool {
+        var at = first
+        while let end = lineEnd(from: at) {
+            if end == at {
+                start = end + 2
+                return true
+            }
+            at = end + 2
+        }
+        guard buffer.count - start <= Self.maximumHead else { throw HTTPRequestError(status: 431, message: "trailers too large") }
+        return false
+    }
+
+    private func lineEnd(from first: Int) -> Int? {
+        var at = first
+        while at + 1 < buffer.count {
+            if buffer[at] == 13, buffer[at + 1] == 10 { return at }
+            at += 1
+        }
+        return nil
+    }
+}
+
+extension StringProtocol {
+    /// Without the characters at both ends that `unwanted` names.
+    func trimming(_ unwanted: (Character) -> Bool) -> SubSequence {
+        var rest = self[...]
+        while let first = rest.first, unwanted(first) { rest = rest.dropFirst() }
+        while let last = rest.last, unwanted(last) { rest = rest.dropLast() }
+        return rest
+    }
+}

@@ -1,0 +1,55 @@
+/// What a handler answers.
+struct HTTPResponse: Sendable {
+    enum Body: Sendable {
+        /// Written one after the other, so that a long list is not copied together first.
+        case parts([[UInt8]])
+        /// Written piece by piece as it comes to be, on the connection's own thread. An error ends the connection.
+        case stream(@Sendable (HTTPBodyWriter) throws -> Void)
+    }
+
+    var status: Int
+    var headers: [(name: String, value: String)]
+    var body: Body
+
+    init(status: Int, contentType: String, parts: [[UInt8]]) {
+        self.status = status
+        headers = [("Content-Type", contentType)]
+        body = .parts(parts)
+    }
+
+    init(status: Int, contentType: String, stream: @escaping @Sendable (HTTPBodyWriter) throws -> Void) {
+        self.status = status
+        headers = [("Content-Type", contentType)]
+        body = .stream(stream)
+    }
+
+    static func text(_ status: Int, _ text: String) -> HTTPResponse {
+        HTTPResponse(status: status, contentType: "text/plain; charset=utf-8", parts: [Array(text.utf8)])
+    }
+
+    static func phrase(_ status: Int) -> String {
+        switch status {
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 304: "Not Modified"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
+        case 409: "Conflict"
+        case 410: "Gone"
+        case 413: "Request Entity Too Large"
+        case 415: "Unsupported Media Type"
+        case 422: "Unprocessable Entity"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 500: "Internal Server Error"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        default: "Status"
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import Base
+import Foundation
+import Glibc
+
+/// Accepts connections on 127.0.0.1 and serves each on a thread of its own.
+final class HTTPServer: Sendable {
+    private struct State {
+        var listener: Int32 = -1
+        var connections: Set<Int32> = []
+        var isStopped = false
+    }
+
+    private let state = Locked(State())
+    private let handler: @Sendable (HTTPRequest) -> HTTPResponse
+    private let allGone = DispatchSemaphore(value: 0)
+
+    init(handler: @escaping @Sendable (HTTPRequest) -> HTTPResponse) { self.handler = handler }
+
+    /// Binds and begins to accept.
+    /// - Returns: the port that was bound.
+    func start(port: UInt16) throws(APIServerError) -> UInt16 {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard listener >= 0 else { throw .cannotBind(port: port, errno: errno) }
+        _ = fcntl(listener, F_SETFD, FD_CLOEXEC)
+        setOption(listener, SOL_SOCKET, SO_REUSEADDR, Int32(1))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                bind(listener, generic, size) == 0 && listen(listener, 1024) == 0 && getsockname(listener, generic, &size) == 0
+            }
+        }
+        guard bound else {
+            let code = errno
+            close(listener)
+            throw .cannotBind(port: port, errno: code)
+        }
+        state.withLock { $0.listener = listener }
+        startThread(name: "http-accept") { [self] in accept(on: listener) }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    /// Ends every connection, streams included, and waits until their threads are done (at most 5 s).
+    func stop() {
+        let (listener, connections) = state.withLock { state in
+            state.isStopped = true
+            defer { state.listener = -1 }
+            return (state.listener, state.connections)
+        }
+        guard listener >= 0 else { return }
+        // Wakes the thread in accept(2); it closes the descriptor, so that the number cannot be taken by another file meanwhile.
+        shutdown(listener, Int32(SHUT_RDWR))
+        for connection in connections { shutdown(connection, Int32(SHUT_RDWR)) }
+        if !connections.isEmpty { _ = allGone.wait(timeout: .now() + 5) }
+    }
+
+    private func accept(on listener: Int32) {
+        defer { close(listener) }
+        while true {
+            let client = Glibc.accept(listener, nil, nil)
+            if client < 0 {
+                if state.withLock({ $0.isStopped }) { return }
+                // Out of descriptors, or a client that left at once: neither may end the server.
+                if errno == EMFILE || errno == ENFILE || errno == ENOMEM { usleep(50_000) }
+                continue
+            }
+            _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+            setOption(client, Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1))
+            // A watcher that has stopped reading must not hold its thread for ever.
+            setOption(client, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 30, tv_usec: 0))
+            let isTaken = state.withLock { state in
+                guard !state.isStopped else { return false }
+                state.connections.insert(client)
+                return true
+            }
+            guard isTaken else {
+                close(client)
+                return
+            }
+            startThread(name: "http") { [self] in
+                HTTPConnection(socket: client, handler: handler).serve()
+                let isLast = state.withLock { state in
+                    state.connections.remove(client)
+                    close(client)
+                    return state.isStopped && state.connections.isEmpty
+                }
+                if isLast { allGone.signal() }
+            }
+        }
+    }
+}
+
+/// Runs work on a thread of its own. Deep JSON recurses, hence the stack.
+func startThread(name: String, _ work: @escaping @Sendable () -> Void) {
+    let thread = Thread(block: work)
+    thread.name = name
+    thread.stackSize = 4 << 20
+    thread.start()
+}
+
+private func setOption<Value>(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Value) {
+    withUnsafeBytes(of: value) { _ = setsockopt(socket, level, option, $0.baseAddress, socklen_t($0.count)) }
+}
