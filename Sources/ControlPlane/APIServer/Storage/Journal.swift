@@ -1,0 +1,226 @@
+import Base
+import Foundation
+import Glibc
+
+/// Writes changes to disk, many at a time: while one fsync runs, the next changes gather.
+///
+/// Guarantees: a revision that `wait` confirmed survives the death of the process and of the machine. A full disk delays changes and
+/// loses none: they stay pending and are written when there is room.
+final class Journal: @unchecked Sendable {  // everything mutable is behind `condition`; `file` and `written` belong to the writer thread
+    /// Everything there is, at one revision.
+    struct Capture: Sendable {
+        var revision: UInt64
+        var objects: [(resource: ResourceID, objects: [StoredObject])]
+    }
+
+    /// A journal of this many bytes is folded into a snapshot.
+    private static let foldAt = 32 << 20
+
+    private let files: JournalFiles
+    private let lockFile: Int32
+    private let condition = NSCondition()
+    private var pending: [UInt8] = []
+    private var pendingRevision: UInt64 = 0
+    private var durable: UInt64
+    private var isClosing = false
+    private var isDone = false
+    private var isFolding = false
+    private var problem: String?
+
+    private var file: Int32
+    private var written: Int
+
+    private init(files: JournalFiles, lockFile: Int32, file: Int32, written: Int, revision: UInt64) {
+        self.files = files
+        self.lockFile = lockFile
+        self.file = file
+        self.written = written
+        durable = revision
+        pendingRevision = revision
+    }
+
+    /// Takes the directory, and reads what is in it.
+    static func open(
+        directory: String
+    ) throws(APIServerError) -> (journal: Journal, revision: UInt64, objects: [ObjectReference: (revision: UInt64, body: [UInt8])]) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw .dataDirectory(path: directory, reason: "\(error.localizedDescription)")
+        }
+        let lockFile = try takeLock(directory)
+        let files = JournalFiles(directory: directory)
+        let contents = try files.load()
+        let name = contents.journal?.name ?? "journal-\(contents.revision)"
+        let file = try files.openJournal(name, length: contents.journal?.length ?? 0)
+        let length = max(contents.journal?.length ?? 0, JournalFiles.headLength)
+        let journal = Journal(files: files, lockFile: lockFile, file: file, written: length, revision: contents.revision)
+        return (journal, contents.revision, contents.objects)
+    }
+
+    private static func takeLock(_ directory: String) throws(APIServerError) -> Int32 {
+        let path = "\(directory)/lock"
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .dataDirectory(path: path, reason: String(cString: strerror(errno))) }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            var bytes = [UInt8](repeating: 0, count: 32)
+            let count = max(0, Glibc.read(file, &bytes, bytes.count))
+            Glibc.close(file)
+            throw .dataDirectoryInUse(path: directory, pid: Int32(String(decoding: bytes[..<count], as: UTF8.self)))
+        }
+        ftruncate(file, 0)
+        _ = writeAll(file, Array(String(getpid()).utf8))
+        return file
+    }
+
+    // MARK: For the store
+
+    func start(
+        onDurable: @escaping @Sendable (UInt64) -> Void, capture: @escaping @Sendable (() -> Void) -> Capture?
+    ) {
+        startThread(name: "journal") { [self] in run(onDurable: onDurable, capture: capture) }
+    }
+
+    /// Takes a change. Called with the store locked, so that changes come in the order of their revisions.
+    func append(_ record: JournalRecord) {
+        condition.lock()
+        pending += record.encoded
+        pendingRevision = record.revision
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// Waits until a revision is on disk; false when it is not within the time.
+    func wait(for revision: UInt64, seconds: Double) -> Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        let limit = Date(timeIntervalSinceNow: seconds)
+        while durable < revision {
+            if isDone { return false }
+            guard condition.wait(until: limit) else { return durable >= revision }
+        }
+        return true
+    }
+
+    /// Why writing does not get on, while it does not.
+    var trouble: String? {
+        condition.lock()
+        defer { condition.unlock() }
+        return problem
+    }
+
+    func close() {
+        condition.lock()
+        isClosing = true
+        condition.broadcast()
+        while !isDone || isFolding { condition.wait() }
+        condition.unlock()
+        Glibc.close(lockFile)
+    }
+
+    // MARK: The writer thread
+
+    private func run(onDurable: @Sendable (UInt64) -> Void, capture: @Sendable (() -> Void) -> Capture?) {
+        while let (bytes, revision) = nextBatch() {
+            guard persist(bytes) else { break }
+            confirm(revision, onDurable)
+            if written > Self.foldAt { fold(capture: capture, onDurable: onDurable) }
+        }
+        Glibc.close(file)
+        condition.lock()
+        isDone = true
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    private func nextBatch() -> (bytes: [UInt8], revision: UInt64)? {
+        condition.lock()
+        defer { condition.unlock() }
+        while pending.isEmpty {
+            if isClosing { return nil }
+            condition.wait()
+        }
+        let batch = (pending, pendingRevision)
+        pending = []
+        return batch
+    }
+
+    private func confirm(_ revision: UInt64, _ onDurable: (UInt64) -> Void) {
+        condition.lock()
+        durable = revision
+        problem = nil
+        condition.broadcast()
+        condition.unlock()
+        onDurable(revision)
+    }
+
+    /// Appends and syncs. While the disk refuses, it tries again; false when the journal closes meanwhile or the sync itself failed,
+    /// after which nobody knows what is on disk.
+    private func persist(_ bytes: [UInt8]) -> Bool {
+        while true {
+            if writeAll(file, bytes) {
+                guard fdatasync(file) == 0 else {
+                    note("fsync: \(String(cString: strerror(errno)))")
+                    return false
+                }
+                written += bytes.count
+                return true
+            }
+            note(String(cString: strerror(errno)))
+            // A part of the batch may have been written: the next attempt begins where this one did.
+            guard ftruncate(file, off_t(written)) == 0, lseek(file, 0, SEEK_END) >= 0 else { return false }
+            condition.lock()
+            let gaveUp = isClosing
+            if !gaveUp { _ = condition.wait(until: Date(timeIntervalSinceNow: 0.5)) }
+            condition.unlock()
+            if gaveUp { return false }
+        }
+    }
+
+    private func note(_ trouble: String) {
+        condition.lock()
+        let isNews = problem != trouble
+        problem = trouble
+        condition.unlock()
+        if isNews { Log("apiserver").error("cannot write the journal", ["directory": .string(files.directory), "error": .string(trouble)]) }
+    }
+
+    /// Begins a new journal and writes a snapshot of what the old ones hold, beside the work.
+    private func fold(capture: (() -> Void) -> Capture?, onDurable: (UInt64) -> Void) {
+        condition.lock()
+        let isBusy = isFolding
+        condition.unlock()
+        guard !isBusy else { return }
+        // With the store locked nothing is appended: what is pending then is exactly what the capture holds and the disk does not.
+        var rest: [UInt8] = []
+        let captured = capture { [self] in
+            condition.lock()
+            rest = pending
+            pending = []
+            condition.unlock()
+        }
+        guard let captured else { return }
+        guard persist(rest) else { return }
+        confirm(captured.revision, onDurable)
+        guard let next = try? files.openJournal("journal-\(captured.revision)", length: 0) else { return }
+        Glibc.close(file)
+        file = next
+        written = JournalFiles.headLength
+        condition.lock()
+        isFolding = true
+        condition.unlock()
+        startThread(name: "snapshot") { [self] in
+            do {
+                try files.writeSnapshot(captured)
+                try files.removeFiles(olderThan: captured.revision)
+            } catch {
+                Log("apiserver").error("cannot write a snapshot; the journals are kept", ["error": .string("\(error)")])
+            }
+            condition.lock()
+            isFolding = false
+            condition.broadcast()
+            condition.unlock()
+        }
+    }
+}
