@@ -1,0 +1,185 @@
+import Base
+
+/// Who set which field: `metadata.managedFields`, and server-side apply on top of it.
+///
+/// Source: structured-merge-diff `merge.Updater` and apimachinery `managedfields`, reduced to one version of a kind.
+struct FieldManagers {
+    struct Entry: Equatable {
+        var manager: String
+        var operation: String
+        var subresource: String
+        var apiVersion: String
+        var time: String
+        var fields: FieldTree
+
+        func isSame(_ other: Entry) -> Bool {
+            manager == other.manager && operation == other.operation && subresource == other.subresource
+                && (operation == "Apply" || apiVersion == other.apiVersion)
+        }
+    }
+
+    private(set) var entries: [Entry]
+
+    /// Managers of updates beyond this many are merged into one.
+    private static let maximumUpdaters = 10
+
+    init(_ object: JSONValue) {
+        entries = (object.at("metadata", "managedFields")?.array ?? []).compactMap { value in
+            guard let operation = value["operation"]?.string, let fields = value["fieldsV1"] else { return nil }
+            return Entry(
+                manager: value["manager"]?.string ?? "", operation: operation, subresource: value["subresource"]?.string ?? "",
+                apiVersion: value["apiVersion"]?.string ?? "", time: value["time"]?.string ?? "", fields: FieldTree(fieldsV1: fields))
+        }
+    }
+
+    var value: JSONValue? {
+        let sorted = entries.sorted {
+            ($0.operation, $0.time, $0.manager, $0.subresource) < ($1.operation, $1.time, $1.manager, $1.subresource)
+        }
+        guard !sorted.isEmpty else { return nil }
+        return .array(sorted.map { entry in
+            var members: [String: JSONValue] = [
+                "manager": .string(entry.manager), "operation": .string(entry.operation), "apiVersion": .string(entry.apiVersion),
+                "fieldsType": "FieldsV1", "fieldsV1": entry.fields.fieldsV1,
+            ]
+            if !entry.time.isEmpty { members["time"] = .string(entry.time) }
+            if !entry.subresource.isEmpty { members["subresource"] = .string(entry.subresource) }
+            return .object(members)
+        })
+    }
+
+    /// Members that nobody owns: they say which object it is, or the server sets them.
+    private static let unowned: [[String]] =
+        [["f:apiVersion"], ["f:kind"], ["f:status", "f:qosClass"]]
+        + [
+            "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields",
+            "deletionTimestamp", "deletionGracePeriodSeconds",
+        ].map { ["f:metadata", "f:\($0)"] }
+
+    private static func owned(_ tree: FieldTree, kind: ServedKind, subresource: String) -> FieldTree {
+        var tree = tree
+        for path in unowned { tree.remove(path) }
+        // What the path does not write is not owned through it.
+        if subresource == "status" {
+            tree.children = tree.children.filter { $0.key == "f:status" || (!kind.isCustom && $0.key == "f:metadata") }
+        } else if kind.hasStatus {
+            tree.children["f:status"] = nil
+        }
+        if tree.children["f:metadata"]?.isEmpty == true || tree.children["f:metadata"] == .leaf { tree.children["f:metadata"] = nil }
+        return tree
+    }
+
+    // MARK: Updates
+
+    /// Notes what a write other than an apply has changed.
+    mutating func noteUpdate(
+        from old: JSONValue, to new: JSONValue, kind: ServedKind, manager: String, subresource: String, now: String
+    ) {
+        let difference = TypedMerge.difference(from: old, to: new, shape: kind.shape)
+        let changed = Self.owned(difference.changed, kind: kind, subresource: subresource)
+        let removed = difference.removed
+        guard !changed.isEmpty || !removed.isEmpty else { return }
+        var mine = Entry(
+            manager: manager, operation: "Update", subresource: subresource, apiVersion: kind.apiVersion, time: now, fields: changed)
+        var others: [Entry] = []
+        for var entry in entries {
+            if entry.isSame(mine) {
+                mine.fields = entry.fields.union(changed).subtractingRecursively(removed)
+                if mine.fields == entry.fields { mine.time = entry.time }
+            } else {
+                entry.fields = entry.fields.subtractingRecursively(removed).subtracting(changed)
+                if !entry.fields.isEmpty { others.append(entry) }
+            }
+        }
+        entries = mine.fields.isEmpty ? others : others + [mine]
+        foldOldUpdaters()
+    }
+
+    private mutating func foldOldUpdaters() {
+        let updaters = entries.filter { $0.operation == "Update" && $0.subresource.isEmpty }.sorted { $0.time < $1.time }
+        guard updaters.count > Self.maximumUpdaters else { return }
+        let old = updaters.prefix(updaters.count - Self.maximumUpdaters + 1)
+        entries.removeAll { entry in old.contains { $0 == entry } }
+        guard var folded = old.last else { return }
+        folded.manager = "ancient-changes"
+        folded.fields = old.reduce(FieldTree()) { $0.union($1.fields) }
+        entries.append(folded)
+    }
+
+    // MARK: Apply
+
+    /// Applies a configuration.
+    /// - Parameters:
+    ///   - live: the object as it is; nil when it has to be created.
+    ///   - force: take fields over from others instead of refusing.
+    /// - Returns: the object as it should be, without defaults.
+    /// - Throws: a conflict that names the managers and fields.
+    mutating func apply(
+        _ configuration: JSONValue, to live: JSONValue, kind: ServedKind, manager: String, subresource: String, force: Bool, now: String
+    ) throws(APIFailure) -> JSONValue {
+        let shape = kind.shape
+        let set = Self.owned(FieldTree(of: configuration, shape: shape), kind: kind, subresource: subresource)
+        var mine = Entry(manager: manager, operation: "Apply", subresource: subresource, apiVersion: kind.apiVersion, time: now, fields: set)
+        let previous = entries.first { $0.isSame(mine) }
+        var others = entries.filter { !$0.isSame(mine) }
+        let merged = TypedMerge.merge(configuration, over: live, shape: shape)
+        let changed = TypedMerge.difference(from: live, to: merged, shape: shape).changed
+        var conflicts: [(entry: Entry, fields: FieldTree)] = []
+        for entry in others {
+            let contested = entry.fields.intersection(changed)
+            if !contested.isEmpty { conflicts.append((entry, contested)) }
+        }
+        if !conflicts.isEmpty && !force { throw Self.conflict(conflicts) }
+        for index in others.indices { others[index].fields = others[index].fields.subtracting(changed) }
+        others.removeAll(where: \.fields.isEmpty)
+        // What this manager no longer mentions goes, unless somebody else owns it.
+        var result = merged
+        if let previous {
+            let kept = others.reduce(set) { $0.union($1.fields) }
+            let gone = previous.fields.subtracting(kept)
+            result = TypedMerge.removing(withoutOwnedItems(gone, kept), from: merged, shape: shape) ?? [:]
+            if previous.fields == set { mine.time = previous.time }
+        }
+        entries = set.isEmpty ? others : others + [mine]
+        return result
+    }
+
+    /// An item of a list goes as a whole only when nobody owns a part of it.
+    private func withoutOwnedItems(_ gone: FieldTree, _ kept: FieldTree) -> FieldTree {
+        var result = gone
+        for (key, child) in gone.children {
+            guard let twin = kept.children[key] else { continue }
+            var rest = withoutOwnedItems(child, twin)
+            if !twin.isEmpty { rest.isMember = false }
+            result.children[key] = rest.isEmpty ? nil : rest
+        }
+        return result
+    }
+
+    private static func conflict(_ conflicts: [(entry: Entry, fields: FieldTree)]) -> APIFailure {
+        let listed = conflicts.flatMap { conflict in conflict.fields.paths.map { (name(conflict.entry), $0) } }
+        let causes = listed.map { manager, path -> JSONValue in
+            ["reason": "FieldManagerConflict", "message": .string("conflict with \(manager)"), "field": .string(path)]
+        }
+        let words: String
+        if listed.count == 1, let only = listed.first {
+            words = "Apply failed with 1 conflict: conflict with \(only.0): \(only.1)"
+        } else {
+            let groups = Dictionary(grouping: listed, by: \.0).sorted { $0.key < $1.key }.map { manager, paths in
+                (["conflicts with \(manager):"] + paths.map { "- \($0.1)" }).joined(separator: "\n")
+            }
+            words = "Apply failed with \(listed.count) conflicts: \(groups.joined(separator: "\n"))"
+        }
+        return APIFailure(409, "Conflict", words, details: ["causes": .array(causes)])
+    }
+
+    private static func name(_ entry: Entry) -> String {
+        var text = JSONValue.string(entry.manager).text
+        if !entry.subresource.isEmpty { text += " with subresource \"\(entry.subresource)\"" }
+        if entry.operation == "Update" {
+            text += " using \(entry.apiVersion)"
+            if !entry.time.isEmpty { text += " at \(entry.time)" }
+        }
+        return text
+    }
+}

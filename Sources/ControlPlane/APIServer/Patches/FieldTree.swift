@@ -1,0 +1,156 @@
+import Base
+
+/// A set of fields, as `managedFields` has them: paths of members (`f:spec`), of list items by key (`k:{"id":"x"}`) and by value
+/// (`v:"a"`).
+struct FieldTree: Sendable, Equatable {
+    /// Whether the path itself belongs to the set (`.` when there is more below it).
+    var isMember = false
+    var children: [String: FieldTree] = [:]
+
+    static let leaf = FieldTree(isMember: true)
+
+    var isEmpty: Bool { !isMember && children.isEmpty }
+
+    // MARK: fieldsV1
+
+    init(isMember: Bool = false, children: [String: FieldTree] = [:]) {
+        self.isMember = isMember
+        self.children = children
+    }
+
+    /// Reads `fieldsV1`. The root is no member.
+    init(fieldsV1 value: JSONValue) {
+        for (key, child) in value.object ?? [:] where key != "." {
+            let members = child.object ?? [:]
+            var tree = FieldTree(fieldsV1: child)
+            tree.isMember = members.isEmpty || members["."] != nil
+            children[key] = tree
+        }
+    }
+
+    var fieldsV1: JSONValue {
+        var members = children.mapValues(\.fieldsV1)
+        if isMember && !children.isEmpty { members["."] = [:] }
+        return .object(members)
+    }
+
+    // MARK: What an object sets
+
+    /// The fields that an object sets.
+    init(of value: JSONValue, shape: Shape) {
+        self = Self.tree(of: value, shape.resolved)
+        isMember = false
+    }
+
+    private static func tree(of value: JSONValue, _ shape: Shape) -> FieldTree {
+        switch (shape, value) {
+        case (.object(let object), .object(let members)) where !object.isAtomic && !members.isEmpty:
+            return FieldTree(children: Dictionary(uniqueKeysWithValues: members.map { key, member in
+                ("f:\(key)", tree(of: member, Shape.object(object).member(key).resolved))
+            }))
+        case (.map(let element), .object(let members)) where !members.isEmpty:
+            return FieldTree(children: Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", tree(of: $0.value, element.resolved)) }))
+        case (.any, .object(let members)) where !members.isEmpty:
+            return FieldTree(children: Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", tree(of: $0.value, .any)) }))
+        case (.list(let list), .array(let items)) where list.kind != .atomic && !items.isEmpty:
+            var children: [String: FieldTree] = [:]
+            for item in items {
+                var child = list.kind == .set ? .leaf : tree(of: item, list.element.resolved)
+                child.isMember = true
+                children[list.element(for: item)] = child
+            }
+            return FieldTree(children: children)
+        default:
+            return .leaf
+        }
+    }
+
+    // MARK: Sets
+
+    func union(_ other: FieldTree) -> FieldTree {
+        FieldTree(isMember: isMember || other.isMember, children: children.merging(other.children) { $0.union($1) })
+    }
+
+    func intersection(_ other: FieldTree) -> FieldTree {
+        var result = FieldTree(isMember: isMember && other.isMember)
+        for (key, child) in children {
+            guard let twin = other.children[key] else { continue }
+            let both = child.intersection(twin)
+            if !both.isEmpty { result.children[key] = both }
+        }
+        return result
+    }
+
+    func subtracting(_ other: FieldTree) -> FieldTree {
+        var result = FieldTree(isMember: isMember && !other.isMember)
+        for (key, child) in children {
+            guard let twin = other.children[key] else {
+                result.children[key] = child
+                continue
+            }
+            let rest = child.subtracting(twin)
+            if !rest.isEmpty { result.children[key] = rest }
+        }
+        return result
+    }
+
+    /// Without everything at or below the members of `other`: what is gone takes its parts along.
+    func subtractingRecursively(_ other: FieldTree) -> FieldTree {
+        if other.isMember { return FieldTree() }
+        var result = self
+        for (key, twin) in other.children {
+            guard let child = result.children[key] else { continue }
+            let rest = child.subtractingRecursively(twin)
+            result.children[key] = rest.isEmpty ? nil : rest
+        }
+        return result
+    }
+
+    /// Without the branches at the given paths.
+    mutating func remove(_ path: [String]) {
+        guard let first = path.first, var child = children[first] else { return }
+        if path.count == 1 {
+            children[first] = nil
+            return
+        }
+        child.remove(Array(path.dropFirst()))
+        children[first] = child.isEmpty ? nil : child
+    }
+
+    /// The paths of the members, as messages have them: `.spec.parts[id="x"].n`.
+    var paths: [String] {
+        var found: [String] = []
+        collect("", into: &found)
+        return found.sorted()
+    }
+
+    private func collect(_ prefix: String, into found: inout [String]) {
+        if isMember { found.append(prefix) }
+        for (key, child) in children { child.collect(prefix + Self.text(key), into: &found) }
+    }
+
+    private static func text(_ element: String) -> String {
+        let rest = element.dropFirst(2)
+        switch element.prefix(2) {
+        case "k:":
+            let members = (try? JSONValue(parsing: String(rest)))?.object ?? [:]
+            return "[" + members.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.text)" }.joined(separator: ",") + "]"
+        case "v:": return "[=\(rest)]"
+        default: return ".\(rest)"
+        }
+    }
+}
+
+extension ListShape {
+    /// How `managedFields` names an item of the list.
+    func element(for item: JSONValue) -> String {
+        switch kind {
+        case .map(let keys):
+            var id: [String: JSONValue] = [:]
+            for key in keys { id[key] = item[key] ?? defaults[key].map { .string($0) } }
+            return "k:\(JSONValue.object(id).text)"
+        default:
+            return "v:\(item.text)"
+        }
+    }
+}
