@@ -1,0 +1,183 @@
+import Base
+import Foundation
+
+/// The parts of a controller manager without which objects would never go away: namespaces are emptied, definitions lose their
+/// resources, dependents follow their owners.
+///
+/// One thread, woken by changes. Everything it does is decided from what is stored, so a change that it missed (the process died) is
+/// made up for at start.
+final class Controllers: Sendable {
+    private struct Pending {
+        var namespaces: Set<String> = []
+        var definitions: Set<String> = []
+        var owners: Set<String> = []
+        var objects: Set<ObjectReference> = []
+        /// Namespaces and definitions that wait for their contents to go.
+        var waitingNamespaces: Set<String> = []
+        var waitingDefinitions: [ResourceID: String] = [:]
+        var isStopped = false
+        var isEmpty: Bool { namespaces.isEmpty && definitions.isEmpty && owners.isEmpty && objects.isEmpty }
+    }
+
+    private let core: APICore
+    private let collector: GarbageCollector
+    private let condition = NSCondition()
+    private let pending = Locked(Pending())
+    private let done = DispatchSemaphore(value: 0)
+
+    init(core: APICore) {
+        self.core = core
+        collector = GarbageCollector(core: core)
+    }
+
+    func start() {
+        core.store.observe { [weak self] resource, event in self?.note(resource, event) }
+        pending.withLock { pending in
+            pending.namespaces = Set(core.store.references(in: .namespaces).filter(\.isDeleting).map(\.name))
+            pending.definitions = Set(core.store.references(in: .customResourceDefinitions).filter(\.isDeleting).map(\.name))
+            pending.owners = Set(core.store.ownerUIDs)
+            for resource in core.store.resources {
+                for object in core.store.references(in: resource) where object.isDeleting {
+                    pending.objects.insert(ObjectReference(resource: resource, key: object.key))
+                }
+            }
+        }
+        startThread(name: "controllers") { [self] in run() }
+    }
+
+    func stop() {
+        pending.withLock { $0.isStopped = true }
+        wake()
+        done.wait()
+    }
+
+    /// Called with the store locked: only takes note.
+    private func note(_ resource: ResourceID, _ event: StoreEvent) {
+        let object = event.object
+        let isNews = pending.withLock { pending in
+            if resource == .namespaces, object.isDeleting, event.kind != .deleted { pending.namespaces.insert(object.name) }
+            if resource == .customResourceDefinitions, object.isDeleting, event.kind != .deleted { pending.definitions.insert(object.name) }
+            if event.kind == .deleted {
+                if !object.uid.isEmpty { pending.owners.insert(object.uid) }
+                for owner in object.owners { pending.owners.insert(owner) }
+                // Somebody may be waiting for this to be gone.
+                if pending.waitingNamespaces.contains(object.namespace) { pending.namespaces.insert(object.namespace) }
+                if let definition = pending.waitingDefinitions[resource] { pending.definitions.insert(definition) }
+            } else {
+                if object.isDeleting { pending.objects.insert(ObjectReference(resource: resource, key: object.key)) }
+                if event.previous?.owners != object.owners { for owner in object.owners { pending.owners.insert(owner) } }
+            }
+            return !pending.isEmpty
+        }
+        if isNews { wake() }
+    }
+
+    private func wake() {
+        condition.lock()
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    private func run() {
+        while let work = next() {
+            for name in work.definitions { cleanDefinition(name) }
+            for name in work.namespaces { emptyNamespace(name) }
+            for reference in work.objects { collector.finish(reference) }
+            for uid in work.owners { collector.settleDependents(ofUID: uid) }
+        }
+        done.signal()
+    }
+
+    private func next() -> Pending? {
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            let work = pending.withLock { pending -> Pending? in
+                if pending.isStopped { return pending }
+                guard !pending.isEmpty else { return nil }
+                defer {
+                    pending.namespaces = []
+                    pending.definitions = []
+                    pending.owners = []
+                    pending.objects = []
+                }
+                return pending
+            }
+            if let work { return work.isStopped ? nil : work }
+            condition.wait()
+        }
+    }
+
+    // MARK: Namespaces
+
+    private func emptyNamespace(_ name: String) {
+        guard let namespace = core.store.get(.namespaces, StoreKey(text: name)), namespace.isDeleting,
+            let kind = core.registry.kind(of: .namespaces)
+        else { return }
+        pending.withLock { _ = $0.waitingNamespaces.insert(name) }
+        var remaining = 0
+        for resource in core.store.resources where resource != .events {
+            remaining += deleteAll(resource, namespace: name)
+        }
+        if remaining == 0 { remaining = deleteAll(.events, namespace: name) }
+        guard remaining == 0 else {
+            noteRemaining(kind, name, remaining)
+            return
+        }
+        _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
+            var value = old
+            let rest = (old.at("spec", "finalizers")?.array ?? []).filter { $0 != "kubernetes" }
+            value.set(["spec", "finalizers"], to: rest.isEmpty ? nil : .array(rest))
+            return value
+        }
+        pending.withLock { _ = $0.waitingNamespaces.remove(name) }
+    }
+
+    /// Says in the namespace why it is still there.
+    private func noteRemaining(_ kind: ServedKind, _ name: String, _ count: Int) {
+        let moment = core.now.rfc3339
+        _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
+            var conditions = old.at("status", "conditions")?.array ?? []
+            let message = "Some resources are remaining: \(count) object(s) wait for their finalizers or grace periods"
+            if conditions.contains(where: { $0["type"] == "NamespaceContentRemaining" && $0["message"] == .string(message) }) { return nil }
+            conditions.removeAll { $0["type"] == "NamespaceContentRemaining" }
+            conditions.append([
+                "type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain", "message": .string(message),
+                "lastTransitionTime": .string(moment),
+            ])
+            var value = old
+            value.set(["status", "conditions"], to: .array(conditions))
+            return value
+        }
+    }
+
+    /// Deletes what there is of a resource.
+    /// - Returns: how many objects stay for now.
+    private func deleteAll(_ resource: ResourceID, namespace: String?) -> Int {
+        guard let kind = core.registry.kind(of: resource), namespace == nil || kind.isNamespaced else { return 0 }
+        for object in core.store.references(in: resource, namespace: namespace) where !object.isDeleting {
+            _ = try? core.remove(kind, object.key, DeleteOptions())
+        }
+        return core.store.references(in: resource, namespace: namespace).count
+    }
+
+    // MARK: Definitions
+
+    private func cleanDefinition(_ name: String) {
+        guard let definition = core.store.get(.customResourceDefinitions, StoreKey(text: name)), definition.isDeleting,
+            let kind = core.registry.kind(of: .customResourceDefinitions)
+        else { return }
+        let resource = ResourceID(qualified: name)
+        pending.withLock { $0.waitingDefinitions[resource] = name }
+        // No version may be served any more; its objects go all the same.
+        let remaining = deleteAll(resource, namespace: nil)
+        guard remaining == 0 else { return }
+        _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
+            var value = old
+            let rest = (old.at("metadata", "finalizers")?.array ?? []).filter { $0 != .string(DefinitionStrategy.finalizer) }
+            value.set(["metadata", "finalizers"], to: rest.isEmpty ? nil : .array(rest))
+            return value
+        }
+        pending.withLock { $0.waitingDefinitions[resource] = nil }
+    }
+}

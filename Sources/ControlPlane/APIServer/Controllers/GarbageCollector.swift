@@ -1,0 +1,105 @@
+import Base
+
+/// Removes objects whose owners are gone, and carries out what the finalizers `orphan` and `foregroundDeletion` ask for.
+///
+/// Owners are found by uid: an owner that was deleted and made anew under its old name is another one.
+struct GarbageCollector: Sendable {
+    static let orphanFinalizer = "orphan"
+    static let foregroundFinalizer = "foregroundDeletion"
+
+    let core: APICore
+
+    /// Looks after the dependents of an owner that is gone, goes, or has just been named.
+    func settleDependents(ofUID uid: String) {
+        let owner = core.store.object(uid: uid)
+        if let owner, owner.object.isDeleting { finish(owner.reference) }
+        for reference in core.store.dependents(ofUID: uid) {
+            guard let dependent = core.store.get(reference.resource, reference.key), !isValid(owner, for: dependent, reference) else { continue }
+            release(reference, dependent)
+        }
+    }
+
+    /// Whether an owner is there, and where this dependent may name it: in its own namespace, or in none.
+    private func isValid(
+        _ owner: (reference: ObjectReference, object: StoredObject)?, for dependent: StoredObject, _ reference: ObjectReference
+    ) -> Bool {
+        guard let owner else { return false }
+        return owner.object.namespace.isEmpty || owner.object.namespace == dependent.namespace
+    }
+
+    /// Deletes a dependent without owners; one that has others left only loses the references to those that are gone.
+    private func release(_ reference: ObjectReference, _ dependent: StoredObject) {
+        guard let kind = core.registry.kind(of: reference.resource), !dependent.owners.isEmpty else { return }
+        let living = Set(dependent.owners.filter { isValid(core.store.object(uid: $0), for: dependent, reference) })
+        if living.isEmpty {
+            guard !dependent.isDeleting else { return }
+            var options = DeleteOptions()
+            options.uid = dependent.uid
+            // An owner that appears meanwhile has changed the object.
+            options.resourceVersion = String(dependent.revision)
+            options.propagation = .background
+            do {
+                _ = try core.remove(kind, reference.key, options)
+            } catch where error.code == 409 {
+                if let current = core.store.get(reference.resource, reference.key), current.revision != dependent.revision {
+                    release(reference, current)
+                }
+            } catch {
+                return  // it is gone already
+            }
+        } else if living.count < dependent.owners.count {
+            dropReferences(kind, reference.key) { uid in !living.contains(uid) }
+        }
+    }
+
+    private func dropReferences(_ kind: ServedKind, _ key: StoreKey, where isGone: (String) -> Bool) {
+        _ = try? core.mutateInside(kind, key) { old in
+            var value = old
+            let rest = (old.at("metadata", "ownerReferences")?.array ?? []).filter { !isGone($0["uid"]?.string ?? "") }
+            value.set(["metadata", "ownerReferences"], to: rest.isEmpty ? nil : .array(rest))
+            return value
+        }
+    }
+
+    /// Does what an object that is being deleted waits for, as far as it is the collector's to do.
+    func finish(_ reference: ObjectReference) {
+        guard let object = core.store.get(reference.resource, reference.key), object.isDeleting,
+            let kind = core.registry.kind(of: reference.resource)
+        else { return }
+        let finalizers = (object.value.at("metadata", "finalizers")?.array ?? []).compactMap(\.string)
+        if finalizers.contains(Self.orphanFinalizer) {
+            for dependent in core.store.dependents(ofUID: object.uid) {
+                guard let kind = core.registry.kind(of: dependent.resource) else { continue }
+                dropReferences(kind, dependent.key) { $0 == object.uid }
+            }
+            dropFinalizer(kind, reference.key, Self.orphanFinalizer)
+        }
+        if finalizers.contains(Self.foregroundFinalizer) {
+            var isBlocked = false
+            for dependent in core.store.dependents(ofUID: object.uid) {
+                guard let kind = core.registry.kind(of: dependent.resource), let child = core.store.get(dependent.resource, dependent.key) else { continue }
+                if !child.isDeleting {
+                    var options = DeleteOptions()
+                    options.uid = child.uid
+                    options.propagation = .foreground
+                    _ = try? core.remove(kind, dependent.key, options)
+                }
+                guard let rest = core.store.get(dependent.resource, dependent.key) else { continue }
+                let blocks = (rest.value.at("metadata", "ownerReferences")?.array ?? []).contains {
+                    $0["uid"]?.string == object.uid && $0["blockOwnerDeletion"]?.bool == true
+                }
+                if blocks { isBlocked = true }
+            }
+            if !isBlocked { dropFinalizer(kind, reference.key, Self.foregroundFinalizer) }
+        }
+    }
+
+    private func dropFinalizer(_ kind: ServedKind, _ key: StoreKey, _ finalizer: String) {
+        _ = try? core.mutateInside(kind, key) { old in
+            var value = old
+            let rest = (old.at("metadata", "finalizers")?.array ?? []).filter { $0 != .string(finalizer) }
+            value.set(["metadata", "finalizers"], to: rest.isEmpty ? nil : .array(rest))
+            return value
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Base
+
+extension APICore {
+    /// The answer with one stored object, once it is on disk.
+    func answer(
+        _ request: ResourceRequest, _ object: StoredObject, status: Int = 200, complaints: [String] = []
+    ) throws(APIFailure) -> HTTPResponse {
+        try store.settle(object.revision)
+        switch request.format.shape {
+        case .object:
+            let bytes = request.kind.bytes(object) + [10]
+            return finish(request, status, [request.format.encode(bytes)], complaints)
+        case .table, .metadata:
+            return answer(request, value: request.kind.full(object), status: status, complaints: complaints)
+        }
+    }
+
+    /// The answer with an object that is not in the store: a dry run, or a last state.
+    func answer(_ request: ResourceRequest, value: JSONValue, status: Int = 200, complaints: [String] = []) -> HTTPResponse {
+        let shown: JSONValue
+        switch request.format.shape {
+        case .object: shown = value
+        case .metadata: shown = Self.partial(value)
+        case .table: shown = table(request, [value], metadata: ["resourceVersion": value.at("metadata", "resourceVersion") ?? ""])
+        }
+        return finish(request, status, [request.format.encode(shown)], complaints)
+    }
+
+    func finish(_ request: ResourceRequest, _ status: Int, _ parts: [[UInt8]], _ complaints: [String]) -> HTTPResponse {
+        var response = HTTPResponse(status: status, contentType: request.format.contentType, parts: parts)
+        var warnings = complaints
+        if let warning = request.kind.custom?.warning { warnings.append(warning) }
+        for warning in warnings { response.headers.append(("Warning", "299 - \(quoted(warning))")) }
+        return response
+    }
+
+    private func quoted(_ text: String) -> String {
+        var out = "\""
+        for character in text.prefix(4096) {
+            if character == "\"" || character == "\\" { out.append("\\") }
+            out.append(character.isNewline ? " " : character)
+        }
+        return out + "\""
+    }
+
+    /// The metadata alone.
+    static func partial(_ value: JSONValue) -> JSONValue {
+        ["kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"] ?? [:]]
+    }
+
+    /// Objects as a table.
+    func table(_ request: ResourceRequest, _ objects: [JSONValue], metadata: JSONValue, withHead: Bool = true) -> JSONValue {
+        let printer = TablePrinter.of(request.kind)
+        let include = request.http.query["includeObject"] ?? "Metadata"
+        let moment = now
+        let rows = objects.map { object -> JSONValue in
+            var row: JSONValue = ["cells": .array(printer.cells(object, moment))]
+            switch include {
+            case "None": row["object"] = .null
+            case "Object": row["object"] = object
+            default: row["object"] = Self.partial(object)
+            }
+            return row
+        }
+        return [
+            "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+            "columnDefinitions": withHead ? .array(printer.columns.map(\.value)) : .null, "rows": .array(rows),
+        ]
+    }
+}

@@ -1,0 +1,111 @@
+import Base
+import YAML
+
+/// An object from a request body.
+struct DecodedBody {
+    var value: JSONValue
+    /// `unknown field "spec.colour"`, `duplicate field "spec.color"`.
+    var complaints: [String]
+}
+
+extension ResourceRequest {
+    /// Reads the body as an object of the request's kind: parsed, of the right kind and version, without unknown fields.
+    /// - Throws: 415 for a media type that is not understood, 400 for a body that cannot be read or, with strict validation, has
+    ///   fields that do not belong.
+    func decodeBody(_ options: WriteOptions) throws(APIFailure) -> DecodedBody {
+        var (value, complaints) = try parseBody()
+        try checkKind(&value)
+        complaints += try normalise(&value)
+        try enforce(complaints, options)
+        return DecodedBody(value: value, complaints: options.validation == .ignore ? [] : complaints)
+    }
+
+    func enforce(_ complaints: [String], _ options: WriteOptions) throws(APIFailure) {
+        if options.validation == .strict, !complaints.isEmpty {
+            throw kind.undecodable("strict decoding error: \(complaints.joined(separator: ", "))")
+        }
+    }
+
+    private func parseBody() throws(APIFailure) -> (JSONValue, [String]) {
+        let type = (http.header("content-type") ?? "application/json").prefix { $0 != ";" }.trimming { $0 == " " }.lowercased()
+        switch type {
+        case "application/json", "":
+            do {
+                let (value, duplicates) = try JSONValue.parseReportingDuplicates(http.body)
+                return (value, duplicates.map { "duplicate field \"\($0)\"" })
+            } catch {
+                let text = String(decoding: http.body.prefix(200), as: UTF8.self)
+                let why = "couldn't get version/kind; json parse error: \(goWords(error, body: http.body))"
+                throw .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): \(why) (\(text))")
+            }
+        case "application/yaml":
+            do {
+                return (try YAML.parseSingle(http.body), [])
+            } catch {
+                throw .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): error converting YAML to JSON: \(error)")
+            }
+        case "application/vnd.kubernetes.protobuf":
+            guard let value = ProtobufObject.decode(http.body) else { fallthrough }
+            return (value, [])
+        default:
+            throw .unsupportedMediaType(OutputFormat.accepted)
+        }
+    }
+
+    /// Where Go says it in fixed words, the same words.
+    private func goWords(_ error: JSONSyntaxError, body: [UInt8]) -> String {
+        error.offset >= body.count ? "unexpected end of JSON input" : error.message
+    }
+
+    private func checkKind(_ value: inout JSONValue) throws(APIFailure) {
+        guard value.object != nil else {
+            throw .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): "
+                + "couldn't get version/kind; json parse error: json: cannot unmarshal \(value.kindName) into Go value of type struct")
+        }
+        let apiVersion = value["apiVersion"]?.string ?? ""
+        let named = value["kind"]?.string ?? ""
+        if kind.isCustom {
+            if named.isEmpty { throw .badRequest("Object 'Kind' is missing in '\(value.text.prefix(200))'") }
+            guard apiVersion == kind.apiVersion else {
+                throw .badRequest("the API version in the data (\(apiVersion)) does not match the expected API version (\(kind.apiVersion))")
+            }
+            guard named == kind.kind else {
+                let name = value.at("metadata", "name")?.string ?? ""
+                throw .invalid(kind.group, named, name, [.invalid("kind", .string(named), "must be \(kind.kind)")])
+            }
+            return
+        }
+        let expected = subresource.flatMap { kind.subresource($0)?.kind } ?? kind.kind
+        guard named.isEmpty || named == expected, apiVersion.isEmpty || apiVersion == kind.apiVersion || expected != kind.kind else {
+            throw .badRequest("\(named) in version \"\(kind.version)\" cannot be handled as a \(expected): "
+                + "no kind \"\(named)\" is registered for version \"\(apiVersion)\"")
+        }
+        value["apiVersion"] = .string(kind.apiVersion)
+        value["kind"] = .string(kind.kind)
+    }
+
+    /// Brings an object into the form in which it is kept, and says which fields did not belong.
+    func normalise(_ value: inout JSONValue) throws(APIFailure) -> [String] {
+        var decoding = GoDecoding()
+        var unknown: [String] = []
+        do {
+            if let custom = kind.custom {
+                if let metadata = value["metadata"], !metadata.isNull {
+                    let wrapped = ObjectShape(name: kind.kind, fields: ["metadata": FieldShape(shape: .named("ObjectMeta"))])
+                    let decoded = try decoding.decode(["metadata": metadata], as: .object(wrapped))
+                    value["metadata"] = decoded["metadata"] ?? [:]
+                } else {
+                    value["metadata"] = [:]
+                }
+                unknown = custom.schema.prune(&value)
+            } else {
+                value = try decoding.decode(value, as: .named(kind.kind))
+                if value["metadata"] == nil { value["metadata"] = [:] }
+            }
+        } catch {
+            throw kind.undecodable(error.message)
+        }
+        MetadataRules.dropEmpty(&value)
+        return (decoding.unknown + unknown).map { "unknown field \"\($0)\"" }
+    }
+}

@@ -1,0 +1,121 @@
+import Base
+
+extension APICore {
+    func get(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+        guard let object = store.get(request.kind.id, request.key) else { throw request.kind.notFound(request.name ?? "") }
+        return try answer(request, object)
+    }
+
+    func create(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+        let options = try WriteOptions(request.http, options: "CreateOptions")
+        if request.kind.custom?.isTerminating == true {
+            throw APIFailure(405, "MethodNotAllowed",
+                "create not allowed while custom resource definition is terminating", details: [:])
+        }
+        let body = try request.decodeBody(options)
+        if request.kind.plural == "selfsubjectaccessreviews" { return review(request, body.value) }
+        var value = body.value
+        var target = request
+        target.namespace = try namespace(of: value, request)
+        var managers = FieldManagers([:])
+        let object = try admit(&value, target) { (value: JSONValue) throws(APIFailure) in
+            managers.noteUpdate(
+                from: [:], to: value, kind: request.kind, manager: options.manager, subresource: "", now: self.now.rfc3339)
+            return managers.value
+        } store: { [store] (key: StoreKey, value: JSONValue) throws(StoreRefusal) -> StoredObject? in
+            guard !options.isDryRun else { return nil }
+            return try store.create(request.kind.id, key, value, needsNamespace: request.kind.isNamespaced)
+        }
+        guard let object else { return answer(target, value: value, status: 201, complaints: body.complaints) }
+        if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
+        return try answer(target, object, status: 201, complaints: body.complaints)
+    }
+
+    /// Everyone with the token may do everything.
+    private func review(_ request: ResourceRequest, _ value: JSONValue) -> HTTPResponse {
+        var value = value
+        value["status"] = ["allowed": true, "reason": "this server knows one user"]
+        return answer(request, value: value, status: 201)
+    }
+
+    /// The namespace of a new object: that of the path, which the body may repeat.
+    func namespace(of value: JSONValue, _ request: ResourceRequest) throws(APIFailure) -> String {
+        let named = value.at("metadata", "namespace")?.string ?? ""
+        guard request.kind.isNamespaced else {
+            if !named.isEmpty { throw .badRequest("namespace must not be provided") }
+            return ""
+        }
+        if request.namespace.isEmpty { throw .badRequest("an empty namespace may not be set during creation") }
+        guard named.isEmpty || named == request.namespace else {
+            throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+        }
+        return request.namespace
+    }
+
+    /// Completes, checks and stores a new object. Shared by POST and by an apply that creates.
+    /// - Parameter value: in: as decoded; out: as it was, or would have been, stored, with `apiVersion` and `kind`.
+    /// - Parameter managed: what `managedFields` should say about the completed object.
+    func admit(
+        _ value: inout JSONValue, _ request: ResourceRequest, managed: (JSONValue) throws(APIFailure) -> JSONValue?,
+        store write: (StoreKey, JSONValue) throws(StoreRefusal) -> StoredObject?
+    ) throws(APIFailure) -> StoredObject? {
+        let kind = request.kind
+        if kind.isNamespaced { try checkNamespace(request) }
+        let owned = value
+        MetadataRules.prepareForCreate(
+            &value, kind: kind, namespace: request.namespace, uid: newUID(), now: now.rfc3339)
+        kind.strategy.prepareForCreate(&value)
+        kind.strategy.applyDefaults(&value)
+        // Status of a new pod is computed from what the defaults made of it.
+        if kind.id == .pods { kind.strategy.prepareForCreate(&value) }
+        let faults = MetadataRules.faults(value, kind: kind)
+        let name = value.at("metadata", "name")?.string ?? ""
+        let all = faults + kind.strategy.validate(value, preceding: faults)
+        if !all.isEmpty { throw kind.invalid(name, all) }
+        var tracked = owned
+        tracked.set(["metadata", "managedFields"], to: nil)
+        if kind.hasStatus { tracked["status"] = nil }
+        value.set(["metadata", "managedFields"], to: try managed(tracked))
+        do {
+            return try write(StoreKey(namespace: request.namespace, name: name), kind.stored(value))
+        } catch {
+            switch error {
+            case .exists: throw .alreadyExists(kind.group, kind.plural, name)
+            case .namespaceMissing: throw .notFound("", "namespaces", request.namespace)
+            case .namespaceTerminating: throw terminating(request, name)
+            case .missing, .changed: throw kind.conflict(name)
+            }
+        }
+    }
+
+    private func checkNamespace(_ request: ResourceRequest) throws(APIFailure) {
+        guard let namespace = store.get(.namespaces, StoreKey(text: request.namespace)) else {
+            throw .notFound("", "namespaces", request.namespace)
+        }
+        if namespace.isDeleting { throw terminating(request, "") }
+    }
+
+    private func terminating(_ request: ResourceRequest, _ name: String) -> APIFailure {
+        let cause: JSONValue = [
+            "reason": "NamespaceTerminating", "message": .string("namespace \(request.namespace) is being terminated"),
+            "field": "metadata.namespace",
+        ]
+        return .forbidden(request.kind.group, request.kind.plural, name,
+            "unable to create new content in namespace \(request.namespace) because it is being terminated", causes: [cause])
+    }
+
+    /// A random UUID (RFC 9562, version 4).
+    func newUID() -> String {
+        var bytes = (0..<16).map { _ in UInt8.random(in: 0...255) }
+        bytes[6] = bytes[6] & 0x0F | 0x40
+        bytes[8] = bytes[8] & 0x3F | 0x80
+        let digits = hex(bytes)
+        var parts: [Substring] = []
+        var rest = Substring(digits)
+        for length in [8, 4, 4, 4, 12] {
+            parts.append(rest.prefix(length))
+            rest = rest.dropFirst(length)
+        }
+        return parts.joined(separator: "-")
+    }
+}

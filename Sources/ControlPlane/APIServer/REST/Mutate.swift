@@ -1,0 +1,141 @@
+import Base
+
+/// A change of an existing object, before it is checked and stored.
+struct Mutation {
+    /// The object as it should be, decoded and pruned.
+    var value: JSONValue
+    var complaints: [String] = []
+    /// `managedFields` when the change tracked them itself (an apply).
+    var managers: FieldManagers?
+}
+
+extension APICore {
+    func replace(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+        let options = try WriteOptions(request.http, options: "UpdateOptions")
+        let body = try request.decodeBody(options)
+        let name = request.name ?? ""
+        let named = body.value.at("metadata", "name")?.string ?? ""
+        guard named == name else {
+            throw .badRequest(named.isEmpty
+                ? "the name of the object (\(name) based on URL) was undeterminable: name must be provided"
+                : "the name of the object (\(named)) does not match the name on the URL (\(name))")
+        }
+        let namespace = body.value.at("metadata", "namespace")?.string ?? ""
+        guard namespace.isEmpty || namespace == request.namespace else {
+            throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+        }
+        let hasVersion = !(body.value.at("metadata", "resourceVersion")?.string ?? "").isEmpty
+        if !hasVersion && !request.kind.strategy.allowsUnconditionalUpdate {
+            guard store.get(request.kind.id, request.key) != nil else { throw request.kind.notFound(name) }
+            throw .invalid(request.kind.group, request.kind.plural, name, [
+                .invalid("metadata.resourceVersion", 0, "must be specified for an update"),
+            ])
+        }
+        return try mutate(request, options) { _ in Mutation(value: body.value, complaints: body.complaints) }
+    }
+
+    /// Reads, changes, checks and stores an object; again when somebody else was faster and the change does not name a version.
+    func mutate(
+        _ request: ResourceRequest, _ options: WriteOptions, _ change: (JSONValue) throws(APIFailure) -> Mutation
+    ) throws(APIFailure) -> HTTPResponse {
+        let name = request.name ?? ""
+        // Contention on one object is short: every loser's retry means that another write has succeeded.
+        for _ in 0..<100 {
+            guard let current = store.get(request.kind.id, request.key) else { throw request.kind.notFound(name) }
+            let old = request.kind.full(current)
+            let mutation = try change(old)
+            let result = try complete(mutation, request, options, current: current, old: old)
+            guard result != old else { return try answer(request, current, complaints: mutation.complaints) }
+            let isLast = isDeletable(result)
+            if options.isDryRun { return answer(request, value: result, complaints: mutation.complaints) }
+            let stored = request.kind.stored(result)
+            do {
+                let written = isLast
+                    ? try store.delete(request.kind.id, current, last: stored) : try store.update(request.kind.id, current, stored)
+                if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
+                return try answer(request, written, complaints: mutation.complaints)
+            } catch let refusal as StoreRefusal {
+                if refusal == .missing { throw request.kind.notFound(name) }
+                if mutation.value.at("metadata", "resourceVersion")?.string != old.at("metadata", "resourceVersion")?.string {
+                    throw request.kind.conflict(name)
+                }
+                // A PUT names the version that it read: now that is stale.
+                if request.http.method == "PUT", mutation.value.at("metadata", "resourceVersion") != nil { throw request.kind.conflict(name) }
+            } catch let failure as APIFailure {
+                throw failure
+            } catch {
+                throw .internalError("\(error)")
+            }
+        }
+        throw request.kind.conflict(name)
+    }
+
+    /// The object that a change leads to, complete and checked.
+    private func complete(
+        _ mutation: Mutation, _ request: ResourceRequest, _ options: WriteOptions, current: StoredObject, old: JSONValue
+    ) throws(APIFailure) -> JSONValue {
+        let kind = request.kind
+        let name = request.name ?? ""
+        var value = mutation.value
+        let uid = value.at("metadata", "uid")?.string ?? ""
+        guard uid.isEmpty || uid == current.uid else {
+            let key = "/registry/\(kind.group.isEmpty ? "" : kind.group + "/")\(kind.plural)/\(request.key.text)"
+            throw kind.conflict(name, "StorageError: invalid object, Code: 4, Key: \(key), ResourceVersion: 0, AdditionalErrorMsg: "
+                + "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current.uid)")
+        }
+        let version = value.at("metadata", "resourceVersion")?.string ?? ""
+        guard version.isEmpty || version == String(current.revision) else { throw kind.conflict(name) }
+        let managed = value.at("metadata", "managedFields")
+        let isStatus = request.subresource == "status"
+        if isStatus {
+            kind.strategy.prepareForStatusUpdate(&value, old: old)
+        } else {
+            kind.strategy.prepareForUpdate(&value, old: old)
+        }
+        MetadataRules.prepareForUpdate(&value, old: old)
+        kind.strategy.applyDefaults(&value)
+        MetadataRules.dropEmpty(&value)
+        value["apiVersion"] = .string(kind.apiVersion)
+        value["kind"] = .string(kind.kind)
+        value.set(["metadata", "resourceVersion"], to: old.at("metadata", "resourceVersion"))
+        if kind.strategy.countsGenerations, !isStatus, Self.meaning(value, kind) != Self.meaning(old, kind) {
+            value.set(["metadata", "generation"], to: JSONValue((old.at("metadata", "generation")?.int ?? 0) + 1))
+        }
+        value.set(["metadata", "managedFields"], to: managedFields(mutation, managed, value, request, options, old: old))
+        let faults = MetadataRules.updateFaults(value, old: old, isCustom: kind.isCustom)
+        let more = isStatus
+            ? kind.strategy.validateStatusUpdate(value, old: old, preceding: faults)
+            : kind.strategy.validateUpdate(value, old: old, preceding: faults)
+        if !(faults + more).isEmpty { throw kind.invalid(name, faults + more) }
+        return value
+    }
+
+    /// What a generation counts changes of.
+    private static func meaning(_ value: JSONValue, _ kind: ServedKind) -> JSONValue {
+        var value = value
+        value["metadata"] = nil
+        if kind.hasStatus { value["status"] = nil }
+        return value
+    }
+
+    private func managedFields(
+        _ mutation: Mutation, _ given: JSONValue?, _ value: JSONValue, _ request: ResourceRequest, _ options: WriteOptions, old: JSONValue
+    ) -> JSONValue? {
+        if let managers = mutation.managers { return managers.value }
+        var base = old
+        // A client may edit the list, or empty it to begin anew; leaving it out changes nothing.
+        if let list = given?.array { base.set(["metadata", "managedFields"], to: .array(list)) }
+        var managers = FieldManagers(base)
+        managers.noteUpdate(
+            from: old, to: value, kind: request.kind, manager: options.manager, subresource: request.subresource ?? "", now: now.rfc3339)
+        return managers.value
+    }
+
+    /// Whether nothing holds an object any more whose deletion was asked for.
+    func isDeletable(_ value: JSONValue) -> Bool {
+        let metadata = value["metadata"] ?? [:]
+        guard metadata["deletionTimestamp"]?.string != nil, (metadata["finalizers"]?.array ?? []).isEmpty else { return false }
+        if value["kind"]?.string == "Namespace", !(value.at("spec", "finalizers")?.array ?? []).isEmpty { return false }
+        return (metadata["deletionGracePeriodSeconds"]?.int ?? 0) == 0
+    }
+}

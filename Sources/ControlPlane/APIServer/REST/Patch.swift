@@ -1,0 +1,143 @@
+import Base
+import YAML
+
+extension APICore {
+    func patch(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+        let type = (request.http.header("content-type") ?? "").prefix { $0 != ";" }.trimming { $0 == " " }
+        var accepted = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
+        if !request.kind.isCustom { accepted.insert("application/strategic-merge-patch+json", at: 2) }
+        guard accepted.contains(String(type)) else { throw .unsupportedMediaType(accepted) }
+        if type == "application/apply-patch+yaml" { return try apply(request) }
+        let options = try WriteOptions(request.http, options: "PatchOptions")
+        let (document, duplicates) = try parsePatch(request)
+        let kind = request.kind
+        return try mutate(request, options) { (old: JSONValue) throws(APIFailure) in
+            var value: JSONValue
+            switch type {
+            case "application/json-patch+json":
+                do throws(JSONPatch.Fault) {
+                    value = try JSONPatch(document).apply(to: old)
+                } catch {
+                    switch error {
+                    case .malformed(let why): throw .badRequest("error decoding patch: \(why)")
+                    case .unappliable: throw .unappliablePatch
+                    }
+                }
+            case "application/merge-patch+json":
+                guard document.object != nil else {
+                    throw .badRequest("error decoding patch: json: cannot unmarshal \(document.kindName) into Go value of type map[string]interface {}")
+                }
+                value = MergePatch.apply(document, to: old)
+            default:
+                do throws(StrategicMergePatch.Fault) {
+                    value = try StrategicMergePatch.apply(document, to: old, shape: kind.shape)
+                } catch {
+                    throw .badRequest(error.message)
+                }
+            }
+            let named = value.at("metadata", "name")?.string ?? ""
+            guard named == request.name else {
+                throw .badRequest("the name of the object (\(named)) does not match the name on the URL (\(request.name ?? ""))")
+            }
+            guard value["kind"] == old["kind"], value["apiVersion"] == old["apiVersion"] else {
+                throw .badRequest("a patch may not change apiVersion or kind")
+            }
+            let complaints = duplicates + (try request.normalise(&value))
+            try request.enforce(complaints, options)
+            return Mutation(value: value, complaints: options.validation == .ignore ? [] : complaints)
+        }
+    }
+
+    private func parsePatch(_ request: ResourceRequest) throws(APIFailure) -> (JSONValue, [String]) {
+        do {
+            let (value, duplicates) = try JSONValue.parseReportingDuplicates(request.http.body)
+            return (value, duplicates.map { "duplicate field \"\($0)\"" })
+        } catch {
+            throw .badRequest("error decoding patch: \(error)")
+        }
+    }
+
+    // MARK: Server-side apply
+
+    private func apply(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+        let options = try WriteOptions(request.http, options: "PatchOptions")
+        guard let manager = request.http.query["fieldManager"], !manager.isEmpty else {
+            throw .invalid("meta.k8s.io", "PatchOptions", "", [.required("fieldManager", "is required for apply patch")])
+        }
+        let (configuration, complaints) = try parseConfiguration(request, options)
+        let kind = request.kind
+        let moment = now.rfc3339
+        while true {
+            if store.get(kind.id, request.key) != nil {
+                return try mutate(request, options) { (old: JSONValue) throws(APIFailure) in
+                    var live = old
+                    live.set(["metadata", "managedFields"], to: nil)
+                    var managers = FieldManagers(old)
+                    let value = try managers.apply(
+                        configuration, to: live, kind: kind, manager: manager, subresource: request.subresource ?? "",
+                        force: options.isForced, now: moment)
+                    return Mutation(value: value, complaints: complaints, managers: managers)
+                }
+            }
+            guard request.subresource == nil else { throw kind.notFound(request.name ?? "") }
+            do {
+                return try applyNew(request, options, configuration, complaints, manager)
+            } catch where error.reason == "AlreadyExists" {
+                continue  // somebody else created it meanwhile
+            }
+        }
+    }
+
+    private func applyNew(
+        _ request: ResourceRequest, _ options: WriteOptions, _ configuration: JSONValue, _ complaints: [String], _ manager: String
+    ) throws(APIFailure) -> HTTPResponse {
+        let kind = request.kind
+        if let uid = configuration.at("metadata", "uid")?.string, !uid.isEmpty {
+            throw kind.conflict(request.name ?? "", "uid mismatch: the provided object specified uid \(uid), and no existing object was found")
+        }
+        if kind.custom?.isTerminating == true { throw .methodNotAllowed }
+        var value = configuration
+        let object = try admit(&value, request) { (value: JSONValue) throws(APIFailure) in
+            var managers = FieldManagers([:])
+            _ = try managers.apply(
+                value, to: [:], kind: kind, manager: manager, subresource: "", force: true, now: self.now.rfc3339)
+            return managers.value
+        } store: { [store] (key: StoreKey, value: JSONValue) throws(StoreRefusal) -> StoredObject? in
+            guard !options.isDryRun else { return nil }
+            return try store.create(kind.id, key, value, needsNamespace: kind.isNamespaced)
+        }
+        guard let object else { return answer(request, value: value, status: 201, complaints: complaints) }
+        if kind.id == .customResourceDefinitions { refreshDefinitions() }
+        return try answer(request, object, status: 201, complaints: complaints)
+    }
+
+    private func parseConfiguration(_ request: ResourceRequest, _ options: WriteOptions) throws(APIFailure) -> (JSONValue, [String]) {
+        let kind = request.kind
+        var value: JSONValue
+        do {
+            value = try YAML.parseSingle(request.http.body)
+        } catch {
+            throw .badRequest("error decoding YAML: \(error)")
+        }
+        guard value.object != nil else { throw .badRequest("error decoding YAML: the configuration must be an object") }
+        guard value["apiVersion"]?.string == kind.apiVersion, value["kind"]?.string == kind.kind else {
+            throw .badRequest("invalid object type: \(value["apiVersion"]?.string ?? ""), Kind=\(value["kind"]?.string ?? "")")
+        }
+        if let managed = value.at("metadata", "managedFields"), !managed.isNull, managed != [] {
+            throw .badRequest("metadata.managedFields must be nil")
+        }
+        let named = value.at("metadata", "name")?.string ?? ""
+        guard named.isEmpty || named == request.name else {
+            throw .badRequest("the name of the object (\(named)) does not match the name on the URL (\(request.name ?? ""))")
+        }
+        let namespace = value.at("metadata", "namespace")?.string ?? ""
+        guard namespace.isEmpty || namespace == request.namespace else {
+            throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+        }
+        let complaints = try request.normalise(&value)
+        try request.enforce(complaints, options)
+        value.set(["metadata", "name"], to: .string(request.name ?? ""))
+        if kind.isNamespaced { value.set(["metadata", "namespace"], to: .string(request.namespace)) }
+        return (value, options.validation == .ignore ? [] : complaints)
+    }
+}

@@ -1,0 +1,112 @@
+/// A field selector: `metadata.name=a,status.phase!=Running`.
+struct FieldSelector: Sendable {
+    struct Term: Sendable {
+        var path: String
+        var value: String
+        var isNegated: Bool
+    }
+
+    private(set) var terms: [Term] = []
+
+    var isEmpty: Bool { terms.isEmpty }
+
+    init() {}
+
+    /// - Throws: a bad request when the syntax is wrong, or a field cannot be selected by.
+    init(parsing text: String, kind: ServedKind) throws(APIFailure) {
+        for part in Self.split(text) where !part.isEmpty {
+            guard let term = Self.term(part) else {
+                throw .badRequest("invalid selector: '\(text)'; can't understand '\(part)'")
+            }
+            let known = SelectableFields.paths[kind.id] ?? []
+            guard term.path == "metadata.name" || (term.path == "metadata.namespace" && kind.isNamespaced) || known.contains(term.path)
+                || kind.custom?.selectable.contains(term.path) == true
+            else { throw .badRequest("field label not supported: \(term.path)") }
+            terms.append(term)
+        }
+    }
+
+    /// The name that alone can match, when the selector says so.
+    var onlyName: String? { terms.first { $0.path == "metadata.name" && !$0.isNegated }?.value }
+
+    func matches(_ object: StoredObject) -> Bool {
+        if terms.isEmpty { return true }
+        return terms.allSatisfy { term in
+            let value: String
+            switch term.path {
+            case "metadata.name": value = object.name
+            case "metadata.namespace": value = object.namespace
+            default: value = object.fields[term.path] ?? Self.lookup(term.path, object)
+            }
+            return (value == term.value) != term.isNegated
+        }
+    }
+
+    /// A selectable field of a custom resource.
+    private static func lookup(_ path: String, _ object: StoredObject) -> String {
+        guard let found = try? JSONPathExpression(path).values(in: object.value).first else { return "" }
+        return found.string ?? (found.isNull ? "" : found.text)
+    }
+
+    /// Splits at commas; a backslash escapes.
+    private static func split(_ text: String) -> [String] {
+        var parts = [""]
+        var isEscaped = false
+        for character in text {
+            if isEscaped {
+                parts[parts.count - 1] += "\\\(character)"
+                isEscaped = false
+            } else if character == "\\" {
+                isEscaped = true
+            } else if character == "," {
+                parts.append("")
+            } else {
+                parts[parts.count - 1].append(character)
+            }
+        }
+        return parts
+    }
+
+    private static func term(_ part: String) -> Term? {
+        for (sign, isNegated) in [("!=", true), ("==", false), ("=", false)] {
+            var at = part.startIndex
+            while at < part.endIndex {
+                if part[at...].hasPrefix(sign) {
+                    let value = part[part.index(at, offsetBy: sign.count)...]
+                    return Term(path: String(part[..<at]), value: unescaped(value), isNegated: isNegated)
+                }
+                at = part.index(after: at)
+            }
+        }
+        return nil
+    }
+
+    private static func unescaped(_ text: Substring) -> String {
+        var out = ""
+        var rest = text
+        while let character = rest.popFirst() {
+            if character == "\\", let next = rest.popFirst() { out.append(next) } else { out.append(character) }
+        }
+        return out
+    }
+}
+
+/// Which objects of a kind a list or a watch is about.
+struct Selection: Sendable {
+    /// Empty: all of them.
+    var namespace = ""
+    var labels = LabelSelector()
+    var fields = FieldSelector()
+
+    init(namespace: String, query: HTTPQuery, kind: ServedKind) throws(APIFailure) {
+        self.namespace = namespace
+        if let text = query["labelSelector"] { labels = try LabelSelector(parsing: text) }
+        if let text = query["fieldSelector"] { fields = try FieldSelector(parsing: text, kind: kind) }
+    }
+
+    var hasSelectors: Bool { !labels.isEmpty || !fields.isEmpty }
+
+    func matches(_ object: StoredObject) -> Bool {
+        (namespace.isEmpty || object.namespace == namespace) && labels.matches(object.labels) && fields.matches(object)
+    }
+}
