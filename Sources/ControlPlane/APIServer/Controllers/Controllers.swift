@@ -156,7 +156,7 @@ final class Controllers: Sendable {
     private func deleteAll(_ resource: ResourceID, namespace: String?) -> Int {
         guard let kind = core.registry.kind(of: resource), namespace == nil || kind.isNamespaced else { return 0 }
         for object in core.store.references(in: resource, namespace: namespace) where !object.isDeleting {
-            _ = try? core.remove(kind, object.key, DeleteOptions())
+            _ = try? core.remove(kind, object.key, DeletionOptions())
         }
         return core.store.references(in: resource, namespace: namespace).count
     }

@@ -33,7 +33,7 @@ struct GarbageCollector: Sendable {
         let living = Set(dependent.owners.filter { isValid(core.store.object(uid: $0), for: dependent, reference) })
         if living.isEmpty {
             guard !dependent.isDeleting else { return }
-            var options = DeleteOptions()
+            var options = DeletionOptions()
             options.uid = dependent.uid
             // An owner that appears meanwhile has changed the object.
             options.resourceVersion = String(dependent.revision)
@@ -79,7 +79,7 @@ struct GarbageCollector: Sendable {
             for dependent in core.store.dependents(ofUID: object.uid) {
                 guard let kind = core.registry.kind(of: dependent.resource), let child = core.store.get(dependent.resource, dependent.key) else { continue }
                 if !child.isDeleting {
-                    var options = DeleteOptions()
+                    var options = DeletionOptions()
                     options.uid = child.uid
                     options.propagation = .foreground
                     _ = try? core.remove(kind, dependent.key, options)

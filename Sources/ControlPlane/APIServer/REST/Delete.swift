@@ -1,7 +1,7 @@
 import Base
 
 /// How a deletion was asked for: the body's `DeleteOptions`, or the query's.
-struct DeleteOptions: Sendable {
+struct DeletionOptions: Sendable {
     enum Propagation: String, Sendable { case orphan = "Orphan", background = "Background", foreground = "Foreground" }
 
     var gracePeriodSeconds: Int?
@@ -60,7 +60,7 @@ extension APICore {
     }
 
     func delete(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
-        let options = try DeleteOptions(request.http)
+        let options = try DeletionOptions(request.http)
         switch try remove(request.kind, request.key, options) {
         case .pending(let object): return try answer(request, object)
         case .dry(let value): return answer(request, value: value)
@@ -77,7 +77,7 @@ extension APICore {
     }
 
     /// Deletes an object, or marks it so. Follows apiserver `registry.Store.Delete` with `rest.BeforeDelete`.
-    func remove(_ kind: ServedKind, _ key: StoreKey, _ options: DeleteOptions) throws(APIFailure) -> Deletion {
+    func remove(_ kind: ServedKind, _ key: StoreKey, _ options: DeletionOptions) throws(APIFailure) -> Deletion {
         for _ in 0..<100 {
             guard let current = store.get(kind.id, key) else { throw kind.notFound(key.name) }
             let old = kind.full(current)
@@ -103,7 +103,7 @@ extension APICore {
         throw kind.conflict(key.name)
     }
 
-    private func checkPreconditions(_ kind: ServedKind, _ current: StoredObject, _ options: DeleteOptions) throws(APIFailure) {
+    private func checkPreconditions(_ kind: ServedKind, _ current: StoredObject, _ options: DeletionOptions) throws(APIFailure) {
         if let uid = options.uid, uid != current.uid {
             throw .conflict(kind.group, kind.kind, current.name,
                 "the UID in the precondition (\(uid)) does not match the UID in record (\(current.uid)). "
@@ -118,7 +118,7 @@ extension APICore {
 
     /// Notes in the object that it is to go.
     /// - Returns: whether it stays for now.
-    private func mark(_ value: inout JSONValue, _ kind: ServedKind, _ options: DeleteOptions) -> Bool {
+    private func mark(_ value: inout JSONValue, _ kind: ServedKind, _ options: DeletionOptions) -> Bool {
         let metadata = value["metadata"] ?? [:]
         let deletion = metadata["deletionTimestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
         let generation = metadata["generation"]?.int ?? 0
@@ -153,7 +153,7 @@ extension APICore {
     }
 
     /// The finalizers with which the garbage collector does what the client asked for.
-    private func setPropagation(_ value: inout JSONValue, _ propagation: DeleteOptions.Propagation?) {
+    private func setPropagation(_ value: inout JSONValue, _ propagation: DeletionOptions.Propagation?) {
         guard let propagation else { return }
         var finalizers = (value.at("metadata", "finalizers")?.array ?? []).filter {
             $0 != .string(GarbageCollector.orphanFinalizer) && $0 != .string(GarbageCollector.foregroundFinalizer)
@@ -175,7 +175,7 @@ extension APICore {
     }
 
     func deleteCollection(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
-        let options = try DeleteOptions(request.http)
+        let options = try DeletionOptions(request.http)
         let selection = try Selection(namespace: request.namespace, query: request.http.query, kind: request.kind)
         let listing = store.references(in: request.kind.id).filter(selection.matches).sorted { $0.key < $1.key }
         for object in listing {

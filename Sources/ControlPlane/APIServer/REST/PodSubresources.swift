@@ -32,7 +32,7 @@ extension APICore {
     /// Deletes a pod on behalf of whoever clears its node, and notes in the pod why.
     func evict(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
         let body = try subresourceBody(request)
-        let options = try DeleteOptions(body["deleteOptions"] ?? [:], query: request.http.query)
+        let options = try DeletionOptions(body["deleteOptions"] ?? [:], query: request.http.query)
         let moment = now.rfc3339
         if !options.isDryRun {
             _ = try mutateInside(request.kind, request.key) { (old: JSONValue) throws(APIFailure) in
