@@ -1,0 +1,58 @@
+import Base
+
+/// `collected.json`: what the pack does not hold, and under which other names it holds what.
+struct CollectedList {
+    let pack: OutputPack
+
+    init(_ pack: OutputPack) { self.pack = pack }
+
+    func json(adding summary: [String: JSONValue]) -> JSONValue {
+        let entries = pack.entries
+        let cut = entries.filter { $0.kept < $0.size }.sorted { $0.size - $0.kept > $1.size - $1.kept }
+        let renamed = entries.filter { $0.path.dropFirst().map { Array($0.utf8) } != $0.original }
+        let redacted = entries.filter { $0.redactions > 0 }
+        var object = summary
+        object["version"] = 1
+        object["files"] = JSONValue(entries.count)
+        object["bytes"] = JSONValue(entries.reduce(0) { $0 + $1.size })
+        object["limits"] = [
+            "packBytes": JSONValue(pack.limits.pack), "readBytes": JSONValue(pack.limits.read),
+            "entries": JSONValue(pack.limits.entries), "depth": JSONValue(pack.limits.depth),
+        ]
+        object["truncated"] = list(cut) { entry in
+            [
+                "path": .string(entry.path.joined(separator: "/")), "bytes": JSONValue(entry.size),
+                "kept": JSONValue(entry.kept),
+            ]
+        }
+        object["unfinished"] = list(pack.tree.unfinished) { oddity($0, "reason") }
+        object["skipped"] = list(pack.tree.skipped) { oddity($0, "kind") }
+        object["unreadable"] = list(pack.tree.unreadable) { oddity($0, "reason") }
+        object["renamed"] = list(renamed) { entry in
+            [
+                "path": .string(entry.path.joined(separator: "/")),
+                // Percent-decoding of `path` gives the original name; a secret in it is gone for good.
+                "original": .string(shown(entry.original)),
+            ]
+        }
+        object["redacted"] = list(redacted) { entry in
+            ["path": .string(entry.path.joined(separator: "/")), "count": JSONValue(entry.redactions)]
+        }
+        object["unredactedSecrets"] = .array(pack.filter.unredacted.map { .string($0) })
+        return .object(object)
+    }
+
+    private func list<Item>(_ items: [Item], _ describe: (Item) -> JSONValue) -> JSONValue {
+        ["count": JSONValue(items.count), "items": .array(items.prefix(pack.limits.listed).map(describe))]
+    }
+
+    private func oddity(_ item: LogTree.Oddity, _ key: String) -> JSONValue {
+        ["path": .string("logs/" + shown(item.components)), key: .string(item.what)]
+    }
+
+    /// Without secrets and controls, and no longer than a path may be.
+    private func shown(_ components: [[UInt8]]) -> String {
+        let text = components.map { SafeName.encode(pack.filter.redactor.redact($0).bytes) }.joined(separator: "/")
+        return text.utf8.count <= 4096 ? text : String(text.prefix(1000)) + "..."
+    }
+}

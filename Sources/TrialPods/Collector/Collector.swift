@@ -1,0 +1,223 @@
+import Base
+import EvalModel
+import Glibc
+import Subprocess
+
+/// What `assay collect` does: holds the tests back until the agent has ended, then reads the verdict, packs the outputs
+/// without their secrets, prints them, and leaves the report as its termination message.
+///
+/// Guarantees: a report is written for every end of the trial that the container lives to see; a verdict in it never
+/// depends on whether packing worked. Cancelling the task (on SIGTERM) makes it report how far the trial was, without a
+/// verdict; once the trial is over, cancelling no longer stops it.
+public struct Collector: Sendable {
+    /// Takes the framed pack; false when it could not be written.
+    public typealias Output = @Sendable ([UInt8]) -> Bool
+
+    private let configuration: CollectorConfiguration
+    private let time: any TimeSource
+    private let output: Output
+    private let log: Log
+
+    public init(
+        _ configuration: CollectorConfiguration, time: any TimeSource = SystemTime(), log: Log = Log("collector"),
+        output: @escaping Output
+    ) {
+        self.configuration = configuration
+        self.time = time
+        self.log = log
+        self.output = output
+    }
+
+    /// Runs with the variables of the pod builder, printing to standard output; the process's exit code.
+    public static func run(environment: [String: String]) async -> Int32 {
+        let collector = Collector(CollectorConfiguration(environment: environment)) { bytes in
+            FileWriting.write(bytes, to: STDOUT_FILENO)
+        }
+        return await collector.run()
+    }
+
+    /// 0 with a report of the trial's end, 143 with the report of an interruption, 1 when no report could be left.
+    public func run() async -> Int32 {
+        let (report, frame) = await collect()
+        // The pack is printed first: who sees a report may read the log at once.
+        if let frame, !output(frame) { log.error("the pack could not be printed") }
+        guard FileWriting.write(report.terminationMessage(), to: configuration.terminationLog) else {
+            log.error("cannot write the report", ["path": .string(configuration.terminationLog)])
+            return 1
+        }
+        return report.interrupted ? 143 : 0
+    }
+
+    private func collect() async -> (TrialReport, frame: [UInt8]?) {
+        let gate: Gate
+        do throws(Gate.Failure) {
+            gate = try Gate(paths: configuration.paths)
+        } catch {
+            let error = TrialError(.environmentStartFailed, "the collector finds no gate: \(error.description)")
+            return (TrialReport(error: error), nil)
+        }
+        switch await watch(gate) {
+        case .interrupted(let progress):
+            return (report(progress, interrupted: true), nil)
+        case .neverOpened:
+            let bound = Int(configuration.gateTimeout)
+            let error = TrialError(.environmentStartFailed, "the trial container did not start within \(bound) s")
+            return (TrialReport(error: error), nil)
+        case .over(let progress) where progress.stopped && Task.isCancelled:
+            return (report(progress, interrupted: true), nil)
+        case .over(let progress):
+            // Not cancelled with this task: the verdict is there, and the grace period is for getting it out.
+            return await Task.detached { await finish(progress) }.value
+        }
+    }
+
+    // MARK: The gate
+
+    private enum Watched: Sendable {
+        case over(TrialProgress)
+        case neverOpened
+        case interrupted(TrialProgress)
+    }
+
+    private func watch(_ gate: Gate) async -> Watched {
+        var progress = TrialProgress()
+        var reader = GateReader()
+        var heard = false
+        let begun = time.monotonic()
+        var quietSince = begun
+        var endedAt: Double?
+        while true {
+            if Task.isCancelled, endedAt == nil { return .interrupted(progress) }
+            switch gate.read() {
+            case .words(let bytes):
+                heard = true
+                quietSince = time.monotonic()
+                for word in reader.feed(bytes) {
+                    if case .releaseTests = progress.apply(word), configuration.verify {
+                        progress.releaseFailure = await releaseTests()
+                        gate.release(progress.releaseFailure == nil)
+                    }
+                }
+                if progress.ended, endedAt == nil { endedAt = time.monotonic() }
+                continue
+            case .closed:
+                return .over(progress)
+            case .nothing:
+                break
+            }
+            let now = time.monotonic()
+            // The last word came; the end of PID 1 should follow at once, but is not waited for for ever.
+            if let endedAt, now - endedAt > 10 { return .over(progress) }
+            if !heard, now - begun > configuration.gateTimeout { return .neverOpened }
+            try? await time.sleep(seconds: now - quietSince < 2 ? 0.01 : 0.05)
+        }
+    }
+
+    /// Fills the trial's tests directory; nil, or what went wrong.
+    private func releaseTests() async -> String? {
+        let paths = configuration.paths
+        do {
+            // Writable, because tests may write beside themselves, and by anybody, because a trial's image may run as anybody.
+            for command in [
+                Command("cp", ["-R", "-P", "--preserve=mode", "\(paths.staged)/tests/.", paths.releasedTests]),
+                Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
+            ] {
+                var bounded = command
+                bounded.deadlineSeconds = 120
+                let result = try await bounded.run()
+                // The directory itself may be the kubelet's; it is open to all from the start.
+                if !result.succeeded, command.executable == "cp" {
+                    return String(result.stderrText.suffix(300)).replacingControls
+                }
+            }
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    // MARK: The end
+
+    private func report(_ progress: TrialProgress, interrupted: Bool = false) -> TrialReport {
+        var report = TrialReport(lastPhase: progress.lastPhase, interrupted: interrupted)
+        for (phase, timing) in progress.timings { report[phase] = timing }
+        for (phase, exit) in progress.exits { report.exitCodes[phase.rawValue] = exit }
+        return report
+    }
+
+    private func finish(_ progress: TrialProgress) async -> (TrialReport, frame: [UInt8]?) {
+        var report = report(progress)
+        let begun = time.now().epochMilliseconds
+        report[.collect] = TrialReport.Timing(start: begun)
+        report.trialDied = !progress.ended || progress.stopped
+        report.error = progress.failure(verify: configuration.verify)
+        if report.error == nil, progress.stopped {
+            report.error = TrialOutcome.death(in: progress.lastPhase, because: "the trial was told to stop")
+        }
+        if report.error == nil, configuration.verify { award(&report, exit: progress.exits[.verify] ?? 0) }
+
+        let filter = SecretFilter(configuration.secrets)
+        report.unredacted = filter.unredacted
+        var pack = OutputPack(configuration, filter: filter)
+        var frame: [UInt8]?
+        do {
+            try pack.gather()
+            explain(&report, progress, from: pack)
+            let made = try await pack.make(summary: summary(report))
+            report.pack = made.description
+            frame = PackFrame.encode(made.bytes, description: made.description)
+        } catch {
+            log.error("the outputs could not be packed", ["error": .string("\(error)")])
+            if report.error == nil {
+                report.error = TrialError(.artifactTruncated, "the outputs could not be packed: \(error)")
+            }
+        }
+        report.truncatedFiles = pack.truncated
+        report.skippedFiles = pack.tree.skipped.count
+        report.unreadableFiles = pack.tree.unreadable.count
+        report.redactions = pack.redactions
+        if let error = report.error { report.error?.message = filter.redactor.redact(error.message) }
+        report[.collect]?.end = max(begun, time.now().epochMilliseconds)
+        return (report, frame)
+    }
+
+    private func award(_ report: inout TrialReport, exit: Int) {
+        func file(_ name: String) -> [UInt8]? {
+            LogTree.contents(
+                ["verifier", name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
+        }
+        do throws(TrialError) {
+            let reward = try RewardFiles.verdict(
+                json: file("reward.json"), text: file("reward.txt"), exitCode: exit, rule: configuration.rule)
+            report.reward = reward.value
+            report.rewards = reward.named
+        } catch {
+            report.error = error
+        }
+    }
+
+    /// Adds the end of the failed script's standard error to the message: what a user would look up first.
+    private func explain(_ report: inout TrialReport, _ progress: TrialProgress, from pack: OutputPack) {
+        guard let error = report.error, error.type.consequence == .outcome, let phase = progress.lastPhase else { return }
+        let directory: String? =
+            switch phase {
+            case .install: "setup"
+            case .execute: "command"
+            case .verify: "verifier"
+            default: nil
+            }
+        guard let directory, progress.exits[phase] != 0,
+            let ending = pack.ending(of: [directory, "stderr.txt"], bytes: 300)?.split(separator: "\n").suffix(3)
+                .joined(separator: "\n"), !ending.isEmpty
+        else { return }
+        report.error?.message += "; its last words: \(ending.replacingControls)"
+    }
+
+    private func summary(_ report: TrialReport) -> [String: JSONValue] {
+        var summary: [String: JSONValue] = [:]
+        if let phases = try? JSONValueEncoder().encode(report.phases) { summary["phases"] = phases }
+        if let exits = try? JSONValueEncoder().encode(report.exitCodes) { summary["exitCodes"] = exits }
+        if let rewards = try? JSONValueEncoder().encode(report.rewards) { summary["rewards"] = rewards }
+        return summary
+    }
+}

@@ -1,0 +1,151 @@
+import Base
+import EvalModel
+import Glibc
+
+/// Makes one pack of a trial's outputs: walk, copy without secrets, blobs, cut to the limit, trees, pack.
+struct OutputPack: Sendable {
+    struct Made: Sendable {
+        var bytes: [UInt8]
+        var description: TrialReport.Pack
+    }
+
+    /// One file on its way into the pack.
+    struct Entry: Sendable {
+        /// Names for the tree, from the root of the pack on.
+        var path: [String]
+        var original: [[UInt8]]
+        var copy: String
+        var size: Int
+        var kept: Int
+        var redactions: Int
+        var id = ""
+    }
+
+    let paths: TrialPaths
+    let limits: CollectorLimits
+    let filter: SecretFilter
+    let store: PackStore
+
+    private(set) var entries: [Entry] = []
+    private(set) var tree = LogTree()
+
+    init(_ configuration: CollectorConfiguration, filter: SecretFilter) {
+        paths = configuration.paths
+        limits = configuration.limits
+        self.filter = filter
+        store = PackStore(directory: configuration.paths.work)
+    }
+
+    /// Reads the logs into redacted copies. After this the trial's files are not looked at again.
+    mutating func gather() throws {
+        tree = LogTree.walk(paths.collectedLogs, limits: limits)
+        let copies = paths.work + "/copies"
+        guard mkdir(copies, 0o700) == 0 || errno == EEXIST else {
+            throw PackStore.Failure(description: "cannot make \(copies): \(String(cString: strerror(errno)))")
+        }
+        let height = Allowance.height(tree.files.map(\.size), budget: limits.read)
+        let copier = RedactedCopy(filter: filter)
+        var names = PackNames(redactor: filter.redactor)
+        for file in tree.files {
+            guard let source = LogTree.open(file.components, below: paths.collectedLogs) else {
+                tree.unreadable.append(.init(components: file.components, what: String(cString: strerror(errno))))
+                continue
+            }
+            defer { close(source) }
+            let target = "\(copies)/\(entries.count)"
+            do throws(RedactedCopy.Failure) {
+                // A file may have grown since it was listed; its share stays what it was.
+                let result = try copier.copy(from: source, to: target, allowance: height ?? max(file.size, 1 << 16))
+                entries.append(
+                    Entry(
+                        path: ["logs"] + names.path(file.components), original: file.components, copy: target,
+                        size: result.size, kept: result.kept, redactions: result.redactions))
+            } catch {
+                if error.isOurs { throw error }
+                tree.unreadable.append(.init(components: file.components, what: error.description))
+            }
+        }
+    }
+
+    /// The files that were cut or left out, directories that were not read to their end included.
+    var truncated: Int { entries.count { $0.kept < $0.size } + tree.unfinished.count }
+    var redactions: Int { entries.reduce(0) { $0 + $1.redactions } }
+
+    /// The end of a collected file's redacted copy, as text; nil when there is none.
+    func ending(of path: [String], bytes: Int) -> String? {
+        guard let entry = entries.first(where: { $0.path == ["logs"] + path }),
+            let all = LogTree.contents([entry.copy.split(separator: "/").last.map(String.init) ?? ""],
+                below: paths.work + "/copies", limit: 1 << 20)
+        else { return nil }
+        return String(decoding: all.suffix(bytes), as: UTF8.self)
+    }
+
+    /// Packs the copies and a `collected.json` that `summary` completes.
+    mutating func make(summary: [String: JSONValue]) async throws -> Made {
+        try await store.create()
+        let ids = try await store.blobs(entries.map(\.copy))
+        for index in entries.indices { entries[index].id = ids[index] }
+        // Trees and headers take some of the pack, too; a pack that is still too large is cut further.
+        var budget = limits.pack - 4096 - entries.count * 48
+        for _ in 0..<8 {
+            try await cut(to: budget)
+            let (root, objects) = try await write(summary: summary)
+            if let bytes = try await store.pack(objects, limit: limits.pack) {
+                return Made(
+                    bytes: bytes,
+                    description: TrialReport.Pack(sha256: SHA256.hex(of: bytes), bytes: bytes.count, tree: root))
+            }
+            budget = budget * 3 / 4
+        }
+        throw PackStore.Failure(description: "the outputs could not be cut to \(limits.pack) bytes")
+    }
+
+    /// Cuts the largest files, as git compresses them, until all fit the budget.
+    private mutating func cut(to budget: Int) async throws {
+        var fitting = budget
+        for _ in 0..<6 {
+            let sizes = try await store.sizes(entries.map(\.id))
+            guard let height = Allowance.height(sizes, budget: fitting) else { return }
+            var changed: [Int] = []
+            for index in entries.indices where sizes[index] > max(height, 64) {
+                let length = Self.size(of: entries[index].copy)
+                let keep = height < 64 ? 0 : Int(Double(length) * Double(height) / Double(sizes[index]) * 0.95)
+                let kept = try PlainCut.apply(to: entries[index].copy, keep: keep)
+                entries[index].kept = min(kept, entries[index].kept)
+                if entries[index].kept == entries[index].size { entries[index].kept = max(0, entries[index].size - 1) }
+                changed.append(index)
+            }
+            guard !changed.isEmpty else { return }
+            let ids = try await store.blobs(changed.map { entries[$0].copy })
+            for (index, id) in zip(changed, ids) { entries[index].id = id }
+            // The parts that are left may compress worse than the whole did.
+            fitting = fitting * 9 / 10
+        }
+    }
+
+    private static func size(of path: String) -> Int {
+        var info = stat()
+        return stat(path, &info) == 0 ? Int(info.st_size) : 0
+    }
+
+    /// Writes `collected.json` and all trees; the root's id and every object of the pack.
+    private func write(summary: [String: JSONValue]) async throws -> (root: String, objects: [String]) {
+        let list = paths.work + "/collected.json"
+        let json = CollectedList(self).json(adding: summary).serialized(pretty: true) + [0x0A]
+        guard FileWriting.write(json, to: list) else {
+            throw PackStore.Failure(description: "cannot write \(list): \(String(cString: strerror(errno)))")
+        }
+        let root = PackTree()
+        let id = try await store.blobs([list])
+        root.insert(["collected.json"], id: id[0])
+        for entry in entries {
+            root.insert(entry.path, id: entry.id)
+            // The session's own files are what readers of a record look for first.
+            if entry.path == ["logs", "agent", "transcript.jsonl"] || entry.path == ["logs", "agent", "trajectory.json"] {
+                root.insert([entry.path[2]], id: entry.id)
+            }
+        }
+        let trees = try await root.write(to: store)
+        return (trees[trees.count - 1], Set(entries.map(\.id) + id + trees).sorted())
+    }
+}

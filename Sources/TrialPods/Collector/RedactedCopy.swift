@@ -1,0 +1,83 @@
+import Base
+import Glibc
+
+/// Copies one file out of the logs, without its secrets and within its allowance.
+struct RedactedCopy: Sendable {
+    struct Result: Sendable, Hashable {
+        /// The file's size when it was read.
+        var size: Int
+        /// Bytes of it that were read; less than `size` when it was cut.
+        var kept: Int
+        var redactions: Int
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+        /// Whether it is our own disk that failed, and not the file.
+        let isOurs: Bool
+    }
+
+    let filter: SecretFilter
+
+    /// Keeps the beginning and the end of a file that is larger than `allowance`, with a line between them.
+    func copy(from source: Int32, to target: String, allowance: Int) throws(Failure) -> Result {
+        var info = stat()
+        guard fstat(source, &info) == 0 else { throw Self.failure("cannot look at it", isOurs: false) }
+        let size = Int(info.st_size)
+        let out = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard out >= 0 else { throw Self.failure("cannot write \(target)", isOurs: true) }
+        defer { close(out) }
+        guard size > allowance else {
+            // Growing files end where they ended when they were looked at.
+            var stream = Redactor.Stream(filter.redactor)
+            let kept = try pump(source, 0..<size, &stream, out)
+            try write(stream.finish(), out)
+            return Result(size: size, kept: kept, redactions: stream.count)
+        }
+        let half = allowance / 2
+        var head = Redactor.Stream(filter.redactor)
+        let keptHead = try pump(source, 0..<half, &head, out)
+        // What the stream holds back could be the beginning of a secret that was cut in two: it is dropped.
+        try write(Array("\n[assay: \(size - 2 * half) of \(size) bytes left out here]\n".utf8), out)
+        // Read from before the cut, so that a secret across it is seen whole; see `SecretFilter.longest`.
+        var tail = Redactor.Stream(filter.redactor)
+        let cut = size - half
+        try pump(source, max(0, cut - 2 * filter.longest)..<cut, &tail, nil)
+        let keptTail = try pump(source, cut..<size, &tail, out)
+        try write(tail.finish(), out)
+        return Result(size: size, kept: keptHead + keptTail, redactions: head.count + tail.count)
+    }
+
+    /// Redacts a range of the file into `out`; to nowhere when that is nil. Returns the bytes read.
+    @discardableResult
+    private func pump(
+        _ source: Int32, _ range: Range<Int>, _ stream: inout Redactor.Stream, _ out: Int32?
+    ) throws(Failure) -> Int {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let count = pread(source, &buffer, min(buffer.count, range.upperBound - offset), off_t(offset))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Self.failure("cannot read it", isOurs: false) }
+            if count == 0 { break }
+            let clean = stream.append(buffer[0..<count])
+            if let out { try write(clean, out) }
+            offset += count
+        }
+        return offset - range.lowerBound
+    }
+
+    private func write(_ bytes: [UInt8], _ out: Int32) throws(Failure) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes[done...].withUnsafeBytes { Glibc.write(out, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Self.failure("cannot write the copy", isOurs: true) }
+            done += count
+        }
+    }
+
+    private static func failure(_ what: String, isOurs: Bool) -> Failure {
+        Failure(description: "\(what): \(String(cString: strerror(errno)))", isOurs: isOurs)
+    }
+}

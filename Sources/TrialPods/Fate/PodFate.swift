@@ -1,0 +1,278 @@
+import Base
+import EvalModel
+
+/// How long a pod may stay in a state that does not end by itself, in seconds.
+public struct PodFateBounds: Sendable, Hashable {
+    /// Without a node that has room for it.
+    public var unschedulable = 3600.0
+    /// With an image that cannot be pulled, from when the pod had a node.
+    public var imagePull = 180.0
+    /// With an image that is misnamed, or that is missing and may not be pulled: nothing that time mends.
+    public var imageHopeless = 20.0
+    /// With a container that cannot be created: a missing secret may still come.
+    public var configuration = 60.0
+    /// Creating containers, pulling images included.
+    public var creation = 1800.0
+    /// In the init container.
+    public var initialization = 1800.0
+    /// Without a sign of life of the node.
+    public var nodeLost = 120.0
+    /// With a collector that does not end after its trial did.
+    public var collection = 600.0
+    /// For the trial's own status to follow the collector's.
+    public var settling = 15.0
+
+    public init() {}
+}
+
+/// What a trial pod's status means for its trial. A pure reading: the same snapshot at the same time is the same fate.
+public enum PodFate: Sendable, Hashable {
+    /// How a pod ended.
+    public struct End: Sendable, Hashable {
+        /// What the collector left; nil when it left nothing.
+        public var report: TrialReport?
+        /// Why there is no verdict, or an outcome that is an error; nil when the report has the verdict.
+        public var error: TrialError?
+
+        public init(report: TrialReport? = nil, error: TrialError? = nil) {
+            self.report = report
+            self.error = error
+        }
+
+        /// Reward, error and timings together.
+        public var outcome: TrialOutcome {
+            var outcome = report?.outcome ?? TrialOutcome()
+            outcome.error = error
+            if let error, !error.type.isAdvisory { outcome.reward = nil }
+            return outcome
+        }
+    }
+
+    /// Not started yet. `recheck`: when this becomes `stuck` if nothing changes.
+    case waiting(reason: String, message: String, recheck: Timestamp?)
+    /// `recheck`: when to look again even if no event comes.
+    case running(recheck: Timestamp?)
+    /// The trial is over and this is how.
+    case ended(End)
+    /// Nothing more will come of the pod by itself: it is to be deleted, and this is its end.
+    case stuck(End)
+
+    /// The end, if there is one.
+    public var end: End? {
+        switch self {
+        case .ended(let end), .stuck(let end): end
+        case .waiting, .running: nil
+        }
+    }
+
+    /// When to look at the pod again even if no event comes.
+    public var recheck: Timestamp? {
+        switch self {
+        case .waiting(_, _, let time), .running(let time): time
+        case .ended, .stuck: nil
+        }
+    }
+
+    /// The end of a pod that is gone before its outcome was read (catalogue 19): tried again, never guessed.
+    public static let vanished = End(
+        error: TrialError(.environmentEvicted, "the pod was deleted before its outcome could be read"))
+}
+
+extension PodFate {
+    /// The fate of a pod.
+    ///
+    /// A pod has ended when its collector has terminated, whatever its phase says; a report that holds a verdict wins
+    /// over everything that happened to the pod after it was written.
+    public static func of(_ pod: PodSnapshot, at now: Timestamp, bounds: PodFateBounds = PodFateBounds()) -> PodFate {
+        PodReading(pod: pod, now: now, bounds: bounds).fate
+    }
+}
+
+/// One reading of a snapshot, in the order of what overrules what.
+private struct PodReading {
+    let pod: PodSnapshot
+    let now: Timestamp
+    let bounds: PodFateBounds
+
+    var fate: PodFate {
+        if let ended = pod.collector?.termination { return collected(ended) }
+        if let error = initFailure { return .ended(.init(error: error)) }
+        if pod.phase == "Failed" || pod.phase == "Succeeded" { return .ended(.init(error: PodCause(pod).error(nil))) }
+        if let failure = pod.trial?.termination, failure.isStartFailure {
+            return .stuck(.init(error: PodCause(pod).error(nil)))
+        }
+        if let gone = nodeLost { return gone }
+        if pod.metadata.deletionTimestamp != nil { return deleting }
+        if let waiting = obstacle { return waiting }
+        if let ended = pod.trial?.termination {
+            // The collector ends soon after its trial; if it does not, nobody is there to end it.
+            return bounded(
+                from: ended.finishedAt ?? pod.startTime, bounds.collection,
+                TrialError(
+                    .environmentNodeLost,
+                    "the collector did not end within \(Int(bounds.collection)) s of its trial; the node may be gone"))
+        }
+        return .running(recheck: nil)
+    }
+
+    // MARK: The collector has ended
+
+    private func collected(_ ended: PodSnapshot.Termination) -> PodFate {
+        guard let report = TrialReport(terminationMessage: ended.message) else {
+            let cause = PodCause(pod)
+            if let error = cause.known(nil) { return .ended(.init(error: error)) }
+            return .ended(.init(error: cause.silentCollector(ended)))
+        }
+        if report.isFinal {
+            // The collector only knows that the trial never came; the pod says why.
+            if report.error?.type == .environmentStartFailed, report.lastPhase == nil, let error = startFailure {
+                return .ended(.init(report: report, error: error))
+            }
+            return .ended(.init(report: report, error: report.error))
+        }
+        // How a container died may be said a moment after its neighbour ended.
+        if report.trialDied, pod.trial?.isTerminated != true, pod.phase != "Failed", pod.phase != "Succeeded",
+            let finished = ended.finishedAt, now - finished < bounds.settling
+        {
+            return .running(recheck: finished.adding(seconds: bounds.settling))
+        }
+        let cause = PodCause(pod)
+        return .ended(.init(report: report, error: cause.known(report) ?? report.error ?? cause.error(report)))
+    }
+
+    /// Why the trial container is not running, when its state says so.
+    private var startFailure: TrialError? {
+        if pod.trial?.termination?.isStartFailure == true { return PodCause(pod).error(nil) }
+        guard case .waiting(let reason, let message) = pod.trial else { return nil }
+        return Self.obstacle(reason, message, container: "trial", bounds)?.error
+    }
+
+    // MARK: Before the start
+
+    private var initFailure: TrialError? {
+        guard pod.neverRestarts, let ended = pod.repoCache?.termination, ended.exitCode != 0 else { return nil }
+        if let error = PodCause(pod).disturbance(nil) { return error }
+        return PodCause.initFailure(ended)
+    }
+
+    private struct Obstacle {
+        var seconds: Double
+        var error: TrialError
+    }
+
+    /// The pod's containers, in the order in which they start.
+    private var obstacle: PodFate? {
+        if let scheduled = pod.scheduled, !scheduled.isTrue, pod.nodeName == nil {
+            let message = scheduled.message ?? ""
+            return waiting(
+                scheduled.reason ?? "Unschedulable", message, from: pod.metadata.creationTimestamp,
+                Obstacle(
+                    seconds: bounds.unschedulable,
+                    error: TrialError(
+                        .environmentResourceAllocationFailed,
+                        "no node took the pod within \(Int(bounds.unschedulable)) s: \(message)")))
+        }
+        if let state = pod.repoCache {
+            switch state {
+            case .terminated(let ended) where ended.exitCode == 0: break
+            case .terminated(let ended):
+                // It will be restarted; that helps seldom, and not for ever.
+                return waiting(
+                    "InitError", ended.message, from: assigned,
+                    Obstacle(seconds: bounds.initialization, error: PodCause.initFailure(ended)))
+            case .running(let since):
+                return waiting(
+                    "PodInitializing", "repo-cache is running", from: since,
+                    Obstacle(
+                        seconds: bounds.initialization,
+                        error: TrialError(
+                            .sourceSyncFailed, "repo-cache did not end within \(Int(bounds.initialization)) s")))
+            case .waiting(let reason, let message):
+                return waiting(reason, message, container: "repo-cache", from: assigned)
+            }
+        }
+        let initialized = pod.repoCache?.termination?.finishedAt ?? assigned
+        if case .waiting(let reason, let message) = pod.trial {
+            return waiting(reason, message, container: "trial", from: initialized)
+        }
+        if case .waiting(let reason, let message) = pod.collector {
+            return waiting(reason, message, container: "collector", from: initialized)
+        }
+        if pod.trial == nil, pod.phase == "Pending" {
+            return waiting("Pending", "no container has been started", container: "trial", from: assigned)
+        }
+        return nil
+    }
+
+    /// When the pod had a node.
+    private var assigned: Timestamp? { pod.startTime ?? pod.scheduled?.since ?? pod.metadata.creationTimestamp }
+
+    private func waiting(_ reason: String, _ message: String, container: String, from start: Timestamp?) -> PodFate {
+        let usual = Obstacle(
+            seconds: bounds.creation,
+            error: TrialError(
+                .environmentStartFailed,
+                "the \(container) container was not created within \(Int(bounds.creation)) s (\(reason)); "
+                    + "`kubectl describe pod` shows what the node waits for"))
+        return waiting(
+            reason, message, from: start, Self.obstacle(reason, message, container: container, bounds) ?? usual)
+    }
+
+    private func waiting(_ reason: String, _ message: String, from start: Timestamp?, _ obstacle: Obstacle) -> PodFate {
+        guard let start else { return .waiting(reason: reason, message: message, recheck: nil) }
+        if now - start >= obstacle.seconds { return .stuck(.init(error: obstacle.error)) }
+        return .waiting(reason: reason, message: message, recheck: start.adding(seconds: obstacle.seconds))
+    }
+
+    private static func obstacle(
+        _ reason: String, _ message: String, container: String, _ bounds: PodFateBounds
+    ) -> Obstacle? {
+        let text = "\(container): \(reason): \(message)"
+        switch reason {
+        case "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
+            return Obstacle(seconds: bounds.imagePull, error: TrialError(.environmentImagePullFailed, text))
+        case "InvalidImageName", "ErrImageNeverPull":
+            return Obstacle(seconds: bounds.imageHopeless, error: TrialError(.environmentImagePullFailed, text))
+        case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError",
+            "PreStartHookError", "PostStartHookError":
+            return Obstacle(seconds: bounds.configuration, error: PodCause.startFailure(text, container: container))
+        case "CrashLoopBackOff":
+            let type: TrialErrorType = container == "repo-cache" ? .sourceSyncFailed : .environmentStartFailed
+            return Obstacle(seconds: bounds.configuration, error: TrialError(type, text))
+        default:
+            return nil
+        }
+    }
+
+    // MARK: The node
+
+    private var nodeLost: PodFate? {
+        let error = TrialError(.environmentNodeLost, "the node \(pod.nodeName ?? "") is not heard of any more")
+        // The node controller turns Ready to False and gives no reason; a kubelet that does so gives one.
+        if let ready = pod.ready, !ready.isTrue, ready.reason == nil, pod.trial?.isRunning == true, let since = ready.since {
+            return bounded(from: since, bounds.nodeLost, error)
+        }
+        if pod.phase == "Unknown" || pod.reason == "NodeLost" {
+            return bounded(from: pod.ready?.since ?? pod.metadata.deletionTimestamp ?? pod.startTime, bounds.nodeLost, error)
+        }
+        return nil
+    }
+
+    /// Somebody deletes the pod, and its node has not said yet that the containers ended.
+    private var deleting: PodFate {
+        let error = PodCause(pod).known(nil) ?? PodFate.vanished.error
+        guard pod.nodeName != nil else { return .ended(.init(error: error)) }
+        // The deletion time is when the grace period is over.
+        return bounded(
+            from: pod.metadata.deletionTimestamp, bounds.nodeLost,
+            TrialError(
+                .environmentNodeLost,
+                "the pod is being deleted and the node \(pod.nodeName ?? "") does not say that it ended"))
+    }
+
+    private func bounded(from start: Timestamp?, _ seconds: Double, _ error: TrialError) -> PodFate {
+        guard let start else { return .running(recheck: nil) }
+        if now - start >= seconds { return .stuck(.init(error: error)) }
+        return .running(recheck: start.adding(seconds: seconds))
+    }
+}

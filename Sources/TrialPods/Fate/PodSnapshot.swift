@@ -1,0 +1,182 @@
+import AssayAPI
+import Base
+import KubeCore
+
+/// The part of a trial pod that the operator keeps: a small struct, not a tree.
+public struct PodSnapshot: Sendable, Hashable {
+    /// One container's state.
+    public enum State: Sendable, Hashable {
+        case waiting(reason: String, message: String)
+        case running(startedAt: Timestamp?)
+        case terminated(Termination)
+    }
+
+    public struct Termination: Sendable, Hashable {
+        public var exitCode: Int
+        public var signal: Int?
+        /// `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerCannotRun`, ...
+        public var reason: String
+        /// The termination message, or the runtime's words.
+        public var message: String
+        public var startedAt: Timestamp?
+        public var finishedAt: Timestamp?
+
+        public init(
+            exitCode: Int, signal: Int? = nil, reason: String = "", message: String = "", startedAt: Timestamp? = nil,
+            finishedAt: Timestamp? = nil
+        ) {
+            self.exitCode = exitCode
+            self.signal = signal
+            self.reason = reason
+            self.message = message
+            self.startedAt = startedAt
+            self.finishedAt = finishedAt
+        }
+
+        /// Whether the container never ran.
+        public var isStartFailure: Bool { reason == "StartError" || reason == "ContainerCannotRun" }
+    }
+
+    /// One condition, as far as fates depend on it.
+    public struct PodCondition: Sendable, Hashable {
+        public var isTrue: Bool
+        public var reason: String?
+        public var message: String?
+        public var since: Timestamp?
+
+        public init(isTrue: Bool, reason: String? = nil, message: String? = nil, since: Timestamp? = nil) {
+            self.isTrue = isTrue
+            self.reason = reason
+            self.message = message
+            self.since = since
+        }
+    }
+
+    /// Without annotations other than Assay's own.
+    public var metadata: ObjectMeta
+    public var phase: String
+    public var reason: String?
+    public var message: String?
+    public var nodeName: String?
+    public var startTime: Timestamp?
+    /// Whether a container that ends is over for good (`restartPolicy: Never`, which every trial pod has).
+    public var neverRestarts: Bool
+    public var repoCache: State?
+    public var trial: State?
+    public var collector: State?
+    public var scheduled: PodCondition?
+    public var ready: PodCondition?
+    public var disruption: PodCondition?
+
+    public init(
+        metadata: ObjectMeta, phase: String = "Pending", reason: String? = nil, message: String? = nil,
+        nodeName: String? = nil, startTime: Timestamp? = nil, neverRestarts: Bool = true, repoCache: State? = nil,
+        trial: State? = nil, collector: State? = nil, scheduled: PodCondition? = nil, ready: PodCondition? = nil,
+        disruption: PodCondition? = nil
+    ) {
+        self.metadata = metadata
+        self.phase = phase
+        self.reason = reason
+        self.message = message
+        self.nodeName = nodeName
+        self.startTime = startTime
+        self.neverRestarts = neverRestarts
+        self.repoCache = repoCache
+        self.trial = trial
+        self.collector = collector
+        self.scheduled = scheduled
+        self.ready = ready
+        self.disruption = disruption
+    }
+
+    /// Whether every container that was to run has ended, so that the pod holds no place in the parallelism.
+    public var containersEnded: Bool {
+        if phase == "Succeeded" || phase == "Failed" { return true }
+        return [trial, collector].allSatisfy { $0?.isTerminated == true }
+    }
+}
+
+extension PodSnapshot.State {
+    public var termination: PodSnapshot.Termination? {
+        if case .terminated(let termination) = self { return termination }
+        return nil
+    }
+
+    public var isTerminated: Bool { termination != nil }
+
+    public var isRunning: Bool {
+        if case .running = self { return true }
+        return false
+    }
+}
+
+extension PodSnapshot {
+    /// Names of the containers in a trial pod.
+    public enum ContainerName {
+        public static let repoCache = "repo-cache"
+        public static let trial = "trial"
+        public static let collector = "collector"
+    }
+
+    /// Keeps what is needed of a pod; nil for an object without a name.
+    public static func project(_ pod: JSONValue) -> PodSnapshot? {
+        guard let metadata = pod["metadata"] else { return nil }
+        var meta = ObjectMeta(metadata: metadata)
+        guard !meta.name.isEmpty else { return nil }
+        meta.annotations = meta.annotations?.filter { $0.key.hasPrefix(AssayNames.group) }
+        var snapshot = PodSnapshot(metadata: meta)
+        snapshot.nodeName = pod.at("spec", "nodeName")?.string
+        snapshot.neverRestarts = pod.at("spec", "restartPolicy")?.string == "Never"
+        guard let status = pod["status"] else { return snapshot }
+        snapshot.phase = status["phase"]?.string ?? "Pending"
+        snapshot.reason = status["reason"]?.string
+        snapshot.message = status["message"]?.string
+        snapshot.startTime = time(status["startTime"])
+        // A sidecar is an init container that runs on: the name tells what it is, not the list.
+        for list in ["initContainerStatuses", "containerStatuses"] {
+            for container in status[list]?.array ?? [] {
+                switch container["name"]?.string {
+                case ContainerName.repoCache: snapshot.repoCache = state(container["state"])
+                case ContainerName.trial: snapshot.trial = state(container["state"])
+                case ContainerName.collector: snapshot.collector = state(container["state"])
+                default: break
+                }
+            }
+        }
+        for condition in status["conditions"]?.array ?? [] {
+            switch condition["type"]?.string {
+            case "PodScheduled": snapshot.scheduled = self.condition(condition)
+            case "Ready": snapshot.ready = self.condition(condition)
+            case "DisruptionTarget": snapshot.disruption = self.condition(condition)
+            default: break
+            }
+        }
+        return snapshot
+    }
+
+    private static func state(_ state: JSONValue?) -> State? {
+        guard let state else { return nil }
+        if let ended = state["terminated"] {
+            return .terminated(
+                Termination(
+                    exitCode: ended["exitCode"]?.int ?? -1, signal: ended["signal"]?.int, reason: ended["reason"]?.string ?? "",
+                    message: ended["message"]?.string ?? "", startedAt: time(ended["startedAt"]),
+                    finishedAt: time(ended["finishedAt"])))
+        }
+        if let running = state["running"] { return .running(startedAt: time(running["startedAt"])) }
+        if let waiting = state["waiting"] {
+            return .waiting(reason: waiting["reason"]?.string ?? "", message: waiting["message"]?.string ?? "")
+        }
+        return nil
+    }
+
+    private static func condition(_ condition: JSONValue) -> PodCondition {
+        PodCondition(
+            isTrue: condition["status"]?.string == "True", reason: condition["reason"]?.string,
+            message: condition["message"]?.string, since: time(condition["lastTransitionTime"]))
+    }
+
+    private static func time(_ value: JSONValue?) -> Timestamp? {
+        value?.string.flatMap(Timestamp.init(rfc3339:))
+    }
+}

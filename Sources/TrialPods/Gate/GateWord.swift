@@ -1,0 +1,75 @@
+import Base
+import EvalModel
+
+/// What the runner says on the gate, one line each.
+///
+/// In shared mode the agent has the runner's rights and could say any of this; nothing here is trusted beyond what the
+/// design grants to shared mode, and everything is bounded.
+enum GateWord: Sendable, Hashable {
+    case phase(TrialPhase, at: Int64)
+    case done(TrialPhase, at: Int64, exit: Int, timedOut: Bool)
+    case setupFailed(String)
+    case agentEnd(verify: Bool)
+    case end(stopped: Bool)
+
+    init?(line: String) {
+        let parts = line.split(separator: " ", maxSplits: 4).map(String.init)
+        switch parts.first {
+        case "phase" where parts.count == 3:
+            guard let phase = Self.phase(parts[1]), let at = Self.milliseconds(parts[2]) else { return nil }
+            self = .phase(phase, at: at)
+        case "done" where parts.count == 5:
+            guard let phase = Self.phase(parts[1]), let at = Self.milliseconds(parts[2]), let exit = Int(parts[3]),
+                (0...255).contains(exit)
+            else { return nil }
+            self = .done(phase, at: at, exit: exit, timedOut: parts[4] == "1")
+        case "setup-failed":
+            self = .setupFailed(String(line.dropFirst("setup-failed ".count).prefix(500)).replacingControls)
+        case "agent-end":
+            guard let payload = Self.payload(line) else { return nil }
+            self = .agentEnd(verify: payload["verify"]?.bool == true && payload["outcome"]?.string == "ok")
+        case "end":
+            guard let payload = Self.payload(line) else { return nil }
+            self = .end(stopped: payload["stopped"]?.bool == true)
+        default:
+            return nil
+        }
+    }
+
+    private static func phase(_ name: String) -> TrialPhase? {
+        guard let phase = TrialPhase(rawValue: name), phase != .collect, phase != .teardown else { return nil }
+        return phase
+    }
+
+    /// Bounded so that no arithmetic on times can overflow.
+    private static func milliseconds(_ text: String) -> Int64? {
+        guard let value = Int64(text), (0...(1 << 50)).contains(value) else { return nil }
+        return value
+    }
+
+    private static func payload(_ line: String) -> JSONValue? {
+        guard let space = line.firstIndex(of: " ") else { return nil }
+        return try? JSONValue(parsing: String(line[line.index(after: space)...]))
+    }
+}
+
+/// Cuts the gate's bytes into words. Lines that are no word, and lines longer than a pipe writes at once, are dropped.
+struct GateReader: Sendable {
+    private var line: [UInt8] = []
+    private var overlong = false
+    private static let maximumLine = 4096
+
+    mutating func feed(_ bytes: some Sequence<UInt8>) -> [GateWord] {
+        var words: [GateWord] = []
+        for byte in bytes {
+            guard byte == UInt8(ascii: "\n") else {
+                if line.count < Self.maximumLine { line.append(byte) } else { overlong = true }
+                continue
+            }
+            if !overlong, let word = GateWord(line: String(decoding: line, as: UTF8.self)) { words.append(word) }
+            line.removeAll(keepingCapacity: true)
+            overlong = false
+        }
+        return words
+    }
+}

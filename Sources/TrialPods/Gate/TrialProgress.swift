@@ -1,0 +1,117 @@
+import EvalModel
+
+/// What is known of a trial from the gate's words: a state that words move, and the error it stands for at the end.
+struct TrialProgress: Sendable, Hashable {
+    /// What the collector has to do about a word.
+    enum Action: Sendable, Hashable {
+        case none
+        /// The agent is done and verification is wanted.
+        case releaseTests
+    }
+
+    private(set) var lastPhase: TrialPhase?
+    private(set) var timings: [TrialPhase: TrialReport.Timing] = [:]
+    private(set) var exits: [TrialPhase: Int] = [:]
+    private(set) var timedOut: Set<TrialPhase> = []
+    private(set) var setupFailure: String?
+    private(set) var agentEnded = false
+    private(set) var ended = false
+    /// The runner was told to stop.
+    private(set) var stopped = false
+    /// Why the tests were not released though they should have been.
+    var releaseFailure: String?
+
+    mutating func apply(_ word: GateWord) -> Action {
+        guard !ended else { return .none }
+        switch word {
+        case .phase(let phase, let at):
+            guard timings[phase] == nil, Self.order(phase) >= lastPhase.map(Self.order) ?? 0 else { return .none }
+            lastPhase = phase
+            timings[phase] = TrialReport.Timing(start: at)
+        case .done(let phase, let at, let exit, let late):
+            guard phase == lastPhase, let begun = timings[phase], begun.end == nil else { return .none }
+            timings[phase]?.end = max(begun.start, at)
+            if phase != .setup { exits[phase] = exit }
+            if late { timedOut.insert(phase) }
+        case .setupFailed(let text):
+            setupFailure = text
+        case .agentEnd(let verify):
+            guard !agentEnded else { return .none }
+            agentEnded = true
+            return verify ? .releaseTests : .none
+        case .end(let wasStopped):
+            ended = true
+            stopped = wasStopped
+        }
+        return .none
+    }
+
+    private static func order(_ phase: TrialPhase) -> Int { TrialPhase.allCases.firstIndex(of: phase) ?? 0 }
+
+    /// The error of a trial whose agent phase did not end well, or that died; nil when only the reward can tell.
+    ///
+    /// - Parameter verify: whether verification was wanted.
+    func failure(verify: Bool) -> TrialError? {
+        if let setupFailure { return TrialError(.environmentStartFailed, setupFailure) }
+        if let error = agentFailure { return error }
+        if !ended {
+            return TrialOutcome.death(in: verifyBegun ? .verify : lastPhase, because: "the trial container ended before its time")
+        }
+        guard verify else { return nil }
+        if timedOut.contains(.verify) {
+            return TrialError(.verifierTimeout, "tests/test.sh did not end within its limit\(Self.after(timings[.verify]))")
+        }
+        if exits[.verify] == nil {
+            if let releaseFailure { return TrialError(.internalError, "the tests could not be released: \(releaseFailure)") }
+            return TrialError(.verifierFailed, "the trial ended without running tests/test.sh")
+        }
+        return nil
+    }
+
+    private var verifyBegun: Bool { agentEnded && agentFailure == nil }
+
+    private var agentFailure: TrialError? {
+        if timedOut.contains(.install) {
+            return TrialError(.agentInstallTimeout, "install did not end within its limit\(Self.after(timings[.install]))")
+        }
+        if let exit = exits[.install], exit != 0 {
+            return TrialError(.agentInstallFailed, "install exited with \(exit)\(Self.meaning(exit))")
+        }
+        if timedOut.contains(.execute) {
+            return TrialError(.agentExecutionTimeout, "execute did not end within its limit\(Self.after(timings[.execute]))")
+        }
+        if let exit = exits[.execute], exit != 0 {
+            return TrialError(.agentExecutionFailed, "execute exited with \(exit)\(Self.meaning(exit))")
+        }
+        return nil
+    }
+
+    private static func after(_ timing: TrialReport.Timing?) -> String {
+        guard let timing, let end = timing.end else { return "" }
+        let tenths = (end - timing.start) / 100
+        return " (stopped after \(tenths / 10).\(tenths % 10) s)"
+    }
+
+    private static func meaning(_ exit: Int) -> String {
+        switch exit {
+        case 126: " (a program cannot be executed)"
+        case 127: " (a program was not found)"
+        case 137: " (killed, perhaps by the memory limit)"
+        default: ""
+        }
+    }
+}
+
+extension TrialOutcome {
+    /// The error of a trial that died in a phase: after the agent began, dying is an outcome.
+    static func death(in phase: TrialPhase?, because reason: String) -> TrialError {
+        let (type, place): (TrialErrorType, String) =
+            switch phase {
+            case .install: (.agentInstallFailed, "during install")
+            case .execute: (.agentExecutionFailed, "during execute")
+            case .verify, .collect, .teardown: (.verifierFailed, "during verify")
+            case .setup, nil: (.environmentStartFailed, "before the agent began")
+            }
+        return TrialError(type, "\(reason), \(place)")
+    }
+}

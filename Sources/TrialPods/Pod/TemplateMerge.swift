@@ -1,0 +1,46 @@
+import AssayAPI
+import Base
+
+/// Lays a pod template over a pod. Later templates win; what makes a pod a trial pod is never overridden.
+enum TemplateMerge {
+    static func apply(_ template: PodTemplate, metadata: inout JSONValue, spec: inout JSONValue) {
+        add(template.labels, to: &metadata, "labels")
+        add(template.annotations, to: &metadata, "annotations")
+        if let name = template.serviceAccountName { spec["serviceAccountName"] = .string(name) }
+        if let name = template.runtimeClassName { spec["runtimeClassName"] = .string(name) }
+        if let name = template.priorityClassName { spec["priorityClassName"] = .string(name) }
+        if let affinity = template.affinity { spec["affinity"] = affinity }
+        if let selector = template.nodeSelector {
+            for (key, value) in selector { spec.set(["nodeSelector", key], to: .string(value)) }
+        }
+        if let tolerations = template.tolerations { append(tolerations, to: &spec, "tolerations") }
+        if let secrets = template.imagePullSecrets {
+            append(secrets.map { ["name": .string($0.name)] }, to: &spec, "imagePullSecrets")
+        }
+        if let resources = template.resources { apply(resources, to: &spec) }
+    }
+
+    /// Labels and annotations of Assay and Kubernetes stay what they are.
+    private static func add(_ values: [String: String]?, to metadata: inout JSONValue, _ field: String) {
+        for (key, value) in values ?? [:] where metadata[field]?[key] == nil {
+            metadata.set([field, key], to: .string(value))
+        }
+    }
+
+    private static func append(_ items: [JSONValue], to spec: inout JSONValue, _ field: String) {
+        var list = spec[field]?.array ?? []
+        for item in items where !list.contains(item) { list.append(item) }
+        spec[field] = .array(list)
+    }
+
+    private static func apply(_ resources: PodTemplate.Resources, to spec: inout JSONValue) {
+        guard var containers = spec["containers"]?.array, !containers.isEmpty else { return }
+        // The trial is the first container.
+        for (field, values) in [("requests", resources.requests), ("limits", resources.limits)] {
+            for (name, quantity) in values ?? [:] {
+                containers[0].set(["resources", field, name], to: .string(quantity.text))
+            }
+        }
+        spec["containers"] = .array(containers)
+    }
+}

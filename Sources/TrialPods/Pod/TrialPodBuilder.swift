@@ -1,0 +1,204 @@
+import AssayAPI
+import Base
+import EvalModel
+
+/// Job, target, task, agent and trial to a Pod. Pure: the same request is the same pod.
+public struct TrialPodBuilder: Sendable {
+    /// Seconds that the kubelet waits after TERM: the runner passes it on, the collector notes how far the trial was.
+    public static let gracePeriodSeconds = 5
+    /// The kernel refuses single environment strings of 128 KiB, and a script travels in one.
+    public static let maximumScriptBytes = 100 * 1024
+
+    public let settings: TrialPodSettings
+
+    public init(_ settings: TrialPodSettings) { self.settings = settings }
+
+    /// The pod for `POST`.
+    ///
+    /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that no pod can express.
+    public func pod(for request: TrialPodRequest) throws(TrialError) -> JSONValue {
+        guard let image = request.image, request.task.refusal(image: image) == nil else {
+            throw request.task.refusal(image: request.image) ?? TrialError(.internalError, "the task has no image")
+        }
+        try check(request)
+        let oracle = request.agent.agent.isOracle
+        let secrets = TrialEnvironment.secrets(of: request.agent)
+        var spec: JSONValue = [
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
+            "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
+            "volumes": .array(volumes(request, oracle: oracle)),
+            "initContainers": [repoCache(request, oracle: oracle)],
+            "containers": [trial(request, image: image, oracle: oracle), collector(request, secrets)],
+        ]
+        if let deadline = deadline(request) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
+        var metadata = metadata(request)
+        for template in [request.target.podTemplate, request.job.spec.environment.podTemplate] {
+            if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
+        }
+        return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec]
+    }
+
+    private func check(_ request: TrialPodRequest) throws(TrialError) {
+        for (name, script) in [("install", request.agent.install), ("execute", request.agent.execute)] {
+            if let script, script.utf8.count > Self.maximumScriptBytes {
+                throw TrialError(
+                    .internalError,
+                    "the \(name) script of agent \"\(request.agent.name)\" has \(script.utf8.count) bytes, more than "
+                        + "\(Self.maximumScriptBytes); keep it in the image or fetch it")
+            }
+        }
+        for variable in request.agent.env where variable.name.hasPrefix(TrialVariables.reservedPrefix) {
+            throw TrialError(
+                .internalError,
+                "agent \"\(request.agent.name)\" sets \(variable.name); names that begin with \(TrialVariables.reservedPrefix) "
+                    + "are Assay's own")
+        }
+    }
+
+    // MARK: Metadata
+
+    private func metadata(_ request: TrialPodRequest) -> JSONValue {
+        let job = request.job.metadata
+        let coordinate = request.coordinate
+        let uid = job.uid ?? ""
+        let labels = TrialPodNames.labels(job: job.name, jobUID: uid, coordinate: coordinate, retry: request.retry)
+        var metadata: JSONValue = [
+            "name": .string(
+                TrialPodNames.name(
+                    job: job.name, jobUID: uid, index: coordinate.index, rerun: coordinate.rerun, retry: request.retry)),
+            "labels": .object(labels.mapValues { .string($0) }),
+            "annotations": [
+                "kubectl.kubernetes.io/default-container": .string(PodSnapshot.ContainerName.trial),
+                "assay.dev/run": .string(coordinate.runID(jobUID: uid).rawValue),
+                "assay.dev/agent": .string(coordinate.agent),
+                "assay.dev/dataset": .string(coordinate.dataset),
+                "assay.dev/task": .string(coordinate.task),
+                "assay.dev/attempt": .string(String(coordinate.attempt)),
+            ],
+            "finalizers": [.string(AssayNames.trialFinalizer)],
+            "ownerReferences": [
+                [
+                    "apiVersion": .string(EvalJob.resource.apiVersion), "kind": .string(EvalJob.resource.kind),
+                    "name": .string(job.name), "uid": .string(uid), "controller": true, "blockOwnerDeletion": true,
+                ]
+            ],
+        ]
+        if let namespace = job.namespace { metadata["namespace"] = .string(namespace) }
+        return metadata
+    }
+
+    /// Beyond the sum of all limits, so that it strikes only where a limit did not; none when the agent has no limit.
+    private func deadline(_ request: TrialPodRequest) -> Int? {
+        let timeouts = request.timeouts
+        guard let agent = timeouts.agentSec else { return nil }
+        let sum = (timeouts.installSec + agent + timeouts.verifierSec).rounded(.up)
+        guard sum.isFinite, sum < 1e9 else { return nil }
+        return Int(sum) + settings.slackSeconds
+    }
+
+    // MARK: Volumes
+
+    private func volumes(_ request: TrialPodRequest, oracle: Bool) -> [JSONValue] {
+        let storage = request.job.spec.environment.overrideStorageMB ?? request.task.environment.storageMB
+        var volumes: [JSONValue] = ["scripts", "staged", "gate", "work"].map { ["name": .string($0), "emptyDir": [:]] }
+        // What the trial writes has a limit of its own: running over it is the trial's outcome.
+        volumes.append(["name": "tests", "emptyDir": ["sizeLimit": .string("\(storage)Mi")]])
+        volumes.append(["name": "logs", "emptyDir": ["sizeLimit": .string("\(min(storage, 4096))Mi")]])
+        if oracle { volumes.append(["name": "solution", "emptyDir": [:]]) }
+        if let secret = request.job.spec.source.secretRef {
+            volumes.append(["name": "credentials", "secret": ["secretName": .string(secret.name)]])
+        }
+        if let path = settings.cacheHostPath {
+            volumes.append(["name": "repo-cache", "hostPath": ["path": .string(path), "type": "Directory"]])
+        }
+        return volumes
+    }
+
+    private func mount(_ volume: String, _ path: String, readOnly: Bool = false) -> JSONValue {
+        var mount: JSONValue = ["name": .string(volume), "mountPath": .string(path)]
+        if readOnly { mount["readOnly"] = true }
+        return mount
+    }
+
+    // MARK: Containers
+
+    /// Root without any capability: root owns what a task's image writes, and nothing more is needed to read it.
+    private static let security: JSONValue = [
+        "runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
+    ]
+
+    private func ours(_ name: String, _ subcommand: String, env: [JSONValue], mounts: [JSONValue]) -> JSONValue {
+        var container: JSONValue = [
+            "name": .string(name), "image": .string(settings.assayImage),
+            "command": ["/usr/local/bin/assay", .string(subcommand)],
+            "env": .array(env), "volumeMounts": .array(mounts), "securityContext": Self.security,
+            "resources": ["requests": ["cpu": "50m", "memory": "64Mi"], "limits": ["memory": "1Gi"]],
+            "terminationMessagePath": .string(TrialPaths().terminationLog), "terminationMessagePolicy": "File",
+        ]
+        if let policy = settings.imagePullPolicy { container["imagePullPolicy"] = .string(policy) }
+        return container
+    }
+
+    private func repoCache(_ request: TrialPodRequest, oracle: Bool) -> JSONValue {
+        let paths = TrialPaths()
+        var mounts = [
+            mount("scripts", paths.scripts), mount("staged", paths.staged), mount("logs", paths.collectedLogs),
+            mount("gate", paths.gate),
+        ]
+        if oracle { mounts.append(mount("solution", paths.deliveredSolution)) }
+        if request.job.spec.source.secretRef != nil { mounts.append(mount("credentials", paths.credentials, readOnly: true)) }
+        if settings.cacheHostPath != nil { mounts.append(mount("repo-cache", paths.cache)) }
+        return ours(
+            PodSnapshot.ContainerName.repoCache, "repo-cache", env: TrialEnvironment.repoCache(request), mounts: mounts)
+    }
+
+    private func trial(_ request: TrialPodRequest, image: String, oracle: Bool) -> JSONValue {
+        let paths = TrialPaths()
+        var mounts = [
+            mount("scripts", paths.scripts, readOnly: true), mount("tests", paths.tests), mount("logs", paths.logs),
+            mount("gate", paths.gate),
+        ]
+        if oracle {
+            mounts.append(mount("solution", paths.oracle, readOnly: true))
+            mounts.append(mount("solution", paths.solution, readOnly: true))
+        }
+        var container: JSONValue = [
+            "name": .string(PodSnapshot.ContainerName.trial), "image": .string(image),
+            // -p: an image's BASH_ENV, or functions in an agent's environment, are for its scripts, not for the runner.
+            "command": ["bash", "-p", .string(paths.runner)],
+            "env": .array(TrialEnvironment.trial(request)), "volumeMounts": .array(mounts),
+            "resources": resources(request),
+        ]
+        if let workdir = request.task.environment.workdir { container["workingDir"] = .string(workdir) }
+        return container
+    }
+
+    private func collector(_ request: TrialPodRequest, _ secrets: [TrialEnvironment.Secret]) -> JSONValue {
+        let paths = TrialPaths()
+        let mounts = [
+            mount("staged", paths.staged, readOnly: true), mount("tests", paths.releasedTests),
+            mount("logs", paths.collectedLogs, readOnly: true), mount("gate", paths.gate), mount("work", paths.work),
+        ]
+        return ours(
+            PodSnapshot.ContainerName.collector, "collect",
+            env: TrialEnvironment.collector(request, settings, secrets), mounts: mounts)
+    }
+
+    /// What the task asks for under the job's overrides: memory is reserved as it is limited, so that a trial's memory
+    /// is its own; CPU is reserved and may be exceeded.
+    private func resources(_ request: TrialPodRequest) -> JSONValue {
+        let overrides = request.job.spec.environment
+        let needs = request.task.environment
+        let memory = "\(overrides.overrideMemoryMB ?? needs.memoryMB)Mi"
+        let storage = "\(overrides.overrideStorageMB ?? needs.storageMB)Mi"
+        let milli = Int(((overrides.overrideCPUs ?? needs.cpus) * 1000).rounded(.up))
+        let cpu = milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m"
+        return [
+            "requests": ["cpu": .string(cpu), "memory": .string(memory)],
+            "limits": ["memory": .string(memory), "ephemeral-storage": .string(storage)],
+        ]
+    }
+}
