@@ -60,6 +60,7 @@ public struct KubeStatus: Sendable, Hashable, Error {
     public var isResourceVersionTooLarge: Bool {
         reason == "Timeout" && causes.contains { $0.reason == "ResourceVersionTooLarge" }
     }
+    /// The object, or the request, is wrong: sending it again changes nothing.
     public var isInvalid: Bool { reason == "Invalid" || reason == "BadRequest" }
     public var isUnauthorized: Bool { reason == "Unauthorized" }
     public var isForbidden: Bool { reason == "Forbidden" }

@@ -110,19 +110,19 @@ import Testing
 
     @Test("catalogue 7: a half-open stream ends by its deadline") func silentStream() async throws {
         let server = try ScriptedServer { _ in .stream([.text("one"), .hang]) }
-        let request = HTTPRequest(url: server.url, timeouts: HTTPTimeouts(idle: 0.3))
+        let request = HTTPRequest(url: server.url, timeouts: HTTPTimeouts(idle: 1))
         var body = try await transport.send(request).body.makeAsyncIterator()
         #expect(try await body.next() == Array("one".utf8))
-        await #expect(throws: HTTPTransportError.timedOut(.idle, host: "127.0.0.1:\(server.port)", seconds: 0.3)) {
+        await #expect(throws: HTTPTransportError.timedOut(.idle, host: "127.0.0.1:\(server.port)", seconds: 1)) {
             try await body.next()
         }
     }
 
     @Test func aStreamThatSpeaksNowAndThenLives() async throws {
         // Longer than the idle time in all, never silent for as long.
-        let pieces = (0..<10).flatMap { [ScriptedResponse.Piece.text("\($0)"), .delay(0.1)] }
+        let pieces = (0..<20).flatMap { [ScriptedResponse.Piece.text("\($0),"), .delay(0.1)] }
         let server = try ScriptedServer { _ in .stream(pieces) }
-        let request = HTTPRequest(url: server.url, timeouts: HTTPTimeouts(idle: 0.8))
-        #expect(try await text(transport.send(request)) == "0123456789")
+        let request = HTTPRequest(url: server.url, timeouts: HTTPTimeouts(idle: 1.5))
+        #expect(try await text(transport.send(request)) == (0..<20).map { "\($0)," }.joined())
     }
 }
