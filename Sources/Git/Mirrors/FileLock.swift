@@ -1,0 +1,44 @@
+import Base
+import Glibc
+
+/// An advisory lock on a file (`flock`): across processes, and across tasks of this one. The kernel lets go of it when
+/// the process dies.
+public final class FileLock: Sendable {
+    private let fd: Locked<Int32>
+
+    private init(_ fd: Int32) { self.fd = Locked(fd) }
+    deinit { release() }
+
+    /// Waits for the lock without blocking a thread. The file is made when it is missing and stays.
+    ///
+    /// - Parameter deadline: seconds to wait; 0 tries once.
+    /// - Throws: `.timeout` when another holds it for longer, `.storage` when the file cannot be opened.
+    public static func acquire(_ path: String, deadline: Double) async throws(GitError) -> FileLock {
+        let fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard fd >= 0 else { throw GitError(.storage, "cannot open the lock \(path): \(String(cString: strerror(errno)))") }
+        let lock = FileLock(fd)
+        let time = SystemTime()
+        let end = time.monotonic() + deadline
+        while flock(fd, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR else {
+                throw GitError(.storage, "cannot lock \(path): \(String(cString: strerror(errno)))")
+            }
+            guard time.monotonic() < end else {
+                throw GitError(.timeout, "another process has held \(path) for more than \(Int(deadline)) s")
+            }
+            do {
+                try await time.sleep(seconds: Double.random(in: 0.01...0.05))
+            } catch {
+                throw GitError(.cancelled, "cancelled while waiting for \(path)")
+            }
+        }
+        return lock
+    }
+
+    public func release() {
+        fd.withLock { fd in
+            if fd >= 0 { close(fd) }
+            fd = -1
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import Base
+
+/// The tree of one commit, listed once: what is where, with links within the repository followed.
+///
+/// A link is followed only inside the tree, by looking up entries: nothing on a file system is touched.
+public final class GitTree: Sendable {
+    public let commit: GitObjectID
+    let git: GitClient
+    let repository: String
+    let remote: GitClient.Remote?
+    /// By path; the root is not among them.
+    private let entries: [String: TreeEntry]
+    private let children: [String: [String]]
+    private let linkTargets: [String: String]
+    private let cache = Locked([GitObjectID: [UInt8]]())
+
+    /// Lists the commit. `remote` is where missing objects come from, in a repository that has not all of them.
+    public static func load(
+        _ commit: GitObjectID, in repository: String, git: GitClient, remote: GitClient.Remote? = nil
+    ) async throws(GitError) -> GitTree {
+        let entries = try await git.listTree(commit, recursive: true, in: repository, remote: remote)
+        let links = entries.filter { $0.kind == .link }
+        let targets = try await git.readBlobs(links.map(\.id), limit: 16 << 20, in: repository, remote: remote)
+        var linkTargets: [String: String] = [:]
+        for (link, target) in zip(links, targets) { linkTargets[link.path] = String(decoding: target, as: UTF8.self) }
+        return GitTree(commit, entries, linkTargets, git: git, repository: repository, remote: remote)
+    }
+
+    private init(
+        _ commit: GitObjectID, _ entries: [TreeEntry], _ linkTargets: [String: String], git: GitClient, repository: String,
+        remote: GitClient.Remote?
+    ) {
+        self.commit = commit
+        self.git = git
+        self.repository = repository
+        self.remote = remote
+        self.linkTargets = linkTargets
+        var byPath: [String: TreeEntry] = [:]
+        var children: [String: [String]] = [:]
+        for entry in entries {
+            byPath[entry.path] = entry
+            let (parent, name) = Self.split(entry.path)
+            children[parent, default: []].append(name)
+        }
+        self.entries = byPath
+        self.children = children
+    }
+
+    private static func split(_ path: String) -> (parent: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return ("", path) }
+        return (String(path[..<slash]), String(path[path.index(after: slash)...]))
+    }
+
+    /// What a path leads to, links followed.
+    public enum Place: Sendable, Hashable {
+        /// The entry; its `path` is where it really lies. The root is a directory with an empty path.
+        case entry(TreeEntry)
+        case root
+        /// Nothing there.
+        case missing
+        /// A link that leads out of the repository (or in circles).
+        case outside
+    }
+
+    /// - Parameter path: relative to the root; `..` and `.` are understood, as links use them.
+    public func resolve(_ path: String) -> Place {
+        var hops = 0
+        return resolve(path.split(separator: "/").map(String.init), from: [], &hops)
+    }
+
+    private func resolve(_ parts: [String], from base: [String], _ hops: inout Int) -> Place {
+        var at = base
+        var rest = parts[...]
+        while let part = rest.popFirst() {
+            if part == "." { continue }
+            if part == ".." {
+                guard !at.isEmpty else { return .outside }
+                at.removeLast()
+                continue
+            }
+            let path = (at + [part]).joined(separator: "/")
+            guard let entry = entries[path] else { return .missing }
+            switch entry.kind {
+            case .directory: at.append(part)
+            case .link:
+                hops += 1
+                guard hops <= 20, let target = linkTargets[path], !target.hasPrefix("/") else { return .outside }
+                rest = target.split(separator: "/").map(String.init)[...] + rest
+            case .file, .executable, .submodule:
+                return rest.isEmpty ? .entry(entry) : .missing
+            }
+        }
+        guard !at.isEmpty else { return .root }
+        return entries[at.joined(separator: "/")].map(Place.entry) ?? .missing
+    }
+
+    /// The target of a link, as written.
+    func target(ofLink path: String) -> String? { linkTargets[path] }
+
+    /// The entry exactly at a path, links not followed.
+    func entry(_ path: String) -> TreeEntry? { entries[path] }
+
+    /// The names directly in a directory (a real path), sorted by bytes.
+    public func names(in path: String) -> [String] { (children[path] ?? []).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
+
+    /// Whether a file or folder is there.
+    public func exists(_ path: String) -> Bool {
+        switch resolve(path) {
+        case .entry(let entry): entry.kind != .submodule
+        case .root: true
+        case .missing, .outside: false
+        }
+    }
+
+    /// The directories directly in `path` that have a file of this name, as paths below the root; links to directories
+    /// count under their own name.
+    public func folders(in path: GitPath, having file: String) -> [String] {
+        let real: String
+        switch resolve(path.text) {
+        case .root: real = ""
+        case .entry(let entry) where entry.kind == .directory: real = entry.path
+        default: return []
+        }
+        return names(in: real).map { path.isRoot ? $0 : "\(path.text)/\($0)" }.filter { exists("\($0)/\(file)") }
+    }
+
+    /// The bytes of a file, nil when there is none.
+    ///
+    /// - Throws: `.tooLarge` beyond `limit`; `.corrupt` when the object is damaged.
+    public func read(_ path: String, limit: Int = 1 << 20) async throws(GitError) -> [UInt8]? {
+        guard case .entry(let entry) = resolve(path), entry.kind == .file || entry.kind == .executable else { return nil }
+        if let known = cache.withLock({ $0[entry.id] }) { return known }
+        do {
+            return try await git.readBlob(entry.id, limit: limit, in: repository, remote: remote)
+        } catch where error.kind == .tooLarge {
+            throw GitError(.tooLarge, "\(quoted(path)) in commit \(commit.short) is larger than \(limit) bytes")
+        }
+    }
+
+    /// Reads many files in one go, for `read` to find.
+    public func prefetch(_ paths: some Sequence<String>, limit: Int = 64 << 20) async throws(GitError) {
+        var wanted: [GitObjectID] = []
+        for path in paths {
+            if case .entry(let entry) = resolve(path), entry.isBlob { wanted.append(entry.id) }
+        }
+        let unique = Array(Set(wanted))
+        let blobs = try await git.readBlobs(unique, limit: limit, in: repository, remote: remote)
+        cache.withLock { cache in
+            for (id, bytes) in zip(unique, blobs) { cache[id] = bytes }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Base
+import Glibc
+
+/// Writes a part of a commit's tree into a directory: files, executables, folders and links; never a `.git`.
+///
+/// A link that stays within the exported part is written as the link it is. One that leads elsewhere in the repository
+/// (tasks that share files) is written as what it leads to, since the rest of the repository is not there. One that leads
+/// out of the repository is written as it is, and followed by nobody here. Submodules are left out.
+public struct TreeExport: Sendable {
+    /// What was left out or cannot be used, for a message.
+    public struct Report: Sendable, Hashable {
+        public var files = 0
+        public var bytes = 0
+        public var submodules: [String] = []
+        public var danglingLinks: [String] = []
+    }
+
+    /// A file or folder to make, relative to the destination.
+    struct Item: Sendable, Hashable {
+        enum Kind: Sendable, Hashable { case directory, file(GitObjectID, executable: Bool), link(String) }
+        var path: [String]
+        var kind: Kind
+    }
+
+    /// More entries than this are a mistake, or a link that multiplies folders.
+    static let maximumEntries = 200_000
+
+    let tree: GitTree
+
+    public init(_ tree: GitTree) { self.tree = tree }
+
+    /// Exports the directory at `path` into `destination`, which is made when missing; nothing in it is overwritten.
+    ///
+    /// - Throws: `.pathNotFound` when there is no such directory, `.corrupt` when objects are damaged, `.storage` when
+    ///   the destination cannot be written.
+    @discardableResult
+    public func export(_ path: GitPath, to destination: String) async throws(GitError) -> Report {
+        var report = Report()
+        let items = try plan(path, &report)
+        let writer: ExportWriter
+        do {
+            try PlainFile.makeDirectories(destination)
+            writer = try ExportWriter(destination)
+            for item in items {
+                switch item.kind {
+                case .directory: try writer.makeDirectory(item.path)
+                case .link(let target): try writer.makeLink(item.path, target)
+                case .file: break
+                }
+            }
+        } catch let failure {
+            throw GitError(.storage, "cannot export \(quoted(path.description)): \(failure)")
+        }
+        let files = items.compactMap { item -> (path: [String], id: GitObjectID, executable: Bool)? in
+            guard case .file(let id, let executable) = item.kind else { return nil }
+            return (item.path, id, executable)
+        }
+        let bytes = Locked(0)
+        try await tree.git.readObjects(files.map(\.id), in: tree.repository, remote: tree.remote) { (index, piece, last) throws(GitError) in
+            do throws(PlainFile.Failure) {
+                try writer.append(piece, to: files[index].path, executable: files[index].executable, last: last)
+            } catch {
+                throw GitError(.storage, "cannot export \(quoted(path.description)): \(error)")
+            }
+            bytes.withLock { $0 += piece.count }
+        }
+        report.files = files.count
+        report.bytes = bytes.withLock { $0 }
+        return report
+    }
+
+    /// What to make, parents first.
+    func plan(_ path: GitPath, _ report: inout Report) throws(GitError) -> [Item] {
+        let real: String
+        switch tree.resolve(path.text) {
+        case .root: real = ""
+        case .entry(let entry) where entry.kind == .directory: real = entry.path
+        case .entry: throw GitError(.pathNotFound, "\(quoted(path.description)) in commit \(tree.commit.short) is a file, not a folder")
+        case .missing, .outside: throw GitError(.pathNotFound, "commit \(tree.commit.short) has no path \(quoted(path.description))")
+        }
+        var items: [Item] = []
+        try add(directory: real, as: [], exported: real, inside: [real], &items, &report)
+        return items
+    }
+
+    private func add(
+        directory: String, as path: [String], exported: String, inside: Set<String>, _ items: inout [Item], _ report: inout Report
+    ) throws(GitError) {
+        for name in tree.names(in: directory) {
+            if let why = GitPath.problem(component: name) {
+                throw GitError(.invalidInput, "commit \(tree.commit.short) has an entry \(quoted(name)) that is not exported: \(why)")
+            }
+            guard items.count < Self.maximumEntries else {
+                throw GitError(.tooLarge, "more than \(Self.maximumEntries) entries below \(quoted(exported)) in commit \(tree.commit.short)")
+            }
+            let source = directory.isEmpty ? name : "\(directory)/\(name)"
+            guard let entry = tree.entry(source) else { continue }
+            try add(entry, as: path + [name], exported: exported, inside: inside, &items, &report)
+        }
+    }
+
+    private func add(
+        _ entry: TreeEntry, as path: [String], exported: String, inside: Set<String>, _ items: inout [Item], _ report: inout Report
+    ) throws(GitError) {
+        switch entry.kind {
+        case .file, .executable:
+            items.append(Item(path: path, kind: .file(entry.id, executable: entry.kind == .executable)))
+        case .directory:
+            items.append(Item(path: path, kind: .directory))
+            try add(directory: entry.path, as: path, exported: exported, inside: inside.union([entry.path]), &items, &report)
+        case .submodule:
+            report.submodules.append(entry.path)
+            items.append(Item(path: path, kind: .directory))
+        case .link:
+            let target = tree.target(ofLink: entry.path) ?? ""
+            guard !target.isEmpty else { return }
+            let asWritten = Item(path: path, kind: .link(target))
+            switch tree.resolve(entry.path) {
+            case .entry(let real) where !isBelow(real.path, exported):
+                // A folder that contains itself by way of a link would never end.
+                guard !inside.contains(real.path) else { return items.append(asWritten) }
+                try add(real, as: path, exported: exported, inside: inside.union([real.path]), &items, &report)
+            case .missing, .outside:
+                report.danglingLinks.append(entry.path)
+                items.append(asWritten)
+            case .root, .entry:
+                items.append(asWritten)
+            }
+        }
+    }
+
+    private func isBelow(_ path: String, _ folder: String) -> Bool { folder.isEmpty || path == folder || path.hasPrefix(folder + "/") }
+}
+
+/// Makes files below one directory, every step of the way by `openat` without following links: a link that the commit
+/// itself brought cannot lead a later file out.
+final class ExportWriter: @unchecked Sendable {  // used by one export at a time, in git's order of output
+    private let root: Int32
+    private let place: String
+    private var file: Int32 = -1
+
+    init(_ destination: String) throws(PlainFile.Failure) {
+        root = open(destination, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        place = destination
+        guard root >= 0 else { throw PlainFile.Failure("open", destination) }
+    }
+
+    deinit {
+        if file >= 0 { close(file) }
+        close(root)
+    }
+
+    func makeDirectory(_ path: [String]) throws(PlainFile.Failure) {
+        try within(path) { parent, name in mkdirat(parent, name, 0o755) == 0 || errno == EEXIST }
+    }
+
+    func makeLink(_ path: [String], _ target: String) throws(PlainFile.Failure) {
+        try within(path) { parent, name in symlinkat(target, parent, name) == 0 }
+    }
+
+    func append(_ piece: ArraySlice<UInt8>, to path: [String], executable: Bool, last: Bool) throws(PlainFile.Failure) {
+        if file < 0 {
+            try within(path) { parent, name in
+                file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0o755 : 0o644)
+                return file >= 0
+            }
+            // Whatever the umask: a task's files are readable by the image's user.
+            fchmod(file, executable ? 0o755 : 0o644)
+        }
+        try PlainFile.writeAll(file, piece, path: "\(place)/\(path.joined(separator: "/"))")
+        if last {
+            close(file)
+            file = -1
+        }
+    }
+
+    /// Calls `body` with the parent directory's descriptor and the name in it.
+    private func within(_ path: [String], _ body: (Int32, String) -> Bool) throws(PlainFile.Failure) {
+        var parent = root
+        defer { if parent != root { close(parent) } }
+        for part in path.dropLast() {
+            let next = openat(parent, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard next >= 0 else { throw PlainFile.Failure("open", "\(place)/\(path.joined(separator: "/"))") }
+            if parent != root { close(parent) }
+            parent = next
+        }
+        guard let name = path.last, body(parent, name) else {
+            throw PlainFile.Failure("create", "\(place)/\(path.joined(separator: "/"))")
+        }
+    }
+}
