@@ -14,7 +14,8 @@ public struct HTTPResponse: Sendable {
 /// The bytes of a body, in the chunks in which they arrive.
 ///
 /// One reader at a time; what one iterator has taken, the next does not see. A reader that is slower than the network
-/// stops the network: a bounded amount is buffered. Dropping the body (every copy of it), or cancelling the task that reads it, aborts the transfer.
+/// stops the network: a bounded amount is buffered. Dropping the body (every copy of it), or cancelling the task that reads
+/// it, aborts the transfer.
 public struct HTTPBody: AsyncSequence, Sendable {
     public typealias Element = [UInt8]
     public typealias Failure = HTTPTransportError

@@ -1,6 +1,4 @@
 import Base
-import HTTPTransport
-import KubeCore
 
 /// What a request is signed with.
 struct Signature: Sendable, Hashable {
@@ -68,7 +66,10 @@ actor Authenticator {
             throw .credentials(
                 "no token for the API server: \(path): \(problem); it is read again with the next request")
         }
-        if text?.isEmpty ?? true { log.warning("token file not usable, the old token is kept", ["path": .string(path), "problem": .string(problem)]) }
+        if text?.isEmpty ?? true {
+            log.warning(
+                "token file not usable, the old token is kept", ["path": .string(path), "problem": .string(problem)])
+        }
         return token
     }
 

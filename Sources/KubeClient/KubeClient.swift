@@ -6,8 +6,8 @@ import KubeCore
 ///
 /// Guarantees
 /// - Every answer that is not a success is a ``KubeError/status(_:)``, whether or not its body is a `Status`.
-/// - A refusal that says when to come back (429, or 5xx for idempotent requests, with `Retry-After`) is waited for, up to ten times. A 401 is
-///   answered once with a fresh credential, when there is one.
+/// - A refusal that says when to come back (429, or 5xx for idempotent requests, with `Retry-After`) is waited for, up to
+///   ten times. A 401 is answered once with a fresh credential, when there is one.
 /// - Credentials go to the configured server only, and stand in no error.
 /// - Cancelling the task closes the request's connection.
 ///

@@ -1,6 +1,3 @@
-import Base
-import KubeCore
-
 /// A token bucket. Those who find it empty are given the moment of their token, in order.
 struct TokenBucket: Sendable {
     private let perSecond: Double

@@ -1,5 +1,3 @@
-import KubeCore
-
 /// Whether a refused request is sent again, and when: the rule of client-go's `rest/with_retry.go`. Only when the server says how long
 /// to wait, and at most ten times.
 enum RetryRule {
