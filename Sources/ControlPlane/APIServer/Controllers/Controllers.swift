@@ -19,6 +19,9 @@ final class Controllers: Sendable {
         var isEmpty: Bool { namespaces.isEmpty && definitions.isEmpty && owners.isEmpty && objects.isEmpty }
     }
 
+    /// How often old events are looked for.
+    private static let sweepSeconds = 300.0
+
     private let core: APICore
     private let collector: GarbageCollector
     private let condition = NSCondition()
@@ -79,7 +82,12 @@ final class Controllers: Sendable {
     }
 
     private func run() {
+        var swept = core.time.monotonic()
         while let work = next() {
+            if core.time.monotonic() - swept > Self.sweepSeconds {
+                swept = core.time.monotonic()
+                expireEvents()
+            }
             for name in work.definitions { cleanDefinition(name) }
             for name in work.namespaces { emptyNamespace(name) }
             for reference in work.objects { collector.finish(reference) }
@@ -88,6 +96,7 @@ final class Controllers: Sendable {
         done.signal()
     }
 
+    /// Waits for work; nil when the server stops.
     private func next() -> Pending? {
         condition.lock()
         defer { condition.unlock() }
@@ -104,7 +113,21 @@ final class Controllers: Sendable {
                 return pending
             }
             if let work { return work.isStopped ? nil : work }
-            condition.wait()
+            guard condition.wait(until: Date(timeIntervalSinceNow: Self.sweepSeconds)) else { return Pending() }
+        }
+    }
+
+    // MARK: Events
+
+    /// Events older than an hour go, as from a real server.
+    private func expireEvents() {
+        guard let kind = core.registry.kind(of: .events) else { return }
+        let limit = core.now.adding(seconds: -3600)
+        for event in core.store.references(in: .events) {
+            let value = event.value
+            let times = [value["lastTimestamp"], value["eventTime"], value.at("metadata", "creationTimestamp")]
+            guard let last = times.compactMap({ $0?.string.flatMap(Timestamp.init(rfc3339:)) }).max(), last < limit else { continue }
+            _ = try? core.remove(kind, event.key, DeletionOptions())
         }
     }
 
@@ -169,7 +192,10 @@ final class Controllers: Sendable {
         else { return }
         let resource = ResourceID(qualified: name)
         pending.withLock { $0.waitingDefinitions[resource] = name }
-        // No version may be served any more; its objects go all the same.
+        if core.registry.kind(of: resource) == nil {
+            // No version is served any more; its objects go all the same.
+            for object in core.store.references(in: resource) { _ = try? core.store.delete(resource, object) }
+        }
         let remaining = deleteAll(resource, namespace: nil)
         guard remaining == 0 else { return }
         _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in

@@ -8,6 +8,8 @@ final class APICore: Sendable {
     let logProvider = Locked<(any PodLogProvider)?>(nil)
     let discovery: DiscoveryDocuments
     let time: any TimeSource
+    /// Held while the stored definitions are read and taken over, so that an older reading never replaces a newer one.
+    private let refreshing = Locked(())
 
     init(store: ObjectStore, token: String?, time: any TimeSource = SystemTime()) {
         self.store = store
@@ -21,8 +23,11 @@ final class APICore: Sendable {
 
     /// Serves what the stored definitions say.
     func refreshDefinitions() {
-        let before = registry.all.filter(\.isCustom)
-        registry.setDefinitions(store.references(in: .customResourceDefinitions).sorted { $0.key < $1.key })
+        let before = refreshing.withLock { _ in
+            let before = registry.all.filter(\.isCustom)
+            registry.setDefinitions(store.references(in: .customResourceDefinitions).sorted { $0.key < $1.key })
+            return before
+        }
         for kind in before where registry.kind(of: kind.id) == nil { store.wakeWatchers(of: kind.id) }
     }
 

@@ -56,9 +56,6 @@ extension APICore {
                 return try answer(request, written, complaints: mutation.complaints)
             } catch let refusal as StoreRefusal {
                 if refusal == .missing { throw request.kind.notFound(name) }
-                if mutation.value.at("metadata", "resourceVersion")?.string != old.at("metadata", "resourceVersion")?.string {
-                    throw request.kind.conflict(name)
-                }
                 // A PUT names the version that it read: now that is stale.
                 if request.http.method == "PUT", mutation.value.at("metadata", "resourceVersion") != nil { throw request.kind.conflict(name) }
             } catch let failure as APIFailure {

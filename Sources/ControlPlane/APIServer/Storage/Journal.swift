@@ -6,15 +6,15 @@ import Glibc
 ///
 /// Guarantees: a revision that `wait` confirmed survives the death of the process and of the machine. A full disk delays changes and
 /// loses none: they stay pending and are written when there is room.
-final class Journal: @unchecked Sendable {  // everything mutable is behind `condition`; `file` and `written` belong to the writer thread
+final class Journal: @unchecked Sendable {  // everything mutable is behind `condition`; `file`, `written` and `foldAt` belong to the writer thread
     /// Everything there is, at one revision.
     struct Capture: Sendable {
         var revision: UInt64
         var objects: [(resource: ResourceID, objects: [StoredObject])]
     }
 
-    /// A journal of this many bytes is folded into a snapshot.
-    private static let foldAt = 32 << 20
+    /// A journal of this many bytes is folded into a snapshot; of more, when the snapshot itself is large.
+    private static let smallestFold = 32 << 20
 
     private let files: JournalFiles
     private let lockFile: Int32
@@ -29,6 +29,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
 
     private var file: Int32
     private var written: Int
+    private var foldAt = Journal.smallestFold
 
     private init(files: JournalFiles, lockFile: Int32, file: Int32, written: Int, revision: UInt64) {
         self.files = files
@@ -125,7 +126,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         while let (bytes, revision) = nextBatch() {
             guard persist(bytes) else { break }
             confirm(revision, onDurable)
-            if written > Self.foldAt { fold(capture: capture, onDurable: onDurable) }
+            if written > foldAt { fold(capture: capture, onDurable: onDurable) }
         }
         Glibc.close(file)
         condition.lock()
@@ -207,6 +208,8 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         Glibc.close(file)
         file = next
         written = JournalFiles.headLength
+        let size = captured.objects.reduce(0) { $0 + $1.objects.reduce(0) { $0 + $1.body.count } }
+        foldAt = max(Self.smallestFold, 2 * size)
         condition.lock()
         isFolding = true
         condition.unlock()
