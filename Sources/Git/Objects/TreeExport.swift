@@ -13,6 +13,7 @@ public struct TreeExport: Sendable {
         public var bytes = 0
         public var submodules: [String] = []
         public var danglingLinks: [String] = []
+        public init() {}
     }
 
     /// A file or folder to make, relative to the destination.

@@ -1,0 +1,141 @@
+import Base
+import EvalModel
+import Git
+import Glibc
+
+/// What the `repo-cache` init container of a trial pod does: brings the task at its commit, and lays out the volumes.
+///
+/// Reads `ASSAY_PLAN` (a `DeliveryPlan`), `ASSAY_RUNNER`, `ASSAY_INSTALL` and `ASSAY_EXECUTE`. Everything lies below
+/// `ASSAY_ROOT` (`/assay`). When it fails, the termination message (`ASSAY_TERMINATION_LOG`, `/dev/termination-log`) is
+/// `{"error":{"type":...,"message":...}}`. Running it again on the same volumes gives the same result: a kubelet may.
+public struct RepoCacheCommand: Sendable {
+    let environment: [String: String]
+    let layout: PodLayout
+    let git: GitClient
+    let time: any TimeSource
+
+    init(environment: [String: String], git: GitClient = GitClient(), time: any TimeSource = SystemTime()) {
+        self.environment = environment
+        self.git = git
+        self.time = time
+        layout = PodLayout(root: environment["ASSAY_ROOT"] ?? "/assay")
+    }
+
+    /// - Returns: the exit status of the container: 0, or 1 when the trial cannot start.
+    public static func run(environment: [String: String]) async -> Int32 {
+        await RepoCacheCommand(environment: environment).run()
+    }
+
+    func run() async -> Int32 {
+        let log = Log("repo-cache")
+        do {
+            let delivered = try await deliver()
+            report(["delivered": delivered])
+            log.info("the task is in place", ["delivery": delivered])
+            return 0
+        } catch {
+            let failure = Self.trialError(error)
+            log.error(failure.message, ["type": .string(failure.type.rawValue)])
+            report(["error": ["type": .string(failure.type.rawValue), "message": .string(Self.cut(failure.message))]])
+            return 1
+        }
+    }
+
+    /// Does everything; returns what is worth knowing about it.
+    func deliver() async throws -> JSONValue {
+        let started = time.monotonic()
+        let plan = try readPlan()
+        try layout.prepare()
+        let scratch = try Scratch(candidates: [environment["ASSAY_SCRATCH"], environment["TMPDIR"], "/tmp", layout.staged])
+        defer { scratch.remove() }
+
+        let task = try TaskAtCommit(plan)
+        let fetcher = TaskFetcher(plan: plan, task: task, layout: layout, scratch: scratch.path, git: git, time: time)
+        let (tree, origin) = try await fetcher.tree()
+        let report = try await TaskDelivery(plan: plan, task: task, tree: tree, layout: layout).deliver()
+        try layout.writeScripts(environment)
+        return [
+            "commit": .string(task.commit.hex), "from": .string(origin), "files": JSONValue(report.files), "bytes": JSONValue(report.bytes),
+            "milliseconds": JSONValue(Int((time.monotonic() - started) * 1000)),
+        ]
+    }
+
+    private func readPlan() throws(TrialError) -> DeliveryPlan {
+        guard let text = environment["ASSAY_PLAN"] else { throw TrialError(.internalError, "ASSAY_PLAN is not set") }
+        let plan: DeliveryPlan
+        do {
+            plan = try JSONValueDecoder().decode(DeliveryPlan.self, from: JSONValue(parsing: text))
+        } catch {
+            throw TrialError(.internalError, "ASSAY_PLAN cannot be read: \(error)")
+        }
+        guard plan.version == DeliveryPlan.currentVersion else {
+            throw TrialError(.internalError, "ASSAY_PLAN has version \(plan.version); this image understands \(DeliveryPlan.currentVersion)")
+        }
+        guard plan.overlays.isEmpty else { throw TrialError(.sourceSyncFailed, "overlays are not delivered by this version") }
+        guard plan.fixtures == nil else { throw TrialError(.sourceSyncFailed, "fixtures are not delivered by this version") }
+        return plan
+    }
+
+    private func report(_ message: JSONValue) {
+        let path = environment["ASSAY_TERMINATION_LOG"] ?? "/dev/termination-log"
+        let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard fd >= 0 else { return }
+        defer { close(fd) }
+        try? PlainFile.writeAll(fd, message.serialized(), path: path)
+    }
+
+    static func trialError(_ error: any Error) -> TrialError {
+        switch error {
+        case let error as TrialError: error
+        case let error as SourceError: error.trialError
+        case let error as GitError: SourceError(error).trialError
+        case let error as PlainFile.Failure: TrialError(error.isFull ? .environmentResourceAllocationFailed : .internalError, "\(error)")
+        case is CancellationError: TrialError(.cancelled, "stopped before the task was in place")
+        default: TrialError(.internalError, "\(error)")
+        }
+    }
+
+    /// A termination message has 4096 bytes; JSON escapes may double what is not plain text.
+    private static func cut(_ message: String) -> String {
+        message.utf8.count <= 1500 ? message : String(message.prefix(700)) + " [...] " + String(message.suffix(300))
+    }
+}
+
+/// The task of a plan: which repository, commit and path.
+struct TaskAtCommit: Sendable {
+    let url: GitURL
+    let commit: GitObjectID
+    let path: GitPath
+
+    init(_ plan: DeliveryPlan) throws {
+        let repo = plan.taskRepo?.repo ?? plan.source.repo
+        // The operator has checked the address against its flags; `local` is how it says that files are allowed.
+        url = try GitURL(parsing: repo, allowing: plan.source.local ? [.local, .loopbackHTTP] : .loopbackHTTP)
+        let text = plan.taskRepo?.commit ?? plan.source.commit
+        guard let commit = GitObjectID(text) else {
+            throw TrialError(.internalError, "the plan's commit is not a full commit id")
+        }
+        self.commit = commit
+        path = try GitPath(parsing: plan.taskPath)
+    }
+}
+
+/// A directory for a moment, in the first place that can be written.
+struct Scratch: Sendable {
+    let path: String
+
+    init(candidates: [String?]) throws(PlainFile.Failure) {
+        var last = PlainFile.Failure("make a scratch directory in", "", ENOENT)
+        for candidate in candidates.compactMap({ $0 }) where candidate.hasPrefix("/") {
+            let path = "\(candidate)/.assay-scratch-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+            if mkdir(path, 0o700) == 0 {
+                self.path = path
+                return
+            }
+            last = PlainFile.Failure("make a scratch directory in", candidate)
+        }
+        throw last
+    }
+
+    func remove() { PlainFile.removeTree(path) }
+}

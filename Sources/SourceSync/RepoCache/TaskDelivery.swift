@@ -1,0 +1,39 @@
+import EvalFormats
+import EvalModel
+import Git
+
+/// Checks that the task is one, and exports what the trial needs of it: instruction, tests, and the solution for the oracle.
+struct TaskDelivery: Sendable {
+    let plan: DeliveryPlan
+    let task: TaskAtCommit
+    let tree: GitTree
+    let layout: PodLayout
+
+    func deliver() async throws -> TreeExport.Report {
+        let folder = GitTreeFolder(tree, path: task.path)
+        let name = task.path.last ?? task.url.name
+        guard folder.exists("") else {
+            throw TrialError(
+                .taskNotFound, "commit \(task.commit.short) of \(task.url) has no folder \"\(task.path)\"; check the dataset's path and the ref")
+        }
+        _ = try await TaskReader.load(name: name, from: folder, needsSolution: plan.solution)
+
+        if let instruction = try await folder.read("instruction.md") {
+            try PlainFile.replace("\(layout.scripts)/instruction.md", with: instruction, durable: false)
+        }
+        let export = TreeExport(tree)
+        var total = TreeExport.Report()
+        func add(_ report: TreeExport.Report) {
+            total.files += report.files
+            total.bytes += report.bytes
+        }
+        if folder.exists("tests") {
+            add(try await export.export(task.path.appending("tests"), to: "\(layout.staged)/tests"))
+        }
+        if plan.solution, folder.exists("solution") {
+            layout.empty(layout.solution)
+            add(try await export.export(task.path.appending("solution"), to: layout.solution))
+        }
+        return total
+    }
+}

@@ -1,0 +1,67 @@
+import Base
+import EvalModel
+import Git
+import Glibc
+
+/// Gets the commit of a task: from the node's cache when it has it, else by a minimal fetch.
+struct TaskFetcher: Sendable {
+    let plan: DeliveryPlan
+    let task: TaskAtCommit
+    let layout: PodLayout
+    let scratch: String
+    let git: GitClient
+    let time: any TimeSource
+
+    /// Tries again twice when the failure may pass: a pod that fails costs more than a second.
+    func tree() async throws -> (tree: GitTree, origin: String) {
+        var delay = 1.0
+        for _ in 0..<2 {
+            do {
+                return try await tryOnce()
+            } catch let error as GitError where error.kind == .unreachable || error.kind == .timeout {
+                Log("repo-cache").warning("\(error.message); trying again in \(Int(delay)) s")
+                try await time.sleep(seconds: delay)
+                delay *= 3
+            }
+        }
+        return try await tryOnce()
+    }
+
+    private func tryOnce() async throws -> (tree: GitTree, origin: String) {
+        let credentials = try GitCredentials.mounted(at: layout.credentials, for: task.url, directory: "\(scratch)/credentials")
+        let remote = GitClient.Remote(task.url, credentials: credentials)
+        if let cache = plan.cacheDir ?? (PlainFile.isDirectory(layout.cache) ? layout.cache : nil) {
+            let mirrors = MirrorStore(directory: cache, git: git)
+            if let tree = try await cached(mirrors, remote) { return (tree, "cache") }
+            if plan.source.local {
+                throw GitError(
+                    .refNotFound, "the cache of this machine has no commit \(task.commit.short) of \(task.url); run the job again to fill it")
+            }
+        } else if plan.source.local, !PlainFile.isDirectory(task.url.path) {
+            throw GitError(.notARepository, "\(task.url) is a path of another machine, and no cache is mounted here")
+        }
+        let repository = "\(scratch)/fetch.git"
+        PlainFile.removeTree(repository)
+        try await git.initialise(repository)
+        try await git.fetchMinimal(task.commit, from: remote, into: repository, paths: [task.path])
+        return (try await GitTree.load(task.commit, in: repository, git: git, remote: remote), "fetch")
+    }
+
+    /// The tree from the cache: as it is, else filled where we may write to it; nil when it cannot serve.
+    private func cached(_ mirrors: MirrorStore, _ remote: GitClient.Remote) async throws(GitError) -> GitTree? {
+        if let path = try await mirrors.existing(remote, having: task.commit) {
+            do {
+                return try await GitTree.load(task.commit, in: path, git: git)
+            } catch where error.kind == .corrupt {
+                guard !plan.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
+                try await mirrors.rebuild(remote)
+            }
+        }
+        guard !plan.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
+        do {
+            return try await GitTree.load(task.commit, in: try await mirrors.ensure(task.commit, from: remote), git: git)
+        } catch where error.kind == .storage || error.kind == .corrupt {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import EvalFormats
+import EvalModel
+import Git
+
+/// A task's folder in a commit, as the readers of task files want it.
+public struct GitTreeFolder: TaskFolder {
+    public let tree: GitTree
+    /// Below the repository's root.
+    public let path: GitPath
+
+    public init(_ tree: GitTree, path: GitPath) {
+        self.tree = tree
+        self.path = path
+    }
+
+    private func full(_ relative: String) -> String { path.isRoot ? relative : relative.isEmpty ? path.text : "\(path.text)/\(relative)" }
+
+    public func exists(_ relative: String) -> Bool { tree.exists(full(relative)) }
+
+    /// - Throws: `GitError`: `.tooLarge` for a file over 1 MiB, `.corrupt` for a damaged object.
+    public func read(_ relative: String) async throws -> [UInt8]? { try await tree.read(full(relative)) }
+}
+
+extension SourceResolver {
+    /// The tasks of a folder of tasks in a commit, sorted, filtered, with their `task.toml` files read in one go.
+    ///
+    /// - Throws: `task_not_found` naming the path, the commit and what is there instead.
+    public func tasks(
+        in tree: GitTree, at path: String, include: [String]? = nil, exclude: [String]? = nil
+    ) async throws(SourceError) -> [TaskReference] {
+        do {
+            let source: SourcePath
+            do { source = try SourcePath(path) } catch { throw SourceError(.taskInvalid, "the dataset's \(error)") }
+            let folder = try GitPath(parsing: source.text)
+            guard tree.exists(folder.text) else { throw missing(folder, in: tree) }
+            var files = tree.folders(in: folder, having: "task.toml").map { "\($0)/task.toml" }
+            let own = folder.isRoot ? "task.toml" : "\(folder.text)/task.toml"
+            if tree.exists(own) { files.append(own) }
+            let tasks = DatasetFolder.tasks(at: source, taskFiles: files, include: include, exclude: exclude)
+            try await tree.prefetch(tasks.map { $0.path.isEmpty ? "task.toml" : "\($0.path)/task.toml" })
+            return tasks
+        } catch let error as GitError {
+            throw SourceError(error)
+        } catch let error as SourceError {
+            throw error
+        } catch {
+            throw SourceError(.internalError, "\(error)")
+        }
+    }
+
+    private func missing(_ path: GitPath, in tree: GitTree) -> SourceError {
+        var parent = path.parent
+        while !parent.isRoot, !tree.exists(parent.text) { parent = parent.parent }
+        let there = tree.names(in: parent.text).prefix(12).joined(separator: ", ")
+        return SourceError(
+            .taskNotFound,
+            "commit \(tree.commit.short) has no folder \"\(path)\"; \(parent.isRoot ? "its root" : "\"\(parent)\"") has: \(there.isEmpty ? "nothing" : there)",
+            git: .pathNotFound)
+    }
+
+    /// A file of a commit, such as registry.json.
+    ///
+    /// - Throws: `task_not_found` when there is none.
+    public func file(_ path: String, in tree: GitTree, limit: Int = 16 << 20) async throws(SourceError) -> [UInt8] {
+        do {
+            let place = try GitPath(parsing: path)
+            guard let bytes = try await tree.read(place.text, limit: limit) else { throw missing(place, in: tree) }
+            return bytes
+        } catch let error as GitError {
+            throw SourceError(error)
+        } catch let error as SourceError {
+            throw error
+        } catch {
+            throw SourceError(.internalError, "\(error)")
+        }
+    }
+}
