@@ -1,0 +1,246 @@
+import Base
+import EvalModel
+
+/// `metadata.json` of one run: what was run, on what, and what came of it. Documented in docs/results.md; a field is
+/// never taken away within a `schemaVersion`.
+public struct RunRecord: Codable, Sendable, Hashable {
+    public static let currentSchema = 1
+
+    public struct Configuration: Codable, Sendable, Hashable {
+        public var timeoutMultiplier: Double
+        public var agentTimeoutSec: Double?
+        public var installTimeoutSec: Double?
+        public var verifierTimeoutSec: Double?
+        public var instructionPath: String
+        public var image: String?
+        public var cpus: Double?
+        public var memoryMB: Int?
+        public var storageMB: Int?
+        /// Names only, never values.
+        public var environment: [String]
+
+        public init(
+            timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
+            instructionPath: String, image: String? = nil, cpus: Double? = nil, memoryMB: Int? = nil, storageMB: Int? = nil,
+            environment: [String] = []
+        ) {
+            self.timeoutMultiplier = timeoutMultiplier
+            self.agentTimeoutSec = agentTimeoutSec
+            self.installTimeoutSec = installTimeoutSec
+            self.verifierTimeoutSec = verifierTimeoutSec
+            self.instructionPath = instructionPath
+            self.image = image
+            self.cpus = cpus
+            self.memoryMB = memoryMB
+            self.storageMB = storageMB
+            self.environment = environment
+        }
+    }
+
+    public struct Overlay: Codable, Sendable, Hashable {
+        public var name: String
+        public var revision: String
+        public init(name: String, revision: String) {
+            self.name = name
+            self.revision = revision
+        }
+    }
+
+    /// What the collector did to the outputs.
+    public struct Outputs: Codable, Sendable, Hashable {
+        public var truncatedFiles: Int
+        public var skippedFiles: Int
+        public var unreadableFiles: Int
+        public var redactions: Int
+        /// Names of variables whose secret was too short to be redacted.
+        public var unredacted: [String]
+
+        public init(truncatedFiles: Int = 0, skippedFiles: Int = 0, unreadableFiles: Int = 0, redactions: Int = 0, unredacted: [String] = []) {
+            self.truncatedFiles = truncatedFiles
+            self.skippedFiles = skippedFiles
+            self.unreadableFiles = unreadableFiles
+            self.redactions = redactions
+            self.unredacted = unredacted
+        }
+    }
+
+    public var schemaVersion: Int
+    /// `run`, or `retry` for a try that infrastructure ended.
+    public var kind: String
+    public var runId: RunID
+    public var jobName: String
+    public var jobUid: String
+    public var namespace: String
+    public var agent: String
+    public var model: String?
+    public var dataset: String
+    public var task: String
+    /// From 1.
+    public var attempt: Int
+    public var rerun: Int
+    public var index: Int
+    /// How many tries infrastructure ended before this one.
+    public var retries: Int
+    /// Every figure the verifier wrote; empty when there is no verdict.
+    public var scores: [String: Double]
+    /// The figure that counts; nil when there is no verdict.
+    public var reward: Double?
+    public var passed: Bool
+    public var outcome: TrialOutcome.Class
+    public var error: TrialError?
+    public var timings: PhaseTimings
+    public var exitCodes: [String: Int]
+    public var cost: Double?
+    public var config: Configuration
+    /// As `org/repo` where the address has such a form, else the address.
+    public var sourceRepo: String
+    public var sourceCommit: String
+    public var sourceRef: String?
+    public var overlays: [Overlay]
+    /// The task's folder in the source.
+    public var evalFile: String
+    public var outputs: Outputs?
+    public var startedAt: Timestamp?
+    /// When the run ended; also the date of its commit.
+    public var timestamp: Timestamp
+
+    public init(
+        kind: String = "run", runId: RunID, jobName: String, jobUid: String, namespace: String, agent: String, model: String?, trial: TrialCoordinate,
+        retries: Int, outcome: TrialOutcome, exitCodes: [String: Int] = [:], config: Configuration, sourceRepo: String, sourceCommit: String,
+        sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?, timestamp: Timestamp
+    ) {
+        schemaVersion = Self.currentSchema
+        self.kind = kind
+        self.runId = runId
+        self.jobName = jobName
+        self.jobUid = jobUid
+        self.namespace = namespace
+        self.agent = agent
+        self.model = model
+        dataset = trial.dataset
+        task = trial.task
+        attempt = trial.attempt
+        rerun = trial.rerun
+        index = trial.index
+        self.retries = retries
+        scores = outcome.reward?.named ?? [:]
+        reward = outcome.reward?.value
+        passed = outcome.isPass
+        self.outcome = outcome.outcomeClass
+        error = outcome.error
+        timings = outcome.timings
+        self.exitCodes = exitCodes
+        cost = outcome.cost
+        self.config = config
+        self.sourceRepo = sourceRepo
+        self.sourceCommit = sourceCommit
+        self.sourceRef = sourceRef
+        self.overlays = overlays
+        self.evalFile = evalFile
+        self.outputs = outputs
+        self.startedAt = startedAt
+        self.timestamp = timestamp
+    }
+
+    /// The outcome as it is counted: what a status needs from a record that an earlier process wrote.
+    public var trialOutcome: TrialOutcome {
+        TrialOutcome(reward: Reward(named: scores), error: error, timings: timings, cost: cost)
+    }
+
+    public var summary: RunSummary {
+        RunSummary(
+            schemaVersion: schemaVersion, kind: kind, runId: runId, jobName: jobName, agent: agent, model: model, dataset: dataset, task: task,
+            attempt: attempt, reward: reward, passed: passed, outcome: outcome.rawValue, error: error?.type.rawValue,
+            seconds: timings.totalSeconds, cost: cost, sourceCommit: sourceCommit, timestamp: timestamp)
+    }
+}
+
+/// `summary.json`: what a listing needs of one run.
+public struct RunSummary: Codable, Sendable, Hashable {
+    public var schemaVersion: Int
+    public var kind: String
+    public var runId: RunID
+    public var jobName: String
+    public var agent: String
+    public var model: String?
+    public var dataset: String
+    public var task: String
+    public var attempt: Int
+    public var reward: Double?
+    public var passed: Bool
+    public var outcome: String
+    public var error: String?
+    public var seconds: Double
+    public var cost: Double?
+    public var sourceCommit: String
+    public var timestamp: Timestamp
+}
+
+/// `metadata.json` of a job: its totals, written when it has ended.
+public struct JobRecord: Codable, Sendable, Hashable {
+    public struct Figures: Codable, Sendable, Hashable {
+        public var completed: Int
+        public var failed: Int
+        public var infrastructure: Int
+        public var skipped: Int
+        public var passes: Int
+        public var passRate: Double?
+        public var meanReward: Double?
+        public var minReward: Double?
+        public var maxReward: Double?
+        public var sumReward: Double
+        public var cost: Double?
+
+        public init(_ a: Aggregate) {
+            completed = a.completed
+            failed = a.failed + a.infrastructure
+            infrastructure = a.infrastructure
+            skipped = a.skipped
+            passes = a.passes
+            passRate = a.passRate
+            meanReward = a.meanReward
+            minReward = a.rewardMin
+            maxReward = a.rewardMax
+            sumReward = a.rewardSum
+            cost = a.cost
+        }
+    }
+
+    public var schemaVersion: Int
+    public var kind: String
+    public var runId: RunID
+    public var jobName: String
+    public var jobUid: String
+    public var namespace: String
+    public var totalTrials: Int
+    public var cancelled: Bool
+    /// Why the job ended early; nil when it ran to its end.
+    public var reason: String?
+    public var totals: Figures
+    public var agents: [String: Figures]
+    public var sourceRepo: String
+    public var sourceCommit: String
+    public var startedAt: Timestamp?
+    public var timestamp: Timestamp
+
+    public init(
+        runId: RunID, jobName: String, jobUid: String, namespace: String, totalTrials: Int, cancelled: Bool, reason: String?,
+        agents: [(name: String, figures: Aggregate)], sourceRepo: String, sourceCommit: String, startedAt: Timestamp?, timestamp: Timestamp
+    ) {
+        schemaVersion = RunRecord.currentSchema
+        kind = "job"
+        self.runId = runId
+        self.jobName = jobName
+        self.jobUid = jobUid
+        self.namespace = namespace
+        self.totalTrials = totalTrials
+        self.cancelled = cancelled
+        self.reason = reason
+        totals = Figures(agents.reduce(into: Aggregate()) { $0.merge($1.figures) })
+        self.agents = Dictionary(agents.map { ($0.name, Figures($0.figures)) }, uniquingKeysWith: { first, _ in first })
+        self.sourceRepo = sourceRepo
+        self.sourceCommit = sourceCommit
+        self.startedAt = startedAt
+        self.timestamp = timestamp
+    }
+}
