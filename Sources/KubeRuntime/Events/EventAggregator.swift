@@ -99,6 +99,8 @@ public struct EventAggregator: Sendable {
 
     public init(settings: Settings = Settings()) { self.settings = settings }
 
+    var rememberedCount: Int { known.count }
+
     public mutating func record(_ note: EventNote, now: Timestamp) -> Action {
         trim()
         guard spend(note.subject, now: now) else { return .drop }

@@ -1,0 +1,256 @@
+import AssayTesting
+import Base
+import KubeClient
+import KubeCore
+import Testing
+
+@testable import KubeRuntime
+
+/// A lease in memory that can be stolen, fail and hang.
+final class MemoryLease: LeaseLock {
+    struct Failure: Error {}
+
+    struct State {
+        var record: LeaseRecord?
+        var version = 0
+        var fails = false
+        var hangs = false
+        var writes = 0
+    }
+
+    let state = Locked(State())
+
+    func read() async throws -> (record: LeaseRecord, version: String)? {
+        try await pause()
+        return state.withLock { state in state.record.map { ($0, String(state.version)) } }
+    }
+
+    func create(_ record: LeaseRecord) async throws {
+        try await pause()
+        try state.withLock { state throws in
+            guard state.record == nil else { throw Failure() }
+            state.set(record)
+        }
+    }
+
+    func write(_ record: LeaseRecord, over version: String) async throws {
+        try await pause()
+        try state.withLock { state throws in
+            guard String(state.version) == version else { throw Failure() }
+            state.set(record)
+        }
+    }
+
+    func steal(by holder: String) { state.withLock { $0.set(LeaseRecord(holder: holder, durationSeconds: 15)) } }
+
+    var holder: String? { state.withLock { $0.record?.holder } }
+
+    private func pause() async throws {
+        let (fails, hangs) = state.withLock { ($0.fails, $0.hangs) }
+        if hangs { try await SystemTime().sleep(seconds: 3600) }
+        if fails { throw Failure() }
+    }
+}
+
+extension MemoryLease.State {
+    fileprivate mutating func set(_ record: LeaseRecord) {
+        self.record = record
+        version += 1
+        writes += 1
+    }
+}
+
+@Suite("Leader election")
+struct LeaderElectionTests {
+    let time = ManualTime()
+    let lease = MemoryLease()
+
+    func election(_ identity: String) -> LeaderElection {
+        LeaderElection(lock: lease, identity: identity, time: time, log: quiet)
+    }
+
+    /// Advances in small steps until a condition holds, so that every waiter gets its turn; false after `seconds`.
+    func pass(upTo seconds: Double, until condition: @Sendable () -> Bool) async -> Bool {
+        var passed = 0.0
+        while passed < seconds {
+            if condition() { return true }
+            time.advance(seconds: 0.25)
+            passed += 0.25
+            // Room for the tasks that woke up.
+            try? await SystemTime().sleep(seconds: 0.002)
+        }
+        return condition()
+    }
+
+    @Test("one leads at a time; a clean end gives the lease to the next at once")
+    func handOver() async {
+        struct State {
+            var active: [String] = []
+            var most = 0
+            var led: [String] = []
+        }
+        let state = Locked(State())
+        let done = [Latch(), Latch()]
+        let names = ["one", "two"]
+        let endings = names.indices.map { number in
+            Task {
+                await election(names[number]).run {
+                    state.withLock { state in
+                        state.active.append(names[number])
+                        state.most = max(state.most, state.active.count)
+                        state.led.append(names[number])
+                    }
+                    try? await done[number].wait()
+                    state.withLock { state in state.active.removeAll { $0 == names[number] } }
+                }
+            }
+        }
+        #expect(await eventually { state.withLock { $0.active.count } == 1 })
+        // A long time passes: the leader renews, the other stands by.
+        _ = await pass(upTo: 40) { false }
+        #expect(state.withLock { $0.led.count } == 1)
+        #expect(lease.state.withLock { $0.writes } > 15)
+        let first = state.withLock { names.firstIndex(of: $0.led[0]) } ?? 0
+        done[first].open()
+        #expect(await endings[first].value == .finished)
+        #expect(await pass(upTo: 3) { state.withLock { $0.led.count } == 2 })
+        done[1 - first].open()
+        #expect(await endings[1 - first].value == .finished)
+        #expect(state.withLock { $0.most } == 1)
+        #expect(lease.holder == "")
+    }
+
+    @Test("catalogue 38: a stolen lease cancels the guarded work, and is not given up in the thief's place")
+    func stolen() async {
+        let log = Locked<[String]>([])
+        let ending = Task {
+            await election("me").run {
+                log.withLock { $0.append("leads") }
+                try? await SystemTime().sleep(seconds: 3600)
+                log.withLock { $0.append("stopped") }
+            }
+        }
+        #expect(await eventually { log.withLock { $0 } == ["leads"] })
+        lease.steal(by: "thief")
+        #expect(await pass(upTo: 3) { log.withLock { $0.count } == 2 })
+        #expect(await ending.value == .lost)
+        #expect(lease.holder == "thief")
+    }
+
+    @Test("without an answer the work stops by the renew deadline, before others may take the lease", arguments: [true, false])
+    func unreachable(_ hangs: Bool) async {
+        let stoppedAt = Locked(0.0)
+        let begin = Locked(0.0)
+        let ending = Task {
+            await election("me").run {
+                begin.withLock { $0 = time.monotonic() }
+                try? await SystemTime().sleep(seconds: 3600)
+                stoppedAt.withLock { $0 = time.monotonic() }
+            }
+        }
+        #expect(await eventually { begin.withLock { $0 } > 0 })
+        lease.state.withLock { state in
+            state.fails = !hangs
+            state.hangs = hangs
+        }
+        #expect(await pass(upTo: 15) { stoppedAt.withLock { $0 } > 0 })
+        let led = stoppedAt.withLock { $0 } - begin.withLock { $0 }
+        #expect(led >= 9 && led < 12)
+        #expect(await ending.value == .lost)
+    }
+
+    @Test("a short outage is survived")
+    func shortOutage() async {
+        let stopped = Locked(false)
+        let ending = Task {
+            await election("me").run {
+                while !Task.isCancelled, self.time.now() < Timestamp(seconds: 1_800_000_060) {
+                    try? await SystemTime().sleep(seconds: 0.001)
+                }
+                stopped.withLock { $0 = true }
+            }
+        }
+        #expect(await eventually { lease.holder == "me" })
+        lease.state.withLock { $0.fails = true }
+        _ = await pass(upTo: 6) { false }
+        lease.state.withLock { $0.fails = false }
+        #expect(await pass(upTo: 80) { stopped.withLock { $0 } })
+        #expect(await ending.value == .finished)
+    }
+
+    @Test("catalogue 39: a wall clock that jumps an hour either way neither loses nor doubles the lease", arguments: [-3600.0, 3600])
+    func clockJump(_ jump: Double) async {
+        struct State {
+            var active = 0
+            var most = 0
+            var begun = 0
+        }
+        let state = Locked(State())
+        let tasks = ["one", "two"].map { name in
+            Task {
+                await election(name).run {
+                    state.withLock { state in
+                        state.active += 1
+                        state.begun += 1
+                        state.most = max(state.most, state.active)
+                    }
+                    try? await SystemTime().sleep(seconds: 3600)
+                    state.withLock { $0.active -= 1 }
+                }
+            }
+        }
+        #expect(await eventually { state.withLock { $0.active } == 1 })
+        time.jumpWallClock(seconds: jump)
+        _ = await pass(upTo: 40) { false }
+        time.jumpWallClock(seconds: -2 * jump)
+        _ = await pass(upTo: 40) { false }
+        #expect(state.withLock { $0.begun } == 1)
+        #expect(state.withLock { $0.most } == 1)
+        for task in tasks { task.cancel() }
+        // The one that stands by sleeps on the manual clock, which a cancellation interrupts.
+        for task in tasks { #expect(await task.value == .cancelled) }
+    }
+
+    @Test("a cancelled leader renews until its work has stopped, and gives the lease up only then")
+    func releaseOrder() async {
+        let gate = Latch()
+        let leads = Latch()
+        let ending = Task {
+            await election("me").run {
+                leads.open()
+                // Work that takes long to stop, and does not heed its cancellation until then.
+                await Task { try? await gate.wait() }.value
+            }
+        }
+        try? await leads.wait()
+        ending.cancel()
+        let before = lease.state.withLock { $0.writes }
+        _ = await pass(upTo: 20) { false }
+        #expect(lease.holder == "me")
+        #expect(lease.state.withLock { $0.writes } >= before + 5)
+        gate.open()
+        #expect(await ending.value == .cancelled)
+        #expect(lease.holder == "")
+    }
+
+    @Test("over the API server: a Lease is created, held, and released")
+    func overHTTP() async throws {
+        let api = try FakeAPI()
+        let client = KubeClient(config: .direct(server: api.url), log: quiet)
+        let key = ObjectKey(namespace: "assay-system", name: "operator")
+        let timing = LeaseTiming(leaseDuration: 15, renewDeadline: 10, retryPeriod: 0.02)
+        let seen = Locked<JSONValue?>(nil)
+        let ending = await LeaderElection(
+            client: client, namespace: key.namespace, name: key.name, identity: "pod-1", timing: timing, log: quiet
+        ).run {
+            _ = await eventually { api.get(.leases, key)?.at("spec", "leaseTransitions") == 0 && api.server.requests.count > 6 }
+            seen.withLock { $0 = api.get(.leases, key) }
+        }
+        #expect(ending == .finished)
+        let held = try #require(seen.withLock { $0 })
+        #expect(held.at("spec", "holderIdentity") == "pod-1")
+        #expect(held.at("spec", "leaseDurationSeconds") == 15)
+        #expect(held.at("spec", "renewTime")?.string?.hasSuffix("Z") == true)
+        #expect(api.get(.leases, key)?.at("spec", "holderIdentity") == "")
+    }
+}
