@@ -36,6 +36,14 @@ struct StoreTests {
         #expect(writer.store.version == "7")
     }
 
+    @Test("an object made anew that cannot be read is a deletion of the old one")
+    func unreadableSuccessor() {
+        writer.replace(with: [WatcherScript.item("a", 1)], version: "5")
+        let key = ObjectKey(namespace: "n", name: "a")
+        writer.upsert(WatchedItem<String>(key: key, uid: "other", version: "6", object: nil), version: "6")
+        #expect(writer.store.get(key) == nil)
+    }
+
     @Test("a late subscriber first gets what is there; a cancelled one gets nothing more")
     func subscription() {
         writer.replace(with: [WatcherScript.item("a", 1)], version: "5")

@@ -287,6 +287,15 @@ struct WatcherTests {
         #expect(!script.writer.store.hasSynced)
     }
 
+    @Test("an event without a version is passed over, and the version stays", arguments: ["", "0"])
+    func eventWithoutVersion(_ version: String) {
+        var script = Script.live()
+        script.line(.present(Script.item("c", version)))
+        script.line(.bookmark(version: version, endsInitialEvents: false))
+        #expect(script.version == "10")
+        #expect(script.pass(script.end())?.resumedVersion == "10")
+    }
+
     @Test("a server that opens and closes at once is not asked in a tight loop")
     func tightLoop() {
         var script = Script.live()

@@ -97,6 +97,27 @@ struct WorkQueueStateTests {
         #expect(drained.take(now: 100) == .finished)
     }
 
+    @Test("a key that is moved to the front again and again costs no memory, and ten thousand held back come in order")
+    func manyTimes() {
+        var queue = WorkQueueState<Int>()
+        for number in 0..<20_000 {
+            queue.add(1, at: 1e6 + Double(number))
+            queue.add(1)
+            _ = queue.take(now: 0)
+            queue.done(1)
+        }
+        #expect(queue.heldTimes <= 66)
+        for number in 0..<10_000 { queue.add(number, at: Double((number * 7919) % 10_000)) }
+        var last = -1.0
+        while case .waitUntil(let due) = queue.take(now: last) {
+            #expect(due > last)
+            last = due
+            guard case .key(let key) = queue.take(now: due) else { break }
+            queue.done(key)
+        }
+        #expect(queue.isIdle)
+    }
+
     @Test("any sequence of operations keeps a key in one place and loses no addition", arguments: 0..<30)
     func randomOperations(_ seed: UInt64) {
         var random = SeededRandom(seed: seed)

@@ -27,6 +27,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     private var head = 0
     private var readySet: Set<Key> = []
     private var delayed: [Key: Double] = [:]
+    private var dueTimes = DueTimes<Key>()
     /// Added while being worked on; the value is the time at which to work on it again.
     private var dirty: [Key: Double] = [:]
     private var processing: Set<Key> = []
@@ -57,9 +58,10 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
             return
         } else if due == -.infinity {
             delayed.removeValue(forKey: key)
+            dropStaleTimes()
             push(key)
         } else {
-            delayed[key] = min(delayed[key] ?? .infinity, due)
+            hold(key, until: due)
         }
     }
 
@@ -94,14 +96,19 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     public mutating func done(_ key: Key) {
         guard processing.remove(key) != nil else { return }
         guard let due = dirty.removeValue(forKey: key) else { return }
-        // A queue that drains still owes the work that was asked for before it was shut down.
-        if due == -.infinity { if shutdown != .now { push(key) } } else if shutdown == nil { delayed[key] = due }
+        if due == -.infinity {
+            // A queue that drains still owes the work that was asked for before it was shut down.
+            if shutdown != .now { push(key) }
+        } else if shutdown == nil {
+            hold(key, until: due)
+        }
     }
 
     /// Takes no more keys.
     public mutating func shutDown(_ how: Shutdown) {
         shutdown = how
         delayed = [:]
+        dueTimes = DueTimes()
         if how == .now {
             ready = []
             head = 0
@@ -110,17 +117,35 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         }
     }
 
+    /// Times remembered, those that no longer count included.
+    var heldTimes: Int { dueTimes.count }
+
     /// The earliest time that some key is held back to.
-    var earliestDelayed: Double? { delayed.values.min() }
+    var earliestDelayed: Double? { dueTimes.earliest }
 
     /// Makes ready what is due.
     mutating func promote(now: Double) {
-        guard !delayed.isEmpty else { return }
-        let due = delayed.filter { $0.value <= now }.sorted { $0.value < $1.value }
-        for (key, _) in due {
+        while let due = dueTimes.earliest, due <= now, let (key, _) = dueTimes.popFirst() {
             delayed.removeValue(forKey: key)
             push(key)
+            dropStaleTimes()
         }
+    }
+
+    private mutating func hold(_ key: Key, until due: Double) {
+        if let known = delayed[key], known <= due { return }
+        delayed[key] = due
+        dueTimes.insert(key, due)
+        // Keys that are moved to the front often would fill the heap with times that no longer count.
+        if dueTimes.count > 2 * delayed.count + 64 {
+            dueTimes = DueTimes()
+            for (key, due) in delayed { dueTimes.insert(key, due) }
+        }
+    }
+
+    /// Times of keys that have been moved since are left in the heap until they come to its top.
+    private mutating func dropStaleTimes() {
+        while let first = dueTimes.first, delayed[first.key] != first.due { _ = dueTimes.popFirst() }
     }
 
     private mutating func push(_ key: Key) {
@@ -138,23 +163,5 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         }
         readySet.remove(key)
         return key
-    }
-}
-
-/// The delay of a key after its failures in a row: 5 ms doubling to 1000 s, as client-go's default.
-public struct KeyBackoff: Sendable, Equatable {
-    public let initialSeconds: Double
-    public let capSeconds: Double
-
-    public init(initialSeconds: Double = 0.005, capSeconds: Double = 1000) {
-        self.initialSeconds = initialSeconds
-        self.capSeconds = capSeconds
-    }
-
-    /// - Parameter count: failures before this one.
-    public func seconds(afterFailures count: Int) -> Double {
-        var delay = initialSeconds
-        for _ in 0..<max(0, min(count, 60)) where delay < capSeconds { delay *= 2 }
-        return min(delay, capSeconds)
     }
 }

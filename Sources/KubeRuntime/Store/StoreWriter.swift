@@ -67,7 +67,11 @@ extension StoreCore.State {
     /// The changes that an item makes; none when it is not newer than what is here.
     mutating func take(_ item: WatchedItem<Object>) -> [StoreChange<Object>] {
         let old = entries[item.key]
-        guard let object = item.object else { return [] }
+        guard let object = item.object else {
+            // What was known of another object of the name says nothing about this one.
+            if let old, old.uid != item.uid { return remove(old) }
+            return []
+        }
         let new = StoreEntry(
             key: item.key, uid: item.uid, version: item.version, isDeleting: item.isDeleting, object: object)
         guard let old else {

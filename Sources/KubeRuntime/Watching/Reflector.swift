@@ -64,7 +64,14 @@ public final class Reflector<Object: Sendable>: Sendable {
     /// Follows the server until the task is cancelled. Call it once.
     public func run() async {
         var call = step { $0.start(now: $1) }
-        while !Task.isCancelled, let next = call {
+        while !Task.isCancelled {
+            guard let next = call else {
+                // The machine always says what comes next; should it not, standing still would be worst.
+                log.error("the watcher stopped: it starts over")
+                do { try await time.sleep(seconds: 1) } catch { return }
+                call = step { $0.start(now: $1) }
+                continue
+            }
             switch next {
             case .wait(let seconds):
                 do { try await time.sleep(seconds: seconds) } catch { return }

@@ -188,6 +188,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         case .bookmark(let moved, _): (version, effect) = (moved, .advance(version: moved))
         case .failure, .broken, .unknown: return Step()
         }
+        guard !version.isEmpty, version != "0" else { return Step([.notice("an event without a version was passed over")]) }
         guard let known = stream.version, VersionOrder.isNewer(version, than: known) else {
             if case .bookmark = line { return Step() }
             return Step([.notice("an event of version \(version) is not newer than \(stream.version ?? "") and was passed over")])
