@@ -10,8 +10,8 @@ struct PodCause {
     /// The error of a pod that has ended without a verdict; `internal_error` when nothing says why.
     func error(_ report: TrialReport?) -> TrialError {
         if let error = known(report) { return error }
-        if let ended = pod.collector?.termination { return silentCollector(ended) }
         if let report { return TrialOutcome.death(in: report.lastPhase, because: "the trial was told to stop") }
+        if let ended = pod.collector?.termination { return silentCollector(ended) }
         return TrialError(
             .internalError, "the pod ended (\(pod.phase)) and its collector left no report; nothing is known of the trial")
     }

@@ -1,0 +1,61 @@
+import AssayAPI
+import Testing
+
+@Suite("Fields that are not supported yet")
+struct UnsupportedFieldTests {
+    struct JobCase: Sendable {
+        var path: String
+        var change: @Sendable (inout EvalJobSpec) -> Void
+    }
+
+    static let jobCases: [JobCase] = [
+        .init(path: "spec.source.fixtures") { $0.source.fixtures = FixturesSpec(manifest: "fixtures.lock") },
+        .init(path: "spec.overlays") { $0.overlays = [LocalReference(name: "o")] },
+        .init(path: "spec.datasets[1].registry.url") {
+            $0.datasets = [DatasetSpec(path: "x"), DatasetSpec(registry: RegistrySpec(url: "https://r.example"))]
+        },
+        .init(path: "spec.environment.forceBuild") { $0.environment.forceBuild = true },
+        .init(path: "spec.environment.network.mode") { $0.environment.network.mode = .noNetwork },
+        .init(path: "spec.environment.network.allowedHosts") { $0.environment.network.allowedHosts = ["a.example"] },
+        .init(path: "spec.verifier.environmentMode") { $0.verifier.environmentMode = .separate },
+    ]
+
+    @Test("are named by their path, with what to do", arguments: jobCases)
+    func jobs(_ it: JobCase) {
+        var spec = EvalJobSpec(source: SourceSpec(repo: "r"))
+        #expect(UnsupportedFields.check(spec).isEmpty)
+        it.change(&spec)
+        let found = UnsupportedFields.check(spec)
+        #expect(found.map(\.path) == [it.path])
+        #expect(found.first?.why.isEmpty == false)
+    }
+
+    @Test("what this version does is supported")
+    func supported() {
+        var spec = EvalJobSpec(source: SourceSpec(repo: "r", ref: "main", secretRef: LocalReference(name: "s")))
+        spec.overlays = []
+        spec.datasets = [
+            DatasetSpec(path: "tasks", include: ["a*"]), DatasetSpec(registry: RegistrySpec(path: "registry.json"), name: "d"),
+            DatasetSpec(tasks: [TaskSpec(name: "t", repo: "other")], name: "inline", rewardRule: .harbor),
+        ]
+        spec.environment = EnvironmentSpec(
+            image: "i", preserveEnv: .onFailure, overrideCPUs: 2, podTemplate: PodTemplate(runtimeClassName: "gvisor"))
+        spec.verifier = VerifierSpec(overrideTimeoutSec: 5, maxTimeoutSec: 6, disable: true, endAgentProcesses: true)
+        spec.ttlSecondsAfterFinished = 60
+        spec.activeDeadlineSeconds = 60
+        #expect(UnsupportedFields.check(spec).isEmpty)
+    }
+
+    @Test("of targets and overlays")
+    func others() {
+        #expect(UnsupportedFields.check(EvalTargetSpec()).isEmpty)
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, image: TargetImageSpec(default: "i"))).isEmpty)
+        let spec = EvalTargetSpec(
+            type: .vm, sync: .continuous, workdir: "/w", host: HostSpec(address: "h"),
+            image: TargetImageSpec(build: BuildSpec()), cost: CostSpec(cpuHour: 1))
+        #expect(
+            UnsupportedFields.check(spec).map(\.path)
+                == ["spec.type", "spec.sync", "spec.workdir", "spec.host", "spec.image.build", "spec.cost"])
+        #expect(UnsupportedFields.check(OverlaySourceSpec(repo: "a/b")).count == 1)
+    }
+}

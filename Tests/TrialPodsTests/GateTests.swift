@@ -1,0 +1,90 @@
+import EvalModel
+import Testing
+
+@testable import TrialPods
+
+@Suite("The gate's words")
+struct GateTests {
+    func progress(_ lines: String...) -> TrialProgress {
+        var reader = GateReader()
+        var progress = TrialProgress()
+        for word in reader.feed(Array((lines.joined(separator: "\n") + "\n").utf8)) { _ = progress.apply(word) }
+        return progress
+    }
+
+    @Test("words come in pieces")
+    func pieces() {
+        var reader = GateReader()
+        var words: [GateWord] = []
+        for byte in Array("phase setup 12\ndone setup 15 0 0\nagent-end {\"outcome\":\"ok\",\"verify\":true}\nend {}\n".utf8) {
+            words += reader.feed([byte])
+        }
+        #expect(
+            words == [
+                .phase(.setup, at: 12), .done(.setup, at: 15, exit: 0, timedOut: false), .agentEnd(verify: true),
+                .end(stopped: false),
+            ])
+    }
+
+    @Test("what is no word is dropped, however long")
+    func noise() {
+        var reader = GateReader()
+        let flood = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
+        #expect(reader.feed(flood + Array("\nphase nowhere 1\nphase setup 99999999999999999999\ndone setup 1 999 0\n".utf8)).isEmpty)
+        #expect(reader.feed(Array("agent-end nonsense\nphase teardown 1\n\u{0}\nend {}\n".utf8)) == [.end(stopped: false)])
+    }
+
+    @Test("time does not run backwards, phases do not come twice, and nothing counts after the end")
+    func order() {
+        let state = progress(
+            "phase setup 100", "done setup 90 0 0", "phase execute 200", "phase install 210", "phase execute 300",
+            "done execute 250 0 0", "done execute 900 7 1", "end {}", "phase verify 400")
+        #expect(state.timings[.setup] == .init(start: 100, end: 100))
+        #expect(state.timings[.execute] == .init(start: 200, end: 250))
+        #expect(state.exits == [.execute: 0])
+        #expect(state.lastPhase == .execute)
+    }
+
+    struct Case: Sendable, CustomTestStringConvertible {
+        var lines: [String]
+        var error: TrialErrorType?
+        var testDescription: String { lines.joined(separator: "; ") }
+    }
+
+    static let cases: [Case] = [
+        .init(lines: [], error: .environmentStartFailed),
+        .init(lines: ["phase setup 1"], error: .environmentStartFailed),
+        .init(lines: ["phase setup 1", "setup-failed cannot write", "end {}"], error: .environmentStartFailed),
+        .init(lines: ["phase install 1"], error: .agentInstallFailed),
+        .init(lines: ["phase install 1", "done install 2 1 0", "agent-end {}", "end {}"], error: .agentInstallFailed),
+        .init(lines: ["phase install 1", "done install 2 124 1", "agent-end {}", "end {}"], error: .agentInstallTimeout),
+        .init(lines: ["phase execute 1"], error: .agentExecutionFailed),
+        .init(lines: ["phase execute 1", "done execute 2 3 0", "agent-end {}", "end {}"], error: .agentExecutionFailed),
+        .init(lines: ["phase execute 1", "done execute 2 124 1", "agent-end {}", "end {}"], error: .agentExecutionTimeout),
+        .init(
+            lines: ["phase execute 1", "done execute 2 0 0", "agent-end {\"outcome\":\"ok\",\"verify\":true}"],
+            error: .verifierFailed),
+        .init(
+            lines: ["phase execute 1", "done execute 2 0 0", "agent-end {\"outcome\":\"ok\",\"verify\":true}", "phase verify 3"],
+            error: .verifierFailed),
+        .init(
+            lines: [
+                "phase execute 1", "done execute 2 0 0", "agent-end {\"outcome\":\"ok\",\"verify\":true}", "phase verify 3",
+                "done verify 4 124 1", "end {}",
+            ], error: .verifierTimeout),
+        .init(
+            lines: [
+                "phase execute 1", "done execute 2 0 0", "agent-end {\"outcome\":\"ok\",\"verify\":true}", "phase verify 3",
+                "done verify 4 1 0", "end {}",
+            ], error: nil),
+        .init(lines: ["phase execute 1", "done execute 2 0 0", "end {}"], error: .verifierFailed),
+    ]
+
+    @Test("what the words stand for at the end", arguments: cases)
+    func errors(_ it: Case) {
+        var reader = GateReader()
+        var state = TrialProgress()
+        for word in reader.feed(Array(it.lines.map { $0 + "\n" }.joined().utf8)) { _ = state.apply(word) }
+        #expect(state.failure(verify: true)?.type == it.error)
+    }
+}

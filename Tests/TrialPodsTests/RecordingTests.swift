@@ -1,0 +1,138 @@
+import Base
+import EvalModel
+import Foundation
+import Testing
+import TrialPods
+
+/// Every recorded life of a pod, event by event, through the mapping.
+@Suite("Fates of recorded pods")
+struct RecordingTests {
+    struct Event {
+        var seconds: Double
+        var pod: PodSnapshot
+    }
+
+    struct Expectation: Sendable, CustomTestStringConvertible {
+        var file: String
+        /// The fate when the last event is seen.
+        var last: Kind
+        /// The error of the end: of the last event's, or of the one that follows from waiting.
+        var error: TrialErrorType?
+        /// Seconds after which a fate that does not end by itself is stuck; nil when it ends.
+        var bound: Double?
+        var reason: String?
+        var message: String?
+        var testDescription: String { file }
+    }
+
+    enum Kind: Sendable { case ended, waiting, running }
+
+    static let expectations: [Expectation] = [
+        .init(file: "succeeded", last: .ended, error: .internalError, message: "left no report"),
+        .init(file: "trial-exit-3", last: .ended, error: .internalError, message: "left no report"),
+        .init(file: "native-sidecar", last: .ended, error: .internalError, message: "left no report"),
+        .init(file: "command-not-found", last: .ended, error: .taskInvalid, message: "bash"),
+        .init(file: "deadline-exceeded", last: .ended, error: .agentExecutionTimeout, message: "deadline"),
+        .init(file: "deleted-while-running", last: .ended, error: .environmentEvicted, message: "deleted"),
+        .init(file: "deleted-while-running-ignores-term", last: .ended, error: .environmentEvicted, message: "deleted"),
+        .init(file: "deleted-with-finalizer", last: .ended, error: .environmentEvicted, message: "deleted"),
+        .init(file: "emptydir-over-limit", last: .ended, error: .agentExecutionFailed, message: "exceeds the limit"),
+        .init(file: "evicted-by-api", last: .ended, error: .environmentEvicted, message: "EvictionByEvictionAPI"),
+        .init(file: "oom-killed", last: .ended, error: .agentExecutionFailed, message: "OOMKilled"),
+        .init(file: "init-fails", last: .ended, error: .sourceSyncFailed, message: "ended with 1"),
+        .init(
+            file: "init-restarts-on-failure-policy", last: .waiting, error: .sourceSyncFailed, bound: 1800, reason: "InitError"),
+        .init(
+            file: "image-missing-never-pull", last: .waiting, error: .environmentImagePullFailed, bound: 20,
+            reason: "ErrImageNeverPull"),
+        .init(
+            file: "image-name-invalid", last: .waiting, error: .environmentImagePullFailed, bound: 20,
+            reason: "InvalidImageName", message: "couldn't parse image name"),
+        .init(
+            file: "image-pull-fails", last: .waiting, error: .environmentImagePullFailed, bound: 180, reason: "ErrImagePull"),
+        .init(
+            file: "secret-key-missing", last: .waiting, error: .environmentStartFailed, bound: 60,
+            reason: "CreateContainerConfigError", message: "secret \"none\" not found"),
+        .init(
+            file: "volume-secret-missing", last: .waiting, error: .environmentStartFailed, bound: 1800,
+            reason: "ContainerCreating"),
+        .init(
+            file: "unschedulable-cpu", last: .waiting, error: .environmentResourceAllocationFailed, bound: 3600,
+            reason: "Unschedulable", message: "Insufficient cpu"),
+        .init(
+            file: "unschedulable-gpu", last: .waiting, error: .environmentResourceAllocationFailed, bound: 3600,
+            reason: "Unschedulable", message: "nvidia.com/gpu"),
+        .init(
+            file: "unschedulable-selector", last: .waiting, error: .environmentResourceAllocationFailed, bound: 3600,
+            reason: "Unschedulable", message: "affinity/selector"),
+        .init(file: "node-lost", last: .running, error: .environmentNodeLost, bound: 165),
+    ]
+
+    static func events(_ file: String) throws -> [Event] {
+        let url = try #require(Bundle.module.url(forResource: file, withExtension: "jsonl", subdirectory: "Fixtures/pods"))
+        let text = try String(contentsOf: url, encoding: .utf8)
+        return try text.split(separator: "\n").compactMap { line in
+            let event = try JSONValue(parsing: String(line))
+            guard event["watch"]?.string == "pod", let object = event["object"] else { return nil }
+            return Event(
+                seconds: try #require(event["seconds"]?.double), pod: try #require(PodSnapshot.project(object)))
+        }
+    }
+
+    @Test("every recording has an expectation")
+    func complete() throws {
+        let folder = try #require(Bundle.module.url(forResource: "pods", withExtension: nil, subdirectory: "Fixtures"))
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).map { String($0.dropLast(6)) }
+        #expect(Set(files) == Set(Self.expectations.map(\.file)))
+        #expect(files.count == 22)
+    }
+
+    @Test("recorded fate", arguments: expectations)
+    func fate(_ expected: Expectation) throws {
+        let events = try Self.events(expected.file)
+        let first = try #require(events.first)
+        let last = try #require(events.last)
+        let created = try #require(first.pod.metadata.creationTimestamp)
+        var fates: [PodFate] = []
+        for event in events { fates.append(PodFate.of(event.pod, at: created.adding(seconds: event.seconds))) }
+
+        // Nothing is an end until it is one, and an end stays the end it is.
+        let firstEnd = fates.firstIndex { $0.end != nil } ?? fates.count
+        for fate in fates[firstEnd...] {
+            #expect(fate.end?.error?.type == expected.error)
+            #expect(fate.end?.outcome.reward == nil, "never success by guess")
+        }
+
+        let final = try #require(fates.last)
+        let end: PodFate.End
+        switch (expected.last, final) {
+        case (.ended, .ended(let it)):
+            end = it
+        case (.waiting, .waiting(let reason, _, let recheck)):
+            #expect(reason == expected.reason)
+            end = try stuck(last.pod, recheck, expected, created)
+        case (.running, .running(let recheck)):
+            end = try stuck(last.pod, recheck, expected, created)
+        default:
+            Issue.record("\(expected.file) ended as \(final)")
+            return
+        }
+        #expect(end.error?.type == expected.error)
+        if let message = expected.message { #expect(end.error?.message.contains(message) == true, "\(String(describing: end.error))") }
+    }
+
+    /// The state is kept until the bound, and not a moment longer.
+    private func stuck(
+        _ pod: PodSnapshot, _ recheck: Timestamp?, _ expected: Expectation, _ created: Timestamp
+    ) throws -> PodFate.End {
+        let recheck = try #require(recheck)
+        let bound = try #require(expected.bound)
+        #expect(abs((recheck - created) - bound) <= 2, "stuck after \(recheck - created) s")
+        #expect(PodFate.of(pod, at: recheck.adding(seconds: -1)).end == nil)
+        guard case .stuck(let end) = PodFate.of(pod, at: recheck) else {
+            Issue.record("\(expected.file) is not stuck at its bound")
+            return PodFate.End()
+        }
+        return end
+    }
+}

@@ -1,0 +1,124 @@
+import Base
+import EvalModel
+import Foundation
+import Glibc
+import Subprocess
+import Testing
+import TrialPods
+
+/// The two containers of a trial as plain processes below a temporary root: real bash, real git, no podman.
+final class TrialRig: Sendable {
+    let paths: TrialPaths
+    private let variables: Locked<[String: String]>
+
+    struct Ended {
+        var report: TrialReport
+        var collectorExit: Int32
+        var runnerExit: Exit
+        var runnerOutput: String
+        var printed: [UInt8]
+        /// What the pack holds, by path; read back through `git index-pack --strict`.
+        var files: [String: [UInt8]]
+
+        func text(_ path: String) -> String? { files[path].map { String(decoding: $0, as: UTF8.self) } }
+        var collected: JSONValue { (try? JSONValue(parsing: files["collected.json"] ?? [])) ?? .null }
+    }
+
+    init(install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:]) throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("assay-trial-\(UUID().uuidString)").path
+        paths = TrialPaths(root: root)
+        for folder in [paths.scripts, paths.staged + "/tests", paths.gate, paths.work, paths.tests, paths.logs, root + "/dev"] {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+        // One volume at two paths, as in the pod.
+        symlink("../logs", paths.collectedLogs)
+        symlink("../tests", paths.releasedTests)
+        for fifo in [paths.phaseFIFO, paths.releasedFIFO] {
+            try #require(mkfifo(fifo, 0o666) == 0)
+        }
+        self.variables = Locked(variables)
+        try write(Runner.text, paths.runner)
+        try write("Say hello.\n", paths.scripts + "/instruction.md")
+        if let install { try write(install, paths.scripts + "/install.sh") }
+        if let execute { try write(execute, paths.scripts + "/execute.sh") }
+        if let test { try write(test, paths.staged + "/tests/test.sh") }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: paths.root) }
+
+    func write(_ text: String, _ path: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    }
+
+    var runner: Command {
+        var environment = [
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": paths.root + "/home", TrialVariables.root: paths.root,
+            TrialVariables.instructionPath: paths.root + "/tmp/instruction.md", TrialVariables.installTimeout: "20000",
+            TrialVariables.agentTimeout: "20000", TrialVariables.verifierTimeout: "20000",
+        ]
+        environment.merge(variables.withLock { $0 }) { _, new in new }
+        return Command(
+            "bash", ["-p", paths.runner], environment: .exact(environment), workingDirectory: paths.root, deadlineSeconds: 60)
+    }
+
+    /// Runs both to their end.
+    func run(_ change: (inout CollectorConfiguration) -> Void = { _ in }) async throws -> Ended {
+        var configuration = CollectorConfiguration(
+            environment: variables.withLock { $0 }.merging([TrialVariables.root: paths.root]) { $1 })
+        configuration.gateTimeout = 30
+        change(&configuration)
+        let printed = Locked<[UInt8]>([])
+        let collector = Collector(configuration, log: Log("test", destination: Log.Destination.none)) { bytes in
+            printed.withLock { $0 += bytes }
+            return true
+        }
+        async let running = runner.run()
+        let exit = await collector.run()
+        let ran = try await running
+        return try await ended(exit, ran, printed.withLock { $0 })
+    }
+
+    func readReport() throws -> TrialReport {
+        let message = try String(contentsOfFile: paths.terminationLog, encoding: .utf8)
+        return try #require(TrialReport(terminationMessage: message), "\(message)")
+    }
+
+    private func ended(_ exit: Int32, _ ran: CommandResult, _ printed: [UInt8]) async throws -> Ended {
+        let report = try readReport()
+        var files: [String: [UInt8]] = [:]
+        if let pack = report.pack {
+            var parser = PackFrameParser(expected: pack)
+            parser.feed(printed)
+            guard case .pack(let bytes) = parser.finish() else {
+                Issue.record("the log does not hold the pack")
+                throw CancellationError()
+            }
+            files = try await Self.unpack(bytes, tree: pack.tree, in: paths.root + "/unpacked")
+        }
+        return Ended(
+            report: report, collectorExit: exit, runnerExit: ran.exit, runnerOutput: ran.stdoutText + ran.stderrText,
+            printed: printed, files: files)
+    }
+
+    static func unpack(_ pack: [UInt8], tree: String, in directory: String) async throws -> [String: [UInt8]] {
+        func git(_ arguments: [String], input: [UInt8]? = nil) async throws -> [UInt8] {
+            let result = try await Command(
+                "git", arguments,
+                environment: .inheriting(adding: ["GIT_DIR": directory, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"]),
+                standardInput: input.map { .bytes($0) } ?? .none, deadlineSeconds: 60
+            ).run()
+            try #require(result.succeeded, "git \(arguments): \(result.stderrText)")
+            return result.stdout
+        }
+        _ = try await git(["init", "--quiet", "--bare", directory])
+        _ = try await git(["index-pack", "--strict", "--stdin"], input: pack)
+        var files: [String: [UInt8]] = [:]
+        for entry in try await git(["ls-tree", "-r", "-z", tree]).split(separator: 0) {
+            let parts = entry.split(separator: 0x09, maxSplits: 1)
+            let words = String(decoding: parts[0], as: UTF8.self).split(separator: " ").map(String.init)
+            #expect(words[0] == "100644")
+            files[String(decoding: parts[1], as: UTF8.self)] = try await git(["cat-file", "blob", words[2]])
+        }
+        return files
+    }
+}

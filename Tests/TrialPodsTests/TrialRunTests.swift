@@ -1,0 +1,204 @@
+import Base
+import EvalModel
+import Foundation
+import Glibc
+import Subprocess
+import Testing
+import TrialPods
+
+/// Runner and collector together.
+@Suite("A trial from gate to report", .timeLimit(.minutes(2)))
+struct TrialRunTests {
+    static let reward = "mkdir -p $ASSAY_ROOT/logs/verifier; echo 1 > $ASSAY_ROOT/logs/verifier/reward.txt"
+
+    @Test("passes, with everything where it belongs")
+    func passes() async throws {
+        let rig = try TrialRig(
+            install: "echo installing; echo careful >&2",
+            execute: """
+                echo "executing in $PWD"
+                cat "$ASSAY_INSTRUCTION_PATH" > "$ASSAY_ROOT/logs/agent/seen.txt"
+                echo "$ASSAY_TASK_INSTRUCTION|$ROLLOUT_TASK_INSTRUCTION" >> "$ASSAY_ROOT/logs/agent/seen.txt"
+                echo '{"step":1}' > "$ASSAY_ROOT/logs/agent/transcript.jsonl"
+                ls -A "$ASSAY_ROOT/tests" | wc -l > "$ASSAY_ROOT/logs/agent/tests-seen.txt"
+                """,
+            test: "echo checking $JUDGE; touch $ASSAY_ROOT/tests/beside; \(Self.reward)",
+            variables: ["ASSAY_VERIFIER_ENV_0": "JUDGE=dread", "ASSAY_VERIFIER_ENV_1": "OTHER=a b=c"])
+        let ended = try await rig.run()
+        let report = ended.report
+        #expect(report.error == nil)
+        #expect(report.reward == 1)
+        #expect(report.rewards == ["reward": 1])
+        #expect(ended.collectorExit == 0)
+        #expect(ended.runnerExit == .code(0))
+        #expect(report.exitCodes == ["install": 0, "execute": 0, "verify": 0])
+        #expect(Set(report.phases.keys) == ["setup", "install", "execute", "verify", "collect"])
+        for (name, timing) in report.phases { #expect(timing.end ?? 0 >= timing.start, "\(name)") }
+        #expect((report[.install]?.start ?? 0) >= (report[.setup]?.end ?? .max))
+        #expect(abs((report[.setup]?.start ?? 0) - Int64(Date().timeIntervalSince1970 * 1000)) < 120_000)
+        #expect(ended.text("logs/setup/stdout.txt") == "installing\n")
+        #expect(ended.text("logs/setup/stderr.txt") == "careful\n")
+        #expect(ended.text("logs/command/stdout.txt") == "executing in \(rig.paths.root)\n")
+        #expect(ended.text("logs/verifier/stdout.txt") == "checking dread\n")
+        #expect(ended.text("logs/agent/seen.txt") == "Say hello.\nSay hello.|Say hello.\n")
+        #expect(ended.text("logs/agent/tests-seen.txt")?.trimmingCharacters(in: .whitespacesAndNewlines) == "0")
+        #expect(ended.text("transcript.jsonl") == "{\"step\":1}\n")
+        #expect(ended.files["transcript.jsonl"] == ended.files["logs/agent/transcript.jsonl"])
+        #expect(ended.runnerOutput.contains("executing in"), "the container's own log shows what runs")
+        #expect(ended.collected["files"]?.int == ended.files.keys.count { $0.hasPrefix("logs/") })
+    }
+
+    struct Case: Sendable, CustomTestStringConvertible {
+        var name: String
+        var install: String?
+        var execute: String? = "true"
+        var test: String? = "true"
+        var variables: [String: String] = [:]
+        var rule = RewardRule.rollout
+        var error: TrialErrorType?
+        var reward: Double?
+        var message: String?
+        var testDescription: String { name }
+    }
+
+    static let file = "$ASSAY_ROOT/logs/verifier/reward"
+    static let background = "(for i in $(seq 200); do echo > $ASSAY_ROOT/beat; sleep 0.05; done) 2>/dev/null & disown; sleep 0.2"
+    static let cases: [Case] = [
+        .init(name: "install fails", install: "echo no network >&2; exit 9", error: .agentInstallFailed, message: "no network"),
+        .init(
+            name: "install times out", install: "sleep 30", variables: ["ASSAY_INSTALL_TIMEOUT_MS": "300"],
+            error: .agentInstallTimeout),
+        .init(name: "agent fails", execute: "echo gave up >&2; exit 3", error: .agentExecutionFailed, message: "gave up"),
+        .init(
+            name: "agent times out", execute: "sleep 30", variables: ["ASSAY_AGENT_TIMEOUT_MS": "300"],
+            error: .agentExecutionTimeout),
+        .init(
+            name: "agent ignores TERM", execute: "trap '' TERM; while :; do sleep 0.1; done",
+            variables: ["ASSAY_AGENT_TIMEOUT_MS": "300"], error: .agentExecutionTimeout),
+        .init(name: "agent says 124 itself", execute: "exit 124", error: .agentExecutionFailed, message: "124"),
+        .init(
+            name: "verifier times out", test: "echo 1 > \(file).txt; sleep 30", variables: ["ASSAY_VERIFIER_TIMEOUT_MS": "300"],
+            error: .verifierTimeout),
+        .init(name: "reward missing", error: .verifierRewardMissing),
+        .init(name: "reward invalid", test: "echo plenty > \(file).txt", error: .verifierRewardInvalid, message: "plenty"),
+        .init(name: "reward is a link", test: "ln -s /etc/hostname \(file).txt", error: .verifierRewardMissing),
+        .init(name: "fractional reward", test: "echo 0.25 > \(file).txt", reward: 0.25),
+        .init(
+            name: "json wins", test: "echo 0 > \(file).txt; echo '{\"reward\":0.5,\"style\":1}' > \(file).json", reward: 0.5),
+        .init(
+            name: "stale rewards do not count",
+            execute: "mkdir -p $ASSAY_ROOT/logs/verifier; echo 1 > \(file).txt; echo '{\"reward\":1}' > \(file).json",
+            error: .verifierRewardMissing),
+        .init(
+            name: "a link in place of the verifier's directory",
+            execute: "rm -rf $ASSAY_ROOT/logs/verifier; mkdir $ASSAY_ROOT/x; ln -s ../x $ASSAY_ROOT/logs/verifier",
+            test: "echo 1 > \(file).txt", reward: 1),
+        .init(
+            name: "test.sh fails under Rollout's rule", test: "echo 1 > \(file).txt; echo broken >&2; exit 2",
+            error: .verifierFailed, message: "broken"),
+        .init(
+            name: "test.sh fails under Harbor's rule", test: "echo 1 > \(file).txt; exit 2", rule: .harbor, reward: 1),
+        .init(
+            name: "verification disabled", test: "echo 1 > \(file).txt", variables: ["ASSAY_VERIFY": "0"]),
+        .init(name: "no scripts at all", execute: nil, test: "echo 1 > \(file).txt", reward: 1),
+        .init(
+            name: "the agent deletes what it can",
+            execute: "rm -rf $ASSAY_ROOT/assay/scripts $ASSAY_ROOT/assay/gate/* $ASSAY_ROOT/logs/* ; exit 0",
+            test: "echo 1 > \(file).txt", reward: 1),
+        .init(
+            name: "the runner is killed", // The parent of the script is `timeout`, and the parent of that is the runner.
+            execute: "read -r _ _ _ runner _ < /proc/$PPID/stat; kill -KILL $runner; sleep 5",
+            error: .agentExecutionFailed, message: "before its time"),
+        .init(
+            name: "a background process outlives the agent",
+            execute: "\(background)",
+            test: """
+                rm -f $ASSAY_ROOT/beat
+                for i in 1 2 3 4 5 6 7 8 9 10; do
+                  sleep 0.2; if [ -f $ASSAY_ROOT/beat ]; then echo 1 > \(file).txt; break; fi
+                done
+                """, reward: 1),
+        .init(
+            name: "endAgentProcesses ends it",
+            execute: "\(background)",
+            test: "rm -f $ASSAY_ROOT/beat; sleep 0.5; [ -f $ASSAY_ROOT/beat ] || echo 1 > \(file).txt",
+            variables: ["ASSAY_END_AGENT_PROCESSES": "1"], reward: 1),
+    ]
+
+    @Test("how trials end", arguments: cases)
+    func ends(_ it: Case) async throws {
+        let rig = try TrialRig(install: it.install, execute: it.execute, test: it.test, variables: it.variables)
+        let ended = try await rig.run { $0.rule = it.rule }
+        #expect(ended.report.error?.type == it.error, "\(String(describing: ended.report.error))")
+        #expect(ended.report.reward == it.reward)
+        if let words = it.message {
+            #expect(ended.report.error?.message.contains(words) == true, "\(String(describing: ended.report.error))")
+        }
+        #expect(ended.report.pack != nil, "outputs come with every end")
+        let isFailed = it.error == .agentExecutionFailed || it.error == .agentExecutionTimeout
+        if isFailed { #expect(ended.report[.verify] == nil, "a failed agent is not verified") }
+    }
+
+    @Test("without `timeout` in the image the limits hold as well")
+    func withoutTimeout() async throws {
+        let bin = FileManager.default.temporaryDirectory.appendingPathComponent("assay-bin-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: bin, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: bin) }
+        for program in ["bash", "sleep", "mkdir", "cat", "cp", "chmod", "rm", "wc", "date"] {
+            symlink("/usr/bin/\(program)", "\(bin)/\(program)")
+        }
+        let rig = try TrialRig(
+            execute: "sleep 30", test: "true", variables: ["ASSAY_AGENT_TIMEOUT_MS": "300", "PATH": bin])
+        let ended = try await rig.run()
+        #expect(ended.report.error?.type == .agentExecutionTimeout)
+        #expect((ended.report[.execute]?.end ?? 0) - (ended.report[.execute]?.start ?? 0) < 5000)
+    }
+
+    @Test("a gate that nobody opens is given up")
+    func neverOpened() async throws {
+        let rig = try TrialRig()
+        var configuration = CollectorConfiguration(paths: rig.paths)
+        configuration.gateTimeout = 0.2
+        let exit = await Collector(configuration) { _ in true }.run()
+        #expect(exit == 0)
+        #expect(try rig.readReport().error?.type == .environmentStartFailed)
+    }
+
+    @Test("told to stop, the collector leaves the phase and no verdict")
+    func interrupted() async throws {
+        let rig = try TrialRig(execute: "touch $ASSAY_ROOT/begun; sleep 30", test: Self.reward)
+        let collector = Task { await Collector(CollectorConfiguration(paths: rig.paths)) { _ in true }.run() }
+        let running = Task { try await rig.runner.run() }
+        while access(rig.paths.root + "/begun", F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
+        collector.cancel()
+        #expect(await collector.value == 143)
+        let report = try rig.readReport()
+        #expect(report.interrupted)
+        #expect(report.lastPhase == .execute)
+        #expect(report.error == nil && report.reward == nil)
+        running.cancel()
+        _ = try? await running.value
+    }
+
+    @Test("TERM reaches the agent through the runner")
+    func forwardsTerm() async throws {
+        let rig = try TrialRig(
+            execute: "trap 'echo stopped > $ASSAY_ROOT/logs/agent/end.txt; exit 1' TERM; touch $ASSAY_ROOT/begun; while :; do sleep 0.05; done",
+            test: Self.reward)
+        async let ended = rig.collectOnly()
+        let running = try RunningCommand.start(rig.runner, onStdout: { _ in }, onStderr: { _ in })
+        while access(rig.paths.root + "/begun", F_OK) != 0 { try await Task.sleep(for: .milliseconds(10)) }
+        kill(running.pid, SIGTERM)
+        #expect(await running.wait() == .code(143))
+        let report = try await ended
+        #expect(report.error?.type == .agentExecutionFailed)
+        #expect(try String(contentsOfFile: rig.paths.logs + "/agent/end.txt", encoding: .utf8) == "stopped\n")
+    }
+}
+
+extension TrialRig {
+    func collectOnly() async throws -> TrialReport {
+        _ = await Collector(CollectorConfiguration(paths: paths)) { _ in true }.run()
+        return try readReport()
+    }
+}
