@@ -246,7 +246,7 @@ struct CELParser {
             guard given.count == 1, case .select(let operand, let field, false) = given[0].kind else {
                 throw CELCompileError("invalid argument to has() macro", at: given.first?.offset ?? call, in: source)
             }
-            return CELExpression(kind: .presence(operand, field: field), offset: given[0].offset)
+            return CELExpression(kind: .presence(operand, field: field), offset: call)
         }
         return CELExpression(kind: .call(name, given), offset: call)
     }

@@ -75,7 +75,7 @@ struct Pattern: Sendable {
         var position = origin
         while position <= text.count {
             if best == nil { add(0, start: position, at: position, text, &current, &stack) }
-            if current.order.isEmpty { break }
+            if current.order.isEmpty, best != nil { break }
             following.order.removeAll(keepingCapacity: true)
             for thread in current.order {
                 switch program[thread.instruction] {
@@ -167,8 +167,8 @@ struct Pattern: Sendable {
                 }
                 for end in ends { program[end] = .jump(program.count) }
             case .repeat(let part, let least, let most, let greedy):
+                guard let most else { return try unbounded(part, least: least, greedy: greedy) }
                 for _ in 0..<least { try emit(part) }
-                guard let most else { return try loop(part, greedy: greedy) }
                 var forks: [Int] = []
                 for _ in 0..<(most - least) {
                     forks.append(program.count)
@@ -179,12 +179,27 @@ struct Pattern: Sendable {
             }
         }
 
-        private mutating func loop(_ part: PatternNode, greedy: Bool) throws(PatternError) {
+        private mutating func unbounded(_ part: PatternNode, least: Int, greedy: Bool) throws(PatternError) {
+            guard least == 0 else {
+                for _ in 1..<least { try emit(part) }
+                return try plus(part, greedy: greedy)
+            }
             let fork = program.count
             try append(.jump(0))
-            try emit(part)
-            try append(.jump(fork))
+            if part.canBeEmpty {
+                // `(x+)?`: an empty round is preferred where the expression prefers it, as in Go.
+                try plus(part, greedy: greedy)
+            } else {
+                try emit(part)
+                try append(.jump(fork))
+            }
             program[fork] = split(fork + 1, program.count, greedy: greedy)
+        }
+
+        private mutating func plus(_ part: PatternNode, greedy: Bool) throws(PatternError) {
+            let start = program.count
+            try emit(part)
+            try append(split(start, program.count + 1, greedy: greedy))
         }
 
         private func split(_ enter: Int, _ leave: Int, greedy: Bool) -> Instruction {

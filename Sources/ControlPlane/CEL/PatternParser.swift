@@ -62,6 +62,7 @@ struct PatternParser {
             }
             if ahead("\\Q") {
                 parts += quotedLiteral()
+                if let last = parts.popLast() { parts.append(try repetitions(of: last, from: start)) }
                 continue
             }
             guard let part = try atom() else { continue }

@@ -10,6 +10,17 @@ indirect enum PatternNode {
     enum Assertion {
         case textStart, textEnd, lineStart, lineEnd, wordBoundary, noWordBoundary
     }
+
+    /// Whether it can match no character at all.
+    var canBeEmpty: Bool {
+        switch self {
+        case .empty, .assertion: true
+        case .scalar: false
+        case .sequence(let parts): parts.allSatisfy(\.canBeEmpty)
+        case .alternatives(let branches): branches.contains(where: \.canBeEmpty)
+        case .repeat(let part, let least, _, _): least == 0 || part.canBeEmpty
+        }
+    }
 }
 
 /// A set of characters.

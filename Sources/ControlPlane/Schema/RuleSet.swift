@@ -3,10 +3,15 @@ import Base
 /// The `x-kubernetes-validations` of a schema, compiled: the tree of those nodes below which there are rules
 /// (`apiserver/schema/cel.Validator`).
 final class RuleSet: Sendable {
+    /// Why a rule cannot be run at all.
+    private struct RuleFault: Error, Sendable, CustomStringConvertible {
+        let description: String
+    }
+
     private struct Compiled: Sendable {
         let source: SchemaNode.Rule
-        let program: Result<CELExpression, CELCompileError>
-        let message: Result<CELExpression, CELCompileError>?
+        let program: Result<CELExpression, RuleFault>
+        let message: Result<CELExpression, RuleFault>?
         let usesOldSelf: Bool
     }
 
@@ -21,19 +26,30 @@ final class RuleSet: Sendable {
     init?(_ node: SchemaNode, isResourceRoot: Bool) {
         self.node = node
         isResource = isResourceRoot || node.embedded
-        rules = node.rules.map { Self.compile($0) }
+        let type = CELType(node, isResource: isResource)
+        rules = node.rules.map { Self.compile($0, type) }
         properties = node.properties.compactMapValues { RuleSet($0, isResourceRoot: false) }
         additional = node.additional?.schema.flatMap { RuleSet($0, isResourceRoot: false) }
         items = node.items.flatMap { RuleSet($0, isResourceRoot: false) }
         if rules.isEmpty, properties.isEmpty, additional == nil, items == nil { return nil }
     }
 
-    private static func compile(_ rule: SchemaNode.Rule) -> Compiled {
-        func parse(_ source: String) -> Result<CELExpression, CELCompileError> {
-            do throws(CELCompileError) { return .success(try CELParser.parse(source)) } catch { return .failure(error) }
+    private static func compile(_ rule: SchemaNode.Rule, _ type: CELType?) -> Compiled {
+        let variables = type.map { ["self": $0, "oldSelf": rule.optionalOldSelf ? .optional($0) : $0] }
+        func compile(_ source: String, to wanted: CELType, _ complaint: String) -> Result<CELExpression, RuleFault> {
+            do throws(CELCompileError) {
+                let expression = try CELParser.parse(source)
+                guard let variables else { return .success(expression) }
+                let found = try CELChecker.type(of: expression, source: source, variables: variables)
+                return CELType.fits(found, wanted) ? .success(expression) : .failure(RuleFault(description: complaint))
+            } catch {
+                return .failure(RuleFault(description: "compilation failed: \(error)"))
+            }
         }
-        let program = parse(rule.rule)
-        let message = rule.messageExpression.isEmpty ? nil : parse(rule.messageExpression)
+        let program = compile(rule.rule, to: .bool, "cel expression must evaluate to a bool")
+        let message =
+            rule.messageExpression.isEmpty
+            ? nil : compile(rule.messageExpression, to: .string, "messageExpression must evaluate to a string")
         let readsOld = [program, message].contains { compiled in
             if case .success(let expression)? = compiled { expression.mentions("oldSelf") } else { false }
         }
@@ -103,7 +119,7 @@ final class RuleSet: Sendable {
         }
         for rule in rules {
             guard case .success(let expression) = rule.program else {
-                if case .failure(let error) = rule.program { run.faults.append(.invalid(path, type, "rule compile error: compilation failed: \(error)")) }
+                if case .failure(let error) = rule.program { run.faults.append(.invalid(path, type, "rule compile error: \(error)")) }
                 continue
             }
             if rule.usesOldSelf, oldValue == nil, !rule.source.optionalOldSelf { continue }
@@ -185,11 +201,11 @@ final class RuleSet: Sendable {
             if Self.trimmed(rule.source.rule).isEmpty {
                 faults.append(.required(place + ".rule", "rule is not specified"))
             } else if case .failure(let error) = rule.program {
-                faults.append(.invalid(place + ".rule", .string(rule.source.rule), "compilation failed: \(error)"))
+                faults.append(.invalid(place + ".rule", .string(rule.source.rule), error.description))
             }
             if case .failure(let error)? = rule.message {
                 faults.append(
-                    .invalid(place + ".messageExpression", .string(rule.source.messageExpression), "messageExpression compilation failed: \(error)"))
+                    .invalid(place + ".messageExpression", .string(rule.source.messageExpression), error.description))
             }
         }
         for (name, rules) in properties.sorted(by: { $0.key < $1.key }) { faults += rules.compileErrors(path: path + ".properties[\(name)]") }

@@ -105,15 +105,17 @@ enum StructuralCheck {
         }
     }
 
-    /// A default must hold against its own schema, and name no unknown field.
+    /// A default must hold against its own schema and rules as it stands, before the defaults inside it, and name no unknown field.
     private static func defaultValue(_ value: JSONValue, _ node: SchemaNode, _ path: String, _ faults: inout [FieldError]) {
-        var complete = value
-        for unknown in Pruning.prune(&complete, by: node) {
+        var pruned = value
+        for unknown in Pruning.prune(&pruned, by: node) {
             faults.append(.invalid(path + ".default", value, "must not have unknown fields: \(unknown)"))
         }
-        Defaulting.fill(&complete, node)
-        for fault in SchemaValidation.validate(complete, node, "", nil).faults {
-            faults.append(FieldError(fault.kind, path + ".default" + (fault.field == "<nil>" ? "" : "." + fault.field), message: fault.message))
+        let broken = SchemaValidation.validate(value, node, "", nil).faults
+        let rules = broken.isEmpty ? RuleSet(node, isResourceRoot: false)?.faults(of: value, old: nil) ?? [] : []
+        for fault in broken + rules {
+            let place = fault.field == "<nil>" ? "" : "." + fault.field
+            faults.append(FieldError(fault.kind, path + ".default" + place, message: fault.message))
         }
     }
 
