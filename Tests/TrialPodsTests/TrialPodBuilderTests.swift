@@ -260,10 +260,10 @@ struct TrialPodBuilderTests {
         let pod = try Self.pod {
             $0.target.podTemplate = PodTemplate(
                 labels: ["assay.dev/index": "0", "team": "a"], nodeSelector: ["disk": "ssd", "zone": "a"],
-                tolerations: [["key": "gpu"]], imagePullSecrets: [LocalReference(name: "pull")])
+                tolerations: [.init(key: "gpu")], imagePullSecrets: [LocalReference(name: "pull")])
             $0.job.spec.environment.podTemplate = PodTemplate(
                 annotations: ["note": "n"], serviceAccountName: "runner", nodeSelector: ["zone": "b"],
-                tolerations: [["key": "spot"]], runtimeClassName: "gvisor",
+                tolerations: [.init(key: "spot")], runtimeClassName: "gvisor",
                 resources: .init(limits: ["nvidia.com/gpu": "1"]))
         }
         #expect(pod.at("metadata", "labels")?["assay.dev/index"]?.string == "7")

@@ -6,13 +6,33 @@ public struct PodTemplate: Codable, Sendable, Hashable {
     public var annotations: [String: String]?
     public var serviceAccountName: String?
     public var nodeSelector: [String: String]?
-    public var tolerations: [JSONValue]?
+    public var tolerations: [Toleration]?
     public var affinity: JSONValue?
     public var runtimeClassName: String?
     public var priorityClassName: String?
     /// `requests` and `limits` of the trial container, over what the task asks for.
     public var resources: Resources?
     public var imagePullSecrets: [LocalReference]?
+
+    /// A taint that the pod puts up with.
+    public struct Toleration: Codable, Sendable, Hashable {
+        public var key: String?
+        public var `operator`: String?
+        public var value: String?
+        public var effect: String?
+        public var tolerationSeconds: Int?
+
+        public init(
+            key: String? = nil, operator: String? = nil, value: String? = nil, effect: String? = nil,
+            tolerationSeconds: Int? = nil
+        ) {
+            self.key = key
+            self.operator = `operator`
+            self.value = value
+            self.effect = effect
+            self.tolerationSeconds = tolerationSeconds
+        }
+    }
 
     /// Quantities by resource name, as `nvidia.com/gpu: "1"`.
     public struct Resources: Codable, Sendable, Hashable {
@@ -27,7 +47,7 @@ public struct PodTemplate: Codable, Sendable, Hashable {
 
     public init(
         labels: [String: String]? = nil, annotations: [String: String]? = nil, serviceAccountName: String? = nil,
-        nodeSelector: [String: String]? = nil, tolerations: [JSONValue]? = nil, affinity: JSONValue? = nil,
+        nodeSelector: [String: String]? = nil, tolerations: [Toleration]? = nil, affinity: JSONValue? = nil,
         runtimeClassName: String? = nil, priorityClassName: String? = nil, resources: Resources? = nil,
         imagePullSecrets: [LocalReference]? = nil
     ) {

@@ -13,7 +13,7 @@ enum TemplateMerge {
         if let selector = template.nodeSelector {
             for (key, value) in selector { spec.set(["nodeSelector", key], to: .string(value)) }
         }
-        if let tolerations = template.tolerations { append(tolerations, to: &spec, "tolerations") }
+        if let tolerations = template.tolerations { append(tolerations.map(json), to: &spec, "tolerations") }
         if let secrets = template.imagePullSecrets {
             append(secrets.map { ["name": .string($0.name)] }, to: &spec, "imagePullSecrets")
         }
@@ -25,6 +25,11 @@ enum TemplateMerge {
         for (key, value) in values ?? [:] where metadata[field]?[key] == nil {
             metadata.set([field, key], to: .string(value))
         }
+    }
+
+    private static func json(_ toleration: PodTemplate.Toleration) -> JSONValue {
+        // Strings and a number: nothing that could fail to encode.
+        (try? JSONValueEncoder().encode(toleration)) ?? [:]
     }
 
     private static func append(_ items: [JSONValue], to spec: inout JSONValue, _ field: String) {
