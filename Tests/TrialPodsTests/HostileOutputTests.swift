@@ -186,17 +186,15 @@ struct HostileOutputTests {
     func secretAtTheCut() async throws {
         let secret = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
         // Nothing but secrets: wherever the file is cut, it is cut within one.
-        let rig = try rig(
-            "for i in $(seq 500); do printf '%s' $TOKEN; done > all.txt",
-            variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
         for limit in [1001, 1010, 1024] {
-            let again = limit == 1001 ? rig : try self.rig("for i in $(seq 500); do printf '%s' $TOKEN; done > all.txt", variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
-            let ended = try await again.run { $0.limits.read = limit }
+            let rig = try rig(
+                "for i in $(seq 500); do printf '%s' $TOKEN; done > all.txt",
+                variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
+            let ended = try await rig.run { $0.limits.read = limit }
             let rest = try #require(ended.text("logs/agent/all.txt"))
                 .replacingOccurrences(of: "[redacted]", with: "")
             #expect(rest.contains("bytes left out here"))
-            let stripped = rest.replacingOccurrences(of: "assay", with: "").filter { $0.isUppercase }
-            #expect(stripped.isEmpty, "\(rest)")
+            #expect(!rest.contains { $0.isUppercase }, "\(rest)")
         }
     }
 

@@ -183,7 +183,10 @@ struct TrialRunTests {
     @Test("TERM reaches the agent through the runner")
     func forwardsTerm() async throws {
         let rig = try TrialRig(
-            execute: "trap 'echo stopped > $ASSAY_ROOT/logs/agent/end.txt; exit 1' TERM; touch $ASSAY_ROOT/begun; while :; do sleep 0.05; done",
+            execute: """
+                trap 'echo stopped > $ASSAY_ROOT/logs/agent/end.txt; exit 1' TERM
+                touch $ASSAY_ROOT/begun; while :; do sleep 0.05; done
+                """,
             test: Self.reward)
         async let ended = rig.collectOnly()
         let running = try RunningCommand.start(rig.runner, onStdout: { _ in }, onStderr: { _ in })

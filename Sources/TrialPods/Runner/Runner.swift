@@ -94,7 +94,7 @@ public enum Runner {
             [ "$stopping" = 1 ] && kill -TERM -- "-$child" 2>/dev/null
             while :; do
               caught=0
-              wait "$child"
+              wait "$child" 2>/dev/null
               code=$?
               [ "$caught" = 1 ] || break
             done
@@ -122,6 +122,7 @@ public enum Runner {
             else
               for entry in $groups; do kill -KILL -- "-$entry" 2>/dev/null; done
             fi
+            wait 2>/dev/null # so that bash says nothing about them later
           }
 
           now
