@@ -1,0 +1,108 @@
+import Artifacts
+import AssayAPI
+import Base
+import EvalModel
+import KubeClient
+import KubeCore
+import KubeRuntime
+import TrialPods
+
+/// The end of a job: its own record, its clean-up, its deletion.
+extension EvalJobReconciler {
+    /// Every trial is counted and no pod is left: writes the job's record. The job ends when that is recorded.
+    func end(_ pass: inout JobPass, as ending: JobEnding, context: TrialCollection.Context, recorder: any RunRecorder) async throws {
+        let matrix = context.prepared.matrix
+        var status = pass.job.status ?? EvalJobStatus()
+        TrialCounting.count(pass.recorded, into: &status, agents: matrix.agents, total: matrix.count)
+        if ending != .complete { TrialCounting.skipRemaining(in: &status, matrix: matrix) }
+
+        let name: String
+        if let known = pass.memory.state.withLock({ $0.jobRecord }) {
+            name = known
+        } else {
+            let record = JobRecord(
+                runId: RunID(jobUID: context.uid), jobName: pass.job.metadata.name, jobUid: context.uid,
+                namespace: pass.job.metadata.namespace ?? "", totalTrials: matrix.count, cancelled: ending == .cancelled,
+                reason: ending == .complete ? nil : ending.reason.rawValue,
+                agents: (status.agents ?? []).map { (name: $0.name, figures: $0.aggregate) },
+                sourceRepo: context.prepared.source.url.repositoryName, sourceCommit: context.prepared.source.commit.hex,
+                startedAt: status.startTime, timestamp: pass.now)
+            let run = try PendingRun(job: record)
+            try await recorder.submit(run)
+            pass.memory.state.withLock { $0.jobRecord = run.name }
+            name = run.name
+        }
+        // The end is worth a push of its own: whoever waits for the job reads the branch next.
+        do { try await recorder.flush() } catch {
+            log.warning("results wait for the remote", ["object": .string(pass.job.key.description), "error": .string(error.message)])
+        }
+        guard await recorder.isRecorded(name) else { return pass.wake(after: 2) }
+        pass.ending = ending
+    }
+
+    /// A finished job: nothing of it may keep a finalizer, what waits is pushed, and its time may come to go.
+    func afterEnd(_ pass: inout JobPass) async throws {
+        let job = pass.job
+        let left = pods.objects(for: job.metadata.uid ?? "").filter { $0.isTracked }
+        if !left.isEmpty {
+            try await release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now)) }, job: job)
+        }
+        if job.status?.artifacts?.pending ?? 0 > 0 {
+            do {
+                let recorder = try await recorder(for: &pass)
+                try? await recorder.flush()
+                pass.recorder = await recorder.state()
+                if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 30) }
+            } catch {
+                pass.wake(after: 60)
+            }
+            try await writeStatus(&pass)
+        }
+        guard let ttl = job.spec.ttlSecondsAfterFinished, let completed = job.status?.completionTime, pass.wakeAfter == nil else { return }
+        let due = completed.adding(seconds: Double(ttl))
+        guard due <= pass.now else { return pass.wake(at: due) }
+        do {
+            try await client.delete(.evalJobs, job.key, options: DeleteOptions(propagation: .background, uid: job.metadata.uid))
+        } catch {
+            guard error.isNotFound || error.isConflict else { throw error }
+        }
+    }
+
+    /// The job is being deleted: stop its pods, keep and push what ended, let go of the pods, then of the job.
+    func finalize(_ pass: inout JobPass) async throws {
+        let job = pass.job
+        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else {
+            pass.isGone = true
+            return
+        }
+        if job.status?.phase?.isFinal != true, job.status?.startTime != nil {
+            do {
+                let target = try target(of: job)
+                let recorder = try await recorder(for: &pass)
+                let prepared = try await prepared(&pass)
+                let context = TrialCollection.Context(job: job, prepared: prepared, target: target)
+                try await runTrials(&pass, context: context, recorder: recorder, deleting: true)
+                try await writeStatus(&pass)
+                if pass.ending == nil { return pass.wake(after: 1) }
+            } catch let obstacle as JobObstacle {
+                // Without its source or its credential nothing can be recorded any more; holding the namespace up helps nobody.
+                events.record(
+                    .warning, reason: "ResultsDropped",
+                    message: "the job is deleted and what was not recorded yet cannot be: \(obstacle.message)", on: subject(job))
+                log.error("a deleted job's results cannot be recorded", ["object": .string(job.key.description), "error": .string(obstacle.message)])
+            }
+        }
+        let left = pods.objects(for: job.metadata.uid ?? "")
+        for pod in left where pod.isTracked || !pod.snapshot.metadata.isDeleting {
+            try await podWriter.release(pod, preserve: false, jobUID: job.metadata.uid ?? "")
+        }
+        do {
+            _ = try await Finalizers(client: client).remove(
+                AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: nil)
+        } catch {
+            guard error.isConflict || error.isInvalid else { throw error }
+            return pass.wake(after: 0.5)
+        }
+        pass.isGone = true
+    }
+}

@@ -1,0 +1,114 @@
+import AssayAPI
+import Base
+import EvalModel
+import KubeCore
+import KubeRuntime
+
+extension EvalJobReconciler {
+    /// The one status write of a pass.
+    func writeStatus(_ pass: inout JobPass) async throws {
+        let found = pass
+        guard let written = try await status.write(pass.job, compute: { JobStatusComputation.status(of: $0, after: found) }) else {
+            pass.isGone = true
+            return
+        }
+        let counted = TrialCounting.counted(in: written.status)
+        pass.memory.state.withLock { state in
+            for index in state.submitted.keys where counted.contains(index) { state.submitted.removeValue(forKey: index) }
+        }
+        announce(pass, before: pass.job.status, after: written.status)
+    }
+
+    private func announce(_ pass: JobPass, before: EvalJobStatus?, after: EvalJobStatus?) {
+        let about = subject(pass.job)
+        if let obstacle = pass.obstacle, before?.conditions.first(where: { $0.type == ConditionType.ready.rawValue })?.message != obstacle.message {
+            events.record(.warning, reason: obstacle.reason.rawValue, message: obstacle.message, on: about)
+        }
+        if before?.startTime == nil, after?.startTime != nil, let matrix = pass.matrix {
+            events.record(
+                .normal, reason: Reason.trialsRunning.rawValue,
+                message: "\(matrix.count) trials at commit \((pass.source ?? "").prefix(12)), \(pass.job.spec.parallelism) at a time", on: about)
+        }
+        if let ending = pass.ending, before?.phase?.isFinal != true {
+            let trials = after?.trials
+            events.record(
+                ending == .complete ? .normal : .warning, reason: ending.reason.rawValue,
+                message: "\(trials?.completed ?? 0) completed, \(trials?.failed ?? 0) failed, \(trials?.skipped ?? 0) skipped", on: about)
+        }
+    }
+}
+
+/// A job's next status from its last one and what a pass found out. Pure, so that a conflict costs a second computation
+/// and nothing else.
+enum JobStatusComputation {
+    static func status(of job: EvalJob, after pass: JobPass) -> EvalJobStatus {
+        var status = job.status ?? EvalJobStatus()
+        var conditions = JobConditions(status, generation: job.metadata.generation, now: pass.now)
+        setArtifacts(&status, &conditions, pass)
+        if status.phase?.isFinal == true {
+            status.conditions = conditions.all
+            return status
+        }
+        status.observedGeneration = job.metadata.generation
+        if let commit = pass.source {
+            status.source = SourceStatus(commit: commit)
+            conditions.set(.sourceReady, .yes, .sourceResolved, "pinned to commit \(commit)")
+        }
+        if let matrix = pass.matrix {
+            if status.startTime == nil { status.startTime = pass.now }
+            TrialCounting.count(pass.recorded, into: &status, agents: matrix.agents, total: matrix.count)
+            TrialCounting.setRunning(pass.running, in: &status)
+            conditions.set(.targetReady, .yes, .targetFound)
+            conditions.set(.overlaysReady, .yes, .noOverlays)
+        }
+        if let obstacle = pass.obstacle {
+            conditions.apply(obstacle)
+            if status.phase == nil || status.phase == .preparing { status.phase = .pending }
+        } else {
+            conditions.clear(.stalled)
+            setPhase(&status, &conditions, pass)
+        }
+        status.conditions = conditions.all
+        return status
+    }
+
+    private static func setPhase(_ status: inout EvalJobStatus, _ conditions: inout JobConditions, _ pass: JobPass) {
+        if let ending = pass.ending, let matrix = pass.matrix {
+            if ending != .complete { TrialCounting.skipRemaining(in: &status, matrix: matrix) }
+            TrialCounting.setRunning(0, in: &status)
+            status.phase = ending.phase
+            status.completionTime = pass.now
+            conditions.set(.ready, ending == .complete ? .yes : .no, ending.reason)
+            conditions.set(ending == .complete ? .complete : .failed, .yes, ending.reason)
+        } else if pass.isSuspended {
+            status.phase = .suspended
+            conditions.set(.ready, .no, .suspended, "spec.suspend is true: no new trial starts")
+        } else if pass.matrix != nil {
+            status.phase = .running
+            conditions.set(.ready, .no, .trialsRunning)
+        } else {
+            status.phase = .preparing
+            conditions.set(.ready, .no, .progressing)
+        }
+    }
+
+    private static func setArtifacts(_ status: inout EvalJobStatus, _ conditions: inout JobConditions, _ pass: JobPass) {
+        guard let recorder = pass.recorder else { return }
+        var artifacts = status.artifacts ?? ArtifactsStatus()
+        artifacts.branch = recorder.branch
+        artifacts.head = recorder.head ?? artifacts.head
+        artifacts.pending = recorder.pending
+        artifacts.runs = TrialCounting.counted(in: status).count
+        status.artifacts = artifacts
+        if let failure = recorder.failure {
+            let reason: Reason = switch failure.kind {
+            case .branchIsDefault: .branchIsDefault
+            case .refused: .remoteRejected
+            default: .remoteUnreachable
+            }
+            conditions.set(.artifactsReady, .no, reason, failure.message)
+        } else {
+            conditions.set(.artifactsReady, .yes, recorder.branch == nil ? .storedLocally : .pushed)
+        }
+    }
+}

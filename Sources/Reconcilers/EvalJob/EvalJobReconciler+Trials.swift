@@ -1,0 +1,246 @@
+import Artifacts
+import AssayAPI
+import Base
+import EvalModel
+import KubeClient
+import KubeRuntime
+import TrialPods
+
+/// Running a job's trials: what the planner decided, carried out.
+extension EvalJobReconciler {
+    /// - Parameter deleting: the job itself is being deleted, which ends it like a cancellation.
+    func runTrials(
+        _ pass: inout JobPass, context: TrialCollection.Context, recorder: any RunRecorder, deleting: Bool = false
+    ) async throws {
+        let job = pass.job
+        let matrix = context.prepared.matrix
+        let memory = pass.memory
+        pass.matrix = matrix
+        pass.isSuspended = job.spec.suspend
+        let stopping = deleting ? JobEnding.cancelled : stopping(&pass)
+        let counted = TrialCounting.counted(in: job.status)
+        let wasRunning = memory.state.withLock { state in
+            let known = state.wasRunning ?? (job.status?.startTime != nil)
+            state.wasRunning = known
+            return known
+        }
+
+        let mine = pods.objects(for: context.uid).filter { $0.key.namespace == job.metadata.namespace }
+        var byName: [String: (pod: TrialPod, fate: PodFate)] = [:]
+        for pod in mine {
+            let fate = PodFate.of(pod.snapshot, at: pass.now)
+            byName[pod.name] = (pod, fate)
+            pass.wake(at: fate.recheck)
+        }
+
+        let refused = stopping == nil ? refusals(context, counted: counted, memory: memory) : [:]
+        var settled = TrialIndexSet(memory.state.withLock { Array($0.submitted.keys) })
+        for index in refused.keys { settled.insert(index) }
+        let planner = TrialPlanner(
+            total: matrix.count, parallelism: job.spec.parallelism, retry: job.spec.retry.policy, counted: counted, settled: settled,
+            isSuspended: pass.isSuspended, isStopping: stopping != nil, uncountedRoom: room(pass))
+        let plan = planner.plan(pods: byName.values.map { $0.pod.planned(fate: $0.fate, isStopping: stopping != nil) }, now: pass.now)
+        pass.running = plan.running
+        pass.wake(at: plan.wakeAt)
+
+        func pod(_ name: String) -> (pod: TrialPod, fate: PodFate)? { byName[name] }
+        try await keepFailed(plan.keepFailed.compactMap(pod), context: context, recorder: recorder, memory: memory)
+        try await create(plan.create, context: context, recorder: recorder, memory: memory, mayBeRecorded: wasRunning, now: pass.now)
+        for name in plan.stop { if let found = byName[name] { try await podWriter.stop(found.pod, jobUID: context.uid) } }
+        try await release(plan.release.compactMap(pod), job: job)
+        try await record(plan.record.compactMap(pod), context: context, recorder: recorder, memory: memory, isStopping: stopping != nil)
+        for (index, error) in refused.sorted(by: { $0.key < $1.key }).prefix(500) {
+            try await record(index, error, context: context, recorder: recorder, memory: memory, now: pass.now)
+        }
+
+        for (name, trial) in memory.state.withLock({ Array($0.submitted.values) }) {
+            if await recorder.isRecorded(name) { pass.recorded.append(trial) } else { pass.wake(after: 1) }
+        }
+        if plan.isFinished { try await end(&pass, as: stopping ?? .complete, context: context, recorder: recorder) }
+        pass.recorder = await recorder.state()
+        if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
+    }
+
+    private func stopping(_ pass: inout JobPass) -> JobEnding? {
+        if pass.job.spec.cancel { return .cancelled }
+        guard let limit = pass.job.spec.activeDeadlineSeconds, let start = pass.job.status?.startTime else { return nil }
+        let deadline = start.adding(seconds: Double(limit))
+        if deadline <= pass.now { return .deadlineExceeded }
+        pass.wake(at: deadline)
+        return nil
+    }
+
+    /// Past a bound of runs that the remote has not confirmed no new trial starts: results pile up in one place only.
+    private func room(_ pass: JobPass) -> Int? {
+        guard configuration.setting == .cluster, let recorder = pass.recorder, recorder.branch != nil else { return nil }
+        return max(0, max(100, 2 * pass.job.spec.parallelism) - recorder.pending)
+    }
+
+    /// Trials whose task cannot run: they need no pod to fail.
+    private func refusals(_ context: TrialCollection.Context, counted: TrialIndexSet, memory: JobMemory) -> [Int: TrialError] {
+        let spec = context.job.spec
+        let submitted = memory.state.withLock { Set($0.submitted.keys) }
+        var found: [Int: TrialError] = [:]
+        for (taskIndex, task) in context.prepared.tasks.enumerated() {
+            let image = task.task?.image(override: spec.environment.image, targetDefault: context.target.image?.default)
+            for (agentIndex, agent) in spec.agents.enumerated() {
+                guard let error = task.refusal(for: agent.agent, image: image) else { continue }
+                let first = (agentIndex * context.prepared.tasks.count + taskIndex) * spec.attempts
+                for index in first..<(first + spec.attempts) where !counted.contains(index) && !submitted.contains(index) { found[index] = error }
+            }
+        }
+        return found
+    }
+
+    // MARK: Pods
+
+    /// Slow start, as in the Job controller: a mistake that every pod shares is met once, not a thousand times.
+    private func create(
+        _ creations: [TrialPlan.Creation], context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory,
+        mayBeRecorded: Bool, now: Timestamp
+    ) async throws {
+        var rest = creations[...]
+        var size = 1
+        while !rest.isEmpty {
+            let batch = rest.prefix(size)
+            rest = rest.dropFirst(batch.count)
+            size = min(16, size * 2)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for creation in batch {
+                    group.addTask {
+                        try await self.create(creation, context, recorder, memory, mayBeRecorded: mayBeRecorded, now: now)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func create(
+        _ creation: TrialPlan.Creation, _ context: TrialCollection.Context, _ recorder: any RunRecorder, _ memory: JobMemory,
+        mayBeRecorded: Bool, now: Timestamp
+    ) async throws {
+        let trial = context.prepared.matrix[creation.index]
+        // Before a trial runs again the ledger is asked: its record may be there though nobody counted it.
+        if mayBeRecorded || creation.retry > 0, let known = try? await recorder.record(of: trial.runID(jobUID: context.uid)), known.kind == "run" {
+            let recorded = RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: known.trialOutcome)
+            memory.state.withLock { $0.submitted[trial.index] = (known.runId.rawValue, recorded) }
+            return
+        }
+        let task = context.task(trial)
+        guard let evalTask = task.task else { return }
+        let plan = DeliveryPlan(
+            source: context.prepared.source.planSource, taskPath: task.reference.path, taskRepo: task.taskRepo?.planTaskRepo,
+            datasetKind: evalTask.schema, solution: context.agent(trial).agent.isOracle)
+        let pod: JSONValue
+        do {
+            pod = try TrialPodBuilder(configuration.pods).pod(
+                for: TrialPodRequest(
+                    job: context.job, target: context.target, task: evalTask, agent: context.agent(trial), coordinate: trial,
+                    retry: creation.retry, plan: plan, rewardRule: task.rewardRule))
+        } catch {
+            return try await record(trial.index, error, context: context, recorder: recorder, memory: memory, now: now)
+        }
+        let namespace = context.job.metadata.namespace ?? ""
+        do {
+            guard try await podWriter.create(pod, namespace: namespace, jobUID: context.uid) else {
+                log.warning("a pod of another owner has the name of a trial", ["object": .string(context.job.key.description), "index": JSONValue(trial.index)])
+                return
+            }
+        } catch let error as KubeError where error.isInvalid || error.isForbidden {
+            // A quota or an admission rule: the next pass tries again, and a user is told.
+            events.record(.warning, reason: "TrialPodRefused", message: "pod of trial \(trial.index): \(error)", on: subject(context.job))
+            throw error
+        }
+        log.debug("started a trial", ["object": .string(context.job.key.description), "index": JSONValue(trial.index), "retry": JSONValue(creation.retry)])
+        if creation.retry > 0 {
+            events.record(
+                .normal, reason: Reason.trialRetried.rawValue,
+                message: "trial \(trial.index) (\(trial.agent), \(trial.task)) is tried again, try \(creation.retry + 1)", on: subject(context.job))
+        }
+    }
+
+    func release(_ found: [(pod: TrialPod, fate: PodFate)], job: EvalJob) async throws {
+        let policy = job.spec.environment.preserveEnv
+        let uid = job.metadata.uid ?? ""
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (pod, fate) in found {
+                let failed = fate.end?.error.map { !$0.type.isAdvisory } ?? false
+                let preserve = policy == .always || (policy == .onFailure && failed)
+                group.addTask { try await self.podWriter.release(pod, preserve: preserve && fate.end != nil, jobUID: uid) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    // MARK: Records
+
+    private func record(
+        _ found: [(pod: TrialPod, fate: PodFate)], context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory, isStopping: Bool
+    ) async throws {
+        let new = found.filter { pod, _ in memory.state.withLock { $0.submitted[pod.identity.index] == nil } }
+        // A few at a time: each holds its pack in memory.
+        var rest = new[...]
+        while !rest.isEmpty {
+            let batch = rest.prefix(8)
+            rest = rest.dropFirst(batch.count)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (pod, fate) in batch {
+                    guard let end = fate.end, let trial = context.prepared.matrix.coordinate(at: pod.identity.index) else { continue }
+                    let error = TrialPod.error(of: end, isStopping: isStopping)
+                    group.addTask {
+                        let (run, recorded) = try await self.submit(
+                            pod, end: end, error: error, slot: .final, trial: trial, context: context, recorder: recorder)
+                        memory.state.withLock { $0.submitted[trial.index] = (run.name, recorded) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func submit(
+        _ pod: TrialPod, end: PodFate.End, error: TrialError?, slot: PendingRun.Slot, trial: TrialCoordinate, context: TrialCollection.Context,
+        recorder: any RunRecorder
+    ) async throws -> (PendingRun, RecordedTrial) {
+        var (run, recorded) = try await collection.pendingRun(of: pod, end: end, error: error, slot: slot, trial: trial, context: context)
+        do {
+            try await recorder.submit(run)
+        } catch {
+            guard error.kind == .damaged, run.pack != nil else { throw error }
+            // The verdict stands without the outputs; what is wrong with them is part of the record.
+            var cut = end
+            cut.report?.pack = nil
+            let why = recorded.outcome.error ?? TrialError(.artifactTruncated, error.message)
+            (run, recorded) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: context)
+            try await recorder.submit(run)
+        }
+        if let error = recorded.outcome.error, error.isInfrastructure {
+            events.record(
+                .warning, reason: Reason.trialFailed.rawValue, message: "trial \(trial.index) (\(trial.agent), \(trial.task)): \(error)",
+                on: subject(context.job))
+        }
+        return (run, recorded)
+    }
+
+    private func record(
+        _ index: Int, _ error: TrialError, context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory, now: Timestamp
+    ) async throws {
+        let trial = context.prepared.matrix[index]
+        let (run, recorded) = try collection.pendingRun(without: error, trial: trial, context: context, now: now)
+        try await recorder.submit(run)
+        memory.state.withLock { $0.submitted[index] = (run.name, recorded) }
+    }
+
+    /// A try that infrastructure ended is kept beside the run before the next one begins.
+    private func keepFailed(
+        _ found: [(pod: TrialPod, fate: PodFate)], context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory
+    ) async throws {
+        for (pod, fate) in found where !memory.state.withLock({ $0.keptRetries.contains(pod.uid) }) {
+            guard let end = fate.end, let trial = context.prepared.matrix.coordinate(at: pod.identity.index) else { continue }
+            _ = try await submit(
+                pod, end: end, error: end.error, slot: .retry(pod.identity.retry), trial: trial, context: context, recorder: recorder)
+            memory.state.withLock { _ = $0.keptRetries.insert(pod.uid) }
+        }
+    }
+}

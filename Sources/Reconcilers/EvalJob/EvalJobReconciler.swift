@@ -1,0 +1,257 @@
+import Artifacts
+import AssayAPI
+import Base
+import EvalModel
+import Git
+import KubeClient
+import KubeCore
+import KubeRuntime
+import SourceSync
+import TrialPods
+
+/// Brings one EvalJob forward, from what is there now.
+///
+/// A pass has ordered steps, each of which may end it with an obstacle; whatever it found out is written as one status at
+/// its end. The order of the writes is what makes a kill at any moment harmless: record, count in the status, take the
+/// finalizer off, delete.
+public final class EvalJobReconciler: Sendable {
+    let client: KubeClient
+    let configuration: OperatorConfiguration
+    let jobs: Store<EvalJob>
+    let pods: StoreIndex<TrialPod, String>
+    let podStore: Store<TrialPod>
+    let targets: Store<EvalTarget>
+    let overlays: Store<OverlaySource>
+    let events: EventRecorder
+    let time: any TimeSource
+    let log = Log("evaljob")
+
+    let status: StatusWriter<EvalJob>
+    let podWriter: TrialPodWriter
+    let expectations: Expectations<String>
+    let collection: TrialCollection
+    let preparation: JobPreparation
+    let ledgers: LedgerPool
+    let localLedger: LocalLedger?
+    let credentials: CredentialSource
+    let memories = Locked<[String: JobMemory]>([:])
+
+    init(
+        client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
+        overlays: Store<OverlaySource>, events: EventRecorder, ledgers: LedgerPool, time: any TimeSource
+    ) {
+        self.client = client
+        self.configuration = configuration
+        self.jobs = jobs
+        self.podStore = pods
+        self.pods = pods.index { [$0.object.identity.jobUID] }
+        self.targets = targets
+        self.overlays = overlays
+        self.events = events
+        self.ledgers = ledgers
+        self.time = time
+        expectations = Expectations(time: time)
+        status = StatusWriter(client: client, gate: WriteGate(time: time))
+        podWriter = TrialPodWriter(client: client, expectations: expectations)
+        collection = TrialCollection(client: client, log: log)
+        credentials = CredentialSource(client: client, configuration: configuration)
+        let resolver = SourceResolver(cacheDirectory: configuration.cacheDirectory, policy: configuration.urlPolicy)
+        preparation = JobPreparation(resolver: resolver)
+        localLedger = configuration.resultsDirectory.map {
+            LocalLedger(directory: $0, scratch: "\(configuration.stateDirectory)/unpack")
+        }
+    }
+
+    public func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
+        guard let job = jobs.get(key), let uid = job.metadata.uid else {
+            return .done
+        }
+        // Nothing is decided from a cache that is older than what was done last (docs/design.md, section 4).
+        guard status.gate.isCurrent(key, in: jobs), expectations.areMet(for: uid, in: podStore) else {
+            return .requeue(afterSeconds: 0.05)
+        }
+        let memory = memories.withLock { memories in
+            let known = memories[uid] ?? JobMemory()
+            memories[uid] = known
+            return known
+        }
+        do {
+            var pass = JobPass(job: job, memory: memory, now: time.now())
+            if job.metadata.isDeleting {
+                try await finalize(&pass)
+            } else if job.status?.phase?.isFinal == true {
+                try await afterEnd(&pass)
+            } else {
+                try await advance(&pass)
+            }
+            if pass.isGone {
+                forget(uid, key)
+                return .done
+            }
+            return pass.wakeAfter.map { .requeue(afterSeconds: max(0.02, $0)) } ?? .done
+        } catch {
+            return .retry(error)
+        }
+    }
+
+    func forget(_ uid: String, _ key: ObjectKey) {
+        memories.withLock { _ = $0.removeValue(forKey: uid) }
+        expectations.forget(uid)
+        status.gate.forget(key)
+    }
+
+    // MARK: A job that is not at its end
+
+    private func advance(_ pass: inout JobPass) async throws {
+        do {
+            try await ensureFinalizer(pass.job)
+            try checkSupport(pass.job)
+            let target = try target(of: pass.job)
+            try checkOverlays(pass.job)
+            let recorder = try await recorder(for: &pass)
+            let prepared = try await prepared(&pass)
+            let context = TrialCollection.Context(job: pass.job, prepared: prepared, target: target)
+            try await runTrials(&pass, context: context, recorder: recorder)
+        } catch let obstacle as JobObstacle {
+            pass.obstacle = obstacle
+            if case .waiting(_, _, _, let seconds) = obstacle { pass.wake(after: seconds) }
+        }
+        try await writeStatus(&pass)
+    }
+
+    private func ensureFinalizer(_ job: EvalJob) async throws {
+        let present = job.metadata.finalizers ?? []
+        guard !present.contains(AssayNames.jobFinalizer) else { return }
+        let version = try await Finalizers(client: client).add(
+            AssayNames.jobFinalizer, to: job.key, of: .evalJobs, present: present, version: job.metadata.resourceVersion)
+        if let version { status.gate.record(job.key, resourceVersion: version) }
+    }
+
+    private func checkSupport(_ job: EvalJob) throws(JobObstacle) {
+        let found = UnsupportedFields.check(job.spec)
+        guard let first = found.first else { return }
+        let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
+        throw .stalled(.unsupportedField, first.message + more, on: .ready)
+    }
+
+    func target(of job: EvalJob) throws(JobObstacle) -> EvalTargetSpec {
+        let namespace = job.metadata.namespace ?? ""
+        let name = job.spec.targetRef?.name ?? AssayNames.defaultTarget
+        guard let target = targets.get(ObjectKey(namespace: namespace, name: name)) else {
+            guard job.spec.targetRef == nil else {
+                throw .waiting(
+                    .targetNotFound, "there is no EvalTarget \"\(name)\" in namespace \(namespace); create it or change spec.targetRef",
+                    on: .targetReady, retryAfterSeconds: 60)
+            }
+            return configuration.defaultTarget
+        }
+        if let field = UnsupportedFields.check(target.spec).first {
+            throw .waiting(.targetNotReady, "EvalTarget \"\(name)\": \(field.message)", on: .targetReady, retryAfterSeconds: 60)
+        }
+        return target.spec
+    }
+
+    /// Overlays are not delivered yet: a job that would get some must not run without them unnoticed.
+    private func checkOverlays(_ job: EvalJob) throws(JobObstacle) {
+        guard job.spec.overlays == nil else { return }
+        let namespace = job.metadata.namespace ?? ""
+        let names = overlays.entries().filter { $0.key.namespace == namespace && !$0.object.spec.suspend }.map(\.key.name)
+        guard names.isEmpty else {
+            throw .stalled(
+                .unsupportedField,
+                "spec.overlays: omitted, it means every OverlaySource of the namespace (\(names.joined(separator: ", "))), and overlays "
+                    + "are not delivered yet; set it to [] to run without", on: .overlaysReady)
+        }
+    }
+
+    // MARK: Where results go
+
+    func recorder(for pass: inout JobPass) async throws(JobObstacle) -> any RunRecorder {
+        let recorder: any RunRecorder
+        if let known = pass.memory.state.withLock({ $0.recorder }) {
+            recorder = known
+        } else {
+            recorder = try await makeRecorder(pass.job)
+            pass.memory.state.withLock { $0.recorder = recorder }
+        }
+        if !pass.memory.state.withLock({ $0.artifactsChecked }) {
+            do {
+                try await recorder.check()
+                pass.memory.state.withLock { $0.artifactsChecked = true }
+            } catch {
+                try Self.judge(error, needsRemote: configuration.setting == .cluster, started: pass.job.status?.startTime != nil)
+            }
+        }
+        pass.recorder = await recorder.state()
+        return recorder
+    }
+
+    /// On the laptop an unreachable remote holds nothing up: results are kept here until it is back.
+    private static func judge(_ error: ArtifactError, needsRemote: Bool, started: Bool) throws(JobObstacle) {
+        switch error.kind {
+        case .branchIsDefault: throw .stalled(.branchIsDefault, "spec.artifacts.git.branch: \(error.message)", on: .artifactsReady)
+        case .invalid: throw .stalled(.invalidSpec, "spec.artifacts.git: \(error.message)", on: .artifactsReady)
+        case .refused where !started:
+            throw .waiting(.remoteRejected, "spec.artifacts.git: \(error.message)", on: .artifactsReady, retryAfterSeconds: 60)
+        default:
+            if needsRemote, !started {
+                throw .waiting(.remoteUnreachable, "spec.artifacts.git.remote: \(error.message)", on: .artifactsReady, retryAfterSeconds: 15)
+            }
+        }
+    }
+
+    private func makeRecorder(_ job: EvalJob) async throws(JobObstacle) -> any RunRecorder {
+        let spec = job.spec.artifacts
+        guard spec.backend == .git else {
+            guard let localLedger else {
+                throw .stalled(
+                    .noResultsVolume,
+                    "spec.artifacts.backend: \"local\" needs a results volume, and this operator has none; use backend: git, or start the "
+                        + "operator with --results-dir on a persistent volume", on: .artifactsReady)
+            }
+            return DirectoryRecorder(ledger: localLedger)
+        }
+        guard let git = spec.git else {
+            throw .stalled(.invalidSpec, "spec.artifacts.git: required for backend: git", on: .artifactsReady)
+        }
+        do {
+            let url = try GitURL(parsing: git.remote, allowing: configuration.urlPolicy)
+            let credential = try await credentials.credentials(for: url, secret: git.secretRef?.name, namespace: job.metadata.namespace ?? "")
+            let branch = try GitBranch(parsing: git.branch)
+            let path = try git.path.map { text throws(GitError) in try GitPath(parsing: text) } ?? .root
+            let ledger = try await ledgers.ledger(.init(url, credentials: credential), branch: branch, path: path)
+            return GitRecorder(ledger: ledger, branch: branch.name, needsRemote: configuration.setting == .cluster)
+        } catch let error as GitError {
+            throw .stalled(.invalidSpec, "spec.artifacts.git: \(error.message)", on: .artifactsReady)
+        } catch let error as JobObstacle {
+            throw error
+        } catch {
+            throw .waiting(.remoteUnreachable, "spec.artifacts.git: \(error)", on: .artifactsReady, retryAfterSeconds: 30)
+        }
+    }
+
+    // MARK: What is run
+
+    func prepared(_ pass: inout JobPass) async throws(JobObstacle) -> PreparedJob {
+        let pinned = pass.job.status?.source?.commit
+        if let known = pass.memory.state.withLock({ $0.prepared }), pinned == nil || known.source.commit.hex == pinned {
+            pass.source = known.source.commit.hex
+            return known
+        }
+        let job = pass.job
+        let credentials = self.credentials
+        let prepared = try await preparation.prepare(job, pinnedTo: pinned) { url in
+            // A task's own repository is public, or on the host of the source: its credential goes nowhere else.
+            try await credentials.credentials(
+                for: url, secret: job.spec.source.secretRef?.name, namespace: job.metadata.namespace ?? "", only: job.spec.source.repo)
+        }
+        for task in prepared.tasks {
+            for warning in task.warnings { log.warning(warning, ["object": .string(job.key.description), "task": .string(task.reference.name)]) }
+        }
+        pass.memory.state.withLock { $0.prepared = prepared }
+        pass.source = prepared.source.commit.hex
+        return prepared
+    }
+
+    func subject(_ job: EvalJob) -> EventSubject { EventSubject(.evalJobs, job.key, uid: job.metadata.uid ?? "") }
+}

@@ -1,0 +1,61 @@
+import AssayAPI
+import Base
+import EvalModel
+import KubeCore
+
+/// What one pass over a job has found out; the status is computed from it, once, at the end.
+struct JobPass: Sendable {
+    let job: EvalJob
+    let memory: JobMemory
+    let now: Timestamp
+
+    /// The commit that the job is pinned to.
+    var source: String?
+    var recorder: RecorderState?
+    /// Why the job does not go on.
+    var obstacle: JobObstacle?
+    var matrix: TrialMatrix?
+    /// Trials whose record is kept and which are to be counted now.
+    var recorded: [RecordedTrial] = []
+    var running = 0
+    var isSuspended = false
+    /// The job is over: its end, when its own record is kept.
+    var ending: JobEnding?
+    var isGone = false
+    private(set) var wakeAfter: Double?
+
+    init(job: EvalJob, memory: JobMemory, now: Timestamp) {
+        self.job = job
+        self.memory = memory
+        self.now = now
+    }
+
+    /// Look again after so many seconds, or sooner.
+    mutating func wake(after seconds: Double) { wakeAfter = min(wakeAfter ?? seconds, seconds) }
+    mutating func wake(at time: Timestamp?) {
+        if let time { wake(after: max(0, time - now)) }
+    }
+}
+
+/// Why a job ends.
+enum JobEnding: Sendable, Hashable {
+    case complete
+    case cancelled
+    case deadlineExceeded
+
+    var phase: EvalJobStatus.Phase {
+        switch self {
+        case .complete: .succeeded
+        case .cancelled: .cancelled
+        case .deadlineExceeded: .failed
+        }
+    }
+
+    var reason: Reason {
+        switch self {
+        case .complete: .trialsComplete
+        case .cancelled: .cancelled
+        case .deadlineExceeded: .deadlineExceeded
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import AssayAPI
+import EvalFormats
+import EvalModel
+import Git
+import SourceSync
+
+/// A task of a job, read from the pinned source.
+struct PreparedTask: Sendable {
+    let reference: TaskReference
+    /// nil when it can't be read as a task; `refusal` says why then.
+    let task: EvalTask?
+    let refusal: TrialError?
+    let hasSolution: Bool
+    let taskRepo: PinnedSource?
+    let rewardRule: RewardRule?
+    let warnings: [String]
+
+    /// Why an agent's trials of this task cannot run; nil when they can.
+    func refusal(for agent: Agent, image: String?) -> TrialError? {
+        if let refusal { return refusal }
+        if agent.isOracle, !hasSolution {
+            return TrialError(
+                .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
+        }
+        return task?.refusal(image: image)
+    }
+}
+
+/// What a job runs, worked out once from its spec and the pinned commit: the same for the job's whole life.
+struct PreparedJob: Sendable {
+    let source: PinnedSource
+    let tasks: [PreparedTask]
+    let matrix: TrialMatrix
+}
+
+/// Works a job out: pins the source, finds the tasks of its datasets, reads each task.
+struct JobPreparation: Sendable {
+    typealias Credentials = @Sendable (GitURL) async throws -> GitCredentials
+
+    let resolver: SourceResolver
+
+    /// - Parameter commit: what the job was pinned to before; nil pins its ref now.
+    /// - Throws: `JobObstacle`.
+    func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(JobObstacle) -> PreparedJob {
+        let spec = job.spec
+        do {
+            let source = try await pin(spec.source.repo, ref: commit ?? spec.source.ref, credentials)
+            let tree = try await resolver.tree(source, credentials: try await credentials(source.url))
+            var datasets: [Dataset] = []
+            for (position, dataset) in spec.datasets.enumerated() {
+                datasets.append(try await tasks(of: dataset, at: "spec.datasets[\(position)]", in: tree))
+            }
+            let matrix = try Self.matrix(spec, datasets)
+            var repositories: [String: (PinnedSource, GitTree)] = [:]
+            var prepared: [PreparedTask] = []
+            for dataset in datasets {
+                for reference in dataset.tasks {
+                    prepared.append(try await read(reference, dataset, tree, &repositories, credentials))
+                }
+            }
+            return PreparedJob(source: source, tasks: prepared, matrix: matrix)
+        } catch let obstacle as JobObstacle {
+            throw obstacle
+        } catch let error as SourceError {
+            throw Self.obstacle(error)
+        } catch {
+            throw .waiting(.sourceUnreachable, "\(error)", on: .sourceReady, retryAfterSeconds: 30)
+        }
+    }
+
+    private func pin(_ repo: String, ref: String?, _ credentials: Credentials) async throws -> PinnedSource {
+        let url = try resolver.url(repo)
+        return try await resolver.pin(repo, ref: ref, credentials: try await credentials(url))
+    }
+
+    private static func matrix(_ spec: EvalJobSpec, _ datasets: [Dataset]) throws(JobObstacle) -> TrialMatrix {
+        let matrix: TrialMatrix
+        do {
+            matrix = try TrialMatrix(agents: spec.agents.map(\.name), datasets: datasets, attempts: spec.attempts)
+        } catch {
+            if case .tooMany = error { throw .stalled(.tooManyTrials, error.description, on: .ready) }
+            throw .stalled(.invalidSpec, error.description, on: .ready)
+        }
+        guard !matrix.isEmpty else {
+            throw .stalled(
+                .noTrials, "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : "the datasets have no task that include and exclude let through")",
+                on: .ready)
+        }
+        return matrix
+    }
+
+    // MARK: Datasets
+
+    private func tasks(of dataset: DatasetSpec, at field: String, in tree: GitTree) async throws -> Dataset {
+        if let path = dataset.path {
+            let found: [TaskReference]
+            do { found = try await resolver.tasks(in: tree, at: path, include: dataset.include, exclude: dataset.exclude) } catch {
+                guard error.type == .taskNotFound || error.type == .taskInvalid else { throw error }
+                throw JobObstacle.stalled(.datasetNotFound, "\(field).path: \(error.message)", on: .sourceReady)
+            }
+            let name = dataset.name ?? path.split(separator: "/").last.map(String.init) ?? "dataset"
+            return Dataset(name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.rewardRule)
+        }
+        if let registry = dataset.registry {
+            guard let path = registry.path, let name = dataset.name else {
+                throw JobObstacle.stalled(.datasetInvalid, "\(field): a registry needs a path, and the dataset a name", on: .sourceReady)
+            }
+            do {
+                let file = try RegistryFile.parse(try await resolver.file(path, in: tree), file: path)
+                let entry = try file.select(name: name, version: dataset.version)
+                let tasks = DatasetFolder.select(entry.tasks, include: dataset.include, exclude: dataset.exclude)
+                return Dataset(name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.rewardRule)
+            } catch let error as SourceError where error.isTransient {
+                throw error
+            } catch {
+                throw JobObstacle.stalled(.datasetNotFound, "\(field).registry: \(error)", on: .sourceReady)
+            }
+        }
+        let tasks = (dataset.tasks ?? []).map { TaskReference(name: $0.name, path: $0.path ?? $0.name, repo: $0.repo, ref: $0.ref) }
+        return Dataset(
+            name: dataset.name ?? "tasks", version: dataset.version,
+            tasks: DatasetFolder.select(tasks, include: dataset.include, exclude: dataset.exclude), rewardRule: dataset.rewardRule)
+    }
+
+    // MARK: Tasks
+
+    private func read(
+        _ reference: TaskReference, _ dataset: Dataset, _ sourceTree: GitTree, _ repositories: inout [String: (PinnedSource, GitTree)],
+        _ credentials: Credentials
+    ) async throws -> PreparedTask {
+        var tree = sourceTree
+        var own: PinnedSource?
+        if let repo = reference.repo {
+            // One clone for all tasks of a repository and commit, as registries expect.
+            let key = "\(repo) \(reference.ref ?? "")"
+            if repositories[key] == nil {
+                let pinned = try await pin(repo, ref: reference.ref, credentials)
+                repositories[key] = (pinned, try await resolver.tree(pinned, credentials: try await credentials(pinned.url)))
+            }
+            if let known = repositories[key] { (own, tree) = (known.0, known.1) }
+        }
+        func result(_ task: EvalTask?, _ refusal: TrialError?, solution: Bool = false, warnings: [String] = []) -> PreparedTask {
+            PreparedTask(
+                reference: reference, task: task, refusal: refusal, hasSolution: solution, taskRepo: own, rewardRule: dataset.rewardRule,
+                warnings: warnings)
+        }
+        do {
+            let folder = GitTreeFolder(tree, path: try GitPath(parsing: reference.path))
+            let loaded = try await TaskReader.load(name: reference.name, from: folder, rewardRule: dataset.rewardRule)
+            let solution = folder.exists("solution/solve.sh")
+            return result(loaded.task, nil, solution: solution, warnings: loaded.warnings)
+        } catch let error as TrialError {
+            return result(nil, error)
+        } catch let error as GitError where !error.isTransient {
+            return result(nil, TrialError(.taskInvalid, error.message))
+        }
+    }
+
+    private static func obstacle(_ error: SourceError) -> JobObstacle {
+        switch error.git {
+        case .refNotFound: .stalled(.refNotFound, "spec.source.ref: \(error.message)", on: .sourceReady)
+        case .invalidInput: .stalled(.sourceInvalid, "spec.source: \(error.message)", on: .sourceReady)
+        case .pathNotFound: .stalled(.datasetNotFound, error.message, on: .sourceReady)
+        default:
+            .waiting(
+                .sourceUnreachable, "spec.source.repo: \(error.message)", on: .sourceReady, retryAfterSeconds: error.isTransient ? 15 : 60)
+        }
+    }
+}

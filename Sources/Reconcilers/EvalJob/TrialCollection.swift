@@ -1,0 +1,109 @@
+import Artifacts
+import AssayAPI
+import Base
+import EvalModel
+import Git
+import KubeClient
+import KubeCore
+import TrialPods
+
+/// Turns the end of a pod into a record: reads the collector's log, checks the pack, writes down what is known.
+struct TrialCollection: Sendable {
+    let client: KubeClient
+    let log: Log
+
+    /// What every record of a job says alike.
+    struct Context: Sendable {
+        let job: EvalJob
+        let prepared: PreparedJob
+        let target: EvalTargetSpec
+
+        var uid: String { job.metadata.uid ?? "" }
+
+        func agent(_ trial: TrialCoordinate) -> AgentSpec { job.spec.agents[trial.agentIndex] }
+        func task(_ trial: TrialCoordinate) -> PreparedTask { prepared.tasks[trial.taskIndex] }
+    }
+
+    /// The record of an ended pod.
+    ///
+    /// - Throws: what may pass (the API server does not answer); a log that is gone or cut is no error but a record that says so.
+    func pendingRun(
+        of pod: TrialPod, end: PodFate.End, error: TrialError?, slot: PendingRun.Slot, trial: TrialCoordinate, context: Context
+    ) async throws -> (run: PendingRun, trial: RecordedTrial) {
+        var outcome = end.outcome
+        outcome.error = error
+        if let error, !error.type.isAdvisory { outcome.reward = nil }
+        var pack: PendingRun.Pack?
+        if let expected = end.report?.pack {
+            switch try await readPack(expected, from: pod) {
+            case .success(let found): pack = found
+            case .failure(let truncated): outcome.error = outcome.error ?? truncated
+            }
+        }
+        let record = record(of: trial, outcome: outcome, context: context, slot: slot, report: end.report, pod: pod)
+        return (
+            try PendingRun(run: record, slot: slot, pack: pack),
+            RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome)
+        )
+    }
+
+    /// The record of a trial that never had a pod.
+    func pendingRun(without error: TrialError, trial: TrialCoordinate, context: Context, now: Timestamp) throws -> (run: PendingRun, trial: RecordedTrial) {
+        let outcome = TrialOutcome(error: error)
+        let record = record(of: trial, outcome: outcome, context: context, slot: .final, report: nil, pod: nil, at: now)
+        return (try PendingRun(run: record), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome))
+    }
+
+    private func record(
+        of trial: TrialCoordinate, outcome: TrialOutcome, context: Context, slot: PendingRun.Slot, report: TrialReport?, pod: TrialPod?,
+        at time: Timestamp? = nil
+    ) -> RunRecord {
+        let agent = context.agent(trial)
+        let prepared = context.task(trial)
+        let spec = context.job.spec
+        let timeouts = prepared.task.map {
+            $0.timeouts.resolved(
+                multiplier: spec.timeoutMultiplier, verifierOverrideSec: spec.verifier.overrideTimeoutSec, verifierMaxSec: spec.verifier.maxTimeoutSec)
+        }
+        let source = prepared.taskRepo ?? context.prepared.source
+        let kind = if case .retry = slot { "retry" } else { "run" }
+        return RunRecord(
+            kind: kind, runId: trial.runID(jobUID: context.uid), jobName: context.job.metadata.name, jobUid: context.uid,
+            namespace: context.job.metadata.namespace ?? "", agent: agent.name, model: agent.model, trial: trial, retries: pod?.identity.retry ?? 0,
+            outcome: outcome, exitCodes: report?.exitCodes ?? [:],
+            config: .init(
+                timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: timeouts?.agentSec, installTimeoutSec: timeouts?.installSec,
+                verifierTimeoutSec: timeouts?.verifierSec, instructionPath: spec.instructionPath,
+                image: prepared.task?.image(override: spec.environment.image, targetDefault: context.target.image?.default),
+                cpus: spec.environment.overrideCPUs ?? prepared.task?.environment.cpus,
+                memoryMB: spec.environment.overrideMemoryMB ?? prepared.task?.environment.memoryMB,
+                storageMB: spec.environment.overrideStorageMB ?? prepared.task?.environment.storageMB, environment: agent.env.map(\.name)),
+            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
+            outputs: report.map {
+                .init(
+                    truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
+                    unredacted: $0.unredacted)
+            }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp, timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    /// The log is read while the pod, whose finalizer is ours, is still there.
+    private func readPack(_ expected: TrialReport.Pack, from pod: TrialPod) async throws -> Result<PendingRun.Pack, TrialError> {
+        var parser = PackFrameParser(expected: expected)
+        do {
+            let body = try await client.podLog(pod.key, container: PodSnapshot.ContainerName.collector)
+            for try await chunk in body { parser.feed(chunk) }
+        } catch let error as KubeError {
+            // The node, and the log with it, may be gone: the verdict does not depend on it.
+            guard error.status != nil else { throw error }
+            return .failure(TrialError(.artifactTruncated, "the collector's log cannot be read: \(error)"))
+        }
+        switch parser.finish() {
+        case .missing(let error): return .failure(error)
+        case .pack(let bytes):
+            guard let tree = GitObjectID(expected.tree) else {
+                return .failure(TrialError(.artifactTruncated, "the report names no tree: \"\(expected.tree)\""))
+            }
+            return .success(.init(bytes: bytes, tree: tree))
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import AssayAPI
+import Base
+import EvalModel
+import KubeCore
+import TrialPods
+
+/// A trial pod as it is cached: what its labels and its status say.
+public struct TrialPod: Sendable, Hashable {
+    public let snapshot: PodSnapshot
+    public let identity: TrialPodIdentity
+    public let isTracked: Bool
+    public let isPreserved: Bool
+
+    /// nil when the object is no trial pod.
+    public init?(_ pod: JSONValue) {
+        guard let snapshot = PodSnapshot.project(pod), let identity = TrialPodIdentity(labels: snapshot.metadata.labels) else { return nil }
+        self.snapshot = snapshot
+        self.identity = identity
+        isTracked = snapshot.metadata.finalizers?.contains(AssayNames.trialFinalizer) ?? false
+        isPreserved = snapshot.metadata.labels?[AssayNames.countedLabel] != nil
+    }
+
+    var key: ObjectKey { snapshot.metadata.key }
+    var uid: String { snapshot.metadata.uid ?? "" }
+    var name: String { snapshot.metadata.name }
+
+    /// When its trial was over, by the node's clock; the best that is known.
+    var endedAt: Timestamp {
+        let metadata = snapshot.metadata
+        return snapshot.collector?.termination?.finishedAt ?? snapshot.trial?.termination?.finishedAt
+            ?? snapshot.repoCache?.termination?.finishedAt ?? metadata.deletionTimestamp ?? metadata.creationTimestamp
+            ?? Timestamp(seconds: 0)
+    }
+
+    func planned(fate: PodFate, isStopping: Bool) -> PlannedPod {
+        let stage: PlannedPod.Stage
+        if let end = fate.end {
+            stage = .ended(Self.error(of: end, isStopping: isStopping)?.type, at: endedAt)
+        } else {
+            stage = .active
+        }
+        return PlannedPod(
+            name: name, index: identity.index, retry: identity.retry, stage: stage, isTracked: isTracked,
+            isDeleting: snapshot.metadata.isDeleting, isPreserved: isPreserved)
+    }
+
+    /// What was stopped on purpose was cancelled, unless it had reached a verdict by itself.
+    static func error(of end: PodFate.End, isStopping: Bool) -> TrialError? {
+        if isStopping, let error = end.error, error.isInfrastructure || end.report?.interrupted == true {
+            return TrialError(.cancelled, "the job was stopped while the trial ran")
+        }
+        return end.error
+    }
+}

@@ -1,0 +1,61 @@
+import AssayAPI
+import Base
+import KubeClient
+import KubeCore
+import KubeRuntime
+
+/// Creates, stops and lets go of trial pods. Every call may be repeated: the second one finds the work done.
+struct TrialPodWriter: Sendable {
+    let client: KubeClient
+    let expectations: Expectations<String>
+
+    /// - Returns: false when another object has the pod's name, or the pod of an earlier try is still on its way out.
+    func create(_ pod: JSONValue, namespace: String, jobUID: String) async throws -> Bool {
+        let outcome = try await client.createOnce(.pods, pod, namespace: namespace) { found in
+            found.at("metadata", "labels", AssayNames.jobUIDLabel)?.string == jobUID
+        }
+        let metadata = ObjectMeta(of: outcome.object)
+        guard case .taken = outcome else {
+            if let version = metadata.resourceVersion { expectations.wrote(metadata.key, version: version, for: jobUID) }
+            return true
+        }
+        return false
+    }
+
+    /// Asks the node to end the pod's containers; the finalizer keeps the pod until it is counted.
+    func stop(_ pod: TrialPod, jobUID: String) async throws {
+        try await delete(pod, jobUID: jobUID, options: DeleteOptions(uid: pod.uid))
+    }
+
+    /// Takes the finalizer off; then deletes the pod, or labels it as counted where it is to be kept.
+    func release(_ pod: TrialPod, preserve: Bool, jobUID: String) async throws {
+        if pod.isTracked || (preserve && !pod.isPreserved) {
+            let kept = (pod.snapshot.metadata.finalizers ?? []).filter { $0 != AssayNames.trialFinalizer }
+            var metadata: JSONValue = ["finalizers": kept.isEmpty ? .null : .array(kept.map { .string($0) }), "uid": .string(pod.uid)]
+            if preserve { metadata["labels"] = .object([AssayNames.countedLabel: "true"]) }
+            do {
+                let answer = try await client.patch(.pods, pod.key, .merge(["metadata": metadata]))
+                if let version = answer.at("metadata", "resourceVersion")?.string {
+                    expectations.wrote(pod.key, version: version, for: jobUID)
+                }
+            } catch {
+                // Gone, or another pod has the name: the next pass looks again.
+                guard error.isNotFound || error.isConflict else { throw error }
+                return
+            }
+        }
+        if !preserve, !pod.snapshot.metadata.isDeleting {
+            // Its containers have ended, or nothing comes of them any more: no reason to wait.
+            try await delete(pod, jobUID: jobUID, options: DeleteOptions(gracePeriodSeconds: pod.snapshot.containersEnded ? 0 : nil, uid: pod.uid))
+        }
+    }
+
+    private func delete(_ pod: TrialPod, jobUID: String, options: DeleteOptions) async throws {
+        do {
+            try await client.delete(.pods, pod.key, options: options)
+            expectations.deleted(pod.key, uid: pod.uid, for: jobUID)
+        } catch {
+            guard error.isNotFound || error.isConflict else { throw error }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import Base
+import Git
+import KubeClient
+import KubeCore
+
+/// Git credentials from Secrets: read when needed, kept in private files, offered to one host only.
+struct CredentialSource: Sendable {
+    let client: KubeClient
+    let configuration: OperatorConfiguration
+
+    /// - Parameters:
+    ///   - secret: in the object's own namespace: a reference never leaves it.
+    ///   - only: the repository the secret was given for; another host gets nothing.
+    func credentials(for url: GitURL, secret: String?, namespace: String, only repo: String? = nil) async throws -> GitCredentials {
+        guard !url.isLocal else { return configuration.setting == .laptop ? .user : .none }
+        guard let secret else { return configuration.setting == .laptop ? .user : .none }
+        if let repo, let own = try? GitURL(parsing: repo, allowing: configuration.urlPolicy), own.origin != url.origin { return .none }
+        let object: JSONValue
+        do { object = try await client.get(.secrets, ObjectKey(namespace: namespace, name: secret)) } catch {
+            guard error.isNotFound else { throw error }
+            throw JobObstacle.waiting(
+                .secretNotFound, "there is no Secret \"\(secret)\" in namespace \(namespace); create it", on: .ready, retryAfterSeconds: 30)
+        }
+        var data: [String: [UInt8]] = [:]
+        for (key, value) in object["data"]?.object ?? [:] {
+            if let text = value.string, case .success(let bytes) = Base64.decode(text) { data[key] = bytes }
+        }
+        return try GitCredentials.secret(data, for: url, directory: "\(configuration.stateDirectory)/credentials")
+    }
+}
