@@ -18,7 +18,7 @@ final class DiscoveryDocuments: Sendable {
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "swift", "platform": "linux/amd64",
     ]
 
-    func answer(_ request: HTTPRequest, _ format: OutputFormat, _ path: [String]) throws(APIFailure) -> HTTPResponse {
+    func answer(_ request: ServerRequest, _ format: OutputFormat, _ path: [String]) throws(APIFailure) -> ServerResponse {
         guard request.method == "GET" || request.method == "HEAD" else { throw .methodNotAllowed }
         switch (path.first, path.count) {
         case (nil, _):
@@ -47,8 +47,8 @@ final class DiscoveryDocuments: Sendable {
         }
     }
 
-    private func reply(_ format: OutputFormat, _ value: JSONValue) -> HTTPResponse {
-        HTTPResponse(status: 200, contentType: format.contentType, parts: [format.encode(value)])
+    private func reply(_ format: OutputFormat, _ value: JSONValue) -> ServerResponse {
+        ServerResponse(status: 200, contentType: format.contentType, parts: [format.encode(value)])
     }
 
     // MARK: Groups
@@ -100,7 +100,7 @@ final class DiscoveryDocuments: Sendable {
         return ["kind": "APIResourceList", "apiVersion": "v1", "groupVersion": .string(groupVersion), "resources": .array(list)]
     }
 
-    private func aggregated(_ request: HTTPRequest, isCore: Bool) -> HTTPResponse {
+    private func aggregated(_ request: ServerRequest, isCore: Bool) -> ServerResponse {
         let items = (isCore ? [""] : groups).map { group -> JSONValue in
             let versions = versions(group).map { version -> JSONValue in
                 let kinds = registry.all.filter { $0.group == group && $0.version == version }
@@ -115,8 +115,8 @@ final class DiscoveryDocuments: Sendable {
         let type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
         let bytes = document.serialized()
         let tag = "\"\(SHA256.hex(of: bytes).uppercased())\""
-        if request.header("if-none-match") == tag { return HTTPResponse(status: 304, contentType: type, parts: []) }
-        var response = HTTPResponse(status: 200, contentType: type, parts: [bytes])
+        if request.header("if-none-match") == tag { return ServerResponse(status: 304, contentType: type, parts: []) }
+        var response = ServerResponse(status: 200, contentType: type, parts: [bytes])
         response.headers.append(("ETag", tag))
         response.headers.append(("Vary", "Accept"))
         return response
@@ -146,28 +146,28 @@ final class DiscoveryDocuments: Sendable {
     // MARK: OpenAPI
 
     /// An empty document: kubectl asks for it to learn how to patch kinds that it knows, and those it knows by heart.
-    private func openAPIV2(_ request: HTTPRequest) -> HTTPResponse {
+    private func openAPIV2(_ request: ServerRequest) -> ServerResponse {
         let accept = request.header("accept") ?? ""
         if accept.contains("protobuf") {
             // openapi.v2.Document: swagger = 1, info = 2 {title = 1, version = 2}, paths = 8.
             let info: [UInt8] = [0x0A, 5] + Array("Assay".utf8) + [0x12, 5] + Array("v1.36".utf8)
             let document: [UInt8] = [0x0A, 3] + Array("2.0".utf8) + [0x12, UInt8(info.count)] + info + [0x42, 0]
-            return HTTPResponse(
+            return ServerResponse(
                 status: 200, contentType: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", parts: [document])
         }
         let document: JSONValue = ["swagger": "2.0", "info": ["title": "Assay", "version": "v1.36"], "paths": [:], "definitions": [:]]
-        return HTTPResponse(status: 200, contentType: "application/json", parts: [document.serialized()])
+        return ServerResponse(status: 200, contentType: "application/json", parts: [document.serialized()])
     }
 
-    private func openAPIV3(_ request: HTTPRequest, _ path: [String]) -> HTTPResponse {
+    private func openAPIV3(_ request: ServerRequest, _ path: [String]) -> ServerResponse {
         let documents = openAPIDocuments()
         if path.isEmpty {
             var paths: [String: JSONValue] = [:]
             for (name, document) in documents { paths[name] = ["serverRelativeURL": .string("/openapi/v3/\(name)?hash=\(document.hash)")] }
-            return HTTPResponse(status: 200, contentType: "application/json", parts: [JSONValue.object(["paths": .object(paths)]).serialized()])
+            return ServerResponse(status: 200, contentType: "application/json", parts: [JSONValue.object(["paths": .object(paths)]).serialized()])
         }
         guard let document = documents[path.joined(separator: "/")] else { return .text(404, "404 page not found\n") }
-        var response = HTTPResponse(status: 200, contentType: "application/json", parts: [document.bytes])
+        var response = ServerResponse(status: 200, contentType: "application/json", parts: [document.bytes])
         response.headers.append(("ETag", "\"\(document.hash)\""))
         return response
     }

@@ -15,7 +15,7 @@ struct HTTPConnection {
     static let idleDeadline = 600.0
 
     let socket: Int32
-    let handler: @Sendable (HTTPRequest) -> HTTPResponse
+    let handler: @Sendable (ServerRequest) -> ServerResponse
 
     func serve() {
         var parser = HTTPRequestParser()
@@ -45,11 +45,11 @@ struct HTTPConnection {
     }
 
     /// Answers one request; false when the connection ends with it.
-    private func answer(_ request: HTTPRequest) throws -> Bool {
+    private func answer(_ request: ServerRequest) throws -> Bool {
         let response = handler(request)
         let isOld = request.header("") == "HTTP/1.0"
         let closes = isOld || request.header("connection")?.lowercased() == "close"
-        var head = "HTTP/1.1 \(response.status) \(HTTPResponse.phrase(response.status))\r\n"
+        var head = "HTTP/1.1 \(response.status) \(ServerResponse.phrase(response.status))\r\n"
         for (name, value) in response.headers { head += "\(name): \(value)\r\n" }
         head += "Date: \(httpDate(SystemTime().now()))\r\n"
         if closes { head += "Connection: close\r\n" }
@@ -79,7 +79,7 @@ struct HTTPConnection {
 
     private func refuse(_ error: HTTPRequestError) {
         let body = APIFailure.refused(error).body
-        let head = "HTTP/1.1 \(error.status) \(HTTPResponse.phrase(error.status))\r\nContent-Type: application/json\r\n"
+        let head = "HTTP/1.1 \(error.status) \(ServerResponse.phrase(error.status))\r\nContent-Type: application/json\r\n"
             + "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n"
         guard send(Array(head.utf8) + body) else { return }
         // The client may still be sending its body: closing now would reset the connection before it reads the answer.

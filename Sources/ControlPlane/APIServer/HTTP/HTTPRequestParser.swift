@@ -18,8 +18,8 @@ struct HTTPRequestParser {
 
     private enum State {
         case head
-        case body(HTTPRequest, length: Int)
-        case chunks(HTTPRequest)
+        case body(ServerRequest, length: Int)
+        case chunks(ServerRequest)
         case broken
     }
 
@@ -47,7 +47,7 @@ struct HTTPRequestParser {
     mutating func sentContinue() { wantsContinue = false }
 
     /// The next complete request, or nil when more bytes are needed.
-    mutating func next() throws(HTTPRequestError) -> HTTPRequest? {
+    mutating func next() throws(HTTPRequestError) -> ServerRequest? {
         do {
             return try advance()
         } catch {
@@ -56,7 +56,7 @@ struct HTTPRequestParser {
         }
     }
 
-    private mutating func advance() throws(HTTPRequestError) -> HTTPRequest? {
+    private mutating func advance() throws(HTTPRequestError) -> ServerRequest? {
         while true {
             switch state {
             case .broken:
@@ -111,7 +111,7 @@ struct HTTPRequestParser {
         return nil
     }
 
-    private func parse(_ head: ArraySlice<UInt8>) throws(HTTPRequestError) -> HTTPRequest {
+    private func parse(_ head: ArraySlice<UInt8>) throws(HTTPRequestError) -> ServerRequest {
         let malformed = HTTPRequestError(status: 400, message: "malformed HTTP request")
         let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: false)
         guard let line = lines.first else { throw malformed }
@@ -126,7 +126,7 @@ struct HTTPRequestParser {
             headers[name] = headers[name].map { $0 + ", " + value } ?? String(value)
         }
         let target = words[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        return HTTPRequest(
+        return ServerRequest(
             method: String(words[0]),
             segments: target[0].split(separator: "/").map { percentDecoded($0) },
             rawPath: String(target[0]),
@@ -135,7 +135,7 @@ struct HTTPRequestParser {
             body: [])
     }
 
-    private func contentLength(_ request: HTTPRequest) throws(HTTPRequestError) -> Int {
+    private func contentLength(_ request: ServerRequest) throws(HTTPRequestError) -> Int {
         guard let text = request.header("content-length") else { return 0 }
         guard let length = Int(text), length >= 0 else { throw HTTPRequestError(status: 400, message: "bad Content-Length") }
         guard length <= Self.maximumBody else { throw Self.tooLarge }
@@ -146,7 +146,7 @@ struct HTTPRequestParser {
         status: 413, message: "Request entity too large: limit is \(maximumBody)")
 
     /// Reads chunks from the buffer into the body; true when the last one has come.
-    private mutating func takeChunk(into request: inout HTTPRequest) throws(HTTPRequestError) -> Bool {
+    private mutating func takeChunk(into request: inout ServerRequest) throws(HTTPRequestError) -> Bool {
         let malformed = HTTPRequestError(status: 400, message: "malformed chunked body")
         while true {
             guard let end = lineEnd(from: start) else {

@@ -11,10 +11,10 @@ final class HTTPServer: Sendable {
     }
 
     private let state = Locked(State())
-    private let handler: @Sendable (HTTPRequest) -> HTTPResponse
+    private let handler: @Sendable (ServerRequest) -> ServerResponse
     private let allGone = DispatchSemaphore(value: 0)
 
-    init(handler: @escaping @Sendable (HTTPRequest) -> HTTPResponse) { self.handler = handler }
+    init(handler: @escaping @Sendable (ServerRequest) -> ServerResponse) { self.handler = handler }
 
     /// Binds and begins to accept.
     /// - Returns: the port that was bound.

@@ -33,7 +33,7 @@ final class APICore: Sendable {
 
     // MARK: Requests
 
-    func handle(_ request: HTTPRequest) -> HTTPResponse {
+    func handle(_ request: ServerRequest) -> ServerResponse {
         let format = OutputFormat.negotiate(request.header("accept"))
         do {
             return try route(request, format)
@@ -42,21 +42,21 @@ final class APICore: Sendable {
         }
     }
 
-    func refusal(_ failure: APIFailure, request: HTTPRequest, format: OutputFormat?) -> HTTPResponse {
-        var response: HTTPResponse
+    func refusal(_ failure: APIFailure, request: ServerRequest, format: OutputFormat?) -> ServerResponse {
+        var response: ServerResponse
         if format == nil, (request.header("accept") ?? "").contains("protobuf") {
-            response = HTTPResponse(
+            response = ServerResponse(
                 status: failure.code, contentType: "application/vnd.kubernetes.protobuf", parts: [ProtobufStatus.encode(failure)])
         } else {
             let format = format ?? OutputFormat()
-            response = HTTPResponse(status: failure.code, contentType: format.contentType, parts: [format.encode(failure.object)])
+            response = ServerResponse(status: failure.code, contentType: format.contentType, parts: [format.encode(failure.object)])
         }
         if let seconds = failure.retryAfterSeconds { response.headers.append(("Retry-After", String(seconds))) }
         if failure.code == 401 { response.headers.append(("WWW-Authenticate", "Bearer realm=\"assay\"")) }
         return response
     }
 
-    private func route(_ request: HTTPRequest, _ format: OutputFormat?) throws(APIFailure) -> HTTPResponse {
+    private func route(_ request: ServerRequest, _ format: OutputFormat?) throws(APIFailure) -> ServerResponse {
         let path = request.segments
         switch path.first {
         case "healthz", "readyz", "livez": return .text(200, "ok")
@@ -76,7 +76,7 @@ final class APICore: Sendable {
     }
 
     /// A token that was sent must be the right one, whether or not one is asked for.
-    private func authenticate(_ request: HTTPRequest) throws(APIFailure) {
+    private func authenticate(_ request: ServerRequest) throws(APIFailure) {
         guard let sent = request.header("authorization") else {
             if token != nil { throw .unauthorized }
             return
@@ -94,8 +94,8 @@ final class APICore: Sendable {
     }
 
     private func resource(
-        _ request: HTTPRequest, _ format: OutputFormat?, group: String, version: String, rest: ArraySlice<String>
-    ) throws(APIFailure) -> HTTPResponse {
+        _ request: ServerRequest, _ format: OutputFormat?, group: String, version: String, rest: ArraySlice<String>
+    ) throws(APIFailure) -> ServerResponse {
         guard registry.serves(group, version) else { return .text(404, "404 page not found\n") }
         if rest.isEmpty { return try discovery.answer(request, format ?? OutputFormat(), request.segments) }
         var parts = Array(rest)
@@ -118,7 +118,7 @@ final class APICore: Sendable {
         return try dispatch(target)
     }
 
-    private func dispatch(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    private func dispatch(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         if let subresource = request.subresource, subresource != "status" {
             return try special(request, subresource)
         }
@@ -148,7 +148,7 @@ final class APICore: Sendable {
         }
     }
 
-    private func special(_ request: ResourceRequest, _ subresource: String) throws(APIFailure) -> HTTPResponse {
+    private func special(_ request: ResourceRequest, _ subresource: String) throws(APIFailure) -> ServerResponse {
         switch (request.kind.id, subresource, request.http.method) {
         case (.pods, "log", "GET"): return try podLog(request)
         case (.pods, "binding", "POST"): return try bind(request)

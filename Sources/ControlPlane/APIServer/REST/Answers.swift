@@ -4,7 +4,7 @@ extension APICore {
     /// The answer with one stored object, once it is on disk.
     func answer(
         _ request: ResourceRequest, _ object: StoredObject, status: Int = 200, complaints: [String] = []
-    ) throws(APIFailure) -> HTTPResponse {
+    ) throws(APIFailure) -> ServerResponse {
         try store.settle(object.revision)
         switch request.format.shape {
         case .object:
@@ -16,7 +16,7 @@ extension APICore {
     }
 
     /// The answer with an object that is not in the store: a dry run, or a last state.
-    func answer(_ request: ResourceRequest, value: JSONValue, status: Int = 200, complaints: [String] = []) -> HTTPResponse {
+    func answer(_ request: ResourceRequest, value: JSONValue, status: Int = 200, complaints: [String] = []) -> ServerResponse {
         let shown: JSONValue
         switch request.format.shape {
         case .object: shown = value
@@ -26,8 +26,8 @@ extension APICore {
         return finish(request, status, [request.format.encode(shown)], complaints)
     }
 
-    func finish(_ request: ResourceRequest, _ status: Int, _ parts: [[UInt8]], _ complaints: [String]) -> HTTPResponse {
-        var response = HTTPResponse(status: status, contentType: request.format.contentType, parts: parts)
+    func finish(_ request: ResourceRequest, _ status: Int, _ parts: [[UInt8]], _ complaints: [String]) -> ServerResponse {
+        var response = ServerResponse(status: status, contentType: request.format.contentType, parts: parts)
         var warnings = complaints
         if let warning = request.kind.custom?.warning { warnings.append(warning) }
         for warning in warnings { response.headers.append(("Warning", "299 - \(quoted(warning))")) }

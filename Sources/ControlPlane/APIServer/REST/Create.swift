@@ -1,12 +1,12 @@
 import Base
 
 extension APICore {
-    func get(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func get(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         guard let object = store.get(request.kind.id, request.key) else { throw request.kind.notFound(request.name ?? "") }
         return try answer(request, object)
     }
 
-    func create(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func create(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try WriteOptions(request.http, options: "CreateOptions")
         if request.kind.custom?.isTerminating == true {
             throw APIFailure(405, "MethodNotAllowed",
@@ -32,7 +32,7 @@ extension APICore {
     }
 
     /// Everyone with the token may do everything.
-    private func review(_ request: ResourceRequest, _ value: JSONValue) -> HTTPResponse {
+    private func review(_ request: ResourceRequest, _ value: JSONValue) -> ServerResponse {
         var value = value
         value["status"] = ["allowed": true, "reason": "this server knows one user"]
         return answer(request, value: value, status: 201)

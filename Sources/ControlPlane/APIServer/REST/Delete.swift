@@ -12,7 +12,7 @@ struct DeletionOptions: Sendable {
 
     init() {}
 
-    init(_ request: HTTPRequest) throws(APIFailure) {
+    init(_ request: ServerRequest) throws(APIFailure) {
         let body = try Self.parseBody(request)
         try self.init(body, query: request.query)
     }
@@ -36,7 +36,7 @@ struct DeletionOptions: Sendable {
         isDryRun = (body["dryRun"]?.array ?? []).contains("All") || query.all("dryRun").contains("All")
     }
 
-    private static func parseBody(_ request: HTTPRequest) throws(APIFailure) -> JSONValue {
+    private static func parseBody(_ request: ServerRequest) throws(APIFailure) -> JSONValue {
         guard !request.body.isEmpty else { return [:] }
         if (request.header("content-type") ?? "").hasPrefix("application/vnd.kubernetes.protobuf") {
             return ProtobufObject.decode(request.body) ?? [:]
@@ -59,7 +59,7 @@ extension APICore {
         case dry(JSONValue)
     }
 
-    func delete(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func delete(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try DeletionOptions(request.http)
         switch try remove(request.kind, request.key, options) {
         case .pending(let object): return try answer(request, object)
@@ -174,7 +174,7 @@ extension APICore {
         value.set(["metadata", "finalizers"], to: .array(finalizers))
     }
 
-    func deleteCollection(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func deleteCollection(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try DeletionOptions(request.http)
         let selection = try Selection(namespace: request.namespace, query: request.http.query, kind: request.kind)
         let listing = store.references(in: request.kind.id).filter(selection.matches).sorted { $0.key < $1.key }

@@ -1,7 +1,7 @@
 import Base
 
 extension APICore {
-    func list(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func list(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let query = request.http.query
         let kind = request.kind
         let selection = try Selection(namespace: request.namespace, query: query, kind: kind)
@@ -66,7 +66,7 @@ extension APICore {
     /// A list in the form that was asked for.
     func answerList(
         _ request: ResourceRequest, objects: [StoredObject], revision: UInt64, next: String = "", remaining: Int? = nil
-    ) throws(APIFailure) -> HTTPResponse {
+    ) throws(APIFailure) -> ServerResponse {
         let kind = request.kind
         var metadata: JSONValue = ["resourceVersion": .string(String(revision))]
         // Lists of custom resources always carry the member.

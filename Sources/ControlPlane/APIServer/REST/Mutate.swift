@@ -10,7 +10,7 @@ struct Mutation {
 }
 
 extension APICore {
-    func replace(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func replace(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try WriteOptions(request.http, options: "UpdateOptions")
         let body = try request.decodeBody(options)
         let name = request.name ?? ""
@@ -37,7 +37,7 @@ extension APICore {
     /// Reads, changes, checks and stores an object; again when somebody else was faster and the change does not name a version.
     func mutate(
         _ request: ResourceRequest, _ options: WriteOptions, _ change: (JSONValue) throws(APIFailure) -> Mutation
-    ) throws(APIFailure) -> HTTPResponse {
+    ) throws(APIFailure) -> ServerResponse {
         let name = request.name ?? ""
         // Contention on one object is short: every loser's retry means that another write has succeeded.
         for _ in 0..<100 {

@@ -2,7 +2,7 @@ import Base
 import YAML
 
 extension APICore {
-    func patch(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func patch(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let type = (request.http.header("content-type") ?? "").prefix { $0 != ";" }.trimming { $0 == " " }
         var accepted = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
         if !request.kind.isCustom { accepted.insert("application/strategic-merge-patch+json", at: 2) }
@@ -59,7 +59,7 @@ extension APICore {
 
     // MARK: Server-side apply
 
-    private func apply(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    private func apply(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try WriteOptions(request.http, options: "PatchOptions")
         guard let manager = request.http.query["fieldManager"], !manager.isEmpty else {
             throw .invalid("meta.k8s.io", "PatchOptions", "", [.required("fieldManager", "is required for apply patch")])
@@ -90,7 +90,7 @@ extension APICore {
 
     private func applyNew(
         _ request: ResourceRequest, _ options: WriteOptions, _ configuration: JSONValue, _ complaints: [String], _ manager: String
-    ) throws(APIFailure) -> HTTPResponse {
+    ) throws(APIFailure) -> ServerResponse {
         let kind = request.kind
         if let uid = configuration.at("metadata", "uid")?.string, !uid.isEmpty {
             throw kind.conflict(request.name ?? "", "uid mismatch: the provided object specified uid \(uid), and no existing object was found")

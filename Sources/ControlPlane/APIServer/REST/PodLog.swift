@@ -2,7 +2,7 @@ import Base
 
 extension APICore {
     /// Streams a container's log from whoever runs it.
-    func podLog(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func podLog(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let name = request.name ?? ""
         guard let pod = store.get(.pods, request.key) else { throw request.kind.notFound(name) }
         let value = pod.value
@@ -22,7 +22,7 @@ extension APICore {
         let pump = LogPump(provider: provider, target: target, options: options, wakeup: wakeup)
         // The status line waits until the provider has said whether there is a log.
         if let failure = pump.waitUntilOpen() { throw failure }
-        return HTTPResponse(status: 200, contentType: "text/plain") { writer in try pump.run(writer) }
+        return ServerResponse(status: 200, contentType: "text/plain") { writer in try pump.run(writer) }
     }
 
     private func container(of pod: JSONValue, name: String, asked: String) throws(APIFailure) -> String {

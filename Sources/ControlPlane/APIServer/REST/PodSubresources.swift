@@ -2,7 +2,7 @@ import Base
 
 extension APICore {
     /// Gives a pod its node.
-    func bind(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func bind(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try WriteOptions(request.http, options: "CreateOptions")
         let body = try subresourceBody(request)
         guard let node = body.at("target", "name")?.string, !node.isEmpty else {
@@ -30,7 +30,7 @@ extension APICore {
     }
 
     /// Deletes a pod on behalf of whoever clears its node, and notes in the pod why.
-    func evict(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func evict(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let body = try subresourceBody(request)
         let options = try DeletionOptions(body["deleteOptions"] ?? [:], query: request.http.query)
         let moment = now.rfc3339
@@ -54,7 +54,7 @@ extension APICore {
     }
 
     /// `PUT /api/v1/namespaces/NAME/finalize`: replaces `spec.finalizers`.
-    func finalizeNamespace(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func finalizeNamespace(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try WriteOptions(request.http, options: "UpdateOptions")
         let body = try request.decodeBody(options)
         let object = try mutateInside(request.kind, request.key) { (old: JSONValue) throws(APIFailure) in
@@ -77,7 +77,7 @@ extension APICore {
         return value
     }
 
-    private func success(_ request: ResourceRequest) -> HTTPResponse {
+    private func success(_ request: ResourceRequest) -> ServerResponse {
         let status: JSONValue = ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "code": 201]
         return finish(request, 201, [request.format.encode(status)], [])
     }

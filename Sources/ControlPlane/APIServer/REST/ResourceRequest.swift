@@ -2,7 +2,7 @@ import Base
 
 /// A request about a resource, with its path taken apart.
 struct ResourceRequest: Sendable {
-    var http: HTTPRequest
+    var http: ServerRequest
     var kind: ServedKind
     /// Empty for objects without namespace, and for lists across all.
     var namespace: String
@@ -23,7 +23,7 @@ struct WriteOptions: Sendable {
     var isForced = false
 
     /// - Parameter options: the kind to blame for a bad option: `CreateOptions`, `PatchOptions`.
-    init(_ request: HTTPRequest, options: String) throws(APIFailure) {
+    init(_ request: ServerRequest, options: String) throws(APIFailure) {
         let query = request.query
         for value in query.all("dryRun") {
             guard value == "All" else {

@@ -2,7 +2,7 @@ import Base
 
 extension APICore {
     /// Streams changes of a collection, or of one object of it.
-    func watch(_ request: ResourceRequest) throws(APIFailure) -> HTTPResponse {
+    func watch(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let query = request.http.query
         try ListVersion.check(query)
         var selection = try Selection(namespace: request.namespace, query: query, kind: request.kind)
@@ -33,7 +33,7 @@ extension APICore {
         }
         let session = WatchSession(core: self, request: request, selection: selection, options: options, wakeup: wakeup)
         let type = request.format.encoding == .yaml ? "application/yaml" : "application/json"
-        return HTTPResponse(status: 200, contentType: type) { writer in try session.run(writer) }
+        return ServerResponse(status: 200, contentType: type) { writer in try session.run(writer) }
     }
 }
 

@@ -14,7 +14,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
     }
 
     /// A journal of this many bytes is folded into a snapshot; of more, when the snapshot itself is large.
-    private static let smallestFold = 32 << 20
+    static let smallestFold = 32 << 20
 
     private let files: JournalFiles
     private let lockFile: Int32
@@ -29,20 +29,23 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
 
     private var file: Int32
     private var written: Int
-    private var foldAt = Journal.smallestFold
+    private var foldAt: Int
+    private let smallestFold: Int
 
-    private init(files: JournalFiles, lockFile: Int32, file: Int32, written: Int, revision: UInt64) {
+    private init(files: JournalFiles, lockFile: Int32, file: Int32, written: Int, revision: UInt64, foldAt: Int) {
         self.files = files
         self.lockFile = lockFile
         self.file = file
         self.written = written
+        self.foldAt = foldAt
+        smallestFold = foldAt
         durable = revision
         pendingRevision = revision
     }
 
     /// Takes the directory, and reads what is in it.
     static func open(
-        directory: String
+        directory: String, foldAt: Int = smallestFold
     ) throws(APIServerError) -> (journal: Journal, revision: UInt64, objects: [ObjectReference: (revision: UInt64, body: [UInt8])]) {
         do {
             try FileManager.default.createDirectory(
@@ -56,7 +59,8 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         let name = contents.journal?.name ?? "journal-\(contents.revision)"
         let file = try files.openJournal(name, length: contents.journal?.length ?? 0)
         let length = max(contents.journal?.length ?? 0, JournalFiles.headLength)
-        let journal = Journal(files: files, lockFile: lockFile, file: file, written: length, revision: contents.revision)
+        let journal = Journal(files: files, lockFile: lockFile, file: file, written: length, revision: contents.revision,
+            foldAt: foldAt)
         return (journal, contents.revision, contents.objects)
     }
 
@@ -209,7 +213,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         file = next
         written = JournalFiles.headLength
         let size = captured.objects.reduce(0) { $0 + $1.objects.reduce(0) { $0 + $1.body.count } }
-        foldAt = max(Self.smallestFold, 2 * size)
+        foldAt = max(smallestFold, 2 * size)
         condition.lock()
         isFolding = true
         condition.unlock()

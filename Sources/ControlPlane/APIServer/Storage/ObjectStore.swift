@@ -61,8 +61,11 @@ final class ObjectStore: Sendable {
     private let journal: Journal?
     private let historyLimit: Int
 
-    /// - Parameter directory: where to keep the objects; nil keeps them in memory.
-    init(directory: String?, historyLimit: Int) throws(APIServerError) {
+    /// - Parameters:
+    ///   - directory: where to keep the objects; nil keeps them in memory.
+    ///   - historyLimit: how many changes of each collection a watch can resume over.
+    ///   - foldAt: a journal of this many bytes is folded into a snapshot.
+    init(directory: String?, historyLimit: Int, foldAt: Int = Journal.smallestFold) throws(APIServerError) {
         self.historyLimit = historyLimit
         var first = State()
         guard let directory else {
@@ -70,7 +73,7 @@ final class ObjectStore: Sendable {
             state = Locked(first)
             return
         }
-        let opened = try Journal.open(directory: directory)
+        let opened = try Journal.open(directory: directory, foldAt: foldAt)
         journal = opened.journal
         first.revision = opened.revision
         first.durable = opened.revision

@@ -1,5 +1,5 @@
 /// What a handler answers.
-struct HTTPResponse: Sendable {
+struct ServerResponse: Sendable {
     enum Body: Sendable {
         /// Written one after the other, so that a long list is not copied together first.
         case parts([[UInt8]])
@@ -23,8 +23,8 @@ struct HTTPResponse: Sendable {
         body = .stream(stream)
     }
 
-    static func text(_ status: Int, _ text: String) -> HTTPResponse {
-        HTTPResponse(status: status, contentType: "text/plain; charset=utf-8", parts: [Array(text.utf8)])
+    static func text(_ status: Int, _ text: String) -> ServerResponse {
+        ServerResponse(status: status, contentType: "text/plain; charset=utf-8", parts: [Array(text.utf8)])
     }
 
     static func phrase(_ status: Int) -> String {

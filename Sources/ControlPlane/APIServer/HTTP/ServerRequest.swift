@@ -1,7 +1,7 @@
 import Base
 
 /// One request as it came in, with its body read whole.
-struct HTTPRequest: Sendable {
+struct ServerRequest: Sendable {
     var method: String
     /// The path, percent-decoded segment by segment, so that an encoded slash stays inside its segment.
     var segments: [String]
