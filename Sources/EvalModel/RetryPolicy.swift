@@ -30,11 +30,12 @@ public struct RetryPolicy: Sendable, Hashable, Codable {
     public func delayMs(afterTries tries: Int) -> Int {
         let limit = Double(max(0, maxDelayMs))
         var delay = Double(max(0, initialDelayMs))
-        // A loop and not a power, so that a huge count cannot overflow: it stops at the limit.
-        for _ in 1..<max(1, tries) where delay < limit {
-            let next = delay * max(1, multiplier)
-            if next == delay { break }
-            delay = next
+        let factor = max(1, multiplier)
+        var left = tries
+        // A loop and not a power, so that a huge count cannot overflow: it ends where the delay stops growing.
+        while left > 1, delay < limit, delay * factor > delay {
+            delay *= factor
+            left -= 1
         }
         return Int(min(delay, limit))
     }

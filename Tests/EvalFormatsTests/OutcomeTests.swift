@@ -1,0 +1,142 @@
+import Base
+import EvalModel
+import Testing
+
+@Suite("errors, outcomes and their counting")
+struct OutcomeTests {
+    @Test("every error type has its raw value and its consequence", arguments: [
+        ("environment_build_failed", .infrastructure), ("environment_build_timeout", .infrastructure),
+        ("environment_image_pull_failed", .infrastructure), ("environment_start_failed", .infrastructure),
+        ("environment_resource_allocation_failed", .infrastructure), ("agent_install_failed", .outcome),
+        ("agent_install_timeout", .outcome), ("agent_execution_failed", .outcome), ("agent_execution_timeout", .outcome),
+        ("verifier_failed", .outcome), ("verifier_timeout", .outcome), ("verifier_reward_missing", .outcome),
+        ("verifier_reward_invalid", .outcome), ("environment_teardown_failed", .advisory), ("task_invalid", .input),
+        ("task_not_found", .input), ("internal_error", .infrastructure), ("source_sync_failed", .infrastructure),
+        ("fixture_mismatch", .input), ("artifact_truncated", .advisory), ("cancelled", .cancelled),
+        ("environment_node_lost", .infrastructure), ("environment_evicted", .infrastructure),
+    ] as [(String, TrialErrorType.Consequence)])
+    func types(raw: String, consequence: TrialErrorType.Consequence) throws {
+        let type = try #require(TrialErrorType(rawValue: raw))
+        #expect(type.consequence == consequence)
+        #expect(type.isRetryable == (consequence == .infrastructure))
+        #expect(type.isInfrastructure == (consequence == .infrastructure || consequence == .input))
+    }
+
+    @Test("the table above is complete")
+    func complete() { #expect(TrialErrorType.allCases.count == 23) }
+
+    @Test("a trial is counted into one class", arguments: [
+        (TrialOutcome(reward: Reward(1)), TrialOutcome.Class.completed, true),
+        (TrialOutcome(reward: Reward(0)), .completed, false),
+        (TrialOutcome(), .completed, false),
+        (TrialOutcome(reward: Reward(1), error: TrialError(.environmentTeardownFailed, "")), .completed, true),
+        (TrialOutcome(reward: Reward(1), error: TrialError(.artifactTruncated, "")), .completed, true),
+        (TrialOutcome(error: TrialError(.agentExecutionTimeout, "")), .failed, false),
+        (TrialOutcome(reward: Reward(1), error: TrialError(.verifierTimeout, "")), .failed, false),
+        (TrialOutcome(error: TrialError(.environmentNodeLost, "")), .infrastructure, false),
+        (TrialOutcome(error: TrialError(.taskInvalid, "")), .infrastructure, false),
+        (TrialOutcome(error: TrialError(.cancelled, "")), .skipped, false),
+    ])
+    func classes(outcome: TrialOutcome, expected: TrialOutcome.Class, isPass: Bool) {
+        #expect(outcome.outcomeClass == expected)
+        #expect(outcome.isPass == isPass)
+    }
+
+    @Test("the pass rate leaves out what says nothing about the agent, and nothing else")
+    func passRate() {
+        var aggregate = Aggregate()
+        #expect(aggregate.passRate == nil)
+        #expect(aggregate.meanReward == nil)
+        #expect(aggregate.metric(.max) == nil)
+        aggregate.add(TrialOutcome(reward: Reward(1), cost: 0.5))
+        aggregate.add(TrialOutcome(reward: Reward(0.5)))
+        aggregate.add(TrialOutcome(error: TrialError(.agentExecutionTimeout, "")))
+        aggregate.add(TrialOutcome(error: TrialError(.verifierFailed, ""), cost: 0.25))
+        #expect(aggregate.passRate == 0.25)
+        aggregate.add(TrialOutcome(error: TrialError(.environmentEvicted, "")))
+        aggregate.add(TrialOutcome(error: TrialError(.taskInvalid, "")))
+        aggregate.add(TrialOutcome(error: TrialError(.cancelled, "")))
+        #expect(aggregate.passRate == 0.25)
+        #expect(aggregate.total == 7)
+        #expect([aggregate.completed, aggregate.failed, aggregate.infrastructure, aggregate.skipped] == [2, 2, 2, 1])
+        #expect(aggregate.meanReward == 0.75)
+        #expect(aggregate.metric(.sum) == 1.5)
+        #expect(aggregate.metric(.min) == 0.5)
+        #expect(aggregate.metric(.max) == 1)
+        #expect(aggregate.cost == 0.75)
+    }
+
+    @Test("merging equals adding")
+    func merge() throws {
+        let outcomes = [
+            TrialOutcome(reward: Reward(1)), TrialOutcome(reward: Reward(-1), cost: 1), TrialOutcome(error: TrialError(.verifierFailed, "")),
+            TrialOutcome(error: TrialError(.internalError, "")), TrialOutcome(error: TrialError(.cancelled, "")),
+        ]
+        var whole = Aggregate()
+        for outcome in outcomes { whole.add(outcome) }
+        for cut in 0...outcomes.count {
+            var (left, right) = (Aggregate(), Aggregate())
+            for outcome in outcomes[..<cut] { left.add(outcome) }
+            for outcome in outcomes[cut...] { right.add(outcome) }
+            left.merge(right)
+            #expect(left == whole)
+        }
+        let value = try JSONValueEncoder().encode(whole)
+        #expect(try JSONValueDecoder().decode(Aggregate.self, from: value) == whole)
+    }
+
+    @Test("retries: infrastructure only, a bounded number, a bounded delay", arguments: [
+        (1, TrialErrorType.environmentNodeLost, RetryPolicy.Decision.retry(afterMs: 1000)),
+        (2, .internalError, .retry(afterMs: 2000)), (3, .internalError, .stop), (1, .agentExecutionFailed, .stop),
+        (1, .taskInvalid, .stop), (1, .fixtureMismatch, .stop), (1, .cancelled, .stop), (1, .verifierTimeout, .stop),
+    ])
+    func retry(tries: Int, error: TrialErrorType, expected: RetryPolicy.Decision) {
+        #expect(RetryPolicy().decision(afterTries: tries, error: error) == expected)
+    }
+
+    @Test("delays grow to the limit and no further", arguments: [
+        (RetryPolicy(), 1, 1000), (RetryPolicy(), 5, 16000), (RetryPolicy(), 6, 30000), (RetryPolicy(), .max, 30000), (RetryPolicy(), 0, 1000),
+        (RetryPolicy(initialDelayMs: 0), 9, 0), (RetryPolicy(initialDelayMs: 50, maxDelayMs: 20), 1, 20),
+        (RetryPolicy(initialDelayMs: -5), 1, 0), (RetryPolicy(multiplier: 0.5), 4, 1000), (RetryPolicy(multiplier: 1.5), 3, 2250),
+        (RetryPolicy(maxDelayMs: -1), 1, 0), (RetryPolicy(multiplier: .nan), 3, 1000), (RetryPolicy(multiplier: .infinity), 3, 30000),
+    ])
+    func delays(policy: RetryPolicy, tries: Int, milliseconds: Int) {
+        #expect(policy.delayMs(afterTries: tries) == milliseconds)
+    }
+
+    @Test("timeouts: override, then maximum, then multiplier")
+    func timeouts() {
+        let base = TaskTimeouts(agentSec: 10, installSec: 20, verifierSec: 30)
+        #expect(base.resolved() == base)
+        #expect(base.resolved(multiplier: 2) == TaskTimeouts(agentSec: 20, installSec: 40, verifierSec: 60))
+        #expect(base.resolved(verifierOverrideSec: 50).verifierSec == 50)
+        #expect(base.resolved(multiplier: 2, verifierOverrideSec: 50, verifierMaxSec: 40).verifierSec == 80)
+        #expect(base.resolved(verifierMaxSec: 100).verifierSec == 30)
+        #expect(TaskTimeouts(agentSec: nil).resolved(multiplier: 3).agentSec == nil)
+    }
+
+    @Test("timings")
+    func timings() throws {
+        var timings = PhaseTimings()
+        #expect(timings.startedAt == nil)
+        timings[.setup] = PhaseSpan(startedAt: Timestamp(seconds: 100), seconds: 1.5)
+        timings[.verify] = PhaseSpan(startedAt: Timestamp(seconds: 103), seconds: 2)
+        #expect(timings.startedAt == Timestamp(seconds: 100))
+        #expect(timings.endedAt == Timestamp(seconds: 105))
+        #expect(timings.totalSeconds == 3.5)
+        #expect(timings.spans.map(\.phase) == [.setup, .verify])
+        let value = try JSONValueEncoder().encode(timings)
+        #expect(try JSONValueDecoder().decode(PhaseTimings.self, from: value) == timings)
+    }
+
+    @Test("a delivery plan is the same after a trip through JSON")
+    func plan() throws {
+        let plan = DeliveryPlan(
+            source: .init(repo: "https://example.com/r", commit: "abc", ref: "main"), taskPath: "tasks/x",
+            taskRepo: .init(repo: "https://example.com/t", commit: "def"), datasetKind: .harbor, solution: true, cacheDir: "/assay/cache",
+            overlays: [.init(name: "o", repo: "r", commit: "c")], fixtures: .init(manifest: "m", cachePath: "p"))
+        let value = try JSONValueEncoder().encode(plan)
+        #expect(value["version"] == 1)
+        #expect(try JSONValueDecoder().decode(DeliveryPlan.self, from: value) == plan)
+    }
+}
