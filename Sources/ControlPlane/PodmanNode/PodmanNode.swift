@@ -279,6 +279,7 @@ public final class PodmanNode: Sendable {
         }
     }
 
+    var startedNode: Started? { state.withLock { $0.started } }
     func dispatcher() -> PodDispatcher? { state.withLock { $0.dispatcher } }
     func clock() -> any TimeSource { time }
 }

@@ -36,6 +36,9 @@ struct EnvironmentPlan: Sendable, Hashable {
         var fields = PodFields()
     }
 
+}
+
+extension EnvironmentPlan {
     /// Source of the rules: kubelet `makeEnvironmentVariables`: sources first, entries over them in their order, each
     /// entry sees what stands before it.
     init(_ container: NodeContainer, of pod: NodePod, values: Values) throws(ContainerConfigError) {

@@ -19,7 +19,7 @@ enum PodStatusBuilder {
         let computed = computedPhase(of: pod, journal: journal)
         let ended = computed == "Succeeded" || computed == "Failed"
         // A last phase is published once nothing of the pod runs any more; until then only the conditions tell.
-        let published = !ended || journal.tornDown ? computed : (pod.hasEnded ? computed : pod.phase)
+        let published = !ended || journal.tornDown || pod.hasEnded ? computed : phaseWhileEnding(pod, records)
 
         var status: [String: JSONValue] = [
             "observedGeneration": .int(Int64(pod.generation)), "phase": .string(published),
@@ -48,8 +48,15 @@ enum PodStatusBuilder {
         return .object(status)
     }
 
+    /// What the containers say without what ends the pod; when they have all ended, the phase that stood before.
+    private static func phaseWhileEnding(_ pod: NodePod, _ records: [String: ContainerRecord]) -> String {
+        let phase = PhaseRules.phase(of: pod, containers: records, isTerminal: false)
+        return phase == "Succeeded" || phase == "Failed" ? pod.phase : phase
+    }
+
     static func computedPhase(of pod: NodePod, journal: PodJournal) -> String {
-        if let ending = journal.ending, ending.cause != .deleted { return "Failed" }
+        // A deadline fails the pod at once, an eviction once nothing of it runs.
+        if let ending = journal.ending, ending.cause == .deadline || (ending.cause == .evicted && journal.tornDown) { return "Failed" }
         let isTerminal = journal.tornDown || journal.ending != nil
         let phase = PhaseRules.phase(of: pod, containers: journal.containers, isTerminal: isTerminal)
         // A pod that was torn down before its containers could run has failed.
@@ -104,7 +111,7 @@ enum PodStatusBuilder {
             readiness = (false, "ContainersNotReady", "containers with unready status: [\(unready.joined(separator: " "))]")
         }
         let incomplete = incompleteInit(pod, records)
-        let initReason = computedPhase == "Succeeded" && !pod.initContainers.isEmpty ? "PodCompleted" : nil
+        let initReason = computedPhase == "Succeeded" ? "PodCompleted" : nil
 
         var result = [
             condition("PodReadyToStartContainers", journal.ready && !journal.tornDown),

@@ -7,6 +7,7 @@ struct NodePod: Sendable, Hashable {
 
     var key: ObjectKey
     var uid: String
+    var version: ResourceVersion?
     var generation: Int
     var creation: Timestamp?
     var deletion: Timestamp?
@@ -42,6 +43,7 @@ struct NodePod: Sendable, Hashable {
         let spec = object["spec"] ?? [:]
         key = ObjectKey(namespace: metadata["namespace"]?.string ?? "default", name: name)
         self.uid = uid
+        version = metadata["resourceVersion"]?.string.flatMap(ResourceVersion.init)
         generation = metadata["generation"]?.int ?? 1
         creation = metadata["creationTimestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
         deletion = metadata["deletionTimestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
@@ -72,6 +74,11 @@ struct NodePod: Sendable, Hashable {
     var allContainers: [NodeContainer] { initContainers + containers }
 
     func container(_ name: String) -> NodeContainer? { allContainers.first { $0.name == name } }
+
+    func isOlder(than other: NodePod) -> Bool {
+        guard let version, let newer = other.version else { return false }
+        return version < newer
+    }
 
     var phase: String { status["phase"]?.string ?? "Pending" }
     var hasEnded: Bool { phase == "Succeeded" || phase == "Failed" }

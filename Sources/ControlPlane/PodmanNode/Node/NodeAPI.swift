@@ -15,8 +15,14 @@ struct NodeAPI: Sendable {
 
     // MARK: Pods
 
-    /// Writes the status of this very pod. Lists of the status are replaced, conditions of others were carried over by the caller.
+    /// Writes the status of this very pod. Conditions are merged by type, so what one does not say any more is taken out by name.
     func writeStatus(_ status: JSONValue, of pod: NodePod) async throws -> Written {
+        var status = status
+        status["conditions"] = .array(
+            (status["conditions"]?.array ?? []).map { condition in
+                let absent: [String: JSONValue] = ["reason": .null, "message": .null]
+                return .object(absent.merging(condition.object ?? [:]) { $1 })
+            })
         let change: JSONValue = ["metadata": ["uid": .string(pod.uid)], "status": status]
         do {
             return .written(try await client.patch(.pods, pod.key, .strategic(change), subresource: "status"))
@@ -29,7 +35,7 @@ struct NodeAPI: Sendable {
     /// Lets go of a pod whose containers are gone: it disappears, unless a finalizer holds it.
     func release(_ pod: NodePod) async throws -> Written {
         do {
-            _ = try await client.delete(.pods, pod.key, options: DeleteOptions(gracePeriodSeconds: 0, uid: pod.uid))
+            _ = try await client.delete(.pods, pod.key, options: KubeCore.DeleteOptions(gracePeriodSeconds: 0, uid: pod.uid))
             return .written(.null)
         } catch {
             guard Self.isGone(error) else { throw error }
@@ -48,7 +54,7 @@ struct NodeAPI: Sendable {
         do {
             let path = "/api/v1/namespaces/\(pod.key.namespace)/pods/\(pod.key.name)/binding"
             _ = try await client.send(
-                KubeRequest(method: "POST", path: path, body: binding.serialized(), contentType: "application/json"))
+                KubeCore.KubeRequest(method: "POST", path: path, body: binding.serialized(), contentType: "application/json"))
             return true
         } catch {
             guard Self.isGone(error) else { throw error }

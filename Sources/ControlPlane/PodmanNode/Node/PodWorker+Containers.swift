@@ -14,7 +14,8 @@ extension PodWorker {
         if let refusal = PodRefusal.refusal(of: container, in: pod) {
             return wait(name, "CreateContainerConfigError", refusal, event: "Error: \(refusal)")
         }
-        guard await image(of: container, name) else { return }
+        guard let imageID = await image(of: container, name) else { return }
+        record.imageID = imageID
         let environment: EnvironmentPlan
         let binds: [MountPlan.Bind]
         do {
@@ -154,42 +155,40 @@ extension PodWorker {
 
     // MARK: Images
 
-    /// Whether the image is here; if not, why, or it is being fetched.
-    private func image(of container: NodeContainer, _ name: String) async -> Bool {
+    /// The image's id when it is here; nil when the container waits, for its fetching or for a reason that is now in its record.
+    private func image(of container: NodeContainer, _ name: String) async -> String? {
         let image = container.image
         if let problem = ImageReference.problem(with: image) {
             services.event(.warning, "InspectFailed", problem, on: pod)
             wait(name, "InvalidImageName", problem, event: "Error: InvalidImageName")
-            return false
+            return nil
         }
         let present = "Container image \"\(image)\" already present on machine and can be accessed by the pod"
         if image == ImageReference.hostRoot {
-            journal.containers[name]?.imageID = RootfsImage.imageID
             services.event(.normal, "Pulled", present, on: pod)
-            return true
+            return RootfsImage.imageID
         }
         let policy = container.pullPolicy ?? ImageReference.defaultPullPolicy(image)
         let identifier = try? await services.podman.imageID(image)
-        if let identifier { journal.containers[name]?.imageID = identifier }
         // An image of `localhost/` was built here: there is no registry to ask.
         let local = image.hasPrefix("localhost/")
-        if identifier != nil, policy != "Always" || local || pulledImages.contains(name) {
+        if let identifier, policy != "Always" || local || pulledImages.contains(name) {
             if pulledImages.remove(name) == nil { services.event(.normal, "Pulled", present, on: pod) }
             pullBackoff[name] = nil
-            return true
+            return identifier
         }
         if policy == "Never" {
             let message = "Container image \"\(image)\" is not present with pull policy of Never"
             services.event(.warning, "ErrImageNeverPull", message, on: pod)
             wait(name, "ErrImageNeverPull", message, event: "Error: ErrImageNeverPull")
-            return false
+            return nil
         }
         if let backoff = pullBackoff[name], backoff.until > services.time.now() {
             services.event(.normal, "BackOff", "Back-off pulling image \"\(image)\"", on: pod)
             wait(
                 name, "ImagePullBackOff", "Back-off pulling image \"\(image)\": ErrImagePull: \(backoff.message)",
                 event: "Error: ImagePullBackOff", seconds: backoff.until - services.time.now())
-            return false
+            return nil
         }
         services.event(.normal, "Pulling", "Pulling image \"\(image)\"", on: pod)
         let (podman, clock) = (services.podman, services.time)
@@ -200,7 +199,7 @@ extension PodWorker {
             if Task.isCancelled { return }
             self?.send(.pulled(container: name, failure: failure, seconds: clock.monotonic() - start))
         }
-        return false
+        return nil
     }
 
     func pullEnded(_ name: String, failure: String?, seconds: Double) {

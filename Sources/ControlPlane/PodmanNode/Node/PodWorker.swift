@@ -87,6 +87,8 @@ actor PodWorker {
     private func take(_ message: Message) async {
         switch message {
         case .pod(let latest):
+            // The watch may be behind the answer to our own last write.
+            guard !latest.isOlder(than: pod) else { return }
             pod = latest
             if latest.deletion != nil { noteDeletion() }
         case .gone:
@@ -134,7 +136,7 @@ actor PodWorker {
         let text = "Pod was active on the node longer than the specified deadline"
         services.event(.normal, "DeadlineExceeded", text, on: pod)
         journal.ending = PodEnding(
-            cause: .deadline, reason: "DeadlineExceeded", message: text + " ", graceSeconds: pod.terminationGraceSeconds)
+            cause: .deadline, reason: "DeadlineExceeded", message: text, graceSeconds: pod.terminationGraceSeconds)
         save()
     }
 

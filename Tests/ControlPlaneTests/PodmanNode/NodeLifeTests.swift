@@ -1,0 +1,103 @@
+import AssayTesting
+import Base
+import KubeCore
+import Testing
+
+@testable import ControlPlane
+
+/// Nodes that are killed, started again, and ended.
+@Suite(.serialized, .node) struct NodeLifeTests {
+    private var harness: NodeHarness { get throws { try #require(NodeHarness.current) } }
+
+    @Test("a node that was killed goes on with its containers and starts none twice")
+    func adoption() async throws {
+        let harness = try harness
+        let mounts: JSONValue = [["name": "v", "mountPath": "/v"]]
+        let once = { (name: String, rest: String) in shell(name, "echo x >> /v/\(name); \(rest)", ["volumeMounts": mounts]) }
+        try await harness.create(
+            "adopted",
+            podSpec(
+                [once("quick", "sleep 1; exit 4"), once("slow", "sleep 4; cat /v/first /v/quick /v/slow | wc -l")],
+                initContainers: [once("first", "true")], ["volumes": [["name": "v", "emptyDir": [:]]]]))
+        try await harness.wait("adopted") { $0.isRunning("quick") && $0.isRunning("slow") }
+        await harness.kill()
+        // One ends while nobody looks, one goes on.
+        try await Task.sleep(for: .seconds(1.5))
+        try await harness.start()
+        let between = try await harness.wait("adopted") { $0.ended("quick") != nil }
+        #expect(between.ended("quick")?["exitCode"] == 4)
+        #expect(between.isRunning("slow"))
+        _ = try await harness.waitEnded("adopted")
+        #expect(try await harness.log("adopted", "slow") == Array("3\n".utf8))
+        let names = try await harness.podman(["ps", "--all", "--format", "{{.Names}}"])
+        #expect(!names.contains("adopted"))
+    }
+
+    @Test("kill at any moment of a pod's start: every container runs exactly once", arguments: [0.05, 0.15, 0.3, 0.45, 0.6, 0.8])
+    func killedWhileStarting(_ seconds: Double) async throws {
+        let harness = try harness
+        let name = "killed-\(Int(seconds * 100))"
+        let mounts: JSONValue = [["name": "v", "mountPath": "/v"]]
+        try await harness.create(
+            name,
+            podSpec(
+                [shell("trial", "echo x >> /v/n; sleep 0.3; wc -l < /v/n", ["volumeMounts": mounts])],
+                initContainers: [shell("first", "echo x >> /v/n", ["volumeMounts": mounts])], ["volumes": [["name": "v", "emptyDir": [:]]]]))
+        try await Task.sleep(for: .seconds(seconds))
+        await harness.kill()
+        try await harness.start()
+        let pod = try await harness.waitEnded(name)
+        #expect(pod.at("status", "phase") == "Succeeded", "\(pod["status"]?.text ?? "")")
+        #expect(try await harness.log(name, "trial") == Array("2\n".utf8))
+    }
+
+    @Test func podsDeletedMeanwhileLeaveNothing() async throws {
+        let harness = try harness
+        try await harness.create("orphan", podSpec([shell("trial", "sleep 300")]))
+        let pod = try await harness.wait("orphan") { $0.isRunning("trial") }
+        let uid = try #require(pod.at("metadata", "uid")?.string)
+        await harness.kill()
+        try await harness.client.delete(.pods, ObjectKey(namespace: "default", name: "orphan"), options: KubeCore.DeleteOptions(gracePeriodSeconds: 0))
+        try await harness.start()
+        #expect(try await eventually { try await !harness.podman(["ps", "--all", "--format", "{{.Names}}"]).contains(uid) })
+        #expect(await eventually { !HostFiles.exists(harness.directory + "/state/pods/" + uid) })
+    }
+
+    @Test func aSecondNodeIsRefused() async throws {
+        let harness = try harness
+        let second = PodmanNode(client: harness.client, configuration: .init(stateDirectory: harness.directory + "/state"))
+        await #expect(throws: PodmanNodeError.self) { try await second.start() }
+    }
+
+    @Test func aMissingPodmanSaysWhatToInstall() async throws {
+        let harness = try harness
+        let node = PodmanNode(client: harness.client, configuration: .init(stateDirectory: harness.directory + "/other", podman: "no-such-podman"))
+        await #expect { try await node.start() } throws: { "\($0)".contains("apt-get install podman") }
+    }
+
+    @Test func theHostsNetworkIsRefused() async throws {
+        let harness = try harness
+        let node = PodmanNode(client: harness.client, configuration: .init(stateDirectory: harness.directory + "/other", network: "host"))
+        await #expect(throws: PodmanNodeError.self) { try await node.start() }
+    }
+
+    @Test func theNodeTellsOfItself() async throws {
+        let harness = try harness
+        let key = ObjectKey(namespace: "", name: "node1")
+        #expect(await eventually { (try? await harness.client.get(.nodes, key).at("status", "conditions")) != nil })
+        let node = try await harness.client.get(.nodes, key)
+        #expect((node.at("status", "conditions")?.array ?? []).contains { $0["type"] == "Ready" && $0["status"] == "True" })
+        #expect(node.at("status", "allocatable", "cpu") == "64")
+    }
+
+    @Test func endingRemovesEverything() async throws {
+        let own = try await NodeHarness()
+        try await own.create("left", podSpec([shell("trial", "trap '' TERM; sleep 300")]))
+        try await own.wait("left") { $0.isRunning("trial") }
+        let podman = try #require(own.node?.startedNode?.podman)
+        await own.node?.removeAll()
+        #expect(try await podman.list().isEmpty)
+        await own.end()
+        #expect(!HostFiles.exists(own.directory))
+    }
+}
