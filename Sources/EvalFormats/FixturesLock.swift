@@ -32,23 +32,28 @@ public struct FixturesLock: Sendable, Hashable {
     /// - Parameter file: the file's name, for messages.
     /// - Throws: `FileFormatError` with the path of the value that is wrong.
     public static func parse(_ bytes: [UInt8], file: String = "fixtures.lock") throws(FileFormatError) -> FixturesLock {
-        var value: JSONValue
+        let value: JSONValue
         do {
             value = try JSONValue(parsing: bytes)
         } catch {
             throw FileFormatError(file: file, place: "line \(error.line), column \(error.column)", message: error.message)
         }
-        if case .array = value { value = ["version": 1, "fixtures": value] }
-        var root = try ValueReader(value, file: file)
-        guard try root.integer("version", atLeast: 1) ?? 1 == 1 else { throw root.problem("version", "must be 1") }
         var blobs: [Blob] = []
         var paths = Set<String>()
-        for var reader in try root.objects("fixtures") {
+        for var reader in try readers(value, file: file) {
             let blob = try blob(&reader)
             guard paths.insert(blob.path).inserted else { throw reader.problem("path", "\"\(blob.path)\" is given twice") }
             blobs.append(blob)
         }
         return FixturesLock(blobs: blobs)
+    }
+
+    /// The blobs of either form.
+    private static func readers(_ value: JSONValue, file: String) throws(FileFormatError) -> [ValueReader] {
+        if case .array(let elements) = value { return try ValueReader.objects(elements, file: file, path: "") }
+        var root = try ValueReader(value, file: file)
+        guard try root.integer("version", atLeast: 1) ?? 1 == 1 else { throw root.problem("version", "must be 1") }
+        return try root.objects("fixtures")
     }
 
     private static func blob(_ reader: inout ValueReader) throws(FileFormatError) -> Blob {

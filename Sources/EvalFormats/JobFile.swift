@@ -20,6 +20,8 @@ public struct JobFile: Sendable, Hashable {
         public var namespace: String?
         public var serviceAccount: String?
         public var nodeSelector: [String: String] = [:]
+
+        public init() {}
     }
 
     public struct Environment: Sendable, Hashable {
@@ -30,12 +32,16 @@ public struct JobFile: Sendable, Hashable {
         public var overrideCPUs: Double?
         public var overrideMemoryMB: Int?
         public var overrideStorageMB: Int?
+
+        public init() {}
     }
 
     public struct Verifier: Sendable, Hashable {
         public var overrideTimeoutSec: Double?
         public var maxTimeoutSec: Double?
         public var disable = false
+
+        public init() {}
     }
 
     public struct AgentEntry: Sendable, Hashable {
@@ -45,6 +51,17 @@ public struct JobFile: Sendable, Hashable {
         public var execute: String?
         /// Values that may name variables of the caller's environment.
         public var env: [String: VariableTemplate]
+
+        public init(
+            name: String, description: String? = nil, install: String? = nil, execute: String? = nil,
+            env: [String: VariableTemplate] = [:]
+        ) {
+            self.name = name
+            self.description = description
+            self.install = install
+            self.execute = execute
+            self.env = env
+        }
     }
 
     public enum RegistryLocation: Sendable, Hashable {

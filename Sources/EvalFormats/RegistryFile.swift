@@ -23,13 +23,11 @@ public struct RegistryFile: Sendable, Hashable {
             throw FileFormatError(
                 file: file, place: "line \(error.line), column \(error.column)", message: error.message)
         }
-        guard case .array = value else {
+        guard case .array(let elements) = value else {
             throw FileFormatError(file: file, place: "", message: "must be an array of datasets, not \(ValueReader.kindName(value))")
         }
-        // One object around the array lets the array be read like any other.
-        var root = try ValueReader(["datasets": value], file: file)
         var result = RegistryFile(entries: [])
-        for var reader in try root.objects("datasets") {
+        for var reader in try ValueReader.objects(elements, file: file, path: "") {
             let entry = try entry(&reader, warnings: &result.warnings)
             if result.entries.contains(where: { $0.name == entry.name && $0.version == entry.version }) {
                 throw reader.problem("version", "dataset \"\(entry.name)\" has version \"\(entry.version)\" twice")

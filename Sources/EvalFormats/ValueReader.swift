@@ -120,9 +120,14 @@ struct ValueReader {
     mutating func objects(_ key: String) throws(FileFormatError) -> [ValueReader] {
         guard let value = value(key) else { return [] }
         guard case .array(let elements) = value else { throw wrongType(key, "a list", value) }
+        return try Self.objects(elements, file: file, path: place(key))
+    }
+
+    /// The elements of an array that stands at a path; empty for a file that is an array.
+    static func objects(_ elements: [JSONValue], file: String, path: String) throws(FileFormatError) -> [ValueReader] {
         var result: [ValueReader] = []
         for (index, element) in elements.enumerated() {
-            result.append(try ValueReader(element, file: file, path: "\(place(key))[\(index)]"))
+            result.append(try ValueReader(element, file: file, path: "\(path)[\(index)]"))
         }
         return result
     }

@@ -1,0 +1,135 @@
+import EvalFormats
+import EvalModel
+import Foundation
+import Testing
+
+@Suite("task folders")
+struct TaskReaderTests {
+    private static let complete = ["instruction.md", "environment/Dockerfile", "tests/test.sh", "solution/solve.sh"]
+
+    private func load(_ paths: [String], toml: String? = "version = \"1.0\"", needsSolution: Bool = false) async throws -> LoadedTask {
+        let files = toml.map { ["task.toml": Array($0.utf8)] } ?? [:]
+        return try await TaskReader.load(name: "x", from: ListedTaskFolder(paths: paths, files: files), needsSolution: needsSolution)
+    }
+
+    @Test("a complete task")
+    func valid() async throws {
+        let loaded = try await load(Self.complete, needsSolution: true)
+        #expect(loaded.task.hasInstruction)
+        #expect(loaded.task.environment.hasDockerfile)
+        #expect(loaded.task.unsupported.map(\.kind) == [.imageBuild])
+        #expect(loaded.task.refusal(image: "rootfs:/") == nil)
+        #expect(loaded.warnings == [])
+    }
+
+    @Test("what is missing is said", arguments: [
+        ([], nil, false, "no such folder", TrialErrorType.taskNotFound),
+        (["instruction.md"], nil, false, "task \"x\" has no task.toml", .taskInvalid),
+        (["instruction.md", "environment/Dockerfile"], "", false, "task \"x\" has no tests/test.sh", .taskInvalid),
+        (["environment/Dockerfile"], "", false, "task \"x\" has no instruction.md, no tests/test.sh", .taskInvalid),
+        (["instruction.md", "tests/test.sh"], "", false, "task \"x\" has no environment/ (or environment.docker_image", .taskInvalid),
+        (["instruction.md", "environment/x", "tests/other.sh"], "", false, "task \"x\" has no tests/test.sh", .taskInvalid),
+        (["instruction.md", "environment/x", "tests/test.sh"], "", true, "task \"x\" has no solution/solve.sh, which the oracle", .taskInvalid),
+    ] as [([String], String?, Bool, String, TrialErrorType)])
+    func missing(paths: [String], toml: String?, needsSolution: Bool, message: String, type: TrialErrorType) async {
+        let error = await #expect(throws: TrialError.self) {
+            try await load(paths, toml: toml.map { "version = \"1.0\"\n\($0)" }, needsSolution: needsSolution)
+        }
+        #expect(error?.type == type)
+        #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+    }
+
+    @Test("docker_image stands for environment/")
+    func image() async throws {
+        let loaded = try await load(["instruction.md", "tests/test.sh"], toml: "version = \"1.0\"\nenvironment.docker_image = \"i\"")
+        #expect(loaded.task.unsupported == [])
+        let built = try await load(Self.complete, toml: "version = \"1.0\"\nenvironment.docker_image = \"i\"")
+        #expect(built.task.unsupported == [])
+    }
+
+    @Test("what only the folder shows and is not supported", arguments: [
+        ("environment/docker-compose.yaml", UnsupportedFeature.Kind.compose), ("environment/docker-compose.yml", .compose),
+        ("steps/one/instruction.md", .steps),
+    ])
+    func unsupported(path: String, kind: UnsupportedFeature.Kind) async throws {
+        let loaded = try await load(Self.complete + [path])
+        #expect(loaded.task.unsupported.contains { $0.kind == kind })
+        #expect(loaded.task.refusal(image: "i")?.type == .taskInvalid)
+    }
+
+    @Test("a task of steps is refused for its steps, not for files that it need not have")
+    func steps() async throws {
+        let loaded = try await load(["steps/one/instruction.md", "environment/Dockerfile"], toml: "schema_version = \"1.4\"\n[[steps]]\nname = \"one\"")
+        #expect(loaded.task.unsupported.map(\.kind).contains(.steps))
+    }
+
+    @Test("a dataset's rule for the reward overrides the task's")
+    func rewardRule() async throws {
+        let folder = ListedTaskFolder(paths: Self.complete, files: ["task.toml": Array("version = \"1.0\"".utf8)])
+        #expect(try await TaskReader.load(name: "x", from: folder).task.rewardRule == .rollout)
+        #expect(try await TaskReader.load(name: "x", from: folder, rewardRule: .harbor).task.rewardRule == .harbor)
+    }
+
+    @Test("a directory: links stay within the boundary, large files are refused")
+    func directory() async throws {
+        let place = FileManager.default.temporaryDirectory.appendingPathComponent("task-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: place) }
+        let task = place.appendingPathComponent("repo/task")
+        try FileManager.default.createDirectory(at: task, withIntermediateDirectories: true)
+        try Data("secret".utf8).write(to: place.appendingPathComponent("outside"))
+        try Data("shared".utf8).write(to: place.appendingPathComponent("repo/shared"))
+        try Data(count: DirectoryTaskFolder.maximumBytes + 1).write(to: task.appendingPathComponent("large"))
+        for (name, target) in [("a", "../shared"), ("b", "../../outside"), ("c", "/etc/passwd"), ("d", "nowhere")] {
+            try FileManager.default.createSymbolicLink(atPath: task.path + "/" + name, withDestinationPath: target)
+        }
+        let folder = DirectoryTaskFolder(task.path, boundary: place.path + "/repo")
+        #expect(try folder.read("a") == Array("shared".utf8))
+        for name in ["b", "c", "d", "none", "../../outside", ""] { #expect(try folder.read(name) == nil) }
+        #expect(!folder.exists("b"))
+        #expect(folder.exists(""))
+        #expect(throws: TaskFolderError.self) { try folder.read("large") }
+        #expect(try DirectoryTaskFolder(task.path).read("a") == nil)
+        #expect(!DirectoryTaskFolder(task.path + "/none").exists(""))
+    }
+}
+
+@Suite("test-dataset")
+struct TestDatasetTests {
+    private static let root = Fixture.repository + "/test-dataset"
+    private static let tasks = [
+        "agent-times-out", "fractional-reward", "hello-world", "reward-invalid", "reward-missing", "test-exits-nonzero",
+        "verifier-times-out", "wrong-answer",
+    ]
+
+    @Test("every task is one, without a warning, and can run on a given image", arguments: tasks)
+    func task(name: String) async throws {
+        let loaded = try await TaskReader.load(name: name, from: DirectoryTaskFolder("\(Self.root)/\(name)"), needsSolution: true)
+        #expect(loaded.warnings == [])
+        #expect(loaded.task.refusal(image: "rootfs:/") == nil)
+        #expect(loaded.task.schema == .rollout)
+        #expect(loaded.task.timeouts.agentSec == (name == "agent-times-out" ? 2 : 60))
+        #expect(loaded.task.timeouts.verifierSec == (name == "verifier-times-out" ? 2 : 60))
+        for script in ["solution/solve.sh", "tests/test.sh"] {
+            #expect(FileManager.default.isExecutableFile(atPath: "\(Self.root)/\(name)/\(script)"))
+        }
+    }
+
+    @Test("the folder, the registry and the README have the same tasks")
+    func complete() throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: Self.root)
+        let files = names.map { "test-dataset/\($0)/task.toml" }.filter { FileManager.default.fileExists(atPath: Fixture.repository + "/" + $0) }
+        let found = DatasetFolder.tasks(at: try SourcePath("test-dataset"), taskFiles: files)
+        #expect(found.map(\.name) == Self.tasks)
+
+        let registry = try RegistryFile.parse([UInt8](Data(contentsOf: URL(fileURLWithPath: Self.root + "/registry.json"))))
+        #expect(registry.warnings == [])
+        let newest = try registry.select(name: "assay-self-test", version: nil)
+        #expect(newest.version == "1.1")
+        #expect(Set(newest.tasks) == Set(found))
+        #expect(try registry.select(name: "assay-self-test", version: "1.0").tasks.count == 3)
+        #expect(try registry.select(name: "assay-hello", version: nil).version == "head")
+
+        let readme = try String(contentsOfFile: Self.root + "/README.md", encoding: .utf8)
+        for name in Self.tasks { #expect(readme.contains("| `\(name)` |")) }
+    }
+}
