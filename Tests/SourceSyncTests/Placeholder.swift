@@ -1,1 +1,1 @@
-// SourceSyncTests
+import Testing

@@ -1,0 +1,175 @@
+import Base
+import Foundation
+import Testing
+
+@testable import Git
+
+@Suite struct MirrorTests {
+    let bench: Workbench
+    let git = GitClient()
+    let store: MirrorStore
+
+    init() throws {
+        bench = try Workbench()
+        store = MirrorStore(directory: "\(bench.path)/cache", git: git)
+    }
+
+    @Test("catalogue 41: cold clones of one cache at once have one winner, and it is whole")
+    func coldClones() async throws {
+        let source = try await bench.repository(files: Dictionary(uniqueKeysWithValues: (0..<50).map { ("f\($0)", "\($0)\n") }))
+        let commit = try await bench.head(source)
+        let remote = try bench.remote(source)
+        let paths = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<8 { group.addTask { try await store.ensure(commit, from: remote) } }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(paths == [store.path(for: remote)])
+        #expect(PlainFile.names(in: store.directory)?.filter { $0.contains(".new-") || $0.contains(".old-") } == [])
+        try await bench.git(store.path(for: remote), "fsck", "--strict", "--full")
+    }
+
+    @Test("a mirror keeps what was asked for, though the source forgets it")
+    func kept() async throws {
+        let source = try await bench.repository()
+        let remote = try bench.remote(source)
+        let lost = try await bench.commit(source, ["x": "1"])
+        let path = try await store.ensure(lost, from: remote)
+        try await bench.git(source, "reset", "-q", "--hard", "HEAD~1")
+        let next = try await bench.commit(source, ["y": "1"])
+        #expect(try await store.ensure(next, from: remote) == path)
+        try await bench.git(path, "gc", "-q", "--prune=now")
+        #expect(try await git.contains(lost, in: path))
+        #expect(try await store.existing(remote, having: lost) == path)
+        #expect(!PlainFile.exists("\(path)/shallow"))
+    }
+
+    @Test func aCommitThatNoRefReaches() async throws {
+        let source = try await bench.repository()
+        let hidden = try #require(GitObjectID(try await bench.git(source, "commit-tree", "-m", "x", "HEAD^{tree}")))
+        try await bench.git(source, "config", "uploadpack.allowAnySHA1InWant", "true")
+        let path = try await store.ensure(hidden, from: try bench.remote(source))
+        #expect(try await git.contains(hidden, in: path))
+    }
+
+    @Test func aCommitThatDoesNotExist() async throws {
+        let source = try await bench.repository()
+        let missing = try #require(GitObjectID(String(repeating: "e", count: 40)))
+        let remote = try bench.remote(source)
+        await #expect { try await store.ensure(missing, from: remote) } throws: { ($0 as? GitError)?.kind == .refNotFound }
+    }
+
+    @Test("catalogue 42: a corrupt cache is rebuilt", arguments: ["pack", "garbage", "empty", "missing-blob"])
+    func corrupt(kind: String) async throws {
+        let source = try await bench.repository(files: ["a": String(repeating: "a\n", count: 1000)])
+        let remote = try bench.remote(source)
+        let first = try await bench.head(source)
+        let path = try await store.ensure(first, from: remote)
+        let second = try await bench.commit(source, ["b": "2"])
+        switch kind {
+        case "garbage":
+            PlainFile.removeTree("\(path)/objects")
+            try "junk".write(toFile: "\(path)/HEAD", atomically: false, encoding: .utf8)
+        case "empty":
+            PlainFile.removeTree(path)
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        default:
+            for name in PlainFile.names(in: "\(path)/objects/pack") ?? [] { PlainFile.removeTree("\(path)/objects/pack/\(name)") }
+            for name in PlainFile.names(in: "\(path)/objects") ?? [] where name.count == 2 {
+                if kind == "pack" || name < "80" { PlainFile.removeTree("\(path)/objects/\(name)") }
+            }
+        }
+        #expect(try await store.ensure(second, from: remote) == path)
+        try await bench.git(path, "fsck", "--full")
+        let tree = try await GitTree.load(second, in: path, git: git)
+        #expect(try await tree.read("b") == Array("2".utf8))
+    }
+
+    @Test("catalogue 42: lock files that a killed git left do not stop the cache")
+    func staleLocks() async throws {
+        let source = try await bench.repository()
+        let remote = try bench.remote(source)
+        let path = try await store.ensure(try await bench.head(source), from: remote)
+        for name in ["packed-refs.lock", "HEAD.lock", "shallow.lock", "refs/heads/main.lock"] {
+            try "".write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
+        }
+        let next = try await bench.commit(source, ["x": "1"])
+        #expect(try await store.ensure(next, from: remote) == path)
+    }
+
+    @Test("catalogue 42: a reader goes on while the cache is rebuilt under it")
+    func readersUnharmed() async throws {
+        let source = try await bench.repository(files: ["big": String(repeating: "0123456789\n", count: 200_000), "z": "end"])
+        let remote = try bench.remote(source)
+        let commit = try await bench.head(source)
+        let path = try await store.ensure(commit, from: remote)
+        let entries = try await git.listTree(commit, in: path)
+        let rebuilt = Locked(false)
+        let total = Locked(0)
+        // The first piece starts a rebuild; the reading holds git back until it is done.
+        let gate = DispatchSemaphore(value: 0)
+        async let reading: Void = git.readObjects(entries.map(\.id), in: path) { (_, piece, _) throws(GitError) in
+            if total.withLock({ $0 += piece.count; return $0 == piece.count }) { gate.wait() }
+        }
+        try await store.rebuild(remote)
+        rebuilt.withLock { $0 = true }
+        gate.signal()
+        try await reading
+        #expect(total.withLock { $0 } == 200_000 * 11 + 3)
+        #expect(try await git.contains(commit, in: path))
+    }
+
+    @Test func aLockIsHeldByOne() async throws {
+        let file = "\(bench.path)/lock"
+        let first = try await FileLock.acquire(file, deadline: 1)
+        await #expect { try await FileLock.acquire(file, deadline: 0.05) } throws: { ($0 as? GitError)?.kind == .timeout }
+        first.release()
+        _ = try await FileLock.acquire(file, deadline: 1)
+    }
+
+    @Test("private repositories are kept apart by credential")
+    func apart() throws {
+        let url = try GitURL(parsing: "https://h/r")
+        let one = try GitCredentials.secret(["password": Array("one".utf8)], for: url, directory: "\(bench.path)/c")
+        let two = try GitCredentials.secret(["password": Array("two".utf8)], for: url, directory: "\(bench.path)/c")
+        #expect(store.path(for: .init(url, credentials: one)) != store.path(for: .init(url, credentials: two)))
+        #expect(store.path(for: .init(url, credentials: one)) != store.path(for: .init(url)))
+    }
+
+    @Test("a shallow checkout, as in CI, can be a source")
+    func shallowSource() async throws {
+        let source = try await bench.repository()
+        try await bench.commit(source, ["a": "1"])
+        try await bench.git(bench.path, "clone", "-q", "--depth", "1", "file://\(source)", "ci")
+        let commit = try await bench.head("\(bench.path)/ci")
+        let path = try await store.ensure(commit, from: try bench.remote("\(bench.path)/ci"))
+        #expect(try await GitTree.load(commit, in: path, git: git).exists("a"))
+    }
+
+    @Test("one commit comes without history, and with only the files asked for", arguments: [true, false])
+    func minimalFetch(filter: Bool) async throws {
+        let source = try await bench.repository(files: ["tasks/a/x": "x", "tasks/b/y": "y", "other": "o"])
+        let old = try await bench.head(source)
+        let commit = try await bench.commit(source, ["tasks/a/x": "x2"])
+        try await bench.git(source, "config", "uploadpack.allowFilter", filter ? "true" : "false")
+        let remote = try bench.remote(source)
+        let repository = "\(bench.path)/fetch.git"
+        try await git.initialise(repository)
+        try await git.fetchMinimal(commit, from: remote, into: repository, paths: [try GitPath(parsing: "tasks/a")])
+        #expect(try await !git.contains(old, in: repository))
+        let tree = try await GitTree.load(commit, in: repository, git: git, remote: remote)
+        #expect(try await tree.read("tasks/a/x") == Array("x2".utf8))
+        // What was left out comes when it is asked for.
+        #expect(try await tree.read("other") == Array("o".utf8))
+    }
+
+    @Test func minimalFetchOfAnOldCommit() async throws {
+        let source = try await bench.repository(files: ["a": "1"])
+        let old = try await bench.head(source)
+        try await bench.commit(source, ["a": "2"])
+        let repository = "\(bench.path)/fetch.git"
+        try await git.initialise(repository)
+        let remote = try bench.remote(source)
+        try await git.fetchMinimal(old, from: remote, into: repository, paths: [])
+        #expect(try await GitTree.load(old, in: repository, git: git, remote: remote).read("a") == Array("1".utf8))
+    }
+}
