@@ -1,3 +1,4 @@
+import Artifacts
 import AssayAPI
 import Base
 import KubeClient
@@ -117,6 +118,11 @@ public final class Operator: Sendable {
         events.finish()
         following.cancel()
         await following.value
+    }
+
+    /// The records of a job's first trials, in order: what a person at a terminal is shown at the end.
+    public func records(of job: EvalJob, limit: Int) async throws -> [RunRecord] {
+        try await jobReconciler.records(of: job, limit: limit, now: time.now())
     }
 
     private func subscribe() {

@@ -2,7 +2,7 @@ import Base
 import Foundation
 import Glibc
 
-/// Accepts connections on 127.0.0.1 and serves each on a thread of its own.
+/// Accepts connections, on 127.0.0.1 unless told otherwise, and serves each on a thread of its own.
 final class HTTPServer: Sendable {
     private struct State {
         var listener: Int32 = -1
@@ -18,7 +18,7 @@ final class HTTPServer: Sendable {
 
     /// Binds and begins to accept.
     /// - Returns: the port that was bound.
-    func start(port: UInt16) throws(APIServerError) -> UInt16 {
+    func start(port: UInt16, everyAddress: Bool = false) throws(APIServerError) -> UInt16 {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard listener >= 0 else { throw .cannotBind(port: port, errno: errno) }
         _ = fcntl(listener, F_SETFD, FD_CLOEXEC)
@@ -26,7 +26,7 @@ final class HTTPServer: Sendable {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = everyAddress ? 0 : UInt32(0x7f00_0001).bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in

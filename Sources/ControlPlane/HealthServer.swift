@@ -1,0 +1,26 @@
+/// What a kubelet and a Prometheus ask of a process: `/healthz`, `/readyz` and `/metrics`.
+public final class HealthServer: Sendable {
+    private let http: HTTPServer
+
+    /// - Parameters:
+    ///   - isReady: whether the process does its work now; asked for each request.
+    ///   - metrics: Prometheus text.
+    public init(isReady: @escaping @Sendable () -> Bool, metrics: @escaping @Sendable () -> String) {
+        http = HTTPServer { request in
+            guard request.method == "GET" || request.method == "HEAD" else { return .text(405, "method not allowed\n") }
+            switch request.rawPath {
+            case "/healthz", "/livez": return .text(200, "ok\n")
+            case "/readyz": return isReady() ? .text(200, "ok\n") : .text(503, "the caches are not filled yet\n")
+            case "/metrics":
+                return ServerResponse(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", parts: [Array(metrics().utf8)])
+            default: return .text(404, "not found\n")
+            }
+        }
+    }
+
+    /// - Parameter everyAddress: a kubelet's probes come from outside the pod; on a laptop loopback is enough.
+    /// - Returns: the port that was bound.
+    public func start(port: UInt16, everyAddress: Bool) throws(APIServerError) -> UInt16 {
+        try http.start(port: port, everyAddress: everyAddress)
+    }
+}

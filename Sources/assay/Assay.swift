@@ -1,0 +1,56 @@
+import Base
+import Foundation
+
+/// Words to a subcommand; errors to sentences and exit statuses.
+@main
+enum Assay {
+    static let version = "0.1.0"
+
+    static let subcommands: [any Subcommand.Type] = [
+        RunCommand.self, OperatorCommand.self, APIServerCommand.self, RepoCacheSubcommand.self, CollectSubcommand.self,
+    ]
+
+    static func main() async {
+        exit(await status(of: Array(CommandLine.arguments.dropFirst())))
+    }
+
+    private static func status(of words: [String]) async -> Int32 {
+        guard let first = words.first, first != "--help", first != "-h", first != "help" else {
+            print(overview)
+            return words.isEmpty ? ExitStatus.badInput : ExitStatus.success
+        }
+        if first == "--version" || first == "version" {
+            print("assay \(version)")
+            return ExitStatus.success
+        }
+        // The longest name wins: `results list` is a command of its own.
+        let found = subcommands.filter { words.starts(with: $0.syntax.name.split(separator: " ").map(String.init)) }
+            .max { $0.syntax.name.count < $1.syntax.name.count }
+        guard let command = found else {
+            complain("there is no command \"\(first)\" (see: assay --help)")
+            return ExitStatus.badInput
+        }
+        do {
+            let rest = Array(words.dropFirst(command.syntax.name.split(separator: " ").count))
+            let arguments = try Arguments(rest, syntax: command.syntax)
+            if arguments.wantsHelp {
+                print(command.syntax.help, terminator: "")
+                return ExitStatus.success
+            }
+            return try await command.run(arguments)
+        } catch {
+            complain("\(error)")
+            return error is UsageError ? ExitStatus.badInput : ExitStatus.belowBar
+        }
+    }
+
+    static func complain(_ text: String) {
+        FileHandle.standardError.write(Data("assay: \(text)\n".utf8))
+    }
+
+    private static var overview: String {
+        let rows = subcommands.filter { !$0.hidden }.map { ($0.syntax.name, $0.syntax.summary) }
+        return "Assay evaluates AI agents on Kubernetes, or on this machine.\n\nUsage: assay COMMAND [arguments]\n\nCommands:\n"
+            + CommandSyntax.table(rows) + "\n`assay COMMAND --help` explains one of them."
+    }
+}

@@ -1,0 +1,46 @@
+import Base
+import Foundation
+
+/// The embedded control plane by itself.
+enum APIServerCommand: Subcommand {
+    static let syntax = CommandSyntax(
+        name: "apiserver", summary: "Serve the embedded API server, for one machine, with or without the podman node.",
+        details: """
+            It listens on loopback and asks for a token; DIR/kubeconfig holds both, for kubectl and for `assay operator`.
+            What it holds survives a kill at any moment; with --node podman, so do the containers: the next start takes them over.
+            """,
+        options: [
+            .init(name: "data-dir", value: "DIR", help: "Where everything is kept (default: .assay/apiserver)."),
+            .init(name: "port", value: "PORT", help: "On 127.0.0.1; 0 takes a free one (default: 0)."),
+            .init(name: "node", value: "KIND", help: "`podman` runs the pods on this machine; `none` leaves them waiting (default: none)."),
+            .init(name: "podman", value: "PATH", help: "The podman program (default: podman)."),
+            .init(name: "cache-dir", value: "DIR", help: "Mirrors of sources, mounted read-only into trial pods; the operator's --cache-dir (default: DATA-DIR/cache)."),
+        ] + LogOptions.options)
+
+    static func run(_ arguments: Arguments) async throws -> Int32 {
+        try LogOptions.apply(arguments)
+        let directory = absolute(arguments.value("data-dir") ?? ".assay/apiserver")
+        let kind = arguments.value("node") ?? "none"
+        guard kind == "podman" || kind == "none" else { throw UsageError("--node takes podman or none, not \"\(kind)\"") }
+        let port = try arguments.integer("port", in: 0...65535) ?? 0
+        let cache = absolute(arguments.value("cache-dir") ?? "\(directory)/cache")
+        try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
+
+        let (stops, stop) = AsyncStream<Void>.makeStream()
+        let interrupts = Interrupts { _ in stop.finish() }
+        let host = try await ControlPlaneHost.start(
+            .init(
+                port: UInt16(port), dataDirectory: directory, nodeDirectory: kind == "podman" ? "\(directory)/node" : nil, cacheDirectory: cache,
+                podman: arguments.value("podman") ?? "podman"))
+        print("serving \(host.server)\nkubeconfig \(directory)/kubeconfig")
+        fflush(stdout)
+        for await _ in stops {}
+        await host.stop(removeContainers: false)
+        withExtendedLifetime(interrupts) {}
+        return ExitStatus.success
+    }
+
+    static func absolute(_ path: String) -> String {
+        URL(filePath: path, relativeTo: URL(filePath: FileManager.default.currentDirectoryPath + "/")).standardizedFileURL.path
+    }
+}

@@ -1,0 +1,129 @@
+import AssayAPI
+import Base
+import ControlPlane
+import Foundation
+import Git
+import Glibc
+import KubeClient
+import KubeCore
+import KubeRuntime
+import Reconcilers
+import Subprocess
+import TrialPods
+
+/// The operator by itself: on a cluster as a Deployment, or beside `assay apiserver`.
+enum OperatorCommand: Subcommand {
+    static let syntax = CommandSyntax(
+        name: "operator", summary: "Run EvalJobs: watch the API server, create trial pods, record results.",
+        details: """
+            Without --kubeconfig (or KUBECONFIG) the pod's own service account is used. SIGTERM stops it: what runs is finished, the
+            lease is given up, and the next one goes on.
+            """,
+        options: [
+            .init(name: "kubeconfig", value: "FILE", help: "How to reach the API server."),
+            .init(name: "context", value: "NAME", help: "A context of the kubeconfig."),
+            .init(name: "namespace", value: "NAME", help: "Watch one namespace only (default: all)."),
+            .init(name: "image", value: "IMAGE", help: "The image of repo-cache and collector (default: $ASSAY_IMAGE)."),
+            .init(name: "state-dir", value: "DIR", help: "Mirrors, ledgers and what is not pushed yet (default: /var/lib/assay)."),
+            .init(name: "cache-dir", value: "DIR", help: "Mirrors of sources (default: STATE-DIR/cache)."),
+            .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
+            .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to one branch (default: 10)."),
+            .init(name: "committer", value: "IDENTITY", help: "Of result commits (default: assay <assay@localhost>)."),
+            .init(name: "workers", value: "N", help: "Jobs reconciled at the same time (default: 4)."),
+            .init(name: "leader-election", value: "on|off", help: "Wait for a Lease before working (default: on)."),
+            .init(name: "lease-namespace", value: "NAME", help: "Where the Lease is (default: $POD_NAMESPACE, else default)."),
+            .init(name: "health-port", value: "PORT", help: "/healthz, /readyz and /metrics; 0 switches them off (default: 8080)."),
+            .init(name: "setting", value: "cluster|laptop", help: "laptop: local repositories are allowed and the synced local store counts (default: cluster)."),
+        ] + LogOptions.options)
+
+    static func run(_ arguments: Arguments) async throws -> Int32 {
+        try LogOptions.apply(arguments)
+        signal(SIGPIPE, SIG_IGN)
+        let environment = currentEnvironment()
+        let configuration = try configuration(arguments, environment)
+        let client = try client(arguments)
+        let instance = "\(environment["POD_NAME"] ?? ProcessInfo.processInfo.hostName)-\(getpid())"
+
+        let metrics = MetricsRegistry()
+        let current = Locked<Operator?>(nil)
+        let port = try arguments.integer("health-port", in: 0...65535) ?? 8080
+        let health = HealthServer(
+            // Standing by for the lease is being ready: a second replica does its work by waiting.
+            isReady: { current.withLock { $0 }?.isReady ?? true }, metrics: { metrics.prometheusText() })
+        if port > 0 { _ = try health.start(port: UInt16(port), everyAddress: configuration.setting == .cluster) }
+
+        let elects = try arguments.value("leader-election").map { text throws(UsageError) in
+            guard text == "on" || text == "off" else { throw UsageError("--leader-election takes on or off, not \"\(text)\"") }
+            return text == "on"
+        } ?? true
+        let work = Task {
+            @Sendable func lead() async {
+                let running = Operator(client: client, configuration: configuration, instance: instance, metrics: metrics)
+                current.withLock { $0 = running }
+                await running.run()
+                current.withLock { $0 = nil }
+            }
+            guard elects else { return await lead() }
+            let lease = LeaderElection(
+                client: client, namespace: arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default",
+                name: "assay-operator", identity: instance)
+            // A lost lease ends the work, not the process: it stands again.
+            while await lease.run(lead: lead) == .lost {}
+        }
+        let interrupts = Interrupts { count in
+            if count > 1 { _exit(ExitStatus.interrupted) }
+            work.cancel()
+        }
+        await work.value
+        withExtendedLifetime((interrupts, health)) {}
+        return ExitStatus.success
+    }
+
+    private static func client(_ arguments: Arguments) throws -> KubeClient {
+        var config: KubeConfig
+        if let file = arguments.value("kubeconfig") {
+            config = try KubeConfig.load(kubeconfigPath: file, context: arguments.value("context"))
+        } else {
+            config = try KubeConfig.automatic(context: arguments.value("context"))
+        }
+        config.userAgent = "assay/\(Assay.version)"
+        return KubeClient(config: config)
+    }
+
+    private static func configuration(_ arguments: Arguments, _ environment: [String: String]) throws -> OperatorConfiguration {
+        let setting: OperatorConfiguration.Setting = switch arguments.value("setting") {
+        case nil, "cluster": .cluster
+        case "laptop": .laptop
+        case let other?: throw UsageError("--setting takes cluster or laptop, not \"\(other)\"")
+        }
+        guard let image = arguments.value("image") ?? environment["ASSAY_IMAGE"] ?? (setting == .laptop ? Laptop.image : nil) else {
+            throw UsageError("--image (or ASSAY_IMAGE) is missing: the image of this program, for the containers of trial pods")
+        }
+        let state = APIServerCommand.absolute(arguments.value("state-dir") ?? "/var/lib/assay")
+        let cache = APIServerCommand.absolute(arguments.value("cache-dir") ?? "\(state)/cache")
+        return OperatorConfiguration(
+            setting: setting, namespace: arguments.value("namespace"), stateDirectory: state, cacheDirectory: cache,
+            resultsDirectory: arguments.value("results-dir").map(APIServerCommand.absolute),
+            pods: TrialPodSettings(assayImage: image, cacheHostPath: setting == .laptop ? cache : nil),
+            defaultTarget: setting == .laptop ? Laptop.target : EvalTargetSpec(type: .cluster),
+            pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
+            workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand)
+    }
+
+    /// `Name <address>`.
+    static func committer(_ text: String?) throws -> FastImportStream.Identity {
+        let text = text ?? "assay <assay@localhost>"
+        guard let open = text.firstIndex(of: "<"), text.hasSuffix(">") else {
+            throw UsageError("--committer takes \"Name <address>\", not \"\(text)\"")
+        }
+        let name = text[..<open].trimmingCharacters(in: .whitespaces)
+        return try FastImportStream.Identity(name: name, email: String(text[text.index(after: open)...].dropLast()))
+    }
+}
+
+/// What is the same for every run on one machine.
+enum Laptop {
+    /// Understood by the podman node: the host's programs under throwaway overlays, and this executable.
+    static let image = "rootfs:/"
+    static let target = EvalTargetSpec(type: .local, image: TargetImageSpec(default: image))
+}

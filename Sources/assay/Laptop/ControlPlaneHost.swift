@@ -1,0 +1,130 @@
+import AssayAPI
+import Base
+import ControlPlane
+import Foundation
+import Glibc
+import KubeClient
+import KubeCore
+import YAML
+
+/// The embedded API server and, if wanted, the podman node, in this process.
+final class ControlPlaneHost: Sendable {
+    struct Settings: Sendable {
+        var port: UInt16 = 0
+        var dataDirectory: String
+        /// nil: no node; pods wait.
+        var nodeDirectory: String?
+        var cacheDirectory: String?
+        var podman = "podman"
+    }
+
+    let client: KubeClient
+    let server: String
+    let token: String
+    private let api: APIServer
+    private let node: PodmanNode?
+    private let running: Task<Void, any Error>?
+
+    private init(client: KubeClient, server: String, token: String, api: APIServer, node: PodmanNode?, running: Task<Void, any Error>?) {
+        self.client = client
+        self.server = server
+        self.token = token
+        self.api = api
+        self.node = node
+        self.running = running
+    }
+
+    /// Starts both; the custom resources are there when this returns.
+    static func start(_ settings: Settings) async throws -> ControlPlaneHost {
+        let token = try tokenFile(in: settings.dataDirectory)
+        let api = APIServer(configuration: .init(port: settings.port, token: token, dataDirectory: settings.dataDirectory))
+        let port = try await api.start()
+        let server = "http://127.0.0.1:\(port)"
+        var config = KubeConfig.direct(server: server, token: token)
+        config.userAgent = "assay/\(Assay.version)"
+        let client = KubeClient(config: config)
+        do {
+            try await installDefinitions(client)
+            try writeKubeconfig(server: server, token: token, to: "\(settings.dataDirectory)/kubeconfig")
+            guard let directory = settings.nodeDirectory else {
+                return ControlPlaneHost(client: client, server: server, token: token, api: api, node: nil, running: nil)
+            }
+            let node = PodmanNode(
+                client: client,
+                configuration: .init(
+                    stateDirectory: directory, executable: try ownExecutable(), podman: settings.podman, cacheDirectory: settings.cacheDirectory))
+            try await node.start()
+            api.podLogs = node
+            return ControlPlaneHost(client: client, server: server, token: token, api: api, node: node, running: Task { try await node.run() })
+        } catch {
+            await api.stop()
+            throw error
+        }
+    }
+
+    /// - Parameter removeContainers: also those of pods that still run; otherwise the next start takes them over.
+    func stop(removeContainers: Bool) async {
+        running?.cancel()
+        _ = await running?.result
+        await node?.stop(removeContainers: removeContainers)
+        await api.stop()
+    }
+
+    // MARK: Parts
+
+    /// The same token over restarts, so that a kubeconfig stays good.
+    private static func tokenFile(in directory: String) throws -> String {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let path = "\(directory)/token"
+        if let known = try? String(contentsOfFile: path, encoding: .utf8), known.count >= 32 { return known }
+        var generator = SystemRandomNumberGenerator()
+        let token = hex((0..<24).map { _ in UInt8.random(in: 0 ... .max, using: &generator) })
+        try writePrivate(token, to: path)
+        return token
+    }
+
+    private static func writePrivate(_ text: String, to path: String) throws {
+        let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard fd >= 0 else { throw UsageError("cannot write \(path): \(String(cString: strerror(errno)))") }
+        defer { close(fd) }
+        fchmod(fd, 0o600)
+        let bytes = Array(text.utf8)
+        guard write(fd, bytes, bytes.count) == bytes.count else { throw UsageError("cannot write \(path)") }
+    }
+
+    private static func writeKubeconfig(server: String, token: String, to path: String) throws {
+        let config: JSONValue = [
+            "apiVersion": "v1", "kind": "Config", "current-context": "assay",
+            "clusters": [["name": "assay", "cluster": ["server": .string(server)]]],
+            "users": [["name": "assay", "user": ["token": .string(token)]]],
+            "contexts": [["name": "assay", "context": ["cluster": "assay", "user": "assay", "namespace": "default"]]],
+        ]
+        try writePrivate(YAML.emit(config), to: path)
+    }
+
+    private static func installDefinitions(_ client: KubeClient) async throws {
+        for text in CustomResourceDefinitions.documents {
+            let definition = try YAML.parseSingle(text)
+            try await client.apply(.customResourceDefinitions, definition, manager: "assay")
+        }
+        for type in [ResourceType.evalJobs, .evalTargets, .overlaySources] {
+            for attempt in 0... {
+                do {
+                    _ = try await client.list(type, namespace: nil)
+                    break
+                } catch {
+                    guard error.isNotFound, attempt < 200 else { throw error }
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+            }
+        }
+    }
+
+    /// The file of this program, for the containers; it must run where there is no Swift runtime.
+    static func ownExecutable() throws -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let count = readlink("/proc/self/exe", &buffer, Int(PATH_MAX))
+        guard count > 0 else { throw UsageError("cannot find the file of this program (/proc/self/exe)") }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

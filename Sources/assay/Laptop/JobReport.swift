@@ -1,0 +1,78 @@
+import Artifacts
+import AssayAPI
+import Base
+import EvalModel
+import Foundation
+import KubeCore
+import Subprocess
+
+/// What a run ends with: a table of its results, its figures, where they are, and the exit status.
+struct JobReport: Sendable {
+    let job: EvalJob
+    let state: StateDirectory
+    /// Those of the first trials.
+    let runs: [RunRecord]
+
+    /// As many as a person reads.
+    static let rows = 200
+
+    func print(stalled: String?, alreadyDone: Bool) {
+        if let stalled {
+            Assay.complain("\(job.metadata.name): \(stalled.replacingControls)")
+            return
+        }
+        if alreadyDone { Swift.print("\(job.metadata.name) is finished; nothing is left to run\n") }
+        printRuns()
+        printFigures()
+        printPlace()
+    }
+
+    private func printRuns() {
+        guard !runs.isEmpty else { return }
+        var table = TextTable([
+            ("AGENT", .left), ("TASK", .left), ("ATTEMPT", .right), ("REWARD", .right), ("ERROR", .left), ("TIME", .right), ("RUN", .left),
+        ])
+        for run in runs {
+            table.add([
+                run.agent, run.task, "\(run.attempt)", Figure.reward(run.reward), run.error?.type.rawValue ?? "-",
+                Figure.duration(run.timings.totalSeconds), run.runId.rawValue,
+            ])
+        }
+        let more = (job.status?.trials?.total ?? 0) - runs.count
+        Swift.print(table.render() + (runs.count == Self.rows && more > 0 ? "… and \(more) more: assay results list\n" : ""))
+    }
+
+    private func printFigures() {
+        guard let trials = job.status?.trials else { return }
+        let noun = trials.total == 1 ? "trial" : "trials"
+        var text = "\(trials.total) \(noun): \(trials.completed) completed, \(trials.failed) failed"
+        if trials.infrastructure > 0 { text += " (\(trials.infrastructure) by infrastructure)" }
+        if trials.skipped > 0 { text += ", \(trials.skipped) skipped" }
+        text += "; pass rate \(Figure.percent(job.status?.metrics?.passRate)), mean reward \(Figure.reward(job.status?.metrics?.meanReward))"
+        Swift.print(text)
+    }
+
+    private func printPlace() {
+        guard job.spec.artifacts.backend == .git, let git = job.spec.artifacts.git else {
+            Swift.print("results: \(state.results)")
+            return
+        }
+        let artifacts = job.status?.artifacts
+        if let pending = artifacts?.pending, pending > 0 {
+            let why = job.status?.conditions.first { $0.type == ConditionType.artifactsReady.rawValue }?.message ?? ""
+            Swift.print("results: \(pending) kept in \(state.artifacts) until \(git.remote) takes them; the next run pushes them")
+            if !why.isEmpty { Assay.complain(why.replacingControls) }
+        } else {
+            Swift.print("results: \(git.branch) of \(git.remote) at \(artifacts?.head?.prefix(12) ?? "-")")
+        }
+    }
+
+    func exitStatus(stalled: String?, minimumPassRate: Double?) -> Int32 {
+        if stalled != nil { return ExitStatus.badInput }
+        guard let trials = job.status?.trials else { return ExitStatus.badInput }
+        if trials.failed > 0, trials.failed == trials.infrastructure { return ExitStatus.infrastructure }
+        if trials.failed > 0 || trials.skipped > 0 { return ExitStatus.belowBar }
+        if let minimumPassRate, job.status?.metrics?.passRate ?? 0 < minimumPassRate { return ExitStatus.belowBar }
+        return ExitStatus.success
+    }
+}

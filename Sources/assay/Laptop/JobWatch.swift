@@ -1,0 +1,61 @@
+import AssayAPI
+import Base
+import KubeClient
+import KubeCore
+
+/// Follows one job to its end.
+struct JobWatch: Sendable {
+    struct End: Sendable {
+        var job: EvalJob
+        /// Why it can't go on; nil when it ended.
+        var stalled: String?
+    }
+
+    let client: KubeClient
+    let key: ObjectKey
+    let display: ProgressDisplay
+
+    /// How long something that may pass is waited for before the command gives up.
+    private static let patience = 45.0
+
+    /// Asks several times a second: on one machine that costs less than it explains.
+    func untilEnd() async throws -> End {
+        var told = ""
+        var waitingSince: Double?
+        let time = SystemTime()
+        while true {
+            let job = try EvalJob(json: try await client.get(.evalJobs, key))
+            if let trials = job.status?.trials {
+                display.show(
+                    .init(
+                        total: trials.total, done: trials.completed + trials.failed + trials.skipped, failed: trials.failed, running: trials.running))
+            }
+            if job.status?.phase?.isFinal == true { return End(job: job, stalled: nil) }
+            let ready = job.status?.conditions.first { $0.type == ConditionType.ready.rawValue }
+            if job.status?.conditions.contains(where: { $0.type == ConditionType.stalled.rawValue && $0.isTrue }) == true,
+                job.status?.observedGeneration == job.metadata.generation
+            {
+                return End(job: job, stalled: ready?.message ?? "the job is stalled")
+            }
+            if job.status?.startTime == nil, let ready, ready.isFalse, ready.reason != Reason.progressing.rawValue, let message = ready.message,
+                !message.isEmpty
+            {
+                if message != told {
+                    display.say("waiting: \(message.replacingControls)")
+                    told = message
+                }
+                waitingSince = waitingSince ?? time.monotonic()
+                if time.monotonic() - (waitingSince ?? 0) > Self.patience || Self.isHopeless(ready.reason) { return End(job: job, stalled: message) }
+            } else {
+                waitingSince = nil
+            }
+            try await time.sleep(seconds: 0.15)
+        }
+    }
+
+    /// On one machine nobody else will create what is missing while the command waits.
+    private static func isHopeless(_ reason: String?) -> Bool {
+        guard let reason = reason.flatMap(Reason.init(rawValue:)) else { return false }
+        return [.targetNotFound, .targetNotReady, .secretNotFound, .remoteRejected, .sourceUnreachable].contains(reason)
+    }
+}

@@ -1,0 +1,130 @@
+import Artifacts
+import AssayAPI
+import Base
+import ControlPlane
+import Foundation
+import Glibc
+import KubeClient
+import KubeCore
+import Reconcilers
+import TrialPods
+
+/// One `assay run`: control plane, node and operator in this process, one job, until it ends.
+struct LaptopSession: Sendable {
+    let documents: JobDocuments
+    let state: StateDirectory
+    let podman: String
+    let pushInterval: Double
+
+    /// Returns the exit status.
+    func run(minimumPassRate: Double?) async throws -> Int32 {
+        let display = ProgressDisplay()
+        let interrupted = Locked(0)
+        let host: ControlPlaneHost
+        do {
+            host = try await ControlPlaneHost.start(
+                .init(dataDirectory: state.apiServer, nodeDirectory: state.node, cacheDirectory: state.cache, podman: podman))
+        } catch let error as PodmanNodeError {
+            throw UsageError("\(error)")
+        }
+        let applied: Applied
+        do { applied = try await apply(host.client, display) } catch {
+            await host.stop(removeContainers: false)
+            throw error
+        }
+
+        let configuration = OperatorConfiguration(
+            setting: .laptop, stateDirectory: state.artifacts, cacheDirectory: state.cache, resultsDirectory: state.results,
+            pods: TrialPodSettings(assayImage: Laptop.image, cacheHostPath: state.cache), defaultTarget: Laptop.target, pushInterval: pushInterval,
+            committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand])
+        let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
+        let working = Task { await runner.run() }
+
+        let client = host.client
+        let key = applied.key
+        let interrupts = Interrupts { _ in
+            let count = interrupted.withLock { count in
+                count += 1
+                return count
+            }
+            if count > 1 { _exit(ExitStatus.interrupted) }
+            display.say("cancelling: trials are stopped, what has ended is kept (Ctrl-C again to leave at once)")
+            Task { _ = try? await client.patch(.evalJobs, key, .merge(["spec": ["cancel": true]])) }
+        }
+        defer { withExtendedLifetime(interrupts) {} }
+
+        let watch = JobWatch(client: client, key: key, display: display)
+        let ended = try await watch.untilEnd()
+        display.finish()
+        working.cancel()
+        await working.value
+        let runs = ended.stalled == nil ? try await runner.records(of: ended.job, limit: JobReport.rows) : []
+        await host.stop(removeContainers: interrupted.withLock { $0 } > 0)
+
+        try noteResults(of: ended.job)
+        let report = JobReport(job: ended.job, state: state, runs: runs)
+        report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
+        if interrupted.withLock({ $0 }) > 0 { return ExitStatus.interrupted }
+        return report.exitStatus(stalled: ended.stalled, minimumPassRate: minimumPassRate)
+    }
+
+    private struct Applied {
+        var key: ObjectKey
+        var wasComplete: Bool
+    }
+
+    /// Makes the objects of the file what they are on the server; a job that is there goes on, unless what it measures has changed.
+    private func apply(_ client: KubeClient, _ display: ProgressDisplay) async throws -> Applied {
+        for (type, object) in documents.others {
+            do { try await client.apply(type, object, manager: "assay-run") } catch { throw Self.refused(error) }
+        }
+        let key = ObjectKey(namespace: JobDocuments.namespace, name: documents.jobName)
+        let before = try await existing(key, client)
+        if before?.status?.phase == .cancelled {
+            // A cancelled job is over; running it again runs what it did not get to.
+            display.say("the job was cancelled before; it starts anew as a job of its own")
+            try await remove(key, client)
+        }
+        let answer: JSONValue
+        do {
+            answer = try await client.apply(.evalJobs, documents.job, manager: "assay-run")
+        } catch { throw Self.refused(error) }
+        let job = try EvalJob(json: answer)
+        return Applied(key: key, wasComplete: before?.metadata.uid == job.metadata.uid && job.status?.phase?.isFinal == true)
+    }
+
+    private func existing(_ key: ObjectKey, _ client: KubeClient) async throws -> EvalJob? {
+        do { return try EvalJob(json: try await client.get(.evalJobs, key)) } catch let error as KubeError {
+            guard error.isNotFound else { throw error }
+            return nil
+        }
+    }
+
+    private func remove(_ key: ObjectKey, _ client: KubeClient) async throws {
+        // It is over and its results are kept: nothing of it needs the operator, so its finalizer may go.
+        _ = try? await client.patch(.evalJobs, key, .merge(["metadata": ["finalizers": .null]]))
+        _ = try? await client.delete(.evalJobs, key)
+        for _ in 0..<200 {
+            if try await existing(key, client) == nil { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private static func refused(_ error: KubeError) -> any Error {
+        guard let status = error.status, status.isInvalid else { return error }
+        var text = status.message
+        if text.contains("immutable") || text.contains("may not change") {
+            text += "; what a job measures is fixed once it has trials: give the changed job another metadata.name"
+        }
+        return UsageError(text)
+    }
+
+    /// For `assay results`, which reads what the last run here wrote.
+    private func noteResults(of job: EvalJob) throws {
+        var note: JSONValue = ["directory": .string(state.results)]
+        if job.spec.artifacts.backend == .git, let git = job.spec.artifacts.git {
+            note = ["remote": .string(git.remote), "branch": .string(git.branch), "path": .string(git.path ?? "")]
+        }
+        try Data(note.serialized(pretty: true) + [0x0A]).write(to: URL(filePath: "\(state.path)/last-results.json"))
+    }
+}

@@ -1,0 +1,18 @@
+import AssayAPI
+import Base
+import Foundation
+import Testing
+import YAML
+
+/// The definitions inside the executable are those of manifests/crds.
+@Suite struct EmbeddedDefinitionsTests {
+    @Test(arguments: [
+        ("evaljobs", CustomResourceDefinitions.evalJobs), ("evaltargets", CustomResourceDefinitions.evalTargets),
+        ("overlaysources", CustomResourceDefinitions.overlaySources),
+    ])
+    func areTheManifests(name: String, text: String) throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let file = try String(contentsOf: root.appending(path: "manifests/crds/\(name).yaml"), encoding: .utf8)
+        #expect(try YAML.parse(text) == YAML.parse(file), "run `make generate`")
+    }
+}
