@@ -32,8 +32,8 @@ enum APIServerCommand: Subcommand {
             .init(
                 port: UInt16(port), dataDirectory: directory, nodeDirectory: kind == "podman" ? "\(directory)/node" : nil, cacheDirectory: cache,
                 podman: arguments.value("podman") ?? "podman"))
-        print("serving \(host.server)\nkubeconfig \(directory)/kubeconfig")
-        fflush(stdout)
+        // Written at once: whoever started this waits for the line.
+        FileHandle.standardOutput.write(Data("serving \(host.server)\nkubeconfig \(directory)/kubeconfig\n".utf8))
         for await _ in stops {}
         await host.stop(removeContainers: false)
         withExtendedLifetime(interrupts) {}
