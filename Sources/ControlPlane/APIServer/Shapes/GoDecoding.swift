@@ -75,9 +75,15 @@ struct GoDecoding {
             }
             if member.isNull { continue }
             let value = try decode(member, known.shape, path: place, owner: owner, field: field.isEmpty ? key : "\(field).\(key)")
-            if known.isRequired || known.isPointer || !isZero(value) { out[key] = value }
+            if known.isRequired || known.isPointer || isFree(known.shape) || !isZero(value) { out[key] = value }
         }
         return out
+    }
+
+    /// What is kept as it was written: the zero in `default: 0` is the point of it.
+    private func isFree(_ shape: Shape) -> Bool {
+        if case .any = shape { return true }
+        return false
     }
 
     private func isZero(_ value: JSONValue) -> Bool {
