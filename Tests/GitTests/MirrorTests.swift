@@ -162,6 +162,24 @@ import Testing
         #expect(try await tree.read("other") == Array("o".utf8))
     }
 
+    @Test("a minimal fetch brings files and links in one go: nothing is asked for one by one afterwards")
+    func minimalFetchIsComplete() async throws {
+        let source = try await bench.repository(files: ["tasks/a/x": "x", "tasks/a/l": "-> x", "links/one": "-> ../tasks/a/x", "links/two": "-> one", "other": "o"])
+        try await bench.git(source, "config", "uploadpack.allowFilter", "true")
+        let commit = try await bench.head(source)
+        let remote = try bench.remote(source)
+        let repository = "\(bench.path)/fetch.git"
+        try await git.initialise(repository)
+        try await git.fetchMinimal(commit, from: remote, into: repository, paths: [try GitPath(parsing: "tasks/a")])
+        let missing = try await git.missing(of: commit, in: repository)
+        #expect(missing.count == 1)
+        PlainFile.removeTree(source)
+        let tree = try await GitTree.load(commit, in: repository, git: git, remote: remote)
+        #expect(try await tree.read("links/two") == Array("x".utf8))
+        try await TreeExport(tree).export(try GitPath(parsing: "tasks/a"), to: "\(bench.path)/out")
+        #expect(bench.text("out/x") == "x")
+    }
+
     @Test func minimalFetchOfAnOldCommit() async throws {
         let source = try await bench.repository(files: ["a": "1"])
         let old = try await bench.head(source)

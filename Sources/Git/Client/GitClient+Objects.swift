@@ -53,6 +53,9 @@ extension GitClient {
     ) async throws(GitError) -> [TreeEntry] {
         let spec = path.isRoot ? "\(commit.hex)^{tree}" : "\(commit.hex):\(path.text)"
         guard let tree = try await revParse(spec, in: repository, remote: remote) else {
+            guard try await revParse("\(commit.hex)^{tree}", in: repository, remote: remote) != nil else {
+                throw GitError(.corrupt, "commit \(commit.short) is missing or damaged in \(repository)")
+            }
             throw GitError(.pathNotFound, "commit \(commit.short) has no path \(quoted(path.description))")
         }
         var arguments = ["ls-tree", "-z", "--full-tree"]

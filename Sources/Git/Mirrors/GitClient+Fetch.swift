@@ -39,28 +39,41 @@ extension GitClient {
         try await prefetch(commit, paths, from: remote, repository: repository)
     }
 
-    /// Gets the blobs below the paths in one request; without it each would be asked for by itself.
+    /// Gets the blobs below the paths, and every link of the commit (to know where paths lead), in one request.
     private func prefetch(_ commit: GitObjectID, _ paths: [GitPath], from remote: Remote, repository: String) async throws(GitError) {
-        var wanted: Set<GitObjectID> = []
-        for path in paths {
-            let entries: [TreeEntry]
-            do {
-                entries = try await listTree(commit, at: path, recursive: true, in: repository, remote: remote)
-            } catch {
-                // The caller says it better when it comes to that path.
-                guard error.kind == .pathNotFound else { throw error }
-                continue
-            }
-            for entry in entries where entry.isBlob { wanted.insert(entry.id) }
+        let entries = try await listTree(commit, recursive: true, in: repository, remote: remote)
+        let wanted = entries.filter { entry in
+            entry.kind == .link || entry.isBlob && paths.contains { $0.isRoot || entry.path.hasPrefix($0.text + "/") }
         }
-        guard !wanted.isEmpty else { return }
-        let request = wanted.sorted().map { $0.hex + "\n" }.joined()
-        // What git itself runs to get missing objects (promisor-remote.c, fetch_objects).
+        try await fetchMissing(wanted.map(\.id), of: commit, from: remote, into: repository)
+    }
+
+    /// Gets those of the objects that are not here, in one request; without it git asks for each by itself, on a
+    /// connection of its own.
+    public func fetchMissing(
+        _ ids: [GitObjectID], of commit: GitObjectID, from remote: Remote, into repository: String
+    ) async throws(GitError) {
+        guard !ids.isEmpty else { return }
+        let missing = try await missing(of: commit, in: repository).intersection(ids).sorted()
+        guard !missing.isEmpty else { return }
+        let request = missing.map { $0.hex + "\n" }.joined()
+        // What git itself runs to get missing objects (promisor-remote.c, fetch_objects). Should it fail, a read of the
+        // object asks again, and says why it cannot be had.
         _ = try await result(
             Call(
                 arguments: [
                     "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "origin", "--no-tags", "--no-write-fetch-head",
                     "--recurse-submodules=no", "--filter=blob:none", "--stdin",
                 ], repository: repository, remote: remote, input: .bytes(Array(request.utf8)), doing: "fetch files of"))
+    }
+
+    /// The objects of a commit's tree that the repository does not hold; asks no remote.
+    public func missing(of commit: GitObjectID, in repository: String) async throws(GitError) -> Set<GitObjectID> {
+        // Of git's ways to ask, the one that does not fetch what it asks about.
+        let output = try await run(
+            Call(
+                arguments: ["rev-list", "--objects", "--missing=print", "--no-walk", "--no-object-names", commit.hex], repository: repository,
+                doing: "look for objects in"))
+        return Set(String(decoding: output, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("?") }.compactMap { GitObjectID($0.dropFirst()) })
     }
 }

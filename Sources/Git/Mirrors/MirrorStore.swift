@@ -41,7 +41,7 @@ public struct MirrorStore: Sendable {
     /// - Throws: `.refNotFound` when the remote does not have the commit.
     public func ensure(_ commit: GitObjectID, from remote: GitClient.Remote) async throws(GitError) -> String {
         let path = path(for: remote)
-        if PlainFile.isDirectory(path), try await git.revParse(Self.keepRef(commit), in: path) == commit { return path }
+        if PlainFile.isDirectory(path), try await git.revParse("\(Self.keepRef(commit))^{commit}", in: path) == commit { return path }
         let lock = try await lock(remote)
         defer { lock.release() }
         if PlainFile.isDirectory(path), try await git.contains(commit, in: path), try await isWhole(commit, path) {

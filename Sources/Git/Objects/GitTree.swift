@@ -20,6 +20,7 @@ public final class GitTree: Sendable {
     ) async throws(GitError) -> GitTree {
         let entries = try await git.listTree(commit, recursive: true, in: repository, remote: remote)
         let links = entries.filter { $0.kind == .link }
+        if let remote { try await git.fetchMissing(links.map(\.id), of: commit, from: remote, into: repository) }
         let targets = try await git.readBlobs(links.map(\.id), limit: 16 << 20, in: repository, remote: remote)
         var linkTargets: [String: String] = [:]
         for (link, target) in zip(links, targets) { linkTargets[link.path] = String(decoding: target, as: UTF8.self) }
@@ -144,6 +145,7 @@ public final class GitTree: Sendable {
             if case .entry(let entry) = resolve(path), entry.isBlob { wanted.append(entry.id) }
         }
         let unique = Array(Set(wanted))
+        if let remote { try await git.fetchMissing(unique, of: commit, from: remote, into: repository) }
         let blobs = try await git.readBlobs(unique, limit: limit, in: repository, remote: remote)
         cache.withLock { cache in
             for (id, bytes) in zip(unique, blobs) { cache[id] = bytes }

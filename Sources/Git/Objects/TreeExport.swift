@@ -56,6 +56,7 @@ public struct TreeExport: Sendable {
             guard case .file(let id, let executable) = item.kind else { return nil }
             return (item.path, id, executable)
         }
+        if let remote = tree.remote { try await tree.git.fetchMissing(files.map(\.id), of: tree.commit, from: remote, into: tree.repository) }
         let bytes = Locked(0)
         try await tree.git.readObjects(files.map(\.id), in: tree.repository, remote: tree.remote) { (index, piece, last) throws(GitError) in
             do throws(PlainFile.Failure) {

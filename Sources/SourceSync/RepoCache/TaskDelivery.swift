@@ -16,6 +16,7 @@ struct TaskDelivery: Sendable {
             throw TrialError(
                 .taskNotFound, "commit \(task.commit.short) of \(task.url) has no folder \"\(task.path)\"; check the dataset's path and the ref")
         }
+        try await tree.prefetch(["task.toml", "instruction.md"].map { task.path.isRoot ? $0 : "\(task.path)/\($0)" })
         _ = try await TaskReader.load(name: name, from: folder, needsSolution: plan.solution)
 
         if let instruction = try await folder.read("instruction.md") {

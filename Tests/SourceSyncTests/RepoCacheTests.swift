@@ -1,0 +1,194 @@
+import Base
+import EvalModel
+import Foundation
+import Git
+import SourceSync
+import Testing
+
+@Suite struct RepoCacheTests {
+    let bench: Workbench
+    let source: String
+    let commit: GitObjectID
+    var root: String { "\(bench.path)/assay" }
+
+    init() async throws {
+        bench = try Workbench()
+        source = try await bench.repository(files: [
+            "tasks/hello/task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"rootfs:/\"\n", "tasks/hello/instruction.md": "Say hello.\n",
+            "tasks/hello/environment/Dockerfile": "FROM scratch\n", "tasks/hello/tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n",
+            "tasks/hello/tests/data/x.txt": "x\n", "tasks/hello/tests/common.sh": "-> ../../../shared/common.sh",
+            "tasks/hello/solution/solve.sh": "#!/bin/bash\necho hello\n", "shared/common.sh": "#!/bin/bash\n",
+            "tasks/untested/task.toml": "version = \"1.0\"\n", "tasks/untested/instruction.md": "x\n",
+        ])
+        commit = try await bench.head(source)
+    }
+
+    private func plan(_ task: String = "tasks/hello", repo: String? = nil, local: Bool = true, solution: Bool = false, cache: String? = nil) -> DeliveryPlan {
+        DeliveryPlan(
+            source: .init(repo: repo ?? "file://\(source)", commit: commit.hex, ref: "main", local: local), taskPath: task, solution: solution,
+            cacheDir: cache)
+    }
+
+    private func run(_ plan: DeliveryPlan, adding more: [String: String] = [:]) async throws -> (code: Int32, message: JSONValue) {
+        let environment = [
+            "ASSAY_ROOT": root, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": try JSONValueEncoder().encode(plan).text,
+            "ASSAY_RUNNER": "#!/bin/bash\necho runner\n", "ASSAY_SCRATCH": bench.path,
+        ].merging(more) { $1 }
+        let code = await RepoCacheCommand.run(environment: environment)
+        return (code, try JSONValue(parsing: PlainFile.read("\(bench.path)/termination") ?? []))
+    }
+
+    private func mode(_ path: String) throws -> Int {
+        try #require(try FileManager.default.attributesOfItem(atPath: "\(root)/\(path)")[.posixPermissions] as? Int)
+    }
+
+    @Test("the volumes are laid out as the trial expects them")
+    func layout() async throws {
+        let (code, message) = try await run(plan(), adding: ["ASSAY_INSTALL": "#!/bin/bash\ntrue\n", "ASSAY_EXECUTE": "#!/bin/bash\nfalse\n"])
+        #expect(code == 0)
+        #expect(message.at("delivered", "commit")?.string == commit.hex)
+        #expect(bench.text("assay/scripts/run.sh") == "#!/bin/bash\necho runner\n")
+        #expect(bench.text("assay/scripts/install.sh") == "#!/bin/bash\ntrue\n")
+        #expect(bench.text("assay/scripts/execute.sh") == "#!/bin/bash\nfalse\n")
+        #expect(bench.text("assay/scripts/instruction.md") == "Say hello.\n")
+        #expect(bench.text("assay/staged/tests/data/x.txt") == "x\n")
+        #expect(bench.text("assay/staged/tests/common.sh") == "#!/bin/bash\n")
+        #expect(try mode("scripts/run.sh") == 0o755)
+        #expect(try mode("scripts/instruction.md") == 0o644)
+        #expect(try mode("staged/tests/test.sh") == 0o755)
+        for folder in ["agent", "verifier", "artifacts", "setup"] { #expect(try mode("logs/\(folder)") == 0o777) }
+        for name in ["phase", "released"] {
+            var info = stat()
+            #expect(stat("\(root)/gate/\(name)", &info) == 0 && info.st_mode & S_IFMT == S_IFIFO)
+            #expect(try mode("gate/\(name)") == 0o666)
+        }
+        #expect(!PlainFile.exists("\(root)/solution"))
+        #expect(PlainFile.names(in: bench.path)?.filter { $0.hasPrefix(".assay-scratch") } == [])
+    }
+
+    @Test("no git history and no credential reaches a volume")
+    func noHistory() async throws {
+        #expect(try await run(plan(solution: true)).code == 0)
+        let paths = try FileManager.default.subpathsOfDirectory(atPath: root)
+        #expect(!paths.contains { $0.contains(".git") || $0.contains("objects") || $0.contains("credential") })
+        // The environment's folder and other tasks are nobody's business.
+        #expect(!paths.contains { $0.contains("Dockerfile") || $0.contains("untested") })
+    }
+
+    @Test func theSolutionIsForTheOracle() async throws {
+        #expect(try await run(plan(solution: true)).code == 0)
+        #expect(bench.text("assay/solution/solve.sh") == "#!/bin/bash\necho hello\n")
+        #expect(try mode("solution/solve.sh") == 0o755)
+    }
+
+    @Test("running it again gives the same")
+    func again() async throws {
+        #expect(try await run(plan(solution: true), adding: ["ASSAY_INSTALL": "x"]).code == 0)
+        try "left over".write(toFile: "\(root)/staged/tests/left", atomically: false, encoding: .utf8)
+        #expect(try await run(plan(solution: true)).code == 0)
+        #expect(!PlainFile.exists("\(root)/staged/tests/left"))
+        #expect(!PlainFile.exists("\(root)/scripts/install.sh"))
+        #expect(bench.text("assay/solution/solve.sh") != nil)
+    }
+
+    @Test("the cache serves a commit without its source, read-only")
+    func fromCache() async throws {
+        let cache = "\(bench.path)/cache"
+        let resolver = SourceResolver(cacheDirectory: cache, policy: .local)
+        let pinned = try await resolver.pin("file://\(source)", ref: "main")
+        try FileManager.default.moveItem(atPath: source, toPath: "\(bench.path)/gone")
+        var plan = plan(cache: cache)
+        plan.source = pinned.planSource
+        let (code, message) = try await run(plan)
+        #expect(code == 0)
+        #expect(message.at("delivered", "from")?.string == "cache")
+        #expect(bench.text("assay/staged/tests/data/x.txt") == "x\n")
+    }
+
+    @Test("a cache that may be written is filled by the first trial")
+    func fillsTheCache() async throws {
+        let cache = "\(bench.path)/node-cache"
+        try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
+        // Another machine's repository, as far as the plan knows.
+        let url = try GitURL(parsing: "file://\(source)", allowing: .local)
+        let mirrors = MirrorStore(directory: cache)
+        _ = try await mirrors.ensure(commit, from: .init(url))
+        #expect(try await run(plan(cache: cache)).message.at("delivered", "from")?.string == "cache")
+    }
+
+    @Test func withoutACacheItFetches() async throws {
+        let (code, message) = try await run(plan())
+        #expect(code == 0)
+        #expect(message.at("delivered", "from")?.string == "fetch")
+    }
+
+    @Test("a registry task comes from its own repository")
+    func taskRepository() async throws {
+        let other = try await bench.repository("other", files: [
+            "task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"x\"\n", "instruction.md": "Other.\n", "tests/test.sh": "#!/bin/bash\n",
+        ])
+        var plan = plan("")
+        plan.taskRepo = .init(repo: "file://\(other)", commit: try await bench.head(other).hex)
+        #expect(try await run(plan).code == 0)
+        #expect(bench.text("assay/scripts/instruction.md") == "Other.\n")
+    }
+
+    @Test("what is wrong is typed, and says where", arguments: [
+        ("no-folder", "task_not_found", "has no folder \"tasks/zzz\""), ("no-tests", "task_invalid", "no tests/test.sh"),
+        ("no-source", "source_sync_failed", "another machine"), ("no-commit", "source_sync_failed", "has no commit eeeeeeeeeeee"),
+        ("outside", "source_sync_failed", "refused"), ("file", "source_sync_failed", "not allowed here"), ("cold-cache", "source_sync_failed", "cache"),
+        ("overlays", "source_sync_failed", "overlays"),
+    ])
+    func failures(kind: String, type: String, says: String) async throws {
+        var plan = plan()
+        switch kind {
+        case "no-folder": plan.taskPath = "tasks/zzz"
+        case "no-tests": plan.taskPath = "tasks/untested"
+        case "no-source": plan.source.repo = "file://\(bench.path)/nowhere"
+        case "no-commit": plan.source.commit = String(repeating: "e", count: 40)
+        case "outside": plan.taskPath = "../x"
+        case "file": plan.source.local = false
+        case "cold-cache": plan.cacheDir = "\(bench.path)/cold"
+        default: plan.overlays = [.init(name: "o", repo: "https://h/o", commit: commit.hex)]
+        }
+        let (code, message) = try await run(plan)
+        #expect(code == 1)
+        #expect(message.at("error", "type")?.string == type)
+        #expect(message.at("error", "message")?.string?.contains(says) == true, "\(message.text)")
+        #expect(message.serialized().count <= 4096)
+    }
+
+    @Test("a plan that cannot be read", arguments: ["", "{", "{\"version\":1}"])
+    func badPlans(text: String) async throws {
+        let code = await RepoCacheCommand.run(environment: [
+            "ASSAY_ROOT": root, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": text, "ASSAY_RUNNER": "x",
+        ])
+        #expect(code == 1)
+        #expect(bench.text("termination")?.contains("internal_error") == true)
+    }
+
+    @Test("32 trials of one machine export from one cache at once")
+    func many() async throws {
+        let cache = "\(bench.path)/cache"
+        let resolver = SourceResolver(cacheDirectory: cache, policy: .local)
+        let pinned = try await resolver.pin("file://\(source)", ref: nil)
+        let time = SystemTime()
+        let start = time.monotonic()
+        let codes = await withTaskGroup(of: Int32.self) { group in
+            for index in 0..<32 {
+                group.addTask {
+                    var plan = plan(cache: cache)
+                    plan.source = pinned.planSource
+                    let text = (try? JSONValueEncoder().encode(plan).text) ?? ""
+                    return await RepoCacheCommand.run(environment: [
+                        "ASSAY_ROOT": "\(bench.path)/pod-\(index)", "ASSAY_TERMINATION_LOG": "\(bench.path)/termination-\(index)", "ASSAY_PLAN": text,
+                        "ASSAY_RUNNER": "x", "ASSAY_SCRATCH": bench.path,
+                    ])
+                }
+            }
+            return await group.reduce(into: [Int32]()) { $0.append($1) }
+        }
+        #expect(codes.allSatisfy { $0 == 0 })
+        print("32 deliveries from one cache: \(Int((time.monotonic() - start) * 1000)) ms")
+    }
+}

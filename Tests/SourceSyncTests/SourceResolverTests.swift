@@ -1,0 +1,131 @@
+import Base
+import EvalFormats
+import EvalModel
+import Git
+import SourceSync
+import Testing
+
+@Suite struct SourceResolverTests {
+    let bench: Workbench
+    let resolver: SourceResolver
+
+    init() throws {
+        bench = try Workbench()
+        resolver = SourceResolver(cacheDirectory: "\(bench.path)/cache", policy: [.local, .shorthand])
+    }
+
+    static let files = [
+        "tasks/b/task.toml": "version = \"1.0\"\n", "tasks/a/task.toml": "version = \"1.0\"\n", "tasks/c": "-> ../more/c", "tasks/notes.md": "x",
+        "tasks/nested/deep/task.toml": "version = \"1.0\"\n", "more/c/task.toml": "version = \"1.0\"\n", "registry.json": "[]",
+    ]
+
+    @Test("what a ref is pinned to", arguments: ["none", "branch", "full-branch", "light-tag", "annotated-tag", "tag-of-tag", "commit", "abbreviation", "detached"])
+    func pins(kind: String) async throws {
+        let source = try await bench.repository(files: Self.files)
+        let first = try await bench.head(source)
+        try await bench.git(source, "tag", "light")
+        try await bench.git(source, "tag", "-a", "v1", "-m", "one")
+        try await bench.git(source, "tag", "-a", "v2", "-m", "two", "v1")
+        try await bench.git(source, "branch", "old")
+        let second = try await bench.commit(source, ["x": "1"])
+        if kind == "detached" { try await bench.git(source, "checkout", "-q", "--detach", first.hex) }
+        let (ref, commit): (String?, GitObjectID) = switch kind {
+        case "none": (nil, second)
+        case "branch": ("old", first)
+        case "full-branch": ("refs/heads/old", first)
+        case "light-tag": ("light", first)
+        case "annotated-tag": ("v1", first)
+        case "tag-of-tag": ("v2", first)
+        case "commit": (first.hex, first)
+        case "abbreviation": (String(first.hex.prefix(8)), first)
+        default: (nil, first)
+        }
+        let pinned = try await resolver.pin("file://\(source)", ref: ref)
+        #expect(pinned.commit == commit)
+        #expect(pinned.planSource.local)
+        #expect(try await resolver.tree(pinned).exists("tasks/a/task.toml"))
+    }
+
+    @Test("what is not committed takes no part")
+    func dirtyCheckout() async throws {
+        let source = try await bench.repository(files: Self.files)
+        try bench.write(["tasks/new/task.toml": "version = \"1.0\"\n"], in: source)
+        let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
+        #expect(try await resolver.tasks(in: tree, at: "tasks").map(\.name) == ["a", "b", "c"])
+    }
+
+    @Test("a branch that moved is pinned anew, a commit stays what it is, even when the source is gone")
+    func movement() async throws {
+        let source = try await bench.repository(files: Self.files)
+        let first = try await resolver.pin("file://\(source)", ref: "main")
+        let moved = try await bench.commit(source, ["x": "1"])
+        #expect(try await resolver.pin("file://\(source)", ref: "main").commit == moved)
+        PlainFile.removeTree(source)
+        #expect(try await resolver.pin("file://\(source)", ref: first.commit.hex).commit == first.commit)
+        #expect(try await resolver.tree(first).exists("tasks/a"))
+    }
+
+    @Test func tasksOfAFolder() async throws {
+        let source = try await bench.repository(files: Self.files)
+        let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
+        let tasks = try await resolver.tasks(in: tree, at: "./tasks/")
+        #expect(tasks.map(\.name) == ["a", "b", "c"])
+        #expect(tasks.map(\.path) == ["tasks/a", "tasks/b", "tasks/c"])
+        #expect(try await resolver.tasks(in: tree, at: "tasks", include: ["[ab]"], exclude: ["b"]).map(\.name) == ["a"])
+        #expect(try await resolver.tasks(in: tree, at: "tasks/a").map(\.path) == ["tasks/a"])
+        let folder = GitTreeFolder(tree, path: try GitPath(parsing: "tasks/c"))
+        #expect(try await folder.read("task.toml") == Array("version = \"1.0\"\n".utf8))
+        #expect(folder.exists(""))
+        #expect(try await resolver.file("registry.json", in: tree) == Array("[]".utf8))
+    }
+
+    @Test("a path that is not there is named with the commit and what is there instead")
+    func missingPath() async throws {
+        let source = try await bench.repository(files: Self.files)
+        let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
+        let error = await #expect(throws: SourceError.self) { try await resolver.tasks(in: tree, at: "tasks/zzz") }
+        #expect(error?.type == .taskNotFound)
+        #expect(error?.message == "commit \(tree.commit.short) has no folder \"tasks/zzz\"; \"tasks\" has: a, b, c, nested, notes.md")
+        await #expect(throws: SourceError.self) { try await resolver.file("nope.json", in: tree) }
+    }
+
+    @Test("sources that cannot be used say why", arguments: [
+        ("missing-ref", "has no branch, tag or commit \"nope\"; it has: main"), ("missing-commit", "has no branch, tag or commit"),
+        ("missing-abbreviation", "has no branch, tag or commit \"abcdef12\""), ("empty", "has no commit yet"), ("folder", "no git repository is there"),
+        ("nothing", "no git repository is there"), ("option", "begins with a dash"), ("ext", "transports with \"::\""),
+    ])
+    func failures(kind: String, says: String) async throws {
+        let source = try await bench.repository(files: Self.files)
+        try await bench.git(bench.path, "init", "-q", "-b", "main", "empty")
+        let (repo, ref): (String, String?) = switch kind {
+        case "missing-ref": ("file://\(source)", "nope")
+        case "missing-commit": ("file://\(source)", String(repeating: "e", count: 40))
+        case "missing-abbreviation": ("file://\(source)", "abcdef12")
+        case "empty": ("file://\(bench.path)/empty", nil)
+        case "folder": ("file://\(bench.path)", nil)
+        case "nothing": ("file://\(bench.path)/nowhere", nil)
+        case "option": ("file://\(source)", "--upload-pack=touch \(bench.path)/ran")
+        default: ("ext::touch%\(bench.path)/ran", nil)
+        }
+        let error = await #expect(throws: SourceError.self) { try await resolver.pin(repo, ref: ref) }
+        #expect(error?.message.contains(says) == true, "\(error?.message ?? "")")
+        #expect(error?.type == .sourceSyncFailed)
+        #expect(!PlainFile.exists("\(bench.path)/ran"))
+    }
+
+    @Test func localPathsOnlyWhereAllowed() async throws {
+        let strict = SourceResolver(cacheDirectory: "\(bench.path)/cache")
+        await #expect(throws: SourceError.self) { try await strict.pin("file:///srv/x", ref: nil) }
+        #expect(try strict.url("owner/name").text == "https://github.com/owner/name.git")
+    }
+
+    @Test("catalogue 42: a tree whose objects are damaged is read from a rebuilt mirror")
+    func damagedMirror() async throws {
+        let source = try await bench.repository(files: Self.files)
+        let pinned = try await resolver.pin("file://\(source)", ref: nil)
+        let mirror = resolver.mirrors.path(for: GitClient.Remote(pinned.url))
+        for folder in PlainFile.names(in: "\(mirror)/objects") ?? [] where folder.count == 2 { PlainFile.removeTree("\(mirror)/objects/\(folder)") }
+        for file in PlainFile.names(in: "\(mirror)/objects/pack") ?? [] { PlainFile.removeTree("\(mirror)/objects/pack/\(file)") }
+        #expect(try await resolver.tree(pinned).exists("tasks/a"))
+    }
+}
