@@ -25,9 +25,10 @@ struct ApplyTests {
             #expect(refused.message.contains("conflict with \"human\" using test.assay.dev/v1"))
             let forced = try await server.apply("\(things)/a", thing("a", ["colour": "blue"]), manager: "robot", force: true)
             #expect(forced.status == 200)
-            #expect(managers(forced) == [
-                "human/Update": ["f:spec": ["f:size": [:]]], "robot/Apply": ["f:spec": ["f:colour": [:]]],
-            ])
+            #expect(
+                managers(forced) == [
+                    "human/Update": ["f:spec": ["f:size": [:]]], "robot/Apply": ["f:spec": ["f:colour": [:]]],
+                ])
             // Now an update takes the field from the applier, without a conflict.
             let patched = try await server.send(
                 "PATCH", "\(things)/a?fieldManager=human", ["spec": ["colour": "green"]], type: "application/merge-patch+json")
@@ -54,7 +55,8 @@ struct ApplyTests {
     func listItems() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
-            _ = try await server.apply("\(things)/a", thing("a", ["parts": [["id": "x", "n": 1], ["id": "y", "n": 2]]]), manager: "one")
+            _ = try await server.apply(
+                "\(things)/a", thing("a", ["parts": [["id": "x", "n": 1], ["id": "y", "n": 2]]]), manager: "one")
             _ = try await server.apply("\(things)/a", thing("a", ["parts": [["id": "y"]]]), manager: "two")
             let rest = try await server.apply("\(things)/a", thing("a", ["colour": "red"]), manager: "one")
             #expect(rest.json.at("spec", "parts") == [["id": "y"]])
@@ -106,7 +108,8 @@ struct ApplyTests {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
             let refused = try await server.send(
-                "PATCH", "\(things)/a?fieldManager=one&fieldValidation=Strict", thing("a", ["color": "red"]), type: "application/apply-patch+yaml")
+                "PATCH", "\(things)/a?fieldManager=one&fieldValidation=Strict", thing("a", ["color": "red"]),
+                type: "application/apply-patch+yaml")
             #expect(refused.status == 400)
             #expect(refused.message.contains("unknown field \"spec.color\""))
         }
@@ -115,10 +118,14 @@ struct ApplyTests {
     @Test("a set of fields survives its way through fieldsV1")
     func roundTrip() throws {
         let value: JSONValue = [
-            "f:spec": ["f:parts": ["k:{\"id\":\"x\"}": [".": [:], "f:n": [:]], "k:{\"id\":\"y\"}": [".": [:]]], "f:tags": ["v:\"a\"": [:]]],
+            "f:spec": [
+                "f:parts": ["k:{\"id\":\"x\"}": [".": [:], "f:n": [:]], "k:{\"id\":\"y\"}": [".": [:]]],
+                "f:tags": ["v:\"a\"": [:]],
+            ]
         ]
         let tree = FieldTree(fieldsV1: value)
-        #expect(tree.paths == [".spec.parts[id=\"x\"]", ".spec.parts[id=\"x\"].n", ".spec.parts[id=\"y\"]", ".spec.tags[=\"a\"]"])
+        #expect(
+            tree.paths == [".spec.parts[id=\"x\"]", ".spec.parts[id=\"x\"].n", ".spec.parts[id=\"y\"]", ".spec.tags[=\"a\"]"])
         #expect(FieldTree(fieldsV1: tree.fieldsV1) == tree)
         #expect(tree.subtracting(tree).isEmpty)
         #expect(tree.union(FieldTree()) == tree)

@@ -38,16 +38,19 @@ struct DefinitionTests {
 
     private static let faults: [Fault] = [
         Fault(path: ["spec", "scope"], value: "Galaxy", message: "spec.scope: Unsupported value"),
-        Fault(path: ["spec", "names", "plural"], value: "stuff", message: "metadata.name: Invalid value: \"things.test.assay.dev\""),
+        Fault(
+            path: ["spec", "names", "plural"], value: "stuff", message: "metadata.name: Invalid value: \"things.test.assay.dev\""),
         Fault(path: ["spec", "group"], value: "nodot", message: "spec.group"),
         Fault(path: ["spec", "versions"], value: [], message: "spec.versions"),
-        Fault(path: ["spec", "versions"], value: version(nil), message: "spec.versions[0].schema.openAPIV3Schema: Required value"),
+        Fault(
+            path: ["spec", "versions"], value: version(nil), message: "spec.versions[0].schema.openAPIV3Schema: Required value"),
         Fault(
             path: ["spec", "versions"], value: version(["type": "object", "properties": ["spec": ["type": "nonsense"]]]),
             message: "spec.versions[0].schema.openAPIV3Schema"),
         Fault(
             path: ["spec", "versions"],
-            value: version(["type": "object"], ["additionalPrinterColumns": [["name": "X", "type": "string", "jsonPath": ".a["]]]),
+            value: version(
+                ["type": "object"], ["additionalPrinterColumns": [["name": "X", "type": "string", "jsonPath": ".a["]]]),
             message: "additionalPrinterColumns[0].jsonPath"),
         Fault(
             path: ["spec", "versions"],
@@ -100,7 +103,8 @@ struct DefinitionTests {
             let document = try await server.get(url).json
             let schema = document.at("components", "schemas")?["dev.assay.test.v1.Thing"]
             #expect(schema?.at("properties", "spec", "properties", "colour", "description") == "Its colour.")
-            #expect(schema?["x-kubernetes-group-version-kind"] == [["group": "test.assay.dev", "kind": "Thing", "version": "v1"]])
+            #expect(
+                schema?["x-kubernetes-group-version-kind"] == [["group": "test.assay.dev", "kind": "Thing", "version": "v1"]])
             let patch = document.at("paths")?["/apis/test.assay.dev/v1/namespaces/{namespace}/things/{name}"]?["patch"]
             #expect(patch?["operationId"] == "patchTestAssayDevV1NamespacedThing")
             let parameters = (patch?["parameters"]?.array ?? []).compactMap { $0["name"]?.string }

@@ -21,26 +21,34 @@ struct DeletionTests {
             let a = try await server.send("POST", configMaps, configMap("a"))
             let b = try await server.send("POST", configMaps, configMap("b"))
             _ = try await server.send("POST", pods, pod("only-a", ["ownerReferences": [owner(a)]]))
-            _ = try await server.send("POST", configMaps, {
-                var both = configMap("both")
-                both.set(["metadata", "ownerReferences"], to: [owner(a), owner(b)])
-                return both
-            }())
+            _ = try await server.send(
+                "POST", configMaps,
+                {
+                    var both = configMap("both")
+                    both.set(["metadata", "ownerReferences"], to: [owner(a), owner(b)])
+                    return both
+                }())
             // A grandchild goes with its parent.
-            let child = try await server.send("POST", configMaps, {
-                var child = configMap("child")
-                child.set(["metadata", "ownerReferences"], to: [owner(a)])
-                return child
-            }())
-            _ = try await server.send("POST", configMaps, {
-                var grandchild = configMap("grandchild")
-                grandchild.set(["metadata", "ownerReferences"], to: [owner(child)])
-                return grandchild
-            }())
+            let child = try await server.send(
+                "POST", configMaps,
+                {
+                    var child = configMap("child")
+                    child.set(["metadata", "ownerReferences"], to: [owner(a)])
+                    return child
+                }())
+            _ = try await server.send(
+                "POST", configMaps,
+                {
+                    var grandchild = configMap("grandchild")
+                    grandchild.set(["metadata", "ownerReferences"], to: [owner(child)])
+                    return grandchild
+                }())
             _ = try await server.send("DELETE", "\(configMaps)/a")
             #expect(await isGone(server, "\(configMaps)/child"))
             #expect(await isGone(server, "\(configMaps)/grandchild"))
-            let marked = try await eventually { try await server.get("\(pods)/only-a").json.at("metadata", "deletionTimestamp") != nil }
+            let marked = try await eventually {
+                try await server.get("\(pods)/only-a").json.at("metadata", "deletionTimestamp") != nil
+            }
             #expect(marked, "a scheduled pod is deleted with its grace period")
             let released = try await eventually {
                 try await server.get("\(configMaps)/both").json.at("metadata", "ownerReferences")?.array?.count == 1
@@ -81,10 +89,13 @@ struct DeletionTests {
     func foreground() async throws {
         try await withServer { server in
             let a = try await server.send("POST", configMaps, configMap("a"))
-            _ = try await server.send("POST", pods, pod("held", ["ownerReferences": [owner(a, blocks: true)], "finalizers": ["assay.dev/hold"]]))
+            _ = try await server.send(
+                "POST", pods, pod("held", ["ownerReferences": [owner(a, blocks: true)], "finalizers": ["assay.dev/hold"]]))
             let answer = try await server.send("DELETE", "\(configMaps)/a?propagationPolicy=Foreground")
             #expect(answer.json.at("metadata", "finalizers") == ["foregroundDeletion"])
-            let marked = try await eventually { try await server.get("\(pods)/held").json.at("metadata", "deletionTimestamp") != nil }
+            let marked = try await eventually {
+                try await server.get("\(pods)/held").json.at("metadata", "deletionTimestamp") != nil
+            }
             #expect(marked)
             #expect(try await server.get("\(configMaps)/a").status == 200)
             _ = try await server.merge("\(pods)/held", ["metadata": ["finalizers": nil]])
@@ -104,16 +115,20 @@ struct DeletionTests {
                 child.set(["metadata", "finalizers"], to: ["assay.dev/hold"])
                 _ = try await server.send("POST", configMaps, child)
                 _ = try await server.send("POST", "/api/v1/namespaces", ["metadata": ["name": "n"]])
-                _ = try await server.send("POST", "/api/v1/namespaces/n/configmaps", {
-                    var held = configMap("held")
-                    held.set(["metadata", "finalizers"], to: ["assay.dev/hold"])
-                    return held
-                }())
+                _ = try await server.send(
+                    "POST", "/api/v1/namespaces/n/configmaps",
+                    {
+                        var held = configMap("held")
+                        held.set(["metadata", "finalizers"], to: ["assay.dev/hold"])
+                        return held
+                    }())
                 _ = try await server.send("DELETE", "\(configMaps)/a")
                 _ = try await server.send("DELETE", "/api/v1/namespaces/n")
             }
             try await withServer(directory: data) { server in
-                let marked = try await eventually { try await server.get("\(configMaps)/child").json.at("metadata", "deletionTimestamp") != nil }
+                let marked = try await eventually {
+                    try await server.get("\(configMaps)/child").json.at("metadata", "deletionTimestamp") != nil
+                }
                 #expect(marked)
                 _ = try await server.merge("\(configMaps)/child", ["metadata": ["finalizers": nil]])
                 #expect(await isGone(server, "\(configMaps)/child"))
@@ -143,7 +158,8 @@ struct DeletionTests {
             #expect(longer.version == first.version)
             let shorter = try await server.send("DELETE", "\(pods)/p", ["gracePeriodSeconds": 5])
             #expect(shorter.json.at("metadata", "deletionGracePeriodSeconds") == 5)
-            let wrong = try await server.send("DELETE", "\(pods)/p", ["gracePeriodSeconds": 0, "preconditions": ["uid": "another"]])
+            let wrong = try await server.send(
+                "DELETE", "\(pods)/p", ["gracePeriodSeconds": 0, "preconditions": ["uid": "another"]])
             #expect(wrong.status == 409)
             let last = try await server.send("DELETE", "\(pods)/p", ["gracePeriodSeconds": 0, "preconditions": ["uid": uid]])
             #expect(last.status == 200)
@@ -183,7 +199,8 @@ struct DeletionTests {
     func eviction() async throws {
         try await withServer { server in
             _ = try await server.send("POST", pods, pod("p"))
-            let answer = try await server.send("POST", "\(pods)/p/eviction", ["apiVersion": "policy/v1", "kind": "Eviction", "metadata": ["name": "p"]])
+            let answer = try await server.send(
+                "POST", "\(pods)/p/eviction", ["apiVersion": "policy/v1", "kind": "Eviction", "metadata": ["name": "p"]])
             #expect(answer.status == 201)
             let evicted = try await server.get("\(pods)/p").json
             #expect(evicted.at("metadata", "deletionTimestamp") != nil)
@@ -201,7 +218,9 @@ struct DeletionTests {
             #expect(answer.status == 200)
             #expect(await isGone(server, "\(things)/free"))
             #expect(try await server.send("POST", things, thing("new")).status == 405)
-            let held = try await eventually { try await server.get("\(things)/held").json.at("metadata", "deletionTimestamp") != nil }
+            let held = try await eventually {
+                try await server.get("\(things)/held").json.at("metadata", "deletionTimestamp") != nil
+            }
             #expect(held)
             _ = try await server.merge("\(things)/held", ["metadata": ["finalizers": nil]])
             #expect(await isGone(server, "\(definitions)/things.test.assay.dev"))

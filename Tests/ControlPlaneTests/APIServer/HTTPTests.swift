@@ -6,10 +6,12 @@ import Testing
 
 @Suite("HTTP, as the API server speaks it")
 struct HTTPTests {
-    @Test("a request is handed out when it is whole, however it is cut", arguments: [
-        "POST /a%2Fb/c?x=1&y=a%20b+c HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
-        "POST /a%2Fb/c?x=1&y=a%20b+c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;ext=1\r\nllo\r\n0\r\nTrailer: t\r\n\r\n",
-    ])
+    @Test(
+        "a request is handed out when it is whole, however it is cut",
+        arguments: [
+            "POST /a%2Fb/c?x=1&y=a%20b+c HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+            "POST /a%2Fb/c?x=1&y=a%20b+c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;ext=1\r\nllo\r\n0\r\nTrailer: t\r\n\r\n",
+        ])
     func cut(text: String) throws {
         let bytes = Array(text.utf8)
         for size in [1, 2, 3, 7, bytes.count] {
@@ -29,15 +31,17 @@ struct HTTPTests {
         }
     }
 
-    @Test("what is no request is refused", arguments: [
-        ("GET / HTTP/2.0\r\n\r\n", 400), ("GET HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400), ("POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n", 413),
-        ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n", 413),
-        ("GET / HTTP/1.1\r\nA: " + String(repeating: "a", count: 70_000), 431),
-    ])
+    @Test(
+        "what is no request is refused",
+        arguments: [
+            ("GET / HTTP/2.0\r\n\r\n", 400), ("GET HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400), ("POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n", 413),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n", 413),
+            ("GET / HTTP/1.1\r\nA: " + String(repeating: "a", count: 70_000), 431),
+        ])
     func malformed(text: String, status: Int) {
         var parser = HTTPRequestParser()
         parser.append(Array(text.utf8))
@@ -53,7 +57,8 @@ struct HTTPTests {
     func tooLarge() async throws {
         try await withServer { server in
             let client = try RawConnection(port: server.port)
-            try client.send("POST \(configMaps) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n")
+            try client.send(
+                "POST \(configMaps) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n")
             try client.send([UInt8](repeating: 32, count: 4_000_000))
             let answer = try await client.readAll(until: "\u{0}")
             #expect(answer.hasPrefix("HTTP/1.1 413 "))
@@ -79,7 +84,9 @@ struct HTTPTests {
         try await withServer { server in
             let client = try RawConnection(port: server.port)
             let body = configMap("a").text
-            try client.send("POST \(configMaps) HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n")
+            try client.send(
+                "POST \(configMaps) HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+            )
             #expect(try await client.readAll(until: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
             try client.send(body)
             #expect(try await client.readAll(until: "}\n").hasPrefix("HTTP/1.1 201 "))

@@ -23,7 +23,8 @@ struct KubectlTests {
         }
 
         @discardableResult
-        func callAsFunction(_ arguments: String..., input: JSONValue? = nil) async throws -> (ok: Bool, out: String, err: String) {
+        func callAsFunction(_ arguments: String..., input: JSONValue? = nil) async throws -> (ok: Bool, out: String, err: String)
+        {
             let result = try await command(arguments, input).run()
             return (result.succeeded, result.stdoutText, result.stderrText)
         }
@@ -40,12 +41,17 @@ struct KubectlTests {
         try await withKubectl { kubectl in
             let defined = try await kubectl("apply", "-f", "-", input: thingDefinition)
             #expect(defined.ok && defined.out.contains("created"), "\(defined.err)")
-            let established = try await kubectl("wait", "--for=condition=established", "crd/things.test.assay.dev", "--timeout=10s")
+            let established = try await kubectl(
+                "wait", "--for=condition=established", "crd/things.test.assay.dev", "--timeout=10s")
             #expect(established.ok, "\(established.err)")
             #expect(try await kubectl("apply", "-f", "-", input: thing("a")).out == "thing.test.assay.dev/a created\n")
             #expect(try await kubectl("apply", "-f", "-", input: thing("a")).out == "thing.test.assay.dev/a unchanged\n")
-            #expect(try await kubectl("apply", "-f", "-", input: thing("a", ["colour": "blue"])).out == "thing.test.assay.dev/a configured\n")
-            let columns = try await kubectl("get", "things").out.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+            #expect(
+                try await kubectl("apply", "-f", "-", input: thing("a", ["colour": "blue"])).out
+                    == "thing.test.assay.dev/a configured\n")
+            let columns = try await kubectl("get", "things").out.split(separator: "\n").map {
+                $0.split(separator: " ").map(String.init)
+            }
             #expect(columns.first == ["NAME", "COLOUR", "READY", "AGE"])
             #expect(columns.last?.prefix(2) == ["a", "blue"])
             let yaml = try await kubectl("get", "th", "a", "-o", "yaml").out
@@ -55,7 +61,9 @@ struct KubectlTests {
             #expect(try await kubectl("label", "thing", "a", "x=y").ok)
             #expect(try await kubectl("get", "things", "-l", "x=y", "-o", "name").out == "thing.test.assay.dev/a\n")
             let explained = try await kubectl("explain", "thing.spec")
-            #expect(explained.ok && explained.out.contains("Its colour.") && explained.out.contains("enum: red, green, blue"), "\(explained.err)")
+            #expect(
+                explained.ok && explained.out.contains("Its colour.") && explained.out.contains("enum: red, green, blue"),
+                "\(explained.err)")
             async let waited = kubectl("wait", "--for=condition=Ready", "thing/a", "--timeout=30s")
             let ready: JSONValue = ["status": ["phase": "Done", "conditions": [["type": "Ready", "status": "True"]]]]
             #expect(try await kubectl("patch", "thing", "a", "--subresource=status", "--type=merge", "-p", ready.text).ok)
@@ -104,7 +112,9 @@ struct KubectlTests {
     func serverSide() async throws {
         try await withKubectl { kubectl in
             try await kubectl("apply", "-f", "-", input: thingDefinition)
-            #expect(try await kubectl("apply", "--server-side", "-f", "-", input: thing("a")).out == "thing.test.assay.dev/a serverside-applied\n")
+            #expect(
+                try await kubectl("apply", "--server-side", "-f", "-", input: thing("a")).out
+                    == "thing.test.assay.dev/a serverside-applied\n")
             try await kubectl("patch", "thing", "a", "--type=merge", "-p", "{\"spec\":{\"colour\":\"blue\"}}")
             let refused = try await kubectl("apply", "--server-side", "-f", "-", input: thing("a"))
             #expect(!refused.ok && refused.err.contains("conflict with \"kubectl-patch\""), "\(refused.err)")
@@ -117,9 +127,11 @@ struct KubectlTests {
         try await withKubectl { kubectl in
             for command in [
                 ["create", "configmap", "c", "--from-literal=a=b"], ["create", "secret", "generic", "s", "--from-literal=a=b"],
-                ["create", "namespace", "n"], ["create", "serviceaccount", "sa"], ["create", "role", "r", "--verb=get", "--resource=pods"],
+                ["create", "namespace", "n"], ["create", "serviceaccount", "sa"],
+                ["create", "role", "r", "--verb=get", "--resource=pods"],
                 ["create", "rolebinding", "rb", "--role=r", "--serviceaccount=default:sa"], ["auth", "can-i", "create", "pods"],
-                ["get", "all,cm,secret,sa,role,rolebinding,events,leases", "-A"], ["api-resources"], ["api-versions"], ["version"],
+                ["get", "all,cm,secret,sa,role,rolebinding,events,leases", "-A"], ["api-resources"], ["api-versions"],
+                ["version"],
                 ["explain", "pod.spec.containers"], ["delete", "namespace", "n"],
             ] {
                 let result = try await kubectl.command(command, nil).run()

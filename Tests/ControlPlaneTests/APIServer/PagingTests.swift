@@ -49,7 +49,8 @@ struct PagingTests {
     func selected() async throws {
         try await withServer { server in
             for number in 10..<20 {
-                _ = try await server.send("POST", configMaps, configMap("c\(number)", labels: ["even": .string("\(number % 2 == 0)")]))
+                _ = try await server.send(
+                    "POST", configMaps, configMap("c\(number)", labels: ["even": .string("\(number % 2 == 0)")]))
             }
             let page = try await server.get("\(configMaps)?limit=2&labelSelector=even%3Dtrue")
             #expect(names(page) == ["c10", "c12"])

@@ -8,17 +8,27 @@ struct PodTests {
     @Test("defaults as a real server fills them in")
     func defaults() async throws {
         try await withServer { server in
-            let made = try await server.send("POST", pods, [
-                "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "p"],
-                "spec": [
-                    "containers": [[
-                        "name": "c", "image": "registry.example.com:5000/x", "ports": [["containerPort": 80]],
-                        "resources": ["limits": ["cpu": "1", "memory": "1Gi"]],
-                        "env": [["name": "NODE", "valueFrom": ["fieldRef": ["fieldPath": "spec.nodeName"]]], ["name": "EMPTY", "value": ""]],
-                    ]],
-                    "volumes": [["name": "v"], ["name": "s", "secret": ["secretName": "x"]], ["name": "h", "hostPath": ["path": "/x"]]],
-                ],
-            ])
+            let made = try await server.send(
+                "POST", pods,
+                [
+                    "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "p"],
+                    "spec": [
+                        "containers": [
+                            [
+                                "name": "c", "image": "registry.example.com:5000/x", "ports": [["containerPort": 80]],
+                                "resources": ["limits": ["cpu": "1", "memory": "1Gi"]],
+                                "env": [
+                                    ["name": "NODE", "valueFrom": ["fieldRef": ["fieldPath": "spec.nodeName"]]],
+                                    ["name": "EMPTY", "value": ""],
+                                ],
+                            ]
+                        ],
+                        "volumes": [
+                            ["name": "v"], ["name": "s", "secret": ["secretName": "x"]],
+                            ["name": "h", "hostPath": ["path": "/x"]],
+                        ],
+                    ],
+                ])
             #expect(made.status == 201)
             let container = made.json.at("spec", "containers")?[0] ?? [:]
             #expect(container["imagePullPolicy"] == "Always")
@@ -26,10 +36,11 @@ struct PodTests {
             #expect(container["ports"]?[0] == ["containerPort": 80, "protocol": "TCP"])
             #expect(container["env"]?[0]?.at("valueFrom", "fieldRef", "apiVersion") == "v1")
             #expect(container["env"]?[1] == ["name": "EMPTY"])
-            #expect(made.json.at("spec", "volumes") == [
-                ["name": "v", "emptyDir": [:]], ["name": "s", "secret": ["secretName": "x", "defaultMode": 420]],
-                ["name": "h", "hostPath": ["path": "/x", "type": ""]],
-            ])
+            #expect(
+                made.json.at("spec", "volumes") == [
+                    ["name": "v", "emptyDir": [:]], ["name": "s", "secret": ["secretName": "x", "defaultMode": 420]],
+                    ["name": "h", "hostPath": ["path": "/x", "type": ""]],
+                ])
             #expect(made.json.at("status", "qosClass") == "Guaranteed")
         }
     }
@@ -38,7 +49,9 @@ struct PodTests {
     func binding() async throws {
         try await withServer { server in
             _ = try await server.send("POST", pods, pod("p", node: nil))
-            let binding: JSONValue = ["apiVersion": "v1", "kind": "Binding", "metadata": ["name": "p"], "target": ["kind": "Node", "name": "n"]]
+            let binding: JSONValue = [
+                "apiVersion": "v1", "kind": "Binding", "metadata": ["name": "p"], "target": ["kind": "Node", "name": "n"],
+            ]
             #expect(try await server.send("POST", "\(pods)/p/binding", binding).status == 201)
             let bound = try await server.get("\(pods)/p").json
             #expect(bound.at("spec", "nodeName") == "n")
@@ -53,7 +66,10 @@ struct PodTests {
         try await withServer { server in
             _ = try await server.send("POST", pods, pod("p"))
             let patch = { (type: String, status: String) -> JSONValue in
-                ["status": ["conditions": [["type": .string(type), "status": .string(status)]]], "spec": ["nodeName": "elsewhere"]]
+                [
+                    "status": ["conditions": [["type": .string(type), "status": .string(status)]]],
+                    "spec": ["nodeName": "elsewhere"],
+                ]
             }
             for (type, status) in [("Ready", "False"), ("Initialized", "True"), ("Ready", "True")] {
                 let answer = try await server.send(
@@ -63,7 +79,10 @@ struct PodTests {
             let pod = try await server.get("\(pods)/p").json
             #expect(pod.at("spec", "nodeName") == "nowhere")
             #expect(pod.at("metadata", "generation") == 1)
-            #expect(pod.at("status", "conditions") == [["type": "Ready", "status": "True"], ["type": "Initialized", "status": "True"]])
+            #expect(
+                pod.at("status", "conditions") == [
+                    ["type": "Ready", "status": "True"], ["type": "Initialized", "status": "True"],
+                ])
         }
     }
 
@@ -86,10 +105,15 @@ struct PodTests {
     func logs() async throws {
         try await withServer { server in
             let asked = Locked<[(PodLogTarget, PodLogOptions)]>([])
-            _ = try await server.send("POST", pods, [
-                "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "p"],
-                "spec": ["nodeName": "n", "containers": [["name": "trial", "image": "x:1"], ["name": "collector", "image": "x:1"]]],
-            ])
+            _ = try await server.send(
+                "POST", pods,
+                [
+                    "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "p"],
+                    "spec": [
+                        "nodeName": "n",
+                        "containers": [["name": "trial", "image": "x:1"], ["name": "collector", "image": "x:1"]],
+                    ],
+                ])
             #expect(try await server.get("\(pods)/p/log?container=trial").status == 500)
             server.server.podLogs = Provider(asked: asked)
             let log = try await server.get("\(pods)/p/log?container=trial&tailLines=5&timestamps=true&sinceSeconds=9")

@@ -29,7 +29,8 @@ struct ServerUnderTest: Sendable {
     }
 
     func send(
-        _ method: String, _ path: String, _ body: JSONValue? = nil, type: String = "application/json", accept: String = "application/json"
+        _ method: String, _ path: String, _ body: JSONValue? = nil, type: String = "application/json",
+        accept: String = "application/json"
     ) async throws -> Answer {
         try await send(method, path, bytes: body?.serialized(), type: type, accept: accept)
     }
@@ -39,14 +40,16 @@ struct ServerUnderTest: Sendable {
     ) async throws -> Answer {
         let response = try await HTTPTransport.shared.send(request(method, path, bytes, type, accept))
         let body = try await response.body.collect(upTo: 256 << 20)
-        return Answer(status: response.status, type: response.headers["Content-Type"] ?? "", bytes: body, headers: response.headers)
+        return Answer(
+            status: response.status, type: response.headers["Content-Type"] ?? "", bytes: body, headers: response.headers)
     }
 
     private func request(_ method: String, _ path: String, _ body: [UInt8]?, _ type: String, _ accept: String) -> HTTPRequest {
         var headers: HTTPHeaders = ["Accept": accept]
         if body != nil { headers.add("Content-Type", type) }
         if let token { headers.add("Authorization", "Bearer \(token)") }
-        return HTTPRequest(method: method, url: url + path, headers: headers, body: body, timeouts: HTTPTimeouts(total: 60), proxy: .none)
+        return HTTPRequest(
+            method: method, url: url + path, headers: headers, body: body, timeouts: HTTPTimeouts(total: 60), proxy: .none)
     }
 
     func get(_ path: String) async throws -> Answer { try await send("GET", path) }
@@ -101,7 +104,10 @@ func withDirectory(_ body: (String) async throws -> Void) async throws {
 }
 
 func configMap(_ name: String, _ data: [String: JSONValue] = ["k": "v"], labels: [String: JSONValue] = [:]) -> JSONValue {
-    ["apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": .string(name), "labels": .object(labels)], "data": .object(data)]
+    [
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": .string(name), "labels": .object(labels)],
+        "data": .object(data),
+    ]
 }
 
 func pod(_ name: String, node: String? = "nowhere", _ metadata: [String: JSONValue] = [:]) -> JSONValue {
@@ -119,47 +125,53 @@ let thingDefinition: JSONValue = [
     "spec": [
         "group": "test.assay.dev", "scope": "Namespaced",
         "names": ["kind": "Thing", "plural": "things", "shortNames": ["th"]],
-        "versions": [[
-            "name": "v1", "served": true, "storage": true, "subresources": ["status": [:]],
-            "additionalPrinterColumns": [
-                ["name": "Colour", "type": "string", "jsonPath": ".spec.colour"],
-                ["name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"],
-                ["name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"],
-            ],
-            "schema": ["openAPIV3Schema": [
-                "type": "object",
-                "properties": [
-                    "spec": [
-                        "type": "object", "description": "What the thing is.",
-                        "properties": [
-                            "colour": ["type": "string", "enum": ["red", "green", "blue"], "description": "Its colour."],
-                            "size": ["type": "integer", "minimum": 1, "default": 3],
-                            "parts": [
-                                "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"],
-                                "items": [
-                                    "type": "object", "required": ["id"],
-                                    "properties": ["id": ["type": "string"], "n": ["type": "integer"]],
-                                ],
-                            ],
-                            "labels": ["type": "object", "additionalProperties": ["type": "string"]],
-                        ],
-                    ],
-                    "status": [
+        "versions": [
+            [
+                "name": "v1", "served": true, "storage": true, "subresources": ["status": [:]],
+                "additionalPrinterColumns": [
+                    ["name": "Colour", "type": "string", "jsonPath": ".spec.colour"],
+                    ["name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"],
+                    ["name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"],
+                ],
+                "schema": [
+                    "openAPIV3Schema": [
                         "type": "object",
                         "properties": [
-                            "phase": ["type": "string"],
-                            "conditions": [
-                                "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
-                                "items": [
-                                    "type": "object", "required": ["type", "status"],
-                                    "properties": ["type": ["type": "string"], "status": ["type": "string"]],
+                            "spec": [
+                                "type": "object", "description": "What the thing is.",
+                                "properties": [
+                                    "colour": [
+                                        "type": "string", "enum": ["red", "green", "blue"], "description": "Its colour.",
+                                    ],
+                                    "size": ["type": "integer", "minimum": 1, "default": 3],
+                                    "parts": [
+                                        "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"],
+                                        "items": [
+                                            "type": "object", "required": ["id"],
+                                            "properties": ["id": ["type": "string"], "n": ["type": "integer"]],
+                                        ],
+                                    ],
+                                    "labels": ["type": "object", "additionalProperties": ["type": "string"]],
+                                ],
+                            ],
+                            "status": [
+                                "type": "object",
+                                "properties": [
+                                    "phase": ["type": "string"],
+                                    "conditions": [
+                                        "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
+                                        "items": [
+                                            "type": "object", "required": ["type", "status"],
+                                            "properties": ["type": ["type": "string"], "status": ["type": "string"]],
+                                        ],
+                                    ],
                                 ],
                             ],
                         ],
-                    ],
+                    ]
                 ],
-            ]],
-        ]],
+            ]
+        ],
     ],
 ]
 

@@ -24,7 +24,9 @@ struct StoreTests {
         try await withDirectory { directory in
             let live = directory + "/live"
             let store = try open(live)
-            for number in 0..<50 { try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false) }
+            for number in 0..<50 {
+                try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false)
+            }
             let first = try #require(store.get(things, key("a0")))
             try store.update(things, first, value("a0", 1000))
             try store.delete(things, try #require(store.get(things, key("a1"))))
@@ -50,7 +52,9 @@ struct StoreTests {
         try await withDirectory { directory in
             let whole = directory + "/whole"
             let store = try open(whole)
-            for number in 0..<3 { try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false) }
+            for number in 0..<3 {
+                try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false)
+            }
             store.close()
             let journal = try Data(contentsOf: URL(fileURLWithPath: whole + "/journal-0"))
             let last = JournalRecord.put(
@@ -79,7 +83,9 @@ struct StoreTests {
     func damaged() async throws {
         try await withDirectory { directory in
             let store = try open(directory + "/d")
-            for number in 0..<3 { try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false) }
+            for number in 0..<3 {
+                try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false)
+            }
             store.close()
             let file = URL(fileURLWithPath: directory + "/d/journal-0")
             var bytes = try Data(contentsOf: file)
@@ -122,7 +128,8 @@ struct StoreTests {
             }
             store.close()
             let names = try FileManager.default.contentsOfDirectory(atPath: directory + "/d")
-            #expect(names.contains { $0.hasPrefix("snapshot-") && $0 != "snapshot.tmp" }, "the journal was never folded: \(names)")
+            #expect(
+                names.contains { $0.hasPrefix("snapshot-") && $0 != "snapshot.tmp" }, "the journal was never folded: \(names)")
             let reopened = try open(directory + "/d")
             #expect(reopened.revision == 400)
             #expect(try reopened.list(things).objects.count == 400)

@@ -28,7 +28,9 @@ struct WatchTests {
             // A client that asks and does not read: the stream backs up to the server, which goes on without it.
             let client = try RawConnection(port: server.port)
             try client.send("GET \(configMaps)?watch=1&resourceVersion=\(version)&timeoutSeconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
-            for number in 0..<60 { _ = try await server.merge("\(configMaps)/a", ["data": ["n": .string("\(number)"), "x": .string(big)]]) }
+            for number in 0..<60 {
+                _ = try await server.merge("\(configMaps)/a", ["data": ["n": .string("\(number)"), "x": .string(big)]])
+            }
             let text = try await client.readAll(until: "\r\n0\r\n\r\n")
             let lines = text.replacing("\r\n", with: "\n").split(separator: "\n").filter { $0.hasPrefix("{\"type\"") }
             let numbers = lines.compactMap { line in
@@ -57,7 +59,9 @@ struct WatchTests {
                 let next = try await server.merge("\(configMaps)/a", ["data": ["n": "2"]])
                 #expect((Int(next.version) ?? 0) > (Int(newest) ?? .max))
                 // The list's own version can be watched from.
-                let resumed = try await server.watch("\(configMaps)?watch=1&resourceVersion=\(newest)&timeoutSeconds=10") { $0.count == 1 }
+                let resumed = try await server.watch("\(configMaps)?watch=1&resourceVersion=\(newest)&timeoutSeconds=10") {
+                    $0.count == 1
+                }
                 #expect(types(resumed) == ["MODIFIED a"])
             }
         }
@@ -72,7 +76,9 @@ struct WatchTests {
             let expected = ["ADDED a", "ADDED b", "ADDED c", "DELETED b"]
             for (index, version) in versions.enumerated() {
                 let wanted = Array(expected.dropFirst(index))
-                let events = try await server.watch("\(configMaps)?watch=1&resourceVersion=\(version)&timeoutSeconds=10") { $0.count == wanted.count }
+                let events = try await server.watch("\(configMaps)?watch=1&resourceVersion=\(version)&timeoutSeconds=10") {
+                    $0.count == wanted.count
+                }
                 #expect(types(events) == wanted)
                 let seen = events.compactMap { $0.at("object", "metadata", "resourceVersion")?.string.flatMap(Int.init) }
                 #expect(seen == seen.sorted())
@@ -86,12 +92,15 @@ struct WatchTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for writer in 0..<8 {
                     group.addTask {
-                        for number in 0..<1250 { _ = try await server.send("POST", configMaps, configMap("c-\(writer)-\(number)")) }
+                        for number in 0..<1250 {
+                            _ = try await server.send("POST", configMaps, configMap("c-\(writer)-\(number)"))
+                        }
                     }
                 }
                 try await group.waitForAll()
             }
-            let path = "\(configMaps)?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=60"
+            let path =
+                "\(configMaps)?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=60"
             let events = try await server.watch(path) { $0.last?["type"] == "BOOKMARK" }
             #expect(events.count == 10_001)
             #expect(events.last?.at("object", "metadata", "annotations", "k8s.io/initial-events-end") == "true")
@@ -109,7 +118,9 @@ struct WatchTests {
             let version = try await server.send("POST", configMaps, configMap("a")).version
             // Another resource moves the version on.
             let later = try await server.send("POST", pods, pod("p")).version
-            let events = try await server.watch("\(configMaps)?watch=1&resourceVersion=\(version)&allowWatchBookmarks=true&timeoutSeconds=12") {
+            let events = try await server.watch(
+                "\(configMaps)?watch=1&resourceVersion=\(version)&allowWatchBookmarks=true&timeoutSeconds=12"
+            ) {
                 $0.last?["type"] == "BOOKMARK"
             }
             #expect(events.count == 1)
@@ -139,11 +150,15 @@ struct WatchTests {
     func selectedPods() async throws {
         try await withServer { server in
             let version = try await server.get(pods).version
-            async let watched = server.watch("\(pods)?watch=1&resourceVersion=\(version)&timeoutSeconds=20&fieldSelector=spec.nodeName%3Dn1,status.phase%3DRunning") {
+            async let watched = server.watch(
+                "\(pods)?watch=1&resourceVersion=\(version)&timeoutSeconds=20&fieldSelector=spec.nodeName%3Dn1,status.phase%3DRunning"
+            ) {
                 $0.count == 2
             }
             _ = try await server.send("POST", pods, pod("p", node: nil))
-            let bound = try await server.send("POST", "\(pods)/p/binding", ["apiVersion": "v1", "kind": "Binding", "metadata": ["name": "p"], "target": ["kind": "Node", "name": "n1"]])
+            let bound = try await server.send(
+                "POST", "\(pods)/p/binding",
+                ["apiVersion": "v1", "kind": "Binding", "metadata": ["name": "p"], "target": ["kind": "Node", "name": "n1"]])
             #expect(bound.status == 201)
             _ = try await server.merge("\(pods)/p/status", ["status": ["phase": "Running"]])
             _ = try await server.merge("\(pods)/p/status", ["status": ["phase": "Succeeded"]])

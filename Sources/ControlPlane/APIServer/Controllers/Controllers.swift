@@ -59,7 +59,9 @@ final class Controllers: Sendable {
         let object = event.object
         let isNews = pending.withLock { pending in
             if resource == .namespaces, object.isDeleting, event.kind != .deleted { pending.namespaces.insert(object.name) }
-            if resource == .customResourceDefinitions, object.isDeleting, event.kind != .deleted { pending.definitions.insert(object.name) }
+            if resource == .customResourceDefinitions, object.isDeleting, event.kind != .deleted {
+                pending.definitions.insert(object.name)
+            }
             if event.kind == .deleted {
                 if !object.uid.isEmpty { pending.owners.insert(object.uid) }
                 for owner in object.owners { pending.owners.insert(owner) }
@@ -126,7 +128,9 @@ final class Controllers: Sendable {
         for event in core.store.references(in: .events) {
             let value = event.value
             let times = [value["lastTimestamp"], value["eventTime"], value.at("metadata", "creationTimestamp")]
-            guard let last = times.compactMap({ $0?.string.flatMap(Timestamp.init(rfc3339:)) }).max(), last < limit else { continue }
+            guard let last = times.compactMap({ $0?.string.flatMap(Timestamp.init(rfc3339:)) }).max(), last < limit else {
+                continue
+            }
             _ = try? core.remove(kind, event.key, DeletionOptions())
         }
     }
@@ -162,10 +166,13 @@ final class Controllers: Sendable {
         _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
             var conditions = old.at("status", "conditions")?.array ?? []
             let message = "Some resources are remaining: \(count) object(s) wait for their finalizers or grace periods"
-            if conditions.contains(where: { $0["type"] == "NamespaceContentRemaining" && $0["message"] == .string(message) }) { return nil }
+            if conditions.contains(where: { $0["type"] == "NamespaceContentRemaining" && $0["message"] == .string(message) }) {
+                return nil
+            }
             conditions.removeAll { $0["type"] == "NamespaceContentRemaining" }
             conditions.append([
-                "type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain", "message": .string(message),
+                "type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain",
+                "message": .string(message),
                 "lastTransitionTime": .string(moment),
             ])
             var value = old

@@ -14,7 +14,8 @@ struct GarbageCollector: Sendable {
         let owner = core.store.object(uid: uid)
         if let owner, owner.object.isDeleting { finish(owner.reference) }
         for reference in core.store.dependents(ofUID: uid) {
-            guard let dependent = core.store.get(reference.resource, reference.key), !isValid(owner, for: dependent, reference) else { continue }
+            guard let dependent = core.store.get(reference.resource, reference.key), !isValid(owner, for: dependent, reference)
+            else { continue }
             release(reference, dependent)
         }
     }
@@ -40,7 +41,7 @@ struct GarbageCollector: Sendable {
             options.propagation = .background
             do {
                 _ = try core.remove(kind, reference.key, options)
-            } catch where error.code == 409 {
+            } catch  where error.code == 409 {
                 if let current = core.store.get(reference.resource, reference.key), current.revision != dependent.revision {
                     release(reference, current)
                 }
@@ -77,7 +78,9 @@ struct GarbageCollector: Sendable {
         if finalizers.contains(Self.foregroundFinalizer) {
             var isBlocked = false
             for dependent in core.store.dependents(ofUID: object.uid) {
-                guard let kind = core.registry.kind(of: dependent.resource), let child = core.store.get(dependent.resource, dependent.key) else { continue }
+                guard let kind = core.registry.kind(of: dependent.resource),
+                    let child = core.store.get(dependent.resource, dependent.key)
+                else { continue }
                 if !child.isDeleting {
                     var options = DeletionOptions()
                     options.uid = child.uid

@@ -22,14 +22,19 @@ final class DiscoveryDocuments: Sendable {
         guard request.method == "GET" || request.method == "HEAD" else { throw .methodNotAllowed }
         switch (path.first, path.count) {
         case (nil, _):
-            return reply(format, ["paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]])
+            return reply(
+                format, ["paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]])
         case ("version", _): return reply(format, Self.versionDocument)
         case ("api", 1):
             if format.discovery != nil { return aggregated(request, isCore: true) }
-            return reply(format, [
-                "kind": "APIVersions", "versions": ["v1"],
-                "serverAddressByClientCIDRs": [["clientCIDR": "0.0.0.0/0", "serverAddress": .string(request.header("host") ?? "")]],
-            ])
+            return reply(
+                format,
+                [
+                    "kind": "APIVersions", "versions": ["v1"],
+                    "serverAddressByClientCIDRs": [
+                        ["clientCIDR": "0.0.0.0/0", "serverAddress": .string(request.header("host") ?? "")]
+                    ],
+                ])
         case ("apis", 1):
             if format.discovery != nil { return aggregated(request, isCore: false) }
             return reply(format, ["kind": "APIGroupList", "apiVersion": "v1", "groups": .array(groups.map { group($0) })])
@@ -132,13 +137,16 @@ final class DiscoveryDocuments: Sendable {
         if !kind.shortNames.isEmpty { entry["shortNames"] = .array(kind.shortNames.map { .string($0) }) }
         if !kind.categories.isEmpty { entry["categories"] = .array(kind.categories.map { .string($0) }) }
         if !kind.subresources.isEmpty {
-            entry["subresources"] = .array(kind.subresources.map { sub in
-                [
-                    "subresource": .string(sub.name),
-                    "responseKind": ["group": .string(sub.group), "version": .string(sub.version), "kind": .string(sub.kind)],
-                    "verbs": .array(sub.verbs.map { .string($0) }),
-                ]
-            })
+            entry["subresources"] = .array(
+                kind.subresources.map { sub in
+                    [
+                        "subresource": .string(sub.name),
+                        "responseKind": [
+                            "group": .string(sub.group), "version": .string(sub.version), "kind": .string(sub.kind),
+                        ],
+                        "verbs": .array(sub.verbs.map { .string($0) }),
+                    ]
+                })
         }
         return entry
     }
@@ -155,7 +163,9 @@ final class DiscoveryDocuments: Sendable {
             return ServerResponse(
                 status: 200, contentType: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", parts: [document])
         }
-        let document: JSONValue = ["swagger": "2.0", "info": ["title": "Assay", "version": "v1.36"], "paths": [:], "definitions": [:]]
+        let document: JSONValue = [
+            "swagger": "2.0", "info": ["title": "Assay", "version": "v1.36"], "paths": [:], "definitions": [:],
+        ]
         return ServerResponse(status: 200, contentType: "application/json", parts: [document.serialized()])
     }
 
@@ -163,8 +173,11 @@ final class DiscoveryDocuments: Sendable {
         let documents = openAPIDocuments()
         if path.isEmpty {
             var paths: [String: JSONValue] = [:]
-            for (name, document) in documents { paths[name] = ["serverRelativeURL": .string("/openapi/v3/\(name)?hash=\(document.hash)")] }
-            return ServerResponse(status: 200, contentType: "application/json", parts: [JSONValue.object(["paths": .object(paths)]).serialized()])
+            for (name, document) in documents {
+                paths[name] = ["serverRelativeURL": .string("/openapi/v3/\(name)?hash=\(document.hash)")]
+            }
+            return ServerResponse(
+                status: 200, contentType: "application/json", parts: [JSONValue.object(["paths": .object(paths)]).serialized()])
         }
         guard let document = documents[path.joined(separator: "/")] else { return .text(404, "404 page not found\n") }
         var response = ServerResponse(status: 200, contentType: "application/json", parts: [document.bytes])

@@ -55,9 +55,11 @@ enum OpenAPISchemas {
             if schema["type"] == nil { schema["type"] = "object" }
             schema.set(["properties", "apiVersion"], to: ["description": .string(apiVersionText), "type": "string"])
             schema.set(["properties", "kind"], to: ["description": .string(kindText), "type": "string"])
-            schema.set(["properties", "metadata"], to: [
-                "description": .string(metadataText), "allOf": [reference(meta + "ObjectMeta")],
-            ])
+            schema.set(
+                ["properties", "metadata"],
+                to: [
+                    "description": .string(metadataText), "allOf": [reference(meta + "ObjectMeta")],
+                ])
         } else if let object = kind.shape.object {
             schema = type(object)
         } else {
@@ -74,13 +76,15 @@ enum OpenAPISchemas {
                 "apiVersion": ["description": .string(apiVersionText), "type": "string"],
                 "kind": ["description": .string(kindText), "type": "string"],
                 "items": [
-                    "description": .string("List of \(kind.plural). More info: "
-                        + "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"),
+                    "description": .string(
+                        "List of \(kind.plural). More info: "
+                            + "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"),
                     "type": "array", "items": reference(name(kind)),
                 ],
                 "metadata": [
-                    "description": .string("Standard list metadata. More info: "
-                        + "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds"),
+                    "description": .string(
+                        "Standard list metadata. More info: "
+                            + "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds"),
                     "allOf": [reference(meta + "ListMeta")],
                 ],
             ],

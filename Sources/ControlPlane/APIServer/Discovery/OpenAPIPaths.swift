@@ -10,20 +10,29 @@ enum OpenAPIPaths {
         var many: JSONValue = [:]
         var one: JSONValue = [:]
         let verbs = Set(kind.verbs)
-        if verbs.contains("list") { many["get"] = operation(kind, "list", scope, action: "list", queries: listQueries, isList: true) }
-        if verbs.contains("create") { many["post"] = operation(kind, "create", scope, action: "post", queries: writeQueries, hasBody: true) }
+        if verbs.contains("list") {
+            many["get"] = operation(kind, "list", scope, action: "list", queries: listQueries, isList: true)
+        }
+        if verbs.contains("create") {
+            many["post"] = operation(kind, "create", scope, action: "post", queries: writeQueries, hasBody: true)
+        }
         if verbs.contains("deletecollection") {
             many["delete"] = operation(kind, "delete", "Collection\(scope)", action: "deletecollection", queries: listQueries)
         }
         if verbs.contains("get") { one["get"] = operation(kind, "read", scope, action: "get", queries: ["resourceVersion"]) }
-        if verbs.contains("update") { one["put"] = operation(kind, "replace", scope, action: "put", queries: writeQueries, hasBody: true) }
+        if verbs.contains("update") {
+            one["put"] = operation(kind, "replace", scope, action: "put", queries: writeQueries, hasBody: true)
+        }
         if verbs.contains("patch") {
             one["patch"] = operation(kind, "patch", scope, action: "patch", queries: writeQueries + ["force"], isPatch: true)
         }
         if verbs.contains("delete") {
-            one["delete"] = operation(kind, "delete", scope, action: "delete", queries: ["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"])
+            one["delete"] = operation(
+                kind, "delete", scope, action: "delete",
+                queries: ["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"])
         }
-        let placed = kind.isNamespaced ? [pathParameter("namespace", "object name and auth scope, such as for teams and projects")] : []
+        let placed =
+            kind.isNamespaced ? [pathParameter("namespace", "object name and auth scope, such as for teams and projects")] : []
         let named = [pathParameter("name", "name of the \(kind.kind)")] + placed
         many["parameters"] = .array(placed + [query("pretty")])
         one["parameters"] = .array(named + [query("pretty")])
@@ -34,13 +43,14 @@ enum OpenAPIPaths {
             paths["\(collection)/{name}/status"] = [
                 "get": operation(kind, "read", scope, action: "get", queries: ["resourceVersion"], suffix: "Status"),
                 "put": operation(kind, "replace", scope, action: "put", queries: writeQueries, hasBody: true, suffix: "Status"),
-                "patch": operation(kind, "patch", scope, action: "patch", queries: writeQueries + ["force"], isPatch: true, suffix: "Status"),
+                "patch": operation(
+                    kind, "patch", scope, action: "patch", queries: writeQueries + ["force"], isPatch: true, suffix: "Status"),
                 "parameters": .array(named + [query("pretty")]),
             ]
         }
         if kind.isNamespaced {
             paths["\(base)/\(kind.plural)"] = [
-                "get": operation(kind, "list", "", action: "list", queries: listQueries, isList: true, suffix: "ForAllNamespaces"),
+                "get": operation(kind, "list", "", action: "list", queries: listQueries, isList: true, suffix: "ForAllNamespaces")
             ]
         }
         return paths
@@ -68,7 +78,8 @@ enum OpenAPIPaths {
     }
 
     private static func operation(
-        _ kind: ServedKind, _ verb: String, _ scope: String, action: String, queries: [String], isList: Bool = false, hasBody: Bool = false,
+        _ kind: ServedKind, _ verb: String, _ scope: String, action: String, queries: [String], isList: Bool = false,
+        hasBody: Bool = false,
         isPatch: Bool = false, suffix: String = ""
     ) -> JSONValue {
         let words = kind.group.isEmpty ? ["core"] : kind.group.split { $0 == "." || $0 == "-" }.map(String.init)
@@ -92,7 +103,9 @@ enum OpenAPIPaths {
             let patch: JSONValue = ["schema": OpenAPISchemas.reference(OpenAPISchemas.meta + "Patch")]
             var types = ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"]
             if !kind.isCustom { types.append("application/strategic-merge-patch+json") }
-            result["requestBody"] = ["content": .object(Dictionary(uniqueKeysWithValues: types.map { ($0, patch) })), "required": true]
+            result["requestBody"] = [
+                "content": .object(Dictionary(uniqueKeysWithValues: types.map { ($0, patch) })), "required": true,
+            ]
         }
         return result
     }

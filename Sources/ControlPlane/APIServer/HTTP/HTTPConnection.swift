@@ -79,7 +79,8 @@ struct HTTPConnection {
 
     private func refuse(_ error: HTTPRequestError) {
         let body = APIFailure.refused(error).body
-        let head = "HTTP/1.1 \(error.status) \(ServerResponse.phrase(error.status))\r\nContent-Type: application/json\r\n"
+        let head =
+            "HTTP/1.1 \(error.status) \(ServerResponse.phrase(error.status))\r\nContent-Type: application/json\r\n"
             + "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n"
         guard send(Array(head.utf8) + body) else { return }
         // The client may still be sending its body: closing now would reset the connection before it reads the answer.
@@ -129,7 +130,8 @@ private func httpDate(_ time: Timestamp) -> String {
     let names = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     let text = Array(time.rfc3339.utf8)
-    guard text.count == 20, let month = Int(String(decoding: text[5..<7], as: UTF8.self)), months.indices.contains(month - 1) else { return "" }
+    guard text.count == 20, let month = Int(String(decoding: text[5..<7], as: UTF8.self)), months.indices.contains(month - 1)
+    else { return "" }
     let weekday = names[Int((time.seconds / 86400 % 7 + 7) % 7)]
     func part(_ range: Range<Int>) -> String { String(decoding: text[range], as: UTF8.self) }
     return "\(weekday), \(part(8..<10)) \(months[month - 1]) \(part(0..<4)) \(part(11..<19)) GMT"

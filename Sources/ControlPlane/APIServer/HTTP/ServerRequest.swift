@@ -52,7 +52,8 @@ func percentDecoded(_ text: some StringProtocol, plusIsSpace: Bool = false) -> S
     var at = 0
     while at < bytes.count {
         let byte = bytes[at]
-        if byte == UInt8(ascii: "%"), at + 2 < bytes.count, let high = hexDigit(bytes[at + 1]), let low = hexDigit(bytes[at + 2]) {
+        if byte == UInt8(ascii: "%"), at + 2 < bytes.count, let high = hexDigit(bytes[at + 1]), let low = hexDigit(bytes[at + 2])
+        {
             out.append(high << 4 | low)
             at += 3
         } else {

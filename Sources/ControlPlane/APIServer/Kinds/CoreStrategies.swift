@@ -40,7 +40,9 @@ struct ConfigStrategy: KindStrategy {
                 size += isSecret || field == "binaryData" ? count * 3 / 4 : count
             }
         }
-        if size > 1 << 20 { faults.append(FieldError(.tooLong, isSecret ? "data" : "", message: "Too long: may not be more than 1048576 bytes")) }
+        if size > 1 << 20 {
+            faults.append(FieldError(.tooLong, isSecret ? "data" : "", message: "Too long: may not be more than 1048576 bytes"))
+        }
         return faults
     }
 

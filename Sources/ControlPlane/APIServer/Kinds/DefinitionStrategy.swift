@@ -7,7 +7,9 @@ struct DefinitionStrategy: KindStrategy {
 
     func applyDefaults(_ value: inout JSONValue) {
         guard let kind = value.at("spec", "names", "kind")?.string else { return }
-        if value.at("spec", "names", "singular") == nil { value.set(["spec", "names", "singular"], to: .string(kind.lowercased())) }
+        if value.at("spec", "names", "singular") == nil {
+            value.set(["spec", "names", "singular"], to: .string(kind.lowercased()))
+        }
         if value.at("spec", "names", "listKind") == nil { value.set(["spec", "names", "listKind"], to: .string("\(kind)List")) }
         if value.at("spec", "conversion") == nil { value.set(["spec", "conversion"], to: ["strategy": "None"]) }
     }
@@ -26,7 +28,10 @@ struct DefinitionStrategy: KindStrategy {
     func markDeleting(_ value: inout JSONValue) {
         var conditions = value.at("status", "conditions")?.array ?? []
         conditions.removeAll { $0["type"]?.string == "Terminating" }
-        conditions.append(Self.condition("Terminating", "InstanceDeletionPending", "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"))
+        conditions.append(
+            Self.condition(
+                "Terminating", "InstanceDeletionPending",
+                "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"))
         value.set(["status", "conditions"], to: .array(conditions))
     }
 
@@ -41,11 +46,14 @@ struct DefinitionStrategy: KindStrategy {
         let storage = (spec["versions"]?.array ?? []).first { $0["storage"]?.bool == true }?["name"]?.string ?? ""
         var stored = (old?["storedVersions"]?.array ?? []).compactMap(\.string)
         if !stored.contains(storage) { stored.append(storage) }
-        let conditions = old?["conditions"] ?? [
-            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        let conditions =
+            old?["conditions"] ?? [
+                condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+                condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+            ]
+        return [
+            "acceptedNames": spec["names"] ?? [:], "storedVersions": .array(stored.map { .string($0) }), "conditions": conditions,
         ]
-        return ["acceptedNames": spec["names"] ?? [:], "storedVersions": .array(stored.map { .string($0) }), "conditions": conditions]
     }
 
     func validate(_ value: JSONValue, preceding: [FieldError]) -> [FieldError] {
@@ -63,9 +71,12 @@ struct DefinitionStrategy: KindStrategy {
         for (field, name) in [("plural", plural), ("kind", spec.at("names", "kind")?.string ?? "")] where name.isEmpty {
             faults.append(.required("spec.names.\(field)"))
         }
-        if !plural.isEmpty, let fault = NameRules.label(plural) { faults.append(.invalid("spec.names.plural", .string(plural), fault)) }
+        if !plural.isEmpty, let fault = NameRules.label(plural) {
+            faults.append(.invalid("spec.names.plural", .string(plural), fault))
+        }
         if value.at("metadata", "name")?.string != "\(plural).\(group)", !plural.isEmpty {
-            faults.append(.invalid("metadata.name", value.at("metadata", "name") ?? "", "must be spec.names.plural+\".\"+spec.group"))
+            faults.append(
+                .invalid("metadata.name", value.at("metadata", "name") ?? "", "must be spec.names.plural+\".\"+spec.group"))
         }
         let scope = spec["scope"]?.string ?? ""
         if scope.isEmpty {
@@ -84,7 +95,9 @@ struct DefinitionStrategy: KindStrategy {
             let path = "spec.versions[\(index)]"
             let name = version["name"]?.string ?? ""
             if let fault = NameRules.label(name) { faults.append(.invalid("\(path).name", .string(name), fault)) }
-            if !names.insert(name).inserted { faults.append(.invalid("spec.versions", .array(versions), "must contain unique version names")) }
+            if !names.insert(name).inserted {
+                faults.append(.invalid("spec.versions", .array(versions), "must contain unique version names"))
+            }
             let schemaPath = "\(path).schema.openAPIV3Schema"
             guard let schema = version.at("schema", "openAPIV3Schema") else {
                 faults.append(.required(schemaPath, "schemas are required"))
@@ -120,7 +133,9 @@ struct DefinitionStrategy: KindStrategy {
         for path in [["group"], ["scope"], ["names", "plural"], ["names", "kind"]] {
             let new = path.reduce(value["spec"]) { $0?[$1] }
             let before = path.reduce(old["spec"]) { $0?[$1] }
-            if new != before { faults.append(.invalid("spec.\(path.joined(separator: "."))", new ?? .null, "field is immutable")) }
+            if new != before {
+                faults.append(.invalid("spec.\(path.joined(separator: "."))", new ?? .null, "field is immutable"))
+            }
         }
         return faults
     }

@@ -76,7 +76,8 @@ final class KindRegistry: Sendable {
             let columns = version["additionalPrinterColumns"]?.array.map { $0.compactMap(CustomColumn.init) }
             let custom = CustomVersion(
                 definition: definition.name, schema: schema, rawSchema: raw, columns: columns ?? [.age],
-                selectable: (version["selectableFields"]?.array ?? []).compactMap { $0["jsonPath"]?.string?.drop { $0 == "." } }.map(String.init),
+                selectable: (version["selectableFields"]?.array ?? []).compactMap { $0["jsonPath"]?.string?.drop { $0 == "." } }
+                    .map(String.init),
                 warning: version["deprecated"]?.bool == true
                     ? version["deprecationWarning"]?.string ?? "\(group)/\(name) \(kind) is deprecated" : nil,
                 isTerminating: definition.isDeleting,

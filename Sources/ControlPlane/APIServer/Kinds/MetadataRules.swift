@@ -7,7 +7,9 @@ enum MetadataRules {
         let metadata = value["metadata"] ?? [:]
         var faults: [FieldError] = []
         let name = metadata["name"]?.string ?? ""
-        if let prefix = metadata["generateName"]?.string, !prefix.isEmpty, let fault = kind.strategy.fault(inName: prefix, isPrefix: true) {
+        if let prefix = metadata["generateName"]?.string, !prefix.isEmpty,
+            let fault = kind.strategy.fault(inName: prefix, isPrefix: true)
+        {
             faults.append(.invalid("metadata.generateName", .string(prefix), fault))
         }
         if name.isEmpty {
@@ -28,12 +30,16 @@ enum MetadataRules {
         }
         var size = 0
         for (key, value) in (metadata["annotations"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
-            if let fault = NameRules.qualified(key.lowercased()) { faults.append(.invalid("metadata.annotations", .string(key), fault)) }
+            if let fault = NameRules.qualified(key.lowercased()) {
+                faults.append(.invalid("metadata.annotations", .string(key), fault))
+            }
             size += key.utf8.count + (value.string?.utf8.count ?? 0)
         }
         if size > 256 * 1024 { faults.append(.tooLong("metadata.annotations", limit: 256 * 1024)) }
         for finalizer in (metadata["finalizers"]?.array ?? []).compactMap(\.string) {
-            if let fault = NameRules.qualified(finalizer) { faults.append(.invalid("metadata.finalizers", .string(finalizer), fault)) }
+            if let fault = NameRules.qualified(finalizer) {
+                faults.append(.invalid("metadata.finalizers", .string(finalizer), fault))
+            }
         }
         for (index, owner) in (metadata["ownerReferences"]?.array ?? []).enumerated() {
             for member in ["apiVersion", "kind", "name", "uid"] where (owner[member]?.string ?? "").isEmpty {
@@ -43,9 +49,12 @@ enum MetadataRules {
         }
         let controllers = (metadata["ownerReferences"]?.array ?? []).filter { $0["controller"]?.bool == true }
         if controllers.count > 1 {
-            faults.append(.invalid("metadata.ownerReferences", metadata["ownerReferences"] ?? [],
-                "Only one reference can have Controller set to true. Found \"true\" in references for "
-                    + controllers.prefix(2).map { "\($0["kind"]?.string ?? "")/\($0["name"]?.string ?? "")" }.joined(separator: " and ")))
+            faults.append(
+                .invalid(
+                    "metadata.ownerReferences", metadata["ownerReferences"] ?? [],
+                    "Only one reference can have Controller set to true. Found \"true\" in references for "
+                        + controllers.prefix(2).map { "\($0["kind"]?.string ?? "")/\($0["name"]?.string ?? "")" }.joined(
+                            separator: " and ")))
         }
         return faults
     }
@@ -88,7 +97,8 @@ enum MetadataRules {
         var metadata = value["metadata"]?.object ?? [:]
         let before = old["metadata"]?.object ?? [:]
         for key in [
-            "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace", "name", "selfLink",
+            "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace", "name",
+            "selfLink",
             "generateName",
         ] {
             metadata[key] = before[key]

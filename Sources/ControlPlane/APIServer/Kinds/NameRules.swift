@@ -31,9 +31,14 @@ enum NameRules {
     /// The key of a ConfigMap or Secret.
     static func configKey(_ key: String) -> String? {
         if key.utf8.count > 253 { return "must be no more than 253 bytes" }
-        let isGood = !key.isEmpty && key.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") }
+        let isGood =
+            !key.isEmpty
+            && key.utf8.allSatisfy {
+                isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
+            }
         guard isGood else {
-            return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+            return
+                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
                 + "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
         }
         if key == "." || key == ".." { return "must not be '\(key)'" }
@@ -45,7 +50,8 @@ enum NameRules {
     static func qualified(_ name: String) -> String? {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let last = parts.last else {
-            return "a qualified name \(qualifiedMessage) with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            return
+                "a qualified name \(qualifiedMessage) with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
         }
         if parts.count == 2 {
             if parts[0].isEmpty { return "prefix part must be non-empty" }
@@ -63,7 +69,8 @@ enum NameRules {
     static func labelValue(_ value: String) -> String? {
         if value.utf8.count > 63 { return "must be no more than 63 bytes" }
         guard value.isEmpty || isWord(value[...]) else {
-            return "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+            return
+                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
                 + "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
                 + "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
         }
@@ -81,13 +88,19 @@ enum NameRules {
     }
 
     private static func isLabel(_ text: Substring) -> Bool {
-        guard let first = text.utf8.first, let last = text.utf8.last, isLowerAlphanumeric(first), isLowerAlphanumeric(last) else { return false }
+        guard let first = text.utf8.first, let last = text.utf8.last, isLowerAlphanumeric(first), isLowerAlphanumeric(last) else {
+            return false
+        }
         return text.utf8.allSatisfy { isLowerAlphanumeric($0) || $0 == UInt8(ascii: "-") }
     }
 
     private static func isWord(_ text: Substring) -> Bool {
-        guard let first = text.utf8.first, let last = text.utf8.last, isAlphanumeric(first), isAlphanumeric(last) else { return false }
-        return text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") }
+        guard let first = text.utf8.first, let last = text.utf8.last, isAlphanumeric(first), isAlphanumeric(last) else {
+            return false
+        }
+        return text.utf8.allSatisfy {
+            isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
+        }
     }
 
     private static func isLowerAlphanumeric(_ byte: UInt8) -> Bool {

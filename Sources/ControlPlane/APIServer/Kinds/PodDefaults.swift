@@ -63,23 +63,27 @@ enum PodDefaults {
             members["resources"]?["requests"] = .object(requests)
         }
         if let ports = members["ports"]?.array {
-            members["ports"] = .array(ports.map { port in
-                var port = port
-                if port["protocol"] == nil { port["protocol"] = "TCP" }
-                return port
-            })
+            members["ports"] = .array(
+                ports.map { port in
+                    var port = port
+                    if port["protocol"] == nil { port["protocol"] = "TCP" }
+                    return port
+                })
         }
         if let env = members["env"]?.array {
-            members["env"] = .array(env.map { entry in
-                var entry = entry
-                if entry.at("valueFrom", "fieldRef") != nil, entry.at("valueFrom", "fieldRef", "apiVersion") == nil {
-                    entry.set(["valueFrom", "fieldRef", "apiVersion"], to: "v1")
-                }
-                if entry.at("valueFrom", "resourceFieldRef") != nil, entry.at("valueFrom", "resourceFieldRef", "divisor") == nil {
-                    entry.set(["valueFrom", "resourceFieldRef", "divisor"], to: "0")
-                }
-                return entry
-            })
+            members["env"] = .array(
+                env.map { entry in
+                    var entry = entry
+                    if entry.at("valueFrom", "fieldRef") != nil, entry.at("valueFrom", "fieldRef", "apiVersion") == nil {
+                        entry.set(["valueFrom", "fieldRef", "apiVersion"], to: "v1")
+                    }
+                    if entry.at("valueFrom", "resourceFieldRef") != nil,
+                        entry.at("valueFrom", "resourceFieldRef", "divisor") == nil
+                    {
+                        entry.set(["valueFrom", "resourceFieldRef", "divisor"], to: "0")
+                    }
+                    return entry
+                })
         }
         for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
             guard var settings = members[probe]?.object else { continue }

@@ -15,9 +15,15 @@ enum PodValidation {
             }
             if !volumes.insert(name).inserted { faults.append(.duplicate("\(path).name", .string(name))) }
             if (volume.object?.count ?? 0) > 2 { faults.append(.forbidden(path, "may not specify more than 1 volume type")) }
-            if volume["hostPath"] != nil, (volume.at("hostPath", "path")?.string ?? "").isEmpty { faults.append(.required("\(path).hostPath.path")) }
-            if volume["secret"] != nil, (volume.at("secret", "secretName")?.string ?? "").isEmpty { faults.append(.required("\(path).secret.secretName")) }
-            if volume["configMap"] != nil, (volume.at("configMap", "name")?.string ?? "").isEmpty { faults.append(.required("\(path).configMap.name")) }
+            if volume["hostPath"] != nil, (volume.at("hostPath", "path")?.string ?? "").isEmpty {
+                faults.append(.required("\(path).hostPath.path"))
+            }
+            if volume["secret"] != nil, (volume.at("secret", "secretName")?.string ?? "").isEmpty {
+                faults.append(.required("\(path).secret.secretName"))
+            }
+            if volume["configMap"] != nil, (volume.at("configMap", "name")?.string ?? "").isEmpty {
+                faults.append(.required("\(path).configMap.name"))
+            }
         }
         let containers = spec["containers"]?.array ?? []
         if containers.isEmpty { faults.append(.required("spec.containers")) }
@@ -28,7 +34,8 @@ enum PodValidation {
             }
         }
         faults += enumeration(spec["restartPolicy"], "spec.restartPolicy", ["Always", "OnFailure", "Never"])
-        faults += enumeration(spec["dnsPolicy"], "spec.dnsPolicy", ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"])
+        faults += enumeration(
+            spec["dnsPolicy"], "spec.dnsPolicy", ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"])
         if let seconds = spec["activeDeadlineSeconds"], let number = seconds.int, number < 1 || number > Int(Int32.max) {
             faults.append(.invalid("spec.activeDeadlineSeconds", seconds, "must be between 1 and 2147483647, inclusive"))
         }
@@ -46,7 +53,9 @@ enum PodValidation {
         return [.notSupported(path, .string(text), supported: allowed)]
     }
 
-    private static func container(_ value: JSONValue, path: String, volumes: Set<String>, names: inout Set<String>) -> [FieldError] {
+    private static func container(_ value: JSONValue, path: String, volumes: Set<String>, names: inout Set<String>)
+        -> [FieldError]
+    {
         var faults: [FieldError] = []
         let name = value["name"]?.string ?? ""
         if name.isEmpty {
@@ -63,7 +72,8 @@ enum PodValidation {
             faults.append(.invalid("\(path).image", .string(image), "must not have leading or trailing whitespace"))
         }
         faults += enumeration(value["imagePullPolicy"], "\(path).imagePullPolicy", ["Always", "IfNotPresent", "Never"])
-        faults += enumeration(value["terminationMessagePolicy"], "\(path).terminationMessagePolicy", ["File", "FallbackToLogsOnError"])
+        faults += enumeration(
+            value["terminationMessagePolicy"], "\(path).terminationMessagePolicy", ["File", "FallbackToLogsOnError"])
         for (index, entry) in (value["env"]?.array ?? []).enumerated() {
             let key = entry["name"]?.string ?? ""
             if key.isEmpty {
@@ -98,10 +108,15 @@ enum PodValidation {
         for list in ["limits", "requests"] {
             for (name, amount) in (value[list]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
                 guard let text = amount.string, let quantity = Quantity(text) else { continue }
-                if quantity.value < 0 { faults.append(.invalid("\(path).\(list)[\(name)]", amount, "must be greater than or equal to 0")) }
-                if list == "requests", let limit = value.at("limits", name)?.string.flatMap(Quantity.init), quantity.value > limit.value {
+                if quantity.value < 0 {
+                    faults.append(.invalid("\(path).\(list)[\(name)]", amount, "must be greater than or equal to 0"))
+                }
+                if list == "requests", let limit = value.at("limits", name)?.string.flatMap(Quantity.init),
+                    quantity.value > limit.value
+                {
                     let limitText = value.at("limits", name)?.string ?? ""
-                    faults.append(.invalid("\(path).requests", amount, "must be less than or equal to \(name) limit of \(limitText)"))
+                    faults.append(
+                        .invalid("\(path).requests", amount, "must be less than or equal to \(name) limit of \(limitText)"))
                 }
             }
         }
@@ -124,12 +139,13 @@ enum PodValidation {
                 faults.append(.forbidden("spec.\(list)", "pod updates may not add or remove containers"))
                 return faults
             }
-            copy[list] = .array(zip(new, before).enumerated().map { index, pair in
-                if (pair.0["image"]?.string ?? "").isEmpty { faults.append(.required("spec.\(list)[\(index)].image")) }
-                var container = pair.0
-                container["image"] = pair.1["image"]
-                return container
-            })
+            copy[list] = .array(
+                zip(new, before).enumerated().map { index, pair in
+                    if (pair.0["image"]?.string ?? "").isEmpty { faults.append(.required("spec.\(list)[\(index)].image")) }
+                    var container = pair.0
+                    container["image"] = pair.1["image"]
+                    return container
+                })
         }
         if let seconds = spec["activeDeadlineSeconds"] {
             if let number = seconds.int, number < 1 || number > Int(Int32.max) {

@@ -19,10 +19,12 @@ struct WorkloadStrategy: KindStrategy {
         if value.at("spec", "selector") == nil {
             faults.append(.required("spec.selector"))
         } else if !wanted.allSatisfy({ labels[$0.key] == $0.value }) {
-            faults.append(.invalid("spec.template.metadata.labels", .object(labels), "`selector` does not match template `labels`"))
+            faults.append(
+                .invalid("spec.template.metadata.labels", .object(labels), "`selector` does not match template `labels`"))
         }
         faults += PodValidation.faults(value.at("spec", "template", "spec") ?? [:]).map { fault in
-            FieldError(fault.kind, fault.field.hasPrefix("spec") ? "spec.template.\(fault.field)" : fault.field, message: fault.message)
+            FieldError(
+                fault.kind, fault.field.hasPrefix("spec") ? "spec.template.\(fault.field)" : fault.field, message: fault.message)
         }
         return faults
     }

@@ -28,7 +28,8 @@ struct FieldManagers {
             guard let operation = value["operation"]?.string, let fields = value["fieldsV1"] else { return nil }
             return Entry(
                 manager: value["manager"]?.string ?? "", operation: operation, subresource: value["subresource"]?.string ?? "",
-                apiVersion: value["apiVersion"]?.string ?? "", time: value["time"]?.string ?? "", fields: FieldTree(fieldsV1: fields))
+                apiVersion: value["apiVersion"]?.string ?? "", time: value["time"]?.string ?? "",
+                fields: FieldTree(fieldsV1: fields))
         }
     }
 
@@ -37,15 +38,17 @@ struct FieldManagers {
             ($0.operation, $0.time, $0.manager, $0.subresource) < ($1.operation, $1.time, $1.manager, $1.subresource)
         }
         guard !sorted.isEmpty else { return nil }
-        return .array(sorted.map { entry in
-            var members: [String: JSONValue] = [
-                "manager": .string(entry.manager), "operation": .string(entry.operation), "apiVersion": .string(entry.apiVersion),
-                "fieldsType": "FieldsV1", "fieldsV1": entry.fields.fieldsV1,
-            ]
-            if !entry.time.isEmpty { members["time"] = .string(entry.time) }
-            if !entry.subresource.isEmpty { members["subresource"] = .string(entry.subresource) }
-            return .object(members)
-        })
+        return .array(
+            sorted.map { entry in
+                var members: [String: JSONValue] = [
+                    "manager": .string(entry.manager), "operation": .string(entry.operation),
+                    "apiVersion": .string(entry.apiVersion),
+                    "fieldsType": "FieldsV1", "fieldsV1": entry.fields.fieldsV1,
+                ]
+                if !entry.time.isEmpty { members["time"] = .string(entry.time) }
+                if !entry.subresource.isEmpty { members["subresource"] = .string(entry.subresource) }
+                return .object(members)
+            })
     }
 
     /// Members that nobody owns: they say which object it is, or the server sets them.
@@ -65,7 +68,9 @@ struct FieldManagers {
         } else if kind.hasStatus {
             tree.children["f:status"] = nil
         }
-        if tree.children["f:metadata"]?.isEmpty == true || tree.children["f:metadata"] == .leaf { tree.children["f:metadata"] = nil }
+        if tree.children["f:metadata"]?.isEmpty == true || tree.children["f:metadata"] == .leaf {
+            tree.children["f:metadata"] = nil
+        }
         return tree
     }
 
@@ -80,7 +85,8 @@ struct FieldManagers {
         let removed = difference.removed
         guard !changed.isEmpty || !removed.isEmpty else { return }
         var mine = Entry(
-            manager: manager, operation: "Update", subresource: subresource, apiVersion: kind.apiVersion, time: now, fields: changed)
+            manager: manager, operation: "Update", subresource: subresource, apiVersion: kind.apiVersion, time: now,
+            fields: changed)
         var others: [Entry] = []
         for var entry in entries {
             if entry.isSame(mine) {
@@ -115,11 +121,13 @@ struct FieldManagers {
     /// - Returns: the object as it should be, without defaults.
     /// - Throws: a conflict that names the managers and fields.
     mutating func apply(
-        _ configuration: JSONValue, to live: JSONValue, kind: ServedKind, manager: String, subresource: String, force: Bool, now: String
+        _ configuration: JSONValue, to live: JSONValue, kind: ServedKind, manager: String, subresource: String, force: Bool,
+        now: String
     ) throws(APIFailure) -> JSONValue {
         let shape = kind.shape
         let set = Self.owned(FieldTree(of: configuration, shape: shape), kind: kind, subresource: subresource)
-        var mine = Entry(manager: manager, operation: "Apply", subresource: subresource, apiVersion: kind.apiVersion, time: now, fields: set)
+        var mine = Entry(
+            manager: manager, operation: "Apply", subresource: subresource, apiVersion: kind.apiVersion, time: now, fields: set)
         let previous = entries.first { $0.isSame(mine) }
         var others = entries.filter { !$0.isSame(mine) }
         let merged = TypedMerge.merge(configuration, over: live, shape: shape)

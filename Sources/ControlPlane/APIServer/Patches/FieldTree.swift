@@ -45,13 +45,17 @@ struct FieldTree: Sendable, Equatable {
     private static func tree(of value: JSONValue, _ shape: Shape) -> FieldTree {
         switch (shape, value) {
         case (.object(let object), .object(let members)) where !object.isAtomic && !members.isEmpty:
-            return FieldTree(children: Dictionary(uniqueKeysWithValues: members.map { key, member in
-                ("f:\(key)", tree(of: member, Shape.object(object).member(key).resolved))
-            }))
+            return FieldTree(
+                children: Dictionary(
+                    uniqueKeysWithValues: members.map { key, member in
+                        ("f:\(key)", tree(of: member, Shape.object(object).member(key).resolved))
+                    }))
         case (.map(let element), .object(let members)) where !members.isEmpty:
-            return FieldTree(children: Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", tree(of: $0.value, element.resolved)) }))
+            return FieldTree(
+                children: Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", tree(of: $0.value, element.resolved)) }))
         case (.any, .object(let members)) where !members.isEmpty:
-            return FieldTree(children: Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", tree(of: $0.value, .any)) }))
+            return FieldTree(
+                children: Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", tree(of: $0.value, .any)) }))
         case (.list(let list), .array(let items)) where list.kind != .atomic && !items.isEmpty:
             var children: [String: FieldTree] = [:]
             for item in items {

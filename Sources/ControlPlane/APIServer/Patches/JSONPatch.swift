@@ -31,7 +31,8 @@ struct JSONPatch {
             guard let path = item["path"]?.string else { throw .malformed("operation \(name) lacks its path") }
             let from = item["from"]?.string
             if (name == "move" || name == "copy") && from == nil { throw .malformed("operation \(name) lacks its from") }
-            operations.append(Operation(name: name, path: try Self.pointer(path), from: try Self.pointer(from ?? ""), value: item["value"]))
+            operations.append(
+                Operation(name: name, path: try Self.pointer(path), from: try Self.pointer(from ?? ""), value: item["value"]))
         }
     }
 
@@ -77,7 +78,9 @@ struct JSONPatch {
             case "test":
                 // A missing member equals null, as in the library that kube-apiserver uses.
                 let found = (try? Self.read(operation.path, in: result)) ?? .null
-                guard found == operation.value ?? .null else { throw .unappliable("testing value /\(operation.path.joined(separator: "/")) failed") }
+                guard found == operation.value ?? .null else {
+                    throw .unappliable("testing value /\(operation.path.joined(separator: "/")) failed")
+                }
             default:
                 throw .malformed("unexpected kind: \(operation.name)")
             }
@@ -85,7 +88,9 @@ struct JSONPatch {
         return result
     }
 
-    private static func missing(_ path: some Sequence<String>) -> Fault { .unappliable("path does not exist: /\(path.joined(separator: "/"))") }
+    private static func missing(_ path: some Sequence<String>) -> Fault {
+        .unappliable("path does not exist: /\(path.joined(separator: "/"))")
+    }
 
     private static func read(_ path: [String], in value: JSONValue) throws(Fault) -> JSONValue {
         var at = value
@@ -118,7 +123,9 @@ struct JSONPatch {
             value = .object(members)
         case .array(var items):
             if path.count == 1 {
-                guard let index = step == "-" ? items.count : Int(step), index >= 0, index <= items.count else { throw missing(path) }
+                guard let index = step == "-" ? items.count : Int(step), index >= 0, index <= items.count else {
+                    throw missing(path)
+                }
                 items.insert(new, at: index)
             } else {
                 guard let index = Int(step), items.indices.contains(index) else { throw missing(path) }

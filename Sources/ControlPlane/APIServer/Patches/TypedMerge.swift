@@ -48,7 +48,9 @@ enum TypedMerge {
         return result
     }
 
-    private static func compare(_ old: JSONValue, _ new: JSONValue, _ shape: Shape, _ changed: inout FieldTree, _ removed: inout FieldTree) {
+    private static func compare(
+        _ old: JSONValue, _ new: JSONValue, _ shape: Shape, _ changed: inout FieldTree, _ removed: inout FieldTree
+    ) {
         switch (shape, old, new) {
         case (.object(let object), .object(let before), .object(let after)) where !object.isAtomic:
             compareMembers(before, after, { Shape.object(object).member($0) }, &changed, &removed)
@@ -70,7 +72,9 @@ enum TypedMerge {
         _ before: [String: JSONValue], _ after: [String: JSONValue], _ shape: (String) -> Shape, _ changed: inout FieldTree,
         _ removed: inout FieldTree
     ) {
-        let named = { (members: [String: JSONValue]) in Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", $0.value) }) }
+        let named = { (members: [String: JSONValue]) in
+            Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", $0.value) })
+        }
         compareChildren(named(before), named(after), { shape(String($0.dropFirst(2))) }, areItems: false, &changed, &removed)
     }
 

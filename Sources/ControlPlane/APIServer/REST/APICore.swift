@@ -49,7 +49,8 @@ final class APICore: Sendable {
                 status: failure.code, contentType: "application/vnd.kubernetes.protobuf", parts: [ProtobufStatus.encode(failure)])
         } else {
             let format = format ?? OutputFormat()
-            response = ServerResponse(status: failure.code, contentType: format.contentType, parts: [format.encode(failure.object)])
+            response = ServerResponse(
+                status: failure.code, contentType: format.contentType, parts: [format.encode(failure.object)])
         }
         if let seconds = failure.retryAfterSeconds { response.headers.append(("Retry-After", String(seconds))) }
         if failure.code == 401 { response.headers.append(("WWW-Authenticate", "Bearer realm=\"assay\"")) }
@@ -82,7 +83,8 @@ final class APICore: Sendable {
             return
         }
         let parts = sent.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer", let token, isSame(Array(parts[1].utf8), Array(token.utf8)) else {
+        guard parts.count == 2, parts[0].lowercased() == "bearer", let token, isSame(Array(parts[1].utf8), Array(token.utf8))
+        else {
             throw .unauthorized
         }
     }

@@ -42,7 +42,8 @@ extension ResourceRequest {
             do {
                 return (try YAML.parseSingle(http.body), [])
             } catch {
-                throw .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): error converting YAML to JSON: \(error)")
+                throw .badRequest(
+                    "the object provided is unrecognized (must be of type \(kind.kind)): error converting YAML to JSON: \(error)")
             }
         case "application/vnd.kubernetes.protobuf":
             guard let value = ProtobufObject.decode(http.body) else { fallthrough }
@@ -59,15 +60,18 @@ extension ResourceRequest {
 
     private func checkKind(_ value: inout JSONValue) throws(APIFailure) {
         guard value.object != nil else {
-            throw .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): "
-                + "couldn't get version/kind; json parse error: json: cannot unmarshal \(value.kindName) into Go value of type struct")
+            throw .badRequest(
+                "the object provided is unrecognized (must be of type \(kind.kind)): "
+                    + "couldn't get version/kind; json parse error: json: cannot unmarshal \(value.kindName) into Go value of type struct"
+            )
         }
         let apiVersion = value["apiVersion"]?.string ?? ""
         let named = value["kind"]?.string ?? ""
         if kind.isCustom {
             if named.isEmpty { throw .badRequest("Object 'Kind' is missing in '\(value.text.prefix(200))'") }
             guard apiVersion == kind.apiVersion else {
-                throw .badRequest("the API version in the data (\(apiVersion)) does not match the expected API version (\(kind.apiVersion))")
+                throw .badRequest(
+                    "the API version in the data (\(apiVersion)) does not match the expected API version (\(kind.apiVersion))")
             }
             guard named == kind.kind else {
                 let name = value.at("metadata", "name")?.string ?? ""
@@ -76,9 +80,11 @@ extension ResourceRequest {
             return
         }
         let expected = subresource.flatMap { kind.subresource($0)?.kind } ?? kind.kind
-        guard named.isEmpty || named == expected, apiVersion.isEmpty || apiVersion == kind.apiVersion || expected != kind.kind else {
-            throw .badRequest("\(named) in version \"\(kind.version)\" cannot be handled as a \(expected): "
-                + "no kind \"\(named)\" is registered for version \"\(apiVersion)\"")
+        guard named.isEmpty || named == expected, apiVersion.isEmpty || apiVersion == kind.apiVersion || expected != kind.kind
+        else {
+            throw .badRequest(
+                "\(named) in version \"\(kind.version)\" cannot be handled as a \(expected): "
+                    + "no kind \"\(named)\" is registered for version \"\(apiVersion)\"")
         }
         value["apiVersion"] = .string(kind.apiVersion)
         value["kind"] = .string(kind.kind)

@@ -23,9 +23,11 @@ struct DeletionOptions: Sendable {
         let policy = body["propagationPolicy"]?.string ?? query["propagationPolicy"]
         if let policy {
             guard let known = Propagation(rawValue: policy) else {
-                throw .invalid("meta.k8s.io", "DeleteOptions", "", [
-                    .notSupported("propagationPolicy", .string(policy), supported: ["Background", "Foreground", "Orphan"]),
-                ])
+                throw .invalid(
+                    "meta.k8s.io", "DeleteOptions", "",
+                    [
+                        .notSupported("propagationPolicy", .string(policy), supported: ["Background", "Foreground", "Orphan"])
+                    ])
             }
             propagation = known
         } else if let orphans = body["orphanDependents"]?.bool ?? query["orphanDependents"].map({ $0 == "true" }) {
@@ -67,7 +69,9 @@ extension APICore {
         case .gone(let object):
             if request.kind.strategy.returnsDeletedObject { return try answer(request, object) }
             try store.settle(object.revision)
-            var details: JSONValue = ["name": .string(object.name), "kind": .string(request.kind.plural), "uid": .string(object.uid)]
+            var details: JSONValue = [
+                "name": .string(object.name), "kind": .string(request.kind.plural), "uid": .string(object.uid),
+            ]
             if !request.kind.group.isEmpty { details["group"] = .string(request.kind.group) }
             let status: JSONValue = [
                 "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "details": details,
@@ -105,12 +109,14 @@ extension APICore {
 
     private func checkPreconditions(_ kind: ServedKind, _ current: StoredObject, _ options: DeletionOptions) throws(APIFailure) {
         if let uid = options.uid, uid != current.uid {
-            throw .conflict(kind.group, kind.kind, current.name,
+            throw .conflict(
+                kind.group, kind.kind, current.name,
                 "the UID in the precondition (\(uid)) does not match the UID in record (\(current.uid)). "
                     + "The object might have been deleted and then recreated")
         }
         if let version = options.resourceVersion, version != String(current.revision) {
-            throw .conflict(kind.group, kind.kind, current.name,
+            throw .conflict(
+                kind.group, kind.kind, current.name,
                 "the ResourceVersion in the precondition (\(version)) does not match the ResourceVersion in record "
                     + "(\(current.revision)). The object might have been modified")
         }
@@ -181,7 +187,7 @@ extension APICore {
         for object in listing {
             do {
                 _ = try remove(request.kind, object.key, options)
-            } catch where error.code == 404 {
+            } catch  where error.code == 404 {
                 continue
             }
         }

@@ -11,7 +11,9 @@ extension APICore {
         var start: String?
         var version = try ListVersion.read(query)
         if let text = query["continue"], !text.isEmpty {
-            if version != .unset && version != .any { throw .badRequest("specifying resource version is not allowed when using continue") }
+            if version != .unset && version != .any {
+                throw .badRequest("specifying resource version is not allowed when using continue")
+            }
             let token = try ContinueToken(parsing: text)
             start = token.start
             version = token.revision.map { .exact($0) } ?? .unset
@@ -32,7 +34,9 @@ extension APICore {
             remaining: selection.hasSelectors ? nil : rest)
     }
 
-    private func read(_ kind: ServedKind, _ version: ListVersion, isPage: Bool, start: String?) throws(APIFailure) -> ObjectStore.Listing {
+    private func read(_ kind: ServedKind, _ version: ListVersion, isPage: Bool, start: String?) throws(APIFailure)
+        -> ObjectStore.Listing
+    {
         do throws(ObjectStore.ListFailure) {
             switch version {
             case .unset, .any: return try store.list(kind.id)
@@ -85,9 +89,11 @@ extension APICore {
         case .object:
             break
         }
-        var parts: [[UInt8]] = [Array(
-            "{\"apiVersion\":\(JSONValue.string(kind.apiVersion).text),\"kind\":\(JSONValue.string(kind.listKind).text),\"metadata\":\(metadata.text),\"items\":["
-                .utf8)]
+        var parts: [[UInt8]] = [
+            Array(
+                "{\"apiVersion\":\(JSONValue.string(kind.apiVersion).text),\"kind\":\(JSONValue.string(kind.listKind).text),\"metadata\":\(metadata.text),\"items\":["
+                    .utf8)
+        ]
         // Items of built-in lists say neither kind nor version, as a real server's.
         let head = kind.isCustom ? kind.head : [UInt8(ascii: "{")]
         var chunk: [UInt8] = []
@@ -119,8 +125,9 @@ enum ListVersion: Equatable {
         let text = query["resourceVersion"] ?? ""
         if text.isEmpty { return .unset }
         guard let revision = UInt64(text), text.first != "+" else {
-            throw .badRequest("invalid resource version: resourceVersion: Invalid value: \"\(text)\": "
-                + "strconv.ParseUint: parsing \"\(text)\": invalid syntax")
+            throw .badRequest(
+                "invalid resource version: resourceVersion: Invalid value: \"\(text)\": "
+                    + "strconv.ParseUint: parsing \"\(text)\": invalid syntax")
         }
         if revision == 0 { return .any }
         return query["resourceVersionMatch"] == "Exact" ? .exact(revision) : .notOlderThan(revision)
@@ -134,10 +141,15 @@ enum ListVersion: Equatable {
         if query.flag("watch") {
             if query["sendInitialEvents"] != nil {
                 if match != "NotOlderThan" {
-                    faults.append(.forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+                    faults.append(
+                        .forbidden(
+                            "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
                 }
             } else if !match.isEmpty {
-                faults.append(.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+                faults.append(
+                    .forbidden(
+                        "resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+                    ))
             }
         } else {
             if query["sendInitialEvents"] != nil {
@@ -145,16 +157,22 @@ enum ListVersion: Equatable {
             }
             if !match.isEmpty {
                 if version.isEmpty {
-                    faults.append(.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+                    faults.append(
+                        .forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
+                    )
                 }
                 if !(query["continue"] ?? "").isEmpty {
-                    faults.append(.forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"))
+                    faults.append(
+                        .forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"))
                 }
                 if match != "Exact" && match != "NotOlderThan" {
-                    faults.append(.notSupported("resourceVersionMatch", .string(match), supported: ["Exact", "NotOlderThan", ""]))
+                    faults.append(
+                        .notSupported("resourceVersionMatch", .string(match), supported: ["Exact", "NotOlderThan", ""]))
                 }
                 if match == "Exact" && version == "0" {
-                    faults.append(.forbidden("resourceVersionMatch", "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""))
+                    faults.append(
+                        .forbidden(
+                            "resourceVersionMatch", "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""))
                 }
             }
         }
@@ -175,7 +193,9 @@ struct ContinueToken {
     }
 
     var text: String {
-        let value: JSONValue = ["v": "meta.k8s.io/v1", "rv": revision.map { .int(Int64(clamping: $0)) } ?? -1, "start": .string(start)]
+        let value: JSONValue = [
+            "v": "meta.k8s.io/v1", "rv": revision.map { .int(Int64(clamping: $0)) } ?? -1, "start": .string(start),
+        ]
         return Base64.encode(value.serialized()).replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
@@ -188,7 +208,8 @@ struct ContinueToken {
         guard let value = try? JSONValue(parsing: bytes), let start = value["start"]?.string else {
             let first = bytes.first.map { String(UnicodeScalar($0)) } ?? ""
             let shown = bytes.first.map { $0 >= 0x7F ? "\\u00\(hex([$0]))" : first } ?? ""
-            throw .badRequest("invalid continue token: continue key is not valid: invalid character '\(shown)' looking for beginning of value")
+            throw .badRequest(
+                "invalid continue token: continue key is not valid: invalid character '\(shown)' looking for beginning of value")
         }
         guard value["v"]?.string == "meta.k8s.io/v1", let revision = value["rv"]?.int, !start.isEmpty else {
             throw .badRequest("invalid continue token: continue key is not valid: server does not recognize this encoded version")

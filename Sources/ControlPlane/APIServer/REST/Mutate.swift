@@ -16,9 +16,10 @@ extension APICore {
         let name = request.name ?? ""
         let named = body.value.at("metadata", "name")?.string ?? ""
         guard named == name else {
-            throw .badRequest(named.isEmpty
-                ? "the name of the object (\(name) based on URL) was undeterminable: name must be provided"
-                : "the name of the object (\(named)) does not match the name on the URL (\(name))")
+            throw .badRequest(
+                named.isEmpty
+                    ? "the name of the object (\(name) based on URL) was undeterminable: name must be provided"
+                    : "the name of the object (\(named)) does not match the name on the URL (\(name))")
         }
         let namespace = body.value.at("metadata", "namespace")?.string ?? ""
         guard namespace.isEmpty || namespace == request.namespace else {
@@ -27,9 +28,11 @@ extension APICore {
         let hasVersion = !(body.value.at("metadata", "resourceVersion")?.string ?? "").isEmpty
         if !hasVersion && !request.kind.strategy.allowsUnconditionalUpdate {
             guard store.get(request.kind.id, request.key) != nil else { throw request.kind.notFound(name) }
-            throw .invalid(request.kind.group, request.kind.plural, name, [
-                .invalid("metadata.resourceVersion", 0, "must be specified for an update"),
-            ])
+            throw .invalid(
+                request.kind.group, request.kind.plural, name,
+                [
+                    .invalid("metadata.resourceVersion", 0, "must be specified for an update")
+                ])
         }
         return try mutate(request, options) { _ in Mutation(value: body.value, complaints: body.complaints) }
     }
@@ -50,14 +53,18 @@ extension APICore {
             if options.isDryRun { return answer(request, value: result, complaints: mutation.complaints) }
             let stored = request.kind.stored(result)
             do {
-                let written = isLast
-                    ? try store.delete(request.kind.id, current, last: stored) : try store.update(request.kind.id, current, stored)
+                let written =
+                    isLast
+                    ? try store.delete(request.kind.id, current, last: stored)
+                    : try store.update(request.kind.id, current, stored)
                 if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
                 return try answer(request, written, complaints: mutation.complaints)
             } catch let refusal as StoreRefusal {
                 if refusal == .missing { throw request.kind.notFound(name) }
                 // A PUT names the version that it read: now that is stale.
-                if request.http.method == "PUT", mutation.value.at("metadata", "resourceVersion") != nil { throw request.kind.conflict(name) }
+                if request.http.method == "PUT", mutation.value.at("metadata", "resourceVersion") != nil {
+                    throw request.kind.conflict(name)
+                }
             } catch let failure as APIFailure {
                 throw failure
             } catch {
@@ -77,8 +84,10 @@ extension APICore {
         let uid = value.at("metadata", "uid")?.string ?? ""
         guard uid.isEmpty || uid == current.uid else {
             let key = "/registry/\(kind.group.isEmpty ? "" : kind.group + "/")\(kind.plural)/\(request.key.text)"
-            throw kind.conflict(name, "StorageError: invalid object, Code: 4, Key: \(key), ResourceVersion: 0, AdditionalErrorMsg: "
-                + "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current.uid)")
+            throw kind.conflict(
+                name,
+                "StorageError: invalid object, Code: 4, Key: \(key), ResourceVersion: 0, AdditionalErrorMsg: "
+                    + "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current.uid)")
         }
         let version = value.at("metadata", "resourceVersion")?.string ?? ""
         guard version.isEmpty || version == String(current.revision) else { throw kind.conflict(name) }
@@ -100,7 +109,8 @@ extension APICore {
         }
         value.set(["metadata", "managedFields"], to: managedFields(mutation, managed, value, request, options, old: old))
         let faults = MetadataRules.updateFaults(value, old: old, isCustom: kind.isCustom)
-        let more = isStatus
+        let more =
+            isStatus
             ? kind.strategy.validateStatusUpdate(value, old: old, preceding: faults)
             : kind.strategy.validateUpdate(value, old: old, preceding: faults)
         if !(faults + more).isEmpty { throw kind.invalid(name, faults + more) }
@@ -116,7 +126,8 @@ extension APICore {
     }
 
     private func managedFields(
-        _ mutation: Mutation, _ given: JSONValue?, _ value: JSONValue, _ request: ResourceRequest, _ options: WriteOptions, old: JSONValue
+        _ mutation: Mutation, _ given: JSONValue?, _ value: JSONValue, _ request: ResourceRequest, _ options: WriteOptions,
+        old: JSONValue
     ) -> JSONValue? {
         if let managers = mutation.managers { return managers.value }
         var base = old
@@ -124,7 +135,8 @@ extension APICore {
         if let list = given?.array { base.set(["metadata", "managedFields"], to: .array(list)) }
         var managers = FieldManagers(base)
         managers.noteUpdate(
-            from: old, to: value, kind: request.kind, manager: options.manager, subresource: request.subresource ?? "", now: now.rfc3339)
+            from: old, to: value, kind: request.kind, manager: options.manager, subresource: request.subresource ?? "",
+            now: now.rfc3339)
         return managers.value
     }
 

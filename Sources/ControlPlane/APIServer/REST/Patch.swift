@@ -25,7 +25,9 @@ extension APICore {
                 }
             case "application/merge-patch+json":
                 guard document.object != nil else {
-                    throw .badRequest("error decoding patch: json: cannot unmarshal \(document.kindName) into Go value of type map[string]interface {}")
+                    throw .badRequest(
+                        "error decoding patch: json: cannot unmarshal \(document.kindName) into Go value of type map[string]interface {}"
+                    )
                 }
                 value = MergePatch.apply(document, to: old)
             default:
@@ -82,7 +84,7 @@ extension APICore {
             guard request.subresource == nil else { throw kind.notFound(request.name ?? "") }
             do {
                 return try applyNew(request, options, configuration, complaints, manager)
-            } catch where error.reason == "AlreadyExists" {
+            } catch  where error.reason == "AlreadyExists" {
                 continue  // somebody else created it meanwhile
             }
         }
@@ -93,7 +95,8 @@ extension APICore {
     ) throws(APIFailure) -> ServerResponse {
         let kind = request.kind
         if let uid = configuration.at("metadata", "uid")?.string, !uid.isEmpty {
-            throw kind.conflict(request.name ?? "", "uid mismatch: the provided object specified uid \(uid), and no existing object was found")
+            throw kind.conflict(
+                request.name ?? "", "uid mismatch: the provided object specified uid \(uid), and no existing object was found")
         }
         if kind.custom?.isTerminating == true { throw .methodNotAllowed }
         var value = configuration
@@ -111,7 +114,9 @@ extension APICore {
         return try answer(request, object, status: 201, complaints: complaints)
     }
 
-    private func parseConfiguration(_ request: ResourceRequest, _ options: WriteOptions) throws(APIFailure) -> (JSONValue, [String]) {
+    private func parseConfiguration(_ request: ResourceRequest, _ options: WriteOptions) throws(APIFailure) -> (
+        JSONValue, [String]
+    ) {
         let kind = request.kind
         var value: JSONValue
         do {

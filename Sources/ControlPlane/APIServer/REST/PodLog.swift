@@ -31,7 +31,8 @@ extension APICore {
         let initial = names("initContainers")
         if asked.isEmpty {
             if containers.count == 1, initial.isEmpty, let only = containers.first { return only }
-            var words = "a container name must be specified for pod \(name), choose one of: [\(containers.joined(separator: " "))]"
+            var words =
+                "a container name must be specified for pod \(name), choose one of: [\(containers.joined(separator: " "))]"
             if !initial.isEmpty { words += " or one of the init containers: [\(initial.joined(separator: " "))]" }
             throw .badRequest(words)
         }

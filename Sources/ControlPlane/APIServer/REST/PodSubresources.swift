@@ -12,10 +12,12 @@ extension APICore {
         _ = try mutateInside(request.kind, request.key) { (old: JSONValue) throws(APIFailure) in
             let taken = old.at("spec", "nodeName")?.string ?? ""
             guard taken.isEmpty else {
-                throw request.kind.conflict(request.name ?? "", "pod \(request.name ?? "") is already assigned to node \"\(taken)\"")
+                throw request.kind.conflict(
+                    request.name ?? "", "pod \(request.name ?? "") is already assigned to node \"\(taken)\"")
             }
             guard old.at("metadata", "deletionTimestamp") == nil else {
-                throw request.kind.conflict(request.name ?? "", "pod \(request.name ?? "") is being deleted, cannot be assigned to a host")
+                throw request.kind.conflict(
+                    request.name ?? "", "pod \(request.name ?? "") is being deleted, cannot be assigned to a host")
             }
             if options.isDryRun { return nil }
             var value = old
@@ -37,7 +39,9 @@ extension APICore {
         if !options.isDryRun {
             _ = try mutateInside(request.kind, request.key) { (old: JSONValue) throws(APIFailure) in
                 var value = old
-                var conditions = (value.at("status", "conditions")?.array ?? []).filter { $0["type"]?.string != "DisruptionTarget" }
+                var conditions = (value.at("status", "conditions")?.array ?? []).filter {
+                    $0["type"]?.string != "DisruptionTarget"
+                }
                 conditions.append([
                     "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
                     "message": "Eviction API: evicting", "lastTransitionTime": .string(moment),

@@ -9,14 +9,19 @@ enum ProtobufObject {
         case map(String, isBytes: Bool), messages(String, [UInt64: Field]), time(String)
     }
 
-    private static let metadata = Field.message("metadata", [
-        1: .string("name"), 2: .string("generateName"), 3: .string("namespace"), 5: .string("uid"), 6: .string("resourceVersion"),
-        11: .map("labels", isBytes: false), 12: .map("annotations", isBytes: false), 14: .strings("finalizers"),
-        13: .messages("ownerReferences", [
-            5: .string("apiVersion"), 1: .string("kind"), 3: .string("name"), 4: .string("uid"), 6: .bool("controller"),
-            7: .bool("blockOwnerDeletion"),
-        ]),
-    ])
+    private static let metadata = Field.message(
+        "metadata",
+        [
+            1: .string("name"), 2: .string("generateName"), 3: .string("namespace"), 5: .string("uid"),
+            6: .string("resourceVersion"),
+            11: .map("labels", isBytes: false), 12: .map("annotations", isBytes: false), 14: .strings("finalizers"),
+            13: .messages(
+                "ownerReferences",
+                [
+                    5: .string("apiVersion"), 1: .string("kind"), 3: .string("name"), 4: .string("uid"), 6: .bool("controller"),
+                    7: .bool("blockOwnerDeletion"),
+                ]),
+        ])
 
     private static let reference: [UInt64: Field] = [
         1: .string("kind"), 2: .string("namespace"), 3: .string("name"), 4: .string("uid"), 5: .string("apiVersion"),
@@ -30,7 +35,8 @@ enum ProtobufObject {
     private static let kinds: [String: [UInt64: Field]] = [
         "ConfigMap": [1: metadata, 2: .map("data", isBytes: false), 3: .map("binaryData", isBytes: true), 4: .bool("immutable")],
         "Secret": [
-            1: metadata, 2: .map("data", isBytes: true), 3: .string("type"), 4: .map("stringData", isBytes: false), 5: .bool("immutable"),
+            1: metadata, 2: .map("data", isBytes: true), 3: .string("type"), 4: .map("stringData", isBytes: false),
+            5: .bool("immutable"),
         ],
         "Namespace": [1: metadata, 2: .message("spec", [1: .strings("finalizers")])],
         "ServiceAccount": [
@@ -47,22 +53,32 @@ enum ProtobufObject {
         "ClusterRoleBinding": [1: metadata, 2: subjects, 3: roleReference],
         "SelfSubjectAccessReview": [
             1: metadata,
-            2: .message("spec", [
-                1: .message("resourceAttributes", [
-                    1: .string("namespace"), 2: .string("verb"), 3: .string("group"), 4: .string("version"), 5: .string("resource"),
-                    6: .string("subresource"), 7: .string("name"),
+            2: .message(
+                "spec",
+                [
+                    1: .message(
+                        "resourceAttributes",
+                        [
+                            1: .string("namespace"), 2: .string("verb"), 3: .string("group"), 4: .string("version"),
+                            5: .string("resource"),
+                            6: .string("subresource"), 7: .string("name"),
+                        ]),
+                    2: .message("nonResourceAttributes", [1: .string("path"), 2: .string("verb")]),
                 ]),
-                2: .message("nonResourceAttributes", [1: .string("path"), 2: .string("verb")]),
-            ]),
         ],
     ]
 
-    private static let rules = Field.messages("rules", [
-        1: .strings("verbs"), 2: .strings("apiGroups"), 3: .strings("resources"), 4: .strings("resourceNames"), 5: .strings("nonResourceURLs"),
-    ])
-    private static let subjects = Field.messages("subjects", [
-        1: .string("kind"), 2: .string("apiGroup"), 3: .string("name"), 4: .string("namespace"),
-    ])
+    private static let rules = Field.messages(
+        "rules",
+        [
+            1: .strings("verbs"), 2: .strings("apiGroups"), 3: .strings("resources"), 4: .strings("resourceNames"),
+            5: .strings("nonResourceURLs"),
+        ])
+    private static let subjects = Field.messages(
+        "subjects",
+        [
+            1: .string("kind"), 2: .string("apiGroup"), 3: .string("name"), 4: .string("namespace"),
+        ])
     private static let roleReference = Field.message("roleRef", [1: .string("apiGroup"), 2: .string("kind"), 3: .string("name")])
 
     /// Nil when the bytes are no protobuf object, or of a kind that is not among these.
@@ -99,7 +115,9 @@ enum ProtobufObject {
             case (.messages(let name, let inner), .bytes(let content)):
                 members[name] = .array((members[name]?.array ?? []) + [message(content, inner) ?? [:]])
             case (.map(let name, let isBytes), .bytes(let content)):
-                guard let entry = message(content, [1: .string("key"), 2: isBytes ? .bytes("value") : .string("value")]) else { return nil }
+                guard let entry = message(content, [1: .string("key"), 2: isBytes ? .bytes("value") : .string("value")]) else {
+                    return nil
+                }
                 var map = members[name]?.object ?? [:]
                 map[entry["key"]?.string ?? ""] = entry["value"] ?? ""
                 members[name] = .object(map)
@@ -175,7 +193,8 @@ enum ProtobufStatus {
         func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] { [number << 3 | 2] + varint(UInt64(content.count)) + content }
         func text(_ number: UInt8, _ content: String) -> [UInt8] { field(number, Array(content.utf8)) }
         let listMeta = text(1, "") + text(2, "") + text(3, "")
-        let status = field(1, listMeta) + text(2, "Failure") + text(3, failure.message) + text(4, failure.reason)
+        let status =
+            field(1, listMeta) + text(2, "Failure") + text(3, failure.message) + text(4, failure.reason)
             + [6 << 3] + varint(UInt64(failure.code))
         let type = text(1, "v1") + text(2, "Status")
         return Array("k8s\0".utf8) + field(1, type) + field(2, status) + text(3, "") + text(4, "")

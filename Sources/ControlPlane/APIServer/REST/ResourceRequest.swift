@@ -27,7 +27,8 @@ struct WriteOptions: Sendable {
         let query = request.query
         for value in query.all("dryRun") {
             guard value == "All" else {
-                throw .invalid("meta.k8s.io", options, "", [.notSupported("dryRun", .array([.string(value)]), supported: ["All"])])
+                throw .invalid(
+                    "meta.k8s.io", options, "", [.notSupported("dryRun", .array([.string(value)]), supported: ["All"])])
             }
             isDryRun = true
         }
@@ -36,9 +37,11 @@ struct WriteOptions: Sendable {
         case "Ignore": validation = .ignore
         case "Strict": validation = .strict
         case let other?:
-            throw .invalid("meta.k8s.io", options, "", [
-                .notSupported("fieldValidation", .string(other), supported: ["Ignore", "Strict", "Warn"]),
-            ])
+            throw .invalid(
+                "meta.k8s.io", options, "",
+                [
+                    .notSupported("fieldValidation", .string(other), supported: ["Ignore", "Strict", "Warn"])
+                ])
         }
         isForced = query.flag("force")
         manager = query["fieldManager"] ?? ""

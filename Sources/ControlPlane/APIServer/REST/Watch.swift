@@ -15,7 +15,8 @@ extension APICore {
             throw .internalError("\(error)")
         }
         var options = WatchSession.Options()
-        options.sendsInitialEvents = query.flag("sendInitialEvents") || (query["sendInitialEvents"] == nil && (version == .unset || version == .any))
+        options.sendsInitialEvents =
+            query.flag("sendInitialEvents") || (query["sendInitialEvents"] == nil && (version == .unset || version == .any))
         options.marksInitialEnd = query.flag("sendInitialEvents") && query.flag("allowWatchBookmarks")
         options.sendsBookmarks = query.flag("allowWatchBookmarks")
         if let seconds = query["timeoutSeconds"].flatMap({ Double($0) }), seconds > 0 {
@@ -103,7 +104,8 @@ final class WatchSession: Sendable {
                 isLastBookmarkSent = true
             }
             if now >= deadline { return }
-            let next = options.sendsBookmarks
+            let next =
+                options.sendsBookmarks
                 ? min(deadline, nextBookmark, isLastBookmarkSent || options.seconds <= 10 ? deadline : deadline - 2) : deadline
             if writer.wait(for: wakeup, until: max(next, now + 0.001)) == .closed { return }
         }
@@ -116,7 +118,9 @@ final class WatchSession: Sendable {
             if let revision = options.revision { return revision }
             return core.store.revision
         }
-        if let wanted = options.revision, wanted > core.store.revision, !wait(for: wanted, writer, deadline: deadline) { return nil }
+        if let wanted = options.revision, wanted > core.store.revision, !wait(for: wanted, writer, deadline: deadline) {
+            return nil
+        }
         let listing = try core.store.list(request.kind.id)
         try core.store.settle(listing.revision)
         var batch: [UInt8] = []

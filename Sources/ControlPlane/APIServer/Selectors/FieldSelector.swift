@@ -19,8 +19,10 @@ struct FieldSelector: Sendable {
                 throw .badRequest("invalid selector: '\(text)'; can't understand '\(part)'")
             }
             let known = SelectableFields.paths[kind.id] ?? []
-            guard term.path == "metadata.name" || (term.path == "metadata.namespace" && kind.isNamespaced) || known.contains(term.path)
-                || kind.custom?.selectable.contains(term.path) == true
+            guard
+                term.path == "metadata.name" || (term.path == "metadata.namespace" && kind.isNamespaced)
+                    || known.contains(term.path)
+                    || kind.custom?.selectable.contains(term.path) == true
             else { throw .badRequest("field label not supported: \(term.path)") }
             terms.append(term)
         }

@@ -43,7 +43,8 @@ struct LabelSelector: Sendable {
             case .exists: return value != nil
             case .missing: return value == nil
             case .greater, .less:
-                guard let number = value.flatMap({ Int64($0) }), let bound = requirement.values.first.flatMap({ Int64($0) }) else { return false }
+                guard let number = value.flatMap({ Int64($0) }), let bound = requirement.values.first.flatMap({ Int64($0) })
+                else { return false }
                 return requirement.comparison == .greater ? number > bound : number < bound
             }
         }

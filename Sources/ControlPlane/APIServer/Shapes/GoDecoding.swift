@@ -16,7 +16,9 @@ struct GoDecoding {
         try decode(value, shape.resolved, path: "", owner: "", field: "")
     }
 
-    private mutating func decode(_ value: JSONValue, _ shape: Shape, path: String, owner: String, field: String) throws(Mismatch) -> JSONValue {
+    private mutating func decode(_ value: JSONValue, _ shape: Shape, path: String, owner: String, field: String) throws(Mismatch)
+        -> JSONValue
+    {
         switch (shape.resolved, value) {
         case (.any, _), (.intOrString, .int), (.intOrString, .string): return value
         case (.string, .string), (.bool, .bool), (.number, .double), (.number, .int): return value
@@ -44,15 +46,19 @@ struct GoDecoding {
             var out: [String: JSONValue] = [:]
             for (key, member) in members {
                 // A null in a map is the zero of its type.
-                out[key] = member.isNull ? zero(element) : try decode(member, element, path: "\(path).\(key)", owner: owner, field: field)
+                out[key] =
+                    member.isNull
+                    ? zero(element) : try decode(member, element, path: "\(path).\(key)", owner: owner, field: field)
             }
             return .object(out)
         case (.list(let list), .array(let items)):
             var out: [JSONValue] = []
             out.reserveCapacity(items.count)
             for (index, item) in items.enumerated() {
-                out.append(item.isNull ? zero(list.element)
-                    : try decode(item, list.element, path: "\(path)[\(index)]", owner: owner, field: field))
+                out.append(
+                    item.isNull
+                        ? zero(list.element)
+                        : try decode(item, list.element, path: "\(path)[\(index)]", owner: owner, field: field))
             }
             return .array(out)
         case (.object(let object), .object(let members)):
@@ -60,7 +66,8 @@ struct GoDecoding {
         default:
             break
         }
-        throw Mismatch(message: "json: cannot unmarshal \(goKind(value)) into Go struct field \(owner).\(field) of type \(goType(shape))")
+        throw Mismatch(
+            message: "json: cannot unmarshal \(goKind(value)) into Go struct field \(owner).\(field) of type \(goType(shape))")
     }
 
     private mutating func decode(

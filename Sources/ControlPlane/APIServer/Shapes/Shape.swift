@@ -71,7 +71,8 @@ final class ObjectShape: Sendable {
     let isAtomic: Bool
 
     init(
-        name: String, package: String = "", fields: [String: FieldShape], additional: Shape? = nil, preservesUnknown: Bool = false,
+        name: String, package: String = "", fields: [String: FieldShape], additional: Shape? = nil,
+        preservesUnknown: Bool = false,
         isAtomic: Bool = false
     ) {
         self.name = name

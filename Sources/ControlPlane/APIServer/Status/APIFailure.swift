@@ -51,19 +51,22 @@ extension APIFailure {
     private static func qualified(_ name: String, _ group: String) -> String { group.isEmpty ? name : "\(name).\(group)" }
 
     static func notFound(_ group: String, _ resource: String, _ name: String) -> APIFailure {
-        APIFailure(404, "NotFound", "\(qualified(resource, group)) \"\(name)\" not found",
+        APIFailure(
+            404, "NotFound", "\(qualified(resource, group)) \"\(name)\" not found",
             details: details(group: group, kind: resource, name: name))
     }
 
     static let noSuchResource = APIFailure(404, "NotFound", "the server could not find the requested resource", details: [:])
 
     static func alreadyExists(_ group: String, _ resource: String, _ name: String) -> APIFailure {
-        APIFailure(409, "AlreadyExists", "\(qualified(resource, group)) \"\(name)\" already exists",
+        APIFailure(
+            409, "AlreadyExists", "\(qualified(resource, group)) \"\(name)\" already exists",
             details: details(group: group, kind: resource, name: name))
     }
 
     static func conflict(_ group: String, _ resource: String, _ name: String, _ why: String) -> APIFailure {
-        APIFailure(409, "Conflict", "Operation cannot be fulfilled on \(qualified(resource, group)) \"\(name)\": \(why)",
+        APIFailure(
+            409, "Conflict", "Operation cannot be fulfilled on \(qualified(resource, group)) \"\(name)\": \(why)",
             details: details(group: group, kind: resource, name: name))
     }
 
@@ -71,20 +74,25 @@ extension APIFailure {
 
     static func badRequest(_ message: String) -> APIFailure { APIFailure(400, "BadRequest", message) }
 
-    static func forbidden(_ group: String, _ resource: String, _ name: String, _ why: String, causes: [JSONValue] = []) -> APIFailure {
-        APIFailure(403, "Forbidden", "\(qualified(resource, group)) \"\(name)\" is forbidden: \(why)",
+    static func forbidden(_ group: String, _ resource: String, _ name: String, _ why: String, causes: [JSONValue] = [])
+        -> APIFailure
+    {
+        APIFailure(
+            403, "Forbidden", "\(qualified(resource, group)) \"\(name)\" is forbidden: \(why)",
             details: details(group: group, kind: resource, name: name, causes: causes))
     }
 
     static func invalid(_ group: String, _ kind: String, _ name: String, _ faults: [FieldError]) -> APIFailure {
         let words = faults.map(\.description)
         let list = words.count == 1 ? words[0] : "[\(words.joined(separator: ", "))]"
-        return APIFailure(422, "Invalid", "\(qualified(kind, group)) \"\(name)\" is invalid: \(list)",
+        return APIFailure(
+            422, "Invalid", "\(qualified(kind, group)) \"\(name)\" is invalid: \(list)",
             details: details(group: group, kind: kind, name: name, causes: faults.map(\.cause)))
     }
 
     /// A patch that cannot be applied to the object as it is.
-    static let unappliablePatch = APIFailure(422, "Invalid", "the server rejected our request due to an error in our request", details: [:])
+    static let unappliablePatch = APIFailure(
+        422, "Invalid", "the server rejected our request due to an error in our request", details: [:])
 
     static let unauthorized = APIFailure(401, "Unauthorized", "Unauthorized")
 
@@ -92,8 +100,10 @@ extension APIFailure {
         405, "MethodNotAllowed", "the server does not allow this method on the requested resource", details: [:])
 
     static func unsupportedMediaType(_ accepted: [String]) -> APIFailure {
-        APIFailure(415, "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: \(accepted.joined(separator: ", "))")
+        APIFailure(
+            415, "UnsupportedMediaType",
+            "the body of the request was in an unknown format - accepted media types include: \(accepted.joined(separator: ", "))"
+        )
     }
 
     static func notAcceptable(_ accepted: [String]) -> APIFailure {
@@ -103,12 +113,14 @@ extension APIFailure {
     static func expired(_ message: String) -> APIFailure { APIFailure(410, "Expired", message) }
 
     static func internalError(_ message: String) -> APIFailure {
-        APIFailure(500, "InternalError", "Internal error occurred: \(message)", details: ["causes": [["message": .string(message)]]])
+        APIFailure(
+            500, "InternalError", "Internal error occurred: \(message)", details: ["causes": [["message": .string(message)]]])
     }
 
     /// A version that this server has not reached.
     static func tooLargeVersion(_ wanted: UInt64, current: UInt64) -> APIFailure {
-        var failure = APIFailure(504, "Timeout", "Timeout: Too large resource version: \(wanted), current: \(current)",
+        var failure = APIFailure(
+            504, "Timeout", "Timeout: Too large resource version: \(wanted), current: \(current)",
             details: ["causes": [["reason": "ResourceVersionTooLarge", "message": "Too large resource version"]]])
         failure.retryAfterSeconds = 1
         return failure

@@ -46,7 +46,9 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
     /// Takes the directory, and reads what is in it.
     static func open(
         directory: String, foldAt: Int = smallestFold
-    ) throws(APIServerError) -> (journal: Journal, revision: UInt64, objects: [ObjectReference: (revision: UInt64, body: [UInt8])]) {
+    ) throws(APIServerError) -> (
+        journal: Journal, revision: UInt64, objects: [ObjectReference: (revision: UInt64, body: [UInt8])]
+    ) {
         do {
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -59,7 +61,8 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         let name = contents.journal?.name ?? "journal-\(contents.revision)"
         let file = try files.openJournal(name, length: contents.journal?.length ?? 0)
         let length = max(contents.journal?.length ?? 0, JournalFiles.headLength)
-        let journal = Journal(files: files, lockFile: lockFile, file: file, written: length, revision: contents.revision,
+        let journal = Journal(
+            files: files, lockFile: lockFile, file: file, written: length, revision: contents.revision,
             foldAt: foldAt)
         return (journal, contents.revision, contents.objects)
     }
@@ -188,7 +191,10 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         let isNews = problem != trouble
         problem = trouble
         condition.unlock()
-        if isNews { Log("apiserver").error("cannot write the journal", ["directory": .string(files.directory), "error": .string(trouble)]) }
+        if isNews {
+            Log("apiserver").error(
+                "cannot write the journal", ["directory": .string(files.directory), "error": .string(trouble)])
+        }
     }
 
     /// Begins a new journal and writes a snapshot of what the old ones hold, beside the work.

@@ -31,7 +31,9 @@ struct JournalFiles {
             let good = try replay(bytes, name: name, base: base, mayEndTorn: isLast, into: &contents)
             if isLast { contents.journal = (name, good) }
             if isLast && good < bytes.count {
-                Log("apiserver").warning("dropped the unfinished end of the journal", ["file": .string(path(name)), "bytes": JSONValue(bytes.count - good)])
+                Log("apiserver").warning(
+                    "dropped the unfinished end of the journal",
+                    ["file": .string(path(name)), "bytes": JSONValue(bytes.count - good)])
             }
         }
         return contents

@@ -22,7 +22,9 @@ enum JournalRecord: Sendable {
 
     var encoded: [UInt8] {
         var payload: [UInt8] = []
-        func number<N: FixedWidthInteger>(_ value: N) { withUnsafeBytes(of: value.littleEndian) { payload.append(contentsOf: $0) } }
+        func number<N: FixedWidthInteger>(_ value: N) {
+            withUnsafeBytes(of: value.littleEndian) { payload.append(contentsOf: $0) }
+        }
         func text(_ value: String) {
             number(UInt16(clamping: value.utf8.count))
             payload.append(contentsOf: value.utf8.prefix(Int(UInt16.max)))
@@ -78,7 +80,11 @@ enum JournalRecord: Sendable {
         switch kind {
         case 1:
             guard let resource = text(), let key = text() else { return nil }
-            return (.put(resource: ResourceID(qualified: resource), key: StoreKey(text: key), revision: revision, body: Array(bytes[cursor..<end])), end)
+            return (
+                .put(
+                    resource: ResourceID(qualified: resource), key: StoreKey(text: key), revision: revision,
+                    body: Array(bytes[cursor..<end])), end
+            )
         case 2:
             guard let resource = text(), let key = text() else { return nil }
             return (.delete(resource: ResourceID(qualified: resource), key: StoreKey(text: key), revision: revision), end)

@@ -80,11 +80,14 @@ final class ObjectStore: Sendable {
         first.openedAt = opened.revision
         for (reference, entry) in opened.objects {
             guard let value = try? JSONValue(parsing: entry.body) else {
-                throw .dataDirectory(path: directory, reason: "the stored \(reference.resource) \(reference.key.text) is not JSON")
+                throw .dataDirectory(
+                    path: directory, reason: "the stored \(reference.resource) \(reference.key.text) is not JSON")
             }
             let object = StoredObject(resource: reference.resource, key: reference.key, revision: entry.revision, value: value)
-            first.collections[reference.resource, default: Collection(history: EventHistory(start: opened.revision, limit: historyLimit))]
-                .objects[reference.key] = object
+            first.collections[
+                reference.resource, default: Collection(history: EventHistory(start: opened.revision, limit: historyLimit))
+            ]
+            .objects[reference.key] = object
             Self.index(object, reference, in: &first)
         }
         for resource in first.collections.keys {
@@ -117,7 +120,8 @@ final class ObjectStore: Sendable {
 
     func object(uid: String) -> (reference: ObjectReference, object: StoredObject)? {
         state.withLock { state in
-            guard let reference = state.byUID[uid], let object = state.collections[reference.resource]?.objects[reference.key] else {
+            guard let reference = state.byUID[uid], let object = state.collections[reference.resource]?.objects[reference.key]
+            else {
                 return nil
             }
             return (reference, object)
@@ -176,10 +180,14 @@ final class ObjectStore: Sendable {
     /// Creates an object.
     /// - Parameter needsNamespace: refuse unless the object's namespace is there and not going away, decided in the same step.
     @discardableResult
-    func create(_ resource: ResourceID, _ key: StoreKey, _ value: JSONValue, needsNamespace: Bool) throws(StoreRefusal) -> StoredObject {
+    func create(_ resource: ResourceID, _ key: StoreKey, _ value: JSONValue, needsNamespace: Bool) throws(StoreRefusal)
+        -> StoredObject
+    {
         let object = try state.withLock { state throws(StoreRefusal) in
             if needsNamespace {
-                guard let namespace = state.collections[.namespaces]?.objects[StoreKey(text: key.namespace)] else { throw .namespaceMissing }
+                guard let namespace = state.collections[.namespaces]?.objects[StoreKey(text: key.namespace)] else {
+                    throw .namespaceMissing
+                }
                 guard !namespace.isDeleting else { throw .namespaceTerminating }
             }
             guard state.collections[resource]?.objects[key] == nil else { throw .exists }

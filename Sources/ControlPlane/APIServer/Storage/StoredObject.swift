@@ -88,11 +88,16 @@ final class StoredObject: Sendable {
 /// The fields besides the name that a field selector may ask for, by resource.
 enum SelectableFields {
     static let paths: [ResourceID: [String]] = [
-        .pods: ["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-            "status.phase", "status.podIP", "status.nominatedNodeName"],
-        .events: ["involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent",
-            "source", "type"],
+        .pods: [
+            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+            "status.phase", "status.podIP", "status.nominatedNodeName",
+        ],
+        .events: [
+            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
+            "reportingComponent",
+            "source", "type",
+        ],
         ResourceID("secrets"): ["type"],
         .namespaces: ["status.phase"],
         ResourceID("nodes"): ["spec.unschedulable"],

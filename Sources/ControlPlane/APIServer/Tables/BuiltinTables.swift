@@ -16,14 +16,16 @@ enum BuiltinTables {
             let count = (object["data"]?.object?.count ?? 0) + (object["binaryData"]?.object?.count ?? 0)
             return [name(object), JSONValue(count), TablePrinter.age(object, now)]
         },
-        ResourceID("secrets"): TablePrinter(columns: [.name, TableColumn(name: "Type"), TableColumn(name: "Data"), .age]) { object, now in
+        ResourceID("secrets"): TablePrinter(columns: [.name, TableColumn(name: "Type"), TableColumn(name: "Data"), .age]) {
+            object, now in
             [name(object), object["type"] ?? "", JSONValue(object["data"]?.object?.count ?? 0), TablePrinter.age(object, now)]
         },
         ResourceID("serviceaccounts"): TablePrinter(columns: [.name, TableColumn(name: "Secrets"), .age]) { object, now in
             [name(object), JSONValue(object["secrets"]?.array?.count ?? 0), TablePrinter.age(object, now)]
         },
         ResourceID("nodes"): nodes,
-        ResourceID("leases", group: "coordination.k8s.io"): TablePrinter(columns: [.name, TableColumn(name: "Holder"), .age]) { object, now in
+        ResourceID("leases", group: "coordination.k8s.io"): TablePrinter(columns: [.name, TableColumn(name: "Holder"), .age]) {
+            object, now in
             [name(object), object.at("spec", "holderIdentity") ?? "", TablePrinter.age(object, now)]
         },
         ResourceID("deployments", group: "apps"): TablePrinter(columns: [
@@ -54,7 +56,9 @@ enum BuiltinTables {
         var status = ready == "True" ? "Ready" : ready == nil ? "Unknown" : "NotReady"
         if object.at("spec", "unschedulable")?.bool == true { status += ",SchedulingDisabled" }
         let prefix = "node-role.kubernetes.io/"
-        let roles = (object.at("metadata", "labels")?.object ?? [:]).keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+        let roles = (object.at("metadata", "labels")?.object ?? [:]).keys.filter { $0.hasPrefix(prefix) }.map {
+            $0.dropFirst(prefix.count)
+        }
         let address = (object.at("status", "addresses")?.array ?? []).first { $0["type"]?.string == "InternalIP" }?["address"]
         let info = object.at("status", "nodeInfo") ?? [:]
         return [
@@ -73,7 +77,8 @@ enum BuiltinTables {
         let created = object.at("metadata", "creationTimestamp")
         let eventTime = object["eventTime"]?.string == nil ? nil : object["eventTime"]
         let first = object["firstTimestamp"]?.string == nil ? eventTime ?? created : object["firstTimestamp"]
-        let last = object.at("series", "lastObservedTime") ?? (object["lastTimestamp"]?.string == nil ? first : object["lastTimestamp"])
+        let last =
+            object.at("series", "lastObservedTime") ?? (object["lastTimestamp"]?.string == nil ? first : object["lastTimestamp"])
         let involved = object["involvedObject"] ?? [:]
         let kind = involved["kind"]?.string?.lowercased() ?? ""
         let component = object.at("source", "component")?.string ?? object["reportingComponent"]?.string ?? ""
@@ -81,7 +86,8 @@ enum BuiltinTables {
         return [
             .string(TablePrinter.since(last, now)), object["type"] ?? "", object["reason"] ?? "",
             .string("\(kind)/\(involved["name"]?.string ?? "")"), involved["fieldPath"] ?? "",
-            .string(host.map { "\(component), \($0)" } ?? component), .string((object["message"]?.string ?? "").trimming { $0.isWhitespace }.description),
+            .string(host.map { "\(component), \($0)" } ?? component),
+            .string((object["message"]?.string ?? "").trimming { $0.isWhitespace }.description),
             .string(TablePrinter.since(first, now)), object.at("series", "count") ?? object["count"] ?? 1, name(object),
         ]
     }

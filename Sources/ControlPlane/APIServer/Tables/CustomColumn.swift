@@ -23,7 +23,10 @@ struct CustomColumn: Sendable {
 
     /// What a definition without columns shows.
     static var age: CustomColumn {
-        CustomColumn(["name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp", "description": .string(TableColumn.createdDescription)])
+        CustomColumn([
+            "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp",
+            "description": .string(TableColumn.createdDescription),
+        ])
             ?? CustomColumn(fallback: ())
     }
 

@@ -13,13 +13,16 @@ enum PodTable {
         let total = (pod.at("spec", "containers")?.array?.count ?? 0) + sidecars.count
         let sidecarNames = Set(sidecars.compactMap { $0["name"]?.string })
         let initial = (status["initContainerStatuses"]?.array ?? [])
-        let ready = containers.filter { $0["ready"]?.bool == true && $0.at("state", "running") != nil }.count
+        let ready =
+            containers.filter { $0["ready"]?.bool == true && $0.at("state", "running") != nil }.count
             + initial.filter { sidecarNames.contains($0["name"]?.string ?? "") && $0["ready"]?.bool == true }.count
         let restarts = containers.reduce(0) { $0 + ($1["restartCount"]?.int ?? 0) }
         let node = pod.at("spec", "nodeName")?.string ?? ""
         return [
-            pod.at("metadata", "name") ?? "", "\(ready)/\(total)", .string(reason(pod)), "\(restarts)", TablePrinter.age(pod, now),
-            status["podIP"] ?? "<none>", .string(node.isEmpty ? "<none>" : node), status["nominatedNodeName"] ?? "<none>", "<none>",
+            pod.at("metadata", "name") ?? "", "\(ready)/\(total)", .string(reason(pod)), "\(restarts)",
+            TablePrinter.age(pod, now),
+            status["podIP"] ?? "<none>", .string(node.isEmpty ? "<none>" : node), status["nominatedNodeName"] ?? "<none>",
+            "<none>",
         ]
     }
 

@@ -16,7 +16,8 @@ struct TableColumn: Sendable {
 
     static let name = TableColumn(
         name: "Name", format: "name",
-        description: "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
+        description:
+            "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
             + "client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence "
             + "and configuration definition. Cannot be updated. More info: "
             + "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names")
@@ -40,9 +41,11 @@ struct TablePrinter: Sendable {
         if let custom = kind.custom {
             let columns = custom.columns
             return TablePrinter(
-                columns: [.name] + columns.map {
-                    TableColumn(name: $0.name, type: $0.type, format: $0.format, description: $0.description, priority: $0.priority)
-                },
+                columns: [.name]
+                    + columns.map {
+                        TableColumn(
+                            name: $0.name, type: $0.type, format: $0.format, description: $0.description, priority: $0.priority)
+                    },
                 cells: { object, now in [object.at("metadata", "name") ?? ""] + columns.map { $0.cell(object, now: now) } })
         }
         return BuiltinTables.printers[kind.id] ?? BuiltinTables.plain
