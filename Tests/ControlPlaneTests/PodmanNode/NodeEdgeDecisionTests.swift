@@ -172,6 +172,13 @@ import Testing
         #expect(some[index + 1] == "none")
     }
 
+    @Test func someWantNoNetworkAtAll() throws {
+        func wants(_ annotation: String, _ container: String) throws -> Bool {
+            try nodePod(metadata: ["annotations": [NodePod.noNetworkAnnotation: .string(annotation)]]).wantsNetwork(container)
+        }
+        #expect(try !wants("repo-cache, collector", "collector") && wants("repo-cache, collector", "trial") && !wants("*", "trial"))
+    }
+
     @Test func runtimeErrorsReadAsOnARealNode() {
         let podman = "runc: runc create failed: unable to start container process: exec: \"/no/such/bash\": stat /no/such/bash: no such file or directory: OCI runtime attempted to invoke a command that was not found"
         #expect(

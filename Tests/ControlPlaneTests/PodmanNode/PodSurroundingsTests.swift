@@ -2,6 +2,7 @@ import AssayTesting
 import Base
 import Glibc
 import KubeCore
+import Subprocess
 import Testing
 
 @testable import ControlPlane
@@ -35,8 +36,10 @@ import Testing
             id; head -1 /etc/passwd; /usr/local/bin/assay one; echo changed > /usr/bin/changed && rm /usr/bin/ls && echo wrote
             touch /tmp/a /etc/b /root/c && stat -c '%a' /tmp
             (echo x >> /usr/local/bin/assay) 2>/dev/null && echo "WROTE the executable"
-            cat /proc/net/dev | grep -c eth
-            (exec 3<>/dev/tcp/127.0.0.1/\(port(harness))) 2>/dev/null && echo "REACHES the API server"
+            gateway=$(awk '$2 == "00000000" { print $3 }' /proc/net/route | head -1)
+            for address in 127.0.0.1 ${gateway:+$((16#${gateway:6:2})).$((16#${gateway:4:2})).$((16#${gateway:2:2})).$((16#${gateway:0:2}))}; do
+              (exec 3<>/dev/tcp/$address/\(port(harness))) 2>/dev/null && echo "REACHES the API server at $address"
+            done
             exit 0
             """
         let text = try await output("isolation", script)
@@ -50,6 +53,28 @@ import Testing
     }
 
     private func port(_ harness: NodeHarness) -> String { harness.client.config.server.split(separator: ":").last.map(String.init) ?? "" }
+
+    @Test("an image of podman's own storage, with its command, and a working directory that it lacks")
+    func importedImage() async throws {
+        let harness = try harness
+        // A root with a shell and what it needs, from this machine.
+        let script = "cd / && tar -chf - usr/bin/bash usr/bin/cat $(ldd /usr/bin/bash /usr/bin/cat | grep -o '/[^ ]*' | grep '^/lib\\|^/usr' | grep -v ':$' | sort -u)"
+        let tar = harness.directory + "/image.tar"
+        let made = try await Command("/bin/bash", ["-c", "(\(script)) > \(tar) 2>/dev/null"]).run()
+        try #require(made.exit == .code(0))
+        _ = try await harness.podman(["import", "--change", "ENTRYPOINT [\"/usr/bin/bash\", \"-c\"]", "--change", "CMD [\"echo from the image\"]", tar, "localhost/shell:1"])
+        try await harness.create("image-default", podSpec([["name": "trial", "image": "localhost/shell:1"]]))
+        let first = try await harness.waitEnded("image-default")
+        #expect(try await harness.log("image-default", "trial") == Array("from the image\n".utf8))
+        #expect(first.container("trial")?["imageID"]?.string?.hasPrefix("sha256:") == true)
+        try await harness.create("image-args", podSpec([["name": "trial", "image": "localhost/shell:1", "args": ["echo $0 $PWD; cat /etc/hosts", "zero"], "workingDir": "/not/there"]]))
+        let second = try await harness.waitEnded("image-args")
+        #expect(String(decoding: try await harness.log("image-args", "trial"), as: UTF8.self).hasPrefix("zero /not/there\n127.0.0.1\tlocalhost\n"), "\(second["status"]?.text ?? "")")
+        // An image without bash: the trial cannot start, and says which program is missing.
+        try await harness.create("image-no-program", podSpec([["name": "trial", "image": "localhost/shell:1", "command": ["/bin/no-bash"]]]))
+        let third = try await harness.waitEnded("image-no-program")
+        #expect(third.ended("trial")?["message"]?.string?.contains("/bin/no-bash") == true)
+    }
 
     @Test func aWorkingDirectoryIsMade() async throws {
         #expect(try await output("workdir", "pwd; touch x && ls", container: ["workingDir": "/work/deep"]) == "/work/deep\nx\n")

@@ -42,7 +42,7 @@ enum RunArguments {
         for (key, value) in request.labels.sorted(by: { $0.key < $1.key }) { words += ["--label", "\(key)=\(value)"] }
         words += ["--pull", "never", "--restart", "no", "--no-healthcheck", "--http-proxy=false", "--no-hosts"]
         words += ["--hostname", String(pod.key.name.prefix(63)), "--security-opt", "label=disable"]
-        words += ["--network", abilities.network, "--log-driver", "k8s-file", "--log-opt", "path=\(request.log)"]
+        words += ["--network", pod.wantsNetwork(container.name) ? abilities.network : "none", "--log-driver", "k8s-file", "--log-opt", "path=\(request.log)"]
         words += ["--log-opt", "max-size=\(LogStore.maximumBytes)"]
         words += abilities.containerFlags
         words += limits(of: container, abilities)

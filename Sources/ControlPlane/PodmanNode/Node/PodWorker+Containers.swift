@@ -51,10 +51,16 @@ extension PodWorker {
             record.starting = true
             journal.containers[name] = record
             save()
+            let asked = services.time.monotonic()
             var started = try await services.podman.run(request)
+            log.debug(
+                "podman run", ["container": .string(name), "milliseconds": .int(Int64((services.time.monotonic() - asked) * 1000)), "answer": .string("\(started)")])
             if case .createError(let message) = started, message.contains("already in use") {
                 // An earlier life of this node had asked for it: never a second time.
                 started = try await adopt(request.name) ?? started
+            }
+            if case .startError(let message) = started, message.hasPrefix("workdir "), message.contains("does not exist") {
+                started = try await runInNewDirectory(request) ?? started
             }
             record.starting = false
             let now = services.time.now()
@@ -118,6 +124,20 @@ extension PodWorker {
             image: image, pod: pod, container: container, environment: environment, binds: binds, terminationLog: message,
             hosts: hostsFile, log: services.logs.path(uid: uid, container: name, instance: record.restarts),
             identifierFile: identifier)
+    }
+
+    /// Other runtimes make a working directory that the image lacks; podman refuses it. Here an empty one is mounted there.
+    private func runInNewDirectory(_ request: RunArguments.Request) async throws -> PodmanCLI.Started? {
+        guard let directory = request.container.workingDirectory.map({ text in EnvExpansion.expand(text) { request.environment.variables[$0] } }),
+            directory.hasPrefix("/"), !directory.contains(":")
+        else { return nil }
+        try await services.podman.remove([request.name])
+        HostFiles.remove(request.identifierFile)
+        let source = "\(services.directories.pod(uid))/workdir/\(request.container.name)"
+        try HostFiles.makeDirectory(source)
+        var again = request
+        again.binds.append(MountPlan.Bind(source: source, target: directory, readOnly: false))
+        return try await services.podman.run(again)
     }
 
     /// A container that is already there under the name.
@@ -222,6 +242,7 @@ extension PodWorker {
         guard let (name, record) = journal.containers.first(where: { $0.value.containerID == exit.containerID }),
             case .running(let since) = record.state
         else { return }
+        log.debug("a container ended", ["container": .string(name), "code": exit.code.map { .int(Int64($0)) } ?? .null])
         unfollow(exit.containerID)
         services.exits.forget(exit.containerID)
         await note(name, record, since: since, exit)

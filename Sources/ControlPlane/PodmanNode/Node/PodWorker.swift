@@ -312,6 +312,7 @@ actor PodWorker {
             switch try await services.api.writeStatus(status, of: pod) {
             case .written(let object):
                 lastWritten = status
+                log.debug("status written", ["phase": status["phase"] ?? .null])
                 // What stands there now, so that transitions keep their times.
                 if let latest = try? NodePod(object), latest.uid == uid {
                     pod = latest
@@ -398,20 +399,6 @@ actor PodWorker {
     }
 
     func unfollow(_ id: String) { watches.removeValue(forKey: id)?.cancel() }
-
-    // MARK: Names
-
-    func containerName(_ name: String, _ instance: Int) -> String { "assay-\(uid)-\(name)-\(instance)" }
-
-    var hostsFile: String { services.directories.pod(uid) + "/hosts" }
-
-    func terminationLog(_ name: String, _ instance: Int) -> String {
-        "\(services.directories.pod(uid))/termination/\(name).\(instance)"
-    }
-
-    private static func hosts(_ name: String) -> String {
-        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t\(name.prefix(63))\n"
-    }
 }
 
 extension JSONValue {
