@@ -105,15 +105,26 @@ import Testing
         #expect(bench.text("assay/staged/tests/data/x.txt") == "x\n")
     }
 
-    @Test("a cache that may be written is filled by the first trial")
+    @Test("a cache that may be written is filled by the first trial and serves the next without the network")
     func fillsTheCache() async throws {
+        // The plain-file protocol: a bare repository's files, as any web server has them.
+        try await bench.git(bench.path, "clone", "-q", "--bare", source, "r.git")
+        try await bench.git("\(bench.path)/r.git", "update-server-info")
+        let folder = bench.path
+        let server = try LoopbackServer { head in
+            let path = head.split(separator: " ").dropFirst().first.map { String($0.prefix { $0 != "?" }) } ?? ""
+            guard !path.contains(".."), let bytes = PlainFile.read(folder + path) else { return .reply(status: "404 Not Found") }
+            return .reply(status: "200 OK", body: bytes)
+        }
         let cache = "\(bench.path)/node-cache"
         try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
-        // Another machine's repository, as far as the plan knows.
-        let url = try GitURL(parsing: "file://\(source)", allowing: .local)
-        let mirrors = MirrorStore(directory: cache)
-        _ = try await mirrors.ensure(commit, from: .init(url))
-        #expect(try await run(plan(cache: cache)).message.at("delivered", "from")?.string == "cache")
+        let plan = plan(repo: server.url, local: false, cache: cache)
+        #expect(try await run(plan).code == 0)
+        let asked = server.requests.count
+        #expect(asked > 0)
+        #expect(try await run(plan).code == 0)
+        #expect(server.requests.count == asked)
+        #expect(bench.text("assay/staged/tests/data/x.txt") == "x\n")
     }
 
     @Test func withoutACacheItFetches() async throws {
