@@ -104,6 +104,38 @@ struct PatchTests {
         #expect(removed == ["finalizers": ["b"]])
     }
 
+    @Test("an object cannot be made to nest so deeply that it could not be read again")
+    func nesting() async throws {
+        try await withDirectory { directory in
+            try await withServer(directory: directory + "/d") { server in
+                var definition = thingDefinition
+                var version = definition.at("spec", "versions")?[0] ?? [:]
+                version.set(["schema", "openAPIV3Schema", "properties", "free"], to: [
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                ])
+                definition.set(["spec", "versions"], to: [version])
+                _ = try await server.send("POST", definitions, definition)
+                _ = try await server.send("POST", things, thing("a"))
+                var nested: JSONValue = 1
+                for _ in 0..<150 { nested = ["x": nested] }
+                var path = "/free"
+                var statuses: [Int] = []
+                for _ in 0..<4 {
+                    let answer = try await server.send(
+                        "PATCH", "\(things)/a", [["op": "add", "path": .string(path), "value": nested]], type: "application/json-patch+json")
+                    statuses.append(answer.status)
+                    path += String(repeating: "/x", count: 150)
+                }
+                #expect(statuses == [200, 200, 400, 422])
+                #expect(try await server.get("\(things)/a").json.at("spec", "colour") == "red")
+            }
+            try await withServer(directory: directory + "/d") { server in
+                let kept = try await server.get("\(things)/a")
+                #expect(kept.json.at("spec", "colour") == "red")
+            }
+        }
+    }
+
     @Test("catalogue 15: twenty writers with merge patches lose nothing, twenty with one version make nineteen conflicts")
     func contention() async throws {
         try await withServer { server in

@@ -9,6 +9,9 @@ struct DecodedBody {
 }
 
 extension ResourceRequest {
+    /// How deeply an object may nest; a patch could otherwise add to what is there, beyond what the JSON reader takes.
+    private static let maximumDepth = 400
+
     /// Reads the body as an object of the request's kind: parsed, of the right kind and version, without unknown fields.
     /// - Throws: 415 for a media type that is not understood, 400 for a body that cannot be read or, with strict validation, has
     ///   fields that do not belong.
@@ -92,6 +95,10 @@ extension ResourceRequest {
 
     /// Brings an object into the form in which it is kept, and says which fields did not belong.
     func normalise(_ value: inout JSONValue) throws(APIFailure) -> [String] {
+        // `managedFields` nests a little deeper than the object, and must be readable again.
+        guard value.isNested(atMost: Self.maximumDepth) else {
+            throw kind.undecodable("nested more than \(Self.maximumDepth) levels deep")
+        }
         var decoding = GoDecoding()
         var unknown: [String] = []
         do {
@@ -113,5 +120,16 @@ extension ResourceRequest {
         }
         MetadataRules.dropEmpty(&value)
         return (decoding.unknown + unknown).map { "unknown field \"\($0)\"" }
+    }
+}
+
+extension JSONValue {
+    /// Whether no part lies under more than so many objects and arrays.
+    fileprivate func isNested(atMost limit: Int) -> Bool {
+        switch self {
+        case .object(let members): limit > 0 && members.values.allSatisfy { $0.isNested(atMost: limit - 1) }
+        case .array(let items): limit > 0 && items.allSatisfy { $0.isNested(atMost: limit - 1) }
+        default: true
+        }
     }
 }
