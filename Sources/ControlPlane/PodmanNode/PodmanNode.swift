@@ -121,13 +121,15 @@ public final class PodmanNode: Sendable {
         let exits = ExitWatch(directory: directories.exits, time: time) { overflowIntake.yield() }
         try exits.start()
         defer { exits.stop() }
+        let containers = try await started.podman.list()
+        StrayMonitors.kill(podmanRoot: directories.podmanRoot, known: Set(containers.map(\.id)))
         let node = nodeObject(started)
         let events = EventRecorder(client: client, component: "kubelet", instance: node.name)
         let services = services(started, exits: exits, events: events, node: node)
         let dispatcher = PodDispatcher(
             services: services,
             node: SchedulingRules.Node(name: node.name, labels: node.allLabels, allocatable: node.allocatable),
-            journals: JournalFile(directories: directories).load(), containers: try await started.podman.list(), rebooted: started.rebooted)
+            journals: JournalFile(directories: directories).load(), containers: containers, rebooted: started.rebooted)
         state.withLock { $0.dispatcher = dispatcher }
         let reflector = Reflector(client: client, type: .pods, namespace: nil) { try NodePod($0) }
 
@@ -166,6 +168,7 @@ public final class PodmanNode: Sendable {
             guard let listed = try? await podman.list(), !listed.isEmpty else { break }
             do { try await podman.remove(listed.map(\.id)) } catch { log.warning("containers could not be removed", ["error": .string("\(error)")]) }
         }
+        StrayMonitors.kill(podmanRoot: directories.podmanRoot, known: [])
         let volumes = VolumeStore(directories: directories, cacheDirectory: nil)
         for uid in HostFiles.names(in: directories.pods) {
             volumes.remove(uid)

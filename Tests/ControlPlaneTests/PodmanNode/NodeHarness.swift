@@ -67,6 +67,10 @@ final class NodeHarness: Sendable {
         if let (node, task) = running.withLock({ $0 }) {
             task.cancel()
             _ = await task.result
+            if let listed = try? await node.startedNode?.podman.list() {
+                let strays = StrayMonitors.kill(podmanRoot: directory + "/state/podman/root", known: Set(listed.map(\.id)))
+                if strays > 0 { Issue.record("the node left \(strays) containers behind that podman does not know of") }
+            }
             await node.stop(removeContainers: true)
         }
         await server.stop()

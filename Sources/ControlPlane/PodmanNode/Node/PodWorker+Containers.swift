@@ -91,7 +91,6 @@ extension PodWorker {
                 wait(name, "CreateContainerError", message, event: "Error: \(message)")
             }
         } catch {
-            if Task.isCancelled { return }
             record.starting = false
             journal.containers[name] = record
             wait(name, "CreateContainerError", "\(error)", event: "Error: \(error)")

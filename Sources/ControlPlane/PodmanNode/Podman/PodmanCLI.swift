@@ -57,8 +57,14 @@ struct PodmanCLI: Sendable {
             + imageStores.flatMap { ["--storage-opt", "overlay.imagestore=\($0)"] } + abilities.globalFlags
     }
 
-    /// Runs podman; the exit status is the caller's to judge.
+    /// Runs podman to its end, even when the task is cancelled: a podman that is killed in the middle of a start leaves processes
+    /// behind that it knows nothing of. The exit status is the caller's to judge.
     func call(_ words: [String], environment: [String: String] = [:], deadline: Double = 120) async throws -> CommandResult {
+        try await Task.detached { try await callCancellably(words, environment: environment, deadline: deadline) }.value
+    }
+
+    /// As `call`, but podman is killed when the task is cancelled.
+    private func callCancellably(_ words: [String], environment: [String: String] = [:], deadline: Double) async throws -> CommandResult {
         try await Command(
             path, globalFlags + words,
             environment: .inheriting(adding: environment, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
@@ -66,8 +72,8 @@ struct PodmanCLI: Sendable {
         ).run()
     }
 
-    private func succeed(_ words: [String], deadline: Double = 120) async throws -> CommandResult {
-        let result = try await call(words, deadline: deadline)
+    private func succeed(_ words: [String]) async throws -> CommandResult {
+        let result = try await call(words)
         guard result.succeeded else { throw Failure(command: words.first ?? "", message: Self.reason(result)) }
         return result
     }
@@ -150,7 +156,10 @@ struct PodmanCLI: Sendable {
     }
 
     /// - Throws: `Failure` with the registry's words.
-    func pull(_ name: String) async throws { _ = try await succeed(["pull", "--quiet", name], deadline: 3600) }
+    func pull(_ name: String) async throws {
+        let result = try await callCancellably(["pull", "--quiet", name], deadline: 3600)
+        guard result.succeeded else { throw Failure(command: "pull", message: Self.reason(result)) }
+    }
 }
 
 extension String {

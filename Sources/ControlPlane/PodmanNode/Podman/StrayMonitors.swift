@@ -1,0 +1,30 @@
+import Glibc
+
+/// Containers that podman does not know of: when podman itself is killed in the middle of a start, the container's monitor (conmon)
+/// and the runtime's waiting process stay behind, and `podman rm` leaves them alone.
+enum StrayMonitors {
+    /// Kills the monitors below our own storage, with their children, whose container podman does not list.
+    /// - Returns: how many there were.
+    @discardableResult
+    static func kill(podmanRoot: String, known: Set<String>) -> Int {
+        var killed = 0
+        for name in HostFiles.names(in: "/proc") {
+            guard let pid = pid_t(name), let bytes = try? HostFiles.read("/proc/\(name)/cmdline", limit: 64 << 10) else { continue }
+            let words = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+            guard let id = container(words, podmanRoot: podmanRoot), !known.contains(id) else { continue }
+            let children = (HostFiles.text("/proc/\(pid)/task/\(pid)/children", limit: 4096) ?? "").split(separator: " ").compactMap { pid_t($0) }
+            for child in children + [pid] { _ = Glibc.kill(child, SIGKILL) }
+            killed += 1
+        }
+        return killed
+    }
+
+    /// The container of a monitor's command line, if it is one of ours.
+    static func container(_ words: [String], podmanRoot: String) -> String? {
+        guard words.first?.split(separator: "/").last == "conmon", let flag = words.firstIndex(of: "-b"), flag + 1 < words.count else { return nil }
+        let bundle = words[flag + 1]
+        let prefix = podmanRoot + "/overlay-containers/"
+        guard bundle.hasPrefix(prefix), bundle.hasSuffix("/userdata") else { return nil }
+        return String(bundle.dropFirst(prefix.count).dropLast("/userdata".count))
+    }
+}
