@@ -93,9 +93,11 @@ final class ControlPlaneHost: Sendable {
     }
 
     private static func writeKubeconfig(server: String, token: String, to path: String) throws {
+        // kubectl sends no token over plain HTTP, but it does send a user of the address; our own client takes the token.
+        let address = server.replacing("http://", with: "http://assay:\(token)@")
         let config: JSONValue = [
             "apiVersion": "v1", "kind": "Config", "current-context": "assay",
-            "clusters": [["name": "assay", "cluster": ["server": .string(server)]]],
+            "clusters": [["name": "assay", "cluster": ["server": .string(address)]]],
             "users": [["name": "assay", "user": ["token": .string(token)]]],
             "contexts": [["name": "assay", "context": ["cluster": "assay", "user": "assay", "namespace": "default"]]],
         ]

@@ -77,15 +77,29 @@ final class APICore: Sendable {
     }
 
     /// A token that was sent must be the right one, whether or not one is asked for.
+    ///
+    /// It may also come as the password of basic authentication: client-go, and so kubectl, sends no token over plain HTTP
+    /// (`tools/clientcmd`, "only try to read the auth information if we are secure"), but a user in the server's address.
     private func authenticate(_ request: ServerRequest) throws(APIFailure) {
         guard let sent = request.header("authorization") else {
             if token != nil { throw .unauthorized }
             return
         }
         let parts = sent.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer", let token, isSame(Array(parts[1].utf8), Array(token.utf8))
+        guard parts.count == 2, let token, let secret = Self.secret(scheme: parts[0].lowercased(), String(parts[1])),
+            isSame(secret, Array(token.utf8))
         else {
             throw .unauthorized
+        }
+    }
+
+    private static func secret(scheme: String, _ text: String) -> [UInt8]? {
+        switch scheme {
+        case "bearer": return Array(text.utf8)
+        case "basic":
+            guard case .success(let pair) = Base64.decode(text), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+            return Array(pair[(colon + 1)...])
+        default: return nil
         }
     }
 
