@@ -15,6 +15,8 @@ public struct ArtifactError: Error, Sendable, Hashable, CustomStringConvertible 
         case storage
         /// A pack does not hold what its report says.
         case damaged
+        /// There is no such run, branch or place to read.
+        case notFound
         case failed
     }
 

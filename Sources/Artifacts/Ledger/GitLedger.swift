@@ -47,23 +47,25 @@ public actor GitLedger {
     }
 
     private let settings: Settings
-    private let client: GitClient
     private let time: any TimeSource
     private let log: Log
     private let local: LocalRunStore
+    private let publisher: BranchPublisher
     private let onChange: @Sendable () -> Void
 
-    private var repository: GitStore?
-    /// What the remote's branch was last seen at; nil inside: it does not exist.
-    private var tip: GitObjectID??
-    private var mayCreate = false
+    private var head: GitObjectID?
     private var pending: [String]
     private var confirmed: Set<String> = []
     private var failure: ArtifactError?
     private var publishing: Task<Void, any Error>?
     private var pump: Task<Void, Never>?
     private var lastPush = -1e9
-    private var packsTaken = 0
+    /// Records in the next push: fewer after a refusal, so that one that the remote will not have does not keep the
+    /// others back for ever.
+    private var batchLimit: Int
+
+    /// Bytes of packs in one push; hosts take no more than 2 GB.
+    private static let batchBytes = 256 << 20
 
     /// - Parameter onChange: called after something was confirmed, or failed; must not block.
     public init(
@@ -71,26 +73,28 @@ public actor GitLedger {
         onChange: @escaping @Sendable () -> Void = {}
     ) throws(ArtifactError) {
         self.settings = settings
-        self.client = client
         self.time = time
         self.log = log.with(["remote": .string(settings.remote.url.text), "branch": .string(settings.branch.name)])
         self.onChange = onChange
         local = try LocalRunStore(directory: "\(settings.directory)/pending")
         pending = local.names()
+        batchLimit = max(1, settings.batch)
+        publisher = BranchPublisher(settings: settings, client: client, time: time, log: self.log)
     }
 
-    public var state: State { State(head: tip ?? nil, pending: pending.count, failure: failure) }
+    public var state: State { State(head: head, pending: pending.count, failure: failure) }
 
     // MARK: Before a job
 
     /// Whether the branch may be written: it exists, or it may be created because it is not the remote's default branch.
     /// - Throws: `.branchIsDefault`; `.unreachable` and the like when the remote does not answer.
     public func check() async throws(ArtifactError) {
-        do { _ = try await currentTip(refresh: true) } catch {
+        do { head = try await publisher.currentTip(refresh: true) } catch {
             failure = error
             throw error
         }
-        failure = nil
+        // Why results wait is not answered by the branch being there.
+        if pending.isEmpty { failure = nil }
     }
 
     // MARK: Writing
@@ -99,7 +103,9 @@ public actor GitLedger {
     /// - Throws: `.damaged` when its pack does not check out (submit it without, then); `.storage` when it cannot be kept.
     public func submit(_ run: PendingRun) async throws(ArtifactError) {
         guard !confirmed.contains(run.name) else { return }
-        if let pack = run.pack { try await take(pack) }
+        if let pack = run.pack { try await publisher.verify(pack) }
+        // It may have been confirmed meanwhile.
+        guard !confirmed.contains(run.name) else { return }
         try local.keep(run)
         if !pending.contains(run.name) { pending.append(run.name) }
         startPump()
@@ -116,9 +122,20 @@ public actor GitLedger {
     /// Begins to push what an earlier process left behind.
     public func resume() { startPump() }
 
-    /// Ends the background work after what is under way; nothing is lost, the next ledger goes on.
-    public func stop() async {
+    /// Ends the background work; nothing is lost, the next ledger goes on.
+    ///
+    /// - Parameter grace: seconds for a push that is under way; then it is killed, which the remote and the records survive.
+    public func stop(grace: Double = 15) async {
         pump?.cancel()
+        if let publishing {
+            let time = time
+            let timer = Task {
+                try await time.sleep(seconds: grace)
+                publishing.cancel()
+            }
+            _ = await publishing.result
+            timer.cancel()
+        }
         await pump?.value
         pump = nil
     }
@@ -127,22 +144,12 @@ public actor GitLedger {
 
     /// The record of a run, from here or from the branch as it was last seen; nil when there is none.
     public func record(of id: RunID) async throws(ArtifactError) -> RunRecord? {
-        if let waiting = local.load(id.rawValue) { return Self.decode(waiting.files) }
-        guard let tip = try await currentTip(refresh: false), let repository else { return nil }
-        do {
-            let folder = try self.folder(id.path)
-            guard try await repository.entries(of: tip, at: folder).contains(where: { $0.path == PendingRun.metadataFile }),
-                let bytes = try await repository.file(folder.appending(PendingRun.metadataFile), of: tip)
-            else { return nil }
-            return try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
-        } catch {
-            throw ArtifactError(error)
-        }
+        if let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
+        return try await publisher.metadata(of: id).flatMap(Self.decode)
     }
 
-    private static func decode(_ files: [GitPath: [UInt8]]) -> RunRecord? {
-        guard let bytes = files.first(where: { $0.key.text == PendingRun.metadataFile })?.value else { return nil }
-        return try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
+    private static func decode(_ bytes: [UInt8]) -> RunRecord? {
+        try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
     }
 
     // MARK: Pushing
@@ -195,150 +202,47 @@ public actor GitLedger {
     }
 
     private func publish() async throws(ArtifactError) {
-        let names = Array(pending.prefix(settings.batch))
+        let batch = nextBatch()
+        guard !batch.isEmpty else { return }
+        lastPush = time.monotonic()
+        let local = local
+        do throws(ArtifactError) {
+            head = try await publisher.publish(batch) { local.load($0)?.pack }
+        } catch {
+            if error.kind == .refused { holdBack(batch) }
+            throw error
+        }
+        batchLimit = min(settings.batch, batchLimit * 2)
+        let done = Set(batch.map(\.name))
+        confirmed.formUnion(done)
+        local.remove(Array(done))
+        pending.removeAll { done.contains($0) }
+        log.debug("pushed", ["records": JSONValue(done.count), "head": .string(head?.short ?? "-")])
+    }
+
+    /// What goes with the next push, oldest first. The packs' bytes stay on the disk: the repository has them, mostly.
+    private func nextBatch() -> [PendingRun] {
         var runs: [PendingRun] = []
-        for name in names {
-            guard let run = local.load(name) else {
+        var bytes = 0
+        for name in pending.prefix(batchLimit) {
+            guard var run = local.load(name) else {
                 log.error("a kept result is damaged and was put aside", ["run": .string(name), "directory": .string(local.directory)])
                 pending.removeAll { $0 == name }
                 continue
             }
+            bytes += run.pack?.bytes.count ?? 0
+            if bytes > Self.batchBytes, !runs.isEmpty { break }
+            run.pack?.bytes = []
             runs.append(run)
         }
-        runs.sort { ($0.date, $0.name) < ($1.date, $1.name) }
-        lastPush = time.monotonic()
-
-        // A race is lost to a writer that won it, so somebody always gets on; the bound is for a lock that is stuck on the server.
-        for attempt in 0..<60 {
-            let tip = try await currentTip(refresh: attempt > 0)
-            let repository = try await opened()
-            do {
-                let new = try await build(runs, on: tip, in: repository)
-                guard let new else { return confirm(names, at: tip) }
-                switch try await repository.push(new, to: settings.branch, creating: tip == nil) {
-                case .accepted: return confirm(names, at: new)
-                case .refused(let why): throw ArtifactError(.refused, refusal(why))
-                case .unknown(let error):
-                    // The acknowledgement may be what was lost: the remote itself knows.
-                    let refs = try await repository.look(at: settings.branch)
-                    if refs.commit(ofBranch: settings.branch) == new { return confirm(names, at: new) }
-                    if error.kind == .timeout || error.kind == .unreachable { throw ArtifactError(error) }
-                case .conflict(let why): log.debug("the branch moved", ["attempt": JSONValue(attempt), "why": .string(why)])
-                }
-            } catch let error as ArtifactError {
-                throw error
-            } catch let error as GitError {
-                throw ArtifactError(error)
-            } catch {
-                throw ArtifactError(.failed, "\(error)")
-            }
-            try? await time.sleep(seconds: Double.random(in: 0...min(5, 0.05 * Double(1 << min(attempt, 7)))))
-        }
-        throw ArtifactError(
-            .unreachable, "the branch \(settings.branch) of \(settings.remote.url) could not be written in 60 attempts; "
-                + "if nobody else writes to it, look for a stale \(settings.branch.ref).lock on the server")
+        return runs.sorted { ($0.date, $0.name) < ($1.date, $1.name) }
     }
 
-    private func refusal(_ why: String) -> String {
-        "\(settings.remote.url) does not take pushes to \(settings.branch): \(why); allow the credential to push there, or choose another branch"
-    }
-
-    private func confirm(_ names: [String], at head: GitObjectID?) {
-        tip = .some(head)
-        confirmed.formUnion(names)
-        local.remove(names)
-        let done = Set(names)
-        pending.removeAll { done.contains($0) }
-        log.debug("pushed", ["records": JSONValue(names.count), "head": .string(head?.short ?? "-")])
-        if pending.isEmpty, packsTaken > 500 {
-            // Each run brings a packfile, and git is slow with thousands: begin with a fresh repository now and then.
-            if let repository { PlainFile.removeTree(repository.path) }
-            repository = nil
-            packsTaken = 0
-            tip = nil
-        }
-    }
-
-    // MARK: Commits
-
-    /// The commits of the runs that the tip does not have; nil when it has them all.
-    private func build(_ runs: [PendingRun], on tip: GitObjectID?, in repository: GitStore) async throws(GitError) -> GitObjectID? {
-        var stream = FastImportStream(parent: tip, committer: settings.committer)
-        for run in runs {
-            let folder = try self.folder(run.folder)
-            if let tip, try await repository.entries(of: tip, at: folder).contains(where: { $0.path == PendingRun.metadataFile }) { continue }
-            var changes: [FastImportStream.Change] = []
-            for (name, content) in run.files.sorted(by: { $0.key < $1.key }) { changes.append(.file(content, at: folder / name)) }
-            if let pack = run.pack {
-                if try await !repository.contains(pack.tree, type: "tree") { try await repository.take(pack: pack.bytes) }
-                for entry in try await repository.entries(ofTree: pack.tree) {
-                    let name = try GitPath(parsing: entry.path)
-                    if run.files[name] == nil { changes.append(.entry(entry.kind, entry.id, at: folder / name)) }
-                }
-            }
-            stream.commit(message: run.message, date: run.date, changes: changes)
-        }
-        return stream.commits == 0 ? nil : try await repository.build(stream)
-    }
-
-    private func folder(_ path: String) throws(GitError) -> GitPath { settings.path / (try GitPath(parsing: path)) }
-
-    private func take(_ pack: PendingRun.Pack) async throws(ArtifactError) {
-        let repository = try await opened()
-        do throws(GitError) {
-            try await repository.take(pack: pack.bytes)
-            packsTaken += 1
-            guard try await repository.contains(pack.tree, type: "tree") else {
-                throw GitError(.corrupt, "the pack does not hold the tree \(pack.tree.short) that its report names")
-            }
-        } catch {
-            throw error.kind == .storage ? ArtifactError(error) : ArtifactError(.damaged, error.message)
-        }
-    }
-
-    // MARK: The remote
-
-    private func opened() async throws(ArtifactError) -> GitStore {
-        if let repository { return repository }
-        do {
-            let opened = try await GitStore(at: "\(settings.directory)/repository", remote: settings.remote, client: client)
-            repository = repository ?? opened
-            return opened
-        } catch {
-            throw ArtifactError(error)
-        }
-    }
-
-    /// The tip to build on; nil when the branch is to be created.
-    private func currentTip(refresh: Bool) async throws(ArtifactError) -> GitObjectID? {
-        if !refresh, let tip { return tip }
-        let repository = try await opened()
-        do {
-            if let found = try await repository.fetchTip(of: settings.branch) {
-                tip = .some(found)
-                return found
-            }
-            if !mayCreate { try await checkCreation() }
-            tip = .some(nil)
-            return nil
-        } catch let error as ArtifactError {
-            throw error
-        } catch let error as GitError {
-            throw ArtifactError(error)
-        } catch {
-            throw ArtifactError(.failed, "\(error)")
-        }
-    }
-
-    /// Branch is missing: an orphan is created for it, unless it is the remote's default branch.
-    private func checkCreation() async throws {
-        let defaultBranch = try await client.defaultBranch(settings.remote)
-        guard defaultBranch != settings.branch.name else {
-            throw ArtifactError(
-                .branchIsDefault,
-                "the branch \(settings.branch) does not exist yet and is the default branch of \(settings.remote.url): Assay never creates "
-                    + "a default branch; create it yourself, or set spec.artifacts.git.branch to another (such as assay/runs/v1)")
-        }
-        mayCreate = true
+    /// After a refusal: half as many the next time, and others first.
+    private func holdBack(_ batch: [PendingRun]) {
+        batchLimit = max(1, batch.count / 2)
+        guard batch.count < pending.count || batch.count == 1 else { return }
+        let names = Set(batch.map(\.name))
+        pending = pending.filter { !names.contains($0) } + pending.filter(names.contains)
     }
 }

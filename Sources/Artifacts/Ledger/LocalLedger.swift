@@ -1,6 +1,7 @@
 import Base
 import EvalModel
 import Git
+import Glibc
 
 /// `backend: local`: the layout of the branch in a directory. A record is there when its metadata.json is, which is written
 /// last and synced.
@@ -16,22 +17,22 @@ public actor LocalLedger {
         self.client = client
     }
 
-    /// Writes the record's files, then its metadata.json; does nothing when that is there.
+    /// Writes the record's files, then its metadata.json; does nothing when that is there. What it wrote is on the disk
+    /// when it returns.
+    /// - Throws: `.damaged` when its pack does not check out (submit it without, then); `.storage` when it cannot be written.
     public func submit(_ run: PendingRun) async throws(ArtifactError) {
         let folder = "\(directory)/\(run.folder)"
-        let metadata = "\(folder)/\(PendingRun.metadataFile)"
-        if PlainFile.exists(metadata) { return }
+        if PlainFile.exists("\(folder)/\(PendingRun.metadataFile)") { return }
         do {
             try PlainFile.makeDirectories(folder)
-            if let pack = run.pack { try await export(pack, to: folder) }
+            if let pack = run.pack { try await export(pack, to: folder, except: Set(run.files.keys)) }
             for (path, content) in run.files.sorted(by: { $0.key < $1.key }) where path.text != PendingRun.metadataFile {
                 try PlainFile.replace("\(folder)/\(path.text)", with: content)
             }
-            for (path, content) in run.files where path.text == PendingRun.metadataFile {
-                try PlainFile.replace("\(folder)/\(path.text)", with: content)
-            }
+            if let metadata = run.metadata { try PlainFile.replace("\(folder)/\(PendingRun.metadataFile)", with: metadata) }
+            try syncNames(down: run.folder)
         } catch let error as GitError {
-            throw error.kind == .storage ? ArtifactError(error) : ArtifactError(.damaged, error.message)
+            throw error.kind == .corrupt || error.kind == .invalidInput ? ArtifactError(.damaged, error.message) : ArtifactError(error)
         } catch {
             throw ArtifactError(.storage, "cannot write the results of run \(run.id): \(error)")
         }
@@ -43,19 +44,75 @@ public actor LocalLedger {
         return try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
     }
 
-    private func export(_ pack: PendingRun.Pack, to folder: String) async throws {
+    /// A file that is synced can still be lost with the name of a folder above it.
+    private func syncNames(down folder: String) throws(PlainFile.Failure) {
+        var path = directory
+        try PlainFile.syncDirectory(path)
+        for part in folder.split(separator: "/").dropLast() {
+            path += "/\(part)"
+            try PlainFile.syncDirectory(path)
+        }
+    }
+
+    private func export(_ pack: PendingRun.Pack, to folder: String, except ours: Set<GitPath>) async throws {
         let repository = "\(scratch)/unpack-\(UInt64.random(in: 0 ... .max)).git"
         defer { PlainFile.removeTree(repository) }
         let url = try GitURL(parsing: "file://\(repository)", allowing: .local)
         let store = try await GitStore(at: repository, remote: .init(url), client: client)
-        try await store.take(pack: pack.bytes)
-        let entries = try await store.allEntries(ofTree: pack.tree)
-        for entry in entries where entry.kind == .directory { try PlainFile.makeDirectories("\(folder)/\(try GitPath(parsing: entry.path).text)") }
-        // Links stay out: a record's folder is read by programs that would follow them.
-        for entry in entries where entry.kind == .file || entry.kind == .executable {
+        guard try await store.take(pack: pack.bytes, holding: pack.tree) else {
+            throw GitError(.corrupt, "the pack does not hold the tree \(pack.tree.short) that its report names")
+        }
+        var folders: [String] = [folder]
+        var files: [(path: String, id: GitObjectID)] = []
+        for entry in try await store.allEntries(ofTree: pack.tree) {
             let path = try GitPath(parsing: entry.path)
-            if !path.parent.isRoot { try PlainFile.makeDirectories("\(folder)/\(path.parent.text)") }
-            try PlainFile.replace("\(folder)/\(path.text)", with: try await client.readBlob(entry.id, in: repository))
+            switch entry.kind {
+            case .directory:
+                folders.append("\(folder)/\(path.text)")
+                try PlainFile.makeDirectories("\(folder)/\(path.text)")
+            case .file, .executable:
+                if !ours.contains(path) { files.append(("\(folder)/\(path.text)", entry.id)) }
+            // Links stay out: a record's folder is read by programs that would follow them.
+            case .link, .submodule: break
+            }
+        }
+        let writer = PieceWriter(paths: files.map(\.path))
+        do {
+            try await client.readObjects(files.map(\.id), in: repository) { (index, piece, last) throws(GitError) in
+                do throws(PlainFile.Failure) { try writer.write(index, piece, last) } catch { throw GitError(.storage, "cannot write results: \(error)") }
+            }
+        } catch {
+            writer.close()
+            throw error
+        }
+        for folder in folders { try PlainFile.syncDirectory(folder) }
+    }
+}
+
+/// Files written one after another, each synced at its end.
+private final class PieceWriter: Sendable {
+    private let paths: [String]
+    private let open = Locked<Int32>(-1)
+
+    init(paths: [String]) { self.paths = paths }
+
+    func write(_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(PlainFile.Failure) {
+        try open.withLock { (fd) throws(PlainFile.Failure) in
+            let path = paths[index]
+            if fd < 0 { fd = Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+            guard fd >= 0 else { throw PlainFile.Failure("create", path) }
+            try PlainFile.writeAll(fd, piece, path: path)
+            guard last else { return }
+            guard fsync(fd) == 0 else { throw PlainFile.Failure("fsync", path) }
+            Glibc.close(fd)
+            fd = -1
+        }
+    }
+
+    func close() {
+        open.withLock { fd in
+            if fd >= 0 { Glibc.close(fd) }
+            fd = -1
         }
     }
 }

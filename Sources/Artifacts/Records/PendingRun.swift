@@ -59,6 +59,11 @@ public struct PendingRun: Sendable, Hashable {
 extension PendingRun {
     static let metadataFile = "metadata.json"
     static let summaryFile = "summary.json"
+    static let transcriptFile = "transcript.jsonl"
+    static let retriesFolder = "retries"
+
+    /// The bytes of the metadata.json.
+    var metadata: [UInt8]? { files.first { $0.key.text == Self.metadataFile }?.value }
 
     /// - Throws: `.invalidInput` never for the names used here; encoding errors do not happen for these types.
     public init(run record: RunRecord, slot: Slot = .final, pack: Pack? = nil) throws {

@@ -16,12 +16,22 @@ public struct LocalRunStore: Sendable {
     public init(directory: String) throws(ArtifactError) {
         self.directory = directory
         do { try PlainFile.makeDirectories(directory, mode: 0o700) } catch { throw ArtifactError(.storage, "cannot keep results: \(error)") }
+        removeLeftovers()
+    }
+
+    /// Files without their name yet, of a process that died while it wrote; nobody was told that they are kept.
+    private func removeLeftovers() {
+        for name in PlainFile.names(in: directory) ?? [] where name.contains("\(Self.suffix).tmp-") {
+            var info = stat()
+            // Another process may be writing one right now.
+            if lstat("\(directory)/\(name)", &info) == 0, time(nil) - info.st_mtim.tv_sec > 3600 { unlink("\(directory)/\(name)") }
+        }
     }
 
     /// Keeps a record; does nothing when one of its name is kept already: what was promised first stays.
     public func keep(_ run: PendingRun) throws(ArtifactError) {
         let path = path(run.name)
-        if PlainFile.exists(path) { return }
+        if PlainFile.exists(path), load(run.name) != nil { return }
         let body = Self.encode(run)
         let bytes = Self.magic + Array((SHA256.hex(of: body) + "\n").utf8) + body
         do {
@@ -38,10 +48,11 @@ public struct LocalRunStore: Sendable {
 
     /// nil when it is not kept, or damaged: a damaged file is put aside, never deleted.
     public func load(_ name: String) -> PendingRun? {
-        guard let bytes = PlainFile.read(path(name)), bytes.starts(with: Self.magic) else { return nil }
-        let rest = bytes.dropFirst(Self.magic.count)
-        guard rest.count > 65, String(decoding: rest.prefix(64), as: UTF8.self) == SHA256.hex(of: Array(rest.dropFirst(65))),
-            let run = Self.decode(Array(rest.dropFirst(65)))
+        guard let bytes = PlainFile.read(path(name)) else { return nil }
+        let head = Self.magic.count + 65
+        guard bytes.count > head, bytes.starts(with: Self.magic), bytes[head - 1] == 0x0A,
+            String(decoding: bytes[Self.magic.count..<(head - 1)], as: UTF8.self) == SHA256.hex(of: Array(bytes[head...])),
+            let run = Self.decode(Array(bytes[head...])), run.name == name
         else {
             rename(path(name), path(name) + ".damaged")
             return nil

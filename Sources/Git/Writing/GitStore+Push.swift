@@ -22,8 +22,15 @@ extension GitStore {
         let call = GitClient.Call(arguments: arguments, repository: path, remote: remote, doing: "push to \(branch) of")
         let result = try await client.result(call)
         if let line = PushReport.line(of: branch, in: result.stdoutText) {
+            // Objects were lost on the way: a gc with --prune=now on either side (it takes what no ref holds yet).
+            if line.contains("missing necessary objects") {
+                return .unknown(GitError(.corrupt, "\(remote.url) misses objects of what was pushed to \(branch)"))
+            }
             let outcome = PushReport.outcome(line, stderr: result.stderrText)
             if outcome != .accepted || result.succeeded { return outcome }
+        }
+        if PushReport.isDamageHere(result.stderrText) {
+            return .unknown(GitError(.corrupt, "objects for \(branch) are missing in \(path) (git: \(GitFailure.summary(result.stderrText)))"))
         }
         let error = client.failure(call, result)
         switch error.kind {
@@ -44,6 +51,17 @@ enum PushReport {
         }
     }
 
+    /// Whether our side could not read what it was to send. Then the connection breaks off, too, and git says both.
+    static func isDamageHere(_ stderr: String) -> Bool {
+        let signs = ["unable to parse commit", "could not read", "bad object", "bad tree object", "unable to read", "object file", "missing tree", "missing blob"]
+        return stderr.split(separator: "\n").contains { line in
+            let line = line.lowercased()
+            let ours = line.hasPrefix("fatal:") || line.hasPrefix("error:")
+            return ours && !line.contains("from remote repository") && !line.contains("username") && !line.contains("password")
+                && signs.contains(where: line.contains)
+        }
+    }
+
     static func outcome(_ line: Substring, stderr: String) -> PushOutcome {
         let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
         guard parts[0] == "!" else { return .accepted }
@@ -53,6 +71,8 @@ enum PushReport {
         let races = [
             "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref", "incorrect old value",
             "reference already exists", "remote ref updated since checkout",
+            // The branch that we built on is gone: the server misses what our commits follow.
+            "shallow update not allowed",
         ]
         if !why.contains("hook declined"), !why.contains("protected branch"), races.contains(where: why.contains) { return .conflict(summary) }
         let said = remarks(stderr)
@@ -62,7 +82,7 @@ enum PushReport {
     /// What the remote's hooks wrote, which git passes on behind `remote: `.
     private static func remarks(_ stderr: String) -> String {
         stderr.split(separator: "\n").filter { $0.hasPrefix("remote:") }
-            .map { $0.dropFirst("remote:".count).drop(while: { $0 == " " }) }.filter { !$0.isEmpty }.prefix(10).joined(separator: "; ")
+            .map { String($0.dropFirst("remote:".count)).trimmedBlanks }.filter { !$0.isEmpty }.prefix(10).joined(separator: "; ")
             .replacingControls
     }
 }

@@ -1,0 +1,284 @@
+import Base
+import EvalModel
+import Git
+
+/// Writes records to one branch of one remote: the repository in which commits are made, what is known of the branch,
+/// and what to do when a push does not go through. Knows nothing of waiting and retrying later, which is the ledger's.
+actor BranchPublisher {
+    private let settings: GitLedger.Settings
+    private let client: GitClient
+    private let time: any TimeSource
+    private let log: Log
+
+    private var repository: GitStore?
+    private var opening: Task<GitStore, any Error>?
+    /// Counts the repositories: one that is thrown away may still be in use by a call that is under way.
+    private var generation = 0
+    private var packsTaken = 0
+    /// What the remote's branch was last seen at; nil inside: it does not exist.
+    private var tip: GitObjectID??
+    private var fetching: Task<GitObjectID?, any Error>?
+    private var mayCreate = false
+
+    /// git is slow in a repository of thousands of packs, and each record brings one.
+    private static let packsKept = 500
+
+    init(settings: GitLedger.Settings, client: GitClient, time: any TimeSource, log: Log) {
+        self.settings = settings
+        self.client = client
+        self.time = time
+        self.log = log
+    }
+
+    /// The depth of the shards' folders, counted from the root.
+    private var shardLevel: Int { settings.path.components.count + 1 }
+
+    // MARK: Packs
+
+    /// Checks a pack, and keeps its objects for the push.
+    /// - Throws: `.damaged` when it is not what its report says.
+    func verify(_ pack: PendingRun.Pack) async throws(ArtifactError) {
+        while true {
+            let repository = try await opened()
+            let mine = generation
+            do throws(GitError) {
+                try await take(pack, into: repository)
+                return
+            } catch {
+                // The repository was replaced under the call: that says nothing about the pack.
+                if mine != generation { continue }
+                throw error.kind == .corrupt ? ArtifactError(.damaged, error.message) : ArtifactError(error)
+            }
+        }
+    }
+
+    private func take(_ pack: PendingRun.Pack, into repository: GitStore) async throws(GitError) {
+        packsTaken += 1
+        guard try await repository.take(pack: pack.bytes, holding: pack.tree) else {
+            throw GitError(.corrupt, "the pack does not hold the tree \(pack.tree.short) that its report names")
+        }
+    }
+
+    // MARK: Publishing
+
+    private enum Pushed {
+        /// The branch has all records; this is its tip.
+        case done(GitObjectID?)
+        case refused(String)
+        /// The connection failed, and the records are not known to have arrived.
+        case lost(GitError)
+        /// Somebody else was faster, or it looks like that.
+        case again(String)
+    }
+
+    /// Brings records to the remote, on top of whatever is there.
+    ///
+    /// - Parameters:
+    ///   - runs: packs without bytes are taken from `pack` when the repository does not have them.
+    /// - Returns: the branch's tip, which has all of them.
+    func publish(_ runs: [PendingRun], pack: (String) -> PendingRun.Pack?) async throws(ArtifactError) -> GitObjectID? {
+        tidy()
+        var repairs = 0
+        var standing = 0
+        var seen: GitObjectID??
+        // A race is lost to a writer that won it, so the tip moves and somebody gets on; when it stands still it is no race.
+        for attempt in 0..<60 {
+            let tip = try await currentTip(refresh: attempt > 0)
+            standing = attempt > 0 && seen == .some(tip) ? standing + 1 : 0
+            seen = .some(tip)
+            let repository = try await opened()
+            var reason: String
+            do throws(GitError) {
+                switch try await push(runs, on: tip, in: repository, pack: pack) {
+                case .done(let head):
+                    self.tip = .some(head)
+                    return head
+                case .refused(let why): throw GitError(.refused, why)
+                case .lost(let error): throw error
+                case .again(let why): reason = why
+                }
+            } catch {
+                if error.kind == .refused { throw ArtifactError(.refused, refusal(error.message)) }
+                // Objects can go missing (a power cut, a stranger's gc): everything here can be made again.
+                guard Self.isOurs(error.kind), repairs < 2 else { throw ArtifactError(error) }
+                repairs += 1
+                reason = error.message
+                log.warning("the ledger's repository is made anew", ["error": .string(reason)])
+                discard()
+            }
+            log.debug("push again", ["attempt": JSONValue(attempt), "why": .string(reason)])
+            if standing >= 8 {
+                throw ArtifactError(
+                    .unreachable, "\(settings.remote.url) does not let \(settings.branch) be written (\(reason)) although nobody else writes to it: "
+                        + "look for a stale \(settings.branch.ref).lock on the server; the results wait here")
+            }
+            do { try await time.sleep(seconds: Double.random(in: 0...min(5, 0.05 * Double(1 << min(attempt, 7))))) } catch {
+                throw ArtifactError(.unreachable, "cancelled; the results wait here")
+            }
+        }
+        throw ArtifactError(
+            .unreachable, "the branch \(settings.branch) of \(settings.remote.url) moved at each of 60 attempts to write it; the results wait here")
+    }
+
+    /// Whether a fresh repository may help.
+    private static func isOurs(_ kind: GitError.Kind) -> Bool {
+        switch kind {
+        case .corrupt, .failed, .refNotFound, .pathNotFound, .notARepository: true
+        default: false
+        }
+    }
+
+    private func push(
+        _ runs: [PendingRun], on tip: GitObjectID?, in repository: GitStore, pack: (String) -> PendingRun.Pack?
+    ) async throws(GitError) -> Pushed {
+        guard let new = try await build(runs, on: tip, in: repository, pack: pack) else { return .done(tip) }
+        switch try await repository.push(new, to: settings.branch, creating: tip == nil) {
+        case .accepted: return .done(new)
+        case .refused(let why): return .refused(why)
+        case .conflict(let why): return .again(why)
+        case .unknown(let error):
+            // The acknowledgement may be what was lost: the remote itself knows.
+            let refs = try await repository.look(at: settings.branch)
+            if refs.commit(ofBranch: settings.branch) == new { return .done(new) }
+            return .lost(error)
+        }
+    }
+
+    private func refusal(_ why: String) -> String {
+        "\(settings.remote.url) does not take pushes to \(settings.branch): \(why); allow the credential to push there, or choose another branch; "
+            + "the results wait here"
+    }
+
+    // MARK: Commits
+
+    /// The commits of the runs that the tip does not have; nil when it has them all.
+    private func build(
+        _ runs: [PendingRun], on tip: GitObjectID?, in repository: GitStore, pack: (String) -> PendingRun.Pack?
+    ) async throws(GitError) -> GitObjectID? {
+        var files: [GitPath] = []
+        for run in runs { files.append(try folder(run.folder).appending(PendingRun.metadataFile)) }
+        let there = if let tip { try await repository.existing(Set(files), in: tip, level: shardLevel) } else { Set<GitPath>() }
+        let new = zip(runs, files).filter { !there.contains($0.1) }.map { (run: $0.0, folder: $0.1.parent) }
+        guard !new.isEmpty else { return nil }
+
+        let trees = new.compactMap { $0.run.pack?.tree }
+        let missing = try await repository.missing(trees)
+        for (run, _) in new where run.pack.map({ missing.contains($0.tree) }) ?? false {
+            guard let pack = pack(run.name) else { throw GitError(.storage, "the kept result of run \(run.id) cannot be read again") }
+            try await take(pack, into: repository)
+        }
+        let entries = Dictionary(zip(trees, try await repository.entries(ofTrees: trees)), uniquingKeysWith: { first, _ in first })
+
+        var stream = FastImportStream(parent: tip, committer: settings.committer)
+        for (run, folder) in new {
+            var changes: [FastImportStream.Change] = []
+            for (name, content) in run.files.sorted(by: { $0.key < $1.key }) { changes.append(.file(content, at: folder / name)) }
+            for entry in run.pack.flatMap({ entries[$0.tree] }) ?? [] {
+                // A name of ours is never the trial's.
+                let name = try GitPath(parsing: entry.path)
+                if run.files[name] == nil, entry.path != PendingRun.retriesFolder { changes.append(.entry(entry.kind, entry.id, at: folder / name)) }
+            }
+            stream.commit(message: run.message, date: run.date, changes: changes)
+        }
+        return try await repository.build(stream)
+    }
+
+    private func folder(_ path: String) throws(GitError) -> GitPath { settings.path / (try GitPath(parsing: path)) }
+
+    // MARK: The repository
+
+    private func opened() async throws(ArtifactError) -> GitStore {
+        if let repository { return repository }
+        // Only one call makes it: a second one would take the first one's half-made directory for a damaged one.
+        let task = opening ?? Task { [settings, client] in
+            try await GitStore(at: "\(settings.directory)/repository", remote: settings.remote, client: client)
+        }
+        opening = task
+        let result = await task.result
+        if opening == task { opening = nil }
+        switch result {
+        case .success(let opened):
+            repository = repository ?? opened
+            return opened
+        case .failure(let error): throw Self.typed(error)
+        }
+    }
+
+    private func tidy() {
+        if packsTaken > Self.packsKept { discard() }
+    }
+
+    private func discard() {
+        if let repository { PlainFile.removeTree(repository.path) }
+        repository = nil
+        generation += 1
+        packsTaken = 0
+        tip = nil
+    }
+
+    private static func typed(_ error: any Error) -> ArtifactError {
+        switch error {
+        case let error as ArtifactError: error
+        case let error as GitError: ArtifactError(error)
+        default: ArtifactError(.failed, "\(error)")
+        }
+    }
+
+    // MARK: The remote
+
+    /// The tip to build on; nil when the branch is to be created.
+    /// - Throws: `.branchIsDefault` when it does not exist and may not be created.
+    func currentTip(refresh: Bool) async throws(ArtifactError) -> GitObjectID? {
+        if !refresh, let tip { return tip }
+        // Two fetches into one ref would trip over each other's lock.
+        let task = fetching ?? Task { try await self.fetchTip() }
+        fetching = task
+        let result = await task.result
+        if fetching == task { fetching = nil }
+        switch result {
+        case .success(let found): return found
+        case .failure(let error): throw Self.typed(error)
+        }
+    }
+
+    private func fetchTip() async throws -> GitObjectID? {
+        var found: GitObjectID?
+        do {
+            found = try await opened().fetchTip(of: settings.branch, levels: shardLevel + 1)
+        } catch let error as GitError where error.kind == .corrupt || error.kind == .failed {
+            discard()
+            found = try await opened().fetchTip(of: settings.branch, levels: shardLevel + 1)
+        }
+        if found == nil, !mayCreate { try await checkCreation() }
+        tip = .some(found)
+        return found
+    }
+
+    /// Branch is missing: an orphan is created for it, unless it is the remote's default branch.
+    private func checkCreation() async throws {
+        let defaultBranch = try await client.defaultBranch(settings.remote)
+        let isDefault = defaultBranch.map { $0 == settings.branch.name } ?? ["main", "master"].contains(settings.branch.name)
+        guard !isDefault else {
+            throw ArtifactError(
+                .branchIsDefault,
+                "the branch \(settings.branch) does not exist yet and is the default branch of \(settings.remote.url): Assay never creates "
+                    + "a default branch; create it yourself, or set spec.artifacts.git.branch to another (such as assay/runs/v1)")
+        }
+        mayCreate = true
+    }
+
+    // MARK: Asking
+
+    /// The bytes of a run's metadata.json on the branch as it was last seen; nil when it has no such run.
+    func metadata(of id: RunID) async throws(ArtifactError) -> [UInt8]? {
+        guard let tip = try await currentTip(refresh: false) else { return nil }
+        let repository = try await opened()
+        do throws(GitError) {
+            let file = try folder(id.path).appending(PendingRun.metadataFile)
+            guard try await !repository.existing([file], in: tip, level: shardLevel).isEmpty else { return nil }
+            return try await repository.file(file, of: tip)
+        } catch {
+            throw ArtifactError(error)
+        }
+    }
+}
