@@ -1,0 +1,73 @@
+import Base
+import EvalModel
+import Git
+
+/// Results on a branch: of a repository on this machine, read where it is, or of a remote, through a copy of its commits.
+public struct BranchReader: RunReader {
+    let git: GitClient
+    let repository: String
+    /// Where objects come from that the copy does not have; nil when the repository is complete.
+    let remote: GitClient.Remote?
+    let cache: HistoryCache?
+    let tip: GitObjectID
+    let path: GitPath
+    public let place: String
+
+    public func forEach(_ filter: RunFilter, _ receive: @escaping @Sendable (RunEntry) -> Bool) async throws(ArtifactError) {
+        let seen = Locked(Set<String>())
+        do throws(GitError) {
+            try await git.log(tip, in: repository, remote: remote) { commit in
+                guard let entry = RunEntry(commit), filter.accepts(entry) else { return true }
+                let name = entry.id.rawValue + (entry.retry.map { "/\($0)" } ?? "")
+                return seen.withLock { $0.insert(name).inserted } ? receive(entry) : true
+            }
+        } catch {
+            throw ArtifactError(error)
+        }
+    }
+
+    public func details(of id: RunID) async throws(ArtifactError) -> RunDetails {
+        do throws(GitError) {
+            let entries = try await entries(of: id)
+            guard let metadata = entries.first(where: { $0.path == PendingRun.metadataFile }) else { throw GitError(.pathNotFound, "") }
+            let summary = entries.first { $0.path == PendingRun.summaryFile }
+            let blobs = try await read([metadata.id] + (summary.map { [$0.id] } ?? []), limit: 16 << 20)
+            let files = entries.filter(\.isBlob).compactMap { entry in
+                (try? GitPath(parsing: entry.path)).map { RunDetails.File(path: $0, size: entry.size) }
+            }
+            guard let value = try? JSONValue(parsing: blobs[0]) else {
+                throw GitError(.corrupt, "the metadata.json of run \(id) in \(place) is not JSON")
+            }
+            return RunDetails(
+                id: id, metadata: value, summary: blobs.count > 1 ? try? JSONValue(parsing: blobs[1]) : nil,
+                files: files.sorted { $0.path < $1.path }, commit: tip)
+        } catch {
+            if error.kind == .pathNotFound { throw try await notFound(id.rawValue) }
+            throw ArtifactError(error)
+        }
+    }
+
+    public func contents(of file: GitPath, run id: RunID, limit: Int) async throws(ArtifactError) -> [UInt8] {
+        do throws(GitError) {
+            let entries = try await entries(of: id)
+            guard let entry = entries.first(where: { $0.path == file.text && $0.isBlob }) else {
+                throw GitError(.pathNotFound, "run \(id) in \(place) has no file \(file)")
+            }
+            return try await read([entry.id], limit: limit)[0]
+        } catch {
+            throw error.kind == .pathNotFound ? ArtifactError(.notFound, error.message) : ArtifactError(error)
+        }
+    }
+
+    private func entries(of id: RunID) async throws(GitError) -> [TreeEntry] {
+        let folder = path / (try GitPath(parsing: id.path))
+        if let cache, let remote {
+            await cache.prefetchFolders(of: tip, levels: folder.components.count, from: remote, in: repository)
+        }
+        return try await git.listTree(tip, at: folder, recursive: true, sizes: remote == nil, in: repository, remote: remote)
+    }
+
+    private func read(_ ids: [GitObjectID], limit: Int) async throws(GitError) -> [[UInt8]] {
+        try await git.readBlobs(ids, limit: limit, in: repository, remote: remote)
+    }
+}

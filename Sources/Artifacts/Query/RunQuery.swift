@@ -1,0 +1,84 @@
+import Base
+import Git
+
+/// Where results are.
+public enum ResultsPlace: Sendable, Hashable {
+    /// Of `backend: local`.
+    case directory(String)
+    /// `remote` is a URL, a path, or the name of a remote of the repository around the working directory.
+    case branch(remote: String, branch: GitBranch, path: GitPath)
+}
+
+/// Finds the reader for a place.
+public struct RunQuery: Sendable {
+    public let git: GitClient
+    /// For copies of remotes.
+    public let cacheDirectory: String
+    /// What paths are relative to.
+    public let workingDirectory: String
+    public let credentials: GitCredentials
+
+    /// - Parameter credentials: what remotes are read with; by default what the user's own git has.
+    public init(cacheDirectory: String, workingDirectory: String, git: GitClient = GitClient(), credentials: GitCredentials = .user) {
+        self.cacheDirectory = cacheDirectory
+        self.workingDirectory = workingDirectory
+        self.git = git
+        self.credentials = credentials
+    }
+
+    /// - Throws: `.notFound` when there is no such repository, branch or directory; `.unreachable` and the like.
+    public func open(_ place: ResultsPlace) async throws(ArtifactError) -> any RunReader {
+        switch place {
+        case .directory(let directory):
+            let path = absolute(directory)
+            guard PlainFile.isDirectory(path) else { throw ArtifactError(.notFound, "there is no directory \(path)") }
+            return DirectoryReader(directory: path)
+        case .branch(let remote, let branch, let path):
+            do throws(GitError) {
+                return try await open(remote, branch, path)
+            } catch {
+                throw error.kind == .refNotFound || error.kind == .pathNotFound ? ArtifactError(.notFound, error.message) : ArtifactError(error)
+            }
+        }
+    }
+
+    private func open(_ text: String, _ branch: GitBranch, _ path: GitPath) async throws(GitError) -> BranchReader {
+        var text = text
+        if isName(text), !PlainFile.isDirectory(absolute(text)) {
+            guard let address = try await LocalRepository.remoteAddress(named: text, around: workingDirectory, git: git) else {
+                throw GitError(
+                    .pathNotFound, "there is neither a directory nor a git remote \"\(text)\" here; write a path or the remote's URL")
+            }
+            text = address
+        }
+        if let local = localPath(text) {
+            guard let repository = LocalRepository.gitDirectory(at: local) else {
+                throw GitError(.pathNotFound, "there is no git repository at \(local)")
+            }
+            let tip = try await LocalRepository.tip(of: branch, in: repository, git: git)
+            return BranchReader(
+                git: git, repository: repository, remote: nil, cache: nil, tip: tip, path: path, place: "\(branch) of \(local)")
+        }
+        let remote = GitClient.Remote(try GitURL(parsing: text, allowing: [.shorthand, .loopbackHTTP]), credentials: credentials)
+        let cache = HistoryCache(directory: cacheDirectory, git: git)
+        let (repository, tip) = try await cache.update(branch, from: remote)
+        return BranchReader(
+            git: git, repository: repository, remote: remote, cache: cache, tip: tip, path: path, place: "\(branch) of \(remote.url)")
+    }
+
+    private func isName(_ text: String) -> Bool {
+        !text.isEmpty && !text.hasPrefix("-") && !text.hasPrefix(".")
+            && text.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "._-".unicodeScalars.contains($0)) }
+    }
+
+    private func localPath(_ text: String) -> String? {
+        if text.hasPrefix("file://") { return String(text.dropFirst("file://".count)) }
+        guard !text.contains(":") else { return nil }
+        if text.hasPrefix("/") || text.hasPrefix(".") || PlainFile.isDirectory(absolute(text)) { return absolute(text) }
+        return nil
+    }
+
+    private func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : "\(workingDirectory)/\(path)"
+    }
+}

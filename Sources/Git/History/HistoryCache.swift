@@ -1,0 +1,129 @@
+import Base
+
+/// Copies of single branches of remotes, for reading: their commits, and of trees and files only what was looked at.
+///
+/// A remote that cannot leave things out sends them all; nothing here depends on it. One process at a time fetches.
+public struct HistoryCache: Sendable {
+    public let directory: String
+    public let git: GitClient
+
+    public init(directory: String, git: GitClient = GitClient()) {
+        self.directory = directory
+        self.git = git
+    }
+
+    /// The branch as the remote has it now.
+    /// - Throws: `.refNotFound`, with the branches that there are, when the remote does not have it.
+    public func update(_ branch: GitBranch, from remote: GitClient.Remote) async throws(GitError) -> (repository: String, tip: GitObjectID) {
+        let name = MirrorStore.name(for: remote)
+        do { try PlainFile.makeDirectories(directory, mode: 0o700) } catch {
+            throw GitError(.storage, "cannot make the cache directory: \(error)")
+        }
+        let lock = try await FileLock.acquire("\(directory)/\(name).lock", deadline: 300)
+        defer { lock.release() }
+        let path = "\(directory)/\(name).git"
+        do {
+            return (path, try await fetch(branch, remote, path))
+        } catch where error.kind == .corrupt || error.kind == .failed {
+            PlainFile.removeTree(path)
+            return (path, try await fetch(branch, remote, path))
+        }
+    }
+
+    private func fetch(_ branch: GitBranch, _ remote: GitClient.Remote, _ path: String) async throws(GitError) -> GitObjectID {
+        // The ledger's repository is configured in the same way, down to what it asks of a remote on this machine.
+        _ = try await GitStore(at: path, remote: remote, client: git)
+        // By a digest: branch names nest, and a/b cannot lie beside a.
+        let ref = "refs/assay/read/\(SHA256.hex(of: branch.name.utf8).prefix(16))"
+        do {
+            try await git.run(
+                .init(
+                    arguments: [
+                        "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--filter=tree:0", "--end-of-options",
+                        "origin", "+\(branch.ref):\(ref)",
+                    ], repository: path, remote: remote, doing: "fetch \(branch) of"))
+        } catch where error.kind == .refNotFound {
+            let refs = try await git.listRemote(remote, patterns: ["refs/heads/*"])
+            throw refs.noBranch(branch, place: remote.url.text)
+        }
+        guard let tip = try await git.revParse(ref, in: path) else { throw GitError(.corrupt, "the copy of \(remote.url) lost \(branch)") }
+        return tip
+    }
+
+    /// Gets the folders of a commit down to a level in one request. A favour: what does not come this way is asked for
+    /// when it is read, one by one and with everything below it.
+    public func prefetchFolders(of commit: GitObjectID, levels: Int, from remote: GitClient.Remote, in repository: String) async {
+        let call = GitClient.Call(arguments: ["cat-file", "commit", commit.hex], repository: repository, doing: "read a commit of")
+        guard let text = try? await git.run(call), let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first,
+            line.hasPrefix("tree "), let tree = GitObjectID(line.dropFirst(5))
+        else { return }
+        let probe = GitClient.Call(
+            arguments: ["cat-file", "-e", tree.hex], repository: repository, configuration: [("remote.origin.promisor", "false")],
+            environment: ["GIT_NO_LAZY_FETCH": "1"], doing: "look for a tree in")
+        if let there = try? await git.result(probe), there.succeeded { return }
+        // The tree that is asked for comes in any case, and its depth counts as none.
+        _ = try? await git.fetchObjects([tree], filter: "tree:\(max(0, levels - 1))", into: repository, from: remote)
+    }
+}
+
+/// A repository on this machine that is read where it is.
+public enum LocalRepository {
+    /// The git directory that a path leads to (bare, a checkout's, a worktree's); nil when there is none.
+    public static func gitDirectory(at path: String) -> String? {
+        func isOne(_ directory: String) -> Bool {
+            PlainFile.exists("\(directory)/HEAD") && (PlainFile.isDirectory("\(directory)/objects") || PlainFile.exists("\(directory)/commondir"))
+        }
+        if isOne(path) { return path }
+        let inner = "\(path)/.git"
+        if isOne(inner) { return inner }
+        guard let text = PlainFile.read(inner, limit: 4096).map({ String(decoding: $0, as: UTF8.self) }), text.hasPrefix("gitdir: ") else { return nil }
+        let target = text.dropFirst(8).prefix { !$0.isNewline }
+        let absolute = target.hasPrefix("/") ? String(target) : "\(path)/\(target)"
+        return isOne(absolute) ? absolute : nil
+    }
+
+    /// The tip of a branch: of this repository, else as it was last fetched from a remote of it.
+    /// - Throws: `.refNotFound`, with the branches that there are.
+    public static func tip(of branch: GitBranch, in repository: String, git: GitClient) async throws(GitError) -> GitObjectID {
+        let output = try await git.run(
+            .init(
+                arguments: ["for-each-ref", "--format=%(objectname)\t%(refname)", "refs/heads", "refs/remotes"], repository: repository,
+                doing: "read the branches of"))
+        let refs = RemoteRefs(parsing: String(decoding: output, as: UTF8.self))
+        if let id = refs.commit(ofBranch: branch) { return id }
+        let fetched = refs.refs.filter { name, _ in
+            name.hasPrefix("refs/remotes/") && name.dropFirst("refs/remotes/".count).drop { $0 != "/" }.dropFirst() == branch.name
+        }
+        if let id = fetched["refs/remotes/origin/\(branch.name)"] ?? fetched.min(by: { $0.key < $1.key })?.value { return id }
+        throw refs.noBranch(branch, place: repository)
+    }
+
+    /// The address of a remote by its name (`origin`) in the repository around a directory; nil when it has none.
+    public static func remoteAddress(named name: String, around directory: String, git: GitClient) async throws(GitError) -> String? {
+        guard let repository = enclosing(directory) else { return nil }
+        let result = try await git.result(
+            .init(arguments: ["config", "--local", "--get", "remote.\(name).url"], repository: repository, doing: "read the remotes of"))
+        let text = result.stdoutText.trimmedBlanks
+        return result.succeeded && !text.isEmpty ? text : nil
+    }
+
+    private static func enclosing(_ directory: String) -> String? {
+        var path = directory
+        while true {
+            if let found = gitDirectory(at: path) { return found }
+            let parent = PlainFile.parent(of: path)
+            guard parent != path else { return nil }
+            path = parent
+        }
+    }
+}
+
+extension RemoteRefs {
+    func noBranch(_ branch: GitBranch, place: String) -> GitError {
+        var names = refs.keys.filter { $0.hasPrefix("refs/heads/") }.map { String($0.dropFirst("refs/heads/".count)) }.sorted()
+        let more = names.count - 8
+        names = Array(names.prefix(8))
+        let has = names.isEmpty ? "it has no branch yet" : "it has: \(names.joined(separator: ", "))" + (more > 0 ? " and \(more) more" : "")
+        return GitError(.refNotFound, "\(place) has no branch \(quoted(branch.name)); \(has)", hints: names)
+    }
+}
