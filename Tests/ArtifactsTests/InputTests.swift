@@ -1,0 +1,110 @@
+import Artifacts
+import Base
+import EvalModel
+import Git
+import Testing
+
+/// What users and trials may write.
+@Suite struct InputTests {
+    @Test(
+        "catalogue 44: a branch that git would read as something else is refused",
+        arguments: ["--upload-pack=touch /tmp/x", "-b", "a..b", "a b", "a\nb", "refs/heads/x", "HEAD", "x.lock", "@{-1}", "a:b", "", "x/", "\u{7}"])
+    func branches(_ text: String) {
+        #expect(throws: GitError.self) { try GitBranch(parsing: text) }
+    }
+
+    @Test(
+        "catalogue 45: a remote that could run a program, or say more than an address, is refused",
+        arguments: [
+            "ext::sh -c touch% /tmp/x", "file:///etc", "/etc", "https://user:secret@example.com/x.git", "https://example.com/x\ny.git",
+            "-oProxyCommand=x", "ssh://-oProxyCommand=x/y", "http://example.com/x.git", "git://example.com/x.git", "",
+        ])
+    func remotes(_ text: String) {
+        #expect(throws: GitError.self) { try GitURL(parsing: text) }
+    }
+
+    @Test("catalogue 46: a path prefix out of the branch is refused", arguments: ["../x", "/x", "a/../b", ".git", "a/.GIT/x", "a\0b", "a\\b", "a//b"])
+    func paths(_ text: String) {
+        #expect(throws: GitError.self) { try GitPath(parsing: text) }
+    }
+
+    @Test("catalogue 44: a committer cannot end its line in the stream", arguments: [("a\ncommit x", "b"), ("a", "b>c"), ("", "b"), ("a", "\0")])
+    func committers(_ name: String, _ email: String) {
+        #expect(throws: GitError.self) { try FastImportStream.Identity(name: name, email: email) }
+    }
+
+    @Test("catalogue 51: .gitignore, .gitattributes and the like in the outputs: the branch has the very bytes")
+    func exactBytes() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let files: [String: [UInt8]] = [
+            "logs/artifacts/repo/.gitignore": Array("*\n".utf8), "logs/artifacts/repo/.gitattributes": Array("* text eol=crlf filter=lfs ident\n".utf8),
+            "logs/artifacts/repo/a.txt": Array("one\r\ntwo\nthree\r$Id$\n".utf8), "logs/artifacts/repo/HEAD": Array("ref: refs/heads/main\n".utf8),
+            "logs/artifacts/repo/objects/x": [0, 1, 2, 255, 254], "logs/artifacts/repo/core": Array("[core]\n\tfsmonitor = touch /tmp/x\n".utf8),
+            "logs/agent/ä \"quoted\" \t name": Array("x".utf8), "logs/agent/empty": [],
+        ]
+        let run = try PendingRun(run: bench.record(0), pack: try await bench.pack(files))
+        let ledger = try bench.ledger(remote)
+        try await ledger.submit(run)
+        try await ledger.flush()
+        for (name, bytes) in files {
+            #expect(try await bench.gitBytes(remote, ["cat-file", "blob", "\(Workbench.branch):\(run.id.path)/\(name)"]) == bytes, "\(name)")
+        }
+        try await bench.expectSound(remote)
+
+        // And as files, for backend: local.
+        var inDirectory = run
+        inDirectory.pack = try await bench.pack(files.filter { !$0.key.contains("\t") })
+        let local = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
+        try await local.submit(inDirectory)
+        for (name, bytes) in files where !name.contains("\t") {
+            #expect(PlainFile.read("\(bench.path)/results/\(run.id.path)/\(name)") == bytes, "\(name)")
+        }
+    }
+
+    @Test("catalogue 51: a pack with a nested .git, with rubbish, cut short or without its tree is told apart from a good one")
+    func badPacks() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let good = try await bench.pack(["logs/a.txt": [1]])
+        var short = good
+        short.bytes.removeLast(10)
+        var other = good
+        other.tree = try #require(GitObjectID(String(repeating: "1", count: 40)))
+        let bad = [
+            try await bench.pack(["logs/.git/hooks/post-checkout": [1]]), try await bench.pack(["logs/.GIT": [1]]), short, other,
+            .init(bytes: [1, 2, 3], tree: good.tree), .init(bytes: [], tree: good.tree),
+        ]
+        // In a bench of their own each: an earlier pack's tree would be there already.
+        for (index, pack) in bad.enumerated() {
+            let ledger = try bench.ledger(remote, directory: "ledger-\(index)")
+            let run = try PendingRun(run: bench.record(index), pack: pack)
+            #expect(try await artifactError { try await ledger.submit(run) }.kind == .damaged, "pack \(index)")
+            #expect(await ledger.state.pending == 0)
+            let local = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
+            #expect(try await artifactError { try await local.submit(run) }.kind == .damaged, "pack \(index)")
+            #expect(await local.record(of: run.id) == nil)
+            // Without its outputs the verdict is still recorded.
+            try await ledger.submit(PendingRun(run: bench.record(index)))
+            try await ledger.flush()
+        }
+        try await bench.expectOnce(try bench.runs(0..<bad.count), remote)
+        try await bench.expectSound(remote)
+        #expect((PlainFile.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
+    }
+
+    @Test("a record's own files are never the trial's")
+    func forgedMetadata() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let pack = try await bench.pack(["metadata.json": Array("{\"reward\":9}".utf8), "logs/x": [1]])
+        let run = try PendingRun(run: bench.record(0, reward: 0), pack: pack)
+        let ledger = try bench.ledger(remote)
+        try await ledger.submit(run)
+        try await ledger.flush()
+        #expect(try await ledger.record(of: run.id)?.reward == 0)
+        let local = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
+        try await local.submit(run)
+        #expect(await local.record(of: run.id)?.reward == 0)
+    }
+}

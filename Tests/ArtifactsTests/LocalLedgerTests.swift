@@ -1,0 +1,68 @@
+import Artifacts
+import Base
+import EvalModel
+import Foundation
+import Git
+import Glibc
+import Testing
+
+/// `backend: local`: the branch's layout in a directory.
+@Suite struct LocalLedgerTests {
+    @Test("the layout is that of the branch, links stay out, and writing twice changes nothing")
+    func layout() async throws {
+        let bench = try Workbench()
+        let directory = "\(bench.path)/results"
+        let ledger = LocalLedger(directory: directory, scratch: "\(bench.path)/scratch")
+        let pack = try await bench.pack(["logs/agent/stdout.txt": Array("hi\n".utf8), "transcript.jsonl": Array("{}\n".utf8), "collected.json": [123, 125]])
+        var failed = bench.record(0, reward: nil)
+        failed.kind = "retry"
+        let retry = try PendingRun(run: failed, slot: .retry(0))
+        let run = try PendingRun(run: bench.record(0), pack: pack)
+        let job = try PendingRun(job: bench.job())
+        for run in [retry, run, job] { try await ledger.submit(run) }
+        let wanted: Set = [
+            "\(run.id.path)/metadata.json", "\(run.id.path)/summary.json", "\(run.id.path)/logs/agent/stdout.txt", "\(run.id.path)/transcript.jsonl",
+            "\(run.id.path)/collected.json", "\(run.id.path)/retries/0/metadata.json", "\(run.id.path)/retries/0/summary.json",
+            "\(job.id.path)/metadata.json",
+        ]
+        #expect(files(directory) == wanted)
+        #expect(await ledger.record(of: run.id) == bench.record(0))
+        var other = bench.record(0, reward: 0)
+        other.agent = "somebody else"
+        try await ledger.submit(PendingRun(run: other))
+        #expect(await ledger.record(of: run.id) == bench.record(0))
+        #expect((PlainFile.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
+    }
+
+    @Test("a directory that was left half-written is written to its end")
+    func interrupted() async throws {
+        let bench = try Workbench()
+        let directory = "\(bench.path)/results"
+        let run = try PendingRun(run: bench.record(0), pack: try await bench.pack(["logs/a.txt": Array("whole".utf8)]))
+        try PlainFile.makeDirectories("\(directory)/\(run.id.path)/logs")
+        try PlainFile.replace("\(directory)/\(run.id.path)/logs/a.txt", with: Array("who".utf8))
+        let ledger = LocalLedger(directory: directory, scratch: "\(bench.path)/scratch")
+        #expect(await ledger.record(of: run.id) == nil)
+        try await ledger.submit(run)
+        #expect(PlainFile.read("\(directory)/\(run.id.path)/logs/a.txt") == Array("whole".utf8))
+        #expect(await ledger.record(of: run.id) != nil)
+    }
+
+    @Test("catalogue 40: a directory that cannot be written is a storage error, and the run is not there")
+    func unwritable() async throws {
+        let bench = try Workbench()
+        try PlainFile.replace("\(bench.path)/results", with: [1])
+        let ledger = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
+        let run = try PendingRun(run: bench.record(0))
+        #expect(try await artifactError { try await ledger.submit(run) }.kind == .storage)
+        #expect(await ledger.record(of: run.id) == nil)
+    }
+
+    private func files(_ directory: String) -> Set<String> {
+        var found: Set<String> = []
+        for case let path as String in FileManager.default.enumerator(atPath: directory) ?? .init() where !PlainFile.isDirectory("\(directory)/\(path)") {
+            found.insert(path)
+        }
+        return found
+    }
+}

@@ -1,0 +1,220 @@
+import Artifacts
+import Base
+import EvalModel
+import Foundation
+import Git
+import Glibc
+import Subprocess
+import Testing
+
+/// A directory for one test, removed at its end, with remotes, ledgers and records to order.
+final class Workbench: Sendable {
+    let path: String
+    static let branch = "assay/runs/v1"
+
+    init() throws {
+        path = "\(NSTemporaryDirectory())/assay-artifacts-\(UUID().uuidString)".replacingOccurrences(of: "//", with: "/")
+        try PlainFile.makeDirectories(path)
+    }
+
+    deinit { PlainFile.removeTree(path) }
+
+    // MARK: git, as a user would run it, without the machine's configuration
+
+    @discardableResult
+    func git(_ directory: String, _ arguments: String..., input: [UInt8]? = nil) async throws -> String {
+        String(decoding: try await gitBytes(directory, arguments, input: input), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    func gitBytes(_ directory: String, _ arguments: [String], input: [UInt8]? = nil) async throws -> [UInt8] {
+        let command = Command(
+            "git", ["-C", directory] + arguments,
+            environment: .inheriting(adding: [
+                "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",
+                "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.com", "LC_ALL": "C",
+            ]), standardInput: input.map { .bytes($0) } ?? .none)
+        let result = try await command.run()
+        try #require(result.succeeded, "git \(arguments) in \(directory): \(result.stderrText)")
+        return result.stdout
+    }
+
+    /// A bare repository without commits, whose HEAD names a branch.
+    func emptyRemote(_ name: String = "remote.git", head: String = "main") async throws -> String {
+        let directory = "\(path)/\(name)"
+        try await git(path, "init", "-q", "--bare", "-b", head, directory)
+        return directory
+    }
+
+    /// Commits files to a branch of a bare repository, as a person with a checkout would.
+    func commit(_ files: [String: String], to branch: String, of remote: String) async throws {
+        let checkout = "\(path)/checkout-\(UUID().uuidString)"
+        try await git(path, "clone", "-q", remote, checkout)
+        let known = try await git(checkout, "branch", "-r", "--list", "origin/\(branch)")
+        try await git(checkout, "checkout", "-q", known.isEmpty ? "--orphan" : "-B", branch, known.isEmpty ? "--" : "origin/\(branch)")
+        for (name, text) in files {
+            try PlainFile.makeDirectories(PlainFile.parent(of: "\(checkout)/\(name)"))
+            try text.write(toFile: "\(checkout)/\(name)", atomically: false, encoding: .utf8)
+        }
+        try await git(checkout, "add", "-A")
+        try await git(checkout, "commit", "-q", "-m", "by hand")
+        try await git(checkout, "push", "-q", "origin", "HEAD:refs/heads/\(branch)")
+    }
+
+    func hook(_ name: String, of remote: String, _ script: String) throws {
+        try PlainFile.makeDirectories("\(remote)/hooks")
+        try PlainFile.replace("\(remote)/hooks/\(name)", with: Array("#!/bin/sh\n\(script)\n".utf8), mode: 0o755)
+    }
+
+    func removeHook(_ name: String, of remote: String) { unlink("\(remote)/hooks/\(name)") }
+
+    /// Subjects of a branch's commits, oldest first.
+    func subjects(_ remote: String, _ branch: String = Workbench.branch) async throws -> [String] {
+        try await git(remote, "log", "--reverse", "--format=%s", branch).split(separator: "\n").map(String.init)
+    }
+
+    func files(_ remote: String, _ branch: String = Workbench.branch) async throws -> [String] {
+        try await git(remote, "ls-tree", "-r", "--name-only", branch).split(separator: "\n").map(String.init)
+    }
+
+    /// Nothing missing, nothing malformed, one line of commits.
+    func expectSound(_ remote: String, _ branch: String = Workbench.branch) async throws {
+        try await git(remote, "fsck", "--strict", "--no-dangling")
+        #expect(try await git(remote, "rev-list", "--min-parents=2", branch).isEmpty)
+    }
+
+    /// Each run on the branch exactly once.
+    func expectOnce(_ runs: [PendingRun], _ remote: String, _ branch: String = Workbench.branch) async throws {
+        let subjects = try await subjects(remote, branch)
+        let wanted = runs.map { $0.message.split(separator: "\n").first.map(String.init) ?? "" }
+        #expect(subjects.filter { $0 != "by hand" }.sorted() == wanted.sorted())
+    }
+
+    // MARK: Ledgers
+
+    func settings(_ remote: String, directory: String = "ledger", branch: String = Workbench.branch, path prefix: String = "") throws -> GitLedger.Settings {
+        GitLedger.Settings(
+            remote: .init(try GitURL(parsing: "file://\(remote)", allowing: .local)), branch: try GitBranch(parsing: branch),
+            path: try GitPath(parsing: prefix), committer: try .init(name: "assay", email: "assay@localhost"), directory: "\(path)/\(directory)",
+            pushInterval: 0.05)
+    }
+
+    func ledger(
+        _ remote: String, directory: String = "ledger", branch: String = Workbench.branch, path prefix: String = "", client: GitClient = GitClient(),
+        time: any TimeSource = HastyTime()
+    ) throws -> GitLedger {
+        try GitLedger(
+            settings: settings(remote, directory: directory, branch: branch, path: prefix), client: client, time: time, log: Log("test"))
+    }
+
+    /// A git that does something else for some of its calls. `body` is shell; it falls through to the real git.
+    func fakeGit(_ body: String) throws -> GitClient {
+        let script = """
+            #!/bin/sh
+            for word in "$@"; do case "$word" in push) push=1;; ls-remote) look=1;; fetch) fetch=1;; esac; done
+            \(body)
+            exec git "$@"
+            """
+        let file = "\(path)/git-\(UUID().uuidString)"
+        try PlainFile.replace(file, with: Array(script.utf8), mode: 0o755)
+        var settings = GitClient.Settings()
+        settings.executable = file
+        return GitClient(settings: settings)
+    }
+
+    // MARK: Records
+
+    static let epoch = Timestamp(seconds: 1_750_000_000)
+
+    func record(_ index: Int, job: String = "job", agent: String = "oracle", model: String? = nil, task: String? = nil, reward: Double? = 1) -> RunRecord {
+        let coordinate = TrialCoordinate(
+            index: index, agent: agent, agentIndex: 0, dataset: "basic", task: task ?? "task-\(index)", taskIndex: index, attempt: 1)
+        var outcome = TrialOutcome(
+            reward: reward.map { Reward($0) }, error: reward == nil ? TrialError(.verifierRewardMissing, "no reward was written") : nil)
+        outcome.timings.execute = PhaseSpan(startedAt: Self.epoch.adding(seconds: Double(index)), seconds: 1.5)
+        return RunRecord(
+            runId: coordinate.runID(jobUID: "uid-\(job)"), jobName: job, jobUid: "uid-\(job)", namespace: "default", agent: agent, model: model,
+            trial: coordinate, retries: 0, outcome: outcome, exitCodes: ["execute": 0, "verify": 0],
+            config: .init(instructionPath: "/tmp/instruction.md", environment: ["API_KEY"]), sourceRepo: "org/repo",
+            sourceCommit: String(repeating: "ab", count: 20), sourceRef: "main", evalFile: "tasks/\(index)", outputs: .init(),
+            startedAt: Self.epoch.adding(seconds: Double(index)), timestamp: Self.epoch.adding(seconds: Double(index) + 2))
+    }
+
+    func runs(_ indexes: Range<Int>, job: String = "job") throws -> [PendingRun] {
+        try indexes.map { try PendingRun(run: record($0, job: job)) }
+    }
+
+    /// A pack as a collector sends it: of the files by their paths.
+    func pack(_ files: [String: [UInt8]]) async throws -> PendingRun.Pack {
+        let repository = "\(path)/pack-\(UUID().uuidString)"
+        defer { PlainFile.removeTree(repository) }
+        try await git(path, "init", "-q", "--bare", repository)
+        var objects: [String] = []
+        let root = try await tree(files.map { ($0.key.split(separator: "/").map(String.init), $0.value) }, repository, &objects)
+        let bytes = try await gitBytes(repository, ["pack-objects", "--stdout", "-q"], input: Array(objects.map { $0 + "\n" }.joined().utf8))
+        return .init(bytes: bytes, tree: try #require(GitObjectID(root)))
+    }
+
+    private func tree(_ files: [([String], [UInt8])], _ repository: String, _ objects: inout [String]) async throws -> String {
+        var lines = ""
+        for (name, group) in Dictionary(grouping: files, by: { $0.0[0] }).sorted(by: { $0.key < $1.key }) {
+            if group.count == 1, group[0].0.count == 1 {
+                let blob = try await git(repository, "hash-object", "-w", "--no-filters", "--stdin", input: group[0].1)
+                objects.append(blob)
+                lines += "100644 blob \(blob)\t\(name)\n"
+            } else {
+                let inner = try await tree(group.map { (Array($0.0.dropFirst()), $0.1) }, repository, &objects)
+                lines += "040000 tree \(inner)\t\(name)\n"
+            }
+        }
+        let id = try await git(repository, "mktree", input: Array(lines.utf8))
+        objects.append(id)
+        return id
+    }
+}
+
+/// The machine's time, a hundred times faster to wait for.
+struct HastyTime: TimeSource {
+    func now() -> Timestamp { SystemTime().now() }
+    func monotonic() -> Double { SystemTime().monotonic() }
+    func sleep(seconds: Double) async throws { try await SystemTime().sleep(seconds: seconds / 100) }
+}
+
+/// Time that stands still: whoever sleeps, sleeps until cancelled. Tells for how long somebody wanted to.
+final class FrozenTime: TimeSource {
+    private let asked = Locked([Double]())
+    private let allowed: Double
+
+    /// - Parameter allowed: sleeps up to this long end at once.
+    init(passing allowed: Double) { self.allowed = allowed }
+
+    var sleeps: [Double] { asked.withLock { $0 } }
+    func now() -> Timestamp { Workbench.epoch }
+    func monotonic() -> Double { 0 }
+
+    func sleep(seconds: Double) async throws {
+        guard seconds > allowed else { return try Task.checkCancellation() }
+        asked.withLock { $0.append(seconds) }
+        try await Task.sleep(for: .seconds(3600))
+    }
+}
+
+/// Returns when the condition holds; fails the test when it does not within the time.
+func eventually(_ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool) async throws {
+    let end = SystemTime().monotonic() + seconds
+    while try await !condition() {
+        try #require(SystemTime().monotonic() < end, "\(what) did not happen within \(seconds) s")
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
+
+/// The error that the body throws.
+func artifactError<R>(_ body: () async throws -> R) async throws -> ArtifactError {
+    do {
+        _ = try await body()
+    } catch let error as ArtifactError {
+        return error
+    }
+    throw Unexpected()
+}
+
+struct Unexpected: Error, CustomStringConvertible { var description: String { "no error was thrown" } }
