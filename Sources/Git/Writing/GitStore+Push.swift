@@ -26,6 +26,10 @@ extension GitStore {
             if line.contains("missing necessary objects") {
                 return .unknown(GitError(.corrupt, "\(remote.url) misses objects of what was pushed to \(branch)"))
             }
+            // The server could not keep what it got: its disk is full, or somebody cleaned up there. It may pass.
+            if line.contains("unpacker error") || line.contains("unpack failed") {
+                return .unknown(GitError(.failed, "\(remote.url) could not keep what was pushed to \(branch) (git: \(GitFailure.summary(result.stderrText)))"))
+            }
             let outcome = PushReport.outcome(line, stderr: result.stderrText)
             if outcome != .accepted || result.succeeded { return outcome }
         }
