@@ -185,6 +185,15 @@ import Testing
         }
     }
 
+    @Test("a run that lies below another path than the one asked for is told so")
+    func otherPath() async throws {
+        let bench = try Workbench()
+        let (_, runs) = try await written(bench, .prefixed)
+        let reader = try await query(bench).open(.branch(remote: "remote.git", branch: GitBranch(parsing: Workbench.branch), path: .root))
+        let error = try await artifactError { try await reader.details(of: runs[0].id) }
+        #expect(error.kind == .notFound && error.message.contains("--path"))
+    }
+
     @Test("commits that are not ours, or only look like it, are passed over")
     func foreign() throws {
         func entry(_ message: String) -> RunEntry? {

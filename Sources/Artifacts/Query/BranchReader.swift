@@ -42,7 +42,7 @@ public struct BranchReader: RunReader {
                 id: id, metadata: value, summary: blobs.count > 1 ? try? JSONValue(parsing: blobs[1]) : nil,
                 files: files.sorted { $0.path < $1.path }, commit: tip)
         } catch {
-            if error.kind == .pathNotFound { throw try await notFound(id.rawValue) }
+            if error.kind == .pathNotFound { throw try await missing(id) }
             throw ArtifactError(error)
         }
     }
@@ -57,6 +57,18 @@ public struct BranchReader: RunReader {
         } catch {
             throw error.kind == .pathNotFound ? ArtifactError(.notFound, error.message) : ArtifactError(error)
         }
+    }
+
+    /// A run that the history tells of lies below another path than the one that was asked for, or was pruned.
+    private func missing(_ id: RunID) async throws(ArtifactError) -> ArtifactError {
+        var filter = RunFilter()
+        filter.kinds = Set(RunEntry.Kind.allCases)
+        filter.idPrefix = id.rawValue
+        guard let entry = try await list(filter, limit: 1).first else { return try await notFound(id.rawValue) }
+        let folder = path.isRoot ? id.path : "\(path)/\(id.path)"
+        return ArtifactError(
+            .notFound, "\(place) has commit \(entry.commit?.short ?? "-") of \(entry.kind.rawValue) \(id), but no \(folder)/\(PendingRun.metadataFile); if runs lie "
+                + "below a folder of the branch, name it with --path")
     }
 
     private func entries(of id: RunID) async throws(GitError) -> [TreeEntry] {

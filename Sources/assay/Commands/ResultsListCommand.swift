@@ -79,7 +79,7 @@ enum ResultsListCommand: Subcommand {
             let outcome = entry.kind == .job ? (entry.cancelled ? "cancelled" : "") : entry.error ?? entry.outcome ?? "-"
             cells += [
                 entry.date.rfc3339, entry.job ?? "-", entry.kind == .job ? "" : entry.agent ?? "-",
-                entry.kind == .job ? "\(entry.trials.map { "\($0) trials" } ?? "")" : entry.task ?? "-", entry.attempt.map { "\($0)" } ?? "",
+                entry.kind == .job ? (entry.trials.map { $0 == 1 ? "1 trial" : "\($0) trials" } ?? "") : entry.task ?? "-", entry.attempt.map { "\($0)" } ?? "",
                 Figure.reward(entry.reward), outcome, entry.kind == .job ? "" : Figure.duration(entry.seconds),
             ]
             table.add(cells)
@@ -96,7 +96,8 @@ enum Output {
 
     /// Text from a trial for a terminal: lines stay, every other control character and what is not UTF-8 becomes visible.
     static func inert(_ bytes: [UInt8]) -> String {
-        bytes.split(separator: 10, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self).replacingControls }
+        bytes.split(separator: 10, omittingEmptySubsequences: false)
+            .map { line in String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self).replacingControls }
             .joined(separator: "\n")
     }
 }
