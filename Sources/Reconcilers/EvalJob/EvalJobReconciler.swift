@@ -67,7 +67,14 @@ public final class EvalJobReconciler: Sendable {
             return .done
         }
         // Nothing is decided from a cache that is older than what was done last (docs/design.md, section 4).
-        guard status.gate.isCurrent(key, in: jobs), expectations.areMet(for: uid, in: podStore) else {
+        guard status.gate.isCurrent(key, in: jobs) else {
+            log.debug(
+                "the cache is older than the last write",
+                ["object": .string(key.description), "cached": .string(jobs.resourceVersion(of: key) ?? "-"), "cache": .string(jobs.version ?? "-")])
+            return .requeue(afterSeconds: 0.05)
+        }
+        guard expectations.areMet(for: uid, in: podStore) else {
+            log.debug("the pods' cache is older than the last write", ["object": .string(key.description)])
             return .requeue(afterSeconds: 0.05)
         }
         let memory = memories.withLock { memories in

@@ -52,7 +52,9 @@ final class ControlPlaneHost: Sendable {
             let node = PodmanNode(
                 client: client,
                 configuration: .init(
-                    stateDirectory: directory, executable: try ownExecutable(), podman: settings.podman, cacheDirectory: settings.cacheDirectory))
+                    stateDirectory: directory, executable: try ownExecutable(), podman: settings.podman, cacheDirectory: settings.cacheDirectory,
+                    // A job's parallelism says how many run at once; a CPU that is shared makes them slower, not wrong. Memory is counted.
+                    allocatable: ["cpu": "1k"]))
             try await node.start()
             api.podLogs = node
             return ControlPlaneHost(client: client, server: server, token: token, api: api, node: node, running: Task { try await node.run() })

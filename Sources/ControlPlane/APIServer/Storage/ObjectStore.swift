@@ -50,8 +50,9 @@ final class ObjectStore: Sendable {
         var durable: UInt64 = 0
         var openedAt: UInt64 = 0
         var collections: [ResourceID: Collection] = [:]
-        /// Collections with changes that watchers have not been told of.
-        var untold: Set<ResourceID> = []
+        /// Collections with changes that watchers have not been told of, and the last such change: it stays until it is on
+        /// disk, because a watcher that is woken before sees nothing yet.
+        var untold: [ResourceID: UInt64] = [:]
         var byUID: [String: ObjectReference] = [:]
         var dependents: [String: Set<ObjectReference>] = [:]
         var observer: (@Sendable (ResourceID, StoreEvent) -> Void)?
@@ -249,7 +250,7 @@ final class ObjectStore: Sendable {
     }
 
     private func publish(_ resource: ResourceID, _ event: StoreEvent, in state: inout State) {
-        state.untold.insert(resource)
+        state.untold[resource] = state.revision
         if journal == nil { state.durable = state.revision }
         state.observer?(resource, event)
     }
@@ -287,8 +288,9 @@ final class ObjectStore: Sendable {
 
     private func tell() {
         let wakeups = state.withLock { state in
-            defer { state.untold.removeAll() }
-            return state.untold.flatMap { state.collections[$0].map { Array($0.watchers.values) } ?? [] }
+            let durable = state.durable
+            defer { state.untold = state.untold.filter { $0.value > durable } }
+            return state.untold.keys.flatMap { state.collections[$0].map { Array($0.watchers.values) } ?? [] }
         }
         for wakeup in wakeups { wakeup.signal() }
     }
