@@ -179,4 +179,32 @@ struct StoreTests {
         #expect(throws: StoreRefusal.exists) { try store.create(things, key("a"), value("a", 0), needsNamespace: false) }
         #expect(throws: StoreRefusal.namespaceMissing) { try store.create(things, key("b"), value("b", 0), needsNamespace: true) }
     }
+
+    @Test("a watcher is woken for every change, also when the one before it is written to disk in between")
+    func everyChangeIsTold() async throws {
+        try await withDirectory { directory in
+            let store = try open(directory)
+            defer { store.close() }
+            let others = ResourceID("others", group: "test.assay.dev")
+            let wakeup = try Wakeup()
+            store.subscribe(wakeup, to: things)
+            // Keeps the disk busy, so that changes are flushed one by one while the next is made.
+            let noise = Task.detached { [self] in
+                for number in 0..<100_000 where !Task.isCancelled {
+                    try store.create(others, key("n\(number)"), value("n\(number)", number), needsNamespace: false)
+                    await Task.yield()
+                }
+            }
+            var seen = store.revision
+            for number in 0..<300 {
+                let made = try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false)
+                while seen < made.revision {
+                    seen = try #require(store.events(things, after: seen)).seen
+                    if seen < made.revision { try #require(wakeup.wait(until: SystemTime().monotonic() + 10), "change \(number) was not told") }
+                }
+            }
+            noise.cancel()
+            _ = await noise.result
+        }
+    }
 }
