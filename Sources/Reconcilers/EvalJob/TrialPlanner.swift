@@ -61,6 +61,13 @@ public struct TrialPlan: Sendable, Hashable {
     public var running = 0
     /// Nothing is left to run, to record or to release.
     public var isFinished = false
+
+    /// Keeps the first so many creations; failed pods whose successor is not created stay as they are.
+    public mutating func limitCreations(to count: Int) {
+        guard create.count > max(0, count) else { return }
+        create.removeLast(create.count - max(0, count))
+        keepFailed.removeLast(max(0, keepFailed.count - create.count))
+    }
 }
 
 /// Decides what happens next to a job's trials from what is there now. Pure: the same state gives the same plan, so a
@@ -77,7 +84,8 @@ public struct TrialPlanner: Sendable {
     public var isSuspended: Bool
     /// No new trials, and those that run are stopped.
     public var isStopping: Bool
-    /// How many more trials may start before the artifact remote must confirm some; nil for no bound.
+    /// How many more trials may start for reasons beyond the job (the artifact remote must confirm some first, the target is
+    /// full); nil for no bound. Successors of failed pods count too, and come first.
     public var uncountedRoom: Int?
 
     public init(
@@ -97,31 +105,35 @@ public struct TrialPlanner: Sendable {
     public func plan(pods: [PlannedPod], now: Timestamp) -> TrialPlan {
         var plan = TrialPlan()
         let newest = Dictionary(pods.map { ($0.index, $0.retry) }, uniquingKeysWith: max)
-        /// Indexes that have a pod which stands for them.
+        /// Indexes that have a pod which stands for them. One whose finalizer somebody else took off still does: under its
+        /// deterministic name there can be no other while it is there, and its end is as good as any.
         var occupied = TrialIndexSet()
 
-        for pod in pods.sorted(by: { ($0.index, $0.retry) < ($1.index, $1.retry) }) {
+        for pod in pods.sorted(by: { ($0.index, $0.retry, $0.name) < ($1.index, $1.retry, $1.name) }) {
             if pod.stage == .active { plan.running += 1 }
-            if counted.contains(pod.index) || pod.retry < newest[pod.index] ?? 0 {
+            if counted.contains(pod.index) || pod.retry < newest[pod.index] ?? 0 || occupied.contains(pod.index) {
                 if pod.isTracked || !(pod.isDeleting || pod.isPreserved) { plan.release.append(pod.name) }
                 continue
             }
-            guard pod.isTracked else { continue }  // let go of before it was counted: as if it were not there
             occupied.insert(pod.index)
             switch pod.stage {
             case .active:
                 if isStopping, !pod.isDeleting { plan.stop.append(pod.name) }
             case .ended(let error, let endedAt):
+                if settled.contains(pod.index) { continue }
                 if let error, !isStopping, case .retry(let delay) = retry.decision(afterTries: pod.retry + 1, error: error) {
-                    successor(of: pod, at: endedAt.adding(seconds: Double(delay) / 1000), now: now, &plan)
+                    // The end is by the node's clock: one that is ahead of ours must not make the delay longer.
+                    let due = endedAt > now ? now : endedAt.adding(seconds: Double(delay) / 1000)
+                    successor(of: pod, at: due, now: now, &plan)
                 } else {
                     plan.record.append(pod.name)
                 }
             }
         }
 
+        // A failed pod holds no slot while it waits for its next try; the try needs one like any other.
+        plan.limitCreations(to: parallelism - plan.running)
         var free = max(0, parallelism - plan.running - plan.create.count)
-        if let uncountedRoom { free = min(free, uncountedRoom) }
         let taken = counted.union(settled).union(occupied)
         if !isSuspended, !isStopping, free > 0 {
             var from = 0
@@ -131,6 +143,7 @@ public struct TrialPlanner: Sendable {
                 free -= 1
             }
         }
+        if let uncountedRoom { plan.limitCreations(to: uncountedRoom) }
         let anythingLeft = taken.firstMissing(below: total) != nil && !isStopping
         plan.isFinished = !anythingLeft && pods.allSatisfy { !$0.isTracked } && settled.allSatisfy(counted.contains)
         return plan
