@@ -145,7 +145,10 @@ public actor GitLedger {
     /// The record of a run, from here or from the branch as it was last seen; nil when there is none.
     public func record(of id: RunID) async throws(ArtifactError) -> RunRecord? {
         if let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
-        return try await publisher.metadata(of: id).flatMap(Self.decode)
+        guard let found = try await publisher.metadata(of: id) else { return nil }
+        // The branch has it, whoever pushed it: that is what confirmed means.
+        confirmed.insert(id.rawValue)
+        return Self.decode(found)
     }
 
     private static func decode(_ bytes: [UInt8]) -> RunRecord? {

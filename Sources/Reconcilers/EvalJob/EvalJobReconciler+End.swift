@@ -32,9 +32,12 @@ extension EvalJobReconciler {
             pass.memory.state.withLock { $0.jobRecord = run.name }
             name = run.name
         }
-        // The end is worth a push of its own: whoever waits for the job reads the branch next.
-        do { try await recorder.flush() } catch {
-            log.warning("results wait for the remote", ["object": .string(pass.job.key.description), "error": .string(error.message)])
+        // The end is worth a push of its own: whoever waits for the job reads the branch next. A remote that did not take
+        // the last push is left to the ledger, which knows when to ask it again.
+        if await recorder.state().failure == nil {
+            do { try await recorder.flush() } catch {
+                log.warning("results wait for the remote", ["object": .string(pass.job.key.description), "error": .string(error.message)])
+            }
         }
         guard await recorder.isRecorded(name) else { return pass.wake(after: 2) }
         pass.ending = ending
@@ -43,14 +46,17 @@ extension EvalJobReconciler {
     /// A finished job: nothing of it may keep a finalizer, what waits is pushed, and its time may come to go.
     func afterEnd(_ pass: inout JobPass) async throws {
         let job = pass.job
+        pass.memory.state.withLock { $0.vanished = [:] }
+        metrics.setRunning(0, of: job.metadata.uid ?? "")
+        yieldSlots(job.metadata.uid ?? "")
         let left = pods.objects(for: job.metadata.uid ?? "").filter { $0.isTracked }
         if !left.isEmpty {
             try await release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now)) }, job: job)
         }
         if job.status?.artifacts?.pending ?? 0 > 0 {
             do {
+                // What is left from before is pushed as soon as its ledger is there.
                 let recorder = try await recorder(for: &pass)
-                try? await recorder.flush()
                 pass.recorder = await recorder.state()
                 if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 30) }
             } catch {
@@ -77,15 +83,22 @@ extension EvalJobReconciler {
         }
         if job.status?.phase?.isFinal != true, job.status?.startTime != nil {
             do {
-                let target = try target(of: job)
                 let recorder = try await recorder(for: &pass)
                 let prepared = try await prepared(&pass)
+                // Nothing is started any more, so the target, which may be gone already, does not matter.
+                let target = (try? target(of: job)) ?? configuration.defaultTarget
                 let context = TrialCollection.Context(job: job, prepared: prepared, target: target)
                 try await runTrials(&pass, context: context, recorder: recorder, deleting: true)
                 try await writeStatus(&pass)
                 if pass.ending == nil { return pass.wake(after: 1) }
             } catch let obstacle as JobObstacle {
-                // Without its source or its credential nothing can be recorded any more; holding the namespace up helps nobody.
+                if case .waiting(let reason, _, _, let seconds) = obstacle, reason != .secretNotFound {
+                    // The source or the remote will be back; what ended is not thrown away because it is away just now.
+                    pass.obstacle = obstacle
+                    try await writeStatus(&pass)
+                    return pass.wake(after: seconds)
+                }
+                // Without its credential nothing can be recorded any more; holding the namespace up helps nobody.
                 events.record(
                     .warning, reason: "ResultsDropped",
                     message: "the job is deleted and what was not recorded yet cannot be: \(obstacle.message)", on: subject(job))
@@ -98,10 +111,11 @@ extension EvalJobReconciler {
         }
         do {
             _ = try await Finalizers(client: client).remove(
-                AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: nil)
+                AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: job.metadata.resourceVersion)
         } catch {
+            // The list of finalizers is written whole, so only as it was read: the next pass has what changed meanwhile.
             guard error.isConflict || error.isInvalid else { throw error }
-            return pass.wake(after: 0.5)
+            return pass.wake(after: 0.1)
         }
         pass.isGone = true
     }

@@ -8,14 +8,16 @@ extension EvalJobReconciler {
     /// The one status write of a pass.
     func writeStatus(_ pass: inout JobPass) async throws {
         let found = pass
-        guard let written = try await status.write(pass.job, compute: { JobStatusComputation.status(of: $0, after: found) }) else {
+        guard let written = try await status.write(pass.job, compute: { JobStatusComputation.next(of: $0, after: found) }) else {
             pass.isGone = true
             return
         }
         let counted = TrialCounting.counted(in: written.status)
         pass.memory.state.withLock { state in
-            for index in state.submitted.keys where counted.contains(index) { state.submitted.removeValue(forKey: index) }
+            for index in Array(state.submitted.keys) where counted.contains(index) { state.submitted.removeValue(forKey: index) }
         }
+        let before = TrialCounting.counted(in: pass.job.status)
+        for trial in pass.recorded where counted.contains(trial.index) && !before.contains(trial.index) { metrics.count(trial) }
         announce(pass, before: pass.job.status, after: written.status)
     }
 
@@ -41,15 +43,24 @@ extension EvalJobReconciler {
 /// A job's next status from its last one and what a pass found out. Pure, so that a conflict costs a second computation
 /// and nothing else.
 enum JobStatusComputation {
+    /// nil when there is nothing to write.
+    static func next(of job: EvalJob, after pass: JobPass) -> EvalJobStatus? {
+        // A job begins with the spec that was looked at; one that was edited meanwhile is looked at again.
+        if job.status?.startTime == nil, job.metadata.generation != pass.job.metadata.generation { return nil }
+        return status(of: job, after: pass)
+    }
+
     static func status(of job: EvalJob, after pass: JobPass) -> EvalJobStatus {
         var status = job.status ?? EvalJobStatus()
-        var conditions = JobConditions(status, generation: job.metadata.generation, now: pass.now)
+        // What was found out was found out about the spec that the pass saw.
+        let generation = pass.job.metadata.generation
+        var conditions = JobConditions(status, generation: generation, now: pass.now)
         setArtifacts(&status, &conditions, pass)
         if status.phase?.isFinal == true {
             status.conditions = conditions.all
             return status
         }
-        status.observedGeneration = job.metadata.generation
+        status.observedGeneration = generation
         if let commit = pass.source {
             status.source = SourceStatus(commit: commit)
             conditions.set(.sourceReady, .yes, .sourceResolved, "pinned to commit \(commit)")
@@ -61,7 +72,7 @@ enum JobStatusComputation {
             conditions.set(.targetReady, .yes, .targetFound)
             conditions.set(.overlaysReady, .yes, .noOverlays)
         }
-        if let obstacle = pass.obstacle {
+        if let obstacle = pass.obstacle, pass.ending == nil {
             conditions.apply(obstacle)
             if status.phase == nil || status.phase == .preparing { status.phase = .pending }
         } else {
@@ -73,8 +84,8 @@ enum JobStatusComputation {
     }
 
     private static func setPhase(_ status: inout EvalJobStatus, _ conditions: inout JobConditions, _ pass: JobPass) {
-        if let ending = pass.ending, let matrix = pass.matrix {
-            if ending != .complete { TrialCounting.skipRemaining(in: &status, matrix: matrix) }
+        if let ending = pass.ending {
+            if ending != .complete, let matrix = pass.matrix { TrialCounting.skipRemaining(in: &status, matrix: matrix) }
             TrialCounting.setRunning(0, in: &status)
             status.phase = ending.phase
             status.completionTime = pass.now

@@ -3,14 +3,17 @@ import AssayAPI
 import Base
 import EvalModel
 import KubeClient
+import KubeCore
 import KubeRuntime
 import TrialPods
 
 /// Running a job's trials: what the planner decided, carried out.
 extension EvalJobReconciler {
-    /// - Parameter deleting: the job itself is being deleted, which ends it like a cancellation.
+    /// - Parameters:
+    ///   - deleting: the job itself is being deleted, which ends it like a cancellation.
+    ///   - isHeld: nothing new may start.
     func runTrials(
-        _ pass: inout JobPass, context: TrialCollection.Context, recorder: any RunRecorder, deleting: Bool = false
+        _ pass: inout JobPass, context: TrialCollection.Context, recorder: any RunRecorder, deleting: Bool = false, isHeld: Bool = false
     ) async throws {
         let job = pass.job
         let matrix = context.prepared.matrix
@@ -20,17 +23,29 @@ extension EvalJobReconciler {
         let stopping = deleting ? JobEnding.cancelled : stopping(&pass)
         let counted = TrialCounting.counted(in: job.status)
         let wasRunning = memory.state.withLock { state in
-            let known = state.wasRunning ?? (job.status?.startTime != nil)
+            let known = state.wasRunning ?? true
             state.wasRunning = known
             return known
         }
 
         let mine = pods.objects(for: context.uid).filter { $0.key.namespace == job.metadata.namespace }
         var byName: [String: (pod: TrialPod, fate: PodFate)] = [:]
+        var planned: [PlannedPod] = []
         for pod in mine {
             let fate = PodFate.of(pod.snapshot, at: pass.now)
             byName[pod.name] = (pod, fate)
+            planned.append(pod.planned(fate: fate, isStopping: stopping != nil))
             pass.wake(at: fate.recheck)
+        }
+        let vanished = memory.state.withLock { state in
+            // Another one has come under its name.
+            for name in byName.keys { state.vanished.removeValue(forKey: name) }
+            return state.vanished
+        }
+        for (name, gone) in vanished {
+            let fate = PodFate.ended(PodFate.of(gone.pod.snapshot, at: pass.now).end ?? PodFate.vanished)
+            byName[name] = (gone.pod, fate)
+            planned.append(gone.pod.planned(fate: fate, isStopping: stopping != nil, vanishedAt: gone.noticedAt))
         }
 
         let refused = stopping == nil ? refusals(context, counted: counted, memory: memory) : [:]
@@ -38,19 +53,30 @@ extension EvalJobReconciler {
         for index in refused.keys { settled.insert(index) }
         let planner = TrialPlanner(
             total: matrix.count, parallelism: job.spec.parallelism, retry: job.spec.retry.policy, counted: counted, settled: settled,
-            isSuspended: pass.isSuspended, isStopping: stopping != nil, uncountedRoom: room(pass))
-        let plan = planner.plan(pods: byName.values.map { $0.pod.planned(fate: $0.fate, isStopping: stopping != nil) }, now: pass.now)
+            isSuspended: pass.isSuspended || isHeld, isStopping: stopping != nil, uncountedRoom: room(pass))
+        var plan = planner.plan(pods: planned, now: pass.now)
         pass.running = plan.running
         pass.wake(at: plan.wakeAt)
+        takeSlots(&plan, &pass, context)
+        let (due, now) = (plan, pass.now)
 
-        func pod(_ name: String) -> (pod: TrialPod, fate: PodFate)? { byName[name] }
-        try await keepFailed(plan.keepFailed.compactMap(pod), context: context, recorder: recorder, memory: memory)
-        try await create(plan.create, context: context, recorder: recorder, memory: memory, mayBeRecorded: wasRunning, now: pass.now)
-        for name in plan.stop { if let found = byName[name] { try await podWriter.stop(found.pod, jobUID: context.uid) } }
-        try await release(plan.release.compactMap(pod), job: job)
-        try await record(plan.record.compactMap(pod), context: context, recorder: recorder, memory: memory, isStopping: stopping != nil)
-        for (index, error) in refused.sorted(by: { $0.key < $1.key }).prefix(500) {
-            try await record(index, error, context: context, recorder: recorder, memory: memory, now: pass.now)
+        func found(_ names: [String]) -> [(pod: TrialPod, fate: PodFate)] { names.compactMap { byName[$0] } }
+        try await pass.attempt {
+            try await keepFailed(found(due.keepFailed), context: context, recorder: recorder, memory: memory)
+            try await create(due.create, context: context, recorder: recorder, memory: memory, mayBeRecorded: wasRunning, now: now)
+        }
+        for one in found(due.stop) {
+            try await pass.attempt { try await podWriter.stop(one.pod, jobUID: context.uid) }
+        }
+        for name in due.release where vanished[name] != nil { memory.state.withLock { _ = $0.vanished.removeValue(forKey: name) } }
+        try await pass.attempt { try await release(found(due.release.filter { vanished[$0] == nil }), job: job) }
+        try await pass.attempt {
+            try await record(found(due.record), context: context, recorder: recorder, memory: memory, isStopping: stopping != nil)
+        }
+        try await pass.attempt {
+            for (index, error) in refused.sorted(by: { $0.key < $1.key }).prefix(500) {
+                try await record(index, error, context: context, recorder: recorder, memory: memory, now: now)
+            }
         }
 
         for (name, trial) in memory.state.withLock({ Array($0.submitted.values) }) {
@@ -59,6 +85,38 @@ extension EvalJobReconciler {
         if plan.isFinished { try await end(&pass, as: stopping ?? .complete, context: context, recorder: recorder) }
         pass.recorder = await recorder.state()
         if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
+    }
+
+    /// Where the target takes only so many trials at a time, the jobs on it share its slots.
+    private func takeSlots(_ plan: inout TrialPlan, _ pass: inout JobPass, _ context: TrialCollection.Context) {
+        let (job, uid, running) = (context.job, context.uid, plan.running)
+        let before = pass.memory.state.withLock { state in
+            defer { state.running = running }
+            return state.running
+        }
+        metrics.setRunning(running, of: uid)
+        let limit = context.target.maxConcurrentTrials
+        guard limit > 0 else { return slots.withdraw(uid) }
+        let target = Self.targetKey(of: job)
+        let granted = slots.take(
+            plan.create.count, running: running, limit: limit, of: target, for: uid, job: job.key,
+            others: othersRunning(on: target, beside: uid, at: pass.now))
+        // Somebody else's pod may end without this job being told.
+        if granted < plan.create.count { pass.wake(after: 1) }
+        plan.limitCreations(to: granted)
+        if running < before { slots.waiting(beside: uid).forEach(enqueue) }
+    }
+
+    private static func targetKey(of job: EvalJob) -> ObjectKey {
+        ObjectKey(namespace: job.metadata.namespace ?? "", name: job.spec.targetRef?.name ?? AssayNames.defaultTarget)
+    }
+
+    private func othersRunning(on target: ObjectKey, beside uid: String, at now: Timestamp) -> [String: Int] {
+        var found: [String: Int] = [:]
+        for entry in jobs.entries() where entry.uid != uid && Self.targetKey(of: entry.object) == target {
+            found[entry.uid] = pods.objects(for: entry.uid).count { PodFate.of($0.snapshot, at: now).end == nil }
+        }
+        return found
     }
 
     private func stopping(_ pass: inout JobPass) -> JobEnding? {
@@ -94,6 +152,9 @@ extension EvalJobReconciler {
 
     // MARK: Pods
 
+    /// With the backoff of a job's key these are some 20 s, after which a log that breaks off each time is taken for lost.
+    private static let logAttempts = 12
+
     /// Slow start, as in the Job controller: a mistake that every pod shares is met once, not a thousand times.
     private func create(
         _ creations: [TrialPlan.Creation], context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory,
@@ -122,7 +183,7 @@ extension EvalJobReconciler {
     ) async throws {
         let trial = context.prepared.matrix[creation.index]
         // Before a trial runs again the ledger is asked: its record may be there though nobody counted it.
-        if mayBeRecorded || creation.retry > 0, let known = try? await recorder.record(of: trial.runID(jobUID: context.uid)), known.kind == "run" {
+        if mayBeRecorded || creation.retry > 0, let known = try await earlierRecord(of: trial, context, recorder) {
             let recorded = RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: known.trialOutcome)
             memory.state.withLock { $0.submitted[trial.index] = (known.runId.rawValue, recorded) }
             return
@@ -160,6 +221,17 @@ extension EvalJobReconciler {
         }
     }
 
+    private func earlierRecord(of trial: TrialCoordinate, _ context: TrialCollection.Context, _ recorder: any RunRecorder) async throws -> RunRecord? {
+        do {
+            let known = try await recorder.record(of: trial.runID(jobUID: context.uid))
+            return known?.kind == "run" ? known : nil
+        } catch {
+            // On the laptop an unreachable remote holds nothing up; on a cluster nothing runs twice because it was not asked.
+            guard configuration.setting == .laptop else { throw error }
+            return nil
+        }
+    }
+
     func release(_ found: [(pod: TrialPod, fate: PodFate)], job: EvalJob) async throws {
         let policy = job.spec.environment.preserveEnv
         let uid = job.metadata.uid ?? ""
@@ -181,40 +253,62 @@ extension EvalJobReconciler {
         let new = found.filter { pod, _ in memory.state.withLock { $0.submitted[pod.identity.index] == nil } }
         // A few at a time: each holds its pack in memory.
         var rest = new[...]
+        var first: (any Error)?
         while !rest.isEmpty {
             let batch = rest.prefix(8)
             rest = rest.dropFirst(batch.count)
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            let failure = await withTaskGroup(of: (any Error)?.self) { group in
                 for (pod, fate) in batch {
                     guard let end = fate.end, let trial = context.prepared.matrix.coordinate(at: pod.identity.index) else { continue }
                     let error = TrialPod.error(of: end, isStopping: isStopping)
                     group.addTask {
-                        let (run, recorded) = try await self.submit(
-                            pod, end: end, error: error, slot: .final, trial: trial, context: context, recorder: recorder)
-                        memory.state.withLock { $0.submitted[trial.index] = (run.name, recorded) }
+                        do {
+                            let (run, recorded) = try await self.submit(
+                                pod, end: end, error: error, slot: .final, trial: trial, context: context, recorder: recorder, memory: memory)
+                            memory.state.withLock { $0.submitted[trial.index] = (run.name, recorded) }
+                            return nil
+                        } catch {
+                            return error
+                        }
                     }
                 }
-                try await group.waitForAll()
+                return await group.reduce(nil) { $0 ?? $1 }
             }
+            // One pod that cannot be read does not keep the others from being counted.
+            first = first ?? failure
+            try Task.checkCancellation()
         }
+        if let first { throw first }
     }
 
     private func submit(
         _ pod: TrialPod, end: PodFate.End, error: TrialError?, slot: PendingRun.Slot, trial: TrialCoordinate, context: TrialCollection.Context,
-        recorder: any RunRecorder
+        recorder: any RunRecorder, memory: JobMemory
     ) async throws -> (PendingRun, RecordedTrial) {
-        var (run, recorded) = try await collection.pendingRun(of: pod, end: end, error: error, slot: slot, trial: trial, context: context)
+        var (run, recorded): (PendingRun, RecordedTrial)
+        // The verdict stands without the outputs; what is wrong with them is part of the record.
+        var cut = end
+        cut.report?.pack = nil
+        do {
+            (run, recorded) = try await collection.pendingRun(of: pod, end: end, error: error, slot: slot, trial: trial, context: context)
+        } catch let failure as KubeError {
+            let failures = memory.state.withLock { state in
+                state.readFailures[pod.uid, default: 0] += 1
+                return state.readFailures[pod.uid] ?? 0
+            }
+            guard failures >= Self.logAttempts else { throw failure }
+            let why = error ?? TrialError(.artifactTruncated, "the collector's log could not be read at \(failures) attempts: \(failure)")
+            (run, recorded) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: context)
+        }
         do {
             try await recorder.submit(run)
         } catch {
             guard error.kind == .damaged, run.pack != nil else { throw error }
-            // The verdict stands without the outputs; what is wrong with them is part of the record.
-            var cut = end
-            cut.report?.pack = nil
             let why = recorded.outcome.error ?? TrialError(.artifactTruncated, error.message)
             (run, recorded) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: context)
             try await recorder.submit(run)
         }
+        memory.state.withLock { _ = $0.readFailures.removeValue(forKey: pod.uid) }
         if let error = recorded.outcome.error, error.isInfrastructure {
             events.record(
                 .warning, reason: Reason.trialFailed.rawValue, message: "trial \(trial.index) (\(trial.agent), \(trial.task)): \(error)",
@@ -239,7 +333,7 @@ extension EvalJobReconciler {
         for (pod, fate) in found where !memory.state.withLock({ $0.keptRetries.contains(pod.uid) }) {
             guard let end = fate.end, let trial = context.prepared.matrix.coordinate(at: pod.identity.index) else { continue }
             _ = try await submit(
-                pod, end: end, error: end.error, slot: .retry(pod.identity.retry), trial: trial, context: context, recorder: recorder)
+                pod, end: end, error: end.error, slot: .retry(pod.identity.retry), trial: trial, context: context, recorder: recorder, memory: memory)
             memory.state.withLock { _ = $0.keptRetries.insert(pod.uid) }
         }
     }

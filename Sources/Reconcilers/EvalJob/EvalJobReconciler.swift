@@ -35,21 +35,37 @@ public final class EvalJobReconciler: Sendable {
     let localLedger: LocalLedger?
     let credentials: CredentialSource
     let memories = Locked<[String: JobMemory]>([:])
+    let slots = TargetSlots()
+    let enqueue: @Sendable (ObjectKey) -> Void
+    let metrics: TrialMetrics
+    private let podsByOwner: StoreIndex<TrialPod, ObjectKey>
 
+    /// - Parameter enqueue: asks for another job to be looked at.
     init(
         client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
-        overlays: Store<OverlaySource>, events: EventRecorder, ledgers: LedgerPool, time: any TimeSource
+        overlays: Store<OverlaySource>, events: EventRecorder, ledgers: LedgerPool, metrics: TrialMetrics, time: any TimeSource,
+        enqueue: @escaping @Sendable (ObjectKey) -> Void
     ) {
         self.client = client
         self.configuration = configuration
         self.jobs = jobs
         self.podStore = pods
-        self.pods = pods.index { [$0.object.identity.jobUID] }
+        // A label can be written by anybody who may create pods; the owner makes the pod ours.
+        self.pods = pods.index { entry in
+            let uid = entry.object.identity.jobUID
+            return entry.object.snapshot.metadata.controller?.uid == uid ? [uid] : []
+        }
+        podsByOwner = pods.index { entry in
+            guard let owner = entry.object.snapshot.metadata.controller, owner.kind == EvalJob.resource.kind else { return [] }
+            return [ObjectKey(namespace: entry.key.namespace, name: owner.name)]
+        }
         self.targets = targets
         self.overlays = overlays
         self.events = events
         self.ledgers = ledgers
+        self.metrics = metrics
         self.time = time
+        self.enqueue = enqueue
         expectations = Expectations(time: time)
         status = StatusWriter(client: client, gate: WriteGate(time: time))
         podWriter = TrialPodWriter(client: client, expectations: expectations)
@@ -63,6 +79,7 @@ public final class EvalJobReconciler: Sendable {
     }
 
     public func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
+        do { try await releaseOrphans(of: key) } catch { return .retry(error) }
         guard let job = jobs.get(key), let uid = job.metadata.uid else {
             return .done
         }
@@ -77,11 +94,7 @@ public final class EvalJobReconciler: Sendable {
             log.debug("the pods' cache is older than the last write", ["object": .string(key.description)])
             return .requeue(afterSeconds: 0.05)
         }
-        let memory = memories.withLock { memories in
-            let known = memories[uid] ?? JobMemory()
-            memories[uid] = known
-            return known
-        }
+        let memory = memory(of: uid)
         do {
             var pass = JobPass(job: job, memory: memory, now: time.now())
             if job.metadata.isDeleting {
@@ -95,6 +108,7 @@ public final class EvalJobReconciler: Sendable {
                 forget(uid, key)
                 return .done
             }
+            if let failure = pass.failure { return .retry(failure) }
             return pass.wakeAfter.map { .requeue(afterSeconds: max(0.02, $0)) } ?? .done
         } catch {
             return .retry(error)
@@ -103,27 +117,112 @@ public final class EvalJobReconciler: Sendable {
 
     func forget(_ uid: String, _ key: ObjectKey) {
         memories.withLock { _ = $0.removeValue(forKey: uid) }
+        metrics.forget(uid)
         expectations.forget(uid)
         status.gate.forget(key)
+        yieldSlots(uid)
+    }
+
+    /// Others may use what this job holds of a target, or waits for.
+    func yieldSlots(_ uid: String) {
+        let waiting = slots.waiting(beside: uid)
+        slots.withdraw(uid)
+        waiting.forEach(enqueue)
+    }
+
+    /// A pod is gone from the cluster. If nobody counted it, that is the end it came to.
+    func noteGone(_ pod: TrialPod) {
+        let uid = pod.identity.jobUID
+        guard let owner = pod.snapshot.metadata.controller, owner.uid == uid,
+            let job = jobs.get(ObjectKey(namespace: pod.key.namespace, name: owner.name)), job.metadata.uid == uid,
+            job.status?.phase?.isFinal != true, !TrialCounting.counted(in: job.status).contains(pod.identity.index)
+        else { return }
+        let now = time.now()
+        memory(of: uid).state.withLock { $0.vanished[pod.name] = .init(pod: pod, noticedAt: now) }
+    }
+
+    private func memory(of uid: String) -> JobMemory {
+        memories.withLock { memories in
+            let known = memories[uid] ?? JobMemory()
+            memories[uid] = known
+            return known
+        }
+    }
+
+    /// Pods whose job is gone for good: their finalizer would keep them, and their namespace, for ever.
+    private func releaseOrphans(of key: ObjectKey) async throws {
+        let present = jobs.get(key)?.metadata.uid
+        let orphans = podsByOwner.objects(for: key).filter { $0.isTracked && $0.identity.jobUID != present }
+        guard !orphans.isEmpty else { return }
+        // The cache of jobs may be behind that of pods: the server knows which job there is.
+        var actual: String?
+        do { actual = try await client.get(.evalJobs, key).at("metadata", "uid")?.string } catch {
+            guard error.isNotFound else { throw error }
+        }
+        for pod in orphans where pod.identity.jobUID != actual {
+            log.warning("letting go of a pod whose job is gone", ["object": .string(key.description), "pod": .string(pod.name)])
+            try await podWriter.release(pod, preserve: false, jobUID: pod.identity.jobUID)
+        }
     }
 
     // MARK: A job that is not at its end
 
     private func advance(_ pass: inout JobPass) async throws {
+        forgetOldSpec(pass)
         do {
             try await ensureFinalizer(pass.job)
-            try checkSupport(pass.job)
-            let target = try target(of: pass.job)
-            try checkOverlays(pass.job)
-            let recorder = try await recorder(for: &pass)
-            let prepared = try await prepared(&pass)
-            let context = TrialCollection.Context(job: pass.job, prepared: prepared, target: target)
-            try await runTrials(&pass, context: context, recorder: recorder)
+            if pass.hasStarted { try await goOn(&pass) } else { try await begin(&pass) }
         } catch let obstacle as JobObstacle {
             pass.obstacle = obstacle
             if case .waiting(_, _, _, let seconds) = obstacle { pass.wake(after: seconds) }
+            // What cannot be begun can be cancelled all the same.
+            if pass.job.spec.cancel, !pass.hasStarted { pass.ending = .cancelled }
+            yieldSlots(pass.job.metadata.uid ?? "")
         }
         try await writeStatus(&pass)
+    }
+
+    /// The pinned commit and the number of trials are in the status, and the spec is fixed with that, before the first pod is
+    /// made: whoever goes on after a kill runs the same (catalogue 48).
+    private func begin(_ pass: inout JobPass) async throws {
+        try checkSupport(pass.job)
+        _ = try target(of: pass.job)
+        try checkOverlays(pass.job)
+        _ = try await recorder(for: &pass)
+        let prepared = try await prepared(&pass)
+        pass.memory.state.withLock { $0.wasRunning = false }
+        pass.matrix = prepared.matrix
+        pass.isSuspended = pass.job.spec.suspend
+        pass.wake(after: 0)
+    }
+
+    private func goOn(_ pass: inout JobPass) async throws {
+        // Without its target nothing new is started; what runs is collected all the same.
+        var target = configuration.defaultTarget
+        var hold: JobObstacle?
+        do throws(JobObstacle) { target = try self.target(of: pass.job) } catch { hold = error }
+        let recorder = try await recorder(for: &pass)
+        let prepared = try await prepared(&pass)
+        let context = TrialCollection.Context(job: pass.job, prepared: prepared, target: target)
+        try await runTrials(&pass, context: context, recorder: recorder, isHeld: hold != nil)
+        if let hold, pass.ending == nil {
+            pass.obstacle = hold
+            if case .waiting(_, _, _, let seconds) = hold { pass.wake(after: seconds) }
+        }
+    }
+
+    /// Until a job has begun its spec may change, and with it everything that was worked out from it.
+    private func forgetOldSpec(_ pass: JobPass) {
+        let (generation, hasStarted) = (pass.job.metadata.generation, pass.hasStarted)
+        pass.memory.state.withLock { state in
+            if !hasStarted, state.generation != generation {
+                state.prepared = nil
+                state.recorder = nil
+                state.artifactsChecked = false
+                state.artifactsCheckDue = 0
+            }
+            state.generation = generation
+        }
     }
 
     private func ensureFinalizer(_ job: EvalJob) async throws {
@@ -181,12 +280,16 @@ public final class EvalJobReconciler: Sendable {
             recorder = try await makeRecorder(pass.job)
             pass.memory.state.withLock { $0.recorder = recorder }
         }
-        if !pass.memory.state.withLock({ $0.artifactsChecked }) {
+        let now = time.monotonic()
+        if pass.memory.state.withLock({ !$0.artifactsChecked && $0.artifactsCheckDue <= now }) {
             do {
                 try await recorder.check()
                 pass.memory.state.withLock { $0.artifactsChecked = true }
             } catch {
-                try Self.judge(error, needsRemote: configuration.setting == .cluster, started: pass.job.status?.startTime != nil)
+                // A remote that does not answer takes its time over that; a job that goes on without it does not wait each time.
+                let due = time.monotonic() + (pass.hasStarted ? 15 : 0)
+                pass.memory.state.withLock { $0.artifactsCheckDue = due }
+                try Self.judge(error, needsRemote: configuration.setting == .cluster, started: pass.hasStarted)
             }
         }
         pass.recorder = await recorder.state()

@@ -14,6 +14,8 @@ struct JobPass: Sendable {
     var recorder: RecorderState?
     /// Why the job does not go on.
     var obstacle: JobObstacle?
+    /// What went wrong on the way without keeping the rest from being done: the pass is repeated after a while.
+    var failure: (any Error)?
     var matrix: TrialMatrix?
     /// Trials whose record is kept and which are to be counted now.
     var recorded: [RecordedTrial] = []
@@ -23,6 +25,17 @@ struct JobPass: Sendable {
     var ending: JobEnding?
     var isGone = false
     private(set) var wakeAfter: Double?
+
+    var hasStarted: Bool { job.status?.startTime != nil }
+
+    /// Does a step; that it failed is remembered, and the next steps are done: a pod that cannot be created must not keep
+    /// those that ended from being counted, which is what makes room for it.
+    mutating func attempt(_ step: () async throws -> Void) async throws {
+        do { try await step() } catch {
+            guard !(error is CancellationError), !(error is JobObstacle) else { throw error }
+            failure = failure ?? error
+        }
+    }
 
     init(job: EvalJob, memory: JobMemory, now: Timestamp) {
         self.job = job

@@ -32,16 +32,17 @@ public struct TrialPod: Sendable, Hashable {
             ?? Timestamp(seconds: 0)
     }
 
-    func planned(fate: PodFate, isStopping: Bool) -> PlannedPod {
+    /// - Parameter vanishedAt: when the pod, which is gone, was missed.
+    func planned(fate: PodFate, isStopping: Bool, vanishedAt: Timestamp? = nil) -> PlannedPod {
         let stage: PlannedPod.Stage
         if let end = fate.end {
-            stage = .ended(Self.error(of: end, isStopping: isStopping)?.type, at: endedAt)
+            stage = .ended(Self.error(of: end, isStopping: isStopping)?.type, at: vanishedAt ?? endedAt)
         } else {
             stage = .active
         }
         return PlannedPod(
-            name: name, index: identity.index, retry: identity.retry, stage: stage, isTracked: isTracked,
-            isDeleting: snapshot.metadata.isDeleting, isPreserved: isPreserved)
+            name: name, index: identity.index, retry: identity.retry, stage: stage, isTracked: isTracked || vanishedAt != nil,
+            isDeleting: snapshot.metadata.isDeleting, isPreserved: isPreserved && vanishedAt == nil)
     }
 
     /// What was stopped on purpose was cancelled, unless it had reached a verdict by itself.

@@ -51,13 +51,14 @@ public final class Operator: Sendable {
         events = EventRecorder(client: client, component: "assay", instance: instance, time: time, metrics: metrics)
 
         let wake = Locked<(@Sendable () -> Void)?>(nil)
+        let enqueue = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         ledgers = LedgerPool(
             directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval,
             onChange: { wake.withLock { $0 }?() })
         let jobStore = jobs.store
         let reconciler = EvalJobReconciler(
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store, overlays: overlays.store,
-            events: events, ledgers: ledgers, time: time)
+            events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time, enqueue: { key in enqueue.withLock { $0 }?(key) })
         jobReconciler = reconciler
         jobController = Controller(name: "evaljob", workers: configuration.workers, time: time, metrics: metrics) { await reconciler.reconcile($0) }
         let targetReconciler = EvalTargetReconciler(client: client, targets: targets.store, jobs: jobStore, time: time)
@@ -67,6 +68,7 @@ public final class Operator: Sendable {
 
         // A push that came through, or failed, may concern any job of its branch; there are few.
         let controller = jobController
+        enqueue.withLock { $0 = { controller.enqueue($0) } }
         wake.withLock { slot in
             slot = {
                 for entry in jobStore.entries() where entry.object.status?.phase?.isFinal != true { controller.enqueue(entry.key) }
@@ -132,11 +134,11 @@ public final class Operator: Sendable {
             if case .deleted(let entry) = change { reconciler.forget(entry.uid, entry.key) }
             jobController.enqueue(change.key)
             // A target shows how many trials run on it.
-            if let name = change.latest.object.spec.targetRef?.name {
-                targetController.enqueue(ObjectKey(namespace: change.key.namespace, name: name), afterSeconds: 1)
-            }
+            let name = change.latest.object.spec.targetRef?.name ?? AssayNames.defaultTarget
+            targetController.enqueue(ObjectKey(namespace: change.key.namespace, name: name), afterSeconds: 1)
         }
         pods.store.subscribe { change in
+            if case .deleted(let entry) = change { reconciler.noteGone(entry.object) }
             guard let owner = change.latest.object.snapshot.metadata.controller else { return }
             jobController.enqueue(ObjectKey(namespace: change.key.namespace, name: owner.name))
         }
@@ -152,7 +154,7 @@ public final class Operator: Sendable {
 
     /// Jobs that may wait for what has changed.
     private func wakeWaiting(in namespace: String) {
-        for entry in jobs.store.entries() where entry.key.namespace == namespace && entry.object.status?.startTime == nil {
+        for entry in jobs.store.entries() where entry.key.namespace == namespace && entry.object.status?.phase?.isFinal != true {
             jobController.enqueue(entry.key)
         }
     }
