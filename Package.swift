@@ -75,7 +75,7 @@ let package = Package(
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
-                "Base", "Subprocess", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "Artifacts", "AssayAPI",
+                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "Artifacts", "AssayAPI",
                 "TrialPods", "Reconcilers", "ControlPlane", "AssayTesting",
             ]),
         .testTarget(
