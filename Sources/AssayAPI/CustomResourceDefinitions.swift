@@ -114,7 +114,7 @@ public enum CustomResourceDefinitions {
                               message: must be the name of a branch or tag, or a commit
                           secretRef:
                             type: object
-                            description: 'Credentials: a Secret with username and password (a token), or ssh-privatekey and known_hosts.'
+                            description: 'Credentials: a Secret with token, or username and password, or ssh-privatekey and known_hosts.'
                             required:
                             - name
                             properties:
@@ -801,7 +801,7 @@ public enum CustomResourceDefinitions {
                                   message: 'must stay within its folder: no component may be .. or .git'
                               secretRef:
                                 type: object
-                                description: 'Credentials for pushing: a Secret with username and password (a token), or ssh-privatekey
+                                description: 'Credentials for pushing: a Secret with token, or username and password, or ssh-privatekey
                                   and known_hosts.'
                                 required:
                                 - name
@@ -1770,7 +1770,7 @@ public enum CustomResourceDefinitions {
                           message: 'must stay within its folder: no component may be .. or .git'
                       secretRef:
                         type: object
-                        description: 'Credentials: a Secret with username and password (a token), or ssh-privatekey and known_hosts.'
+                        description: 'Credentials: a Secret with token, or username and password, or ssh-privatekey and known_hosts.'
                         required:
                         - name
                         properties:

@@ -1,5 +1,4 @@
 import Base
-import Dispatch
 import Glibc
 
 extension Command {
@@ -11,28 +10,16 @@ extension Command {
         let err = Collected(limit: outputLimit)
         try Task.checkCancellation()
         let running = try RunningCommand.start(self, onStdout: out.append, onStderr: err.append)
-        let timedOut = Locked(false)
-        let timer = deadlineSeconds.map { seconds in
-            let timer = DispatchSource.makeTimerSource(queue: .global())
-            timer.schedule(deadline: .now() + seconds)
-            timer.setEventHandler {
-                timedOut.withLock { $0 = true }
-                running.signal(SIGKILL)
-            }
-            timer.activate()
-            return timer
-        }
         let exit = await withTaskCancellationHandler {
             await running.wait()
         } onCancel: {
             running.signal(SIGKILL)
         }
-        timer?.cancel()
         try Task.checkCancellation()
         let (stdout, outCut) = out.take()
         let (stderr, errCut) = err.take()
         return CommandResult(
-            exit: exit, stdout: stdout, stderr: stderr, timedOut: timedOut.withLock { $0 }, truncated: outCut || errCut)
+            exit: exit, stdout: stdout, stderr: stderr, timedOut: running.timedOut, truncated: outCut || errCut)
     }
 }
 

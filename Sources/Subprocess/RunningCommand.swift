@@ -1,32 +1,32 @@
 import Base
 import CShims
-import Dispatch
+import Foundation
 import Glibc
 
 /// A started child: its output as it comes, signals, its end.
 ///
-/// All events of one child are handled on a queue of its own; nothing blocks a thread while the child runs.
+/// Each child has a thread of its own that does nothing but wait in poll(2): for output, for room in its standard input,
+/// for its end, for its deadline. Children are few and short; a thread is simpler than a reactor, and blocks nobody.
 public final class RunningCommand: Sendable {
     public typealias OutputHandler = @Sendable ([UInt8]) -> Void
 
     public let pid: Int32
-    private let queue: DispatchQueue
-    private let state: Locked<State>
+    private let state = Locked(State())
 
-    private struct State {
+    fileprivate struct State {
         var exit: Exit?
-        var openOutputs: Int
+        /// The child has been reaped and its output handed over.
+        var isOver = false
+        var timedOut = false
         var waiters: [CheckedContinuation<Exit, Never>] = []
-        var input: InputWriter?
-        var sources: [any DispatchSourceProtocol] = []
-        var grace: (any DispatchSourceTimer)?
-
-        /// The end is told once the child has been reaped and its output has been read to the end.
-        var ended: Exit? { openOutputs == 0 ? exit : nil }
+        /// What `write` has queued; the thread is woken through the pipe.
+        var queued: [UInt8] = []
+        var inputEnds = true
+        var wake: Int32 = -1
     }
 
-    /// Starts the child. `onStdout` and `onStderr` are called in order, from one queue; without a handler the stream
-    /// goes to /dev/null. With `keepInputOpen` the standard input stays open for `write` until `closeInput`.
+    /// Starts the child. `onStdout` and `onStderr` are called in order, from one thread; without a handler the stream goes to
+    /// /dev/null. With `keepInputOpen` the standard input stays open for `write` until `closeInput`.
     public static func start(
         _ command: Command, keepInputOpen: Bool = false, onStdout: OutputHandler? = nil, onStderr: OutputHandler? = nil
     ) throws(SubprocessError) -> RunningCommand {
@@ -43,9 +43,8 @@ public final class RunningCommand: Sendable {
             return assay_pipe(&fds) == 0 ? (fds[0], fds[1]) : nil
         }
 
+        var loop = ChildLoop()
         var stdinFD: Int32 = -1
-        var inputFD: Int32?
-        var inputBytes: [UInt8] = []
         switch command.standardInput {
         case .none where !keepInputOpen: break
         case .file(let file):
@@ -57,11 +56,9 @@ public final class RunningCommand: Sendable {
             childEnds.append(pipe.read)
             ownEnds.append(pipe.write)
             stdinFD = pipe.read
-            inputFD = pipe.write
-            if case .bytes(let bytes) = command.standardInput { inputBytes = bytes }
+            loop.input = pipe.write
+            if case .bytes(let bytes) = command.standardInput { loop.pending = bytes[...] }
         }
-
-        var outputs: [(fd: Int32, handler: OutputHandler)] = []
         var outFDs: [Int32] = [-1, -1]
         for (index, handler) in [onStdout, onStderr].enumerated() {
             guard let handler else { continue }
@@ -69,38 +66,43 @@ public final class RunningCommand: Sendable {
             childEnds.append(pipe.write)
             ownEnds.append(pipe.read)
             outFDs[index] = pipe.write
-            outputs.append((pipe.read, handler))
+            loop.outputs.append((pipe.read, handler))
         }
+        guard let wake = makePipe() else { throw fail(errno) }
+        ownEnds += [wake.read, wake.write]
+        loop.wake = wake.read
 
-        var pidfd: Int32 = -1
-        let pid = spawn(command, path: path, stdin: stdinFD, stdout: outFDs[0], stderr: outFDs[1], pidfd: &pidfd)
+        let pid = spawn(command, path: path, stdin: stdinFD, stdout: outFDs[0], stderr: outFDs[1], pidfd: &loop.pidfd)
         if pid < 0 { throw fail(-pid) }
         childEnds.forEach { close($0) }
 
-        let running = RunningCommand(pid: pid, outputs: outputs.count)
-        running.watch(pidfd: pidfd, outputs: outputs)
-        if let inputFD { running.feed(inputFD, inputBytes, keepOpen: keepInputOpen) }
+        let running = RunningCommand(pid: pid)
+        running.state.withLock { state in
+            state.wake = wake.write
+            state.inputEnds = !keepInputOpen
+        }
+        loop.deadline = command.deadlineSeconds.map { SystemTime().monotonic() + $0 }
+        running.begin(loop)
         return running
     }
 
-    private init(pid: Int32, outputs: Int) {
-        self.pid = pid
-        queue = DispatchQueue(label: "assay.subprocess.\(pid)")
-        state = Locked(State(openOutputs: outputs))
-    }
+    private init(pid: Int32) { self.pid = pid }
 
     /// Returns when the child has ended and its output has been handed over. A grandchild that keeps the output open
     /// is waited for at most two seconds after the child's end, then its output is cut off.
     public func wait() async -> Exit {
         await withCheckedContinuation { continuation in
             let ended = state.withLock { state -> Exit? in
-                if let exit = state.ended { return exit }
+                if state.isOver, let exit = state.exit { return exit }
                 state.waiters.append(continuation)
                 return nil
             }
             if let ended { continuation.resume(returning: ended) }
         }
     }
+
+    /// Whether the command's deadline passed, and the group was killed for it.
+    public var timedOut: Bool { state.withLock { $0.timedOut } }
 
     /// Sends a signal to the child's whole process group; does nothing once the child has been reaped.
     public func signal(_ number: Int32) {
@@ -111,96 +113,59 @@ public final class RunningCommand: Sendable {
 
     /// Queues bytes for the child's standard input (only with `keepInputOpen`).
     public func write(_ bytes: [UInt8]) {
-        queue.async { self.state.withLock { $0.input }?.append(bytes) }
+        state.withLock { state in
+            guard !state.inputEnds else { return }
+            state.queued += bytes
+            state.nudge()
+        }
     }
 
     /// Ends the child's standard input after what has been queued.
     public func closeInput() {
-        queue.async { self.state.withLock { $0.input }?.finish() }
-    }
-
-    // MARK: Events
-
-    private func watch(pidfd: Int32, outputs: [(fd: Int32, handler: OutputHandler)]) {
-        var sources: [any DispatchSourceProtocol] = []
-        for (fd, handler) in outputs {
-            _ = fcntl(fd, F_SETFL, O_NONBLOCK)
-            let source = DispatchSource.makeReadSource(fileDescriptor: fd, queue: queue)
-            source.setEventHandler { Self.drain(fd, source, handler) }
-            source.setCancelHandler {
-                close(fd)
-                self.outputClosed()
-            }
-            sources.append(source)
-        }
-        let end = DispatchSource.makeReadSource(fileDescriptor: pidfd, queue: queue)
-        end.setEventHandler {
-            var code: Int32 = 0
-            var number: Int32 = 0
-            guard assay_reap(pidfd, &code, &number) != -EAGAIN else { return }
-            end.cancel()
-            self.reaped(number == 0 ? .code(code) : .signal(number))
-        }
-        end.setCancelHandler { close(pidfd) }
-        sources.append(end)
-        state.withLock { $0.sources = sources }
-        sources.forEach { $0.activate() }
-    }
-
-    private static func drain(_ fd: Int32, _ source: any DispatchSourceRead, _ handler: OutputHandler) {
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        // A few reads, then back to the queue: a child that writes without end must not starve the deadline.
-        for _ in 0..<16 {
-            let count = read(fd, &buffer, buffer.count)
-            if count > 0 {
-                handler(Array(buffer[..<count]))
-            } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
-                source.cancel()
-                return
-            } else {
-                return
-            }
-        }
-    }
-
-    private func reaped(_ exit: Exit) {
         state.withLock { state in
-            state.exit = exit
-            state.input?.abandon()
-            guard state.openOutputs > 0 else { return }
-            let timer = DispatchSource.makeTimerSource(queue: queue)
-            timer.schedule(deadline: .now() + 2)
-            timer.setEventHandler { self.state.withLock { $0.sources }.forEach { $0.cancel() } }
-            timer.activate()
-            state.grace = timer
+            state.inputEnds = true
+            state.nudge()
         }
-        tellEnd()
     }
 
-    private func outputClosed() {
-        state.withLock { $0.openOutputs -= 1 }
-        tellEnd()
-    }
+    // MARK: The thread
 
-    private func tellEnd() {
-        let (exit, waiters) = state.withLock { state -> (Exit?, [CheckedContinuation<Exit, Never>]) in
-            guard let exit = state.ended else { return (nil, []) }
-            state.grace?.cancel()
-            state.grace = nil
-            state.sources = []
-            defer { state.waiters = [] }
-            return (exit, state.waiters)
+    private func begin(_ loop: ChildLoop) {
+        let thread = Thread { [self] in
+            var loop = loop
+            loop.run(
+                queued: { [self] in
+                    state.withLock { state in
+                        defer { state.queued = [] }
+                        return (state.queued, state.inputEnds)
+                    }
+                },
+                expired: { [self] in
+                    state.withLock { $0.timedOut = true }
+                    signal(SIGKILL)
+                },
+                reaped: { [self] exit in state.withLock { $0.exit = exit } })
+            let (exit, waiters) = state.withLock { state in
+                state.isOver = true
+                close(state.wake)
+                state.wake = -1
+                defer { state.waiters = [] }
+                return (state.exit, state.waiters)
+            }
+            if let exit { waiters.forEach { $0.resume(returning: exit) } }
         }
-        if let exit { waiters.forEach { $0.resume(returning: exit) } }
+        thread.name = "child"
+        thread.stackSize = 256 << 10
+        thread.start()
     }
+}
 
-    private func feed(_ fd: Int32, _ bytes: [UInt8], keepOpen: Bool) {
-        let writer = InputWriter(fd, queue)
-        state.withLock { $0.input = writer }
-        queue.async {
-            if !bytes.isEmpty { writer.append(bytes) }
-            if !keepOpen { writer.finish() }
-        }
+extension RunningCommand.State {
+    /// Wakes the thread; a full pipe has woken it already.
+    fileprivate func nudge() {
+        guard wake >= 0 else { return }
+        var byte: UInt8 = 1
+        _ = assay_write_nosigpipe(wake, &byte, 1)
     }
 }
 

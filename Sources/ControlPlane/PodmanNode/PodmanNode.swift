@@ -192,6 +192,15 @@ public final class PodmanNode: Sendable {
             for directory in [directories.podmanRoot, directories.podmanRunRoot, directories.podmanTemporary, directories.pods, directories.rootfs] {
                 try HostFiles.makeDirectory(directory)
             }
+            // /var/tmp is everybody's: a directory that somebody else put there under our name is not ours to run containers from.
+            var info = stat()
+            guard lstat(directories.podmanRunRoot, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid(),
+                chmod(directories.podmanRunRoot, 0o700) == 0
+            else {
+                throw PodmanNodeError.stateDirectory(path: directories.podmanRunRoot, reason: "it belongs to another user")
+            }
+        } catch let error as PodmanNodeError {
+            throw error
         } catch {
             throw PodmanNodeError.stateDirectory(path: path, reason: "\(error)")
         }

@@ -6,7 +6,12 @@ struct NodeDirectories: Sendable, Hashable {
     let state: String
 
     var podmanRoot: String { state + "/podman/root" }
-    var podmanRunRoot: String { state + "/podman/run" }
+    /// On disk, like the rest. podman refuses one that is longer than 50 characters (sockets lie below it), which a working
+    /// directory easily is: then it lies in /var/tmp, named after this directory.
+    var podmanRunRoot: String {
+        let own = state + "/podman/run"
+        return own.utf8.count <= 50 ? own : "/var/tmp/assay-\(SHA256.hex(of: Array(state.utf8)).prefix(16))"
+    }
     var podmanTemporary: String { state + "/podman/tmp" }
     /// conmon writes the exit code of each container here.
     var exits: String { podmanTemporary + "/exits" }
