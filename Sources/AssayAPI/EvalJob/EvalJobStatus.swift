@@ -165,12 +165,15 @@ public struct MetricsStatus: Codable, Sendable, Hashable {
         self.rewardMax = rewardMax
     }
 
+    /// The rates are rounded to four decimals, as printer columns show numbers as they are; the sums beside them are exact.
     public init(_ aggregate: Aggregate) {
         self.init(
-            passRate: aggregate.passRate, meanReward: aggregate.meanReward, passes: aggregate.passes,
+            passRate: Self.shown(aggregate.passRate), meanReward: Self.shown(aggregate.meanReward), passes: aggregate.passes,
             rewards: aggregate.rewards, rewardSum: aggregate.rewardSum, rewardMin: aggregate.rewardMin,
             rewardMax: aggregate.rewardMax)
     }
+
+    private static func shown(_ rate: Double?) -> Double? { rate.map { ($0 * 10_000).rounded() / 10_000 } }
 }
 
 /// One agent's figures.
