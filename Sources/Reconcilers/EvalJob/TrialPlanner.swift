@@ -145,7 +145,7 @@ public struct TrialPlanner: Sendable {
         }
         if let uncountedRoom { plan.limitCreations(to: uncountedRoom) }
         let anythingLeft = taken.firstMissing(below: total) != nil && !isStopping
-        plan.isFinished = !anythingLeft && pods.allSatisfy { !$0.isTracked } && settled.allSatisfy(counted.contains)
+        plan.isFinished = !anythingLeft && occupied.isEmpty && pods.allSatisfy { !$0.isTracked } && settled.allSatisfy(counted.contains)
         return plan
     }
 

@@ -71,7 +71,10 @@ public final class Operator: Sendable {
         enqueue.withLock { $0 = { controller.enqueue($0) } }
         wake.withLock { slot in
             slot = {
-                for entry in jobStore.entries() where entry.object.status?.phase?.isFinal != true { controller.enqueue(entry.key) }
+                for entry in jobStore.entries() {
+                    let status = entry.object.status
+                    if status?.phase?.isFinal != true || status?.artifacts?.pending ?? 0 > 0 { controller.enqueue(entry.key) }
+                }
             }
         }
     }
