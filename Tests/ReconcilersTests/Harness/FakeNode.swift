@@ -150,6 +150,9 @@ final class FakeNode: PodLogProvider {
         }
     }
 
+    /// The node does not hear of the pod any more.
+    func ignore(_ pod: Pod) { _ = state.withLock { $0.killed.insert(pod.uid) } }
+
     /// Removes a pod by force, finalizer and all.
     func vanish(_ pod: Pod) async throws {
         _ = state.withLock { $0.killed.insert(pod.uid) }

@@ -170,7 +170,7 @@ final class World: Sendable {
         }
     }
 
-    func change(_ name: String = "job", _ spec: JSONValue) async throws {
+    func change(_ name: String = "job", to spec: JSONValue) async throws {
         _ = try await client.patch(.evalJobs, ObjectKey(namespace: "default", name: name), .merge(["spec": spec]))
     }
 
@@ -210,6 +210,17 @@ final class World: Sendable {
 
     func events() async throws -> [String] {
         try await client.list(.events, namespace: nil).items.compactMap { $0["reason"]?.string }
+    }
+
+    /// The remote answers, and takes nothing, as one that is out of space or down for maintenance.
+    func refusePushes(_ refuses: Bool) async throws {
+        let hook = "\(remote)/hooks/pre-receive"
+        if refuses {
+            try PlainFile.makeDirectories("\(remote)/hooks")
+            try PlainFile.replace(hook, with: Array("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
+        } else {
+            PlainFile.removeTree(hook)
+        }
     }
 
     // MARK: Results
