@@ -49,10 +49,12 @@ extension KubeClient {
     @discardableResult
     public func patch(
         _ type: ResourceType, _ key: ObjectKey, _ patch: Patch, subresource: String? = nil,
-        fieldManager: String? = nil, dryRun: Bool = false
+        fieldManager: String? = nil, dryRun: Bool = false, fieldValidation: String? = nil
     ) async throws(KubeError) -> JSONValue {
         try await json { () throws(KubeRequestError) in
-            try .patch(type, key, patch, subresource: subresource, fieldManager: fieldManager, dryRun: dryRun)
+            try .patch(
+                type, key, patch, subresource: subresource, fieldManager: fieldManager, dryRun: dryRun,
+                fieldValidation: fieldValidation)
         }
     }
 
@@ -62,13 +64,14 @@ extension KubeClient {
     @discardableResult
     public func apply(
         _ type: ResourceType, _ object: JSONValue, manager: String, force: Bool = true, subresource: String? = nil,
-        dryRun: Bool = false
+        dryRun: Bool = false, fieldValidation: String? = nil
     ) async throws(KubeError) -> JSONValue {
         guard let key = ObjectKey(of: object) else {
             throw .invalidRequest("the \(type.kind) to apply has no metadata.name")
         }
         return try await patch(
-            type, key, .apply(object, manager: manager, force: force), subresource: subresource, dryRun: dryRun)
+            type, key, .apply(object, manager: manager, force: force), subresource: subresource, dryRun: dryRun,
+            fieldValidation: fieldValidation)
     }
 
     /// Deletes an object. Returns the object when it stays for a while (finalizers, grace), else a `Status`.

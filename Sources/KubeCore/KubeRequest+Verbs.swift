@@ -89,14 +89,14 @@ extension KubeRequest {
 
     public static func patch(
         _ type: ResourceType, _ key: ObjectKey, _ patch: Patch, subresource: String? = nil,
-        fieldManager: String? = nil, dryRun: Bool = false
+        fieldManager: String? = nil, dryRun: Bool = false, fieldValidation: String? = nil
     ) throws(KubeRequestError) -> KubeRequest {
         var query: [QueryItem]
         if case .apply(_, let manager, let force) = patch {
-            query = writeQuery(manager, dryRun, nil)
+            query = writeQuery(manager, dryRun, fieldValidation)
             if force { query.append(QueryItem("force", "true")) }
         } else {
-            query = writeQuery(fieldManager, dryRun, nil)
+            query = writeQuery(fieldManager, dryRun, fieldValidation)
         }
         return KubeRequest(
             method: "PATCH",

@@ -51,7 +51,7 @@ extension EvalJobReconciler {
         yieldSlots(job.metadata.uid ?? "")
         let left = pods.objects(for: job.metadata.uid ?? "").filter { $0.isTracked }
         if !left.isEmpty {
-            try await release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now)) }, job: job)
+            try await release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, job: job)
         }
         if job.status?.artifacts?.pending ?? 0 > 0 {
             do {

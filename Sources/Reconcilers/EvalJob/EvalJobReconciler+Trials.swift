@@ -32,7 +32,7 @@ extension EvalJobReconciler {
         var byName: [String: (pod: TrialPod, fate: PodFate)] = [:]
         var planned: [PlannedPod] = []
         for pod in mine {
-            let fate = PodFate.of(pod.snapshot, at: pass.now)
+            let fate = PodFate.of(pod.snapshot, at: pass.now, bounds: configuration.bounds)
             byName[pod.name] = (pod, fate)
             planned.append(pod.planned(fate: fate, isStopping: stopping != nil))
             pass.wake(at: fate.recheck)
@@ -43,7 +43,7 @@ extension EvalJobReconciler {
             return state.vanished
         }
         for (name, gone) in vanished {
-            let fate = PodFate.ended(PodFate.of(gone.pod.snapshot, at: pass.now).end ?? PodFate.vanished)
+            let fate = PodFate.ended(PodFate.of(gone.pod.snapshot, at: pass.now, bounds: configuration.bounds).end ?? PodFate.vanished)
             byName[name] = (gone.pod, fate)
             planned.append(gone.pod.planned(fate: fate, isStopping: stopping != nil, vanishedAt: gone.noticedAt))
         }
@@ -114,7 +114,7 @@ extension EvalJobReconciler {
     private func othersRunning(on target: ObjectKey, beside uid: String, at now: Timestamp) -> [String: Int] {
         var found: [String: Int] = [:]
         for entry in jobs.entries() where entry.uid != uid && Self.targetKey(of: entry.object) == target {
-            found[entry.uid] = pods.objects(for: entry.uid).count { PodFate.of($0.snapshot, at: now).end == nil }
+            found[entry.uid] = pods.objects(for: entry.uid).count { PodFate.of($0.snapshot, at: now, bounds: configuration.bounds).end == nil }
         }
         return found
     }

@@ -188,6 +188,7 @@ public final class EvalJobReconciler: Sendable {
         try checkSupport(pass.job)
         _ = try target(of: pass.job)
         try checkOverlays(pass.job)
+        try await checkSecrets(pass.job)
         _ = try await recorder(for: &pass)
         let prepared = try await prepared(&pass)
         pass.memory.state.withLock { $0.wasRunning = false }

@@ -33,11 +33,13 @@ public struct OperatorConfiguration: Sendable {
     public var workers: Int
     /// What a repository's address may be beside https and ssh.
     public var urlPolicy: GitURL.Policy
+    /// How long a trial pod may stay in a state that does not end by itself.
+    public var bounds: PodFateBounds
 
     public init(
         setting: Setting, namespace: String? = nil, stateDirectory: String, cacheDirectory: String, resultsDirectory: String?,
         pods: TrialPodSettings, defaultTarget: EvalTargetSpec = EvalTargetSpec(type: .cluster), pushInterval: Double = 10,
-        committer: FastImportStream.Identity, workers: Int = 4, urlPolicy: GitURL.Policy
+        committer: FastImportStream.Identity, workers: Int = 4, urlPolicy: GitURL.Policy, bounds: PodFateBounds = PodFateBounds()
     ) {
         self.setting = setting
         self.namespace = namespace
@@ -50,5 +52,6 @@ public struct OperatorConfiguration: Sendable {
         self.committer = committer
         self.workers = workers
         self.urlPolicy = urlPolicy
+        self.bounds = bounds
     }
 }

@@ -27,6 +27,7 @@ enum OperatorCommand: Subcommand {
             .init(name: "state-dir", value: "DIR", help: "Mirrors, ledgers and what is not pushed yet (default: /var/lib/assay)."),
             .init(name: "cache-dir", value: "DIR", help: "Mirrors of sources (default: STATE-DIR/cache)."),
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
+            imagePullTimeout,
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to one branch (default: 10)."),
             .init(name: "committer", value: "IDENTITY", help: "Of result commits (default: assay <assay@localhost>)."),
             .init(name: "workers", value: "N", help: "Jobs reconciled at the same time (default: 4)."),
@@ -107,7 +108,19 @@ enum OperatorCommand: Subcommand {
             pods: TrialPodSettings(assayImage: image, cacheHostPath: setting == .laptop ? cache : nil),
             defaultTarget: setting == .laptop ? Laptop.target : EvalTargetSpec(type: .cluster),
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
-            workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand)
+            workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
+            bounds: try bounds(arguments))
+    }
+
+    /// One option for `run` and `operator`.
+    static let imagePullTimeout = CommandSyntax.Option(
+        name: "image-pull-timeout", value: "SECONDS",
+        help: "How long an image that cannot be pulled is waited for, each time (default: \(Int(PodFateBounds().imagePull))).")
+
+    static func bounds(_ arguments: Arguments) throws -> PodFateBounds {
+        var bounds = PodFateBounds()
+        if let seconds = try arguments.number(imagePullTimeout.name, in: 1...86400) { bounds.imagePull = seconds }
+        return bounds
     }
 
     /// `Name <address>`.

@@ -24,6 +24,7 @@ enum RunCommand: Subcommand {
             .init(name: "min-pass-rate", value: "RATE", help: "Exit with 1 when the pass rate is below it (0 to 1)."),
             .init(name: "target", value: "NAME", help: "The EvalTarget of FILE to run on (spec.targetRef)."),
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to the artifact branch (default: 10)."),
+            OperatorCommand.imagePullTimeout,
             .init(name: "podman", value: "PATH", help: "The podman program (default: podman)."),
         ] + LogOptions.options)
 
@@ -43,7 +44,7 @@ enum RunCommand: Subcommand {
 
         let session = LaptopSession(
             documents: documents, state: state, podman: arguments.value("podman") ?? "podman",
-            pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10)
+            pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, bounds: try OperatorCommand.bounds(arguments))
         return try await session.run(minimumPassRate: minimum)
     }
 }

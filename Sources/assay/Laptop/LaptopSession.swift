@@ -15,6 +15,7 @@ struct LaptopSession: Sendable {
     let state: StateDirectory
     let podman: String
     let pushInterval: Double
+    let bounds: PodFateBounds
 
     /// Returns the exit status.
     func run(minimumPassRate: Double?) async throws -> Int32 {
@@ -36,7 +37,7 @@ struct LaptopSession: Sendable {
         let configuration = OperatorConfiguration(
             setting: .laptop, stateDirectory: state.artifacts, cacheDirectory: state.cache, resultsDirectory: state.results,
             pods: TrialPodSettings(assayImage: Laptop.image, cacheHostPath: state.cache), defaultTarget: Laptop.target, pushInterval: pushInterval,
-            committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand])
+            committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
         let working = Task { await runner.run() }
 
@@ -76,7 +77,7 @@ struct LaptopSession: Sendable {
     /// Makes the objects of the file what they are on the server; a job that is there goes on, unless what it measures has changed.
     private func apply(_ client: KubeClient, _ display: ProgressDisplay) async throws -> Applied {
         for (type, object) in documents.others {
-            do { try await client.apply(type, object, manager: "assay-run") } catch { throw Self.refused(error) }
+            do { try await client.apply(type, object, manager: "assay-run", fieldValidation: "Strict") } catch { throw Self.refused(error) }
         }
         let key = ObjectKey(namespace: JobDocuments.namespace, name: documents.jobName)
         let before = try await existing(key, client)
@@ -87,10 +88,19 @@ struct LaptopSession: Sendable {
         }
         let answer: JSONValue
         do {
-            answer = try await client.apply(.evalJobs, documents.job, manager: "assay-run")
+            answer = try await client.apply(.evalJobs, documents.job, manager: "assay-run", fieldValidation: "Strict")
         } catch { throw Self.refused(error) }
+        if let before, before.status?.phase?.isFinal != true { try await forgetObstacles(of: before, client) }
         let job = try EvalJob(json: answer)
         return Applied(key: key, wasComplete: before?.metadata.uid == job.metadata.uid && job.status?.phase?.isFinal == true)
+    }
+
+    /// What held up an earlier process is asked anew, before this one believes it; nor is it stopped by that one's Ctrl-C.
+    private func forgetObstacles(of job: EvalJob, _ client: KubeClient) async throws {
+        if job.status != nil { try await client.patch(.evalJobs, job.key, .merge(["status": ["conditions": .null]]), subresource: "status") }
+        if job.spec.cancel, documents.job.at("spec", "cancel")?.bool != true {
+            try await client.patch(.evalJobs, job.key, .merge(["spec": ["cancel": false]]))
+        }
     }
 
     private func existing(_ key: ObjectKey, _ client: KubeClient) async throws -> EvalJob? {
@@ -111,11 +121,10 @@ struct LaptopSession: Sendable {
     }
 
     private static func refused(_ error: KubeError) -> any Error {
-        guard let status = error.status, status.isInvalid else { return error }
+        guard let status = error.status, status.isInvalid || status.code == 400 else { return error }
         var text = status.message
-        if text.contains("immutable") || text.contains("may not change") {
-            text += "; what a job measures is fixed once it has trials: give the changed job another metadata.name"
-        }
+        // The words of the rule at the root of the EvalJob's schema.
+        if text.contains("is fixed once trials exist") { text += " (here: give the changed job another metadata.name)" }
         return UsageError(text)
     }
 
