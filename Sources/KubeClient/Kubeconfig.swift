@@ -1,4 +1,5 @@
 import Base
+import Foundation
 import HTTPTransport
 import YAML
 
@@ -105,9 +106,22 @@ struct Kubeconfig {
             throw KubeConfigError("\(place) sets both insecure-skip-tls-verify and a certificate-authority: remove one")
         }
         if let serverName = value["tls-server-name"]?.string, !serverName.isEmpty { tls.serverName = serverName }
-        var config = KubeConfig(server: server, tls: tls)
+        // A user in the address is what Go's client signs requests with when nothing else does.
+        let (address, credential) = Self.splitUser(of: server)
+        var config = KubeConfig(server: address, credential: credential, tls: tls)
         if let proxy = value["proxy-url"]?.string, !proxy.isEmpty { config.proxy = .url(proxy) }
         return config
+    }
+
+    /// `http://user:password@host` as `http://host` and the credential.
+    private static func splitUser(of server: String) -> (String, KubeCredential) {
+        let parts = server.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3 else { return (server, .none) }
+        let authority = parts[2].prefix { $0 != "/" }
+        guard let at = authority.lastIndex(of: "@") else { return (server, .none) }
+        let pair = authority[..<at].split(separator: ":", maxSplits: 1).map { String($0).removingPercentEncoding ?? String($0) }
+        let address = "\(parts[0])//\(parts[2][parts[2].index(after: at)...])"
+        return (address, .basic(user: pair.first ?? "", password: pair.count > 1 ? pair[1] : ""))
     }
 
     private static func apply(

@@ -75,6 +75,16 @@ import Testing
         """
     }
 
+    @Test("a user in the server's address signs requests, unless the kubeconfig has a credential of its own")
+    func userOfTheAddress() throws {
+        let text = Self.plain.replacing("https://prod:6443", with: "https://assay:p%40ss@prod:6443/k8s/")
+        let work = try config(text)
+        #expect(work.server == "https://prod:6443/k8s/")
+        #expect(work.credential == .token("secret-token"))
+        let bare = try config(text.replacing("{token: secret-token}", with: "{}"))
+        #expect(bare.credential == .basic(user: "assay", password: "p@ss"))
+    }
+
     @Test func impersonation() throws {
         let config = try config(Self.minimal(user: "{token: t, as: jane, as-uid: '7', as-groups: [a, b]}"))
         #expect(config.impersonation == KubeConfig.Impersonation(user: "jane", uid: "7", groups: ["a", "b"]))
