@@ -25,6 +25,8 @@ enum Fate: Sendable {
     case succeededThenEvicted(Double)
     /// Runs until it is told otherwise.
     case never
+    /// Waits to start until it is told otherwise; nothing is written.
+    case pending
 }
 
 /// A node that plays the lives of pods by writing their status, as a kubelet would, without containers.
@@ -119,6 +121,7 @@ final class FakeNode: PodLogProvider {
     /// Lets a pod's life go on.
     func play(_ pod: Pod, _ fate: Fate) async throws {
         switch fate {
+        case .pending: break
         case .never:
             try await write(pod, ["phase": "Running"], [:])
         case .success(let reward), .successWithoutLog(let reward), .succeededThenEvicted(let reward):

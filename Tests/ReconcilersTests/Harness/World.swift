@@ -196,8 +196,8 @@ final class World: Sendable {
         try await wait(name, within: seconds, "the job does not end:", location: location) { $0.status?.phase?.isFinal == true }
     }
 
-    func waitForPods(_ count: Int, location: SourceLocation = #_sourceLocation) async throws {
-        let held = await eventually { self.node.seen.count >= count }
+    func waitForPods(_ count: Int, within seconds: Double = 20, location: SourceLocation = #_sourceLocation) async throws {
+        let held = await eventually(within: seconds) { self.node.seen.count >= count }
         try #require(held, "only \(node.seen.count) pods came", sourceLocation: location)
     }
 
@@ -214,13 +214,12 @@ final class World: Sendable {
 
     /// The remote answers, and takes nothing, as one that is out of space or down for maintenance.
     func refusePushes(_ refuses: Bool) async throws {
-        let hook = "\(remote)/hooks/pre-receive"
-        if refuses {
-            try PlainFile.makeDirectories("\(remote)/hooks")
-            try PlainFile.replace(hook, with: Array("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
-        } else {
-            PlainFile.removeTree(hook)
-        }
+        if refuses { try breakRemote() } else { PlainFile.removeTree("\(remote)/hooks/pre-receive") }
+    }
+
+    func breakRemote() throws {
+        try PlainFile.makeDirectories("\(remote)/hooks")
+        try PlainFile.replace("\(remote)/hooks/pre-receive", with: Array("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
     }
 
     // MARK: Results
