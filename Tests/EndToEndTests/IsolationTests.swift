@@ -3,66 +3,106 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What an agent can reach while it runs: a task that tries each, and says what it got.
+    /// What an agent can reach while it runs: it tries each thing, and says what it got.
     @Suite struct IsolationTests {
+        /// Lines `PROBE name=what was found`; nothing after the sign is what is wanted.
+        private static func probes(_ directory: String) -> String {
+            """
+            set +e
+            say() { echo "PROBE $1=$2"; }
+            one() { head -n 3 | tr '\\n' ' '; }
+            # Everything that can be seen but for the kernel's file systems, the host's programs and what this trial wrote.
+            everywhere() { find / \\( -path /proc -o -path /sys -o -path /dev -o -path /usr -o -path /logs \\) -prune -o "$@" -print 2>/dev/null | one; }
+            grepped() { grep -rlI --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=usr --exclude-dir=logs --exclude=execute.sh -e "$1" / 2>/dev/null | one; }
+            say tests "$(ls -A /tests 2>/dev/null | one)"
+            say solution "$(ls -Ad /solution /oracle 2>/dev/null | one)"
+            say test-text "$(grepped the-test''-text)"
+            say solution-text "$(grepped the-solution''-text)"
+            say other-trials "$(grepped the-other''-task)$(everywhere -name 'other*')"
+            say secret-of-another "$(grepped the-secret-of''-another)$(env | grep -c 'the-secret-of''-another' | grep -v '^0')"
+            say git "$(everywhere -name .git)$(everywhere -name '*.pack')$(everywhere -name packed-refs)"
+            say token "$(ls -A /var/run/secrets /run/secrets 2>/dev/null | one)"
+            say credentials "$(ls -Ad /assay/credentials /assay/cache /assay/staged /root/.git-credentials /root/.netrc /root/.config /root/.docker /root/.kube 2>/dev/null | one)"
+            say shadow "$(ls /etc/shadow /etc/gshadow /etc/shadow- /etc/sudoers /etc/machine-id 2>/dev/null | one)"
+            say keys "$(ls -d /etc/ssh/ssh_host_* /etc/ssl/private /root/.ssh /root/.gnupg 2>/dev/null | one)$(everywhere -name 'id_*' -o -name '*.key')"
+            say assay "$(everywhere -name .assay)$(everywhere -name kubeconfig)"
+            say checkout "$(ls -Ad \(directory) \(Workbench.root) 2>/dev/null | one)$(everywhere -name beside.txt)"
+            say homes "$(ls -A /root /home /srv /var/lib /mnt /media /opt 2>/dev/null | grep -v ':$' | grep . | one)"
+            say environment "$(env | grep -iE 'token|kubeconfig|credential|kubernetes' | one)"
+            say mounts "$(cut -d' ' -f2 /proc/mounts | grep -vE '^/($|proc|sys|dev|usr|bin|sbin|lib|lib32|lib64|libx32|tests|logs|assay/scripts|assay/gate|etc/hosts|etc/hostname|etc/resolv.conf|run/.containerenv)' | one)"
+            say processes "$(for p in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <"$p"; echo; done 2>/dev/null | grep -E '[c]onmon|[p]odman|[a]piserver|[a]ssay run' | one)"
+            say scripts "$(echo x 2>/dev/null >> /assay/scripts/run.sh && echo changed)$(touch /assay/scripts/new 2>/dev/null && echo added)"
+            say binary "$(echo x 2>/dev/null >> /usr/local/bin/assay && echo changed)"
+            # The API server listens somewhere on the host's loopback. A connection to oneself by chance does not come twice.
+            scan() {
+              local p
+              for ((p = 1; p < 65536; p++)); do
+                { exec 7<>"/dev/tcp/$1/$p"; } 2>/dev/null && exec 7>&- && { exec 7<>"/dev/tcp/$1/$p"; } 2>/dev/null && exec 7>&- && echo "$1:$p"
+              done
+              echo "scanned $1" >&2
+            }
+            export -f scan
+            say ports "$(timeout 60 bash -c 'scan 127.0.0.1' | one)"
+            gateway=$(while read -r _ to via _; do [ "$to" = 00000000 ] && printf '%d.%d.%d.%d' "0x${via:6:2}" "0x${via:4:2}" "0x${via:2:2}" "0x${via:0:2}"; done < /proc/net/route)
+            say gateway-ports "$([ -z "$gateway" ] || timeout 60 bash -c "scan $gateway" | one)"
+            [ -n "$gateway" ] || echo "scanned no gateway: there is none" >&2
+            """
+        }
+
         @Test func theAgentReachesNeitherTestsNorSolutionNorCredentialsNorTheHost() async throws {
-            let bench = try Workbench("isolation")
-            try bench.task("probe", solution: "echo the-solution-text", test: "# the-test-text\nmkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
-            try await bench.commitBenchmark()
-            try bench.write("beside.txt", "a file beside the job")
-            // Each line of the agent's output is a probe: a name, and what it found.
-            let probes = """
-                set +e
-                say() { echo \\"PROBE $1=$2\\"; }
-                say tests \\"$(ls -A /tests 2>/dev/null | head -c 200)\\"
-                say solution \\"$(ls -A /solution /oracle 2>/dev/null | head -c 200)\\"
-                say testtext \\"$(grep -rl the-test-text / --include=* --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr 2>/dev/null | grep -v '^/logs' | head -n 3 | tr '\\\\n' ' ')\\"
-                say solutiontext \\"$(grep -rl the-solution-text / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr 2>/dev/null | grep -v '^/logs' | head -n 3 | tr '\\\\n' ' ')\\"
-                say git \\"$(find / -name .git -not -path '/proc/*' -not -path '/usr/*' 2>/dev/null | head -n 3 | tr '\\\\n' ' ')\\"
-                say objects \\"$(find / -name '*.pack' -not -path '/proc/*' -not -path '/usr/*' 2>/dev/null | head -n 3 | tr '\\\\n' ' ')\\"
-                say token \\"$(ls /var/run/secrets/kubernetes.io /run/secrets/kubernetes.io 2>/dev/null)\\"
-                say shadow \\"$(ls /etc/shadow /etc/gshadow /etc/sudoers 2>/dev/null)\\"
-                say keys \\"$(ls -d /etc/ssh/ssh_host_* /etc/ssl/private /root/.ssh /root/.git-credentials 2>/dev/null)\\"
-                say assay \\"$(find / -name '.assay' -not -path '/proc/*' 2>/dev/null | head -n 1)\\"
-                say beside \\"$(find / -name beside.txt -not -path '/proc/*' 2>/dev/null | head -n 1)\\"
-                say home \\"$(ls -A /root /home /srv /var/lib /mnt /opt /work 2>/dev/null | grep -v ':$' | head -n 5 | tr '\\\\n' ' ')\\"
-                say env \\"$(env | grep -iE 'token|kubeconfig|credential' | head -n 1)\\"
-                say mounts \\"$(cut -d' ' -f2 /proc/mounts | grep -E '\(bench.directory)|/work|/root/|\\\\.assay' | head -n 1)\\"
-                say write \\"$(touch /assay/scripts/x 2>&1 | grep -c -i read-only)\\"
-                say binary \\"$(echo x >> /usr/local/bin/assay && echo written)\\"
-                """
-            try bench.write(
-                "job.yaml",
-                JobFiles.job("probe", agents: "[{name: prober, execute: \"\(probes.replacingOccurrences(of: "\n", with: "\\n"))\"}]"))
-            try await bench.assay("run", "job.yaml", expecting: 0)
+            try await Workbench.with("isolation") { bench in
+                try bench.task(
+                    "probe", toml: "[agent]\ntimeout_sec = 200.0\n", solution: "echo the-solution-text",
+                    test: "# the-test-text\nmkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
+                // Beside it at the same time, with an agent that is given a secret.
+                try bench.task("other", instruction: "the-other-task", solution: "sleep 3")
+                try await bench.commitBenchmark()
+                try bench.write("beside.txt", "a file beside the job")
+                let agents: JSONValue = [
+                    ["name": "prober", "execute": .string(Self.probes(bench.directory))],
+                    [
+                        "name": "keeper", "execute": "sleep 2; test -n \"$KEY\"",
+                        "env": [["name": "KEY", "valueFrom": ["secretKeyRef": ["name": "llm", "key": "key"]]]],
+                    ],
+                ]
+                try bench.write("job.yaml", JobFiles.secret("llm", ["key": "the-secret-of-another"]) + JobFiles.job("probe", agents: agents.text))
+                try await bench.assay("run", "job.yaml", expecting: 0)
 
-            let found = try await bench.output(ofAgent: "prober")
-            let values = Dictionary(
-                found.split(separator: "\n").compactMap { line -> (String, String)? in
-                    guard let range = line.range(of: "PROBE ") else { return nil }
-                    let pair = line[range.upperBound...].split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                    return pair.count == 2 ? (String(pair[0]), String(pair[1]).trimmed) : nil
-                }, uniquingKeysWith: { first, _ in first })
-            #expect(values.count == 16, "every probe answered: \(found)")
-            for (name, value) in values where name != "write" { #expect(value == "", "\(name): the agent found \(value)") }
-            #expect(values["write"] == "1", "the scripts are mounted read-only")
-            await bench.remove()
+                let kubeconfig = try bench.read(".assay/apiserver/kubeconfig")
+                let port = try #require(kubeconfig.firstMatch(of: /@127\.0\.0\.1:([0-9]+)/)?.output.1, "\(kubeconfig)")
+                let branch = try await bench.branch()
+                for (folder, run) in branch.runs where run["agent"]?.string == "prober" && run["task"]?.string == "probe" {
+                    let text = try await bench.git("show", "assay/runs/v1:\(folder)/logs/command/stdout.txt", in: bench.results)
+                    let errors = try await bench.git("show", "assay/runs/v1:\(folder)/logs/command/stderr.txt", in: bench.results)
+                    var answers: [String: String] = [:]
+                    for line in text.split(separator: "\n") where line.hasPrefix("PROBE ") {
+                        let pair = line.dropFirst(6).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+                        if pair.count == 2 { answers[pair[0]] = pair[1].trimmed }
+                    }
+                    #expect(answers.count == 21, "every probe answered: \(text)\n\(errors)")
+                    // The gateway is this machine: what it offers to everybody is in reach, and the API server is not among it.
+                    let open = answers.removeValue(forKey: "gateway-ports") ?? ""
+                    #expect(!open.split(separator: " ").contains { $0.hasSuffix(":\(port)") }, "the API server's port \(port) is in reach: \(open)")
+                    for (name, found) in answers { #expect(found == "", "\(name): the agent found \(found)") }
+                    #expect(errors.contains("scanned 127.0.0.1"), "all ports were tried: \(errors)")
+                    #expect(errors.components(separatedBy: "scanned").count == 3, "and those of the gateway: \(errors)")
+                }
+                #expect(branch.runs.values.count { $0["reward"]?.double == 1 } == 4)
+            }
         }
-    }
-}
 
-extension Workbench {
-    /// The standard output of an agent's execute script, from the only run of that agent on the artifact branch.
-    func output(ofAgent agent: String) async throws -> String {
-        let files = try await git("ls-tree", "-r", "--name-only", "assay/runs/v1", in: results).split(separator: "\n").map(String.init)
-        for file in files where file.hasSuffix("metadata.json") {
-            let text = try await git("show", "assay/runs/v1:\(file)", in: results)
-            guard let record = try? JSONValue(parsing: text), record["agent"]?.string == agent || record.at("agent", "name")?.string == agent else { continue }
-            let folder = file.dropLast("metadata.json".count)
-            let log = try #require(files.first { $0.hasPrefix(folder) && $0.hasSuffix("command/stdout.txt") })
-            return try await git("show", "assay/runs/v1:\(log)", in: results)
+        /// What the verifier sees is there, and only then: the same paths that the agent found empty.
+        @Test func testsComeWithTheVerifierAndTheSolutionWithTheOracle() async throws {
+            try await Workbench.with("released") { bench in
+                try bench.task(
+                    "look", solution: "ls /solution/solve.sh /oracle/solve.sh && touch /oracle/x 2>/dev/null && echo writable; ls -A /tests | wc -l",
+                    test: "ls /tests/test.sh && ls /assay/staged 2>/dev/null; mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("look"))
+                try await bench.assay("run", "job.yaml", expecting: 0)
+                #expect(try await bench.output(ofAgent: "oracle") == "/oracle/solve.sh\n/solution/solve.sh\n0")
+                #expect(try await bench.output(ofAgent: "oracle", "logs/verifier/stdout.txt") == "/tests/test.sh")
+            }
         }
-        Issue.record("no run of \(agent)")
-        return ""
     }
 }

@@ -31,6 +31,18 @@ final class Workbench: Sendable {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
+    /// A workbench for the time of `body`. Whatever happens in it, no container of it is left: that is an error, and it is ended.
+    static func with(_ name: String, _ body: (Workbench) async throws -> Void) async throws {
+        let bench = try Workbench(name)
+        do { try await body(bench) } catch {
+            await bench.remove()
+            throw error
+        }
+        let left = await bench.containers()
+        #expect(left.isEmpty, "containers are left behind: monitors \(left)")
+        await bench.remove()
+    }
+
     /// Stops what is left of the node's containers and removes the directory.
     func remove() async {
         for node in await containers() { _ = try? await Command("kill", ["-9", "\(node)"]).run() }
@@ -51,10 +63,11 @@ final class Workbench: Sendable {
         try await assay(words, expecting: status, seconds: seconds)
     }
 
+    /// - Parameter place: where it runs; the workbench's own directory unless told.
     @discardableResult
-    func assay(_ words: [String], expecting status: Int32? = nil, seconds: Double = 300) async throws -> CommandResult {
+    func assay(_ words: [String], expecting status: Int32? = nil, in place: String? = nil, seconds: Double = 300) async throws -> CommandResult {
         let result = try await Command(
-            Self.executable(), words, workingDirectory: directory, deadlineSeconds: seconds
+            Self.executable(), words, workingDirectory: place ?? directory, deadlineSeconds: seconds
         ).run()
         if let status {
             #expect(
@@ -64,7 +77,7 @@ final class Workbench: Sendable {
         return result
     }
 
-    func start(_ words: [String], to log: String) async throws -> RunningCommand {
+    func start(_ words: [String], to log: String) throws -> RunningCommand {
         let handle = try FileLog("\(directory)/\(log)")
         return try RunningCommand.start(
             Command(Self.executable(), words, workingDirectory: directory), onStdout: handle.append, onStderr: handle.append)
@@ -75,6 +88,12 @@ final class Workbench: Sendable {
         let identity = ["-c", "user.name=Tester", "-c", "user.email=tester@localhost", "-c", "init.defaultBranch=main"]
         let result = try await Command("git", ["-C", repository ?? benchmark] + identity + words, deadlineSeconds: 60).run()
         try #require(result.succeeded, "git \(words.joined(separator: " ")): \(result.stderrText)")
+        return result.stdoutText.trimmed
+    }
+
+    /// What git answers; nil when it refuses: for what may not be there yet.
+    func gitAnswer(_ words: String..., in repository: String) async -> String? {
+        guard let result = try? await Command("git", ["-C", repository] + words, deadlineSeconds: 60).run(), result.succeeded else { return nil }
         return result.stdoutText.trimmed
     }
 
@@ -107,7 +126,11 @@ final class Workbench: Sendable {
         try write("\(folder)/instruction.md", instruction)
         try write("\(folder)/environment/Dockerfile", "FROM debian:12-slim\n")
         try write("\(folder)/solution/solve.sh", "#!/bin/bash\n" + solution + "\n", executable: true)
-        if let test { try write("\(folder)/tests/test.sh", "#!/bin/bash\n" + test + "\n", executable: true) }
+        if let test {
+            try write("\(folder)/tests/test.sh", "#!/bin/bash\n" + test + "\n", executable: true)
+        } else {
+            try write("\(folder)/tests/README", "There is no test.sh here.\n")
+        }
     }
 
     func commitBenchmark() async throws {

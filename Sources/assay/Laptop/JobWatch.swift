@@ -53,6 +53,19 @@ struct JobWatch: Sendable {
         }
     }
 
+    /// What an earlier process kept is pushed, or the remote is still away: then a condition says so.
+    func untilPushed() async throws -> EvalJob {
+        let time = SystemTime()
+        let began = time.monotonic()
+        while true {
+            let job = try EvalJob(json: try await client.get(.evalJobs, key))
+            let artifacts = job.status?.conditions.first { $0.type == ConditionType.artifactsReady.rawValue }
+            let isAway = artifacts?.isFalse == true
+            if job.status?.artifacts?.pending ?? 0 == 0 || isAway || time.monotonic() - began > Self.patience { return job }
+            try await time.sleep(seconds: 0.15)
+        }
+    }
+
     /// On one machine nobody else will create what is missing while the command waits.
     private static func isHopeless(_ reason: String?) -> Bool {
         guard let reason = reason.flatMap(Reason.init(rawValue:)) else { return false }

@@ -55,7 +55,8 @@ struct LaptopSession: Sendable {
         defer { withExtendedLifetime(interrupts) {} }
 
         let watch = JobWatch(client: client, key: key, display: display)
-        let ended = try await watch.untilEnd()
+        var ended = try await watch.untilEnd()
+        if applied.wasComplete { ended.job = try await watch.untilPushed() }
         display.finish()
         working.cancel()
         await working.value
@@ -90,15 +91,20 @@ struct LaptopSession: Sendable {
         do {
             answer = try await client.apply(.evalJobs, documents.job, manager: "assay-run", fieldValidation: "Strict")
         } catch { throw Self.refused(error) }
-        if let before, before.status?.phase?.isFinal != true { try await forgetObstacles(of: before, client) }
+        if let before { try await forgetObstacles(of: before, client) }
         let job = try EvalJob(json: answer)
         return Applied(key: key, wasComplete: before?.metadata.uid == job.metadata.uid && job.status?.phase?.isFinal == true)
     }
 
     /// What held up an earlier process is asked anew, before this one believes it; nor is it stopped by that one's Ctrl-C.
     private func forgetObstacles(of job: EvalJob, _ client: KubeClient) async throws {
-        if job.status != nil { try await client.patch(.evalJobs, job.key, .merge(["status": ["conditions": .null]]), subresource: "status") }
-        if job.spec.cancel, documents.job.at("spec", "cancel")?.bool != true {
+        let isFinal = job.status?.phase?.isFinal == true
+        let stale = (job.status?.conditions ?? []).filter { !isFinal || $0.type == ConditionType.artifactsReady.rawValue && $0.isFalse }
+        if !stale.isEmpty {
+            let kept = try (job.status?.conditions ?? []).filter { condition in !stale.contains(condition) }.map { try JSONValueEncoder().encode($0) }
+            try await client.patch(.evalJobs, job.key, .merge(["status": ["conditions": .array(kept)]]), subresource: "status")
+        }
+        if !isFinal, job.spec.cancel, documents.job.at("spec", "cancel")?.bool != true {
             try await client.patch(.evalJobs, job.key, .merge(["spec": ["cancel": false]]))
         }
     }

@@ -1,0 +1,77 @@
+import Base
+import Foundation
+import Subprocess
+import Testing
+
+extension EndToEnd {
+    @Suite struct AgentTests {
+        private static let secretText = "correct-horse-battery-staple"
+
+        @Test("catalogue 58: an agent's secret reaches the agent, and no file on the branch")
+        func anAgentIsInstalledRunWithItsEnvironmentAndItsSecretsAreRedacted() async throws {
+            try await Workbench.with("agent") { bench in
+                try bench.task("ask", instruction: "Say the word, for $5 and \"no\" more.\n")
+                try await bench.commitBenchmark()
+                let install = "echo installing; echo \"$API_KEY\" >&2; touch /tmp/installed"
+                let execute = """
+                    set -e
+                    test -e /tmp/installed
+                    echo "greeting=$GREETING price=$PRICE"
+                    echo "length=${#API_KEY}"
+                    echo "key=$API_KEY"
+                    echo "instruction=$ASSAY_TASK_INSTRUCTION"
+                    cmp /tmp/instruction.md <(printf '%s\\n' "$ROLLOUT_TASK_INSTRUCTION") && echo same
+                    printf 'before %s after' "$API_KEY" > "/logs/agent/session.txt"
+                    mkdir -p /logs/artifacts && echo "$API_KEY$API_KEY" > /logs/artifacts/twice.txt
+                    echo '{"role":"user","text":"'"$API_KEY"'"}' > /logs/agent/transcript.jsonl
+                    """
+                let env: [JSONValue] = [
+                    ["name": "GREETING", "value": "hello there"], ["name": "PRICE", "value": "$(GREETING) $$5 $HOME"],
+                    ["name": "API_KEY", "valueFrom": ["secretKeyRef": ["name": "llm", "key": "api-key"]]],
+                    ["name": "PIN", "valueFrom": ["secretKeyRef": ["name": "llm", "key": "pin"]]],
+                ]
+                try bench.write(
+                    "job.yaml",
+                    JobFiles.secret("llm", ["api-key": Self.secretText, "pin": "1234"])
+                        + JobFiles.job("agent", agents: JobFiles.agent("caller", install: install, execute: execute, env: env)))
+                try await bench.assay("run", "job.yaml", expecting: 0)
+
+                let output = try await bench.output(ofAgent: "caller")
+                #expect(output.contains("greeting=hello there price=$(GREETING) $$5 $HOME"), "values come as they were written: \(output)")
+                #expect(output.contains("length=\(Self.secretText.count)"), "the agent has the value")
+                #expect(output.contains("instruction=Say the word, for $5 and \"no\" more."))
+                #expect(output.contains("same"))
+                let branch = try await bench.branch()
+                for name in ["logs/setup/stderr.txt", "logs/agent/session.txt", "logs/artifacts/twice.txt"] {
+                    #expect(branch.files.contains { $0.hasSuffix(name) }, "\(name) is on the branch")
+                }
+                // Every file of every commit, and every message.
+                let everything = try await bench.git("log", "-p", "--text", "--format=%B", "assay/runs/v1", in: bench.results)
+                #expect(!everything.contains(Self.secretText))
+                #expect(try await bench.output(ofAgent: "caller", "logs/agent/session.txt").hasPrefix("before "))
+
+                let run = try #require(branch.runs(agent: "caller").first)
+                #expect(run.at("config", "environment") == ["GREETING", "PRICE", "API_KEY", "PIN"], "names, no values")
+                #expect(!run.text.contains("hello there"))
+                #expect(run.at("outputs", "redactions")?.int ?? 0 >= 5)
+                #expect(run.at("outputs", "unredacted") == ["PIN"], "too short to look for, and said so")
+            }
+        }
+
+        @Test func anInstallThatFailsIsItsOwnError() async throws {
+            try await Workbench.with("install") { bench in
+                try bench.task("any")
+                try await bench.commitBenchmark()
+                try bench.write(
+                    "job.yaml",
+                    JobFiles.job("install", agents: JobFiles.agent("broken", install: "echo no such package >&2; exit 7", execute: "echo never")))
+                try await bench.assay("run", "job.yaml", expecting: 1)
+                let branch = try await bench.branch()
+                #expect(branch.errorType(task: "any") == "agent_install_failed")
+                #expect(branch.runs(task: "any").first?.at("exitCodes", "install")?.int == 7)
+                #expect(try await bench.output(ofAgent: "broken", "logs/setup/stderr.txt").contains("no such package"))
+                #expect(!branch.files.contains { $0.hasSuffix("command/stdout.txt") }, "nothing was executed")
+            }
+        }
+    }
+}
