@@ -31,13 +31,19 @@ extension EvalJobReconciler {
         let mine = pods.objects(for: context.uid).filter { $0.key.namespace == job.metadata.namespace }
         var byName: [String: (pod: TrialPod, fate: PodFate)] = [:]
         var planned: [PlannedPod] = []
+        let known = memory.state.withLock { $0.ended }
+        var ended: [String: JobMemory.EndedPod] = [:]
         for pod in mine {
-            let fate = PodFate.of(pod.snapshot, at: pass.now, bounds: configuration.bounds)
+            let version = pod.snapshot.metadata.resourceVersion
+            let same = known[pod.uid].flatMap { $0.version == version ? $0.fate : nil }
+            let fate = same ?? PodFate.of(pod.snapshot, at: pass.now, bounds: configuration.bounds)
+            if fate.end != nil { ended[pod.uid] = .init(version: version, fate: fate) }
             byName[pod.name] = (pod, fate)
             planned.append(pod.planned(fate: fate, isStopping: stopping != nil))
             pass.wake(at: fate.recheck)
         }
         let vanished = memory.state.withLock { state in
+            state.ended = ended
             // Another one has come under its name.
             for name in byName.keys { state.vanished.removeValue(forKey: name) }
             return state.vanished

@@ -2,6 +2,7 @@ import Artifacts
 import Base
 import EvalModel
 import KubeRuntime
+import TrialPods
 
 /// What a process remembers of a job between two passes. Everything in it can be found again after a restart; it saves
 /// the work of finding it each time. Only the worker that holds the job's key touches it.
@@ -26,8 +27,15 @@ final class JobMemory: Sendable {
         var vanished: [String: VanishedPod] = [:]
         /// The name of the job's own record, once it was handed over.
         var jobRecord: String?
+        /// How ended pods ended, by UID: a thousand that end together are looked at in each of many passes.
+        var ended: [String: EndedPod] = [:]
         /// As the last pass found it.
         var running = 0
+    }
+
+    struct EndedPod: Sendable {
+        let version: String?
+        let fate: PodFate
     }
 
     struct VanishedPod: Sendable {
