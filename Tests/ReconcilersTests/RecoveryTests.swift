@@ -53,7 +53,7 @@ struct RecoveryTests {
                     }
                     return count
                 }
-                let job = try await world.waitForEnd()
+                let job = try await world.waitForEnd(within: 90)
                 outsider.cancel()
                 let writes = await outsider.value
                 #expect(writes > 20)
@@ -109,7 +109,8 @@ struct RecoveryTests {
                     #expect((trials.total, trials.completed, trials.failed) == (600, 450, 150))
                     #expect(job.status?.metrics?.passRate == 0.75)
                 }
-                #expect(residentBytes() - before < 400 << 20)
+                // API server, node and operator together, unoptimised: what matters is that it is not the packs of all.
+                #expect(residentBytes() - before < 700 << 20)
                 try await world.expectRuns(1200, jobs: 2)
                 try await world.expectNoPods()
             }

@@ -39,6 +39,16 @@ final class World: Sendable {
         tasks: [String] = ["a", "b"], binds: Bool = true, fate: @escaping @Sendable (FakeNode.Pod) -> Fate = { _ in .success(1) },
         _ body: (World) async throws -> Void
     ) async throws {
+        await Turnstile.worlds.enter()
+        let result: Result<Void, any Error>
+        do { result = .success(try await runNow(tasks, binds, fate, body)) } catch { result = .failure(error) }
+        await Turnstile.worlds.leave()
+        try result.get()
+    }
+
+    private static func runNow(
+        _ tasks: [String], _ binds: Bool, _ fate: @escaping @Sendable (FakeNode.Pod) -> Fate, _ body: (World) async throws -> Void
+    ) async throws {
         let path = "\(NSTemporaryDirectory())/assay-world-\(UUID().uuidString)".replacingOccurrences(of: "//", with: "/")
         try PlainFile.makeDirectories(path)
         defer { PlainFile.removeTree(path) }
@@ -219,7 +229,16 @@ final class World: Sendable {
 
     func breakRemote() throws {
         try PlainFile.makeDirectories("\(remote)/hooks")
-        try PlainFile.replace("\(remote)/hooks/pre-receive", with: Array("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
+        try PlainFile.replace("\(remote)/hooks/pre-receive", with: Array("#!/bin/sh\necho x >> refused\nexit 1\n".utf8), mode: 0o755)
+    }
+
+    func pushesRefused() throws -> Int {
+        (try? String(contentsOfFile: "\(remote)/refused", encoding: .utf8))?.split(separator: "\n").count ?? 0
+    }
+
+    /// The remote is at its place, or not.
+    func moveRemote(away: Bool) throws {
+        try FileManager.default.moveItem(atPath: away ? remote : "\(path)/elsewhere", toPath: away ? "\(path)/elsewhere" : remote)
     }
 
     // MARK: Results
