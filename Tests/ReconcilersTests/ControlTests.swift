@@ -147,7 +147,7 @@ struct ControlTests {
             let artifacts: JSONValue = [
                 "backend": "git", "git": ["remote": "https://127.0.0.1:1/results.git", "branch": .string(World.branch), "secretRef": ["name": "push"]],
             ]
-            // Begun by an operator for which the remote was there.
+            // Begun on the laptop, where a remote that does not answer holds nothing up; gone on with as on a cluster.
             try await world.withOperator(.laptop) { _ in
                 try await world.createJob("job", namespace: "team", with: ["artifacts": artifacts])
                 let running = try await eventually { try await world.job("job", namespace: "team")?.status?.startTime != nil }
