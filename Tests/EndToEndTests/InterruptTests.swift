@@ -35,7 +35,7 @@ extension EndToEnd {
                 print("from Ctrl-C to the end: \(seconds.rounded(to: 1)) s")
                 #expect(exit == .code(130), "\(said)")
                 #expect(seconds < 30, "\(said)")
-                #expect(await bench.containers().isEmpty)
+                #expect(await bench.containersLeft().isEmpty)
                 #expect(said.contains("cancelling: trials are stopped, what has ended is kept"), "\(said)")
                 #expect(said.contains("6 trials: 2 completed"), "\(said)")
 
@@ -48,6 +48,20 @@ extension EndToEnd {
             }
         }
 
+        /// The first start in a directory finds out how podman works here, in containers of its own.
+        @Test func anInterruptWhileItStartsLeavesNothing() async throws {
+            try await Workbench.with("starting") { bench in
+                try await mixed(bench, quick: 1, slow: 0, seconds: 0)
+                try bench.write("job.yaml", JobFiles.job("starting"))
+                let running = try bench.start(["run", "job.yaml"], to: "run.log")
+                try await eventually("it starts") { FileManager.default.fileExists(atPath: "\(bench.directory)/.assay/apiserver/token") }
+                running.signal(SIGINT)
+                #expect(await running.wait() == .code(130), "\((try? bench.read("run.log")) ?? "")")
+                #expect(await bench.containersLeft().isEmpty)
+                try await bench.assay("run", "job.yaml", expecting: 0)
+            }
+        }
+
         @Test func aSecondRunInTheSameDirectoryIsRefusedWithTheFirstOnesPid() async throws {
             try await Workbench.with("second") { bench in
                 try await mixed(bench, quick: 0, slow: 1, seconds: 60)
@@ -57,8 +71,8 @@ extension EndToEnd {
                 let second = try await bench.assay("run", "job.yaml", expecting: 2, seconds: 30)
                 #expect(second.stderrText.contains("pid \(first.pid)"), "\(second.stderrText)")
                 first.signal(SIGINT)
-                #expect(await first.wait() == .code(130))
-                #expect(await bench.containers().isEmpty)
+                #expect(await first.wait() == .code(130), "\((try? bench.read("run.log")) ?? "")")
+                #expect(await bench.containersLeft().isEmpty)
             }
         }
 
@@ -76,7 +90,7 @@ extension EndToEnd {
                 }
                 let last = try await bench.assay("run", "job.yaml", expecting: 0, seconds: 120)
                 #expect(last.stdoutText.contains("8 trials: 8 completed, 0 failed; pass rate 100.0%"), "\(last.stdoutText)\(last.stderrText)")
-                #expect(await bench.containers().isEmpty)
+                #expect(await bench.containersLeft().isEmpty)
                 let branch = try await bench.branch()
                 #expect(branch.runs.count == 8 && branch.jobs.count == 1)
                 let subjects = try await bench.commits().map(\.subject).filter { $0.hasPrefix("Run: ") }

@@ -46,6 +46,31 @@ struct PodFateTests {
         }
     }
 
+    @Test("a script that the kernel killed for memory, under a runner that lived, is named so")
+    func killedScript() {
+        var report = TrialReport(error: TrialError(.agentExecutionFailed, "execute exited with 137"), lastPhase: .execute)
+        report.exitCodes = ["execute": 137]
+        let end = PodFate.of(Self.pod(trial: Self.ended(0, "OOMKilled"), report: report), at: Self.now).end
+        #expect(end?.error?.type == .agentExecutionFailed)
+        #expect(end?.error?.message.contains("OOMKilled") == true)
+        #expect(PodFate.of(Self.pod(report: report), at: Self.now) == .running(recheck: Self.now.adding(seconds: 14)), "its end is still to be told")
+        let other = PodFate.of(Self.pod(trial: Self.ended(0, "Completed"), report: report), at: Self.now).end
+        #expect(other?.error?.message == "execute exited with 137")
+    }
+
+    @Test("a trial that ended without ever being the runner is not waited for as long as a collector that packs")
+    func neverTheRunner() {
+        let pod = Self.pod(trial: Self.ended(1, message: "exec format error"))
+        #expect(PodFate.of(pod, at: Self.now) == .running(recheck: Self.now.adding(seconds: 25)))
+        guard case .stuck(let end) = PodFate.of(pod, at: Self.now.adding(seconds: 25)) else {
+            Issue.record("it is not stuck")
+            return
+        }
+        #expect(end.error?.type == .environmentStartFailed)
+        #expect(end.error?.message.contains("exec format error") == true)
+        #expect(PodFate.of(Self.pod(trial: Self.ended(0, "Completed")), at: Self.now.adding(seconds: 60)).end == nil, "a collector may pack for a while")
+    }
+
     @Test("catalogue 21: succeeded then evicted is a success with a report, and never one without")
     func evictedAfterwards() {
         let evicted: (inout PodSnapshot) -> Void = {

@@ -238,7 +238,8 @@ public actor GitLedger {
             run.pack?.bytes = []
             runs.append(run)
         }
-        return runs.sorted { ($0.date, $0.name) < ($1.date, $1.name) }
+        // A job follows the runs that ended in its last second.
+        return runs.sorted { ($0.date, $0.isJob ? 1 : 0, $0.name) < ($1.date, $1.isJob ? 1 : 0, $1.name) }
     }
 
     /// After a refusal: half as many the next time, and others first.

@@ -47,6 +47,9 @@ public struct PendingRun: Sendable, Hashable {
         }
     }
 
+    /// A job's own record: the only one without a summary.
+    var isJob: Bool { slot == .final && !files.keys.contains { $0.text == Self.summaryFile } }
+
     /// The folder below the ledger's path.
     var folder: String {
         switch slot {

@@ -17,6 +17,8 @@ public struct PodFateBounds: Sendable, Hashable {
     public var initialization = 1800.0
     /// Without a sign of life of the node.
     public var nodeLost = 120.0
+    /// With a collector that still waits for a trial which ended without ever being the runner: its image's command failed.
+    public var unspoken = 30.0
     /// With a collector that does not end after its trial did.
     public var collection = 600.0
     /// For the trial's own status to follow the collector's.
@@ -104,6 +106,14 @@ private struct PodReading {
         if let gone = nodeLost { return gone }
         if pod.metadata.deletionTimestamp != nil { return deleting }
         if let waiting = obstacle { return waiting }
+        if let ended = pod.trial?.termination, Self.isNoRunner(ended) {
+            return bounded(
+                from: ended.finishedAt ?? pod.startTime, bounds.unspoken,
+                TrialError(
+                    .environmentStartFailed,
+                    "the trial container ended with \(ended.exitCode) before the runner began: the bash of its image cannot run here "
+                        + "(another architecture, a broken or ancient bash)\(ended.message.isEmpty ? "" : ": \(ended.message)")"))
+        }
         if let ended = pod.trial?.termination {
             // The collector ends soon after its trial; if it does not, nobody is there to end it.
             return bounded(
@@ -114,6 +124,9 @@ private struct PodReading {
         }
         return .running(recheck: nil)
     }
+
+    /// The runner ends with 0, on a signal, or stopped (143); the shell and the runtime have other codes for a script that never ran.
+    private static func isNoRunner(_ ended: PodSnapshot.Termination) -> Bool { [1, 2, 126, 127, 255].contains(ended.exitCode) }
 
     // MARK: The collector has ended
 
@@ -128,16 +141,27 @@ private struct PodReading {
             if report.error?.type == .environmentStartFailed, report.lastPhase == nil, let error = startFailure {
                 return .ended(.init(report: report, error: error))
             }
+            // The runner lived on when its script was killed; why it was killed is the container's to say.
+            if let error = report.error, error.type.consequence == .outcome, report.exitCodes.values.contains(137) {
+                if let later = awaitingTrial(ended) { return later }
+                if pod.trial?.termination?.reason == "OOMKilled" {
+                    return .ended(
+                        .init(report: report, error: TrialError(error.type, "the trial ran out of its memory limit (OOMKilled): \(error.message)")))
+                }
+            }
             return .ended(.init(report: report, error: report.error))
         }
-        // How a container died may be said a moment after its neighbour ended.
-        if report.trialDied, pod.trial?.isTerminated != true, pod.phase != "Failed", pod.phase != "Succeeded",
-            let finished = ended.finishedAt, now - finished < bounds.settling
-        {
-            return .running(recheck: finished.adding(seconds: bounds.settling))
-        }
+        if report.trialDied, let later = awaitingTrial(ended) { return later }
         let cause = PodCause(pod)
         return .ended(.init(report: report, error: cause.known(report) ?? report.error ?? cause.error(report)))
+    }
+
+    /// How a container died may be said a moment after its neighbour ended.
+    private func awaitingTrial(_ collector: PodSnapshot.Termination) -> PodFate? {
+        guard pod.trial?.isTerminated != true, pod.phase != "Failed", pod.phase != "Succeeded", let finished = collector.finishedAt,
+            now - finished < bounds.settling
+        else { return nil }
+        return .running(recheck: finished.adding(seconds: bounds.settling))
     }
 
     /// Why the trial container is not running, when its state says so.

@@ -20,13 +20,30 @@ struct LaptopSession: Sendable {
     /// Returns the exit status.
     func run(minimumPassRate: Double?) async throws -> Int32 {
         let display = ProgressDisplay()
-        let interrupted = Locked(0)
+        // From the first moment: a start takes seconds on a new directory.
+        let stopping = Locked(Stopping())
+        let interrupts = Interrupts { _ in
+            let (count, target) = stopping.withLock { state in
+                state.count += 1
+                return (state.count, state.target)
+            }
+            if count > 1 { _exit(ExitStatus.interrupted) }
+            display.say("cancelling: trials are stopped, what has ended is kept (Ctrl-C again to leave at once)")
+            if let target { Task { await target.cancel() } }
+        }
+        defer { withExtendedLifetime(interrupts) {} }
+
         let host: ControlPlaneHost
         do {
             host = try await ControlPlaneHost.start(
                 .init(dataDirectory: state.apiServer, nodeDirectory: state.node, cacheDirectory: state.cache, podman: podman))
         } catch let error as PodmanNodeError {
             throw UsageError("\(error)")
+        }
+        if stopping.withLock({ $0.count }) > 0 {
+            // Nothing of this run exists yet; containers of an earlier one may.
+            await host.stop(removeContainers: true)
+            return ExitStatus.interrupted
         }
         let applied: Applied
         do { applied = try await apply(host.client, display) } catch {
@@ -43,16 +60,12 @@ struct LaptopSession: Sendable {
 
         let client = host.client
         let key = applied.key
-        let interrupts = Interrupts { _ in
-            let count = interrupted.withLock { count in
-                count += 1
-                return count
-            }
-            if count > 1 { _exit(ExitStatus.interrupted) }
-            display.say("cancelling: trials are stopped, what has ended is kept (Ctrl-C again to leave at once)")
-            Task { _ = try? await client.patch(.evalJobs, key, .merge(["spec": ["cancel": true]])) }
+        let target = Stopping.Target(client: client, key: key)
+        let isStopping = stopping.withLock { state in
+            state.target = target
+            return state.count > 0
         }
-        defer { withExtendedLifetime(interrupts) {} }
+        if isStopping { await target.cancel() }
 
         let watch = JobWatch(client: client, key: key, display: display)
         var ended = try await watch.untilEnd()
@@ -61,13 +74,25 @@ struct LaptopSession: Sendable {
         working.cancel()
         await working.value
         let runs = ended.stalled == nil ? try await runner.records(of: ended.job, limit: JobReport.rows) : []
-        await host.stop(removeContainers: interrupted.withLock { $0 } > 0)
+        await host.stop(removeContainers: stopping.withLock { $0.count } > 0)
 
         try noteResults(of: ended.job)
         let report = JobReport(job: ended.job, state: state, runs: runs)
         report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
-        if interrupted.withLock({ $0 }) > 0 { return ExitStatus.interrupted }
+        if stopping.withLock({ $0.count }) > 0 { return ExitStatus.interrupted }
         return report.exitStatus(stalled: ended.stalled, minimumPassRate: minimumPassRate)
+    }
+
+    /// Ctrl-C: how often, and what it cancels once that is there.
+    private struct Stopping {
+        struct Target: Sendable {
+            let client: KubeClient
+            let key: ObjectKey
+            func cancel() async { _ = try? await client.patch(.evalJobs, key, .merge(["spec": ["cancel": true]])) }
+        }
+
+        var count = 0
+        var target: Target?
     }
 
     private struct Applied {

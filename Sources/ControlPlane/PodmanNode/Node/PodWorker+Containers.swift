@@ -256,7 +256,8 @@ extension PodWorker {
         let hasLimit = container?.limit("memory") != nil
         let seen = sawOutOfMemory.contains(exit.containerID)
         var kernelLog: Bool?
-        if hasLimit, code != 0, !seen { kernelLog = MemoryWatch.kernelLogTells(of: exit.containerID) }
+        let asksKernel = code != 0 || !services.podman.abilities.killsWholeContainer
+        if hasLimit, asksKernel, !seen { kernelLog = MemoryWatch.kernelLogTells(of: exit.containerID) }
         if code == nil || (hasLimit && code != 0 && !seen && kernelLog != true) {
             let state = await endedState(exit.containerID)
             runtimeSaysMemory = state?["OOMKilled"]?.bool ?? false

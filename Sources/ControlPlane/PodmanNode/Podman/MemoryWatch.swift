@@ -92,7 +92,8 @@ struct MemoryWatch: Sendable {
     ///   - runtime: podman says so.
     ///   - kernelLog: `kernelLogTells`.
     static func verdict(exitCode: Int, hasLimit: Bool, killedByNode: Bool, seen: Bool, runtime: Bool, kernelLog: Bool?) -> Bool {
-        if seen || runtime { return true }
+        // With cgroups v1 the first process may have lived on, and ended well.
+        if seen || runtime || kernelLog == true { return true }
         guard hasLimit, exitCode != 0 else { return false }
         if let kernelLog { return kernelLog }
         // Nobody inside can send KILL to the first process, and we did not.
