@@ -64,6 +64,7 @@ extension EvalJobReconciler {
             }
             try await writeStatus(&pass)
         }
+        if left.isEmpty, job.status?.artifacts?.pending ?? 0 == 0 { try await letGo(job) }
         guard let ttl = job.spec.ttlSecondsAfterFinished, let completed = job.status?.completionTime, pass.wakeAfter == nil else { return }
         let due = completed.adding(seconds: Double(ttl))
         guard due <= pass.now else { return pass.wake(at: due) }
@@ -72,6 +73,15 @@ extension EvalJobReconciler {
         } catch {
             guard error.isNotFound || error.isConflict else { throw error }
         }
+    }
+
+    /// Everything is counted and pushed: the job may be deleted without an operator, and nothing of it need be remembered.
+    private func letGo(_ job: EvalJob) async throws {
+        memories.withLock { _ = $0.removeValue(forKey: job.metadata.uid ?? "") }
+        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else { return }
+        let version = try await Finalizers(client: client).remove(
+            AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: job.metadata.resourceVersion)
+        if let version { status.gate.record(job.key, resourceVersion: version) }
     }
 
     /// The job is being deleted: stop its pods, keep and push what ended, let go of the pods, then of the job.
