@@ -78,9 +78,14 @@ final class Workbench: Sendable {
     }
 
     func start(_ words: [String], to log: String) throws -> RunningCommand {
+        try start(Self.executable(), words, to: log)
+    }
+
+    /// Any program, with its output in a file of the bench.
+    func start(_ program: String, _ words: [String], to log: String) throws -> RunningCommand {
         let handle = try FileLog("\(directory)/\(log)")
         return try RunningCommand.start(
-            Command(Self.executable(), words, workingDirectory: directory), onStdout: handle.append, onStderr: handle.append)
+            Command(program, words, workingDirectory: directory), onStdout: handle.append, onStderr: handle.append)
     }
 
     @discardableResult
