@@ -11,7 +11,7 @@ RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certi
 TEST_PACKAGES := $(RUN_PACKAGES) openssh-client python3 python3-venv openssl procps
 VENV         := .venv
 
-.PHONY: quickstart build test bench image packages test-packages clean generate
+.PHONY: quickstart build test test-end-to-end bench image packages test-packages clean generate
 
 ## Installs what it needs, builds, and runs a real EvalJob end to end on the embedded control plane.
 quickstart: packages build
@@ -23,6 +23,10 @@ build: packages
 ## Installs what tests need and runs them all.
 test: test-packages
 	scripts/test
+
+## Real jobs with podman, kubectl and kills; not part of `make test` yet (see scripts/test).
+test-end-to-end: test-packages
+	scripts/test EndToEndTests
 
 ## Prints the benchmarks: medians and ratios of one run.
 bench: packages build
