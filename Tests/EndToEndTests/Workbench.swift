@@ -26,9 +26,12 @@ final class Workbench: Sendable {
         return path
     }
 
+    /// - Parameter name: what it is for; stands in the file `purpose`.
     init(_ name: String) throws {
-        directory = "\(FileManager.default.temporaryDirectory.path)/assay-e2e-\(name)-\(UUID().uuidString.prefix(8))"
+        // Short, so that podman's run root fits below it and goes with it (see NodeDirectories.podmanRunRoot).
+        directory = "\(FileManager.default.temporaryDirectory.path)/e2e-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try write("purpose", name + "\n")
     }
 
     /// A workbench for the time of `body`. Whatever happens in it, no container of it is left: that is an error, and it is ended.
@@ -46,14 +49,17 @@ final class Workbench: Sendable {
     /// Stops what is left of the node's containers and removes the directory.
     func remove() async {
         for node in await containers() { _ = try? await Command("kill", ["-9", "\(node)"]).run() }
-        // Containers leave mounts behind when they are killed; rm must not reach through one.
-        if let mounts = try? String(contentsOfFile: "/proc/mounts", encoding: .utf8) {
-            for line in mounts.split(separator: "\n").reversed() {
+        // Processes of podman that are on their way out may still make files, or hold a mount, for a moment.
+        for _ in 0..<20 {
+            // Containers leave mounts behind when they are killed; rm must not reach through one.
+            for line in ((try? String(contentsOfFile: "/proc/mounts", encoding: .utf8)) ?? "").split(separator: "\n").reversed() {
                 let words = line.split(separator: " ")
                 if words.count > 1, words[1].hasPrefix(directory) { _ = try? await Command("umount", ["-l", String(words[1])]).run() }
             }
+            _ = try? await Command("rm", ["-rf", "--one-file-system", directory]).run()
+            if !FileManager.default.fileExists(atPath: directory) { return }
+            try? await Task.sleep(for: .milliseconds(250))
         }
-        try? FileManager.default.removeItem(atPath: directory)
     }
 
     // MARK: Programs
