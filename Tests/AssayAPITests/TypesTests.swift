@@ -75,7 +75,7 @@ struct TypesTests {
         aggregate.add(TrialOutcome(error: TrialError(.cancelled, "")))
         let status = AgentStatus(name: "a", aggregate)
         #expect(status.failed == 2 && status.infrastructure == 1)
-        #expect(status.metrics?.passRate == 1.0 / 3)
+        #expect(status.metrics?.passRate == 0.3333)
         #expect(status.aggregate == aggregate)
     }
 
