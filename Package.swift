@@ -66,11 +66,11 @@ let package = Package(
         .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
         .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
         .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
-        .testTarget(name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts"]),
+        .testTarget(name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts", "AssayTesting"]),
         .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
         .testTarget(
             name: "TrialPodsTests",
-            dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "EvalFormats", "Git", "AssayAPI", "TrialPods"],
+            dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "EvalFormats", "Git", "AssayAPI", "TrialPods", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ReconcilersTests",

@@ -1056,9 +1056,41 @@ public enum CustomResourceDefinitions {
                             cost:
                               type: number
                               description: The sum of the known costs, in US dollars.
+                            tokens:
+                              type: object
+                              description: The sum of the tokens that agents say they used.
+                              properties:
+                                prompt:
+                                  type: integer
+                                  description: Tokens that models read.
+                                  format: int64
+                                completion:
+                                  type: integer
+                                  description: Tokens that models wrote.
+                                  format: int64
+                                cached:
+                                  type: integer
+                                  description: Those of prompt that came from a cache.
+                                  format: int64
                       cost:
                         type: number
                         description: The sum of the known costs, in US dollars.
+                      tokens:
+                        type: object
+                        description: The sum of the tokens that agents say they used.
+                        properties:
+                          prompt:
+                            type: integer
+                            description: Tokens that models read.
+                            format: int64
+                          completion:
+                            type: integer
+                            description: Tokens that models wrote.
+                            format: int64
+                          cached:
+                            type: integer
+                            description: Those of prompt that came from a cache.
+                            format: int64
                       artifacts:
                         type: object
                         description: Where the results are.

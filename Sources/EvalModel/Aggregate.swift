@@ -26,6 +26,8 @@ public struct Aggregate: Sendable, Hashable, Codable {
     public var rewardMax: Double?
     /// The sum of the known costs; nil while none is known.
     public var cost: Double?
+    /// The sum of the known tokens; nil while none are known.
+    public var tokens: TokenUsage?
 
     public init() {}
 
@@ -66,6 +68,7 @@ public struct Aggregate: Sendable, Hashable, Codable {
         case .skipped: skipped += 1
         }
         if let more = outcome.cost { cost = (cost ?? 0) + more }
+        if let more = outcome.tokens { tokens = (tokens ?? TokenUsage()) + more }
     }
 
     private mutating func add(reward: Double) {
@@ -87,5 +90,6 @@ public struct Aggregate: Sendable, Hashable, Codable {
         if let low = other.rewardMin { rewardMin = Swift.min(rewardMin ?? low, low) }
         if let high = other.rewardMax { rewardMax = Swift.max(rewardMax ?? high, high) }
         if let more = other.cost { cost = (cost ?? 0) + more }
+        if let more = other.tokens { tokens = (tokens ?? TokenUsage()) + more }
     }
 }

@@ -4,14 +4,17 @@ public struct TrialOutcome: Sendable, Hashable, Codable {
     public var reward: Reward?
     public var error: TrialError?
     public var timings: PhaseTimings
-    /// What the trial cost, in the target's currency; nil when nothing is known.
+    /// What the trial cost, in US dollars; nil when nothing is known.
     public var cost: Double?
+    /// What the agent says it used; nil when it does not.
+    public var tokens: TokenUsage?
 
-    public init(reward: Reward? = nil, error: TrialError? = nil, timings: PhaseTimings = PhaseTimings(), cost: Double? = nil) {
+    public init(reward: Reward? = nil, error: TrialError? = nil, timings: PhaseTimings = PhaseTimings(), cost: Double? = nil, tokens: TokenUsage? = nil) {
         self.reward = reward
         self.error = error
         self.timings = timings
         self.cost = cost
+        self.tokens = tokens
     }
 
     /// The class into which the trial is counted; exactly one per trial.

@@ -67,8 +67,14 @@ public struct TrialReport: Codable, Sendable, Hashable {
     public var unreadableFiles: Int
     /// How many times a secret value was replaced in the outputs.
     public var redactions: Int
+    /// The same by the names of the environment variables; where secrets overlapped, the longest one's.
+    public var redacted: [String: Int]
     /// Names of environment variables whose secret was too short to redact.
     public var unredacted: [String]
+    /// What the transcript was made of: `agent`, `trajectory` or `output`; nil when there is none.
+    public var transcript: String?
+    /// What the agent's trajectory says of tokens and cost; nil when there is none.
+    public var usage: AgentUsage?
     /// Something in this message (not in the pack) was cut to fit into `maximumBytes`.
     public var messageTruncated: Bool
 
@@ -76,7 +82,8 @@ public struct TrialReport: Codable, Sendable, Hashable {
         version: Int = 1, reward: Double? = nil, rewards: [String: Double] = [:], error: TrialError? = nil,
         lastPhase: TrialPhase? = nil, trialDied: Bool = false, interrupted: Bool = false, phases: [String: Timing] = [:],
         exitCodes: [String: Int] = [:], pack: Pack? = nil, truncatedFiles: Int = 0, skippedFiles: Int = 0,
-        unreadableFiles: Int = 0, redactions: Int = 0, unredacted: [String] = [], messageTruncated: Bool = false
+        unreadableFiles: Int = 0, redactions: Int = 0, redacted: [String: Int] = [:], unredacted: [String] = [], transcript: String? = nil,
+        usage: AgentUsage? = nil, messageTruncated: Bool = false
     ) {
         self.version = version
         self.reward = reward
@@ -92,7 +99,10 @@ public struct TrialReport: Codable, Sendable, Hashable {
         self.skippedFiles = skippedFiles
         self.unreadableFiles = unreadableFiles
         self.redactions = redactions
+        self.redacted = redacted
         self.unredacted = unredacted
+        self.transcript = transcript
+        self.usage = usage
         self.messageTruncated = messageTruncated
     }
 
@@ -112,7 +122,10 @@ public struct TrialReport: Codable, Sendable, Hashable {
         skippedFiles = try values.decodeIfPresent(Int.self, forKey: .skippedFiles) ?? 0
         unreadableFiles = try values.decodeIfPresent(Int.self, forKey: .unreadableFiles) ?? 0
         redactions = try values.decodeIfPresent(Int.self, forKey: .redactions) ?? 0
+        redacted = try values.decodeIfPresent([String: Int].self, forKey: .redacted) ?? [:]
         unredacted = try values.decodeIfPresent([String].self, forKey: .unredacted) ?? []
+        transcript = try values.decodeIfPresent(String.self, forKey: .transcript)
+        usage = try values.decodeIfPresent(AgentUsage.self, forKey: .usage)
         messageTruncated = try values.decodeIfPresent(Bool.self, forKey: .messageTruncated) ?? false
     }
 }
@@ -155,8 +168,8 @@ extension TrialReport {
 
     /// The report as JSON of at most `maximumBytes`.
     ///
-    /// What does not fit is cut in this order, and `messageTruncated` set: the error's message, the list of unredacted
-    /// names, the rewards beside the main one.
+    /// What does not fit is cut in this order, and `messageTruncated` set: the error's message, the names of secrets
+    /// that were redacted or could not be, the rewards beside the main one.
     public func terminationMessage() -> [UInt8] {
         var report = self
         var bytes = report.json()
@@ -170,6 +183,7 @@ extension TrialReport {
         }
         if bytes.count > Self.maximumBytes {
             report.unredacted = []
+            report.redacted = [:]
             bytes = report.json()
         }
         if bytes.count > Self.maximumBytes {
@@ -202,6 +216,6 @@ extension TrialReport {
             whole.value = reward
             verdict = whole
         }
-        return TrialOutcome(reward: verdict, error: error, timings: timings)
+        return TrialOutcome(reward: verdict, error: error, timings: timings, tokens: usage?.tokens)
     }
 }

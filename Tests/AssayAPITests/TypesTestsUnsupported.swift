@@ -55,7 +55,7 @@ struct UnsupportedFieldTests {
             image: TargetImageSpec(build: BuildSpec()), cost: CostSpec(cpuHour: 1))
         #expect(
             UnsupportedFields.check(spec).map(\.path)
-                == ["spec.type", "spec.sync", "spec.workdir", "spec.host", "spec.image.build", "spec.cost"])
+                == ["spec.type", "spec.sync", "spec.workdir", "spec.host", "spec.image.build"])
         #expect(UnsupportedFields.check(OverlaySourceSpec(repo: "a/b")).count == 1)
     }
 }

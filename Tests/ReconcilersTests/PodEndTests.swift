@@ -160,6 +160,50 @@ struct PodEndTests {
         }
     }
 
+    @Test("catalogue 24: a log that was rotated while it was read is flagged, and the verdict stands", arguments: [true, false])
+    func logIsRotated(hasBeginning: Bool) async throws {
+        try await World.run(tasks: ["a"], fate: { _ in .successWithRotatedLog(1, hasBeginning: hasBeginning) }) { world in
+            try await world.withOperator { _ in
+                try await world.createJob()
+                let job = try await world.waitForEnd()
+                #expect(job.status?.trials?.completed == 1 && job.status?.metrics?.passRate == 1)
+                #expect(world.node.seen.map(\.retry) == [0], "the agent does not run again for it")
+                let record = try #require(try await world.records().first { $0["kind"] == "run" })
+                #expect(record.at("error", "type") == "artifact_truncated" && record["reward"]?.double == 1 && record["passed"] == true)
+                #expect(record.at("error", "message")?.string?.contains(hasBeginning ? "ends within the pack" : "beginning") == true)
+                let files = try await world.git(world.remote, "ls-tree", "-r", "--name-only", World.branch)
+                #expect(!files.contains("logs/"), "nothing of half a pack is written")
+            }
+        }
+    }
+
+    @Test("tokens and cost enter the record, the status and the job's totals")
+    func usage() async throws {
+        let usage = AgentUsage(tokens: TokenUsage(prompt: 1000, completion: 200, cached: 300), costUSD: 0.25, steps: 3)
+        try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .successWithUsage(1, usage) : .success(0) }) { world in
+            try await world.withOperator { _ in
+                let prices: JSONValue = ["type": "cluster", "sync": "oneshot", "cost": ["cpuHour": 0.5, "memoryGiBHour": 0.25]]
+                _ = try await world.client.create(
+                    .evalTargets, Build.object(.evalTargets, "default", namespace: "default", spec: prices), namespace: "default")
+                try await world.createJob(with: ["environment": ["overrideCPUs": 2, "overrideMemoryMB": 1024]])
+                let job = try await world.waitForEnd()
+                // Six minutes of 2 CPUs and 1 GiB: 0.1 h x (2 x 0.5 + 1 x 0.25).
+                #expect(job.status?.cost == 0.375 && job.status?.tokens == usage.tokens)
+                #expect(job.status?.agents?.first?.cost == 0.375 && job.status?.agents?.first?.tokens == usage.tokens)
+                let records = try await world.records()
+                let run = try #require(records.first { $0["kind"] == "run" && $0["index"] == 0 })
+                #expect(run["cost"]?.double == 0.375 && run.at("costs", "model")?.double == 0.25 && run.at("costs", "compute")?.double == 0.125)
+                #expect(run["tokens"] == ["prompt": 1000, "completion": 200, "cached": 300])
+                let total = try #require(records.first { $0["kind"] == "job" })
+                #expect(total.at("totals", "tokens") == run["tokens"] && total.at("totals", "cost")?.double == 0.375)
+                #expect(total.at("agents", "scripted", "tokens") == run["tokens"])
+                #expect(total.at("config", "attempts") == 1 && total.at("config", "agents") == [["name": "scripted"]])
+                let message = try await world.git(world.remote, "log", "--format=%B", World.branch)
+                #expect(message.contains("Assay-Cost: 0.375\nAssay-Tokens: 1200\n"))
+            }
+        }
+    }
+
     @Test("a pod whose log is gone keeps its verdict, and the record says what is missing")
     func logIsGone() async throws {
         try await World.run(tasks: ["a"], fate: { _ in .successWithoutLog(1) }) { world in

@@ -27,15 +27,17 @@ struct HostileOutputTests {
             ln -s $ASSAY_ROOT/outside absolute; ln -s ../../outside relative; ln -s loop loop; ln -s / root
             ln -s c1 c0; ln -s c2 c1; ln -s $ASSAY_ROOT c2; ln -s .. up
             mkfifo pipe; echo inside > file; ln file hard
+            mknod null c 1 3 2>/dev/null; mknod disk b 7 0 2>/dev/null; true
             truncate -s 1T bomb
             mkdir -p deep; d=deep; for i in $(seq 80); do d=$d/d; done; mkdir -p $d; echo x > $d/bottom
             """)
         let ended = try await rig.run { $0.limits.read = 1 << 20 }
         #expect(ended.report.reward == 1)
-        #expect(
-            paths(ended.collected, "skipped")
-                == ["absolute", "c0", "c1", "c2", "loop", "pipe", "relative", "root", "up"].map { "logs/agent/\($0)" })
-        #expect(ended.report.skippedFiles == 9)
+        // Only root may make devices.
+        let devices = ["disk", "null"].filter { access(rig.paths.logs + "/agent/" + $0, F_OK) == 0 }
+        let skipped = ["absolute", "c0", "c1", "c2"] + devices + ["loop", "pipe", "relative", "root", "up"]
+        #expect(paths(ended.collected, "skipped") == skipped.sorted().map { "logs/agent/\($0)" })
+        #expect(ended.report.skippedFiles == skipped.count)
         #expect(!ended.files.values.contains { String(decoding: $0, as: UTF8.self).contains("host secret") })
         #expect(ended.text("logs/agent/file") == "inside\n")
         #expect(ended.text("logs/agent/hard") == "inside\n")
@@ -176,10 +178,56 @@ struct HostileOutputTests {
         #expect(ended.files["logs/agent/dir-[redacted]-x/f"] != nil)
         #expect(ended.text("logs/agent/pin.txt") == "1234\n")
         #expect(ended.report.unredacted == ["PIN"])
-        #expect(ended.report.redactions == 7)
+        #expect(ended.report.redactions == 7 && ended.report.redacted == ["TOKEN": 4, "KEY": 3])
+        #expect(ended.collected["redactedSecrets"] == ["TOKEN": 4, "KEY": 3], "by name, never by value")
         #expect(ended.report.error?.message.contains("failing with [redacted]") == true)
         let message = try String(contentsOfFile: rig.paths.terminationLog, encoding: .utf8)
         #expect(!message.contains("hunter2"))
+    }
+
+    @Test("catalogue 58: encoded, and in names that a slash or an encoding takes apart")
+    func encodedSecrets() async throws {
+        let secret = "tok/en+with=all?kinds&of letters"
+        let rig = try rig(
+            #"""
+            mkdir -p "x-$TOKEN"; echo 1 > "x-$TOKEN/f"; echo 2 > '[redacted]'; mkdir -p "$(printf %s "$TOKEN" | base64 -w0)"; echo 3 > "$(printf %s "$TOKEN" | base64 -w0)/f"
+            printf %s "user:$TOKEN" | base64 -w0 > basic.txt; echo "$TOKEN$TOKEN$TOKEN" | base64 > lines.txt
+            echo '{"key":"tok\/en+with=all?kinds\u0026of letters"}' > key.json; echo 'q=tok%2Fen%2bwith%3Dall%3Fkinds%26of+letters' > query.txt
+            echo '{"session":"tok%2Fen%2Bwith%3Dall%3Fkinds%26of%20letters"}'; echo "[$TOKEN] is no number" > $ASSAY_ROOT/message
+            """#,
+            variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
+        try rig.write("cat $ASSAY_ROOT/message > $ASSAY_ROOT/logs/verifier/reward.txt", rig.paths.staged + "/tests/test.sh")
+        let ended = try await rig.run()
+        #expect(ended.text("logs/agent/basic.txt")?.hasPrefix("dXNlcj") == true)
+        #expect(ended.text("logs/agent/key.json") == "{\"key\":\"[redacted]\"}\n")
+        #expect(ended.text("logs/agent/query.txt") == "q=[redacted]\n")
+        #expect(ended.text("logs/command/stdout.txt") == "{\"session\":\"[redacted]\"}\n")
+        #expect(ended.text("transcript.jsonl")?.contains("{\"session\":\"[redacted]\"}\n") == true)
+        let left = try #require(ended.text("logs/agent/lines.txt")).split(separator: "[redacted]")
+        #expect(left.reduce(0) { $0 + $1.count } <= 8, "letters that two bytes share: \(left)")
+        #expect(ended.text("logs/agent/[redacted]") == "2\n")
+        #expect(ended.text("logs/agent/x-[redacted]/[redacted]/f") == "1\n", "\(ended.files.keys.sorted())")
+        #expect(ended.files.values.contains(Array("3\n".utf8)))
+        for (path, bytes) in ended.files {
+            let text = path + "\n" + String(decoding: bytes, as: UTF8.self)
+            for piece in ["tok/en", "with=all", "of letters", "kinds", "dG9rL2Vu", "YWxsP2tpbmRz"] { #expect(!text.contains(piece), "\(piece) in \(path)") }
+        }
+        #expect(ended.report.error?.type == .verifierRewardInvalid)
+        let message = try String(contentsOfFile: rig.paths.terminationLog, encoding: .utf8)
+        #expect(message.contains("[[redacted]]") && !message.contains("with=all"), "\(message)")
+    }
+
+    @Test("catalogue 58: names of rewards, and a message that would end within a secret")
+    func secretsOfTheVerifier() async throws {
+        let secret = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        let rig = try rig("true", variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
+        try rig.write("echo '{\"reward\":1,\"\(secret)\":0.5}' > $ASSAY_ROOT/logs/verifier/reward.json", rig.paths.staged + "/tests/test.sh")
+        #expect(try await rig.run().report.rewards == ["reward": 1, "[redacted]": 0.5])
+        let other = try self.rig("true", variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
+        // What is quoted of the file is cut after 60 characters, which lie within the secret.
+        try other.write("echo 'this is not a number but it goes on for a while: \(secret)' > $ASSAY_ROOT/logs/verifier/reward.txt", other.paths.staged + "/tests/test.sh")
+        let message = try #require(try await other.run().report.error?.message)
+        #expect(!message.contains("ABCDEFG") && message.contains("[redacted"), "\(message)")
     }
 
     @Test("catalogue 58: a cut never leaves a part of a secret")
@@ -205,6 +253,13 @@ struct HostileOutputTests {
         #expect(ended.text("logs/agent/dir/closed.txt") == "y\n")
         var info = stat()
         #expect(stat(rig.paths.logs + "/agent/dir", &info) == 0 && info.st_mode & 0o555 == 0o555)
+    }
+
+    @Test("the last words of a script that said more than a mebibyte are its last words")
+    func lastWords() async throws {
+        let rig = try rig("head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo 'this is why' >&2; exit 4")
+        let ended = try await rig.run()
+        #expect(ended.report.error?.message.hasSuffix("this is why") == true, "\(ended.report.error?.message ?? "")")
     }
 
     @Test("logs that are gone do not take the verdict away")

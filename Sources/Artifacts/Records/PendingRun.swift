@@ -85,7 +85,8 @@ extension PendingRun {
             trailers: [
                 ("Assay-Job", record.jobName), ("Assay-Trials", "\(record.totalTrials)"),
                 ("Assay-Pass-Rate", record.totals.passRate.map { "\($0)" }), ("Assay-Reward", record.totals.meanReward.map { "\($0)" }),
-                ("Assay-Cancelled", record.cancelled ? "true" : nil), ("Source-Commit", record.sourceCommit),
+                ("Assay-Cancelled", record.cancelled ? "true" : nil), ("Assay-Cost", record.totals.cost.map { "\($0)" }),
+                ("Assay-Tokens", record.totals.tokens.map { "\($0.total)" }), ("Source-Commit", record.sourceCommit),
             ])
         self.init(
             id: record.runId, slot: .final, files: [try GitPath(parsing: Self.metadataFile): Self.lines(try JSONValueEncoder().encode(record))],
@@ -105,7 +106,8 @@ extension PendingRun {
                 ("Assay-Eval", record.dataset), ("Assay-Job", record.jobName), ("Assay-Agent", record.agent), ("Assay-Model", record.model),
                 ("Assay-Task", record.task), ("Assay-Attempt", "\(record.attempt)"), ("Assay-Reward", record.reward.map { "\($0)" }),
                 ("Assay-Outcome", record.outcome.rawValue), ("Assay-Error", record.error?.type.rawValue),
-                ("Assay-Seconds", "\((record.timings.totalSeconds * 1000).rounded() / 1000)"), ("Source-Commit", record.sourceCommit),
+                ("Assay-Seconds", "\((record.timings.totalSeconds * 1000).rounded() / 1000)"),
+                ("Assay-Cost", record.cost.map { "\($0)" }), ("Assay-Tokens", record.tokens.map { "\($0.total)" }), ("Source-Commit", record.sourceCommit),
             ]
         ).text
     }

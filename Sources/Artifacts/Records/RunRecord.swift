@@ -52,15 +52,24 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var skippedFiles: Int
         public var unreadableFiles: Int
         public var redactions: Int
+        /// The same by the names of the variables; where secrets overlapped, the longest one's.
+        public var redacted: [String: Int]?
         /// Names of variables whose secret was too short to be redacted.
         public var unredacted: [String]
+        /// What transcript.jsonl was made of: `agent`, `trajectory` or `output`; nil when there is none.
+        public var transcript: String?
 
-        public init(truncatedFiles: Int = 0, skippedFiles: Int = 0, unreadableFiles: Int = 0, redactions: Int = 0, unredacted: [String] = []) {
+        public init(
+            truncatedFiles: Int = 0, skippedFiles: Int = 0, unreadableFiles: Int = 0, redactions: Int = 0, redacted: [String: Int]? = nil,
+            unredacted: [String] = [], transcript: String? = nil
+        ) {
             self.truncatedFiles = truncatedFiles
             self.skippedFiles = skippedFiles
             self.unreadableFiles = unreadableFiles
             self.redactions = redactions
+            self.redacted = redacted
             self.unredacted = unredacted
+            self.transcript = transcript
         }
     }
 
@@ -90,7 +99,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var error: TrialError?
     public var timings: PhaseTimings
     public var exitCodes: [String: Int]
+    /// US dollars: the sum of what is known of `costs`.
     public var cost: Double?
+    public var costs: TrialCost?
+    /// What the agent says it used.
+    public var tokens: TokenUsage?
     public var config: Configuration
     /// As `org/repo` where the address has such a form, else the address.
     public var sourceRepo: String
@@ -106,7 +119,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
     public init(
         kind: String = "run", runId: RunID, jobName: String, jobUid: String, namespace: String, agent: String, model: String?, trial: TrialCoordinate,
-        retries: Int, outcome: TrialOutcome, exitCodes: [String: Int] = [:], config: Configuration, sourceRepo: String, sourceCommit: String,
+        retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], config: Configuration, sourceRepo: String, sourceCommit: String,
         sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?, timestamp: Timestamp
     ) {
         schemaVersion = Self.currentSchema
@@ -131,6 +144,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         timings = outcome.timings
         self.exitCodes = exitCodes
         cost = outcome.cost
+        self.costs = costs
+        tokens = outcome.tokens
         self.config = config
         self.sourceRepo = sourceRepo
         self.sourceCommit = sourceCommit
@@ -144,14 +159,14 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
     /// The outcome as it is counted: what a status needs from a record that an earlier process wrote.
     public var trialOutcome: TrialOutcome {
-        TrialOutcome(reward: Reward(named: scores), error: error, timings: timings, cost: cost)
+        TrialOutcome(reward: Reward(named: scores), error: error, timings: timings, cost: cost, tokens: tokens)
     }
 
     public var summary: RunSummary {
         RunSummary(
             schemaVersion: schemaVersion, kind: kind, runId: runId, jobName: jobName, agent: agent, model: model, dataset: dataset, task: task,
             attempt: attempt, reward: reward, passed: passed, outcome: outcome.rawValue, error: error?.type.rawValue,
-            seconds: timings.totalSeconds, cost: cost, sourceCommit: sourceCommit, timestamp: timestamp)
+            seconds: timings.totalSeconds, cost: cost, tokens: tokens, sourceCommit: sourceCommit, timestamp: timestamp)
     }
 }
 
@@ -172,6 +187,7 @@ public struct RunSummary: Codable, Sendable, Hashable {
     public var error: String?
     public var seconds: Double
     public var cost: Double?
+    public var tokens: TokenUsage?
     public var sourceCommit: String
     public var timestamp: Timestamp
 }
@@ -190,6 +206,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         public var maxReward: Double?
         public var sumReward: Double
         public var cost: Double?
+        public var tokens: TokenUsage?
 
         public init(_ a: Aggregate) {
             completed = a.completed
@@ -203,6 +220,32 @@ public struct JobRecord: Codable, Sendable, Hashable {
             maxReward = a.rewardMax
             sumReward = a.rewardSum
             cost = a.cost
+            tokens = a.tokens
+        }
+    }
+
+    /// What was asked for.
+    public struct Configuration: Codable, Sendable, Hashable {
+        public struct Agent: Codable, Sendable, Hashable {
+            public var name: String
+            public var model: String?
+            public init(name: String, model: String?) {
+                self.name = name
+                self.model = model
+            }
+        }
+
+        /// In the order of the job.
+        public var agents: [Agent]
+        public var datasets: [String]
+        public var attempts: Int
+        public var timeoutMultiplier: Double
+
+        public init(agents: [Agent], datasets: [String], attempts: Int, timeoutMultiplier: Double) {
+            self.agents = agents
+            self.datasets = datasets
+            self.attempts = attempts
+            self.timeoutMultiplier = timeoutMultiplier
         }
     }
 
@@ -218,14 +261,17 @@ public struct JobRecord: Codable, Sendable, Hashable {
     public var reason: String?
     public var totals: Figures
     public var agents: [String: Figures]
+    public var config: Configuration?
     public var sourceRepo: String
     public var sourceCommit: String
+    public var sourceRef: String?
     public var startedAt: Timestamp?
     public var timestamp: Timestamp
 
     public init(
         runId: RunID, jobName: String, jobUid: String, namespace: String, totalTrials: Int, cancelled: Bool, reason: String?,
-        agents: [(name: String, figures: Aggregate)], sourceRepo: String, sourceCommit: String, startedAt: Timestamp?, timestamp: Timestamp
+        agents: [(name: String, figures: Aggregate)], config: Configuration? = nil, sourceRepo: String, sourceCommit: String,
+        sourceRef: String? = nil, startedAt: Timestamp?, timestamp: Timestamp
     ) {
         schemaVersion = RunRecord.currentSchema
         kind = "job"
@@ -238,8 +284,10 @@ public struct JobRecord: Codable, Sendable, Hashable {
         self.reason = reason
         totals = Figures(agents.reduce(into: Aggregate()) { $0.merge($1.figures) })
         self.agents = Dictionary(agents.map { ($0.name, Figures($0.figures)) }, uniquingKeysWith: { first, _ in first })
+        self.config = config
         self.sourceRepo = sourceRepo
         self.sourceCommit = sourceCommit
+        self.sourceRef = sourceRef
         self.startedAt = startedAt
         self.timestamp = timestamp
     }

@@ -28,6 +28,8 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     public var agents: [AgentStatus]?
     /// The sum of the known costs.
     public var cost: Double?
+    /// The sum of the known tokens.
+    public var tokens: TokenUsage?
     public var artifacts: ArtifactsStatus?
     public var startTime: Timestamp?
     public var completionTime: Timestamp?
@@ -35,7 +37,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     public init(
         observedGeneration: Int? = nil, phase: Phase? = nil, conditions: [Condition] = [], source: SourceStatus? = nil,
         overlays: [OverlayStatus]? = nil, trials: TrialsStatus? = nil, metrics: MetricsStatus? = nil,
-        agents: [AgentStatus]? = nil, cost: Double? = nil, artifacts: ArtifactsStatus? = nil,
+        agents: [AgentStatus]? = nil, cost: Double? = nil, tokens: TokenUsage? = nil, artifacts: ArtifactsStatus? = nil,
         startTime: Timestamp? = nil, completionTime: Timestamp? = nil
     ) {
         self.observedGeneration = observedGeneration
@@ -47,6 +49,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         self.metrics = metrics
         self.agents = agents
         self.cost = cost
+        self.tokens = tokens
         self.artifacts = artifacts
         self.startTime = startTime
         self.completionTime = completionTime
@@ -63,6 +66,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         metrics = try values.optional(.metrics)
         agents = try values.optional(.agents)
         cost = try values.optional(.cost)
+        tokens = try values.optional(.tokens)
         artifacts = try values.optional(.artifacts)
         startTime = try values.optional(.startTime)
         completionTime = try values.optional(.completionTime)
@@ -185,10 +189,11 @@ public struct AgentStatus: Codable, Sendable, Hashable {
     public var skipped: Int
     public var metrics: MetricsStatus?
     public var cost: Double?
+    public var tokens: TokenUsage?
 
     public init(
         name: String, completed: Int = 0, failed: Int = 0, infrastructure: Int = 0, skipped: Int = 0,
-        metrics: MetricsStatus? = nil, cost: Double? = nil
+        metrics: MetricsStatus? = nil, cost: Double? = nil, tokens: TokenUsage? = nil
     ) {
         self.name = name
         self.completed = completed
@@ -197,6 +202,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
         self.skipped = skipped
         self.metrics = metrics
         self.cost = cost
+        self.tokens = tokens
     }
 
     public init(from decoder: any Decoder) throws {
@@ -208,6 +214,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
         skipped = try values.value(.skipped, or: 0)
         metrics = try values.optional(.metrics)
         cost = try values.optional(.cost)
+        tokens = try values.optional(.tokens)
     }
 
     /// As it is shown: `failed` includes infrastructure failures, as in `TrialsStatus`.
@@ -215,7 +222,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
         self.init(
             name: name, completed: aggregate.completed, failed: aggregate.failed + aggregate.infrastructure,
             infrastructure: aggregate.infrastructure, skipped: aggregate.skipped, metrics: MetricsStatus(aggregate),
-            cost: aggregate.cost)
+            cost: aggregate.cost, tokens: aggregate.tokens)
     }
 
     /// What the next trial of the agent is added to; the inverse of `init(name:_:)`.
@@ -231,6 +238,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
         result.rewardMin = metrics?.rewardMin
         result.rewardMax = metrics?.rewardMax
         result.cost = cost
+        result.tokens = tokens
         return result
     }
 }

@@ -65,9 +65,6 @@ public enum UnsupportedFields {
         if spec.image?.build != nil {
             found.append(UnsupportedField("spec.image.build", "images are not built yet; use image.default"))
         }
-        if spec.cost != nil {
-            found.append(UnsupportedField("spec.cost", "costs are not computed yet; remove the field"))
-        }
         return found
     }
 

@@ -40,7 +40,9 @@ struct TrialCollection: Sendable {
             case .failure(let truncated): outcome.error = outcome.error ?? truncated
             }
         }
-        let record = record(of: trial, outcome: outcome, context: context, slot: slot, report: end.report, pod: pod)
+        let costs = costs(of: trial, outcome: outcome, report: end.report, context: context)
+        outcome.cost = costs?.total
+        let record = record(of: trial, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)
         return (
             try PendingRun(run: record, slot: slot, pack: pack),
             RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome)
@@ -54,8 +56,20 @@ struct TrialCollection: Sendable {
         return (try PendingRun(run: record), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome))
     }
 
+    /// What the agent says it paid for models, and the target's prices for the time of the trial's phases.
+    private func costs(of trial: TrialCoordinate, outcome: TrialOutcome, report: TrialReport?, context: Context) -> TrialCost? {
+        var costs = TrialCost(model: report?.usage?.costUSD)
+        if let prices = context.target.cost, let needs = context.task(trial).task?.environment {
+            let overrides = context.job.spec.environment
+            costs.compute = TrialCost.compute(
+                cpus: overrides.overrideCPUs ?? needs.cpus, memoryMB: overrides.overrideMemoryMB ?? needs.memoryMB,
+                seconds: outcome.timings.totalSeconds, cpuHour: prices.cpuHour, memoryGiBHour: prices.memoryGiBHour)
+        }
+        return costs.total == nil ? nil : costs
+    }
+
     private func record(
-        of trial: TrialCoordinate, outcome: TrialOutcome, context: Context, slot: PendingRun.Slot, report: TrialReport?, pod: TrialPod?,
+        of trial: TrialCoordinate, outcome: TrialOutcome, costs: TrialCost? = nil, context: Context, slot: PendingRun.Slot, report: TrialReport?, pod: TrialPod?,
         at time: Timestamp? = nil
     ) -> RunRecord {
         let agent = context.agent(trial)
@@ -70,7 +84,7 @@ struct TrialCollection: Sendable {
         return RunRecord(
             kind: kind, runId: trial.runID(jobUID: context.uid), jobName: context.job.metadata.name, jobUid: context.uid,
             namespace: context.job.metadata.namespace ?? "", agent: agent.name, model: agent.model, trial: trial, retries: pod?.identity.retry ?? 0,
-            outcome: outcome, exitCodes: report?.exitCodes ?? [:],
+            outcome: outcome, costs: costs, exitCodes: report?.exitCodes ?? [:],
             config: .init(
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: timeouts?.agentSec, installTimeoutSec: timeouts?.installSec,
                 verifierTimeoutSec: timeouts?.verifierSec, instructionPath: spec.instructionPath,
@@ -82,7 +96,7 @@ struct TrialCollection: Sendable {
             outputs: report.map {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
-                    unredacted: $0.unredacted)
+                    redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript)
             }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp, timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
     }
 

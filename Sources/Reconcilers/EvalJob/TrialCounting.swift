@@ -62,6 +62,7 @@ public enum TrialCounting {
         status.metrics = MetricsStatus(all)
         status.agents = zip(agents, byAgent).map { AgentStatus(name: $0, $1) }
         status.cost = all.cost
+        status.tokens = all.tokens
         return new
     }
 

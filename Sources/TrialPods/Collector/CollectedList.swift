@@ -8,13 +8,14 @@ struct CollectedList {
 
     func json(adding summary: [String: JSONValue]) -> JSONValue {
         let entries = pack.entries
+        let files = entries.filter { !$0.isDerived }
         let cut = entries.filter { $0.kept < $0.size }.sorted { $0.size - $0.kept > $1.size - $1.kept }
-        let renamed = entries.filter { $0.path.dropFirst().map { Array($0.utf8) } != $0.original }
-        let redacted = entries.filter { $0.redactions > 0 }
+        let renamed = files.filter { $0.path.dropFirst().map { Array($0.utf8) } != $0.original }
+        let redacted = files.filter { !$0.redactions.isEmpty }
         var object = summary
         object["version"] = 1
-        object["files"] = JSONValue(entries.count)
-        object["bytes"] = JSONValue(entries.reduce(0) { $0 + $1.size })
+        object["files"] = JSONValue(files.count)
+        object["bytes"] = JSONValue(files.reduce(0) { $0 + $1.size })
         object["limits"] = [
             "packBytes": JSONValue(pack.limits.pack), "readBytes": JSONValue(pack.limits.read),
             "entries": JSONValue(pack.limits.entries), "depth": JSONValue(pack.limits.depth),
@@ -36,9 +37,11 @@ struct CollectedList {
             ]
         }
         object["redacted"] = list(redacted) { entry in
-            ["path": .string(entry.path.joined(separator: "/")), "count": JSONValue(entry.redactions)]
+            ["path": .string(entry.path.joined(separator: "/")), "count": JSONValue(entry.redactions.values.reduce(0, +))]
         }
+        object["redactedSecrets"] = .object(pack.redactions.mapValues { JSONValue($0) })
         object["unredactedSecrets"] = .array(pack.filter.unredacted.map { .string($0) })
+        if let source = pack.transcript { object["transcript"] = .string(source.rawValue) }
         return .object(object)
     }
 
@@ -52,7 +55,7 @@ struct CollectedList {
 
     /// Without secrets and controls, and no longer than a path may be.
     private func shown(_ components: [[UInt8]]) -> String {
-        let text = components.map { SafeName.encode(pack.filter.redactor.redact($0).bytes) }.joined(separator: "/")
+        let text = pack.filter.path(components).map(SafeName.encode).joined(separator: "/")
         return text.utf8.count <= 4096 ? text : String(text.prefix(1000)) + "..."
     }
 }

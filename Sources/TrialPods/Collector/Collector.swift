@@ -150,18 +150,20 @@ public struct Collector: Sendable {
         let begun = time.now().epochMilliseconds
         report[.collect] = TrialReport.Timing(start: begun)
         report.trialDied = !progress.ended || progress.stopped
-        report.error = progress.failure(verify: configuration.verify)
+        report.error = progress.failure(verify: configuration.verify, timeouts: configuration.timeouts)
         if report.error == nil, progress.stopped {
             report.error = TrialOutcome.death(in: progress.lastPhase, because: "the trial was told to stop")
         }
-        if report.error == nil, configuration.verify { award(&report, exit: progress.exits[.verify] ?? 0) }
-
         let filter = SecretFilter(configuration.secrets)
         report.unredacted = filter.unredacted
+        if report.error == nil, configuration.verify { award(&report, exit: progress.exits[.verify] ?? 0, filter) }
+
         var pack = OutputPack(configuration, filter: filter)
         var frame: [UInt8]?
         do {
             try pack.gather()
+            try pack.addTranscript()
+            report.usage = pack.usage()
             explain(&report, progress, from: pack)
             let made = try await pack.make(summary: summary(report))
             report.pack = made.description
@@ -175,24 +177,35 @@ public struct Collector: Sendable {
         report.truncatedFiles = pack.truncated
         report.skippedFiles = pack.tree.skipped.count
         report.unreadableFiles = pack.tree.unreadable.count
-        report.redactions = pack.redactions
+        report.redacted = pack.redactions
+        report.redactions = report.redacted.values.reduce(0, +)
+        report.transcript = pack.transcript?.rawValue
         if let error = report.error { report.error?.message = filter.redactor.redact(error.message) }
         report[.collect]?.end = max(begun, time.now().epochMilliseconds)
         return (report, frame)
     }
 
-    private func award(_ report: inout TrialReport, exit: Int) {
+    private func award(_ report: inout TrialReport, exit: Int, _ filter: SecretFilter) {
         func file(_ name: String) -> [UInt8]? {
             LogTree.contents(
                 ["verifier", name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
         }
+        let (json, text) = (file("reward.json"), file("reward.txt"))
         do throws(TrialError) {
-            let reward = try RewardFiles.verdict(
-                json: file("reward.json"), text: file("reward.txt"), exitCode: exit, rule: configuration.rule)
+            let reward = try RewardFiles.verdict(json: json, text: text, exitCode: exit, rule: configuration.rule)
             report.reward = reward.value
-            report.rewards = reward.named
+            report.rewards = Dictionary(
+                reward.named.map { (filter.redactor.redact($0.key), $0.value) }, uniquingKeysWith: { first, _ in first })
         } catch {
             report.error = error
+            // The message quotes the file, and may end within a secret: it is written again from what may be quoted.
+            do throws(TrialError) {
+                _ = try RewardFiles.verdict(
+                    json: json.map { filter.redactor.redact($0).bytes }, text: text.map { filter.redactor.redact($0).bytes }, exitCode: exit,
+                    rule: configuration.rule)
+            } catch {
+                report.error?.message = error.message
+            }
         }
     }
 
@@ -207,7 +220,7 @@ public struct Collector: Sendable {
             default: nil
             }
         guard let directory, progress.exits[phase] != 0,
-            let ending = pack.ending(of: [directory, "stderr.txt"], bytes: 300)?.split(separator: "\n").suffix(3)
+            let ending = pack.ending(of: directory, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)
                 .joined(separator: "\n"), !ending.isEmpty
         else { return }
         report.error?.message += "; its last words: \(ending.replacingControls)"

@@ -10,6 +10,10 @@ public struct CollectorLimits: Sendable, Hashable {
     public var entries = 20_000
     /// Directories within each other.
     public var depth = 64
+    /// Bytes of each of the agent's outputs that go into a transcript made of them.
+    public var transcript = 4 << 20
+    /// Bytes of a trajectory that is read; a larger one is kept and not looked into.
+    public var trajectory = 16 << 20
     /// Entries of each list in `collected.json`; the counts are always whole.
     public var listed = 1000
 
@@ -35,6 +39,8 @@ public struct CollectorConfiguration: Sendable {
     public var verify = true
     /// Seconds until the runner must have opened the gate.
     public var gateTimeout = 3600.0
+    /// What the phases may take, in seconds; for the messages of those that took longer. The runner enforces it.
+    public var timeouts: [TrialPhase: Double] = [:]
     public var secrets: [Secret] = []
     public var limits = CollectorLimits()
     public var terminationLog: String
@@ -50,6 +56,10 @@ public struct CollectorConfiguration: Sendable {
         if let rule = environment[TrialVariables.rewardRule].flatMap(RewardRule.init(rawValue:)) { self.rule = rule }
         verify = environment[TrialVariables.verify] != "0"
         if let seconds = environment[TrialVariables.gateTimeout].flatMap(Double.init), seconds > 0 { gateTimeout = seconds }
+        let bounds = [(TrialPhase.install, TrialVariables.installTimeout), (.execute, TrialVariables.agentTimeout), (.verify, TrialVariables.verifierTimeout)]
+        for (phase, name) in bounds {
+            if let milliseconds = environment[name].flatMap(Double.init), milliseconds > 0 { timeouts[phase] = milliseconds / 1000 }
+        }
         if let bytes = environment[TrialVariables.packLimit].flatMap(Int.init), bytes > 0 { limits.pack = bytes }
         if let path = environment[TrialVariables.terminationLog] { terminationLog = path }
         for entry in (environment[TrialVariables.redact] ?? "").split(separator: ",") {

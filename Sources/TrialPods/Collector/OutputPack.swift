@@ -17,8 +17,13 @@ struct OutputPack: Sendable {
         var copy: String
         var size: Int
         var kept: Int
-        var redactions: Int
+        var redactions: [String: Int] = [:]
         var id = ""
+        /// Made by the collector, not found among the outputs.
+        var isDerived = false
+
+        /// JSON lines are cut between two of them.
+        var isLines: Bool { path.last?.hasSuffix(".jsonl") == true }
     }
 
     let paths: TrialPaths
@@ -28,6 +33,8 @@ struct OutputPack: Sendable {
 
     private(set) var entries: [Entry] = []
     private(set) var tree = LogTree()
+    /// What the transcript was made of; nil when there is none.
+    private(set) var transcript: Transcript.Source?
 
     init(_ configuration: CollectorConfiguration, filter: SecretFilter) {
         paths = configuration.paths
@@ -45,7 +52,7 @@ struct OutputPack: Sendable {
         }
         let height = Allowance.height(tree.files.map(\.size), budget: limits.read)
         let copier = RedactedCopy(filter: filter)
-        var names = PackNames(redactor: filter.redactor)
+        var names = PackNames(filter: filter)
         for file in tree.files {
             guard let source = LogTree.open(file.components, below: paths.collectedLogs) else {
                 tree.unreadable.append(.init(components: file.components, what: String(cString: strerror(errno))))
@@ -54,12 +61,13 @@ struct OutputPack: Sendable {
             defer { close(source) }
             let target = "\(copies)/\(entries.count)"
             do throws(RedactedCopy.Failure) {
+                var entry = Entry(
+                    path: ["logs"] + names.path(file.components), original: file.components, copy: target, size: 0, kept: 0)
                 // A file may have grown since it was listed; its share stays what it was.
-                let result = try copier.copy(from: source, to: target, allowance: height ?? max(file.size, 1 << 16))
-                entries.append(
-                    Entry(
-                        path: ["logs"] + names.path(file.components), original: file.components, copy: target,
-                        size: result.size, kept: result.kept, redactions: result.redactions))
+                let result = try copier.copy(
+                    from: source, to: target, allowance: height ?? max(file.size, 1 << 16), inLines: entry.isLines)
+                (entry.size, entry.kept, entry.redactions) = (result.size, result.kept, result.redactions)
+                entries.append(entry)
             } catch {
                 if error.isOurs { throw error }
                 tree.unreadable.append(.init(components: file.components, what: error.description))
@@ -69,15 +77,41 @@ struct OutputPack: Sendable {
 
     /// The files that were cut or left out, directories that were not read to their end included.
     var truncated: Int { entries.count { $0.kept < $0.size } + tree.unfinished.count }
-    var redactions: Int { entries.reduce(0) { $0 + $1.redactions } }
+
+    /// How often each secret was replaced in the outputs, by its name.
+    var redactions: [String: Int] {
+        entries.reduce(into: [:]) { all, entry in all.merge(entry.redactions, uniquingKeysWith: +) }
+    }
+
+    /// The redacted copy of a collected file; nil when there is none.
+    func entry(_ path: String...) -> Entry? {
+        let path = ["logs"] + path
+        return entries.first { $0.path == path }
+    }
 
     /// The end of a collected file's redacted copy, as text; nil when there is none.
-    func ending(of path: [String], bytes: Int) -> String? {
-        guard let entry = entries.first(where: { $0.path == ["logs"] + path }),
-            let all = LogTree.contents([entry.copy.split(separator: "/").last.map(String.init) ?? ""],
-                below: paths.work + "/copies", limit: 1 << 20)
-        else { return nil }
-        return String(decoding: all.suffix(bytes), as: UTF8.self)
+    func ending(of directory: String, _ name: String, bytes: Int) -> String? {
+        guard let entry = entry(directory, name) else { return nil }
+        return FileReading.end(of: entry.copy, bytes: bytes).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Finds the session: the agent's own transcript, else one made of what else tells of it. After `gather`.
+    mutating func addTranscript() throws {
+        let directory = paths.work + "/copies"
+        let made = try Transcript(limits: limits).derive(
+            own: entry("agent", "transcript.jsonl"), trajectory: entry("agent", "trajectory.json"),
+            stdout: entry("command", "stdout.txt"), stderr: entry("command", "stderr.txt"), to: "\(directory)/\(entries.count)")
+        transcript = made?.source
+        guard let made, let size = made.bytes else { return }
+        entries.append(
+            Entry(
+                path: [Transcript.name], original: [], copy: "\(directory)/\(entries.count)", size: size, kept: size, isDerived: true))
+    }
+
+    /// What the agent's trajectory says of tokens and cost; nil when there is none that can be read.
+    func usage() -> AgentUsage? {
+        guard let entry = entry("agent", "trajectory.json"), let trajectory = Trajectory(entry, limits: limits) else { return nil }
+        return trajectory.usage
     }
 
     /// Packs the copies and a `collected.json` that `summary` completes.
@@ -110,7 +144,7 @@ struct OutputPack: Sendable {
             for index in entries.indices where sizes[index] > max(height, 64) {
                 let length = Self.size(of: entries[index].copy)
                 let keep = height < 64 ? 0 : Int(Double(length) * Double(height) / Double(sizes[index]) * 0.95)
-                let kept = try PlainCut.apply(to: entries[index].copy, keep: keep)
+                let kept = try PlainCut.apply(to: entries[index].copy, keep: keep, of: entries[index].size, inLines: entries[index].isLines)
                 entries[index].kept = min(kept, entries[index].kept)
                 if entries[index].kept == entries[index].size { entries[index].kept = max(0, entries[index].size - 1) }
                 changed.append(index)
@@ -140,9 +174,11 @@ struct OutputPack: Sendable {
         root.insert(["collected.json"], id: id[0])
         for entry in entries {
             root.insert(entry.path, id: entry.id)
-            // The session's own files are what readers of a record look for first.
-            if entry.path == ["logs", "agent", "transcript.jsonl"] || entry.path == ["logs", "agent", "trajectory.json"] {
-                root.insert([entry.path[2]], id: entry.id)
+            // The session's own files are what readers of a record look for first. Half a document is none.
+            switch entry.path {
+            case ["logs", "agent", Transcript.name] where transcript == .agent: root.insert([Transcript.name], id: entry.id)
+            case ["logs", "agent", Trajectory.name] where entry.kept == entry.size: root.insert([Trajectory.name], id: entry.id)
+            default: break
             }
         }
         let trees = try await root.write(to: store)

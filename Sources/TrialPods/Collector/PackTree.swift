@@ -2,36 +2,45 @@ import Base
 
 /// The names that files get in the pack: without secrets, safe for git, and unique in their directory.
 struct PackNames {
-    let redactor: Redactor
-    /// By the original path of the directory: what its entries are called.
-    private var directories: [[[UInt8]]: [[UInt8]: String]] = [:]
+    let filter: SecretFilter
+    /// By the original path of a directory: what those of its entries are called that are not called what they were.
+    private var directories: [[[UInt8]]: [Wanted: String]] = [:]
 
-    init(redactor: Redactor) { self.redactor = redactor }
+    private struct Wanted: Hashable {
+        var original: [UInt8]
+        /// What it is called without secrets. A directory may have several such names, when a secret ends within it.
+        var name: String
+    }
+
+    init(filter: SecretFilter) { self.filter = filter }
 
     mutating func path(_ components: [[UInt8]]) -> [String] {
         var path: [String] = []
         var parent: [[UInt8]] = []
-        for component in components {
-            path.append(name(component, in: parent))
+        for (component, clean) in zip(components, filter.path(components)) {
+            path.append(name(component, clean: clean, in: parent))
             parent.append(component)
         }
         return path
     }
 
-    private mutating func name(_ component: [UInt8], in parent: [[UInt8]]) -> String {
-        if let known = directories[parent]?[component] { return known }
-        let wanted = SafeName.encode(redactor.redact(component).bytes)
-        var name = wanted
+    private mutating func name(_ component: [UInt8], clean: [UInt8], in parent: [[UInt8]]) -> String {
+        let wanted = Wanted(original: component, name: SafeName.encode(clean))
+        // Only names that changed can collide, and one that looks as if it had: a directory may hold thousands of others.
+        guard Array(wanted.name.utf8) != component || wanted.name.contains(Self.replacement) else { return wanted.name }
+        if let known = directories[parent]?[wanted] { return known }
+        var name = wanted.name
         // Two names that differ in a secret only are the same without it.
         var number = 2
         while directories[parent]?.values.contains(name) == true {
-            name = "\(wanted)%7E\(number)"
+            name = "\(wanted.name)%7E\(number)"
             number += 1
         }
-        // Only names that changed can collide, so only they are worth remembering: a directory may hold thousands.
-        if Array(wanted.utf8) != component { directories[parent, default: [:]][component] = name }
+        directories[parent, default: [:]][wanted] = name
         return name
     }
+
+    private static let replacement = String(decoding: Redactor.replacement, as: UTF8.self)
 }
 
 /// The directories of the pack, written as git trees from the leaves up.

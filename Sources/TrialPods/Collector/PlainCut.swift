@@ -1,9 +1,24 @@
+import Base
 import Glibc
+
+/// What stands where bytes were left out of a file.
+enum CutMark {
+    /// A line of its own; in JSON lines it is one of the transcript's (docs/schemas/transcript.schema.json).
+    static func bytes(leftOut: Int, of size: Int, inLines: Bool) -> [UInt8] {
+        let text = "[assay: \(leftOut) of \(size) bytes left out here]"
+        guard inLines else { return Array("\n\(text)\n".utf8) }
+        return [0x0A] + JSONValue.object(["type": "cut", "bytes": JSONValue(leftOut), "text": .string(text)]).serialized() + [0x0A]
+    }
+}
 
 /// Cuts the middle out of a file of ours (already redacted, so that a cut anywhere is safe).
 enum PlainCut {
     /// Keeps about `keep` bytes, half at the beginning and half at the end; returns how many.
-    static func apply(to path: String, keep: Int) throws -> Int {
+    ///
+    /// - Parameters:
+    ///   - original: how long it was before it was cut for the first time.
+    ///   - inLines: the file is JSON lines: only whole ones are kept.
+    static func apply(to path: String, keep: Int, of original: Int, inLines: Bool = false) throws -> Int {
         let source = open(path, O_RDONLY | O_CLOEXEC)
         guard source >= 0 else { throw failure(path) }
         defer { close(source) }
@@ -11,11 +26,18 @@ enum PlainCut {
         guard fstat(source, &info) == 0 else { throw failure(path) }
         let size = Int(info.st_size)
         let half = min(keep, size) / 2
-        var bytes = try read(source, at: 0, count: half, path)
-        bytes.append(contentsOf: "\n[assay: \(size - 2 * half) of \(size) bytes left out here]\n".utf8)
-        bytes.append(contentsOf: try read(source, at: size - half, count: half, path))
+        var head = try read(source, at: 0, count: half, path)
+        var tail = try read(source, at: size - half, count: half, path)
+        if inLines {
+            head.removeSubrange((head.lastIndex(of: 0x0A) ?? -1).advanced(by: 1)...)
+            tail.removeSubrange(..<(tail.firstIndex(of: 0x0A) ?? tail.count - 1).advanced(by: 1))
+        }
+        let kept = head.count + tail.count
+        var bytes = head
+        bytes += CutMark.bytes(leftOut: max(0, original - kept), of: original, inLines: inLines).dropFirst(inLines ? 1 : 0)
+        bytes += tail
         guard FileWriting.write(bytes, to: path + ".cut"), rename(path + ".cut", path) == 0 else { throw failure(path) }
-        return 2 * half
+        return kept
     }
 
     private static func read(_ fd: Int32, at offset: Int, count: Int, _ path: String) throws -> [UInt8] {

@@ -8,7 +8,8 @@ struct RedactedCopy: Sendable {
         var size: Int
         /// Bytes of it that were read; less than `size` when it was cut.
         var kept: Int
-        var redactions: Int
+        /// How often each secret was replaced, by its name.
+        var redactions: [String: Int]
     }
 
     struct Failure: Error, CustomStringConvertible {
@@ -19,8 +20,10 @@ struct RedactedCopy: Sendable {
 
     let filter: SecretFilter
 
-    /// Keeps the beginning and the end of a file that is larger than `allowance`, with a line between them.
-    func copy(from source: Int32, to target: String, allowance: Int) throws(Failure) -> Result {
+    /// Keeps the beginning and the end of a file that is larger than `allowance`, with a mark between them.
+    ///
+    /// - Parameter inLines: the file is JSON lines, and so is the mark.
+    func copy(from source: Int32, to target: String, allowance: Int, inLines: Bool = false) throws(Failure) -> Result {
         var info = stat()
         guard fstat(source, &info) == 0 else { throw Self.failure("cannot look at it", isOurs: false) }
         let size = Int(info.st_size)
@@ -32,20 +35,20 @@ struct RedactedCopy: Sendable {
             var stream = Redactor.Stream(filter.redactor)
             let kept = try pump(source, 0..<size, &stream, out)
             try write(stream.finish(), out)
-            return Result(size: size, kept: kept, redactions: stream.count)
+            return Result(size: size, kept: kept, redactions: stream.counts)
         }
         let half = allowance / 2
         var head = Redactor.Stream(filter.redactor)
         let keptHead = try pump(source, 0..<half, &head, out)
         // What the stream holds back could be the beginning of a secret that was cut in two: it is dropped.
-        try write(Array("\n[assay: \(size - 2 * half) of \(size) bytes left out here]\n".utf8), out)
-        // Read from before the cut, so that a secret across it is seen whole; see `SecretFilter.longest`.
+        try write(CutMark.bytes(leftOut: size - 2 * half, of: size, inLines: inLines), out)
+        // Read from before the cut, so that a secret across it is seen whole.
         var tail = Redactor.Stream(filter.redactor)
         let cut = size - half
-        try pump(source, max(0, cut - 2 * filter.longest)..<cut, &tail, nil)
+        try pump(source, max(0, cut - 2 * filter.redactor.reach)..<cut, &tail, nil)
         let keptTail = try pump(source, cut..<size, &tail, out)
         try write(tail.finish(), out)
-        return Result(size: size, kept: keptHead + keptTail, redactions: head.count + tail.count)
+        return Result(size: size, kept: keptHead + keptTail, redactions: head.counts.merging(tail.counts, uniquingKeysWith: +))
     }
 
     /// Redacts a range of the file into `out`; to nowhere when that is nil. Returns the bytes read.

@@ -5,32 +5,32 @@ struct SecretFilter: Sendable {
     let redactor: Redactor
     /// Names of secrets that are too short to look for.
     let unredacted: [String]
-    /// The longest value, in bytes.
-    let longest: Int
 
     init(_ secrets: [CollectorConfiguration.Secret]) {
-        var values: [[UInt8]] = []
-        var short: [String] = []
-        for secret in secrets {
-            let value = Array(secret.value.utf8)
-            // A Secret made from a file often ends with a newline that programs trim before they use or print it.
-            let trimmed = Self.trim(value)
-            if trimmed.count < Redactor.minimumLength {
-                short.append(secret.name)
-            } else {
-                values.append(trimmed)
-            }
-            if value.count >= Redactor.minimumLength, value.count != trimmed.count { values.append(value) }
-        }
-        redactor = Redactor(secrets: values)
-        unredacted = short.sorted()
-        longest = values.map(\.count).max() ?? 0
+        redactor = Redactor(secrets: secrets.map { .init(name: $0.name, value: Array($0.value.utf8)) })
+        unredacted = redactor.tooShort.sorted()
     }
 
-    private static func trim(_ bytes: [UInt8]) -> [UInt8] {
-        let blank: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
-        guard let first = bytes.firstIndex(where: { !blank($0) }), let last = bytes.lastIndex(where: { !blank($0) })
-        else { return [] }
-        return Array(bytes[first...last])
+    /// The components of a path without secrets. A secret may lie in several of them when it holds a slash itself.
+    func path(_ components: [[UInt8]]) -> [[UInt8]] {
+        guard !redactor.isEmpty else { return components }
+        let found = redactor.occurrences(in: Array(components.joined(separator: [UInt8(ascii: "/")])))
+        guard !found.isEmpty else { return components }
+        var clean: [[UInt8]] = []
+        var start = 0
+        for component in components {
+            let end = start + component.count
+            var name: [UInt8] = []
+            var at = start
+            for occurrence in found where occurrence.lowerBound < end && occurrence.upperBound > start {
+                if at < occurrence.lowerBound { name += component[(at - start)..<(occurrence.lowerBound - start)] }
+                name += Redactor.replacement
+                at = min(end, occurrence.upperBound)
+            }
+            name += component[(at - start)...]
+            clean.append(name)
+            start = end + 1
+        }
+        return clean
     }
 }

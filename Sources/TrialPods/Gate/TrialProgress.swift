@@ -50,16 +50,18 @@ struct TrialProgress: Sendable, Hashable {
 
     /// The error of a trial whose agent phase did not end well, or that died; nil when only the reward can tell.
     ///
-    /// - Parameter verify: whether verification was wanted.
-    func failure(verify: Bool) -> TrialError? {
+    /// - Parameters:
+    ///   - verify: whether verification was wanted.
+    ///   - timeouts: the limits in seconds, as far as they are known; for the message.
+    func failure(verify: Bool, timeouts: [TrialPhase: Double] = [:]) -> TrialError? {
         if let setupFailure { return TrialError(.environmentStartFailed, setupFailure) }
-        if let error = agentFailure { return error }
+        if let error = agentFailure(timeouts) { return error }
         if !ended {
             return TrialOutcome.death(in: verifyBegun ? .verify : lastPhase, because: "the trial container ended before its time")
         }
         guard verify else { return nil }
         if timedOut.contains(.verify) {
-            return TrialError(.verifierTimeout, "tests/test.sh did not end within its limit\(Self.after(timings[.verify]))")
+            return TrialError(.verifierTimeout, "tests/test.sh \(late(.verify, timeouts))")
         }
         if exits[.verify] == nil {
             if let releaseFailure { return TrialError(.internalError, "the tests could not be released: \(releaseFailure)") }
@@ -68,17 +70,17 @@ struct TrialProgress: Sendable, Hashable {
         return nil
     }
 
-    private var verifyBegun: Bool { agentEnded && agentFailure == nil }
+    private var verifyBegun: Bool { agentEnded && agentFailure([:]) == nil }
 
-    private var agentFailure: TrialError? {
+    private func agentFailure(_ timeouts: [TrialPhase: Double]) -> TrialError? {
         if timedOut.contains(.install) {
-            return TrialError(.agentInstallTimeout, "install did not end within its limit\(Self.after(timings[.install]))")
+            return TrialError(.agentInstallTimeout, "install \(late(.install, timeouts))")
         }
         if let exit = exits[.install], exit != 0 {
             return TrialError(.agentInstallFailed, "install exited with \(exit)\(Self.meaning(exit))")
         }
         if timedOut.contains(.execute) {
-            return TrialError(.agentExecutionTimeout, "execute did not end within its limit\(Self.after(timings[.execute]))")
+            return TrialError(.agentExecutionTimeout, "execute \(late(.execute, timeouts))")
         }
         if let exit = exits[.execute], exit != 0 {
             return TrialError(.agentExecutionFailed, "execute exited with \(exit)\(Self.meaning(exit))")
@@ -86,10 +88,14 @@ struct TrialProgress: Sendable, Hashable {
         return nil
     }
 
-    private static func after(_ timing: TrialReport.Timing?) -> String {
-        guard let timing, let end = timing.end else { return "" }
-        let tenths = (end - timing.start) / 100
-        return " (stopped after \(tenths / 10).\(tenths % 10) s)"
+    private func late(_ phase: TrialPhase, _ timeouts: [TrialPhase: Double]) -> String {
+        var text = "did not end within its limit"
+        if let limit = timeouts[phase] { text += " of \(limit == limit.rounded() ? String(Int(limit)) : String(limit)) s" }
+        if let timing = timings[phase], let end = timing.end {
+            let tenths = (end - timing.start) / 100
+            text += " (stopped after \(tenths / 10).\(tenths % 10) s)"
+        }
+        return text
     }
 
     private static func meaning(_ exit: Int) -> String {

@@ -65,6 +65,9 @@ enum TrialEnvironment {
         var env = [
             literal(TrialVariables.rewardRule, (request.rewardRule ?? request.task.rewardRule).rawValue),
             literal(TrialVariables.verify, request.job.spec.verifier.disable ? "0" : "1"),
+            literal(TrialVariables.installTimeout, milliseconds(request.timeouts.installSec)),
+            literal(TrialVariables.agentTimeout, milliseconds(request.timeouts.agentSec)),
+            literal(TrialVariables.verifierTimeout, milliseconds(request.timeouts.verifierSec)),
             // The operator ends a pod that cannot start before this; it is for when there is no operator.
             literal(TrialVariables.gateTimeout, String(settings.slackSeconds)),
             literal(TrialVariables.packLimit, String(settings.packLimitBytes)),

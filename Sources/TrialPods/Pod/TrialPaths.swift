@@ -45,7 +45,7 @@ public enum TrialVariables {
 
     // trial
     public static let instructionPath = "ASSAY_INSTRUCTION_PATH"
-    /// Limits in milliseconds; 0 or absent for none.
+    /// Limits in milliseconds; 0 or absent for none. The collector has them for its messages.
     public static let installTimeout = "ASSAY_INSTALL_TIMEOUT_MS"
     public static let agentTimeout = "ASSAY_AGENT_TIMEOUT_MS"
     public static let verifierTimeout = "ASSAY_VERIFIER_TIMEOUT_MS"

@@ -13,6 +13,10 @@ enum Fate: Sendable {
     case success(Double)
     /// A verdict whose outputs never reach the log.
     case successWithoutLog(Double)
+    /// A verdict, and the log was rotated away while it was read: one half of the outputs is gone.
+    case successWithRotatedLog(Double, hasBeginning: Bool)
+    /// A verdict, with what an agent said of its tokens and cost.
+    case successWithUsage(Double, AgentUsage)
     /// An outcome that the collector reports.
     case failure(TrialErrorType)
     case evicted
@@ -124,10 +128,21 @@ final class FakeNode: PodLogProvider {
         case .pending: break
         case .never:
             try await write(pod, ["phase": "Running"], [:])
-        case .success(let reward), .successWithoutLog(let reward), .succeededThenEvicted(let reward):
+        case .success(let reward), .successWithoutLog(let reward), .succeededThenEvicted(let reward), .successWithRotatedLog(let reward, _),
+            .successWithUsage(let reward, _):
             var report = TrialReport(reward: reward, rewards: ["reward": reward], lastPhase: .verify, exitCodes: ["execute": 0, "verify": 0])
             report.pack = pack.description
-            if case .successWithoutLog = fate {} else { state.withLock { $0.logs[pod.uid] = pack.framed } }
+            if case .successWithUsage(_, let usage) = fate {
+                report.usage = usage
+                report[.execute] = .init(start: 1_750_000_000_000, end: 1_750_000_360_000)
+            }
+            let half = pack.framed.count / 2
+            let log: [UInt8]? = switch fate {
+            case .successWithoutLog: nil
+            case .successWithRotatedLog(_, let hasBeginning): Array(hasBeginning ? pack.framed[..<half] : pack.framed[half...])
+            default: pack.framed
+            }
+            state.withLock { $0.logs[pod.uid] = log }
             if case .succeededThenEvicted = fate {
                 try await end(pod, report, phase: ["phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."])
             } else {
