@@ -87,18 +87,30 @@ public struct Log: Sendable {
 }
 
 extension String {
-    /// Control characters replaced, so that text from outside can't move a terminal's cursor (CVE-2021-25743).
+    /// Control characters replaced, so that text from outside can't move a terminal's cursor (CVE-2021-25743), break a line,
+    /// or be read in another order than it is in (CVE-2021-42574).
     public var replacingControls: String {
-        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) }) else { return self }
+        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) || $0.turnsText }) else { return self }
         var out = ""
         for scalar in unicodeScalars {
             switch scalar.value {
             case 0x09: out += " "
             case 0x0A: out += "\\n"
             case 0..<0x20, 0x7F..<0xA0: out += "\\x" + hex([UInt8(truncatingIfNeeded: scalar.value)])
+            case _ where scalar.turnsText: out += "\\u" + String(scalar.value, radix: 16)
             default: out.unicodeScalars.append(scalar)
             }
         }
         return out
+    }
+}
+
+extension Unicode.Scalar {
+    /// Ends a line, or changes the direction of the text after it.
+    fileprivate var turnsText: Bool {
+        switch value {
+        case 0x61C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
     }
 }

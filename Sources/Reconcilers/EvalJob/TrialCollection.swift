@@ -40,6 +40,8 @@ struct TrialCollection: Sendable {
             case .failure(let truncated): outcome.error = outcome.error ?? truncated
             }
         }
+        // What a node or a trial said of it is shown in many places.
+        if let error = outcome.error { outcome.error?.message = error.message.replacingControls }
         let costs = costs(of: trial, outcome: outcome, report: end.report, context: context)
         outcome.cost = costs?.total
         let record = record(of: trial, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)

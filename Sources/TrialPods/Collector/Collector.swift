@@ -163,7 +163,7 @@ public struct Collector: Sendable {
         do {
             try pack.gather()
             try pack.addTranscript()
-            report.usage = pack.usage()
+            report.usage = pack.usage
             explain(&report, progress, from: pack)
             let made = try await pack.make(summary: summary(report))
             report.pack = made.description
@@ -180,7 +180,7 @@ public struct Collector: Sendable {
         report.redacted = pack.redactions
         report.redactions = report.redacted.values.reduce(0, +)
         report.transcript = pack.transcript?.rawValue
-        if let error = report.error { report.error?.message = filter.redactor.redact(error.message) }
+        if let error = report.error { report.error?.message = filter.redactor.redact(error.message).replacingControls }
         report[.collect]?.end = max(begun, time.now().epochMilliseconds)
         return (report, frame)
     }

@@ -35,6 +35,8 @@ struct OutputPack: Sendable {
     private(set) var tree = LogTree()
     /// What the transcript was made of; nil when there is none.
     private(set) var transcript: Transcript.Source?
+    /// What the agent's trajectory says of tokens and cost; nil when there is none that can be read.
+    private(set) var usage: AgentUsage?
 
     init(_ configuration: CollectorConfiguration, filter: SecretFilter) {
         paths = configuration.paths
@@ -97,21 +99,15 @@ struct OutputPack: Sendable {
 
     /// Finds the session: the agent's own transcript, else one made of what else tells of it. After `gather`.
     mutating func addTranscript() throws {
-        let directory = paths.work + "/copies"
+        let target = "\(paths.work)/copies/\(entries.count)"
+        let trajectory = entry("agent", Trajectory.name).flatMap { Trajectory($0, limits: limits) }
+        usage = trajectory?.usage
         let made = try Transcript(limits: limits).derive(
-            own: entry("agent", "transcript.jsonl"), trajectory: entry("agent", "trajectory.json"),
-            stdout: entry("command", "stdout.txt"), stderr: entry("command", "stderr.txt"), to: "\(directory)/\(entries.count)")
+            own: entry("agent", Transcript.name), trajectory: trajectory, stdout: entry("command", "stdout.txt"),
+            stderr: entry("command", "stderr.txt"), to: target)
         transcript = made?.source
-        guard let made, let size = made.bytes else { return }
-        entries.append(
-            Entry(
-                path: [Transcript.name], original: [], copy: "\(directory)/\(entries.count)", size: size, kept: size, isDerived: true))
-    }
-
-    /// What the agent's trajectory says of tokens and cost; nil when there is none that can be read.
-    func usage() -> AgentUsage? {
-        guard let entry = entry("agent", "trajectory.json"), let trajectory = Trajectory(entry, limits: limits) else { return nil }
-        return trajectory.usage
+        guard let size = made?.bytes else { return }
+        entries.append(Entry(path: [Transcript.name], original: [], copy: target, size: size, kept: size, isDerived: true))
     }
 
     /// Packs the copies and a `collected.json` that `summary` completes.

@@ -4,7 +4,8 @@ import Glibc
 /// Makes the transcript of a trial's session, one JSON object a line.
 ///
 /// The agent's own, when it wrote one, as it is; else its trajectory, step by step; else what it printed. So every run in
-/// which an agent ran has one. It is made of redacted copies, and reads them in pieces: its memory does not grow with them.
+/// which an agent ran has one. It is made of redacted copies; what was printed is read in pieces, so that memory does not
+/// grow with it.
 struct Transcript: Sendable {
     static let name = "transcript.jsonl"
     static let schemaVersion = 1
@@ -32,10 +33,10 @@ struct Transcript: Sendable {
 
     /// nil when no agent ran.
     func derive(
-        own: OutputPack.Entry?, trajectory: OutputPack.Entry?, stdout: OutputPack.Entry?, stderr: OutputPack.Entry?, to target: String
+        own: OutputPack.Entry?, trajectory: Trajectory?, stdout: OutputPack.Entry?, stderr: OutputPack.Entry?, to target: String
     ) throws(PackStore.Failure) -> Made? {
         if let own, own.size > 0 { return Made(source: .agent) }
-        if let trajectory = trajectory.flatMap({ Trajectory($0, limits: limits) }) {
+        if let trajectory {
             var file = try LineFile(target)
             for line in trajectory.lines { try file.write(line) }
             return Made(source: .trajectory, bytes: try file.finish())

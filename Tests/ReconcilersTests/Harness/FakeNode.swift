@@ -19,6 +19,8 @@ enum Fate: Sendable {
     case successWithUsage(Double, AgentUsage)
     /// An outcome that the collector reports.
     case failure(TrialErrorType)
+    /// The same, with a message.
+    case failureSaying(TrialError)
     case evicted
     case initFailed
     /// Deleted by somebody before it ends; its finalizer holds it.
@@ -149,7 +151,9 @@ final class FakeNode: PodLogProvider {
                 try await end(pod, report, phase: ["phase": "Succeeded"])
             }
         case .failure(let type):
-            let report = TrialReport(error: TrialError(type, "as told"), lastPhase: .execute, exitCodes: ["execute": 1], pack: pack.description)
+            try await play(pod, .failureSaying(TrialError(type, "as told")))
+        case .failureSaying(let error):
+            let report = TrialReport(error: error, lastPhase: .execute, exitCodes: ["execute": 1], pack: pack.description)
             state.withLock { $0.logs[pod.uid] = pack.framed }
             try await end(pod, report, phase: ["phase": "Failed"])
         case .evicted:
