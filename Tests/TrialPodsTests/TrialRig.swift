@@ -1,3 +1,4 @@
+import AssayTesting
 import Base
 import EvalModel
 import Foundation
@@ -94,6 +95,9 @@ final class TrialRig: Sendable {
                 throw CancellationError()
             }
             files = try await Self.unpack(bytes, tree: pack.tree, in: paths.root + "/unpacked")
+            let collected = try JSONValue(parsing: try #require(files["collected.json"]))
+            let problems = try SchemaCheck("collected.schema.json").problems(collected)
+            #expect(problems == [], "collected.json is not as its schema says")
         }
         return Ended(
             report: report, collectorExit: exit, runnerExit: ran.exit, runnerOutput: ran.stdoutText + ran.stderrText,

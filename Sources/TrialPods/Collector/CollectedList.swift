@@ -13,7 +13,7 @@ struct CollectedList {
         let renamed = files.filter { $0.path.dropFirst().map { Array($0.utf8) } != $0.original }
         let redacted = files.filter { !$0.redactions.isEmpty }
         var object = summary
-        object["version"] = 1
+        object["schemaVersion"] = 1
         object["files"] = JSONValue(files.count)
         object["bytes"] = JSONValue(files.reduce(0) { $0 + $1.size })
         object["limits"] = [
