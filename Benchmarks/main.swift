@@ -58,6 +58,41 @@ let projected = try await compare(
     }, { _ = try JSONValue(parsing: list) })
 row("the same, metadata only, against trees", "ratio \(shown(projected.ratio))  (\(shown(projected.a)) s, \(shown(projected.b)) s)")
 
+// MARK: Secrets in 32 MiB of what agents print
+
+let keys = [
+    "sk-proj-" + String(repeating: "Ab3dE5gH7j", count: 15), "ghp_0123456789abcdefABCDEF0123456789abcd", "AKIAIOSFODNN7EXAMPLE",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+]
+let redactor = Redactor(secrets: keys)
+for (what, line) in [
+    ("log lines", "2026-01-01T00:00:00Z INFO compiling target foo/bar.swift in 12.3 s, nothing to see here, go on\n"),
+    ("JSON lines", #"{"type":"assistant","message":{"content":[{"type":"text","text":"line one\nline \"two\"\n\tindented\n"}]}}"# + "\n"),
+] {
+    let text = Array(String(repeating: line, count: (32 << 20) / line.utf8.count).utf8)
+    let file = FileManager.default.temporaryDirectory.path + "/assay-bench-\(UUID().uuidString.prefix(8)).txt"
+    try Data(text).write(to: URL(fileURLWithPath: file))
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    let sed = keys.flatMap { ["-e", "s#\($0)#[redacted]#g"] } + [file]
+    let redaction = try await compare(
+        3,
+        {
+            var stream = Redactor.Stream(redactor)
+            var at = 0
+            while at < text.count {
+                let next = min(text.count, at + 1 << 18)
+                _ = stream.append(text[at..<next])
+                at = next
+            }
+            _ = stream.finish()
+        },
+        {
+            let result = try await Command("sed", sed, environment: .inheriting(adding: ["LC_ALL": "C"]), outputLimit: 64 << 20).run()
+            precondition(result.succeeded, result.stderrText)
+        })
+    row("32 MiB of \(what), 4 secrets in all their forms, against sed for bare values", "ratio \(shown(redaction.ratio))  (\(shown(redaction.a)) s, \(shown(redaction.b)) s)")
+}
+
 // MARK: 1,000 runs into a bare repository
 
 let scratch = FileManager.default.temporaryDirectory.path + "/assay-bench-\(UUID().uuidString.prefix(8))"

@@ -58,6 +58,48 @@ extension EndToEnd {
             }
         }
 
+        @Test func tokensAndCostAndTheSessionComeFromTheAgentsTrajectory() async throws {
+            try await Workbench.with("trajectory") { bench in
+                try bench.task("ask")
+                try await bench.commitBenchmark()
+                let execute = #"""
+                    echo said
+                    cat > /logs/agent/trajectory.json <<'END'
+                    {"schema_version":"ATIF-v1.4","session_id":"s","agent":{"name":"coder","version":"1","model_name":"m-1"},"steps":[
+                    {"step_id":1,"source":"user","message":"Do it."},{"step_id":2,"source":"agent","message":"Done.","metrics":{"prompt_tokens":1000,"completion_tokens":200}}],
+                    "final_metrics":{"total_cost_usd":0.25}}
+                    END
+                    """#
+                let target = """
+                    apiVersion: assay.dev/v1alpha1
+                    kind: EvalTarget
+                    metadata: {name: default}
+                    spec: {type: local, sync: oneshot, cost: {cpuHour: 3600, memoryGiBHour: 0}}
+                    ---
+
+                    """
+                try bench.write(
+                    "job.yaml", target + JobFiles.job("trajectory", agents: JobFiles.agent("coder", execute: execute), environment: "overrideCPUs: 2"))
+                try await bench.assay("run", "job.yaml", expecting: 0)
+                let branch = try await bench.branch()
+                let run = try #require(branch.runs(agent: "coder").first)
+                #expect(run["tokens"] == ["prompt": 1000, "completion": 200, "cached": 0])
+                #expect(run.at("costs", "model")?.double == 0.25)
+                // Two CPUs at one dollar a second, for the time of the phases.
+                let seconds = (run["timings"]?.object ?? [:]).values.reduce(0) { $0 + ($1["seconds"]?.double ?? 0) }
+                #expect(abs((run.at("costs", "compute")?.double ?? 0) - 2 * seconds) < 0.001, "\(run.text)")
+                #expect(run["cost"]?.double == (run.at("costs", "model")?.double ?? 0) + (run.at("costs", "compute")?.double ?? 0))
+                let total = try #require(branch.jobs.first)
+                #expect(total.at("totals", "tokens") == run["tokens"] && total.at("totals", "cost") == run["cost"])
+                #expect(run.at("outputs", "transcript") == "trajectory")
+                let transcript = try await bench.output(ofAgent: "coder", "transcript.jsonl").split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+                #expect(transcript.map { $0["type"] } == ["session", "message", "message", "usage"])
+                #expect(transcript[2]["role"] == "assistant" && transcript[2]["text"] == "Done.")
+                let trailers = try await bench.commits().first { $0.subject.hasPrefix("Run: ") }?.trailers
+                #expect(trailers?["Assay-Tokens"] == "1200" && Double(trailers?["Assay-Cost"] ?? "") == run["cost"]?.double)
+            }
+        }
+
         @Test func anInstallThatFailsIsItsOwnError() async throws {
             try await Workbench.with("install") { bench in
                 try bench.task("any")

@@ -48,10 +48,10 @@ struct OutcomeTests {
         #expect(aggregate.passRate == nil)
         #expect(aggregate.meanReward == nil)
         #expect(aggregate.metric(.max) == nil)
-        aggregate.add(TrialOutcome(reward: Reward(1), cost: 0.5))
+        aggregate.add(TrialOutcome(reward: Reward(1), cost: 0.5, tokens: TokenUsage(prompt: 10, completion: 2, cached: 1)))
         aggregate.add(TrialOutcome(reward: Reward(0.5)))
         aggregate.add(TrialOutcome(error: TrialError(.agentExecutionTimeout, "")))
-        aggregate.add(TrialOutcome(error: TrialError(.verifierFailed, ""), cost: 0.25))
+        aggregate.add(TrialOutcome(error: TrialError(.verifierFailed, ""), cost: 0.25, tokens: TokenUsage(prompt: 5)))
         #expect(aggregate.passRate == 0.25)
         aggregate.add(TrialOutcome(error: TrialError(.environmentEvicted, "")))
         aggregate.add(TrialOutcome(error: TrialError(.taskInvalid, "")))
@@ -64,6 +64,18 @@ struct OutcomeTests {
         #expect(aggregate.metric(.min) == 0.5)
         #expect(aggregate.metric(.max) == 1)
         #expect(aggregate.cost == 0.75)
+        #expect(aggregate.tokens == TokenUsage(prompt: 15, completion: 2, cached: 1))
+    }
+
+    @Test("a trial costs what its models did and what it had reserved, as far as either is known", arguments: [
+        (3600.0, 2.0, 1024, 0.5, 0.25, 1.25), (1800, 1, 2048, 0.5, nil, 0.25), (1800, 1, 2048, nil, 0.25, 0.25), (0, 4, 1024, 1, 1, 0),
+        (1, 1, 1024, 0.0361, nil, 0.00001), (3600, 1, 1024, nil, nil, nil),
+    ] as [(Double, Double, Int, Double?, Double?, Double?)])
+    func costs(seconds: Double, cpus: Double, memoryMB: Int, cpuHour: Double?, memoryGiBHour: Double?, cost: Double?) {
+        let compute = TrialCost.compute(cpus: cpus, memoryMB: memoryMB, seconds: seconds, cpuHour: cpuHour, memoryGiBHour: memoryGiBHour)
+        #expect(compute == cost)
+        #expect(TrialCost(compute: compute).total == cost)
+        #expect(TrialCost(model: 1, compute: compute).total == 1 + (cost ?? 0))
     }
 
     @Test("merging equals adding")

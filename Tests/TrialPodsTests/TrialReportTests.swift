@@ -9,13 +9,15 @@ struct TrialReportTests {
     func roundTrip() throws {
         var report = TrialReport(
             reward: 0.5, rewards: ["reward": 0.5, "speed": 3], lastPhase: .verify, exitCodes: ["verify": 0],
-            pack: .init(sha256: "ab", bytes: 3, tree: "cd"), truncatedFiles: 1, redactions: 2, unredacted: ["PIN"])
+            pack: .init(sha256: "ab", bytes: 3, tree: "cd"), truncatedFiles: 1, redactions: 2, redacted: ["TOKEN": 2], unredacted: ["PIN"],
+            transcript: "trajectory", usage: AgentUsage(tokens: TokenUsage(prompt: 10, completion: 2, cached: 1), costUSD: 0.5, steps: 3))
         report[.execute] = .init(start: 1000, end: 3500)
         let message = String(decoding: report.terminationMessage(), as: UTF8.self)
         #expect(TrialReport(terminationMessage: message) == report)
         #expect(report.outcome.timings.execute?.seconds == 2.5)
         #expect(report.outcome.reward?.value == 0.5)
         #expect(report.outcome.reward?.named["speed"] == 3)
+        #expect(report.outcome.tokens?.total == 12)
     }
 
     @Test("no report is longer than a termination message, whatever a trial puts in it")
@@ -28,6 +30,7 @@ struct TrialReportTests {
             TrialReport(error: TrialError(.verifierFailed, nasty)),
             TrialReport(reward: 1, rewards: rewards, error: TrialError(.artifactTruncated, nasty)),
             TrialReport(unredacted: (0..<2000).map { "VARIABLE_\($0)" }),
+            TrialReport(redacted: Dictionary(uniqueKeysWithValues: (0..<2000).map { ("VARIABLE_\($0)", $0) })),
         ] {
             let bytes = report.terminationMessage()
             #expect(bytes.count <= TrialReport.maximumBytes)

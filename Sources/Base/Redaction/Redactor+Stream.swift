@@ -37,6 +37,12 @@ extension Redactor {
             return counts
         }
 
+        /// What was written so far is thrown away by whoever asked for it, and does not count.
+        public mutating func forgetCounts() {
+            count = 0
+            byOwner = [Int](repeating: 0, count: byOwner.count)
+        }
+
         public mutating func append(_ chunk: ArraySlice<UInt8>) -> [UInt8] {
             guard let tables else { return Array(chunk) }
             held.append(contentsOf: chunk)

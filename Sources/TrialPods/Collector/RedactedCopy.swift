@@ -46,6 +46,7 @@ struct RedactedCopy: Sendable {
         var tail = Redactor.Stream(filter.redactor)
         let cut = size - half
         try pump(source, max(0, cut - 2 * filter.redactor.reach)..<cut, &tail, nil)
+        tail.forgetCounts()
         let keptTail = try pump(source, cut..<size, &tail, out)
         try write(tail.finish(), out)
         return Result(size: size, kept: keptHead + keptTail, redactions: head.counts.merging(tail.counts, uniquingKeysWith: +))
