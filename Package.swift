@@ -69,7 +69,7 @@ let package = Package(
         .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
         .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
         .testTarget(name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts"]),
-        .testTarget(name: "DashboardTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts", "Dashboard"], resources: [.copy("Browser")]),
+        .testTarget(name: "DashboardTests", dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "Artifacts", "Dashboard"], resources: [.copy("Browser")]),
         .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
         .testTarget(
             name: "TrialPodsTests",

@@ -12,6 +12,15 @@ public struct ServerRequest: Sendable {
     public var headers: [String: String]
     public var body: [UInt8]
 
+    public init(method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8]) {
+        self.method = method
+        self.segments = segments
+        self.rawPath = rawPath
+        self.query = query
+        self.headers = headers
+        self.body = body
+    }
+
     public func header(_ name: String) -> String? { headers[name] }
 }
 

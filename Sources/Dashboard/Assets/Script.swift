@@ -18,7 +18,7 @@ enum Script {
           // As the pages' own text: what would act on a reader becomes visible.
           const inert = (text) => text.replace(
             /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
-            (c) => c < " " ? String.fromCharCode(0x2400 + c.charCodeAt(0)) : "\u27e8U+" + c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0") + "\u27e9");
+            (c) => { const code = c.charCodeAt(0); return code < 0xa0 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u{" + code.toString(16) + "}"; });
           const number = (value, digits) => value === null ? "\u2013" : value.toFixed(digits);
           const signed = (value) => { const text = number(value, 3); return value > 0 && text !== "0.000" ? "+" + text : text === "-0.000" ? "0.000" : text; };
           const percent = (value) => value === null ? "\u2013" : (value * 100).toFixed(1).replace(/\.0$/, "") + "%";

@@ -30,10 +30,10 @@ enum StyleSheet {
         :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
         main:focus { outline: none; }
         .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-        .skip { position: absolute; left: 0.5rem; top: -4rem; padding: 0.5rem 1rem; background: var(--card); border: 1px solid var(--line); border-radius: 0.4rem; z-index: 2; }
-        .skip:focus { top: 0.5rem; }
+        .to-content { position: absolute; left: 0.5rem; top: -4rem; padding: 0.5rem 1rem; background: var(--card); border: 1px solid var(--line); border-radius: 0.4rem; z-index: 2; }
+        .to-content:focus { top: 0.5rem; }
 
-        .top { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 1.5rem; padding: 0.6rem max(1rem, calc((100vw - 76rem) / 2)); background: var(--card); border-bottom: 1px solid var(--line); }
+        .top { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 1.5rem; padding: 0.6rem max(1rem, calc((100vw - 74rem) / 2)); background: var(--card); border-bottom: 1px solid var(--line); }
         .brand { display: inline-flex; align-items: center; gap: 0.55rem; color: var(--ink); font-weight: 650; text-decoration: none; }
         .mark { width: 1.05rem; height: 1.05rem; border-radius: 0.28rem; background: linear-gradient(135deg, var(--bar-good) 0 50%, var(--accent) 50%); flex: none; }
         nav ul { display: flex; flex-wrap: wrap; gap: 0.15rem; margin: 0; padding: 0; list-style: none; }
@@ -70,13 +70,15 @@ enum StyleSheet {
         .facts dd { margin: 0; min-width: 0; }
 
         .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 0.5rem; max-width: 100%; }
-        table { border-collapse: collapse; width: 100%; font-size: 0.875rem; }
+        table { border-collapse: collapse; width: max-content; min-width: 100%; font-size: 0.875rem; }
         th, td { padding: 0.4rem 0.75rem; text-align: left; vertical-align: middle; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
         tbody tr:last-child > * { border-bottom: 0; }
         thead th { color: var(--soft); font-weight: 550; font-size: 0.8125rem; white-space: nowrap; background: var(--faint); }
         tbody tr:hover > td { background: var(--faint); }
-        td { max-width: 24rem; }
-        td time { white-space: nowrap; }
+        td { max-width: 24rem; overflow-wrap: anywhere; }
+        td time, .name { white-space: nowrap; }
+        .name { display: block; max-width: 22rem; overflow: hidden; text-overflow: ellipsis; }
+        .name + .remark { display: block; white-space: nowrap; max-width: 18rem; overflow: hidden; text-overflow: ellipsis; line-height: 1.2; }
         .num { text-align: right; white-space: nowrap; }
         .share { display: inline-flex; align-items: center; gap: 0.5rem; white-space: nowrap; }
         .share svg { width: 5rem; height: 0.5rem; border-radius: 0.25rem; flex: none; }
@@ -90,13 +92,14 @@ enum StyleSheet {
         .badge.infra { color: var(--infra); background: var(--infra-ground); border: 1px dashed var(--infra); }
         .badge.skip, .badge.plain { color: var(--skip); background: var(--skip-ground); }
         .badge.live { color: var(--accent); background: var(--faint); }
-        span.bad, b.bad, a.bad { color: var(--bad); } span.infra, a.infra { color: var(--infra); } b.good, a.good { color: var(--good); } a.part { color: var(--part); } a.skip { position: static; color: var(--skip); padding: 0; border: 0; background: none; }
+        span.bad, b.bad, a.bad { color: var(--bad); } span.infra, a.infra { color: var(--infra); } b.good, a.good { color: var(--good); } a.part { color: var(--part); } a.skip { color: var(--skip); }
 
-        .matrix { width: auto; min-width: min(100%, 30rem); }
+        .scroll:has(> .matrix) { width: fit-content; }
+        .matrix { min-width: 0; }
         .matrix thead th { text-align: center; vertical-align: bottom; }
         .matrix thead th:first-child { text-align: left; }
-        .matrix thead .remark { display: block; font-size: 0.75rem; }
-        .matrix tbody th { font-weight: 500; position: sticky; left: 0; background: var(--card); max-width: 16rem; overflow-wrap: anywhere; }
+        .matrix .remark { display: block; font-size: 0.75rem; line-height: 1.3; }
+        .matrix tbody th { font-weight: 500; position: sticky; left: 0; background: var(--card); max-width: 18rem; overflow-wrap: anywhere; }
         .matrix thead th:first-child { position: sticky; left: 0; z-index: 1; }
         .cell { text-align: center; min-width: 5.5rem; border-left: 1px solid var(--line); }
         tbody tr:hover > td.cell { background: var(--cell, none); }
@@ -130,7 +133,7 @@ enum StyleSheet {
         .legend { display: flex; flex-wrap: wrap; gap: 0.2rem 0.9rem; list-style: none; margin: 0.5rem 0 0; padding: 0; font-size: 0.8125rem; color: var(--soft); }
         .legend li { display: inline-flex; align-items: center; gap: 0.35rem; }
         .legend.heat { margin: 0 0 0.6rem; }
-        .swatch { display: inline-block; width: 0.75rem; height: 0.75rem; min-width: 0; border-radius: 0.2rem; border: 0; flex: none; position: static; padding: 0; }
+        .swatch { display: inline-block; width: 0.75rem; height: 0.75rem; min-width: 0; border-radius: 0.2rem; border: 0; flex: none; padding: 0; }
         .swatch.good { background: var(--bar-good); } .swatch.part { background: var(--bar-part); } .swatch.bad { background: var(--bar-bad); } .swatch.infra { background: var(--bar-infra); } .swatch.skip { background: var(--bar-skip); }
 
         .phases { margin: 0.6rem 0 0; padding: 0.7rem 0.8rem; background: var(--card); border: 1px solid var(--line); border-radius: 0.5rem; }
@@ -142,7 +145,7 @@ enum StyleSheet {
         rect.p0 { fill: #7d8a97; } rect.p1 { fill: #3f8fbf; } rect.p2 { fill: #2f6fd0; } rect.p3 { fill: #3fa66e; } rect.p4 { fill: #c99a3a; } rect.p5 { fill: #a0727f; }
         .swatch.p0 { background: #7d8a97; } .swatch.p1 { background: #3f8fbf; } .swatch.p2 { background: #2f6fd0; } .swatch.p3 { background: #3fa66e; } .swatch.p4 { background: #c99a3a; } .swatch.p5 { background: #a0727f; }
 
-        .notice { position: static; margin: 0.6rem 0 0; padding: 0.7rem 0.9rem; border-radius: 0.5rem; border: 1px solid var(--line); border-left-width: 4px; background: var(--card); }
+        .notice { margin: 0.6rem 0 0; padding: 0.7rem 0.9rem; border-radius: 0.5rem; border: 1px solid var(--line); border-left-width: 4px; background: var(--card); }
         .notice p { margin: 0; }
         .notice.bad { border-left-color: var(--bad); } .notice.infra { border-left-color: var(--infra); } .notice.skip { border-left-color: var(--skip); }
         .notice pre { margin-top: 0.5rem; }
@@ -186,12 +189,13 @@ enum StyleSheet {
           .tile b { font-size: 1.2rem; }
           .facts div { grid-template-columns: 1fr; gap: 0; }
           th, td { padding: 0.35rem 0.55rem; }
-          .matrix tbody th { max-width: 9rem; }
+          .matrix tbody th { max-width: 10rem; }
+          td { max-width: 16rem; }
           .top nav a { padding: 0.35rem 0.5rem; }
         }
-        @media (prefers-reduced-motion: no-preference) { .skip { transition: top 0.1s; } }
+        @media (prefers-reduced-motion: no-preference) { .to-content { transition: top 0.1s; } }
         @media (forced-colors: active) { .badge, .cell, .step, .attempts a { border: 1px solid; } }
-        @media print { .top nav, .pages, .skip { display: none; } pre { max-height: none; } }
+        @media print { .top nav, .pages, .to-content { display: none; } pre { max-height: none; } }
 
         """#
 

@@ -20,11 +20,11 @@ enum Figures {
 
     static func duration(_ seconds: Double?) -> String {
         guard let seconds, seconds.isFinite, seconds >= 0, seconds < 1e12 else { return none }
-        if seconds < 60 { return fixed(seconds, 1) + " s" }
+        if seconds < 60 { return fixed(seconds, 1) + "s" }
         let whole = Int(seconds.rounded())
-        if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-        if whole < 86400 { return "\(whole / 3600) h \(whole % 3600 / 60) min" }
-        return "\(whole / 86400) d \(whole % 86400 / 3600) h"
+        if whole < 3600 { return "\(whole / 60)m \(whole % 60)s" }
+        if whole < 86400 { return "\(whole / 3600)h \(whole % 3600 / 60)m" }
+        return "\(whole / 86400)d \(whole % 86400 / 3600)h"
     }
 
     static func cost(_ value: Double?) -> String { value.map { fixed($0, $0 != 0 && abs($0) < 1 ? 4 : 2) } ?? none }

@@ -2,8 +2,7 @@
 enum InertText {
     /// The sign for what begins at a byte of valid UTF-8, and how many bytes it stands for; nil for what may stay.
     ///
-    /// Control characters of ASCII become their pictures (`␛` for ESC), everything else its code point in brackets: the
-    /// second set of controls, marks that turn the direction of writing (CVE-2021-42574), characters without a width,
+    /// Control characters become `\x1b`, as `assay results show` prints them, everything else `\u{202e}`: marks that turn the direction of writing (CVE-2021-42574), characters without a width,
     /// tags, line separators.
     static func replacement(_ utf8: UnsafeBufferPointer<UInt8>, _ at: Int, keepsLines: Bool) -> (text: String, length: Int)? {
         func byte(_ offset: Int) -> UInt32 { at + offset < utf8.count ? UInt32(utf8[at + offset]) : 0 }
@@ -11,9 +10,8 @@ enum InertText {
         case 0x09: return nil
         case 0x0A where keepsLines: return nil
         case 0x0D where keepsLines && byte(1) == 0x0A: return ("", 1)
-        case 0..<0x20: return (scalar(0x2400 + byte(0)), 1)
-        case 0x7F: return ("\u{2421}", 1)
-        case 0xC2 where byte(1) < 0xA0: return (code(byte(1)), 2)
+        case 0..<0x20, 0x7F: return (control(byte(0)), 1)
+        case 0xC2 where byte(1) < 0xA0: return (control(byte(1)), 2)
         case 0xD8 where byte(1) == 0x9C: return (code(0x061C), 2)
         case 0xE2, 0xEF:
             let value = (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)
@@ -27,12 +25,8 @@ enum InertText {
         }
     }
 
-    private static func scalar(_ value: UInt32) -> String { Unicode.Scalar(value).map { String(Character($0)) } ?? "\u{FFFD}" }
-
-    private static func code(_ value: UInt32) -> String {
-        let hex = String(value, radix: 16, uppercase: true)
-        return "\u{27E8}U+" + String(repeating: "0", count: max(0, 4 - hex.count)) + hex + "\u{27E9}"
-    }
+    private static func control(_ value: UInt32) -> String { "\\x" + (value < 0x10 ? "0" : "") + String(value, radix: 16) }
+    private static func code(_ value: UInt32) -> String { "\\u{" + String(value, radix: 16) + "}" }
 
     /// Whether bytes are for people to read: git's own rule, no NUL near the beginning.
     static func isBinary(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.prefix(8000).contains(0) }

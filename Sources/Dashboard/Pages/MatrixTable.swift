@@ -43,7 +43,10 @@ struct MatrixTable {
                 tag("tbody") {
                     for task in tasks {
                         tag("tr") {
-                            tag("th", .fixed("scope", "row"), text: task.text)
+                            tag("th", .fixed("scope", "row")) {
+                                tag("span", text: task.task)
+                                if !task.dataset.isEmpty { tag("span", .classes("remark"), text: task.dataset) }
+                            }
                             for agent in agents { cell(cells[task]?[agent] ?? [], agent, task) }
                         }
                     }

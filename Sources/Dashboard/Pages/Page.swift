@@ -76,7 +76,7 @@ struct Page {
 
     private func body(_ frame: SiteFrame) -> HTML {
         tag("body") {
-            tag("a", .classes("skip"), .link(SiteLink("content")), text: "Skip to content")
+            tag("a", .classes("to-content"), .link(SiteLink("content")), text: "Skip to content")
             tag("header", .classes("top")) {
                 tag("a", .classes("brand"), link(.index)) {
                     tag("span", .classes("mark"), .fixed("aria-hidden", "true"))

@@ -95,18 +95,29 @@ enum Pieces {
     }
 
     static func runs(_ runs: some Collection<RunFacts>, from page: SitePath, caption: String, withJob: Bool) -> HTML {
-        var columns: [DataTable.Column] = [.text("Run"), .text("Ended")]
+        // What tells most comes first: a narrow screen shows the first columns.
+        var columns: [DataTable.Column] = [
+            .text("Run"), .text("Outcome"), .text("Task"), .text("Agent"), .number("Attempt"), .number("Reward"), .number("Time"), .text("Ended"),
+        ]
         if withJob { columns.append(.text("Job")) }
-        columns += [.text("Agent"), .text("Task"), .number("Attempt"), .number("Reward"), .text("Outcome"), .number("Time")]
         let rows = runs.map { run -> [HTML] in
-            var row: [HTML] = [tag("a", .classes("id"), .link(SiteLink(.run(run.id), from: page)), text: run.id.rawValue), time(run.ended)]
-            if withJob { row.append(tag("a", .link(SiteLink(.job(run.job), from: page)), text: run.jobName)) }
             let attempt = "\(run.attempt)" + (run.rerun > 0 ? ", rerun \(run.rerun)" : "")
-            return row + [
-                .text(run.agentKey.text), .text(run.taskKey.text), .text(attempt), .text(Figures.reward(run.reward)), badge(run), .text(Figures.duration(run.seconds)),
+            var row: [HTML] = [
+                tag("a", .classes("id"), .link(SiteLink(.run(run.id), from: page)), text: run.id.rawValue), badge(run), named(run.task, run.dataset),
+                named(run.agent, run.model ?? ""), .text(attempt), .text(Figures.reward(run.reward)), .text(Figures.duration(run.seconds)), time(run.ended),
             ]
+            if withJob { row.append(tag("a", .classes("name"), .link(SiteLink(.job(run.job), from: page)), text: run.jobName)) }
+            return row
         }
         return DataTable(caption: caption, columns: columns, rows: rows, whenEmpty: "No runs yet.").html
+    }
+
+    /// A name on one line, and what tells it apart from its likes below; what is too long is whole in the title.
+    private static func named(_ name: String, _ remark: String) -> HTML {
+        .group([
+            tag("span", .classes("name"), .title(name), text: name),
+            remark.isEmpty ? .empty : tag("span", .classes("remark"), .title(remark), text: remark),
+        ])
     }
 
     static func state(_ job: JobFacts) -> HTML {

@@ -161,7 +161,14 @@ extension Transcript.Step {
     private mutating func add(call: JSONValue) {
         let function = call["function"] ?? call
         let name = (function["name"] ?? function["function_name"] ?? function["tool_name"])?.string ?? "tool"
-        parts.append(.call(name: name, input: Self.plain(function["arguments"] ?? function["input"] ?? function["args"] ?? .null)))
+        parts.append(.call(name: name, input: Self.input(function["arguments"] ?? function["input"] ?? function["args"] ?? .null)))
+    }
+
+    /// What a tool is called with. A single text, as a shell's command, stands for itself: its line breaks stay line breaks.
+    private static func input(_ value: JSONValue) -> String {
+        let value = value.string.flatMap { try? JSONValue(parsing: $0) } ?? value
+        if let object = value.object, object.count == 1, let only = object.values.first?.string { return only }
+        return plain(value)
     }
 
     /// Text as it is; what is built of parts as the text of them; everything else as JSON.
