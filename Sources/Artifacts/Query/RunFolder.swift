@@ -60,7 +60,7 @@ extension BranchReader {
             guard trees.count == folders.count else { throw GitError(.failed, "a folder of another place was asked for in \(place)") }
             if let remote { try await git.fetchAbsent(trees, into: repository, from: remote) }
             let lists = try await git.readFiles(below: trees, in: repository, remote: remote)
-            let sizes = try await git.sizes(of: lists.flatMap { $0.map(\.id) }, in: repository)
+            let sizes = try await git.sizes(of: lists.flatMap { $0.map(\.id) }, in: repository, isPartial: remote != nil)
             var next = sizes.makeIterator()
             return lists.map { $0.map { RunFile(path: $0.path, size: next.next() ?? nil, source: .object($0.id)) } }
         } catch {

@@ -15,7 +15,7 @@ public struct ListenAddress: Sendable, Hashable {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let isNumber = !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) }
         let wrong = DashboardError("--serve takes ADDR:PORT with an IPv4 address, as 127.0.0.1:8080, not \"\(text.replacingControls)\"")
-        guard parts.count <= 2 else { throw wrong }
+        guard !text.isEmpty, parts.count <= 2 else { throw wrong }
         let address = isNumber ? "" : parts[0]
         let number = isNumber ? text : parts.count == 2 ? parts[1] : "0"
         guard !number.isEmpty, number.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(number) else { throw wrong }
