@@ -89,9 +89,13 @@ struct SiteContent: Sendable {
         tally = Tally(sorted)
     }
 
-    /// The job of the same name before this one: what a change is measured against.
-    func predecessor(of job: JobFacts) -> JobFacts? {
-        jobs.first { $0.name == job.name && $0.namespace == job.namespace && $0.id != job.id && $0.latest < job.latest }
+    /// The jobs, newest first, each with the one of the same name before it: what a change is measured against.
+    var jobsWithPredecessors: [(job: JobFacts, predecessor: JobFacts?)] {
+        var newest: [[String]: JobFacts] = [:]
+        return jobs.reversed().map { job in
+            defer { newest[[job.namespace, job.name]] = job }
+            return (job, newest[[job.namespace, job.name]])
+        }.reversed()
     }
 }
 

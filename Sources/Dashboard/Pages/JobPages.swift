@@ -11,8 +11,15 @@ struct JobPages {
 
     var pages: [Page] {
         let tasks = Array(Set(job.runs.map(\.taskKey))).sorted()
-        let count = max(Pagination.pages(of: job.runs.count, size: Self.runsPerPage), Pagination.pages(of: tasks.count, size: Self.tasksPerPage))
+        let count = count(tasks.count)
         return (1...count).map { page($0, of: count, tasks) }
+    }
+
+    /// The pages' files, without making them.
+    var paths: [SitePath] { (1...count(Set(job.runs.map(\.taskKey)).count)).map { .job(job.id, $0) } }
+
+    private func count(_ tasks: Int) -> Int {
+        max(Pagination.pages(of: job.runs.count, size: Self.runsPerPage), Pagination.pages(of: tasks, size: Self.tasksPerPage))
     }
 
     private func page(_ number: Int, of count: Int, _ tasks: [TaskKey]) -> Page {

@@ -10,8 +10,8 @@ struct ListPages {
     static let jobsPerPage = 100
     static let tasksPerPage = 200
 
-    /// In the order in which they are written: what they link to first.
-    var all: [Page] { jobs + runs + matrix + [ComparePage(content.jobs).page, overview] }
+    /// In the order in which they are written: what they link to first, of a list its last page.
+    var all: [Page] { jobs.reversed() + runs.reversed() + matrix.reversed() + [ComparePage(content.jobs).page, overview] }
 
     // MARK: Overview
 

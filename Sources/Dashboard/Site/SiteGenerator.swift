@@ -63,7 +63,7 @@ public struct SiteGenerator: Sendable {
             changed.removeFirst(some.count)
             for (id, entry) in try await write(some, from: reader) { state.entries[id] = entry }
         }
-        return try finish(state, origin)
+        return try finish(state, isSameTemplate ? old?.jobs ?? [:] : [:], origin)
     }
 
     /// A digest of what all pages share.
@@ -72,6 +72,17 @@ public struct SiteGenerator: Sendable {
         for part in [DashboardVersion.layout, StyleSheet.text, Script.text, frame.title, frame.policy] {
             hash.update(part.utf8)
             hash.update([0])
+        }
+        return hash.hexDigest()
+    }
+
+    /// Of what a job's pages are made of: its runs, its record, and the job that it is compared with.
+    private func digest(_ job: JobFacts, _ predecessor: JobFacts?, _ state: SiteState) -> String {
+        var hash = SHA256()
+        for part in [job, predecessor] {
+            guard let part else { continue }
+            hash.update("\(part.id) \(state.entries[part.id]?.version ?? "-")\n".utf8)
+            for run in part.runs { hash.update("\(run.id) \(state.entries[run.id]?.version ?? "-")\n".utf8) }
         }
         return hash.hexDigest()
     }
@@ -154,20 +165,24 @@ public struct SiteGenerator: Sendable {
 
     // MARK: What depends on all of them
 
-    private func finish(_ state: SiteState, _ origin: String) throws -> Report {
+    /// - Parameter known: what the jobs' pages that are there were made of.
+    private func finish(_ state: SiteState, _ known: [RunID: String], _ origin: String) throws -> Report {
+        var state = state
         let content = SiteContent(runs: state.entries.values.compactMap(\.facts), jobs: state.entries.values.compactMap(\.job))
         var kept: Set<SitePath> = [.style, .script, .icon]
         for (id, entry) in state.entries where entry.facts != nil {
             kept.insert(.run(id))
             for number in entry.raw { kept.insert(.raw(id, number)) }
         }
-        for job in content.jobs {
-            for page in JobPages(job: job, predecessor: content.predecessor(of: job)).pages {
-                try folder.write(page.path, page.bytes(frame))
-                kept.insert(page.path)
-            }
+        for (job, predecessor) in content.jobsWithPredecessors {
+            let pages = JobPages(job: job, predecessor: predecessor)
+            let files = Set(pages.paths + [.jobData(job.id)])
+            kept.formUnion(files)
+            let digest = digest(job, predecessor, state)
+            state.jobs[job.id] = digest
+            if known[job.id] == digest, files.allSatisfy(folder.has) { continue }
+            for page in pages.pages.reversed() { try folder.write(page.path, page.bytes(frame)) }
             try folder.write(.jobData(job.id), ComparePage.data(job))
-            kept.insert(.jobData(job.id))
         }
         for page in ListPages(content: content, origin: origin).all {
             try folder.write(page.path, page.bytes(frame))

@@ -16,6 +16,8 @@ struct SiteState: Sendable {
     /// Of everything that all pages share; a page made with another one is made again.
     var template: String
     var entries: [RunID: Entry] = [:]
+    /// What each job's pages were made of.
+    var jobs: [RunID: String] = [:]
 
     /// Marks the folder as a site of ours.
     static let file = ".assay-dashboard.json"
@@ -26,9 +28,12 @@ struct SiteState: Sendable {
     /// nil when there is none that is understood.
     init?(parsing bytes: [UInt8]) {
         guard let value = try? JSONValue(parsing: bytes), value["format"]?.int == Self.format, let template = value["template"]?.string,
-            let folders = value["folders"]?.object
+            let folders = value["folders"]?.object, let jobs = value["jobs"]?.object
         else { return nil }
         self.template = template
+        for (key, item) in jobs {
+            if let id = RunID(key), let digest = item.string { self.jobs[id] = digest }
+        }
         for (key, item) in folders {
             guard let id = RunID(key), let version = item["version"]?.string else { return nil }
             entries[id] = Entry(
@@ -47,6 +52,8 @@ struct SiteState: Sendable {
             if !entry.raw.isEmpty { item["raw"] = .array(entry.raw.map { JSONValue($0) }) }
             folders[id.rawValue] = .object(item)
         }
-        return JSONValue.object(["format": JSONValue(Self.format), "template": .string(template), "folders": .object(folders)]).serialized() + [10]
+        var jobs: [String: JSONValue] = [:]
+        for (id, digest) in self.jobs { jobs[id.rawValue] = .string(digest) }
+        return JSONValue.object(["format": JSONValue(Self.format), "template": .string(template), "folders": .object(folders), "jobs": .object(jobs)]).serialized() + [10]
     }
 }
