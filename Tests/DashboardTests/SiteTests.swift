@@ -162,21 +162,23 @@ import Testing
     }
 
     @Test("lists are paged: no page grows with the number of runs")
-    func pages() {
-        let runs = (0..<5000).compactMap { index -> RunFacts? in
-            var metadata = try? JSONValueEncoder().encode(SiteBench.record(.init(task: "task-\(index % 900)", attempt: index / 900 + 1, at: Double(index))))
-            metadata?["runId"] = nil
-            let id = RunID(jobUID: "run-\(index)")
-            return metadata.flatMap { RunFacts(id: id, metadata: $0) }
+    func pages() throws {
+        let metadata = try JSONValueEncoder().encode(SiteBench.record(.init(task: "task")))
+        let one = try #require(RunFacts(id: RunID(jobUID: "run"), metadata: metadata))
+        let runs = (0..<2000).map { index in
+            var run = one
+            run.id = RunID(jobUID: "run-\(index)")
+            run.task = "task-\(index % 900)"
+            run.attempt = index / 900 + 1
+            return run
         }
-        #expect(runs.count == 5000)
         let content = SiteContent(runs: runs, jobs: [])
         let pages = ListPages(content: content, origin: "o").all + content.jobs.flatMap { JobPages(job: $0, predecessor: nil).pages }
         #expect(Set(pages.map(\.path)).count == pages.count)
-        #expect(pages.count { $0.path.text.hasPrefix("runs") } == 25 && pages.count { $0.path.text.hasPrefix("job/") } == 20)
+        #expect(pages.count { $0.path.text.hasPrefix("runs") } == 10 && pages.count { $0.path.text.hasPrefix("job/") } == 8)
         let sizes = pages.map { $0.bytes(SiteFrame(title: "t")).count }
         #expect((sizes.max() ?? 0) < 700_000)
-        for run in runs { #expect(RunFacts(json: run.json) == run) }
+        #expect(runs.allSatisfy { RunFacts(json: $0.json) == $0 })
     }
 
     private func inode(_ path: String) throws -> UInt64 {

@@ -53,13 +53,15 @@ extension BranchReader {
         }
     }
 
-    /// The files of each folder, sorted by path.
+    /// The files of each folder, sorted by path. Of a remote, what is not here yet comes along, in one request: whoever asks for
+    /// the files is about to read them, and only what is here has a size.
     public func files(of folders: [RunFolder]) async throws(ArtifactError) -> [[RunFile]] {
         do throws(GitError) {
             let trees = folders.compactMap(\.tree)
             guard trees.count == folders.count else { throw GitError(.failed, "a folder of another place was asked for in \(place)") }
             if let remote { try await git.fetchAbsent(trees, into: repository, from: remote) }
             let lists = try await git.readFiles(below: trees, in: repository, remote: remote)
+            if let remote { try await git.fetchAbsent(lists.flatMap { $0.map(\.id) }, into: repository, from: remote) }
             let sizes = try await git.sizes(of: lists.flatMap { $0.map(\.id) }, in: repository, isPartial: remote != nil)
             var next = sizes.makeIterator()
             return lists.map { $0.map { RunFile(path: $0.path, size: next.next() ?? nil, source: .object($0.id)) } }
@@ -75,7 +77,6 @@ extension BranchReader {
                 guard case .object(let id) = file.source else { throw GitError(.failed, "a file of another place was asked for in \(place)") }
                 return id
             }
-            if let remote { try await git.fetchAbsent(ids, into: repository, from: remote) }
             let read = Locked([[UInt8]](repeating: [], count: ids.count))
             try await git.readObjects(ids, in: repository, remote: remote) { (index, piece, _) throws(GitError) in
                 read.withLock { read in

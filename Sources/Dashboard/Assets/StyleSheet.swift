@@ -71,7 +71,7 @@ enum StyleSheet {
 
         .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 0.5rem; max-width: 100%; }
         table { border-collapse: collapse; width: max-content; min-width: 100%; font-size: 0.875rem; }
-        th, td { padding: 0.4rem 0.75rem; text-align: left; vertical-align: middle; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
+        th, td { padding: 0.4rem 0.6rem; text-align: left; vertical-align: middle; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
         tbody tr:last-child > * { border-bottom: 0; }
         thead th { color: var(--soft); font-weight: 550; font-size: 0.8125rem; white-space: nowrap; background: var(--faint); }
         tbody tr:hover > td { background: var(--faint); }
@@ -92,7 +92,7 @@ enum StyleSheet {
         .badge.infra { color: var(--infra); background: var(--infra-ground); border: 1px dashed var(--infra); }
         .badge.skip, .badge.plain { color: var(--skip); background: var(--skip-ground); }
         .badge.live { color: var(--accent); background: var(--faint); }
-        span.bad, b.bad, a.bad { color: var(--bad); } span.infra, a.infra { color: var(--infra); } b.good, a.good { color: var(--good); } a.part { color: var(--part); } a.skip { color: var(--skip); }
+        span.bad, b.bad, a.bad { color: var(--bad); } span.infra, a.infra { color: var(--infra); } b.good, a.good, .sign.good { color: var(--good); } .sign.part, a.part { color: var(--part); } a.skip { color: var(--skip); }
 
         .scroll:has(> .matrix) { width: fit-content; }
         .matrix { min-width: 0; }
@@ -132,6 +132,7 @@ enum StyleSheet {
         .dot { stroke: var(--accent); stroke-width: 6; stroke-linecap: round; }
         .legend { display: flex; flex-wrap: wrap; gap: 0.2rem 0.9rem; list-style: none; margin: 0.5rem 0 0; padding: 0; font-size: 0.8125rem; color: var(--soft); }
         .legend li { display: inline-flex; align-items: center; gap: 0.35rem; }
+        .legend .sign { font-weight: 600; }
         .legend.heat { margin: 0 0 0.6rem; }
         .swatch { display: inline-block; width: 0.75rem; height: 0.75rem; min-width: 0; border-radius: 0.2rem; border: 0; flex: none; padding: 0; }
         .swatch.good { background: var(--bar-good); } .swatch.part { background: var(--bar-part); } .swatch.bad { background: var(--bar-bad); } .swatch.infra { background: var(--bar-infra); } .swatch.skip { background: var(--bar-skip); }

@@ -20,6 +20,7 @@ enum Figures {
 
     static func duration(_ seconds: Double?) -> String {
         guard let seconds, seconds.isFinite, seconds >= 0, seconds < 1e12 else { return none }
+        if seconds < 0.9995 { return "\(Int((seconds * 1000).rounded())) ms" }
         if seconds < 60 { return fixed(seconds, 1) + "s" }
         let whole = Int(seconds.rounded())
         if whole < 3600 { return "\(whole / 60)m \(whole % 60)s" }

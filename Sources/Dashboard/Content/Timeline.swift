@@ -26,8 +26,10 @@ struct Timeline: Sendable {
         func index(_ time: Int64, _ length: Int64) -> Int64 { time / length - (time % length < 0 ? 1 : 0) }
         let chosen = Self.units.first { index(last, $0.seconds) - index(first, $0.seconds) < Int64(limit) } ?? Self.units[Self.units.count - 1]
         unit = chosen.name
-        let origin = index(first, chosen.seconds)
-        let count = min(Int64(limit), index(last, chosen.seconds) - origin + 1)
+        // A few spans alone would be wide blocks: empty ones before them give the scale.
+        let spans = min(Int64(limit), index(last, chosen.seconds) - index(first, chosen.seconds) + 1)
+        let count = max(12, spans)
+        let origin = index(first, chosen.seconds) - (count - spans)
         var made = (0..<count).map { Bucket(start: Timestamp(seconds: (origin + $0) * chosen.seconds)) }
         for run in runs { made[Int(min(count - 1, index(run.ended.seconds, chosen.seconds) - origin))].tally.add(run) }
         buckets = made

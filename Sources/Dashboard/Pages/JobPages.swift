@@ -94,6 +94,14 @@ struct JobPages {
         let runs = job.runs.filter { rows.contains($0.taskKey) }
         let table = MatrixTable(caption: "Passes by agent and task", runs: runs, tasks: tasks, page: path, showsAttempts: true)
         return Pieces.section("Tasks", "tasks", note: table.leftOut) {
+            tag("ul", .classes("legend", "heat"), .label("Signs of the attempts")) {
+                for (sign, look, word) in [("\u{2713}", "good", "passed"), ("\u{25D0}", "part", "not passed"), ("\u{2717}", "bad", "agent or verifier failed"), ("\u{26A0}\u{FE0E}", "infra", "infrastructure, does not count")] as [(String, CSSClass, String)] {
+                    tag("li") {
+                        tag("span", .classes("sign", look), text: sign)
+                        tag("span", text: word)
+                    }
+                }
+            }
             table.html
             tag("details") {
                 tag("summary", text: "Figures by task")

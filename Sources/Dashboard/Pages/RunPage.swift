@@ -122,7 +122,7 @@ struct RunPage {
         add("Source", [m["sourceRepo"]?.string, m["sourceCommit"]?.string].compactMap { $0 }.joined(separator: " @ ") + (m["sourceRef"]?.string.map { " (\($0))" } ?? ""))
         add("Overlays", m["overlays"]?.array?.prefix(50).map { "\($0["name"]?.string ?? "?") @ \($0["revision"]?.string ?? "?")" }.joined(separator: ", "))
         add("Image", config["image"]?.string)
-        add("Resources", [(number(config["cpus"]), "CPUs"), (number(config["memoryMB"]), "MB memory"), (number(config["storageMB"]), "MB storage")]
+        add("Resources", [(number(config["cpus"]), number(config["cpus"]) == "1" ? "CPU" : "CPUs"), (number(config["memoryMB"]), "MB memory"), (number(config["storageMB"]), "MB storage")]
             .compactMap { value, unit in value.map { "\($0) \(unit)" } }.joined(separator: ", "))
         add("Timeouts", [("install", config["installTimeoutSec"]), ("agent", config["agentTimeoutSec"]), ("verifier", config["verifierTimeoutSec"])]
             .compactMap { name, value in number(value).map { "\(name) \($0) s" } }.joined(separator: ", "))
@@ -201,7 +201,7 @@ struct RunPage {
         var left = RunLimits.logs
         var shown: [HTML] = []
         // The verifier's first: it says why the reward is what it is.
-        let order = run.files.indices.filter { run.files[$0].path.hasPrefix("logs/") && run.files[$0].path != "logs/agent/trajectory.json" }.sorted { a, b in
+        let order = run.files.indices.filter { run.files[$0].path.hasPrefix("logs/") && !isSession(run.files[$0]) }.sorted { a, b in
             (Self.rank(run.files[a].path), run.files[a].path) < (Self.rank(run.files[b].path), run.files[b].path)
         }
         var without = 0
@@ -221,6 +221,11 @@ struct RunPage {
                 shown.isEmpty ? tag("p", .classes("empty"), text: "No log to show.") : .group(shown)
             }
         ]
+    }
+
+    /// Whether a file below logs/ is the session, which has been shown already.
+    private func isSession(_ file: RunDossier.File) -> Bool {
+        file.path == "logs/agent/trajectory.json" || file.path == "logs/agent/transcript.jsonl" && file.bytes == run.file("transcript.jsonl")?.file.bytes
     }
 
     private static func rank(_ path: String) -> Int {

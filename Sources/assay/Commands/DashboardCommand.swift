@@ -30,9 +30,10 @@ enum DashboardCommand: Subcommand {
         let title = arguments.value("title") ?? options.place.shortName
         guard !title.isEmpty, title.count <= 200 else { throw UsageError("--title takes 1 to 200 characters") }
         let directory = arguments.value("out").map(APIServerCommand.absolute) ?? options.siteCache
+        // First of all: a wrong place of results leaves no folder behind.
+        let reader = try await options.open()
         let generator = try SiteGenerator(directory: directory, title: title, isLive: address != nil)
-        // Before anything is served: a wrong address is told at once.
-        let first = try await generator.update(from: options.open(), origin: options.place.origin)
+        let first = try await generator.update(from: reader, origin: options.place.origin)
         tell(first, arguments.value("out"))
         guard let address else { return ExitStatus.success }
 
