@@ -26,7 +26,7 @@ import Testing
         #expect(index.contains("environment_node_lost") && index.contains("infrastructure or input; does not count"))
         let job = try bench.text(.job(RunID(jobUID: "uid-2")))
         #expect(job.contains("cancelled") && job.contains("stopped by a user"))
-        #expect(job.contains("1 task better") && job.contains("1 worse") && job.contains("2 the same"))
+        #expect(job.contains("1 better") && job.contains("1 worse") && job.contains("3 the same") && job.contains("of 5 pairs of agent and task"))
     }
 
     @Test("catalogue 55: no page holds markup, a script or an address that a trial wrote")

@@ -31,6 +31,27 @@ import Testing
                 == [.step(.init(role: .assistant, time: nil, parts: [.text("done")]))])
     }
 
+    @Test("the lines that the collector makes of what an agent left")
+    func collected() {
+        let lines = #"""
+            {"agent":"coder","model":"m-1","schemaVersion":1,"source":"output","type":"session"}
+            {"role":"user","step":1,"text":"Fix it.","type":"message"}
+            {"arguments":{"command":"make"},"id":"c1","name":"bash","step":2,"type":"tool_call"}
+            {"id":"c1","step":2,"text":"Error 2","type":"tool_result"}
+            {"stream":"stderr","text":"one\ntwo\n","type":"output"}
+            {"bytes":190000,"stream":"stdout","text":"[left out]","type":"cut"}
+            """#
+        #expect(
+            steps(lines) == [
+                .step(.init(role: .other("session"), time: nil, parts: [.text("agent: coder\nmodel: m-1\nsource: output")])),
+                .step(.init(role: .user, time: nil, parts: [.text("Fix it.")])),
+                .step(.init(role: .assistant, time: nil, parts: [.call(name: "bash", input: "make")])),
+                .step(.init(role: .tool, time: nil, parts: [.result("Error 2", isError: false)])),
+                .step(.init(role: .other("stderr"), time: nil, parts: [.result("one\ntwo\n", isError: false)])),
+                .step(.init(role: .other("cut"), time: nil, parts: [.text("[left out]")])),
+            ])
+    }
+
     @Test(
         "what is no step stays as it is written",
         arguments: ["no JSON at all", "{\"half\":", "[1,2]", "17", "{\"step\":1}", "{\"role\":\"user\"}", "{\"role\":7,\"content\":\"x\"}", "{\"type\":\"result\"}", "{\"message\":{\"content\":null}}"])

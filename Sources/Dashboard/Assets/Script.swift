@@ -41,7 +41,7 @@ enum Script {
             document.head.append(script);
           });
 
-          // The mean score of each task, over one agent or all.
+          // The mean score of each agent, of one or of all, at each task.
           const means = (job, agent) => {
             const sums = new Map();
             let passes = 0, runs = 0;
@@ -50,24 +50,33 @@ enum Script {
               runs += 1;
               passes += passed;
               if (score === null) continue;
-              const old = sums.get(job.tasks[task]) ?? [0, 0];
-              sums.set(job.tasks[task], [old[0] + score, old[1] + 1]);
+              const key = who + " " + task;
+              const unit = sums.get(key) ?? { agent: job.agents[who], task: job.tasks[task], sum: 0, count: 0 };
+              unit.sum += score;
+              unit.count += 1;
+              sums.set(key, unit);
             }
-            return { scores: new Map([...sums].map(([task, [sum, count]]) => [task, sum / count])), passRate: runs ? passes / runs : null };
+            const agents = agent === "" ? job.agents : [job.agents[Number(agent)]];
+            return { units: [...sums.values()].map((unit) => ({ ...unit, score: unit.sum / unit.count })), agents, passRate: runs ? passes / runs : null };
           };
 
           const compare = (before, after) => {
+            // By name; where each side has a single agent, these two.
+            const counterpart = before.agents.length === 1 && after.agents.length === 1 ? after.agents[0] : null;
+            const key = (agent, task) => JSON.stringify([agent, task]);
+            const others = new Map(after.units.map((unit) => [key(unit.agent, unit.task), unit]));
             const pairs = [];
-            for (const [task, score] of before.scores) {
-              if (after.scores.has(task)) pairs.push({ task, before: score, after: after.scores.get(task), difference: after.scores.get(task) - score });
+            for (const unit of before.units) {
+              const other = others.get(key(counterpart ?? unit.agent, unit.task));
+              if (other) pairs.push({ agent: other.agent, task: unit.task, before: unit.score, after: other.score, difference: other.score - unit.score });
             }
-            pairs.sort((a, b) => a.difference - b.difference || (a.task < b.task ? -1 : 1));
+            pairs.sort((a, b) => a.difference - b.difference || (key(a.agent, a.task) < key(b.agent, b.task) ? -1 : 1));
             const wins = pairs.filter((p) => p.difference > TOLERANCE).length;
             const losses = pairs.filter((p) => p.difference < -TOLERANCE).length;
             return {
               pairs, wins, losses, ties: pairs.length - wins - losses,
               mean: pairs.length ? pairs.reduce((sum, p) => sum + p.difference, 0) / pairs.length : null,
-              onlyBefore: before.scores.size - pairs.length, onlyAfter: after.scores.size - pairs.length,
+              onlyBefore: before.units.length - pairs.length, onlyAfter: after.units.length - pairs.length,
             };
           };
 
@@ -82,25 +91,25 @@ enum Script {
           const show = (target, result, before, after) => {
             const tiles = make("dl", "tiles");
             tiles.append(
-              tile("Better", String(result.wins), "tasks"), tile("Worse", String(result.losses), "tasks"), tile("The same", String(result.ties), "tasks"),
-              tile("Mean difference", signed(result.mean), "of the score of a task"),
+              tile("Better", String(result.wins), "of " + result.pairs.length + " pairs"), tile("Worse", String(result.losses)), tile("The same", String(result.ties)),
+              tile("Mean difference", signed(result.mean), "of the scores"),
               tile("Pass rate", percent(before.passRate) + " \u2192 " + percent(after.passRate), "of the runs that count"));
             const parts = [make("h2", "", "Result"), tiles];
             if (result.onlyBefore || result.onlyAfter) {
-              parts.push(make("p", "note", "Not paired: " + result.onlyBefore + " tasks only before, " + result.onlyAfter + " only after."));
+              parts.push(make("p", "note", "Agents at tasks without a counterpart: " + result.onlyBefore + " before, " + result.onlyAfter + " after."));
             }
             if (!result.pairs.length) {
-              parts.push(make("p", "empty", "These jobs have no task in common that has a verdict in both."));
+              parts.push(make("p", "empty", "No agent and task have a verdict on both sides. Choose one agent of each to compare agents of different names."));
               target.replaceChildren(...parts);
               return;
             }
             const region = make("div", "scroll");
             region.tabIndex = 0;
             region.setAttribute("role", "region");
-            region.setAttribute("aria-label", "Tasks, the largest loss first");
+            region.setAttribute("aria-label", "Agents and tasks, the largest loss first");
             const table = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
-            table.append(make("caption", "unseen", "Tasks, the largest loss first"));
-            for (const [title, look] of [["Task", ""], ["Before", "num"], ["After", "num"], ["Difference", "num"]]) {
+            table.append(make("caption", "unseen", "Agents and tasks, the largest loss first"));
+            for (const [title, look] of [["Agent", ""], ["Task", ""], ["Before", "num"], ["After", "num"], ["Difference", "num"]]) {
               const th = make("th", look, title);
               th.scope = "col";
               head.append(th);
@@ -109,14 +118,14 @@ enum Script {
               const row = make("tr");
               const look = pair.difference > TOLERANCE ? " up" : pair.difference < -TOLERANCE ? " down" : "";
               const sign = look === " up" ? "\u25b2 " : look === " down" ? "\u25bc " : "";
-              row.append(make("td", "", inert(pair.task)), make("td", "num", number(pair.before, 3)), make("td", "num", number(pair.after, 3)), make("td", "num" + look, sign + signed(pair.difference)));
+              row.append(make("td", "", inert(pair.agent)), make("td", "", inert(pair.task)), make("td", "num", number(pair.before, 3)), make("td", "num", number(pair.after, 3)), make("td", "num" + look, sign + signed(pair.difference)));
               body.append(row);
             }
             top.append(head);
             table.append(top, body);
             region.append(table);
-            parts.push(make("h2", "", "Tasks"), region);
-            if (result.pairs.length > ROWS) parts.push(make("p", "note", (result.pairs.length - ROWS) + " more tasks are not listed."));
+            parts.push(make("h2", "", "Agents and tasks"), region);
+            if (result.pairs.length > ROWS) parts.push(make("p", "note", (result.pairs.length - ROWS) + " more are not listed."));
             target.replaceChildren(...parts);
           };
 

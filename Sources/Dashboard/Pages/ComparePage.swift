@@ -13,7 +13,7 @@ struct ComparePage {
             tag("header", .classes("title")) {
                 tag("h1", text: "Compare two jobs")
                 tag("p", .classes("sub")) {
-                    tag("span", text: "Paired by task: the mean score of each task in the one job against the other. A failed run scores 0; runs that do not count are left out.")
+                    tag("span", text: "Paired by agent and task: the mean score in the one job against the other. A failed run scores 0; runs that do not count are left out.")
                 }
             }
             if jobs.isEmpty {
@@ -48,17 +48,17 @@ struct ComparePage {
 
     /// A job's figures for the script: `[agent, task, score, passed]` for each run that says something about its agent.
     static func data(_ job: JobFacts) -> [UInt8] {
-        let agents = Array(Set(job.runs.map(\.agentKey))).sorted()
+        let agents = Array(Set(job.runs.map(\.agent))).sorted()
         let tasks = Array(Set(job.runs.map(\.taskKey))).sorted()
         let agentIndex = Dictionary(agents.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         let taskIndex = Dictionary(tasks.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         let runs = job.runs.compactMap { run -> JSONValue? in
-            guard run.counts, let agent = agentIndex[run.agentKey], let task = taskIndex[run.taskKey] else { return nil }
+            guard run.counts, let agent = agentIndex[run.agent], let task = taskIndex[run.taskKey] else { return nil }
             return .array([JSONValue(agent), JSONValue(task), run.score.map { .double($0) } ?? .null, JSONValue(run.passed ? 1 : 0)])
         }
         return EmbeddedJSON.call("assayJob", [
             "id": .string(job.id.rawValue), "name": .string(job.fullName), "latest": .string(Figures.minute(job.latest)),
-            "agents": .array(agents.map { .string($0.text) }), "tasks": .array(tasks.map { .string($0.text) }), "runs": .array(runs),
+            "agents": .array(agents.map { .string($0) }), "tasks": .array(tasks.map { .string($0.text) }), "runs": .array(runs),
         ])
     }
 }

@@ -80,10 +80,10 @@ struct JobPages {
         guard !comparison.pairs.isEmpty else { return .empty }
         return Pieces.section("Since the job of this name before", "change") {
             tag("p", .classes("verdict")) {
-                tag("b", .classes("good"), text: "\(Figures.plural(comparison.wins, "task")) better")
-                tag("b", .classes("bad"), text: "\(comparison.losses) worse")
-                tag("b", text: "\(comparison.ties) the same")
-                tag("span", text: "mean difference \(Figures.signed(comparison.meanDifference))")
+                tag("b", .classes("good"), text: "\(Figures.count(comparison.wins)) better")
+                tag("b", .classes("bad"), text: "\(Figures.count(comparison.losses)) worse")
+                tag("b", text: "\(Figures.count(comparison.ties)) the same")
+                tag("span", text: "of \(Figures.plural(comparison.pairs.count, "pair")) of agent and task; mean difference \(Figures.signed(comparison.meanDifference))")
                 tag("a", .link(SiteLink(comparing: before.id, with: job.id, from: path)), text: "Compare with \(before.fullName) of \(Figures.minute(before.latest))")
             }
         }

@@ -52,10 +52,19 @@ struct RunPage {
                 Pieces.tile("Reward", Figures.reward(facts.reward), facts.counts ? nil : "does not count")
                 Pieces.tile("Time", Figures.duration(facts.seconds), facts.retries > 0 ? "after \(Figures.plural(facts.retries, "lost try", "lost tries"))" : nil)
                 if let cost = facts.cost { Pieces.tile("Cost", Figures.cost(cost)) }
+                if let tokens { tokens }
                 for (name, value) in scores { Pieces.tile(name, value.double.map { Figures.fixed($0, 3) } ?? Figures.none, "score") }
             },
             error,
         ])
+    }
+
+    private var tokens: HTML? {
+        guard let tokens = run.metadata["tokens"] else { return nil }
+        let prompt = tokens["prompt"]?.int, completion = tokens["completion"]?.int
+        guard prompt != nil || completion != nil else { return nil }
+        let cached = tokens["cached"]?.int.map { ", \(Figures.count($0)) of the first cached" } ?? ""
+        return Pieces.tile("Tokens", [prompt, completion].map { $0.map(Figures.count) ?? Figures.none }.joined(separator: " / "), "prompt / completion" + cached)
     }
 
     private var error: HTML {

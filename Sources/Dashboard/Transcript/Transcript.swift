@@ -84,6 +84,8 @@ extension Transcript.Step {
             self.init(role: inner["role"]?.string ?? value["type"]?.string, inner)
         } else if let item = value["item"], item.object != nil {
             self.init(item: item)
+        } else if let line = Self.own(value) {
+            self = line
         } else if let source = value["source"]?.string, value["message"] != nil || value["tool_calls"] != nil || value["observation"] != nil {
             self.init(role: source, value)
         } else if let role = value["role"]?.string ?? Self.speaker(value) {
@@ -93,6 +95,23 @@ extension Transcript.Step {
         }
         time = (value["timestamp"] ?? value["time"] ?? value["ts"])?.string
         guard !parts.isEmpty else { return nil }
+    }
+
+    /// The lines of a transcript that the collector made (docs/results.md).
+    private static func own(_ value: JSONValue) -> Transcript.Step? {
+        guard let type = value["type"]?.string else { return nil }
+        switch type {
+        case "tool_call":
+            guard let name = value["name"]?.string else { return nil }
+            return Transcript.Step(role: .assistant, time: nil, parts: [.call(name: name, input: input(value["arguments"] ?? .null))])
+        case "output":
+            guard let text = value["text"]?.string else { return nil }
+            return Transcript.Step(role: .other(value["stream"]?.string ?? type), time: nil, parts: [.result(text, isError: false)])
+        case "session", "usage":
+            let rest = (value.object ?? [:]).filter { !["type", "schemaVersion"].contains($0.key) }.sorted { $0.key < $1.key }
+            return Transcript.Step(role: .other(type), time: nil, parts: [.text(rest.map { "\($0.key): \(plain($0.value))" }.joined(separator: "\n"))])
+        default: return nil
+        }
     }
 
     /// `{type: assistant, text}` and `{type: tool_result, output}`.
