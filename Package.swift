@@ -14,6 +14,7 @@ let package = Package(
         .target(name: "Base"),
         .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
+        .target(name: "HTTPServing", dependencies: ["Base"]),
         .target(name: "YAML", dependencies: ["CYAML", "Base"], linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "TOML", dependencies: ["Base"]),
         .target(name: "KubeCore", dependencies: ["Base"]),
@@ -25,6 +26,7 @@ let package = Package(
         .target(
             name: "SourceSync", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git"]),
         .target(name: "Artifacts", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "Git"]),
+        .target(name: "Dashboard", dependencies: ["Base", "HTTPServing", "EvalModel", "Git", "Artifacts"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
             name: "TrialPods",
@@ -38,7 +40,7 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
+                "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
             ]),
         .target(
             name: "AssayTesting",
@@ -47,7 +49,7 @@ let package = Package(
             name: "assay",
             dependencies: [
                 "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
-                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "AssayAPI", "TrialPods", "Reconcilers",
+                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialPods", "Reconcilers",
                 "ControlPlane",
             ]),
         .executableTarget(
@@ -67,6 +69,7 @@ let package = Package(
         .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
         .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
         .testTarget(name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts", "AssayTesting"]),
+        .testTarget(name: "DashboardTests", dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "Artifacts", "Dashboard"], resources: [.copy("Browser")]),
         .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
         .testTarget(
             name: "TrialPodsTests",
@@ -80,7 +83,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "ControlPlaneTests",
-            dependencies: ["Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "ControlPlane", "AssayTesting"],
+            dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "ControlPlane", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "EndToEndTests",

@@ -1,3 +1,5 @@
+import HTTPServing
+
 /// What a kubelet and a Prometheus ask of a process: `/healthz`, `/readyz` and `/metrics`.
 public final class HealthServer: Sendable {
     private let http: HTTPServer
@@ -20,7 +22,7 @@ public final class HealthServer: Sendable {
 
     /// - Parameter everyAddress: a kubelet's probes come from outside the pod; on a laptop loopback is enough.
     /// - Returns: the port that was bound.
-    public func start(port: UInt16, everyAddress: Bool) throws(APIServerError) -> UInt16 {
+    public func start(port: UInt16, everyAddress: Bool) throws(HTTPBindFailure) -> UInt16 {
         try http.start(port: port, everyAddress: everyAddress)
     }
 }

@@ -151,6 +151,56 @@ import Testing
         #expect(repository == branchReader.repository && tip != branchReader.tip)
     }
 
+    @Test("all folders, their files and the beginnings of files, read together", arguments: Source.allCases)
+    func together(_ source: Source) async throws {
+        let bench = try Workbench()
+        let (reader, runs) = try await written(bench, source)
+        let folders = try await reader.folders()
+        #expect(folders.map(\.id) == Array(Set(runs.map(\.id))).sorted())
+        let lists = try await reader.files(of: folders)
+        for (folder, files) in zip(folders, lists) {
+            let details = try await reader.details(of: folder.id)
+            #expect(files.map(\.path) == details.files.map(\.path.text))
+        }
+        let place = try #require(folders.firstIndex { $0.id == runs[0].id })
+        let files = lists[place].filter { $0.path.hasSuffix("stdout.txt") }
+        #expect(files.map(\.path) == ["logs/agent/stdout.txt", "logs/verifier/stdout.txt"])
+        #expect(try await reader.beginnings(of: files, limit: 1000) == [Array("hello \u{1b}[31m\n".utf8), Array("ok\n".utf8)])
+        #expect(try await reader.beginnings(of: files, limit: 4) == [Array("hell".utf8), Array("ok\n".utf8)])
+        #expect(try await reader.folders() == folders)
+        #expect(try await reader.beginnings(of: [], limit: 4).isEmpty)
+        #expect(try await reader.files(of: []).isEmpty)
+    }
+
+    @Test("of a copy, what is read together comes from the remote in few requests, and only what changed the next time")
+    func copyTogether() async throws {
+        let bench = try Workbench()
+        let (reader, runs) = try await written(bench, .copy)
+        let remote = try #require((reader as? BranchReader)?.remote)
+        try await bench.git("\(bench.path)/remote.git", "config", "uploadpack.allowFilter", "true")
+        try await bench.git("\(bench.path)/remote.git", "config", "uploadpack.allowAnySHA1InWant", "true")
+        let calls = "\(bench.path)/fetches"
+        let counting = try bench.fakeGit("[ -n \"$fetch\" ] && echo fetch >> \(calls)")
+        func reading() async throws -> (folders: [RunFolder], fetches: Int) {
+            PlainFile.removeTree(calls)
+            let cache = HistoryCache(directory: "\(bench.path)/cache", git: counting)
+            let (repository, tip) = try await cache.update(GitBranch(parsing: Workbench.branch), from: remote)
+            let reader = BranchReader(git: counting, repository: repository, remote: remote, cache: cache, tip: tip, path: .root, place: "copy")
+            let folders = try await reader.folders()
+            let files = try await reader.files(of: folders)
+            _ = try await reader.beginnings(of: files.flatMap { $0 }, limit: 1 << 20)
+            return (folders, (PlainFile.read(calls) ?? []).count { $0 == 10 })
+        }
+        let first = try await reading()
+        #expect(first.folders.count == Set(runs.map(\.id)).count && first.fetches <= 6)
+        let ledger = try bench.ledger("\(bench.path)/remote.git", directory: "later")
+        try await ledger.submit(PendingRun(run: bench.record(77)))
+        try await ledger.flush()
+        let second = try await reading()
+        #expect(second.folders.count == first.folders.count + 1 && second.fetches <= 6)
+        #expect(Set(second.folders).isSuperset(of: first.folders))
+    }
+
     @Test("a branch or place that does not exist says what does")
     func missingPlaces() async throws {
         let bench = try Workbench()

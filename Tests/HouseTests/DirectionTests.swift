@@ -7,8 +7,8 @@ import Testing
 @Suite struct DirectionTests {
     /// From the top of the house to the bottom, as in docs/design.md.
     static let order = [
-        "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
-        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "AssayAPI", "TrialPods", "Reconcilers", "ControlPlane",
+        "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
+        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialPods", "Reconcilers", "ControlPlane",
         "AssayTesting", "assay",
     ]
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

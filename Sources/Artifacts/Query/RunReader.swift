@@ -14,6 +14,15 @@ public protocol RunReader: Sendable {
     /// The bytes of a file of a run.
     /// - Throws: `.notFound` when there is none; `.invalid` when it is larger than `limit` bytes.
     func contents(of file: GitPath, run: RunID, limit: Int) async throws(ArtifactError) -> [UInt8]
+
+    // Many at once: a few processes for thousands of runs, where `details` takes some for each.
+
+    /// Every run's and job's folder, whatever the history says of it.
+    func folders() async throws(ArtifactError) -> [RunFolder]
+    /// The files of each folder, those of retries included, sorted by path.
+    func files(of folders: [RunFolder]) async throws(ArtifactError) -> [[RunFile]]
+    /// The beginnings of files, in their order: at most `limit` bytes of each.
+    func beginnings(of files: [RunFile], limit: Int) async throws(ArtifactError) -> [[UInt8]]
 }
 
 /// What is kept of one run or job.

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 import Synchronization
 
 /// An API server for one machine: the part of the Kubernetes API that the operator and `kubectl` rely on, over HTTP on loopback.
@@ -69,13 +70,15 @@ public final class APIServer: Sendable {
             core.logProvider.withLock { $0 = podLogs }
             core.makeFirstObjects()
             let controllers = Controllers(core: core)
-            let http = HTTPServer { core.handle($0) }
+            let http = HTTPServer(refusal: { error in
+                ServerResponse(status: error.status, contentType: "application/json", parts: [APIFailure.refused(error).body])
+            }, handler: { core.handle($0) })
             let port: UInt16
             do {
                 port = try http.start(port: configuration.port)
             } catch {
                 store.close()
-                throw error
+                throw APIServerError.cannotBind(error)
             }
             controllers.start()
             phase.withLock { $0 = .running(Running(core: core, http: http, controllers: controllers)) }
@@ -108,7 +111,7 @@ public final class APIServer: Sendable {
 
 /// Why a server could not start.
 public enum APIServerError: Error, Sendable, CustomStringConvertible {
-    case cannotBind(port: UInt16, errno: Int32)
+    case cannotBind(HTTPBindFailure)
     /// Another server has the directory; its pid where that could be read.
     case dataDirectoryInUse(path: String, pid: Int32?)
     case dataDirectory(path: String, reason: String)
@@ -117,7 +120,7 @@ public enum APIServerError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .cannotBind(let port, let code): "cannot listen on 127.0.0.1:\(port): \(POSIXFailure(code))"
+        case .cannotBind(let failure): failure.description
         case .dataDirectoryInUse(let path, let pid):
             "the data directory \(path) is in use" + (pid.map { " by process \($0)" } ?? "")
         case .dataDirectory(let path, let reason): "\(path): \(reason)"

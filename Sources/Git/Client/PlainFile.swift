@@ -37,6 +37,27 @@ public enum PlainFile {
         }
     }
 
+    /// At most the first `limit` bytes of a regular file that is not behind a link; nil when it cannot be read.
+    public static func readBeginning(_ path: String, limit: Int) -> [UInt8]? {
+        let fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard fd >= 0 else { return nil }
+        defer { close(fd) }
+        var info = stat()
+        guard fstat(fd, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: min(max(1, limit), 64 << 10))
+        while bytes.count < limit {
+            let count = Glibc.read(fd, &buffer, min(buffer.count, limit - bytes.count))
+            if count < 0 {
+                if errno == EINTR { continue }
+                return nil
+            }
+            if count == 0 { break }
+            bytes.append(contentsOf: buffer[..<count])
+        }
+        return bytes
+    }
+
     public static func exists(_ path: String) -> Bool {
         var info = stat()
         return lstat(path, &info) == 0

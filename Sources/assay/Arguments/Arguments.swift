@@ -30,6 +30,8 @@ struct Arguments: Sendable {
                 if option.value == nil {
                     guard parts.count == 1 else { throw UsageError("--\(name) takes no value (\(hint))") }
                     flags.insert(name)
+                } else if option.valueIsOptional, parts.count == 1, rest.first?.hasPrefix("-") ?? true {
+                    flags.insert(name)
                 } else {
                     guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
                         throw UsageError("--\(name) needs a value (\(hint))")
@@ -53,6 +55,8 @@ struct Arguments: Sendable {
 
     func flag(_ name: String) -> Bool { flags.contains(name) }
     func value(_ name: String) -> String? { values[name]?.last }
+    /// Whether the option was given, with a value or without.
+    func has(_ name: String) -> Bool { flag(name) || values[name] != nil }
     func all(_ name: String) -> [String] { values[name] ?? [] }
 
     func integer(_ name: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {

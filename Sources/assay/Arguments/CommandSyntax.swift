@@ -7,6 +7,8 @@ struct CommandSyntax: Sendable {
         let value: String?
         let help: String
         var repeats = false
+        /// The value may be left out; only for commands without positional arguments.
+        var valueIsOptional = false
     }
 
     struct Positional: Sendable {

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+@testable import HTTPServing
 import Testing
 
 @testable import ControlPlane

@@ -1,6 +1,7 @@
 import AssayTesting
 import Base
 import Foundation
+@testable import HTTPServing
 import Testing
 
 @testable import ControlPlane

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import HTTPServing
 
 /// The parts of a controller manager without which objects would never go away: namespaces are emptied, definitions lose their
 /// resources, dependents follow their owners.

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// What the server says about itself: versions, groups, resources, OpenAPI.
 final class DiscoveryDocuments: Sendable {

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// What a pod must be (kubernetes `pkg/apis/core/validation`): the parts that the operator or its users can get wrong.
 enum PodValidation {

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// What answers requests: the store, the kinds, and the rules between them. Knows nothing of sockets.
 final class APICore: Sendable {

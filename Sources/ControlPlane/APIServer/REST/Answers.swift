@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 extension APICore {
     /// The answer with one stored object, once it is on disk.

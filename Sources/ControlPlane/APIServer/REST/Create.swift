@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 extension APICore {
     func get(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {

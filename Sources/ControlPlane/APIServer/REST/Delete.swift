@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// How a deletion was asked for: the body's `DeleteOptions`, or the query's.
 struct DeletionOptions: Sendable {

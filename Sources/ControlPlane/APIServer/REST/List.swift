@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 extension APICore {
     func list(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {

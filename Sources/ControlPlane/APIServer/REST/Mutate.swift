@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// A change of an existing object, before it is checked and stored.
 struct Mutation {

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 import YAML
 
 extension APICore {

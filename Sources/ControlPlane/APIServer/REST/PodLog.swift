@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 extension APICore {
     /// Streams a container's log from whoever runs it.

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 extension APICore {
     /// Gives a pod its node.

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// A request about a resource, with its path taken apart.
 struct ResourceRequest: Sendable {

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 extension APICore {
     /// Streams changes of a collection, or of one object of it.

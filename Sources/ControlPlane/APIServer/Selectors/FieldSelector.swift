@@ -1,3 +1,5 @@
+import HTTPServing
+
 /// A field selector: `metadata.name=a,status.phase!=Running`.
 struct FieldSelector: Sendable {
     struct Term: Sendable {

@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// A refusal, as the Kubernetes API words it: a `Status` with a code, a reason and details.
 struct APIFailure: Error, Sendable {

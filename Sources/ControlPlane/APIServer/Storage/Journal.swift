@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import Glibc
+import HTTPServing
 
 /// Writes changes to disk, many at a time: while one fsync runs, the next changes gather.
 ///

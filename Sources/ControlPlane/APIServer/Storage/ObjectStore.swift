@@ -1,4 +1,5 @@
 import Base
+import HTTPServing
 
 /// Why a write was not made.
 enum StoreRefusal: Error, Sendable, Equatable {

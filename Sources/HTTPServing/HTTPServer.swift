@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 
 /// Accepts connections, on 127.0.0.1 unless told otherwise, and serves each on a thread of its own.
-final class HTTPServer: Sendable {
+public final class HTTPServer: Sendable {
     private struct State {
         var listener: Int32 = -1
         var connections: Set<Int32> = []
@@ -12,21 +12,35 @@ final class HTTPServer: Sendable {
 
     private let state = Locked(State())
     private let handler: @Sendable (ServerRequest) -> ServerResponse
+    private let refusal: @Sendable (HTTPRequestError) -> ServerResponse
     private let allGone = DispatchSemaphore(value: 0)
 
-    init(handler: @escaping @Sendable (ServerRequest) -> ServerResponse) { self.handler = handler }
+    /// - Parameter refusal: the answer to bytes that are no request; the connection ends with it.
+    public init(
+        refusal: @escaping @Sendable (HTTPRequestError) -> ServerResponse = { .text($0.status, $0.message + "\n") },
+        handler: @escaping @Sendable (ServerRequest) -> ServerResponse
+    ) {
+        self.refusal = refusal
+        self.handler = handler
+    }
 
     /// Binds and begins to accept.
-    /// - Returns: the port that was bound.
-    func start(port: UInt16, everyAddress: Bool = false) throws(APIServerError) -> UInt16 {
+    /// - Returns: the port that was bound; 0 takes a free one.
+    public func start(port: UInt16, everyAddress: Bool = false) throws(HTTPBindFailure) -> UInt16 {
+        try start(address: everyAddress ? (0, 0, 0, 0) : (127, 0, 0, 1), port: port)
+    }
+
+    /// - Parameter ip: an IPv4 address of this machine.
+    public func start(address ip: (UInt8, UInt8, UInt8, UInt8), port: UInt16) throws(HTTPBindFailure) -> UInt16 {
+        let place = "\(ip.0).\(ip.1).\(ip.2).\(ip.3):\(port)"
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard listener >= 0 else { throw .cannotBind(port: port, errno: errno) }
+        guard listener >= 0 else { throw HTTPBindFailure(place: place, errno: errno) }
         _ = fcntl(listener, F_SETFD, FD_CLOEXEC)
         setOption(listener, SOL_SOCKET, SO_REUSEADDR, Int32(1))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = everyAddress ? 0 : UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = (UInt32(ip.0) << 24 | UInt32(ip.1) << 16 | UInt32(ip.2) << 8 | UInt32(ip.3)).bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
@@ -36,7 +50,7 @@ final class HTTPServer: Sendable {
         guard bound else {
             let code = errno
             close(listener)
-            throw .cannotBind(port: port, errno: code)
+            throw HTTPBindFailure(place: place, errno: code)
         }
         state.withLock { $0.listener = listener }
         startThread(name: "http-accept") { [self] in accept(on: listener) }
@@ -44,7 +58,7 @@ final class HTTPServer: Sendable {
     }
 
     /// Ends every connection, streams included, and waits until their threads are done (at most 5 s).
-    func stop() {
+    public func stop() {
         let (listener, connections) = state.withLock { state in
             state.isStopped = true
             defer { state.listener = -1 }
@@ -81,7 +95,7 @@ final class HTTPServer: Sendable {
                 return
             }
             startThread(name: "http") { [self] in
-                HTTPConnection(socket: client, handler: handler).serve()
+                HTTPConnection(socket: client, handler: handler, refusal: refusal).serve()
                 let isLast = state.withLock { state in
                     state.connections.remove(client)
                     close(client)
@@ -93,8 +107,17 @@ final class HTTPServer: Sendable {
     }
 }
 
+/// An address that cannot be listened on.
+public struct HTTPBindFailure: Error, Sendable, Hashable, CustomStringConvertible {
+    /// `127.0.0.1:8080`.
+    public let place: String
+    public let errno: Int32
+
+    public var description: String { "cannot listen on \(place): \(POSIXFailure(errno))" }
+}
+
 /// Runs work on a thread of its own. Deep JSON recurses, hence the stack.
-func startThread(name: String, _ work: @escaping @Sendable () -> Void) {
+public func startThread(name: String, _ work: @escaping @Sendable () -> Void) {
     let thread = Thread(block: work)
     thread.name = name
     thread.stackSize = 4 << 20

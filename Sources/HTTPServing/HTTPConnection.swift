@@ -2,7 +2,9 @@ import Base
 import Glibc
 
 /// The peer is gone, or does not read.
-struct HTTPConnectionClosed: Error {}
+public struct HTTPConnectionClosed: Error {
+    public init() {}
+}
 
 /// One client's connection, served by one thread: reads a request, answers it, and again until either side ends it.
 ///
@@ -16,6 +18,8 @@ struct HTTPConnection {
 
     let socket: Int32
     let handler: @Sendable (ServerRequest) -> ServerResponse
+    /// The answer to bytes that are no request.
+    let refusal: @Sendable (HTTPRequestError) -> ServerResponse
 
     func serve() {
         var parser = HTTPRequestParser()
@@ -78,10 +82,12 @@ struct HTTPConnection {
     }
 
     private func refuse(_ error: HTTPRequestError) {
-        let body = APIFailure.refused(error).body
-        let head =
-            "HTTP/1.1 \(error.status) \(ServerResponse.phrase(error.status))\r\nContent-Type: application/json\r\n"
-            + "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n"
+        let answer = refusal(error)
+        var body: [UInt8] = []
+        if case .parts(let parts) = answer.body { body = Array(parts.joined()) }
+        var head = "HTTP/1.1 \(answer.status) \(ServerResponse.phrase(answer.status))\r\n"
+        for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
+        head += "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n"
         guard send(Array(head.utf8) + body) else { return }
         // The client may still be sending its body: closing now would reset the connection before it reads the answer.
         shutdown(socket, Int32(SHUT_WR))

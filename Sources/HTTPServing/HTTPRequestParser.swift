@@ -1,9 +1,9 @@
 import Base
 
 /// What is wrong with bytes that should be a request, and what to answer before the connection is closed.
-struct HTTPRequestError: Error, Equatable {
-    var status: Int
-    var message: String
+public struct HTTPRequestError: Error, Equatable {
+    public var status: Int
+    public var message: String
 }
 
 /// Turns the bytes of a connection into requests (RFC 9112). Pure: the connection feeds it and asks for what is complete.
@@ -192,7 +192,7 @@ struct HTTPRequestParser {
 
 extension StringProtocol {
     /// Without the characters at both ends that `unwanted` names.
-    func trimming(_ unwanted: (Character) -> Bool) -> SubSequence {
+    public func trimming(_ unwanted: (Character) -> Bool) -> SubSequence {
         var rest = self[...]
         while let first = rest.first, unwanted(first) { rest = rest.dropFirst() }
         while let last = rest.last, unwanted(last) { rest = rest.dropLast() }

@@ -1,27 +1,36 @@
 import Base
 
 /// One request as it came in, with its body read whole.
-struct ServerRequest: Sendable {
-    var method: String
+public struct ServerRequest: Sendable {
+    public var method: String
     /// The path, percent-decoded segment by segment, so that an encoded slash stays inside its segment.
-    var segments: [String]
+    public var segments: [String]
     /// The path as it was sent, for messages.
-    var rawPath: String
-    var query: HTTPQuery
+    public var rawPath: String
+    public var query: HTTPQuery
     /// Names in lower case; of a repeated header the values are joined by a comma.
-    var headers: [String: String]
-    var body: [UInt8]
+    public var headers: [String: String]
+    public var body: [UInt8]
 
-    func header(_ name: String) -> String? { headers[name] }
+    public init(method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8]) {
+        self.method = method
+        self.segments = segments
+        self.rawPath = rawPath
+        self.query = query
+        self.headers = headers
+        self.body = body
+    }
+
+    public func header(_ name: String) -> String? { headers[name] }
 }
 
 /// The query of a request, in order of appearance.
-struct HTTPQuery: Sendable, Equatable {
-    private(set) var items: [(name: String, value: String)]
+public struct HTTPQuery: Sendable, Equatable {
+    public private(set) var items: [(name: String, value: String)]
 
-    init(_ items: [(name: String, value: String)] = []) { self.items = items }
+    public init(_ items: [(name: String, value: String)] = []) { self.items = items }
 
-    init(parsing text: some StringProtocol) {
+    public init(parsing text: some StringProtocol) {
         items = text.split(separator: "&").map { part in
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (percentDecoded(pair[0], plusIsSpace: true), pair.count > 1 ? percentDecoded(pair[1], plusIsSpace: true) : "")
@@ -29,17 +38,17 @@ struct HTTPQuery: Sendable, Equatable {
     }
 
     /// The first value, as Go's `url.Values.Get` has it; nil when the name is absent.
-    subscript(name: String) -> String? { items.first { $0.name == name }?.value }
+    public subscript(name: String) -> String? { items.first { $0.name == name }?.value }
 
-    func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }
+    public func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }
 
     /// Go's `strconv.ParseBool` on the value; an empty value counts as true, as for the flags of the Kubernetes API.
-    func flag(_ name: String) -> Bool {
+    public func flag(_ name: String) -> Bool {
         guard let value = self[name] else { return false }
         return ["", "1", "t", "T", "true", "TRUE", "True"].contains(value)
     }
 
-    static func == (a: HTTPQuery, b: HTTPQuery) -> Bool {
+    public static func == (a: HTTPQuery, b: HTTPQuery) -> Bool {
         a.items.elementsEqual(b.items) { $0.name == $1.name && $0.value == $1.value }
     }
 }

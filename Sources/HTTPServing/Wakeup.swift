@@ -2,12 +2,12 @@ import Base
 import Glibc
 
 /// Something that a thread can wait on together with a socket: a pipe that becomes readable when `signal` was called.
-final class Wakeup: Sendable {
+public final class Wakeup: Sendable {
     let readEnd: Int32
     private let writeEnd: Int32
 
     /// - Throws: the errno of `pipe`, when the process is out of descriptors.
-    init() throws(POSIXFailure) {
+    public init() throws(POSIXFailure) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw POSIXFailure(errno) }
         for end in ends {
@@ -24,13 +24,13 @@ final class Wakeup: Sendable {
     }
 
     /// May be called from any thread, any number of times; a full pipe already says it.
-    func signal() {
+    public func signal() {
         var byte: UInt8 = 1
         _ = write(writeEnd, &byte, 1)
     }
 
     /// Blocks until a signal; false when the deadline (monotonic seconds) passes first.
-    func wait(until deadline: Double) -> Bool {
+    public func wait(until deadline: Double) -> Bool {
         var set = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
         while true {
             let left = deadline - SystemTime().monotonic()
@@ -43,15 +43,15 @@ final class Wakeup: Sendable {
     }
 
     /// Takes back what was signalled.
-    func drain() {
+    public func drain() {
         var scratch = [UInt8](repeating: 0, count: 256)
         while read(readEnd, &scratch, scratch.count) > 0 {}
     }
 }
 
 /// A failed system call.
-struct POSIXFailure: Error, CustomStringConvertible {
-    let code: Int32
-    init(_ code: Int32) { self.code = code }
-    var description: String { String(cString: strerror(code)) }
+public struct POSIXFailure: Error, CustomStringConvertible {
+    public let code: Int32
+    public init(_ code: Int32) { self.code = code }
+    public var description: String { String(cString: strerror(code)) }
 }

@@ -2,8 +2,8 @@ import Base
 import Glibc
 
 /// Writes a response body as it comes to be, and notices when the reader has left.
-final class HTTPBodyWriter {
-    enum WaitResult { case woken, deadline, closed }
+public final class HTTPBodyWriter {
+    public enum WaitResult { case woken, deadline, closed }
 
     private let socket: Int32
     private let isChunked: Bool
@@ -14,7 +14,7 @@ final class HTTPBodyWriter {
     }
 
     /// Sends at once.
-    func write(_ bytes: [UInt8]) throws(HTTPConnectionClosed) {
+    public func write(_ bytes: [UInt8]) throws(HTTPConnectionClosed) {
         guard !bytes.isEmpty else { return }
         if isChunked {
             let framed = Array(String(bytes.count, radix: 16).utf8) + [13, 10] + bytes + [13, 10]
@@ -29,7 +29,7 @@ final class HTTPBodyWriter {
     }
 
     /// Waits for a signal, for the reader to hang up, or for the deadline (monotonic seconds).
-    func wait(for wakeup: Wakeup, until deadline: Double) -> WaitResult {
+    public func wait(for wakeup: Wakeup, until deadline: Double) -> WaitResult {
         let hangup: Int16 = 0x2000  // POLLRDHUP, which the Glibc module leaves out
         var set = [
             pollfd(fd: socket, events: hangup, revents: 0),

@@ -1,29 +1,29 @@
 /// What a handler answers.
-struct ServerResponse: Sendable {
-    enum Body: Sendable {
+public struct ServerResponse: Sendable {
+    public enum Body: Sendable {
         /// Written one after the other, so that a long list is not copied together first.
         case parts([[UInt8]])
         /// Written piece by piece as it comes to be, on the connection's own thread. An error ends the connection.
         case stream(@Sendable (HTTPBodyWriter) throws -> Void)
     }
 
-    var status: Int
-    var headers: [(name: String, value: String)]
-    var body: Body
+    public var status: Int
+    public var headers: [(name: String, value: String)]
+    public var body: Body
 
-    init(status: Int, contentType: String, parts: [[UInt8]]) {
+    public init(status: Int, contentType: String, parts: [[UInt8]]) {
         self.status = status
         headers = [("Content-Type", contentType)]
         body = .parts(parts)
     }
 
-    init(status: Int, contentType: String, stream: @escaping @Sendable (HTTPBodyWriter) throws -> Void) {
+    public init(status: Int, contentType: String, stream: @escaping @Sendable (HTTPBodyWriter) throws -> Void) {
         self.status = status
         headers = [("Content-Type", contentType)]
         body = .stream(stream)
     }
 
-    static func text(_ status: Int, _ text: String) -> ServerResponse {
+    public static func text(_ status: Int, _ text: String) -> ServerResponse {
         ServerResponse(status: status, contentType: "text/plain; charset=utf-8", parts: [Array(text.utf8)])
     }
 
@@ -42,6 +42,7 @@ struct ServerResponse: Sendable {
         case 409: "Conflict"
         case 410: "Gone"
         case 413: "Request Entity Too Large"
+        case 421: "Misdirected Request"
         case 415: "Unsupported Media Type"
         case 422: "Unprocessable Entity"
         case 429: "Too Many Requests"

@@ -1,0 +1,137 @@
+import Base
+import EvalModel
+import Git
+import Glibc
+
+/// The folder of one run or job, before anything in it was read.
+public struct RunFolder: Sendable, Hashable {
+    public let id: RunID
+    /// Changes when anything in the folder does.
+    public let version: String
+    /// On a branch: the folder.
+    let tree: GitObjectID?
+
+    init(id: RunID, version: String, tree: GitObjectID?) {
+        self.id = id
+        self.version = version
+        self.tree = tree
+    }
+}
+
+/// A file of a run, ready to be read.
+public struct RunFile: Sendable, Hashable {
+    /// Below the run's folder. Text only: it may be no path that this machine would take.
+    public let path: String
+    /// In bytes; nil where learning it would mean to fetch the file.
+    public let size: Int?
+    let source: Source
+
+    enum Source: Sendable, Hashable { case object(GitObjectID), file(String) }
+}
+
+// MARK: On a branch
+
+extension BranchReader {
+    /// Every run's and job's folder, in the order of their ids, without a commit or a file of them being read.
+    public func folders() async throws(ArtifactError) -> [RunFolder] {
+        do throws(GitError) {
+            if let cache, let remote { await cache.prefetchFolders(of: tip, levels: path.components.count + 2, from: remote, in: repository) }
+            let top = try await git.listTree(tip, at: path, in: repository, remote: remote)
+            let shards = top.filter { $0.kind == .directory && $0.path.utf8.count == 2 }
+            if let remote { try await git.fetchAbsent(shards.map(\.id), into: repository, from: remote) }
+            var folders: [RunFolder] = []
+            for (shard, entries) in zip(shards, try await git.readTrees(shards.map(\.id), in: repository, remote: remote)) {
+                for entry in entries where entry.kind == .directory {
+                    guard let id = RunID(shard.path + entry.path) else { continue }
+                    folders.append(RunFolder(id: id, version: entry.id.hex, tree: entry.id))
+                }
+            }
+            return folders
+        } catch {
+            if error.kind == .pathNotFound { throw ArtifactError(.notFound, "\(place): \(error.message)") }
+            throw ArtifactError(error)
+        }
+    }
+
+    /// The files of each folder, sorted by path. Of a remote, what is not here yet comes along, in one request: whoever asks for
+    /// the files is about to read them, and only what is here has a size.
+    public func files(of folders: [RunFolder]) async throws(ArtifactError) -> [[RunFile]] {
+        do throws(GitError) {
+            let trees = folders.compactMap(\.tree)
+            guard trees.count == folders.count else { throw GitError(.failed, "a folder of another place was asked for in \(place)") }
+            if let remote { try await git.fetchAbsent(trees, into: repository, from: remote) }
+            let lists = try await git.readFiles(below: trees, in: repository, remote: remote)
+            if let remote { try await git.fetchAbsent(lists.flatMap { $0.map(\.id) }, into: repository, from: remote) }
+            let sizes = try await git.sizes(of: lists.flatMap { $0.map(\.id) }, in: repository, isPartial: remote != nil)
+            var next = sizes.makeIterator()
+            return lists.map { $0.map { RunFile(path: $0.path, size: next.next() ?? nil, source: .object($0.id)) } }
+        } catch {
+            throw ArtifactError(error)
+        }
+    }
+
+    /// The beginnings of files, in their order: at most `limit` bytes of each.
+    public func beginnings(of files: [RunFile], limit: Int) async throws(ArtifactError) -> [[UInt8]] {
+        do throws(GitError) {
+            let ids = try files.map { file throws(GitError) in
+                guard case .object(let id) = file.source else { throw GitError(.failed, "a file of another place was asked for in \(place)") }
+                return id
+            }
+            let read = Locked([[UInt8]](repeating: [], count: ids.count))
+            try await git.readObjects(ids, in: repository, remote: remote) { (index, piece, _) throws(GitError) in
+                read.withLock { read in
+                    let room = limit - read[index].count
+                    if room > 0 { read[index] += piece.prefix(room) }
+                }
+            }
+            return read.withLock { $0 }
+        } catch {
+            throw ArtifactError(error)
+        }
+    }
+}
+
+// MARK: In a directory
+
+extension DirectoryReader {
+    public func folders() async throws(ArtifactError) -> [RunFolder] {
+        var folders: [RunFolder] = []
+        for shard in PlainFile.names(in: directory) ?? [] where shard.utf8.count == 2 {
+            for rest in PlainFile.names(in: "\(directory)/\(shard)") ?? [] {
+                guard let id = RunID(shard + rest), PlainFile.isDirectory("\(directory)/\(id.path)") else { continue }
+                var hash = SHA256()
+                for file in Self.walk("\(directory)/\(id.path)", "") { hash.update("\(file.path)\0\(file.size)\0\(file.changed)\n".utf8) }
+                folders.append(RunFolder(id: id, version: hash.hexDigest(), tree: nil))
+            }
+        }
+        return folders
+    }
+
+    public func files(of folders: [RunFolder]) async throws(ArtifactError) -> [[RunFile]] {
+        folders.map { folder in
+            Self.walk("\(directory)/\(folder.id.path)", "").map { RunFile(path: $0.path, size: $0.size, source: .file("\(folder.id.path)/\($0.path)")) }
+        }
+    }
+
+    public func beginnings(of files: [RunFile], limit: Int) async throws(ArtifactError) -> [[UInt8]] {
+        var read: [[UInt8]] = []
+        for file in files {
+            guard case .file(let path) = file.source else { throw ArtifactError(.failed, "a file of another place was asked for in \(place)") }
+            guard let bytes = PlainFile.readBeginning("\(directory)/\(path)", limit: limit) else { throw ArtifactError(.storage, "cannot read \(directory)/\(path)") }
+            read.append(bytes)
+        }
+        return read
+    }
+
+    /// Regular files, sorted by path; links are not followed, and not listed.
+    private static func walk(_ folder: String, _ prefix: String) -> [(path: String, size: Int, changed: String)] {
+        var found: [(path: String, size: Int, changed: String)] = []
+        for name in PlainFile.names(in: "\(folder)/\(prefix)") ?? [] {
+            var info = stat()
+            guard lstat("\(folder)/\(prefix)\(name)", &info) == 0 else { continue }
+            if info.st_mode & S_IFMT == S_IFDIR { found += walk(folder, "\(prefix)\(name)/") }
+            if info.st_mode & S_IFMT == S_IFREG { found.append(("\(prefix)\(name)", Int(info.st_size), "\(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec)")) }
+        }
+        return prefix.isEmpty ? found.sorted { $0.path < $1.path } : found
+    }
+}

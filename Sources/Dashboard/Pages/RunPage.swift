@@ -1,0 +1,320 @@
+import Base
+import EvalModel
+
+/// The page of one run: its record, its transcript and its logs. Depends on nothing but the run.
+struct RunPage {
+    let run: RunDossier
+    let path: SitePath
+    /// Files that the page shows in part, as they are.
+    private(set) var raw: [(number: Int, path: SitePath, bytes: [UInt8])] = []
+    private var content: [HTML] = []
+
+    init(_ run: RunDossier) {
+        self.run = run
+        path = .run(run.facts.id)
+        content = [heading, outcome, timings] + [record]
+        content.append(tries)
+        content.append(transcript())
+        content += logs()
+        content.append(files)
+        content.append(metadata)
+    }
+
+    func bytes(_ frame: SiteFrame) -> [UInt8] {
+        Page(path, title: "Run \(run.facts.id)", section: .runs) { content }.bytes(frame)
+    }
+
+    // MARK: What came of it
+
+    private var heading: HTML {
+        let facts = run.facts
+        return tag("header", .classes("title")) {
+            tag("p", .classes("crumbs")) {
+                tag("a", .link(SiteLink(.job(facts.job), from: path)), text: facts.jobName)
+                tag("span", .fixed("aria-hidden", "true"), text: " / ")
+                tag("span", text: facts.agentKey.text)
+            }
+            tag("h1", text: facts.taskKey.text)
+            tag("p", .classes("sub")) {
+                Pieces.badge(facts)
+                tag("span", text: "attempt \(facts.attempt)" + (facts.rerun > 0 ? ", rerun \(facts.rerun)" : ""))
+                tag("span", .classes("id"), text: facts.id.rawValue)
+                Pieces.time(facts.ended)
+            }
+        }
+    }
+
+    private var outcome: HTML {
+        let facts = run.facts
+        let scores = (run.metadata["scores"]?.object ?? [:]).filter { $0.key != "reward" }.sorted { $0.key < $1.key }.prefix(20)
+        return .group([
+            tag("dl", .classes("tiles")) {
+                Pieces.tile("Reward", Figures.reward(facts.reward), facts.counts ? nil : "does not count")
+                Pieces.tile("Time", Figures.duration(facts.seconds), facts.retries > 0 ? "after \(Figures.plural(facts.retries, "lost try", "lost tries"))" : nil)
+                if let cost = facts.cost { Pieces.tile("Cost", Figures.cost(cost)) }
+                if let tokens { tokens }
+                for (name, value) in scores { Pieces.tile(name, value.double.map { Figures.fixed($0, 3) } ?? Figures.none, "score") }
+            },
+            error,
+        ])
+    }
+
+    private var tokens: HTML? {
+        guard let tokens = run.metadata["tokens"] else { return nil }
+        let prompt = tokens["prompt"]?.int, completion = tokens["completion"]?.int
+        guard prompt != nil || completion != nil else { return nil }
+        let cached = tokens["cached"]?.int.map { ", \(Figures.count($0)) of the first cached" } ?? ""
+        return Pieces.tile("Tokens", [prompt, completion].map { $0.map(Figures.count) ?? Figures.none }.joined(separator: " / "), "prompt / completion" + cached)
+    }
+
+    private var error: HTML {
+        guard let error = run.metadata["error"], let type = error["type"]?.string else { return .empty }
+        let kind = TrialErrorType(rawValue: type)
+        let remark = switch kind?.consequence {
+        case .outcome: "An outcome of the agent or its verification: it counts, as no pass."
+        case .infrastructure: "Infrastructure, not the agent: it does not count."
+        case .input: "The task or its input is at fault: it does not count."
+        case .cancelled: "Stopped: it does not count."
+        case .advisory: "The verdict stands in spite of it."
+        case nil: "An error that this version does not know."
+        }
+        let look: CSSClass = run.facts.outcome == .failed ? "bad" : run.facts.outcome == .infrastructure ? "infra" : "skip"
+        return tag("section", .classes("notice", look), .label("Error")) {
+            tag("p") {
+                tag("b", .classes("code"), text: type)
+                tag("span", text: " " + remark)
+            }
+            if let message = error["message"]?.string, !message.isEmpty { tag("pre", text: clip(message, RunLimits.part)) }
+        }
+    }
+
+    private var timings: HTML {
+        let spans = TrialPhase.allCases.compactMap { phase in run.metadata.at("timings", phase.rawValue, "seconds")?.double.map { (phase.rawValue, max(0, $0)) } }
+        let total = spans.reduce(0) { $0 + $1.1 }
+        guard total > 0, total.isFinite else { return .empty }
+        var left = 0.0
+        let looks: [CSSClass] = ["p0", "p1", "p2", "p3", "p4", "p5"]
+        let bars = spans.map { name, seconds -> HTML in
+            let width = seconds / total * 1000
+            defer { left += width }
+            let look = TrialPhase(rawValue: name).flatMap { TrialPhase.allCases.firstIndex(of: $0) }.map { looks[$0] } ?? "p0"
+            return tag("rect", .classes(look), .number("x", left), .number("y", 0), .number("width", max(width, 1)), .number("height", 10))
+        }
+        return tag("section", .classes("phases"), .label("Time by phase")) {
+            tag("svg", .fixed("viewBox", "0 0 1000 10"), .fixed("preserveAspectRatio", "none"), .fixed("aria-hidden", "true")) { bars }
+            tag("dl") {
+                for (name, seconds) in spans {
+                    tag("div") {
+                        tag("dt") {
+                            tag("span", .classes("swatch", TrialPhase(rawValue: name).flatMap { TrialPhase.allCases.firstIndex(of: $0) }.map { looks[$0] } ?? "p0"), .fixed("aria-hidden", "true"))
+                            tag("span", text: name)
+                        }
+                        tag("dd", text: Figures.duration(seconds))
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Its record
+
+    private var record: HTML {
+        let m = run.metadata
+        let config = m["config"] ?? .null
+        var rows: [(String, String)] = []
+        func add(_ name: String, _ value: String?) { if let value, !value.isEmpty { rows.append((name, clip(value, 2000))) } }
+        func number(_ value: JSONValue?) -> String? { value?.double.map { $0 == $0.rounded() ? Figures.fixed($0, 0) : "\($0)" } }
+        add("Agent", run.facts.agent)
+        add("Model", run.facts.model)
+        add("Dataset", run.facts.dataset)
+        add("Task folder", m["evalFile"]?.string)
+        add("Source", [m["sourceRepo"]?.string, m["sourceCommit"]?.string].compactMap { $0 }.joined(separator: " @ ") + (m["sourceRef"]?.string.map { " (\($0))" } ?? ""))
+        add("Overlays", m["overlays"]?.array?.prefix(50).map { "\($0["name"]?.string ?? "?") @ \($0["revision"]?.string ?? "?")" }.joined(separator: ", "))
+        add("Image", config["image"]?.string)
+        add("Resources", [(number(config["cpus"]), number(config["cpus"]) == "1" ? "CPU" : "CPUs"), (number(config["memoryMB"]), "MB memory"), (number(config["storageMB"]), "MB storage")]
+            .compactMap { value, unit in value.map { "\($0) \(unit)" } }.joined(separator: ", "))
+        add("Timeouts", [("install", config["installTimeoutSec"]), ("agent", config["agentTimeoutSec"]), ("verifier", config["verifierTimeoutSec"])]
+            .compactMap { name, value in number(value).map { "\(name) \($0) s" } }.joined(separator: ", "))
+        add("Environment", config["environment"]?.array?.compactMap(\.string).joined(separator: ", "))
+        add("Exit codes", m["exitCodes"]?.object?.sorted { $0.key < $1.key }.compactMap { key, value in value.int.map { "\(key) \($0)" } }.joined(separator: ", "))
+        add("Outputs", outputs)
+        add("Started", m["startedAt"]?.string)
+        add("Ended", m["timestamp"]?.string)
+        return Pieces.section("Record", "record") {
+            tag("dl", .classes("facts")) {
+                for (name, value) in rows {
+                    tag("div") {
+                        tag("dt", text: name)
+                        tag("dd", text: value)
+                    }
+                }
+            }
+        }
+    }
+
+    private var outputs: String {
+        let o = run.metadata["outputs"] ?? .null
+        let counts = [
+            (o["truncatedFiles"]?.int ?? 0, "cut"), (o["skippedFiles"]?.int ?? 0, "not collected"), (o["unreadableFiles"]?.int ?? 0, "unreadable"),
+            (o["redactions"]?.int ?? 0, "secret values redacted"),
+        ]
+        var parts = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        let short = o["unredacted"]?.array?.compactMap(\.string) ?? []
+        if !short.isEmpty { parts.append("too short to redact: \(short.joined(separator: ", "))") }
+        return parts.joined(separator: "; ")
+    }
+
+    private var tries: HTML {
+        let rows = run.tries.prefix(50).map { number, metadata -> [HTML] in
+            [
+                .text("\(number)"), .text(clip(metadata["timestamp"]?.string ?? Figures.none, 100)),
+                Pieces.badge("infra", "\u{26A0}", clip(metadata.at("error", "type")?.string ?? "infrastructure", 100)),
+                .text(clip(metadata.at("error", "message")?.string ?? "", 1000)),
+            ]
+        }
+        guard !rows.isEmpty else { return .empty }
+        return Pieces.section("Tries that infrastructure ended", "tries", note: "Each was followed by another try; none of them counts.") {
+            DataTable(caption: "Tries that infrastructure ended", columns: [.number("Try"), .text("Ended"), .text("Error"), .text("Message")], rows: Array(rows)).html
+        }
+    }
+
+    // MARK: The session
+
+    private mutating func transcript() -> HTML {
+        let lines = run.file("transcript.jsonl")
+        let atif = run.file("trajectory.json") ?? run.file("logs/agent/trajectory.json")
+        var read = lines.flatMap { found -> (Transcript, Int)? in
+            guard var bytes = found.file.bytes?[...] else { return nil }
+            // Half a line at the end of what was read is none.
+            if !found.file.isWhole, let end = bytes.lastIndex(of: 10) { bytes = bytes[..<end] }
+            return (Transcript(jsonLines: bytes, limit: RunLimits.steps), found.number)
+        }
+        if read?.0.hasSteps != true, let atif, let bytes = atif.file.bytes, let steps = Transcript(trajectory: bytes, limit: RunLimits.steps) { read = (steps, atif.number) }
+        guard let (transcript, number) = read, !transcript.entries.isEmpty else {
+            return Pieces.section("Transcript", "transcript") {
+                tag("p", .classes("empty"), text: "This run has no transcript: its agent wrote none into /logs/agent/transcript.jsonl.")
+            }
+        }
+        let view = TranscriptView(transcript)
+        let isCut = view.isCut || transcript.omitted > 0 || !run.files[number].isWhole
+        let note = isCut ? cutNote(number, "This page shows the beginning of the session.") : .empty
+        return Pieces.section("Transcript", "transcript") {
+            note
+            view.html
+        }
+    }
+
+    // MARK: Logs and files
+
+    private mutating func logs() -> [HTML] {
+        var left = RunLimits.logs
+        var shown: [HTML] = []
+        // The verifier's first: it says why the reward is what it is.
+        let order = run.files.indices.filter { run.files[$0].path.hasPrefix("logs/") && !isSession(run.files[$0]) }.sorted { a, b in
+            (Self.rank(run.files[a].path), run.files[a].path) < (Self.rank(run.files[b].path), run.files[b].path)
+        }
+        var without = 0
+        for number in order {
+            let file = run.files[number]
+            guard let bytes = file.bytes, !bytes.isEmpty, !InertText.isBinary(bytes[...]), left > 0 else {
+                if file.bytes?.isEmpty != true { without += 1 }
+                continue
+            }
+            let limit = min(RunLimits.log, left)
+            left -= min(bytes.count, limit)
+            shown.append(log(number, file, bytes, limit, isOpen: file.path.hasPrefix("logs/verifier/") || shown.isEmpty))
+        }
+        guard !shown.isEmpty || without > 0 else { return [] }
+        return [
+            Pieces.section("Logs", "logs", note: without > 0 ? "\(Figures.plural(without, "file")) not shown here: binary, or past what one page shows." : nil) {
+                shown.isEmpty ? tag("p", .classes("empty"), text: "No log to show.") : .group(shown)
+            }
+        ]
+    }
+
+    /// Whether a file below logs/ is the session, which has been shown already.
+    private func isSession(_ file: RunDossier.File) -> Bool {
+        file.path == "logs/agent/trajectory.json" || file.path == "logs/agent/transcript.jsonl" && file.bytes == run.file("transcript.jsonl")?.file.bytes
+    }
+
+    private static func rank(_ path: String) -> Int {
+        for (rank, folder) in ["logs/verifier/", "logs/agent/", "logs/command/", "logs/setup/"].enumerated() where path.hasPrefix(folder) { return rank }
+        return 9
+    }
+
+    private mutating func log(_ number: Int, _ file: RunDossier.File, _ bytes: [UInt8], _ limit: Int, isOpen: Bool) -> HTML {
+        let whole = file.isWhole && bytes.count <= limit
+        let note = whole ? HTML.empty : cutNote(number, "The middle is left out here.")
+        var parts: [HTML] = []
+        if whole {
+            parts = [.text(String(decoding: bytes, as: UTF8.self))]
+        } else {
+            let head = InertText.prefix(bytes[...], limit / 2)
+            let tail = InertText.suffix(bytes[...], limit / 2)
+            parts = [
+                .text(String(decoding: head, as: UTF8.self)), tag("span", .classes("gap"), text: " \u{2026} \(Figures.bytes(max(0, (file.size ?? bytes.count) - head.count - tail.count))) left out \u{2026} "),
+                .text(String(decoding: tail, as: UTF8.self)),
+            ]
+        }
+        let name = clip(String(file.path.dropFirst("logs/".count)), 300)
+        let size = file.size ?? bytes.count
+        let body: [HTML] = [
+            tag("summary") {
+                tag("span", .classes("code"), text: name)
+                tag("span", .classes("remark"), text: Figures.bytes(size))
+            },
+            note,
+            .element("pre", [.fixed("tabindex", "0"), .label("Log \(name)")], parts),
+        ]
+        return .element("details", isOpen ? [.classes("log"), .flag("open")] : [.classes("log")], body)
+    }
+
+    /// Says that something is cut, and where all of it is; keeps the file for the site when it is here whole.
+    private mutating func cutNote(_ number: Int, _ what: String) -> HTML {
+        let file = run.files[number]
+        guard file.isWhole, let bytes = file.bytes else {
+            let log = file.path == "transcript.jsonl" ? "--transcript" : "--log PATH"
+            return tag("p", .classes("cut"), text: "\(what) The file is too large to be copied; print it with: assay results show \(run.facts.id) \(log) --raw")
+        }
+        let target = SitePath.raw(run.facts.id, number)
+        if !raw.contains(where: { $0.path == target }) { raw.append((number, target, bytes)) }
+        return tag("p", .classes("cut")) {
+            "\(what) "
+            tag("a", .link(SiteLink(target, from: path)), text: "The whole file (\(Figures.bytes(bytes.count)), as it is)")
+        }
+    }
+
+    private var files: HTML {
+        let rows = run.files.prefix(RunLimits.listed).enumerated().map { number, file -> [HTML] in
+            let target = SitePath.raw(run.facts.id, number)
+            let name = clip(file.path, 500)
+            let isCopied = raw.contains { $0.path == target }
+            return [isCopied ? tag("a", .classes("code"), .link(SiteLink(target, from: path)), text: name) : tag("span", .classes("code"), text: name), .text(file.size.map { Figures.bytes($0) } ?? Figures.none)]
+        }
+        let more = run.files.count - rows.count
+        return tag("details", .classes("log")) {
+            tag("summary") {
+                tag("span", text: "Files")
+                tag("span", .classes("remark"), text: "\(run.files.count)")
+            }
+            DataTable(caption: "Files of this run", columns: [.text("Path"), .number("Size")], rows: rows).html
+            if more > 0 { tag("p", .classes("cut"), text: "\(Figures.count(more)) more are not listed.") }
+        }
+    }
+
+    private var metadata: HTML {
+        let text = run.metadata.serialized(pretty: true)
+        return tag("details", .classes("log")) {
+            tag("summary") {
+                tag("span", .classes("code"), text: "metadata.json")
+                tag("span", .classes("remark"), text: Figures.bytes(text.count))
+            }
+            if text.count > RunLimits.record { tag("p", .classes("cut"), text: "Cut at \(Figures.bytes(RunLimits.record)).") }
+            tag("pre", .fixed("tabindex", "0"), .label("metadata.json"), text: String(decoding: InertText.prefix(text[...], RunLimits.record), as: UTF8.self))
+        }
+    }
+
+    private func clip(_ text: String, _ limit: Int) -> String {
+        text.utf8.count <= limit ? text : String(decoding: InertText.prefix(Array(text.utf8)[...], limit), as: UTF8.self) + "\u{2026}"
+    }
+}
