@@ -6,7 +6,7 @@ import Testing
 
 /// Several writers at once, and many records.
 @Suite struct WritersTests {
-    @Test("catalogue 26: eight writers with twenty runs each on one branch: every run once, one line of commits, sound")
+    @Test("eight writers with twenty runs each on one branch: every run once, one line of commits, sound")
     func manyWriters() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

@@ -35,7 +35,7 @@ extension EvalJobReconciler {
         // The end is worth a push of its own: whoever waits for the job reads the branch next. A remote that did not take
         // the last push is left to the ledger, which knows when to ask it again.
         if await recorder.state().failure == nil {
-            do { try await recorder.flush() } catch {
+            do { try await recorder.hasten(name) } catch {
                 log.warning("results wait for the remote", ["object": .string(pass.job.key.description), "error": .string(error.message)])
             }
         }
