@@ -81,6 +81,11 @@ import Testing
         try await eventually("the old password is refused") { await ledger.state.failure?.kind == .refused }
         try await eventually("the pump waits") { !time.sleeps.isEmpty }
         #expect(await ledger.state.pending == 3)
+        // Read again and found the same, it changes nothing.
+        let waits = time.sleeps.count
+        let pushes = server.requests().count
+        await ledger.use(try .secret(secret("old"), for: GitURL(parsing: server.url("remote.git")), directory: "\(bench.path)/credentials"))
+        #expect(time.sleeps.count == waits && server.requests().count == pushes)
         let url = try GitURL(parsing: server.url("remote.git"))
         await ledger.use(try .secret(secret("new"), for: url, directory: "\(bench.path)/credentials"))
         try await eventually("what waited is pushed") { await ledger.state.pending == 0 }

@@ -102,6 +102,7 @@ struct PushCredentialTests {
                 try await world.node.play(world.node.seen[0], .success(1))
                 try await world.wait("job", within: 30, "the first is counted") { $0.status?.trials?.completed == 1 }
                 try await world.git(world.remote, "update-ref", "-d", "refs/heads/\(World.branch)")
+                try await world.git(world.remote, "gc", "--prune=now", "-q")
                 try await world.node.play(world.node.seen[1], .success(1))
                 let job = try await world.waitForEnd()
                 #expect(job.status?.trials?.completed == 2)

@@ -19,6 +19,8 @@ actor BranchPublisher {
     private var generation = 0
     /// Packs that records brought, by the tree that they hold, and how many records wait with it.
     private var packs: [GitObjectID: (name: String, users: Int)] = [:]
+    private var checking = 0
+    private var queue: [CheckedContinuation<Void, Never>] = []
     private var pushesSinceTidy = 0
     /// The last tip that is known to have everything confirmed.
     private var audited: GitObjectID??
@@ -28,6 +30,7 @@ actor BranchPublisher {
     private var fetching: Task<GitObjectID?, any Error>?
     private var mayCreate = false
 
+    private static let checksAtOnce = 4
     /// git is slow in a repository of thousands of packs, and each push leaves one.
     private static let pushesKept = 300
 
@@ -42,12 +45,13 @@ actor BranchPublisher {
         remote = settings.remote
     }
 
-    /// From now on this is what the remote is shown.
-    func use(_ credentials: GitCredentials) {
-        guard remote.credentials != credentials else { return }
+    /// From now on this is what the remote is shown; whether that is something new.
+    func use(_ credentials: GitCredentials) -> Bool {
+        guard remote.credentials != credentials else { return false }
         remote = GitClient.Remote(remote.url, credentials: credentials)
         // The next call opens it anew, with everything in it.
         repository = nil
+        return true
     }
 
     /// The depth of the shards' folders, counted from the root.
@@ -58,6 +62,8 @@ actor BranchPublisher {
     /// Checks a pack, and keeps its objects for the push.
     /// - Throws: `.damaged` when it is not what its report says.
     func verify(_ pack: PendingRun.Pack) async throws(ArtifactError) {
+        await enter()
+        defer { leave() }
         while true {
             let repository = try await opened()
             let mine = generation
@@ -70,6 +76,19 @@ actor BranchPublisher {
                 throw error.kind == .corrupt ? ArtifactError(.damaged, error.message) : ArtifactError(error)
             }
         }
+    }
+
+    /// A thousand trials may end at once; each check is a process.
+    private func enter() async {
+        guard checking >= Self.checksAtOnce else {
+            checking += 1
+            return
+        }
+        await withCheckedContinuation { queue.append($0) }
+    }
+
+    private func leave() {
+        if queue.isEmpty { checking -= 1 } else { queue.removeFirst().resume() }
     }
 
     private func take(_ pack: PendingRun.Pack, into repository: GitStore) async throws(GitError) {

@@ -135,7 +135,7 @@ public actor GitLedger {
 
     /// The credential has changed: what waits is pushed with the new one, at once when the old one was the trouble.
     public func use(_ credentials: GitCredentials) async {
-        await publisher.use(credentials)
+        guard await publisher.use(credentials) else { return }
         failures = 0
         if failure != nil { nap?.cancel() }
     }

@@ -348,7 +348,7 @@ public final class EvalJobReconciler: Sendable {
         }
         do {
             let url = try GitURL(parsing: git.remote, allowing: configuration.urlPolicy)
-            let credential = try await credentials.credentials(for: url, secret: git.secretRef?.name, namespace: job.metadata.namespace ?? "")
+            let credential = try await credentials.pushCredentials(for: url, secret: git.secretRef?.name, namespace: job.metadata.namespace ?? "")
             let branch = try GitBranch(parsing: git.branch)
             let path = try git.path.map { text throws(GitError) in try GitPath(parsing: text) } ?? .root
             let secret = credential.key.isEmpty ? nil : git.secretRef.map { "\(job.metadata.namespace ?? "")/\($0.name)" }
