@@ -7,7 +7,7 @@ BIN          := .build/static/$(CONFIGURATION)/assay
 BASE_IMAGE   ?= docker.io/library/debian:12-slim
 IMAGE        ?= localhost/assay:latest
 RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certificates pkg-config
-TEST_PACKAGES := $(RUN_PACKAGES) openssh-client python3 python3-venv openssl procps chromium
+TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps chromium
 VENV         := .venv
 
 .PHONY: quickstart build test bench image packages test-packages clean generate

@@ -68,8 +68,13 @@ let package = Package(
         .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
         .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
         .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
-        .testTarget(name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts", "AssayTesting"]),
         .testTarget(name: "DashboardTests", dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "Artifacts", "Dashboard"], resources: [.copy("Browser")]),
+        // A process for tests that need many writers, or that kill one.
+        .executableTarget(name: "ledger-writer", dependencies: ["Base", "EvalModel", "Git", "Artifacts"], path: "Tests/LedgerWriter"),
+        .testTarget(
+            name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts", "AssayTesting"]),
+        // By themselves: fifty processes leave no room for tests that hold others to a clock.
+        .testTarget(name: "LedgerProcessTests", dependencies: ["Base", "Subprocess", "Git", "ledger-writer"]),
         .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
         .testTarget(
             name: "TrialPodsTests",

@@ -93,57 +93,12 @@ for (what, line) in [
     row("32 MiB of \(what), 4 secrets in all their forms, against sed for bare values", "ratio \(shown(redaction.ratio))  (\(shown(redaction.a)) s, \(shown(redaction.b)) s)")
 }
 
-// MARK: 1,000 runs into a bare repository
+// MARK: Runs into a bare repository
 
 let scratch = FileManager.default.temporaryDirectory.path + "/assay-bench-\(UUID().uuidString.prefix(8))"
 try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
 defer { try? FileManager.default.removeItem(atPath: scratch) }
-let runs = 1000
-let body = String(repeating: "A line of a transcript, as agents write them.\n", count: 230)  // about 10 KiB a run
-
-func run(_ n: Int, job: String) throws -> PendingRun {
-    let id = RunID(jobUID: job, agent: "a", dataset: "d", task: "t\(n)", attempt: 1, rerun: 0)
-    return PendingRun(
-        id: id, slot: .final,
-        files: [
-            try GitPath(parsing: "metadata.json"): Array("{\"runId\":\"\(id)\",\"n\":\(n)}\n".utf8),
-            try GitPath(parsing: "transcript.jsonl"): Array("\(n)\n\(body)".utf8),
-        ], pack: nil, message: "Run: \(id)\n\nAssay-Task: t\(n)\n", date: Timestamp(seconds: 1_700_000_000 + Int64(n)))
-}
-
-func bare(_ name: String) async throws -> String {
-    let path = "\(scratch)/\(name).git"
-    _ = try await Command("git", ["init", "--quiet", "--bare", path]).run()
-    return path
-}
-
-var round = 0
-let ledger = try await compare(
-    3,
-    {
-        round += 1
-        let path = try await bare("ledger-\(round)")
-        let ledger = try GitLedger(
-            settings: .init(
-                remote: .init(try GitURL(parsing: "file://\(path)", allowing: .local)), branch: try GitBranch(parsing: "assay/runs/v1"),
-                committer: try .init(name: "assay", email: "assay@localhost"), directory: "\(scratch)/private-\(round)", pushInterval: 3600))
-        for n in 0..<runs { try await ledger.submit(try run(n, job: "job-\(round)")) }
-        try await ledger.flush()
-    },
-    {
-        // What a user would write: one fast-import of the same content, one push.
-        let remote = try await bare("raw-\(round)")
-        let work = try await bare("work-\(round)")
-        var stream: [UInt8] = []
-        for n in 0..<runs {
-            let pending = try run(n, job: "raw-\(round)")
-            stream += Array("commit refs/heads/main\ncommitter assay <assay@localhost> \(pending.date.seconds) +0000\ndata \(pending.message.utf8.count)\n\(pending.message)".utf8)
-            for (path, content) in pending.files {
-                stream += Array("M 100644 inline \(pending.id.path)/\(path.text)\ndata \(content.count)\n".utf8) + content + [0x0A]
-            }
-        }
-        _ = try await Command("git", ["-C", work, "fast-import", "--quiet"], standardInput: .bytes(stream)).run()
-        let push = try await Command("git", ["-C", work, "push", "--quiet", remote, "main"]).run()
-        precondition(push.succeeded, push.stderrText)
-    })
-row("1,000 durable runs through the ledger, against raw fast-import + push", "ratio \(shown(ledger.ratio))  (\(shown(ledger.a)) s, \(shown(ledger.b)) s)")
+let ledgers = LedgerBenchmarks(scratch: scratch)
+try await ledgers.throughput(runs: 10_000, rounds: 3)
+try await ledgers.packs(runs: 2000)
+try await ledgers.largeBranch(runs: 100_000)

@@ -9,6 +9,8 @@ public struct ArtifactError: Error, Sendable, Hashable, CustomStringConvertible 
         case unreachable
         /// The remote does not take what is pushed: a hook, a protection, a credential.
         case refused
+        /// The remote does not take a push of that size: fewer records at once may go through.
+        case tooLarge
         /// The address, branch or path is not usable as written.
         case invalid
         /// This machine's disk.
@@ -31,7 +33,8 @@ public struct ArtifactError: Error, Sendable, Hashable, CustomStringConvertible 
     public init(_ error: GitError) {
         let kind: Kind = switch error.kind {
         case .unreachable, .timeout, .conflict, .cancelled: .unreachable
-        case .authentication, .refused, .tooLarge, .notARepository: .refused
+        case .authentication, .refused, .notARepository: .refused
+        case .tooLarge: .tooLarge
         case .invalidInput, .gitMissing: .invalid
         case .storage: .storage
         case .corrupt, .refNotFound, .pathNotFound, .failed: .failed

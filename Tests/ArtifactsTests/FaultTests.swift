@@ -265,8 +265,10 @@ import Testing
         let whole = try #require(PlainFile.read(file(0)))
         try PlainFile.replace(file(0), with: whole.dropLast(10))
         try PlainFile.replace(file(1), with: [])
-        try PlainFile.replace(file(2), with: whole)
-        try PlainFile.replace(file(3), with: whole.map { $0 == UInt8(ascii: "t") ? UInt8(ascii: "T") : $0 })
+        try PlainFile.replace(file(2), with: Array("assay-run 2 rubbish\n".utf8) + whole.dropFirst(20))
+        // Its head is whole, and its digest tells.
+        let other = try #require(PlainFile.read(file(3)))
+        try PlainFile.replace(file(3), with: other.map { $0 == UInt8(ascii: "t") ? UInt8(ascii: "T") : $0 })
         try PlainFile.replace("\(store)/\(runs[4].name).run.tmp-1-1", with: whole.prefix(20))
         let next = try bench.ledger(remote)
         try await next.flush()

@@ -9,25 +9,49 @@ actor BranchPublisher {
     private let client: GitClient
     private let time: any TimeSource
     private let log: Log
+    /// Runs that the branch is known to have, by the names of their records.
+    private let confirmed: @Sendable () -> [String]
 
+    private var remote: GitClient.Remote
     private var repository: GitStore?
     private var opening: Task<GitStore, any Error>?
     /// Counts the repositories: one that is thrown away may still be in use by a call that is under way.
     private var generation = 0
-    private var packsTaken = 0
+    /// Packs that records brought, by the tree that they hold, and how many records wait with it.
+    private var packs: [GitObjectID: (name: String, users: Int)] = [:]
+    private var checking = 0
+    private var queue: [CheckedContinuation<Void, Never>] = []
+    private var pushesSinceTidy = 0
+    /// The last tip that is known to have everything confirmed.
+    private var audited: GitObjectID??
+    private var lost: Set<String> = []
     /// What the remote's branch was last seen at; nil inside: it does not exist.
     private var tip: GitObjectID??
     private var fetching: Task<GitObjectID?, any Error>?
     private var mayCreate = false
 
-    /// git is slow in a repository of thousands of packs, and each record brings one.
-    private static let packsKept = 500
+    private static let checksAtOnce = 4
+    /// git is slow in a repository of thousands of packs, and each push leaves one.
+    private static let pushesKept = 300
 
-    init(settings: GitLedger.Settings, client: GitClient, time: any TimeSource, log: Log) {
+    init(
+        settings: GitLedger.Settings, client: GitClient, time: any TimeSource, log: Log, confirmed: @escaping @Sendable () -> [String]
+    ) {
         self.settings = settings
         self.client = client
         self.time = time
         self.log = log
+        self.confirmed = confirmed
+        remote = settings.remote
+    }
+
+    /// From now on this is what the remote is shown; whether that is something new.
+    func use(_ credentials: GitCredentials) -> Bool {
+        guard remote.credentials != credentials else { return false }
+        remote = GitClient.Remote(remote.url, credentials: credentials)
+        // The next call opens it anew, with everything in it.
+        repository = nil
+        return true
     }
 
     /// The depth of the shards' folders, counted from the root.
@@ -38,6 +62,8 @@ actor BranchPublisher {
     /// Checks a pack, and keeps its objects for the push.
     /// - Throws: `.damaged` when it is not what its report says.
     func verify(_ pack: PendingRun.Pack) async throws(ArtifactError) {
+        await enter()
+        defer { leave() }
         while true {
             let repository = try await opened()
             let mine = generation
@@ -52,10 +78,31 @@ actor BranchPublisher {
         }
     }
 
+    /// A thousand trials may end at once; each check is a process.
+    private func enter() async {
+        guard checking >= Self.checksAtOnce else {
+            checking += 1
+            return
+        }
+        await withCheckedContinuation { queue.append($0) }
+    }
+
+    private func leave() {
+        if queue.isEmpty { checking -= 1 } else { queue.removeFirst().resume() }
+    }
+
     private func take(_ pack: PendingRun.Pack, into repository: GitStore) async throws(GitError) {
-        packsTaken += 1
-        guard try await repository.take(pack: pack.bytes, holding: pack.tree) else {
-            throw GitError(.corrupt, "the pack does not hold the tree \(pack.tree.short) that its report names")
+        // Counted before it comes: another record's end must not take it away again.
+        packs[pack.tree, default: ("", 0)].users += 1
+        do throws(GitError) {
+            guard let name = try await repository.take(pack: pack.bytes, holding: pack.tree) else {
+                throw GitError(.corrupt, "the pack does not hold the tree \(pack.tree.short) that its report names")
+            }
+            packs[pack.tree]?.name = name
+        } catch {
+            packs[pack.tree]?.users -= 1
+            if packs[pack.tree]?.users == 0 { packs[pack.tree] = nil }
+            throw error
         }
     }
 
@@ -65,6 +112,7 @@ actor BranchPublisher {
         /// The branch has all records; this is its tip.
         case done(GitObjectID?)
         case refused(String)
+        case tooLarge(String)
         /// The connection failed, and the records are not known to have arrived.
         case lost(GitError)
         /// Somebody else was faster, or it looks like that.
@@ -91,14 +139,19 @@ actor BranchPublisher {
             do throws(GitError) {
                 switch try await push(runs, on: tip, in: repository, pack: pack) {
                 case .done(let head):
+                    // It follows a tip that was looked at, and has all of this.
                     self.tip = .some(head)
+                    audited = .some(head)
+                    forgetPacks(of: runs)
                     return head
                 case .refused(let why): throw GitError(.refused, why)
+                case .tooLarge(let why): throw GitError(.tooLarge, why)
                 case .lost(let error): throw error
                 case .again(let why): reason = why
                 }
             } catch {
                 if error.kind == .refused { throw ArtifactError(.refused, refusal(error.message)) }
+                if error.kind == .tooLarge { throw ArtifactError(.tooLarge, tooLarge(error.message, runs)) }
                 // Objects can go missing (a power cut, a stranger's gc): everything here can be made again.
                 guard Self.isOurs(error.kind), repairs < 2 else { throw ArtifactError(error) }
                 repairs += 1
@@ -109,7 +162,7 @@ actor BranchPublisher {
             log.debug("push again", ["attempt": JSONValue(attempt), "why": .string(reason)])
             if standing >= 8 {
                 throw ArtifactError(
-                    .unreachable, "\(settings.remote.url) does not let \(settings.branch) be written (\(reason)) although nobody else writes to it: "
+                    .unreachable, "\(remote.url) does not let \(settings.branch) be written (\(reason)) although nobody else writes to it: "
                         + "look for a stale \(settings.branch.ref).lock on the server; the results wait here")
             }
             do { try await time.sleep(seconds: Double.random(in: 0...min(5, 0.05 * Double(1 << min(attempt, 7))))) } catch {
@@ -117,7 +170,7 @@ actor BranchPublisher {
             }
         }
         throw ArtifactError(
-            .unreachable, "the branch \(settings.branch) of \(settings.remote.url) moved at each of 60 attempts to write it; the results wait here")
+            .unreachable, "the branch \(settings.branch) of \(remote.url) moved at each of 60 attempts to write it; the results wait here")
     }
 
     /// Whether a fresh repository may help.
@@ -135,6 +188,7 @@ actor BranchPublisher {
         switch try await repository.push(new, to: settings.branch, creating: tip == nil) {
         case .accepted: return .done(new)
         case .refused(let why): return .refused(why)
+        case .tooLarge(let why): return .tooLarge(why)
         case .conflict(let why): return .again(why)
         case .unknown(let error):
             // The acknowledgement may be what was lost: the remote itself knows.
@@ -145,8 +199,14 @@ actor BranchPublisher {
     }
 
     private func refusal(_ why: String) -> String {
-        "\(settings.remote.url) does not take pushes to \(settings.branch): \(why); allow the credential to push there, or choose another branch; "
+        "\(remote.url) does not take pushes to \(settings.branch): \(why); allow the credential to push there, or choose another branch; "
             + "the results wait here"
+    }
+
+    private func tooLarge(_ why: String, _ runs: [PendingRun]) -> String {
+        let what = runs.count == 1 ? "run \(runs[0].id)" : "\(runs.count) records at once"
+        return "\(remote.url) does not take a push of the size of \(what): \(why); "
+            + (runs.count == 1 ? "raise the remote's limit, or have the trial write less; the results wait here" : "fewer are pushed at once")
     }
 
     // MARK: Commits
@@ -162,6 +222,7 @@ actor BranchPublisher {
         guard !new.isEmpty else { return nil }
 
         let trees = new.compactMap { $0.run.pack?.tree }
+        if packs.count > 50, !trees.isEmpty { await repository.indexPacks() }
         let missing = try await repository.missing(trees)
         for (run, _) in new where run.pack.map({ missing.contains($0.tree) }) ?? false {
             guard let pack = pack(run.name) else { throw GitError(.storage, "the kept result of run \(run.id) cannot be read again") }
@@ -190,29 +251,47 @@ actor BranchPublisher {
     private func opened() async throws(ArtifactError) -> GitStore {
         if let repository { return repository }
         // Only one call makes it: a second one would take the first one's half-made directory for a damaged one.
-        let task = opening ?? Task { [settings, client] in
-            try await GitStore(at: "\(settings.directory)/repository", remote: settings.remote, client: client)
+        let task = opening ?? Task { [settings, client, remote] in
+            try await GitStore(at: "\(settings.directory)/repository", remote: remote, client: client)
         }
         opening = task
         let result = await task.result
         if opening == task { opening = nil }
         switch result {
         case .success(let opened):
+            // The credential may have changed meanwhile.
+            guard opened.remote == remote else { return try await self.opened() }
             repository = repository ?? opened
             return opened
         case .failure(let error): throw Self.typed(error)
         }
     }
 
+    /// What the remote has is not needed here any more, unless a record that waits has the same outputs.
+    private func forgetPacks(of runs: [PendingRun]) {
+        pushesSinceTidy += 1
+        var names: [String] = []
+        for tree in runs.compactMap(\.pack?.tree) {
+            guard let pack = packs[tree] else { continue }
+            packs[tree]?.users -= 1
+            guard pack.users <= 1 else { continue }
+            packs[tree] = nil
+            names.append(pack.name)
+        }
+        repository?.settle(removing: names, keeping: Set(packs.values.map(\.name)))
+    }
+
     private func tidy() {
-        if packsTaken > Self.packsKept { discard() }
+        // Made anew it has the branch's folders in one pack. From a remote that sends everything that is dear.
+        if pushesSinceTidy > Self.pushesKept * (repository?.getsWholeTrees == true ? 20 : 1) { discard() }
     }
 
     private func discard() {
-        if let repository { PlainFile.removeTree(repository.path) }
+        PlainFile.removeTree("\(settings.directory)/repository")
         repository = nil
         generation += 1
-        packsTaken = 0
+        packs = [:]
+        pushesSinceTidy = 0
         tip = nil
     }
 
@@ -249,19 +328,41 @@ actor BranchPublisher {
             discard()
             found = try await opened().fetchTip(of: settings.branch, levels: shardLevel + 1)
         }
+        if audited != .some(found) { try await audit(found) }
         if found == nil, !mayCreate { try await checkCreation() }
         tip = .some(found)
         return found
     }
 
+    /// Whether a tip that somebody else made has what was confirmed before: nobody asks before a push by force, and
+    /// history that is not here cannot tell whether one was.
+    private func audit(_ found: GitObjectID?) async throws {
+        var folders: [GitPath: [String]] = [:]
+        for name in confirmed() {
+            if let path = PendingRun.runFolder(ofName: name) { folders[try folder(path), default: []].append(name) }
+        }
+        if !folders.isEmpty {
+            var absent = Set(folders.keys)
+            if let found { absent = try await opened().absent(absent, in: found) }
+            for folder in absent { lost.formUnion(folders[folder] ?? []) }
+        }
+        audited = .some(found)
+    }
+
+    /// Records that were confirmed once, and that the branch as it was seen last does not have; told once.
+    func takeLost() -> Set<String> {
+        defer { lost = [] }
+        return lost
+    }
+
     /// Branch is missing: an orphan is created for it, unless it is the remote's default branch.
     private func checkCreation() async throws {
-        let defaultBranch = try await client.defaultBranch(settings.remote)
+        let defaultBranch = try await client.defaultBranch(remote)
         let isDefault = defaultBranch.map { $0 == settings.branch.name } ?? ["main", "master"].contains(settings.branch.name)
         guard !isDefault else {
             throw ArtifactError(
                 .branchIsDefault,
-                "the branch \(settings.branch) does not exist yet and is the default branch of \(settings.remote.url): Assay never creates "
+                "the branch \(settings.branch) does not exist yet and is the default branch of \(remote.url): Assay never creates "
                     + "a default branch; create it yourself, or set spec.artifacts.git.branch to another (such as assay/runs/v1)")
         }
         mayCreate = true

@@ -8,7 +8,8 @@ import Git
 ///   remote has said, or shown, that it has it; a record is on the branch once, however often it is submitted, pushed,
 ///   or rebuilt after a conflict.
 /// - Recovery: what was not confirmed when the process died is found in the local store by the next ledger for the same
-///   branch, and pushed.
+///   branch, and pushed. What was confirmed is kept for a while (`Settings.retention`) and pushed again when the branch
+///   turns out to have been rewritten without it.
 /// - Caveats: two ledgers for one branch in one process would only cost conflicts, but there is no reason to have them.
 public actor GitLedger {
     public struct Settings: Sendable {
@@ -22,7 +23,11 @@ public actor GitLedger {
         /// Seconds between two pushes. Hosts ask for at most about six a minute.
         public var pushInterval: Double
         /// Records in one push.
-        public var batch = 1000
+        public var batch = 5000
+        /// What is kept of records that the remote has confirmed.
+        public var retention = ConfirmedRetention()
+        /// Seconds between two looks at a branch that nothing is pushed to, while confirmed records are kept.
+        public var lookInterval = 300.0
 
         public init(
             remote: GitClient.Remote, branch: GitBranch, path: GitPath = .root, committer: FastImportStream.Identity, directory: String,
@@ -44,6 +49,17 @@ public actor GitLedger {
         public var pending: Int
         /// Why the last attempt failed; nil when it did not.
         public var failure: ArtifactError?
+        /// What was noticed last of somebody rewriting the branch; nil when nobody did.
+        public var rewrite: Rewrite?
+    }
+
+    /// The branch was found without records that it had been seen to have.
+    public struct Rewrite: Sendable, Hashable {
+        public var noticedAt: Timestamp
+        /// Records that are pushed again.
+        public var restored: Int
+        /// Records that are not kept here any more.
+        public var gone: Int
     }
 
     private let settings: Settings
@@ -55,17 +71,42 @@ public actor GitLedger {
 
     private var head: GitObjectID?
     private var pending: [String]
-    private var confirmed: Set<String> = []
+    private var waitingNames: Set<String>
+    /// By job; those that are zero may be missing.
+    private var pendingOfJob: [String: Int] = [:]
+    private let confirmed: Locked<Set<String>>
     private var failure: ArtifactError?
+    private var rewrite: Rewrite?
     private var publishing: Task<Void, any Error>?
     private var pump: Task<Void, Never>?
-    private var lastPush = -1e9
+    /// What the pump waits in.
+    private var nap: Task<Void, any Error>?
+    private var watch: Task<Void, Never>?
+    private var gathered: [PendingRun] = []
+    private var keeping: Task<[String: ArtifactError], Never>?
+    private var nextKeeping: Task<[String: ArtifactError], Never>?
+    private var isStopped = false
+    /// Attempts in a row that failed.
+    private var failures = 0
+    /// When the last pushes began, the latest last.
+    private var pushes: [Double] = []
+    private var pushCount = 0
     /// Records in the next push: fewer after a refusal, so that one that the remote will not have does not keep the
     /// others back for ever.
     private var batchLimit: Int
+    /// The last push was too large, and the next one is smaller.
+    private var isSplitting = false
+    /// Records that were too large alone: they are tried again when nothing else waits.
+    private var oversized: Set<String> = []
+    /// Bytes in the next push: half of what was once too large.
+    private var byteLimit = batchBytes
 
     /// Bytes of packs in one push; hosts take no more than 2 GB.
     private static let batchBytes = 256 << 20
+    /// Bytes of other files in one push: they are in memory while it is built.
+    private static let batchMemory = 64 << 20
+    /// Pushes in as many intervals, however they are spread: hosts ask for no more than six a minute.
+    private static let burst = 6
 
     /// - Parameter onChange: called after something was confirmed, or failed; must not block.
     public init(
@@ -76,13 +117,28 @@ public actor GitLedger {
         self.time = time
         self.log = log.with(["remote": .string(settings.remote.url.text), "branch": .string(settings.branch.name)])
         self.onChange = onChange
-        local = try LocalRunStore(directory: "\(settings.directory)/pending")
-        pending = local.names()
+        local = try LocalRunStore(directory: "\(settings.directory)/pending", retention: settings.retention, time: time)
+        let waiting = local.waiting()
+        pending = waiting.map(\.name)
+        waitingNames = Set(pending)
+        for record in waiting { pendingOfJob[record.job, default: 0] += 1 }
+        let confirmed = Locked(Set(local.retained()))
+        self.confirmed = confirmed
         batchLimit = max(1, settings.batch)
-        publisher = BranchPublisher(settings: settings, client: client, time: time, log: self.log)
+        publisher = BranchPublisher(settings: settings, client: client, time: time, log: self.log) { confirmed.withLock { Array($0) } }
     }
 
-    public var state: State { State(head: head, pending: pending.count, failure: failure) }
+    public var state: State { State(head: head, pending: pending.count, failure: failure, rewrite: rewrite) }
+
+    /// Records of one job, by its UID, that the remote has not confirmed.
+    public func pending(ofJob job: String) -> Int { pendingOfJob[job] ?? 0 }
+
+    /// The credential has changed: what waits is pushed with the new one, at once when the old one was the trouble.
+    public func use(_ credentials: GitCredentials) async {
+        guard await publisher.use(credentials) else { return }
+        failures = 0
+        if failure != nil { nap?.cancel() }
+    }
 
     // MARK: Before a job
 
@@ -93,40 +149,102 @@ public actor GitLedger {
             failure = error
             throw error
         }
+        await noticeLosses()
         // Why results wait is not answered by the branch being there.
         if pending.isEmpty { failure = nil }
     }
 
     // MARK: Writing
 
-    /// Takes a record. When this returns it is on the disk, and will be pushed with the next batch.
+    /// Takes a record. When this returns it is on the disk, and will be pushed with the next batch. Many tasks may submit at
+    /// the same time: what comes while the disk is busy shares the next wait for it.
     /// - Throws: `.damaged` when its pack does not check out (submit it without, then); `.storage` when it cannot be kept.
     public func submit(_ run: PendingRun) async throws(ArtifactError) {
-        guard !confirmed.contains(run.name) else { return }
+        guard !isConfirmed(run.name) else { return }
         if let pack = run.pack { try await publisher.verify(pack) }
         // It may have been confirmed meanwhile.
-        guard !confirmed.contains(run.name) else { return }
-        try local.keep(run)
-        if !pending.contains(run.name) { pending.append(run.name) }
+        guard !isConfirmed(run.name), !local.isWaiting(run.name) else { return }
+        try await keep(run)
+        enqueue(run.name)
         startPump()
     }
 
+    private func keep(_ run: PendingRun) async throws(ArtifactError) {
+        gathered.append(run)
+        let task = nextKeeping ?? {
+            let before = keeping
+            let task = Task {
+                _ = await before?.value
+                return await self.keepGathered()
+            }
+            nextKeeping = task
+            return task
+        }()
+        if let failure = await task.value[run.name] { throw failure }
+    }
+
+    private func keepGathered() async -> [String: ArtifactError] {
+        let runs = gathered
+        gathered = []
+        keeping = nextKeeping
+        nextKeeping = nil
+        // Not on the actor: who asks it something does not wait for the disk.
+        return await Task.detached { [local] in local.keep(runs) }.value
+    }
+
+    /// What is on the disk and not confirmed waits; once.
+    private func enqueue(_ name: String) {
+        guard local.isWaiting(name), waitingNames.insert(name).inserted else { return }
+        pending.append(name)
+        pendingOfJob[local.job(of: name) ?? "", default: 0] += 1
+    }
+
+    private func dequeue(_ names: Set<String>, jobs: [String: String]) {
+        pending.removeAll { names.contains($0) }
+        for name in names where waitingNames.remove(name) != nil {
+            let job = jobs[name] ?? ""
+            pendingOfJob[job] = (pendingOfJob[job] ?? 0) > 1 ? (pendingOfJob[job] ?? 0) - 1 : nil
+        }
+    }
+
     /// Whether the remote is known to have the record of that name (`PendingRun.name`).
-    public func isConfirmed(_ name: String) -> Bool { confirmed.contains(name) }
+    public func isConfirmed(_ name: String) -> Bool { confirmed.withLock { $0.contains(name) } }
 
     /// Pushes everything that waits, now. Throws why it could not; what waits stays.
     public func flush() async throws(ArtifactError) {
-        while !pending.isEmpty { try await publishOnce() }
+        while !pending.isEmpty {
+            do throws(ArtifactError) { try await publishOnce() } catch {
+                guard isSplitting else { throw error }
+            }
+        }
+    }
+
+    /// Pushes what waits until a record is confirmed (nil: until all that wait now are), now instead of at its turn, as far as
+    /// the pace allows: what it does not allow goes at its turn.
+    public func hasten(_ name: String?) async throws(ArtifactError) {
+        let awaited = name.map { [$0] } ?? waitingNames
+        while !waitingNames.isDisjoint(with: awaited), failure == nil, mayHasten { try await publishOnce() }
+    }
+
+    private var mayHasten: Bool {
+        let since = time.monotonic() - Double(Self.burst) * settings.pushInterval
+        return pushes.count(where: { $0 > since }) < Self.burst
     }
 
     /// Begins to push what an earlier process left behind.
-    public func resume() { startPump() }
+    public func resume() {
+        startPump()
+        startWatch()
+    }
 
     /// Ends the background work; nothing is lost, the next ledger goes on.
     ///
     /// - Parameter grace: seconds for a push that is under way; then it is killed, which the remote and the records survive.
     public func stop(grace: Double = 15) async {
+        isStopped = true
         pump?.cancel()
+        nap?.cancel()
+        watch?.cancel()
         if let publishing {
             let time = time
             let timer = Task {
@@ -144,10 +262,10 @@ public actor GitLedger {
 
     /// The record of a run, from here or from the branch as it was last seen; nil when there is none.
     public func record(of id: RunID) async throws(ArtifactError) -> RunRecord? {
-        if let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
+        if local.isWaiting(id.rawValue), let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
         guard let found = try await publisher.metadata(of: id) else { return nil }
         // The branch has it, whoever pushed it: that is what confirmed means.
-        confirmed.insert(id.rawValue)
+        confirmed.withLock { _ = $0.insert(id.rawValue) }
         return Self.decode(found)
     }
 
@@ -158,20 +276,25 @@ public actor GitLedger {
     // MARK: Pushing
 
     private func startPump() {
-        guard pump == nil, !pending.isEmpty else { return }
+        guard pump == nil, !pending.isEmpty, !isStopped else { return }
         pump = Task { await self.runPump() }
     }
 
     private func runPump() async {
-        var failures = 0
         while !pending.isEmpty, !Task.isCancelled {
-            let due = failures == 0 ? lastPush + settings.pushInterval : time.monotonic() + Self.backoff(failures, failure)
-            do { try await time.sleep(seconds: max(0, due - time.monotonic())) } catch { break }
+            let due = failures == 0 ? (pushes.last ?? -1e9) + settings.pushInterval : time.monotonic() + Self.backoff(failures, failure)
+            let (time, pushed) = (time, pushCount)
+            let nap = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
+            self.nap = nap
+            // Cancelled by itself it is told that waiting does not help any more.
+            _ = await nap.result
+            self.nap = nil
+            if Task.isCancelled { break }
+            // Somebody had everything pushed meanwhile: that was the push of this turn.
+            if failures == 0, failure == nil, pushed != pushCount { continue }
             do {
                 try await publishOnce()
-                failures = 0
             } catch {
-                failures += 1
                 log.warning("results wait for the remote", ["error": .string(error.message), "pending": JSONValue(pending.count)])
             }
         }
@@ -180,9 +303,10 @@ public actor GitLedger {
         if !Task.isCancelled { startPump() }
     }
 
-    /// 2 s doubling to a minute, uneven, so that writers do not meet again and again; a refusal does not pass by itself.
+    /// 2 s doubling to a minute, uneven, so that writers do not meet again and again. A refusal does not pass by itself: a
+    /// minute, doubling to ten. Of what was too large a half is tried at the next turn.
     private static func backoff(_ failures: Int, _ failure: ArtifactError?) -> Double {
-        let base = failure?.kind == .unreachable ? min(60, 2 * Double(1 << min(failures, 5))) : 60
+        let base = failure?.kind == .unreachable ? min(60, 2 * Double(1 << min(failures, 5))) : min(600, 60 * Double(1 << min(failures - 1, 4)))
         return base * Double.random(in: 0.5...1)
     }
 
@@ -190,16 +314,23 @@ public actor GitLedger {
     private func publishOnce() async throws(ArtifactError) {
         while let current = publishing { _ = await current.result }
         guard !pending.isEmpty else { return }
-        let task = Task { try await self.publish() }
+        let task = Task {
+            // Before the task is over: whoever waits for it in a loop would see it for ever otherwise, since waiting for what is
+            // over lets nobody else on.
+            defer { publishing = nil }
+            try await publish()
+        }
         publishing = task
         let result = await task.result
-        publishing = nil
         defer { onChange() }
         switch result {
-        case .success: failure = nil
+        case .success:
+            failure = nil
+            failures = 0
         case .failure(let error):
             let error = error as? ArtifactError ?? ArtifactError(.failed, "\(error)")
             failure = error
+            failures = isSplitting ? 0 : failures + 1
             throw error
         }
     }
@@ -207,39 +338,102 @@ public actor GitLedger {
     private func publish() async throws(ArtifactError) {
         let batch = nextBatch()
         guard !batch.isEmpty else { return }
-        lastPush = time.monotonic()
+        pushes = pushes.suffix(Self.burst - 1) + [time.monotonic()]
+        pushCount += 1
+        isSplitting = false
         let local = local
         do throws(ArtifactError) {
-            head = try await publisher.publish(batch) { local.load($0)?.pack }
+            head = try await publisher.publish(batch.map(\.run)) { local.load($0)?.pack }
         } catch {
-            if error.kind == .refused { holdBack(batch) }
+            await noticeLosses()
+            switch error.kind {
+            case .refused: holdBack(batch.map(\.run))
+            case .tooLarge:
+                byteLimit = min(byteLimit, max(1, batch.reduce(0) { $0 + $1.size } / 2))
+                if batch.count == 1 {
+                    oversized.insert(batch[0].run.name)
+                    holdBack(batch.map(\.run))
+                }
+                isSplitting = pending.contains { !oversized.contains($0) }
+            default: break
+            }
             throw error
         }
         batchLimit = min(settings.batch, batchLimit * 2)
-        let done = Set(batch.map(\.name))
-        confirmed.formUnion(done)
-        local.remove(Array(done))
-        pending.removeAll { done.contains($0) }
+        let done = Set(batch.map(\.run.name))
+        oversized.subtract(done)
+        confirmed.withLock { $0.formUnion(done) }
+        dequeue(done, jobs: Dictionary(batch.map { ($0.run.name, $0.run.job) }, uniquingKeysWith: { first, _ in first }))
+        // Before the new ones take the place of what may have to be pushed again.
+        await noticeLosses()
+        local.confirm(Array(done))
         log.debug("pushed", ["records": JSONValue(done.count), "head": .string(head?.short ?? "-")])
+        startWatch()
     }
 
+    // MARK: A branch that others rewrite
+
+    /// What the branch had and has no more waits again, as far as it is still here.
+    private func noticeLosses() async {
+        let lost = await publisher.takeLost()
+        guard !lost.isEmpty else { return }
+        let restored = local.restore(lost.sorted())
+        confirmed.withLock { $0.subtract(lost) }
+        restored.forEach(enqueue)
+        let found = Rewrite(noticedAt: time.now(), restored: restored.count, gone: lost.count - restored.count)
+        rewrite = found
+        log.warning(
+            "the branch was rewritten without records that it had; those that are still kept are pushed again",
+            ["restored": JSONValue(found.restored), "gone": JSONValue(found.gone)])
+        onChange()
+        startPump()
+    }
+
+    /// Looks at the branch now and then, while there is something that could be pushed again.
+    private func startWatch() {
+        guard watch == nil, !isStopped, !local.retained().isEmpty else { return }
+        let (time, interval) = (time, settings.lookInterval)
+        watch = Task { [weak self] in
+            while (try? await time.sleep(seconds: interval)) != nil, await self?.look() == true {}
+        }
+    }
+
+    /// Whether to look again.
+    private func look() async -> Bool {
+        guard !isStopped, !local.retained().isEmpty else {
+            watch = nil
+            return false
+        }
+        // A push looks by itself, and tells when the remote is away.
+        guard publishing == nil, let tip = try? await publisher.currentTip(refresh: true) else { return true }
+        head = tip
+        await noticeLosses()
+        return true
+    }
+
+    // MARK: Batches
+
     /// What goes with the next push, oldest first. The packs' bytes stay on the disk: the repository has them, mostly.
-    private func nextBatch() -> [PendingRun] {
-        var runs: [PendingRun] = []
-        var bytes = 0
-        for name in pending.prefix(batchLimit) {
+    private func nextBatch() -> [(run: PendingRun, size: Int)] {
+        var batch: [(run: PendingRun, size: Int)] = []
+        var (bytes, memory) = (0, 0)
+        let ordinary = oversized.isEmpty ? pending : pending.filter { !oversized.contains($0) }
+        for name in ordinary.isEmpty ? pending.prefix(1) : ordinary.prefix(batchLimit) {
+            let job = local.job(of: name)
             guard var run = local.load(name) else {
                 log.error("a kept result is damaged and was put aside", ["run": .string(name), "directory": .string(local.directory)])
-                pending.removeAll { $0 == name }
+                dequeue([name], jobs: [name: job ?? ""])
                 continue
             }
-            bytes += run.pack?.bytes.count ?? 0
-            if bytes > Self.batchBytes, !runs.isEmpty { break }
+            let size = run.size
+            bytes += size
             run.pack?.bytes = []
-            runs.append(run)
+            memory += run.size
+            if bytes > byteLimit || memory > Self.batchMemory, !batch.isEmpty { break }
+            batch.append((run, size))
         }
         // A job follows the runs that ended in its last second.
-        return runs.sorted { ($0.date, $0.isJob ? 1 : 0, $0.name) < ($1.date, $1.isJob ? 1 : 0, $1.name) }
+        return batch.sorted { (a, b) in (a.run.date, a.run.isJob ? 1 : 0, a.run.name) < (b.run.date, b.run.isJob ? 1 : 0, b.run.name) }
     }
 
     /// After a refusal: half as many the next time, and others first.

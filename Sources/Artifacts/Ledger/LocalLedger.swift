@@ -59,7 +59,7 @@ public actor LocalLedger {
         defer { PlainFile.removeTree(repository) }
         let url = try GitURL(parsing: "file://\(repository)", allowing: .local)
         let store = try await GitStore(at: repository, remote: .init(url), client: client)
-        guard try await store.take(pack: pack.bytes, holding: pack.tree) else {
+        guard try await store.take(pack: pack.bytes, holding: pack.tree) != nil else {
             throw GitError(.corrupt, "the pack does not hold the tree \(pack.tree.short) that its report names")
         }
         var folders: [String] = [folder]

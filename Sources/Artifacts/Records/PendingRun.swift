@@ -20,6 +20,8 @@ public struct PendingRun: Sendable, Hashable {
     public var pack: Pack?
     public var message: String
     public var date: Timestamp
+    /// The UID of the job that it is of; empty when that does not matter.
+    public var job: String
 
     public struct Pack: Sendable, Hashable {
         public var bytes: [UInt8]
@@ -30,22 +32,33 @@ public struct PendingRun: Sendable, Hashable {
         }
     }
 
-    public init(id: RunID, slot: Slot, files: [GitPath: [UInt8]], pack: Pack?, message: String, date: Timestamp) {
+    public init(id: RunID, slot: Slot, files: [GitPath: [UInt8]], pack: Pack?, message: String, date: Timestamp, job: String = "") {
         self.id = id
         self.slot = slot
         self.files = files
         self.pack = pack
         self.message = message
         self.date = date
+        self.job = job
     }
 
     /// Unique among pending records; also a file name.
-    public var name: String {
+    public var name: String { Self.name(of: id, slot) }
+
+    static func name(of id: RunID, _ slot: Slot) -> String {
         switch slot {
         case .final: id.rawValue
         case .retry(let n): "\(id.rawValue)-retry-\(n)"
         }
     }
+
+    /// The folder of the run that a record of that name is of; nil when it is no such name.
+    static func runFolder(ofName name: String) -> String? {
+        name.split(separator: "-").first.flatMap { RunID(String($0)) }?.path
+    }
+
+    /// Bytes that it holds in memory.
+    var size: Int { files.values.reduce(0) { $0 + $1.count } + (pack?.bytes.count ?? 0) }
 
     /// A job's own record: the only one without a summary.
     var isJob: Bool { slot == .final && !files.keys.contains { $0.text == Self.summaryFile } }
@@ -76,7 +89,7 @@ extension PendingRun {
             files: [
                 try GitPath(parsing: Self.metadataFile): Self.lines(try encoder.encode(record)),
                 try GitPath(parsing: Self.summaryFile): Self.lines(try encoder.encode(record.summary)),
-            ], pack: pack, message: Self.message(record, slot), date: record.timestamp)
+            ], pack: pack, message: Self.message(record, slot), date: record.timestamp, job: record.jobUid)
     }
 
     public init(job record: JobRecord) throws {
@@ -90,7 +103,7 @@ extension PendingRun {
             ])
         self.init(
             id: record.runId, slot: .final, files: [try GitPath(parsing: Self.metadataFile): Self.lines(try JSONValueEncoder().encode(record))],
-            pack: nil, message: message.text, date: record.timestamp)
+            pack: nil, message: message.text, date: record.timestamp, job: record.jobUid)
     }
 
     private static func lines(_ value: JSONValue) -> [UInt8] { value.serialized(pretty: true) + [0x0A] }

@@ -3,20 +3,81 @@ import EvalModel
 import Git
 import Glibc
 
-/// Records that no remote has confirmed yet, one file each, on the disk before `keep` returns.
+/// How much of what a remote has confirmed is kept, in case somebody rewrites the branch without it.
+public struct ConfirmedRetention: Sendable, Hashable {
+    public var records: Int
+    public var bytes: Int
+    public var seconds: Double
+
+    public init(records: Int = 2000, bytes: Int = 64 << 20, seconds: Double = 24 * 3600) {
+        self.records = records
+        self.bytes = bytes
+        self.seconds = seconds
+    }
+}
+
+/// Records on this machine's disk: those that no remote has confirmed yet, on the disk before `keep` returns, and for a
+/// while those that one has, in case it loses them again.
 ///
-/// A process that is killed at any moment leaves whole files or none: a file gets its name after its bytes are synced,
-/// and its length and digest tell a torn one apart.
-public struct LocalRunStore: Sendable {
-    public let directory: String
-    private static let magic = Array("assay-run 1\n".utf8)
+/// - Guarantees: a process that is killed at any moment leaves whole records or none: a file gets its name after its bytes
+///   are synced, and each record's length and digest tell a torn one apart. What is damaged is put aside, never deleted.
+/// - Recovery: a record that was confirmed shortly before a kill may be found as waiting again; the branch has it then, and
+///   it is not written twice.
+/// - Caveats: one process at a time works on a directory. A second one loses nothing, but each pushes what it knows of.
+final class LocalRunStore: Sendable {
+    /// Several records that were synced together.
+    private struct Segment {
+        var file: String
+        var bytes: Int
+        var names: [String]
+        /// How many of them are not confirmed.
+        var waiting: Int
+        var confirmedAt: Timestamp?
+    }
+
+    private struct Place {
+        var segment: Int
+        var range: Range<Int>
+        var job: String
+        var isConfirmed: Bool
+    }
+
+    private struct State {
+        var next = 0
+        var segments: [Int: Segment] = [:]
+        var places: [String: Place] = [:]
+        /// Of segments of which everything is confirmed, the oldest first.
+        var retained: [Int] = []
+        var retainedBytes = 0
+        var retainedRecords = 0
+    }
+
+    let directory: String
+    private let confirmedDirectory: String
+    private let retention: ConfirmedRetention
+    private let time: any TimeSource
+    private let state = Locked(State())
     private static let suffix = ".run"
 
-    /// Makes the directory when it is not there.
-    public init(directory: String) throws(ArtifactError) {
+    /// Opens the store, making its directories when they are not there.
+    /// - Parameter directory: records that wait lie in it; confirmed ones beside it, in `<directory>-confirmed`.
+    init(directory: String, retention: ConfirmedRetention = ConfirmedRetention(), time: any TimeSource = SystemTime()) throws(ArtifactError) {
         self.directory = directory
-        do { try PlainFile.makeDirectories(directory, mode: 0o700) } catch { throw ArtifactError(.storage, "cannot keep results: \(error)") }
+        confirmedDirectory = "\(directory)-confirmed"
+        self.retention = retention
+        self.time = time
+        do {
+            try PlainFile.makeDirectories(directory, mode: 0o700)
+            try PlainFile.makeDirectories(confirmedDirectory, mode: 0o700)
+        } catch {
+            throw ArtifactError(.storage, "cannot keep results: \(error)")
+        }
         removeLeftovers()
+        // Confirmed ones first: a name that is in both waits.
+        for (folder, isConfirmed) in [(confirmedDirectory, true), (directory, false)] {
+            for name in PlainFile.names(in: folder) ?? [] where name.hasSuffix(Self.suffix) { open("\(folder)/\(name)", isConfirmed: isConfirmed) }
+        }
+        state.withLock { evict(&$0) }
     }
 
     /// Files without their name yet, of a process that died while it wrote; nobody was told that they are kept.
@@ -24,83 +85,203 @@ public struct LocalRunStore: Sendable {
         for name in PlainFile.names(in: directory) ?? [] where name.contains("\(Self.suffix).tmp-") {
             var info = stat()
             // Another process may be writing one right now.
-            if lstat("\(directory)/\(name)", &info) == 0, time(nil) - info.st_mtim.tv_sec > 3600 { unlink("\(directory)/\(name)") }
+            if lstat("\(directory)/\(name)", &info) == 0, Glibc.time(nil) - info.st_mtim.tv_sec > 3600 { unlink("\(directory)/\(name)") }
         }
     }
 
-    /// Keeps a record; does nothing when one of its name is kept already: what was promised first stays.
-    public func keep(_ run: PendingRun) throws(ArtifactError) {
-        let path = path(run.name)
-        if PlainFile.exists(path), load(run.name) != nil { return }
-        let body = Self.encode(run)
-        let bytes = Self.magic + Array((SHA256.hex(of: body) + "\n").utf8) + body
-        do {
-            try PlainFile.replace(path, with: bytes, mode: 0o600, durable: true)
+    private func open(_ file: String, isConfirmed: Bool) {
+        let (found, size, changed, isWhole) = RunFile.scan(file)
+        if !isWhole { Self.putAside(file, keeping: !found.isEmpty) }
+        guard !found.isEmpty else { return }
+        state.withLock { state in
+            let id = state.next
+            state.next += 1
+            var segment = Segment(file: file, bytes: size, names: [], waiting: 0, confirmedAt: isConfirmed ? changed : nil)
+            for record in found {
+                if let other = state.places[record.name], !other.isConfirmed { continue }
+                segment.names.append(record.name)
+                state.places[record.name] = Place(segment: id, range: record.range, job: record.job, isConfirmed: isConfirmed)
+            }
+            // Every record of it lies elsewhere, too: it is looked at again when that is gone.
+            guard !segment.names.isEmpty else { return }
+            segment.waiting = isConfirmed ? 0 : segment.names.count
+            state.segments[id] = segment
+            if isConfirmed { Self.retain(id, &state) }
+        }
+    }
+
+    // MARK: Keeping
+
+    /// Keeps records, all of them with one wait for the disk; those of a name that is kept already are left as they are:
+    /// what was promised first stays.
+    /// - Returns: why some could not be kept, by name.
+    func keep(_ runs: [PendingRun]) -> [String: ArtifactError] {
+        var new: [PendingRun] = []
+        var names: Set<String> = []
+        for run in runs where !isWaiting(run.name) && names.insert(run.name).inserted { new.append(run) }
+        guard let first = new.first else { return [:] }
+        do throws(PlainFile.Failure) {
+            do throws(PlainFile.Failure) { try write(new) } catch {
+                // What is only kept in case makes room for what must be.
+                guard error.isFull, state.withLock({ dropRetained(&$0) }) else { throw error }
+                try write(new)
+            }
+            return [:]
         } catch {
-            throw ArtifactError(.storage, "cannot keep the result of run \(run.id): \(error)\(error.isFull ? "; free some space" : "")")
+            // One may fit where all of them do not.
+            if new.count > 1, error.isFull { return new.reduce(into: [:]) { $0.merge(keep([$1])) { first, _ in first } } }
+            let others = new.count > 1 ? " and \(new.count - 1) more" : ""
+            let failure = ArtifactError(.storage, "cannot keep the result of run \(first.id)\(others): \(error)\(error.isFull ? "; free some space" : "")")
+            return Dictionary(new.map { ($0.name, failure) }, uniquingKeysWith: { first, _ in first })
         }
     }
 
-    /// The names of what is kept, sorted.
-    public func names() -> [String] {
-        (PlainFile.names(in: directory) ?? []).filter { $0.hasSuffix(Self.suffix) }.map { String($0.dropLast(Self.suffix.count)) }
-    }
-
-    /// nil when it is not kept, or damaged: a damaged file is put aside, never deleted.
-    public func load(_ name: String) -> PendingRun? {
-        guard let bytes = PlainFile.read(path(name)) else { return nil }
-        let head = Self.magic.count + 65
-        guard bytes.count > head, bytes.starts(with: Self.magic), bytes[head - 1] == 0x0A,
-            String(decoding: bytes[Self.magic.count..<(head - 1)], as: UTF8.self) == SHA256.hex(of: Array(bytes[head...])),
-            let run = Self.decode(Array(bytes[head...])), run.name == name
-        else {
-            rename(path(name), path(name) + ".damaged")
-            return nil
+    private func write(_ runs: [PendingRun]) throws(PlainFile.Failure) {
+        var bytes: [UInt8] = []
+        var ranges: [Range<Int>] = []
+        for run in runs {
+            let start = bytes.count
+            bytes += RunFile.encode(run)
+            ranges.append(start..<bytes.count)
         }
-        return run
+        var file = "\(directory)/\(runs[0].name)\(Self.suffix)"
+        while PlainFile.exists(file) { file = "\(directory)/\(runs[0].name)-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
+        try PlainFile.replace(file, with: bytes, mode: 0o600, durable: true)
+        state.withLock { state in
+            let id = state.next
+            state.next += 1
+            state.segments[id] = Segment(file: file, bytes: bytes.count, names: runs.map(\.name), waiting: runs.count, confirmedAt: nil)
+            for (run, range) in zip(runs, ranges) { state.places[run.name] = Place(segment: id, range: range, job: run.job, isConfirmed: false) }
+        }
     }
 
-    /// Forgets records that the remote has.
-    public func remove(_ names: [String]) {
-        for name in names { unlink(path(name)) }
+    // MARK: Asking
+
+    /// What waits: names, sorted, and the jobs that the records are of.
+    func waiting() -> [(name: String, job: String)] {
+        state.withLock { state in
+            state.places.filter { !$0.value.isConfirmed }.map { (name: $0.key, job: $0.value.job) }.sorted { $0.name < $1.name }
+        }
     }
 
-    private func path(_ name: String) -> String { "\(directory)/\(name)\(Self.suffix)" }
+    func isWaiting(_ name: String) -> Bool { state.withLock { $0.places[name].map { !$0.isConfirmed } ?? false } }
 
-    // MARK: Format: a line of JSON, then the files' bytes, then the pack's
+    /// The job of a record that is here.
+    func job(of name: String) -> String? { state.withLock { $0.places[name]?.job } }
 
-    private static func encode(_ run: PendingRun) -> [UInt8] {
-        let files = run.files.sorted { $0.key < $1.key }
-        var header: JSONValue = [
-            "id": .string(run.id.rawValue), "message": .string(run.message), "date": .string(run.date.rfc3339),
-            "files": .array(files.map { ["path": .string($0.key.text), "bytes": JSONValue($0.value.count)] }),
-        ]
-        if case .retry(let n) = run.slot { header["retry"] = JSONValue(n) }
-        if let pack = run.pack { header["pack"] = ["tree": .string(pack.tree.hex), "bytes": JSONValue(pack.bytes.count)] }
-        return header.serialized() + [0x0A] + files.flatMap(\.value) + (run.pack?.bytes ?? [])
-    }
+    /// Names of confirmed records that could be pushed again.
+    func retained() -> [String] { state.withLock { $0.places.filter(\.value.isConfirmed).map(\.key) } }
 
-    private static func decode(_ bytes: [UInt8]) -> PendingRun? {
-        guard let end = bytes.firstIndex(of: 0x0A), let header = try? JSONValue(parsing: bytes[..<end]),
-            let id = header["id"]?.string.flatMap(RunID.init), let message = header["message"]?.string,
-            let date = header["date"]?.string.flatMap(Timestamp.init(rfc3339:)), let list = header["files"]?.array
+    /// nil when it is not kept, or damaged: a damaged one is put aside, never deleted.
+    func load(_ name: String) -> PendingRun? {
+        guard let (place, file) = state.withLock({ state in state.places[name].flatMap { place in state.segments[place.segment].map { (place, $0.file) } } })
         else { return nil }
-        var rest = bytes[(end + 1)...]
-        func take(_ count: Int?) -> [UInt8]? {
-            guard let count, count >= 0, rest.count >= count else { return nil }
-            defer { rest = rest.dropFirst(count) }
-            return Array(rest.prefix(count))
+        if let bytes = RunFile.read(file, place.range), let run = RunFile.decode(bytes), run.name == name { return run }
+        putAside(name)
+        return nil
+    }
+
+    // MARK: Letting go
+
+    /// The remote has them: they are kept no longer than the retention says.
+    func confirm(_ names: [String]) {
+        state.withLock { state in
+            for name in names {
+                guard var place = state.places[name], !place.isConfirmed else { continue }
+                place.isConfirmed = true
+                state.places[name] = place
+                state.segments[place.segment]?.waiting -= 1
+                guard let segment = state.segments[place.segment], segment.waiting == 0 else { continue }
+                move(place.segment, segment, to: confirmedDirectory, &state)
+                state.segments[place.segment]?.confirmedAt = time.now()
+                Self.retain(place.segment, &state)
+            }
+            evict(&state)
         }
-        var files: [GitPath: [UInt8]] = [:]
-        for file in list {
-            guard let path = file["path"]?.string.flatMap({ try? GitPath(parsing: $0) }), let content = take(file["bytes"]?.int) else { return nil }
-            files[path] = content
+    }
+
+    /// The remote has lost them: they wait again. Returns those that are still here.
+    func restore(_ names: [String]) -> [String] {
+        state.withLock { state in
+            var restored: [String] = []
+            for name in names {
+                guard var place = state.places[name], place.isConfirmed, let segment = state.segments[place.segment] else { continue }
+                if segment.waiting == 0 {
+                    Self.release(place.segment, &state)
+                    move(place.segment, segment, to: directory, &state)
+                }
+                place.isConfirmed = false
+                state.places[name] = place
+                state.segments[place.segment]?.waiting += 1
+                restored.append(name)
+            }
+            return restored
         }
-        var pack: PendingRun.Pack?
-        if let info = header["pack"] {
-            guard let tree = info["tree"]?.string.flatMap({ GitObjectID($0) }), let content = take(info["bytes"]?.int) else { return nil }
-            pack = .init(bytes: content, tree: tree)
+    }
+
+    private func move(_ id: Int, _ segment: Segment, to folder: String, _ state: inout State) {
+        let name = segment.file.split(separator: "/").last.map(String.init) ?? ""
+        var target = "\(folder)/\(name)"
+        while PlainFile.exists(target) { target = "\(folder)/\(name.dropLast(Self.suffix.count))-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
+        // Where it lies only says where the next process begins; that it lies somewhere is what counts.
+        if rename(segment.file, target) == 0 { state.segments[id]?.file = target }
+    }
+
+    private static func retain(_ id: Int, _ state: inout State) {
+        guard let segment = state.segments[id] else { return }
+        state.retained.append(id)
+        state.retainedBytes += segment.bytes
+        state.retainedRecords += segment.names.count
+    }
+
+    private static func release(_ id: Int, _ state: inout State) {
+        guard let index = state.retained.firstIndex(of: id), let segment = state.segments[id] else { return }
+        state.retained.remove(at: index)
+        state.retainedBytes -= segment.bytes
+        state.retainedRecords -= segment.names.count
+    }
+
+    private func evict(_ state: inout State) {
+        let now = time.now()
+        while let oldest = state.retained.first, let segment = state.segments[oldest] {
+            let age = segment.confirmedAt.map { now - $0 } ?? 0
+            guard state.retainedBytes > retention.bytes || state.retainedRecords > retention.records || age > retention.seconds else { return }
+            drop(oldest, segment, &state)
         }
-        return PendingRun(id: id, slot: header["retry"]?.int.map { .retry($0) } ?? .final, files: files, pack: pack, message: message, date: date)
+    }
+
+    /// Forgets everything that is confirmed; whether there was any.
+    private func dropRetained(_ state: inout State) -> Bool {
+        let all = state.retained
+        for id in all { if let segment = state.segments[id] { drop(id, segment, &state) } }
+        return !all.isEmpty
+    }
+
+    private func drop(_ id: Int, _ segment: Segment, _ state: inout State) {
+        Self.release(id, &state)
+        unlink(segment.file)
+        for name in segment.names where state.places[name]?.segment == id { state.places[name] = nil }
+        state.segments[id] = nil
+    }
+
+    // MARK: Damage
+
+    private func putAside(_ name: String) {
+        state.withLock { state in
+            guard let place = state.places.removeValue(forKey: name), var segment = state.segments[place.segment] else { return }
+            segment.names.removeAll { $0 == name }
+            if !place.isConfirmed { segment.waiting -= 1 }
+            Self.putAside(segment.file, keeping: !segment.names.isEmpty)
+            if segment.names.isEmpty {
+                Self.release(place.segment, &state)
+                state.segments[place.segment] = nil
+            } else {
+                state.segments[place.segment] = segment
+            }
+        }
+    }
+
+    private static func putAside(_ file: String, keeping: Bool) {
+        if keeping { link(file, file + ".damaged") } else { rename(file, file + ".damaged") }
     }
 }

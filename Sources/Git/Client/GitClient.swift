@@ -118,6 +118,8 @@ public struct GitClient: Sendable {
             result["GIT_CONFIG_NOSYSTEM"] = "1"
             result["GIT_CONFIG_GLOBAL"] = "/dev/null"
         }
+        // The variable would win over the certificates that a secret brings.
+        if credentials.authorities != nil { result["GIT_SSL_CAINFO"] = nil }
         result["LC_ALL"] = "C"
         result["GIT_TERMINAL_PROMPT"] = "0"
         result["GIT_ASKPASS"] = ""

@@ -17,12 +17,20 @@ public struct GitCredentials: Sendable, Hashable {
     }
 
     let kind: Kind
+    /// Certificates of the authorities that the origin is trusted by, instead of the system's; nil: the system's.
+    let authorities: Authorities?
     /// Tells credentials apart without saying what they are: caches of private repositories are keyed by it. Empty for none.
     public let key: String
 
-    private init(_ kind: Kind, key: String) {
+    struct Authorities: Sendable, Hashable {
+        let origin: String
+        let file: String
+    }
+
+    private init(_ kind: Kind, key: String, authorities: Authorities? = nil) {
         self.kind = kind
         self.key = key
+        self.authorities = authorities
     }
 
     /// Nothing: public repositories.
@@ -31,20 +39,26 @@ public struct GitCredentials: Sendable, Hashable {
     public static let user = GitCredentials(.user, key: "")
 
     /// A token in a file that is read at each use (as a GitHub App's, which changes each hour).
-    public static func tokenFile(_ path: String, username: String = "x-access-token", for url: GitURL) throws(GitError) -> GitCredentials {
+    /// - Parameter authorities: a file of certificates (PEM) that the host is trusted by; nil: the system's.
+    public static func tokenFile(
+        _ path: String, username: String = "x-access-token", authorities: String? = nil, for url: GitURL
+    ) throws(GitError) -> GitCredentials {
         try checkFile(path)
+        if let authorities { try checkFile(authorities) }
         try checkValue(username, "username")
         guard url.transport == .https || url.transport == .http else {
             throw GitError(.invalidInput, "a token is for https:// repositories, not for \(url)")
         }
         return GitCredentials(
-            .tokenFile(origin: url.origin, username: username, file: path), key: fingerprint([path, username, url.origin]))
+            .tokenFile(origin: url.origin, username: username, file: path), key: fingerprint([path, username, url.origin]),
+            authorities: authorities.map { Authorities(origin: url.origin, file: $0) })
     }
 
     /// Credentials from the data of a Kubernetes Secret, for one repository.
     ///
     /// Keys understood: `username` and `password` (basic), `token` or `bearerToken` (any host that takes a token as the
-    /// password), `identity` or `ssh-privatekey` with `known_hosts` (ssh).
+    /// password), `identity` or `ssh-privatekey` with `known_hosts` (ssh), `caFile` or `ca.crt` (certificates, PEM, that an
+    /// https host is trusted by; alone, too, for a public repository).
     /// - Parameter directory: a private directory in which the files are kept; made with mode 0700.
     public static func secret(
         _ data: [String: [UInt8]], for url: GitURL, directory: String
@@ -55,16 +69,24 @@ public struct GitCredentials: Sendable, Hashable {
         switch url.transport {
         case .file: return .none
         case .https, .http:
+            var authorities: Authorities?
+            if let certificates = data["caFile"] ?? data["ca.crt"] {
+                let name = "authorities-\(fingerprint([String(decoding: certificates, as: UTF8.self)]))"
+                authorities = Authorities(origin: url.origin, file: try keep(certificates, as: name, in: directory))
+            }
             let token = text("token", "bearerToken")
+            if let authorities, data["password"] == nil, token == nil {
+                return GitCredentials(.none, key: fingerprint([authorities.file]), authorities: authorities)
+            }
             guard let password = text("password") ?? token, !password.isEmpty else {
                 throw GitError(.authentication, "the secret for \(url) has no password or token key")
             }
             let username = text("username") ?? "x-access-token"
             try checkValue(username, "username")
             try checkValue(password, "password")
-            let key = fingerprint([url.origin, username, password])
+            let key = fingerprint([url.origin, username, password, authorities?.file ?? ""])
             let file = try keep(Array("username=\(username)\npassword=\(password)\n".utf8), as: "answers-\(key)", in: directory)
-            return GitCredentials(.answers(origin: url.origin, file: file), key: key)
+            return GitCredentials(.answers(origin: url.origin, file: file), key: key, authorities: authorities)
         case .ssh:
             guard var identity = data["identity"] ?? data["ssh-privatekey"] else {
                 throw GitError(.authentication, "the secret for \(url) has no identity (or ssh-privatekey) key")
@@ -85,7 +107,7 @@ public struct GitCredentials: Sendable, Hashable {
     /// Credentials from a mounted Secret; `.none` when the directory does not exist or holds nothing.
     public static func mounted(at path: String, for url: GitURL, directory: String) throws(GitError) -> GitCredentials {
         var data: [String: [UInt8]] = [:]
-        for name in ["username", "password", "token", "bearerToken", "identity", "ssh-privatekey", "known_hosts"] {
+        for name in ["username", "password", "token", "bearerToken", "identity", "ssh-privatekey", "known_hosts", "caFile", "ca.crt"] {
             if let bytes = PlainFile.read("\(path)/\(name)", limit: 1 << 20) { data[name] = bytes }
         }
         return data.isEmpty ? .none : try secret(data, for: url, directory: directory)
@@ -95,6 +117,10 @@ public struct GitCredentials: Sendable, Hashable {
 
     /// Configuration that makes git ask our helper, and nobody else.
     var configuration: [(String, String)] {
+        helpers + (authorities.map { [("http.\($0.origin).sslCAInfo", $0.file)] } ?? [])
+    }
+
+    private var helpers: [(String, String)] {
         switch kind {
         case .user: return []
         case .none, .ssh: return [("credential.helper", "")]

@@ -15,6 +15,9 @@ enum GitFailure {
 
         if timedOut { return error(.timeout, "it took longer than allowed") }
         if has("operation too slow", "timed out", "timeout") { return error(.timeout, "the remote sent nothing for too long") }
+        if has("returned error: 413", "http 413", "exceeds maximum allowed size") {
+            return error(.tooLarge, "the remote does not take that much at once")
+        }
         // Before authentication: ssh says "could not read from remote repository" after each of these.
         if has("could not resolve host", "couldn't connect", "failed to connect", "connection refused", "no route to host",
             "network is unreachable", "temporary failure in name resolution", "name or service not known",
@@ -35,6 +38,9 @@ enum GitFailure {
             "returned error: 307", "returned error: 308")
         {
             return error(.refused, "the remote redirects elsewhere, and redirects are not followed; write the new address")
+        }
+        if has("certificate verif", "certificate problem", "no alternative certificate", "certificate subject name") {
+            return error(.authentication, "the host's certificate is not trusted; put its authority into caFile of the secret")
         }
         if has("detected dubious ownership") {
             return error(.refused, "the repository belongs to another user; change its owner")

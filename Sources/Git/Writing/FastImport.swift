@@ -44,7 +44,7 @@ public struct FastImportStream: Sendable {
     public mutating func commit(message: String, date: Timestamp, changes: [Change]) {
         commits += 1
         let text = Array((message.hasSuffix("\n") ? message : message + "\n").utf8)
-        bytes += Array("commit \(Self.ref)\ncommitter \(committer.name) <\(committer.email)> \(date.seconds) +0000\ndata \(text.count)\n".utf8)
+        bytes += Array("commit \(Self.ref)\nmark :1\ncommitter \(committer.name) <\(committer.email)> \(date.seconds) +0000\ndata \(text.count)\n".utf8)
         bytes += text
         for change in changes {
             switch change {
@@ -59,8 +59,13 @@ public struct FastImportStream: Sendable {
         bytes.append(0x0A)
     }
 
-    /// The whole stream. Without its last word fast-import takes the input for cut off and keeps nothing.
-    public func finished() -> [UInt8] { bytes + Array("done\n".utf8) }
+    /// The whole stream: it ends by asking for the id of the last commit, which fast-import writes to its output (the ref may
+    /// have been set by another process by the time it is read). Without its last word fast-import takes the input for cut
+    /// off and keeps nothing.
+    public consuming func finished() -> [UInt8] {
+        bytes += Array(((commits > 0 ? "get-mark :1\n" : "") + "done\n").utf8)
+        return bytes
+    }
 
     private static func mode(_ kind: TreeEntry.Kind) -> String {
         switch kind {

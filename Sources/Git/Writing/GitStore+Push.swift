@@ -8,6 +8,8 @@ public enum PushOutcome: Sendable, Hashable {
     case conflict(String)
     /// A hook, a protection or a limit: pushing again changes nothing.
     case refused(String)
+    /// The push was too large for the remote: a smaller one may go through.
+    case tooLarge(String)
     /// The connection failed; the remote may or may not have it: ask.
     case unknown(GitError)
 }
@@ -21,6 +23,7 @@ extension GitStore {
         arguments += ["--end-of-options", "origin", "\(commit.hex):\(branch.ref)"]
         let call = GitClient.Call(arguments: arguments, repository: path, remote: remote, doing: "push to \(branch) of")
         let result = try await client.result(call)
+        if !result.succeeded, !result.timedOut, let limit = PushReport.limit(result.stderrText) { return .tooLarge(limit) }
         if let line = PushReport.line(of: branch, in: result.stdoutText) {
             // Objects were lost on the way: a gc with --prune=now on either side (it takes what no ref holds yet).
             if line.contains("missing necessary objects") {
@@ -28,6 +31,9 @@ extension GitStore {
             }
             // The server could not keep what it got: its disk is full, or somebody cleaned up there. It may pass.
             if line.contains("unpacker error") || line.contains("unpack failed") {
+                if let why = PushReport.storageTrouble(result.stderrText) {
+                    return .unknown(GitError(.unreachable, "\(remote.url) has no room for what is pushed to \(branch): \(why)"))
+                }
                 return .unknown(GitError(.failed, "\(remote.url) could not keep what was pushed to \(branch) (git: \(GitFailure.summary(result.stderrText)))"))
             }
             let outcome = PushReport.outcome(line, stderr: result.stderrText)
@@ -38,7 +44,10 @@ extension GitStore {
         }
         let error = client.failure(call, result)
         switch error.kind {
-        case .authentication, .refused, .notARepository, .tooLarge: return .refused(error.message)
+        case .tooLarge: return .tooLarge(error.message)
+        case .authentication, .refused, .notARepository: return .refused(error.message)
+        // The disk that git names may be the remote's.
+        case .storage where PushReport.storageTrouble(result.stderrText) != nil: return .unknown(GitError(.unreachable, error.message))
         case .cancelled, .gitMissing, .storage: throw error
         default: return .unknown(error)
         }
@@ -53,6 +62,19 @@ enum PushReport {
             let parts = line.split(separator: "\t", omittingEmptySubsequences: false)
             return parts.count >= 3 && parts[1].hasSuffix(":\(branch.ref)")
         }
+    }
+
+    /// What the remote says of a push that is larger than it takes (receive.maxInputSize, a web server's limit); nil when it
+    /// says nothing of that kind. The connection breaks off with it, in many words.
+    static func limit(_ stderr: String) -> String? {
+        let signs = ["exceeds maximum allowed size", "http 413", "returned error: 413", "request entity too large", "larger than the maximum"]
+        return stderr.split(separator: "\n").first { line in signs.contains(where: line.lowercased().contains) }.map { String($0).replacingControls }
+    }
+
+    /// What the remote says of its disk; nil when that is not the trouble.
+    static func storageTrouble(_ stderr: String) -> String? {
+        let signs = ["no space left on device", "disk quota exceeded", "read-only file system"]
+        return remarks(stderr).split(separator: ";").first { part in signs.contains(where: part.lowercased().contains) }.map { String($0).trimmedBlanks }
     }
 
     /// Whether our side could not read what it was to send. Then the connection breaks off, too, and git says both.

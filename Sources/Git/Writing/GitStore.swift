@@ -1,4 +1,5 @@
 import Base
+import Glibc
 
 /// A private bare repository in which commits are prepared before they are pushed: what the ledger writes through.
 ///
@@ -12,6 +13,9 @@ public struct GitStore: Sendable {
     public let remote: GitClient.Remote
     /// Whether the remote turned down a filter by depth (some hosts allow only `tree:0` and `blob:none`).
     private let plainFilter = Locked(false)
+    private let unfiltered = Locked(false)
+    /// Whether the remote was seen to take no filter at all: the first fetch of a branch then brings all files of its tip.
+    public var getsWholeTrees: Bool { unfiltered.withLock { $0 } }
 
     /// The branch as the remote was last seen to have it.
     static let trackingPrefix = "refs/assay/remote/"
@@ -45,6 +49,7 @@ public struct GitStore: Sendable {
             \tfilemode = true
             \tbare = true
             \tfsync = none
+            \tcompression = 1
             [gc]
             \tauto = 0
             [fastimport]
@@ -88,10 +93,11 @@ public struct GitStore: Sendable {
             call.arguments[5] = "--filter=blob:none"
             result = try await client.result(call)
         }
+        if result.stderrText.contains("filtering not recognized by server") { unfiltered.withLock { $0 = true } }
         guard result.succeeded else {
-            let error = client.failure(call, result)
-            if error.kind == .refNotFound { return nil }
-            throw error
+            // Only these words mean that there is no such branch; others of that kind tell of a remote that changes meanwhile.
+            if result.stderrText.contains("couldn't find remote ref") { return nil }
+            throw client.failure(call, result)
         }
         return try await client.revParse(tracking, in: path)
     }
@@ -100,9 +106,9 @@ public struct GitStore: Sendable {
 
     /// Takes a packfile in, checking every object in it (`index-pack --strict`).
     ///
-    /// - Returns: whether the object is here then.
+    /// - Returns: the pack's name here, for `removePacks`; nil when the object is not here then.
     /// - Throws: `.corrupt` when the pack is not whole or holds what git does not accept.
-    public func take(pack: [UInt8], holding id: GitObjectID) async throws(GitError) -> Bool {
+    public func take(pack: [UInt8], holding id: GitObjectID) async throws(GitError) -> String? {
         let call = GitClient.Call(
             arguments: ["index-pack", "--stdin", "--strict", "--threads=1"], repository: path, input: .bytes(pack), doing: "take a pack into",
             place: path)
@@ -110,13 +116,36 @@ public struct GitStore: Sendable {
         if result.succeeded {
             // `pack\t<name>`, or `keep\t<name>`. Its index tells without another process, of which each record would need one.
             let name = result.stdoutText.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
-            if let index = PlainFile.read("\(path)/objects/pack/pack-\(name).idx"), PackIndex.contains(id, in: index) { return true }
-            return try await missing([id]).isEmpty
+            if let index = PlainFile.read("\(path)/objects/pack/pack-\(name).idx"), PackIndex.contains(id, in: index) { return name }
+            return try await missing([id]).isEmpty ? name : nil
         }
         let error = client.failure(call, result)
         // What is said of a pack that ends early reads like a broken connection, and there is none here.
         guard error.kind != .storage, !result.timedOut, case .code = result.exit else { throw error }
         throw GitError(.corrupt, "the pack is not whole, or holds what git does not accept (git: \(GitFailure.summary(result.stderrText)))")
+    }
+
+    /// Makes one index of all packs: git asks each pack by itself otherwise, which is slow where each record brings one. A
+    /// favour: without it everything works, slower.
+    public func indexPacks() async {
+        _ = try? await client.result(.init(arguments: ["multi-pack-index", "write", "--no-progress"], repository: path, doing: "index the packs of", place: path))
+    }
+
+    /// The remote has what was pushed: packs that only that needs are removed, and the commits' own are marked as coming from
+    /// the remote, so that git misses nothing in them (gitformat: a `.promisor` file beside a pack).
+    /// - Parameter keeping: packs of what is not pushed yet.
+    public func settle(removing names: [String], keeping: Set<String>) {
+        // An index of all packs that names one which is gone makes git complain.
+        unlink("\(path)/objects/pack/multi-pack-index")
+        for file in PlainFile.names(in: "\(path)/objects/pack") ?? [] where file.hasPrefix("pack-") && file.hasSuffix(".idx") {
+            let name = String(file.dropFirst("pack-".count).dropLast(".idx".count))
+            guard !keeping.contains(name), !names.contains(name), !PlainFile.exists("\(path)/objects/pack/pack-\(name).promisor") else { continue }
+            try? PlainFile.replace("\(path)/objects/pack/pack-\(name).promisor", with: [], durable: false)
+        }
+        for name in names where !name.isEmpty && name.utf8.allSatisfy(isAlphanumeric) {
+            // The index first: a pack without one is not seen, an index without its pack is an error.
+            for suffix in ["idx", "rev", "pack"] { unlink("\(path)/objects/pack/pack-\(name).\(suffix)") }
+        }
     }
 
     /// Those of the objects that are not here. Asks no remote: it has no connection to spend on what only we have.
@@ -180,17 +209,33 @@ public struct GitStore: Sendable {
 
     private func list(_ folders: [GitPath], of commit: GitObjectID) async throws(GitError) -> [TreeEntry] {
         var entries: [TreeEntry] = []
+        for output in try await list(folders, of: commit, []) { entries += try GitClient.parseTree(output) }
+        return entries
+    }
+
+    private func list(_ folders: [GitPath], of commit: GitObjectID, _ options: [String]) async throws(GitError) -> [[UInt8]] {
+        var outputs: [[UInt8]] = []
         var rest = folders[...]
         while !rest.isEmpty {
-            let some = rest.prefix(200)
-            rest = rest.dropFirst(200)
-            let output = try await client.run(
-                .init(
-                    arguments: ["ls-tree", "-z", "--full-tree", commit.hex, "--"] + some.map { $0.text + "/" }, repository: path, remote: remote,
-                    doing: "list folders of"))
-            entries += try GitClient.parseTree(output)
+            let some = rest.prefix(300)
+            rest = rest.dropFirst(300)
+            outputs.append(
+                try await client.run(
+                    .init(
+                        arguments: ["ls-tree", "-z", "--full-tree"] + options + [commit.hex, "--"] + some.map { $0.isRoot ? "." : $0.text + "/" },
+                        repository: path, remote: remote, doing: "list folders of")))
         }
-        return entries
+        return outputs
+    }
+
+    /// Those of the folders that a commit does not have. All parents must be what `fetchTip` brought: nothing is asked of
+    /// the remote.
+    public func absent(_ folders: Set<GitPath>, in commit: GitObjectID) async throws(GitError) -> Set<GitPath> {
+        var absent = Dictionary(folders.map { ($0.text, $0) }, uniquingKeysWith: { first, _ in first })
+        for output in try await list(Set(folders.map(\.parent)).sorted(), of: commit, ["--name-only"]) {
+            for name in output.split(separator: 0) { absent[String(decoding: name, as: UTF8.self)] = nil }
+        }
+        return Set(absent.values)
     }
 
     /// A favour: whatever does not come this way is asked for one by one when it is read.
@@ -208,15 +253,19 @@ public struct GitStore: Sendable {
     /// Makes the commits of a stream; returns the last one.
     public func build(_ stream: FastImportStream) async throws(GitError) -> GitObjectID {
         // The parent's folders may have to come from the remote.
-        try await client.run(
+        let doing = "write \(stream.commits) commits into"
+        let output = try await client.run(
             .init(
-                arguments: ["fast-import", "--quiet", "--force", "--date-format=raw", "--depth=0"], repository: path, remote: remote,
-                input: .bytes(stream.finished()), deadline: client.settings.localDeadline, doing: "write \(stream.commits) commits into", place: path))
-        guard let tip = try await client.revParse(FastImportStream.ref, in: path) else {
+                arguments: ["fast-import", "--quiet", "--force", "--date-format=raw", "--depth=\(Self.treeDepth)"], repository: path, remote: remote,
+                input: .bytes(stream.finished()), deadline: client.settings.localDeadline, doing: doing, place: path))
+        guard let tip = GitObjectID(String(decoding: output, as: UTF8.self).trimmedBlanks) else {
             throw GitError(.failed, "git fast-import made no commit in \(path)")
         }
         return tip
     }
+
+    /// The folders of the shards are written with each commit and differ by an entry: as deltas they take half the space.
+    private static let treeDepth = 50
 }
 
 extension GitClient {

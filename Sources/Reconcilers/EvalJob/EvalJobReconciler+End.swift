@@ -36,16 +36,18 @@ extension EvalJobReconciler {
             pass.memory.state.withLock { $0.jobRecord = run.name }
             name = run.name
         }
-        await pushNow(recorder, job: pass.job)
+        await pushNow(recorder, until: name, job: pass.job)
         guard await recorder.isRecorded(name) else { return pass.wake(after: 2) }
         pass.ending = ending
     }
 
     /// An end is worth a push of its own: whoever waits for it reads the branch next. A remote that did not take the last
     /// push is left to the ledger, which knows when to ask it again.
-    func pushNow(_ recorder: any RunRecorder, job: EvalJob) async {
+    ///
+    /// - Parameter name: the record that is waited for; nil: all that wait.
+    func pushNow(_ recorder: any RunRecorder, until name: String? = nil, job: EvalJob) async {
         guard await recorder.state().failure == nil else { return }
-        do { try await recorder.flush() } catch {
+        do { try await recorder.hasten(name) } catch {
             log.warning("results wait for the remote", ["object": .string(job.key.description), "error": .string(error.message)])
         }
     }

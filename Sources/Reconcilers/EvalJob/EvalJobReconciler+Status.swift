@@ -125,7 +125,7 @@ enum JobStatusComputation {
             }
             conditions.set(.artifactsReady, .no, reason, failure.message)
         } else {
-            conditions.set(.artifactsReady, .yes, recorder.branch == nil ? .storedLocally : .pushed)
+            conditions.set(.artifactsReady, .yes, recorder.branch == nil ? .storedLocally : .pushed, recorder.notice ?? "")
         }
     }
 }

@@ -277,6 +277,7 @@ public final class EvalJobReconciler: Sendable {
         let recorder: any RunRecorder
         if let known = pass.memory.state.withLock({ $0.recorder }) {
             recorder = known
+            await renewCredential(of: pass.job, pass.memory, recorder)
         } else {
             recorder = try await makeRecorder(pass.job)
             pass.memory.state.withLock { $0.recorder = recorder }
@@ -295,6 +296,26 @@ public final class EvalJobReconciler: Sendable {
         }
         pass.recorder = await recorder.state()
         return recorder
+    }
+
+    /// Secrets are rotated while jobs run (a GitHub App's token each hour): read again each minute, and soon after the remote
+    /// did not take what it was shown.
+    private func renewCredential(of job: EvalJob, _ memory: JobMemory, _ recorder: any RunRecorder) async {
+        guard let git = job.spec.artifacts.git, let secret = git.secretRef?.name else { return }
+        let now = time.monotonic()
+        let hasFailed = await recorder.state().failure != nil
+        let isDue = memory.state.withLock { state in
+            guard now >= state.credentialDue - (hasFailed ? 55 : 0) else { return false }
+            state.credentialDue = now + 60
+            return true
+        }
+        guard isDue, let url = try? GitURL(parsing: git.remote, allowing: configuration.urlPolicy) else { return }
+        do {
+            await recorder.use(try await credentials.credentials(for: url, secret: secret, namespace: job.metadata.namespace ?? ""))
+        } catch {
+            // What was read before may still be good; when it is not, the remote says so.
+            log.debug("the credential for results could not be read again", ["object": .string(job.key.description), "error": .string("\(error)")])
+        }
     }
 
     /// On the laptop an unreachable remote holds nothing up: results are kept here until it is back.
@@ -327,11 +348,12 @@ public final class EvalJobReconciler: Sendable {
         }
         do {
             let url = try GitURL(parsing: git.remote, allowing: configuration.urlPolicy)
-            let credential = try await credentials.credentials(for: url, secret: git.secretRef?.name, namespace: job.metadata.namespace ?? "")
+            let credential = try await credentials.pushCredentials(for: url, secret: git.secretRef?.name, namespace: job.metadata.namespace ?? "")
             let branch = try GitBranch(parsing: git.branch)
             let path = try git.path.map { text throws(GitError) in try GitPath(parsing: text) } ?? .root
-            let ledger = try await ledgers.ledger(.init(url, credentials: credential), branch: branch, path: path)
-            return GitRecorder(ledger: ledger, branch: branch.name, needsRemote: configuration.setting == .cluster)
+            let secret = credential.key.isEmpty ? nil : git.secretRef.map { "\(job.metadata.namespace ?? "")/\($0.name)" }
+            let ledger = try await ledgers.ledger(.init(url, credentials: credential), branch: branch, path: path, secret: secret)
+            return GitRecorder(ledger: ledger, branch: branch.name, job: job.metadata.uid ?? "", needsRemote: configuration.setting == .cluster)
         } catch let error as GitError {
             throw .stalled(.invalidSpec, "spec.artifacts.git: \(error.message)", on: .artifactsReady)
         } catch let error as JobObstacle {

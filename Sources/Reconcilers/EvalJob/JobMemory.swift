@@ -15,6 +15,8 @@ final class JobMemory: Sendable {
         var artifactsChecked = false
         /// When the remote, which did not answer, is asked again; by the monotonic clock.
         var artifactsCheckDue = 0.0
+        /// When the Secret for the remote is read again; by the monotonic clock.
+        var credentialDue = 0.0
         /// The job had begun before this process saw it: the ledger may know runs that the status does not.
         var wasRunning: Bool?
         /// Runs that were handed to the ledger and are not in the status yet, by index.

@@ -12,21 +12,29 @@ protocol RunRecorder: Sendable {
     func isRecorded(_ name: String) async -> Bool
     /// What was recorded of a run before, by this process or an earlier one.
     func record(of id: RunID) async throws(ArtifactError) -> RunRecord?
-    func flush() async throws(ArtifactError)
+    /// Has a record pushed now instead of at its turn, as far as the remote's pace allows.
+    func hasten(_ name: String?) async throws(ArtifactError)
+    /// What the remote is shown has changed.
+    func use(_ credentials: GitCredentials) async
     func state() async -> RecorderState
 }
 
 struct RecorderState: Sendable, Hashable {
     var branch: String?
     var head: String?
+    /// Of this job.
     var pending = 0
     var failure: ArtifactError?
+    /// What a user should know though everything is as it should be.
+    var notice: String?
 }
 
-/// A branch of a remote. On a cluster only the remote counts; on the laptop the synced local store does.
+/// A branch of a remote, for one job. On a cluster only the remote counts; on the laptop the synced local store does.
 struct GitRecorder: RunRecorder {
     let ledger: GitLedger
     let branch: String
+    /// The job's UID: others may write through the same ledger.
+    let job: String
     let needsRemote: Bool
 
     func check() async throws(ArtifactError) { try await ledger.check() }
@@ -36,10 +44,21 @@ struct GitRecorder: RunRecorder {
         return await ledger.isConfirmed(name)
     }
     func record(of id: RunID) async throws(ArtifactError) -> RunRecord? { try await ledger.record(of: id) }
-    func flush() async throws(ArtifactError) { try await ledger.flush() }
+    func hasten(_ name: String?) async throws(ArtifactError) { try await ledger.hasten(name) }
+    func use(_ credentials: GitCredentials) async { await ledger.use(credentials) }
     func state() async -> RecorderState {
         let state = await ledger.state
-        return RecorderState(branch: branch, head: state.head?.hex, pending: state.pending, failure: state.failure)
+        let pending = await ledger.pending(ofJob: job)
+        // A record that the remote will not have is the trouble of the job that it is of.
+        let isOthers = pending == 0 && state.pending > 0 && (state.failure?.kind == .refused || state.failure?.kind == .tooLarge)
+        return RecorderState(
+            branch: branch, head: state.head?.hex, pending: pending, failure: isOthers ? nil : state.failure, notice: state.rewrite.map(Self.notice))
+    }
+
+    private static func notice(_ rewrite: GitLedger.Rewrite) -> String {
+        let gone = rewrite.gone > 0 ? "; \(rewrite.gone) more are not kept here any more and are lost" : ""
+        return "at \(rewrite.noticedAt.rfc3339) the branch was found rewritten by somebody else, without results that it had: "
+            + "\(rewrite.restored) of them are pushed again\(gone)"
     }
 }
 
@@ -51,17 +70,20 @@ struct DirectoryRecorder: RunRecorder {
     func submit(_ run: PendingRun) async throws(ArtifactError) { try await ledger.submit(run) }
     func isRecorded(_ name: String) async -> Bool { true }
     func record(of id: RunID) async throws(ArtifactError) -> RunRecord? { await ledger.record(of: id) }
-    func flush() async throws(ArtifactError) {}
+    func hasten(_ name: String?) async throws(ArtifactError) {}
+    func use(_ credentials: GitCredentials) async {}
     func state() async -> RecorderState { RecorderState() }
 }
 
-/// One ledger for each (remote, branch, path, credential): a batch is never pushed with another job's credential.
+/// One ledger for each (remote, branch, path, Secret): a batch is never pushed with another job's credential. What the
+/// Secret holds may change; what waits is pushed with what it holds now.
 actor LedgerPool {
     private struct Key: Hashable {
         var remote: String
         var branch: String
         var path: String
-        var credential: String
+        /// `namespace/name`; empty without one.
+        var secret: String
     }
 
     private let directory: String
@@ -77,10 +99,14 @@ actor LedgerPool {
         self.onChange = onChange
     }
 
-    func ledger(_ remote: GitClient.Remote, branch: GitBranch, path: GitPath) throws(ArtifactError) -> GitLedger {
-        let key = Key(remote: remote.url.text, branch: branch.name, path: path.text, credential: remote.credentials.key)
-        if let known = ledgers[key] { return known }
-        let name = SHA256.hex(of: Array("\(key.remote)\n\(key.branch)\n\(key.path)\n\(key.credential)".utf8)).prefix(16)
+    /// - Parameter secret: the Secret, as `namespace/name`, that the remote's credential is from; nil when it is from none.
+    func ledger(_ remote: GitClient.Remote, branch: GitBranch, path: GitPath, secret: String?) async throws(ArtifactError) -> GitLedger {
+        let key = Key(remote: remote.url.text, branch: branch.name, path: path.text, secret: secret ?? "")
+        if let known = ledgers[key] {
+            await known.use(remote.credentials)
+            return known
+        }
+        let name = SHA256.hex(of: Array("\(key.remote)\n\(key.branch)\n\(key.path)\n\(key.secret)".utf8)).prefix(16)
         let ledger = try GitLedger(
             settings: .init(
                 remote: remote, branch: branch, path: path, committer: committer, directory: "\(directory)/ledgers/\(name)",

@@ -33,6 +33,8 @@ public struct OperatorConfiguration: Sendable {
     public var workers: Int
     /// What a repository's address may be beside https and ssh.
     public var urlPolicy: GitURL.Policy
+    /// Tokens of the operator's own to push results with, for jobs that name no Secret; files that another program keeps fresh.
+    public var tokenFiles: [PushTokenFile] = []
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
 
@@ -53,5 +55,28 @@ public struct OperatorConfiguration: Sendable {
         self.workers = workers
         self.urlPolicy = urlPolicy
         self.bounds = bounds
+    }
+}
+
+/// A token for the repositories below one address, and no others: whoever may create a job may push there with it.
+public struct PushTokenFile: Sendable, Hashable {
+    public let prefix: GitURL
+    public let file: String
+
+    /// - Parameter text: `<https address>=<file>`, as `https://github.com/my-org=/var/run/token`.
+    public init(parsing text: String) throws(GitError) {
+        guard let equals = text.firstIndex(of: "="), text[text.index(after: equals)...].hasPrefix("/") else {
+            throw GitError(.invalidInput, "\"\(text.replacingControls)\" is not ADDRESS=FILE, such as https://github.com/my-org=/var/run/token")
+        }
+        prefix = try GitURL(parsing: String(text[..<equals]))
+        file = String(text[text.index(after: equals)...])
+        guard prefix.transport == .https else { throw GitError(.invalidInput, "a token is for https:// addresses, not for \(prefix)") }
+    }
+
+    func covers(_ url: GitURL) -> Bool {
+        let parts = url.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        // What a server would take for another path is not below the address.
+        guard url.origin == prefix.origin, parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." && !$0.contains("%") }) else { return false }
+        return url.path == prefix.path || url.path.hasPrefix(prefix.path + "/")
     }
 }

@@ -8,6 +8,12 @@ struct CredentialSource: Sendable {
     let client: KubeClient
     let configuration: OperatorConfiguration
 
+    /// What results are pushed with: the job's Secret; without one, the operator's own token for that place, if it has one.
+    func pushCredentials(for url: GitURL, secret: String?, namespace: String) async throws -> GitCredentials {
+        if secret == nil, let own = configuration.tokenFiles.first(where: { $0.covers(url) }) { return try .tokenFile(own.file, for: url) }
+        return try await credentials(for: url, secret: secret, namespace: namespace)
+    }
+
     /// - Parameters:
     ///   - secret: in the object's own namespace: a reference never leaves it.
     ///   - only: the repository the secret was given for; another host gets nothing.

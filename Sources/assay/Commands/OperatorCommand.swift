@@ -29,6 +29,10 @@ enum OperatorCommand: Subcommand {
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
             imagePullTimeout,
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to one branch (default: 10)."),
+            .init(
+                name: "git-token", value: "ADDRESS=FILE",
+                help: "A file with a token to push results below an https address with, for jobs that name no Secret; read at each use.",
+                repeats: true),
             .init(name: "committer", value: "IDENTITY", help: "Of result commits (default: assay <assay@localhost>)."),
             .init(name: "workers", value: "N", help: "Jobs reconciled at the same time (default: 4)."),
             .init(name: "leader-election", value: "on|off", help: "Wait for a Lease before working (default: on)."),
@@ -102,7 +106,7 @@ enum OperatorCommand: Subcommand {
         }
         let state = APIServerCommand.absolute(arguments.value("state-dir") ?? "/var/lib/assay")
         let cache = APIServerCommand.absolute(arguments.value("cache-dir") ?? "\(state)/cache")
-        return OperatorConfiguration(
+        var configuration = OperatorConfiguration(
             setting: setting, namespace: arguments.value("namespace"), stateDirectory: state, cacheDirectory: cache,
             resultsDirectory: arguments.value("results-dir").map(APIServerCommand.absolute),
             pods: TrialPodSettings(assayImage: image, cacheHostPath: setting == .laptop ? cache : nil),
@@ -110,6 +114,10 @@ enum OperatorCommand: Subcommand {
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
             bounds: try bounds(arguments))
+        do { configuration.tokenFiles = try arguments.all("git-token").map { try PushTokenFile(parsing: $0) } } catch {
+            throw UsageError("--git-token: \(error)")
+        }
+        return configuration
     }
 
     /// One option for `run` and `operator`.

@@ -1,0 +1,199 @@
+import Base
+import Foundation
+import Glibc
+import Subprocess
+
+/// Bare repositories over HTTPS with a password: nginx before `git http-backend`, on loopback, for one test.
+///
+/// Below its address: `/<name>.git` is the repository `<root>/<name>.git`. The same repositories are behind
+/// `/moved/` (a redirect to another host, which notes what it is shown), `/small/` (takes no request over 16 KB), `/stalls/`
+/// (takes a push and never answers) and `/forgets/` (takes a push, keeps it, and breaks off instead of saying so).
+public final class GitWebServer: Sendable {
+    /// Where the repositories lie.
+    public let root: String
+    public let port: Int
+    /// The authority that its certificate is from, PEM.
+    public let authority: [UInt8]
+    private let directory: String
+    private let processes: [RunningCommand]
+
+    /// - Parameters:
+    ///   - directory: for its files; made when missing, and the caller's to remove.
+    ///   - users: names and passwords; git's name for a token alone is `x-access-token`.
+    public init(directory: String, root: String, users: [String: String]) async throws {
+        self.directory = directory
+        self.root = root
+        let ports = try freePorts(2)
+        port = ports[0]
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let made = try await Command(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=assay-test",
+                "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(directory)/key.pem", "-out", "\(directory)/cert.pem",
+            ], deadlineSeconds: 30
+        ).run()
+        guard made.succeeded else { throw ServerFailure("openssl: \(made.stderrText)") }
+        authority = Array(try Data(contentsOf: URL(filePath: "\(directory)/cert.pem")))
+        try Self.write(Self.users(users), to: "\(directory)/users")
+        try Self.write(Self.configuration(directory: directory, root: root, port: ports[0], thief: ports[1]), to: "\(directory)/nginx.conf")
+        for (name, script) in Self.scripts {
+            try Self.write("#!/bin/sh\n\(script)\n", to: "\(directory)/\(name)")
+            chmod("\(directory)/\(name)", 0o755)
+        }
+        let gateway = try RunningCommand.start(Command("fcgiwrap", ["-c", "6", "-s", "unix:\(directory)/cgi.sock"]))
+        let nginx: RunningCommand
+        do {
+            nginx = try RunningCommand.start(Command("nginx", ["-c", "\(directory)/nginx.conf", "-e", "\(directory)/error.log"]))
+        } catch {
+            gateway.signal(SIGKILL)
+            throw error
+        }
+        processes = [nginx, gateway]
+        for port in ports { try await waitForListener(on: port, log: "\(directory)/error.log") }
+    }
+
+    deinit { processes.forEach { $0.signal(SIGKILL) } }
+
+    public func url(_ path: String) -> String { "https://127.0.0.1:\(port)/\(path)" }
+
+    /// Changes who may come in; from the next request on.
+    public func setUsers(_ users: [String: String]) throws { try Self.write(Self.users(users), to: "\(directory)/users") }
+
+    /// What the redirect's host was shown: a line for each request, with its Authorization header.
+    public func thiefSaw() -> [String] {
+        guard let data = FileManager.default.contents(atPath: "\(directory)/thief.log") else { return [] }
+        return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    /// A line for each request: the user, the request and the status.
+    public func requests() -> [String] {
+        guard let data = FileManager.default.contents(atPath: "\(directory)/access.log") else { return [] }
+        return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    // MARK: Files
+
+    private static func write(_ text: String, to file: String) throws { try Data(text.utf8).write(to: URL(filePath: file), options: .atomic) }
+
+    private static func users(_ users: [String: String]) -> String { users.map { "\($0.key):{PLAIN}\($0.value)\n" }.joined() }
+
+    private static let scripts = [
+        "stalls.sh": #"[ "$REQUEST_METHOD" = POST ] && exec sleep 600; exec git http-backend"#,
+        // The answer is thrown away after git has written the ref; an empty answer is a 502.
+        "forgets.sh": #"case "$PATH_INFO" in */git-receive-pack) git http-backend > /dev/null; exit 1;; esac; exec git http-backend"#,
+    ]
+
+    private static func configuration(directory: String, root: String, port: Int, thief: Int) -> String {
+        func backend(_ program: String) -> String {
+            """
+            fastcgi_pass unix:\(directory)/cgi.sock;
+                        fastcgi_read_timeout 600s;
+                        fastcgi_param SCRIPT_FILENAME \(program);
+                        fastcgi_param GIT_PROJECT_ROOT \(root);
+                        fastcgi_param GIT_HTTP_EXPORT_ALL "";
+                        fastcgi_param PATH_INFO $uri;
+                        fastcgi_param QUERY_STRING $query_string;
+                        fastcgi_param REQUEST_METHOD $request_method;
+                        fastcgi_param CONTENT_TYPE $content_type;
+                        fastcgi_param CONTENT_LENGTH $content_length;
+                        fastcgi_param REMOTE_USER $remote_user;
+                        fastcgi_param REMOTE_ADDR $remote_addr;
+            """
+        }
+        func place(_ name: String, _ program: String, _ more: String = "") -> String {
+            """
+                    location /\(name)/ {
+                        rewrite ^/\(name)(/.*)$ $1 break;
+                        \(more)
+                        \(backend(program))
+                    }
+
+            """
+        }
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(separator: "\n    ")
+        let git = "/usr/lib/git-core/git-http-backend"
+        return """
+            daemon off;
+            master_process off;
+            pid \(directory)/nginx.pid;
+            error_log \(directory)/error.log;
+            events {}
+            http {
+                \(temporary)
+                log_format shown '$request "$http_authorization"';
+                log_format brief '$remote_user "$request" $status';
+                server {
+                    listen 127.0.0.1:\(port) ssl;
+                    ssl_certificate \(directory)/cert.pem;
+                    ssl_certificate_key \(directory)/key.pem;
+                    access_log \(directory)/access.log brief;
+                    auth_basic git;
+                    auth_basic_user_file \(directory)/users;
+                    client_max_body_size 0;
+                    location / {
+                        \(backend(git))
+                    }
+            \(place("small", git, "client_max_body_size 16k;"))\(place("stalls", "\(directory)/stalls.sh"))\(place("forgets", "\(directory)/forgets.sh"))
+                    # Not at once, which would be before anybody is asked for a password.
+                    location /moved/ { root \(directory)/nothing; try_files /nothing @moved; }
+                    location @moved { rewrite ^/moved(/.*)$ https://127.0.0.1:\(thief)$1 redirect; }
+                }
+                server {
+                    listen 127.0.0.1:\(thief) ssl;
+                    ssl_certificate \(directory)/cert.pem;
+                    ssl_certificate_key \(directory)/key.pem;
+                    access_log \(directory)/thief.log shown;
+                    location / { add_header WWW-Authenticate 'Basic realm="git"' always; return 401; }
+                }
+            }
+
+            """
+    }
+}
+
+struct ServerFailure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Ports of this machine that nobody listens on, all different.
+func freePorts(_ count: Int) throws -> [Int] {
+    var sockets: [Int32] = []
+    defer { sockets.forEach { close($0) } }
+    return try (0..<count).map { _ in
+        let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        sockets.append(fd)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, length) == 0 && getsockname(fd, $0, &length) == 0 }
+        }
+        guard fd >= 0, bound else { throw ServerFailure("no port is free") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}
+
+/// Returns when somebody listens on a port of loopback.
+func waitForListener(on port: Int, log: String) async throws {
+    let end = SystemTime().monotonic() + 20
+    while true {
+        let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(fd) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+        }
+        if connected { return }
+        guard SystemTime().monotonic() < end else {
+            let said = FileManager.default.contents(atPath: log).map { String(decoding: $0.suffix(2000), as: UTF8.self) } ?? ""
+            throw ServerFailure("nobody listens on port \(port): \(said)")
+        }
+        try await Task.sleep(for: .milliseconds(20))
+    }
+}

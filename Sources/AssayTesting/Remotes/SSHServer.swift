@@ -1,0 +1,50 @@
+import Base
+import Foundation
+import Glibc
+import Subprocess
+
+/// An sshd on loopback with one key that may come in, for one test: bare repositories are reached by their paths.
+public final class SSHServer: Sendable {
+    public let port: Int
+    /// The private key that may come in, as a Secret's `identity`.
+    public let identity: [UInt8]
+    /// The line of the server's own key, as a Secret's `known_hosts`.
+    public let knownHosts: [UInt8]
+    private let process: RunningCommand
+
+    /// - Parameter directory: for its files; made when missing, and the caller's to remove.
+    public init(directory: String) async throws {
+        port = try freePorts(1)[0]
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        for name in ["host", "user"] {
+            let made = try await Command("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", "\(directory)/\(name)"], deadlineSeconds: 30).run()
+            guard made.succeeded else { throw ServerFailure("ssh-keygen: \(made.stderrText)") }
+        }
+        identity = Array(try Data(contentsOf: URL(filePath: "\(directory)/user")))
+        let key = try String(contentsOfFile: "\(directory)/host.pub", encoding: .utf8).split(separator: " ").prefix(2).joined(separator: " ")
+        knownHosts = Array("[127.0.0.1]:\(port) \(key)\n".utf8)
+        let configuration = """
+            Port \(port)
+            ListenAddress 127.0.0.1
+            HostKey \(directory)/host
+            PidFile \(directory)/sshd.pid
+            AuthorizedKeysFile \(directory)/user.pub
+            StrictModes no
+            UsePAM no
+            PasswordAuthentication no
+            KbdInteractiveAuthentication no
+            PermitRootLogin yes
+            MaxStartups 100
+
+            """
+        try Data(configuration.utf8).write(to: URL(filePath: "\(directory)/sshd_config"))
+        // Where sshd shuts its children in when it runs as root; the package makes it at boot only.
+        if geteuid() == 0 { mkdir("/run/sshd", 0o755) }
+        process = try RunningCommand.start(Command("/usr/sbin/sshd", ["-D", "-f", "\(directory)/sshd_config", "-E", "\(directory)/sshd.log"]))
+        try await waitForListener(on: port, log: "\(directory)/sshd.log")
+    }
+
+    deinit { process.signal(SIGKILL) }
+
+    public func url(_ path: String) -> String { "ssh://\(NSUserName())@127.0.0.1:\(port)\(path)" }
+}

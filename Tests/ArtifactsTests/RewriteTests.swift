@@ -1,0 +1,126 @@
+import Artifacts
+import Base
+import EvalModel
+import Git
+import Testing
+
+/// Somebody replaces or removes the branch under the ledger.
+@Suite struct RewriteTests {
+    @Test("catalogue 30: a push by force that drops confirmed runs is noticed with the next push; they are pushed again")
+    func forced() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let ledger = try bench.ledger(remote)
+        let pack = try await bench.pack(["logs/out.txt": [1, 2, 3]])
+        let runs = try (0..<9).map { try PendingRun(run: bench.record($0), pack: $0 % 2 == 0 ? pack : nil) }
+        for run in runs[..<3] { try await ledger.submit(run) }
+        try await ledger.flush()
+        let kept = try await bench.git(remote, "rev-parse", Workbench.branch)
+        for run in runs[3..<8] { try await ledger.submit(run) }
+        try await ledger.flush()
+        #expect(await ledger.state.rewrite == nil)
+        // A stranger takes the last push back, and the objects are gone, too.
+        try await bench.git(remote, "update-ref", "refs/heads/\(Workbench.branch)", kept)
+        try await bench.commit(["README.md": "mine\n"], to: Workbench.branch, of: remote)
+        try await bench.git(remote, "gc", "--prune=now", "-q")
+        try await ledger.submit(runs[8])
+        try await ledger.flush()
+        let rewrite = try #require(await ledger.state.rewrite)
+        #expect(rewrite.restored == 5 && rewrite.gone == 0)
+        try await bench.expectOnce(runs, remote)
+        #expect(try await bench.files(remote).contains("README.md"))
+        #expect(try await bench.git(remote, "cat-file", "-s", "\(Workbench.branch):\(runs[4].id.path)/logs/out.txt") == "3")
+        try await bench.expectSound(remote)
+    }
+
+    @Test("catalogue 30: a branch that is replaced by another history while nothing is pushed is looked at, and the runs come back")
+    func replaced() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        var settings = try bench.settings(remote)
+        settings.lookInterval = 0.05
+        let told = Locked(0)
+        let ledger = try GitLedger(settings: settings, log: Log("test")) { told.withLock { $0 += 1 } }
+        let runs = try bench.runs(0..<4)
+        for run in runs { try await ledger.submit(run) }
+        try await ledger.flush()
+        let before = told.withLock { $0 }
+        try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
+        try await bench.commit(["other": "history\n"], to: Workbench.branch, of: remote)
+        try await eventually("the runs are there again") {
+            let state = await ledger.state
+            return state.rewrite?.restored == 4 && state.pending == 0
+        }
+        #expect(told.withLock { $0 } > before)
+        await ledger.stop()
+        try await bench.expectOnce(runs, remote)
+        #expect(try await bench.files(remote).contains("other"))
+        try await bench.expectSound(remote)
+    }
+
+    @Test("catalogue 30: noticed by the next process, too: what was confirmed is kept for a while")
+    func nextProcess() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let runs = try bench.runs(0..<3)
+        let first = try bench.ledger(remote)
+        for run in runs { try await first.submit(run) }
+        try await first.flush()
+        await first.stop()
+        try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
+        let next = try bench.ledger(remote)
+        #expect(await next.state.pending == 0)
+        try await next.check()
+        try await next.flush()
+        try await eventually("the runs are there again") { await next.state.pending == 0 }
+        try await bench.expectOnce(runs, remote)
+    }
+
+    @Test("what is kept of confirmed records is bounded, and what is not kept is told as gone")
+    func bounded() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        var settings = try bench.settings(remote)
+        settings.retention = ConfirmedRetention(records: 4)
+        let ledger = try GitLedger(settings: settings, time: HastyTime(), log: Log("test"))
+        let runs = try bench.runs(0..<11)
+        for run in runs[..<10] {
+            try await ledger.submit(run)
+            try await ledger.flush()
+        }
+        #expect(PlainFile.names(in: "\(bench.path)/ledger/pending-confirmed")?.count == 4)
+        #expect(PlainFile.names(in: "\(bench.path)/ledger/pending")?.isEmpty == true)
+        try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
+        // While the objects are there the ledger's next push brings them all back.
+        try await bench.git(remote, "gc", "--prune=now", "-q")
+        try await ledger.submit(runs[10])
+        try await ledger.flush()
+        try await eventually("everything is pushed") { await ledger.state.pending == 0 }
+        let rewrite = try #require(await ledger.state.rewrite)
+        #expect(rewrite.restored == 4 && rewrite.gone == 6)
+        try await bench.expectOnce(Array(runs[6...]), remote)
+        // What is gone here may be submitted again by whoever still has it.
+        try await ledger.submit(runs[0])
+        try await ledger.flush()
+        try await bench.expectOnce([runs[0]] + Array(runs[6...]), remote)
+    }
+
+    @Test("others who push to the branch, never by force, take nothing for a rewrite")
+    func others() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let (a, b) = (try bench.ledger(remote, directory: "a", path: "x/y"), try bench.ledger(remote, directory: "b", path: "x/y"))
+        let failed = bench.record(0, reward: nil)
+        let runs = try [PendingRun(run: failed, slot: .retry(0))] + bench.runs(0..<12)
+        for (index, run) in runs.enumerated() {
+            let ledger = index % 2 == 0 ? a : b
+            try await ledger.submit(run)
+            try await ledger.flush()
+        }
+        for ledger in [a, b] {
+            try await ledger.check()
+            #expect(await ledger.state.rewrite == nil)
+        }
+        try await bench.expectOnce(runs, remote)
+    }
+}
