@@ -112,6 +112,7 @@ public struct BranchPruner: Sendable {
                     throw GitError(
                         .refused, "\(remote.url) does not let \(branch) be replaced: \(why); allow the credential to force-push to this branch "
                             + "(receive.denyNonFastForwards and branch protection forbid it) and try again")
+                case .tooLarge(let why): throw GitError(.tooLarge, "\(remote.url) does not take a push of that size: \(why); raise its limit, or prune more at once")
                 case .conflict: break
                 case .unknown(let error):
                     // The answer may be what was lost: the remote itself knows.

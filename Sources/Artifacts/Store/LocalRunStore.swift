@@ -90,7 +90,7 @@ final class LocalRunStore: Sendable {
     }
 
     private func open(_ file: String, isConfirmed: Bool) {
-        let (found, size, changed, isWhole) = RunFile.scan(file)
+        let (found, size, changed, isWhole) = PendingRunsFile.scan(file)
         if !isWhole { Self.putAside(file, keeping: !found.isEmpty) }
         guard !found.isEmpty else { return }
         state.withLock { state in
@@ -141,7 +141,7 @@ final class LocalRunStore: Sendable {
         var ranges: [Range<Int>] = []
         for run in runs {
             let start = bytes.count
-            bytes += RunFile.encode(run)
+            bytes += PendingRunsFile.encode(run)
             ranges.append(start..<bytes.count)
         }
         var file = "\(directory)/\(runs[0].name)\(Self.suffix)"
@@ -176,7 +176,7 @@ final class LocalRunStore: Sendable {
     func load(_ name: String) -> PendingRun? {
         guard let (place, file) = state.withLock({ state in state.places[name].flatMap { place in state.segments[place.segment].map { (place, $0.file) } } })
         else { return nil }
-        if let bytes = RunFile.read(file, place.range), let run = RunFile.decode(bytes), run.name == name { return run }
+        if let bytes = PendingRunsFile.read(file, place.range), let run = PendingRunsFile.decode(bytes), run.name == name { return run }
         putAside(name)
         return nil
     }

@@ -12,7 +12,7 @@ protocol RunRecorder: Sendable {
     func isRecorded(_ name: String) async -> Bool
     /// What was recorded of a run before, by this process or an earlier one.
     func record(of id: RunID) async throws(ArtifactError) -> RunRecord?
-    /// Has a record pushed now instead of at its turn, as far as the remote's pace allows.
+    /// Has a record, or (nil) all that wait, pushed now instead of at their turn, as far as the remote's pace allows.
     func hasten(_ name: String?) async throws(ArtifactError)
     /// What the remote is shown has changed.
     func use(_ credentials: GitCredentials) async

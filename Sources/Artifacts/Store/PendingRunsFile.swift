@@ -5,7 +5,7 @@ import Glibc
 
 /// How records lie in a file, one after another: a line with the record's length and digest, a line of JSON, then the
 /// bytes of its files, then its pack.
-enum RunFile {
+enum PendingRunsFile {
     /// `assay-run 2 <length> <digest>\n`, the length with leading zeros: the line has a fixed length.
     private static let magic = Array("assay-run 2 ".utf8)
     private static let digits = 12
