@@ -49,7 +49,25 @@ enum RecordSchemaText {
               "description": "The phases that happened: setup, install, execute, verify, collect, teardown."
             },
             "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Exit codes of the agent's and the verifier's scripts, by phase."},
-            "cost": {"type": "number", "description": "In the target's currency, when it is known."},
+            "cost": {"type": "number", "description": "In US dollars: the sum of costs, when anything is known."},
+            "costs": {
+              "type": "object",
+              "properties": {
+                "model": {"type": "number", "minimum": 0, "description": "What the agent's trajectory says it paid for models."},
+                "compute": {"type": "number", "minimum": 0, "description": "The target's prices for the trial's CPUs and memory over the time of its phases."}
+              },
+              "description": "What the cost is made of."
+            },
+            "tokens": {
+              "type": "object",
+              "required": ["prompt", "completion", "cached"],
+              "properties": {
+                "prompt": {"type": "integer", "minimum": 0, "description": "Tokens that models read."},
+                "completion": {"type": "integer", "minimum": 0, "description": "Tokens that models wrote."},
+                "cached": {"type": "integer", "minimum": 0, "description": "Those of prompt that came from a cache."}
+              },
+              "description": "What the agent's trajectory says it used."
+            },
             "config": {
               "type": "object",
               "required": ["timeoutMultiplier", "instructionPath", "environment"],
@@ -91,7 +109,9 @@ enum RecordSchemaText {
                 "skippedFiles": {"type": "integer", "description": "Links, FIFOs, devices and sockets, which are not collected."},
                 "unreadableFiles": {"type": "integer", "description": "Files and folders that could not be read."},
                 "redactions": {"type": "integer", "description": "How many times a secret value was replaced."},
-                "unredacted": {"type": "array", "items": {"type": "string"}, "description": "Names of variables whose secret was too short to redact."}
+                "redacted": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "The same by the variable that holds the secret; where secrets overlapped, the longest one's."},
+                "unredacted": {"type": "array", "items": {"type": "string"}, "description": "Names of variables whose secret was too short to redact."},
+                "transcript": {"type": "string", "enum": ["agent", "trajectory", "output"], "description": "What transcript.jsonl was made of: the agent's own, its trajectory, or what it printed; absent when no agent ran."}
               },
               "description": "What the collector did to the outputs; absent when there are none."
             },
@@ -125,6 +145,16 @@ enum RecordSchemaText {
             "error": {"type": "string", "description": "error.type of metadata.json."},
             "seconds": {"type": "number", "minimum": 0, "description": "The sum of the phases."},
             "cost": {"type": "number", "description": "As in metadata.json."},
+            "tokens": {
+              "type": "object",
+              "required": ["prompt", "completion", "cached"],
+              "properties": {
+                "prompt": {"type": "integer", "minimum": 0, "description": "Tokens that models read."},
+                "completion": {"type": "integer", "minimum": 0, "description": "Tokens that models wrote."},
+                "cached": {"type": "integer", "minimum": 0, "description": "Those of prompt that came from a cache."}
+              },
+              "description": "As in metadata.json."
+            },
             "sourceCommit": {"type": "string", "description": "As in metadata.json."},
             "timestamp": {"type": "string", "format": "date-time", "description": "As in metadata.json."}
           }
@@ -164,8 +194,31 @@ enum RecordSchemaText {
               },
               "description": "The same by agent."
             },
+            "config": {
+              "type": "object",
+              "required": ["agents", "datasets", "attempts", "timeoutMultiplier"],
+              "properties": {
+                "agents": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {
+                      "name": {"type": "string", "description": "The agent."},
+                      "model": {"type": "string", "description": "Its model, when the job names one."}
+                    }
+                  },
+                  "description": "In the order of the job."
+                },
+                "datasets": {"type": "array", "items": {"type": "string"}, "description": "Names of the datasets."},
+                "attempts": {"type": "integer", "minimum": 1, "description": "Attempts of each agent at each task."},
+                "timeoutMultiplier": {"type": "number", "description": "What every timeout was multiplied with."}
+              },
+              "description": "What was asked for."
+            },
             "sourceRepo": {"type": "string", "description": "As in a run's record."},
             "sourceCommit": {"type": "string", "description": "As in a run's record."},
+            "sourceRef": {"type": "string", "description": "The ref that the job named, when it named one."},
             "startedAt": {"type": "string", "format": "date-time", "description": "When the job began."},
             "timestamp": {"type": "string", "format": "date-time", "description": "When the job ended; also the date of its commit."}
           },
@@ -184,7 +237,17 @@ enum RecordSchemaText {
                 "minReward": {"type": "number", "description": "The least reward."},
                 "maxReward": {"type": "number", "description": "The greatest reward."},
                 "sumReward": {"type": "number", "description": "The sum of the rewards."},
-                "cost": {"type": "number", "description": "The sum of the known costs."}
+                "cost": {"type": "number", "description": "The sum of the known costs, in US dollars."},
+                "tokens": {
+                  "type": "object",
+                  "required": ["prompt", "completion", "cached"],
+                  "properties": {
+                    "prompt": {"type": "integer", "minimum": 0, "description": "Tokens that models read."},
+                    "completion": {"type": "integer", "minimum": 0, "description": "Tokens that models wrote."},
+                    "cached": {"type": "integer", "minimum": 0, "description": "Those of prompt that came from a cache."}
+                  },
+                  "description": "The sum of the known tokens."
+                }
               }
             }
           }
