@@ -39,9 +39,10 @@ test-packages:
 	@scripts/install-packages $(TEST_PACKAGES)
 	@scripts/install-kubectl $(VENV)
 
-## Writes the sources that are made from other files (the CRDs inside the binary).
+## Writes the sources that are made from other files (the CRDs and the schemas inside the executable).
 generate:
 	scripts/generate-crds
+	scripts/generate-schemas
 
 clean:
 	rm -rf .build .assay

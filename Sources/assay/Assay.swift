@@ -7,7 +7,8 @@ enum Assay {
     static let version = "0.1.0"
 
     static let subcommands: [any Subcommand.Type] = [
-        RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, OperatorCommand.self, APIServerCommand.self, RepoCacheSubcommand.self, CollectSubcommand.self,
+        RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self, ResultsExportCommand.self,
+        ResultsVerifyCommand.self, ResultsPruneCommand.self, OperatorCommand.self, APIServerCommand.self, RepoCacheSubcommand.self, CollectSubcommand.self,
     ]
 
     static func main() async {

@@ -14,12 +14,16 @@ public struct BranchReader: RunReader {
     public let place: String
 
     public func forEach(_ filter: RunFilter, _ receive: @escaping @Sendable (RunEntry) -> Bool) async throws(ArtifactError) {
-        let seen = Locked(Set<String>())
+        let seen = Locked(SeenRecords())
+        let wanted = TrailerFilter(filter)
         do throws(GitError) {
-            try await git.log(tip, in: repository, remote: remote) { commit in
-                guard let entry = RunEntry(commit), filter.accepts(entry) else { return true }
-                let name = entry.id.rawValue + (entry.retry.map { "/\($0)" } ?? "")
-                return seen.withLock { $0.insert(name).inserted } ? receive(entry) : true
+            try await git.history(tip, in: repository, remote: remote) { commit in
+                guard let trailers = RunTrailers(commit.message), let id = RunTrailers.digits(trailers.id),
+                    seen.withLock({ $0.insert(id, retry: trailers.retry) }), wanted.mayAccept(trailers, date: commit.date),
+                    var entry = RunEntry(trailers, date: commit.date), wanted.accepts(entry)
+                else { return true }
+                entry.commit = commit.id
+                return receive(entry)
             }
         } catch {
             throw ArtifactError(error)

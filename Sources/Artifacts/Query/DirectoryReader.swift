@@ -70,6 +70,7 @@ public struct DirectoryReader: RunReader {
         let kind = value["kind"]?.string.flatMap(RunEntry.Kind.init(rawValue:)) ?? .run
         var entry = RunEntry(kind: kind, id: id, date: date)
         entry.job = value["jobName"]?.string
+        entry.jobID = value["jobUid"]?.string.map { RunID(jobUID: $0) }
         entry.sourceCommit = value["sourceCommit"]?.string
         if kind == .job {
             entry.trials = value["totalTrials"]?.int
@@ -86,7 +87,7 @@ public struct DirectoryReader: RunReader {
         entry.reward = value["reward"]?.double
         entry.outcome = value["outcome"]?.string
         entry.error = value.at("error", "type")?.string
-        entry.seconds = (try? JSONValueDecoder().decode(RunRecord.self, from: value))?.timings.totalSeconds
+        entry.seconds = value["timings"]?.object?.values.compactMap { $0["seconds"]?.double }.reduce(0, +)
         return entry
     }
 }

@@ -22,6 +22,8 @@ public struct RunEntry: Sendable, Hashable {
     public var date: Timestamp
     public var dataset: String?
     public var job: String?
+    /// The id of the job's own record, which tells jobs of one name apart; nil in commits of older versions.
+    public var jobID: RunID?
     public var agent: String?
     public var model: String?
     public var task: String?
@@ -45,93 +47,97 @@ public struct RunEntry: Sendable, Hashable {
 
     /// nil when the commit is not one of ours.
     public init?(_ commit: LoggedCommit) {
-        let message = commit.message
-        let end = message.firstIndex(of: 10) ?? message.endIndex
-        let words = String(decoding: message[..<end], as: UTF8.self).split(separator: " ")
-        guard words.count >= 2, let id = RunID(String(words[1])) else { return nil }
-        switch (words[0], words.count) {
-        case ("Run:", 2): self.init(kind: .run, id: id, date: commit.date)
-        case ("Job:", 2): self.init(kind: .job, id: id, date: commit.date)
-        case ("Retry:", 3):
-            guard let number = Int(words[2]), number >= 0 else { return nil }
-            self.init(kind: .retry, id: id, date: commit.date)
-            retry = number
-        default: return nil
+        let read = commit.message.withUnsafeBytes { message in
+            RunTrailers(message).flatMap { RunEntry($0, date: commit.date) }
         }
-        self.commit = commit.id
-        for line in Self.lastParagraph(message).split(separator: 10) {
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")), line.index(after: colon) < line.endIndex else { continue }
-            take(String(decoding: line[..<colon], as: UTF8.self), line[line.index(after: colon)...].drop { $0 == 0x20 })
-        }
+        guard var entry = read else { return nil }
+        entry.commit = commit.id
+        self = entry
     }
 
-    private mutating func take(_ key: String, _ bytes: ArraySlice<UInt8>) {
-        var value: String { String(decoding: bytes, as: UTF8.self) }
-        switch key {
-        case "Assay-Eval": dataset = value
-        case "Assay-Job": job = value
-        case "Assay-Agent": agent = value
-        case "Assay-Model": model = value
-        case "Assay-Task": task = value
-        case "Assay-Attempt": attempt = Int(value)
-        case "Assay-Reward": reward = Double(value)
-        case "Assay-Outcome": outcome = value
-        case "Assay-Error": error = value
-        case "Assay-Seconds": seconds = Double(value)
-        case "Source-Commit": sourceCommit = value
-        case "Assay-Trials": trials = Int(value)
-        case "Assay-Pass-Rate": passRate = Double(value)
-        case "Assay-Cancelled": cancelled = value == "true"
-        default: break
-        }
-    }
-
-    /// Where trailers are (git-interpret-trailers(1)).
-    private static func lastParagraph(_ message: [UInt8]) -> ArraySlice<UInt8> {
-        var bytes = message[...]
-        while bytes.last == 10 { bytes.removeLast() }
-        var start = bytes.endIndex
-        while start > bytes.startIndex + 1 {
-            if bytes[start - 1] == 10, bytes[start - 2] == 10 { return bytes[start...] }
-            start -= 1
-        }
-        return []
-    }
-
-    /// As JSON: fields that have no value are left out.
-    public var json: JSONValue {
-        var object: [String: JSONValue] = ["kind": .string(kind.rawValue), "runId": .string(id.rawValue), "timestamp": .string(date.rfc3339)]
-        object["retry"] = retry.map { JSONValue($0) }
-        object["commit"] = commit.map { .string($0.hex) }
-        let texts = [
-            "dataset": dataset, "jobName": job, "agent": agent, "model": model, "task": task, "outcome": outcome, "error": error,
-            "sourceCommit": sourceCommit,
-        ]
-        for (key, value) in texts { if let value { object[key] = .string(value) } }
-        let numbers = ["reward": reward, "seconds": seconds, "passRate": passRate]
-        for (key, value) in numbers { if let value, value.isFinite { object[key] = .double(value) } }
-        object["attempt"] = attempt.map { JSONValue($0) }
-        object["totalTrials"] = trials.map { JSONValue($0) }
-        if kind == .job { object["cancelled"] = .bool(cancelled) }
-        return .object(object)
+    /// nil when the id is none.
+    init?(_ trailers: RunTrailers, date: Timestamp) {
+        guard let id = RunID(RunTrailers.text(trailers.id)) else { return nil }
+        self.init(kind: trailers.kind, id: id, date: date)
+        retry = trailers.retry
+        dataset = trailers.dataset.map(RunTrailers.text)
+        job = trailers.job.map(RunTrailers.text)
+        jobID = kind == .job ? id : trailers.jobID.flatMap { RunID(RunTrailers.text($0)) }
+        agent = trailers.agent.map(RunTrailers.text)
+        model = trailers.model.map(RunTrailers.text)
+        task = trailers.task.map(RunTrailers.text)
+        attempt = trailers.attempt.flatMap { Int(RunTrailers.text($0)) }
+        reward = trailers.reward.flatMap(RunTrailers.number)
+        outcome = trailers.outcome.map(RunTrailers.text)
+        error = trailers.error.map(RunTrailers.text)
+        seconds = trailers.seconds.flatMap(RunTrailers.number)
+        sourceCommit = trailers.sourceCommit.map(RunTrailers.text)
+        trials = trailers.trials.flatMap { Int(RunTrailers.text($0)) }
+        passRate = trailers.passRate.flatMap(RunTrailers.number)
+        cancelled = trailers.cancelled.map(RunTrailers.text) == "true"
     }
 }
 
-/// Which entries a listing shows; nil takes any.
-public struct RunFilter: Sendable, Hashable {
-    public var kinds: Set<RunEntry.Kind> = [.run]
-    public var job: String?
-    public var agent: String?
-    public var model: String?
-    public var task: String?
-    /// The first digits of the id.
-    public var idPrefix: String?
+extension RunEntry {
+    /// As JSON: fields that have no value are left out.
+    public var json: JSONValue {
+        var bytes: [UInt8] = []
+        appendJSON(to: &bytes)
+        return (try? JSONValue(parsing: bytes)) ?? .null
+    }
 
-    public init() {}
+    /// The same as text, in one line, with sorted keys; a hundred thousand of them take no tree of values each.
+    public func appendJSON(to bytes: inout [UInt8]) {
+        var line = JSONLine()
+        line.add("agent", agent)
+        line.add("attempt", attempt)
+        if kind == .job { line.add("cancelled", cancelled ? "true" : "false", quoted: false) }
+        line.add("commit", commit?.hex)
+        line.add("dataset", dataset)
+        line.add("error", error)
+        line.add("jobId", jobID?.rawValue)
+        line.add("jobName", job)
+        line.add("kind", kind.rawValue)
+        line.add("model", model)
+        line.add("outcome", outcome)
+        line.add("passRate", passRate)
+        line.add("retry", retry)
+        line.add("reward", reward)
+        line.add("runId", id.rawValue)
+        line.add("seconds", seconds)
+        line.add("sourceCommit", sourceCommit)
+        line.add("task", task)
+        line.add("timestamp", date.listed)
+        line.add("totalTrials", trials)
+        bytes += line.finished()
+    }
 
-    public func accepts(_ entry: RunEntry) -> Bool {
-        kinds.contains(entry.kind) && (job == nil || job == entry.job) && (agent == nil || agent == entry.agent)
-            && (model == nil || model == entry.model) && (task == nil || task == entry.task)
-            && (idPrefix.map { entry.id.rawValue.hasPrefix($0) } ?? true)
+    /// The columns of a listing as CSV.
+    public static let csvColumns = [
+        "runId", "kind", "retry", "timestamp", "jobName", "jobId", "agent", "model", "dataset", "task", "attempt", "reward", "outcome", "error", "seconds",
+        "sourceCommit", "totalTrials", "passRate", "cancelled", "commit",
+    ]
+
+    /// A row with the values of `csvColumns`. Ids, times and numbers are written as they are; the rest comes from outside.
+    public func appendCSV(to bytes: inout [UInt8]) {
+        var text = id.rawValue + "," + kind.rawValue + ","
+        if let retry { text += String(retry) }
+        text += "," + date.listed + ","
+        Self.add(job, to: &text)
+        text += (jobID?.rawValue ?? "") + ","
+        for value in [agent, model, dataset, task] { Self.add(value, to: &text) }
+        if let attempt { text += String(attempt) }
+        text += "," + (reward?.description ?? "") + ","
+        for value in [outcome, error] { Self.add(value, to: &text) }
+        text += (seconds?.description ?? "") + ","
+        Self.add(sourceCommit, to: &text)
+        if let trials { text += String(trials) }
+        text += "," + (passRate?.description ?? "") + "," + (kind == .job ? "\(cancelled)" : "") + "," + (commit?.hex ?? "") + "\r\n"
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    private static func add(_ value: String?, to text: inout String) {
+        if let value { text += CSVText.field(value) }
+        text += ","
     }
 }

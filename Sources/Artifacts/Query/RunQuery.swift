@@ -27,7 +27,7 @@ public struct RunQuery: Sendable {
     }
 
     /// - Throws: `.notFound` when there is no such repository, branch or directory; `.unreachable` and the like.
-    public func open(_ place: ResultsPlace) async throws(ArtifactError) -> any RunReader {
+    public func open(_ place: ResultsPlace) async throws(ArtifactError) -> any RecordStore {
         switch place {
         case .directory(let directory):
             let path = absolute(directory)
@@ -43,6 +43,31 @@ public struct RunQuery: Sendable {
     }
 
     private func open(_ text: String, _ branch: GitBranch, _ path: GitPath) async throws(GitError) -> BranchReader {
+        switch try await address(text) {
+        case .here(let local, let repository):
+            let tip = try await LocalRepository.tip(of: branch, in: repository, git: git)
+            return BranchReader(
+                git: git, repository: repository, remote: nil, cache: nil, tip: tip, path: path, place: "\(branch) of \(local)")
+        case .elsewhere(let remote):
+            return try await copy(of: remote, branch, path)
+        }
+    }
+
+    /// A reader through a copy of the remote's commits.
+    func copy(of remote: GitClient.Remote, _ branch: GitBranch, _ path: GitPath) async throws(GitError) -> BranchReader {
+        let cache = HistoryCache(directory: cacheDirectory, git: git)
+        let (repository, tip) = try await cache.update(branch, from: remote)
+        return BranchReader(
+            git: git, repository: repository, remote: remote, cache: cache, tip: tip, path: path, place: "\(branch) of \(remote.url)")
+    }
+
+    private enum Address {
+        /// A repository on this machine: the path that was meant, and its git directory.
+        case here(String, repository: String)
+        case elsewhere(GitClient.Remote)
+    }
+
+    private func address(_ text: String) async throws(GitError) -> Address {
         var text = text
         if isName(text), !PlainFile.isDirectory(absolute(text)) {
             guard let address = try await LocalRepository.remoteAddress(named: text, around: workingDirectory, git: git) else {
@@ -51,19 +76,21 @@ public struct RunQuery: Sendable {
             }
             text = address
         }
-        if let local = localPath(text) {
-            guard let repository = LocalRepository.gitDirectory(at: local) else {
-                throw GitError(.pathNotFound, "there is no git repository at \(local)")
-            }
-            let tip = try await LocalRepository.tip(of: branch, in: repository, git: git)
-            return BranchReader(
-                git: git, repository: repository, remote: nil, cache: nil, tip: tip, path: path, place: "\(branch) of \(local)")
+        guard let local = localPath(text) else {
+            return .elsewhere(GitClient.Remote(try GitURL(parsing: text, allowing: [.shorthand, .loopbackHTTP]), credentials: credentials))
         }
-        let remote = GitClient.Remote(try GitURL(parsing: text, allowing: [.shorthand, .loopbackHTTP]), credentials: credentials)
-        let cache = HistoryCache(directory: cacheDirectory, git: git)
-        let (repository, tip) = try await cache.update(branch, from: remote)
-        return BranchReader(
-            git: git, repository: repository, remote: remote, cache: cache, tip: tip, path: path, place: "\(branch) of \(remote.url)")
+        guard let repository = LocalRepository.gitDirectory(at: local) else {
+            throw GitError(.pathNotFound, "there is no git repository at \(local)")
+        }
+        return .here(local, repository: repository)
+    }
+
+    /// The repository as something to push to, also when it is on this machine.
+    func remote(_ text: String) async throws(GitError) -> GitClient.Remote {
+        switch try await address(text) {
+        case .here(_, let repository): GitClient.Remote(try GitURL(parsing: "file://\(repository)", allowing: .local), credentials: credentials)
+        case .elsewhere(let remote): remote
+        }
     }
 
     private func isName(_ text: String) -> Bool {

@@ -102,7 +102,8 @@ extension PendingRun {
         return CommitMessage(
             subject: subject,
             trailers: [
-                ("Assay-Eval", record.dataset), ("Assay-Job", record.jobName), ("Assay-Agent", record.agent), ("Assay-Model", record.model),
+                ("Assay-Eval", record.dataset), ("Assay-Job", record.jobName), ("Assay-Job-Id", RunID(jobUID: record.jobUid).rawValue),
+                ("Assay-Agent", record.agent), ("Assay-Model", record.model),
                 ("Assay-Task", record.task), ("Assay-Attempt", "\(record.attempt)"), ("Assay-Reward", record.reward.map { "\($0)" }),
                 ("Assay-Outcome", record.outcome.rawValue), ("Assay-Error", record.error?.type.rawValue),
                 ("Assay-Seconds", "\((record.timings.totalSeconds * 1000).rounded() / 1000)"), ("Source-Commit", record.sourceCommit),

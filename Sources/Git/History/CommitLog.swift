@@ -15,6 +15,44 @@ public struct LoggedCommit: Sendable, Hashable {
         self.date = date
         self.message = message
     }
+
+    init(_ view: CommitView) {
+        self.init(id: view.id, date: view.date, message: [UInt8](view.message))
+    }
+}
+
+/// A commit in the bytes that git printed, valid only within the call that hands it over: a history of 100,000 commits is
+/// looked through without a copy of each message.
+public struct CommitView {
+    private let digits: UnsafeRawBufferPointer
+    /// The committer's date.
+    public let date: Timestamp
+    /// Subject, body and trailers, as they were written.
+    public let message: UnsafeRawBufferPointer
+
+    /// `<id>\n<seconds>\n<message>`; nil when it is something else.
+    init?(record: UnsafeRawBufferPointer) {
+        guard let first = record.offset(of: 10, from: 0), first == 40 || first == 64, let second = record.offset(of: 10, from: first + 1),
+            second > first + 1, let base = record.baseAddress
+        else { return nil }
+        // The digits end at a line break that is within the record.
+        var end: UnsafeMutablePointer<CChar>?
+        let seconds = strtoll(base.advanced(by: first + 1).assumingMemoryBound(to: CChar.self), &end, 10)
+        guard let end, UnsafeRawPointer(end) == base.advanced(by: second) else { return nil }
+        digits = UnsafeRawBufferPointer(rebasing: record[..<first])
+        date = Timestamp(seconds: Int64(seconds))
+        message = UnsafeRawBufferPointer(rebasing: record[(second + 1)...])
+    }
+
+    public var id: GitObjectID { GitObjectID(printed: digits) }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Where a byte is found, by the C library: an unoptimised build is as fast as an optimised one.
+    public func offset(of byte: UInt8, from start: Int) -> Int? {
+        guard start < count, let base = baseAddress, let found = memchr(base.advanced(by: start), Int32(byte), count - start) else { return nil }
+        return UnsafeRawPointer(found) - base
+    }
 }
 
 extension GitClient {
@@ -24,11 +62,25 @@ extension GitClient {
     public func log(
         _ tip: GitObjectID, in repository: String, remote: Remote? = nil, receive: @escaping @Sendable (LoggedCommit) -> Bool
     ) async throws(GitError) {
+        try await history(tip, in: repository, remote: remote) { receive(LoggedCommit($0)) }
+    }
+
+    /// The same without a copy of anything: what `receive` gets is gone when it returns.
+    public func history(
+        _ tip: GitObjectID, in repository: String, remote: Remote? = nil, receive: @escaping @Sendable (CommitView) -> Bool
+    ) async throws(GitError) {
         let call = Call(
             arguments: ["log", "-z", "--no-show-signature", "--no-notes", "--no-color", "--encoding=UTF-8", "--format=%H%n%ct%n%B", tip.hex, "--"],
             repository: repository, remote: remote, environment: ["GIT_NO_REPLACE_OBJECTS": "1"], doing: "read the history of",
             place: remote?.url.text ?? repository)
-        let state = Locked((rest: [UInt8](), ended: false))
+        try await records(of: call, endingIn: 0) { record in CommitView(record: record).map(receive) ?? true }
+    }
+
+    /// Runs git and hands over what it prints, record by record, as it comes; when `receive` returns false git is ended.
+    func records(
+        of call: Call, endingIn separator: UInt8, receive: @escaping @Sendable (UnsafeRawBufferPointer) -> Bool
+    ) async throws(GitError) {
+        let splitter = Locked(RecordSplitter(separator: separator))
         let errors = Locked([UInt8]())
         let stopper = Locked<RunningCommand?>(nil)
         let running: RunningCommand
@@ -36,53 +88,67 @@ extension GitClient {
             running = try RunningCommand.start(
                 command(call),
                 onStdout: { chunk in
-                    let ended = state.withLock { state -> Bool in
-                        guard !state.ended else { return false }
-                        state.rest += chunk
-                        state.ended = !Self.records(&state.rest, receive)
-                        return state.ended
-                    }
-                    if ended { stopper.withLock { $0 }?.signal(SIGKILL) }
+                    if splitter.withLock({ $0.feed(chunk, receive) }) { stopper.withLock { $0 }?.signal(SIGKILL) }
                 },
                 onStderr: { chunk in errors.withLock { if $0.count < 1 << 16 { $0 += chunk } } })
         } catch {
             throw Self.startFailure(error, doing: call.doing)
         }
         stopper.withLock { $0 = running }
-        if state.withLock({ $0.ended }) { running.signal(SIGKILL) }
+        if splitter.withLock({ $0.ended }) { running.signal(SIGKILL) }
         let exit = await withTaskCancellationHandler {
             await running.wait()
         } onCancel: {
             running.signal(SIGKILL)
         }
-        if state.withLock({ $0.ended }) { return }
+        if splitter.withLock({ $0.ended }) { return }
         if Task.isCancelled { throw GitError(.cancelled, "cannot \(call.doing): cancelled") }
         guard exit.isSuccess else {
             throw GitFailure.classify(
                 stderr: errors.withLock { String(decoding: $0, as: UTF8.self) }, exit: "\(exit)", timedOut: false, doing: call.doing,
-                place: call.place ?? repository)
+                place: call.place ?? call.repository ?? "")
         }
-        state.withLock { state in
-            if !state.rest.isEmpty, let commit = Self.record(state.rest[...]) { _ = receive(commit) }
+        splitter.withLock { $0.finish(receive) }
+    }
+}
+
+/// Cuts a stream of bytes into the records that a separator ends.
+struct RecordSplitter: Sendable {
+    let separator: UInt8
+    private var rest: [UInt8] = []
+    /// The receiver wants no more.
+    private(set) var ended = false
+
+    init(separator: UInt8) { self.separator = separator }
+
+    /// Returns true once, when the receiver has had enough.
+    mutating func feed(_ chunk: [UInt8], _ receive: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+        guard !ended else { return false }
+        chunk.withUnsafeBytes { chunk in
+            var start = 0
+            if !rest.isEmpty {
+                guard let end = chunk.offset(of: separator, from: 0) else {
+                    rest.append(contentsOf: chunk)
+                    return
+                }
+                rest.append(contentsOf: chunk[..<end])
+                ended = !rest.withUnsafeBytes(receive)
+                rest.removeAll(keepingCapacity: true)
+                start = end + 1
+            }
+            while !ended, let end = chunk.offset(of: separator, from: start) {
+                ended = !receive(UnsafeRawBufferPointer(rebasing: chunk[start..<end]))
+                start = end + 1
+            }
+            if !ended, start < chunk.count { rest.append(contentsOf: chunk[start...]) }
         }
+        return ended
     }
 
-    /// Takes the whole records off the front; false when the receiver wants no more.
-    private static func records(_ bytes: inout [UInt8], _ receive: (LoggedCommit) -> Bool) -> Bool {
-        var start = bytes.startIndex
-        while let end = bytes[start...].firstIndex(of: 0) {
-            if let commit = record(bytes[start..<end]), !receive(commit) { return false }
-            start = end + 1
-        }
-        bytes.removeSubrange(..<start)
-        return true
-    }
-
-    private static func record(_ bytes: ArraySlice<UInt8>) -> LoggedCommit? {
-        guard let first = bytes.firstIndex(of: 10), let second = bytes[(first + 1)...].firstIndex(of: 10),
-            let id = GitObjectID(String(decoding: bytes[..<first], as: UTF8.self)),
-            let seconds = Int64(String(decoding: bytes[(first + 1)..<second], as: UTF8.self))
-        else { return nil }
-        return LoggedCommit(id: id, date: Timestamp(seconds: seconds), message: Array(bytes[(second + 1)...]))
+    /// What follows the last separator.
+    mutating func finish(_ receive: (UnsafeRawBufferPointer) -> Bool) {
+        guard !ended, !rest.isEmpty else { return }
+        _ = rest.withUnsafeBytes(receive)
+        rest = []
     }
 }

@@ -30,6 +30,14 @@ public struct HistoryCache: Sendable {
         }
     }
 
+    /// Removes the copy of a remote; the next reading makes it anew.
+    public func forget(_ remote: GitClient.Remote) async throws(GitError) {
+        let name = MirrorStore.name(for: remote)
+        let lock = try await FileLock.acquire("\(directory)/\(name).lock", deadline: 300)
+        defer { lock.release() }
+        PlainFile.removeTree("\(directory)/\(name).git")
+    }
+
     private func fetch(_ branch: GitBranch, _ remote: GitClient.Remote, _ path: String) async throws(GitError) -> GitObjectID {
         // The ledger's repository is configured in the same way, down to what it asks of a remote on this machine.
         _ = try await GitStore(at: path, remote: remote, client: git)
@@ -53,16 +61,38 @@ public struct HistoryCache: Sendable {
     /// Gets the folders of a commit down to a level in one request. A favour: what does not come this way is asked for
     /// when it is read, one by one and with everything below it.
     public func prefetchFolders(of commit: GitObjectID, levels: Int, from remote: GitClient.Remote, in repository: String) async {
-        let call = GitClient.Call(arguments: ["cat-file", "commit", commit.hex], repository: repository, doing: "read a commit of")
-        guard let text = try? await git.run(call), let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first,
-            line.hasPrefix("tree "), let tree = GitObjectID(line.dropFirst(5))
-        else { return }
+        guard let tree = await rootTree(of: commit, in: repository) else { return }
         let probe = GitClient.Call(
             arguments: ["cat-file", "-e", tree.hex], repository: repository, configuration: [("remote.origin.promisor", "false")],
             environment: ["GIT_NO_LAZY_FETCH": "1"], doing: "look for a tree in")
         if let there = try? await git.result(probe), there.succeeded { return }
         // The tree that is asked for comes in any case, and its depth counts as none.
         _ = try? await git.fetchObjects([tree], filter: "tree:\(max(0, levels - 1))", into: repository, from: remote)
+    }
+
+    /// Gets every folder of a commit in one request, and no file. A favour, as above.
+    public func prefetchAllFolders(of commit: GitObjectID, from remote: GitClient.Remote, in repository: String) async {
+        guard let tree = await rootTree(of: commit, in: repository) else { return }
+        if let missing = try? await git.missing(of: commit, in: repository), missing.isEmpty { return }
+        _ = try? await git.fetchObjects([tree], filter: "blob:none", into: repository, from: remote)
+    }
+
+    /// Gets those of the files that are not here, many with one request. A favour, as above.
+    public func prefetch(_ files: [GitObjectID], from remote: GitClient.Remote, in repository: String) async {
+        guard let store = try? await GitStore(at: repository, remote: remote, client: git), let missing = try? await store.missing(files) else { return }
+        var rest = missing.sorted()[...]
+        while !rest.isEmpty {
+            _ = try? await git.fetchObjects(Array(rest.prefix(20_000)), filter: "blob:none", into: repository, from: remote)
+            rest = rest.dropFirst(20_000)
+        }
+    }
+
+    private func rootTree(of commit: GitObjectID, in repository: String) async -> GitObjectID? {
+        let call = GitClient.Call(arguments: ["cat-file", "commit", commit.hex], repository: repository, doing: "read a commit of")
+        guard let text = try? await git.run(call), let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first,
+            line.hasPrefix("tree ")
+        else { return nil }
+        return GitObjectID(line.dropFirst(5))
     }
 }
 

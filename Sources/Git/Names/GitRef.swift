@@ -12,6 +12,9 @@ public struct GitObjectID: Sendable, Hashable, Codable, Comparable, CustomString
         hex = String(text)
     }
 
+    /// An id that git itself printed.
+    init(printed digits: UnsafeRawBufferPointer) { hex = String(decoding: digits, as: UTF8.self) }
+
     public var description: String { hex }
     /// The first twelve digits, for messages.
     public var short: String { String(hex.prefix(12)) }

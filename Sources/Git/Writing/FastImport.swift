@@ -73,7 +73,7 @@ public struct FastImportStream: Sendable {
     }
 
     /// C-style, always: a name may hold spaces, quotes and any byte but NUL.
-    private static func pathText(_ path: GitPath) -> String {
+    static func pathText(_ path: GitPath) -> String {
         var out = "\""
         for byte in path.text.utf8 {
             switch byte {

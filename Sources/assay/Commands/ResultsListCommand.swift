@@ -8,53 +8,60 @@ enum ResultsListCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results list", summary: "List runs, newest first.",
         details: "Reads a branch of any repository, or the directory of backend: local. Nothing is checked out, and of a remote only the commits are fetched.",
-        options: ResultsPlaceOptions.options + [
-            .init(name: "job", value: "J", help: "Only runs of this job."),
-            .init(name: "agent", value: "A", help: "Only runs of this agent."),
-            .init(name: "model", value: "M", help: "Only runs with this model."),
-            .init(name: "task", value: "T", help: "Only runs of this task."),
+        options: ResultsPlaceOptions.options + RunFilterOptions.options + [
             .init(name: "kind", value: "KIND", help: "run (default), retry (tries that infrastructure ended), job, or all."),
-            .init(name: "limit", value: "N", help: "At most so many (default 50 in a table, all in JSON)."),
-            .init(name: "output", value: "FORMAT", help: "table (default) or json."),
+            .init(name: "limit", value: "N", help: "At most so many (default 50 in a table, all in JSON and CSV)."),
+            .init(name: "output", value: "FORMAT", help: "table (default), json or csv."),
         ])
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
         let format = arguments.value("output") ?? "table"
-        guard format == "table" || format == "json" else { throw UsageError("--output takes table or json, not \"\(format)\"") }
-        var filter = RunFilter()
-        filter.job = arguments.value("job")
-        filter.agent = arguments.value("agent")
-        filter.model = arguments.value("model")
-        filter.task = arguments.value("task")
-        filter.kinds = try kinds(arguments.value("kind"))
+        guard ["table", "json", "csv"].contains(format) else { throw UsageError("--output takes table, json or csv, not \"\(format.replacingControls)\"") }
+        var filter = try RunFilterOptions.filter(arguments)
+        filter.kinds = try RunFilterOptions.kinds(arguments.value("kind"))
         let limit = try arguments.integer("limit", in: 1...10_000_000)
         let reader = try await ResultsPlaceOptions(arguments).open()
-        if format == "json" {
-            try await printJSON(reader, filter, limit ?? .max)
-        } else {
-            try await printTable(reader, filter, limit ?? 50)
+        switch format {
+        case "json": try await printJSON(reader, filter, limit ?? .max)
+        case "csv": try await printCSV(reader, filter, limit ?? .max)
+        default: try await printTable(reader, filter, limit ?? 50)
         }
         return ExitStatus.success
     }
 
-    private static func kinds(_ text: String?) throws(UsageError) -> Set<RunEntry.Kind> {
-        guard let text else { return [.run] }
-        if text == "all" { return Set(RunEntry.Kind.allCases) }
-        guard let kind = RunEntry.Kind(rawValue: text) else { throw UsageError("--kind takes run, retry, job or all, not \"\(text)\"") }
-        return [kind]
-    }
-
     /// One at a time: a hundred thousand entries need not fit into the memory.
     private static func printJSON(_ reader: any RunReader, _ filter: RunFilter, _ limit: Int) async throws {
+        let output = BufferedOutput()
+        let separator = (first: Array("[\n  ".utf8), next: Array(",\n  ".utf8))
+        let count = try await forEach(reader, filter, limit) { entry, index in
+            output.write { bytes in
+                bytes += index == 0 ? separator.first : separator.next
+                entry.appendJSON(to: &bytes)
+            }
+        }
+        output.write { $0 += Array((count == 0 ? "[]\n" : "\n]\n").utf8) }
+        output.flush()
+    }
+
+    private static func printCSV(_ reader: any RunReader, _ filter: RunFilter, _ limit: Int) async throws {
+        let output = BufferedOutput()
+        output.write { $0 += CSVText.row(RunEntry.csvColumns) }
+        _ = try await forEach(reader, filter, limit) { entry, _ in output.write { entry.appendCSV(to: &$0) } }
+        output.flush()
+    }
+
+    private static func forEach(
+        _ reader: any RunReader, _ filter: RunFilter, _ limit: Int, _ body: @escaping @Sendable (RunEntry, Int) -> Void
+    ) async throws -> Int {
         let count = Locked(0)
         try await reader.forEach(filter) { entry in
             count.withLock { count in
-                Output.write((count == 0 ? "[\n  " : ",\n  ") + entry.json.text)
+                body(entry, count)
                 count += 1
                 return count < limit
             }
         }
-        Output.write(count.withLock { $0 } == 0 ? "[]\n" : "\n]\n")
+        return count.withLock { $0 }
     }
 
     private static func printTable(_ reader: any RunReader, _ filter: RunFilter, _ limit: Int) async throws {
@@ -86,18 +93,5 @@ enum ResultsListCommand: Subcommand {
         }
         Output.write(table.render())
         if more { Output.write("More exist: --limit N shows more.\n") }
-    }
-}
-
-/// Standard output, as it comes. A reader that went away (`| head`) is the signal's business.
-enum Output {
-    static func write(_ text: String) { write(Array(text.utf8)) }
-    static func write(_ bytes: [UInt8]) { try? FileHandle.standardOutput.write(contentsOf: Data(bytes)) }
-
-    /// Text from a trial for a terminal: lines stay, every other control character and what is not UTF-8 becomes visible.
-    static func inert(_ bytes: [UInt8]) -> String {
-        bytes.split(separator: 10, omittingEmptySubsequences: false)
-            .map { line in String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self).replacingControls }
-            .joined(separator: "\n")
     }
 }

@@ -24,7 +24,7 @@ struct ResultsPlaceOptions {
         query = RunQuery(cacheDirectory: cache, workingDirectory: workingDirectory)
     }
 
-    func open() async throws -> any RunReader { try await query.open(place) }
+    func open() async throws -> any RecordStore { try await query.open(place) }
 
     private static func place(_ arguments: Arguments, _ workingDirectory: String) throws -> ResultsPlace {
         if let directory = arguments.value("dir") {

@@ -1,0 +1,113 @@
+import Base
+import EvalModel
+import Glibc
+
+/// Which entries a listing shows; nil takes any.
+public struct RunFilter: Sendable, Hashable {
+    public var kinds: Set<RunEntry.Kind> = [.run]
+    /// A job's name, its UID, or the id of its record.
+    public var job: String?
+    public var agent: String?
+    public var model: String?
+    public var task: String?
+    /// Any of these is enough.
+    public var statuses: Set<RunStatus> = []
+    /// Only what ended then or later.
+    public var since: Timestamp?
+    /// The first digits of the id.
+    public var idPrefix: String?
+
+    public init() {}
+
+    public func accepts(_ entry: RunEntry) -> Bool {
+        kinds.contains(entry.kind) && (since.map { entry.date >= $0 } ?? true) && (agent == nil || agent == entry.agent)
+            && (model == nil || model == entry.model) && (task == nil || task == entry.task)
+            && (statuses.isEmpty || statuses.contains { $0.fits(entry) })
+            && (job.map { $0 == entry.job || (entry.jobID.map(JobName.ids($0).contains) ?? false) } ?? true)
+            && (idPrefix.map { entry.id.rawValue.hasPrefix($0) } ?? true)
+    }
+}
+
+/// A run's end as a filter names it: a class of outcomes, a type of error, or `passed`.
+public struct RunStatus: Sendable, Hashable {
+    public let rawValue: String
+
+    /// nil for a word that is none.
+    public init?(_ text: String) {
+        guard Self.all.contains(text) else { return nil }
+        rawValue = text
+    }
+
+    public static let all: [String] = ["passed"] + TrialOutcome.Class.allCases.map(\.rawValue) + TrialErrorType.allCases.map(\.rawValue)
+
+    func fits(_ entry: RunEntry) -> Bool {
+        guard entry.kind != .job else { return rawValue == "cancelled" && entry.cancelled }
+        return rawValue == entry.outcome || rawValue == entry.error || (rawValue == "passed" && entry.isPass)
+    }
+}
+
+extension RunEntry {
+    /// Whether the run counts as a pass (TrialOutcome.isPass).
+    public var isPass: Bool { kind == .run && outcome == TrialOutcome.Class.completed.rawValue && reward == 1 }
+}
+
+/// How people write which job they mean.
+enum JobName {
+    /// The ids that a text may stand for: a record's own, or the one of a job with that UID.
+    static func ids(_ text: String) -> [RunID] { (RunID(text).map { [$0] } ?? []) + [RunID(jobUID: text)] }
+}
+
+/// A filter in bytes: most commits of a long history are turned down before anything is made of them.
+struct TrailerFilter: Sendable {
+    private let filter: RunFilter
+    private let jobs: [[UInt8]]
+    private let job: [UInt8]?
+    private let agent: [UInt8]?
+    private let model: [UInt8]?
+    private let task: [UInt8]?
+    private let idPrefix: [UInt8]?
+
+    init(_ filter: RunFilter) {
+        self.filter = filter
+        job = filter.job.map { Array($0.utf8) }
+        jobs = filter.job.map { JobName.ids($0).map { Array($0.rawValue.utf8) } } ?? []
+        agent = filter.agent.map { Array($0.utf8) }
+        model = filter.model.map { Array($0.utf8) }
+        task = filter.task.map { Array($0.utf8) }
+        idPrefix = filter.idPrefix.map { Array($0.utf8) }
+    }
+
+    /// Whether the entry may fit; statuses are for the entry to tell.
+    func mayAccept(_ trailers: RunTrailers, date: Timestamp) -> Bool {
+        guard filter.kinds.contains(trailers.kind) else { return false }
+        if let since = filter.since, date < since { return false }
+        if let agent, !Self.isEqual(trailers.agent, agent) { return false }
+        if let task, !Self.isEqual(trailers.task, task) { return false }
+        if let model, !Self.isEqual(trailers.model, model) { return false }
+        if let idPrefix, trailers.id.count < idPrefix.count || !Self.isEqual(.init(rebasing: trailers.id[..<idPrefix.count]), idPrefix) { return false }
+        guard let job else { return true }
+        return Self.isEqual(trailers.job, job) || jobs.contains { Self.isEqual(trailers.kind == .job ? trailers.id : trailers.jobID, $0) }
+    }
+
+    func accepts(_ entry: RunEntry) -> Bool { filter.statuses.isEmpty || filter.statuses.contains { $0.fits(entry) } }
+
+    private static func isEqual(_ bytes: UnsafeRawBufferPointer?, _ wanted: [UInt8]) -> Bool {
+        guard let bytes, bytes.count == wanted.count else { return false }
+        guard let base = bytes.baseAddress, !wanted.isEmpty else { return wanted.isEmpty }
+        return memcmp(base, wanted, wanted.count) == 0
+    }
+}
+
+/// What was handed over already: the newest commit of a record is the one that counts.
+struct SeenRecords: Sendable {
+    private struct Try: Hashable { var id: UInt64, number: Int }
+
+    private var finals: Set<UInt64> = []
+    private var retries: Set<Try> = []
+
+    /// False when it was there.
+    mutating func insert(_ id: UInt64, retry: Int?) -> Bool {
+        guard let retry else { return finals.insert(id).inserted }
+        return retries.insert(Try(id: id, number: retry)).inserted
+    }
+}

@@ -1,0 +1,35 @@
+import Base
+import EvalModel
+import Git
+import Glibc
+
+/// Prunes results of `backend: local`.
+public struct DirectoryPruner: Sendable {
+    private let reader: DirectoryReader
+    private static let aside = ".pruned-"
+
+    public init(_ reader: DirectoryReader) { self.reader = reader }
+
+    public func plan(before cutoff: Timestamp) async throws(ArtifactError) -> PrunePlan {
+        var filter = RunFilter()
+        filter.kinds = Set(RunEntry.Kind.allCases)
+        return PrunePlan(try await reader.list(filter), before: cutoff)
+    }
+
+    /// Removes what the plan says. A record goes as a whole or stays as a whole: its folder is renamed before it is
+    /// removed, and what an interrupted pruning left aside goes with the next one.
+    public func apply(_ plan: PrunePlan) throws(ArtifactError) {
+        let directory = reader.directory
+        for name in PlainFile.names(in: directory) ?? [] where name.hasPrefix(Self.aside) { PlainFile.removeTree("\(directory)/\(name)") }
+        // A run's folder has its retries in it.
+        for id in Set(plan.pruned.map(\.id)) {
+            let folder = "\(directory)/\(id.path)", aside = "\(directory)/\(Self.aside)\(id)"
+            guard rename(folder, aside) == 0 else {
+                if errno == ENOENT { continue }
+                throw ArtifactError(.storage, "cannot prune \(folder): \(String(cString: strerror(errno)))")
+            }
+            PlainFile.removeTree(aside)
+            guard !PlainFile.exists(aside) else { throw ArtifactError(.storage, "cannot remove all of \(aside): look at its permissions; it is no longer a result") }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Base
+import EvalModel
+
+/// Which records go and which stay when what ended before a moment is pruned.
+///
+/// A run goes with its retries, by the end of the run (or, while it has no record yet, of its last retry). A job's record
+/// stays as long as a run of the job does.
+public struct PrunePlan: Sendable, Hashable {
+    public let cutoff: Timestamp
+    /// In the order in which they were given.
+    public private(set) var pruned: [RunEntry] = []
+    public private(set) var kept: [RunEntry] = []
+
+    /// - Parameter entries: of every kind, each record once.
+    public init(_ entries: [RunEntry], before cutoff: Timestamp) {
+        self.cutoff = cutoff
+        // Of a run and its retries: when the run ended, else the last retry.
+        var ends: [RunID: (date: Timestamp, isFinal: Bool)] = [:]
+        for entry in entries where entry.kind != .job {
+            let isFinal = entry.kind == .run
+            guard let known = ends[entry.id] else {
+                ends[entry.id] = (entry.date, isFinal)
+                continue
+            }
+            if isFinal || (!known.isFinal && entry.date > known.date) { ends[entry.id] = (entry.date, isFinal) }
+        }
+        func stays(_ entry: RunEntry) -> Bool { (ends[entry.id]?.date ?? entry.date) >= cutoff }
+        var jobs: Set<RunID> = []
+        var namesWithoutID: Set<String> = []
+        for entry in entries where entry.kind != .job && stays(entry) {
+            if let id = entry.jobID { jobs.insert(id) } else if let name = entry.job { namesWithoutID.insert(name) }
+        }
+        for entry in entries {
+            let keeps = entry.kind == .job
+                ? entry.date >= cutoff || jobs.contains(entry.id) || (entry.job.map(namesWithoutID.contains) ?? false)
+                : stays(entry)
+            if keeps { kept.append(entry) } else { pruned.append(entry) }
+        }
+    }
+
+    public var isEmpty: Bool { pruned.isEmpty }
+
+    /// As `12 runs, 1 retry and 2 jobs`.
+    public static func count(_ entries: [RunEntry]) -> String {
+        func part(_ kind: RunEntry.Kind, _ one: String, _ many: String) -> String? {
+            let count = entries.count { $0.kind == kind }
+            return count == 0 ? nil : "\(count) \(count == 1 ? one : many)"
+        }
+        let parts = [part(.run, "run", "runs"), part(.retry, "retry", "retries"), part(.job, "job record", "job records")].compactMap { $0 }
+        guard let last = parts.last else { return "nothing" }
+        return parts.count == 1 ? last : parts.dropLast().joined(separator: ", ") + " and " + last
+    }
+
+    /// Records that a commit message lists.
+    private static let listed = 5000
+
+    /// Of the commit that a pruned branch begins with.
+    /// - Parameter tip: what the branch was at before.
+    public func message(previousTip tip: String) -> String {
+        var lines = ["Prune: \(Self.count(pruned)) that ended before \(cutoff.rfc3339)", ""]
+        for entry in pruned.prefix(Self.listed) {
+            let parts = [
+                entry.date.rfc3339, entry.retry.map { "retry \($0) of" } ?? entry.kind.rawValue, entry.id.rawValue, entry.job ?? "-",
+                entry.kind == .job ? "" : "\(entry.agent ?? "-") \(entry.dataset ?? "-")/\(entry.task ?? "-") \(entry.attempt.map { "#\($0)" } ?? "")",
+            ]
+            lines.append(parts.filter { !$0.isEmpty }.joined(separator: " ").replacingControls)
+        }
+        if pruned.count > Self.listed { lines.append("and \(pruned.count - Self.listed) more") }
+        lines += ["", "Assay-Pruned-Before: \(cutoff.rfc3339)", "Assay-Pruned-Records: \(pruned.count)", "Assay-Previous-Tip: \(tip)", ""]
+        return lines.joined(separator: "\n")
+    }
+}

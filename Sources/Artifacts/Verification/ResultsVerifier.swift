@@ -1,0 +1,186 @@
+import Base
+import EvalModel
+import Git
+
+/// Checks everything that a place with results promises: git's objects, the history, and each record.
+public struct ResultsVerifier: Sendable {
+    public struct Report: Sendable, Hashable {
+        public var runs = 0
+        public var retries = 0
+        public var jobs = 0
+        public var faults = 0
+        public var notes = 0
+    }
+
+    /// Whether git checks its objects, too; of a large repository that takes most of the time.
+    public var checksObjects = true
+
+    public init() {}
+
+    /// Hands over what it finds, as it finds it.
+    /// - Throws: when the check cannot come to an end; nothing is said of the results then.
+    public func verify(_ store: any RecordStore, _ receive: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> Report {
+        let report = Locked(Report())
+        let found: @Sendable (Finding) -> Void = { finding in
+            report.withLock { if finding.isFault { $0.faults += 1 } else { $0.notes += 1 } }
+            receive(finding)
+        }
+        var told: [RecordKey: RecordCheck.Told]?
+        if let branch = store as? BranchReader { told = try await history(branch, found) }
+        let prefix = (store as? BranchReader).map { $0.path.isRoot ? "" : $0.path.text + "/" } ?? ""
+        let documents = try await documents(store, prefix, found)
+        try await records(store, documents, prefix, told, report, found)
+        if let told {
+            let there = Set(documents.keys)
+            for (key, told) in told.sorted(by: { $0.key < $1.key }) where !there.contains(key) {
+                found(
+                    Finding(
+                        .missing, "\(prefix)\(key.folder)/\(PendingRun.metadataFile)", "a commit tells of this \(told.kind.rawValue), and the branch does not have it: it was removed "
+                            + "(restore it from that commit), or lies below another folder (name it with --path)"))
+            }
+        }
+        // Last: what was fetched for the above is checked with the rest.
+        if checksObjects, let branch = store as? BranchReader { try await objects(branch, found) }
+        return report.withLock { $0 }
+    }
+
+    // MARK: History
+
+    private func history(_ branch: BranchReader, _ found: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> [RecordKey: RecordCheck.Told] {
+        struct State {
+            var told: [RecordKey: RecordCheck.Told] = [:]
+            var commits: [RecordKey: String] = [:]
+            var foreign = 0
+        }
+        let state = Locked(State())
+        do throws(GitError) {
+            try await branch.git.history(branch.tip, in: branch.repository, remote: branch.remote) { commit in
+                guard let trailers = RunTrailers(commit.message), let id = RunID(RunTrailers.text(trailers.id)) else {
+                    if !BranchPruner.isOurs(commit.message) { state.withLock { $0.foreign += 1 } }
+                    return true
+                }
+                let key = RecordKey(run: id, retry: trailers.retry)
+                state.withLock { state in
+                    if state.told[key] != nil {
+                        found(
+                            Finding(
+                                .duplicate, commit.id.hex, "commits \(key.folder) a second time (an earlier commit of it than the newest): a listing takes the newest one; two writers "
+                                    + "that do not see each other, or a branch put together by hand, do this"))
+                    } else {
+                        state.told[key] = .init(kind: trailers.kind, reward: trailers.reward.flatMap(RunTrailers.number), outcome: trailers.outcome.map(RunTrailers.text))
+                    }
+                }
+                return true
+            }
+            let (told, foreign) = state.withLock { ($0.told, $0.foreign) }
+            for merge in try await branch.git.merges(in: branch.repository, of: branch.tip, remote: branch.remote) {
+                found(
+                    Finding(
+                        .history, merge.hex, "is a merge, and the history of results is one line of commits"
+                            + (foreign > 0 ? "; others write to this branch, so it may be theirs" : ": something else than Assay wrote to this branch"), isFault: foreign == 0))
+            }
+            return told
+        } catch {
+            throw ArtifactError(error)
+        }
+    }
+
+    private func objects(_ branch: BranchReader, _ found: (Finding) -> Void) async throws(ArtifactError) {
+        do throws(GitError) {
+            for line in try await branch.git.fsck(branch.repository) {
+                found(Finding(.objects, branch.repository, "git fsck: \(line.replacingControls)"))
+            }
+        } catch {
+            throw ArtifactError(error)
+        }
+    }
+
+    // MARK: Records
+
+    private struct Documents: Sendable {
+        var metadata: RecordFile?
+        var summary: RecordFile?
+    }
+
+    private func documents(_ store: any RecordStore, _ prefix: String, _ found: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> [RecordKey: Documents] {
+        let folders = Locked(Set<RecordKey>())
+        let files = try await store.recordFiles { file in
+            let key = RecordKey(run: file.run, retry: file.retry)
+            folders.withLock { _ = $0.insert(key) }
+            return file.name == PendingRun.metadataFile || file.name == PendingRun.summaryFile
+        }
+        var documents: [RecordKey: Documents] = [:]
+        for file in files {
+            let key = RecordKey(run: file.run, retry: file.retry)
+            guard file.isReadable else {
+                found(Finding(.incomplete, prefix + file.path, "it is a link or a nested repository, not a file"))
+                continue
+            }
+            if file.isMetadata { documents[key, default: Documents()].metadata = file } else { documents[key, default: Documents()].summary = file }
+        }
+        for key in folders.withLock({ $0 }).sorted() where documents[key]?.metadata == nil {
+            documents[key] = nil
+            found(
+                Finding(
+                    .incomplete, prefix + key.folder, "it has no metadata.json, so it is no record: "
+                        + (store is DirectoryReader ? "a process that is writing it, or was ended while it did; the run that owns it writes it to its end" : "restore it from an earlier commit")))
+        }
+        return documents
+    }
+
+    private func records(
+        _ store: any RecordStore, _ documents: [RecordKey: Documents], _ prefix: String, _ told: [RecordKey: RecordCheck.Told]?, _ report: Locked<Report>,
+        _ found: @escaping @Sendable (Finding) -> Void
+    ) async throws(ArtifactError) {
+        var keys = documents.keys.sorted()[...]
+        while !keys.isEmpty {
+            // A piece that fits into the memory, whatever the whole is.
+            let piece = Array(keys.prefix(2000))
+            keys = keys.dropFirst(piece.count)
+            var files: [RecordFile] = []
+            for key in piece { files += [documents[key]?.metadata, documents[key]?.summary].compactMap { $0 } }
+            let contents = try await store.contents(files, limit: 16 << 20)
+            let byPath = Dictionary(zip(files, contents).map { ($0.path, $1) }, uniquingKeysWith: { first, _ in first })
+            let checks = piece.map { key in
+                RecordCheck(
+                    run: key.run, retry: key.retry, folder: prefix + key.folder, metadata: byPath["\(key.folder)/\(PendingRun.metadataFile)"] ?? [],
+                    summary: byPath["\(key.folder)/\(PendingRun.summaryFile)"], told: told?[key])
+            }
+            for (check, findings) in zip(checks, await Self.inParallel(checks)) {
+                report.withLock { report in
+                    if check.retry != nil { report.retries += 1 } else if check.summary == nil { report.jobs += 1 } else { report.runs += 1 }
+                }
+                findings.forEach(found)
+                if let told, told[RecordKey(run: check.run, retry: check.retry)] == nil {
+                    found(
+                        Finding(
+                            .untold, "\(check.folder)/\(PendingRun.metadataFile)", "no commit of the branch's history tells of it, so no listing shows it: it was put there by hand, or its "
+                                + "commit's message was changed"))
+                }
+            }
+        }
+    }
+
+    /// Checks need a processor, not the disk.
+    private static func inParallel(_ checks: [RecordCheck]) async -> [[Finding]] {
+        let share = 250
+        return await withTaskGroup(of: (Int, [[Finding]]).self) { group in
+            for start in stride(from: 0, to: checks.count, by: share) {
+                group.addTask { (start, checks[start..<min(start + share, checks.count)].map { $0.findings() }) }
+            }
+            var parts: [Int: [[Finding]]] = [:]
+            for await (start, findings) in group { parts[start] = findings }
+            return parts.sorted { $0.key < $1.key }.flatMap(\.value)
+        }
+    }
+}
+
+/// A record's name among all of a place.
+struct RecordKey: Sendable, Hashable, Comparable {
+    var run: RunID
+    var retry: Int?
+
+    var folder: String { retry.map { "\(run.path)/\(PendingRun.retriesFolder)/\($0)" } ?? run.path }
+
+    static func < (a: RecordKey, b: RecordKey) -> Bool { (a.run, a.retry ?? -1) < (b.run, b.retry ?? -1) }
+}
