@@ -108,14 +108,12 @@ extension RunReader {
     /// - Throws: `.notFound`, with the jobs that there are.
     public func jobs(_ references: [JobReference]) async throws(ArtifactError) -> [JobRuns] {
         let collected = Locked(JobCollection())
-        for text in Set(references.map(\.text)) {
-            var filter = RunFilter()
-            filter.kinds = [.run, .job]
-            filter.job = text
-            try await forEach(filter) { entry in
-                collected.withLock { $0.add(entry) }
-                return true
-            }
+        var filter = RunFilter()
+        filter.kinds = [.run, .job]
+        filter.jobs = Set(references.map(\.text))
+        try await forEach(filter) { entry in
+            collected.withLock { $0.add(entry) }
+            return true
         }
         let jobs = collected.withLock { $0 }
         var found: [JobRuns] = []

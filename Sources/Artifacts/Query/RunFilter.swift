@@ -5,8 +5,8 @@ import Glibc
 /// Which entries a listing shows; nil takes any.
 public struct RunFilter: Sendable, Hashable {
     public var kinds: Set<RunEntry.Kind> = [.run]
-    /// A job's name, its UID, or the id of its record.
-    public var job: String?
+    /// Any of these jobs, each by its name, its UID or the id of its record; empty takes any.
+    public var jobs: Set<String> = []
     public var agent: String?
     public var model: String?
     public var task: String?
@@ -19,11 +19,17 @@ public struct RunFilter: Sendable, Hashable {
 
     public init() {}
 
+    /// The same for one job.
+    public var job: String? {
+        get { jobs.count == 1 ? jobs.first : nil }
+        set { jobs = newValue.map { [$0] } ?? [] }
+    }
+
     public func accepts(_ entry: RunEntry) -> Bool {
         kinds.contains(entry.kind) && (since.map { entry.date >= $0 } ?? true) && (agent == nil || agent == entry.agent)
             && (model == nil || model == entry.model) && (task == nil || task == entry.task)
             && (statuses.isEmpty || statuses.contains { $0.fits(entry) })
-            && (job.map { $0 == entry.job || (entry.jobID.map(JobName.ids($0).contains) ?? false) } ?? true)
+            && (jobs.isEmpty || jobs.contains { $0 == entry.job || (entry.jobID.map(JobName.ids($0).contains) ?? false) })
             && (idPrefix.map { entry.id.rawValue.hasPrefix($0) } ?? true)
     }
 }
@@ -60,8 +66,8 @@ enum JobName {
 /// A filter in bytes: most commits of a long history are turned down before anything is made of them.
 struct TrailerFilter: Sendable {
     private let filter: RunFilter
-    private let jobs: [[UInt8]]
-    private let job: [UInt8]?
+    private let jobNames: [[UInt8]]
+    private let jobIDs: [[UInt8]]
     private let agent: [UInt8]?
     private let model: [UInt8]?
     private let task: [UInt8]?
@@ -69,8 +75,8 @@ struct TrailerFilter: Sendable {
 
     init(_ filter: RunFilter) {
         self.filter = filter
-        job = filter.job.map { Array($0.utf8) }
-        jobs = filter.job.map { JobName.ids($0).map { Array($0.rawValue.utf8) } } ?? []
+        jobNames = filter.jobs.map { Array($0.utf8) }
+        jobIDs = filter.jobs.flatMap { JobName.ids($0).map { Array($0.rawValue.utf8) } }
         agent = filter.agent.map { Array($0.utf8) }
         model = filter.model.map { Array($0.utf8) }
         task = filter.task.map { Array($0.utf8) }
@@ -85,8 +91,8 @@ struct TrailerFilter: Sendable {
         if let task, !Self.isEqual(trailers.task, task) { return false }
         if let model, !Self.isEqual(trailers.model, model) { return false }
         if let idPrefix, trailers.id.count < idPrefix.count || !Self.isEqual(.init(rebasing: trailers.id[..<idPrefix.count]), idPrefix) { return false }
-        guard let job else { return true }
-        return Self.isEqual(trailers.job, job) || jobs.contains { Self.isEqual(trailers.kind == .job ? trailers.id : trailers.jobID, $0) }
+        guard !jobNames.isEmpty else { return true }
+        return jobNames.contains { Self.isEqual(trailers.job, $0) } || jobIDs.contains { Self.isEqual(trailers.kind == .job ? trailers.id : trailers.jobID, $0) }
     }
 
     func accepts(_ entry: RunEntry) -> Bool { filter.statuses.isEmpty || filter.statuses.contains { $0.fits(entry) } }

@@ -1,0 +1,53 @@
+import Base
+import EvalModel
+import Foundation
+import Git
+import Testing
+
+@testable import Artifacts
+
+/// Results of a remote over http: one that can leave things out, one that cannot, one without a commit.
+@Suite struct RemoteReadingTests {
+    @Test("a remote is read over http, with filters and without: listed, shown, verified, exported", arguments: [true, false])
+    func http(filters: Bool) async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        try await bench.git(remote, "config", "uploadpack.allowFilter", "\(filters)")
+        let pack = try await bench.pack(["transcript.jsonl": Array("{}\n".utf8), "logs/agent/stdout.txt": Array("out\n".utf8)])
+        var retry = bench.record(1, reward: nil)
+        retry.kind = "retry"
+        let runs = try [PendingRun(run: bench.record(0), pack: pack)] + bench.runs(1..<40) + [try PendingRun(run: retry, slot: .retry(0)), try PendingRun(job: bench.job())]
+        try await bench.publish(runs, to: remote)
+        let server = try await HTTPRemote(root: bench.path)
+        let store = try await bench.store(server.url("remote.git"))
+        #expect(try await store.list().count == 40)
+
+        let copy = try #require(PlainFile.names(in: "\(bench.path)/cache")?.first { $0.hasSuffix(".git") })
+        let objects = try await bench.git("\(bench.path)/cache/\(copy)", "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)")
+        #expect(objects.contains("blob") == !filters, "a listing of a remote with filters fetches commits only")
+
+        #expect(try await store.transcript(of: runs[0].id) == Array("{}\n".utf8))
+        let findings = Locked([Finding]())
+        let report = try await ResultsVerifier().verify(store) { finding in findings.withLock { $0.append(finding) } }
+        #expect(findings.withLock { $0 } == [])
+        #expect(report.runs == 40 && report.retries == 1 && report.jobs == 1)
+        let exported = try await ResultsExport(store).files(RunFilter(), to: "\(bench.path)/out")
+        #expect(exported.records == 40 && exported.leftOut.isEmpty)
+        #expect(try String(contentsOfFile: "\(bench.path)/out/\(runs[0].id.path)/logs/agent/stdout.txt", encoding: .utf8) == "out\n")
+
+        // What comes later is seen by the next reading, through the same copy.
+        try await bench.publish(try bench.runs(50..<52), to: remote)
+        #expect(try await bench.store(server.url("remote.git")).list().count == 42)
+    }
+
+    @Test("a remote without a commit says so, over http and on this machine")
+    func empty() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let server = try await HTTPRemote(root: bench.path)
+        for address in [server.url("remote.git"), remote] {
+            let error = try await artifactError { try await bench.store(address) }
+            #expect(error.kind == .notFound && error.message.contains("has no branch") && error.message.contains("no branch yet"), "\(error.message)")
+        }
+    }
+}
