@@ -32,6 +32,22 @@ extension EndToEnd {
             try await ledger.flush()
         }
 
+        @Test(
+            "docs/results.md names every option of the commands that read results",
+            arguments: ["list", "show", "compare", "gate", "export", "verify", "prune"])
+        func documented(command: String) async throws {
+            try await Workbench.with("results help") { bench in
+                let page = try String(contentsOfFile: "\(Workbench.root)/docs/results.md", encoding: .utf8)
+                #expect(page.contains("assay results \(command)"))
+                let help = try await bench.assay(["results", command, "--help"], expecting: 0).stdoutText
+                let options = help.split(separator: "\n").compactMap { line -> String? in
+                    line.hasPrefix("  --") ? line.dropFirst(2).prefix { $0 != " " }.description : nil
+                }
+                #expect(options.count > 4)
+                for option in options where option != "--help" { #expect(page.contains("\(option)`") || page.contains("\(option) "), "\(option)") }
+            }
+        }
+
         @Test("results list, compare, gate, export, verify and prune: what they print, and their exit statuses")
         func commands() async throws {
             try await Workbench.with("results commands") { bench in

@@ -123,9 +123,9 @@ struct ComparisonOptions {
         }
     }
 
-    /// A name that several jobs have is resolved, and said.
+    /// Which of several jobs a bare name was taken for is said.
     private static func note(_ reference: JobReference, _ job: JobRuns) {
-        guard reference.text == job.name, !job.others.isEmpty else { return }
+        guard reference.text == job.name, reference.back == 0, !job.others.isEmpty else { return }
         Assay.complain(
             "note: \(job.others.count + 1) jobs are named \(job.name.replacingControls); \(reference) is \(job.label.replacingControls), ended \(job.ended.rfc3339); others: "
                 + job.others.prefix(5).map { "\($0.id?.rawValue ?? "(no id)") (\($0.ended.rfc3339))" }.joined(separator: ", ") + (job.others.count > 5 ? ", ..." : "")
@@ -206,5 +206,9 @@ struct ComparisonText {
     }
 
     private static func mean(_ value: Double?) -> String { value.map { Figure.fixed($0, 3) } ?? "-" }
-    private static func signed(_ value: Double?) -> String { value.map { ($0 > 0 ? "+" : "") + Figure.fixed($0, 3) } ?? "-" }
+    private static func signed(_ value: Double?) -> String {
+        guard let value else { return "-" }
+        let text = Figure.fixed(value, 3)
+        return value > 0 && text != "0.000" ? "+" + text : text
+    }
 }
