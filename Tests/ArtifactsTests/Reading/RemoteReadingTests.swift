@@ -7,7 +7,8 @@ import Testing
 @testable import Artifacts
 
 /// Results of a remote over http: one that can leave things out, one that cannot, one without a commit.
-@Suite struct RemoteReadingTests {
+/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+@Suite(.serialized) struct RemoteReadingTests {
     @Test("a remote is read over http, with filters and without: listed, shown, verified, exported", arguments: [true, false])
     func http(filters: Bool) async throws {
         let bench = try Workbench()
