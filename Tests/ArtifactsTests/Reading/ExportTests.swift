@@ -7,7 +7,8 @@ import Testing
 @testable import Artifacts
 
 /// Results taken out.
-@Suite struct ExportTests {
+/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+@Suite(.serialized) struct ExportTests {
     private func remote(_ bench: Workbench) async throws -> (remote: String, runs: [PendingRun]) {
         let remote = try await bench.emptyRemote()
         let pack = try await bench.pack(["transcript.jsonl": Array("{}\n".utf8), "logs/agent/stdout.txt": [0xFF, 0, 0x1B], "logs/empty": []])

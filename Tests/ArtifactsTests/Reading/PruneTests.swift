@@ -7,7 +7,8 @@ import Testing
 @testable import Artifacts
 
 /// Old runs removed: which ones, from a directory, and from a branch that others write to.
-@Suite struct PruneTests {
+/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+@Suite(.serialized) struct PruneTests {
     /// Seconds after the bench's epoch at which `bench.record(index)` ends.
     private func cutoff(_ seconds: Double) -> Timestamp { Workbench.epoch.adding(seconds: seconds) }
 

@@ -7,7 +7,8 @@ import Testing
 @testable import Artifacts
 
 /// Results of a remote over http: one that can leave things out, one that cannot, one without a commit.
-@Suite struct RemoteReadingTests {
+/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+@Suite(.serialized) struct RemoteReadingTests {
     @Test("a remote is read over http, with filters and without: listed, shown, verified, exported", arguments: [true, false])
     func http(filters: Bool) async throws {
         let bench = try Workbench()
@@ -38,6 +39,20 @@ import Testing
         // What comes later is seen by the next reading, through the same copy.
         try await bench.publish(try bench.runs(50..<52), to: remote)
         #expect(try await bench.store(server.url("remote.git")).list().count == 42)
+    }
+
+    @Test("a repository on this machine that allows no filters is copied and read alike", arguments: [true, false])
+    func file(filters: Bool) async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        try await bench.git(remote, "config", "uploadpack.allowFilter", "\(filters)")
+        try await bench.publish(try bench.runs(0..<10), to: remote)
+        let address = GitClient.Remote(try GitURL(parsing: "file://\(remote)", allowing: .local))
+        let store = try await bench.query().copy(of: address, GitBranch(parsing: Workbench.branch), .root)
+        #expect(try await store.list().count == 10)
+        #expect(try await store.details(of: bench.record(3).runId).run == bench.record(3))
+        let report = try await ResultsVerifier().verify(store) { finding in Issue.record("\(finding)") }
+        #expect(report == .init(runs: 10, retries: 0, jobs: 0, faults: 0, notes: 0))
     }
 
     @Test("a remote without a commit says so, over http and on this machine")

@@ -7,7 +7,8 @@ import Testing
 @testable import Artifacts
 
 /// Results that are as they should be, and results that somebody changed.
-@Suite struct VerifyTests {
+/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+@Suite(.serialized) struct VerifyTests {
     private func findings(_ store: any RecordStore, fsck: Bool = true) async throws -> (report: ResultsVerifier.Report, findings: [Finding]) {
         let found = Locked([Finding]())
         var verifier = ResultsVerifier()
