@@ -20,7 +20,7 @@ public struct ConfirmedRetention: Sendable, Hashable {
 /// while those that one has, in case it loses them again.
 ///
 /// - Guarantees: a process that is killed at any moment leaves whole records or none: a file gets its name after its bytes
-///   are synced, and each record's length and digest tell a torn one apart. What is damaged is put aside, never deleted.
+///   are synced, and each record's length and checksum tell a torn one apart. What is damaged is put aside, never deleted.
 /// - Recovery: a record that was confirmed shortly before a kill may be found as waiting again; the branch has it then, and
 ///   it is not written twice.
 /// - Caveats: one process at a time works on a directory. A second one loses nothing, but each pushes what it knows of.

@@ -1,15 +1,17 @@
 import Base
+import CShims
 import EvalModel
 import Git
 import Glibc
 
-/// How records lie in a file, one after another: a line with the record's length and digest, a line of JSON, then the
+/// How records lie in a file, one after another: a line with the record's length and checksum, a line of JSON, then the
 /// bytes of its files, then its pack.
 enum PendingRunsFile {
-    /// `assay-run 2 <length> <digest>\n`, the length with leading zeros: the line has a fixed length.
+    /// `assay-run 2 <length> <checksum>\n`, the length with leading zeros: the line has a fixed length.
     private static let magic = Array("assay-run 2 ".utf8)
     private static let digits = 12
-    private static let headLength = magic.count + digits + 1 + 64 + 1
+    private static let sumLength = 16
+    private static let headLength = magic.count + digits + 1 + sumLength + 1
 
     struct Found: Sendable, Hashable {
         var name: String
@@ -31,10 +33,15 @@ enum PendingRunsFile {
         body.append(0x0A)
         for file in files { body += file.value }
         if let pack = run.pack { body += pack.bytes }
-        let length = String(body.count)
-        let head = String(repeating: "0", count: max(0, digits - length.count)) + length + " " + SHA256.hex(of: body) + "\n"
+        let head = padded(String(body.count), digits) + " " + checksum(body[...]) + "\n"
         return magic + Array(head.utf8) + body
     }
+
+    private static func checksum(_ bytes: ArraySlice<UInt8>) -> String {
+        padded(String(bytes.withUnsafeBytes { assay_checksum($0.baseAddress, $0.count) }, radix: 16), sumLength)
+    }
+
+    private static func padded(_ number: String, _ width: Int) -> String { String(repeating: "0", count: max(0, width - number.count)) + number }
 
     // MARK: Reading
 
@@ -58,10 +65,10 @@ enum PendingRunsFile {
         return bytes
     }
 
-    /// The record, when its bytes are what its digest says.
+    /// The record, when its bytes are what its checksum says.
     static func decode(_ bytes: [UInt8]) -> PendingRun? {
         guard let length = bodyLength(bytes[...]), bytes.count == headLength + length,
-            String(decoding: bytes[(headLength - 65)..<(headLength - 1)], as: UTF8.self) == SHA256.hex(of: bytes[headLength...])
+            String(decoding: bytes[(headLength - sumLength - 1)..<(headLength - 1)], as: UTF8.self) == checksum(bytes[headLength...])
         else { return nil }
         return decode(body: bytes[headLength...])
     }

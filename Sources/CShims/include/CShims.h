@@ -1,7 +1,8 @@
-// C that Swift cannot call by itself: variadic functions, and a spawn with the promises that Subprocess makes.
+// C that Swift cannot call by itself: variadic functions, and a spawn with the promises that Subprocess makes. And a checksum.
 #ifndef ASSAY_CSHIMS_H
 #define ASSAY_CSHIMS_H
 
+#include "checksum.h"
 #include "spawn.h"
 #include "curl_setters.h"
 
