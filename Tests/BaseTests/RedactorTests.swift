@@ -209,6 +209,44 @@ import Testing
         }
     }
 
+    @Test("secrets that look like escapes, among pieces of themselves: the chunks do not matter, and none is left")
+    func entangled() {
+        var random = Seeded(88_172_645)
+        let alphabets = ["a%25", "a\\n\"u0", "aQUJD+/=-_", "ab \n", "\\u0061%61ab"].map { Array($0.utf8) }
+        for round in 0..<1500 {
+            let letters = alphabets[round % alphabets.count]
+            func word(_ length: Int) -> [UInt8] { (0..<length).map { _ in letters[Int.random(in: letters.indices, using: &random)] } }
+            let secrets = (0..<Int.random(in: 1...4, using: &random)).map { _ in
+                [UInt8(ascii: "a")] + word(Int.random(in: 6...14, using: &random)) + [UInt8(ascii: "a")]
+            }
+            let redactor = Redactor(secrets: secrets.map { .init(name: "", value: $0) })
+            var text: [UInt8] = []
+            for _ in 0..<Int.random(in: 1...12, using: &random) {
+                let secret = secrets[Int.random(in: secrets.indices, using: &random)]
+                switch Int.random(in: 0..<7, using: &random) {
+                case 0: text += secret
+                case 1: text += secret.prefix(Int.random(in: 0...secret.count, using: &random))
+                case 2: text += Base64.encodeBytes(word(Int.random(in: 0...4, using: &random)) + secret, lineLength: 8)
+                case 3: text += secret.flatMap { Bool.random(using: &random) ? [$0] : Array("%\(hex([$0]))".utf8) }
+                case 4: text += secret.flatMap { Bool.random(using: &random) ? [$0] : Array("\\u00\(hex([$0]))".utf8) }
+                case 5: text += JSONValue.string(String(decoding: secret, as: UTF8.self)).serialized()
+                default: text += word(Int.random(in: 0...20, using: &random))
+                }
+            }
+            let whole = redactor.redact(text)
+            let pieces = chunked(text, redactor, &random, upTo: round % 17 + 1)
+            #expect(pieces.bytes == whole.bytes && pieces.count == whole.count, "\(String(decoding: text, as: UTF8.self).debugDescription)")
+            #expect(naive(whole.bytes, secrets) == whole.bytes, "\(String(decoding: text, as: UTF8.self).debugDescription)")
+            var rebuilt: [UInt8] = []
+            var at = 0
+            for occurrence in redactor.occurrences(in: text) {
+                rebuilt += text[at..<occurrence.lowerBound] + Redactor.replacement
+                at = occurrence.upperBound
+            }
+            #expect(rebuilt + text[at...] == whole.bytes, "what is not taken away stays as it is")
+        }
+    }
+
     @Test func whatWasReplacedIsCountedByName() {
         let redactor = Redactor(secrets: [
             .init(name: "TOKEN", value: Array("sup3rsecret".utf8)), .init(name: "LONGER", value: Array("sup3rsecret-longer".utf8)),

@@ -29,19 +29,21 @@ struct EscapeDecoder: Sendable {
 
     static func begins(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") }
 
-    /// How escapes begin that may stand for this byte, or for a character that begins with it, or that may hide where the
-    /// next escape begins.
-    static func openings(of byte: UInt8) -> [(mark: UInt8, next: UInt8)] {
-        let (percent, backslash) = (UInt8(ascii: "%"), UInt8(ascii: "\\"))
-        let digits = Array(hex([byte]).utf8)
-        var found = [(percent, digits[0]), (percent, Array(hex([byte]).uppercased().utf8)[0])]
-        found += [UInt8(ascii: "u"), backslash, percent].map { (backslash, $0) }
-        let letter: [UInt8: UInt8] = [
-            0x0A: UInt8(ascii: "n"), 0x0D: UInt8(ascii: "r"), 0x09: UInt8(ascii: "t"), 0x08: UInt8(ascii: "b"), 0x0C: UInt8(ascii: "f"),
-        ]
-        found.append((backslash, letter[byte] ?? byte))
-        return found
+    /// What an escape of two bytes stands for, by its second; nil when there is none.
+    static func short(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "n"): 0x0A
+        case UInt8(ascii: "r"): 0x0D
+        case UInt8(ascii: "t"): 0x09
+        case UInt8(ascii: "b"): 0x08
+        case UInt8(ascii: "f"): 0x0C
+        case 0x20...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: byte
+        default: nil
+        }
     }
+
+    /// Somebody else has seen that an escape ends there, and that what it stands for is of no interest.
+    mutating func passOver(to end: Int) { escapesEnd = end }
 
     /// Appends what the next byte of the text completes.
     mutating func take(_ byte: UInt8, at position: Int, into out: inout [Symbol]) {
@@ -56,17 +58,13 @@ struct EscapeDecoder: Sendable {
             pending.append(byte)
             if pending.count == 3 { complete([UInt8(truncatingIfNeeded: number(from: 1))], position + 1, &out) }
         case .backslash:
-            switch byte {
-            case UInt8(ascii: "n"): complete([0x0A], position + 1, &out)
-            case UInt8(ascii: "r"): complete([0x0D], position + 1, &out)
-            case UInt8(ascii: "t"): complete([0x09], position + 1, &out)
-            case UInt8(ascii: "b"): complete([0x08], position + 1, &out)
-            case UInt8(ascii: "f"): complete([0x0C], position + 1, &out)
-            case UInt8(ascii: "u"):
+            if byte == UInt8(ascii: "u") {
                 mode = .unicode
                 pending.append(byte)
-            case 0x20...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: complete([byte], position + 1, &out)
-            default: giveUp(byte, position, &out)
+            } else if let meant = Self.short(byte) {
+                complete([meant], position + 1, &out)
+            } else {
+                giveUp(byte, position, &out)
             }
         case .unicode:
             guard Self.digit(byte) != nil else { return giveUp(byte, position, &out) }

@@ -73,7 +73,17 @@ extension Redactor {
                     while i <= last {
                         if plain == 0, !isDecoding, letters.isIdle {
                             // Most of a text is passed over here, two bytes at a look.
-                            while i < last, pairs[Int(bytes[i]) &<< 8 | Int(bytes[i &+ 1])] == 0 { i &+= 1 }
+                            while i < last {
+                                if pairs[Int(bytes[i]) &<< 8 | Int(bytes[i &+ 1])] == 0 {
+                                    i &+= 1
+                                } else if bytes[i] == UInt8(ascii: "\\"), tables.dull[Int(bytes[i &+ 1])] == 1 {
+                                    i &+= 2
+                                    decoder.passOver(to: base + i)
+                                } else {
+                                    break
+                                }
+                            }
+                            if i > last { break }
                         }
                         take(bytes[i], at: base + i, tables)
                         i &+= 1

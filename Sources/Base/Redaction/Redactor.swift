@@ -29,6 +29,9 @@ public struct Redactor: Sendable {
         let base64: NeedleSet
         /// 1 for each two bytes, by their number, with which something of interest may begin.
         let pairs: [UInt8]
+        /// 1 for each byte of which neither a needle begins with the byte that it stands for after a backslash, nor with itself:
+        /// such an escape may be passed over.
+        let dull: [UInt8]
 
         init(_ secrets: [Secret]) {
             names = secrets.map(\.name)
@@ -49,9 +52,17 @@ public struct Redactor: Sendable {
                     for second in Base64Lane.spellings(form[1]) + Base64Lane.pauses { mark(first, second) }
                 }
             }
-            // An escape is worth a look when what it stands for may begin something.
-            for first in Set(secrets.flatMap { SecretForms.plain($0.value).map { $0[0] } } + letters.flatMap { Base64Lane.spellings($0.bytes[0]) }) {
-                for second in EscapeDecoder.openings(of: first) { mark(second.mark, second.next) }
+            // Where escapes begin and end must not depend on what is passed over.
+            for second in UInt8.min...UInt8.max { mark(UInt8(ascii: "\\"), second) }
+            for second in Array("0123456789abcdefABCDEF".utf8) { mark(UInt8(ascii: "%"), second) }
+            let plainFirst = Set(secrets.flatMap { SecretForms.plain($0.value).map { $0[0] } })
+            let letterFirst = Set(letters.flatMap { Base64Lane.spellings($0.bytes[0]) })
+            dull = (UInt8.min...UInt8.max).map { byte in
+                // Of two backslashes the second has a meaning of its own to `Base64Lane`.
+                guard byte != UInt8(ascii: "\\"), !plainFirst.contains(UInt8(ascii: "\\")), !plainFirst.contains(byte),
+                    let meant = EscapeDecoder.short(byte), !plainFirst.contains(meant), !letterFirst.contains(meant)
+                else { return 0 }
+                return 1
             }
             self.pairs = pairs
         }
