@@ -1,8 +1,7 @@
 # The two commands: `make quickstart` shows Assay at work, `make test` proves it.
 
 SWIFT        ?= swift
-# Not optimised: Swift 6.3.1's optimiser makes an executable that crashes in the runtime's task allocator (docs/building.md).
-CONFIGURATION ?= debug
+CONFIGURATION ?= release
 BUILD        := $(SWIFT) build -c $(CONFIGURATION) --static-swift-stdlib --scratch-path .build/static
 BIN          := .build/static/$(CONFIGURATION)/assay
 BASE_IMAGE   ?= docker.io/library/debian:12-slim
@@ -11,7 +10,7 @@ RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certi
 TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps
 VENV         := .venv
 
-.PHONY: quickstart build test test-end-to-end bench image packages test-packages clean generate
+.PHONY: quickstart build test bench image packages test-packages clean generate
 
 ## Installs what it needs, builds, and runs a real EvalJob end to end on the embedded control plane.
 quickstart: packages build
@@ -23,10 +22,6 @@ build: packages
 ## Installs what tests need and runs them all.
 test: test-packages
 	scripts/test
-
-## Real jobs with podman, kubectl and kills; not part of `make test` yet (see scripts/test).
-test-end-to-end: test-packages
-	scripts/test EndToEndTests
 
 ## Prints the benchmarks: medians and ratios of one run.
 bench: packages build

@@ -59,20 +59,22 @@ public final class RunningCommand: Sendable {
             loop.input = pipe.write
             if case .bytes(let bytes) = command.standardInput { loop.pending = bytes[...] }
         }
-        var outFDs: [Int32] = [-1, -1]
-        for (index, handler) in [onStdout, onStderr].enumerated() {
-            guard let handler else { continue }
+        // Not a loop over both: Swift 6.3.1 optimises one over an array literal of optional closures into a release too many.
+        func capture(_ handler: OutputHandler?) throws(SubprocessError) -> Int32 {
+            guard let handler else { return -1 }
             guard let pipe = makePipe() else { throw fail(errno) }
             childEnds.append(pipe.write)
             ownEnds.append(pipe.read)
-            outFDs[index] = pipe.write
             loop.outputs.append((pipe.read, handler))
+            return pipe.write
         }
+        let stdoutFD = try capture(onStdout)
+        let stderrFD = try capture(onStderr)
         guard let wake = makePipe() else { throw fail(errno) }
         ownEnds += [wake.read, wake.write]
         loop.wake = wake.read
 
-        let pid = spawn(command, path: path, stdin: stdinFD, stdout: outFDs[0], stderr: outFDs[1], pidfd: &loop.pidfd)
+        let pid = spawn(command, path: path, stdin: stdinFD, stdout: stdoutFD, stderr: stderrFD, pidfd: &loop.pidfd)
         if pid < 0 { throw fail(-pid) }
         childEnds.forEach { close($0) }
 

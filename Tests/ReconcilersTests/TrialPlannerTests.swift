@@ -8,11 +8,11 @@ import Testing
 
     static func planner(
         total: Int = 10, parallelism: Int = 3, counted: [Int] = [], settled: [Int] = [], maxAttempts: Int = 3,
-        suspended: Bool = false, stopping: Bool = false, room: Int? = nil
+        mode: TrialPlanner.Mode = .run, room: Int? = nil
     ) -> TrialPlanner {
         TrialPlanner(
             total: total, parallelism: parallelism, retry: RetryPolicy(maxAttempts: maxAttempts), counted: TrialIndexSet(counted),
-            settled: TrialIndexSet(settled), isSuspended: suspended, isStopping: stopping, uncountedRoom: room)
+            settled: TrialIndexSet(settled), mode: mode, uncountedRoom: room)
     }
 
     static func pod(
@@ -84,16 +84,35 @@ import Testing
 
     @Test func suspensionStartsNothingAndStopsNothing() {
         let pods = [Self.pod(0), Self.pod(1, Self.ended()), Self.pod(2, Self.ended(.environmentEvicted, secondsAgo: 60))]
-        let plan = Self.planner(suspended: true).plan(pods: pods, now: Self.now)
+        let plan = Self.planner(mode: .suspend).plan(pods: pods, now: Self.now)
         #expect(plan.create.isEmpty && plan.stop.isEmpty && plan.record == ["p1-0"])
     }
 
     @Test func stoppingStopsWhatRunsAndRecordsWhatEnded() {
         let pods = [Self.pod(0), Self.pod(1, deleting: true), Self.pod(2, Self.ended(.environmentEvicted, secondsAgo: 60))]
-        let planner = Self.planner(stopping: true)
+        let planner = Self.planner(mode: .stop)
         let plan = planner.plan(pods: pods, now: Self.now)
         #expect(plan.stop == ["p0-0"] && plan.create.isEmpty && plan.record == ["p2-0"] && !plan.isFinished)
         #expect(planner.plan(pods: [], now: Self.now).isFinished)
+    }
+
+    @Test func anInterruptionLetsGoOfWhatItStoppedAndKeepsWhatEnded() {
+        let pods = [
+            Self.pod(0), Self.pod(1, Self.ended(.cancelled), deleting: true), Self.pod(2, Self.ended()),
+            Self.pod(3, Self.ended(.environmentEvicted, secondsAgo: 60)),
+        ]
+        let planner = Self.planner(mode: .interrupt)
+        let plan = planner.plan(pods: pods, now: Self.now)
+        #expect(plan.stop == ["p0-0"] && plan.interrupt == ["p1-0"] && plan.record == ["p2-0"])
+        #expect(plan.create.isEmpty && plan.keepFailed.isEmpty, "what failed by itself is tried again when the job goes on")
+        #expect(!planner.plan(pods: [], now: Self.now).isFinished)
+        // One that is on its way out keeps its name, and is not taken for a failure when the job goes on meanwhile.
+        var leaving = Self.pod(0, Self.ended(.environmentEvicted, secondsAgo: 60), tracked: false, deleting: true)
+        leaving.isInterrupted = true
+        let meanwhile = Self.planner(total: 1).plan(pods: [leaving], now: Self.now)
+        #expect(meanwhile.create.isEmpty && meanwhile.keepFailed.isEmpty && meanwhile.release.isEmpty && !meanwhile.isFinished)
+        // Then its index is free again, at its first try.
+        #expect(Self.planner(total: 1).plan(pods: [], now: Self.now).create == [.init(index: 0, retry: 0)])
     }
 
     @Test func settledTrialsMustBeCountedBeforeTheEnd() {

@@ -144,6 +144,20 @@ struct TrialPodBuilderTests {
         }
     }
 
+    @Test("no network for the collector, nor for repo-cache where everything lies in the node's cache")
+    func network() throws {
+        func named(_ change: (inout TrialPodRequest) -> Void) throws -> String? {
+            try Self.pod(change).at("metadata", "annotations", TrialPodBuilder.noNetworkAnnotation)?.string
+        }
+        #expect(try named { _ in } == "collector")
+        #expect(try named { $0.plan.source.local = true } == "collector,repo-cache")
+        #expect(
+            try named {
+                $0.plan.source.local = true
+                $0.plan.taskRepo = .init(repo: "https://git.example/other", commit: String(repeating: "b", count: 40))
+            } == "collector")
+    }
+
     @Test("scripts, plan and runner arrive as they are written")
     func scripts() throws {
         let env = Self.env(try Self.container(try Self.pod(), "repo-cache"))

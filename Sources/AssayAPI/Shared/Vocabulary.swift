@@ -17,6 +17,9 @@ public enum AssayNames {
     public static let countedLabel = "assay.dev/counted"
     /// Keeps a trial pod until its outcome is in the counts.
     public static let trialFinalizer = "assay.dev/trial-tracking"
+    /// On an EvalJob: its running trials are stopped without a record and no new ones start, until it is taken away again;
+    /// they then run as if they never had. What Ctrl-C does to `assay run`. On a trial pod: it was stopped so, and counts for nothing.
+    public static let interruptedAnnotation = "assay.dev/interrupted"
     /// Keeps an EvalJob until its runs are recorded.
     public static let jobFinalizer = "assay.dev/evaljob"
     /// The EvalTarget that a job without `targetRef` uses when it exists.
@@ -53,6 +56,7 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case progressing = "Progressing"
     case succeeded = "Succeeded"
     case suspended = "Suspended"
+    case interrupted = "Interrupted"
     case cancelled = "Cancelled"
     case deadlineExceeded = "DeadlineExceeded"
     case trialsRunning = "TrialsRunning"

@@ -32,15 +32,18 @@ extension EvalJobReconciler {
             pass.memory.state.withLock { $0.jobRecord = run.name }
             name = run.name
         }
-        // The end is worth a push of its own: whoever waits for the job reads the branch next. A remote that did not take
-        // the last push is left to the ledger, which knows when to ask it again.
-        if await recorder.state().failure == nil {
-            do { try await recorder.hasten(name) } catch {
-                log.warning("results wait for the remote", ["object": .string(pass.job.key.description), "error": .string(error.message)])
-            }
-        }
+        await pushNow(recorder, job: pass.job)
         guard await recorder.isRecorded(name) else { return pass.wake(after: 2) }
         pass.ending = ending
+    }
+
+    /// An end is worth a push of its own: whoever waits for it reads the branch next. A remote that did not take the last
+    /// push is left to the ledger, which knows when to ask it again.
+    func pushNow(_ recorder: any RunRecorder, job: EvalJob) async {
+        guard await recorder.state().failure == nil else { return }
+        do { try await recorder.hasten() } catch {
+            log.warning("results wait for the remote", ["object": .string(job.key.description), "error": .string(error.message)])
+        }
     }
 
     /// A finished job: nothing of it may keep a finalizer, what waits is pushed, and its time may come to go.
@@ -117,7 +120,7 @@ extension EvalJobReconciler {
         }
         let left = pods.objects(for: job.metadata.uid ?? "")
         for pod in left where pod.isTracked || !pod.snapshot.metadata.isDeleting {
-            try await podWriter.release(pod, preserve: false, jobUID: job.metadata.uid ?? "")
+            try await podWriter.release(pod, .gone, jobUID: job.metadata.uid ?? "")
         }
         do {
             _ = try await Finalizers(client: client).remove(

@@ -91,9 +91,15 @@ enum JobStatusComputation {
             status.completionTime = pass.now
             conditions.set(.ready, ending == .complete ? .yes : .no, ending.reason)
             conditions.set(ending == .complete ? .complete : .failed, .yes, ending.reason)
-        } else if pass.isSuspended {
+        } else if let pause = pass.pause {
             status.phase = .suspended
-            conditions.set(.ready, .no, .suspended, "spec.suspend is true: no new trial starts")
+            switch pause {
+            case .suspended: conditions.set(.ready, .no, .suspended, "spec.suspend is true: no new trial starts")
+            case .interrupted:
+                conditions.set(
+                    .ready, .no, .interrupted,
+                    "trials that ran were stopped; they run again when the annotation \(AssayNames.interruptedAnnotation) is taken away")
+            }
         } else if pass.matrix != nil {
             status.phase = .running
             conditions.set(.ready, .no, .trialsRunning)

@@ -19,8 +19,15 @@ extension EvalJobReconciler {
         let matrix = context.prepared.matrix
         let memory = pass.memory
         pass.matrix = matrix
-        pass.isSuspended = job.spec.suspend
         let stopping = deleting ? JobEnding.cancelled : stopping(&pass)
+        pass.pause = JobPass.Pause(job)
+        let mode: TrialPlanner.Mode =
+            switch pass.pause {
+            case _ where stopping != nil: .stop
+            case .interrupted: .interrupt
+            case .suspended: .suspend
+            case nil: isHeld ? .suspend : .run
+            }
         let counted = TrialCounting.counted(in: job.status)
         let wasRunning = memory.state.withLock { state in
             let known = state.wasRunning ?? true
@@ -39,7 +46,7 @@ extension EvalJobReconciler {
             let fate = same ?? PodFate.of(pod.snapshot, at: pass.now, bounds: configuration.bounds)
             if fate.end != nil { ended[pod.uid] = .init(version: version, fate: fate) }
             byName[pod.name] = (pod, fate)
-            planned.append(pod.planned(fate: fate, isStopping: stopping != nil))
+            planned.append(pod.planned(fate: fate, mode: mode))
             pass.wake(at: fate.recheck)
         }
         let vanished = memory.state.withLock { state in
@@ -51,7 +58,7 @@ extension EvalJobReconciler {
         for (name, gone) in vanished {
             let fate = PodFate.ended(PodFate.of(gone.pod.snapshot, at: pass.now, bounds: configuration.bounds).end ?? PodFate.vanished)
             byName[name] = (gone.pod, fate)
-            planned.append(gone.pod.planned(fate: fate, isStopping: stopping != nil, vanishedAt: gone.noticedAt))
+            planned.append(gone.pod.planned(fate: fate, mode: mode, vanishedAt: gone.noticedAt))
         }
 
         let refused = stopping == nil ? refusals(context, counted: counted, memory: memory) : [:]
@@ -59,7 +66,7 @@ extension EvalJobReconciler {
         for index in refused.keys { settled.insert(index) }
         let planner = TrialPlanner(
             total: matrix.count, parallelism: job.spec.parallelism, retry: job.spec.retry.policy, counted: counted, settled: settled,
-            isSuspended: pass.isSuspended || isHeld, isStopping: stopping != nil, uncountedRoom: room(pass))
+            mode: mode, uncountedRoom: room(pass))
         var plan = planner.plan(pods: planned, now: pass.now)
         pass.running = plan.running
         pass.wake(at: plan.wakeAt)
@@ -74,10 +81,13 @@ extension EvalJobReconciler {
         for one in found(due.stop) {
             try await pass.attempt { try await podWriter.stop(one.pod, jobUID: context.uid) }
         }
-        for name in due.release where vanished[name] != nil { memory.state.withLock { _ = $0.vanished.removeValue(forKey: name) } }
+        for one in found(due.interrupt) where vanished[one.pod.name] == nil {
+            try await pass.attempt { try await podWriter.release(one.pod, .interrupted, jobUID: context.uid) }
+        }
+        for name in due.release + due.interrupt where vanished[name] != nil { memory.state.withLock { _ = $0.vanished.removeValue(forKey: name) } }
         try await pass.attempt { try await release(found(due.release.filter { vanished[$0] == nil }), job: job) }
         try await pass.attempt {
-            try await record(found(due.record), context: context, recorder: recorder, memory: memory, isStopping: stopping != nil)
+            try await record(found(due.record), context: context, recorder: recorder, memory: memory, mode: mode)
         }
         try await pass.attempt {
             for (index, error) in refused.sorted(by: { $0.key < $1.key }).prefix(500) {
@@ -88,6 +98,7 @@ extension EvalJobReconciler {
         for (name, trial) in memory.state.withLock({ Array($0.submitted.values) }) {
             if await recorder.isRecorded(name) { pass.recorded.append(trial) } else { pass.wake(after: 1) }
         }
+        if mode == .interrupt, plan.running == 0 { await pushNow(recorder, job: job) }
         if plan.isFinished { try await end(&pass, as: stopping ?? .complete, context: context, recorder: recorder) }
         pass.recorder = await recorder.state()
         if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
@@ -245,7 +256,7 @@ extension EvalJobReconciler {
             for (pod, fate) in found {
                 let failed = fate.end?.error.map { !$0.type.isAdvisory } ?? false
                 let preserve = policy == .always || (policy == .onFailure && failed)
-                group.addTask { try await self.podWriter.release(pod, preserve: preserve && fate.end != nil, jobUID: uid) }
+                group.addTask { try await self.podWriter.release(pod, preserve && fate.end != nil ? .preserved : .gone, jobUID: uid) }
             }
             try await group.waitForAll()
         }
@@ -254,7 +265,7 @@ extension EvalJobReconciler {
     // MARK: Records
 
     private func record(
-        _ found: [(pod: TrialPod, fate: PodFate)], context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory, isStopping: Bool
+        _ found: [(pod: TrialPod, fate: PodFate)], context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory, mode: TrialPlanner.Mode
     ) async throws {
         let new = found.filter { pod, _ in memory.state.withLock { $0.submitted[pod.identity.index] == nil } }
         // A few at a time: each holds its pack in memory.
@@ -266,7 +277,7 @@ extension EvalJobReconciler {
             let failure = await withTaskGroup(of: (any Error)?.self) { group in
                 for (pod, fate) in batch {
                     guard let end = fate.end, let trial = context.prepared.matrix.coordinate(at: pod.identity.index) else { continue }
-                    let error = TrialPod.error(of: end, isStopping: isStopping)
+                    let error = pod.error(of: end, mode: mode)
                     group.addTask {
                         do {
                             let (run, recorded) = try await self.submit(

@@ -135,7 +135,7 @@ public final class EvalJobReconciler: Sendable {
         let uid = pod.identity.jobUID
         guard let owner = pod.snapshot.metadata.controller, owner.uid == uid,
             let job = jobs.get(ObjectKey(namespace: pod.key.namespace, name: owner.name)), job.metadata.uid == uid,
-            job.status?.phase?.isFinal != true, !TrialCounting.counted(in: job.status).contains(pod.identity.index)
+            !pod.isInterrupted, job.status?.phase?.isFinal != true, !TrialCounting.counted(in: job.status).contains(pod.identity.index)
         else { return }
         let now = time.now()
         memory(of: uid).state.withLock { $0.vanished[pod.name] = .init(pod: pod, noticedAt: now) }
@@ -161,7 +161,7 @@ public final class EvalJobReconciler: Sendable {
         }
         for pod in orphans where pod.identity.jobUID != actual {
             log.warning("letting go of a pod whose job is gone", ["object": .string(key.description), "pod": .string(pod.name)])
-            try await podWriter.release(pod, preserve: false, jobUID: pod.identity.jobUID)
+            try await podWriter.release(pod, .gone, jobUID: pod.identity.jobUID)
         }
     }
 
@@ -193,7 +193,7 @@ public final class EvalJobReconciler: Sendable {
         let prepared = try await prepared(&pass)
         pass.memory.state.withLock { $0.wasRunning = false }
         pass.matrix = prepared.matrix
-        pass.isSuspended = pass.job.spec.suspend
+        pass.pause = JobPass.Pause(pass.job)
         pass.wake(after: 0)
     }
 

@@ -20,7 +20,7 @@ struct JobPass: Sendable {
     /// Trials whose record is kept and which are to be counted now.
     var recorded: [RecordedTrial] = []
     var running = 0
-    var isSuspended = false
+    var pause: Pause?
     /// The job is over: its end, when its own record is kept.
     var ending: JobEnding?
     var isGone = false
@@ -41,6 +41,22 @@ struct JobPass: Sendable {
         self.job = job
         self.memory = memory
         self.now = now
+    }
+
+    /// Why no new trial starts although the job is not over.
+    enum Pause: Sendable, Hashable {
+        case suspended
+        case interrupted
+
+        init?(_ job: EvalJob) {
+            if job.metadata.annotations?[AssayNames.interruptedAnnotation] != nil {
+                self = .interrupted
+            } else if job.spec.suspend {
+                self = .suspended
+            } else {
+                return nil
+            }
+        }
     }
 
     /// Look again after so many seconds, or sooner.

@@ -19,10 +19,12 @@ public struct PlannedPod: Sendable, Hashable {
     public var isDeleting: Bool
     /// It is kept for a person to look at, and has been counted.
     public var isPreserved: Bool
+    /// It was stopped to be run again: its end says nothing.
+    public var isInterrupted: Bool
 
     public init(
         name: String, index: Int, retry: Int, stage: Stage, isTracked: Bool = true, isDeleting: Bool = false,
-        isPreserved: Bool = false
+        isPreserved: Bool = false, isInterrupted: Bool = false
     ) {
         self.name = name
         self.index = index
@@ -31,6 +33,7 @@ public struct PlannedPod: Sendable, Hashable {
         self.isTracked = isTracked
         self.isDeleting = isDeleting
         self.isPreserved = isPreserved
+        self.isInterrupted = isInterrupted
     }
 }
 
@@ -53,7 +56,9 @@ public struct TrialPlan: Sendable, Hashable {
     public var create: [Creation] = []
     /// Pods whose trial is counted, or taken over by a successor: finalizer off, then deleted or preserved.
     public var release: [String] = []
-    /// Pods to stop: the job is being cancelled or deleted.
+    /// Pods that were stopped to be run again: marked so, finalizer off.
+    public var interrupt: [String] = []
+    /// Pods to stop: the job is being cancelled, deleted or interrupted.
     public var stop: [String] = []
     /// The earliest moment at which time alone changes the plan.
     public var wakeAt: Timestamp?
@@ -80,25 +85,32 @@ public struct TrialPlanner: Sendable {
     public var counted: TrialIndexSet
     /// Indexes that are recorded but not in the status yet, and those that need no pod (their task is invalid).
     public var settled: TrialIndexSet
-    /// No new trials; those that run may finish.
-    public var isSuspended: Bool
-    /// No new trials, and those that run are stopped.
-    public var isStopping: Bool
+    /// What becomes of trials that have not ended.
+    public enum Mode: Sendable, Hashable {
+        case run
+        /// No new trials; those that run may finish.
+        case suspend
+        /// No new trials, and those that run are stopped, to be run as if they never had when the job goes on.
+        case interrupt
+        /// No new trials, and those that run are stopped for good.
+        case stop
+    }
+
+    public var mode: Mode
     /// How many more trials may start for reasons beyond the job (the artifact remote must confirm some first, the target is
     /// full); nil for no bound. Successors of failed pods count too, and come first.
     public var uncountedRoom: Int?
 
     public init(
         total: Int, parallelism: Int, retry: RetryPolicy, counted: TrialIndexSet, settled: TrialIndexSet = TrialIndexSet(),
-        isSuspended: Bool = false, isStopping: Bool = false, uncountedRoom: Int? = nil
+        mode: Mode = .run, uncountedRoom: Int? = nil
     ) {
         self.total = total
         self.parallelism = parallelism
         self.retry = retry
         self.counted = counted
         self.settled = settled
-        self.isSuspended = isSuspended
-        self.isStopping = isStopping
+        self.mode = mode
         self.uncountedRoom = uncountedRoom
     }
 
@@ -116,12 +128,19 @@ public struct TrialPlanner: Sendable {
                 continue
             }
             occupied.insert(pod.index)
+            if pod.isInterrupted {
+                // Until it is gone its name is taken, and with it the trial's first try.
+                if pod.isTracked { plan.interrupt.append(pod.name) }
+                continue
+            }
             switch pod.stage {
             case .active:
-                if isStopping, !pod.isDeleting { plan.stop.append(pod.name) }
+                if mode == .interrupt || mode == .stop, !pod.isDeleting { plan.stop.append(pod.name) }
             case .ended(let error, let endedAt):
                 if settled.contains(pod.index) { continue }
-                if let error, !isStopping, case .retry(let delay) = retry.decision(afterTries: pod.retry + 1, error: error) {
+                if error == .cancelled, mode == .interrupt {
+                    plan.interrupt.append(pod.name)
+                } else if let error, mode != .stop, case .retry(let delay) = retry.decision(afterTries: pod.retry + 1, error: error) {
                     // The end is by the node's clock: one that is ahead of ours must not make the delay longer.
                     let due = endedAt > now ? now : endedAt.adding(seconds: Double(delay) / 1000)
                     successor(of: pod, at: due, now: now, &plan)
@@ -135,7 +154,7 @@ public struct TrialPlanner: Sendable {
         plan.limitCreations(to: parallelism - plan.running)
         var free = max(0, parallelism - plan.running - plan.create.count)
         let taken = counted.union(settled).union(occupied)
-        if !isSuspended, !isStopping, free > 0 {
+        if mode == .run, free > 0 {
             var from = 0
             while free > 0, let index = taken.firstMissing(from: from, below: total) {
                 plan.create.append(.init(index: index, retry: 0))
@@ -144,13 +163,13 @@ public struct TrialPlanner: Sendable {
             }
         }
         if let uncountedRoom { plan.limitCreations(to: uncountedRoom) }
-        let anythingLeft = taken.firstMissing(below: total) != nil && !isStopping
+        let anythingLeft = taken.firstMissing(below: total) != nil && mode != .stop
         plan.isFinished = !anythingLeft && occupied.isEmpty && pods.allSatisfy { !$0.isTracked } && settled.allSatisfy(counted.contains)
         return plan
     }
 
     private func successor(of pod: PlannedPod, at time: Timestamp, now: Timestamp, _ plan: inout TrialPlan) {
-        if isSuspended { return }  // it keeps its place until the job goes on
+        if mode != .run { return }  // it keeps its place until the job goes on
         if time <= now {
             plan.keepFailed.append(pod.name)
             plan.create.append(.init(index: pod.index, retry: pod.retry + 1))

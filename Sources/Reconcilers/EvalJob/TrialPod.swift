@@ -10,6 +10,7 @@ public struct TrialPod: Sendable, Hashable {
     public let identity: TrialPodIdentity
     public let isTracked: Bool
     public let isPreserved: Bool
+    public let isInterrupted: Bool
 
     /// nil when the object is no trial pod.
     public init?(_ pod: JSONValue) {
@@ -17,6 +18,7 @@ public struct TrialPod: Sendable, Hashable {
         self.snapshot = snapshot
         self.identity = identity
         isTracked = snapshot.metadata.finalizers?.contains(AssayNames.trialFinalizer) ?? false
+        isInterrupted = snapshot.metadata.annotations?[AssayNames.interruptedAnnotation] != nil
         isPreserved = snapshot.metadata.labels?[AssayNames.countedLabel] != nil
     }
 
@@ -33,21 +35,22 @@ public struct TrialPod: Sendable, Hashable {
     }
 
     /// - Parameter vanishedAt: when the pod, which is gone, was missed.
-    func planned(fate: PodFate, isStopping: Bool, vanishedAt: Timestamp? = nil) -> PlannedPod {
+    func planned(fate: PodFate, mode: TrialPlanner.Mode, vanishedAt: Timestamp? = nil) -> PlannedPod {
         let stage: PlannedPod.Stage
         if let end = fate.end {
-            stage = .ended(Self.error(of: end, isStopping: isStopping)?.type, at: vanishedAt ?? endedAt)
+            stage = .ended(error(of: end, mode: mode)?.type, at: vanishedAt ?? endedAt)
         } else {
             stage = .active
         }
         return PlannedPod(
             name: name, index: identity.index, retry: identity.retry, stage: stage, isTracked: isTracked || vanishedAt != nil,
-            isDeleting: snapshot.metadata.isDeleting, isPreserved: isPreserved && vanishedAt == nil)
+            isDeleting: snapshot.metadata.isDeleting, isPreserved: isPreserved && vanishedAt == nil, isInterrupted: isInterrupted)
     }
 
     /// What was stopped on purpose was cancelled, unless it had reached a verdict by itself.
-    static func error(of end: PodFate.End, isStopping: Bool) -> TrialError? {
-        if isStopping, let error = end.error, error.isInfrastructure || end.report?.interrupted == true {
+    func error(of end: PodFate.End, mode: TrialPlanner.Mode) -> TrialError? {
+        let isStopped = mode == .stop || mode == .interrupt && snapshot.metadata.isDeleting
+        if isStopped, let error = end.error, error.isInfrastructure || end.report?.interrupted == true {
             return TrialError(.cancelled, "the job was stopped while the trial ran")
         }
         return end.error

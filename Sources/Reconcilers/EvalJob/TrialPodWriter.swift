@@ -27,12 +27,23 @@ struct TrialPodWriter: Sendable {
         try await delete(pod, jobUID: jobUID, options: DeleteOptions(uid: pod.uid))
     }
 
-    /// Takes the finalizer off; then deletes the pod, or labels it as counted where it is to be kept.
-    func release(_ pod: TrialPod, preserve: Bool, jobUID: String) async throws {
+    /// What becomes of a pod that is let go of.
+    enum Afterlife {
+        case gone
+        /// Labelled as counted, for a person to look at.
+        case preserved
+        /// Marked as stopped, so that whoever sees it on its way out takes its end for nothing.
+        case interrupted
+    }
+
+    /// Takes the finalizer off; then deletes the pod, unless it is to be kept.
+    func release(_ pod: TrialPod, _ afterlife: Afterlife, jobUID: String) async throws {
+        let preserve = afterlife == .preserved
         if pod.isTracked || (preserve && !pod.isPreserved) {
             let kept = (pod.snapshot.metadata.finalizers ?? []).filter { $0 != AssayNames.trialFinalizer }
             var metadata: JSONValue = ["finalizers": kept.isEmpty ? .null : .array(kept.map { .string($0) }), "uid": .string(pod.uid)]
             if preserve { metadata["labels"] = .object([AssayNames.countedLabel: "true"]) }
+            if afterlife == .interrupted { metadata["annotations"] = .object([AssayNames.interruptedAnnotation: "true"]) }
             do {
                 let answer = try await client.patch(.pods, pod.key, .merge(["metadata": metadata]))
                 if let version = answer.at("metadata", "resourceVersion")?.string {

@@ -77,6 +77,7 @@ public struct TrialPodBuilder: Sendable {
                 "assay.dev/dataset": .string(coordinate.dataset),
                 "assay.dev/task": .string(coordinate.task),
                 "assay.dev/attempt": .string(String(coordinate.attempt)),
+                Self.noNetworkAnnotation: .string(offline(request.plan).joined(separator: ",")),
             ],
             "finalizers": [.string(AssayNames.trialFinalizer)],
             "ownerReferences": [
@@ -88,6 +89,14 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let namespace = job.namespace { metadata["namespace"] = .string(namespace) }
         return metadata
+    }
+
+    /// Read by the podman node, whose containers have a network each; on a cluster a pod has one, and this says nothing.
+    public static let noNetworkAnnotation = "assay.dev/containers-without-network"
+
+    private func offline(_ plan: DeliveryPlan) -> [String] {
+        let isLocal = plan.source.local && plan.taskRepo == nil && plan.fixtures == nil && plan.overlays.isEmpty
+        return [PodSnapshot.ContainerName.collector] + (isLocal ? [PodSnapshot.ContainerName.repoCache] : [])
     }
 
     /// Beyond the sum of all limits, so that it strikes only where a limit did not; none when the agent has no limit.

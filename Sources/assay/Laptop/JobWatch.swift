@@ -14,6 +14,8 @@ struct JobWatch: Sendable {
     let client: KubeClient
     let key: ObjectKey
     let display: ProgressDisplay
+    /// Whether a person has asked to stop.
+    let isInterrupted: @Sendable () -> Bool
 
     /// How long something that may pass is waited for before the command gives up.
     private static let patience = 45.0
@@ -22,6 +24,7 @@ struct JobWatch: Sendable {
     func untilEnd() async throws -> End {
         var told = ""
         var waitingSince: Double?
+        var interruptedSince: Double?
         let time = SystemTime()
         while true {
             let job = try EvalJob(json: try await client.get(.evalJobs, key))
@@ -31,6 +34,11 @@ struct JobWatch: Sendable {
                         total: trials.total, done: trials.completed + trials.failed + trials.skipped, failed: trials.failed, running: trials.running))
             }
             if job.status?.phase?.isFinal == true { return End(job: job, stalled: nil) }
+            if isInterrupted() {
+                interruptedSince = interruptedSince ?? time.monotonic()
+                let waited = time.monotonic() - (interruptedSince ?? 0)
+                if try await hasStopped(job) || waited > Self.patience { return End(job: job, stalled: nil) }
+            }
             let ready = job.status?.conditions.first { $0.type == ConditionType.ready.rawValue }
             if job.status?.conditions.contains(where: { $0.type == ConditionType.stalled.rawValue && $0.isTrue }) == true,
                 job.status?.observedGeneration == job.metadata.generation
@@ -50,6 +58,16 @@ struct JobWatch: Sendable {
                 waitingSince = nil
             }
             try await time.sleep(seconds: 0.15)
+        }
+    }
+
+    /// Nothing of it runs any more, no pod is on its way out, and what had ended is counted.
+    private func hasStopped(_ job: EvalJob) async throws -> Bool {
+        guard job.status?.startTime != nil else { return true }
+        guard job.metadata.annotations?[AssayNames.interruptedAnnotation] != nil, job.status?.phase == .suspended else { return false }
+        return try await client.listAll(.pods, namespace: key.namespace).items.allSatisfy { pod in
+            let metadata = ObjectMeta(of: pod)
+            return !metadata.isDeleting && metadata.finalizers?.contains(AssayNames.trialFinalizer) != true
         }
     }
 

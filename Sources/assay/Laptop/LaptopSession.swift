@@ -28,8 +28,8 @@ struct LaptopSession: Sendable {
                 return (state.count, state.target)
             }
             if count > 1 { _exit(ExitStatus.interrupted) }
-            display.say("cancelling: trials are stopped, what has ended is kept (Ctrl-C again to leave at once)")
-            if let target { Task { await target.cancel() } }
+            display.say("stopping: trials that run are ended, results are kept (Ctrl-C again to leave at once)")
+            if let target { Task { await target.interrupt() } }
         }
         defer { withExtendedLifetime(interrupts) {} }
 
@@ -65,9 +65,9 @@ struct LaptopSession: Sendable {
             state.target = target
             return state.count > 0
         }
-        if isStopping { await target.cancel() }
+        if isStopping { await target.interrupt() }
 
-        let watch = JobWatch(client: client, key: key, display: display)
+        let watch = JobWatch(client: client, key: key, display: display) { stopping.withLock { $0.count } > 0 }
         var ended = try await watch.untilEnd()
         if applied.wasComplete { ended.job = try await watch.untilPushed() }
         display.finish()
@@ -79,16 +79,24 @@ struct LaptopSession: Sendable {
         try noteResults(of: ended.job)
         let report = JobReport(job: ended.job, state: state, runs: runs)
         report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
+        if ended.job.status?.phase?.isFinal != true, ended.stalled == nil {
+            display.say("the job is not over: the same command goes on with the trials that have no result")
+        }
         if stopping.withLock({ $0.count }) > 0 { return ExitStatus.interrupted }
         return report.exitStatus(stalled: ended.stalled, minimumPassRate: minimumPassRate)
     }
 
-    /// Ctrl-C: how often, and what it cancels once that is there.
+    /// Ctrl-C: how often, and what it interrupts once that is there.
     private struct Stopping {
         struct Target: Sendable {
             let client: KubeClient
             let key: ObjectKey
-            func cancel() async { _ = try? await client.patch(.evalJobs, key, .merge(["spec": ["cancel": true]])) }
+            func interrupt() async { try? await setInterrupted("true") }
+            func goOn() async throws { try await setInterrupted(.null) }
+
+            private func setInterrupted(_ value: JSONValue) async throws {
+                try await client.patch(.evalJobs, key, .merge(["metadata": ["annotations": [AssayNames.interruptedAnnotation: value]]]))
+            }
         }
 
         var count = 0
@@ -107,30 +115,34 @@ struct LaptopSession: Sendable {
         }
         let key = ObjectKey(namespace: JobDocuments.namespace, name: documents.jobName)
         let before = try await existing(key, client)
-        if before?.status?.phase == .cancelled {
-            // A cancelled job is over; running it again runs what it did not get to.
-            display.say("the job was cancelled before; it starts anew as a job of its own")
+        if before?.status?.phase == .cancelled, documents.job.at("spec", "cancel")?.bool != true {
+            display.say("the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
             try await remove(key, client)
         }
         let answer: JSONValue
         do {
             answer = try await client.apply(.evalJobs, documents.job, manager: "assay-run", fieldValidation: "Strict")
         } catch { throw Self.refused(error) }
-        if let before { try await forgetObstacles(of: before, client) }
+        if let before {
+            try await forgetObstacles(of: before, client)
+            // A job that a Ctrl-C stopped, or a kill.
+            if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil { try await Stopping.Target(client: client, key: key).goOn() }
+            if let trials = before.status?.trials, before.status?.phase?.isFinal != true {
+                let done = trials.completed + trials.failed
+                if done > 0 { display.say("going on: \(done) of \(trials.total) trials have their result") }
+            }
+        }
         let job = try EvalJob(json: answer)
         return Applied(key: key, wasComplete: before?.metadata.uid == job.metadata.uid && job.status?.phase?.isFinal == true)
     }
 
-    /// What held up an earlier process is asked anew, before this one believes it; nor is it stopped by that one's Ctrl-C.
+    /// What held up an earlier process is asked anew, before this one believes it.
     private func forgetObstacles(of job: EvalJob, _ client: KubeClient) async throws {
         let isFinal = job.status?.phase?.isFinal == true
         let stale = (job.status?.conditions ?? []).filter { !isFinal || $0.type == ConditionType.artifactsReady.rawValue && $0.isFalse }
         if !stale.isEmpty {
             let kept = try (job.status?.conditions ?? []).filter { condition in !stale.contains(condition) }.map { try JSONValueEncoder().encode($0) }
             try await client.patch(.evalJobs, job.key, .merge(["status": ["conditions": .array(kept)]]), subresource: "status")
-        }
-        if !isFinal, job.spec.cancel, documents.job.at("spec", "cancel")?.bool != true {
-            try await client.patch(.evalJobs, job.key, .merge(["spec": ["cancel": false]]))
         }
     }
 
