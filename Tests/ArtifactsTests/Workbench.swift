@@ -100,10 +100,11 @@ final class Workbench: Sendable {
 
     func ledger(
         _ remote: String, directory: String = "ledger", branch: String = Workbench.branch, path prefix: String = "", client: GitClient = GitClient(),
-        time: any TimeSource = HastyTime()
+        time: any TimeSource = HastyTime(), retention: ConfirmedRetention = ConfirmedRetention()
     ) throws -> GitLedger {
-        try GitLedger(
-            settings: settings(remote, directory: directory, branch: branch, path: prefix), client: client, time: time, log: Log("test"))
+        var settings = try settings(remote, directory: directory, branch: branch, path: prefix)
+        settings.retention = retention
+        return try GitLedger(settings: settings, client: client, time: time, log: Log("test"))
     }
 
     /// A git that does something else for some of its calls. `body` is shell; it falls through to the real git.

@@ -219,11 +219,10 @@ public actor GitLedger {
         }
     }
 
-    /// Pushes what waits until a record is confirmed (nil: until all that wait now are), now instead of at its turn, as far as
-    /// the pace allows: what it does not allow goes at its turn.
-    public func hasten(_ name: String?) async throws(ArtifactError) {
-        let awaited = name.map { [$0] } ?? waitingNames
-        while !waitingNames.isDisjoint(with: awaited), failure == nil, mayHasten { try await publishOnce() }
+    /// Pushes what waits of a job, by its UID, now instead of at its turn, as far as the pace allows: what it does not allow goes
+    /// at its turn.
+    public func hasten(job: String) async throws(ArtifactError) {
+        while pending(ofJob: job) > 0, failure == nil, mayHasten { try await publishOnce() }
     }
 
     private var mayHasten: Bool {

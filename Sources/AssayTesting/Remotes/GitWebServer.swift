@@ -157,23 +157,35 @@ struct ServerFailure: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// Ports of this machine that nobody listens on, all different.
+/// Tests that run side by side must not be given one port: it is free until its server listens.
+private let portsGiven = Locked(Set<Int>())
+
+/// Ports of this machine that nobody listens on, all different, and none that this process was given before.
 func freePorts(_ count: Int) throws -> [Int] {
     var sockets: [Int32] = []
     defer { sockets.forEach { close($0) } }
     return try (0..<count).map { _ in
-        let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        sockets.append(fd)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, length) == 0 && getsockname(fd, $0, &length) == 0 }
+        for _ in 0..<1000 {
+            let port = try freePort(&sockets)
+            if portsGiven.withLock({ $0.insert(port).inserted }) { return port }
         }
-        guard fd >= 0, bound else { throw ServerFailure("no port is free") }
-        return Int(UInt16(bigEndian: address.sin_port))
+        throw ServerFailure("no port is free that was not given before")
     }
+}
+
+/// The socket stays open, so that the same port does not come again.
+private func freePort(_ sockets: inout [Int32]) throws -> Int {
+    let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    sockets.append(fd)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, length) == 0 && getsockname(fd, $0, &length) == 0 }
+    }
+    guard fd >= 0, bound else { throw ServerFailure("no port is free") }
+    return Int(UInt16(bigEndian: address.sin_port))
 }
 
 /// Returns when somebody listens on a port of loopback.

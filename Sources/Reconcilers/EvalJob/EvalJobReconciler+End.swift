@@ -25,29 +25,23 @@ extension EvalJobReconciler {
                 namespace: pass.job.metadata.namespace ?? "", totalTrials: matrix.count, cancelled: ending == .cancelled,
                 reason: ending == .complete ? nil : ending.reason.rawValue,
                 agents: (status.agents ?? []).map { (name: $0.name, figures: $0.aggregate) },
-                config: .init(
-                    agents: pass.job.spec.agents.map { .init(name: $0.name, model: $0.model) }, datasets: matrix.tasks.reduce(into: []) { if !$0.contains($1.dataset) { $0.append($1.dataset) } },
-                    attempts: pass.job.spec.attempts, timeoutMultiplier: pass.job.spec.timeoutMultiplier),
                 sourceRepo: context.prepared.source.url.repositoryName, sourceCommit: context.prepared.source.commit.hex,
-                sourceRef: context.prepared.source.ref,
                 startedAt: status.startTime, timestamp: pass.now)
             let run = try PendingRun(job: record)
             try await recorder.submit(run)
             pass.memory.state.withLock { $0.jobRecord = run.name }
             name = run.name
         }
-        await pushNow(recorder, until: name, job: pass.job)
+        await pushNow(recorder, job: pass.job)
         guard await recorder.isRecorded(name) else { return pass.wake(after: 2) }
         pass.ending = ending
     }
 
     /// An end is worth a push of its own: whoever waits for it reads the branch next. A remote that did not take the last
     /// push is left to the ledger, which knows when to ask it again.
-    ///
-    /// - Parameter name: the record that is waited for; nil: all that wait.
-    func pushNow(_ recorder: any RunRecorder, until name: String? = nil, job: EvalJob) async {
+    func pushNow(_ recorder: any RunRecorder, job: EvalJob) async {
         guard await recorder.state().failure == nil else { return }
-        do { try await recorder.hasten(name) } catch {
+        do { try await recorder.hasten() } catch {
             log.warning("results wait for the remote", ["object": .string(job.key.description), "error": .string(error.message)])
         }
     }

@@ -12,8 +12,8 @@ protocol RunRecorder: Sendable {
     func isRecorded(_ name: String) async -> Bool
     /// What was recorded of a run before, by this process or an earlier one.
     func record(of id: RunID) async throws(ArtifactError) -> RunRecord?
-    /// Has a record, or (nil) all that wait, pushed now instead of at their turn, as far as the remote's pace allows.
-    func hasten(_ name: String?) async throws(ArtifactError)
+    /// Has the job's records pushed now instead of at their turn, as far as the remote's pace allows.
+    func hasten() async throws(ArtifactError)
     /// What the remote is shown has changed.
     func use(_ credentials: GitCredentials) async
     func state() async -> RecorderState
@@ -44,7 +44,7 @@ struct GitRecorder: RunRecorder {
         return await ledger.isConfirmed(name)
     }
     func record(of id: RunID) async throws(ArtifactError) -> RunRecord? { try await ledger.record(of: id) }
-    func hasten(_ name: String?) async throws(ArtifactError) { try await ledger.hasten(name) }
+    func hasten() async throws(ArtifactError) { try await ledger.hasten(job: job) }
     func use(_ credentials: GitCredentials) async { await ledger.use(credentials) }
     func state() async -> RecorderState {
         let state = await ledger.state
@@ -70,7 +70,7 @@ struct DirectoryRecorder: RunRecorder {
     func submit(_ run: PendingRun) async throws(ArtifactError) { try await ledger.submit(run) }
     func isRecorded(_ name: String) async -> Bool { true }
     func record(of id: RunID) async throws(ArtifactError) -> RunRecord? { await ledger.record(of: id) }
-    func hasten(_ name: String?) async throws(ArtifactError) {}
+    func hasten() async throws(ArtifactError) {}
     func use(_ credentials: GitCredentials) async {}
     func state() async -> RecorderState { RecorderState() }
 }

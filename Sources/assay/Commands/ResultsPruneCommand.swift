@@ -60,6 +60,9 @@ enum ResultsPruneCommand: Subcommand {
         if proposal.foreignCommits > 0 {
             Output.write("\(proposal.foreignCommits) commits of others would be gone from its history; their files stay.\n")
         }
+        if SystemTime().now() - proposal.plan.cutoff < ConfirmedRetention().seconds {
+            Output.write("An operator that works on the branch keeps what it pushed for a day: younger runs of its own it brings back.\n")
+        }
         guard !arguments.flag("dry-run") else { return ExitStatus.success }
         guard arguments.flag("yes") || asked() else { return declined() }
         switch try await pruner.apply(proposal) {

@@ -115,7 +115,7 @@ import Testing
         let (remote, runs) = try await branch(bench)
         let file = "\(runs[0].id.path)/metadata.json"
         var value = try JSONValue(parsing: try await bench.gitBytes(remote, ["show", "\(Workbench.branch):\(file)"]))
-        value["tokens"] = ["prompt": 1]
+        value["fieldOfAnotherVersion"] = ["of": 1]
         try await bench.commit([file: value.text], to: Workbench.branch, of: remote)
         #expect(try await findings(try await bench.store(remote)).findings == [])
     }
