@@ -149,7 +149,7 @@ import Testing
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         // As a day after it pushed them: until then it would take the pruning for a loss, and make it good.
-        let ledger = try bench.ledger(remote, retention: ConfirmedRetention(seconds: 0))
+        let ledger = try bench.ledger(remote, retention: ConfirmedRetention(records: 0))
         let runs = try bench.runs(0..<8)
         for run in runs[..<6] { try await ledger.submit(run) }
         try await ledger.flush()
