@@ -25,7 +25,12 @@ extension EvalJobReconciler {
                 namespace: pass.job.metadata.namespace ?? "", totalTrials: matrix.count, cancelled: ending == .cancelled,
                 reason: ending == .complete ? nil : ending.reason.rawValue,
                 agents: (status.agents ?? []).map { (name: $0.name, figures: $0.aggregate) },
+                config: .init(
+                    agents: pass.job.spec.agents.map { .init(name: $0.name, model: $0.model) },
+                    datasets: matrix.tasks.reduce(into: []) { if !$0.contains($1.dataset) { $0.append($1.dataset) } },
+                    attempts: pass.job.spec.attempts, timeoutMultiplier: pass.job.spec.timeoutMultiplier),
                 sourceRepo: context.prepared.source.url.repositoryName, sourceCommit: context.prepared.source.commit.hex,
+                sourceRef: context.prepared.source.ref,
                 startedAt: status.startTime, timestamp: pass.now)
             let run = try PendingRun(job: record)
             try await recorder.submit(run)
