@@ -70,7 +70,7 @@ import Testing
             ("run", try file("metadata.json", of: run)), ("summary", try file("summary.json", of: run)),
             ("job", try file("metadata.json", of: PendingRun(job: job))),
         ] {
-            let properties = try schema(name).schema["properties"]?.object ?? [:]
+            let properties = try schema(name).text["properties"]?.object ?? [:]
             #expect(Set(properties.keys) == Set(value.object?.keys.map { $0 } ?? []), "\(name)")
             for (key, property) in properties { #expect(property["description"]?.string?.isEmpty == false, "\(name).\(key)") }
         }

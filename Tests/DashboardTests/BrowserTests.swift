@@ -1,3 +1,4 @@
+import Artifacts
 import Base
 import EvalModel
 import Foundation
@@ -120,7 +121,7 @@ import Testing
         try await bench.generate()
         let runs = SiteBench.everything().compactMap { run in (try? JSONValueEncoder().encode(SiteBench.record(run))).flatMap { RunFacts(id: SiteBench.record(run).runId, metadata: $0) } }
         let (one, two) = (RunID(jobUID: "uid-1"), RunID(jobUID: "uid-2"))
-        let wanted = JobComparison(before: runs.filter { $0.job == one }, after: runs.filter { $0.job == two })
+        let wanted = try #require(JobComparison(before: runs.filter { $0.job == one }, after: runs.filter { $0.job == two })).total
         let tiles = "[...document.querySelectorAll('#compared dd b')].map((b) => b.textContent).join('|')"
         let rows = "[...document.querySelectorAll('#compared tbody tr')].map((r) => [...r.cells].map((c) => c.textContent).join(' ')).join('|')"
         let answer = try await bench.browse([

@@ -47,6 +47,13 @@ public struct JobRuns: Sendable, Hashable {
         public var ended: Timestamp
     }
 
+    public init(id: RunID?, name: String, ended: Timestamp, runs: [RunEntry]) {
+        self.id = id
+        self.name = name
+        self.ended = ended
+        self.runs = runs
+    }
+
     /// The job's id, or its name where it has none.
     public var label: String { id?.rawValue ?? name }
 }

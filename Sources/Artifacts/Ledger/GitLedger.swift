@@ -88,9 +88,10 @@ public actor GitLedger {
     private var isStopped = false
     /// Attempts in a row that failed.
     private var failures = 0
-    /// When the last pushes began, the latest last.
-    private var pushes: [Double] = []
+    private var lastPush = -1e9
     private var pushCount = 0
+    /// When pushes out of turn began, the latest last.
+    private var hastened: [Double] = []
     /// Records in the next push: fewer after a refusal, so that one that the remote will not have does not keep the
     /// others back for ever.
     private var batchLimit: Int
@@ -105,8 +106,9 @@ public actor GitLedger {
     private static let batchBytes = 256 << 20
     /// Bytes of other files in one push: they are in memory while it is built.
     private static let batchMemory = 64 << 20
-    /// Pushes in as many intervals, however they are spread: hosts ask for no more than six a minute.
-    private static let burst = 6
+    /// Pushes out of turn in six intervals: hosts ask for no more than six a minute in the long run, and many jobs may end at
+    /// once. Each also puts the next turn off.
+    private static let hastenedAtMost = 3
 
     /// - Parameter onChange: called after something was confirmed, or failed; must not block.
     public init(
@@ -222,12 +224,16 @@ public actor GitLedger {
     /// Pushes what waits of a job, by its UID, now instead of at its turn, as far as the pace allows: what it does not allow goes
     /// at its turn.
     public func hasten(job: String) async throws(ArtifactError) {
-        while pending(ofJob: job) > 0, failure == nil, mayHasten { try await publishOnce() }
-    }
-
-    private var mayHasten: Bool {
-        let since = time.monotonic() - Double(Self.burst) * settings.pushInterval
-        return pushes.count(where: { $0 > since }) < Self.burst
+        while pending(ofJob: job) > 0, failure == nil {
+            let now = time.monotonic()
+            hastened.removeAll { $0 <= now - 6 * settings.pushInterval }
+            // At its turn it is out of nobody's way.
+            if lastPush + settings.pushInterval > now {
+                guard hastened.count < Self.hastenedAtMost else { return }
+                hastened.append(now)
+            }
+            try await publishOnce()
+        }
     }
 
     /// Begins to push what an earlier process left behind.
@@ -281,7 +287,7 @@ public actor GitLedger {
 
     private func runPump() async {
         while !pending.isEmpty, !Task.isCancelled {
-            let due = failures == 0 ? (pushes.last ?? -1e9) + settings.pushInterval : time.monotonic() + Self.backoff(failures, failure)
+            let due = failures == 0 ? lastPush + settings.pushInterval : time.monotonic() + Self.backoff(failures, failure)
             let (time, pushed) = (time, pushCount)
             let nap = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
             self.nap = nap
@@ -337,7 +343,7 @@ public actor GitLedger {
     private func publish() async throws(ArtifactError) {
         let batch = nextBatch()
         guard !batch.isEmpty else { return }
-        pushes = pushes.suffix(Self.burst - 1) + [time.monotonic()]
+        lastPush = time.monotonic()
         pushCount += 1
         isSplitting = false
         let local = local

@@ -1,3 +1,4 @@
+import Artifacts
 import EvalModel
 
 /// The pages of one job: figures, tasks, and its runs in parts.
@@ -76,14 +77,15 @@ struct JobPages {
     }
 
     private func change(_ before: JobFacts, _ path: SitePath) -> HTML {
-        let comparison = JobComparison(before: before.runs, after: job.runs)
-        guard !comparison.pairs.isEmpty else { return .empty }
+        guard let comparison = JobComparison(before: before.runs, after: job.runs), !comparison.pairs.isEmpty else { return .empty }
+        let total = comparison.total
+        let interval = total.interval.map { ", \(Figures.percent($0.confidence)) interval \(Figures.signed($0.low)) to \(Figures.signed($0.high))" } ?? ""
         return Pieces.section("Since the job of this name before", "change") {
             tag("p", .classes("verdict")) {
-                tag("b", .classes("good"), text: "\(Figures.count(comparison.wins)) better")
-                tag("b", .classes("bad"), text: "\(Figures.count(comparison.losses)) worse")
-                tag("b", text: "\(Figures.count(comparison.ties)) the same")
-                tag("span", text: "of \(Figures.plural(comparison.pairs.count, "pair")) of agent and task; mean difference \(Figures.signed(comparison.meanDifference))")
+                tag("b", .classes("good"), text: "\(Figures.count(total.wins)) better")
+                tag("b", .classes("bad"), text: "\(Figures.count(total.losses)) worse")
+                tag("b", text: "\(Figures.count(total.ties)) the same")
+                tag("span", text: "of \(Figures.plural(comparison.pairs.count, "pair")) of agent and task; mean difference \(Figures.signed(total.meanDifference))\(interval)")
                 tag("a", .link(SiteLink(comparing: before.id, with: job.id, from: path)), text: "Compare with \(before.fullName) of \(Figures.minute(before.latest))")
             }
         }

@@ -69,7 +69,7 @@ struct LaptopSession: Sendable {
 
         let watch = JobWatch(client: client, key: key, display: display) { stopping.withLock { $0.count } > 0 }
         var ended = try await watch.untilEnd()
-        if applied.wasComplete { ended.job = try await watch.untilPushed() }
+        if ended.stalled == nil { ended.job = try await watch.untilPushed() }
         display.finish()
         working.cancel()
         await working.value
