@@ -31,7 +31,7 @@ extension EndToEnd {
             while kills < 20 {
                 let process = try await cluster.startOperator()
                 // Most are short, so that all of them fall into the job, and some long enough for a push.
-                try await Task.sleep(for: .milliseconds(Int.random(in: 200...(kills % 4 == 0 ? 3000 : 1200), using: &random)))
+                try await Task.sleep(for: .milliseconds(Int.random(in: 150...(kills % 4 == 0 ? 2000 : 600), using: &random)))
                 guard try await !cluster.isComplete("disturbed") else {
                     process.signal(SIGKILL)
                     _ = await process.wait()
