@@ -92,18 +92,8 @@ public actor GitLedger {
     private var pushCount = 0
     /// When pushes out of turn began, the latest last.
     private var hastened: [Double] = []
-    /// Records in the next push: fewer after a refusal, so that one that the remote will not have does not keep the
-    /// others back for ever.
-    private var batchLimit: Int
-    /// The last push was too large, and the next one is smaller.
-    private var isSplitting = false
-    /// Records that were too large alone: they are tried again when nothing else waits.
-    private var oversized: Set<String> = []
-    /// Bytes in the next push: half of what was once too large.
-    private var byteLimit = batchBytes
+    private var batching: PushBatching
 
-    /// Bytes of packs in one push; hosts take no more than 2 GB.
-    private static let batchBytes = 256 << 20
     /// Bytes of other files in one push: they are in memory while it is built.
     private static let batchMemory = 64 << 20
     /// Pushes out of turn in six intervals: hosts ask for no more than six a minute in the long run, and many jobs may end at
@@ -126,7 +116,7 @@ public actor GitLedger {
         for record in waiting { pendingOfJob[record.job, default: 0] += 1 }
         let confirmed = Locked(Set(local.retained()))
         self.confirmed = confirmed
-        batchLimit = max(1, settings.batch)
+        batching = PushBatching(most: settings.batch)
         publisher = BranchPublisher(settings: settings, client: client, time: time, log: self.log) { confirmed.withLock { Array($0) } }
     }
 
@@ -216,7 +206,7 @@ public actor GitLedger {
     public func flush() async throws(ArtifactError) {
         while !pending.isEmpty {
             do throws(ArtifactError) { try await publishOnce() } catch {
-                guard isSplitting else { throw error }
+                guard batching.isSplitting else { throw error }
             }
         }
     }
@@ -335,7 +325,7 @@ public actor GitLedger {
         case .failure(let error):
             let error = error as? ArtifactError ?? ArtifactError(.failed, "\(error)")
             failure = error
-            failures = isSplitting ? 0 : failures + 1
+            failures = batching.isSplitting ? 0 : failures + 1
             throw error
         }
     }
@@ -345,28 +335,21 @@ public actor GitLedger {
         guard !batch.isEmpty else { return }
         lastPush = time.monotonic()
         pushCount += 1
-        isSplitting = false
+        batching.begun()
         let local = local
         do throws(ArtifactError) {
             head = try await publisher.publish(batch.map(\.run)) { local.load($0)?.pack }
         } catch {
             await noticeLosses()
             switch error.kind {
-            case .refused: holdBack(batch.map(\.run))
-            case .tooLarge:
-                byteLimit = min(byteLimit, max(1, batch.reduce(0) { $0 + $1.size } / 2))
-                if batch.count == 1 {
-                    oversized.insert(batch[0].run.name)
-                    holdBack(batch.map(\.run))
-                }
-                isSplitting = pending.contains { !oversized.contains($0) }
+            case .refused: pending = batching.refused(batch.map(\.run.name), waiting: pending)
+            case .tooLarge: pending = batching.tooLarge(batch.map(\.run.name), bytes: batch.reduce(0) { $0 + $1.size }, waiting: pending)
             default: break
             }
             throw error
         }
-        batchLimit = min(settings.batch, batchLimit * 2)
         let done = Set(batch.map(\.run.name))
-        oversized.subtract(done)
+        batching.accepted(done)
         confirmed.withLock { $0.formUnion(done) }
         dequeue(done, jobs: Dictionary(batch.map { ($0.run.name, $0.run.job) }, uniquingKeysWith: { first, _ in first }))
         // Before the new ones take the place of what may have to be pushed again.
@@ -422,8 +405,7 @@ public actor GitLedger {
     private func nextBatch() -> [(run: PendingRun, size: Int)] {
         var batch: [(run: PendingRun, size: Int)] = []
         var (bytes, memory) = (0, 0)
-        let ordinary = oversized.isEmpty ? pending : pending.filter { !oversized.contains($0) }
-        for name in ordinary.isEmpty ? pending.prefix(1) : ordinary.prefix(batchLimit) {
+        for name in batching.candidates(of: pending) {
             let job = local.job(of: name)
             guard var run = local.load(name) else {
                 log.error("a kept result is damaged and was put aside", ["run": .string(name), "directory": .string(local.directory)])
@@ -434,18 +416,10 @@ public actor GitLedger {
             bytes += size
             run.pack?.bytes = []
             memory += run.size
-            if bytes > byteLimit || memory > Self.batchMemory, !batch.isEmpty { break }
+            if bytes > batching.bytes || memory > Self.batchMemory, !batch.isEmpty { break }
             batch.append((run, size))
         }
         // A job follows the runs that ended in its last second.
         return batch.sorted { (a, b) in (a.run.date, a.run.isJob ? 1 : 0, a.run.name) < (b.run.date, b.run.isJob ? 1 : 0, b.run.name) }
-    }
-
-    /// After a refusal: half as many the next time, and others first.
-    private func holdBack(_ batch: [PendingRun]) {
-        batchLimit = max(1, batch.count / 2)
-        guard batch.count < pending.count || batch.count == 1 else { return }
-        let names = Set(batch.map(\.name))
-        pending = pending.filter { !names.contains($0) } + pending.filter(names.contains)
     }
 }

@@ -76,7 +76,8 @@ struct LaptopSession: Sendable {
         let runs = ended.stalled == nil ? try await runner.records(of: ended.job, limit: JobReport.rows) : []
         await host.stop(removeContainers: stopping.withLock { $0.count } > 0)
 
-        try noteResults(of: ended.job)
+        // A job that could not begin has written nothing: what was read before is still what there is to read.
+        if ended.stalled == nil { try noteResults(of: ended.job) }
         let report = JobReport(job: ended.job, state: state, runs: runs)
         report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
         if ended.job.status?.phase?.isFinal != true, ended.stalled == nil {
