@@ -189,7 +189,7 @@ struct LedgerBenchmarks {
         let other = try await raw(stream, to: b, "packs-work")
         guard try await self.count(a) == count else { throw Failure(description: "not all runs arrived") }
         row(
-            "\(count) runs of 11 KB whose outputs come as packs", 
+            "\(count) runs of 11 KB whose outputs come as packs",
             "ratio \(shown(other / time.pushed))  (\(shown(time.pushed)) s of which checked and durable after \(shown(time.kept)) s, raw \(shown(other)) s)")
     }
 
@@ -209,34 +209,23 @@ struct LedgerBenchmarks {
         }
         try out.close()
         _ = try await git(["fast-import", "--quiet"], in: remote, input: .file(path: file))
-        for (name, prepare) in [("with filters", true), ("without filters", false)] {
-            // A repository on this machine is asked for filters that it need not be set up for; here it is not.
-            let directory = "large-\(prepare)"
-            var client = GitClient.Settings()
-            if !prepare {
-                let wrapper = "\(scratch)/git-without-filters"
-                try Data("#!/bin/sh\nexec git -c remote.origin.uploadpack=git-upload-pack \"$@\"\n".utf8).write(to: URL(filePath: wrapper))
-                client.executable = wrapper
-            }
-            let ledger = try GitLedger(
-                settings: .init(
-                    remote: .init(try GitURL(parsing: "file://\(remote)", allowing: .local)), branch: try GitBranch(parsing: Self.branch),
-                    committer: try .init(name: "assay", email: "assay@localhost"), directory: "\(scratch)/\(directory)", pushInterval: 10),
-                client: GitClient(settings: client))
-            var times: [Double] = []
-            for n in 0..<3 {
-                let run = try Self.run(n, job: directory)
-                times.append(
-                    try await seconds {
-                        try await ledger.submit(run)
-                        try await ledger.flush()
-                    })
-            }
-            await ledger.stop()
-            let size = Self.id(try await Command("du", ["-sk", "\(scratch)/\(directory)/repository"]).run().stdout).split(separator: "\t").first ?? "?"
-            row(
-                "a run onto a branch of \(count), \(name)",
-                "first \(shown(times[0])) s (with the fetch), then \(shown(times[1])) s; \(size) KB here of \(count) runs' history")
+        let ledger = try GitLedger(
+            settings: .init(
+                remote: .init(try GitURL(parsing: "file://\(remote)", allowing: .local)), branch: try GitBranch(parsing: Self.branch),
+                committer: try .init(name: "assay", email: "assay@localhost"), directory: "\(scratch)/large", pushInterval: 10))
+        var times: [Double] = []
+        for n in 0..<3 {
+            let run = try Self.run(n, job: "large")
+            times.append(
+                try await seconds {
+                    try await ledger.submit(run)
+                    try await ledger.flush()
+                })
         }
+        await ledger.stop()
+        let size = Self.id(try await Command("du", ["-sk", "\(scratch)/large/repository"]).run().stdout).split(separator: "\t").first ?? "?"
+        row(
+            "a run onto a branch of \(count)",
+            "first \(shown(times[0])) s (with the fetch), then \(shown(times[1])) s; \(size) KB here of \(count) runs' history")
     }
 }
