@@ -184,11 +184,13 @@ import Testing
                 try await ledger.submit(run)
                 all.append(run)
             }
-            // What is not referenced yet goes, too.
             let collecting = Task {
-                // It may well fail against what it races with; the ledger may not.
-                for directory in [remote, repository] {
-                    _ = try? await Command("git", ["-C", directory, "gc", "--prune=now", "-q"], environment: .inheriting(adding: ["GIT_CONFIG_GLOBAL": "/dev/null"])).run()
+                // It may well fail against what it races with; the ledger may not. Here what is not referenced yet goes, too;
+                // on a server that would break a branch under any writer (git-gc(1), "Notes").
+                for (directory, options) in [(remote, ["--prune=2.weeks.ago"]), (repository, ["--prune=now"])] {
+                    _ = try? await Command(
+                        "git", ["-C", directory, "gc", "-q"] + options, environment: .inheriting(adding: ["GIT_CONFIG_GLOBAL": "/dev/null"])
+                    ).run()
                 }
             }
             try await ledger.flush()
@@ -202,6 +204,67 @@ import Testing
         try await bench.expectOnce(all + [last], remote)
         try await bench.expectSound(remote)
         for run in all { #expect(try await bench.git(remote, "show", "\(Workbench.branch):\(run.id.path)/logs/out.txt").hasPrefix("run ")) }
+    }
+
+    /// A ledger that pushes by itself once, and from then on only when it is told to: what it waits for does not come.
+    private func quiet(_ bench: Workbench, _ remote: String) throws -> GitLedger {
+        var settings = try bench.settings(remote)
+        settings.pushInterval = 10
+        return try GitLedger(settings: settings, time: FrozenTime(passing: 5), log: Log("test"))
+    }
+
+    @Test("catalogue 34: a remote that lost the branch's tip itself: the results wait, the error says where to look, nothing is forced")
+    func remoteLostItsTip() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let ledger = try quiet(bench, remote)
+        let runs = try bench.runs(0..<6)
+        for run in runs.prefix(3) { try await ledger.submit(run) }
+        try await ledger.flush()
+        PlainFile.removeTree("\(bench.path)/ledger/repository")
+        rename("\(remote)/objects", "\(remote)/objects.away")
+        try PlainFile.makeDirectories("\(remote)/objects/pack")
+        for run in runs.dropFirst(3) { try await ledger.submit(run) }
+        let error = try await artifactError { try await ledger.flush() }
+        #expect(error.kind == .unreachable)
+        #expect(error.message.contains("its repository is damaged (git fsck there tells"), "\(error)")
+        #expect(await ledger.state.pending == 3)
+
+        PlainFile.removeTree("\(remote)/objects")
+        rename("\(remote)/objects.away", "\(remote)/objects")
+        try await ledger.flush()
+        try await bench.expectOnce(runs, remote)
+        try await bench.expectSound(remote)
+    }
+
+    @Test("catalogue 34: several calls at once find the ledger's repository damaged: it is made anew once for all of them")
+    func damagedUnderSeveralCalls() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let ledger = try quiet(bench, remote)
+        let repository = "\(bench.path)/ledger/repository"
+        var all = try bench.runs(0..<1)
+        try await ledger.submit(all[0])
+        try await ledger.flush()
+        for round in 0..<6 {
+            let runs = try bench.runs((round * 4 + 1)..<(round * 4 + 5))
+            for run in runs { try await ledger.submit(run) }
+            all += runs
+            PlainFile.removeTree(repository + ["/objects", "/HEAD", ""][round % 3])
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await ledger.flush() }
+                for run in runs.prefix(2) {
+                    group.addTask { try await ledger.check() }
+                    group.addTask {
+                        let found = try await ledger.record(of: run.id)
+                        #expect(found?.runId == run.id)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        try await bench.expectOnce(all, remote)
+        try await bench.expectSound(remote)
     }
 
     @Test("catalogue 40: this machine's disk is full: what was acknowledged is kept, what was not says so")

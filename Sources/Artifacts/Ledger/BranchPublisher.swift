@@ -15,7 +15,8 @@ actor BranchPublisher {
     private var remote: GitClient.Remote
     private var repository: GitStore?
     private var opening: Task<GitStore, any Error>?
-    /// Counts the repositories: one that is thrown away may still be in use by a call that is under way.
+    /// Counts the repositories: one that is thrown away may still be in use by a call that is under way, whose failure then
+    /// says nothing about what it asked for, and least of all about the repository that took its place.
     private var generation = 0
     /// Packs that records brought, by the tree that they hold, and how many records wait with it.
     private var packs: [GitObjectID: (name: String, users: Int)] = [:]
@@ -51,6 +52,7 @@ actor BranchPublisher {
         remote = GitClient.Remote(remote.url, credentials: credentials)
         // The next call opens it anew, with everything in it.
         repository = nil
+        generation += 1
         return true
     }
 
@@ -71,7 +73,6 @@ actor BranchPublisher {
                 try await take(pack, into: repository)
                 return
             } catch {
-                // The repository was replaced under the call: that says nothing about the pack.
                 if mine != generation { continue }
                 throw error.kind == .corrupt ? ArtifactError(.damaged, error.message) : ArtifactError(error)
             }
@@ -92,6 +93,7 @@ actor BranchPublisher {
     }
 
     private func take(_ pack: PendingRun.Pack, into repository: GitStore) async throws(GitError) {
+        let mine = generation
         // Counted before it comes: another record's end must not take it away again.
         packs[pack.tree, default: ("", 0)].users += 1
         do throws(GitError) {
@@ -100,8 +102,10 @@ actor BranchPublisher {
             }
             packs[pack.tree]?.name = name
         } catch {
-            packs[pack.tree]?.users -= 1
-            if packs[pack.tree]?.users == 0 { packs[pack.tree] = nil }
+            if mine == generation {
+                packs[pack.tree]?.users -= 1
+                if packs[pack.tree]?.users == 0 { packs[pack.tree] = nil }
+            }
             throw error
         }
     }
@@ -135,6 +139,7 @@ actor BranchPublisher {
             standing = attempt > 0 && seen == .some(tip) ? standing + 1 : 0
             seen = .some(tip)
             let repository = try await opened()
+            let mine = generation
             var reason: String
             do throws(GitError) {
                 switch try await push(runs, on: tip, in: repository, pack: pack) {
@@ -152,12 +157,13 @@ actor BranchPublisher {
             } catch {
                 if error.kind == .refused { throw ArtifactError(.refused, refusal(error.message)) }
                 if error.kind == .tooLarge { throw ArtifactError(.tooLarge, tooLarge(error.message, runs)) }
-                // Objects can go missing (a power cut, a stranger's gc): everything here can be made again.
-                guard Self.isOurs(error.kind), repairs < 2 else { throw ArtifactError(error) }
-                repairs += 1
                 reason = error.message
-                log.warning("the ledger's repository is made anew", ["error": .string(reason)])
-                discard()
+                if mine == generation {
+                    // Objects can go missing (a power cut, a stranger's gc): everything here can be made again.
+                    guard Self.isOurs(error.kind), repairs < 2 else { throw ArtifactError(error) }
+                    repairs += 1
+                    discard(because: reason)
+                }
             }
             log.debug("push again", ["attempt": JSONValue(attempt), "why": .string(reason)])
             if standing >= 8 {
@@ -176,7 +182,7 @@ actor BranchPublisher {
     /// Whether a fresh repository may help.
     private static func isOurs(_ kind: GitError.Kind) -> Bool {
         switch kind {
-        case .corrupt, .failed, .refNotFound, .pathNotFound, .notARepository: true
+        case .corrupt, .failed, .refNotFound, .pathNotFound: true
         default: false
         }
     }
@@ -196,6 +202,11 @@ actor BranchPublisher {
             if refs.commit(ofBranch: settings.branch) == new { return .done(new) }
             return .lost(error)
         }
+    }
+
+    private func brokenRemote(_ why: String) -> String {
+        "\(remote.url) names a commit as the tip of \(settings.branch) that it does not give out: its repository is damaged (git fsck there "
+            + "tells, and its backups help), or changes all the time; the results wait here: \(why)"
     }
 
     private func refusal(_ why: String) -> String {
@@ -251,6 +262,7 @@ actor BranchPublisher {
     private func opened() async throws(ArtifactError) -> GitStore {
         if let repository { return repository }
         // Only one call makes it: a second one would take the first one's half-made directory for a damaged one.
+        let mine = generation
         let task = opening ?? Task { [settings, client, remote] in
             try await GitStore(at: "\(settings.directory)/repository", remote: remote, client: client)
         }
@@ -259,8 +271,8 @@ actor BranchPublisher {
         if opening == task { opening = nil }
         switch result {
         case .success(let opened):
-            // The credential may have changed meanwhile.
-            guard opened.remote == remote else { return try await self.opened() }
+            // It may have been thrown away, or the credential may have changed, meanwhile.
+            guard mine == generation, opened.remote == remote else { return try await self.opened() }
             repository = repository ?? opened
             return opened
         case .failure(let error): throw Self.typed(error)
@@ -283,9 +295,17 @@ actor BranchPublisher {
 
     private func tidy() {
         // Made anew it has the branch's folders in one pack. From a remote that sends everything that is dear.
-        if pushesSinceTidy > Self.pushesKept * (repository?.getsWholeTrees == true ? 20 : 1) { discard() }
+        guard let repository, pushesSinceTidy > Self.pushesKept * (repository.getsWholeTrees ? 20 : 1) else { return }
+        discard()
     }
 
+    private func discard(because reason: String) {
+        log.warning("the ledger's repository is made anew", ["error": .string(reason)])
+        discard()
+    }
+
+    /// Only for the repository that this generation's calls use: two calls that fail on the same one would otherwise take
+    /// from each other what was just made.
     private func discard() {
         PlainFile.removeTree("\(settings.directory)/repository")
         repository = nil
@@ -321,29 +341,40 @@ actor BranchPublisher {
     }
 
     private func fetchTip() async throws -> GitObjectID? {
-        var found: GitObjectID?
-        do {
-            found = try await opened().fetchTip(of: settings.branch, levels: shardLevel + 1)
-        } catch let error as GitError where error.kind == .corrupt || error.kind == .failed {
-            discard()
-            found = try await opened().fetchTip(of: settings.branch, levels: shardLevel + 1)
+        var repaired = false
+        while true {
+            let repository = try await opened()
+            let mine = generation
+            let found: GitObjectID?
+            do throws(GitError) {
+                found = try await repository.fetchTip(of: settings.branch, levels: shardLevel + 1)
+                if audited != .some(found) { try await audit(found, in: repository) }
+            } catch {
+                if mine != generation { continue }
+                if repaired, error.kind == .refNotFound { throw ArtifactError(.unreachable, brokenRemote(error.message)) }
+                guard !repaired, Self.isOurs(error.kind) else { throw error }
+                repaired = true
+                discard(because: error.message)
+                continue
+            }
+            if found == nil, !mayCreate { try await checkCreation() }
+            // What was brought into a repository that is gone has to come again.
+            guard mine == generation else { continue }
+            tip = .some(found)
+            return found
         }
-        if audited != .some(found) { try await audit(found) }
-        if found == nil, !mayCreate { try await checkCreation() }
-        tip = .some(found)
-        return found
     }
 
     /// Whether a tip that somebody else made has what was confirmed before: nobody asks before a push by force, and
     /// history that is not here cannot tell whether one was.
-    private func audit(_ found: GitObjectID?) async throws {
+    private func audit(_ found: GitObjectID?, in repository: GitStore) async throws(GitError) {
         var folders: [GitPath: [String]] = [:]
         for name in confirmed() {
             if let path = PendingRun.runFolder(ofName: name) { folders[try folder(path), default: []].append(name) }
         }
         if !folders.isEmpty {
             var absent = Set(folders.keys)
-            if let found { absent = try await opened().absent(absent, in: found) }
+            if let found { absent = try await repository.absent(absent, in: found) }
             for folder in absent { lost.formUnion(folders[folder] ?? []) }
         }
         audited = .some(found)
@@ -372,14 +403,18 @@ actor BranchPublisher {
 
     /// The bytes of a run's metadata.json on the branch as it was last seen; nil when it has no such run.
     func metadata(of id: RunID) async throws(ArtifactError) -> [UInt8]? {
-        guard let tip = try await currentTip(refresh: false) else { return nil }
-        let repository = try await opened()
-        do throws(GitError) {
-            let file = try folder(id.path).appending(PendingRun.metadataFile)
-            guard try await !repository.existing([file], in: tip, level: shardLevel).isEmpty else { return nil }
-            return try await repository.file(file, of: tip)
-        } catch {
-            throw ArtifactError(error)
+        while true {
+            guard let tip = try await currentTip(refresh: false) else { return nil }
+            let repository = try await opened()
+            let mine = generation
+            do throws(GitError) {
+                let file = try folder(id.path).appending(PendingRun.metadataFile)
+                guard try await !repository.existing([file], in: tip, level: shardLevel).isEmpty else { return nil }
+                return try await repository.file(file, of: tip)
+            } catch {
+                if mine != generation { continue }
+                throw ArtifactError(error)
+            }
         }
     }
 }

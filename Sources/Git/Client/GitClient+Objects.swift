@@ -140,7 +140,7 @@ extension GitClient {
                 },
                 onStderr: { chunk in errors.withLock { if $0.count < 1 << 16 { $0 += chunk } } })
         } catch {
-            throw Self.startFailure(error, doing: call.doing)
+            throw Self.startFailure(error, call)
         }
         let exit = await withTaskCancellationHandler {
             await running.wait()

@@ -59,7 +59,7 @@ public struct GitClient: Sendable {
         do {
             return try await command.run()
         } catch {
-            throw Self.startFailure(error, doing: call.doing)
+            throw Self.startFailure(error, call)
         }
     }
 
@@ -80,11 +80,18 @@ public struct GitClient: Sendable {
             place: call.place ?? call.remote?.url.text ?? call.repository ?? "")
     }
 
-    static func startFailure(_ error: any Error, doing: String) -> GitError {
+    static func startFailure(_ error: any Error, _ call: Call) -> GitError {
         switch error {
-        case is CancellationError: GitError(.cancelled, "cannot \(doing): cancelled")
-        case SubprocessError.notFound(let name): GitError(.gitMissing, "cannot \(doing): there is no \(name) on PATH; install git 2.39 or newer")
-        default: GitError(.gitMissing, "cannot \(doing): \(error)")
+        case is CancellationError: GitError(.cancelled, "cannot \(call.doing): cancelled")
+        case SubprocessError.notFound(let name):
+            GitError(.gitMissing, "cannot \(call.doing): there is no \(name) on PATH; install git 2.39 or newer")
+        default:
+            // A process does not start in a directory that is not there.
+            if let repository = call.repository, !PlainFile.isDirectory(repository) {
+                GitError(.corrupt, "cannot \(call.doing): the repository \(repository) is gone")
+            } else {
+                GitError(.gitMissing, "cannot \(call.doing): \(error)")
+            }
         }
     }
 

@@ -51,6 +51,10 @@ enum GitFailure {
         if has("no space left on device", "disk quota exceeded", "read-only file system", "unable to create temporary") {
             return error(.storage, "the disk is full or not writable")
         }
+        // Of a remote git says "does not appear to be a git repository"; these are said of the repository that it runs in.
+        if has("not a git repository: '.'", "cannot change to '") {
+            return error(.corrupt, "the repository on this machine is gone or damaged")
+        }
         if has("not our ref", "couldn't find remote ref", "unadvertised object", "no such ref", "remote did not send all necessary objects",
             "no such remote ref")
         {

@@ -92,7 +92,7 @@ extension GitClient {
                 },
                 onStderr: { chunk in errors.withLock { if $0.count < 1 << 16 { $0 += chunk } } })
         } catch {
-            throw Self.startFailure(error, doing: call.doing)
+            throw Self.startFailure(error, call)
         }
         stopper.withLock { $0 = running }
         if splitter.withLock({ $0.ended }) { running.signal(SIGKILL) }
