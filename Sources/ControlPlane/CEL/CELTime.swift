@@ -53,32 +53,40 @@ enum CELTime {
         return overflow ? nil : negative ? -sum : sum
     }
 
-    private static let looseUnits: [String: Double] = [
-        "ns": 1, "nano": 1, "nanos": 1, "nanosecond": 1, "nanoseconds": 1, "us": 1e3, "µs": 1e3, "micro": 1e3, "micros": 1e3,
-        "microsecond": 1e3, "microseconds": 1e3, "ms": 1e6, "milli": 1e6, "millis": 1e6, "millisecond": 1e6, "milliseconds": 1e6, "s": 1e9,
-        "sec": 1e9, "secs": 1e9, "second": 1e9, "seconds": 1e9, "m": 60e9, "min": 60e9, "mins": 60e9, "minute": 60e9, "minutes": 60e9,
-        "h": 3600e9, "hr": 3600e9, "hrs": 3600e9, "hour": 3600e9, "hours": 3600e9, "d": 86400e9, "day": 86400e9, "days": 86400e9,
-        "w": 604800e9, "wk": 604800e9, "week": 604800e9, "weeks": 604800e9,
+    /// Names of units, the last of each also as the beginning of a longer word, and their nanoseconds.
+    private static let looseUnits: [(names: [String], scale: Double)] = [
+        (["ns", "nano"], 1), (["us", "µs", "micro"], 1e3), (["ms", "milli"], 1e6), (["s", "sec"], 1e9), (["m", "min"], 60e9),
+        (["h", "hr", "hour"], 3600e9), (["d", "day"], 86400e9), (["w", "wk", "week"], 604_800e9),
     ]
 
-    /// The `duration` format: Go's, or numbers with units in words (`22 ns`, `3 days`); in nanoseconds.
+    /// The `duration` format: Go's, or whatever numbers with units in words are somewhere in the text (`22 ns`, `3 days`, `P1D`), in
+    /// nanoseconds (kube-openapi `strfmt.ParseDuration`).
     static func duration(loose text: String) -> Int64? {
         if let exact = duration(text) { return exact }
-        let words = text.split(separator: " ").flatMap { word -> [Substring] in
-            let number = word.prefix { $0.isASCII && $0.isNumber || $0 == "." || $0 == "-" }
-            return [number, word.dropFirst(number.count)].filter { !$0.isEmpty }
-        }
-        guard !words.isEmpty, words.count.isMultiple(of: 2) else { return nil }
         var total = 0.0
-        for index in stride(from: 0, to: words.count, by: 2) {
-            guard let value = Double(words[index]), let scale = looseUnits[words[index + 1].lowercased()] else { return nil }
-            total += value * scale
+        var isKnown = false
+        var rest = text[...]
+        while let start = rest.firstIndex(where: \.isASCIIDigit) {
+            let digits = rest[start...].prefix(while: \.isASCIIDigit)
+            let unit = rest[digits.endIndex...].drop(while: \.isWhitespace).prefix { $0.isASCII && $0.isLetter || $0 == "µ" }
+            rest = unit.isEmpty ? rest[digits.endIndex...] : rest[unit.endIndex...]
+            guard !unit.isEmpty else { continue }
+            guard let number = Int64(digits) else { return nil }
+            let word = unit.lowercased()
+            for (names, scale) in looseUnits where names.contains(word) || word.hasPrefix(names.last ?? word) {
+                isKnown = true
+                total += Double(number) * scale
+            }
         }
-        return abs(total) < 9e18 ? Int64(total) : nil
+        return isKnown && abs(total) < 9e18 ? Int64(total) : nil
     }
 
     /// How CEL prints a duration: seconds, `3600s`, `1.5s`.
     static func text(nanoseconds: Int64) -> String {
         GoFormat.double(Double(nanoseconds) / 1e9) + "s"
     }
+}
+
+extension Character {
+    fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
 }

@@ -31,6 +31,33 @@ enum GoFormat {
         return out + "\""
     }
 
+    /// `%v`.
+    static func value(_ value: JSONValue) -> String {
+        switch value {
+        case .null: "<nil>"
+        case .bool(let flag): flag ? "true" : "false"
+        case .int(let number): String(number)
+        case .double(let number): double(number)
+        case .string(let text): text
+        case .array(let items): "[" + items.map { Self.value($0) }.joined(separator: " ") + "]"
+        case .object(let members):
+            "map[" + members.sorted { $0.key < $1.key }.map { "\($0.key):\(Self.value($0.value))" }.joined(separator: " ") + "]"
+        }
+    }
+
+    /// `%#v`.
+    static func syntax(_ value: JSONValue) -> String {
+        switch value {
+        case .null: "interface {}(nil)"
+        case .bool, .int, .double: Self.value(value)
+        case .string(let text): quoted(text)
+        case .array(let items): "[]interface {}{" + items.map { syntax($0) }.joined(separator: ", ") + "}"
+        case .object(let members):
+            "map[string]interface {}{"
+                + members.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(syntax($0.value))" }.joined(separator: ", ") + "}"
+        }
+    }
+
     /// `%v` of a float64: the shortest form that reads back, with an exponent outside 1e-4 ..< 1e21.
     static func double(_ value: Double) -> String {
         if value.isNaN { return "NaN" }

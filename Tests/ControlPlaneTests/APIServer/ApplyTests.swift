@@ -18,7 +18,7 @@ struct ApplyTests {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
             let created = try await server.send("POST", "\(things)?fieldManager=human", thing("a", ["colour": "red", "size": 2]))
-            #expect(managers(created)["human/Update"] == ["f:spec": ["f:colour": [:], "f:size": [:]]])
+            #expect(managers(created)["human/Update"] == ["f:spec": [".": [:], "f:colour": [:], "f:size": [:]]])
             let refused = try await server.apply("\(things)/a", thing("a", ["colour": "blue"]), manager: "robot")
             #expect(refused.status == 409)
             #expect(refused.json.at("details", "causes")?[0]?["field"] == ".spec.colour")
@@ -27,12 +27,12 @@ struct ApplyTests {
             #expect(forced.status == 200)
             #expect(
                 managers(forced) == [
-                    "human/Update": ["f:spec": ["f:size": [:]]], "robot/Apply": ["f:spec": ["f:colour": [:]]],
+                    "human/Update": ["f:spec": [".": [:], "f:size": [:]]], "robot/Apply": ["f:spec": ["f:colour": [:]]],
                 ])
             // Now an update takes the field from the applier, without a conflict.
             let patched = try await server.send(
                 "PATCH", "\(things)/a?fieldManager=human", ["spec": ["colour": "green"]], type: "application/merge-patch+json")
-            #expect(managers(patched) == ["human/Update": ["f:spec": ["f:colour": [:], "f:size": [:]]]])
+            #expect(managers(patched) == ["human/Update": ["f:spec": [".": [:], "f:colour": [:], "f:size": [:]]]])
         }
     }
 
@@ -103,15 +103,59 @@ struct ApplyTests {
         }
     }
 
-    @Test("unknown fields in a configuration are refused when asked strictly")
-    func strict() async throws {
+    @Test(
+        "a configuration that does not fit the schema cannot be tracked, and is not applied, whatever the field validation",
+        arguments: ["Strict", "Warn", "Ignore"])
+    func misfit(validation: String) async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
-            let refused = try await server.send(
-                "PATCH", "\(things)/a?fieldManager=one&fieldValidation=Strict", thing("a", ["color": "red"]),
-                type: "application/apply-patch+yaml")
-            #expect(refused.status == 400)
-            #expect(refused.message.contains("unknown field \"spec.color\""))
+            let path = "\(things)/a?fieldManager=one&fieldValidation=\(validation)"
+            for (spec, fault) in [
+                (["color": "red"], ".spec.color: field not declared in schema"),
+                (["size": "x"], ".spec.size: expected numeric (int or float), got string"),
+                (["parts": [["id": "x"], ["id": "x"]]], ".spec.parts: duplicate entries for key [id=\"x\"]"),
+                (["size": [], "color": 1], "errors:\n  .spec.color: field not declared in schema\n  .spec.size: expected numeric"),
+            ] as [(JSONValue, String)] {
+                let refused = try await server.send("PATCH", path, thing("a", spec), type: "application/apply-patch+yaml")
+                #expect(refused.status == 500)
+                #expect(refused.message.contains("failed to create typed patch object (/a; test.assay.dev/v1, Kind=Thing): \(fault)"), "\(refused.message)")
+            }
+            #expect(try await server.send("GET", "\(things)/a").status == 404)
+        }
+    }
+
+    @Test("what nobody tracked before the first apply counts as one manager's, and an emptied list is tracked no more")
+    func beforeFirstApply() async throws {
+        try await withServer { server in
+            _ = try await server.send("POST", definitions, thingDefinition)
+            _ = try await server.send("POST", "\(things)?fieldManager=human", thing("a", ["colour": "red", "size": 2]))
+            let merge = "application/merge-patch+json"
+            let emptied = try await server.send("PATCH", "\(things)/a", ["metadata": ["managedFields": [[:]]]], type: merge)
+            #expect(managers(emptied).isEmpty)
+            let changed = try await server.send("PATCH", "\(things)/a?fieldManager=human", ["spec": ["size": 3]], type: merge)
+            #expect(managers(changed).isEmpty)
+            let refused = try await server.apply("\(things)/a", thing("a", ["size": 4]), manager: "robot")
+            #expect(refused.status == 409)
+            #expect(refused.message.contains("conflict with \"before-first-apply\" using test.assay.dev/v1: .spec.size"), "\(refused.message)")
+            let forced = try await server.apply("\(things)/a", thing("a", ["size": 4]), manager: "robot", force: true)
+            #expect(
+                managers(forced) == [
+                    "before-first-apply/Update": ["f:spec": [".": [:], "f:colour": [:]]], "robot/Apply": ["f:spec": ["f:size": [:]]],
+                ])
+        }
+    }
+
+    @Test("a configuration applied to the status may carry a spec of its own: nothing there is written, or contested")
+    func statusWithSpec() async throws {
+        try await withServer { server in
+            _ = try await server.send("POST", definitions, thingDefinition)
+            _ = try await server.apply("\(things)/a", thing("a", ["colour": "red"]), manager: "one")
+            var object = thing("a", ["colour": "blue"])
+            object["status"] = ["phase": "Done"]
+            let applied = try await server.apply("\(things)/a/status", object, manager: "two")
+            #expect(applied.status == 200)
+            #expect(applied.json.at("spec", "colour") == "red")
+            #expect(managers(applied)["two/Apply"] == ["f:status": ["f:phase": [:]]])
         }
     }
 

@@ -27,6 +27,7 @@ struct PatchTests {
                 #"{"a/b":1,"m~n":2}"#, #"[{"op":"test","path":"/a~1b","value":1},{"op":"replace","path":"/m~0n","value":3}]"#,
                 #"{"a/b":1,"m~n":3}"#
             ),
+            (#"{"a":1}"#, #"[{"op":"replace","path":"/b","value":2}]"#, #"{"a":1,"b":2}"#),
             (#"{"a":{"b":[1]}}"#, #"[{"op":"copy","from":"/a/b","path":"/c"}]"#, #"{"a":{"b":[1]},"c":[1]}"#),
         ])
     func json(document: String, patch: String, result: String) throws {
@@ -40,8 +41,9 @@ struct PatchTests {
             (#"[{"op":"test","path":"/a","value":2}]"#, false), (#"[{"op":"remove","path":"/x"}]"#, false),
             (#"[{"op":"add","path":"/x/y","value":1}]"#, false), (#"[{"op":"add","path":"/l/7","value":1}]"#, false),
             (#"[{"op":"replace","path":"/l/7","value":1}]"#, false), (#"{"op":"add"}"#, true),
-            (#"[{"op":"frob","path":"/a"}]"#, true),
-            (#"[{"op":"add","path":"a","value":1}]"#, true), (#"[{"op":"move","path":"/a"}]"#, true), (#"[{"path":"/a"}]"#, true),
+            (#"[1]"#, true), (#"[{"op":"frob","path":"/a"}]"#, false),
+            (#"[{"op":"add","path":"a","value":1}]"#, false), (#"[{"op":"move","path":"/a"}]"#, false),
+            (#"[{"path":"/a"}]"#, false), (#"[{"op":"replace","path":"/x/y","value":1}]"#, false),
         ])
     func badJSON(patch: String, isMalformed: Bool) throws {
         do {

@@ -145,7 +145,7 @@ enum OpenAPISchemas {
     private static func property(_ shape: Shape) -> JSONValue {
         switch shape {
         case .any: return ["x-kubernetes-preserve-unknown-fields": true]
-        case .string, .quantity: return ["type": "string"]
+        case .string, .scalar, .quantity: return ["type": "string"]
         case .bool: return ["type": "boolean"]
         case .int32: return ["type": "integer", "format": "int32"]
         case .int64: return ["type": "integer", "format": "int64"]

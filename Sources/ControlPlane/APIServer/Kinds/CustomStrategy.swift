@@ -24,7 +24,13 @@ struct CustomStrategy: KindStrategy {
     }
 
     func validateStatusUpdate(_ value: JSONValue, old: JSONValue, preceding: [FieldError]) -> [FieldError] {
-        schema.validate(value, old: old, preceding: preceding)
+        schema.validate(value, old: old, preceding: preceding).map { fault in
+            // The schema of the status is looked at by itself, and its messages name fields from there.
+            guard fault.field.hasPrefix("status.") else { return fault }
+            let inner = fault.field.dropFirst("status.".count)
+            return FieldError(
+                fault.kind, fault.field, message: fault.message.replacing("\(fault.field) in body", with: "\(inner) in body"))
+        }
     }
 
     var countsGenerations: Bool { true }

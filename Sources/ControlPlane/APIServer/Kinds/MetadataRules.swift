@@ -41,10 +41,10 @@ enum MetadataRules {
                 faults.append(.invalid("metadata.finalizers", .string(finalizer), fault))
             }
         }
-        for (index, owner) in (metadata["ownerReferences"]?.array ?? []).enumerated() {
+        for owner in metadata["ownerReferences"]?.array ?? [] {
             for member in ["apiVersion", "kind", "name", "uid"] where (owner[member]?.string ?? "").isEmpty {
-                let words = member == "apiVersion" ? "version must not be empty" : "\(member) must not be empty"
-                faults.append(.invalid("metadata.ownerReferences[\(index)].\(member)", "", words))
+                let words = member == "apiVersion" ? "version must not be empty" : "must not be empty"
+                faults.append(.invalid("metadata.ownerReferences.\(member)", "", words))
             }
         }
         let controllers = (metadata["ownerReferences"]?.array ?? []).filter { $0["controller"]?.bool == true }
@@ -76,6 +76,32 @@ enum MetadataRules {
             }
         }
         return faults
+    }
+
+    /// Faults of a change to what never changes. A real server looks at a custom resource's metadata twice, and says so twice.
+    static func immutableFaults(_ value: JSONValue, old: JSONValue, isCustom: Bool) -> [FieldError] {
+        var faults: [FieldError] = []
+        for key in ["uid", "deletionTimestamp"] {
+            guard let text = value.at("metadata", key)?.string, !text.isEmpty, text != old.at("metadata", key)?.string else { continue }
+            faults.append(.invalid("metadata.\(key)", .string(text), "field is immutable"))
+        }
+        return isCustom ? faults + faults : faults
+    }
+
+    /// The finalizers without a domain that need none.
+    private static let standardFinalizers: Set<String> = ["orphan", "foregroundDeletion", "kubernetes"]
+
+    /// What is allowed in a custom resource's metadata, and unwise (apiextensions-apiserver `validateKubeFinalizerName`).
+    static func warnings(_ value: JSONValue, old: JSONValue?, isCustom: Bool) -> [String] {
+        guard isCustom else { return [] }
+        let before = Set((old?.at("metadata", "finalizers")?.array ?? []).compactMap(\.string))
+        let added = Set((value.at("metadata", "finalizers")?.array ?? []).compactMap(\.string)).subtracting(before)
+        return added.sorted().compactMap { name in
+            guard !name.contains("/"), !standardFinalizers.contains(name) else { return nil }
+            let path = name.contains(".") ? "including a path (/) " : ""
+            return "metadata.finalizers: \(JSONValue.string(name).text): prefer a domain-qualified finalizer name \(path)to avoid "
+                + "accidental conflicts with other finalizer writers"
+        }
     }
 
     /// What a client may not say about a new object.

@@ -11,13 +11,13 @@ enum NameRules {
     /// A name of objects. A prefix (`generateName`) may end in a dash.
     static func subdomain(_ name: String, isPrefix: Bool = false) -> String? {
         let name = isPrefix ? masked(name) : name
-        if name.utf8.count > 253 { return "must be no more than 253 bytes" }
+        if name.utf8.count > 253 { return "must be no more than 253 characters" }
         return name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isLabel($0) } ? nil : subdomainMessage
     }
 
     static func label(_ name: String, isPrefix: Bool = false) -> String? {
         let name = isPrefix ? masked(name) : name
-        if name.utf8.count > 63 { return "must be no more than 63 bytes" }
+        if name.utf8.count > 63 { return "must be no more than 63 characters" }
         return isLabel(name[...]) ? nil : labelMessage
     }
 
@@ -30,7 +30,7 @@ enum NameRules {
 
     /// The key of a ConfigMap or Secret.
     static func configKey(_ key: String) -> String? {
-        if key.utf8.count > 253 { return "must be no more than 253 bytes" }
+        if key.utf8.count > 253 { return "must be no more than 253 characters" }
         let isGood =
             !key.isEmpty
             && key.utf8.allSatisfy {
@@ -51,10 +51,11 @@ enum NameRules {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let last = parts.last else {
             return
-                "a qualified name \(qualifiedMessage) with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a valid label key \(qualifiedMessage) with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
         }
         if parts.count == 2 {
             if parts[0].isEmpty { return "prefix part must be non-empty" }
+            if parts[0].utf8.count > 253 { return "prefix part must be no more than 253 bytes" }
             if let fault = subdomain(String(parts[0])) { return "prefix part \(fault)" }
         }
         if last.isEmpty { return "name part must be non-empty" }

@@ -68,16 +68,49 @@ struct FieldManagers {
         } else if kind.hasStatus {
             tree.children["f:status"] = nil
         }
-        if tree.children["f:metadata"]?.isEmpty == true || tree.children["f:metadata"] == .leaf {
-            tree.children["f:metadata"] = nil
-        }
+        tree.children["f:metadata"]?.isMember = false
+        if tree.children["f:metadata"]?.isEmpty == true { tree.children["f:metadata"] = nil }
         return tree
     }
 
     // MARK: Updates
 
-    /// Notes what a write other than an apply has changed.
-    mutating func noteUpdate(
+    /// What a client's list says is taken over, so that it can be edited; one empty entry ends the tracking, and without a list, or
+    /// through a subresource, it stays as it was (managedfields `decodeLiveOrNew`).
+    init(_ object: JSONValue, given: JSONValue?, subresource: String) {
+        self.init(object)
+        guard subresource.isEmpty, let list = given?.array else { return }
+        let edited = FieldManagers(["metadata": ["managedFields": .array(list)]])
+        if list == [[:]] || !edited.entries.isEmpty { self = edited }
+    }
+
+    /// Notes what a new object has, defaults included.
+    mutating func noteCreation(of object: JSONValue, kind: ServedKind, manager: String, now: String) {
+        guard Self.canTrack(object, kind) else { return }
+        noteUpdate(from: kind.shape.blank, to: object, kind: kind, manager: manager, subresource: "", now: now)
+    }
+
+    /// A custom resource may hold what its schema's shape does not (a format that takes a list); a built-in kind may not.
+    private static func canTrack(_ object: JSONValue, _ kind: ServedKind) -> Bool {
+        !kind.isCustom || TypedCheck.faults(in: object, shape: kind.shape).isEmpty
+    }
+
+    /// Who owns the fields of an object that nobody tracked before its first apply (managedfields `skipNonAppliedManager`).
+    private static let beforeFirstApply = "before-first-apply"
+
+    /// Notes what a write other than an apply has changed. Does nothing to an object that is not tracked.
+    mutating func noteChange(
+        from old: JSONValue, to new: JSONValue, kind: ServedKind, manager: String, subresource: String, now: String
+    ) {
+        guard !entries.isEmpty else { return }
+        guard Self.canTrack(new, kind) else {
+            entries = []
+            return
+        }
+        noteUpdate(from: old, to: new, kind: kind, manager: manager, subresource: subresource, now: now)
+    }
+
+    private mutating func noteUpdate(
         from old: JSONValue, to new: JSONValue, kind: ServedKind, manager: String, subresource: String, now: String
     ) {
         let difference = TypedMerge.difference(from: old, to: new, shape: kind.shape)
@@ -125,13 +158,25 @@ struct FieldManagers {
         now: String
     ) throws(APIFailure) -> JSONValue {
         let shape = kind.shape
+        if entries.isEmpty, live != [:] {
+            let faults = TypedCheck.faults(in: live, shape: shape)
+            guard faults.isEmpty else {
+                let name = "\(live.at("metadata", "namespace")?.string ?? "")/\(live.at("metadata", "name")?.string ?? "")"
+                throw .unexpected(
+                    "failed to create manager for existing fields: failed to convert new object (\(name); \(kind.apiVersion), "
+                        + "Kind=\(kind.kind)) to smd typed: \(TypedCheck.list(faults))")
+            }
+            noteUpdate(from: shape.blank, to: live, kind: kind, manager: Self.beforeFirstApply, subresource: "", now: "")
+        }
         let set = Self.owned(FieldTree(of: configuration, shape: shape), kind: kind, subresource: subresource)
         var mine = Entry(
             manager: manager, operation: "Apply", subresource: subresource, apiVersion: kind.apiVersion, time: now, fields: set)
         let previous = entries.first { $0.isSame(mine) }
         var others = entries.filter { !$0.isSame(mine) }
         let merged = TypedMerge.merge(configuration, over: live, shape: shape)
-        let changed = TypedMerge.difference(from: live, to: merged, shape: shape).changed
+        // What the path does not write cannot be contested through it.
+        let changed = Self.owned(
+            TypedMerge.difference(from: live, to: merged, shape: shape).changed, kind: kind, subresource: subresource)
         var conflicts: [(entry: Entry, fields: FieldTree)] = []
         for entry in others {
             let contested = entry.fields.intersection(changed)
@@ -184,10 +229,7 @@ struct FieldManagers {
     private static func name(_ entry: Entry) -> String {
         var text = JSONValue.string(entry.manager).text
         if !entry.subresource.isEmpty { text += " with subresource \"\(entry.subresource)\"" }
-        if entry.operation == "Update" {
-            text += " using \(entry.apiVersion)"
-            if !entry.time.isEmpty { text += " at \(entry.time)" }
-        }
+        if entry.operation == "Update" { text += " using \(entry.apiVersion)" }
         return text
     }
 }

@@ -69,6 +69,9 @@ struct FieldTree: Sendable, Equatable {
         }
     }
 
+    /// The tree with every place in it a member.
+    var withContainers: FieldTree { FieldTree(isMember: true, children: children.mapValues(\.withContainers)) }
+
     // MARK: Sets
 
     func union(_ other: FieldTree) -> FieldTree {
@@ -133,7 +136,8 @@ struct FieldTree: Sendable, Equatable {
         for (key, child) in children { child.collect(prefix + Self.text(key), into: &found) }
     }
 
-    private static func text(_ element: String) -> String {
+    /// A path's element as messages have it: `.spec`, `[id="x"]`.
+    static func text(_ element: String) -> String {
         let rest = element.dropFirst(2)
         switch element.prefix(2) {
         case "k:":

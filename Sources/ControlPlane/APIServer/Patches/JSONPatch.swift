@@ -5,7 +5,8 @@ struct JSONPatch {
     enum Fault: Error, Equatable {
         /// The document is no patch.
         case malformed(String)
-        /// The patch does not fit the object: a failed test, a path that leads nowhere.
+        case tooLong(Int)
+        /// An operation is none, or does not fit the object: a failed test, a path that leads nowhere.
         case unappliable(String)
     }
 
@@ -22,15 +23,18 @@ struct JSONPatch {
     private var operations: [Operation] = []
 
     init(_ document: JSONValue) throws(Fault) {
-        guard let items = document.array else { throw .malformed("a JSON patch must be an array of operations") }
+        guard let items = document.array else { throw .malformed("json: cannot unmarshal \(document.goKind) into Go value of type []handlers.jsonPatchOp") }
         guard items.count <= Self.maximumOperations else {
-            throw .malformed("The allowed maximum operations in a JSON patch is \(Self.maximumOperations), got \(items.count)")
+            throw .tooLong(items.count)
         }
         for item in items {
-            guard let name = item["op"]?.string else { throw .malformed("an operation lacks its op") }
-            guard let path = item["path"]?.string else { throw .malformed("operation \(name) lacks its path") }
+            guard item.object != nil else {
+                throw .malformed("json: cannot unmarshal \(item.goKind) into Go value of type handlers.jsonPatchOp")
+            }
+            guard let name = item["op"]?.string else { throw .unappliable("an operation lacks its op") }
+            guard let path = item["path"]?.string else { throw .unappliable("operation \(name) lacks its path") }
             let from = item["from"]?.string
-            if (name == "move" || name == "copy") && from == nil { throw .malformed("operation \(name) lacks its from") }
+            if (name == "move" || name == "copy") && from == nil { throw .unappliable("operation \(name) lacks its from") }
             operations.append(
                 Operation(name: name, path: try Self.pointer(path), from: try Self.pointer(from ?? ""), value: item["value"]))
         }
@@ -38,7 +42,7 @@ struct JSONPatch {
 
     private static func pointer(_ text: String) throws(Fault) -> [String] {
         if text.isEmpty { return [] }
-        guard text.hasPrefix("/") else { throw .malformed("a JSON pointer begins with a slash: \(text)") }
+        guard text.hasPrefix("/") else { throw .unappliable("a JSON pointer begins with a slash: \(text)") }
         return text.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map { unescaped($0) }
     }
 
@@ -63,11 +67,12 @@ struct JSONPatch {
             case "add": try Self.add(operation.value ?? .null, at: operation.path[...], in: &result)
             case "remove": _ = try Self.remove(at: operation.path[...], in: &result)
             case "replace":
-                _ = try Self.read(operation.path, in: result)
                 if operation.path.isEmpty {
                     result = operation.value ?? .null
                 } else {
-                    _ = try Self.remove(at: operation.path[...], in: &result)
+                    // A member that is not there is added, as the library that kube-apiserver uses does (json-patch v4).
+                    let parent = try Self.read(operation.path.dropLast(), in: result)
+                    if parent.array != nil { _ = try Self.remove(at: operation.path[...], in: &result) }
                     try Self.add(operation.value ?? .null, at: operation.path[...], in: &result)
                 }
             case "move":
@@ -82,7 +87,7 @@ struct JSONPatch {
                     throw .unappliable("testing value /\(operation.path.joined(separator: "/")) failed")
                 }
             default:
-                throw .malformed("unexpected kind: \(operation.name)")
+                throw .unappliable("unexpected kind: \(operation.name)")
             }
         }
         return result
@@ -92,7 +97,7 @@ struct JSONPatch {
         .unappliable("path does not exist: /\(path.joined(separator: "/"))")
     }
 
-    private static func read(_ path: [String], in value: JSONValue) throws(Fault) -> JSONValue {
+    private static func read(_ path: some Sequence<String>, in value: JSONValue) throws(Fault) -> JSONValue {
         var at = value
         for step in path {
             if let members = at.object, let next = members[step] {

@@ -62,7 +62,7 @@ enum TypedMerge {
             let items = { (array: [JSONValue]) in
                 Dictionary(array.map { (list.element(for: $0), $0) }, uniquingKeysWith: { first, _ in first })
             }
-            compareChildren(items(before), items(after), { _ in list.element }, areItems: true, &changed, &removed)
+            compareChildren(items(before), items(after), { _ in list.element }, &changed, &removed)
         default:
             changed.isMember = true
         }
@@ -75,11 +75,11 @@ enum TypedMerge {
         let named = { (members: [String: JSONValue]) in
             Dictionary(uniqueKeysWithValues: members.map { ("f:\($0.key)", $0.value) })
         }
-        compareChildren(named(before), named(after), { shape(String($0.dropFirst(2))) }, areItems: false, &changed, &removed)
+        compareChildren(named(before), named(after), { shape(String($0.dropFirst(2))) }, &changed, &removed)
     }
 
     private static func compareChildren(
-        _ before: [String: JSONValue], _ after: [String: JSONValue], _ shape: (String) -> Shape, areItems: Bool,
+        _ before: [String: JSONValue], _ after: [String: JSONValue], _ shape: (String) -> Shape,
         _ changed: inout FieldTree, _ removed: inout FieldTree
     ) {
         for (key, value) in after {
@@ -91,21 +91,16 @@ enum TypedMerge {
                 if !more.isEmpty { changed.children[key] = more }
                 if !less.isEmpty { removed.children[key] = less }
             } else {
-                changed.children[key] = whole(value, shape(key), isItem: areItems)
+                changed.children[key] = whole(value, shape(key))
             }
         }
         for (key, value) in before where after[key] == nil {
-            var tree = whole(value, shape(key), isItem: areItems)
-            tree.isMember = true
-            removed.children[key] = tree
+            removed.children[key] = whole(value, shape(key))
         }
     }
 
-    private static func whole(_ value: JSONValue, _ shape: Shape, isItem: Bool) -> FieldTree {
-        var tree = FieldTree(of: value, shape: shape)
-        if tree.children.isEmpty || isItem { tree.isMember = true }
-        return tree
-    }
+    /// What comes or goes as a whole: with everything in it (structured-merge-diff `typed/compare.go`).
+    private static func whole(_ value: JSONValue, _ shape: Shape) -> FieldTree { FieldTree(of: value, shape: shape).withContainers }
 
     /// The object without the given fields; what becomes empty by that goes too.
     static func removing(_ fields: FieldTree, from value: JSONValue, shape: Shape) -> JSONValue? {

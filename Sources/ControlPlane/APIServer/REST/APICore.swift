@@ -53,6 +53,7 @@ final class APICore: Sendable {
             response = ServerResponse(
                 status: failure.code, contentType: format.contentType, parts: [format.encode(failure.object)])
         }
+        response.addWarnings(failure.warnings)
         if let seconds = failure.retryAfterSeconds { response.headers.append(("Retry-After", String(seconds))) }
         if failure.code == 401 { response.headers.append(("WWW-Authenticate", "Bearer realm=\"assay\"")) }
         return response
@@ -122,16 +123,25 @@ final class APICore: Sendable {
             namespace = parts[1]
             parts.removeFirst(2)
         }
-        guard parts.count <= 3, let kind = registry.kind(group, version, parts[0]) else { throw .noSuchResource }
-        if !namespace.isEmpty && !kind.isNamespaced { throw .noSuchResource }
+        let nowhere = ServerResponse.text(404, "404 page not found\n")
+        guard parts.count <= 3, let kind = registry.kind(group, version, parts[0]) else { return nowhere }
+        if !namespace.isEmpty && !kind.isNamespaced { return nowhere }
         let name = parts.count > 1 ? parts[1] : nil
         let subresource = parts.count > 2 ? parts[2] : nil
-        if name != nil, kind.isNamespaced, namespace.isEmpty { throw .noSuchResource }
-        if let subresource, kind.subresource(subresource) == nil { throw .noSuchResource }
+        if kind.isNamespaced, namespace.isEmpty, name != nil || request.method == "POST" { return nowhere }
+        if let subresource, kind.subresource(subresource) == nil {
+            if kind.isCustom { throw kind.notFound(name ?? "") }
+            return nowhere
+        }
         let isLog = subresource == "log"
         guard let format = isLog ? format ?? OutputFormat() : format else { throw .notAcceptable(OutputFormat.accepted) }
         let target = ResourceRequest(
             http: request, kind: kind, namespace: namespace, name: name, subresource: subresource, format: format)
+        if format.shape == .table, let include = request.query["includeObject"], !["", "Metadata", "Object", "None"].contains(include) {
+            throw .badRequest(
+                "Unable to convert to Table as requested: includeObject: Invalid value: \(JSONValue.string(include).text): "
+                    + "must be 'Metadata', 'Object', 'None', or empty")
+        }
         return try dispatch(target)
     }
 
@@ -147,7 +157,7 @@ final class APICore: Sendable {
             return request.http.query.flag("watch") ? try watch(request) : try list(request)
         case "POST":
             // A real server lets a custom resource be posted to a name.
-            guard request.subresource == nil, !isNamed || request.kind.isCustom else { throw .methodNotAllowed }
+            guard request.subresource == nil, !isNamed || request.kind.isCustom else { throw unsupported("create", request) }
             return try create(request)
         case "PUT":
             guard isNamed else { throw request.kind.isCustom ? .badRequest("name must be provided") : .methodNotAllowed }
@@ -157,12 +167,16 @@ final class APICore: Sendable {
             return try patch(request)
         case "DELETE":
             guard request.subresource == nil, request.kind.verbs.contains(isNamed ? "delete" : "deletecollection") else {
-                throw .methodNotAllowed
+                throw unsupported("delete", request)
             }
             return isNamed ? try delete(request) : try deleteCollection(request)
         default:
             throw .methodNotAllowed
         }
+    }
+
+    private func unsupported(_ operation: String, _ request: ResourceRequest) -> APIFailure {
+        request.kind.isCustom ? .notSupported(operation, request.kind.group, request.kind.plural) : .methodNotAllowed
     }
 
     private func special(_ request: ResourceRequest, _ subresource: String) throws(APIFailure) -> ServerResponse {

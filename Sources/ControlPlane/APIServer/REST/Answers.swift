@@ -31,19 +31,9 @@ extension APICore {
         var response = ServerResponse(status: status, contentType: request.format.contentType, parts: parts)
         var warnings = complaints
         if let warning = request.kind.custom?.warning { warnings.append(warning) }
-        for warning in warnings { response.headers.append(("Warning", "299 - \(quoted(warning))")) }
+        response.addWarnings(warnings)
         return response
     }
-
-    private func quoted(_ text: String) -> String {
-        var out = "\""
-        for character in text.prefix(4096) {
-            if character == "\"" || character == "\\" { out.append("\\") }
-            out.append(character.isNewline ? " " : character)
-        }
-        return out + "\""
-    }
-
     /// The metadata alone.
     static func partial(_ value: JSONValue) -> JSONValue {
         ["kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"] ?? [:]]
@@ -67,5 +57,21 @@ extension APICore {
             "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
             "columnDefinitions": withHead ? .array(printer.columns.map(\.value)) : .null, "rows": .array(rows),
         ]
+    }
+}
+
+extension ServerResponse {
+    /// What a client should tell its user (RFC 7234, section 5.5; apimachinery `NewWarningHeader`).
+    mutating func addWarnings(_ warnings: [String]) {
+        for warning in warnings { headers.append(("Warning", "299 - \(Self.quoted(warning))")) }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for character in text.prefix(4096) {
+            if character == "\"" || character == "\\" { out.append("\\") }
+            out.append(character.isNewline ? " " : character)
+        }
+        return out + "\""
     }
 }

@@ -37,16 +37,13 @@ extension ResourceRequest {
                 let (value, duplicates) = try JSONValue.parseReportingDuplicates(http.body)
                 return (value, duplicates.map { "duplicate field \"\($0)\"" })
             } catch {
-                let text = String(decoding: http.body.prefix(200), as: UTF8.self)
-                let why = "couldn't get version/kind; json parse error: \(goWords(error, body: http.body))"
-                throw .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): \(why) (\(text))")
+                throw unrecognized("couldn't get version/kind; json parse error: \(goWords(error, body: http.body))")
             }
         case "application/yaml":
             do {
                 return (try YAML.parseSingle(http.body), [])
             } catch {
-                throw .badRequest(
-                    "the object provided is unrecognized (must be of type \(kind.kind)): error converting YAML to JSON: \(error)")
+                throw unrecognized("error converting YAML to JSON: \(error)")
             }
         case "application/vnd.kubernetes.protobuf":
             guard let value = ProtobufObject.decode(http.body) else { fallthrough }
@@ -56,6 +53,19 @@ extension ResourceRequest {
         }
     }
 
+    /// A body that is no object of this kind, with its beginning (apimachinery `transformDecodeError`).
+    private func unrecognized(_ why: String) -> APIFailure {
+        let shown: String
+        if http.body.isEmpty {
+            shown = "<empty>"
+        } else if http.body.first == UInt8(ascii: "{") {
+            shown = String(decoding: http.body.prefix(30), as: UTF8.self) + (http.body.count > 30 ? " ..." : "")
+        } else {
+            shown = hex(http.body.prefix(30)) + (http.body.count > 30 ? " ..." : "")
+        }
+        return .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): \(why) (\(shown))")
+    }
+
     /// Where Go says it in fixed words, the same words.
     private func goWords(_ error: JSONSyntaxError, body: [UInt8]) -> String {
         error.offset >= body.count ? "unexpected end of JSON input" : error.message
@@ -63,15 +73,15 @@ extension ResourceRequest {
 
     private func checkKind(_ value: inout JSONValue) throws(APIFailure) {
         guard value.object != nil else {
-            throw .badRequest(
-                "the object provided is unrecognized (must be of type \(kind.kind)): "
-                    + "couldn't get version/kind; json parse error: json: cannot unmarshal \(value.kindName) into Go value of type struct"
-            )
+            if value.isNull { throw unrecognized("Object 'Kind' is missing in 'null'") }
+            throw unrecognized(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal \(value.goKind) into Go value of type struct "
+                    + "{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }")
         }
         let apiVersion = value["apiVersion"]?.string ?? ""
         let named = value["kind"]?.string ?? ""
         if kind.isCustom {
-            if named.isEmpty { throw .badRequest("Object 'Kind' is missing in '\(value.text.prefix(200))'") }
+            if named.isEmpty { throw unrecognized("Object 'Kind' is missing in '\(String(decoding: http.body.prefix(200), as: UTF8.self))'") }
             guard apiVersion == kind.apiVersion else {
                 throw .badRequest(
                     "the API version in the data (\(apiVersion)) does not match the expected API version (\(kind.apiVersion))")
@@ -101,12 +111,14 @@ extension ResourceRequest {
         }
         var decoding = GoDecoding()
         var unknown: [String] = []
-        do {
+        do throws(GoDecoding.Mismatch) {
             if let custom = kind.custom {
                 if let metadata = value["metadata"], !metadata.isNull {
-                    let wrapped = ObjectShape(name: kind.kind, fields: ["metadata": FieldShape(shape: .named("ObjectMeta"))])
-                    let decoded = try decoding.decode(["metadata": metadata], as: .object(wrapped))
-                    value["metadata"] = decoded["metadata"] ?? [:]
+                    guard metadata.object != nil else {
+                        throw GoDecoding.Mismatch(
+                            message: "json: cannot unmarshal \(metadata.goKind) into Go value of type v1.ObjectMeta")
+                    }
+                    value["metadata"] = try decoding.decode(metadata, as: .named("ObjectMeta"), path: "metadata")
                 } else {
                     value["metadata"] = [:]
                 }

@@ -19,17 +19,21 @@ extension APICore {
         var target = request
         target.namespace = try namespace(of: value, request)
         var managers = FieldManagers([:])
-        let object = try admit(&value, target) { (value: JSONValue) throws(APIFailure) in
-            managers.noteUpdate(
-                from: [:], to: value, kind: request.kind, manager: options.manager, subresource: "", now: self.now.rfc3339)
-            return managers.value
-        } store: { [store] (key: StoreKey, value: JSONValue) throws(StoreRefusal) -> StoredObject? in
-            guard !options.isDryRun else { return nil }
-            return try store.create(request.kind.id, key, value, needsNamespace: request.kind.isNamespaced)
+        let object: StoredObject?
+        do {
+            object = try admit(&value, target, isDryRun: options.isDryRun) { (value: JSONValue) throws(APIFailure) in
+                var value = value
+                request.kind.strategy.applyDefaults(&value)
+                managers.noteCreation(of: value, kind: request.kind, manager: options.manager, now: self.now.rfc3339)
+                return managers.value
+            }
+        } catch {
+            throw error.warning(body.complaints)
         }
-        guard let object else { return answer(target, value: value, status: 201, complaints: body.complaints) }
+        let warnings = body.complaints + MetadataRules.warnings(value, old: nil, isCustom: request.kind.isCustom)
+        guard let object else { return answer(target, value: value, status: 201, complaints: warnings) }
         if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
-        return try answer(target, object, status: 201, complaints: body.complaints)
+        return try answer(target, object, status: 201, complaints: warnings)
     }
 
     /// Everyone with the token may do everything.
@@ -56,13 +60,16 @@ extension APICore {
     /// Completes, checks and stores a new object. Shared by POST and by an apply that creates.
     /// - Parameter value: in: as decoded; out: as it was, or would have been, stored, with `apiVersion` and `kind`.
     /// - Parameter managed: what `managedFields` should say about the completed object.
+    /// - Returns: the stored object; nil for a dry run.
     func admit(
-        _ value: inout JSONValue, _ request: ResourceRequest, managed: (JSONValue) throws(APIFailure) -> JSONValue?,
-        store write: (StoreKey, JSONValue) throws(StoreRefusal) -> StoredObject?
+        _ value: inout JSONValue, _ request: ResourceRequest, isDryRun: Bool, managed: (JSONValue) throws(APIFailure) -> JSONValue?
     ) throws(APIFailure) -> StoredObject? {
         let kind = request.kind
         if kind.isNamespaced { try checkNamespace(request) }
         let owned = value
+        if let version = value.at("metadata", "resourceVersion")?.string, !version.isEmpty {
+            throw .unexpected("resourceVersion should not be set on objects to be created")
+        }
         MetadataRules.prepareForCreate(
             &value, kind: kind, namespace: request.namespace, uid: newUID(), now: now.rfc3339)
         kind.strategy.prepareForCreate(&value)
@@ -77,8 +84,13 @@ extension APICore {
         tracked.set(["metadata", "managedFields"], to: nil)
         if kind.hasStatus { tracked["status"] = nil }
         value.set(["metadata", "managedFields"], to: try managed(tracked))
+        let key = StoreKey(namespace: request.namespace, name: name)
+        if isDryRun {
+            if store.get(kind.id, key) != nil { throw .alreadyExists(kind.group, kind.plural, name) }
+            return nil
+        }
         do {
-            return try write(StoreKey(namespace: request.namespace, name: name), kind.stored(value))
+            return try store.create(kind.id, key, kind.stored(value), needsNamespace: kind.isNamespaced)
         } catch {
             switch error {
             case .exists: throw .alreadyExists(kind.group, kind.plural, name)

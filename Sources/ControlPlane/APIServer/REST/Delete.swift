@@ -19,19 +19,26 @@ struct DeletionOptions: Sendable {
     }
 
     init(_ body: JSONValue, query: HTTPQuery) throws(APIFailure) {
-        gracePeriodSeconds = body["gracePeriodSeconds"]?.int ?? query["gracePeriodSeconds"].flatMap { Int($0) }
+        let asked = try query.integer("gracePeriodSeconds")
+        gracePeriodSeconds = body["gracePeriodSeconds"]?.int ?? asked
         if let seconds = gracePeriodSeconds, seconds < 0 { gracePeriodSeconds = 1 }
+        let orphans = body["orphanDependents"]?.bool ?? query["orphanDependents"].map { $0 == "true" }
         let policy = body["propagationPolicy"]?.string ?? query["propagationPolicy"]
         if let policy {
             guard let known = Propagation(rawValue: policy) else {
                 throw .invalid(
                     "meta.k8s.io", "DeleteOptions", "",
                     [
-                        .notSupported("propagationPolicy", .string(policy), supported: ["Background", "Foreground", "Orphan"])
+                        .notSupported("propagationPolicy", .string(policy), supported: ["Foreground", "Background", "Orphan", "nil"])
                     ])
             }
+            guard orphans == nil else {
+                throw .invalid(
+                    "meta.k8s.io", "DeleteOptions", "",
+                    [.invalid("propagationPolicy", .string(policy), "orphanDependents and deletionPropagation cannot be both set")])
+            }
             propagation = known
-        } else if let orphans = body["orphanDependents"]?.bool ?? query["orphanDependents"].map({ $0 == "true" }) {
+        } else if let orphans {
             propagation = orphans ? .orphan : .background
         }
         uid = body.at("preconditions", "uid")?.string
@@ -46,6 +53,9 @@ struct DeletionOptions: Sendable {
         }
         guard let value = try? JSONValue(parsing: request.body), value.object != nil else {
             throw .badRequest("the body is no DeleteOptions")
+        }
+        if let named = value["kind"]?.string, !named.isEmpty, named != "DeleteOptions" {
+            throw .badRequest("no kind \"\(named)\" is registered for version \"\(value["apiVersion"]?.string ?? "")\"")
         }
         return value
     }

@@ -7,8 +7,9 @@ extension APICore {
         let kind = request.kind
         let selection = try Selection(namespace: request.namespace, query: query, kind: kind)
         try ListVersion.check(query)
-        let limit = query["limit"].flatMap { Int($0) } ?? 0
-        if limit < 0 { throw .badRequest("limit must not be negative") }
+        // Nothing and less than nothing are no limit.
+        let limit = try query.integer("limit") ?? 0
+        _ = try query.integer("timeoutSeconds")
         var start: String?
         var version = try ListVersion.read(query)
         if let text = query["continue"], !text.isEmpty {
@@ -173,7 +174,7 @@ enum ListVersion: Equatable {
                 if match == "Exact" && version == "0" {
                     faults.append(
                         .forbidden(
-                            "resourceVersionMatch", "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""))
+                            "resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
                 }
             }
         }

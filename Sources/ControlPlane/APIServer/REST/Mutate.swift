@@ -26,9 +26,13 @@ extension APICore {
         guard namespace.isEmpty || namespace == request.namespace else {
             throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
         }
-        let hasVersion = !(body.value.at("metadata", "resourceVersion")?.string ?? "").isEmpty
-        if !hasVersion && !request.kind.strategy.allowsUnconditionalUpdate {
-            guard store.get(request.kind.id, request.key) != nil else { throw request.kind.notFound(name) }
+        let version = body.value.at("metadata", "resourceVersion")?.string ?? ""
+        guard version.isEmpty || UInt64(version) != nil else {
+            throw .unexpected("strconv.ParseUint: parsing \(JSONValue.string(version).text): invalid syntax")
+        }
+        if version.isEmpty || version == "0", !request.kind.strategy.allowsUnconditionalUpdate {
+            guard let current = store.get(request.kind.id, request.key) else { throw request.kind.notFound(name) }
+            try checkIdentity(body.value, request, current)
             throw .invalid(
                 request.kind.group, request.kind.plural, name,
                 [
@@ -48,10 +52,16 @@ extension APICore {
             guard let current = store.get(request.kind.id, request.key) else { throw request.kind.notFound(name) }
             let old = request.kind.full(current)
             let mutation = try change(old)
-            let result = try complete(mutation, request, options, current: current, old: old)
-            guard result != old else { return try answer(request, current, complaints: mutation.complaints) }
+            let result: JSONValue
+            do {
+                result = try complete(mutation, request, options, current: current, old: old)
+            } catch {
+                throw error.warning(mutation.complaints)
+            }
+            let warnings = mutation.complaints + MetadataRules.warnings(result, old: old, isCustom: request.kind.isCustom)
+            guard result != old else { return try answer(request, current, complaints: warnings) }
             let isLast = isDeletable(result)
-            if options.isDryRun { return answer(request, value: result, complaints: mutation.complaints) }
+            if options.isDryRun { return answer(request, value: result, complaints: warnings) }
             let stored = request.kind.stored(result)
             do {
                 let written =
@@ -59,7 +69,7 @@ extension APICore {
                     ? try store.delete(request.kind.id, current, last: stored)
                     : try store.update(request.kind.id, current, stored)
                 if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
-                return try answer(request, written, complaints: mutation.complaints)
+                return try answer(request, written, complaints: warnings)
             } catch let refusal as StoreRefusal {
                 if refusal == .missing { throw request.kind.notFound(name) }
                 // A PUT names the version that it read: now that is stale.
@@ -82,16 +92,10 @@ extension APICore {
         let kind = request.kind
         let name = request.name ?? ""
         var value = mutation.value
-        let uid = value.at("metadata", "uid")?.string ?? ""
-        guard uid.isEmpty || uid == current.uid else {
-            let key = "/registry/\(kind.group.isEmpty ? "" : kind.group + "/")\(kind.plural)/\(request.key.text)"
-            throw kind.conflict(
-                name,
-                "StorageError: invalid object, Code: 4, Key: \(key), ResourceVersion: 0, AdditionalErrorMsg: "
-                    + "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current.uid)")
-        }
+        if request.http.method == "PUT" { try checkIdentity(value, request, current) }
         let version = value.at("metadata", "resourceVersion")?.string ?? ""
-        guard version.isEmpty || version == String(current.revision) else { throw kind.conflict(name) }
+        guard version.isEmpty || version == "0" || version == String(current.revision) else { throw kind.conflict(name) }
+        let fixed = MetadataRules.immutableFaults(value, old: old, isCustom: kind.isCustom)
         let managed = value.at("metadata", "managedFields")
         let isStatus = request.subresource == "status"
         if isStatus {
@@ -109,13 +113,25 @@ extension APICore {
             value.set(["metadata", "generation"], to: JSONValue((old.at("metadata", "generation")?.int ?? 0) + 1))
         }
         value.set(["metadata", "managedFields"], to: managedFields(mutation, managed, value, request, options, old: old))
-        let faults = MetadataRules.updateFaults(value, old: old, isCustom: kind.isCustom)
+        let faults = fixed + MetadataRules.updateFaults(value, old: old, isCustom: kind.isCustom)
         let more =
             isStatus
             ? kind.strategy.validateStatusUpdate(value, old: old, preceding: faults)
             : kind.strategy.validateUpdate(value, old: old, preceding: faults)
         if !(faults + more).isEmpty { throw kind.invalid(name, faults + more) }
         return value
+    }
+
+    /// A body that names another object's UID is about an object that is gone.
+    private func checkIdentity(_ value: JSONValue, _ request: ResourceRequest, _ current: StoredObject) throws(APIFailure) {
+        let kind = request.kind
+        let uid = value.at("metadata", "uid")?.string ?? ""
+        guard !uid.isEmpty, uid != current.uid else { return }
+        let key = "/registry/\(kind.group.isEmpty ? "" : kind.group + "/")\(kind.plural)/\(request.key.text)"
+        throw kind.conflict(
+            current.name,
+            "StorageError: invalid object, Code: 4, Key: \(key), ResourceVersion: 0, AdditionalErrorMsg: "
+                + "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current.uid)")
     }
 
     /// What a generation counts changes of.
@@ -131,13 +147,10 @@ extension APICore {
         old: JSONValue
     ) -> JSONValue? {
         if let managers = mutation.managers { return managers.value }
-        var base = old
-        // A client may edit the list, or empty it to begin anew; leaving it out changes nothing.
-        if let list = given?.array { base.set(["metadata", "managedFields"], to: .array(list)) }
-        var managers = FieldManagers(base)
-        managers.noteUpdate(
-            from: old, to: value, kind: request.kind, manager: options.manager, subresource: request.subresource ?? "",
-            now: now.rfc3339)
+        let subresource = request.subresource ?? ""
+        var managers = FieldManagers(old, given: given, subresource: subresource)
+        managers.noteChange(
+            from: old, to: value, kind: request.kind, manager: options.manager, subresource: subresource, now: now.rfc3339)
         return managers.value
     }
 

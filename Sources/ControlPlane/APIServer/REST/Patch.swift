@@ -10,6 +10,9 @@ extension APICore {
         guard accepted.contains(String(type)) else { throw .unsupportedMediaType(accepted) }
         if type == "application/apply-patch+yaml" { return try apply(request) }
         let options = try WriteOptions(request.http, options: "PatchOptions")
+        if request.http.query["force"] != nil {
+            throw .invalid("meta.k8s.io", "PatchOptions", "", [.forbidden("force", "may not be specified for non-apply patch")])
+        }
         let (document, duplicates) = try parsePatch(request)
         let kind = request.kind
         return try mutate(request, options) { (old: JSONValue) throws(APIFailure) in
@@ -21,13 +24,18 @@ extension APICore {
                 } catch {
                     switch error {
                     case .malformed(let why): throw .badRequest("error decoding patch: \(why)")
+                    case .tooLong(let count):
+                        throw APIFailure(
+                            413, "RequestEntityTooLarge",
+                            "Request entity too large: The allowed maximum operations in a JSON patch is "
+                                + "\(JSONPatch.maximumOperations), got \(count)")
                     case .unappliable: throw .unappliablePatch
                     }
                 }
             case "application/merge-patch+json":
                 guard document.object != nil else {
                     throw .badRequest(
-                        "error decoding patch: json: cannot unmarshal \(document.kindName) into Go value of type map[string]interface {}"
+                        "error decoding patch: json: cannot unmarshal \(document.goKind) into Go value of type map[string]interface {}"
                     )
                 }
                 value = MergePatch.apply(document, to: old)
@@ -38,16 +46,38 @@ extension APICore {
                     throw .badRequest(error.message)
                 }
             }
-            let named = value.at("metadata", "name")?.string ?? ""
-            guard named == request.name else {
-                throw .badRequest("the name of the object (\(named)) does not match the name on the URL (\(request.name ?? ""))")
+            guard value["kind"]?.string != nil else { throw .invalidPatch(value, "Object 'Kind' is missing in '\(value.text)'") }
+            for (field, wanted) in [("kind", kind.kind), ("apiVersion", kind.apiVersion)] {
+                let found = value[field]?.string ?? ""
+                guard found == wanted else {
+                    throw .invalid(
+                        kind.group, value["kind"]?.string ?? "", request.name ?? "",
+                        [.invalid(field, .string(found), "must be \(wanted)")])
+                }
             }
-            guard value["kind"] == old["kind"], value["apiVersion"] == old["apiVersion"] else {
-                throw .badRequest("a patch may not change apiVersion or kind")
-            }
+            let patched = value
             let complaints = duplicates + (try request.normalise(&value))
-            try request.enforce(complaints, options)
+            if options.validation == .strict, !complaints.isEmpty {
+                throw .invalidPatch(patched, "strict decoding error: \(complaints.joined(separator: ", "))")
+            }
+            try checkPlace(value, request)
             return Mutation(value: value, complaints: options.validation == .ignore ? [] : complaints)
+        }
+    }
+
+    /// A patch may not move the object.
+    private func checkPlace(_ value: JSONValue, _ request: ResourceRequest) throws(APIFailure) {
+        let name = request.name ?? ""
+        let named = value.at("metadata", "name")?.string ?? ""
+        guard !named.isEmpty else {
+            throw .badRequest("the name of the object (\(name) based on URL) was undeterminable: name must be provided")
+        }
+        guard named == name else {
+            throw .badRequest("the name of the object (\(named)) does not match the name on the URL (\(name))")
+        }
+        let namespace = value.at("metadata", "namespace")?.string ?? ""
+        guard namespace.isEmpty || namespace == request.namespace else {
+            throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
         }
     }
 
@@ -101,14 +131,11 @@ extension APICore {
         }
         if kind.custom?.isTerminating == true { throw .methodNotAllowed }
         var value = configuration
-        let object = try admit(&value, request) { (value: JSONValue) throws(APIFailure) in
+        let object = try admit(&value, request, isDryRun: options.isDryRun) { (value: JSONValue) throws(APIFailure) in
             var managers = FieldManagers([:])
             _ = try managers.apply(
                 value, to: [:], kind: kind, manager: manager, subresource: "", force: true, now: self.now.rfc3339)
             return managers.value
-        } store: { [store] (key: StoreKey, value: JSONValue) throws(StoreRefusal) -> StoredObject? in
-            guard !options.isDryRun else { return nil }
-            return try store.create(kind.id, key, value, needsNamespace: kind.isNamespaced)
         }
         guard let object else { return answer(request, value: value, status: 201, complaints: complaints) }
         if kind.id == .customResourceDefinitions { refreshDefinitions() }
@@ -139,6 +166,12 @@ extension APICore {
         let namespace = value.at("metadata", "namespace")?.string ?? ""
         guard namespace.isEmpty || namespace == request.namespace else {
             throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+        }
+        let faults = TypedCheck.faults(in: value, shape: kind.shape)
+        if !faults.isEmpty {
+            throw .unexpected(
+                "failed to create typed patch object (\(namespace)/\(named); \(kind.apiVersion), Kind=\(kind.kind)): "
+                    + TypedCheck.list(faults))
         }
         let complaints = try request.normalise(&value)
         try request.enforce(complaints, options)

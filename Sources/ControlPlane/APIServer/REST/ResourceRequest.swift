@@ -26,6 +26,8 @@ struct WriteOptions: Sendable {
     /// - Parameter options: the kind to blame for a bad option: `CreateOptions`, `PatchOptions`.
     init(_ request: ServerRequest, options: String) throws(APIFailure) {
         let query = request.query
+        let named = query["fieldManager"] ?? ""
+        try Self.check(named, options: options)
         for value in query.all("dryRun") {
             guard value == "All" else {
                 throw .invalid(
@@ -41,16 +43,44 @@ struct WriteOptions: Sendable {
             throw .invalid(
                 "meta.k8s.io", options, "",
                 [
-                    .notSupported("fieldValidation", .string(other), supported: ["Ignore", "Strict", "Warn"])
+                    .notSupported("fieldValidation", .string(other), supported: ["", "Ignore", "Strict", "Warn"])
                 ])
         }
         isForced = query.flag("force")
-        manager = query["fieldManager"] ?? ""
+        manager = named
         if manager.isEmpty {
             // The product of the user agent, as a real server does it.
-            manager = String((request.header("user-agent") ?? "").prefix { $0 != "/" })
+            manager = String((request.header("user-agent") ?? "").prefix { $0 != "/" }.prefix(Self.managerLimit))
             if manager.isEmpty { manager = "unknown" }
         }
-        manager = String(manager.prefix(128))
+    }
+
+    /// Bytes of a field manager's name (apimachinery `FieldManagerMaxLength`).
+    private static let managerLimit = 128
+
+    private static func check(_ manager: String, options: String) throws(APIFailure) {
+        var faults: [FieldError] = []
+        if manager.utf8.count > managerLimit { faults.append(.tooLong("fieldManager", limit: managerLimit)) }
+        var position = 0
+        for scalar in manager.unicodeScalars {
+            if scalar.properties.generalCategory == .control || (scalar.properties.isWhitespace && scalar != " ") {
+                let code = String(scalar.value, radix: 16, uppercase: true)
+                let name = "U+" + String(repeating: "0", count: max(0, 4 - code.count)) + code
+                faults.append(.invalid("fieldManager", .string(manager), "invalid character \(name) (at position \(position))"))
+            }
+            position += String(scalar).utf8.count
+        }
+        if !faults.isEmpty { throw .invalid("meta.k8s.io", options, "", faults) }
+    }
+}
+
+extension HTTPQuery {
+    /// A parameter that is a whole number; nil when it is absent or empty.
+    func integer(_ name: String) throws(APIFailure) -> Int? {
+        guard let text = self[name], !text.isEmpty else { return nil }
+        guard let number = Int(text) else {
+            throw .badRequest("strconv.ParseInt: parsing \(JSONValue.string(text).text): invalid syntax")
+        }
+        return number
     }
 }

@@ -16,8 +16,9 @@ struct FieldSelector: Sendable {
 
     /// - Throws: a bad request when the syntax is wrong, or a field cannot be selected by.
     init(parsing text: String, kind: ServedKind) throws(APIFailure) {
-        for part in Self.split(text) where !part.isEmpty {
-            guard let term = Self.term(part) else {
+        // An equals sign alone selects everything, as it does on a real server.
+        for part in Self.split(text) where !part.isEmpty && part != "=" {
+            guard let term = try Self.term(part) else {
                 throw .badRequest("invalid selector: '\(text)'; can't understand '\(part)'")
             }
             let known = SelectableFields.paths[kind.id] ?? []
@@ -71,13 +72,13 @@ struct FieldSelector: Sendable {
         return parts
     }
 
-    private static func term(_ part: String) -> Term? {
+    private static func term(_ part: String) throws(APIFailure) -> Term? {
         for (sign, isNegated) in [("!=", true), ("==", false), ("=", false)] {
             var at = part.startIndex
             while at < part.endIndex {
                 if part[at...].hasPrefix(sign) {
                     let value = part[part.index(at, offsetBy: sign.count)...]
-                    return Term(path: String(part[..<at]), value: unescaped(value), isNegated: isNegated)
+                    return Term(path: String(part[..<at]), value: try unescaped(value), isNegated: isNegated)
                 }
                 at = part.index(after: at)
             }
@@ -85,11 +86,25 @@ struct FieldSelector: Sendable {
         return nil
     }
 
-    private static func unescaped(_ text: Substring) -> String {
+    /// A value's backslashes stand before backslashes, commas and equals signs, which stand nowhere else (apimachinery
+    /// `fields.UnescapeValue`).
+    private static func unescaped(_ text: Substring) throws(APIFailure) -> String {
         var out = ""
         var rest = text
         while let character = rest.popFirst() {
-            if character == "\\", let next = rest.popFirst() { out.append(next) } else { out.append(character) }
+            switch character {
+            case "\\":
+                let next = rest.popFirst()
+                guard let next, ["\\", ",", "="].contains(next) else {
+                    throw .badRequest("invalid field selector: invalid escape sequence: \\\(next.map(String.init) ?? "")")
+                }
+                out.append(next)
+            case "=", ",":
+                throw .badRequest(
+                    "invalid field selector: unescaped character in value: \(character.unicodeScalars.first.map { String($0.value) } ?? "")")
+            default:
+                out.append(character)
+            }
         }
         return out
     }

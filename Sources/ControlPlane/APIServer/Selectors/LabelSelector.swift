@@ -21,8 +21,14 @@ struct LabelSelector: Sendable {
             case .end:
                 if requirements.isEmpty || !tokens.lastWasComma { return }
                 throw .badRequest("found '', expected: identifier after ','")
+            case .comma where tokens.lastWasComma:
+                throw .badRequest("found ',', expected: identifier after ','")
             case .word, .bang:
-                requirements.append(try Self.requirement(&tokens))
+                do {
+                    requirements.append(try Self.requirement(&tokens))
+                } catch {
+                    throw .badRequest("unable to parse requirement: \(error.message)")
+                }
             case let other:
                 throw .badRequest("found '\(other.text)', expected: !, identifier, or 'end of string'")
             }
@@ -61,23 +67,23 @@ struct LabelSelector: Sendable {
             return Requirement(key: key, comparison: .exists, values: [])
         case .equals:
             _ = tokens.next()
-            return Requirement(key: key, comparison: .isIn, values: [try value(&tokens)])
+            return Requirement(key: key, comparison: .isIn, values: [try value(of: key, &tokens)])
         case .notEquals:
             _ = tokens.next()
-            return Requirement(key: key, comparison: .notIn, values: [try value(&tokens)])
+            return Requirement(key: key, comparison: .notIn, values: [try value(of: key, &tokens)])
         case .greater, .less:
             let isGreater = tokens.next() == .greater
-            let bound = try value(&tokens)
+            let bound = try value(of: key, &tokens)
             guard Int64(bound) != nil else {
-                throw .badRequest("for 'Gt', 'Lt' operators, the value must be an integer")
+                throw .badRequest("values[0]: Invalid value: \"\(bound)\": for 'Gt', 'Lt' operators, the value must be an integer")
             }
             return Requirement(key: key, comparison: isGreater ? .greater : .less, values: [bound])
         case .word("in"):
             _ = tokens.next()
-            return Requirement(key: key, comparison: .isIn, values: try values(&tokens))
+            return Requirement(key: key, comparison: .isIn, values: try values(of: key, &tokens))
         case .word("notin"):
             _ = tokens.next()
-            return Requirement(key: key, comparison: .notIn, values: try values(&tokens))
+            return Requirement(key: key, comparison: .notIn, values: try values(of: key, &tokens))
         case let other:
             throw .badRequest("found '\(other.text)', expected: in, notin, =, ==, !=, gt, lt")
         }
@@ -85,23 +91,25 @@ struct LabelSelector: Sendable {
 
     private static func key(_ tokens: inout Tokens) throws(APIFailure) -> String {
         guard case .word(let key) = tokens.next() else { throw .badRequest("found '', expected: identifier") }
-        if let fault = NameRules.qualified(key) { throw .badRequest("key: Invalid value: \"\(key)\": \(fault)") }
+        if let fault = NameRules.qualified(key) { throw .badRequest("<nil>: Invalid value: \"\(key)\": \(fault)") }
         return key
     }
 
     /// A value may be empty: `tier=`.
-    private static func value(_ tokens: inout Tokens) throws(APIFailure) -> String {
+    private static func value(of key: String, _ tokens: inout Tokens) throws(APIFailure) -> String {
         guard case .word(let value) = tokens.peek() else { return "" }
         _ = tokens.next()
-        if let fault = NameRules.labelValue(value) { throw .badRequest("values[0][]: Invalid value: \"\(value)\": \(fault)") }
+        if let fault = NameRules.labelValue(value) { throw .badRequest("values[0][\(key)]: Invalid value: \"\(value)\": \(fault)") }
         return value
     }
 
-    private static func values(_ tokens: inout Tokens) throws(APIFailure) -> Set<String> {
-        guard tokens.next() == .open else { throw .badRequest("found '', expected: '('") }
+    private static func values(of key: String, _ tokens: inout Tokens) throws(APIFailure) -> Set<String> {
+        let first = tokens.next()
+        guard first == .open else { throw .badRequest("found '\(first.text)' expected: '('") }
+        if tokens.peek() == .end { throw .badRequest("found '', expected: ',', ')' or identifier") }
         var values: Set<String> = []
         while true {
-            values.insert(try value(&tokens))
+            values.insert(try value(of: key, &tokens))
             switch tokens.next() {
             case .comma: continue
             case .close: return values

@@ -12,8 +12,9 @@ struct GoDecoding {
     /// Paths of members that no type has: `spec.containers[0].imge`.
     private(set) var unknown: [String] = []
 
-    mutating func decode(_ value: JSONValue, as shape: Shape) throws(Mismatch) -> JSONValue {
-        try decode(value, shape.resolved, path: "", owner: "", field: "")
+    /// - Parameter path: where the value stands, for `unknown`.
+    mutating func decode(_ value: JSONValue, as shape: Shape, path: String = "") throws(Mismatch) -> JSONValue {
+        try decode(value, shape.resolved, path: path, owner: "", field: "")
     }
 
     private mutating func decode(_ value: JSONValue, _ shape: Shape, path: String, owner: String, field: String) throws(Mismatch)
@@ -67,7 +68,7 @@ struct GoDecoding {
             break
         }
         throw Mismatch(
-            message: "json: cannot unmarshal \(goKind(value)) into Go struct field \(owner).\(field) of type \(goType(shape))")
+            message: "json: cannot unmarshal \(value.goKind) into Go struct field \(owner).\(field) of type \(goType(shape))")
     }
 
     private mutating func decode(
@@ -116,20 +117,9 @@ struct GoDecoding {
         Mismatch(message: "parsing time \"\(text)\" as \"\(layout)\": cannot parse \"\(text)\" as \"2006\"")
     }
 
-    private func goKind(_ value: JSONValue) -> String {
-        switch value {
-        case .null: "null"
-        case .bool: "bool"
-        case .int, .double: "number"
-        case .string: "string"
-        case .array: "array"
-        case .object: "object"
-        }
-    }
-
     private func goType(_ shape: Shape) -> String {
         switch shape {
-        case .any: "interface {}"
+        case .any, .scalar: "interface {}"
         case .string: "string"
         case .bool: "bool"
         case .int32: "int32"
@@ -171,6 +161,20 @@ struct Quantity {
             value = number * exponent
         } else {
             return nil
+        }
+    }
+}
+
+extension JSONValue {
+    /// What Go's decoder calls a value of this kind.
+    var goKind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "bool"
+        case .int, .double: "number"
+        case .string: "string"
+        case .array: "array"
+        case .object: "object"
         }
     }
 }

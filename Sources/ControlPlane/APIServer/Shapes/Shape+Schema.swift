@@ -18,7 +18,10 @@ extension Shape {
             return
         }
         switch schema["type"]?.string {
-        case "string": self = .string
+        case "string":
+            // A string with a format is tracked as any scalar (kube-openapi `schemaconv`).
+            let format = schema["format"]?.string ?? ""
+            self = format.isEmpty || format == "byte" ? .string : .scalar
         case "boolean": self = .bool
         case "integer": self = .int64
         case "number": self = .number

@@ -1,3 +1,5 @@
+import Base
+
 /// What a value looks like: enough to decode it as Go would, to merge patches into it and to track who owns which field.
 ///
 /// Built-in kinds have theirs from `BuiltinTypes`, custom resources from their OpenAPI schema.
@@ -5,6 +7,8 @@ indirect enum Shape: Sendable {
     /// Anything goes; owned and merged as one where nothing else is known.
     case any
     case string, bool, int32, int64, number, intOrString, quantity
+    /// A string, a number or a boolean, whichever.
+    case scalar
     /// Base64 on the wire.
     case bytes
     case time, microTime
@@ -37,6 +41,13 @@ indirect enum Shape: Sendable {
     var list: ListShape? {
         if case .list(let list) = self { return list }
         return nil
+    }
+
+    /// What Go writes of a new value of a built-in type: parts that are no pointers are there from the start, so that nobody comes
+    /// to own them. A custom resource begins with nothing.
+    var blank: JSONValue {
+        guard case .named = self, let object else { return [:] }
+        return object.blank
     }
 }
 
@@ -81,6 +92,19 @@ final class ObjectShape: Sendable {
         self.additional = additional
         self.preservesUnknown = preservesUnknown
         self.isAtomic = isAtomic
+    }
+
+    fileprivate var blank: JSONValue {
+        var members: [String: JSONValue] = [:]
+        for (name, field) in fields where !field.isPointer {
+            switch field.shape {
+            case .named: if let part = field.shape.object { members[name] = part.blank }
+            case .list where field.isRequired: members[name] = []
+            case .any where name == "status": members[name] = [:]
+            default: break
+            }
+        }
+        return .object(members)
     }
 }
 

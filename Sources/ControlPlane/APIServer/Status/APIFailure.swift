@@ -10,6 +10,8 @@ struct APIFailure: Error, Sendable {
     /// What `metadata.continue` should carry: after a 410 on a page, a token for the rest of the list as it is now.
     var continueToken: String?
     var retryAfterSeconds: Int?
+    /// What was noticed about the request before it failed: unknown fields.
+    var warnings: [String] = []
 
     init(_ code: Int, _ reason: String, _ message: String, details: JSONValue? = nil) {
         self.code = code
@@ -18,12 +20,19 @@ struct APIFailure: Error, Sendable {
         self.details = details
     }
 
+    func warning(_ warnings: [String]) -> APIFailure {
+        var copy = self
+        copy.warnings += warnings
+        return copy
+    }
+
     /// The `Status` object.
     var object: JSONValue {
         var status: JSONValue = [
             "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure",
-            "message": .string(message), "reason": .string(reason), "code": JSONValue(code),
+            "message": .string(message), "code": JSONValue(code),
         ]
+        if !reason.isEmpty { status["reason"] = .string(reason) }
         if let details { status["details"] = details }
         if let retryAfterSeconds {
             var extended = details ?? [:]
@@ -57,8 +66,6 @@ extension APIFailure {
             details: details(group: group, kind: resource, name: name))
     }
 
-    static let noSuchResource = APIFailure(404, "NotFound", "the server could not find the requested resource", details: [:])
-
     static func alreadyExists(_ group: String, _ resource: String, _ name: String) -> APIFailure {
         APIFailure(
             409, "AlreadyExists", "\(qualified(resource, group)) \"\(name)\" already exists",
@@ -84,11 +91,28 @@ extension APIFailure {
     }
 
     static func invalid(_ group: String, _ kind: String, _ name: String, _ faults: [FieldError]) -> APIFailure {
-        let words = faults.map(\.description)
+        // A fault that was found twice is said once, and listed twice (apimachinery `ErrorList.ToAggregate`).
+        var said: Set<String> = []
+        let words = faults.map(\.description).filter { said.insert($0).inserted }
         let list = words.count == 1 ? words[0] : "[\(words.joined(separator: ", "))]"
         return APIFailure(
             422, "Invalid", "\(qualified(kind, group)) \"\(name)\" is invalid: \(list)",
             details: details(group: group, kind: kind, name: name, causes: faults.map(\.cause)))
+    }
+
+    /// A plain error, which a real server answers as a failure of its own.
+    static func unexpected(_ message: String) -> APIFailure { APIFailure(500, "", message) }
+
+    /// An operation that a kind knows, but not at this path.
+    static func notSupported(_ operation: String, _ group: String, _ resource: String) -> APIFailure {
+        APIFailure(
+            405, "MethodNotAllowed", "\(operation) is not supported on resources of kind \"\(qualified(resource, group))\"",
+            details: details(group: group, kind: resource))
+    }
+
+    /// A patched object that is none.
+    static func invalidPatch(_ patched: JSONValue, _ why: String) -> APIFailure {
+        invalid("", "", "", [.invalid("patch", .string(patched.text), why)])
     }
 
     /// A patch that cannot be applied to the object as it is.
