@@ -106,6 +106,14 @@ struct TrialRunTests {
             execute: "rm -rf $ASSAY_ROOT/assay/scripts $ASSAY_ROOT/assay/gate/* $ASSAY_ROOT/logs/* ; exit 0",
             test: "echo 1 > \(file).txt", reward: 1),
         .init(
+            name: "what the agent left among the tests is gone before they come",
+            execute: "mkdir -p $ASSAY_ROOT/tests/test.sh/x $ASSAY_ROOT/tests/.data; chmod 500 $ASSAY_ROOT/tests/.data $ASSAY_ROOT/tests",
+            test: "[ \"$(ls -A $ASSAY_ROOT/tests)\" = test.sh ] && echo 1 > \(file).txt", reward: 1),
+        .init(
+            name: "an agent that keeps the tests out has no verdict, and no second try",
+            execute: "(while [ $SECONDS -lt 4 ]; do mkdir -p $ASSAY_ROOT/tests/test.sh/x; done) >/dev/null 2>&1 & disown; sleep 0.2",
+            test: "echo 1 > \(file).txt", error: .verifierFailed, message: "the trial left something where they belong"),
+        .init(
             name: "the runner is killed", // The parent of the script is `timeout`, and the parent of that is the runner.
             execute: "read -r _ _ _ runner _ < /proc/$PPID/stat; kill -KILL $runner; sleep 5",
             error: .agentExecutionFailed, message: "before its time"),

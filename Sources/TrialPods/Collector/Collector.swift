@@ -114,12 +114,15 @@ public struct Collector: Sendable {
     }
 
     /// Fills the trial's tests directory; nil, or what went wrong.
-    private func releaseTests() async -> String? {
+    private func releaseTests() async -> ReleaseFailure? {
         let paths = configuration.paths
+        // The runner has emptied it. What it could not remove could pass for a part of the tests.
+        let left = Self.names(in: paths.releasedTests)
+        if !left.isEmpty { return .obstructed(left.prefix(5).joined(separator: ", ").replacingControls) }
         do {
             // Writable, because tests may write beside themselves, and by anybody, because a trial's image may run as anybody.
             for command in [
-                Command("cp", ["-R", "-P", "--preserve=mode", "\(paths.staged)/tests/.", paths.releasedTests]),
+                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.staged)/tests/.", paths.releasedTests]),
                 Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
             ] {
                 var bounded = command
@@ -127,13 +130,26 @@ public struct Collector: Sendable {
                 let result = try await bounded.run()
                 // The directory itself may be the kubelet's; it is open to all from the start.
                 if !result.succeeded, command.executable == "cp" {
-                    return String(result.stderrText.suffix(300)).replacingControls
+                    return ReleaseFailure(copying: String(result.stderrText.suffix(300)).replacingControls)
                 }
             }
             return nil
         } catch {
-            return "\(error)"
+            return .failed("\(error)")
         }
+    }
+
+    private static func names(in directory: String) -> [String] {
+        guard let stream = opendir(directory) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
     }
 
     // MARK: The end

@@ -19,7 +19,7 @@ struct TrialProgress: Sendable, Hashable {
     /// The runner was told to stop.
     private(set) var stopped = false
     /// Why the tests were not released though they should have been.
-    var releaseFailure: String?
+    var releaseFailure: ReleaseFailure?
 
     mutating func apply(_ word: GateWord) -> Action {
         guard !ended else { return .none }
@@ -64,7 +64,12 @@ struct TrialProgress: Sendable, Hashable {
             return TrialError(.verifierTimeout, "tests/test.sh \(late(.verify, timeouts))")
         }
         if exits[.verify] == nil {
-            if let releaseFailure { return TrialError(.internalError, "the tests could not be released: \(releaseFailure)") }
+            switch releaseFailure {
+            case .obstructed(let what)?:
+                return TrialError(.verifierFailed, "the tests could not be put in place, the trial left something where they belong: \(what)")
+            case .failed(let why)?: return TrialError(.internalError, "the tests could not be released: \(why)")
+            case nil: break
+            }
             return TrialError(.verifierFailed, "the trial ended without running tests/test.sh")
         }
         return nil
