@@ -177,4 +177,29 @@ struct ControlTests {
             try await world.withOperator { _ in try await world.expectNoPods() }
         }
     }
+
+    @Test("a job deleted with --cascade=orphan leaves pods that their next owner can delete")
+    func orphanedByADeletion() async throws {
+        try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
+            try await world.withOperator { _ in
+                try await world.createJob()
+                try await world.waitForPods(1)
+            }
+            // As the garbage collector leaves it, with nobody there to see it happen.
+            let pods = try await world.client.list(.pods, namespace: "default").items.map { ObjectMeta(of: $0).key }
+            for pod in pods { _ = try await world.client.patch(.pods, pod, .merge(["metadata": ["ownerReferences": .null]])) }
+            let key = ObjectKey(namespace: "default", name: "job")
+            _ = try await world.client.patch(.evalJobs, key, .merge(["metadata": ["finalizers": .null]]))
+            _ = try await world.client.delete(.evalJobs, key, options: DeleteOptions(propagation: .orphan))
+            try await world.withOperator(state: "fresh") { _ in
+                let client = world.client
+                let free = try await eventually {
+                    try await client.list(.pods, namespace: nil).items.allSatisfy { (ObjectMeta(of: $0).finalizers ?? []).isEmpty }
+                }
+                #expect(free && !pods.isEmpty)
+                for pod in pods { _ = try await client.delete(.pods, pod, options: DeleteOptions(gracePeriodSeconds: 0)) }
+                try await world.expectNoPods()
+            }
+        }
+    }
 }

@@ -52,6 +52,22 @@ struct InputTests {
         }
     }
 
+    @Test("a pod that the API server will never take is how its trial ends")
+    func refusedPods() async throws {
+        try await World.run(tasks: ["a", "b", "c"]) { world in
+            try await world.withOperator { _ in
+                try await world.createJob(with: ["environment": ["podTemplate": ["labels": ["no label": "x!"]]]])
+                let job = try await world.waitForEnd()
+                #expect(job.status?.trials?.failed == 3)
+                for record in try await world.records() where record["kind"] == "run" {
+                    #expect(record.at("error", "type") == "environment_start_failed")
+                    let message = record.at("error", "message")?.string ?? ""
+                    #expect(message.contains("refuses the trial's pod") && message.contains("no label"), "\(message)")
+                }
+            }
+        }
+    }
+
     @Test("a task that cannot run is recorded without a pod, and the others run")
     func invalidTask() async throws {
         try await World.run(tasks: ["a", "broken"]) { world in

@@ -61,6 +61,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case deadlineExceeded = "DeadlineExceeded"
     case trialsRunning = "TrialsRunning"
     case trialsComplete = "TrialsComplete"
+    /// The API server does not take a trial's pod, for now: a quota, an admission rule.
+    case trialPodRefused = "TrialPodRefused"
     case invalidSpec = "InvalidSpec"
     /// The object uses a field whose behaviour is not there yet; the message names its path.
     case unsupportedField = "UnsupportedField"

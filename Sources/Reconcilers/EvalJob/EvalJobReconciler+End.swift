@@ -71,10 +71,13 @@ extension EvalJobReconciler {
                 pass.wake(after: 60)
             }
             try await writeStatus(&pass)
+        } else if job.status?.observedGeneration != job.metadata.generation {
+            // An edit that changes nothing any more was seen all the same; whoever waits for that (kstatus) shall not wait for ever.
+            try await writeStatus(&pass)
         }
         if left.isEmpty, job.status?.artifacts?.pending ?? 0 == 0 { try await letGo(job) }
         guard let ttl = job.spec.ttlSecondsAfterFinished, let completed = job.status?.completionTime, pass.wakeAfter == nil else { return }
-        let due = completed.adding(seconds: Double(ttl))
+        let due = completed.adding(seconds: Double(max(ttl, configuration.keepsFinishedSeconds)))
         guard due <= pass.now else { return pass.wake(at: due) }
         do {
             try await client.delete(.evalJobs, job.key, options: DeleteOptions(propagation: .background, uid: job.metadata.uid))

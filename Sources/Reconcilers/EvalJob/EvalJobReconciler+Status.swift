@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
+import KubeClient
 import KubeCore
 import KubeRuntime
 
@@ -56,11 +57,11 @@ enum JobStatusComputation {
         let generation = pass.job.metadata.generation
         var conditions = JobConditions(status, generation: generation, now: pass.now)
         setArtifacts(&status, &conditions, pass)
+        status.observedGeneration = generation
         if status.phase?.isFinal == true {
             status.conditions = conditions.all
             return status
         }
-        status.observedGeneration = generation
         if let commit = pass.source {
             status.source = SourceStatus(commit: commit)
             conditions.set(.sourceReady, .yes, .sourceResolved, "pinned to commit \(commit)")
@@ -102,7 +103,11 @@ enum JobStatusComputation {
             }
         } else if pass.matrix != nil {
             status.phase = .running
-            conditions.set(.ready, .no, .trialsRunning)
+            if let refusal = pass.failure as? KubeError, refusal.isForbidden {
+                conditions.set(.ready, .no, .trialPodRefused, "\(refusal)")
+            } else {
+                conditions.set(.ready, .no, .trialsRunning)
+            }
         } else {
             status.phase = .preparing
             conditions.set(.ready, .no, .progressing)

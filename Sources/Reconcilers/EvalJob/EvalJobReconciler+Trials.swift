@@ -172,26 +172,47 @@ extension EvalJobReconciler {
     /// With the backoff of a job's key these are some 20 s, after which a log that breaks off each time is taken for lost.
     private static let logAttempts = 12
 
-    /// Slow start, as in the Job controller: a mistake that every pod shares is met once, not a thousand times.
+    /// Slow start, as in the Job controller: a mistake that every pod shares is met once, not a thousand times. One that some pods
+    /// have (a quota that is too small for a large task) keeps none of the others from starting.
     private func create(
         _ creations: [TrialPlan.Creation], context: TrialCollection.Context, recorder: any RunRecorder, memory: JobMemory,
         mayBeRecorded: Bool, now: Timestamp
     ) async throws {
         var rest = creations[...]
         var size = 1
-        while !rest.isEmpty {
+        var hasStarted = false
+        var first: (any Error)?
+        // One at a time to begin with, so that some trials' own mistake is told from everybody's.
+        var patience = 8
+        while !rest.isEmpty, hasStarted || patience > 0 {
             let batch = rest.prefix(size)
             rest = rest.dropFirst(batch.count)
-            size = min(16, size * 2)
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            let failures = await withTaskGroup(of: (any Error)?.self, returning: [any Error].self) { group in
                 for creation in batch {
                     group.addTask {
-                        try await self.create(creation, context, recorder, memory, mayBeRecorded: mayBeRecorded, now: now)
+                        do {
+                            try await self.create(creation, context, recorder, memory, mayBeRecorded: mayBeRecorded, now: now)
+                            return nil
+                        } catch {
+                            return error
+                        }
                     }
                 }
-                try await group.waitForAll()
+                var failures: [any Error] = []
+                for await failure in group { if let failure { failures.append(failure) } }
+                return failures
+            }
+            if let stopped = failures.first(where: { $0 is CancellationError }) { throw stopped }
+            first = first ?? failures.first
+            if failures.count < batch.count {
+                hasStarted = true
+                size = min(16, size * 2)
+            } else {
+                guard !hasStarted || batch.count == 1 else { break }
+                patience -= 1
             }
         }
+        if let first { throw first }
     }
 
     private func create(
@@ -225,9 +246,14 @@ extension EvalJobReconciler {
                 log.warning("a pod of another owner has the name of a trial", ["object": .string(context.job.key.description), "index": JSONValue(trial.index)])
                 return
             }
-        } catch let error as KubeError where error.isInvalid || error.isForbidden {
+        } catch let error as KubeError where error.isInvalid {
+            // It would be refused again: that is how this trial ends.
+            let why = TrialError(
+                .environmentStartFailed, "the API server refuses the trial's pod, look at the job's podTemplate and the task's environment: \(error)")
+            return try await record(trial.index, why, context: context, recorder: recorder, memory: memory, now: now)
+        } catch let error as KubeError where error.isForbidden {
             // A quota or an admission rule: the next pass tries again, and a user is told.
-            events.record(.warning, reason: "TrialPodRefused", message: "pod of trial \(trial.index): \(error)", on: subject(context.job))
+            events.record(.warning, reason: Reason.trialPodRefused.rawValue, message: "pod of trial \(trial.index): \(error)", on: subject(context.job))
             throw error
         }
         log.debug("started a trial", ["object": .string(context.job.key.description), "index": JSONValue(trial.index), "retry": JSONValue(creation.retry)])

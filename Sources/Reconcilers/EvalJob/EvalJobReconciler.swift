@@ -55,10 +55,7 @@ public final class EvalJobReconciler: Sendable {
             let uid = entry.object.identity.jobUID
             return entry.object.snapshot.metadata.controller?.uid == uid ? [uid] : []
         }
-        podsByOwner = pods.index { entry in
-            guard let owner = entry.object.snapshot.metadata.controller, owner.kind == EvalJob.resource.kind else { return [] }
-            return [ObjectKey(namespace: entry.key.namespace, name: owner.name)]
-        }
+        podsByOwner = pods.index { entry in entry.object.jobKey.map { [$0] } ?? [] }
         self.targets = targets
         self.overlays = overlays
         self.events = events
@@ -152,7 +149,12 @@ public final class EvalJobReconciler: Sendable {
     /// Pods whose job is gone for good: their finalizer would keep them, and their namespace, for ever.
     private func releaseOrphans(of key: ObjectKey) async throws {
         let present = jobs.get(key)?.metadata.uid
-        let orphans = podsByOwner.objects(for: key).filter { $0.isTracked && $0.identity.jobUID != present }
+        // Without an owner nobody waits for it: whoever took the owner away wanted it kept, and can delete it from now on.
+        for pod in podsByOwner.objects(for: key) where pod.isOrphaned {
+            log.warning("letting go of a pod without owner", ["object": .string(key.description), "pod": .string(pod.name)])
+            try await podWriter.release(pod, .preserved, jobUID: pod.identity.jobUID)
+        }
+        let orphans = podsByOwner.objects(for: key).filter { $0.isTracked && !$0.isOrphaned && $0.identity.jobUID != present }
         guard !orphans.isEmpty else { return }
         // The cache of jobs may be behind that of pods: the server knows which job there is.
         var actual: String?

@@ -26,6 +26,19 @@ public struct TrialPod: Sendable, Hashable {
     var uid: String { snapshot.metadata.uid ?? "" }
     var name: String { snapshot.metadata.name }
 
+    /// The job that owns it; of a pod without owner, from whom a deletion that orphans took it, the job that its label names. nil:
+    /// somebody else's.
+    var jobKey: ObjectKey? {
+        let metadata = snapshot.metadata
+        if let owner = metadata.controller {
+            return owner.kind == EvalJob.resource.kind ? ObjectKey(namespace: key.namespace, name: owner.name) : nil
+        }
+        guard isTracked, let name = metadata.labels?[AssayNames.jobLabel] else { return nil }
+        return ObjectKey(namespace: key.namespace, name: name)
+    }
+
+    var isOrphaned: Bool { isTracked && snapshot.metadata.controller == nil }
+
     /// When its trial was over, by the node's clock; the best that is known.
     var endedAt: Timestamp {
         let metadata = snapshot.metadata

@@ -142,8 +142,7 @@ public final class Operator: Sendable {
         }
         pods.store.subscribe { change in
             if case .deleted(let entry) = change { reconciler.noteGone(entry.object) }
-            guard let owner = change.latest.object.snapshot.metadata.controller else { return }
-            jobController.enqueue(ObjectKey(namespace: change.key.namespace, name: owner.name))
+            if let job = change.latest.object.jobKey { jobController.enqueue(job) }
         }
         targets.store.subscribe { change in
             targetController.enqueue(change.key)

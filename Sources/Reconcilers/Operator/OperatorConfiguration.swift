@@ -35,6 +35,8 @@ public struct OperatorConfiguration: Sendable {
     public var urlPolicy: GitURL.Policy
     /// Tokens of the operator's own to push results with, for jobs that name no Secret; files that another program keeps fresh.
     public var tokenFiles: [PushTokenFile] = []
+    /// Seconds that a finished job is kept at least, whatever its `ttlSecondsAfterFinished`: for whoever shows how it ended.
+    public var keepsFinishedSeconds = 0
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
 
