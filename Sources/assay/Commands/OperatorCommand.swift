@@ -109,7 +109,8 @@ enum OperatorCommand: Subcommand {
         var configuration = OperatorConfiguration(
             setting: setting, namespace: arguments.value("namespace"), stateDirectory: state, cacheDirectory: cache,
             resultsDirectory: arguments.value("results-dir").map(APIServerCommand.absolute),
-            pods: TrialPodSettings(assayImage: image, cacheHostPath: setting == .laptop ? cache : nil),
+            // As the operator's own image: one that was put onto the nodes by hand is not looked for in a registry.
+            pods: TrialPodSettings(assayImage: image, imagePullPolicy: "IfNotPresent", cacheHostPath: setting == .laptop ? cache : nil),
             defaultTarget: setting == .laptop ? Laptop.target : EvalTargetSpec(type: .cluster),
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,

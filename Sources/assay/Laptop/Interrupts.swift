@@ -2,26 +2,42 @@ import Base
 import Dispatch
 import Glibc
 
-/// SIGINT and SIGTERM as events: the first asks to stop, the second insists.
+/// SIGINT, SIGTERM and SIGHUP as events: the first asks to stop, the second insists. One that follows at once is the same wish told
+/// twice: timeout(1), service managers and CI runners signal the process and then its group.
 ///
 /// The kernel's default is switched off for the whole process, so this is for commands that stop by themselves.
 final class Interrupts: Sendable {
     private let sources: Locked<[any DispatchSourceSignal]>
 
+    /// Seconds in which a signal repeats the last one.
+    private static let echo = 1.0
+
     init(_ handler: @escaping @Sendable (_ count: Int) -> Void) {
-        let count = Locked(0)
-        let made = [SIGINT, SIGTERM].map { number in
+        let told = Locked((count: 0, at: -Double.infinity))
+        // nohup(1) means what it says.
+        let numbers = [SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP])
+        let made = numbers.map { number in
             signal(number, SIG_IGN)  // Dispatch sees the signal all the same; children get the default back from the spawn
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
-                handler(count.withLock { count in
-                    count += 1
-                    return count
-                })
+                let now = SystemTime().monotonic()
+                let count: Int? = told.withLock { told in
+                    guard now - told.at >= Self.echo else { return nil }
+                    told = (told.count + 1, now)
+                    return told.count
+                }
+                if let count { handler(count) }
             }
             source.activate()
             return source
         }
         sources = Locked(made)
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(number, nil, &action) == 0 else { return false }
+        // SIG_IGN is the address 1.
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
     }
 }

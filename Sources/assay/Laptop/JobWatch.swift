@@ -14,6 +14,8 @@ struct JobWatch: Sendable {
     let client: KubeClient
     let key: ObjectKey
     let display: ProgressDisplay
+    /// Told once, when the job has trials.
+    let hasBegun: @Sendable (EvalJob) throws -> Void
     /// Whether a person has asked to stop.
     let isInterrupted: @Sendable () -> Bool
 
@@ -22,7 +24,9 @@ struct JobWatch: Sendable {
 
     /// Asks several times a second: on one machine that costs less than it explains.
     func untilEnd() async throws -> End {
-        var told = ""
+        var told: Set<String> = []
+        var hasBegun = false
+        var nextLook = 0.0
         var waitingSince: Double?
         var interruptedSince: Double?
         let time = SystemTime()
@@ -32,6 +36,10 @@ struct JobWatch: Sendable {
                 display.show(
                     .init(
                         total: trials.total, done: trials.completed + trials.failed + trials.skipped, failed: trials.failed, running: trials.running))
+            }
+            if job.status?.startTime != nil, !hasBegun {
+                hasBegun = true
+                try self.hasBegun(job)
             }
             if job.status?.phase?.isFinal == true { return End(job: job, stalled: nil) }
             if isInterrupted() {
@@ -48,16 +56,30 @@ struct JobWatch: Sendable {
             if job.status?.startTime == nil, let ready, ready.isFalse, ready.reason != Reason.progressing.rawValue, let message = ready.message,
                 !message.isEmpty
             {
-                if message != told {
-                    display.say("waiting: \(message.replacingControls)")
-                    told = message
-                }
+                if told.insert(message).inserted { display.say("waiting: \(message.replacingControls)") }
                 waitingSince = waitingSince ?? time.monotonic()
                 if time.monotonic() - (waitingSince ?? 0) > Self.patience || Self.isHopeless(ready.reason) { return End(job: job, stalled: message) }
             } else {
                 waitingSince = nil
             }
+            if job.status?.startTime != nil, time.monotonic() >= nextLook {
+                nextLook = time.monotonic() + 2
+                for reason in try await whatHoldsItUp(job, ready) where told.insert(reason).inserted { display.say("waiting: \(reason.replacingControls)") }
+            }
             try await time.sleep(seconds: 0.15)
+        }
+    }
+
+    /// Why a job that has begun does not go on by itself, as far as the API server knows.
+    private func whatHoldsItUp(_ job: EvalJob, _ ready: Condition?) async throws -> [String] {
+        if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message { return [message] }
+        if job.spec.parallelism == 0 { return ["spec.parallelism is 0: no trial starts"] }
+        guard job.status?.trials?.running ?? 0 > 0 else { return [] }
+        return try await client.listAll(.pods, namespace: key.namespace).items.compactMap { pod in
+            guard pod.at("status", "phase") == "Pending" else { return nil }
+            let conditions = pod.at("status", "conditions")?.array ?? []
+            guard let scheduled = conditions.first(where: { $0["type"] == "PodScheduled" && $0["status"] == "False" }) else { return nil }
+            return "pod \(ObjectMeta(of: pod).name): \(scheduled["message"]?.string ?? scheduled["reason"]?.string ?? "not scheduled")"
         }
     }
 

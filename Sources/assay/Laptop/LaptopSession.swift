@@ -51,10 +51,11 @@ struct LaptopSession: Sendable {
             throw error
         }
 
-        let configuration = OperatorConfiguration(
+        var configuration = OperatorConfiguration(
             setting: .laptop, stateDirectory: state.artifacts, cacheDirectory: state.cache, resultsDirectory: state.results,
             pods: TrialPodSettings(assayImage: Laptop.image, cacheHostPath: state.cache), defaultTarget: Laptop.target, pushInterval: pushInterval,
             committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
+        configuration.keepsFinishedSeconds = 60
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
         let working = Task { await runner.run() }
 
@@ -67,7 +68,12 @@ struct LaptopSession: Sendable {
         }
         if isStopping { await target.interrupt() }
 
-        let watch = JobWatch(client: client, key: key, display: display) { stopping.withLock { $0.count } > 0 }
+        let watch = JobWatch(client: client, key: key, display: display) { job in
+            // A job that could not begin has written nothing: what was read before is still what there is to read.
+            try noteResults(of: job)
+        } isInterrupted: {
+            stopping.withLock { $0.count } > 0
+        }
         var ended = try await watch.untilEnd()
         if ended.stalled == nil { ended.job = try await watch.untilPushed() }
         display.finish()
@@ -76,8 +82,6 @@ struct LaptopSession: Sendable {
         let runs = ended.stalled == nil ? try await runner.records(of: ended.job, limit: JobReport.rows) : []
         await host.stop(removeContainers: stopping.withLock { $0.count } > 0)
 
-        // A job that could not begin has written nothing: what was read before is still what there is to read.
-        if ended.stalled == nil { try noteResults(of: ended.job) }
         let report = JobReport(job: ended.job, state: state, runs: runs)
         report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
         if ended.job.status?.phase?.isFinal != true, ended.stalled == nil {

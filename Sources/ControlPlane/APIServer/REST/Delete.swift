@@ -72,8 +72,14 @@ extension APICore {
         case dry(JSONValue)
     }
 
+    /// Namespaces that stay (apiserver `plugin/namespace/lifecycle`).
+    private static let immortalNamespaces: Set<String> = ["default", "kube-system", "kube-public"]
+
     func delete(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try DeletionOptions(request.http)
+        if request.kind.id == .namespaces, let name = request.name, Self.immortalNamespaces.contains(name) {
+            throw .forbidden("", "namespaces", name, "this namespace may not be deleted")
+        }
         switch try remove(request.kind, request.key, options) {
         case .pending(let object): return try answer(request, object)
         case .dry(let value): return answer(request, value: value)

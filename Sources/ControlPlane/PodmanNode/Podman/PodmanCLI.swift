@@ -72,7 +72,8 @@ struct PodmanCLI: Sendable {
     private func callCancellably(_ words: [String], environment: [String: String] = [:], deadline: Double) async throws -> CommandResult {
         try await Command(
             path, globalFlags + words,
-            environment: .inheriting(adding: environment, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
+            // conmon gets the locale of podman's LC_* and ends at a path with letters that its own does not have.
+            environment: .inheriting(adding: ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
             workingDirectory: "/", deadlineSeconds: deadline, outputLimit: 32 << 20
         ).run()
     }
