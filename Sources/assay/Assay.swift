@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Glibc
 
 /// Words to a subcommand; errors to sentences and exit statuses.
 @main
@@ -40,9 +41,17 @@ enum Assay {
             }
             return try await command.run(arguments)
         } catch {
-            complain("\(error)")
+            complain(sentence(error))
             return error is UsageError ? ExitStatus.badInput : ExitStatus.belowBar
         }
+    }
+
+    /// Errors are sentences, but for Foundation's about files.
+    static func sentence(_ error: any Error) -> String {
+        guard let failure = error as? CocoaError else { return "\(error)" }
+        let why = (failure.underlying as? POSIXError).map { String(cString: strerror($0.code.rawValue)).lowercased() } ?? failure.localizedDescription
+        guard let path = failure.filePath ?? failure.url?.path else { return why }
+        return "\(path): \(why)"
     }
 
     static func complain(_ text: String) {

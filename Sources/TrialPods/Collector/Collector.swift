@@ -86,14 +86,20 @@ public struct Collector: Sendable {
         let begun = time.monotonic()
         var quietSince = begun
         var endedAt: Double?
+        // What was said before the stop is still heard, up to a bound.
+        var readsLeft = 64
         while true {
-            if Task.isCancelled, endedAt == nil { return .interrupted(progress) }
+            let isStopped = Task.isCancelled && endedAt == nil
+            if isStopped {
+                readsLeft -= 1
+                if readsLeft < 0 { return .interrupted(progress) }
+            }
             switch gate.read() {
             case .words(let bytes):
                 heard = true
                 quietSince = time.monotonic()
                 for word in reader.feed(bytes) {
-                    if case .releaseTests = progress.apply(word), configuration.verify {
+                    if case .releaseTests = progress.apply(word), configuration.verify, !isStopped {
                         progress.releaseFailure = await releaseTests()
                         gate.release(progress.releaseFailure == nil)
                     }
@@ -103,7 +109,7 @@ public struct Collector: Sendable {
             case .closed:
                 return .over(progress)
             case .nothing:
-                break
+                if isStopped { return .interrupted(progress) }
             }
             let now = time.monotonic()
             // The last word came; the end of PID 1 should follow at once, but is not waited for for ever.

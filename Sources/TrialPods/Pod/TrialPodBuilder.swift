@@ -144,7 +144,11 @@ public struct TrialPodBuilder: Sendable {
             "name": .string(name), "image": .string(settings.assayImage),
             "command": ["/usr/local/bin/assay", .string(subcommand)],
             "env": .array(env), "volumeMounts": .array(mounts), "securityContext": Self.security,
-            "resources": ["requests": ["cpu": "50m", "memory": "64Mi"], "limits": ["memory": "1Gi"]],
+            // A pod may use on disk what its containers may together (kubelet `podEphemeralStorageLimitEviction`): staged tests, the
+            // pack and its log are not to count against the trial.
+            "resources": [
+                "requests": ["cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"], "limits": ["memory": "1Gi", "ephemeral-storage": "2Gi"],
+            ],
             "terminationMessagePath": .string(TrialPaths().terminationLog), "terminationMessagePolicy": "File",
         ]
         if let policy = settings.imagePullPolicy { container["imagePullPolicy"] = .string(policy) }

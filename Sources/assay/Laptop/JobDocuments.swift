@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import Foundation
+import Glibc
 import KubeCore
 import Subprocess
 import YAML
@@ -18,14 +19,10 @@ struct JobDocuments: Sendable {
         "assay.dev/v1alpha1/EvalTarget": .evalTargets, "assay.dev/v1alpha1/OverlaySource": .overlaySources,
     ]
 
-    /// Reads a file of one or more YAML documents; throws a `UsageError` that says which document is wrong, and how.
+    /// Reads a file of one or more YAML documents, or the standard input for `-`; throws a `UsageError` that says which document is
+    /// wrong, and how.
     init(file: String) throws {
-        let bytes: [UInt8]
-        do {
-            bytes = Array(try Data(contentsOf: URL(filePath: file)))
-        } catch {
-            throw UsageError("cannot read \(file): \(FileManager.default.fileExists(atPath: file) ? "\(error)" : "no such file")")
-        }
+        let bytes = try Self.read(file)
         let documents: [JSONValue]
         do { documents = try YAML.parse(bytes).filter { !$0.isNull } } catch { throw UsageError("\(file): \(error)") }
 
@@ -52,6 +49,24 @@ struct JobDocuments: Sendable {
         guard jobs.count == 1 else { throw UsageError("\(file): there are \(jobs.count) EvalJobs in it; run one at a time") }
         guard let name = job.at("metadata", "name")?.string, !name.isEmpty else { throw UsageError("\(file): the EvalJob has no metadata.name") }
         self.job = job
+    }
+
+    /// A pipe is as good as a file.
+    private static func read(_ file: String) throws -> [UInt8] {
+        func fault() -> UsageError { UsageError("cannot read \(file): \(String(cString: strerror(errno)).lowercased())") }
+        let descriptor = file == "-" ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw fault() }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw fault() }
+            guard count > 0 else { return bytes }
+            bytes += buffer[..<count]
+            guard bytes.count <= 32 << 20 else { throw UsageError("\(file) is larger than 32 MiB: that is no job file") }
+        }
     }
 
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
