@@ -13,6 +13,8 @@ public final class APIServer: Sendable {
     public struct Configuration: Sendable {
         /// The TCP port on 127.0.0.1; 0 takes a free one.
         public var port: UInt16
+        /// Where `port` is 0, the one that is taken when it is free: that of an earlier start, which clients know.
+        public var lastPort: UInt16?
         /// The bearer token that every request but health checks must carry. Nil: none is asked for, though one that is sent is refused.
         public var token: String?
         /// Where objects are kept. Nil: in memory only. One server at a time may use a directory.
@@ -75,7 +77,7 @@ public final class APIServer: Sendable {
             }, handler: { core.handle($0) })
             let port: UInt16
             do {
-                port = try http.start(port: configuration.port)
+                port = try Self.bind(http, configuration)
             } catch {
                 store.close()
                 throw APIServerError.cannotBind(error)
@@ -87,6 +89,13 @@ public final class APIServer: Sendable {
             phase.withLock { $0 = .stopped }
             throw error
         }
+    }
+
+    private static func bind(_ http: HTTPServer, _ configuration: Configuration) throws(HTTPBindFailure) -> UInt16 {
+        if configuration.port == 0, let last = configuration.lastPort {
+            do throws(HTTPBindFailure) { return try http.start(port: last) } catch {}
+        }
+        return try http.start(port: configuration.port)
     }
 
     /// Closes every connection, writes what is pending to disk and releases the data directory. A stopped server cannot start again.

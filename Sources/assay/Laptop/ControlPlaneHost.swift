@@ -37,7 +37,9 @@ final class ControlPlaneHost: Sendable {
     /// Starts both; the custom resources are there when this returns.
     static func start(_ settings: Settings) async throws -> ControlPlaneHost {
         let token = try tokenFile(in: settings.dataDirectory)
-        let api = APIServer(configuration: .init(port: settings.port, token: token, dataDirectory: settings.dataDirectory))
+        var configuration = APIServer.Configuration(port: settings.port, token: token, dataDirectory: settings.dataDirectory)
+        configuration.lastPort = lastPort(of: "\(settings.dataDirectory)/kubeconfig")
+        let api = APIServer(configuration: configuration)
         let port = try await api.start()
         let server = "http://127.0.0.1:\(port)"
         var config = KubeConfig.direct(server: server, token: token)
@@ -104,6 +106,12 @@ final class ControlPlaneHost: Sendable {
             "contexts": [["name": "assay", "context": ["cluster": "assay", "user": "assay", "namespace": "default"]]],
         ]
         try writePrivate(YAML.emit(config), to: path)
+    }
+
+    /// The port of an earlier start: an operator that runs apart from the server finds it there again.
+    private static func lastPort(of kubeconfig: String) -> UInt16? {
+        guard let text = try? String(contentsOfFile: kubeconfig, encoding: .utf8) else { return nil }
+        return text.firstMatch(of: /@127\.0\.0\.1:([0-9]+)/).flatMap { UInt16($0.1) }
     }
 
     private static func installDefinitions(_ client: KubeClient) async throws {
