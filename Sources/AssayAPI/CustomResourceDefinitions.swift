@@ -780,8 +780,8 @@ public enum CustomResourceDefinitions {
                                   message: a password does not belong into the URL; name a Secret in secretRef
                               branch:
                                 type: string
-                                description: 'The branch: used when it exists, created as an orphan when it is missing, refused
-                                  when it is the default branch.'
+                                description: 'The branch: used when it exists, created as an orphan when it is missing
+                                  (refused for the remote''s default branch).'
                                 minLength: 1
                                 maxLength: 255
                                 pattern: '^[^-/.\x00-\x20\x7F~^:?*\[\\][^\x00-\x20\x7F~^:?*\[\\]*$'
