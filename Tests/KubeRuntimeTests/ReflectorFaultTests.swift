@@ -336,6 +336,7 @@ struct ReflectorFaultTests {
         let rig = ReflectorRig(url: api.url)
         if !beforeSync {
             #expect(await rig.shows(["a=Pending", "b=Pending"]))
+            #expect(await eventually { self.api.openStreams == 1 })
             api.inject(refusal)
             api.endStreams()
         }

@@ -116,7 +116,7 @@ struct LaptopSession: Sendable {
     /// Makes the objects of the file what they are on the server; a job that is there goes on, unless what it measures has changed.
     private func apply(_ client: KubeClient, _ display: ProgressDisplay) async throws -> Applied {
         for (type, object) in documents.others {
-            do { try await client.apply(type, object, manager: "assay-run", fieldValidation: "Strict") } catch { throw Self.refused(error) }
+            _ = try await put(type, object, client)
         }
         let key = ObjectKey(namespace: JobDocuments.namespace, name: documents.jobName)
         let before = try await existing(key, client)
@@ -124,10 +124,7 @@ struct LaptopSession: Sendable {
             display.say("the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
             try await remove(key, client)
         }
-        let answer: JSONValue
-        do {
-            answer = try await client.apply(.evalJobs, documents.job, manager: "assay-run", fieldValidation: "Strict")
-        } catch { throw Self.refused(error) }
+        let answer = try await put(.evalJobs, documents.job, client)
         if let before {
             try await forgetObstacles(of: before, client)
             // A job that a Ctrl-C stopped, or a kill.
@@ -139,6 +136,19 @@ struct LaptopSession: Sendable {
         }
         let job = try EvalJob(json: answer)
         return Applied(key: key, wasComplete: before?.metadata.uid == job.metadata.uid && job.status?.phase?.isFinal == true)
+    }
+
+    /// Applies a document. One that does not fit its schema at all is refused in the words of a creation: an apply has only those of
+    /// its bookkeeping for it.
+    private func put(_ type: ResourceType, _ object: JSONValue, _ client: KubeClient) async throws -> JSONValue {
+        do { return try await client.apply(type, object, manager: "assay-run", fieldValidation: "Strict") } catch {
+            if error.status?.code == 500 {
+                do { _ = try await client.create(type, object, dryRun: true, fieldValidation: "Strict") } catch where !error.isAlreadyExists {
+                    throw Self.refused(error)
+                }
+            }
+            throw Self.refused(error)
+        }
     }
 
     /// What held up an earlier process is asked anew, before this one believes it.
