@@ -144,6 +144,24 @@ import Testing
         #expect(bench.text("assay/scripts/instruction.md") == "Other.\n")
     }
 
+    @Test("catalogue 58: the source's credential is not offered to the host that a task names")
+    func foreignTaskRepository() async throws {
+        try FileManager.default.createDirectory(atPath: "\(root)/credentials", withIntermediateDirectories: true)
+        try "s3cret-token-of-the-source".write(toFile: "\(root)/credentials/token", atomically: false, encoding: .utf8)
+        // It asks for a password, as a host would that wants to be sent one.
+        let ask: @Sendable (String) -> LoopbackServer.Answer = { _ in
+            .reply(status: "401 Unauthorized", headers: ["WWW-Authenticate: Basic realm=\"x\""])
+        }
+        let (own, foreign) = (try LoopbackServer(ask), try LoopbackServer(ask))
+        var plan = plan(repo: own.url, local: false)
+        #expect(try await run(plan).code == 1)
+        #expect(own.requests.contains { $0.contains("Authorization: Basic") }, "the source itself is sent its credential")
+        plan.taskRepo = .init(repo: foreign.url, commit: commit.hex)
+        let (code, message) = try await run(plan)
+        #expect(code == 1 && message.at("error", "type")?.string == "source_sync_failed", "\(message.text)")
+        #expect(!foreign.requests.isEmpty && !foreign.requests.contains { $0.lowercased().contains("authorization") })
+    }
+
     @Test("what is wrong is typed, and says where", arguments: [
         ("no-folder", "task_not_found", "has no folder \"tasks/zzz\""), ("no-tests", "task_invalid", "no tests/test.sh"),
         ("no-source", "source_sync_failed", "another machine"), ("no-commit", "source_sync_failed", "has no commit eeeeeeeeeeee"),

@@ -144,6 +144,19 @@ struct TrialPodBuilderTests {
         }
     }
 
+    @Test("the source's Secret is for the source's host: not for a task that lies elsewhere", arguments: [
+        ("https://git.example/other", true), ("https://GIT.example/other", true), ("https://evil.example/other", false),
+        ("https://git.example:8443/other", false), ("ssh://git.example/other", false),
+    ])
+    func foreignTask(repo: String, isGiven: Bool) throws {
+        let pod = try Self.pod {
+            $0.job.spec.source.secretRef = LocalReference(name: "git-secret")
+            $0.plan.taskRepo = .init(repo: repo, commit: String(repeating: "b", count: 40))
+        }
+        #expect((pod.at("spec", "volumes")?.text.contains("git-secret") == true) == isGiven)
+        #expect(Self.mounts(try Self.container(pod, "repo-cache")).contains("credentials=/assay/credentials ro") == isGiven)
+    }
+
     @Test("no network for the collector, nor for repo-cache where everything lies in the node's cache")
     func network() throws {
         func named(_ change: (inout TrialPodRequest) -> Void) throws -> String? {

@@ -51,6 +51,11 @@ public struct GitURL: Sendable, Hashable, Codable, CustomStringConvertible {
     /// `scheme://host[:port]`: what a credential is bound to.
     public var origin: String { "\(transport.rawValue)://\(host)\(port.map { ":\($0)" } ?? "")" }
 
+    /// Whether a credential that was given for `address` may be offered to this one; no for an address that is none.
+    public func sharesOrigin(with address: String, allowing policy: Policy) -> Bool {
+        (try? GitURL(parsing: address, allowing: policy))?.origin == origin
+    }
+
     /// The last component without `.git`; for names of directories and messages.
     public var name: String {
         let last = path.split(separator: "/").last.map(String.init) ?? "repository"

@@ -20,7 +20,7 @@ struct CredentialSource: Sendable {
     func credentials(for url: GitURL, secret: String?, namespace: String, only repo: String? = nil) async throws -> GitCredentials {
         guard !url.isLocal else { return configuration.setting == .laptop ? .user : .none }
         guard let secret else { return configuration.setting == .laptop ? .user : .none }
-        if let repo, let own = try? GitURL(parsing: repo, allowing: configuration.urlPolicy), own.origin != url.origin { return .none }
+        if let repo, !url.sharesOrigin(with: repo, allowing: configuration.urlPolicy) { return .none }
         let object: JSONValue
         do { object = try await client.get(.secrets, ObjectKey(namespace: namespace, name: secret)) } catch {
             guard error.isNotFound else { throw error }

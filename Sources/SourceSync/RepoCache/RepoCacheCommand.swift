@@ -109,8 +109,7 @@ struct TaskAtCommit: Sendable {
 
     init(_ plan: DeliveryPlan) throws {
         let repo = plan.taskRepo?.repo ?? plan.source.repo
-        // The operator has checked the address against its flags; `local` is how it says that files are allowed.
-        url = try GitURL(parsing: repo, allowing: plan.source.local ? [.local, .loopbackHTTP] : .loopbackHTTP)
+        url = try GitURL(parsing: repo, allowing: Self.policy(plan))
         let text = plan.taskRepo?.commit ?? plan.source.commit
         guard let commit = GitObjectID(text) else {
             throw TrialError(.internalError, "the plan's commit is not a full commit id")
@@ -118,6 +117,9 @@ struct TaskAtCommit: Sendable {
         self.commit = commit
         path = try GitPath(parsing: plan.taskPath)
     }
+
+    /// The operator has checked the addresses against its flags; `local` is how it says that files are allowed.
+    static func policy(_ plan: DeliveryPlan) -> GitURL.Policy { plan.source.local ? [.local, .loopbackHTTP] : .loopbackHTTP }
 }
 
 /// A directory for a moment, in the first place that can be written.

@@ -28,7 +28,10 @@ struct TaskFetcher: Sendable {
     }
 
     private func tryOnce() async throws -> (tree: GitTree, origin: String) {
-        let credentials = try GitCredentials.mounted(at: layout.credentials, for: task.url, directory: "\(scratch)/credentials")
+        // The Secret was given for the source; a dataset may name any other host.
+        let credentials: GitCredentials =
+            task.url.sharesOrigin(with: plan.source.repo, allowing: TaskAtCommit.policy(plan))
+            ? try .mounted(at: layout.credentials, for: task.url, directory: "\(scratch)/credentials") : .none
         let remote = GitClient.Remote(task.url, credentials: credentials)
         if let cache = plan.cacheDir ?? (PlainFile.isDirectory(layout.cache) ? layout.cache : nil) {
             let mirrors = MirrorStore(directory: cache, git: git)

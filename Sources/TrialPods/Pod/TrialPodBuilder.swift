@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
+import Git
 
 /// Job, target, task, agent and trial to a Pod. Pure: the same request is the same pod.
 public struct TrialPodBuilder: Sendable {
@@ -117,13 +118,22 @@ public struct TrialPodBuilder: Sendable {
         volumes.append(["name": "tests", "emptyDir": ["sizeLimit": .string("\(storage)Mi")]])
         volumes.append(["name": "logs", "emptyDir": ["sizeLimit": .string("\(min(storage, 4096))Mi")]])
         if oracle { volumes.append(["name": "solution", "emptyDir": [:]]) }
-        if let secret = request.job.spec.source.secretRef {
+        if let secret = sourceSecret(request) {
             volumes.append(["name": "credentials", "secret": ["secretName": .string(secret.name)]])
         }
         if let path = settings.cacheHostPath {
             volumes.append(["name": "repo-cache", "hostPath": ["path": .string(path), "type": "Directory"]])
         }
         return volumes
+    }
+
+    /// What the task is fetched with; nil where the source's Secret is not for the task's own repository.
+    private func sourceSecret(_ request: TrialPodRequest) -> LocalReference? {
+        let plan = request.plan
+        guard let own = plan.taskRepo else { return request.job.spec.source.secretRef }
+        let policy: GitURL.Policy = [.local, .loopbackHTTP]
+        guard let url = try? GitURL(parsing: own.repo, allowing: policy), url.sharesOrigin(with: plan.source.repo, allowing: policy) else { return nil }
+        return request.job.spec.source.secretRef
     }
 
     private func mount(_ volume: String, _ path: String, readOnly: Bool = false) -> JSONValue {
@@ -162,7 +172,7 @@ public struct TrialPodBuilder: Sendable {
             mount("gate", paths.gate),
         ]
         if oracle { mounts.append(mount("solution", paths.deliveredSolution)) }
-        if request.job.spec.source.secretRef != nil { mounts.append(mount("credentials", paths.credentials, readOnly: true)) }
+        if sourceSecret(request) != nil { mounts.append(mount("credentials", paths.credentials, readOnly: true)) }
         if settings.cacheHostPath != nil { mounts.append(mount("repo-cache", paths.cache)) }
         return ours(
             PodSnapshot.ContainerName.repoCache, "repo-cache", env: TrialEnvironment.repoCache(request), mounts: mounts)
@@ -207,7 +217,8 @@ public struct TrialPodBuilder: Sendable {
         let needs = request.task.environment
         let memory = "\(overrides.overrideMemoryMB ?? needs.memoryMB)Mi"
         let storage = "\(overrides.overrideStorageMB ?? needs.storageMB)Mi"
-        let milli = Int(((overrides.overrideCPUs ?? needs.cpus) * 1000).rounded(.up))
+        // Both are bounded where they are read; a builder of pods does not rest on that.
+        let milli = Int((min(max(overrides.overrideCPUs ?? needs.cpus, 0), 1e9) * 1000).rounded(.up))
         let cpu = milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m"
         return [
             "requests": ["cpu": .string(cpu), "memory": .string(memory)],
