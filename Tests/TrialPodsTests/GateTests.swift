@@ -48,8 +48,13 @@ struct GateTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var lines: [String]
         var error: TrialErrorType?
+        var tests = TrialProgress.Tests.released
         var testDescription: String { lines.joined(separator: "; ") }
     }
+
+    static let verified = [
+        "phase execute 1", "done execute 2 0 0", "agent-end {\"outcome\":\"ok\",\"verify\":true}", "phase verify 3", "done verify 4 0 0", "end {}",
+    ]
 
     static let cases: [Case] = [
         .init(lines: [], error: .environmentStartFailed),
@@ -78,13 +83,26 @@ struct GateTests {
                 "done verify 4 1 0", "end {}",
             ], error: nil),
         .init(lines: ["phase execute 1", "done execute 2 0 0", "end {}"], error: .verifierFailed),
+        .init(lines: verified, error: nil),
+        .init(lines: verified, error: .verifierFailed, tests: .withheld(.obstructed("test.sh"))),
+        .init(lines: verified.prefix(3) + ["end {}"], error: .internalError, tests: .withheld(.failed("no space left"))),
+        .init(lines: verified, error: .verifierFailed, tests: .held),
+        // What another than the runner said.
+        .init(lines: ["phase execute 1", "setup-failed no room"] + verified.dropFirst(), error: .verifierFailed),
+        .init(lines: ["phase execute 1", "phase verify 2", "done verify 3 0 0", "end {}"], error: .verifierFailed),
+        .init(lines: ["phase execute 1", "agent-end {\"outcome\":\"ok\",\"verify\":true}"] + verified.dropFirst(), error: .verifierFailed),
+        .init(lines: verified.dropLast() + ["done verify 5 0 0", "end {}"], error: .verifierFailed),
+        .init(lines: verified + ["done execute 2 0 0"], error: .verifierFailed),
+        .init(lines: verified + ["end {\"stopped\":true}"], error: nil),
     ]
 
     @Test("what the words stand for at the end", arguments: cases)
     func errors(_ it: Case) {
         var reader = GateReader()
         var state = TrialProgress()
-        for word in reader.feed(Array(it.lines.map { $0 + "\n" }.joined().utf8)) { _ = state.apply(word) }
+        for word in reader.feed(Array(it.lines.map { $0 + "\n" }.joined().utf8)) {
+            if case .releaseTests = state.apply(word) { state.tests = it.tests }
+        }
         #expect(state.failure(verify: true)?.type == it.error)
     }
 }

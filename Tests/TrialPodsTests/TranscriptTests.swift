@@ -145,6 +145,20 @@ struct TranscriptTests {
         #expect(lines.count == 8, "\(lines.map(\.text))")
     }
 
+    @Test("a trajectory made to be told at many times its length is told in part, and the rest is counted")
+    func endless() async throws {
+        let ended = try await run(
+            "{ printf '{\"steps\":[{\"source\":\"user\",\"message\":\"first\"}'; yes ',[]' | head -n 100000 | tr -d '\\n'; printf ']}'; } > trajectory.json"
+        ) { $0.limits.trajectory = 400_000 }
+        let lines = try lines(ended)
+        try expectOurs(lines)
+        #expect(ended.report.usage?.steps == 100_001)
+        #expect(lines[1]["text"] == "first")
+        #expect((ended.files["transcript.jsonl"]?.count ?? .max) < 810_000)
+        let told = lines.count { $0["type"] == "message" } - 1
+        #expect(lines.dropLast().last?["type"] == "cut" && lines.dropLast().last?["bytes"]?.int == 2 * (100_000 - told))
+    }
+
     @Test("a long output is cut in the middle, between lines, and the cut is said")
     func cut() async throws {
         let ended = try await run("for i in $(seq 20000); do echo \"line $i of many\"; done; head -c 100000 /dev/zero | tr '\\0' x >&2") {

@@ -114,6 +114,32 @@ struct TrialRunTests {
             execute: "(while [ $SECONDS -lt 4 ]; do mkdir -p $ASSAY_ROOT/tests/test.sh/x; done) >/dev/null 2>&1 & disown; sleep 0.2",
             test: "echo 1 > \(file).txt", error: .verifierFailed, message: "the trial left something where they belong"),
         .init(
+            name: "an agent that answers in the collector's place, among more names than fit a command line",
+            execute: """
+                cd $ASSAY_ROOT/tests && seq -f '%0200.0f' 12000 | xargs touch && echo 'echo 1 > \(file).txt' > test.sh
+                for i in 1 2 3; do echo go > $ASSAY_ROOT/assay/gate/released; done; printf gone > $ASSAY_ROOT/assay/gate/released
+                """,
+            test: "echo 0.5 > \(file).txt", reward: 0.5),
+        .init(
+            name: "an agent cannot say that the environment failed",
+            execute: "echo 'setup-failed no room' > $ASSAY_ROOT/assay/gate/phase", test: "echo 0 > \(file).txt",
+            error: .verifierFailed, message: "\"setup-failed\" came when it was not due"),
+        .init(
+            name: "an agent that speaks for the verifier has no verdict",
+            execute: """
+                mkdir -p $ASSAY_ROOT/logs/verifier; echo 1 > \(file).txt
+                printf '%s\\n' 'done execute 1 0 0' 'phase verify 2' 'done verify 3 0 0' 'end {}' > $ASSAY_ROOT/assay/gate/phase
+                """,
+            test: "echo 0 > \(file).txt", error: .verifierFailed, message: "\"phase verify\" came when it was not due"),
+        .init(
+            name: "nor has one that says all of it in order, and waits",
+            execute: """
+                exec > $ASSAY_ROOT/assay/gate/phase; echo 'done execute 1 0 0'; echo 'agent-end {"outcome":"ok","verify":true}'
+                while ! [ -e $ASSAY_ROOT/tests/test.sh ]; do sleep 0.1; done; mkdir -p $ASSAY_ROOT/logs/verifier; echo 1 > \(file).txt
+                echo 'phase verify 2'; echo 'done verify 3 0 0'; echo 'end {}'; sleep 4
+                """,
+            test: "echo 0 > \(file).txt", error: .verifierFailed, message: "came when it was not due"),
+        .init(
             name: "the runner is killed", // The parent of the script is `timeout`, and the parent of that is the runner.
             execute: "read -r _ _ _ runner _ < /proc/$PPID/stat; kill -KILL $runner; sleep 5",
             error: .agentExecutionFailed, message: "before its time"),
@@ -136,7 +162,10 @@ struct TrialRunTests {
     @Test("how trials end", arguments: cases)
     func ends(_ it: Case) async throws {
         let rig = try TrialRig(install: it.install, execute: it.execute, test: it.test, variables: it.variables)
-        let ended = try await rig.run { $0.rule = it.rule }
+        let ended = try await rig.run {
+            $0.rule = it.rule
+            $0.endTimeout = 2
+        }
         #expect(ended.report.error?.type == it.error, "\(String(describing: ended.report.error))")
         #expect(ended.report.reward == it.reward)
         if let words = it.message {
@@ -160,6 +189,22 @@ struct TrialRunTests {
         let ended = try await rig.run()
         #expect(ended.report.error?.type == .agentExecutionTimeout)
         #expect((ended.report[.execute]?.end ?? 0) - (ended.report[.execute]?.start ?? 0) < 5000)
+    }
+
+    @Test("the verdict stands before the outputs are read, so that what they do to the collector does not take it away")
+    func early() async throws {
+        let rig = try TrialRig(execute: "true", test: Self.reward)
+        let atPrinting = Locked<TrialReport?>(nil)
+        let collector = Collector(CollectorConfiguration(paths: rig.paths)) { _ in
+            atPrinting.withLock { $0 = try? rig.readReport() }
+            return true
+        }
+        async let running = rig.runner.run()
+        #expect(await collector.run() == 0)
+        _ = try await running
+        let early = try #require(atPrinting.withLock { $0 })
+        #expect(early.reward == 1 && early.error?.type == .artifactTruncated && early.pack == nil && early.isFinal)
+        #expect(try rig.readReport().error == nil)
     }
 
     @Test("a gate that nobody opens is given up")

@@ -7,7 +7,7 @@ import Subprocess
 /// without their secrets, prints them, and leaves the report as its termination message.
 ///
 /// Guarantees: a report is written for every end of the trial that the container lives to see; a verdict in it never
-/// depends on whether packing worked. Cancelling the task (on SIGTERM) makes it report how far the trial was, without a
+/// depends on whether packing worked, nor on whether the container lived through it. Cancelling the task (on SIGTERM) makes it report how far the trial was, without a
 /// verdict; once the trial is over, cancelling no longer stops it.
 public struct Collector: Sendable {
     /// Takes the framed pack; false when it could not be written.
@@ -41,11 +41,16 @@ public struct Collector: Sendable {
         let (report, frame) = await collect()
         // The pack is printed first: who sees a report may read the log at once.
         if let frame, !output(frame) { log.error("the pack could not be printed") }
+        guard leave(report) else { return 1 }
+        return report.interrupted ? 143 : 0
+    }
+
+    private func leave(_ report: TrialReport) -> Bool {
         guard FileWriting.write(report.terminationMessage(), to: configuration.terminationLog) else {
             log.error("cannot write the report", ["path": .string(configuration.terminationLog)])
-            return 1
+            return false
         }
-        return report.interrupted ? 143 : 0
+        return true
     }
 
     private func collect() async -> (TrialReport, frame: [UInt8]?) {
@@ -100,8 +105,9 @@ public struct Collector: Sendable {
                 quietSince = time.monotonic()
                 for word in reader.feed(bytes) {
                     if case .releaseTests = progress.apply(word), configuration.verify, !isStopped {
-                        progress.releaseFailure = await releaseTests()
-                        gate.release(progress.releaseFailure == nil)
+                        let failure = await releaseTests()
+                        progress.tests = failure.map { .withheld($0) } ?? .released
+                        gate.release(failure == nil)
                     }
                 }
                 if progress.ended, endedAt == nil { endedAt = time.monotonic() }
@@ -112,8 +118,11 @@ public struct Collector: Sendable {
                 if isStopped { return .interrupted(progress) }
             }
             let now = time.monotonic()
-            // The last word came; the end of PID 1 should follow at once, but is not waited for for ever.
-            if let endedAt, now - endedAt > 10 { return .over(progress) }
+            // The runner's last word is followed by its end at once, and that closes the gate.
+            if let endedAt, now - endedAt > configuration.endTimeout {
+                progress.outlive()
+                return .over(progress)
+            }
             if !heard, now - begun > configuration.gateTimeout { return .neverOpened }
             try? await time.sleep(seconds: now - quietSince < 2 ? 0.01 : 0.05)
         }
@@ -123,8 +132,8 @@ public struct Collector: Sendable {
     private func releaseTests() async -> ReleaseFailure? {
         let paths = configuration.paths
         // The runner has emptied it. What it could not remove could pass for a part of the tests.
-        let left = Self.names(in: paths.releasedTests)
-        if !left.isEmpty { return .obstructed(left.prefix(5).joined(separator: ", ").replacingControls) }
+        let left = Self.names(in: paths.releasedTests, limit: 5)
+        if !left.isEmpty { return .obstructed(left.joined(separator: ", ").replacingControls) }
         do {
             // Writable, because tests may write beside themselves, and by anybody, because a trial's image may run as anybody.
             for command in [
@@ -145,11 +154,11 @@ public struct Collector: Sendable {
         }
     }
 
-    private static func names(in directory: String) -> [String] {
+    private static func names(in directory: String, limit: Int) -> [String] {
         guard let stream = opendir(directory) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []
-        while let entry = readdir(stream) {
+        while names.count < limit, let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
             }
@@ -179,6 +188,15 @@ public struct Collector: Sendable {
         let filter = SecretFilter(configuration.secrets)
         report.unredacted = filter.unredacted
         if report.error == nil, configuration.verify { award(&report, exit: progress.exits[.verify] ?? 0, filter) }
+        if let error = report.error { report.error?.message = filter.redactor.redact(error.message).replacingControls }
+
+        // What the trial left may exhaust this container's memory: what is known of the trial stands before it is read.
+        var early = report
+        if early.error == nil {
+            early.error = TrialError(.artifactTruncated, "the collector ended before it had packed the outputs")
+        }
+        early[.collect]?.end = begun
+        _ = leave(early)
 
         var pack = OutputPack(configuration, filter: filter)
         var frame: [UInt8]?

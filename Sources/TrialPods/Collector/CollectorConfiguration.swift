@@ -39,6 +39,8 @@ public struct CollectorConfiguration: Sendable {
     public var verify = true
     /// Seconds until the runner must have opened the gate.
     public var gateTimeout = 3600.0
+    /// Seconds from the runner's last word until its end must have closed the gate.
+    public var endTimeout = 30.0
     /// What the phases may take, in seconds; for the messages of those that took longer. The runner enforces it.
     public var timeouts: [TrialPhase: Double] = [:]
     public var secrets: [Secret] = []

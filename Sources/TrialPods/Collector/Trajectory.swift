@@ -2,46 +2,96 @@ import Base
 import EvalModel
 
 /// An agent's trajectory in ATIF, Harbor's interchange format, read leniently: what is not as it should be is left out.
+///
+/// The file is the trial's, which may have made it to exhaust its reader: never more than one step is a tree in memory, and
+/// a step that is larger than any real one is not looked into.
 struct Trajectory: Sendable {
     static let name = "trajectory.json"
 
-    private let root: JSONValue
+    /// Bytes of a step that is looked into.
+    private static let longestStep = 4 << 20
+    /// Bytes of any other part that is.
+    private static let longestPart = 64 << 10
 
-    init?(_ root: JSONValue) {
-        guard root["steps"]?.array != nil else { return nil }
-        self.root = root
-    }
+    /// What the trajectory names, or the sum over its steps where it names no total.
+    let usage: AgentUsage
+    /// The first line of the transcript.
+    private let head: JSONValue
+    private let bytes: [UInt8]
 
     /// Reads a collected copy; nil when it is too large, was cut, or is no trajectory.
     init?(_ entry: OutputPack.Entry, limits: CollectorLimits) {
-        guard entry.size > 0, entry.kept == entry.size, let bytes = FileReading.whole(entry.copy, limit: limits.trajectory),
-            let root = try? JSONValue(parsing: bytes)
-        else { return nil }
-        self.init(root)
+        guard entry.size > 0, entry.kept == entry.size, let bytes = FileReading.whole(entry.copy, limit: limits.trajectory) else { return nil }
+        self.init(bytes)
     }
 
-    private var steps: [JSONValue] { root["steps"]?.array ?? [] }
+    init?(_ bytes: [UInt8]) {
+        var root: JSONValue = [:]
+        var totals = StepTotals()
+        var lists = 0
+        var reader = JSONReader(bytes)
+        do {
+            try reader.object { key, reader throws(JSONSyntaxError) in
+                if key == "steps" {
+                    lists += 1
+                    try reader.array { reader throws(JSONSyntaxError) in
+                        totals.add(try Self.step(try reader.rawValue()))
+                    }
+                } else {
+                    let part = try reader.rawValue()
+                    if part.count <= Self.longestPart { root[key] = try JSONValue(parsing: part) }
+                }
+            }
+            try reader.end()
+        } catch {
+            return nil
+        }
+        guard lists == 1 else { return nil }
+        self.bytes = bytes
+        usage = totals.usage(final: root["final_metrics"])
+        var head: JSONValue = ["type": "session", "schemaVersion": JSONValue(Transcript.schemaVersion), "source": "trajectory"]
+        head["format"] = root["schema_version"]?.string.map { .string($0) }
+        head["sessionId"] = root["session_id"]?.string.map { .string($0) }
+        head["agent"] = root.at("agent", "name")?.string.map { .string($0) }
+        head["agentVersion"] = root.at("agent", "version")?.string.map { .string($0) }
+        head["model"] = root.at("agent", "model_name")?.string.map { .string($0) }
+        self.head = head
+    }
+
+    /// nil for one that is too large to be looked into.
+    private static func step(_ raw: ArraySlice<UInt8>) throws(JSONSyntaxError) -> JSONValue? {
+        raw.count <= longestStep ? try JSONValue(parsing: raw) : nil
+    }
 
     // MARK: Usage
 
-    /// The totals that the trajectory names; where it names none, the sum over its steps.
-    var usage: AgentUsage? {
-        func count(_ total: String, _ each: String) -> Int? {
-            if let value = Self.number(root.at("final_metrics", total)) { return Int(value) }
-            let values = steps.compactMap { Self.number($0.at("metrics", each)) }
-            return values.isEmpty ? nil : Int(min(values.reduce(0, +), Self.largest))
+    /// What the steps say of tokens and cost.
+    private struct StepTotals {
+        private var steps = 0
+        private var sums: [String: Double] = [:]
+
+        mutating func add(_ step: JSONValue?) {
+            steps += 1
+            for name in ["prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd"] {
+                if let value = Trajectory.number(step?.at("metrics", name)) { sums[name, default: 0] += value }
+            }
         }
-        let prompt = count("total_prompt_tokens", "prompt_tokens")
-        let completion = count("total_completion_tokens", "completion_tokens")
-        let cached = count("total_cached_tokens", "cached_tokens")
-        var usage = AgentUsage()
-        if prompt != nil || completion != nil || cached != nil {
-            usage.tokens = TokenUsage(prompt: prompt ?? 0, completion: completion ?? 0, cached: cached ?? 0)
+
+        func usage(final: JSONValue?) -> AgentUsage {
+            func count(_ total: String, _ each: String) -> Int? {
+                (Trajectory.number(final?[total]) ?? sums[each]).map { Int(min($0, Trajectory.largest)) }
+            }
+            let prompt = count("total_prompt_tokens", "prompt_tokens")
+            let completion = count("total_completion_tokens", "completion_tokens")
+            let cached = count("total_cached_tokens", "cached_tokens")
+            var usage = AgentUsage()
+            if prompt != nil || completion != nil || cached != nil {
+                usage.tokens = TokenUsage(prompt: prompt ?? 0, completion: completion ?? 0, cached: cached ?? 0)
+            }
+            usage.costUSD = Trajectory.number(final?["total_cost_usd"]) ?? sums["cost_usd"]
+            usage.steps = Trajectory.number(final?["total_steps"]).map { Int($0) } ?? steps
+            return usage
         }
-        let costs = steps.compactMap { Self.number($0.at("metrics", "cost_usd")) }
-        usage.costUSD = Self.number(root.at("final_metrics", "total_cost_usd")) ?? (costs.isEmpty ? nil : costs.reduce(0, +))
-        usage.steps = Self.number(root.at("final_metrics", "total_steps")).map { Int($0) } ?? steps.count
-        return usage
     }
 
     /// Beyond this nobody's count is true, and sums over many trials must not overflow.
@@ -54,30 +104,44 @@ struct Trajectory: Sendable {
 
     // MARK: As a transcript
 
-    /// The lines of a transcript (docs/schemas/transcript.schema.json).
-    var lines: [JSONValue] {
-        var lines: [JSONValue] = []
-        var head: JSONValue = ["type": "session", "schemaVersion": JSONValue(Transcript.schemaVersion), "source": "trajectory"]
-        head["format"] = root["schema_version"]?.string.map { .string($0) }
-        head["sessionId"] = root["session_id"]?.string.map { .string($0) }
-        head["agent"] = root.at("agent", "name")?.string.map { .string($0) }
-        head["agentVersion"] = root.at("agent", "version")?.string.map { .string($0) }
-        head["model"] = root.at("agent", "model_name")?.string.map { .string($0) }
-        lines.append(head)
-        for (index, step) in steps.enumerated() { add(step, number: index + 1, to: &lines) }
-        if let usage {
-            var line: JSONValue = ["type": "usage"]
-            line["promptTokens"] = usage.tokens.map { JSONValue($0.prompt) }
-            line["completionTokens"] = usage.tokens.map { JSONValue($0.completion) }
-            line["cachedTokens"] = usage.tokens.map { JSONValue($0.cached) }
-            line["costUSD"] = usage.costUSD.map { .double($0) }
-            line["steps"] = usage.steps.map { JSONValue($0) }
-            lines.append(line)
+    /// Writes the lines of a transcript (docs/schemas/transcript.schema.json); once `limit` bytes are written, no further step.
+    func tell(in file: inout LineFile, limit: Int) throws(PackStore.Failure) {
+        try file.write(head)
+        var failure: PackStore.Failure?
+        var number = 0
+        var left = 0
+        var reader = JSONReader(bytes)
+        // What fails to parse has failed before, in `init`.
+        try? reader.object { key, reader throws(JSONSyntaxError) in
+            guard key == "steps" else { return try reader.skip() }
+            try reader.array { reader throws(JSONSyntaxError) in
+                number += 1
+                let raw = try reader.rawValue()
+                guard failure == nil else { return }
+                guard file.length < limit, let step = try Self.step(raw) else {
+                    left += raw.count
+                    return
+                }
+                do throws(PackStore.Failure) { try add(step, number: number, limit: limit, to: &file, left: &left) } catch { failure = error }
+            }
         }
-        return lines
+        if let failure { throw failure }
+        if left > 0 {
+            let text = "[assay: \(left) bytes of the trajectory are not told here; \(Self.name) has them]"
+            try file.write(["type": "cut", "bytes": JSONValue(left), "text": .string(text)])
+        }
+        var line: JSONValue = ["type": "usage"]
+        line["promptTokens"] = usage.tokens.map { JSONValue($0.prompt) }
+        line["completionTokens"] = usage.tokens.map { JSONValue($0.completion) }
+        line["cachedTokens"] = usage.tokens.map { JSONValue($0.cached) }
+        line["costUSD"] = usage.costUSD.map { .double($0) }
+        line["steps"] = usage.steps.map { JSONValue($0) }
+        try file.write(line)
     }
 
-    private func add(_ step: JSONValue, number: Int, to lines: inout [JSONValue]) {
+    private func add(
+        _ step: JSONValue, number: Int, limit: Int, to file: inout LineFile, left: inout Int
+    ) throws(PackStore.Failure) {
         let id = JSONValue(step["step_id"]?.int ?? number)
         func line(_ type: String) -> JSONValue {
             var line: JSONValue = ["type": .string(type), "step": id]
@@ -89,19 +153,27 @@ struct Trajectory: Sendable {
         message["text"] = .string(Self.text(step["message"]))
         message["reasoning"] = step["reasoning_content"]?.string.map { .string($0) }
         message["model"] = step["model_name"]?.string.map { .string($0) }
-        lines.append(message)
+        try file.write(message)
         for call in step["tool_calls"]?.array ?? [] {
+            guard file.length < limit else {
+                left += call.serialized().count
+                continue
+            }
             var tool = line("tool_call")
             tool["id"] = call["tool_call_id"]?.string.map { .string($0) }
             tool["name"] = .string(call["function_name"]?.string ?? "")
             tool["arguments"] = call["arguments"]
-            lines.append(tool)
+            try file.write(tool)
         }
         for result in step.at("observation", "results")?.array ?? [] {
+            guard file.length < limit else {
+                left += result.serialized().count
+                continue
+            }
             var tool = line("tool_result")
             tool["id"] = result["source_call_id"]?.string.map { .string($0) }
             tool["text"] = .string(Self.text(result["content"]))
-            lines.append(tool)
+            try file.write(tool)
         }
     }
 

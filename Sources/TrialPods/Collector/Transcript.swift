@@ -38,7 +38,8 @@ struct Transcript: Sendable {
         if let own, own.size > 0 { return Made(source: .agent) }
         if let trajectory {
             var file = try LineFile(target)
-            for line in trajectory.lines { try file.write(line) }
+            // Told in its own form it is about as long as it is; a made-up one may be told in many times that.
+            try trajectory.tell(in: &file, limit: 2 * limits.trajectory)
             return Made(source: .trajectory, bytes: try file.finish())
         }
         // The runner makes both before it runs the agent.
@@ -169,6 +170,8 @@ struct LineFile {
     private let fd: Int32
     private var buffer: [UInt8] = []
     private var written = 0
+    /// Bytes of the lines so far.
+    var length: Int { written + buffer.count }
 
     init(_ path: String) throws(PackStore.Failure) {
         self.path = path

@@ -36,6 +36,17 @@ enum GateWord: Sendable, Hashable {
         }
     }
 
+    /// What it begins with, as the runner says it; for messages.
+    var name: String {
+        switch self {
+        case .phase(let phase, _): "phase \(phase.rawValue)"
+        case .done(let phase, _, _, _): "done \(phase.rawValue)"
+        case .setupFailed: "setup-failed"
+        case .agentEnd: "agent-end"
+        case .end: "end"
+        }
+    }
+
     private static func phase(_ name: String) -> TrialPhase? {
         guard let phase = TrialPhase(rawValue: name), phase != .collect, phase != .teardown else { return nil }
         return phase

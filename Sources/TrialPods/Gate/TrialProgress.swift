@@ -18,25 +18,39 @@ struct TrialProgress: Sendable, Hashable {
     private(set) var ended = false
     /// The runner was told to stop.
     private(set) var stopped = false
-    /// Why the tests were not released though they should have been.
-    var releaseFailure: ReleaseFailure?
+    /// Where the tests are.
+    var tests = Tests.held
+    /// The first word that the runner cannot have said when it came.
+    private(set) var stray: String?
 
+    /// Where the tests are.
+    enum Tests: Sendable, Hashable {
+        /// Nobody asked for them yet.
+        case held
+        case released
+        /// They could not be put in place.
+        case withheld(ReleaseFailure)
+    }
+
+    /// Takes a word. One that the runner cannot have said by now is another's: it moves nothing, and there will be no verdict.
     mutating func apply(_ word: GateWord) -> Action {
-        guard !ended else { return .none }
+        guard isDue(word) else {
+            // A stop may come after the last word was said.
+            if case .end = word {} else { stray = stray ?? word.name }
+            return .none
+        }
         switch word {
         case .phase(let phase, let at):
-            guard timings[phase] == nil, Self.order(phase) >= lastPhase.map(Self.order) ?? 0 else { return .none }
             lastPhase = phase
             timings[phase] = TrialReport.Timing(start: at)
         case .done(let phase, let at, let exit, let late):
-            guard phase == lastPhase, let begun = timings[phase], begun.end == nil else { return .none }
+            guard let begun = timings[phase] else { return .none }
             timings[phase]?.end = max(begun.start, at)
             if phase != .setup { exits[phase] = exit }
             if late { timedOut.insert(phase) }
         case .setupFailed(let text):
             setupFailure = text
         case .agentEnd(let verify):
-            guard !agentEnded else { return .none }
             agentEnded = true
             return verify ? .releaseTests : .none
         case .end(let wasStopped):
@@ -44,6 +58,23 @@ struct TrialProgress: Sendable, Hashable {
             stopped = wasStopped
         }
         return .none
+    }
+
+    /// The last word was said long ago, and somebody still holds the gate: it was not the runner's.
+    mutating func outlive() { stray = stray ?? GateWord.end(stopped: false).name }
+
+    private func isDue(_ word: GateWord) -> Bool {
+        guard !ended else { return false }
+        let isIdle = lastPhase.map { timings[$0]?.end != nil } ?? true
+        switch word {
+        case .phase(let phase, _):
+            guard isIdle, timings[phase] == nil, Self.order(phase) >= lastPhase.map(Self.order) ?? 0 else { return false }
+            return (phase == .verify) == agentEnded && (phase != .verify || tests == .released)
+        case .done(let phase, _, _, _): return phase == lastPhase && !isIdle
+        case .setupFailed: return setupFailure == nil && (lastPhase == nil || lastPhase == .setup && !isIdle)
+        case .agentEnd: return !agentEnded && isIdle
+        case .end: return true
+        }
     }
 
     private static func order(_ phase: TrialPhase) -> Int { TrialPhase.allCases.firstIndex(of: phase) ?? 0 }
@@ -60,18 +91,19 @@ struct TrialProgress: Sendable, Hashable {
             return TrialOutcome.death(in: verifyBegun ? .verify : lastPhase, because: "the trial container ended before its time")
         }
         guard verify else { return nil }
+        if let stray {
+            return TrialError(.verifierFailed, "something in the trial answered in its runner's place: \"\(stray)\" came when it was not due")
+        }
+        switch tests {
+        case .withheld(.obstructed(let what)):
+            return TrialError(.verifierFailed, "the tests could not be put in place, the trial left something where they belong: \(what)")
+        case .withheld(.failed(let why)): return TrialError(.internalError, "the tests could not be released: \(why)")
+        case .held, .released: break
+        }
         if timedOut.contains(.verify) {
             return TrialError(.verifierTimeout, "tests/test.sh \(late(.verify, timeouts))")
         }
-        if exits[.verify] == nil {
-            switch releaseFailure {
-            case .obstructed(let what)?:
-                return TrialError(.verifierFailed, "the tests could not be put in place, the trial left something where they belong: \(what)")
-            case .failed(let why)?: return TrialError(.internalError, "the tests could not be released: \(why)")
-            case nil: break
-            }
-            return TrialError(.verifierFailed, "the trial ended without running tests/test.sh")
-        }
+        if exits[.verify] == nil { return TrialError(.verifierFailed, "the trial ended without running tests/test.sh") }
         return nil
     }
 
