@@ -827,14 +827,16 @@ public enum CustomResourceDefinitions {
                         default: false
                       activeDeadlineSeconds:
                         type: integer
-                        description: The job is cancelled when it has run for this long, in seconds.
+                        description: The job is cancelled when it has run for this long, in seconds; ten years at most.
                         format: int64
                         minimum: 1
+                        maximum: 315360000
                       ttlSecondsAfterFinished:
                         type: integer
-                        description: The object is deleted this long after the job ended and its results were pushed, in seconds.
+                        description: The object is deleted this long after the job ended and its results were pushed, in seconds; ten years at most.
                         format: int64
                         minimum: 0
+                        maximum: 315360000
                     x-kubernetes-validations:
                     - rule: '!oldSelf.cancel || self.cancel'
                       message: a cancelled job cannot be taken up again; create another EvalJob
@@ -1553,10 +1555,12 @@ public enum CustomResourceDefinitions {
                             type: number
                             description: One CPU for one hour, in US dollars.
                             minimum: 0
+                            maximum: 1000000
                           memoryGiBHour:
                             type: number
                             description: One GiB of memory for one hour, in US dollars.
                             minimum: 0
+                            maximum: 1000000
                     x-kubernetes-validations:
                     - rule: '!(self.type in [''vm'', ''azure-vm'']) || has(self.host)'
                       message: a target of type vm needs host

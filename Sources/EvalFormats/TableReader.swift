@@ -50,15 +50,16 @@ struct TableReader {
         return flag
     }
 
-    mutating func integer(_ key: String, atLeast least: Int) throws(FormatProblem) -> Int? {
+    mutating func integer(_ key: String, atLeast least: Int, atMost most: Int = 1 << 40) throws(FormatProblem) -> Int? {
         guard let node = node(key) else { return nil }
         guard case .integer(let number) = node.value else { throw wrongType(key, "an integer", node) }
-        guard number >= least, number <= 1 << 40 else { throw problem(key, "must be at least \(least), not \(number)") }
+        guard number >= least else { throw problem(key, "must be at least \(least), not \(number)") }
+        guard number <= most else { throw problem(key, "must be at most \(most), not \(number)") }
         return Int(number)
     }
 
     /// An integer or a float, above zero.
-    mutating func positive(_ key: String) throws(FormatProblem) -> Double? {
+    mutating func positive(_ key: String, atMost most: Double = .greatestFiniteMagnitude) throws(FormatProblem) -> Double? {
         guard let node = node(key) else { return nil }
         let number: Double
         switch node.value {
@@ -67,6 +68,7 @@ struct TableReader {
         default: throw wrongType(key, "a number", node)
         }
         guard number.isFinite, number > 0 else { throw problem(key, "must be a number above 0, not \(number)") }
+        guard number <= most else { throw problem(key, "must be at most \(most), not \(number)") }
         return number
     }
 

@@ -126,7 +126,7 @@ struct TaskConfigParser {
         var result = TaskEnvironment()
         if let image = try reader.string("docker_image"), !image.isEmpty { result.dockerImage = image }
         if let seconds = try reader.positive("build_timeout_sec") { result.buildTimeoutSec = seconds }
-        if let cpus = try reader.positive("cpus") { result.cpus = cpus }
+        if let cpus = try reader.positive("cpus", atMost: Self.largestCPUs) { result.cpus = cpus }
         result.memoryMB = try size(&reader, "memory_mb", old: "memory") ?? result.memoryMB
         result.storageMB = try size(&reader, "storage_mb", old: "storage") ?? result.storageMB
         if let gpus = try reader.integer("gpus", atLeast: 0) { result.gpus = gpus }
@@ -208,13 +208,18 @@ struct TaskConfigParser {
         return variables
     }
 
+    /// As the EvalJob's own fields for them are bounded: more is a slip, and no quantity of Kubernetes.
+    private static let largestCPUs = 1024.0
+    private static let largestMegabytes = 16 << 20
+
     /// A size in MiB, also in its old spelling as text.
     private mutating func size(_ reader: inout TableReader, _ key: String, old: String) throws(FormatProblem) -> Int? {
-        let size = try reader.integer(key, atLeast: 1)
+        let size = try reader.integer(key, atLeast: 1, atMost: Self.largestMegabytes)
         guard let text = try reader.string(old) else { return size }
         guard let oldSize = Self.megabytes(text) else {
             throw reader.problem(old, "must be a size such as \"2G\" or \"512M\", not \"\(text)\"")
         }
+        guard oldSize <= Self.largestMegabytes else { throw reader.problem(old, "must be at most 16T, not \"\(text)\"") }
         if size != nil {
             let line = reader.line(old).map { "line \($0): " } ?? ""
             warnings.append("task.toml \(line)environment.\(old) is ignored, because environment.\(key) is given")

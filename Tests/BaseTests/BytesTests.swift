@@ -58,6 +58,14 @@ import Testing
         #expect(time.description == written)
     }
 
+    @Test("a time far away is the last that can be written", arguments: [
+        (1e300, "9999-12-31T23:59:59Z"), (Double.infinity, "9999-12-31T23:59:59Z"), (9.3e18, "9999-12-31T23:59:59Z"), (-1e300, "0001-01-01T00:00:00Z"),
+        (Double.nan, "1970-01-01T00:00:00Z"), (1.5, "1970-01-01T00:00:01.500Z"), (-0.5, "1969-12-31T23:59:59.500Z"),
+    ])
+    func farAway(seconds: Double, written: String) {
+        #expect(Timestamp(seconds: 0).adding(seconds: seconds).description == written)
+    }
+
     @Test("what is no time", arguments: ["yesterday", "2026-02-29T00:00:00Z", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05", "2026-13-01T00:00:00Z"])
     func notTimes(text: String) { #expect(Timestamp(rfc3339: text) == nil) }
 

@@ -81,6 +81,18 @@ struct ControlTests {
         }
     }
 
+    @Test("a job that is to be kept for ever, written before there was a maximum, stops nobody")
+    func farFuture() async throws {
+        try await World.run(tasks: ["a"]) { world in
+            try await world.withOperator { _ in
+                try await world.createJob(with: ["activeDeadlineSeconds": .int(.max), "ttlSecondsAfterFinished": .int(.max)])
+                let job = try await world.waitForEnd()
+                #expect(job.status?.trials?.completed == 1)
+                try await world.wait { $0.metadata.finalizers?.isEmpty ?? true }
+            }
+        }
+    }
+
     @Test("parallelism changes while the job runs")
     func parallelism() async throws {
         try await World.run(tasks: ["a", "b", "c", "d", "e"], fate: { _ in .never }) { world in

@@ -99,7 +99,8 @@ struct RunTrailers {
     }
 
     static func text(_ bytes: Bytes) -> String { String(decoding: bytes, as: UTF8.self) }
-    static func number(_ bytes: Bytes) -> Double? { Double(text(bytes)) }
+    /// nil for what is none, and for what no run has: anybody may have written a trailer.
+    static func number(_ bytes: Bytes) -> Double? { Double(text(bytes)).flatMap { abs($0) < 1e15 ? $0 : nil } }
 
     /// The sixteen hex digits as a number; nil when they are not.
     static func digits(_ bytes: Bytes) -> UInt64? {

@@ -28,10 +28,15 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         Double(a.seconds - b.seconds) + Double(a.nanoseconds - b.nanoseconds) / 1e9
     }
 
+    /// Never later than the end of the year 9999, nor before the year 1: what can be written. Adding no number (NaN) adds nothing.
     public func adding(seconds delta: Double) -> Timestamp {
-        let whole = delta.rounded(.down)
-        var s = seconds + Int64(whole)
-        var n = Int64(nanoseconds) + Int64(((delta - whole) * 1e9).rounded())
+        let (first, last) = (Int64(-62_135_596_800), Int64(253_402_300_799))
+        let bounded = delta.isNaN ? 0 : min(max(delta, -1e12), 1e12)
+        let whole = bounded.rounded(.down)
+        let (sum, overflow) = seconds.addingReportingOverflow(Int64(whole))
+        guard !overflow, (first...last).contains(sum) else { return Timestamp(seconds: bounded < 0 ? first : last) }
+        var s = sum
+        var n = Int64(nanoseconds) + Int64(((bounded - whole) * 1e9).rounded())
         if n >= 1_000_000_000 {
             s += 1
             n -= 1_000_000_000

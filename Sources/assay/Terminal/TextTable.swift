@@ -34,7 +34,7 @@ enum Figure {
     static func percent(_ value: Double?) -> String { value.map { fixed($0 * 100, 1) + "%" } ?? "-" }
 
     static func duration(_ seconds: Double?) -> String {
-        guard let seconds else { return "-" }
+        guard let seconds, seconds >= 0, seconds < 1e12 else { return "-" }
         if seconds < 60 { return fixed(seconds, 1) + "s" }
         let whole = Int(seconds)
         if whole < 3600 { return "\(whole / 60)m\(whole % 60)s" }

@@ -133,6 +133,17 @@ import Testing
         #expect(text.filter { $0 == "," }.count - 1 == RunEntry.csvColumns.count - 1)
     }
 
+    @Test("catalogue 55: figures that no run has are none", arguments: ["nan", "inf", "-inf", "1e300", "0x1p9000"])
+    func hostileFigures(text: String) throws {
+        let commit = try #require(GitObjectID(String(repeating: "a", count: 40)))
+        let message = Array("Run: \(Self.id)\n\nAssay-Reward: \(text)\nAssay-Seconds: \(text)\nAssay-Cost-USD: \(text)\n".utf8)
+        let entry = try #require(RunEntry(LoggedCommit(id: commit, date: Workbench.epoch, message: message)))
+        #expect(entry.reward == nil && entry.seconds == nil)
+        var json: [UInt8] = []
+        entry.appendJSON(to: &json)
+        #expect(throws: Never.self) { try JSONValue(parsing: json) }
+    }
+
     @Test("catalogue 55: a commit with escapes and invalid UTF-8 in its trailers is listed inert")
     func hostileCommit() throws {
         let message = Array("Run: \(Self.id)\n\nAssay-Task: \u{1b}]0;x\u{7}\nAssay-Agent: ".utf8) + [0xFF, 0xC2, 0x9B, 0x41] + Array("\nAssay-Job: =cmd()\n".utf8)

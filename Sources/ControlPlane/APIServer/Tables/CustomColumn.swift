@@ -45,7 +45,7 @@ struct CustomColumn: Sendable {
         switch type {
         case "integer":
             if let whole = value.int { return JSONValue(whole) }
-            return value.double.map { .int(Int64($0.rounded(.towardZero))) } ?? .null
+            return value.double.map { .int(Int64(min(max($0.rounded(.towardZero), -9e18), 9e18))) } ?? .null
         case "number": return value.double == nil ? .null : value
         case "boolean": return value.bool.map { .bool($0) } ?? .null
         case "date":
