@@ -110,6 +110,34 @@ import Testing
         return try await bench.git(repository, "hash-object", "-t", "tree", "-w", "--stdin", "--literally", input: bytes)
     }
 
+    @Test("catalogue 51: names that only Unicode calls the same are two files, and a mark behind a slash begins a name")
+    func equivalentNames() async throws {
+        let source = try await bench.repository()
+        func blob(_ text: String) async throws -> String { try await bench.git(source, "hash-object", "-w", "--stdin", input: Array(text.utf8)) }
+        let inner = try await literalTree(source, [("100644", "\u{301}x", try await blob("three"))])
+        let root = try await literalTree(
+            source, [("40000", "d", inner), ("100644", "e\u{301}", try await blob("two")), ("100644", "\u{E9}", try await blob("one"))])
+        let commit = try #require(GitObjectID(try await bench.git(source, "commit-tree", "-m", "x", root)))
+        let tree = try await GitTree.load(commit, in: "\(source)/.git", git: git)
+        #expect(try await tree.read("\u{E9}") == Array("one".utf8))
+        #expect(try await tree.read("e\u{301}") == Array("two".utf8))
+        #expect(try await tree.read("d/\u{301}x") == Array("three".utf8))
+        #expect(try GitPath(parsing: "d/\u{301}x").components.count == 2)
+        #expect(try await TreeExport(tree).export(.root, to: "\(bench.path)/out").files == 3)
+        #expect(PlainFile.read("\(bench.path)/out/\u{E9}") == Array("one".utf8) && PlainFile.read("\(bench.path)/out/e\u{301}") == Array("two".utf8))
+    }
+
+    @Test("a link that leaves what is exported and comes back leads to the same file")
+    func reentrantLinks() async throws {
+        let (tree, _) = try await tree([
+            "t/a/real": "r", "t/a/deep/around": "-> ../../../shared/back", "shared/back": "-> ../t/a/real", "t/a/near": "-> deep/../real",
+            "t/a/data": "-> ../../shared/data", "shared/data/up": "-> ../../t/a/real", "t/a/by-name": "-> ../../t/a/real",
+        ])
+        try await TreeExport(tree).export(try GitPath(parsing: "t/a"), to: "\(bench.path)/out")
+        for path in ["real", "deep/around", "near", "data/up", "by-name"] { #expect(bench.text("out/\(path)") == "r", "\(path)") }
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "\(bench.path)/out/near") == "deep/../real")
+    }
+
     @Test("catalogue 46, 50: a hostile tree writes nothing outside", arguments: ["dotgit", "dotdot", "link-then-folder", "submodule"])
     func hostileTrees(kind: String) async throws {
         let source = try await bench.repository()

@@ -79,6 +79,19 @@ struct HostileOutputTests {
         }
     }
 
+    @Test("catalogue 51: names that only Unicode calls the same are two files, and each keeps its content")
+    func equivalentNames() async throws {
+        let rig = try rig(
+            #"""
+            printf one > $'\xc3\xa9'; printf two > $'e\xcc\x81'
+            mkdir $'d\xc3\xa9' $'de\xcc\x81'; printf three > $'d\xc3\xa9/x'; printf four > $'de\xcc\x81/x'; printf five > $'de\xcc\x81/\xcc\x81y'
+            """#)
+        let ended = try await rig.run()
+        func content(_ name: String) -> String? { ended.blobs[Array("logs/agent/\(name)".utf8)].map { String(decoding: $0, as: UTF8.self) } }
+        #expect(content("\u{E9}") == "one" && content("e\u{301}") == "two")
+        #expect(content("d\u{E9}/x") == "three" && content("de\u{301}/x") == "four" && content("de\u{301}/\u{301}y") == "five")
+    }
+
     @Test("catalogue 52: no program that the output configures is run")
     func fsmonitor() async throws {
         let rig = try rig(

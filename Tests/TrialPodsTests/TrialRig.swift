@@ -18,8 +18,12 @@ final class TrialRig: Sendable {
         var runnerExit: Exit
         var runnerOutput: String
         var printed: [UInt8]
-        /// What the pack holds, by path; read back through `git index-pack --strict`.
-        var files: [String: [UInt8]]
+        /// What the pack holds, by the bytes of its path; read back through `git index-pack --strict`.
+        var blobs: [[UInt8]: [UInt8]]
+        /// The same by path; paths that Unicode calls equivalent are one here.
+        var files: [String: [UInt8]] {
+            Dictionary(blobs.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }, uniquingKeysWith: { first, _ in first })
+        }
 
         func text(_ path: String) -> String? { files[path].map { String(decoding: $0, as: UTF8.self) } }
         var collected: JSONValue { (try? JSONValue(parsing: files["collected.json"] ?? [])) ?? .null }
@@ -86,7 +90,7 @@ final class TrialRig: Sendable {
 
     private func ended(_ exit: Int32, _ ran: CommandResult, _ printed: [UInt8]) async throws -> Ended {
         let report = try readReport()
-        var files: [String: [UInt8]] = [:]
+        var blobs: [[UInt8]: [UInt8]] = [:]
         if let pack = report.pack {
             var parser = PackFrameParser(expected: pack)
             parser.feed(printed)
@@ -94,17 +98,17 @@ final class TrialRig: Sendable {
                 Issue.record("the log does not hold the pack")
                 throw CancellationError()
             }
-            files = try await Self.unpack(bytes, tree: pack.tree, in: paths.root + "/unpacked")
-            let collected = try JSONValue(parsing: try #require(files["collected.json"]))
+            blobs = try await Self.unpack(bytes, tree: pack.tree, in: paths.root + "/unpacked")
+            let collected = try JSONValue(parsing: try #require(blobs[Array("collected.json".utf8)]))
             let problems = try SchemaCheck("collected.schema.json").problems(collected)
             #expect(problems == [], "collected.json is not as its schema says")
         }
         return Ended(
             report: report, collectorExit: exit, runnerExit: ran.exit, runnerOutput: ran.stdoutText + ran.stderrText,
-            printed: printed, files: files)
+            printed: printed, blobs: blobs)
     }
 
-    static func unpack(_ pack: [UInt8], tree: String, in directory: String) async throws -> [String: [UInt8]] {
+    static func unpack(_ pack: [UInt8], tree: String, in directory: String) async throws -> [[UInt8]: [UInt8]] {
         func git(_ arguments: [String], input: [UInt8]? = nil) async throws -> [UInt8] {
             let result = try await Command(
                 "git", arguments,
@@ -116,12 +120,12 @@ final class TrialRig: Sendable {
         }
         _ = try await git(["init", "--quiet", "--bare", directory])
         _ = try await git(["index-pack", "--strict", "--stdin"], input: pack)
-        var files: [String: [UInt8]] = [:]
+        var files: [[UInt8]: [UInt8]] = [:]
         for entry in try await git(["ls-tree", "-r", "-z", tree]).split(separator: 0) {
             let parts = entry.split(separator: 0x09, maxSplits: 1)
             let words = String(decoding: parts[0], as: UTF8.self).split(separator: " ").map(String.init)
             #expect(words[0] == "100644")
-            files[String(decoding: parts[1], as: UTF8.self)] = try await git(["cat-file", "blob", words[2]])
+            files[Array(parts[1])] = try await git(["cat-file", "blob", words[2]])
         }
         return files
     }

@@ -27,9 +27,10 @@ public struct GitPath: Sendable, Hashable, Comparable, Codable, CustomStringConv
         while rest.hasSuffix("/") { rest = rest.dropLast() }
         var components: [String] = []
         if !rest.isEmpty {
-            for part in rest.split(separator: "/", omittingEmptySubsequences: false) {
+            for bytes in rest.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+                let part = String(decoding: bytes, as: UTF8.self)
                 if let why = Self.problem(component: part) { throw refuse(why) }
-                components.append(String(part))
+                components.append(part)
             }
         }
         self.components = components

@@ -8,10 +8,13 @@ public final class GitTree: Sendable {
     let git: GitClient
     let repository: String
     let remote: GitClient.Remote?
-    /// By path; the root is not among them.
-    private let entries: [String: TreeEntry]
-    private let children: [String: [String]]
-    private let linkTargets: [String: String]
+    /// The bytes of a path: strings that Unicode calls equivalent ("é" in one scalar or two) are equal, and two names to git.
+    private typealias Key = [UInt8]
+
+    /// The root is not among them.
+    private let entries: [Key: TreeEntry]
+    private let children: [Key: [String]]
+    private let linkTargets: [Key: String]
     private let cache = Locked([GitObjectID: [UInt8]]())
 
     /// Lists the commit. `remote` is where missing objects come from, in a repository that has not all of them.
@@ -22,13 +25,13 @@ public final class GitTree: Sendable {
         let links = entries.filter { $0.kind == .link }
         if let remote { try await git.fetchMissing(links.map(\.id), of: commit, from: remote, into: repository) }
         let targets = try await git.readBlobs(links.map(\.id), limit: 16 << 20, in: repository, remote: remote)
-        var linkTargets: [String: String] = [:]
-        for (link, target) in zip(links, targets) { linkTargets[link.path] = String(decoding: target, as: UTF8.self) }
+        var linkTargets: [Key: String] = [:]
+        for (link, target) in zip(links, targets) { linkTargets[Key(link.path.utf8)] = String(decoding: target, as: UTF8.self) }
         return GitTree(commit, entries, linkTargets, git: git, repository: repository, remote: remote)
     }
 
     private init(
-        _ commit: GitObjectID, _ entries: [TreeEntry], _ linkTargets: [String: String], git: GitClient, repository: String,
+        _ commit: GitObjectID, _ entries: [TreeEntry], _ linkTargets: [Key: String], git: GitClient, repository: String,
         remote: GitClient.Remote?
     ) {
         self.commit = commit
@@ -36,20 +39,17 @@ public final class GitTree: Sendable {
         self.repository = repository
         self.remote = remote
         self.linkTargets = linkTargets
-        var byPath: [String: TreeEntry] = [:]
-        var children: [String: [String]] = [:]
+        var byPath: [Key: TreeEntry] = [:]
+        var children: [Key: [String]] = [:]
         for entry in entries {
-            byPath[entry.path] = entry
-            let (parent, name) = Self.split(entry.path)
-            children[parent, default: []].append(name)
+            let path = Key(entry.path.utf8)
+            byPath[path] = entry
+            let slash = path.lastIndex(of: UInt8(ascii: "/"))
+            let name = String(decoding: path[(slash.map { $0 + 1 } ?? 0)...], as: UTF8.self)
+            children[Key(path[..<(slash ?? 0)]), default: []].append(name)
         }
         self.entries = byPath
         self.children = children
-    }
-
-    private static func split(_ path: String) -> (parent: String, name: String) {
-        guard let slash = path.lastIndex(of: "/") else { return ("", path) }
-        return (String(path[..<slash]), String(path[path.index(after: slash)...]))
     }
 
     /// What a path leads to, links followed.
@@ -66,7 +66,7 @@ public final class GitTree: Sendable {
     /// - Parameter path: relative to the root; `..` and `.` are understood, as links use them.
     public func resolve(_ path: String) -> Place {
         var hops = 0
-        return resolve(path.split(separator: "/").map(String.init), from: [], &hops)
+        return resolve(path.pathComponents, from: [], &hops)
     }
 
     private func resolve(_ parts: [String], from base: [String], _ hops: inout Int) -> Place {
@@ -79,30 +79,30 @@ public final class GitTree: Sendable {
                 at.removeLast()
                 continue
             }
-            let path = (at + [part]).joined(separator: "/")
+            let path = Key((at + [part]).joined(separator: "/").utf8)
             guard let entry = entries[path] else { return .missing }
             switch entry.kind {
             case .directory: at.append(part)
             case .link:
                 hops += 1
                 guard hops <= 20, let target = linkTargets[path], !target.hasPrefix("/") else { return .outside }
-                rest = target.split(separator: "/").map(String.init)[...] + rest
+                rest = target.pathComponents[...] + rest
             case .file, .executable, .submodule:
                 return rest.isEmpty ? .entry(entry) : .missing
             }
         }
         guard !at.isEmpty else { return .root }
-        return entries[at.joined(separator: "/")].map(Place.entry) ?? .missing
+        return entry(at.joined(separator: "/")).map(Place.entry) ?? .missing
     }
 
     /// The target of a link, as written.
-    func target(ofLink path: String) -> String? { linkTargets[path] }
+    func target(ofLink path: String) -> String? { linkTargets[Key(path.utf8)] }
 
     /// The entry exactly at a path, links not followed.
-    func entry(_ path: String) -> TreeEntry? { entries[path] }
+    func entry(_ path: String) -> TreeEntry? { entries[Key(path.utf8)] }
 
     /// The names directly in a directory (a real path), sorted by bytes.
-    public func names(in path: String) -> [String] { (children[path] ?? []).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
+    public func names(in path: String) -> [String] { (children[Key(path.utf8)] ?? []).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
 
     /// Whether a file or folder is there.
     public func exists(_ path: String) -> Bool {

@@ -125,10 +125,31 @@ public struct TreeExport: Sendable {
             case .missing, .outside:
                 report.danglingLinks.append(entry.path)
                 items.append(asWritten)
-            case .root, .entry:
+            case .root:
                 items.append(asWritten)
+            case .entry(let real):
+                // On its way it may pass through what is not exported, or it lies where its text leads elsewhere.
+                let stays = isBelow(entry.path, exported) && staysInside(target, from: entry.path, exported)
+                items.append(stays ? asWritten : Item(path: path, kind: .link(relative(real.path, from: path, exported))))
             }
         }
+    }
+
+    private func staysInside(_ target: String, from link: String, _ exported: String) -> Bool {
+        var at = link.pathComponents.dropLast()
+        let depth = exported.pathComponents.count
+        for part in target.pathComponents where part != "." {
+            if part == ".." { _ = at.popLast() } else { at.append(part) }
+            if at.count < depth { return false }
+        }
+        return true
+    }
+
+    /// From a link at `path` of the export to what lies at `real` in the repository, below what is exported.
+    private func relative(_ real: String, from path: [String], _ exported: String) -> String {
+        let below = real.pathComponents.dropFirst(exported.pathComponents.count)
+        let steps = Array(repeating: "..", count: path.count - 1) + below
+        return steps.isEmpty ? "." : steps.joined(separator: "/")
     }
 
     private func isBelow(_ path: String, _ folder: String) -> Bool { folder.isEmpty || path == folder || path.hasPrefix(folder + "/") }

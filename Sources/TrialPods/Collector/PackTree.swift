@@ -45,11 +45,13 @@ struct PackNames {
 
 /// The directories of the pack, written as git trees from the leaves up.
 final class PackTree {
-    private var blobs: [String: String] = [:]
-    private var children: [String: PackTree] = [:]
+    /// The bytes of a name: strings that Unicode calls equivalent ("é" in one scalar or two) are equal, and two files.
+    private typealias Name = [UInt8]
+    private var blobs: [Name: String] = [:]
+    private var children: [Name: PackTree] = [:]
 
     func insert(_ path: [String], id: String) {
-        guard let name = path.first else { return }
+        guard let name = path.first.map({ Name($0.utf8) }) else { return }
         if path.count == 1 {
             blobs[name] = id
             return
@@ -67,9 +69,9 @@ final class PackTree {
         var all: [String] = []
         for level in levels.reversed() {
             let records = level.map { tree in
-                tree.blobs.map { "100644 blob \($0.value)\t\($0.key)" }
+                tree.blobs.map { "100644 blob \($0.value)\t\(String(decoding: $0.key, as: UTF8.self))" }
                     + tree.children.compactMap { name, child in
-                        ids[ObjectIdentifier(child)].map { "040000 tree \($0)\t\(name)" }
+                        ids[ObjectIdentifier(child)].map { "040000 tree \($0)\t\(String(decoding: name, as: UTF8.self))" }
                     }
             }
             let written = try await store.trees(records)
