@@ -54,7 +54,19 @@ fail:;
     _exit(127);
 }
 
+// Whoever started us may have left SIGCHLD ignored (nohup-like wrappers, some init systems): the kernel then reaps children
+// itself and their exit status is lost (wait(2), NOTES). Handlers, and anything else, are left as they are.
+static void keep_exit_statuses(void) {
+    struct sigaction action;
+    if (sigaction(SIGCHLD, NULL, &action) != 0) return;
+    if (action.sa_handler != SIG_IGN && !(action.sa_flags & SA_NOCLDWAIT)) return;
+    if (action.sa_handler == SIG_IGN) action.sa_handler = SIG_DFL;
+    action.sa_flags &= ~SA_NOCLDWAIT;
+    sigaction(SIGCHLD, &action, NULL);
+}
+
 pid_t assay_spawn(const struct assay_spawn_request *request, int *pidfd) {
+    keep_exit_statuses();
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) return -errno;
 

@@ -41,7 +41,11 @@ struct ChildLoop: Sendable {
             set.append(pollfd(fd: input, events: pending.isEmpty ? 0 : Int16(POLLOUT), revents: 0))
             let until = isReaped ? giveUp : deadline
             let milliseconds = until.map { Int32(max(0, min(1e9, ($0 - time.monotonic()) * 1000 + 1))) } ?? -1
-            if poll(&set, nfds_t(set.count), milliseconds) < 0, errno != EINTR { break }
+            if poll(&set, nfds_t(set.count), milliseconds) < 0, errno != EINTR {
+                // No memory for it, for the moment: everything is looked at, and nothing of that waits.
+                usleep(10_000)
+                for index in set.indices { set[index].revents = Int16(POLLIN) }
+            }
 
             if let until, time.monotonic() >= until {
                 if isReaped { break }
@@ -114,9 +118,12 @@ struct ChildLoop: Sendable {
     private mutating func reap() -> Exit? {
         var code: Int32 = 0
         var number: Int32 = 0
-        guard assay_reap(pidfd, &code, &number) != -EAGAIN else { return nil }
+        let answer = assay_reap(pidfd, &code, &number)
+        guard answer != -EAGAIN else { return nil }
         close(pidfd)
         pidfd = -1
+        // Somebody else has reaped it: what it ended with is lost, and nobody may take that for success.
+        guard answer == 0 else { return .unknown }
         return number == 0 ? .code(code) : .signal(number)
     }
 }

@@ -49,12 +49,15 @@ public struct Command: Sendable {
 public enum Exit: Sendable, Hashable, CustomStringConvertible {
     case code(Int32)
     case signal(Int32)
+    /// It ended, and the kernel does not say how: something else in this process waited for it.
+    case unknown
 
     public var isSuccess: Bool { self == .code(0) }
     public var description: String {
         switch self {
         case .code(let code): "exit status \(code)"
         case .signal(let number): "signal \(number)"
+        case .unknown: "an unknown status"
         }
     }
 }

@@ -63,6 +63,13 @@ import Testing
         #expect(fds.allSatisfy { $0 <= 3 })  // ls itself opens the directory
     }
 
+    @Test("a failure is one also where SIGCHLD was inherited as ignored")
+    func ignoredChildren() async throws {
+        signal(SIGCHLD, SIG_IGN)
+        defer { signal(SIGCHLD, SIG_DFL) }
+        #expect(try await Command("sh", ["-c", "exit 3"]).run().exit == .code(3))
+    }
+
     @Test func environmentAndDirectory() async throws {
         let exact = try await Command("/usr/bin/env", environment: .exact(["A": "1"])).run()
         #expect(exact.stdoutText == "A=1\n")
