@@ -43,6 +43,22 @@ import Testing
         #expect(!PlainFile.exists("\(path)/shallow"))
     }
 
+    @Test("a branch that gives way to others below its name stops nothing, nor does one that comes back")
+    func renamedBranches() async throws {
+        let source = try await bench.repository()
+        let remote = try bench.remote(source)
+        try await bench.git(source, "branch", "topic")
+        let first = try await bench.head(source)
+        let path = try await store.ensure(first, from: remote)
+        try await bench.git(source, "branch", "-m", "topic", "topic/one")
+        let second = try await bench.commit(source, ["x": "1"])
+        #expect(try await store.ensure(second, from: remote) == path)
+        try await bench.git(source, "branch", "-m", "topic/one", "topic")
+        let third = try await bench.commit(source, ["x": "2"])
+        #expect(try await store.ensure(third, from: remote) == path)
+        #expect(try await git.contains(first, in: path))
+    }
+
     @Test func aCommitThatNoRefReaches() async throws {
         let source = try await bench.repository()
         let hidden = try #require(GitObjectID(try await bench.git(source, "commit-tree", "-m", "x", "HEAD^{tree}")))
@@ -89,9 +105,11 @@ import Testing
         let source = try await bench.repository()
         let remote = try bench.remote(source)
         let path = try await store.ensure(try await bench.head(source), from: remote)
-        for name in ["packed-refs.lock", "HEAD.lock", "shallow.lock", "refs/heads/main.lock"] {
+        try PlainFile.makeDirectories("\(path)/refs/heads/feature")
+        for name in ["packed-refs.lock", "HEAD.lock", "shallow.lock", "refs/heads/main.lock", "refs/heads/feature/x.lock"] {
             try "".write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
         }
+        try await bench.git(source, "branch", "feature/x")
         let next = try await bench.commit(source, ["x": "1"])
         #expect(try await store.ensure(next, from: remote) == path)
     }

@@ -77,6 +77,14 @@ import Testing
         ("fatal: transport 'file' not allowed", .refused),
         ("fatal: detected dubious ownership in repository at '/x'", .refused),
         ("fatal: something never seen", .failed),
+        // Names say nothing.
+        ("fatal: repository 'https://h/timeout-bench/' not found", .notARepository),
+        ("fatal: '/srv/redirects/corrupt.git' does not appear to be a git repository\nfatal: Could not read from remote repository.", .notARepository),
+        ("fatal: unable to access 'https://h/access denied/': Could not resolve host: h", .unreachable),
+        ("fatal: couldn't find remote ref refs/heads/timeout", .refNotFound),
+        ("fatal: not a git repository: '.'", .corrupt),
+        ("fatal: unable to access 'https://h/r/': SSL connection timeout", .timeout),
+        ("fatal: unable to access 'https://h/r/': Maximum (0) redirects followed", .refused),
     ])
     func classification(said: String, kind: GitError.Kind) {
         #expect(GitFailure.classify(stderr: said, exit: "exit status 128", timedOut: false, doing: "fetch", place: "r").kind == kind)

@@ -153,7 +153,7 @@ extension GitClient {
         guard complete else {
             let said = errors.withLock { String(decoding: $0, as: UTF8.self) }
             throw GitFailure.classify(
-                stderr: said.isEmpty ? "object file ended early" : said, exit: "\(exit)", timedOut: false, doing: call.doing,
+                stderr: said.isEmpty ? "object file ended early" : said, exit: "\(exit)", timedOut: running.timedOut, doing: call.doing,
                 place: call.place ?? repository)
         }
     }

@@ -13,11 +13,14 @@ public struct GitClient: Sendable {
         public var executable = "git"
         /// Seconds for a call that talks to a remote.
         public var networkDeadline = 900.0
+        /// Seconds for one that fetches a whole repository: many gigabytes over a slow line are healthy.
+        public var cloneDeadline = 7200.0
         /// Seconds for a call that does not.
         public var localDeadline = 600.0
-        /// A transfer slower than this many bytes a second for `lowSpeedSeconds` is given up.
-        public var lowSpeedLimit = 1000
-        public var lowSpeedSeconds = 30
+        /// A transfer slower than this many bytes a second for `lowSpeedSeconds` is given up. While a server counts, checks or runs
+        /// its hooks nothing comes of a healthy push or fetch either: only what is dead for long is meant.
+        public var lowSpeedLimit = 1
+        public var lowSpeedSeconds = 300
         public init() {}
     }
 

@@ -7,14 +7,15 @@ enum GitFailure {
     ///   - doing: what was tried, as in "cannot \(doing)".
     static func classify(stderr: String, exit: String, timedOut: Bool, doing: String, place: String) -> GitError {
         let said = summary(stderr)
-        let text = stderr.lowercased()
+        // What a repository, a branch or a file is called says nothing of what went wrong with it.
+        let text = withoutNames(stderr, place: place).lowercased()
         func has(_ any: String...) -> Bool { any.contains { text.contains($0) } }
         func error(_ kind: GitError.Kind, _ advice: String) -> GitError {
             GitError(kind, "cannot \(doing) \(place): \(advice)" + (said.isEmpty ? "" : " (git: \(said))"))
         }
 
         if timedOut { return error(.timeout, "it took longer than allowed") }
-        if has("operation too slow", "timed out", "timeout") { return error(.timeout, "the remote sent nothing for too long") }
+        if has("operation too slow", "timed out", "timeout was reached", "connection timeout", "gateway timeout") { return error(.timeout, "the remote sent nothing for too long") }
         if has("returned error: 413", "http 413", "exceeds maximum allowed size") {
             return error(.tooLarge, "the remote does not take that much at once")
         }
@@ -34,7 +35,7 @@ enum GitFailure {
         {
             return error(.authentication, "the credential is missing, wrong or not allowed to; set secretRef to a Secret that may read it")
         }
-        if has("unable to update url base from redirection", "redirect", "returned error: 301", "returned error: 302",
+        if has("unable to update url base from redirection", "redirects followed", "warning: redirecting to", "returned error: 301", "returned error: 302",
             "returned error: 307", "returned error: 308")
         {
             return error(.refused, "the remote redirects elsewhere, and redirects are not followed; write the new address")
@@ -72,6 +73,34 @@ enum GitFailure {
             return error(.corrupt, "objects are missing or damaged")
         }
         return error(.failed, said.isEmpty ? "git ended with \(exit)" : "git ended with \(exit)")
+    }
+
+    /// Git's words alone: the repository's address, and what stands in single quotes, emptied.
+    static func withoutNames(_ stderr: String, place: String) -> String {
+        let text = place.utf8.count > 3 ? stderr.replacing(place, with: "") : stderr
+        var out = ""
+        var quoted: String?
+        var previous: Character = " "
+        for character in text {
+            if let inside = quoted {
+                if character == "'" {
+                    // Where it runs itself is no name.
+                    out += inside == "." ? ".'" : "'"
+                    quoted = nil
+                } else if character.isNewline {
+                    out += inside + "\n"
+                    quoted = nil
+                } else {
+                    quoted = inside + String(character)
+                }
+            } else {
+                out.append(character)
+                // Not the apostrophe of "couldn't".
+                if character == "'", !previous.isLetter { quoted = "" }
+            }
+            previous = character
+        }
+        return out + (quoted ?? "")
     }
 
     /// The lines that say something, on one line of bounded length, without controls or user information.

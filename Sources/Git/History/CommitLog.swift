@@ -105,7 +105,7 @@ extension GitClient {
         if Task.isCancelled { throw GitError(.cancelled, "cannot \(call.doing): cancelled") }
         guard exit.isSuccess else {
             throw GitFailure.classify(
-                stderr: errors.withLock { String(decoding: $0, as: UTF8.self) }, exit: "\(exit)", timedOut: false, doing: call.doing,
+                stderr: errors.withLock { String(decoding: $0, as: UTF8.self) }, exit: "\(exit)", timedOut: running.timedOut, doing: call.doing,
                 place: call.place ?? call.repository ?? "")
         }
         splitter.withLock { $0.finish(receive) }

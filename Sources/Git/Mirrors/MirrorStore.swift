@@ -12,7 +12,7 @@ public struct MirrorStore: Sendable {
     public let directory: String
     public let git: GitClient
     /// Seconds that a writer waits for another.
-    public var lockDeadline = 900.0
+    public var lockDeadline = 7200.0
 
     public init(directory: String, git: GitClient = GitClient()) {
         self.directory = directory
@@ -130,16 +130,22 @@ public struct MirrorStore: Sendable {
     }
 
     private func fetchAll(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
-        try await fetch(remote, path, ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], doing: "fetch")
+        // A branch that the remote no longer has stands in the way of one below its name (a, then a/b); what trials need has refs
+        // of its own.
+        try await fetch(remote, path, ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], prune: true, doing: "fetch")
     }
 
-    private func fetch(_ remote: GitClient.Remote, _ path: String, _ refspecs: [String], doing: String) async throws(GitError) {
+    private func fetch(
+        _ remote: GitClient.Remote, _ path: String, _ refspecs: [String], prune: Bool = false, doing: String
+    ) async throws(GitError) {
         var arguments = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--force"]
+        if prune { arguments.append("--prune") }
         // A checkout in CI is often shallow; its mirror cannot be more.
         if remote.url.isLocal { arguments.append("--update-shallow") }
         try await git.run(
             GitClient.Call(
-                arguments: arguments + ["--end-of-options", remote.url.text] + refspecs, repository: path, remote: remote, doing: doing))
+                arguments: arguments + ["--end-of-options", remote.url.text] + refspecs, repository: path, remote: remote,
+                deadline: git.settings.cloneDeadline, doing: doing))
     }
 
     private func keep(_ commit: GitObjectID, _ path: String) async throws(GitError) {
@@ -165,8 +171,16 @@ public struct MirrorStore: Sendable {
 
     /// Lock files in a mirror are of a git that died: ours are the only ones, and we hold the lock around them all.
     private func removeStaleLocks(_ path: String) {
-        for folder in ["", "/objects/info", "/refs/heads", "/refs/tags", "/refs/assay/keep"] {
-            for name in PlainFile.names(in: path + folder) ?? [] where name.hasSuffix(".lock") { unlink("\(path)\(folder)/\(name)") }
+        for folder in [path, "\(path)/objects/info"] {
+            for name in PlainFile.names(in: folder) ?? [] where name.hasSuffix(".lock") { unlink("\(folder)/\(name)") }
+        }
+        removeLocks(below: "\(path)/refs")
+    }
+
+    private func removeLocks(below folder: String) {
+        for name in PlainFile.names(in: folder) ?? [] {
+            let entry = "\(folder)/\(name)"
+            if PlainFile.isDirectory(entry) { removeLocks(below: entry) } else if name.hasSuffix(".lock") { unlink(entry) }
         }
     }
 }
