@@ -91,6 +91,38 @@ import Testing
         }
     }
 
+    @Test("a file, or a link, where folders of results would be is not replaced: refused before a job begins, and at the push")
+    func obstacles() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let run = try bench.runs(0..<1)[0]
+        let shard = String(run.id.rawValue.prefix(2))
+        try await bench.commit(["README": "by people", "a/b": "a file", "free/\(shard)": "a file", "deep/\(run.id.path)": "a file"], to: Workbench.branch, of: remote)
+        let tip = try await bench.git(remote, "rev-parse", Workbench.branch)
+        for prefix in ["README", "README/x", "a/b/c"] {
+            let error = try await artifactError { try await bench.ledger(remote, directory: "l-\(prefix.count)", path: prefix).check() }
+            #expect(error.kind == .invalid && error.message.contains("has a file \"\(prefix.hasPrefix("a") ? "a/b" : "README")\" where"), "\(error)")
+        }
+        for prefix in ["free", "deep"] {
+            let ledger = try bench.ledger(remote, directory: "l-\(prefix)", path: prefix, time: FrozenTime(passing: 0))
+            try await ledger.check()
+            try await ledger.submit(run)
+            let error = try await artifactError { try await ledger.flush() }
+            #expect(error.kind == .invalid && error.message.contains("\"\(prefix)/\(shard)"), "\(error)")
+            #expect(await ledger.state.pending == 1)
+        }
+        #expect(try await bench.git(remote, "rev-parse", Workbench.branch) == tip, "nothing was written")
+    }
+
+    @Test("a branch whose name stands in the way of ours, or below it, is named before a job begins", arguments: ["assay", "assay/runs/v1/x"])
+    func namesInTheWay(other: String) async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        try await bench.commit(["x": "x"], to: other, of: remote)
+        let error = try await artifactError { try await bench.ledger(remote).check() }
+        #expect(error.kind == .invalid && error.message.contains("has a branch \"\(other)\""), "\(error)")
+    }
+
     @Test("writing a run twice changes nothing: by the same ledger, by its successor, and by one over another directory")
     func twice() async throws {
         let bench = try Workbench()

@@ -2,6 +2,7 @@ import Artifacts
 import Base
 import EvalModel
 import Git
+import Glibc
 import Testing
 
 /// Somebody replaces or removes the branch under the ledger.
@@ -73,6 +74,36 @@ import Testing
         try await next.check()
         try await next.flush()
         try await eventually("the runs are there again") { await next.state.pending == 0 }
+        try await bench.expectOnce(runs, remote)
+    }
+
+    @Test("a look at the branch that a push overtakes finds nothing rewritten")
+    func overtaken() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let (hold, seen) = ("\(bench.path)/hold", "\(bench.path)/seen")
+        let git = try bench.fakeGit(
+            """
+            if [ "$fetch" = 1 ] && [ -e \(hold) ]; then
+              git "$@"; code=$?; touch \(seen); n=0
+              while [ -e \(hold) ] && [ $n -lt 400 ]; do sleep 0.05; n=$((n+1)); done
+              exit $code
+            fi
+            """)
+        let ledger = try bench.ledger(remote, client: git)
+        let runs = try bench.runs(0..<2)
+        try await ledger.submit(runs[0])
+        try await ledger.flush()
+        try PlainFile.replace(hold, with: [], durable: false)
+        let looking = Task { try await ledger.check() }
+        try await eventually("the branch was looked at") { PlainFile.exists(seen) }
+        try await ledger.submit(runs[1])
+        try await ledger.flush()
+        let head = await ledger.state.head
+        unlink(hold)
+        try await looking.value
+        let state = await ledger.state
+        #expect(state.rewrite == nil && state.pending == 0 && state.head == head)
         try await bench.expectOnce(runs, remote)
     }
 

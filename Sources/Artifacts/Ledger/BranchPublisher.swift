@@ -23,6 +23,8 @@ actor BranchPublisher {
     private var checking = 0
     private var queue: [CheckedContinuation<Void, Never>] = []
     private var pushesSinceTidy = 0
+    /// Pushes that moved the branch: what was seen of it before the last of them is out of date.
+    private var pushes = 0
     /// The last tip that is known to have everything confirmed.
     private var audited: GitObjectID??
     private var lost: Set<String> = []
@@ -146,6 +148,7 @@ actor BranchPublisher {
                 case .done(let head):
                     // It follows a tip that was looked at, and has all of this.
                     self.tip = .some(head)
+                    pushes += 1
                     audited = .some(head)
                     forgetPacks(of: runs)
                     return head
@@ -228,7 +231,14 @@ actor BranchPublisher {
     ) async throws(GitError) -> GitObjectID? {
         var files: [GitPath] = []
         for run in runs { files.append(try folder(run.folder).appending(PendingRun.metadataFile)) }
-        let there = if let tip { try await repository.existing(Set(files), in: tip, level: shardLevel) } else { Set<GitPath>() }
+        var there: Set<GitPath> = []
+        if let tip {
+            let shards = Set(files.map { $0.prefix(shardLevel) })
+            if let obstacle = try await repository.obstacle(to: shards, in: tip) { throw inTheWay(obstacle) }
+            let presence = try await repository.existing(Set(files), in: tip, level: shardLevel)
+            if let obstacle = presence.obstacle { throw inTheWay(obstacle) }
+            there = presence.found
+        }
         let new = zip(runs, files).filter { !there.contains($0.1) }.map { (run: $0.0, folder: $0.1.parent) }
         guard !new.isEmpty else { return nil }
 
@@ -250,12 +260,24 @@ actor BranchPublisher {
                 let name = try GitPath(parsing: entry.path)
                 if run.files[name] == nil, entry.path != PendingRun.retriesFolder { changes.append(.entry(entry.kind, entry.id, at: folder / name)) }
             }
-            stream.commit(message: run.message, date: run.date, changes: changes)
+            stream.commit(message: message(of: run), date: run.date, changes: changes)
         }
         return try await repository.build(stream)
     }
 
+    /// On a branch that is shared the commit says below which folder the record lies: listings read nothing else.
+    private func message(of run: PendingRun) -> String {
+        guard !settings.path.isRoot else { return run.message }
+        return run.message + (run.message.hasSuffix("\n") ? "" : "\n") + "Assay-Path: \(settings.path.text)\n"
+    }
+
     private func folder(_ path: String) throws(GitError) -> GitPath { settings.path / (try GitPath(parsing: path)) }
+
+    private func inTheWay(_ obstacle: GitPath) -> GitError {
+        GitError(
+            .invalidInput, "\(settings.branch) of \(remote.url) has a file \"\(obstacle)\" where a folder of results would be, and it is not replaced: "
+                + "set spec.artifacts.git.path to another folder, or move the file; what is finished waits here")
+    }
 
     // MARK: The repository
 
@@ -344,11 +366,12 @@ actor BranchPublisher {
         var repaired = false
         while true {
             let repository = try await opened()
-            let mine = generation
+            let (mine, before) = (generation, pushes)
             let found: GitObjectID?
+            var absent: Set<String> = []
             do throws(GitError) {
                 found = try await repository.fetchTip(of: settings.branch, levels: shardLevel + 1)
-                if audited != .some(found) { try await audit(found, in: repository) }
+                if audited != .some(found) { absent = try await absentees(of: found, in: repository) }
             } catch {
                 if mine != generation { continue }
                 if repaired, error.kind == .refNotFound { throw ArtifactError(.unreachable, brokenRemote(error.message)) }
@@ -357,27 +380,30 @@ actor BranchPublisher {
                 discard(because: error.message)
                 continue
             }
+            // What was brought into a repository that is gone has to come again, and what was pushed meanwhile is not on a tip
+            // that was seen before.
+            guard mine == generation, before == pushes else { continue }
+            audited = .some(found)
+            lost.formUnion(absent)
+            if let found, !settings.path.isRoot, let obstacle = try await repository.obstacle(to: [settings.path], in: found) { throw inTheWay(obstacle) }
             if found == nil, !mayCreate { try await checkCreation() }
-            // What was brought into a repository that is gone has to come again.
-            guard mine == generation else { continue }
+            guard mine == generation, before == pushes else { continue }
             tip = .some(found)
             return found
         }
     }
 
-    /// Whether a tip that somebody else made has what was confirmed before: nobody asks before a push by force, and
+    /// What was confirmed before and a tip that somebody else made does not have: nobody asks before a push by force, and
     /// history that is not here cannot tell whether one was.
-    private func audit(_ found: GitObjectID?, in repository: GitStore) async throws(GitError) {
+    private func absentees(of found: GitObjectID?, in repository: GitStore) async throws(GitError) -> Set<String> {
         var folders: [GitPath: [String]] = [:]
         for name in confirmed() {
             if let path = PendingRun.runFolder(ofName: name) { folders[try folder(path), default: []].append(name) }
         }
-        if !folders.isEmpty {
-            var absent = Set(folders.keys)
-            if let found { absent = try await repository.absent(absent, in: found) }
-            for folder in absent { lost.formUnion(folders[folder] ?? []) }
-        }
-        audited = .some(found)
+        guard !folders.isEmpty else { return [] }
+        var absent = Set(folders.keys)
+        if let found { absent = try await repository.absent(absent, in: found) }
+        return absent.reduce(into: []) { $0.formUnion(folders[$1] ?? []) }
     }
 
     /// Records that were confirmed once, and that the branch as it was seen last does not have; told once.
@@ -396,6 +422,14 @@ actor BranchPublisher {
                 "the branch \(settings.branch) does not exist yet and is the default branch of \(remote.url): Assay never creates "
                     + "a default branch; create it yourself, or set spec.artifacts.git.branch to another (such as assay/runs/v1)")
         }
+        // git keeps refs as files: none lies below the name of another.
+        let name = settings.branch.name
+        let others = try await client.listRemote(remote, patterns: ["refs/heads/*"]).refs.keys.map { $0.dropFirst("refs/heads/".count) }
+        if let other = others.sorted().first(where: { name.hasPrefix($0 + "/") || $0.hasPrefix(name + "/") }) {
+            throw ArtifactError(
+                .invalid, "the branch \(settings.branch) cannot be created in \(remote.url), which has a branch \"\(String(other).replacingControls)\": git keeps no branch below the "
+                    + "name of another; set spec.artifacts.git.branch to another name")
+        }
         mayCreate = true
     }
 
@@ -409,7 +443,7 @@ actor BranchPublisher {
             let mine = generation
             do throws(GitError) {
                 let file = try folder(id.path).appending(PendingRun.metadataFile)
-                guard try await !repository.existing([file], in: tip, level: shardLevel).isEmpty else { return nil }
+                guard try await !repository.existing([file], in: tip, level: shardLevel).found.isEmpty else { return nil }
                 return try await repository.file(file, of: tip)
             } catch {
                 if mine != generation { continue }

@@ -14,11 +14,18 @@ public struct BranchReader: RunReader {
     public let place: String
 
     public func forEach(_ filter: RunFilter, _ receive: @escaping @Sendable (RunEntry) -> Bool) async throws(ArtifactError) {
+        try await forEach(filter, below: Array(path.text.utf8), receive)
+    }
+
+    /// - Parameter folder: nil for records below any folder of the branch.
+    private func forEach(
+        _ filter: RunFilter, below folder: [UInt8]?, _ receive: @escaping @Sendable (RunEntry) -> Bool
+    ) async throws(ArtifactError) {
         let seen = Locked(SeenRecords())
         let wanted = TrailerFilter(filter)
         do throws(GitError) {
             try await git.history(tip, in: repository, remote: remote) { commit in
-                guard let trailers = RunTrailers(commit.message), let id = RunTrailers.digits(trailers.id),
+                guard let trailers = RunTrailers(commit.message), folder.map(trailers.lies) ?? true, let id = RunTrailers.digits(trailers.id),
                     seen.withLock({ $0.insert(id, retry: trailers.retry) }), wanted.mayAccept(trailers, date: commit.date),
                     var entry = RunEntry(trailers, date: commit.date), wanted.accepts(entry)
                 else { return true }
@@ -68,11 +75,30 @@ public struct BranchReader: RunReader {
         var filter = RunFilter()
         filter.kinds = Set(RunEntry.Kind.allCases)
         filter.idPrefix = id.rawValue
-        guard let entry = try await list(filter, limit: 1).first else { return try await notFound(id.rawValue) }
+        let found = Locked<RunEntry?>(nil)
+        try await forEach(filter, below: nil) { entry in
+            found.withLock { $0 = entry }
+            return false
+        }
+        guard let entry = found.withLock({ $0 }) else { return try await notFound(id.rawValue) }
+        let commit = "commit \(entry.commit?.short ?? "-") of \(entry.kind.rawValue) \(id)"
+        guard entry.path ?? "" == path.text else {
+            return ArtifactError(.notFound, "\(place) has \(commit) below \(entry.path.map { "the folder \"\($0.replacingControls)\": name it with --path" } ?? "its root: leave --path out")")
+        }
         let folder = path.isRoot ? id.path : "\(path)/\(id.path)"
-        return ArtifactError(
-            .notFound, "\(place) has commit \(entry.commit?.short ?? "-") of \(entry.kind.rawValue) \(id), but no \(folder)/\(PendingRun.metadataFile); if runs lie "
-                + "below a folder of the branch, name it with --path")
+        return ArtifactError(.notFound, "\(place) has \(commit), but no \(folder)/\(PendingRun.metadataFile): it was removed, and is in that commit still")
+    }
+
+    /// The other folders of the branch below which records lie, sorted; the root is an empty one.
+    public func foldersElsewhere() async throws(ArtifactError) -> [String] {
+        let found = Locked(Set<String>())
+        var filter = RunFilter()
+        filter.kinds = Set(RunEntry.Kind.allCases)
+        try await forEach(filter, below: nil) { entry in
+            found.withLock { _ = $0.insert(entry.path ?? "") }
+            return true
+        }
+        return found.withLock { $0.subtracting([path.text]) }.sorted()
     }
 
     private func entries(of id: RunID) async throws(GitError) -> [TreeEntry] {

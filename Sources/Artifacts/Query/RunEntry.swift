@@ -38,6 +38,8 @@ public struct RunEntry: Sendable, Hashable {
     public var trials: Int?
     public var passRate: Double?
     public var cancelled = false
+    /// The folder of the branch below which it lies; nil: the root.
+    public var path: String?
 
     public init(kind: Kind, id: RunID, date: Timestamp) {
         self.kind = kind
@@ -75,6 +77,7 @@ public struct RunEntry: Sendable, Hashable {
         trials = trailers.trials.flatMap { Int(RunTrailers.text($0)) }
         passRate = trailers.passRate.flatMap(RunTrailers.number)
         cancelled = trailers.cancelled.map(RunTrailers.text) == "true"
+        path = trailers.path.map(RunTrailers.text)
     }
 }
 
@@ -101,6 +104,7 @@ extension RunEntry {
         line.add("model", model)
         line.add("outcome", outcome)
         line.add("passRate", passRate)
+        line.add("path", path)
         line.add("retry", retry)
         line.add("reward", reward)
         line.add("runId", id.rawValue)
@@ -115,7 +119,7 @@ extension RunEntry {
     /// The columns of a listing as CSV.
     public static let csvColumns = [
         "runId", "kind", "retry", "timestamp", "jobName", "jobId", "agent", "model", "dataset", "task", "attempt", "reward", "outcome", "error", "seconds",
-        "sourceCommit", "totalTrials", "passRate", "cancelled", "commit",
+        "sourceCommit", "totalTrials", "passRate", "cancelled", "commit", "path",
     ]
 
     /// A row with the values of `csvColumns`. Ids, times and numbers are written as they are; the rest comes from outside.
@@ -132,7 +136,7 @@ extension RunEntry {
         text += (seconds?.description ?? "") + ","
         Self.add(sourceCommit, to: &text)
         if let trials { text += String(trials) }
-        text += "," + (passRate?.description ?? "") + "," + (kind == .job ? "\(cancelled)" : "") + "," + (commit?.hex ?? "") + "\r\n"
+        text += "," + (passRate?.description ?? "") + "," + (kind == .job ? "\(cancelled)" : "") + "," + (commit?.hex ?? "") + "," + (path.map(CSVText.field) ?? "") + "\r\n"
         bytes.append(contentsOf: text.utf8)
     }
 

@@ -28,6 +28,7 @@ struct RunTrailers {
     var trials: Bytes?
     var passRate: Bytes?
     var cancelled: Bytes?
+    var path: Bytes?
 
     /// nil when the subject is none of ours.
     init?(_ message: Bytes) {
@@ -82,11 +83,18 @@ struct RunTrailers {
         case UInt8(ascii: "R"): if Self.isEqual(key, "Assay-Reward") { reward = value }
         case UInt8(ascii: "O"): if Self.isEqual(key, "Assay-Outcome") { outcome = value }
         case UInt8(ascii: "S"): if Self.isEqual(key, "Assay-Seconds") { seconds = value }
-        case UInt8(ascii: "P"): if Self.isEqual(key, "Assay-Pass-Rate") { passRate = value }
+        case UInt8(ascii: "P"):
+            if Self.isEqual(key, "Assay-Pass-Rate") { passRate = value } else if Self.isEqual(key, "Assay-Path") { path = value }
         case UInt8(ascii: "C"): if Self.isEqual(key, "Assay-Cancelled") { cancelled = value }
         case UInt8(ascii: "-"): if Self.isEqual(key, "Source-Commit") { sourceCommit = value }
         default: break
         }
+    }
+
+    /// Whether the record lies below that folder of the branch; an empty one is the root.
+    func lies(below folder: [UInt8]) -> Bool {
+        guard let path else { return folder.isEmpty }
+        return path.elementsEqual(folder)
     }
 
     private static func starts(_ bytes: Bytes, _ text: StaticString) -> Bool {

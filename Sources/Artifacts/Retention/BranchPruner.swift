@@ -75,7 +75,7 @@ public struct BranchPruner: Sendable {
             }
             let (entries, foreign) = gathered.withLock { ($0.entries, $0.foreign) }
             if foreign > 0 { try await refuseDefaultBranch() }
-            return Proposal(plan: PrunePlan(entries, before: cutoff), tip: reader.tip, foreignCommits: foreign, reader: reader)
+            return Proposal(plan: PrunePlan(entries, before: cutoff, below: path.text), tip: reader.tip, foreignCommits: foreign, reader: reader)
         } catch {
             switch error.kind {
             case .refNotFound: throw ArtifactError(.notFound, error.message)
@@ -145,7 +145,7 @@ public struct BranchPruner: Sendable {
         var removing = prunedFolders
         // What comes back with a commit of its own: a run with its retries, or retries that have no run yet.
         let finals = Set(plan.kept.filter { $0.retry == nil }.map(\.id))
-        for entry in plan.kept where entry.retry == nil || !finals.contains(entry.id) {
+        for entry in plan.kept where entry.path ?? "" == path.text && (entry.retry == nil || !finals.contains(entry.id)) {
             removing.append(path / (try GitPath(parsing: RecordKey(run: entry.id, retry: entry.retry).folder)))
         }
 
@@ -161,7 +161,7 @@ public struct BranchPruner: Sendable {
                     guard let commit = RawCommit(bytes) else { throw GitError(.corrupt, "commit \(entry.commit?.short ?? "-") is not understood") }
                     let key = RecordKey(run: entry.id, retry: entry.retry)
                     let folder = path / (try GitPath(parsing: key.folder))
-                    try rewrite.add(commit, trees: trees[key].map { [($0, at: folder)] } ?? [])
+                    try rewrite.add(commit, trees: entry.path ?? "" == path.text ? trees[key].map { [($0, at: folder)] } ?? [] : [])
                 }
             }
         }

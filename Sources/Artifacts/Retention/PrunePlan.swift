@@ -11,11 +11,14 @@ public struct PrunePlan: Sendable, Hashable {
     public private(set) var pruned: [RunEntry] = []
     public private(set) var kept: [RunEntry] = []
 
-    /// - Parameter entries: of every kind, each record once.
-    public init(_ entries: [RunEntry], before cutoff: Timestamp) {
+    /// - Parameters:
+    ///   - entries: of every kind, each record once.
+    ///   - folder: of the branch; records below others stay.
+    public init(_ entries: [RunEntry], before cutoff: Timestamp, below folder: String = "") {
         self.cutoff = cutoff
         // Of a run and its retries: when the run ended, else the last retry.
         var ends: [RunID: (date: Timestamp, isFinal: Bool)] = [:]
+        func isElsewhere(_ entry: RunEntry) -> Bool { entry.path ?? "" != folder }
         for entry in entries where entry.kind != .job {
             let isFinal = entry.kind == .run
             guard let known = ends[entry.id] else {
@@ -24,7 +27,7 @@ public struct PrunePlan: Sendable, Hashable {
             }
             if isFinal || (!known.isFinal && entry.date > known.date) { ends[entry.id] = (entry.date, isFinal) }
         }
-        func stays(_ entry: RunEntry) -> Bool { (ends[entry.id]?.date ?? entry.date) >= cutoff }
+        func stays(_ entry: RunEntry) -> Bool { isElsewhere(entry) || (ends[entry.id]?.date ?? entry.date) >= cutoff }
         var jobs: Set<RunID> = []
         var namesWithoutID: Set<String> = []
         for entry in entries where entry.kind != .job && stays(entry) {
@@ -32,7 +35,7 @@ public struct PrunePlan: Sendable, Hashable {
         }
         for entry in entries {
             let keeps = entry.kind == .job
-                ? entry.date >= cutoff || jobs.contains(entry.id) || (entry.job.map(namesWithoutID.contains) ?? false)
+                ? isElsewhere(entry) || entry.date >= cutoff || jobs.contains(entry.id) || (entry.job.map(namesWithoutID.contains) ?? false)
                 : stays(entry)
             if keeps { kept.append(entry) } else { pruned.append(entry) }
         }

@@ -36,7 +36,7 @@ public struct ResultsVerifier: Sendable {
                 found(
                     Finding(
                         .missing, "\(prefix)\(key.folder)/\(PendingRun.metadataFile)", "a commit tells of this \(told.kind.rawValue), and the branch does not have it: it was removed "
-                            + "(restore it from that commit), or lies below another folder (name it with --path)"))
+                            + "(restore it from that commit)"))
             }
         }
         // Last: what was fetched for the above is checked with the rest.
@@ -53,12 +53,15 @@ public struct ResultsVerifier: Sendable {
             var foreign = 0
         }
         let state = Locked(State())
+        let folder = Array(branch.path.text.utf8)
         do throws(GitError) {
             try await branch.git.history(branch.tip, in: branch.repository, remote: branch.remote) { commit in
                 guard let trailers = RunTrailers(commit.message), let id = RunID(RunTrailers.text(trailers.id)) else {
                     if !BranchPruner.isOurs(commit.message) { state.withLock { $0.foreign += 1 } }
                     return true
                 }
+                // Other folders of the branch are checked by themselves.
+                guard trailers.lies(below: folder) else { return true }
                 let key = RecordKey(run: id, retry: trailers.retry)
                 state.withLock { state in
                     if state.told[key] != nil {

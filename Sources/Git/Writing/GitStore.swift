@@ -177,13 +177,33 @@ public struct GitStore: Sendable {
         return try GitClient.parseTree(output)
     }
 
+    /// The first of the folders, or of those above them, that a commit has as something else than a folder; nil when all can be
+    /// written into. Parents must be what `fetchTip` brought: nothing is asked of the remote.
+    public func obstacle(to folders: Set<GitPath>, in commit: GitObjectID) async throws(GitError) -> GitPath? {
+        let paths = Set(folders.flatMap { folder in folder.isRoot ? [] : (1...folder.components.count).map { folder.prefix($0) } })
+        for output in try await list(paths.sorted(), of: commit, [], asFolders: false) {
+            for entry in try GitClient.parseTree(output) where entry.kind != .directory {
+                let path = try GitPath(parsing: entry.path)
+                if paths.contains(path) { return path }
+            }
+        }
+        return nil
+    }
+
+    /// What of some files a commit has.
+    public struct Presence: Sendable, Hashable {
+        public var found: Set<GitPath> = []
+        /// Something that is no folder where one of the files' folders would be, or no file where the file would be.
+        public var obstacle: GitPath?
+    }
+
     /// Which of the files a commit has, without a process, or a request to the remote, for each.
     ///
     /// - Parameter level: the depth of folders that are surely here (what `fetchTip` brought); deeper ones are fetched
     ///   together when a file may lie in them.
-    public func existing(_ files: Set<GitPath>, in commit: GitObjectID, level: Int) async throws(GitError) -> Set<GitPath> {
+    public func existing(_ files: Set<GitPath>, in commit: GitObjectID, level: Int) async throws(GitError) -> Presence {
         var alive = files
-        var found: Set<GitPath> = []
+        var presence = Presence()
         var depth = max(level, 1)
         while !alive.isEmpty {
             let folders = Set(alive.map { $0.prefix(depth) }).sorted()
@@ -194,17 +214,19 @@ public struct GitStore: Sendable {
             for file in alive {
                 guard let entry = entries[file.prefix(depth + 1)] else { continue }
                 if file.components.count == depth + 1 {
-                    if entry.isBlob { found.insert(file) }
+                    if entry.isBlob { presence.found.insert(file) } else { presence.obstacle = file }
                 } else if entry.kind == .directory {
                     next.insert(file)
                     trees.append(entry.id)
+                } else {
+                    presence.obstacle = file.prefix(depth + 1)
                 }
             }
             if next.count > 1 { await fetchTogether(Array(Set(trees))) }
             alive = next
             depth += 1
         }
-        return found
+        return presence
     }
 
     private func list(_ folders: [GitPath], of commit: GitObjectID) async throws(GitError) -> [TreeEntry] {
@@ -213,7 +235,10 @@ public struct GitStore: Sendable {
         return entries
     }
 
-    private func list(_ folders: [GitPath], of commit: GitObjectID, _ options: [String]) async throws(GitError) -> [[UInt8]] {
+    /// - Parameter asFolders: what is in them; else they themselves, but for folders that another of the paths lies in.
+    private func list(
+        _ folders: [GitPath], of commit: GitObjectID, _ options: [String], asFolders: Bool = true
+    ) async throws(GitError) -> [[UInt8]] {
         var outputs: [[UInt8]] = []
         var rest = folders[...]
         while !rest.isEmpty {
@@ -222,7 +247,7 @@ public struct GitStore: Sendable {
             outputs.append(
                 try await client.run(
                     .init(
-                        arguments: ["ls-tree", "-z", "--full-tree"] + options + [commit.hex, "--"] + some.map { $0.isRoot ? "." : $0.text + "/" },
+                        arguments: ["ls-tree", "-z", "--full-tree"] + options + [commit.hex, "--"] + some.map { $0.isRoot ? "." : $0.text + (asFolders ? "/" : "") },
                         repository: path, remote: remote, doing: "list folders of")))
         }
         return outputs

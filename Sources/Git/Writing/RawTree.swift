@@ -31,7 +31,7 @@ enum RawTree {
 
 extension GitPath {
     /// The first components; the path itself when it has no more.
-    func prefix(_ count: Int) -> GitPath {
+    public func prefix(_ count: Int) -> GitPath {
         var path = self
         while path.components.count > count { path = path.parent }
         return path

@@ -71,9 +71,14 @@ enum ResultsListCommand: Subcommand {
         if more { entries.removeLast() }
         guard !entries.isEmpty else {
             Output.write("No runs in \(reader.place.replacingControls)\(filter == RunFilter() ? "" : " that fit").\n")
+            if let branch = reader as? BranchReader {
+                let others = try await branch.foldersElsewhere().map { $0.isEmpty ? "its root (without --path)" : "\"\($0.replacingControls)\" (--path)" }
+                if !others.isEmpty { Output.write("The branch has some below \(others.prefix(10).joined(separator: ", ")).\n") }
+            }
             return
         }
         let kinds = filter.kinds.count > 1
+        let severalDatasets = Set(entries.compactMap(\.dataset)).count > 1
         var columns: [(String, TextTable.Alignment)] = [("RUN", .left)]
         if kinds { columns.append(("KIND", .left)) }
         columns += [
@@ -86,7 +91,8 @@ enum ResultsListCommand: Subcommand {
             let outcome = entry.kind == .job ? (entry.cancelled ? "cancelled" : "") : entry.error ?? entry.outcome ?? "-"
             cells += [
                 entry.date.rfc3339, entry.job ?? "-", entry.kind == .job ? "" : entry.agent ?? "-",
-                entry.kind == .job ? (entry.trials.map { $0 == 1 ? "1 trial" : "\($0) trials" } ?? "") : entry.task ?? "-", entry.attempt.map { "\($0)" } ?? "",
+                entry.kind == .job ? (entry.trials.map { $0 == 1 ? "1 trial" : "\($0) trials" } ?? "")
+                    : (severalDatasets ? entry.dataset.map { $0 + "/" } ?? "" : "") + (entry.task ?? "-"), entry.attempt.map { "\($0)" } ?? "",
                 Figure.reward(entry.reward), outcome, entry.kind == .job ? "" : Figure.duration(entry.seconds),
             ]
             table.add(cells)

@@ -97,9 +97,10 @@ import Testing
         (entry.job, entry.jobID, entry.agent, entry.model, entry.dataset, entry.attempt) = ("j", entry.id, "a", "m", "d", 2)
         (entry.reward, entry.outcome, entry.error, entry.seconds, entry.sourceCommit) = (0.25, "failed", "e", 3, "c")
         entry.commit = GitObjectID(String(repeating: "a", count: 40))
+        entry.path = "x/y"
         let object = try #require(entry.json.object)
         #expect(Set(object.keys) == [
-            "agent", "attempt", "commit", "dataset", "error", "jobId", "jobName", "kind", "model", "outcome", "reward", "runId", "seconds", "sourceCommit", "task", "timestamp",
+            "agent", "attempt", "commit", "dataset", "error", "jobId", "jobName", "kind", "model", "outcome", "path", "reward", "runId", "seconds", "sourceCommit", "task", "timestamp",
         ])
         #expect(object["reward"] == 0.25 && object["seconds"] == 3 && object["attempt"] == 2)
         var bytes: [UInt8] = []
@@ -129,7 +130,7 @@ import Testing
         var bytes: [UInt8] = []
         entry.appendCSV(to: &bytes)
         let text = String(decoding: bytes, as: UTF8.self)
-        #expect(text == "\(Self.id),run,3,\(Workbench.epoch.rfc3339),'=j,\(Self.id),a,,,\"t,u\",,1.0,,,,,,,,\r\n")
+        #expect(text == "\(Self.id),run,3,\(Workbench.epoch.rfc3339),'=j,\(Self.id),a,,,\"t,u\",,1.0,,,,,,,,,\r\n")
         #expect(text.filter { $0 == "," }.count - 1 == RunEntry.csvColumns.count - 1)
     }
 

@@ -40,6 +40,34 @@ import Testing
         #expect(directory.findings == [] && directory.report == report)
     }
 
+    @Test("a branch that several folders of results share: each is listed, shown, verified and pruned by itself")
+    func shared() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let places = ["": 0, "teams/a ü": 3, "teams/b": 6]
+        for (place, first) in places { try await bench.publish(try bench.runs(first..<(first + 3), job: "job-\(first)"), to: remote, path: place) }
+        for (place, first) in places {
+            let store = try await bench.store(remote, path: place)
+            #expect(Set(try await store.list().compactMap(\.job)) == ["job-\(first)"])
+            let (report, found) = try await findings(store)
+            #expect(found == [] && report.runs == 3)
+            let others = places.keys.filter { $0 != place }.sorted()
+            #expect(try await (store as? BranchReader)?.foldersElsewhere() == others)
+        }
+        let run = try bench.runs(3..<4, job: "job-3")[0]
+        let error = try await artifactError { _ = try await bench.store(remote).details(of: run.id) }
+        #expect(error.message.contains("below the folder \"teams/a ü\": name it with --path"), "\(error)")
+        // All of one folder is old; the others' runs, older still or not, stay with their commits.
+        let pruner = try await BranchPruner(
+            bench.query(), remote: remote, branch: GitBranch(parsing: Workbench.branch), path: GitPath(parsing: "teams/a ü"))
+        _ = try await pruner.apply(pruner.proposal(before: Workbench.epoch.adding(seconds: 1000)))
+        #expect(try await bench.store(remote, path: "teams/a ü").list().isEmpty)
+        for place in ["", "teams/b"] {
+            let (report, found) = try await findings(try await bench.store(remote, path: place))
+            #expect(found == [] && report.runs == 3, "\(found)")
+        }
+    }
+
     /// A change of one document, and what has to be said of it.
     struct Change: Sendable, CustomTestStringConvertible {
         var testDescription: String
@@ -131,7 +159,7 @@ import Testing
         try await bench.importCommit("by hand\n", inline("\(stranger.id.path)/metadata.json", metadata), into: remote)
         try await bench.importCommit(runs[1].message, inline("notes", "x"), into: remote)
         let (_, found) = try await findings(try await bench.store(remote))
-        #expect(found.contains { $0.kind == .missing && $0.place == "\(runs[0].id.path)/metadata.json" && $0.message.contains("--path") })
+        #expect(found.contains { $0.kind == .missing && $0.place == "\(runs[0].id.path)/metadata.json" && $0.message.contains("restore it from that commit") })
         #expect(found.contains { $0.kind == .untold && $0.place == "\(stranger.id.path)/metadata.json" })
         #expect(found.contains { $0.kind == .incomplete && $0.place == "\(stranger.id.path)/summary.json" })
         #expect(found.contains { $0.kind == .duplicate && $0.message.contains(runs[1].id.path) })
