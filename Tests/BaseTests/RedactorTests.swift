@@ -24,6 +24,12 @@ import Testing
         (#"{"k":"{\"k\":\"a\\\"b\\\\c\\td1234\"}"}"#, "a\"b\\c\td1234", #"{"k":"{\"k\":\"[redacted]\"}"}"#),
         (#"{"k":"gr\u00fc\u00dfe-\ud83d\ude00-1"}"#, "grüße-😀-1", #"{"k":"[redacted]"}"#),
         ("{\"k\":\"grüße-😀-1\"}", "grüße-😀-1", #"{"k":"[redacted]"}"#),
+        (#""\"gr\\u00fc\\u00dfe-\\ud83d\\ude00-1\"""#, "grüße-😀-1", #""\"[redacted]\"""#),
+        (#""\"gr\\u00FC\\u00DFe-\\uD83D\\uDE00-1\"""#, "grüße-😀-1", #""\"[redacted]\"""#),
+        (#""\"abc\\/d<ef>g&hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
+        (#""\"abc\\\/d<ef>g&hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
+        (#""\"abc/d\\u003cef\\u003eg\\u0026hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
+        (#""\"abc/d\\u003Cef\\u003Eg\\u0026hij\\u002B\\u0022\"""#, "abc/d<ef>g&hij+\"", #""\"[redacted]\"""#),
         // values that look like escapes themselves
         ("a%41%42%43%44z %2541", "a%41%42%43%44z", "[redacted] %2541"),
         ("a%2541%2542%2543%2544z", "a%41%42%43%44z", "[redacted]"),

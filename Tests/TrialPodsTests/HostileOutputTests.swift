@@ -146,6 +146,15 @@ struct HostileOutputTests {
         #expect(String(decoding: cut, as: UTF8.self).contains("bytes left out here]"))
     }
 
+    @Test("catalogue 54: a file that compresses to nothing is cut all the same: hosts refuse objects that are too large")
+    func largeObject() async throws {
+        let rig = try rig("truncate -s 300000 zeros; truncate -s 1000 small")
+        let ended = try await rig.run { $0.limits.file = 100_000 }
+        let kept = try #require(ended.files["logs/agent/zeros"])
+        #expect((90_000...100_200).contains(kept.count) && String(decoding: kept, as: UTF8.self).contains("bytes left out here]"))
+        #expect(paths(ended.collected, "truncated") == ["logs/agent/zeros"] && ended.files["logs/agent/small"]?.count == 1000)
+    }
+
     @Test("catalogue 55: escapes and invalid UTF-8 in names, contents and errors are inert")
     func escapes() async throws {
         let rig = try TrialRig(
@@ -236,6 +245,13 @@ struct HostileOutputTests {
         let rig = try rig("true", variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
         try rig.write("echo '{\"reward\":1,\"\(secret)\":0.5}' > $ASSAY_ROOT/logs/verifier/reward.json", rig.paths.staged + "/tests/test.sh")
         #expect(try await rig.run().report.rewards == ["reward": 1, "[redacted]": 0.5])
+        let second = "abcdefghijklmnopqrstuvwxyz"
+        let both = try self.rig(
+            "true", variables: ["ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN,ASSAY_SECRET_1:OTHER", "ASSAY_SECRET_0": secret, "ASSAY_SECRET_1": second])
+        try both.write(
+            "echo '{\"reward\":1,\"\(secret)\":0.5,\"\(second)\":0.25,\"[redacted] 2\":0}' > $ASSAY_ROOT/logs/verifier/reward.json",
+            both.paths.staged + "/tests/test.sh")
+        #expect(try await both.run().report.rewards == ["reward": 1, "[redacted]": 0.5, "[redacted] 3": 0.25, "[redacted] 2": 0], "none is lost")
         let other = try self.rig("true", variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
         // What is quoted of the file is cut after 60 characters, which lie within the secret.
         try other.write("echo 'this is not a number but it goes on for a while: \(secret)' > $ASSAY_ROOT/logs/verifier/reward.txt", other.paths.staged + "/tests/test.sh")

@@ -34,7 +34,7 @@ enum SecretForms {
         // Forms say `+` for a blank.
         forms += forms.filter { $0.contains(0x20) }.map { $0.map { $0 == 0x20 ? UInt8(ascii: "+") : $0 } }
         // JSON within JSON has its escapes escaped; one layer of them is undone in the text.
-        forms += forms.map(escapedAsJSON)
+        forms += forms.flatMap { form in JSONStyle.all.map { escapedAsJSON(form, $0) } }
         return kept(forms)
     }
 
@@ -67,16 +67,55 @@ enum SecretForms {
 
     private static func joined(_ parts: [[UInt8]], _ separator: [UInt8]) -> [UInt8] { Array(parts.joined(separator: separator)) }
 
-    private static func escapedAsJSON(_ value: [UInt8]) -> [UInt8] {
+    /// What writers of JSON escape though they need not.
+    private struct JSONStyle: Sendable {
+        var nonASCII = false
+        var slashes = false
+        /// `<`, `>` and `&`, so that the text may stand in a page.
+        var html = false
+        /// As `\u0022`; and `+`, `'` and the grave accent, too.
+        var quotes = false
+        var upperCase = false
+
+        static let all = [
+            // As little as can be: JavaScript, Rust, Swift.
+            JSONStyle(),
+            // Python; Java's and others' ways to keep to ASCII.
+            JSONStyle(nonASCII: true), JSONStyle(nonASCII: true, upperCase: true),
+            // PHP, with and without JSON_UNESCAPED_UNICODE.
+            JSONStyle(nonASCII: true, slashes: true), JSONStyle(slashes: true),
+            // Go.
+            JSONStyle(html: true),
+            // .NET.
+            JSONStyle(nonASCII: true, html: true, quotes: true, upperCase: true),
+        ]
+    }
+
+    private static func escapedAsJSON(_ value: [UInt8], _ style: JSONStyle) -> [UInt8] {
+        func number(_ unit: UInt16) -> [UInt8] {
+            let digits = hex([UInt8(unit >> 8), UInt8(unit & 0xFF)])
+            return Array(("\\u" + (style.upperCase ? digits.uppercased() : digits)).utf8)
+        }
+        // What is no text is in no JSON.
+        guard let text = String(validating: value, as: UTF8.self) else { return [] }
         var out: [UInt8] = []
-        for byte in value {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
-            case 0x0A: out += Array("\\n".utf8)
-            case 0x0D: out += Array("\\r".utf8)
-            case 0x09: out += Array("\\t".utf8)
-            case 0..<0x20: out += Array("\\u00".utf8) + Array(hex([byte]).utf8)
-            default: out.append(byte)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"" where !style.quotes, "\\": out += [UInt8(ascii: "\\"), UInt8(truncatingIfNeeded: scalar.value)]
+            case "/" where style.slashes: out += Array("\\/".utf8)
+            case "\n": out += Array("\\n".utf8)
+            case "\r": out += Array("\\r".utf8)
+            case "\t": out += Array("\\t".utf8)
+            case "<", ">", "&":
+                out += style.html ? number(UInt16(scalar.value)) : Array(String(Character(scalar)).utf8)
+            case "\"", "'", "+", "`":
+                out += style.quotes ? number(UInt16(scalar.value)) : Array(String(Character(scalar)).utf8)
+            default:
+                if scalar.value < 0x20 || (style.nonASCII && !scalar.isASCII) {
+                    for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter { out += number(unit) }
+                } else {
+                    out += Array(String(Character(scalar)).utf8)
+                }
             }
         }
         return out

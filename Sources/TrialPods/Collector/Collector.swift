@@ -234,8 +234,7 @@ public struct Collector: Sendable {
         do throws(TrialError) {
             let reward = try RewardFiles.verdict(json: json, text: text, exitCode: exit, rule: configuration.rule)
             report.reward = reward.value
-            report.rewards = Dictionary(
-                reward.named.map { (filter.redactor.redact($0.key), $0.value) }, uniquingKeysWith: { first, _ in first })
+            report.rewards = Self.redacted(reward.named, filter)
         } catch {
             report.error = error
             // The message quotes the file, and may end within a secret: it is written again from what may be quoted.
@@ -247,6 +246,25 @@ public struct Collector: Sendable {
                 report.error?.message = error.message
             }
         }
+    }
+
+    /// Names that differ in a secret only are told apart by a number.
+    private static func redacted(_ named: [String: Double], _ filter: SecretFilter) -> [String: Double] {
+        var result: [String: Double] = [:]
+        var changed: [(name: String, value: Double)] = []
+        for (name, value) in named.sorted(by: { $0.key < $1.key }) {
+            let clean = filter.redactor.redact(name)
+            if clean == name { result[name] = value } else { changed.append((clean, value)) }
+        }
+        for (clean, value) in changed {
+            var (name, number) = (clean, 2)
+            while result[name] != nil {
+                name = "\(clean) \(number)"
+                number += 1
+            }
+            result[name] = value
+        }
+        return result
     }
 
     /// Adds the end of the failed script's standard error to the message: what a user would look up first.

@@ -6,6 +6,8 @@ public struct CollectorLimits: Sendable, Hashable {
     public var pack = 7 << 20
     /// Bytes read of all files together; when there is more, the largest files are cut.
     public var read = 256 << 20
+    /// Bytes of each file: hosts refuse a push with an object of more than 100 MB, however well it compresses.
+    public var file = 48 << 20
     /// Files and directories that are looked at.
     public var entries = 20_000
     /// Directories within each other.

@@ -52,7 +52,7 @@ struct OutputPack: Sendable {
         guard mkdir(copies, 0o700) == 0 || errno == EEXIST else {
             throw PackStore.Failure(description: "cannot make \(copies): \(String(cString: strerror(errno)))")
         }
-        let height = Allowance.height(tree.files.map(\.size), budget: limits.read)
+        let height = min(limits.file, Allowance.height(tree.files.map(\.size), budget: limits.read) ?? .max)
         let copier = RedactedCopy(filter: filter)
         var names = PackNames(filter: filter)
         for file in tree.files {
@@ -67,7 +67,7 @@ struct OutputPack: Sendable {
                     path: ["logs"] + names.path(file.components), original: file.components, copy: target, size: 0, kept: 0)
                 // A file may have grown since it was listed; its share stays what it was.
                 let result = try copier.copy(
-                    from: source, to: target, allowance: height ?? max(file.size, 1 << 16), inLines: entry.isLines)
+                    from: source, to: target, allowance: min(height, max(file.size, 1 << 16)), inLines: entry.isLines)
                 (entry.size, entry.kept, entry.redactions) = (result.size, result.kept, result.redactions)
                 entries.append(entry)
             } catch {
