@@ -345,6 +345,21 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
+    @Test("what waits is pushed in the order in which it came, also by the next process")
+    func oldestFirst() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let runs = try [5, 0, 3, 1, 4, 2].map { try bench.runs($0..<($0 + 1))[0] }
+        let first = try bench.ledger(remote, time: FrozenTime(passing: 0))
+        for run in runs { try await first.submit(run) }
+        await first.stop(grace: 0)
+        var settings = try bench.settings(remote)
+        settings.batch = 1
+        let next = try GitLedger(settings: settings, time: FrozenTime(passing: 0), log: Log("test"))
+        try await next.flush()
+        #expect(try await bench.subjects(remote) == runs.map { $0.message.split(separator: "\n").first.map(String.init) ?? "" })
+    }
+
     @Test("retries that wait survive a restart")
     func pendingRetries() async throws {
         let bench = try Workbench()

@@ -72,10 +72,40 @@ import Testing
             return result.stdoutText
         }
         #expect(try await answer("protocol=https\nhost=git.example.com").contains("password=tok'en \"x\n"))
+        let templated = try GitCredentials.secret(
+            ["username": [], "password": Array("\n".utf8), "token": Array("tok'en \"x".utf8)], for: url, directory: "\(bench.path)/credentials")
+        #expect(templated.key == credentials.key, "empty keys say nothing")
         for other in ["protocol=https\nhost=evil.example.com", "protocol=http\nhost=git.example.com", "protocol=https\nhost=git.example.com:8443",
             "protocol=https\nhost=git.example.com.evil.org"]
         {
             #expect(try await !answer(other).contains("tok'en"), "\(other)")
+        }
+    }
+
+    @Test("what a secret cannot be used for is said of the secret, not of the remote")
+    func unusableSecrets() async throws {
+        let https = try GitURL(parsing: "https://git.example.com/r")
+        let ssh = try GitURL(parsing: "ssh://git@git.example.com/r")
+        func message(_ data: [String: [UInt8]], _ url: GitURL) -> String {
+            do { return "key \(try GitCredentials.secret(data, for: url, directory: "\(bench.path)/credentials").key)" } catch { return error.message }
+        }
+        let authority = Array("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".utf8)
+        #expect(message(["caFile": Array("not pem".utf8), "token": [65]], https).contains("no certificate in PEM"))
+        #expect(message(["caFile": authority, "tokn": Array("t".utf8)], https).contains("means nothing here: tokn"))
+        #expect(message(["caFile": authority], https).hasPrefix("key "))
+        var keys: [String: [UInt8]] = [:]
+        for (name, passphrase, format) in [("plain", "", "RFC4716"), ("locked", "secret-words", "RFC4716"), ("pem", "secret-words", "PEM")] {
+            let file = "\(bench.path)/\(name)"
+            let made = try await Command("ssh-keygen", ["-q", "-t", format == "PEM" ? "rsa" : "ed25519", "-m", format, "-N", passphrase, "-f", file]).run()
+            try #require(made.succeeded, "\(made.stderrText)")
+            keys[name] = PlainFile.read(file)
+        }
+        let hosts = Array("git.example.com ssh-ed25519 AAAA\n".utf8)
+        let plain = try #require(keys["plain"])
+        let crlf = Array(String(decoding: plain, as: UTF8.self).replacing("\n", with: "\r\n").utf8)
+        #expect(message(["identity": plain, "known_hosts": hosts], ssh) == message(["identity": crlf, "known_hosts": hosts], ssh))
+        for name in ["locked", "pem"] {
+            #expect(message(["identity": try #require(keys[name]), "known_hosts": hosts], ssh).contains("has a passphrase"), "\(name)")
         }
     }
 

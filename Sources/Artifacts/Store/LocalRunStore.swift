@@ -75,7 +75,10 @@ final class LocalRunStore: Sendable {
         removeLeftovers()
         // Confirmed ones first: a name that is in both waits.
         for (folder, isConfirmed) in [(confirmedDirectory, true), (directory, false)] {
-            for name in PlainFile.names(in: folder) ?? [] where name.hasSuffix(Self.suffix) { open("\(folder)/\(name)", isConfirmed: isConfirmed) }
+            let files = (PlainFile.names(in: folder) ?? []).filter { $0.hasSuffix(Self.suffix) }.map { "\(folder)/\($0)" }
+            // In the order in which they were written: what waits longest goes first, and the oldest is let go of first.
+            let dated = files.map { (file: $0, written: Self.written($0)) }.sorted { ($0.written, $0.file) < ($1.written, $1.file) }
+            for entry in dated { open(entry.file, isConfirmed: isConfirmed) }
         }
         state.withLock { evict(&$0) }
     }
@@ -87,6 +90,12 @@ final class LocalRunStore: Sendable {
             // Another process may be writing one right now.
             if lstat("\(directory)/\(name)", &info) == 0, Glibc.time(nil) - info.st_mtim.tv_sec > 3600 { unlink("\(directory)/\(name)") }
         }
+    }
+
+    private static func written(_ file: String) -> Timestamp {
+        var info = stat()
+        guard lstat(file, &info) == 0 else { return Timestamp(seconds: 0) }
+        return Timestamp(seconds: Int64(info.st_mtim.tv_sec), nanoseconds: Int32(info.st_mtim.tv_nsec))
     }
 
     private func open(_ file: String, isConfirmed: Bool) {
@@ -157,10 +166,12 @@ final class LocalRunStore: Sendable {
 
     // MARK: Asking
 
-    /// What waits: names, sorted, and the jobs that the records are of.
+    /// What waits, the oldest first: names, and the jobs that the records are of.
     func waiting() -> [(name: String, job: String)] {
         state.withLock { state in
-            state.places.filter { !$0.value.isConfirmed }.map { (name: $0.key, job: $0.value.job) }.sorted { $0.name < $1.name }
+            state.places.filter { !$0.value.isConfirmed }
+                .sorted { ($0.value.segment, $0.value.range.lowerBound) < ($1.value.segment, $1.value.range.lowerBound) }
+                .map { (name: $0.key, job: $0.value.job) }
         }
     }
 

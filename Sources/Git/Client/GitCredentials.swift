@@ -64,18 +64,28 @@ public struct GitCredentials: Sendable, Hashable {
         _ data: [String: [UInt8]], for url: GitURL, directory: String
     ) throws(GitError) -> GitCredentials {
         func text(_ names: String...) -> String? {
-            names.lazy.compactMap { data[$0] }.first.map { String(decoding: $0, as: UTF8.self).trimmedBlanks }
+            // A key that is there and empty, as templates leave them, says nothing.
+            names.lazy.compactMap { data[$0] }.map { String(decoding: $0, as: UTF8.self).trimmedBlanks }.first { !$0.isEmpty }
         }
         switch url.transport {
         case .file: return .none
         case .https, .http:
             var authorities: Authorities?
             if let certificates = data["caFile"] ?? data["ca.crt"] {
+                guard String(decoding: certificates, as: UTF8.self).contains("-----BEGIN CERTIFICATE-----") else {
+                    throw GitError(.authentication, "caFile of the secret for \(url) holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+                }
                 let name = "authorities-\(fingerprint([String(decoding: certificates, as: UTF8.self)]))"
                 authorities = Authorities(origin: url.origin, file: try keep(certificates, as: name, in: directory))
             }
             let token = text("token", "bearerToken")
             if let authorities, data["password"] == nil, token == nil {
+                let strange = Set(data.keys).subtracting(["caFile", "ca.crt", "username"]).sorted()
+                guard strange.isEmpty else {
+                    throw GitError(
+                        .authentication, "the secret for \(url) has no password or token key; what it has means nothing here: "
+                            + strange.map { $0.replacingControls }.joined(separator: ", "))
+                }
                 return GitCredentials(.none, key: fingerprint([authorities.file]), authorities: authorities)
             }
             guard let password = text("password") ?? token, !password.isEmpty else {
@@ -91,9 +101,15 @@ public struct GitCredentials: Sendable, Hashable {
             guard var identity = data["identity"] ?? data["ssh-privatekey"] else {
                 throw GitError(.authentication, "the secret for \(url) has no identity (or ssh-privatekey) key")
             }
-            guard let knownHosts = data["known_hosts"] else {
+            guard let knownHosts = data["known_hosts"]?.filter({ $0 != 0x0D }) else {
                 throw GitError(
                     .authentication, "the secret for \(url) has no known_hosts key; without it the host cannot be told from an impostor")
+            }
+            // A key that went through an editor on Windows is no key to OpenSSH.
+            identity = identity.filter { $0 != 0x0D }
+            guard !SSHKey.hasPassphrase(identity) else {
+                throw GitError(
+                    .authentication, "the identity key of the secret for \(url) has a passphrase, which nobody can type here: make one without (ssh-keygen -N '')")
             }
             // OpenSSH refuses a key file without a newline at its end, and secrets lose it easily.
             if identity.last != 0x0A { identity.append(0x0A) }

@@ -51,6 +51,9 @@ public struct GitURL: Sendable, Hashable, Codable, CustomStringConvertible {
     /// `scheme://host[:port]`: what a credential is bound to.
     public var origin: String { "\(transport.rawValue)://\(host)\(port.map { ":\($0)" } ?? "")" }
 
+    /// A text with the user information of every address in it left out.
+    public static func withoutPasswords(_ text: String) -> String { GitFailure.withoutUserInfo(text) }
+
     /// Whether a credential that was given for `address` may be offered to this one; no for an address that is none.
     public func sharesOrigin(with address: String, allowing policy: Policy) -> Bool {
         (try? GitURL(parsing: address, allowing: policy))?.origin == origin
