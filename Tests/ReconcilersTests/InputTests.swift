@@ -83,6 +83,26 @@ struct InputTests {
         }
     }
 
+    @Test("a task's own repository that has no such ref is that task's trouble")
+    func taskRepositoryWithoutRef() async throws {
+        try await World.run(tasks: ["a"]) { world in
+            try await world.withOperator { _ in
+                let repo = JSONValue.string("file://\(world.source)")
+                try await world.createJob(with: ["datasets": [[
+                    "name": "d", "tasks": [
+                        ["name": "good", "path": "tasks/a", "repo": repo], ["name": "bad", "path": "tasks/a", "repo": repo, "ref": "nowhere"],
+                        ["name": "bad2", "path": "tasks/a", "repo": repo, "ref": "nowhere"],
+                    ],
+                ]]])
+                let job = try await world.waitForEnd()
+                #expect(job.status?.trials?.completedIndexes?.description == "0" && job.status?.trials?.failedIndexes?.description == "1-2")
+                let record = try #require(try await world.records().first { $0["index"] == 1 })
+                #expect(record.at("error", "type") == "task_invalid")
+                #expect(record.at("error", "message")?.string?.contains("the task's repository: file://\(world.source) has no") == true, "\(record.text)")
+            }
+        }
+    }
+
     static let stalled: [(String, [String: JSONValue], reason: String, says: String)] = [
         ("field", ["environment": ["forceBuild": true]], "UnsupportedField", "spec.environment.forceBuild"),
         ("overlays", ["overlays": [["name": "x"]]], "UnsupportedField", "spec.overlays"),

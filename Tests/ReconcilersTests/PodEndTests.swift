@@ -3,7 +3,10 @@ import AssayTesting
 import Base
 import EvalModel
 import KubeCore
+import KubeRuntime
 import Testing
+
+@testable import Reconcilers
 
 @Suite("What happens to pods")
 struct PodEndTests {
@@ -239,6 +242,20 @@ struct PodEndTests {
         }
     }
 
+    @Test("a log that cannot be read for a moment is read again, and nothing is missing")
+    func logFailsForAMoment() async throws {
+        try await World.run(tasks: ["a"]) { world in
+            world.node.logFailures.withLock { $0 = 2 }
+            try await world.withOperator { _ in
+                try await world.createJob()
+                let job = try await world.waitForEnd()
+                #expect(job.status?.trials?.completed == 1)
+                let record = try #require(try await world.records().first { $0["kind"] == "run" })
+                #expect(record["error"] == nil, "\(record.text)")
+            }
+        }
+    }
+
     @Test("a pod whose finalizer somebody took off is counted all the same")
     func finalizerTakenOff() async throws {
         try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
@@ -252,6 +269,23 @@ struct PodEndTests {
                 #expect(job.status?.trials?.completed == 1 && world.node.seen.count == 1)
                 try await world.expectNoPods()
                 try await world.expectRuns(1)
+            }
+        }
+    }
+
+    @Test("another's finalizer that came after the pod was seen stays")
+    func foreignFinalizer() async throws {
+        try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
+            try await world.withOperator { _ in
+                try await world.createJob()
+                try await world.waitForPods(1)
+                let seen = try #require(TrialPod(try await world.client.get(.pods, world.node.seen[0].key)))
+                _ = try await world.client.patch(
+                    .pods, seen.key, .merge(["metadata": ["finalizers": [.string(AssayNames.trialFinalizer), "example.com/mine"]]]))
+                try await TrialPodWriter(client: world.client, expectations: Expectations()).release(seen, .gone, jobUID: "u")
+                let left = try await world.client.get(.pods, seen.key)
+                #expect(ObjectMeta(of: left).finalizers == ["example.com/mine"])
+                _ = try await world.client.patch(.pods, seen.key, .merge(["metadata": ["finalizers": .null]]))
             }
         }
     }

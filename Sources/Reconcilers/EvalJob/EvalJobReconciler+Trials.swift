@@ -131,7 +131,12 @@ extension EvalJobReconciler {
     private func othersRunning(on target: ObjectKey, beside uid: String, at now: Timestamp) -> [String: Int] {
         var found: [String: Int] = [:]
         for entry in jobs.entries() where entry.uid != uid && Self.targetKey(of: entry.object) == target {
-            found[entry.uid] = pods.objects(for: entry.uid).count { PodFate.of($0.snapshot, at: now, bounds: configuration.bounds).end == nil }
+            // What that job's own passes have found out already need not be read again in each of all others'.
+            let ended = memories.withLock { $0[entry.uid] }?.state.withLock { $0.ended } ?? [:]
+            found[entry.uid] = pods.objects(for: entry.uid).count { pod in
+                if let known = ended[pod.uid], known.version == pod.snapshot.metadata.resourceVersion { return false }
+                return PodFate.of(pod.snapshot, at: now, bounds: configuration.bounds).end == nil
+            }
         }
         return found
     }

@@ -354,8 +354,8 @@ public final class EvalJobReconciler: Sendable {
             let branch = try GitBranch(parsing: git.branch)
             let path = try git.path.map { text throws(GitError) in try GitPath(parsing: text) } ?? .root
             let secret = credential.key.isEmpty ? nil : git.secretRef.map { "\(job.metadata.namespace ?? "")/\($0.name)" }
-            let ledger = try await ledgers.ledger(.init(url, credentials: credential), branch: branch, path: path, secret: secret)
-            return GitRecorder(ledger: ledger, branch: branch.name, job: job.metadata.uid ?? "", needsRemote: configuration.setting == .cluster)
+            let (ledger, use) = try await ledgers.ledger(.init(url, credentials: credential), branch: branch, path: path, secret: secret)
+            return GitRecorder(ledger: ledger, branch: branch.name, job: job.metadata.uid ?? "", needsRemote: configuration.setting == .cluster, use: use)
         } catch let error as GitError {
             throw .stalled(.invalidSpec, "spec.artifacts.git: \(error.message)", on: .artifactsReady)
         } catch let error as JobObstacle {

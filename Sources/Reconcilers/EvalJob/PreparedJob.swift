@@ -51,7 +51,7 @@ struct JobPreparation: Sendable {
                 datasets.append(try await tasks(of: dataset, at: "spec.datasets[\(position)]", in: tree))
             }
             let matrix = try Self.matrix(spec, datasets)
-            var repositories: [String: (PinnedSource, GitTree)] = [:]
+            var repositories: Repositories = [:]
             var prepared: [PreparedTask] = []
             for dataset in datasets {
                 for reference in dataset.tasks {
@@ -124,26 +124,51 @@ struct JobPreparation: Sendable {
 
     // MARK: Tasks
 
+    /// The repositories that tasks name, by address and ref: one clone for all tasks of each, as registries expect.
+    private typealias Repositories = [String: Result<(source: PinnedSource, tree: GitTree), TrialError>]
+
+    private func repository(
+        _ repo: String, _ reference: TaskReference, _ known: inout Repositories, _ credentials: Credentials
+    ) async throws -> Result<(source: PinnedSource, tree: GitTree), TrialError> {
+        let key = "\(repo) \(reference.ref ?? "")"
+        if let found = known[key] { return found }
+        let found: Result<(source: PinnedSource, tree: GitTree), TrialError>
+        do {
+            let pinned = try await pin(repo, ref: reference.ref, credentials)
+            found = .success((pinned, try await resolver.tree(pinned, credentials: try await credentials(pinned.url))))
+        } catch let error as SourceError {
+            switch error.git {
+            // The dataset's mistake, and no other task's.
+            case .refNotFound, .invalidInput, .pathNotFound: found = .failure(TrialError(.taskInvalid, "the task's repository: \(error.message)"))
+            default:
+                throw JobObstacle.waiting(
+                    .sourceUnreachable, "the repository of task \"\(reference.name)\": \(error.message)", on: .sourceReady,
+                    retryAfterSeconds: error.isTransient ? 15 : 60)
+            }
+        }
+        known[key] = found
+        return found
+    }
+
     private func read(
-        _ reference: TaskReference, _ dataset: Dataset, _ sourceTree: GitTree, _ repositories: inout [String: (PinnedSource, GitTree)],
+        _ reference: TaskReference, _ dataset: Dataset, _ sourceTree: GitTree, _ repositories: inout Repositories,
         _ credentials: Credentials
     ) async throws -> PreparedTask {
         var tree = sourceTree
         var own: PinnedSource?
+        var absent: TrialError?
         if let repo = reference.repo {
-            // One clone for all tasks of a repository and commit, as registries expect.
-            let key = "\(repo) \(reference.ref ?? "")"
-            if repositories[key] == nil {
-                let pinned = try await pin(repo, ref: reference.ref, credentials)
-                repositories[key] = (pinned, try await resolver.tree(pinned, credentials: try await credentials(pinned.url)))
+            switch try await repository(repo, reference, &repositories, credentials) {
+            case .success(let found): (own, tree) = (found.source, found.tree)
+            case .failure(let error): absent = error
             }
-            if let known = repositories[key] { (own, tree) = (known.0, known.1) }
         }
         func result(_ task: EvalTask?, _ refusal: TrialError?, solution: Bool = false, warnings: [String] = []) -> PreparedTask {
             PreparedTask(
                 reference: reference, task: task, refusal: refusal, hasSolution: solution, taskRepo: own, rewardRule: dataset.rewardRule,
                 warnings: warnings)
         }
+        if let absent { return result(nil, absent) }
         do {
             let folder = GitTreeFolder(tree, path: try GitPath(parsing: reference.path))
             let loaded = try await TaskReader.load(name: reference.name, from: folder, rewardRule: dataset.rewardRule)

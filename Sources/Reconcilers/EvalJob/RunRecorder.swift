@@ -36,6 +36,8 @@ struct GitRecorder: RunRecorder {
     /// The job's UID: others may write through the same ledger.
     let job: String
     let needsRemote: Bool
+    /// Keeps the ledger open.
+    let use: LedgerPool.Use
 
     func check() async throws(ArtifactError) { try await ledger.check() }
     func submit(_ run: PendingRun) async throws(ArtifactError) { try await ledger.submit(run) }
@@ -73,50 +75,4 @@ struct DirectoryRecorder: RunRecorder {
     func hasten() async throws(ArtifactError) {}
     func use(_ credentials: GitCredentials) async {}
     func state() async -> RecorderState { RecorderState() }
-}
-
-/// One ledger for each (remote, branch, path, Secret): a batch is never pushed with another job's credential. What the
-/// Secret holds may change; what waits is pushed with what it holds now.
-actor LedgerPool {
-    private struct Key: Hashable {
-        var remote: String
-        var branch: String
-        var path: String
-        /// `namespace/name`; empty without one.
-        var secret: String
-    }
-
-    private let directory: String
-    private let committer: FastImportStream.Identity
-    private let pushInterval: Double
-    private var ledgers: [Key: GitLedger] = [:]
-    private let onChange: @Sendable () -> Void
-
-    init(directory: String, committer: FastImportStream.Identity, pushInterval: Double, onChange: @escaping @Sendable () -> Void) {
-        self.directory = directory
-        self.committer = committer
-        self.pushInterval = pushInterval
-        self.onChange = onChange
-    }
-
-    /// - Parameter secret: the Secret, as `namespace/name`, that the remote's credential is from; nil when it is from none.
-    func ledger(_ remote: GitClient.Remote, branch: GitBranch, path: GitPath, secret: String?) async throws(ArtifactError) -> GitLedger {
-        let key = Key(remote: remote.url.text, branch: branch.name, path: path.text, secret: secret ?? "")
-        if let known = ledgers[key] {
-            await known.use(remote.credentials)
-            return known
-        }
-        let name = SHA256.hex(of: Array("\(key.remote)\n\(key.branch)\n\(key.path)\n\(key.secret)".utf8)).prefix(16)
-        let ledger = try GitLedger(
-            settings: .init(
-                remote: remote, branch: branch, path: path, committer: committer, directory: "\(directory)/ledgers/\(name)",
-                pushInterval: pushInterval), onChange: onChange)
-        ledgers[key] = ledger
-        Task { await ledger.resume() }
-        return ledger
-    }
-
-    func stop() async {
-        for ledger in ledgers.values { await ledger.stop() }
-    }
 }

@@ -40,12 +40,12 @@ struct TrialPodWriter: Sendable {
     func release(_ pod: TrialPod, _ afterlife: Afterlife, jobUID: String) async throws {
         let preserve = afterlife == .preserved
         if pod.isTracked || (preserve && !pod.isPreserved) {
-            let kept = (pod.snapshot.metadata.finalizers ?? []).filter { $0 != AssayNames.trialFinalizer }
-            var metadata: JSONValue = ["finalizers": kept.isEmpty ? .null : .array(kept.map { .string($0) }), "uid": .string(pod.uid)]
+            // Ours alone is taken out of the list as it is now: another's may have come since the pod was seen.
+            var metadata: JSONValue = ["$deleteFromPrimitiveList/finalizers": [.string(AssayNames.trialFinalizer)], "uid": .string(pod.uid)]
             if preserve { metadata["labels"] = .object([AssayNames.countedLabel: "true"]) }
             if afterlife == .interrupted { metadata["annotations"] = .object([AssayNames.interruptedAnnotation: "true"]) }
             do {
-                let answer = try await client.patch(.pods, pod.key, .merge(["metadata": metadata]))
+                let answer = try await client.patch(.pods, pod.key, .strategic(["metadata": metadata]))
                 if let version = answer.at("metadata", "resourceVersion")?.string {
                     expectations.wrote(pod.key, version: version, for: jobUID)
                 }

@@ -53,7 +53,7 @@ public final class Operator: Sendable {
         let wake = Locked<(@Sendable () -> Void)?>(nil)
         let enqueue = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         ledgers = LedgerPool(
-            directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval,
+            directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval, time: time,
             onChange: { wake.withLock { $0 }?() })
         let jobStore = jobs.store
         let reconciler = EvalJobReconciler(

@@ -46,6 +46,8 @@ final class FakeNode: PodLogProvider {
     }
 
     let client: KubeClient
+    /// How many of the next reads of a log fail, as they do while a kubelet restarts.
+    let logFailures = Locked(0)
     private let pods: Reflector<JSONValue>
     private let fate: @Sendable (Pod) -> Fate
     private let binds: Bool
@@ -221,6 +223,11 @@ final class FakeNode: PodLogProvider {
     // MARK: Logs
 
     func log(of container: PodLogTarget, options: PodLogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        let fails = logFailures.withLock { left in
+            defer { left = max(0, left - 1) }
+            return left > 0
+        }
+        if fails { throw PodLogUnavailable(status: 500, message: "the kubelet restarts") }
         guard let bytes = state.withLock({ $0.logs[container.uid] }) else { throw PodLogUnavailable(status: 404, message: "the log is gone") }
         return AsyncThrowingStream { continuation in
             continuation.yield(bytes)
