@@ -1,3 +1,4 @@
+import Artifacts
 import Base
 import Foundation
 import Glibc
@@ -13,22 +14,37 @@ enum Assay {
     ]
 
     static func main() async {
-        exit(await status(of: Array(CommandLine.arguments.dropFirst())))
+        let status = await status(of: Array(CommandLine.arguments.dropFirst()))
+        if let failure = Output.failure {
+            complain("\(failure)")
+            exit(status == ExitStatus.success ? ExitStatus.badInput : status)
+        }
+        exit(status)
     }
 
     private static func status(of words: [String]) async -> Int32 {
         guard let first = words.first, first != "--help", first != "-h", first != "help" else {
-            print(overview)
+            Output.write(overview(subcommands) + "\n")
             return words.isEmpty ? ExitStatus.badInput : ExitStatus.success
         }
         if first == "--version" || first == "version" {
-            print("assay \(version)")
+            Output.write("assay \(version)\n")
             return ExitStatus.success
         }
         // The longest name wins: `results list` is a command of its own.
         let found = subcommands.filter { words.starts(with: $0.syntax.name.split(separator: " ").map(String.init)) }
             .max { $0.syntax.name.count < $1.syntax.name.count }
         guard let command = found else {
+            let family = subcommands.filter { $0.syntax.name.hasPrefix(first + " ") }
+            if !family.isEmpty {
+                let second = words.dropFirst().first
+                if second == "--help" || second == "-h" || second == nil {
+                    Output.write(overview(family) + "\n")
+                    return second == nil ? ExitStatus.badInput : ExitStatus.success
+                }
+                complain("there is no command \"\(first) \(second?.replacingControls ?? "")\" (see: assay \(first) --help)")
+                return ExitStatus.badInput
+            }
             complain("there is no command \"\(first)\" (see: assay --help)")
             return ExitStatus.badInput
         }
@@ -36,13 +52,13 @@ enum Assay {
             let rest = Array(words.dropFirst(command.syntax.name.split(separator: " ").count))
             let arguments = try Arguments(rest, syntax: command.syntax)
             if arguments.wantsHelp {
-                print(command.syntax.help, terminator: "")
+                Output.write(command.syntax.help)
                 return ExitStatus.success
             }
             return try await command.run(arguments)
         } catch {
             complain(sentence(error))
-            return error is UsageError ? ExitStatus.badInput : ExitStatus.belowBar
+            return error is UsageError || (error as? ArtifactError)?.kind == .invalid ? ExitStatus.badInput : ExitStatus.belowBar
         }
     }
 
@@ -58,8 +74,8 @@ enum Assay {
         FileHandle.standardError.write(Data("assay: \(text)\n".utf8))
     }
 
-    private static var overview: String {
-        let rows = subcommands.filter { !$0.hidden }.map { ($0.syntax.name, $0.syntax.summary) }
+    private static func overview(_ commands: [any Subcommand.Type]) -> String {
+        let rows = commands.filter { !$0.hidden }.map { ($0.syntax.name, $0.syntax.summary) }
         return "Assay evaluates AI agents on Kubernetes, or on this machine.\n\nUsage: assay COMMAND [arguments]\n\nCommands:\n"
             + CommandSyntax.table(rows) + "\n`assay COMMAND --help` explains one of them."
     }

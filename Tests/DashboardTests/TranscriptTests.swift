@@ -84,6 +84,11 @@ import Testing
         #expect(many.entries.count == 10 && many.omitted == 20)
         let long = String(repeating: "x", count: RunLimits.part + 1000)
         #expect(TranscriptView(Transcript(jsonLines: Array("{\"role\":\"user\",\"content\":\"\(long)\"}".utf8)[...], limit: 10)).isCut)
+        // Indented by a thousand blanks, each of these numbers would take a line of its own.
+        let nested = "{\"role\":\"tool\",\"content\":" + String(repeating: "[", count: 500) + Array(repeating: "1", count: 300_000).joined(separator: ",")
+            + String(repeating: "]", count: 500) + "}"
+        let entries = Transcript(jsonLines: Array(nested.utf8)[...], limit: 10).entries
+        #expect(entries.count == 1 && "\(entries)".utf8.count < 3 * RunLimits.part)
         let deep = String(repeating: "[", count: 100_000)
         #expect(Transcript(jsonLines: Array(deep.utf8)[...], limit: 10).entries == [.raw(deep)])
     }

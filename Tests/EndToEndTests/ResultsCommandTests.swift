@@ -58,6 +58,19 @@ extension EndToEnd {
                 #expect(csv.split(separator: "\r\n").count == 9 && csv.contains(",'=t\\x1b[31m,") && !csv.contains("\u{1b}"))
                 let json = try JSONValue(parsing: try await bench.assay(["results", "list", "--output", "json", "--status", "passed", "--job", "uid-1"] + place, expecting: 0).stdout)
                 #expect(json.array?.count == 2)
+                let listed = try #require(json[0])
+                let shown = try JSONValue(
+                    parsing: try await bench.assay(["results", "show", listed["runId"]?.string ?? "", "--output", "json"] + place, expecting: 0).stdout)
+                #expect(shown["commit"] != nil && shown["commit"] == listed["commit"], "the commit that brought it, not the branch's tip")
+                for words in [["list"], ["list", "--output", "csv"], ["show", listed["runId"]?.string ?? ""], ["export", "--format", "jsonl", "--out", "-"]] {
+                    let full = try await Command(
+                        "bash", ["-c", "exec \"$0\" results \"$@\" >/dev/full", Workbench.executable()] + words + place, workingDirectory: bench.directory
+                    ).run()
+                    #expect(full.exit == .code(2) && full.stderrText.contains("standard output") && full.stderrText.contains("No space left"), "\(words): \(full)")
+                }
+                #expect(try await bench.assay(["results"], expecting: 2).stdoutText.contains("results prune"))
+                #expect(try await bench.assay(["results", "--help"], expecting: 0).stdoutText.contains("results list"))
+                #expect(try await bench.assay(["results", "nope"], expecting: 2).stderrText.contains("\"results nope\""))
                 let table = try await bench.assay(["results", "list"] + place, expecting: 0).stdoutText
                 #expect(table.contains("=t\\x1b[31m") && !table.contains("\u{1b}"), "catalogue 55")
                 try await bench.assay(["results", "list", "--status", "nope"] + place, expecting: 2)

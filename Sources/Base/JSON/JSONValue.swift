@@ -171,6 +171,14 @@ extension JSONValue {
         return writer.bytes
     }
 
+    /// The beginning of the indented form, to be looked at: little more than `limit` bytes, however large the value. Indenting alone
+    /// can make hundreds of bytes of one.
+    public func excerpt(_ limit: Int) -> [UInt8] {
+        var writer = JSONWriter(pretty: true, limit: limit)
+        writer.write(self)
+        return writer.bytes
+    }
+
     /// The compact serialization as a string.
     public var text: String { String(decoding: serialized(), as: UTF8.self) }
 }

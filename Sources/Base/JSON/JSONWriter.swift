@@ -2,11 +2,17 @@
 struct JSONWriter {
     private(set) var bytes: [UInt8] = []
     private let pretty: Bool
+    private let limit: Int
     private var indent = 0
 
-    init(pretty: Bool) { self.pretty = pretty }
+    /// - Parameter limit: once it has written this many bytes it writes no further value; what it has then is no JSON.
+    init(pretty: Bool, limit: Int = .max) {
+        self.pretty = pretty
+        self.limit = limit
+    }
 
     mutating func write(_ value: JSONValue) {
+        guard bytes.count < limit else { return }
         switch value {
         case .null: bytes.append(contentsOf: "null".utf8)
         case .bool(let b): bytes.append(contentsOf: (b ? "true" : "false").utf8)
@@ -34,6 +40,7 @@ struct JSONWriter {
         if !items.isEmpty {
             indent += 1
             for (index, item) in items.enumerated() {
+                if bytes.count >= limit { break }
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 newline()
                 each(&self, item)

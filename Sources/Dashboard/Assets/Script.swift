@@ -21,6 +21,8 @@ enum Script {
             (c) => { const code = c.charCodeAt(0); return code < 0xa0 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u{" + code.toString(16) + "}"; });
           const number = (value, digits) => value === null ? "\u2013" : value.toFixed(digits);
           const signed = (value) => { const text = number(value, 3); return value > 0 && text !== "0.000" ? "+" + text : text === "-0.000" ? "0.000" : text; };
+          // A task is [dataset, task].
+          const taskName = (task) => task[0] ? task[0] + "/" + task[1] : task[1];
           const percent = (value) => value === null ? "\u2013" : (value * 100).toFixed(1).replace(/\.0$/, "") + "%";
 
           // Called by data/<job>.js.
@@ -118,7 +120,7 @@ enum Script {
               const row = make("tr");
               const look = pair.difference > TOLERANCE ? " up" : pair.difference < -TOLERANCE ? " down" : "";
               const sign = look === " up" ? "\u25b2 " : look === " down" ? "\u25bc " : "";
-              row.append(make("td", "", inert(pair.agent)), make("td", "", inert(pair.task)), make("td", "num", number(pair.before, 3)), make("td", "num", number(pair.after, 3)), make("td", "num" + look, sign + signed(pair.difference)));
+              row.append(make("td", "", inert(pair.agent)), make("td", "", inert(taskName(pair.task))), make("td", "num", number(pair.before, 3)), make("td", "num", number(pair.after, 3)), make("td", "num" + look, sign + signed(pair.difference)));
               body.append(row);
             }
             top.append(head);

@@ -58,7 +58,7 @@ struct ComparePage {
         }
         return EmbeddedJSON.call("assayJob", [
             "id": .string(job.id.rawValue), "name": .string(job.fullName), "latest": .string(Figures.minute(job.latest)),
-            "agents": .array(agents.map { .string($0) }), "tasks": .array(tasks.map { .string($0.text) }), "runs": .array(runs),
+            "agents": .array(agents.map { .string($0) }), "tasks": .array(tasks.map { [.string($0.dataset), .string($0.task)] }), "runs": .array(runs),
         ])
     }
 }

@@ -11,9 +11,10 @@ struct JobPages {
     static let tasksPerPage = 150
 
     var pages: [Page] {
-        let tasks = Array(Set(job.runs.map(\.taskKey))).sorted()
+        let runs = Dictionary(grouping: job.runs, by: \.taskKey)
+        let tasks = runs.keys.sorted()
         let count = count(tasks.count)
-        return (1...count).map { page($0, of: count, tasks) }
+        return (1...count).map { page($0, of: count, tasks, runs) }
     }
 
     /// The pages' files, without making them.
@@ -23,7 +24,7 @@ struct JobPages {
         max(Pagination.pages(of: job.runs.count, size: Self.runsPerPage), Pagination.pages(of: tasks, size: Self.tasksPerPage))
     }
 
-    private func page(_ number: Int, of count: Int, _ tasks: [TaskKey]) -> Page {
+    private func page(_ number: Int, of count: Int, _ tasks: [TaskKey], _ byTask: [TaskKey: [RunFacts]]) -> Page {
         let path = SitePath.job(job.id, number)
         let links = Pagination(page: number, count: count) { .job(job.id, $0) }.links(from: path, label: "Pages of this job")
         let rows = tasks.slice(page: number, size: Self.tasksPerPage)
@@ -37,7 +38,7 @@ struct JobPages {
                 Pieces.section("Agents", "agents") { Pieces.agents(job.runs, caption: "Figures by agent and model") }
             }
             links
-            if !rows.isEmpty { matrix(rows, path, number, count) }
+            if !rows.isEmpty { matrix(rows, rows.flatMap { byTask[$0] ?? [] }, path) }
             if !runs.isEmpty || number == 1 {
                 Pieces.section("Runs", "runs", note: count > 1 ? "Part \(number) of \(count), newest first." : nil) {
                     Pieces.runs(runs, from: path, caption: "Runs of \(job.fullName)", withJob: false)
@@ -91,9 +92,8 @@ struct JobPages {
         }
     }
 
-    private func matrix(_ tasks: ArraySlice<TaskKey>, _ path: SitePath, _ number: Int, _ count: Int) -> HTML {
-        let rows = Set(tasks)
-        let runs = job.runs.filter { rows.contains($0.taskKey) }
+    /// - Parameter runs: those of the tasks; the newest first for each.
+    private func matrix(_ tasks: ArraySlice<TaskKey>, _ runs: [RunFacts], _ path: SitePath) -> HTML {
         let table = MatrixTable(caption: "Passes by agent and task", runs: runs, tasks: tasks, page: path, showsAttempts: true)
         return Pieces.section("Tasks", "tasks", note: table.leftOut) {
             tag("ul", .classes("legend", "heat"), .label("Signs of the attempts")) {

@@ -303,11 +303,11 @@ struct RunPage {
     }
 
     private var metadata: HTML {
-        let text = run.metadata.serialized(pretty: true)
+        let text = run.metadata.excerpt(RunLimits.record + 1)
         return tag("details", .classes("log")) {
             tag("summary") {
                 tag("span", .classes("code"), text: "metadata.json")
-                tag("span", .classes("remark"), text: Figures.bytes(text.count))
+                tag("span", .classes("remark"), text: (text.count > RunLimits.record ? "over " : "") + Figures.bytes(min(text.count, RunLimits.record)))
             }
             if text.count > RunLimits.record { tag("p", .classes("cut"), text: "Cut at \(Figures.bytes(RunLimits.record)).") }
             tag("pre", .fixed("tabindex", "0"), .label("metadata.json"), text: String(decoding: InertText.prefix(text[...], RunLimits.record), as: UTF8.self))

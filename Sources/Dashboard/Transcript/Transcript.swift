@@ -198,6 +198,7 @@ extension Transcript.Step {
             let texts = items.compactMap { $0.string ?? $0["text"]?.string }
             if texts.count == items.count { return texts.joined(separator: "\n") }
         }
-        return String(decoding: value.serialized(pretty: true), as: UTF8.self)
+        // One byte more than is shown: then it is seen to be cut.
+        return String(decoding: value.excerpt(RunLimits.part + 1), as: UTF8.self)
     }
 }

@@ -53,8 +53,14 @@ enum ResultsExportCommand: Subcommand {
             throw UsageError("cannot create \(out.replacingControls): \(String(cString: strerror(errno)))" + (errno == EEXIST ? "; name a file that is not there yet" : ""))
         }
         defer { close(fd) }
-        return try await export.lines(filter, as: format) { (line) throws(ArtifactError) in
-            do throws(PlainFile.Failure) { try PlainFile.writeAll(fd, line, path: out) } catch { throw ArtifactError(.storage, "cannot export: \(error)") }
+        do {
+            return try await export.lines(filter, as: format) { (line) throws(ArtifactError) in
+                do throws(PlainFile.Failure) { try PlainFile.writeAll(fd, line, path: out) } catch { throw ArtifactError(.storage, "cannot export: \(error)") }
+            }
+        } catch {
+            // A part of it would pass for all of it.
+            unlink(out)
+            throw error
         }
     }
 }

@@ -34,7 +34,7 @@ enum ResultsShowCommand: Subcommand {
         } else if let name = arguments.value("log") {
             printFile(try await reader.contents(of: details.log(named: name), run: id, limit: limit), raw: arguments.flag("raw"))
         } else if format == "json" {
-            Output.write(json(details).serialized(pretty: true) + [10])
+            Output.write(json(details, commit: try await commit(of: id, reader)).serialized(pretty: true) + [10])
         } else {
             Output.write(RunText(details).text)
         }
@@ -52,7 +52,14 @@ enum ResultsShowCommand: Subcommand {
         Output.write(text.isEmpty || text.hasSuffix("\n") ? text : text + "\n")
     }
 
-    private static func json(_ details: RunDetails) -> JSONValue {
+    /// The commit that brought the record; nil in a directory.
+    private static func commit(of id: RunID, _ reader: any RunReader) async throws -> GitObjectID? {
+        var filter = RunFilter()
+        (filter.kinds, filter.idPrefix) = ([.run, .job], id.rawValue)
+        return try await reader.list(filter, limit: 1).first?.commit
+    }
+
+    private static func json(_ details: RunDetails, commit: GitObjectID?) -> JSONValue {
         var object: [String: JSONValue] = [
             "runId": .string(details.id.rawValue), "metadata": details.metadata,
             "files": .array(
@@ -63,7 +70,7 @@ enum ResultsShowCommand: Subcommand {
                 }),
         ]
         object["summary"] = details.summary
-        object["commit"] = details.commit.map { .string($0.hex) }
+        object["commit"] = commit.map { .string($0.hex) }
         return .object(object)
     }
 }

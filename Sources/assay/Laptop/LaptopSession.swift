@@ -3,6 +3,7 @@ import AssayAPI
 import Base
 import ControlPlane
 import Foundation
+import Git
 import Glibc
 import KubeClient
 import KubeCore
@@ -180,7 +181,8 @@ struct LaptopSession: Sendable {
 
     private static func refused(_ error: KubeError) -> any Error {
         guard let status = error.status, status.isInvalid || status.code == 400 else { return error }
-        var text = status.message
+        // The API server quotes what it refuses; a password in an address stays out of a terminal, and of a CI's log.
+        var text = GitURL.withoutPasswords(status.message)
         // The words of the rule at the root of the EvalJob's schema.
         if text.contains("is fixed once trials exist") { text += " (here: give the changed job another metadata.name)" }
         return UsageError(text)
