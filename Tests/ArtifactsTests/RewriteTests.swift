@@ -46,8 +46,8 @@ import Testing
         for run in runs { try await ledger.submit(run) }
         try await ledger.flush()
         let before = told.withLock { $0 }
-        try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
-        try await bench.commit(["other": "history\n"], to: Workbench.branch, of: remote)
+        try await bench.commit(["other": "history\n"], to: "stranger", of: remote)
+        try await bench.git(remote, "update-ref", "refs/heads/\(Workbench.branch)", "stranger")
         try await eventually("the runs are there again") {
             let state = await ledger.state
             return state.rewrite?.restored == 4 && state.pending == 0
@@ -57,6 +57,25 @@ import Testing
         try await bench.expectOnce(runs, remote)
         #expect(try await bench.files(remote).contains("other"))
         try await bench.expectSound(remote)
+    }
+
+    @Test("catalogue 30: a branch that is removed while nothing is pushed comes back with its runs")
+    func removedWhileIdle() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        var settings = try bench.settings(remote)
+        settings.lookInterval = 0.05
+        let ledger = try GitLedger(settings: settings, log: Log("test"))
+        let runs = try bench.runs(0..<3)
+        for run in runs { try await ledger.submit(run) }
+        try await ledger.flush()
+        try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
+        try await eventually("the runs are there again") {
+            let state = await ledger.state
+            return state.rewrite?.restored == 3 && state.pending == 0
+        }
+        await ledger.stop()
+        try await bench.expectOnce(runs, remote)
     }
 
     @Test("catalogue 30: noticed by the next process, too: what was confirmed is kept for a while")
@@ -75,6 +94,33 @@ import Testing
         try await next.flush()
         try await eventually("the runs are there again") { await next.state.pending == 0 }
         try await bench.expectOnce(runs, remote)
+    }
+
+    @Test("catalogue 30: the branch goes back, or away, after its tip was looked at: the same commits are pushed again", arguments: [true, false])
+    func backAfterALook(isRemoved: Bool) async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        let runs = try bench.runs(0..<5)
+        let first = try bench.ledger(remote)
+        for run in runs[..<2] { try await first.submit(run) }
+        try await first.flush()
+        let early = try await bench.git(remote, "rev-parse", Workbench.branch)
+        for run in runs[2...] { try await first.submit(run) }
+        try await first.flush()
+        let tip = try await bench.git(remote, "rev-parse", Workbench.branch)
+        // The tip is fetched without its history, which is here all the same.
+        try await first.check()
+        if isRemoved { try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)") } else {
+            try await bench.git(remote, "update-ref", "refs/heads/\(Workbench.branch)", early)
+        }
+        try await bench.git(remote, "gc", "--prune=now", "-q")
+        try await first.check()
+        try await first.flush()
+        #expect(await first.state.pending == 0)
+        try await bench.expectOnce(runs, remote)
+        #expect(try await bench.git(remote, "rev-parse", Workbench.branch) == tip || !isRemoved)
+        try await bench.expectSound(remote)
+        await first.stop()
     }
 
     @Test("a look at the branch that a push overtakes finds nothing rewritten")
@@ -122,8 +168,8 @@ import Testing
         #expect(PlainFile.names(in: "\(bench.path)/ledger/pending-confirmed")?.count == 4)
         #expect(PlainFile.names(in: "\(bench.path)/ledger/pending")?.isEmpty == true)
         try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
-        // While the objects are there the ledger's next push brings them all back.
-        try await bench.git(remote, "gc", "--prune=now", "-q")
+        // While nobody has looked the ledger's next push brings them all back.
+        try await ledger.check()
         try await ledger.submit(runs[10])
         try await ledger.flush()
         try await eventually("everything is pushed") { await ledger.state.pending == 0 }

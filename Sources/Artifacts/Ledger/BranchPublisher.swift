@@ -155,7 +155,14 @@ actor BranchPublisher {
                 case .refused(let why): throw GitError(.refused, why)
                 case .tooLarge(let why): throw GitError(.tooLarge, why)
                 case .lost(let error): throw error
-                case .again(let why): reason = why
+                case .again(let why):
+                    reason = why
+                    // Nobody moved the branch, and what was built on its very tip does not follow it: the same misunderstanding as in
+                    // `push`, seen by git before anything was sent.
+                    if standing > 0, repairs < 2, why.contains("non-fast-forward") {
+                        repairs += 1
+                        discard(because: why)
+                    }
                 }
             } catch {
                 if error.kind == .refused { throw ArtifactError(.refused, refusal(error.message)) }
@@ -198,7 +205,11 @@ actor BranchPublisher {
         case .accepted: return .done(new)
         case .refused(let why): return .refused(why)
         case .tooLarge(let why): return .tooLarge(why)
-        case .conflict(let why): return .again(why)
+        case .conflict(let why):
+            // The repository here takes a commit for the end of its history (it was fetched as the tip once) that has to be pushed
+            // again, with what it follows: that is made anew in a fresh one.
+            if why.contains("shallow update") { throw GitError(.corrupt, why) }
+            return .again(why)
         case .unknown(let error):
             // The acknowledgement may be what was lost: the remote itself knows.
             let refs = try await repository.look(at: settings.branch)

@@ -393,8 +393,8 @@ public actor GitLedger {
             return false
         }
         // A push looks by itself, and tells when the remote is away.
-        guard publishing == nil, let tip = try? await publisher.currentTip(refresh: true) else { return true }
-        head = tip
+        guard publishing == nil else { return true }
+        do { head = try await publisher.currentTip(refresh: true) } catch { return true }
         await noticeLosses()
         return true
     }

@@ -120,6 +120,7 @@ struct LaptopSession: Sendable {
             _ = try await put(type, object, client)
         }
         let key = ObjectKey(namespace: JobDocuments.namespace, name: documents.jobName)
+        try await pauseOthers(than: key, client, display)
         let before = try await existing(key, client)
         if before?.status?.phase == .cancelled, documents.job.at("spec", "cancel")?.bool != true {
             display.say("the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
@@ -139,6 +140,17 @@ struct LaptopSession: Sendable {
         return Applied(key: key, wasComplete: before?.metadata.uid == job.metadata.uid && job.status?.phase?.isFinal == true)
     }
 
+    /// A job of another file that a kill left half done is not what was asked for now.
+    private func pauseOthers(than key: ObjectKey, _ client: KubeClient, _ display: ProgressDisplay) async throws {
+        for object in try await client.list(.evalJobs, namespace: key.namespace).items {
+            guard let other = try? EvalJob(json: object), other.key != key, other.status?.phase?.isFinal != true,
+                other.metadata.annotations?[AssayNames.interruptedAnnotation] == nil
+            else { continue }
+            await Stopping.Target(client: client, key: other.key).interrupt()
+            display.say("the job \(other.metadata.name), which an earlier run left, is not over: it waits until its own file is run again")
+        }
+    }
+
     /// Applies a document. One that does not fit its schema at all is refused in the words of a creation: an apply has only those of
     /// its bookkeeping for it.
     private func put(_ type: ResourceType, _ object: JSONValue, _ client: KubeClient) async throws -> JSONValue {
@@ -155,6 +167,10 @@ struct LaptopSession: Sendable {
     /// What held up an earlier process is asked anew, before this one believes it.
     private func forgetObstacles(of job: EvalJob, _ client: KubeClient) async throws {
         let isFinal = job.status?.phase?.isFinal == true
+        if isFinal, job.spec.artifacts.backend == .git, job.status?.artifacts?.pending ?? 0 == 0 {
+            // Whether the remote still has what it had is for the remote to say; what it has lost is pushed again.
+            try await client.patch(.evalJobs, job.key, .merge(["status": ["artifacts": ["pending": 1]]]), subresource: "status")
+        }
         let stale = (job.status?.conditions ?? []).filter { !isFinal || $0.type == ConditionType.artifactsReady.rawValue && $0.isFalse }
         if !stale.isEmpty {
             let kept = try (job.status?.conditions ?? []).filter { condition in !stale.contains(condition) }.map { try JSONValueEncoder().encode($0) }
