@@ -76,6 +76,13 @@ extension EndToEnd {
                 try await bench.assay(["results", "list", "--status", "nope"] + place, expecting: 2)
                 try await bench.assay(["results", "list", "--since", "soon"] + place, expecting: 2)
 
+                try await bench.git("clone", "--quiet", "--bare", "--depth", "3", "-b", "assay/runs/v1", "file://\(bench.results)", "shallow.git", in: bench.directory)
+                let cut = try await bench.assay(["results", "list", "--output", "csv", "--remote", "shallow.git"], expecting: 0)
+                #expect(cut.stderrText.contains("shallow clone") && cut.stdoutText.split(separator: "\r\n").count == 4)
+                for words in [["verify"], ["compare", "uid-0", "uid-1"], ["gate", "uid-0", "--baseline", "uid-1", "--max-regression", "1"]] {
+                    #expect(try await bench.assay(["results"] + words + ["--remote", "shallow.git"], expecting: 2).stderrText.contains("shallow clone"))
+                }
+
                 let compared = try await bench.assay(["results", "compare", "nightly~1", "nightly", "--output", "json"] + place, expecting: 0)
                 let value = try JSONValue(parsing: compared.stdout)
                 #expect(value.at("total", "wins") == 1 && value.at("total", "losses") == 1 && value.at("total", "ties") == 2)

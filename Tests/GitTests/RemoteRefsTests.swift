@@ -83,6 +83,7 @@ import Testing
         ("fatal: unable to access 'https://h/access denied/': Could not resolve host: h", .unreachable),
         ("fatal: couldn't find remote ref refs/heads/timeout", .refNotFound),
         ("fatal: not a git repository: '.'", .corrupt),
+        ("fatal: transport 'file' not allowed\nfatal: could not fetch aaaa from promisor remote", .refused),
         ("fatal: unable to access 'https://h/r/': SSL connection timeout", .timeout),
         ("fatal: unable to access 'https://h/r/': Maximum (0) redirects followed", .refused),
     ])

@@ -277,7 +277,9 @@ public actor GitLedger {
 
     private func runPump() async {
         while !pending.isEmpty, !Task.isCancelled {
-            let due = failures == 0 ? lastPush + settings.pushInterval : time.monotonic() + Self.backoff(failures, failure)
+            // A few refused pushes by halves are no load on a host, and somebody waits for the last of them.
+            let turn = batching.isSplitting ? min(1, settings.pushInterval) : settings.pushInterval
+            let due = failures == 0 ? lastPush + turn : time.monotonic() + Self.backoff(failures, failure)
             let (time, pushed) = (time, pushCount)
             let nap = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
             self.nap = nap
@@ -324,7 +326,8 @@ public actor GitLedger {
             failures = 0
         case .failure(let error):
             let error = error as? ArtifactError ?? ArtifactError(.failed, "\(error)")
-            failure = error
+            // What was too much at once is on its way in parts.
+            failure = batching.isSplitting ? nil : error
             failures = batching.isSplitting ? 0 : failures + 1
             throw error
         }

@@ -12,6 +12,8 @@ public struct BranchReader: RunReader {
     let tip: GitObjectID
     let path: GitPath
     public let place: String
+    /// The repository is a shallow clone: of the branch's history it has the newest commits only.
+    public var isShallow = false
 
     public func forEach(_ filter: RunFilter, _ receive: @escaping @Sendable (RunEntry) -> Bool) async throws(ArtifactError) {
         try await forEach(filter, below: Array(path.text.utf8), receive)

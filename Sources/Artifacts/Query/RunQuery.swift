@@ -46,8 +46,10 @@ public struct RunQuery: Sendable {
         switch try await address(text) {
         case .here(let local, let repository):
             let tip = try await LocalRepository.tip(of: branch, in: repository, git: git)
-            return BranchReader(
+            var reader = BranchReader(
                 git: git, repository: repository, remote: nil, cache: nil, tip: tip, path: path, place: "\(branch) of \(local)")
+            reader.isShallow = try await LocalRepository.isShallow(repository, git: git)
+            return reader
         case .elsewhere(let remote):
             return try await copy(of: remote, branch, path)
         }

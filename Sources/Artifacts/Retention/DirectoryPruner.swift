@@ -23,6 +23,11 @@ public struct DirectoryPruner: Sendable {
         for name in PlainFile.names(in: directory) ?? [] where name.hasPrefix(Self.aside) { PlainFile.removeTree("\(directory)/\(name)") }
         // A run's folder has its retries in it.
         for id in Set(plan.pruned.map(\.id)) {
+            let shard = "\(directory)/\(id.path.prefix { $0 != "/" })"
+            var info = stat()
+            guard lstat(shard, &info) != 0 || info.st_mode & S_IFMT == S_IFDIR else {
+                throw ArtifactError(.invalid, "\(shard) is no folder but a link or a file; what it leads to is not pruned: take it away first")
+            }
             let folder = "\(directory)/\(id.path)", aside = "\(directory)/\(Self.aside)\(id)"
             guard rename(folder, aside) == 0 else {
                 if errno == ENOENT { continue }

@@ -72,6 +72,8 @@ public final class DashboardServer: Sendable {
             return response
         }
         guard !isLoopback || isLocal(request.header("host")) else { return plain(421, "this address is served for this machine only: use http://127.0.0.1 or http://localhost") }
+        // Browsers ask for it beside a file that is no page.
+        if request.rawPath == "/favicon.ico" { return ServerResponse(status: 204, contentType: "text/plain", parts: []) }
         let name = request.segments.isEmpty ? SitePath.index.text : request.segments.joined(separator: "/")
         // Of the decoded path; no name with a dot-dot, a backslash or a NUL has the form of one of ours.
         guard let file = SitePath(found: name), request.rawPath == "/" || request.rawPath == "/\(file.text)" else { return plain(404, "there is no such page") }

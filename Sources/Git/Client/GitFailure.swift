@@ -33,7 +33,7 @@ enum GitFailure {
         if has("authentication failed", "could not read username", "could not read password", "permission denied (", "invalid credentials",
             "returned error: 401", "returned error: 403", "terminal prompts disabled", "access denied", "too many authentication failures")
         {
-            return error(.authentication, "the credential is missing, wrong or not allowed to; set secretRef to a Secret that may read it")
+            return error(.authentication, "the credential is missing, wrong or not allowed to; give git one that may (on a cluster: a Secret that secretRef names)")
         }
         if has("unable to update url base from redirection", "redirects followed", "warning: redirecting to", "returned error: 301", "returned error: 302",
             "returned error: 307", "returned error: 308")
@@ -41,10 +41,13 @@ enum GitFailure {
             return error(.refused, "the remote redirects elsewhere, and redirects are not followed; write the new address")
         }
         if has("certificate verif", "certificate problem", "no alternative certificate", "certificate subject name") {
-            return error(.authentication, "the host's certificate is not trusted; put its authority into caFile of the secret")
+            return error(.authentication, "the host's certificate is not trusted; name its authority (on a cluster: caFile of the Secret; else git's http.sslCAInfo)")
         }
         if has("detected dubious ownership") {
             return error(.refused, "the repository belongs to another user; change its owner")
+        }
+        if has("from promisor remote"), has("not allowed") {
+            return error(.refused, "it is a partial clone, and what it left out is not fetched for it; name its remote instead")
         }
         if has("transport '", "protocol '", "not allowed") && has("transport", "protocol") {
             return error(.refused, "that transport is not allowed")

@@ -128,6 +128,12 @@ public enum LocalRepository {
         throw refs.noBranch(branch, place: repository)
     }
 
+    /// Whether it is a shallow clone, as checkouts in CI are.
+    public static func isShallow(_ repository: String, git: GitClient) async throws(GitError) -> Bool {
+        let output = try await git.run(.init(arguments: ["rev-parse", "--is-shallow-repository"], repository: repository, doing: "look at"))
+        return String(decoding: output, as: UTF8.self).trimmedBlanks == "true"
+    }
+
     /// The address of a remote by its name (`origin`) in the repository around a directory; nil when it has none.
     public static func remoteAddress(named name: String, around directory: String, git: GitClient) async throws(GitError) -> String? {
         guard let repository = enclosing(directory) else { return nil }

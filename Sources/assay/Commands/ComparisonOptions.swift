@@ -32,7 +32,7 @@ struct ComparisonOptions {
     func compare(_ a: String, _ b: String, _ arguments: Arguments) async throws -> JobComparison {
         do {
             let references = [try JobReference(parsing: a), try JobReference(parsing: b)]
-            let jobs = try await ResultsPlaceOptions(arguments).open().jobs(references)
+            let jobs = try await ResultsPlaceOptions(arguments).open(whole: true).jobs(references)
             for (reference, job) in zip(references, jobs) { Self.note(reference, job) }
             return try JobComparison(jobs[0], jobs[1], agents: agents, metric: metric, bootstrap: Bootstrap(confidence: confidence))
         } catch let error as ArtifactError {

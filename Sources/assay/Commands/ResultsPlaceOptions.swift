@@ -24,7 +24,17 @@ struct ResultsPlaceOptions {
         query = RunQuery(cacheDirectory: cache, workingDirectory: workingDirectory)
     }
 
-    func open() async throws -> any RecordStore { try await query.open(place) }
+    /// - Parameter whole: what is said of a part would be wrong of the whole.
+    func open(whole: Bool = false) async throws -> any RecordStore {
+        let store = try await query.open(place)
+        if let branch = store as? BranchReader, branch.isShallow {
+            let text = "\(branch.place.replacingControls) is a shallow clone, which has the newest commits only: name its remote instead (--remote origin), or "
+                + "complete it (git fetch --unshallow)"
+            if whole { throw UsageError(text) }
+            Assay.complain("note: \(text)")
+        }
+        return store
+    }
 
     private static func place(_ arguments: Arguments, _ workingDirectory: String) throws -> ResultsPlace {
         if let directory = arguments.value("dir") {

@@ -22,7 +22,7 @@ enum ResultsVerifyCommand: Subcommand {
         var verifier = ResultsVerifier()
         verifier.checksObjects = !arguments.flag("no-fsck")
         do {
-            let store = try await ResultsPlaceOptions(arguments).open()
+            let store = try await ResultsPlaceOptions(arguments).open(whole: true)
             let report = try await verifier.verify(store) { finding in
                 if format == "json" {
                     Output.write(finding.json.serialized() + [10])

@@ -2,6 +2,7 @@ import Base
 import EvalModel
 import Foundation
 import Git
+import Glibc
 import Testing
 
 @testable import Artifacts
@@ -78,6 +79,23 @@ import Testing
     }
 
     // MARK: A branch
+
+    @Test("catalogue 50: a link in place of a folder is not followed, and nothing behind it is removed")
+    func linkedDirectory() async throws {
+        let bench = try Workbench()
+        let ledger = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
+        let run = try PendingRun(run: bench.record(0))
+        try await ledger.submit(run)
+        let shard = String(run.id.rawValue.prefix(2))
+        #expect(rename("\(bench.path)/results/\(shard)", "\(bench.path)/elsewhere") == 0 && symlink("../elsewhere", "\(bench.path)/results/\(shard)") == 0)
+        let pruner = DirectoryPruner(DirectoryReader(directory: "\(bench.path)/results"))
+        let plan = try await pruner.plan(before: cutoff(1000))
+        if !plan.isEmpty {
+            let error = #expect(throws: ArtifactError.self) { try pruner.apply(plan) }
+            #expect(error?.message.contains("is not pruned") == true)
+        }
+        #expect(PlainFile.exists("\(bench.path)/elsewhere/\(run.id.rawValue.dropFirst(2))/metadata.json"))
+    }
 
     @Test(
         "a branch begins anew with what stays: the listing tells of it what it told before, files of others stay, all is well",
