@@ -77,6 +77,7 @@ import Testing
         ("fatal: transport 'file' not allowed", .refused),
         ("fatal: detected dubious ownership in repository at '/x'", .refused),
         ("fatal: something never seen", .failed),
+        ("error: no DAV locking support on https://h/r/\nfatal: git-http-push failed\nerror: failed to push some refs to 'https://h/r'", .notARepository),
         // Names say nothing.
         ("fatal: repository 'https://h/timeout-bench/' not found", .notARepository),
         ("fatal: '/srv/redirects/corrupt.git' does not appear to be a git repository\nfatal: Could not read from remote repository.", .notARepository),

@@ -33,6 +33,9 @@ actor BranchPublisher {
     private var fetching: Task<GitObjectID?, any Error>?
     private var mayCreate = false
 
+    private var errors: PublishingErrors { PublishingErrors(url: remote.url, branch: settings.branch) }
+
+    private static let attempts = 60
     private static let checksAtOnce = 4
     /// git is slow in a repository of thousands of packs, and each push leaves one.
     private static let pushesKept = 300
@@ -136,7 +139,7 @@ actor BranchPublisher {
         var standing = 0
         var seen: GitObjectID??
         // A race is lost to a writer that won it, so the tip moves and somebody gets on; when it stands still it is no race.
-        for attempt in 0..<60 {
+        for attempt in 0..<Self.attempts {
             let tip = try await currentTip(refresh: attempt > 0)
             standing = attempt > 0 && seen == .some(tip) ? standing + 1 : 0
             seen = .some(tip)
@@ -165,8 +168,8 @@ actor BranchPublisher {
                     }
                 }
             } catch {
-                if error.kind == .refused { throw ArtifactError(.refused, refusal(error.message)) }
-                if error.kind == .tooLarge { throw ArtifactError(.tooLarge, tooLarge(error.message, runs)) }
+                if error.kind == .refused { throw errors.refused(error.message) }
+                if error.kind == .tooLarge { throw errors.tooLarge(error.message, runs) }
                 reason = error.message
                 if mine == generation {
                     // Objects can go missing (a power cut, a stranger's gc): everything here can be made again.
@@ -176,17 +179,12 @@ actor BranchPublisher {
                 }
             }
             log.debug("push again", ["attempt": JSONValue(attempt), "why": .string(reason)])
-            if standing >= 8 {
-                throw ArtifactError(
-                    .unreachable, "\(remote.url) does not let \(settings.branch) be written (\(reason)) although nobody else writes to it: "
-                        + "look for a stale \(settings.branch.ref).lock on the server; the results wait here")
-            }
+            if standing >= 8 { throw errors.stands(reason) }
             do { try await time.sleep(seconds: Double.random(in: 0...min(5, 0.05 * Double(1 << min(attempt, 7))))) } catch {
                 throw ArtifactError(.unreachable, "cancelled; the results wait here")
             }
         }
-        throw ArtifactError(
-            .unreachable, "the branch \(settings.branch) of \(remote.url) moved at each of 60 attempts to write it; the results wait here")
+        throw errors.moves(attempts: Self.attempts)
     }
 
     /// Whether a fresh repository may help.
@@ -218,22 +216,6 @@ actor BranchPublisher {
         }
     }
 
-    private func brokenRemote(_ why: String) -> String {
-        "\(remote.url) names a commit as the tip of \(settings.branch) that it does not give out: its repository is damaged (git fsck there "
-            + "tells, and its backups help), or changes all the time; the results wait here: \(why)"
-    }
-
-    private func refusal(_ why: String) -> String {
-        "\(remote.url) does not take pushes to \(settings.branch): \(why); allow the credential to push there, or choose another branch; "
-            + "the results wait here"
-    }
-
-    private func tooLarge(_ why: String, _ runs: [PendingRun]) -> String {
-        let what = runs.count == 1 ? "run \(runs[0].id)" : "\(runs.count) records at once"
-        return "\(remote.url) does not take a push of the size of \(what): \(why); "
-            + (runs.count == 1 ? "raise the remote's limit, or have the trial write less; the results wait here" : "fewer are pushed at once")
-    }
-
     // MARK: Commits
 
     /// The commits of the runs that the tip does not have; nil when it has them all.
@@ -245,9 +227,9 @@ actor BranchPublisher {
         var there: Set<GitPath> = []
         if let tip {
             let shards = Set(files.map { $0.prefix(shardLevel) })
-            if let obstacle = try await repository.obstacle(to: shards, in: tip) { throw inTheWay(obstacle) }
+            if let obstacle = try await repository.obstacle(to: shards, in: tip) { throw errors.inTheWay(obstacle) }
             let presence = try await repository.existing(Set(files), in: tip, level: shardLevel)
-            if let obstacle = presence.obstacle { throw inTheWay(obstacle) }
+            if let obstacle = presence.obstacle { throw errors.inTheWay(obstacle) }
             there = presence.found
         }
         let new = zip(runs, files).filter { !there.contains($0.1) }.map { (run: $0.0, folder: $0.1.parent) }
@@ -283,12 +265,6 @@ actor BranchPublisher {
     }
 
     private func folder(_ path: String) throws(GitError) -> GitPath { settings.path / (try GitPath(parsing: path)) }
-
-    private func inTheWay(_ obstacle: GitPath) -> GitError {
-        GitError(
-            .invalidInput, "\(settings.branch) of \(remote.url) has a file \"\(obstacle)\" where a folder of results would be, and it is not replaced: "
-                + "set spec.artifacts.git.path to another folder, or move the file; what is finished waits here")
-    }
 
     // MARK: The repository
 
@@ -385,7 +361,7 @@ actor BranchPublisher {
                 if audited != .some(found) { absent = try await absentees(of: found, in: repository) }
             } catch {
                 if mine != generation { continue }
-                if repaired, error.kind == .refNotFound { throw ArtifactError(.unreachable, brokenRemote(error.message)) }
+                if repaired, error.kind == .refNotFound { throw errors.damaged(error.message) }
                 guard !repaired, Self.isOurs(error.kind) else { throw error }
                 repaired = true
                 discard(because: error.message)
@@ -396,8 +372,11 @@ actor BranchPublisher {
             guard mine == generation, before == pushes else { continue }
             audited = .some(found)
             lost.formUnion(absent)
-            if let found, !settings.path.isRoot, let obstacle = try await repository.obstacle(to: [settings.path], in: found) { throw inTheWay(obstacle) }
-            if found == nil, !mayCreate { try await checkCreation() }
+            if let found, !settings.path.isRoot, let obstacle = try await repository.obstacle(to: [settings.path], in: found) { throw errors.inTheWay(obstacle) }
+            if found == nil, !mayCreate {
+                try await BranchCreation(client: client, remote: remote, branch: settings.branch).check()
+                mayCreate = true
+            }
             guard mine == generation, before == pushes else { continue }
             tip = .some(found)
             return found
@@ -421,27 +400,6 @@ actor BranchPublisher {
     func takeLost() -> Set<String> {
         defer { lost = [] }
         return lost
-    }
-
-    /// Branch is missing: an orphan is created for it, unless it is the remote's default branch.
-    private func checkCreation() async throws {
-        let defaultBranch = try await client.defaultBranch(remote)
-        let isDefault = defaultBranch.map { $0 == settings.branch.name } ?? ["main", "master"].contains(settings.branch.name)
-        guard !isDefault else {
-            throw ArtifactError(
-                .branchIsDefault,
-                "the branch \(settings.branch) does not exist yet and is the default branch of \(remote.url): Assay never creates "
-                    + "a default branch; create it yourself, or set spec.artifacts.git.branch to another (such as assay/runs/v1)")
-        }
-        // git keeps refs as files: none lies below the name of another.
-        let name = settings.branch.name
-        let others = try await client.listRemote(remote, patterns: ["refs/heads/*"]).refs.keys.map { $0.dropFirst("refs/heads/".count) }
-        if let other = others.sorted().first(where: { name.hasPrefix($0 + "/") || $0.hasPrefix(name + "/") }) {
-            throw ArtifactError(
-                .invalid, "the branch \(settings.branch) cannot be created in \(remote.url), which has a branch \"\(String(other).replacingControls)\": git keeps no branch below the "
-                    + "name of another; set spec.artifacts.git.branch to another name")
-        }
-        mayCreate = true
     }
 
     // MARK: Asking

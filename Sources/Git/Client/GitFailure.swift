@@ -65,7 +65,9 @@ enum GitFailure {
             return error(.refNotFound, "the remote does not have it")
         }
         if has("does not appear to be a git repository", "not a git repository", "repository not found", "returned error: 404",
-            "not found", "no such file or directory", "project you were looking for could not be found")
+            "not found", "no such file or directory", "project you were looking for could not be found",
+            // A web server that is no git server: git then tries to write files over WebDAV.
+            "no dav locking support", "git-http-push failed", "info/refs not valid")
             && !has("bad object", "loose object", "packfile")
         {
             return error(.notARepository, "no git repository is there, or the credential may not see it")

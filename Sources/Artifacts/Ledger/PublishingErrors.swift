@@ -1,0 +1,44 @@
+import Git
+
+/// What is said when a branch cannot be written: what, where, and what to do.
+struct PublishingErrors: Sendable {
+    let url: GitURL
+    let branch: GitBranch
+
+    func refused(_ why: String) -> ArtifactError {
+        ArtifactError(
+            .refused, "\(url) does not take pushes to \(branch): \(why); allow the credential to push there, or choose another branch; "
+                + "the results wait here")
+    }
+
+    func tooLarge(_ why: String, _ runs: [PendingRun]) -> ArtifactError {
+        let what = runs.count == 1 ? "run \(runs[0].id)" : "\(runs.count) records at once"
+        return ArtifactError(
+            .tooLarge, "\(url) does not take a push of the size of \(what): \(why); "
+                + (runs.count == 1 ? "raise the remote's limit, or have the trial write less; the results wait here" : "fewer are pushed at once"))
+    }
+
+    /// The tip that the remote names cannot be fetched from it.
+    func damaged(_ why: String) -> ArtifactError {
+        ArtifactError(
+            .unreachable, "\(url) names a commit as the tip of \(branch) that it does not give out: its repository is damaged (git fsck there "
+                + "tells, and its backups help), or changes all the time; the results wait here: \(why)")
+    }
+
+    /// Nobody moves the branch, and it does not move.
+    func stands(_ reason: String) -> ArtifactError {
+        ArtifactError(
+            .unreachable, "\(url) does not let \(branch) be written (\(reason)) although nobody else writes to it: "
+                + "look for a stale \(branch.ref).lock on the server; the results wait here")
+    }
+
+    func moves(attempts: Int) -> ArtifactError {
+        ArtifactError(.unreachable, "the branch \(branch) of \(url) moved at each of \(attempts) attempts to write it; the results wait here")
+    }
+
+    func inTheWay(_ obstacle: GitPath) -> GitError {
+        GitError(
+            .invalidInput, "\(branch) of \(url) has a file \"\(obstacle)\" where a folder of results would be, and it is not replaced: "
+                + "set spec.artifacts.git.path to another folder, or move the file; what is finished waits here")
+    }
+}
