@@ -13,20 +13,21 @@ public enum DatasetFolder {
     public static func tasks(
         at path: SourcePath, taskFiles: some Sequence<String>, include: [String]? = nil, exclude: [String]? = nil
     ) -> [TaskReference] {
-        var names: Set<String> = []
+        // By bytes: two folders whose names Unicode calls equivalent are two, and the matrix says that they cannot be.
+        var names: Set<[UInt8]> = []
         var isTaskItself = false
         let prefix = path.isRoot ? "" : path.text + "/"
-        for file in taskFiles where file.hasPrefix(prefix) {
-            let parts = file.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)
-            guard parts.last == "task.toml" else { continue }
+        for file in taskFiles where file.utf8.starts(with: prefix.utf8) {
+            let parts = file.utf8.dropFirst(prefix.utf8.count).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            guard parts.last?.elementsEqual("task.toml".utf8) == true else { continue }
             if parts.count == 1 { isTaskItself = true }
-            if parts.count == 2 { names.insert(String(parts[0])) }
+            if parts.count == 2 { names.insert(Array(parts[0])) }
         }
         if isTaskItself {
             let name = path.name ?? "task"
             return select([TaskReference(name: name, path: path.text)], include: include, exclude: exclude)
         }
-        let tasks = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let tasks = names.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
             .map { TaskReference(name: $0, path: prefix + $0) }
         return select(tasks, include: include, exclude: exclude)
     }

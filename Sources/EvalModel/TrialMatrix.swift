@@ -129,7 +129,8 @@ public enum TrialMatrixError: Error, Sendable, Hashable, CustomStringConvertible
         case .repeatedAgent(let name):
             "two agents are named \"\(name)\": give each its own name"
         case .repeatedTask(let key):
-            "dataset \"\(key.dataset)\" has task \"\(key.task)\" twice: name the datasets differently or exclude one"
+            "dataset \"\(key.dataset)\" has task \"\(key.task)\" twice (names that differ only in how Unicode spells them are one): name the datasets differently, or "
+                + "rename or exclude one"
         case .tooMany(let agents, let tasks, let attempts):
             "\(agents) agents x \(tasks) tasks x \(attempts) attempts are more than "
                 + "\(TrialMatrix.maximumCount) trials: split the job"

@@ -95,6 +95,10 @@ struct DatasetFolderTests {
         #expect(DatasetFolder.tasks(at: try SourcePath("."), taskFiles: ["x/task.toml", "y/z/task.toml"]).map(\.path) == ["x"])
         #expect(DatasetFolder.tasks(at: try SourcePath("tasks/a"), taskFiles: files).map(\.path) == ["tasks/a"])
         #expect(DatasetFolder.tasks(at: try SourcePath("none"), taskFiles: files) == [])
+        // Two folders to git, one name to Unicode: neither is dropped without a word.
+        let alike = DatasetFolder.tasks(at: try SourcePath("t"), taskFiles: ["t/\u{E9}/task.toml", "t/e\u{301}/task.toml", "t/\u{301}x/task.toml"])
+        #expect(alike.map { Array($0.name.utf8) } == ["e\u{301}", "\u{E9}", "\u{301}x"].map { Array($0.utf8) })
+        #expect(throws: TrialMatrixError.self) { try TrialMatrix(agents: ["a"], datasets: [Dataset(name: "d", tasks: alike)], attempts: 1) }
     }
 
     @Test("include and exclude", arguments: [
