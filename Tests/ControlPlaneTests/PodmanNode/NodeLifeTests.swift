@@ -1,5 +1,6 @@
 import AssayTesting
 import Base
+import Glibc
 import KubeCore
 import Testing
 
@@ -30,6 +31,21 @@ import Testing
         _ = try await harness.waitEnded("adopted")
         #expect(try await harness.log("adopted", "slow") == Array("3\n".utf8))
         #expect(try await eventually { try await harness.podman(["ps", "--all", "--quiet"]).isEmpty })
+    }
+
+    @Test("catalogue 33: an end that conmon cannot tell (a full disk, a kill) is found out")
+    func untoldEnd() async throws {
+        let harness = try harness
+        try await harness.create("untold", podSpec([shell("trial", "sleep 300")]))
+        let pod = try await harness.wait("untold") { $0.isRunning("trial") }
+        let id = try #require(pod.at("status", "containerStatuses")?[0]?["containerID"]?.string?.split(separator: "/").last.map(String.init))
+        let pids = try await harness.podman(["inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", id]).split(separator: " ").compactMap { Int32($0.filter(\.isNumber)) }
+        try #require(pids.count == 2 && pids.allSatisfy { $0 > 1 })
+        for pid in pids { kill(pid, SIGKILL) }
+        let ended = try await harness.wait("untold") { $0.ended("trial") != nil }
+        #expect(ended.ended("trial")?["exitCode"] == 137)
+        _ = try await harness.waitEnded("untold")
+        _ = try await harness.podman(["rm", "--force", "--time", "0", id])
     }
 
     @Test("kill at any moment of a pod's start: every container runs exactly once", arguments: [0.05, 0.15, 0.3, 0.45, 0.6, 0.8])

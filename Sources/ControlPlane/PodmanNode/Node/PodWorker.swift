@@ -18,7 +18,7 @@ actor PodWorker {
 
     nonisolated let uid: String
     nonisolated let key: ObjectKey
-    private nonisolated let intake: AsyncStream<Message>.Continuation
+    nonisolated let intake: AsyncStream<Message>.Continuation
     private nonisolated let messages: AsyncStream<Message>
     /// For readers of logs: which containers still run.
     private nonisolated let running = Locked(Set<String>())
@@ -34,7 +34,7 @@ actor PodWorker {
     private var retryAt: Timestamp?
     private var retries = 0
     private var wakeTask: Task<Void, Never>?
-    private var watches: [String: Task<Void, Never>] = [:]
+    var watches: [String: [Task<Void, Never>]] = [:]
     private var usageTask: Task<Void, Never>?
     var pulls: [String: Task<Void, Never>] = [:]
     /// After a failed pull: when the next one is due, and the registry's words.
@@ -68,7 +68,7 @@ actor PodWorker {
         defer {
             wakeTask?.cancel()
             usageTask?.cancel()
-            (Array(watches.values) + Array(pulls.values)).forEach { $0.cancel() }
+            (watches.values.flatMap { $0 } + Array(pulls.values)).forEach { $0.cancel() }
         }
         for (name, record) in journal.containers where record.isRunning { follow(name, record) }
         noteRunning()
@@ -289,7 +289,7 @@ actor PodWorker {
 
     /// Every instance that may exist, whether we know its id or not.
     private func removeContainers() async throws {
-        (Array(watches.values) + Array(pulls.values)).forEach { $0.cancel() }
+        (watches.values.flatMap { $0 } + Array(pulls.values)).forEach { $0.cancel() }
         watches = [:]
         pulls = [:]
         usageTask?.cancel()
@@ -373,32 +373,6 @@ actor PodWorker {
             }
         }
     }
-
-    // MARK: Following containers
-
-    /// Learns of the container's end, and of its memory.
-    func follow(_ name: String, _ record: ContainerRecord) {
-        guard let id = record.containerID else { return }
-        services.exits.follow(id) { [intake] exit in intake.yield(.exited(exit)) }
-        guard let container = pod.container(name),
-            let source = MemoryWatch.source(
-                containerID: id, limit: container.limit("memory")?.whole, abilities: services.podman.abilities,
-                runRoot: services.directories.podmanRunRoot)
-        else { return }
-        let clock = services.time
-        watches[id]?.cancel()
-        watches[id] = Task.detached { [intake] in
-            while !Task.isCancelled {
-                do { try await clock.sleep(seconds: MemoryWatch.interval) } catch { return }
-                if MemoryWatch.isOver(source) {
-                    intake.yield(.outOfMemory(container: name, id: id))
-                    return
-                }
-            }
-        }
-    }
-
-    func unfollow(_ id: String) { watches.removeValue(forKey: id)?.cancel() }
 }
 
 extension JSONValue {

@@ -1,0 +1,42 @@
+import Base
+
+extension PodWorker {
+    /// Learns of the container's end, and of its memory.
+    func follow(_ name: String, _ record: ContainerRecord) {
+        guard let id = record.containerID else { return }
+        services.exits.follow(id) { [intake] exit in intake.yield(.exited(exit)) }
+        let clock = services.time
+        unfollow(id)
+        var tasks: [Task<Void, Never>] = []
+        defer { watches[id] = tasks }
+        if let process = ContainerProcess(containerID: id, runRoot: services.directories.podmanRunRoot) {
+            tasks.append(
+                Task.detached { [intake] in
+                    var looksInVain = 0
+                    // An end that is told at the same time comes first: it cancels this.
+                    while looksInVain < 2 {
+                        do { try await clock.sleep(seconds: ContainerProcess.interval) } catch { return }
+                        looksInVain = process.isAlive ? 0 : looksInVain + 1
+                    }
+                    intake.yield(.exited(ContainerExit(containerID: id, code: nil, at: clock.now())))
+                })
+        }
+        guard let container = pod.container(name),
+            let source = MemoryWatch.source(
+                containerID: id, limit: container.limit("memory")?.whole, abilities: services.podman.abilities,
+                runRoot: services.directories.podmanRunRoot)
+        else { return }
+        tasks.append(
+            Task.detached { [intake] in
+                while !Task.isCancelled {
+                    do { try await clock.sleep(seconds: MemoryWatch.interval) } catch { return }
+                    if MemoryWatch.isOver(source) {
+                        intake.yield(.outOfMemory(container: name, id: id))
+                        return
+                    }
+                }
+            })
+    }
+
+    func unfollow(_ id: String) { watches.removeValue(forKey: id)?.forEach { $0.cancel() } }
+}

@@ -1,0 +1,35 @@
+/// A container's first process, as conmon wrote its number down: whether it is still there, without asking podman.
+///
+/// conmon tells of an end by a file, which it cannot write to a full disk; podman then takes the container for running for ever.
+struct ContainerProcess: Sendable {
+    /// Seconds between two looks. An end that conmon tells is known at once; this is for those that it cannot.
+    static let interval = 5.0
+
+    private let pid: Int
+    /// In clock ticks since the machine started, by which another process under the same number is told apart; nil when there was
+    /// none any more.
+    private let started: String?
+    private let procfs: String
+
+    /// nil when conmon has left no number.
+    init?(containerID: String, runRoot: String, procfs: String = "/proc") {
+        guard let text = HostFiles.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
+            let pid = Int(text.prefix { $0.isNumber })
+        else { return nil }
+        self.pid = pid
+        self.procfs = procfs
+        started = Self.startTime(of: pid, procfs)
+    }
+
+    var isAlive: Bool {
+        guard let started else { return false }
+        return Self.startTime(of: pid, procfs) == started
+    }
+
+    /// proc(5), /proc/pid/stat: the 22nd field; the name, the second one, may hold blanks and brackets.
+    private static func startTime(of pid: Int, _ procfs: String) -> String? {
+        guard let text = HostFiles.text("\(procfs)/\(pid)/stat", limit: 4096), let bracket = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: bracket)...].split(separator: " ")
+        return fields.count > 19 ? String(fields[19]) : nil
+    }
+}
