@@ -157,6 +157,8 @@ public final class PodmanNode: Sendable {
             defer { state.started = nil }
             return state.started
         }) {
+            // A child that is being started may hold a copy of the descriptor for a moment.
+            _ = flock(started.lock, LOCK_UN)
             close(started.lock)
         }
     }

@@ -125,6 +125,8 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         condition.broadcast()
         while !isDone || isFolding { condition.wait() }
         condition.unlock()
+        // Said, and not left to the close: a child that is being started holds a copy of the descriptor for a moment (flock(2)).
+        _ = flock(lockFile, LOCK_UN)
         Glibc.close(lockFile)
     }
 
