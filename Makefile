@@ -39,10 +39,9 @@ test-packages:
 	@scripts/install-packages $(TEST_PACKAGES)
 	@scripts/install-kubectl $(VENV)
 
-## Writes the sources that are made from other files (the CRDs and the schemas inside the executable).
+## Writes the Swift files that carry other files (CRDs, schemas, the dashboard's script) inside the executable.
 generate:
-	scripts/generate-crds
-	scripts/generate-schemas
+	scripts/generate
 
 clean:
 	rm -rf .build .assay

@@ -26,7 +26,9 @@ let package = Package(
         .target(
             name: "SourceSync", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git"]),
         .target(name: "Artifacts", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "Git"]),
-        .target(name: "Dashboard", dependencies: ["Base", "HTTPServing", "EvalModel", "Git", "Artifacts"]),
+        .target(
+            name: "Dashboard", dependencies: ["Base", "HTTPServing", "EvalModel", "Git", "Artifacts"],
+            exclude: ["Assets/app.js", "Assets/style.css", "Assets/icon.svg"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
             name: "TrialPods",

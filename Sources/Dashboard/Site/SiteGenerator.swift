@@ -69,7 +69,7 @@ public struct SiteGenerator: Sendable {
     /// A digest of what all pages share.
     private var template: String {
         var hash = SHA256()
-        for part in [DashboardVersion.layout, StyleSheet.text, Script.text, frame.title, frame.policy] {
+        for part in [DashboardVersion.layout, SiteAssets.styleSheet, SiteAssets.script, frame.title, frame.policy] {
             hash.update(part.utf8)
             hash.update([0])
         }
@@ -88,9 +88,9 @@ public struct SiteGenerator: Sendable {
     }
 
     private func writeAssets() throws(DashboardError) {
-        try folder.write(.style, Array(StyleSheet.text.utf8))
-        try folder.write(.script, Array(Script.text.utf8))
-        try folder.write(.icon, Array(StyleSheet.icon.utf8))
+        try folder.write(.style, Array(SiteAssets.styleSheet.utf8))
+        try folder.write(.script, Array(SiteAssets.script.utf8))
+        try folder.write(.icon, Array(SiteAssets.icon.utf8))
     }
 
     // MARK: Runs
