@@ -29,15 +29,17 @@ let package = Package(
         .target(
             name: "Dashboard", dependencies: ["Base", "HTTPServing", "EvalModel", "Git", "Artifacts"],
             exclude: ["Assets/app.js", "Assets/style.css", "Assets/icon.svg"]),
-        .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
-            name: "TrialPods",
-            dependencies: ["CShims", "Base", "Subprocess", "KubeCore", "EvalModel", "EvalFormats", "Git", "AssayAPI"]),
+            name: "TrialRuntime",
+            dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"],
+            exclude: ["Runner/run.sh"]),
+        .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
+        .target(name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "AssayAPI", "TrialRuntime"]),
         .target(
             name: "Reconcilers",
             dependencies: [
                 "Base", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
-                "Artifacts", "AssayAPI", "TrialPods",
+                "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods",
             ]),
         .target(
             name: "ControlPlane",
@@ -51,7 +53,7 @@ let package = Package(
             name: "assay",
             dependencies: [
                 "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
-                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialPods", "Reconcilers",
+                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Reconcilers",
                 "ControlPlane",
             ]),
         .executableTarget(
@@ -79,14 +81,17 @@ let package = Package(
         .testTarget(name: "LedgerProcessTests", dependencies: ["Base", "Subprocess", "Git", "ledger-writer"]),
         .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
         .testTarget(
+            name: "TrialRuntimeTests",
+            dependencies: ["Base", "Subprocess", "EvalModel", "Git", "SourceSync", "TrialRuntime", "AssayTesting"]),
+        .testTarget(
             name: "TrialPodsTests",
-            dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "EvalFormats", "Git", "AssayAPI", "TrialPods", "AssayTesting"],
+            dependencies: ["Base", "KubeCore", "EvalModel", "AssayAPI", "TrialRuntime", "TrialPods"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "Artifacts", "AssayAPI",
-                "TrialPods", "Reconcilers", "ControlPlane", "AssayTesting",
+                "TrialRuntime", "TrialPods", "Reconcilers", "ControlPlane", "AssayTesting",
             ]),
         .testTarget(
             name: "ControlPlaneTests",

@@ -10,7 +10,7 @@ enum Assay {
 
     static let subcommands: [any Subcommand.Type] = [
         RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self, ResultsExportCommand.self,
-        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, RepoCacheSubcommand.self, CollectSubcommand.self,
+        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, DeliverSubcommand.self, CollectSubcommand.self,
     ]
 
     static func main() async {

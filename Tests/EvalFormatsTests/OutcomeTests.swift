@@ -140,15 +140,4 @@ struct OutcomeTests {
         let value = try JSONValueEncoder().encode(timings)
         #expect(try JSONValueDecoder().decode(PhaseTimings.self, from: value) == timings)
     }
-
-    @Test("a delivery plan is the same after a trip through JSON")
-    func plan() throws {
-        let plan = DeliveryPlan(
-            source: .init(repo: "https://example.com/r", commit: "abc", ref: "main"), taskPath: "tasks/x",
-            taskRepo: .init(repo: "https://example.com/t", commit: "def"), datasetKind: .harbor, solution: true, cacheDir: "/assay/cache",
-            overlays: [.init(name: "o", repo: "r", commit: "c")], fixtures: .init(manifest: "m", cachePath: "p"))
-        let value = try JSONValueEncoder().encode(plan)
-        #expect(value["version"] == 1)
-        #expect(try JSONValueDecoder().decode(DeliveryPlan.self, from: value) == plan)
-    }
 }

@@ -8,7 +8,7 @@ import Testing
     /// From the top of the house to the bottom, as in docs/design.md.
     static let order = [
         "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
-        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialPods", "Reconcilers", "ControlPlane",
+        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Reconcilers", "ControlPlane",
         "AssayTesting", "assay",
     ]
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -53,6 +53,11 @@ import Testing
     @Test func theControlPlaneKnowsNoReconciler() throws {
         let names = try #require(try Self.imports()["ControlPlane"])
         #expect(names.isDisjoint(with: ["Reconcilers", "AssayAPI", "TrialPods", "Artifacts", "EvalModel"]))
+    }
+
+    @Test func whatRunsInsideATrialKnowsNoKubernetes() throws {
+        let names = try #require(try Self.imports()["TrialRuntime"])
+        #expect(names.isDisjoint(with: ["KubeCore", "KubeClient", "KubeRuntime", "AssayAPI"]))
     }
 
     @Test func onlyTestsImportTheTestingKit() throws {

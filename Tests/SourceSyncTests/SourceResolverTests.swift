@@ -42,7 +42,7 @@ import Testing
         }
         let pinned = try await resolver.pin("file://\(source)", ref: ref)
         #expect(pinned.commit == commit)
-        #expect(pinned.planSource.local)
+        #expect(pinned.url.isLocal)
         #expect(try await resolver.tree(pinned).exists("tasks/a/task.toml"))
     }
 

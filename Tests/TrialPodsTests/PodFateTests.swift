@@ -2,6 +2,7 @@ import Base
 import EvalModel
 import KubeCore
 import Testing
+import TrialRuntime
 import TrialPods
 
 /// Fates that need a collector's report, or that a single node cannot play.
@@ -16,7 +17,7 @@ struct PodFateTests {
         var pod = PodSnapshot(
             metadata: ObjectMeta(name: "p", namespace: "n", uid: "u", creationTimestamp: now.adding(seconds: -60)),
             phase: "Running", nodeName: "node1", startTime: now.adding(seconds: -60))
-        pod.repoCache = .terminated(.init(exitCode: 0, reason: "Completed", finishedAt: now.adding(seconds: -50)))
+        pod.delivery = .terminated(.init(exitCode: 0, reason: "Completed", finishedAt: now.adding(seconds: -50)))
         pod.trial = trial ?? .running(startedAt: now.adding(seconds: -40))
         pod.collector = .running(startedAt: now.adding(seconds: -40))
         if let text = message ?? report.map({ String(decoding: $0.terminationMessage(), as: UTF8.self) }) {
@@ -97,7 +98,7 @@ struct PodFateTests {
     @Test("catalogue 22: an init container that runs out of memory, and one with a typed error")
     func initContainer() {
         let oom = Self.pod {
-            $0.repoCache = Self.ended(137, "OOMKilled")
+            $0.delivery = Self.ended(137, "OOMKilled")
             $0.trial = .waiting(reason: "PodInitializing", message: "")
             $0.collector = .waiting(reason: "PodInitializing", message: "")
             $0.phase = "Pending"
@@ -105,10 +106,10 @@ struct PodFateTests {
         #expect(PodFate.of(oom, at: Self.now).end?.error?.type == .sourceSyncFailed)
         #expect(PodFate.of(oom, at: Self.now).end?.error?.message.contains("OOMKilled") == true)
         var typed = oom
-        typed.repoCache = Self.ended(
+        typed.delivery = Self.ended(
             1, message: #"{"error":{"type":"task_not_found","message":"no task at tasks/x in 0123"}}"#)
         #expect(PodFate.of(typed, at: Self.now).end?.error == TrialError(.taskNotFound, "no task at tasks/x in 0123"))
-        typed.repoCache = Self.ended(1, message: #"{"error":{"type":"never_heard_of","message":"x"}}"#)
+        typed.delivery = Self.ended(1, message: #"{"error":{"type":"never_heard_of","message":"x"}}"#)
         #expect(PodFate.of(typed, at: Self.now).end?.error?.type == .sourceSyncFailed)
     }
 

@@ -4,8 +4,9 @@ import Foundation
 import Git
 import SourceSync
 import Testing
+import TrialRuntime
 
-@Suite struct RepoCacheTests {
+@Suite struct DeliveryTests {
     let bench: Workbench
     let source: String
     let commit: GitObjectID
@@ -23,18 +24,17 @@ import Testing
         commit = try await bench.head(source)
     }
 
-    private func plan(_ task: String = "tasks/hello", repo: String? = nil, local: Bool = true, solution: Bool = false, cache: String? = nil) -> DeliveryPlan {
+    private func plan(_ task: String = "tasks/hello", repo: String? = nil, local: Bool = true, solution: Bool = false) -> DeliveryPlan {
         DeliveryPlan(
-            source: .init(repo: repo ?? "file://\(source)", commit: commit.hex, ref: "main", local: local), taskPath: task, solution: solution,
-            cacheDir: cache)
+            source: .init(repo: repo ?? "file://\(source)", commit: commit.hex, ref: "main", local: local), taskPath: task, solution: solution)
     }
 
     private func run(_ plan: DeliveryPlan, adding more: [String: String] = [:]) async throws -> (code: Int32, message: JSONValue) {
         let environment = [
-            "ASSAY_ROOT": root, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": try JSONValueEncoder().encode(plan).text,
-            "ASSAY_RUNNER": "#!/bin/bash\necho runner\n", "ASSAY_SCRATCH": bench.path,
+            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": try JSONValueEncoder().encode(plan).text,
+            "TMPDIR": bench.path,
         ].merging(more) { $1 }
-        let code = await RepoCacheCommand.run(environment: environment)
+        let code = await DeliveryCommand.run(environment: environment)
         return (code, try JSONValue(parsing: PlainFile.read("\(bench.path)/termination") ?? []))
     }
 
@@ -47,7 +47,7 @@ import Testing
         let (code, message) = try await run(plan(), adding: ["ASSAY_INSTALL": "#!/bin/bash\ntrue\n", "ASSAY_EXECUTE": "#!/bin/bash\nfalse\n"])
         #expect(code == 0)
         #expect(message.at("delivered", "commit")?.string == commit.hex)
-        #expect(bench.text("assay/scripts/run.sh") == "#!/bin/bash\necho runner\n")
+        #expect(bench.text("assay/scripts/run.sh") == Runner.text)
         #expect(bench.text("assay/scripts/install.sh") == "#!/bin/bash\ntrue\n")
         #expect(bench.text("assay/scripts/execute.sh") == "#!/bin/bash\nfalse\n")
         #expect(bench.text("assay/scripts/instruction.md") == "Say hello.\n")
@@ -56,7 +56,7 @@ import Testing
         #expect(try mode("scripts/run.sh") == 0o755)
         #expect(try mode("scripts/instruction.md") == 0o644)
         #expect(try mode("staged/tests/test.sh") == 0o755)
-        for folder in ["agent", "verifier", "artifacts", "setup"] { #expect(try mode("logs/\(folder)") == 0o777) }
+        for folder in ["agent", "verifier", "artifacts", "setup", "command"] { #expect(try mode("logs/\(folder)") == 0o777) }
         for name in ["phase", "released"] {
             var info = stat()
             #expect(stat("\(root)/gate/\(name)", &info) == 0 && info.st_mode & S_IFMT == S_IFIFO)
@@ -93,12 +93,12 @@ import Testing
 
     @Test("the cache serves a commit without its source, read-only")
     func fromCache() async throws {
-        let cache = "\(bench.path)/cache"
+        let cache = TrialPaths(root: bench.path).cache
         let resolver = SourceResolver(cacheDirectory: cache, policy: .local)
         let pinned = try await resolver.pin("file://\(source)", ref: "main")
         try FileManager.default.moveItem(atPath: source, toPath: "\(bench.path)/gone")
-        var plan = plan(cache: cache)
-        plan.source = pinned.planSource
+        var plan = plan()
+        plan.source = .init(pinned)
         let (code, message) = try await run(plan)
         #expect(code == 0)
         #expect(message.at("delivered", "from")?.string == "cache")
@@ -116,9 +116,9 @@ import Testing
             guard !path.contains(".."), let bytes = PlainFile.read(folder + path) else { return .reply(status: "404 Not Found") }
             return .reply(status: "200 OK", body: bytes)
         }
-        let cache = "\(bench.path)/node-cache"
+        let cache = TrialPaths(root: bench.path).cache
         try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
-        let plan = plan(repo: server.url, local: false, cache: cache)
+        let plan = plan(repo: server.url, local: false)
         #expect(try await run(plan).code == 0)
         let asked = server.requests.count
         #expect(asked > 0)
@@ -177,7 +177,7 @@ import Testing
         case "no-commit": plan.source.commit = String(repeating: "e", count: 40)
         case "outside": plan.taskPath = "../x"
         case "file": plan.source.local = false
-        case "cold-cache": plan.cacheDir = "\(bench.path)/cold"
+        case "cold-cache": try PlainFile.makeDirectories(TrialPaths(root: bench.path).cache)
         default: plan.overlays = [.init(name: "o", repo: "https://h/o", commit: commit.hex)]
         }
         let (code, message) = try await run(plan)
@@ -187,10 +187,31 @@ import Testing
         #expect(message.serialized().count <= 4096)
     }
 
+    @Test("a delivery plan is the same after a trip through JSON")
+    func roundTrip() throws {
+        let plan = DeliveryPlan(
+            source: .init(repo: "https://example.com/r", commit: "abc", ref: "main"), taskPath: "tasks/x",
+            taskRepo: .init(repo: "https://example.com/t", commit: "def"), solution: true,
+            overlays: [.init(name: "o", repo: "r", commit: "c")], fixtures: .init(manifest: "m", cachePath: "p"))
+        let value = try JSONValueEncoder().encode(plan)
+        #expect(value["version"] == 1)
+        #expect(try JSONValueDecoder().decode(DeliveryPlan.self, from: value) == plan)
+    }
+
+    @Test("a plan of another version is refused with both versions")
+    func otherVersion() async throws {
+        let code = await DeliveryCommand.run(environment: [
+            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": #"{"version":7,"shape":"unknown"}"#,
+        ])
+        #expect(code == 1)
+        let text = bench.text("termination") ?? ""
+        #expect(text.contains("version 7") && text.contains("understands version \(DeliveryPlan.currentVersion)"), "\(text)")
+    }
+
     @Test("a plan that cannot be read", arguments: ["", "{", "{\"version\":1}"])
     func badPlans(text: String) async throws {
-        let code = await RepoCacheCommand.run(environment: [
-            "ASSAY_ROOT": root, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": text, "ASSAY_RUNNER": "x",
+        let code = await DeliveryCommand.run(environment: [
+            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": text
         ])
         #expect(code == 1)
         #expect(bench.text("termination")?.contains("internal_error") == true)
@@ -206,12 +227,15 @@ import Testing
         let codes = await withTaskGroup(of: Int32.self) { group in
             for index in 0..<32 {
                 group.addTask {
-                    var plan = plan(cache: cache)
-                    plan.source = pinned.planSource
+                    let paths = TrialPaths(root: "\(bench.path)/pod-\(index)")
+                    try? PlainFile.makeDirectories(PlainFile.parent(of: paths.cache))
+                    symlink(cache, paths.cache)
+                    var plan = plan()
+                    plan.source = .init(pinned)
                     let text = (try? JSONValueEncoder().encode(plan).text) ?? ""
-                    return await RepoCacheCommand.run(environment: [
-                        "ASSAY_ROOT": "\(bench.path)/pod-\(index)", "ASSAY_TERMINATION_LOG": "\(bench.path)/termination-\(index)", "ASSAY_PLAN": text,
-                        "ASSAY_RUNNER": "x", "ASSAY_SCRATCH": bench.path,
+                    return await DeliveryCommand.run(environment: [
+                        "ASSAY_ROOT": paths.root, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination-\(index)", "ASSAY_PLAN": text,
+                        "TMPDIR": bench.path,
                     ])
                 }
             }

@@ -1,7 +1,7 @@
 import EvalModel
 import Testing
 
-@testable import TrialPods
+@testable import TrialRuntime
 
 @Suite("The gate's words")
 struct GateTests {

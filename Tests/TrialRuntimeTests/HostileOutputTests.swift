@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Subprocess
 import Testing
-import TrialPods
+import TrialRuntime
 
 /// What a malicious trial leaves for the collector.
 @Suite("Hostile outputs", .timeLimit(.minutes(2)))

@@ -2,7 +2,7 @@ import Base
 import EvalModel
 import Testing
 
-@testable import TrialPods
+@testable import TrialRuntime
 
 @Suite("Pack frames")
 struct PackFrameTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import TrialPods
+@testable import TrialRuntime
 
 @Suite("Names in packs")
 struct SafeNameTests {

@@ -3,7 +3,7 @@ import Base
 import EvalModel
 import Foundation
 import Testing
-import TrialPods
+import TrialRuntime
 
 /// transcript.jsonl, whatever an agent leaves to make it of.
 @Suite("Transcripts", .timeLimit(.minutes(2)))

@@ -1,7 +1,7 @@
 import Base
 import EvalModel
 import Testing
-import TrialPods
+import TrialRuntime
 
 @Suite("Trial reports")
 struct TrialReportTests {

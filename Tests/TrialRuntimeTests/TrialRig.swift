@@ -5,7 +5,7 @@ import Foundation
 import Glibc
 import Subprocess
 import Testing
-import TrialPods
+import TrialRuntime
 
 /// The two containers of a trial as plain processes below a temporary root: real bash, real git, no podman.
 final class TrialRig: Sendable {
@@ -32,7 +32,7 @@ final class TrialRig: Sendable {
     init(install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:]) throws {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("assay-trial-\(UUID().uuidString)").path
         paths = TrialPaths(root: root)
-        for folder in [paths.scripts, paths.staged + "/tests", paths.gate, paths.work, paths.tests, paths.logs, root + "/dev"] {
+        for folder in [paths.scripts, paths.stagedTests, paths.gate, paths.work, paths.tests, paths.logs, root + "/dev"] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         }
         // One volume at two paths, as in the pod.
@@ -43,9 +43,9 @@ final class TrialRig: Sendable {
         }
         self.variables = Locked(variables)
         try write(Runner.text, paths.runner)
-        try write("Say hello.\n", paths.scripts + "/instruction.md")
-        if let install { try write(install, paths.scripts + "/install.sh") }
-        if let execute { try write(execute, paths.scripts + "/execute.sh") }
+        try write("Say hello.\n", paths.instruction)
+        if let install { try write(install, paths.install) }
+        if let execute { try write(execute, paths.execute) }
         if let test { try write(test, paths.staged + "/tests/test.sh") }
     }
 

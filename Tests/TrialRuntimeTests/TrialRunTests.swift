@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Subprocess
 import Testing
-import TrialPods
+import TrialRuntime
 
 /// Runner and collector together.
 @Suite("A trial from gate to report", .timeLimit(.minutes(2)))

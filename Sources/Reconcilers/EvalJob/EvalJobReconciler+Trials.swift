@@ -6,6 +6,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 import TrialPods
+import TrialRuntime
 
 /// Running a job's trials: what the planner decided, carried out.
 extension EvalJobReconciler {
@@ -234,8 +235,8 @@ extension EvalJobReconciler {
         let task = context.task(trial)
         guard let evalTask = task.task else { return }
         let plan = DeliveryPlan(
-            source: context.prepared.source.planSource, taskPath: task.reference.path, taskRepo: task.taskRepo?.planTaskRepo,
-            datasetKind: evalTask.schema, solution: context.agent(trial).agent.isOracle)
+            source: .init(context.prepared.source), taskPath: task.reference.path, taskRepo: task.taskRepo.map { .init($0) },
+            solution: context.agent(trial).agent.isOracle)
         let pod: JSONValue
         do {
             pod = try TrialPodBuilder(configuration.pods).pod(

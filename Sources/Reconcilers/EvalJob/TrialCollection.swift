@@ -6,6 +6,7 @@ import Git
 import KubeClient
 import KubeCore
 import TrialPods
+import TrialRuntime
 
 /// Turns the end of a pod into a record: reads the collector's log, checks the pack, writes down what is known.
 struct TrialCollection: Sendable {
@@ -106,7 +107,7 @@ struct TrialCollection: Sendable {
     private func readPack(_ expected: TrialReport.Pack, from pod: TrialPod) async throws -> Result<PendingRun.Pack, TrialError> {
         var parser = PackFrameParser(expected: expected)
         do {
-            let body = try await client.podLog(pod.key, container: PodSnapshot.ContainerName.collector)
+            let body = try await client.podLog(pod.key, container: ContainerRole.collector.containerName)
             for try await chunk in body { parser.feed(chunk) }
         } catch let error as KubeError {
             // The pod or its container is gone, and the log with it; what else the server says (a kubelet that restarts, a proxy that

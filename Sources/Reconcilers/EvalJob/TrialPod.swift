@@ -43,7 +43,7 @@ public struct TrialPod: Sendable, Hashable {
     var endedAt: Timestamp {
         let metadata = snapshot.metadata
         return snapshot.collector?.termination?.finishedAt ?? snapshot.trial?.termination?.finishedAt
-            ?? snapshot.repoCache?.termination?.finishedAt ?? metadata.deletionTimestamp ?? metadata.creationTimestamp
+            ?? snapshot.delivery?.termination?.finishedAt ?? metadata.deletionTimestamp ?? metadata.creationTimestamp
             ?? Timestamp(seconds: 0)
     }
 

@@ -14,13 +14,6 @@ public struct PinnedSource: Sendable, Hashable {
         self.commit = commit
         self.ref = ref
     }
-
-    /// As the delivery plan of a pod names it.
-    public var planSource: DeliveryPlan.Source {
-        DeliveryPlan.Source(repo: url.text, commit: commit.hex, ref: ref, local: url.isLocal)
-    }
-
-    public var planTaskRepo: DeliveryPlan.TaskRepo { DeliveryPlan.TaskRepo(repo: url.text, commit: commit.hex) }
 }
 
 /// Finds out which commit a user means, keeps a mirror of the repository, and reads trees from it.

@@ -1,5 +1,6 @@
 import Base
 import EvalModel
+import TrialRuntime
 
 /// Why a trial died, from what the pod's status says beside the collector's report.
 struct PodCause {
@@ -19,7 +20,7 @@ struct PodCause {
     /// The error that the status names, if it does.
     func known(_ report: TrialReport?) -> TrialError? {
         if let ended = pod.trial?.termination {
-            if ended.isStartFailure { return Self.startFailure("trial: \(ended.reason): \(ended.message)", container: "trial") }
+            if ended.isStartFailure { return Self.startFailure("\(ContainerRole.trial.containerName): \(ended.reason): \(ended.message)", container: .trial) }
             if ended.reason == "OOMKilled" {
                 return outcome(report, "the trial container ran out of its memory limit (OOMKilled)")
             }
@@ -57,7 +58,7 @@ struct PodCause {
     /// The collector ended and said nothing that could be read.
     func silentCollector(_ ended: PodSnapshot.Termination) -> TrialError {
         if ended.isStartFailure {
-            return TrialError(.environmentStartFailed, "collector: \(ended.reason): \(ended.message)")
+            return TrialError(.environmentStartFailed, "\(ContainerRole.collector.containerName): \(ended.reason): \(ended.message)")
         }
         return TrialError(
             .internalError,
@@ -103,7 +104,7 @@ struct PodCause {
     /// The typed error of repo-cache, else one for how it ended.
     static func initFailure(_ ended: PodSnapshot.Termination) -> TrialError {
         if ended.isStartFailure {
-            return TrialError(.environmentStartFailed, "repo-cache: \(ended.reason): \(ended.message)")
+            return TrialError(.environmentStartFailed, "\(ContainerRole.delivery.containerName): \(ended.reason): \(ended.message)")
         }
         if let value = try? JSONValue(parsing: ended.message), let error = value["error"],
             let type = error["type"]?.string.flatMap(TrialErrorType.init(rawValue:))
@@ -111,17 +112,17 @@ struct PodCause {
             return TrialError(type, error["message"]?.string ?? "")
         }
         let how = ended.reason == "OOMKilled" ? "ran out of memory (OOMKilled)" : "ended with \(ended.exitCode)"
-        return TrialError(.sourceSyncFailed, "repo-cache \(how)\(ended.message.isEmpty ? "" : ": \(ended.message)")")
+        return TrialError(.sourceSyncFailed, "\(ContainerRole.delivery.containerName) \(how)\(ended.message.isEmpty ? "" : ": \(ended.message)")")
     }
 
     /// A container that cannot start: the task's fault when its image has no bash, else the environment's.
     ///
     /// The runtimes say it in their own words: `exec: "bash": executable file not found in $PATH` (runc),
     /// "executable file `bash` not found in $PATH" (crun), `"/bin/bash": stat /bin/bash: no such file or directory`.
-    static func startFailure(_ text: String, container: String) -> TrialError {
+    static func startFailure(_ text: String, container: ContainerRole) -> TrialError {
         let lower = text.lowercased()
         let missing = lower.contains("not found") || lower.contains("no such file or directory")
-        if container == "trial", missing, lower.contains("bash") {
+        if container == .trial, missing, lower.contains("bash") {
             return TrialError(
                 .taskInvalid, "the task's image has no bash, which the runner needs; install bash in the image (\(text))")
         }

@@ -1,5 +1,6 @@
 import Base
 import EvalModel
+import TrialRuntime
 
 /// How long a pod may stay in a state that does not end by itself, in seconds.
 public struct PodFateBounds: Sendable, Hashable {
@@ -168,13 +169,13 @@ private struct PodReading {
     private var startFailure: TrialError? {
         if pod.trial?.termination?.isStartFailure == true { return PodCause(pod).error(nil) }
         guard case .waiting(let reason, let message) = pod.trial else { return nil }
-        return Self.obstacle(reason, message, container: "trial", bounds)?.error
+        return Self.obstacle(reason, message, container: .trial, bounds)?.error
     }
 
     // MARK: Before the start
 
     private var initFailure: TrialError? {
-        guard pod.neverRestarts, let ended = pod.repoCache?.termination, ended.exitCode != 0 else { return nil }
+        guard pod.neverRestarts, let ended = pod.delivery?.termination, ended.exitCode != 0 else { return nil }
         if let error = PodCause(pod).disturbance(nil) { return error }
         return PodCause.initFailure(ended)
     }
@@ -196,7 +197,7 @@ private struct PodReading {
                         .environmentResourceAllocationFailed,
                         "no node took the pod within \(Int(bounds.unschedulable)) s: \(message)")))
         }
-        if let state = pod.repoCache {
+        if let state = pod.delivery {
             switch state {
             case .terminated(let ended) where ended.exitCode == 0: break
             case .terminated(let ended):
@@ -206,24 +207,24 @@ private struct PodReading {
                     Obstacle(seconds: bounds.initialization, error: PodCause.initFailure(ended)))
             case .running(let since):
                 return waiting(
-                    "PodInitializing", "repo-cache is running", from: since,
+                    "PodInitializing", "\(ContainerRole.delivery.containerName) is running", from: since,
                     Obstacle(
                         seconds: bounds.initialization,
                         error: TrialError(
-                            .sourceSyncFailed, "repo-cache did not end within \(Int(bounds.initialization)) s")))
+                            .sourceSyncFailed, "\(ContainerRole.delivery.containerName) did not end within \(Int(bounds.initialization)) s")))
             case .waiting(let reason, let message):
-                return waiting(reason, message, container: "repo-cache", from: assigned)
+                return waiting(reason, message, container: .delivery, from: assigned)
             }
         }
-        let initialized = pod.repoCache?.termination?.finishedAt ?? assigned
+        let initialized = pod.delivery?.termination?.finishedAt ?? assigned
         if case .waiting(let reason, let message) = pod.trial {
-            return waiting(reason, message, container: "trial", from: initialized)
+            return waiting(reason, message, container: .trial, from: initialized)
         }
         if case .waiting(let reason, let message) = pod.collector {
-            return waiting(reason, message, container: "collector", from: initialized)
+            return waiting(reason, message, container: .collector, from: initialized)
         }
         if pod.trial == nil, pod.phase == "Pending" {
-            return waiting("Pending", "no container has been started", container: "trial", from: assigned)
+            return waiting("Pending", "no container has been started", container: .trial, from: assigned)
         }
         return nil
     }
@@ -231,12 +232,12 @@ private struct PodReading {
     /// When the pod had a node.
     private var assigned: Timestamp? { pod.startTime ?? pod.scheduled?.since ?? pod.metadata.creationTimestamp }
 
-    private func waiting(_ reason: String, _ message: String, container: String, from start: Timestamp?) -> PodFate {
+    private func waiting(_ reason: String, _ message: String, container: ContainerRole, from start: Timestamp?) -> PodFate {
         let usual = Obstacle(
             seconds: bounds.creation,
             error: TrialError(
                 .environmentStartFailed,
-                "the \(container) container was not created within \(Int(bounds.creation)) s (\(reason)); "
+                "the \(container.containerName) container was not created within \(Int(bounds.creation)) s (\(reason)); "
                     + "`kubectl describe pod` shows what the node waits for"))
         return waiting(
             reason, message, from: start, Self.obstacle(reason, message, container: container, bounds) ?? usual)
@@ -249,9 +250,9 @@ private struct PodReading {
     }
 
     private static func obstacle(
-        _ reason: String, _ message: String, container: String, _ bounds: PodFateBounds
+        _ reason: String, _ message: String, container: ContainerRole, _ bounds: PodFateBounds
     ) -> Obstacle? {
-        let text = "\(container): \(reason): \(message)"
+        let text = "\(container.containerName): \(reason): \(message)"
         switch reason {
         case "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
             return Obstacle(seconds: bounds.imagePull, error: TrialError(.environmentImagePullFailed, text))
@@ -261,7 +262,7 @@ private struct PodReading {
             "PreStartHookError", "PostStartHookError":
             return Obstacle(seconds: bounds.configuration, error: PodCause.startFailure(text, container: container))
         case "CrashLoopBackOff":
-            let type: TrialErrorType = container == "repo-cache" ? .sourceSyncFailed : .environmentStartFailed
+            let type: TrialErrorType = container == .delivery ? .sourceSyncFailed : .environmentStartFailed
             return Obstacle(seconds: bounds.configuration, error: TrialError(type, text))
         default:
             return nil

@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import KubeCore
+import TrialRuntime
 
 /// The part of a trial pod that the operator keeps: a small struct, not a tree.
 public struct PodSnapshot: Sendable, Hashable {
@@ -61,18 +62,16 @@ public struct PodSnapshot: Sendable, Hashable {
     public var startTime: Timestamp?
     /// Whether a container that ends is over for good (`restartPolicy: Never`, which every trial pod has).
     public var neverRestarts: Bool
-    public var repoCache: State?
-    public var trial: State?
-    public var collector: State?
+    /// States by role; a container that the kubelet says nothing of has none.
+    public var containers: [ContainerRole: State]
     public var scheduled: PodCondition?
     public var ready: PodCondition?
     public var disruption: PodCondition?
 
     public init(
         metadata: ObjectMeta, phase: String = "Pending", reason: String? = nil, message: String? = nil,
-        nodeName: String? = nil, startTime: Timestamp? = nil, neverRestarts: Bool = true, repoCache: State? = nil,
-        trial: State? = nil, collector: State? = nil, scheduled: PodCondition? = nil, ready: PodCondition? = nil,
-        disruption: PodCondition? = nil
+        nodeName: String? = nil, startTime: Timestamp? = nil, neverRestarts: Bool = true, containers: [ContainerRole: State] = [:],
+        scheduled: PodCondition? = nil, ready: PodCondition? = nil, disruption: PodCondition? = nil
     ) {
         self.metadata = metadata
         self.phase = phase
@@ -81,9 +80,7 @@ public struct PodSnapshot: Sendable, Hashable {
         self.nodeName = nodeName
         self.startTime = startTime
         self.neverRestarts = neverRestarts
-        self.repoCache = repoCache
-        self.trial = trial
-        self.collector = collector
+        self.containers = containers
         self.scheduled = scheduled
         self.ready = ready
         self.disruption = disruption
@@ -93,6 +90,19 @@ public struct PodSnapshot: Sendable, Hashable {
     public var containersEnded: Bool {
         if phase == "Succeeded" || phase == "Failed" { return true }
         return [trial, collector].allSatisfy { $0?.isTerminated == true }
+    }
+
+    public var delivery: State? {
+        get { containers[.delivery] }
+        set { containers[.delivery] = newValue }
+    }
+    public var trial: State? {
+        get { containers[.trial] }
+        set { containers[.trial] = newValue }
+    }
+    public var collector: State? {
+        get { containers[.collector] }
+        set { containers[.collector] = newValue }
     }
 }
 
@@ -111,13 +121,6 @@ extension PodSnapshot.State {
 }
 
 extension PodSnapshot {
-    /// Names of the containers in a trial pod.
-    public enum ContainerName {
-        public static let repoCache = "repo-cache"
-        public static let trial = "trial"
-        public static let collector = "collector"
-    }
-
     /// Keeps what is needed of a pod; nil for an object without a name.
     public static func project(_ pod: JSONValue) -> PodSnapshot? {
         guard let metadata = pod["metadata"] else { return nil }
@@ -135,12 +138,8 @@ extension PodSnapshot {
         // A sidecar is an init container that runs on: the name tells what it is, not the list.
         for list in ["initContainerStatuses", "containerStatuses"] {
             for container in status[list]?.array ?? [] {
-                switch container["name"]?.string {
-                case ContainerName.repoCache: snapshot.repoCache = state(container["state"])
-                case ContainerName.trial: snapshot.trial = state(container["state"])
-                case ContainerName.collector: snapshot.collector = state(container["state"])
-                default: break
-                }
+                guard let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:)) else { continue }
+                snapshot.containers[role] = state(container["state"])
             }
         }
         for condition in status["conditions"]?.array ?? [] {

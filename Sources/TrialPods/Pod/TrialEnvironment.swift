@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
+import TrialRuntime
 
 /// The environments of a trial pod's containers.
 enum TrialEnvironment {
@@ -21,9 +22,9 @@ enum TrialEnvironment {
         }
     }
 
-    static func repoCache(_ request: TrialPodRequest) -> [JSONValue] {
+    static func delivery(_ request: TrialPodRequest) -> [JSONValue] {
         let plan = (try? JSONValueEncoder().encode(request.plan).text) ?? "{}"
-        var env = [literal(TrialVariables.plan, plan), literal(TrialVariables.runner, Runner.text)]
+        var env = [literal(TrialVariables.plan, plan)]
         if request.agent.agent.isOracle {
             env.append(literal(TrialVariables.execute, Runner.oracleExecute))
             return env

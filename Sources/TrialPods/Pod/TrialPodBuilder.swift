@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import EvalModel
 import Git
+import TrialRuntime
 
 /// Job, target, task, agent and trial to a Pod. Pure: the same request is the same pod.
 public struct TrialPodBuilder: Sendable {
@@ -31,7 +32,7 @@ public struct TrialPodBuilder: Sendable {
             "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
             "volumes": .array(volumes(request, oracle: oracle)),
-            "initContainers": [repoCache(request, oracle: oracle)],
+            "initContainers": [delivery(request, oracle: oracle)],
             "containers": [trial(request, image: image, oracle: oracle), collector(request, secrets)],
         ]
         if let deadline = deadline(request) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
@@ -72,13 +73,12 @@ public struct TrialPodBuilder: Sendable {
                     job: job.name, jobUID: uid, index: coordinate.index, rerun: coordinate.rerun, retry: request.retry)),
             "labels": .object(labels.mapValues { .string($0) }),
             "annotations": [
-                "kubectl.kubernetes.io/default-container": .string(PodSnapshot.ContainerName.trial),
+                "kubectl.kubernetes.io/default-container": .string(ContainerRole.trial.containerName),
                 "assay.dev/run": .string(coordinate.runID(jobUID: uid).rawValue),
                 "assay.dev/agent": .string(coordinate.agent),
                 "assay.dev/dataset": .string(coordinate.dataset),
                 "assay.dev/task": .string(coordinate.task),
                 "assay.dev/attempt": .string(String(coordinate.attempt)),
-                Self.noNetworkAnnotation: .string(offline(request.plan).joined(separator: ",")),
             ],
             "finalizers": [.string(AssayNames.trialFinalizer)],
             "ownerReferences": [
@@ -90,14 +90,6 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let namespace = job.namespace { metadata["namespace"] = .string(namespace) }
         return metadata
-    }
-
-    /// Read by the podman node, whose containers have a network each; on a cluster a pod has one, and this says nothing.
-    public static let noNetworkAnnotation = "assay.dev/containers-without-network"
-
-    private func offline(_ plan: DeliveryPlan) -> [String] {
-        let isLocal = plan.source.local && plan.taskRepo == nil && plan.fixtures == nil && plan.overlays.isEmpty
-        return [PodSnapshot.ContainerName.collector] + (isLocal ? [PodSnapshot.ContainerName.repoCache] : [])
     }
 
     /// Beyond the sum of all limits, so that it strikes only where a limit did not; none when the agent has no limit.
@@ -113,18 +105,22 @@ public struct TrialPodBuilder: Sendable {
 
     private func volumes(_ request: TrialPodRequest, oracle: Bool) -> [JSONValue] {
         let storage = request.job.spec.environment.overrideStorageMB ?? request.task.environment.storageMB
-        var volumes: [JSONValue] = ["scripts", "staged", "gate", "work"].map { ["name": .string($0), "emptyDir": [:]] }
+        var volumes = [TrialVolume.scripts, .staged, .gate, .work].map { volume($0, "emptyDir", [:]) }
         // What the trial writes has a limit of its own: running over it is the trial's outcome.
-        volumes.append(["name": "tests", "emptyDir": ["sizeLimit": .string("\(storage)Mi")]])
-        volumes.append(["name": "logs", "emptyDir": ["sizeLimit": .string("\(min(storage, 4096))Mi")]])
-        if oracle { volumes.append(["name": "solution", "emptyDir": [:]]) }
+        volumes.append(volume(.tests, "emptyDir", ["sizeLimit": .string("\(storage)Mi")]))
+        volumes.append(volume(.logs, "emptyDir", ["sizeLimit": .string("\(min(storage, 4096))Mi")]))
+        if oracle { volumes.append(volume(.solution, "emptyDir", [:])) }
         if let secret = sourceSecret(request) {
-            volumes.append(["name": "credentials", "secret": ["secretName": .string(secret.name)]])
+            volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)]))
         }
         if let path = settings.cacheHostPath {
-            volumes.append(["name": "repo-cache", "hostPath": ["path": .string(path), "type": "Directory"]])
+            volumes.append(volume(.cache, "hostPath", ["path": .string(path), "type": "Directory"]))
         }
         return volumes
+    }
+
+    private func volume(_ volume: TrialVolume, _ kind: String, _ source: JSONValue) -> JSONValue {
+        ["name": .string(volume.rawValue), kind: source]
     }
 
     /// What the task is fetched with; nil where the source's Secret is not for the task's own repository.
@@ -136,8 +132,8 @@ public struct TrialPodBuilder: Sendable {
         return request.job.spec.source.secretRef
     }
 
-    private func mount(_ volume: String, _ path: String, readOnly: Bool = false) -> JSONValue {
-        var mount: JSONValue = ["name": .string(volume), "mountPath": .string(path)]
+    private func mount(_ volume: TrialVolume, _ path: String, readOnly: Bool = false) -> JSONValue {
+        var mount: JSONValue = ["name": .string(volume.rawValue), "mountPath": .string(path)]
         if readOnly { mount["readOnly"] = true }
         return mount
     }
@@ -149,10 +145,10 @@ public struct TrialPodBuilder: Sendable {
         "runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
     ]
 
-    private func ours(_ name: String, _ subcommand: String, env: [JSONValue], mounts: [JSONValue]) -> JSONValue {
+    private func ours(_ role: ContainerRole, env: [JSONValue], mounts: [JSONValue]) -> JSONValue {
         var container: JSONValue = [
-            "name": .string(name), "image": .string(settings.assayImage),
-            "command": ["/usr/local/bin/assay", .string(subcommand)],
+            "name": .string(role.containerName), "image": .string(settings.assayImage),
+            "command": .array((role.command ?? []).map { .string($0) }),
             "env": .array(env), "volumeMounts": .array(mounts), "securityContext": Self.security,
             // A pod may use on disk what its containers may together (kubelet `podEphemeralStorageLimitEviction`): staged tests, the
             // pack and its log are not to count against the trial.
@@ -165,31 +161,31 @@ public struct TrialPodBuilder: Sendable {
         return container
     }
 
-    private func repoCache(_ request: TrialPodRequest, oracle: Bool) -> JSONValue {
+    private func delivery(_ request: TrialPodRequest, oracle: Bool) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
-            mount("scripts", paths.scripts), mount("staged", paths.staged), mount("logs", paths.collectedLogs),
-            mount("gate", paths.gate),
+            mount(.scripts, paths.scripts), mount(.staged, paths.staged), mount(.logs, paths.collectedLogs),
+            mount(.gate, paths.gate),
         ]
-        if oracle { mounts.append(mount("solution", paths.deliveredSolution)) }
-        if sourceSecret(request) != nil { mounts.append(mount("credentials", paths.credentials, readOnly: true)) }
-        if settings.cacheHostPath != nil { mounts.append(mount("repo-cache", paths.cache)) }
+        if oracle { mounts.append(mount(.solution, paths.deliveredSolution)) }
+        if sourceSecret(request) != nil { mounts.append(mount(.credentials, paths.credentials, readOnly: true)) }
+        if settings.cacheHostPath != nil { mounts.append(mount(.cache, paths.cache)) }
         return ours(
-            PodSnapshot.ContainerName.repoCache, "repo-cache", env: TrialEnvironment.repoCache(request), mounts: mounts)
+            .delivery, env: TrialEnvironment.delivery(request), mounts: mounts)
     }
 
     private func trial(_ request: TrialPodRequest, image: String, oracle: Bool) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
-            mount("scripts", paths.scripts, readOnly: true), mount("tests", paths.tests), mount("logs", paths.logs),
-            mount("gate", paths.gate),
+            mount(.scripts, paths.scripts, readOnly: true), mount(.tests, paths.tests), mount(.logs, paths.logs),
+            mount(.gate, paths.gate),
         ]
         if oracle {
-            mounts.append(mount("solution", paths.oracle, readOnly: true))
-            mounts.append(mount("solution", paths.solution, readOnly: true))
+            mounts.append(mount(.solution, paths.oracle, readOnly: true))
+            mounts.append(mount(.solution, paths.solution, readOnly: true))
         }
         var container: JSONValue = [
-            "name": .string(PodSnapshot.ContainerName.trial), "image": .string(image),
+            "name": .string(ContainerRole.trial.containerName), "image": .string(image),
             // -p: an image's BASH_ENV, or functions in an agent's environment, are for its scripts, not for the runner.
             "command": ["bash", "-p", .string(paths.runner)],
             "env": .array(TrialEnvironment.trial(request)), "volumeMounts": .array(mounts),
@@ -202,11 +198,11 @@ public struct TrialPodBuilder: Sendable {
     private func collector(_ request: TrialPodRequest, _ secrets: [TrialEnvironment.Secret]) -> JSONValue {
         let paths = TrialPaths()
         let mounts = [
-            mount("staged", paths.staged, readOnly: true), mount("tests", paths.releasedTests),
-            mount("logs", paths.collectedLogs, readOnly: true), mount("gate", paths.gate), mount("work", paths.work),
+            mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
+            mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
         return ours(
-            PodSnapshot.ContainerName.collector, "collect",
+            .collector,
             env: TrialEnvironment.collector(request, settings, secrets), mounts: mounts)
     }
 

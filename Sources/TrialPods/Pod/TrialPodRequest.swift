@@ -1,5 +1,6 @@
 import AssayAPI
 import EvalModel
+import TrialRuntime
 
 /// Everything that decides one trial pod.
 public struct TrialPodRequest: Sendable {

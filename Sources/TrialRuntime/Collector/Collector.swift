@@ -137,7 +137,7 @@ public struct Collector: Sendable {
         do {
             // Writable, because tests may write beside themselves, and by anybody, because a trial's image may run as anybody.
             for command in [
-                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.staged)/tests/.", paths.releasedTests]),
+                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.stagedTests)/.", paths.releasedTests]),
                 Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
             ] {
                 var bounded = command
@@ -228,7 +228,7 @@ public struct Collector: Sendable {
     private func award(_ report: inout TrialReport, exit: Int, _ filter: SecretFilter) {
         func file(_ name: String) -> [UInt8]? {
             LogTree.contents(
-                ["verifier", name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
+                [LogFolder.verifier.rawValue, name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
         }
         let (json, text) = (file("reward.json"), file("reward.txt"))
         do throws(TrialError) {
@@ -270,15 +270,8 @@ public struct Collector: Sendable {
     /// Adds the end of the failed script's standard error to the message: what a user would look up first.
     private func explain(_ report: inout TrialReport, _ progress: TrialProgress, from pack: OutputPack) {
         guard let error = report.error, error.type.consequence == .outcome, let phase = progress.lastPhase else { return }
-        let directory: String? =
-            switch phase {
-            case .install: "setup"
-            case .execute: "command"
-            case .verify: "verifier"
-            default: nil
-            }
-        guard let directory, progress.exits[phase] != 0,
-            let ending = pack.ending(of: directory, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)
+        guard let folder = LogFolder(of: phase), progress.exits[phase] != 0,
+            let ending = pack.ending(of: folder.rawValue, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)
                 .joined(separator: "\n"), !ending.isEmpty
         else { return }
         report.error?.message += "; its last words: \(ending.replacingControls)"

@@ -1,4 +1,6 @@
-/// What the repo-cache init container delivers to a trial; the operator writes it, the container reads it as JSON.
+import SourceSync
+
+/// What the delivery container delivers to a trial; the operator writes it, the container reads it as JSON.
 public struct DeliveryPlan: Sendable, Hashable, Codable {
     /// The only version there is.
     public static let currentVersion = 1
@@ -19,6 +21,10 @@ public struct DeliveryPlan: Sendable, Hashable, Codable {
             self.ref = ref
             self.local = local
         }
+
+        public init(_ pinned: PinnedSource) {
+            self.init(repo: pinned.url.text, commit: pinned.commit.hex, ref: pinned.ref, local: pinned.url.isLocal)
+        }
     }
 
     /// A registry task's own repository.
@@ -30,6 +36,8 @@ public struct DeliveryPlan: Sendable, Hashable, Codable {
             self.repo = repo
             self.commit = commit
         }
+
+        public init(_ pinned: PinnedSource) { self.init(repo: pinned.url.text, commit: pinned.commit.hex) }
     }
 
     /// The lock file of content-addressed blobs and where they are kept.
@@ -62,25 +70,20 @@ public struct DeliveryPlan: Sendable, Hashable, Codable {
     public var taskPath: String
     /// Where the task lies when not in `source`.
     public var taskRepo: TaskRepo?
-    public var datasetKind: TaskSchema
     /// Whether the solution is delivered: for the oracle agent only.
     public var solution: Bool
-    /// Where the node's cache is mounted; nil for a direct fetch.
-    public var cacheDir: String?
     public var overlays: [Overlay]
     public var fixtures: Fixtures?
 
     public init(
-        source: Source, taskPath: String, taskRepo: TaskRepo? = nil, datasetKind: TaskSchema = .rollout,
-        solution: Bool = false, cacheDir: String? = nil, overlays: [Overlay] = [], fixtures: Fixtures? = nil
+        source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false,
+        overlays: [Overlay] = [], fixtures: Fixtures? = nil
     ) {
         version = Self.currentVersion
         self.source = source
         self.taskPath = taskPath
         self.taskRepo = taskRepo
-        self.datasetKind = datasetKind
         self.solution = solution
-        self.cacheDir = cacheDir
         self.overlays = overlays
         self.fixtures = fixtures
     }

@@ -1,13 +1,14 @@
 import EvalFormats
 import EvalModel
 import Git
+import SourceSync
 
 /// Checks that the task is one, and exports what the trial needs of it: instruction, tests, and the solution for the oracle.
 struct TaskDelivery: Sendable {
     let plan: DeliveryPlan
     let task: TaskAtCommit
     let tree: GitTree
-    let layout: PodLayout
+    let volumes: DeliveryVolumes
 
     func deliver() async throws -> TreeExport.Report {
         let folder = GitTreeFolder(tree, path: task.path)
@@ -20,7 +21,7 @@ struct TaskDelivery: Sendable {
         _ = try await TaskReader.load(name: name, from: folder, needsSolution: plan.solution)
 
         if let instruction = try await folder.read("instruction.md") {
-            try PlainFile.replace("\(layout.scripts)/instruction.md", with: instruction, durable: false)
+            try volumes.write(instruction, to: volumes.paths.instruction)
         }
         let export = TreeExport(tree)
         var total = TreeExport.Report()
@@ -29,11 +30,11 @@ struct TaskDelivery: Sendable {
             total.bytes += report.bytes
         }
         if folder.exists("tests") {
-            add(try await export.export(task.path.appending("tests"), to: "\(layout.staged)/tests"))
+            add(try await export.export(task.path.appending("tests"), to: volumes.paths.stagedTests))
         }
         if plan.solution, folder.exists("solution") {
-            layout.empty(layout.solution)
-            add(try await export.export(task.path.appending("solution"), to: layout.solution))
+            volumes.empty(volumes.paths.deliveredSolution)
+            add(try await export.export(task.path.appending("solution"), to: volumes.paths.deliveredSolution))
         }
         return total
     }

@@ -7,7 +7,7 @@ import Glibc
 struct TaskFetcher: Sendable {
     let plan: DeliveryPlan
     let task: TaskAtCommit
-    let layout: PodLayout
+    let paths: TrialPaths
     let scratch: String
     let git: GitClient
     let time: any TimeSource
@@ -19,7 +19,7 @@ struct TaskFetcher: Sendable {
             do {
                 return try await tryOnce()
             } catch let error as GitError where error.kind == .unreachable || error.kind == .timeout {
-                Log("repo-cache").warning("\(error.message); trying again in \(Int(delay)) s")
+                Log(ContainerRole.delivery.containerName).warning("\(error.message); trying again in \(Int(delay)) s")
                 try await time.sleep(seconds: delay)
                 delay *= 3
             }
@@ -31,9 +31,9 @@ struct TaskFetcher: Sendable {
         // The Secret was given for the source; a dataset may name any other host.
         let credentials: GitCredentials =
             task.url.sharesOrigin(with: plan.source.repo, allowing: TaskAtCommit.policy(plan))
-            ? try .mounted(at: layout.credentials, for: task.url, directory: "\(scratch)/credentials") : .none
+            ? try .mounted(at: paths.credentials, for: task.url, directory: "\(scratch)/credentials") : .none
         let remote = GitClient.Remote(task.url, credentials: credentials)
-        if let cache = plan.cacheDir ?? (PlainFile.isDirectory(layout.cache) ? layout.cache : nil) {
+        if let cache = PlainFile.isDirectory(paths.cache) ? paths.cache : nil {
             let mirrors = MirrorStore(directory: cache, git: git)
             if let tree = try await cached(mirrors, remote) { return (tree, "cache") }
             if plan.source.local {

@@ -17,6 +17,10 @@ final class Gate: Sendable {
         let description: String
     }
 
+    /// The answers to the runner.
+    static let go = "go"
+    static let no = "no"
+
     private let phase: Int32
     private let released: Int32
 
@@ -62,7 +66,7 @@ final class Gate: Sendable {
 
     /// Tells the runner that the tests are there, or that they will not come.
     func release(_ go: Bool) {
-        let word = Array((go ? "go\n" : "no\n").utf8)
+        let word = Array("\(go ? Self.go : Self.no)\n".utf8)
         _ = assay_write_nosigpipe(released, word, word.count)
     }
 }

@@ -6,6 +6,15 @@ import EvalModel
 /// In shared mode the agent has the runner's rights and could say any of this; nothing here is trusted beyond what the
 /// design grants to shared mode, and everything is bounded.
 enum GateWord: Sendable, Hashable {
+    /// What a line begins with.
+    enum Keyword: String, CaseIterable {
+        case phase
+        case done
+        case setupFailed = "setup-failed"
+        case agentEnd = "agent-end"
+        case end
+    }
+
     case phase(TrialPhase, at: Int64)
     case done(TrialPhase, at: Int64, exit: Int, timedOut: Bool)
     case setupFailed(String)
@@ -14,24 +23,24 @@ enum GateWord: Sendable, Hashable {
 
     init?(line: String) {
         let parts = line.split(separator: " ", maxSplits: 4).map(String.init)
-        switch parts.first {
-        case "phase" where parts.count == 3:
+        switch parts.first.flatMap(Keyword.init(rawValue:)) {
+        case .phase where parts.count == 3:
             guard let phase = Self.phase(parts[1]), let at = Self.milliseconds(parts[2]) else { return nil }
             self = .phase(phase, at: at)
-        case "done" where parts.count == 5:
+        case .done where parts.count == 5:
             guard let phase = Self.phase(parts[1]), let at = Self.milliseconds(parts[2]), let exit = Int(parts[3]),
                 (0...255).contains(exit)
             else { return nil }
             self = .done(phase, at: at, exit: exit, timedOut: parts[4] == "1")
-        case "setup-failed":
-            self = .setupFailed(String(line.dropFirst("setup-failed ".count).prefix(500)).replacingControls)
-        case "agent-end":
+        case .setupFailed:
+            self = .setupFailed(String(line.dropFirst(Keyword.setupFailed.rawValue.count + 1).prefix(500)).replacingControls)
+        case .agentEnd:
             guard let payload = Self.payload(line) else { return nil }
             self = .agentEnd(verify: payload["verify"]?.bool == true && payload["outcome"]?.string == "ok")
-        case "end":
+        case .end:
             guard let payload = Self.payload(line) else { return nil }
             self = .end(stopped: payload["stopped"]?.bool == true)
-        default:
+        case .phase, .done, nil:
             return nil
         }
     }
@@ -39,11 +48,11 @@ enum GateWord: Sendable, Hashable {
     /// What it begins with, as the runner says it; for messages.
     var name: String {
         switch self {
-        case .phase(let phase, _): "phase \(phase.rawValue)"
-        case .done(let phase, _, _, _): "done \(phase.rawValue)"
-        case .setupFailed: "setup-failed"
-        case .agentEnd: "agent-end"
-        case .end: "end"
+        case .phase(let phase, _): "\(Keyword.phase.rawValue) \(phase.rawValue)"
+        case .done(let phase, _, _, _): "\(Keyword.done.rawValue) \(phase.rawValue)"
+        case .setupFailed: Keyword.setupFailed.rawValue
+        case .agentEnd: Keyword.agentEnd.rawValue
+        case .end: Keyword.end.rawValue
         }
     }
 

@@ -147,7 +147,7 @@ struct TrialProgress: Sendable, Hashable {
 
 extension TrialOutcome {
     /// The error of a trial that died in a phase: after the agent began, dying is an outcome.
-    static func death(in phase: TrialPhase?, because reason: String) -> TrialError {
+    public static func death(in phase: TrialPhase?, because reason: String) -> TrialError {
         let (type, place): (TrialErrorType, String) =
             switch phase {
             case .install: (.agentInstallFailed, "during install")

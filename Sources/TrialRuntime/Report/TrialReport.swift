@@ -1,4 +1,5 @@
 import Base
+import EvalModel
 
 /// What the collector of a trial pod says about its trial, in the container's termination message.
 ///

@@ -1,17 +1,16 @@
 import Base
 import Dispatch
 import Glibc
-import SourceSync
 import Subprocess
-import TrialPods
+import TrialRuntime
 
 /// The init container of a trial pod.
-enum RepoCacheSubcommand: Subcommand {
+enum DeliverSubcommand: Subcommand {
     static let syntax = CommandSyntax(name: "repo-cache", summary: "Deliver a task into a trial pod (the pod's init container runs this).")
     static let hidden = true
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
-        await RepoCacheCommand.run(environment: currentEnvironment())
+        await DeliveryCommand.run(environment: currentEnvironment())
     }
 }
 

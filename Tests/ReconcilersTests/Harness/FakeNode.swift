@@ -6,6 +6,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 import TrialPods
+import TrialRuntime
 
 /// How the life of a pod goes.
 enum Fate: Sendable {

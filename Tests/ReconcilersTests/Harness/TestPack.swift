@@ -3,6 +3,7 @@ import EvalModel
 import Subprocess
 import Testing
 import TrialPods
+import TrialRuntime
 
 /// A pack as a collector sends it, made by git once.
 struct TestPack: Sendable {

@@ -2,32 +2,34 @@ import Base
 import EvalModel
 import Git
 import Glibc
+import SourceSync
 
-/// What the `repo-cache` init container of a trial pod does: brings the task at its commit, and lays out the volumes.
+/// What the delivery container of a trial pod does: brings the task at its commit, and lays out the volumes.
 ///
-/// Reads `ASSAY_PLAN` (a `DeliveryPlan`), `ASSAY_RUNNER`, `ASSAY_INSTALL` and `ASSAY_EXECUTE`. Everything lies below
-/// `ASSAY_ROOT` (`/assay`). When it fails, the termination message (`ASSAY_TERMINATION_LOG`, `/dev/termination-log`) is
+/// Reads the variables of `TrialVariables`. When it fails, the termination message is
 /// `{"error":{"type":...,"message":...}}`. Running it again on the same volumes gives the same result: a kubelet may.
-public struct RepoCacheCommand: Sendable {
-    let environment: [String: String]
-    let layout: PodLayout
-    let git: GitClient
-    let time: any TimeSource
+public struct DeliveryCommand: Sendable {
+    private let environment: [String: String]
+    private let volumes: DeliveryVolumes
+    private let git: GitClient
+    private let time: any TimeSource
 
-    init(environment: [String: String], git: GitClient = GitClient(), time: any TimeSource = SystemTime()) {
+    private var paths: TrialPaths { volumes.paths }
+
+    private init(environment: [String: String], git: GitClient = GitClient(), time: any TimeSource = SystemTime()) {
         self.environment = environment
         self.git = git
         self.time = time
-        layout = PodLayout(root: environment["ASSAY_ROOT"] ?? "/assay")
+        volumes = DeliveryVolumes(paths: TrialPaths(root: environment[TrialVariables.root] ?? ""))
     }
 
     /// - Returns: the exit status of the container: 0, or 1 when the trial cannot start.
     public static func run(environment: [String: String]) async -> Int32 {
-        await RepoCacheCommand(environment: environment).run()
+        await DeliveryCommand(environment: environment).run()
     }
 
-    func run() async -> Int32 {
-        let log = Log("repo-cache")
+    private func run() async -> Int32 {
+        let log = Log(ContainerRole.delivery.containerName)
         do {
             let delivered = try await deliver()
             report(["delivered": delivered])
@@ -42,18 +44,18 @@ public struct RepoCacheCommand: Sendable {
     }
 
     /// Does everything; returns what is worth knowing about it.
-    func deliver() async throws -> JSONValue {
+    private func deliver() async throws -> JSONValue {
         let started = time.monotonic()
         let plan = try readPlan()
-        try layout.prepare()
-        let scratch = try Scratch(candidates: [environment["ASSAY_SCRATCH"], environment["TMPDIR"], "/tmp", layout.staged])
+        try volumes.prepare()
+        let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
         defer { scratch.remove() }
 
         let task = try TaskAtCommit(plan)
-        let fetcher = TaskFetcher(plan: plan, task: task, layout: layout, scratch: scratch.path, git: git, time: time)
+        let fetcher = TaskFetcher(plan: plan, task: task, paths: paths, scratch: scratch.path, git: git, time: time)
         let (tree, origin) = try await fetcher.tree()
-        let report = try await TaskDelivery(plan: plan, task: task, tree: tree, layout: layout).deliver()
-        try layout.writeScripts(environment)
+        let report = try await TaskDelivery(plan: plan, task: task, tree: tree, volumes: volumes).deliver()
+        try volumes.writeScripts(environment)
         return [
             "commit": .string(task.commit.hex), "from": .string(origin), "files": JSONValue(report.files), "bytes": JSONValue(report.bytes),
             "milliseconds": JSONValue(Int((time.monotonic() - started) * 1000)),
@@ -61,30 +63,41 @@ public struct RepoCacheCommand: Sendable {
     }
 
     private func readPlan() throws(TrialError) -> DeliveryPlan {
-        guard let text = environment["ASSAY_PLAN"] else { throw TrialError(.internalError, "ASSAY_PLAN is not set") }
-        let plan: DeliveryPlan
+        guard let text = environment[TrialVariables.plan] else { throw TrialError(.internalError, "\(TrialVariables.plan) is not set") }
         do {
-            plan = try JSONValueDecoder().decode(DeliveryPlan.self, from: JSONValue(parsing: text))
+            let value = try JSONValue(parsing: text)
+            // The version first: what follows may have another shape.
+            guard let version = value["version"]?.int else { throw TrialError(.internalError, "\(TrialVariables.plan) has no version") }
+            guard version == DeliveryPlan.currentVersion else {
+                throw TrialError(
+                    .internalError,
+                    "the operator wrote version \(version) of the trial's plan and this image understands version "
+                        + "\(DeliveryPlan.currentVersion); run the operator and its trials with the same image")
+            }
+            let plan = try JSONValueDecoder().decode(DeliveryPlan.self, from: value)
+            try check(plan)
+            return plan
+        } catch let error as TrialError {
+            throw error
         } catch {
-            throw TrialError(.internalError, "ASSAY_PLAN cannot be read: \(error)")
+            throw TrialError(.internalError, "\(TrialVariables.plan) cannot be read: \(error)")
         }
-        guard plan.version == DeliveryPlan.currentVersion else {
-            throw TrialError(.internalError, "ASSAY_PLAN has version \(plan.version); this image understands \(DeliveryPlan.currentVersion)")
-        }
+    }
+
+    private func check(_ plan: DeliveryPlan) throws(TrialError) {
         guard plan.overlays.isEmpty else { throw TrialError(.sourceSyncFailed, "overlays are not delivered by this version") }
         guard plan.fixtures == nil else { throw TrialError(.sourceSyncFailed, "fixtures are not delivered by this version") }
-        return plan
     }
 
     private func report(_ message: JSONValue) {
-        let path = environment["ASSAY_TERMINATION_LOG"] ?? "/dev/termination-log"
+        let path = environment[TrialVariables.terminationLog] ?? paths.terminationLog
         let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard fd >= 0 else { return }
         defer { close(fd) }
         try? PlainFile.writeAll(fd, message.serialized(), path: path)
     }
 
-    static func trialError(_ error: any Error) -> TrialError {
+    private static func trialError(_ error: any Error) -> TrialError {
         switch error {
         case let error as TrialError: error
         case let error as SourceError: error.trialError

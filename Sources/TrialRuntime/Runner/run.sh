@@ -1,0 +1,201 @@
+# shellcheck shell=bash
+# Assay's trial runner, PID 1 of the trial container: runs install, execute and verify, each under its own limit, and tells the
+# collector. Needs bash 4.2 and coreutils and nothing else of the image.
+#
+# What it says on the gate, one line each: `phase NAME MS`, `done NAME MS EXIT TIMEDOUT`, `setup-failed TEXT`, `agent-end JSON`,
+# `end JSON`. The whole script is one function, so that bash has read it to its end before anything else runs and an agent that
+# deletes or changes the file changes nothing.
+#
+# Not `set -e`: an agent may have deleted any program, and the runner still has to say how it ended.
+assay_main() {
+  local root=${ASSAY_ROOT:-}
+  local gate=$root/assay/gate scripts=$root/assay/scripts logs=$root/logs tests=$root/tests
+  local start=$PWD child='' stopping=0 caught=0 ms=0 up=0 code=0 timed=0 groups='' mirrors=''
+  local outcome=ok entry word count=0
+  local -a verifier_env=()
+
+  # The time in milliseconds, from whatever this bash and these coreutils have.
+  now() {
+    local t=${EPOCHREALTIME:-}
+    t=${t//[!0-9]/}
+    if [ -n "$t" ]; then ms=${t%???}; return; fi
+    t=$(date +%s%3N 2>/dev/null)
+    case $t in '' | *[!0-9]*) printf -v t '%(%s)T000' -1 ;; esac
+    ms=$t
+  }
+  # A clock that never jumps, in milliseconds: limits are measured with it.
+  uptime_ms() {
+    local t
+    if read -r t _ 2>/dev/null </proc/uptime; then t=${t/./}; up=$((10#$t * 10)); else now; up=$ms; fi
+  }
+  say() { printf '%s\n' "$1" >&9; } 2>/dev/null
+
+  # A stop is passed on; what does not end is killed before the pod's grace period is over.
+  # shellcheck disable=SC2329 # called by the trap
+  on_stop() {
+    stopping=1 caught=1
+    if [ -z "$child" ]; then
+      say 'end {"stopped":true}'
+      exit 143
+    fi
+    kill -TERM -- "-$child" 2>/dev/null || kill -TERM "$child" 2>/dev/null
+    (sleep 2; kill -KILL -- "-$child") >/dev/null 2>&1 8>&- 9>&- &
+  }
+  trap on_stop TERM INT
+  trap : PIPE # a handler, not "ignore": children would inherit that
+
+  # Children see neither end of the gate.
+  exec 8<>"$gate/released" || exit 70
+  exec 9>"$gate/phase" || exit 70
+
+  # Copies a growing file to the container's own log, up to a bound, while the script runs.
+  mirror() {
+    [ "${ASSAY_MIRROR:-1}" = 1 ] || return 0
+    [ "$can_mirror" = 1 ] || return 0
+    (tail --pid="$child" -s 0.1 -c +1 -f "$1" | "${first_megabyte[@]}") 2>/dev/null 8>&- 9>&- &
+    mirrors="$mirrors $!"
+  }
+  local can_mirror=0
+  # A pipe's reader would keep the last 4 KiB back.
+  local -a first_megabyte=(head -c 1048576)
+  stdbuf -o0 true >/dev/null 2>&1 && first_megabyte=(stdbuf -o0 "${first_megabyte[@]}")
+  tail --pid=$$ -n 0 /dev/null >/dev/null 2>&1 && can_mirror=1
+
+  # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: sets code and timed.
+  run() {
+    local name=$1 limit=${2:-0} dir=$3 began seconds dog=''
+    shift 3
+    [ -L "$dir" ] && rm -f "$dir"
+    mkdir -p "$dir" 2>/dev/null && chmod 0777 "$dir" 2>/dev/null
+    rm -f "$dir/stdout.txt" "$dir/stderr.txt" 2>/dev/null
+    cd "$start" 2>/dev/null || cd /
+    now
+    say "phase $name $ms"
+    : >"$dir/stdout.txt" && : >"$dir/stderr.txt"
+    uptime_ms
+    began=$up timed=0
+    printf -v seconds '%d.%03d' $((limit / 1000)) $((limit % 1000))
+    if [ "$limit" -gt 0 ]; then
+      if timeout -k 1 5 true >/dev/null 2>&1; then
+        set -- timeout -k 5 "$seconds" "$@"
+      else
+        dog=wanted
+      fi
+    fi
+    set -m # a process group of its own
+    "$@" </dev/null >"$dir/stdout.txt" 2>"$dir/stderr.txt" 8>&- 9>&- &
+    child=$!
+    set +m
+    groups="$groups $child"
+    if [ -n "$dog" ]; then
+      (sleep "$seconds"; kill -TERM -- "-$child"; sleep 5; kill -KILL -- "-$child") >/dev/null 2>&1 8>&- 9>&- &
+      dog=$!
+    fi
+    mirror "$dir/stdout.txt"
+    mirror "$dir/stderr.txt" >&2
+    [ "$stopping" = 1 ] && kill -TERM -- "-$child" 2>/dev/null
+    while :; do
+      caught=0
+      wait "$child" 2>/dev/null
+      code=$?
+      [ "$caught" = 1 ] || break
+    done
+    uptime_ms
+    # `timeout` says 124, or 137 when it had to kill; a script may say so too, but not after that time.
+    if [ "$limit" -gt 0 ] && [ $((up - began)) -ge $((limit - 10)) ]; then
+      if [ -n "$dog" ] || [ "$code" = 124 ] || [ "$code" = 137 ]; then timed=1; fi
+    fi
+    [ -n "$dog" ] && kill "$dog" 2>/dev/null
+    [ "$timed" = 1 ] && kill -KILL -- "-$child" 2>/dev/null
+    child=''
+    now
+    say "done $name $ms $code $timed"
+    if [ "$stopping" = 1 ]; then
+      say 'end {"stopped":true}'
+      exit 143
+    fi
+    [ "$code" = 0 ] && [ "$timed" = 0 ]
+  }
+
+  # What the agent left running. Only PID 1 of a container may signal every process.
+  end_agent() {
+    if [ $$ = 1 ]; then
+      kill -KILL -1 2>/dev/null
+    else
+      for entry in $groups; do kill -KILL -- "-$entry" 2>/dev/null; done
+    fi
+    wait 2>/dev/null # so that bash says nothing about them later
+  }
+
+  now
+  say "phase setup $ms"
+  export PATH HOME
+  [ -n "${HOME:-}" ] || HOME=/root
+  [ -d "$HOME" ] || mkdir -p "$HOME" 2>/dev/null || HOME=/
+  if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
+  mkdir -p "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
+  while :; do # kept for the verifier, and out of the agent's environment
+    entry=ASSAY_VERIFIER_ENV_$count
+    [ -n "${!entry+set}" ] || break
+    verifier_env+=("${!entry}")
+    unset "$entry"
+    count=$((count + 1))
+  done
+  local instruction=$scripts/instruction.md target=${ASSAY_INSTRUCTION_PATH:-/tmp/instruction.md}
+  if [ -f "$instruction" ]; then
+    if ! { mkdir -p "${target%/*}/" && cp "$instruction" "$target" && chmod a+r "$target"; }; then
+      say "setup-failed cannot write the instruction to $target"
+      say 'end {}'
+      exit 0
+    fi
+    # The kernel refuses single variables of 128 KiB; the file has it whole.
+    if [ "$(wc -c <"$instruction")" -lt 120000 ]; then
+      ASSAY_TASK_INSTRUCTION=$(cat "$instruction")
+      ROLLOUT_TASK_INSTRUCTION=$ASSAY_TASK_INSTRUCTION
+      export ASSAY_TASK_INSTRUCTION ROLLOUT_TASK_INSTRUCTION
+    fi
+  fi
+  export ASSAY_INSTRUCTION_PATH=$target
+  now
+  say "done setup $ms 0 0"
+
+  if [ -f "$scripts/install.sh" ]; then
+    run install "${ASSAY_INSTALL_TIMEOUT_MS:-0}" "$logs/setup" bash "$scripts/install.sh" || outcome=failed
+  fi
+  if [ "$outcome" = ok ] && [ -f "$scripts/execute.sh" ]; then
+    run execute "${ASSAY_AGENT_TIMEOUT_MS:-0}" "$logs/command" bash "$scripts/execute.sh" || outcome=failed
+  fi
+  if [ "$outcome" = ok ] && [ "${ASSAY_VERIFY:-1}" = 1 ]; then
+    [ "${ASSAY_END_AGENT_PROCESSES:-0}" = 1 ] && end_agent
+    # What the agent left where the tests belong would be in their way, or pass for one of them. The directory is a
+    # mount and stays; its names are not listed here: there may be more than fit a command line.
+    chmod 0777 "$tests" 2>/dev/null
+    rm -rf "${tests:?}" 2>/dev/null
+    [ -d "$tests" ] || mkdir -m 0777 "$tests" 2>/dev/null
+    # Nobody has been answered yet: what stands in the answers is not the collector's.
+    entry=$((SECONDS + 2))
+    while [ "$SECONDS" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
+    word=''
+    say 'agent-end {"outcome":"ok","verify":true}'
+    read -r -t 300 -u 8 word
+    if [ "$word" = go ]; then
+      rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null
+      # shellcheck disable=SC2163 # an entry is NAME=value
+      for entry in ${verifier_env[@]+"${verifier_env[@]}"}; do export "$entry"; done
+      run verify "${ASSAY_VERIFIER_TIMEOUT_MS:-0}" "$logs/verifier" bash "$tests/test.sh"
+    fi
+  else
+    say "agent-end {\"outcome\":\"$outcome\",\"verify\":false}"
+  fi
+
+  cd / 2>/dev/null
+  if timeout -k 1 5 true >/dev/null 2>&1; then
+    timeout -k 1 60 chmod -R a+rX "$logs" 2>/dev/null
+  else
+    chmod -R a+rX "$logs" 2>/dev/null
+  fi
+  for entry in $mirrors; do wait "$entry" 2>/dev/null; done
+  say 'end {}'
+  exit 0
+}
+assay_main
