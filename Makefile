@@ -1,43 +1,58 @@
-# The two commands: `make quickstart` shows Assay at work, `make test` proves it.
+# The two commands: `make quickstart` shows Assay at work, `make test` proves it. CONTRIBUTING.md has the rest.
 
 SWIFT        ?= swift
 CONFIGURATION ?= release
+VERSION      := $(shell cat VERSION)
 BUILD        := $(SWIFT) build -c $(CONFIGURATION) --static-swift-stdlib --scratch-path .build/static
 BIN          := .build/static/$(CONFIGURATION)/assay
 BASE_IMAGE   ?= docker.io/library/debian:12-slim
 IMAGE        ?= localhost/assay:latest
 RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certificates pkg-config
-TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps chromium
+TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps chromium shellcheck
 VENV         := .venv
 
-.PHONY: quickstart build test bench image packages test-packages clean generate
+.PHONY: quickstart build check test bench image setup setup-tests toolchain format generate clean
 
-## Installs what it needs, builds, and runs a real EvalJob end to end on the embedded control plane.
-quickstart: packages build
+## Runs a real EvalJob end to end on the embedded control plane, after installing and building what it needs.
+quickstart: setup build
 	scripts/quickstart $(BIN)
 
-build: packages
+## Builds the executable. Installs nothing.
+build: toolchain
 	$(BUILD) --product assay
 
-## Installs what tests need and runs them all.
-test: test-packages
+## The quick half of the tests: build, generated files, scripts, and the unit tests. Installs nothing.
+check:
+	scripts/check
+
+## Installs what the tests need and runs all of them.
+test: setup-tests
 	scripts/test
 
 ## Prints the benchmarks: medians and ratios of one run.
-bench: packages build
+bench: setup build
 	$(BUILD) --product benchmarks
 	scripts/bench $(BIN)
 
-## Builds the one image that serves as operator, init container and collector.
+## Builds the one image that serves as operator, init container and collector. Installs nothing.
 image: build
-	podman build $(PODMAN_FLAGS) --build-arg BASE=$(BASE_IMAGE) --build-arg BINARY=$(BIN) -t $(IMAGE) -f Containerfile .
+	podman build $(PODMAN_FLAGS) --build-arg BASE=$(BASE_IMAGE) --build-arg BINARY=$(BIN) --build-arg VERSION=$(VERSION) -t $(IMAGE) -f Containerfile .
 
-packages:
+## Installs the Debian packages that building and running need.
+setup:
 	@scripts/install-packages $(RUN_PACKAGES)
 
-test-packages:
+## The same, and those of the tests.
+setup-tests:
 	@scripts/install-packages $(TEST_PACKAGES)
 	@scripts/install-kubectl $(VENV)
+
+toolchain:
+	@SWIFT=$(SWIFT) scripts/check-toolchain
+
+## Formats the Swift sources.
+format:
+	scripts/format
 
 ## Writes the Swift files that carry other files (CRDs, schemas, the dashboard's script) inside the executable.
 generate:

@@ -72,7 +72,7 @@ struct TaskConfigParser {
 
     // MARK: The version
 
-    /// `schema_version` makes a Harbor task, `version` alone a Rollout task (FORMATS, "Reward").
+    /// `schema_version` makes a Harbor task, `version` alone a Rollout task.
     private mutating func schema(_ root: inout TableReader) throws(FormatProblem) -> (TaskSchema, String) {
         let version = try root.string("version")
         let schemaVersion = try root.string("schema_version")

@@ -69,7 +69,7 @@ public enum TaskSchema: String, Sendable, Hashable, Codable, CaseIterable {
     case rollout
     case harbor
 
-    /// The family's rule for the reward (FORMATS, "Reward").
+    /// The family's rule for the reward.
     public var rewardRule: RewardRule { self == .rollout ? .rollout : .harbor }
 }
 

@@ -1,6 +1,6 @@
 import Base
 
-/// Reads what a verifier left in `/logs/verifier` (FORMATS, "Reward"). Pure: the bytes come from the caller.
+/// Reads what a verifier left in `/logs/verifier`. Pure: the bytes come from the caller.
 public enum RewardFiles {
     /// The largest reward file that is read. The files are the verifier's, which may be under the agent's influence.
     public static let maximumBytes = 64 * 1024

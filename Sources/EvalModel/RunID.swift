@@ -3,7 +3,7 @@ import Base
 /// The identity of one run: sixteen lower-case hexadecimal digits.
 ///
 /// The same trial always has the same id, so writing its record twice writes the same path, and a `rerun` makes a new
-/// one. The id is the first 16 hex digits of the SHA-256 of a compact JSON array (DESIGN section 4).
+/// one. The id is the first 16 hex digits of the SHA-256 of a compact JSON array (docs/design.md, section 4).
 public struct RunID: Sendable, Hashable, Comparable, Codable, CustomStringConvertible {
     /// The sixteen hex digits.
     public let rawValue: String

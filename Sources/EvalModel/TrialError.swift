@@ -1,4 +1,4 @@
-/// Why a trial has no reward, or what else went wrong with it. The raw values are part of the contract (DESIGN section 3).
+/// Why a trial has no reward, or what else went wrong with it. The raw values are part of the contract (docs/design.md, section 3).
 public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
     case environmentBuildFailed = "environment_build_failed"
     case environmentBuildTimeout = "environment_build_timeout"

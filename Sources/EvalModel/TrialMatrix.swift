@@ -50,7 +50,7 @@ public struct TrialMatrix: Sendable, Hashable, RandomAccessCollection {
         }
     }
 
-    /// The most trials that one job may have (DESIGN section 2).
+    /// The most trials that one job may have (docs/design.md, section 2).
     public static let maximumCount = 100_000
 
     public let agents: [String]

@@ -6,7 +6,8 @@ import Glibc
 /// Words to a subcommand; errors to sentences and exit statuses.
 @main
 enum Assay {
-    static let version = "0.1.0"
+    /// That of the file VERSION.
+    static let version = String(EmbeddedVersion.text.prefix { !$0.isNewline })
 
     static let subcommands: [any Subcommand.Type] = [
         RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self, ResultsExportCommand.self,

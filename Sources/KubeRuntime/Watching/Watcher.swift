@@ -2,7 +2,7 @@ import KubeCore
 
 /// List and watch as a pure state machine: events go in, effects and the next call come out, the caller does the I/O.
 ///
-/// It keeps RELIABILITY section 1. What it promises to the store that takes its effects: a state is replaced only by a
+/// docs/controller-runtime.md has the rules that it keeps. What it promises to the store that takes its effects: a state is replaced only by a
 /// complete one; versions never go back; a change is given at most once; after an outage, what was deleted is absent from
 /// the next replacement.
 public struct Watcher<Object: Sendable>: Sendable {

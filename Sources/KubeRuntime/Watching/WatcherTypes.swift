@@ -19,7 +19,7 @@ public struct WatchedItem<Object: Sendable>: Sendable {
     }
 }
 
-/// How a watcher behaves. The defaults are those of RELIABILITY section 1.
+/// How a watcher behaves. docs/controller-runtime.md has the reasons.
 public struct WatcherOptions: Sendable {
     /// Objects a page when listing.
     public var pageSize = 500

@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// Read your own writes: after a write, a key is not reconciled from a cache that is older than that write (DESIGN 4.5).
+/// Read your own writes: after a write, a key is not reconciled from a cache that is older than that write (docs/design.md, section 4, 5).
 ///
 /// The gate never wedges: it opens when the cache has seen as much as the write, when the whole cache has moved past it (the
 /// object is gone), and after `patienceSeconds` in any case, because a selector may hide the object from the cache for good.
