@@ -98,6 +98,9 @@ let package = Package(
             dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "ControlPlane", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
+            name: "assayTests",
+            dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "Artifacts", "AssayAPI", "assay"], resources: [.copy("Help")]),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),
     ]

@@ -32,10 +32,7 @@ enum Assay {
             Output.write("assay \(version)\n")
             return ExitStatus.success
         }
-        // The longest name wins: `results list` is a command of its own.
-        let found = subcommands.filter { words.starts(with: $0.syntax.name.split(separator: " ").map(String.init)) }
-            .max { $0.syntax.name.count < $1.syntax.name.count }
-        guard let command = found else {
+        guard let command = command(of: words) else {
             let family = subcommands.filter { $0.syntax.name.hasPrefix(first + " ") }
             if !family.isEmpty {
                 let second = words.dropFirst().first
@@ -63,6 +60,12 @@ enum Assay {
         }
     }
 
+    /// The command that the words begin with. The longest name wins: `results list` is a command of its own.
+    static func command(of words: [String]) -> (any Subcommand.Type)? {
+        subcommands.filter { words.starts(with: $0.syntax.name.split(separator: " ").map(String.init)) }
+            .max { $0.syntax.name.count < $1.syntax.name.count }
+    }
+
     /// Errors are sentences, but for Foundation's about files.
     static func sentence(_ error: any Error) -> String {
         guard let failure = error as? CocoaError else { return "\(error)" }
@@ -75,7 +78,8 @@ enum Assay {
         FileHandle.standardError.write(Data("assay: \(text)\n".utf8))
     }
 
-    private static func overview(_ commands: [any Subcommand.Type]) -> String {
+    /// The help text of several commands.
+    static func overview(_ commands: [any Subcommand.Type]) -> String {
         let rows = commands.filter { !$0.hidden }.map { ($0.syntax.name, $0.syntax.summary) }
         return "Assay evaluates AI agents on Kubernetes, or on this machine.\n\nUsage: assay COMMAND [arguments]\n\nCommands:\n"
             + CommandSyntax.table(rows) + "\n`assay COMMAND --help` explains one of them."

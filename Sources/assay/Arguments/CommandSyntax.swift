@@ -30,7 +30,9 @@ struct CommandSyntax: Sendable {
 
     var help: String {
         var out = "\(summary)\n\nUsage: \(usage)\n"
-        if !details.isEmpty { out += "\n\(details)\n" }
+        for paragraph in details.split(separator: "\n\n") {
+            out += "\n" + Self.wrap(String(paragraph), Self.width).joined(separator: "\n") + "\n"
+        }
         let rows = positionals.map { ($0.name, $0.help) }
         if !rows.isEmpty { out += "\nArguments:\n" + Self.table(rows) }
         let options = options.map { ("--\($0.name)" + ($0.value.map { " \($0)" } ?? ""), $0.help) } + [("--help", "Show this text.")]
@@ -38,10 +40,13 @@ struct CommandSyntax: Sendable {
         return out
     }
 
+    /// Columns of a terminal that help texts fit into.
+    private static let width = 100
+
     static func table(_ rows: [(String, String)]) -> String {
         let width = min(30, rows.map(\.0.count).max() ?? 0)
         return rows.map { left, right in
-            let lines = wrap(right, 100 - width - 4)
+            let lines = wrap(right, Self.width - width - 4)
             let pad = String(repeating: " ", count: width + 4)
             let first = left.count > width ? "  \(left)\n\(pad)" : "  \(left)" + String(repeating: " ", count: width - left.count + 2)
             return first + lines.joined(separator: "\n\(pad)") + "\n"
@@ -50,7 +55,7 @@ struct CommandSyntax: Sendable {
 
     private static func wrap(_ text: String, _ width: Int) -> [String] {
         var lines = [""]
-        for word in text.split(separator: " ") {
+        for word in text.split(whereSeparator: \.isWhitespace) {
             if !lines[lines.count - 1].isEmpty, lines[lines.count - 1].count + word.count + 1 > width { lines.append("") }
             lines[lines.count - 1] += (lines[lines.count - 1].isEmpty ? "" : " ") + word
         }

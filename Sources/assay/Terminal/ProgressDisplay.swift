@@ -11,9 +11,14 @@ final class ProgressDisplay: Sendable {
     }
 
     private let isTerminal: Bool
+    private let write: @Sendable (String) -> Void
     private let last = Locked<(counts: Counts, drawn: Bool)>((Counts(), false))
 
-    init(isTerminal: Bool = isatty(2) == 1) { self.isTerminal = isTerminal }
+    /// Writes to standard error unless told where else.
+    init(isTerminal: Bool = isatty(2) == 1, write: @escaping @Sendable (String) -> Void = ProgressDisplay.writeToStandardError) {
+        self.isTerminal = isTerminal
+        self.write = write
+    }
 
     func show(_ counts: Counts) {
         let changed = last.withLock { last in
@@ -50,7 +55,7 @@ final class ProgressDisplay: Sendable {
         "\(c.done)/\(c.total) trials done, \(c.running) running" + (c.failed > 0 ? ", \(c.failed) failed" : "")
     }
 
-    private func write(_ text: String) {
+    static func writeToStandardError(_ text: String) {
         Array(text.utf8).withUnsafeBytes { _ = Glibc.write(2, $0.baseAddress, $0.count) }
     }
 }

@@ -1,0 +1,40 @@
+import AssayAPI
+import Base
+import Testing
+
+@testable import assay
+
+/// The exit status of `assay run`: docs/getting-started.md.
+@Suite struct JobReportTests {
+    private func report(_ status: JSONValue?) throws -> JobReport {
+        var object: JSONValue = [
+            "apiVersion": "assay.dev/v1alpha1", "kind": "EvalJob", "metadata": ["name": "j", "namespace": "default"],
+            "spec": ["source": ["repo": "file:///r"], "datasets": [["path": "tasks"]], "agents": [["name": "oracle"]]],
+        ]
+        if let status { object.set(["status"], to: status) }
+        return JobReport(job: try EvalJob(json: object), state: StateDirectory(workingDirectory: "/nowhere"), runs: [])
+    }
+
+    private func status(total: Int, completed: Int, failed: Int = 0, infrastructure: Int = 0, skipped: Int = 0, passRate: Double = 1) -> JSONValue {
+        [
+            "trials": [
+                "total": .int(Int64(total)), "completed": .int(Int64(completed)), "failed": .int(Int64(failed)),
+                "infrastructure": .int(Int64(infrastructure)), "skipped": .int(Int64(skipped)),
+            ],
+            "metrics": ["passRate": .double(passRate)],
+        ]
+    }
+
+    @Test func tellsTheWorstThatHappened() throws {
+        let good = try report(status(total: 2, completed: 2, passRate: 0.5))
+        #expect(good.exitStatus(stalled: nil, minimumPassRate: nil) == 0)
+        #expect(good.exitStatus(stalled: nil, minimumPassRate: 0.5) == 0)
+        #expect(good.exitStatus(stalled: nil, minimumPassRate: 0.51) == 1)
+        #expect(good.exitStatus(stalled: "no such ref", minimumPassRate: nil) == 2)
+        #expect(try report(status(total: 2, completed: 1, failed: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
+        #expect(try report(status(total: 2, completed: 0, failed: 2, infrastructure: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
+        #expect(try report(status(total: 2, completed: 1, failed: 1, infrastructure: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 3)
+        #expect(try report(status(total: 2, completed: 1, skipped: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
+        #expect(try report(nil).exitStatus(stalled: nil, minimumPassRate: nil) == 2)
+    }
+}
