@@ -39,11 +39,13 @@ let package = Package(
                 "Base", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
                 "Artifacts", "AssayAPI", "TrialPods",
             ]),
+        .target(name: "CEL", dependencies: ["Base"]),
+        .target(name: "KubeSchema", dependencies: ["Base", "CEL"]),
+        .target(name: "APIServer", dependencies: ["Base", "HTTPServing", "YAML", "KubeCore", "CEL", "KubeSchema"]),
         .target(
-            name: "ControlPlane",
-            dependencies: [
-                "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
-            ]),
+            name: "PodmanNode",
+            dependencies: ["Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime"]),
+        .target(name: "Operations", dependencies: ["HTTPServing"]),
         .target(
             name: "AssayTesting",
             dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime"]),
@@ -52,7 +54,7 @@ let package = Package(
             dependencies: [
                 "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialPods", "Reconcilers",
-                "ControlPlane",
+                "APIServer", "PodmanNode", "Operations",
             ]),
         .executableTarget(
             name: "benchmarks",
@@ -77,7 +79,7 @@ let package = Package(
             name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts", "AssayTesting"]),
         // By themselves: fifty processes leave no room for tests that hold others to a clock.
         .testTarget(name: "LedgerProcessTests", dependencies: ["Base", "Subprocess", "Git", "ledger-writer"]),
-        .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
+        .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "KubeSchema"]),
         .testTarget(
             name: "TrialPodsTests",
             dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "EvalFormats", "Git", "AssayAPI", "TrialPods", "AssayTesting"],
@@ -86,12 +88,17 @@ let package = Package(
             name: "ReconcilersTests",
             dependencies: [
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "Artifacts", "AssayAPI",
-                "TrialPods", "Reconcilers", "ControlPlane", "AssayTesting",
+                "TrialPods", "Reconcilers", "APIServer", "AssayTesting",
             ]),
+        .testTarget(name: "CELTests", dependencies: ["Base", "CEL", "KubeSchema"]),
+        .testTarget(name: "KubeSchemaTests", dependencies: ["Base", "KubeSchema"]),
         .testTarget(
-            name: "ControlPlaneTests",
-            dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "ControlPlane", "AssayTesting"],
+            name: "APIServerTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeSchema", "APIServer", "AssayTesting"],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "PodmanNodeTests", dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "APIServer", "PodmanNode", "AssayTesting"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(name: "OperationsTests", dependencies: ["Base", "HTTPTransport", "Operations"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),

@@ -1,5 +1,6 @@
 import Base
 import HTTPServing
+import KubeCore
 import Synchronization
 
 /// An API server for one machine: the part of the Kubernetes API that the operator and `kubectl` rely on, over HTTP on loopback.

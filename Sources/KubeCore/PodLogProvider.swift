@@ -1,4 +1,4 @@
-/// Where the API server gets container logs from. The node that runs the pods registers one with `APIServer.podLogs`.
+/// Where an API server gets container logs from: what the kubelet serves it in Kubernetes. Server and node know only this of each other.
 public protocol PodLogProvider: Sendable {
     /// The log of one container, as it is stored: lines that end in `\n`.
     ///
@@ -6,7 +6,7 @@ public protocol PodLogProvider: Sendable {
     /// cancels the consuming task when the client goes away, which ends the iteration.
     /// - Throws: `PodLogUnavailable` for a reason that the client should read (a container that waits to start, say); any other
     ///   error is answered as an internal error.
-    func log(of container: PodLogTarget, options: PodLogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error>
+    func log(of container: PodLogTarget, options: LogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error>
 }
 
 /// A container whose log is asked for. The server has checked that the pod exists and that its spec names the container.
@@ -22,26 +22,6 @@ public struct PodLogTarget: Sendable, Hashable {
         self.uid = uid
         self.container = container
     }
-}
-
-/// The query of a log request (core/v1 `PodLogOptions`).
-public struct PodLogOptions: Sendable, Hashable {
-    /// Keep sending until the container ends.
-    public var follow = false
-    /// The log of the previous instance of the container.
-    public var previous = false
-    /// Each line begins with its RFC 3339 time and a space.
-    public var timestamps = false
-    /// Only what was written in the last so many seconds.
-    public var sinceSeconds: Int?
-    /// Only what was written after this RFC 3339 time.
-    public var sinceTime: String?
-    /// Only the last so many lines.
-    public var tailLines: Int?
-    /// At most so many bytes. The server enforces it too.
-    public var limitBytes: Int?
-
-    public init() {}
 }
 
 /// A log that cannot be read, with words for the client.

@@ -1,4 +1,5 @@
 import Base
+import CEL
 
 /// `allOf`, `anyOf`, `oneOf` and `not`.
 enum Combinators {

@@ -1,4 +1,5 @@
 import Base
+import CEL
 
 /// One reason why an object is refused, in the words of the API server (`k8s.io/apimachinery/pkg/util/validation/field`).
 public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -1,7 +1,8 @@
 import Base
+import CEL
 
 /// One node of a schema: what may stand at one place of an object. Immutable once read, so that many requests share it.
-final class SchemaNode: Sendable {
+package final class SchemaNode: Sendable {
     /// What an object may hold beyond its named properties.
     enum Additional: Sendable {
         case any
@@ -24,19 +25,19 @@ final class SchemaNode: Sendable {
     }
 
     /// The declared type; empty where none is.
-    let type: String
-    let format: String
-    let nullable: Bool
+    package let type: String
+    package let format: String
+    package let nullable: Bool
     let defaultValue: JSONValue?
     let properties: [String: SchemaNode]
     let additional: Additional?
     let items: SchemaNode?
 
-    let intOrString: Bool
-    let preservesUnknown: Bool
-    let embedded: Bool
-    let listType: String?
-    let listMapKeys: [String]
+    package let intOrString: Bool
+    package let preservesUnknown: Bool
+    package let embedded: Bool
+    package let listType: String?
+    package let listMapKeys: [String]
     let mapType: String?
     let rules: [Rule]
 

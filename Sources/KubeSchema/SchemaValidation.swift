@@ -1,4 +1,5 @@
 import Base
+import CEL
 
 /// The value rules of a schema (`kube-openapi/pkg/validation/validate`), with its words.
 enum SchemaValidation {

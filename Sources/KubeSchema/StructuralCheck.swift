@@ -1,4 +1,5 @@
 import Base
+import CEL
 
 /// What a schema must be to be "structural" (`apiserver/schema/validation.go`), checked when a definition is created.
 enum StructuralCheck {

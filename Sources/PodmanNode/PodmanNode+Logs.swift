@@ -1,9 +1,10 @@
 import Base
+import KubeCore
 
 extension PodmanNode: PodLogProvider {
     /// The log of a container, whole, from the file that it was written to; with `follow` until the container ends.
     /// - Throws: `PodLogUnavailable` for a container that has not started, in the kubelet's words.
-    public func log(of target: PodLogTarget, options: PodLogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+    public func log(of target: PodLogTarget, options: LogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         let store = LogStore(directories: directories)
         let instances = store.instances(uid: target.uid, container: target.container)
         let worker = await dispatcher()?.worker(target.uid)

@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import APIServer
 
 @Suite("Server-side apply and managed fields")
 struct ApplyTests {

@@ -3,7 +3,7 @@ import Foundation
 @testable import HTTPServing
 import Testing
 
-@testable import ControlPlane
+@testable import APIServer
 
 @Suite("HTTP, as the API server speaks it")
 struct HTTPTests {

@@ -1,6 +1,7 @@
+import APIServer
 import AssayTesting
 import Base
-import ControlPlane
+import KubeCore
 import Testing
 
 @Suite("Pods on the API server")
@@ -87,9 +88,9 @@ struct PodTests {
     }
 
     private struct Provider: PodLogProvider {
-        let asked: Locked<[(PodLogTarget, PodLogOptions)]>
+        let asked: Locked<[(PodLogTarget, LogOptions)]>
 
-        func log(of container: PodLogTarget, options: PodLogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        func log(of container: PodLogTarget, options: LogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
             asked.withLock { $0.append((container, options)) }
             if container.container == "collector" {
                 throw PodLogUnavailable(message: "container \"collector\" in pod \"p\" is waiting to start: PodInitializing")
@@ -104,7 +105,7 @@ struct PodTests {
     @Test("logs come from the provider, whole; its refusals reach the client; a reader that leaves ends the stream")
     func logs() async throws {
         try await withServer { server in
-            let asked = Locked<[(PodLogTarget, PodLogOptions)]>([])
+            let asked = Locked<[(PodLogTarget, LogOptions)]>([])
             _ = try await server.send(
                 "POST", pods,
                 [

@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import APIServer
 
 @Suite("Selectors, paths into objects, and how values are shown")
 struct SelectorTests {

@@ -1,5 +1,5 @@
+import APIServer
 import Base
-import ControlPlane
 import Foundation
 import HTTPTransport
 

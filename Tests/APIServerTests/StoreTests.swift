@@ -4,7 +4,7 @@ import Foundation
 @testable import HTTPServing
 import Testing
 
-@testable import ControlPlane
+@testable import APIServer
 
 @Suite("The object store on disk")
 struct StoreTests {

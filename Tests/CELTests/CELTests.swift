@@ -1,7 +1,8 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import CEL
+@testable import KubeSchema
 
 /// An object with a field of every type, and a rule on it.
 enum CELSubject {

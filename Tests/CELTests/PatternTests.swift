@@ -1,6 +1,6 @@
 import Testing
 
-@testable import ControlPlane
+@testable import CEL
 
 /// What a pattern finds in a text; nil: nothing.
 struct PatternRow: Sendable, CustomStringConvertible {

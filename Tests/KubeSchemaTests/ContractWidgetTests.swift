@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import KubeSchema
 
 /// The resource of the contract with a real API server, and what kube-apiserver 1.36 was recorded to answer.
 @Suite("The contract's resource")

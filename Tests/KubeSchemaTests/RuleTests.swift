@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import KubeSchema
 
 @Suite("Rules of a schema")
 struct RuleTests {

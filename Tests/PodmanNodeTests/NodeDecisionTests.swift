@@ -2,7 +2,7 @@ import Base
 import KubeCore
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 /// Pods for the tests of decisions.
 func nodePod(

@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 @Suite struct AdoptionTests {
     private let now = Timestamp(seconds: 2_000_000)

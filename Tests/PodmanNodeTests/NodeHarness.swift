@@ -1,3 +1,4 @@
+import APIServer
 import Base
 import Foundation
 import KubeClient
@@ -5,7 +6,7 @@ import KubeCore
 import Subprocess
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 /// An API server and a node with real containers, for one suite. Each has a directory of its own, which goes with it.
 final class NodeHarness: Sendable {

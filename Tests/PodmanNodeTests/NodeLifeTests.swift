@@ -4,7 +4,7 @@ import Glibc
 import KubeCore
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 /// Nodes that are killed, started again, and ended.
 @Suite(.serialized, .node) struct NodeLifeTests {

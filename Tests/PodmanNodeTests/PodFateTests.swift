@@ -3,7 +3,7 @@ import Base
 import KubeCore
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 /// The fates of pods with real containers, each as a real node shows it.
 @Suite(.node) struct PodFateTests {
@@ -180,4 +180,4 @@ import Testing
 private let never: @Sendable (JSONValue) -> Bool = { _ in false }
 private let isEnded: @Sendable (JSONValue) -> Bool = { ["Succeeded", "Failed"].contains($0.at("status", "phase")?.string ?? "") }
 
-private func podSpec(_ containers: [JSONValue], _ more: [String: JSONValue]) -> JSONValue { ControlPlaneTests.podSpec(containers, initContainers: [], more) }
+private func podSpec(_ containers: [JSONValue], _ more: [String: JSONValue]) -> JSONValue { PodmanNodeTests.podSpec(containers, initContainers: [], more) }

@@ -2,7 +2,7 @@ import Base
 import Foundation
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 /// What a watcher saw of pods on a real node (kubelet 1.36).
 enum PodRecordings {

@@ -5,7 +5,7 @@ import KubeCore
 import Subprocess
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 /// What a container finds around it: root, volumes, environment, limits, logs.
 @Suite(.node) struct PodSurroundingsTests {

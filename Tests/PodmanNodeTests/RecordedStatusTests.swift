@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import PodmanNode
 
 /// The status builder against every status that a real kubelet wrote.
 @Suite struct RecordedStatusTests {

@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 struct NamespaceStrategy: KindStrategy {
     func applyDefaults(_ value: inout JSONValue) {

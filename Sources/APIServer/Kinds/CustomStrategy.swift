@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// A custom resource: its schema is its strategy.
 struct CustomStrategy: KindStrategy {

@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// CustomResourceDefinitions: checked when they come, served as soon as they are stored.
 struct DefinitionStrategy: KindStrategy {

@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// The kinds that are served now: the built-in ones, and those of the definitions.
 final class KindRegistry: Sendable {

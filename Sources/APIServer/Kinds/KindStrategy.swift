@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// What is particular about a kind: its defaults, its rules, and how it goes away. Values carry no `apiVersion` and `kind`.
 ///

@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// What holds for `metadata` of every kind.
 enum MetadataRules {

@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// Pods: what the API server itself decides about them. What happens to them afterwards is the node's business.
 struct PodStrategy: KindStrategy {

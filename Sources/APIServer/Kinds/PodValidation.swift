@@ -1,5 +1,6 @@
 import Base
 import HTTPServing
+import KubeSchema
 
 /// What a pod must be (kubernetes `pkg/apis/core/validation`): the parts that the operator or its users can get wrong.
 enum PodValidation {

@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// A kind as one version of one group serves it.
 final class ServedKind: Sendable {

@@ -1,4 +1,5 @@
 import Base
+import KubeSchema
 
 /// Deployments and DaemonSets. They are kept, not acted upon: their pods are what a real cluster is for.
 struct WorkloadStrategy: KindStrategy {

@@ -1,4 +1,5 @@
 import Base
+import CEL
 
 /// Whether an applied configuration fits the shape of its kind: no member that the shape lacks, nothing of the wrong type, no item
 /// twice. A configuration that does not cannot be tracked, and so not applied, whatever the field validation.

@@ -1,5 +1,6 @@
 import Base
 import HTTPServing
+import KubeCore
 
 /// What answers requests: the store, the kinds, and the rules between them. Knows nothing of sockets.
 final class APICore: Sendable {

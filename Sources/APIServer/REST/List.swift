@@ -1,5 +1,6 @@
 import Base
 import HTTPServing
+import KubeSchema
 
 extension APICore {
     func list(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {

@@ -1,5 +1,7 @@
 import Base
 import HTTPServing
+import KubeCore
+import KubeSchema
 
 extension APICore {
     /// Streams a container's log from whoever runs it.
@@ -12,7 +14,7 @@ extension APICore {
             throw .badRequest("pod \(name) does not have a host assigned")
         }
         guard let provider = logProvider.withLock({ $0 }) else { throw .internalError("no node serves logs") }
-        let options = try PodLogOptions(request.http.query, pod: name)
+        let options = try LogOptions(request.http.query, pod: name)
         let target = PodLogTarget(namespace: request.namespace, pod: name, uid: pod.uid, container: container)
         let wakeup: Wakeup
         do {
@@ -44,7 +46,7 @@ extension APICore {
     }
 }
 
-extension PodLogOptions {
+extension LogOptions {
     init(_ query: HTTPQuery, pod: String) throws(APIFailure) {
         self.init()
         follow = query.flag("follow")
@@ -90,7 +92,7 @@ private final class LogPump: Sendable {
     private let limit: Int?
     private let task = Locked<Task<Void, Never>?>(nil)
 
-    init(provider: any PodLogProvider, target: PodLogTarget, options: PodLogOptions, wakeup: Wakeup) {
+    init(provider: any PodLogProvider, target: PodLogTarget, options: LogOptions, wakeup: Wakeup) {
         self.wakeup = wakeup
         opened = try? Wakeup()
         limit = options.limitBytes

@@ -1,5 +1,6 @@
 import Base
 import HTTPServing
+import KubeSchema
 
 /// A request about a resource, with its path taken apart.
 struct ResourceRequest: Sendable {

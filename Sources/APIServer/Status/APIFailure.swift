@@ -1,5 +1,6 @@
 import Base
 import HTTPServing
+import KubeSchema
 
 /// A refusal, as the Kubernetes API words it: a `Status` with a code, a reason and details.
 struct APIFailure: Error, Sendable {

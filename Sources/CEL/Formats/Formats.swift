@@ -1,7 +1,7 @@
 import Base
 
 /// The `format` keyword: which formats the server checks, and how (`apiserver/validation/formats.go`, `kube-openapi/pkg/validation/strfmt`).
-enum Formats {
+package enum Formats {
     private static let text: Set<String> = [
         "bsonobjectid", "uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac", "uuid", "uuid3", "uuid4", "uuid5", "isbn", "isbn10",
         "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor", "byte", "password", "date", "duration", "datetime", "k8sshortname",
@@ -9,7 +9,7 @@ enum Formats {
     ]
 
     /// Whether a format means something for a type; elsewhere the server ignores it.
-    static func applies(_ format: String, to type: String) -> Bool {
+    package static func applies(_ format: String, to type: String) -> Bool {
         switch type {
         case "", "string": text.contains(normalized(format))
         case "integer": format == "int32" || format == "int64"
@@ -19,9 +19,9 @@ enum Formats {
     }
 
     /// Whether strings are checked against the format.
-    static func isKnown(_ format: String) -> Bool { text.contains(normalized(format)) }
+    package static func isKnown(_ format: String) -> Bool { text.contains(normalized(format)) }
 
-    static func matches(_ value: String, _ format: String) -> Bool {
+    package static func matches(_ value: String, _ format: String) -> Bool {
         switch normalized(format) {
         case "datetime": CELTime.timestamp(dateTime: value) != nil
         case "date": CELTime.timestamp(date: value) != nil

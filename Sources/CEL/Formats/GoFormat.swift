@@ -1,9 +1,9 @@
 import Base
 
 /// Values as Go's `fmt` prints them: the server's messages are compared word for word.
-enum GoFormat {
+package enum GoFormat {
     /// `%q`: a double-quoted Go string literal.
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         var out = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -32,7 +32,7 @@ enum GoFormat {
     }
 
     /// `%v`.
-    static func value(_ value: JSONValue) -> String {
+    package static func value(_ value: JSONValue) -> String {
         switch value {
         case .null: "<nil>"
         case .bool(let flag): flag ? "true" : "false"
@@ -46,7 +46,7 @@ enum GoFormat {
     }
 
     /// `%#v`.
-    static func syntax(_ value: JSONValue) -> String {
+    package static func syntax(_ value: JSONValue) -> String {
         switch value {
         case .null: "interface {}(nil)"
         case .bool, .int, .double: Self.value(value)
@@ -59,7 +59,7 @@ enum GoFormat {
     }
 
     /// `%v` of a float64: the shortest form that reads back, with an exponent outside 1e-4 ..< 1e21.
-    static func double(_ value: Double) -> String {
+    package static func double(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
         if value == 0 { return value.sign == .minus ? "-0" : "0" }
@@ -76,7 +76,7 @@ enum GoFormat {
     }
 
     /// A bad value as `field.Error` shows it: scalars plainly, strings quoted, the rest as Go's JSON (which escapes `<`, `>`, `&`).
-    static func errorValue(_ value: JSONValue) -> String {
+    package static func errorValue(_ value: JSONValue) -> String {
         switch value {
         case .int(let number): return String(number)
         case .double(let number): return double(number)

@@ -122,7 +122,7 @@ extension IPNetwork {
 }
 
 /// A Kubernetes quantity, `100m` or `1.5Gi`, as a scaled number.
-struct CELQuantity: Sendable {
+package struct CELQuantity: Sendable {
     /// In nano-units, the finest that Kubernetes keeps; a double carries what lies beyond 64 bits.
     private let nano: Double
 

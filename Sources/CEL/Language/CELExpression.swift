@@ -1,5 +1,5 @@
 /// A parsed expression of the Common Expression Language, macros already resolved.
-struct CELExpression: Sendable {
+package struct CELExpression: Sendable {
     let kind: Kind
     /// Where it begins, in Unicode scalars of the source.
     let offset: Int
@@ -50,8 +50,8 @@ struct CELExpression: Sendable {
 }
 
 /// Why an expression does not compile, laid out as cel-go does.
-struct CELCompileError: Error, Sendable, CustomStringConvertible {
-    let description: String
+package struct CELCompileError: Error, Sendable, CustomStringConvertible {
+    package let description: String
 
     init(_ message: String, at offset: Int, in source: String) {
         let scalars = Array(source.unicodeScalars)
@@ -65,12 +65,12 @@ struct CELCompileError: Error, Sendable, CustomStringConvertible {
 }
 
 /// Why an expression that compiles has no value.
-struct CELError: Error, Sendable, Hashable, CustomStringConvertible {
-    let description: String
+package struct CELError: Error, Sendable, Hashable, CustomStringConvertible {
+    package let description: String
     init(_ description: String) { self.description = description }
 
     static let noOverload = CELError("no such overload")
     static let overflow = CELError("integer overflow")
     /// Evaluation took more steps than the server would grant.
-    static let costExceeded = CELError("operation cancelled: actual cost limit exceeded")
+    package static let costExceeded = CELError("operation cancelled: actual cost limit exceeded")
 }

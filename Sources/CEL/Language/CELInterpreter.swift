@@ -1,7 +1,7 @@
 import Base
 
 /// Evaluates an expression. Values are read from the object only where the expression asks for them.
-struct CELInterpreter {
+package struct CELInterpreter {
     /// As much as the server lets one expression do (`celconfig.PerCallLimit`), counted in evaluated nodes.
     static let stepLimit = 1_000_000
 
@@ -13,7 +13,7 @@ struct CELInterpreter {
     }
 
     /// The value of an expression. Throws `CELError` with the words that cel-go has for it.
-    static func evaluate(_ expression: CELExpression, _ variables: [String: CELValue]) throws(CELError) -> CELValue {
+    package static func evaluate(_ expression: CELExpression, _ variables: [String: CELValue]) throws(CELError) -> CELValue {
         var interpreter = CELInterpreter(variables)
         return try interpreter.value(of: expression)
     }

@@ -1,5 +1,5 @@
 /// Reads the grammar of CEL (https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax).
-struct CELParser {
+package struct CELParser {
     /// Names that CEL keeps for itself; as fields they are written `__name__`.
     static let reserved: Set<String> = [
         "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
@@ -16,7 +16,7 @@ struct CELParser {
         tokens = try CELLexer.tokens(of: source)
     }
 
-    static func parse(_ source: String) throws(CELCompileError) -> CELExpression {
+    package static func parse(_ source: String) throws(CELCompileError) -> CELExpression {
         var parser = try CELParser(source)
         let expression = try parser.expression()
         guard parser.token == .end else { throw parser.unexpected() }

@@ -2,7 +2,7 @@
 ///
 /// Go's `regexp`, which the API server uses, cannot be made to backtrack; Swift's and ICU's can, and count characters by
 /// other rules. Hence a small machine of our own (Pike's: threads in order of preference, one step a character).
-struct Pattern: Sendable {
+package struct Pattern: Sendable {
     fileprivate enum Instruction: Sendable {
         case scalar(PatternClass)
         case split(Int, Int)
@@ -14,7 +14,7 @@ struct Pattern: Sendable {
     private let program: [Instruction]
 
     /// Throws `PatternError` for what RE2 refuses.
-    init(_ source: String) throws(PatternError) {
+    package init(_ source: String) throws(PatternError) {
         var compiler = Compiler(source: source)
         try compiler.emit(PatternParser.parse(source))
         try compiler.append(.match)
@@ -22,7 +22,7 @@ struct Pattern: Sendable {
     }
 
     /// Whether the expression matches anywhere in the text.
-    func matches(_ text: String) -> Bool { search(Array(text.unicodeScalars), from: 0, stopAtFirst: true) != nil }
+    package func matches(_ text: String) -> Bool { search(Array(text.unicodeScalars), from: 0, stopAtFirst: true) != nil }
 
     /// The leftmost match, preferred as Perl would; nil when there is none.
     func firstMatch(in text: String) -> String? {

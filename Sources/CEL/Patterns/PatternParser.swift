@@ -1,6 +1,6 @@
 /// Why a regular expression is refused, in the words of Go's `regexp/syntax`.
-struct PatternError: Error, Sendable, CustomStringConvertible {
-    let description: String
+package struct PatternError: Error, Sendable, CustomStringConvertible {
+    package let description: String
     init(_ code: String, _ fragment: String) { description = "error parsing regexp: \(code): `\(fragment)`" }
 }
 

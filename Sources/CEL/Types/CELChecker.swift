@@ -1,13 +1,13 @@
 /// Finds, before any object is seen, what can never be evaluated: unknown names, fields that the schema lacks, operands of types that
 /// do not go together. The words are those of cel-go, for the first fault.
-struct CELChecker {
+package struct CELChecker {
     private let source: String
     private var variables: [(name: String, type: CELType)]
     /// The first literal of several types. Its type is `dyn`; it is refused in the end, unless it is an argument of `format`.
     private var mixed: CELCompileError?
 
     /// The type of an expression; throws where it has none.
-    static func type(
+    package static func type(
         of expression: CELExpression, source: String, variables: [String: CELType]
     ) throws(CELCompileError) -> CELType {
         var checker = CELChecker(source: source, variables: variables.map { ($0.key, $0.value) })

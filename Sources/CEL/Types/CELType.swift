@@ -1,31 +1,31 @@
 /// The static type of an expression.
-indirect enum CELType: Sendable {
+package indirect enum CELType: Sendable {
     /// Known only when the expression is evaluated.
     case dyn
     case null, bool, int, uint, double, string, bytes, timestamp, duration, type
     case list(CELType)
     case map(CELType, CELType)
-    case object(SchemaNode, isResource: Bool)
+    case object(any CELSchema, isResource: Bool)
     case optional(CELType)
     /// A type of a library, by its name: `net.IP`.
     case opaque(String)
 
     /// The type of what a schema describes; nil where rules may not look.
-    init?(_ node: SchemaNode, isResource: Bool = false) {
+    package init?(_ node: any CELSchema, isResource: Bool = false) {
         if node.intOrString {
             self = .dyn
             return
         }
         switch node.type {
         case "object":
-            guard let additional = node.additional?.schema else {
+            guard let values = node.valueSchema else {
                 self = .object(node, isResource: isResource || node.embedded)
                 return
             }
-            guard let value = CELType(additional) else { return nil }
+            guard let value = CELType(values) else { return nil }
             self = .map(.string, value)
         case "array":
-            guard let items = node.items.flatMap({ CELType($0) }) else { return nil }
+            guard let items = node.elementSchema.flatMap({ CELType($0) }) else { return nil }
             self = .list(items)
         case "string":
             switch node.format {
@@ -63,7 +63,7 @@ indirect enum CELType: Sendable {
     }
 
     /// Whether a value of the one may stand where the other is wanted; what is only known later fits everywhere.
-    static func fits(_ first: CELType, _ second: CELType) -> Bool {
+    package static func fits(_ first: CELType, _ second: CELType) -> Bool {
         switch (first, second) {
         case (.dyn, _), (_, .dyn): true
         case (.null, .null), (.bool, .bool), (.int, .int), (.uint, .uint), (.double, .double), (.string, .string), (.bytes, .bytes),
@@ -98,8 +98,7 @@ indirect enum CELType: Sendable {
         case .map(_, let value): return value
         case .object(let node, let isResource):
             guard let property = CELIdentifier.unescape(name) else { return nil }
-            if isResource, let schema = SchemaNode.resourceFields?.properties[property] { return CELType(schema) }
-            return node.properties[property].flatMap { CELType($0) }
+            return node.fieldSchema(property, ofResource: isResource).flatMap { CELType($0) }
         default: return nil
         }
     }

@@ -1,10 +1,10 @@
 import Base
 
 /// A list: computed, or a part of an object, whose elements are read when they are asked for.
-struct CELList: Sendable {
+package struct CELList: Sendable {
     private enum Storage: Sendable {
         case values([CELValue])
-        case data([JSONValue], items: SchemaNode)
+        case data([JSONValue], items: any CELSchema)
     }
 
     /// How elements are told apart when lists are compared or added.
@@ -22,7 +22,7 @@ struct CELList: Sendable {
         self.identity = identity
     }
 
-    init(_ elements: [JSONValue], items: SchemaNode, identity: Identity) {
+    init(_ elements: [JSONValue], items: any CELSchema, identity: Identity) {
         storage = .data(elements, items: items)
         self.identity = identity
     }
@@ -116,10 +116,10 @@ extension Array where Element == CELValue {
 }
 
 /// A map: computed, or an object, whose members are read when they are asked for.
-struct CELMap: Sendable {
+package struct CELMap: Sendable {
     private enum Storage: Sendable {
         case values([CELKey: CELValue])
-        case data([String: JSONValue], SchemaNode)
+        case data([String: JSONValue], any CELSchema)
     }
 
     private let storage: Storage
@@ -131,14 +131,14 @@ struct CELMap: Sendable {
         isResource = false
     }
 
-    init(_ members: [String: JSONValue], _ node: SchemaNode, isResource: Bool = false) {
+    init(_ members: [String: JSONValue], _ node: any CELSchema, isResource: Bool = false) {
         storage = .data(members, node)
         self.isResource = isResource
     }
 
     /// Whether this is an object with named fields rather than a map.
     var isObject: Bool {
-        if case .data(_, let node) = storage { node.additional?.schema == nil } else { false }
+        if case .data(_, let node) = storage { node.valueSchema == nil } else { false }
     }
 
     var count: Int {
@@ -154,12 +154,12 @@ struct CELMap: Sendable {
         case .values(let values): return CELKey(key).flatMap { values[$0] }
         case .data(let members, let node):
             guard case .string(let name) = key else { throw .noOverload }
-            if let additional = node.additional?.schema {
+            if let values = node.valueSchema {
                 guard let member = members[name] else { return nil }
-                return try CELData.value(of: member, additional)
+                return try CELData.value(of: member, values)
             }
             guard let field = CELIdentifier.unescape(name), let member = members[field], !member.isNull,
-                let schema = (isResource ? SchemaNode.resourceFields?.properties[field] : nil) ?? node.properties[field]
+                let schema = node.fieldSchema(field, ofResource: isResource)
             else { return nil }
             return try CELData.value(of: member, schema)
         }
@@ -170,7 +170,7 @@ struct CELMap: Sendable {
         switch storage {
         case .values(let values): values.keys.map(\.value).sorted { ((try? CELValue.order($0, $1)) ?? nil) == -1 }
         case .data(let members, let node):
-            members.keys.sorted().map { .string(node.additional?.schema == nil ? CELIdentifier.escape($0) : $0) }
+            members.keys.sorted().map { .string(node.valueSchema == nil ? CELIdentifier.escape($0) : $0) }
         }
     }
 
@@ -187,118 +187,5 @@ struct CELMap: Sendable {
             }
         }
         return true
-    }
-}
-
-/// How names of fields are written where CEL allows only identifiers: `foo-bar` is `foo__dash__bar`, `namespace` is `__namespace__`.
-enum CELIdentifier {
-    static func escape(_ name: String) -> String {
-        if CELParser.reserved.contains(name) { return "__\(name)__" }
-        var out = ""
-        var rest = Substring(name)
-        while let character = rest.first {
-            if rest.hasPrefix("__") {
-                out += "__underscores__"
-                rest = rest.dropFirst(2)
-                continue
-            }
-            switch character {
-            case ".": out += "__dot__"
-            case "-": out += "__dash__"
-            case "/": out += "__slash__"
-            default: out.append(character)
-            }
-            rest = rest.dropFirst()
-        }
-        return out
-    }
-
-    /// Nil for what `escape` never writes.
-    static func unescape(_ name: String) -> String? {
-        guard name.contains("__") else { return CELParser.reserved.contains(name) ? nil : name }
-        if name.hasPrefix("__"), name.hasSuffix("__"), CELParser.reserved.contains(String(name.dropFirst(2).dropLast(2))) {
-            return String(name.dropFirst(2).dropLast(2))
-        }
-        var out = ""
-        var rest = Substring(name)
-        let parts = [("__underscores__", "__"), ("__dot__", "."), ("__dash__", "-"), ("__slash__", "/")]
-        while let character = rest.first {
-            if rest.hasPrefix("__") {
-                guard let (code, plain) = parts.first(where: { rest.hasPrefix($0.0) }) else { return nil }
-                out += plain
-                rest = rest.dropFirst(code.count)
-            } else {
-                out.append(character)
-                rest = rest.dropFirst()
-            }
-        }
-        return out
-    }
-}
-
-extension SchemaNode {
-    /// What rules may read of a resource beside its own schema: of the metadata only the two names.
-    static let resourceFields: SchemaNode? = {
-        let text: JSONValue = ["type": "string"]
-        let metadata: JSONValue = ["type": "object", "properties": ["name": text, "generateName": text]]
-        return try? SchemaNode(
-            parsing: ["type": "object", "properties": ["apiVersion": text, "kind": text, "metadata": metadata]], path: "")
-    }()
-}
-
-/// Objects as CEL sees them through their schema (`apiserver/pkg/cel/common.UnstructuredToVal`).
-enum CELData {
-    static func value(of data: JSONValue, _ node: SchemaNode) throws(CELError) -> CELValue {
-        if data.isNull {
-            if node.nullable { return .null }
-            throw CELError("invalid data, got null for schema with nullable=false")
-        }
-        if node.intOrString {
-            switch data {
-            case .string(let text): return .string(text)
-            case .int(let number): return .int(number)
-            default: throw CELError("invalid data, expected XIntOrString value to be either a string or integer")
-            }
-        }
-        switch (node.type, data) {
-        case ("object", .object(let members)): return .map(CELMap(members, node, isResource: node.embedded))
-        case ("array", .array(let elements)):
-            guard let items = node.items else { throw CELError("invalid array type, expected Items with a non-empty Schema") }
-            let identity: CELList.Identity =
-                switch node.listType {
-                case "set": .value
-                case "map": .keys(node.listMapKeys.map(CELIdentifier.escape))
-                default: .position
-                }
-            return .list(CELList(elements, items: items, identity: identity))
-        case ("string", .string(let text)): return try string(text, node.format)
-        case ("number", .int(let number)): return .double(Double(number))
-        case ("number", .double(let number)): return .double(number)
-        case ("integer", .int(let number)): return .int(number)
-        case ("integer", .double(let number)):
-            guard let whole = Int64(exactly: number) else { throw CELError("invalid data, expected int, got float64") }
-            return .int(whole)
-        case ("boolean", .bool(let flag)): return .bool(flag)
-        case ("", _) where node.preservesUnknown: return .unknown(data)
-        default: throw CELError("invalid data, expected \(node.type.isEmpty ? "a typed value" : node.type)")
-        }
-    }
-
-    private static func string(_ text: String, _ format: String) throws(CELError) -> CELValue {
-        switch format {
-        case "duration":
-            guard let nanoseconds = CELTime.duration(loose: text) else { throw CELError("Invalid duration \(text)") }
-            return .duration(nanoseconds)
-        case "date":
-            guard let day = CELTime.timestamp(date: text) else { throw CELError("Invalid date formatted string \(text)") }
-            return .timestamp(day)
-        case "date-time":
-            guard let moment = CELTime.timestamp(dateTime: text) else { throw CELError("Invalid date-time formatted string \(text)") }
-            return .timestamp(moment)
-        case "byte":
-            guard case .success(let bytes) = Base64.decode(text) else { throw CELError("Invalid byte formatted string \(text)") }
-            return .bytes(bytes)
-        default: return .string(text)
-        }
     }
 }

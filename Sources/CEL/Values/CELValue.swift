@@ -1,7 +1,7 @@
 import Base
 
 /// A value of the Common Expression Language.
-indirect enum CELValue: Sendable {
+package indirect enum CELValue: Sendable {
     case null
     case bool(Bool)
     case int(Int64)

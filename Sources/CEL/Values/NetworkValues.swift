@@ -1,5 +1,5 @@
 /// An IPv4 or IPv6 address.
-struct IPAddress: Sendable, Hashable {
+package struct IPAddress: Sendable, Hashable {
     /// 4 or 16 bytes.
     let bytes: [UInt8]
 
@@ -81,7 +81,7 @@ struct IPAddress: Sendable, Hashable {
 }
 
 /// An address with the length of its prefix: `10.0.0.0/8`.
-struct IPNetwork: Sendable, Hashable {
+package struct IPNetwork: Sendable, Hashable {
     let address: IPAddress
     let prefix: Int
 
@@ -119,7 +119,7 @@ struct IPNetwork: Sendable, Hashable {
 }
 
 /// The parts of a URL as Go's `net/url.ParseRequestURI` takes them apart: absolute, or a path from the root.
-struct URLParts: Sendable, Hashable {
+package struct URLParts: Sendable, Hashable {
     let text: String
     let scheme: String
     let host: String

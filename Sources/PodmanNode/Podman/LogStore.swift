@@ -1,5 +1,6 @@
 import Base
 import Glibc
+import KubeCore
 
 /// The logs of the node's containers: one file for each instance of a container, in the format of the CRI
 /// (`time stream flag text`), kept until the pod is deleted.
@@ -32,7 +33,7 @@ struct LogStore: Sendable {
 
     /// The log as a stream: on demand, so that a slow reader holds nothing in memory.
     /// - Parameter isOver: whether the container has ended; asked while following.
-    func stream(path: String, options: PodLogOptions, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) -> AsyncThrowingStream<[UInt8], any Error> {
+    func stream(path: String, options: LogOptions, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) -> AsyncThrowingStream<[UInt8], any Error> {
         var since = options.sinceTime.flatMap(Timestamp.init(rfc3339:))
         if let seconds = options.sinceSeconds { since = time.now().adding(seconds: -Double(seconds)) }
         let session = LogSession(path: path, options: options, since: since, time: time, isOver: isOver)
@@ -43,7 +44,7 @@ struct LogStore: Sendable {
 /// One reader of a log.
 private actor LogSession {
     private let path: String
-    private let options: PodLogOptions
+    private let options: LogOptions
     private let time: any TimeSource
     private let isOver: @Sendable () async -> Bool
     private var decoder: LogDecoder
@@ -51,7 +52,7 @@ private actor LogSession {
     private var sent = 0
     private var over = false
 
-    init(path: String, options: PodLogOptions, since: Timestamp?, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) {
+    init(path: String, options: LogOptions, since: Timestamp?, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) {
         self.path = path
         self.options = options
         self.time = time
