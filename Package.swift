@@ -41,11 +41,13 @@ let package = Package(
                 "Base", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
                 "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods",
             ]),
+        .target(name: "CEL", dependencies: ["Base"]),
+        .target(name: "KubeSchema", dependencies: ["Base", "CEL"]),
+        .target(name: "APIServer", dependencies: ["Base", "HTTPServing", "YAML", "KubeCore", "CEL", "KubeSchema"]),
         .target(
-            name: "ControlPlane",
-            dependencies: [
-                "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
-            ]),
+            name: "PodmanNode",
+            dependencies: ["Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime"]),
+        .target(name: "Operations", dependencies: ["HTTPServing"]),
         .target(
             name: "AssayTesting",
             dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime"]),
@@ -54,7 +56,7 @@ let package = Package(
             dependencies: [
                 "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Reconcilers",
-                "ControlPlane",
+                "APIServer", "PodmanNode", "Operations",
             ]),
         .executableTarget(
             name: "benchmarks",
@@ -79,7 +81,7 @@ let package = Package(
             name: "ArtifactsTests", dependencies: ["Base", "Subprocess", "EvalModel", "Git", "Artifacts", "AssayTesting"]),
         // By themselves: fifty processes leave no room for tests that hold others to a clock.
         .testTarget(name: "LedgerProcessTests", dependencies: ["Base", "Subprocess", "Git", "ledger-writer"]),
-        .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "ControlPlane"]),
+        .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "KubeSchema"]),
         .testTarget(
             name: "TrialRuntimeTests",
             dependencies: ["Base", "Subprocess", "EvalModel", "Git", "SourceSync", "TrialRuntime", "AssayTesting"]),
@@ -91,15 +93,20 @@ let package = Package(
             name: "ReconcilersTests",
             dependencies: [
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "Artifacts", "AssayAPI",
-                "TrialRuntime", "TrialPods", "Reconcilers", "ControlPlane", "AssayTesting",
+                "TrialRuntime", "TrialPods", "Reconcilers", "APIServer", "AssayTesting",
             ]),
+        .testTarget(name: "CELTests", dependencies: ["Base", "CEL", "KubeSchema"]),
+        .testTarget(name: "KubeSchemaTests", dependencies: ["Base", "KubeSchema"]),
         .testTarget(
-            name: "ControlPlaneTests",
-            dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "ControlPlane", "AssayTesting"],
+            name: "APIServerTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeSchema", "APIServer", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "assayTests",
             dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "Artifacts", "AssayAPI", "assay"], resources: [.copy("Help")]),
+        .testTarget(
+            name: "PodmanNodeTests", dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "APIServer", "PodmanNode", "AssayTesting"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(name: "OperationsTests", dependencies: ["Base", "HTTPTransport", "Operations"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),

@@ -132,6 +132,7 @@ extension KubeRequest {
         if let lines = options.tailLines { query.append(QueryItem("tailLines", String(lines))) }
         if let bytes = options.limitBytes { query.append(QueryItem("limitBytes", String(bytes))) }
         if let seconds = options.sinceSeconds { query.append(QueryItem("sinceSeconds", String(seconds))) }
+        if let time = options.sinceTime { query.append(QueryItem("sinceTime", time)) }
         if options.previous { query.append(QueryItem("previous", "true")) }
         if options.timestamps { query.append(QueryItem("timestamps", "true")) }
         return KubeRequest(

@@ -145,18 +145,21 @@ public struct LogOptions: Sendable, Hashable {
     /// Bytes from the start of what is left after the other options.
     public var limitBytes: Int?
     public var sinceSeconds: Int?
+    /// Only what was written after this RFC 3339 time.
+    public var sinceTime: String?
     /// The log of the container's incarnation before the last restart.
     public var previous: Bool
     public var timestamps: Bool
 
     public init(
         follow: Bool = false, tailLines: Int? = nil, limitBytes: Int? = nil, sinceSeconds: Int? = nil,
-        previous: Bool = false, timestamps: Bool = false
+        sinceTime: String? = nil, previous: Bool = false, timestamps: Bool = false
     ) {
         self.follow = follow
         self.tailLines = tailLines
         self.limitBytes = limitBytes
         self.sinceSeconds = sinceSeconds
+        self.sinceTime = sinceTime
         self.previous = previous
         self.timestamps = timestamps
     }

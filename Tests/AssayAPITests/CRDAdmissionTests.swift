@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import KubeSchema
 
 /// A change to a valid object, the field that is named when it is refused, and a part of the message. Nil: accepted.
 struct CRDRow: Sendable, CustomStringConvertible {

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import YAML
 
-@testable import ControlPlane
+@testable import KubeSchema
 
 @Suite("Custom resource definitions")
 struct CRDDefinitionTests {

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import YAML
 
-@testable import ControlPlane
+@testable import KubeSchema
 
 /// The definitions, examples and pages as they lie in the repository.
 enum CRDFiles {

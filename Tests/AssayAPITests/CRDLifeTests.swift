@@ -1,7 +1,7 @@
 import Base
 import Testing
 
-@testable import ControlPlane
+@testable import KubeSchema
 
 @Suite("A job's definition over its life")
 struct CRDLifeTests {

@@ -10,7 +10,7 @@ extension EndToEnd {
         func contract() async throws {
             let bench = try Workbench("contract")
             let cluster = try await ClusterProcesses.start(in: bench, node: "none")
-            let folder = "\(Workbench.root)/Tests/ControlPlaneTests/Fixtures/contract"
+            let folder = "\(Workbench.root)/Tests/APIServerTests/Fixtures/contract"
             let run = try await Command(
                 "python3",
                 [

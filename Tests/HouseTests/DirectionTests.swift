@@ -8,8 +8,8 @@ import Testing
     /// From the top of the house to the bottom, as in docs/design.md.
     static let order = [
         "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
-        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Reconcilers", "ControlPlane",
-        "AssayTesting", "assay",
+        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Reconcilers", "CEL",
+        "KubeSchema", "APIServer", "PodmanNode", "Operations", "AssayTesting", "assay",
     ]
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Sources")
@@ -50,14 +50,30 @@ import Testing
         }
     }
 
-    @Test func theControlPlaneKnowsNoReconciler() throws {
-        let names = try #require(try Self.imports()["ControlPlane"])
+    /// The embedded control plane, which takes the place of a cluster and so knows nothing of evaluations.
+    static let controlPlane = ["CEL", "KubeSchema", "APIServer", "PodmanNode"]
+
+    @Test(arguments: controlPlane)
+    func theControlPlaneKnowsNoEvaluation(target: String) throws {
+        let names = try #require(try Self.imports()[target])
         #expect(names.isDisjoint(with: ["Reconcilers", "AssayAPI", "TrialPods", "Artifacts", "EvalModel"]))
     }
 
     @Test func whatRunsInsideATrialKnowsNoKubernetes() throws {
         let names = try #require(try Self.imports()["TrialRuntime"])
         #expect(names.isDisjoint(with: ["KubeCore", "KubeClient", "KubeRuntime", "AssayAPI"]))
+    }
+
+    /// As a kubelet, the node has nothing but the wire protocol to speak to the API server.
+    @Test func theNodeImportsNoServer() throws {
+        let names = try #require(try Self.imports()["PodmanNode"])
+        #expect(names.isDisjoint(with: ["APIServer", "HTTPServing", "KubeSchema", "CEL"]))
+    }
+
+    /// The operator on a cluster has health and metrics endpoints without an embedded control plane.
+    @Test func operationsImportsNoControlPlane() throws {
+        let names = try #require(try Self.imports()["Operations"])
+        #expect(names.isDisjoint(with: Self.controlPlane))
     }
 
     @Test func onlyTestsImportTheTestingKit() throws {

@@ -1,12 +1,12 @@
 import AssayAPI
 import Base
-import ControlPlane
 import Foundation
 import Git
 import Glibc
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Operations
 import Reconcilers
 import Subprocess
 import TrialPods

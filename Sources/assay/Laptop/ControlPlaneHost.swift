@@ -1,10 +1,11 @@
+import APIServer
 import AssayAPI
 import Base
-import ControlPlane
 import Foundation
 import Glibc
 import KubeClient
 import KubeCore
+import PodmanNode
 import YAML
 
 /// The embedded API server and, if wanted, the podman node, in this process.

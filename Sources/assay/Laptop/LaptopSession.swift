@@ -1,12 +1,12 @@
 import Artifacts
 import AssayAPI
 import Base
-import ControlPlane
 import Foundation
 import Git
 import Glibc
 import KubeClient
 import KubeCore
+import PodmanNode
 import Reconcilers
 import TrialPods
 

@@ -1,6 +1,6 @@
+import APIServer
 import AssayAPI
 import Base
-import ControlPlane
 import EvalModel
 import KubeClient
 import KubeCore
@@ -223,7 +223,7 @@ final class FakeNode: PodLogProvider {
 
     // MARK: Logs
 
-    func log(of container: PodLogTarget, options: PodLogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+    func log(of container: PodLogTarget, options: LogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         let fails = logFailures.withLock { left in
             defer { left = max(0, left - 1) }
             return left > 0

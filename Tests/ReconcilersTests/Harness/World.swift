@@ -1,7 +1,7 @@
+import APIServer
 import AssayAPI
 import AssayTesting
 import Base
-import ControlPlane
 import EvalModel
 import Foundation
 import Git

@@ -1,0 +1,39 @@
+import Base
+import KubeSchema
+
+/// A custom resource: its schema is its strategy.
+struct CustomStrategy: KindStrategy {
+    let schema: StructuralSchema
+    let hasStatus: Bool
+
+    func applyDefaults(_ value: inout JSONValue) { schema.applyDefaults(&value) }
+    func prepareForCreate(_ value: inout JSONValue) { if hasStatus { value["status"] = nil } }
+    func validate(_ value: JSONValue, preceding: [FieldError]) -> [FieldError] { schema.validate(value, preceding: preceding) }
+
+    func prepareForUpdate(_ value: inout JSONValue, old: JSONValue) { if hasStatus { value["status"] = old["status"] } }
+
+    func validateUpdate(_ value: JSONValue, old: JSONValue, preceding: [FieldError]) -> [FieldError] {
+        schema.validate(value, old: old, preceding: preceding)
+    }
+
+    func prepareForStatusUpdate(_ value: inout JSONValue, old: JSONValue) {
+        let status = value["status"]
+        let managed = value.at("metadata", "managedFields")
+        value = old
+        value["status"] = status
+        value.set(["metadata", "managedFields"], to: managed)
+    }
+
+    func validateStatusUpdate(_ value: JSONValue, old: JSONValue, preceding: [FieldError]) -> [FieldError] {
+        schema.validate(value, old: old, preceding: preceding).map { fault in
+            // The schema of the status is looked at by itself, and its messages name fields from there.
+            guard fault.field.hasPrefix("status.") else { return fault }
+            let inner = fault.field.dropFirst("status.".count)
+            return FieldError(
+                fault.kind, fault.field, message: fault.message.replacing("\(fault.field) in body", with: "\(inner) in body"))
+        }
+    }
+
+    var countsGenerations: Bool { true }
+    var allowsUnconditionalUpdate: Bool { false }
+}

@@ -1,0 +1,210 @@
+import APIServer
+import Base
+import Foundation
+import KubeClient
+import KubeCore
+import Subprocess
+import Testing
+
+@testable import PodmanNode
+
+/// An API server and a node with real containers, for one suite. Each has a directory of its own, which goes with it.
+final class NodeHarness: Sendable {
+    @TaskLocal static var current: NodeHarness?
+
+    let client: KubeClient
+    let server: APIServer
+    let directory: String
+    let cache: String
+    private let running = Locked<(node: PodmanNode, task: Task<Void, any Error>)?>(nil)
+    private static let abilities = Locked<[UInt8]?>(nil)
+    private static let token = "test-token"
+
+    var node: PodmanNode? { running.withLock { $0?.node } }
+
+    init() async throws {
+        directory = NSTemporaryDirectory() + "assay-node-tests-" + UUID().uuidString.prefix(8)
+        cache = directory + "/cache"
+        try HostFiles.makeDirectory(cache)
+        server = APIServer(configuration: .init(token: Self.token))
+        let port = try await server.start()
+        client = KubeClient(config: .direct(server: "http://127.0.0.1:\(port)", token: Self.token))
+        try await start()
+    }
+
+    /// Starts a node over the same directory: the first one, or one after `kill`.
+    func start() async throws {
+        let state = directory + "/state"
+        // Probing takes some seconds; once is enough.
+        if let known = Self.abilities.withLock({ $0 }) {
+            try HostFiles.makeDirectory(state, mode: 0o700)
+            try HostFiles.makeDirectory(state + "/podman")
+            try HostFiles.replace(state + "/podman/abilities.json", with: known)
+        }
+        let program = directory + "/fake-assay"
+        try HostFiles.write(program, Array("#!/bin/sh\necho fake assay \"$@\"\n".utf8), mode: 0o755)
+        let node = PodmanNode(
+            client: client,
+            configuration: .init(
+                nodeName: "node1", stateDirectory: state, executable: program, cacheDirectory: cache, allocatable: ["cpu": "64"], usesImagesOfUser: false),
+            log: Log("node", destination: Log.Destination.none))
+        try await node.start()
+        if let bytes = try? HostFiles.read(state + "/podman/abilities.json") { Self.abilities.withLock { $0 = bytes } }
+        server.podLogs = node
+        let task = Task { try await node.run() }
+        running.withLock { $0 = (node, task) }
+    }
+
+    /// Ends the node as a crash does: containers go on.
+    func kill() async {
+        guard let (node, task) = running.withLock({ $0 }) else { return }
+        task.cancel()
+        _ = await task.result
+        await node.stop(removeContainers: false)
+        running.withLock { $0 = nil }
+    }
+
+    func end() async {
+        if let (node, task) = running.withLock({ $0 }) {
+            task.cancel()
+            _ = await task.result
+            if let listed = try? await node.startedNode?.podman.list() {
+                let strays = StrayMonitors.kill(podmanRoot: directory + "/state/podman/root", known: Set(listed.map(\.id)))
+                if strays > 0 { Issue.record("the node left \(strays) containers behind that podman does not know of") }
+            }
+            await node.stop(removeContainers: true)
+        }
+        await server.stop()
+        HostFiles.remove(directory)
+    }
+
+    /// podman as the node calls it.
+    func podman(_ words: [String]) async throws -> String {
+        let podman = try #require(node?.podmanForTests)
+        return try await podman.call(words).stdoutText
+    }
+
+    // MARK: Pods
+
+    func create(_ name: String, _ spec: JSONValue, finalizers: [String] = []) async throws {
+        var metadata: [String: JSONValue] = ["name": .string(name), "namespace": "default"]
+        if !finalizers.isEmpty { metadata["finalizers"] = .array(finalizers.map(JSONValue.string)) }
+        try await client.create(.pods, ["apiVersion": "v1", "kind": "Pod", "metadata": .object(metadata), "spec": spec])
+    }
+
+    func pod(_ name: String) async throws -> JSONValue? {
+        do { return try await client.get(.pods, ObjectKey(namespace: "default", name: name)) } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+    }
+
+    /// The pod once it is as wanted, as the watch shows it.
+    @discardableResult
+    func wait(_ name: String, within seconds: Double = 60, until condition: @escaping @Sendable (JSONValue) -> Bool) async throws -> JSONValue {
+        try await withThrowingTaskGroup(of: JSONValue?.self) { group in
+            group.addTask { try await self.follow(name) { condition($0) } }
+            group.addTask {
+                try await Task.sleep(for: .seconds(seconds))
+                return nil
+            }
+            let found = try await group.next() ?? nil
+            group.cancelAll()
+            if let found { return found }
+            let now = try await pod(name)
+            Issue.record("the pod \(name) did not come to the wanted state in \(seconds) s; it is \(now?["status"]?.text ?? "gone")")
+            throw CancellationError()
+        }
+    }
+
+    func waitEnded(_ name: String, within seconds: Double = 60) async throws -> JSONValue {
+        try await wait(name, within: seconds) { ["Succeeded", "Failed"].contains($0.at("status", "phase")?.string ?? "") }
+    }
+
+    func waitGone(_ name: String) async throws -> Bool {
+        for _ in 0..<600 {
+            if try await pod(name) == nil { return true }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return false
+    }
+
+    private func follow(_ name: String, _ condition: (JSONValue) -> Bool) async throws -> JSONValue? {
+        var options = WatchOptions()
+        options.fieldSelector = "metadata.name=\(name)"
+        options.timeoutSeconds = 300
+        for try await line in try await client.watch(.pods, namespace: "default", options: options) {
+            if let object = try JSONValue(parsing: line)["object"], condition(object) { return object }
+        }
+        return nil
+    }
+
+    /// Every state of the pod from now on until it is gone or as wanted.
+    func record(_ name: String, until condition: @escaping @Sendable (JSONValue) -> Bool) -> Task<[JSONValue], any Error> {
+        Task {
+            var options = WatchOptions()
+            options.fieldSelector = "metadata.name=\(name)"
+            options.timeoutSeconds = 90
+            var seen: [JSONValue] = []
+            for try await line in try await client.watch(.pods, namespace: "default", options: options) {
+                let event = try JSONValue(parsing: line)
+                guard let object = event["object"], event["type"]?.string != "BOOKMARK" else { continue }
+                seen.append(object)
+                if event["type"]?.string == "DELETED" || condition(object) { break }
+            }
+            return seen
+        }
+    }
+
+    func log(_ name: String, _ container: String, options: LogOptions = LogOptions()) async throws -> [UInt8] {
+        try await client.podLog(ObjectKey(namespace: "default", name: name), container: container, options: options).collect(upTo: 256 << 20)
+    }
+
+    func events(about name: String) async throws -> [String] {
+        try await client.listAll(.events, namespace: "default").items
+            .filter { $0.at("involvedObject", "name")?.string == name }.compactMap { $0["reason"]?.string }
+    }
+}
+
+/// Gives a suite a node of its own.
+struct WithNode: SuiteTrait, TestScoping {
+    func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void) async throws {
+        let harness = try await NodeHarness()
+        do {
+            try await NodeHarness.$current.withValue(harness) { try await function() }
+        } catch {
+            await harness.end()
+            throw error
+        }
+        await harness.end()
+    }
+}
+
+extension Trait where Self == WithNode {
+    static var node: Self { WithNode() }
+}
+
+extension PodmanNode {
+    var podmanForTests: PodmanCLI? { startedNode?.podman }
+}
+
+extension JSONValue {
+    func container(_ name: String) -> JSONValue? {
+        ["initContainerStatuses", "containerStatuses"].lazy.flatMap { (self.at("status", $0)?.array ?? []) }.first { $0["name"]?.string == name }
+    }
+
+    func ended(_ container: String) -> JSONValue? { self.container(container)?.at("state", "terminated") }
+    func isRunning(_ container: String) -> Bool { self.container(container)?.at("state", "running") != nil }
+    func waiting(_ container: String) -> String? { self.container(container)?.at("state", "waiting", "reason")?.string }
+}
+
+/// A container of the host's programs that runs a script.
+func shell(_ name: String, _ script: String, _ more: [String: JSONValue] = [:]) -> JSONValue {
+    .object(["name": .string(name), "image": "rootfs:/", "command": ["/bin/bash", "-c", .string(script)]].merging(more) { $1 })
+}
+
+func podSpec(_ containers: [JSONValue], initContainers: [JSONValue] = [], _ more: [String: JSONValue] = [:]) -> JSONValue {
+    var spec: [String: JSONValue] = ["restartPolicy": "Never", "terminationGracePeriodSeconds": 2, "containers": .array(containers)]
+    if !initContainers.isEmpty { spec["initContainers"] = .array(initContainers) }
+    return .object(spec.merging(more) { $1 })
+}
