@@ -187,6 +187,21 @@ struct CRDAdmissionTests {
         #expect(try CRDFiles.admit(job).faults == [])
     }
 
+    @Test("catalogue 49: a Secret is one of the object's own namespace: no field names another", arguments: [
+        ["spec", "source", "secretRef"], ["spec", "artifacts", "git", "secretRef"],
+    ])
+    func foreignSecrets(path: [String]) throws {
+        var job = Self.job
+        job.set(["spec", "artifacts"], to: ["backend": "git", "git": ["remote": "https://github.com/acme/results"]])
+        job.set(path, to: ["name": "s"])
+        let own = try CRDFiles.admit(job)
+        #expect(own.unknown == [] && own.faults == [])
+        job.set(path, to: ["name": "s", "namespace": "other"])
+        #expect(try CRDFiles.admit(job).unknown.contains { "\($0)".contains("namespace") })
+        job.set(path, to: ["name": "other/s"])
+        #expect(try CRDFiles.admit(job).faults.contains { $0.field == path.joined(separator: ".") + ".name" })
+    }
+
     @Test("catalogue 46: paths that leave their folder", arguments: [
         "../x", "a/../b", "a/..", "..", "/abs", ".git/hooks", "a/.GIT/config", "a\u{00}b", "a\nb", "-x", "", String(repeating: "x", count: 5000),
     ])

@@ -77,10 +77,18 @@ final class TrialRig: Sendable {
             printed.withLock { $0 += bytes }
             return true
         }
-        async let running = runner.run()
+        let said = Locked<[UInt8]>([])
+        let append: @Sendable ([UInt8]) -> Void = { bytes in said.withLock { $0 += bytes } }
+        let running = try RunningCommand.start(runner, onStdout: append, onStderr: append)
         let exit = await collector.run()
-        let ran = try await running
-        return try await ended(exit, ran, printed.withLock { $0 })
+        // A pod is over with its collector: a runner that still waits for it is stopped, as the node stops it.
+        let stop = Task {
+            try await Task.sleep(for: .seconds(5))
+            running.signal(SIGKILL)
+        }
+        let runnerExit = await running.wait()
+        stop.cancel()
+        return try await ended(exit, (runnerExit, String(decoding: said.withLock { $0 }, as: UTF8.self)), printed.withLock { $0 })
     }
 
     func readReport() throws -> TrialReport {
@@ -88,7 +96,7 @@ final class TrialRig: Sendable {
         return try #require(TrialReport(terminationMessage: message), "\(message)")
     }
 
-    private func ended(_ exit: Int32, _ ran: CommandResult, _ printed: [UInt8]) async throws -> Ended {
+    private func ended(_ exit: Int32, _ runner: (exit: Exit, output: String), _ printed: [UInt8]) async throws -> Ended {
         let report = try readReport()
         var blobs: [[UInt8]: [UInt8]] = [:]
         if let pack = report.pack {
@@ -104,7 +112,7 @@ final class TrialRig: Sendable {
             #expect(problems == [], "collected.json is not as its schema says")
         }
         return Ended(
-            report: report, collectorExit: exit, runnerExit: ran.exit, runnerOutput: ran.stdoutText + ran.stderrText,
+            report: report, collectorExit: exit, runnerExit: runner.exit, runnerOutput: runner.output,
             printed: printed, blobs: blobs)
     }
 
