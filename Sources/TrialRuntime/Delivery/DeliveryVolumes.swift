@@ -40,6 +40,5 @@ struct DeliveryVolumes: Sendable {
     /// Writes a file that the trial's user can read, whatever the umask is.
     func write(_ bytes: some Collection<UInt8>, to path: String, mode: mode_t = 0o644) throws(FileError) {
         try FileWriting.replace(path, with: bytes, mode: mode, durable: false)
-        chmod(path, mode)
     }
 }
