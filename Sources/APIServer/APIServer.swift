@@ -1,7 +1,6 @@
 import Base
 import HTTPServing
 import KubeCore
-import Synchronization
 
 /// An API server for one machine: the part of the Kubernetes API that the operator and `kubectl` rely on, over HTTP on loopback.
 ///
@@ -43,8 +42,8 @@ public final class APIServer: Sendable {
     }
 
     private let configuration: Configuration
-    private let phase = Mutex(Phase.new)
-    private let logProvider = Mutex<(any PodLogProvider)?>(nil)
+    private let phase = Locked(Phase.new)
+    private let logProvider = Locked<(any PodLogProvider)?>(nil)
 
     public init(configuration: Configuration) { self.configuration = configuration }
 

@@ -1,5 +1,4 @@
 import Base
-import Foundation
 
 /// Holds values to a JSON Schema of docs/schemas; fields that it does not name are problems, too.
 public struct SchemaCheck: Sendable {
@@ -9,8 +8,8 @@ public struct SchemaCheck: Sendable {
 
     /// Reads docs/schemas of the checkout that this was compiled in.
     public init(_ name: String) throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        text = try JSONValue(parsing: [UInt8](Data(contentsOf: root.appending(path: "docs/schemas/\(name)"))))
+        let root = Path.absolute("../..", in: Path.parent(of: #filePath))
+        text = try JSONValue(parsing: FileReading.bytes("\(root)/docs/schemas/\(name)"))
         schema = JSONSchema(text)
     }
 

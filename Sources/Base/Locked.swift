@@ -2,7 +2,7 @@ import Synchronization
 
 /// A value behind a lock, shared by reference. For short critical sections without I/O or `await`.
 public final class Locked<Value>: @unchecked Sendable {  // the value is only touched with the lock held
-    private let lock = Mutex<Void>(())
+    private let mutex = Mutex<Void>(())
     private var value: Value
 
     public init(_ value: Value) { self.value = value }
@@ -11,8 +11,10 @@ public final class Locked<Value>: @unchecked Sendable {  // the value is only to
     public func withLock<Result, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        lock._unsafeLock()
-        defer { lock._unsafeUnlock() }
-        return try body(&value)
+        try mutex.withLock { (_) throws(Failure) in
+            // `Mutex` wants a result that nothing else refers to. Here, as with any lock, that is up to `body`.
+            nonisolated(unsafe) let result = try body(&value)
+            return result
+        }
     }
 }

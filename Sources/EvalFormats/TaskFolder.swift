@@ -1,4 +1,5 @@
-import Foundation
+import Base
+import Glibc
 
 /// The files of a task, wherever they lie: in a directory, in a commit's tree, in a test.
 public protocol TaskFolder: Sendable {
@@ -56,14 +57,14 @@ public struct DirectoryTaskFolder: TaskFolder {
 
     public func exists(_ path: String) -> Bool { resolved(path) != nil }
 
-    /// - Throws: `TaskFolderError` when the file cannot be read or is too large.
+    /// - Throws: `FileError` when the file cannot be read, `TaskFolderError` when it is too large.
     public func read(_ path: String) throws -> [UInt8]? {
         guard let place = resolved(path) else { return nil }
-        let attributes = try FileManager.default.attributesOfItem(atPath: place)
-        guard attributes[.type] as? FileAttributeType == .typeRegular else { return nil }
-        let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
-        guard size <= Self.maximumBytes else { throw TaskFolderError(path: path, size: size) }
-        return [UInt8](try Data(contentsOf: URL(fileURLWithPath: place)))
+        var info = stat()
+        guard stat(place, &info) == 0 else { throw FileError("read", place) }
+        guard info.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard info.st_size <= Self.maximumBytes else { throw TaskFolderError(path: path, size: Int(info.st_size)) }
+        return try FileReading.bytes(place, limit: Self.maximumBytes)
     }
 
     /// Where the path leads, links followed; nil when it leads nowhere or out of the boundary.

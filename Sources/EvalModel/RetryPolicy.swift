@@ -1,3 +1,5 @@
+import Base
+
 /// When an infrastructure failure is tried again. Pure: the caller waits.
 public struct RetryPolicy: Sendable, Hashable, Codable {
     /// How often a trial is tried in all, the first time included.
@@ -28,15 +30,8 @@ public struct RetryPolicy: Sendable, Hashable, Codable {
 
     /// The delay before the try that follows this many; never above `maxDelayMs`, never negative.
     public func delayMs(afterTries tries: Int) -> Int {
-        let limit = Double(max(0, maxDelayMs))
-        var delay = Double(max(0, initialDelayMs))
-        let factor = max(1, multiplier)
-        var left = tries
-        // A loop and not a power, so that a huge count cannot overflow: it ends where the delay stops growing.
-        while left > 1, delay < limit, delay * factor > delay {
-            delay *= factor
-            left -= 1
-        }
-        return Int(min(delay, limit))
+        let policy = BackoffPolicy(initialSeconds: Double(initialDelayMs) / 1000, factor: multiplier, capSeconds: Double(maxDelayMs) / 1000)
+        // Whole milliseconds, whatever a division by a thousand and back leaves of them.
+        return Int(policy.seconds(afterFailures: tries) * 1000 + 1e-6)
     }
 }

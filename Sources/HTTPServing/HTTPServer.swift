@@ -1,5 +1,5 @@
 import Base
-import Foundation
+import Dispatch
 import Glibc
 
 /// Accepts connections, on 127.0.0.1 unless told otherwise, and serves each on a thread of its own.
@@ -94,16 +94,21 @@ public final class HTTPServer: Sendable {
                 close(client)
                 return
             }
-            startThread(name: "http") { [self] in
+            let isServed = startThread(name: "http") { [self] in
                 HTTPConnection(socket: client, handler: handler, refusal: refusal).serve()
-                let isLast = state.withLock { state in
-                    state.connections.remove(client)
-                    close(client)
-                    return state.isStopped && state.connections.isEmpty
-                }
-                if isLast { allGone.signal() }
+                finish(client)
             }
+            if !isServed { finish(client) }
         }
+    }
+
+    private func finish(_ client: Int32) {
+        let isLast = state.withLock { state in
+            state.connections.remove(client)
+            close(client)
+            return state.isStopped && state.connections.isEmpty
+        }
+        if isLast { allGone.signal() }
     }
 }
 
@@ -114,14 +119,6 @@ public struct HTTPBindFailure: Error, Sendable, Hashable, CustomStringConvertibl
     public let errno: Int32
 
     public var description: String { "cannot listen on \(place): \(POSIXFailure(errno))" }
-}
-
-/// Runs work on a thread of its own. Deep JSON recurses, hence the stack.
-public func startThread(name: String, _ work: @escaping @Sendable () -> Void) {
-    let thread = Thread(block: work)
-    thread.name = name
-    thread.stackSize = 4 << 20
-    thread.start()
 }
 
 private func setOption<Value>(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Value) {

@@ -61,7 +61,7 @@ actor Authenticator {
         if case .use(let token) = file.step(now: now) { return token }
         var problem = "the file is empty"
         var text: String?
-        do { text = try ConfigFile.text(path) } catch { problem = error.message }
+        do { text = try KubeConfig.fileText(path) } catch { problem = error.message }
         guard let token = file.didRead(text, now: now) else {
             throw .credentials(
                 "no token for the API server: \(path): \(problem); it is read again with the next request")

@@ -51,7 +51,7 @@ public struct ExecPlugin: Sendable, Hashable {
         self.init(
             apiVersion: version,
             // A bare name is looked up on PATH; a path is relative to the file that has it.
-            command: command.contains("/") ? ConfigFile.resolve(command, besides: file) : command,
+            command: command.contains("/") ? Path.resolve(command, besides: file) : command,
             arguments: json["args"]?.array?.compactMap { $0.string } ?? [], environment: environment,
             provideClusterInfo: json["provideClusterInfo"]?.bool ?? false,
             installHint: json["installHint"]?.string ?? "")

@@ -31,14 +31,14 @@ extension KubeConfig {
                     + "give a kubeconfig, or run in a pod")
         }
         let token = directory + "/token"
-        do { _ = try ConfigFile.text(token) } catch {
+        do { _ = try KubeConfig.fileText(token) } catch {
             throw KubeConfigError("in-cluster configuration: \(error.message); set automountServiceAccountToken: true")
         }
         let authorities = directory + "/ca.crt"
-        guard ConfigFile.exists(authorities) else {
+        guard FileEntry.exists(authorities, followingLinks: true) else {
             throw KubeConfigError("in-cluster configuration: \(authorities) does not exist; it comes with the token's mount")
         }
-        let namespace = (try? ConfigFile.text(directory + "/namespace")).flatMap { $0.isEmpty ? nil : $0 }
+        let namespace = (try? KubeConfig.fileText(directory + "/namespace")).flatMap { $0.isEmpty ? nil : $0 }
         return KubeConfig(
             server: "https://\(host.contains(":") ? "[\(host)]" : host):\(port)", namespace: namespace ?? "default",
             credential: .tokenFile(path: token, initial: nil), tls: TLSOptions(authorities: .file(authorities)))
@@ -65,17 +65,31 @@ extension KubeConfig {
                 throw KubeConfigError("no kubeconfig: neither KUBECONFIG nor HOME is set; give the file's path")
             }
             let path = home + "/.kube/config"
-            guard ConfigFile.exists(path) else {
+            guard FileEntry.exists(path, followingLinks: true) else {
                 throw KubeConfigError("no kubeconfig: \(path) does not exist and KUBECONFIG is not set; give the file's path")
             }
             return [try Kubeconfig.File(path: path)]
         }
         let paths = list.split(separator: ":").map(String.init)
         var files: [Kubeconfig.File] = []
-        for path in paths where ConfigFile.exists(path) { files.append(try Kubeconfig.File(path: path)) }
+        for path in paths where FileEntry.exists(path, followingLinks: true) { files.append(try Kubeconfig.File(path: path)) }
         guard !files.isEmpty else {
             throw KubeConfigError("no kubeconfig: none of the files of KUBECONFIG exists (\(paths.joined(separator: ", ")))")
         }
         return files
     }
+}
+
+// MARK: The files that a configuration names
+
+extension KubeConfig {
+    /// The content of a file, at most 16 MiB: more than any certificate bundle or kubeconfig has.
+    static func fileBytes(_ path: String) throws(KubeConfigError) -> [UInt8] {
+        do throws(FileError) { return try FileReading.bytes(path, limit: 16 << 20) } catch {
+            throw KubeConfigError(error.description + (error.isTooLarge ? " (more than 16 MiB: is it the right file?)" : ""))
+        }
+    }
+
+    /// The content as text, without white space around it.
+    static func fileText(_ path: String) throws(KubeConfigError) -> String { String(decoding: try fileBytes(path), as: UTF8.self).trimmed }
 }

@@ -1,5 +1,4 @@
 import Base
-import Foundation
 import HTTPTransport
 import YAML
 
@@ -11,7 +10,7 @@ struct Kubeconfig {
         let content: JSONValue
 
         init(path: String) throws(KubeConfigError) {
-            try self.init(path: path, bytes: try ConfigFile.bytes(path))
+            try self.init(path: path, bytes: try KubeConfig.fileBytes(path))
         }
 
         init(path: String, bytes: [UInt8]) throws(KubeConfigError) {
@@ -142,7 +141,7 @@ struct Kubeconfig {
         let basicUser = value["username"]?.string ?? ""
         if !tokenFile.isEmpty {
             config.credential = .tokenFile(
-                path: ConfigFile.resolve(tokenFile, besides: user.file), initial: token.isEmpty ? nil : token)
+                path: Path.resolve(tokenFile, besides: user.file), initial: token.isEmpty ? nil : token)
         } else if !token.isEmpty {
             config.credential = .token(token)
         } else if !basicUser.isEmpty {
@@ -167,7 +166,7 @@ struct Kubeconfig {
         switch config.tls.authorities {
         case .data(let bytes): info["certificate-authority-data"] = .string(Base64.encode(bytes))
         case .file(let path):
-            info["certificate-authority-data"] = .string(Base64.encode(try ConfigFile.bytes(path)))
+            info["certificate-authority-data"] = .string(Base64.encode(try KubeConfig.fileBytes(path)))
         case nil: break
         }
         if case .url(let proxy) = config.proxy { info["proxy-url"] = .string(proxy) }
@@ -189,8 +188,8 @@ struct Kubeconfig {
             }
         }
         guard let path = value[field]?.string, !path.isEmpty else { return nil }
-        let resolved = ConfigFile.resolve(path, besides: file)
-        guard ConfigFile.exists(resolved) else {
+        let resolved = Path.resolve(path, besides: file)
+        guard FileEntry.exists(resolved, followingLinks: true) else {
             throw KubeConfigError("\(place).\(field): \(resolved) does not exist")
         }
         return .file(resolved)

@@ -85,15 +85,15 @@ public final class PodmanNode: Sendable {
     public func start() async throws {
         let lock = try prepareDirectories()
         do {
-            let boot = (HostFiles.text("/proc/sys/kernel/random/boot_id", limit: 64) ?? "").filter { !$0.isWhitespace }
-            let earlier = HostFiles.text(directories.bootIdentifier, limit: 64)
+            let boot = (FileReading.text("/proc/sys/kernel/random/boot_id", limit: 64) ?? "").filter { !$0.isWhitespace }
+            let earlier = FileReading.text(directories.bootIdentifier, limit: 64)
             let rebooted = earlier != nil && earlier != boot
             if rebooted {
                 // podman takes the files of the run root for the truth; they are from before.
-                HostFiles.remove(directories.podmanRunRoot)
-                HostFiles.remove(directories.podmanTemporary)
+                Directory.removeTree(directories.podmanRunRoot)
+                Directory.removeTree(directories.podmanTemporary)
             }
-            try HostFiles.replace(directories.bootIdentifier, with: Array(boot.utf8))
+            try FileWriting.replace(directories.bootIdentifier, with: Array(boot.utf8), mode: 0o644, durable: false)
             let stores = await userImageStores()
             let probe = PodmanProbe(
                 podman: configuration.podman, directories: directories, rootfs: RootfsImage(directory: directories.rootfs),
@@ -172,11 +172,11 @@ public final class PodmanNode: Sendable {
         }
         StrayMonitors.kill(podmanRoot: directories.podmanRoot, known: [])
         let volumes = VolumeStore(directories: directories, cacheDirectory: nil)
-        for uid in HostFiles.names(in: directories.pods) {
+        for uid in (Directory.names(in: directories.pods) ?? []) {
             volumes.remove(uid)
-            HostFiles.remove(directories.pod(uid))
+            Directory.removeTree(directories.pod(uid))
         }
-        if let memory = volumes.memory { HostFiles.remove(memory) }
+        if let memory = volumes.memory { Directory.removeTree(memory) }
     }
 
     // MARK: Parts of a start
@@ -190,9 +190,9 @@ public final class PodmanNode: Sendable {
             throw PodmanNodeError.cannotRunContainers(reason: "the network \"\(configuration.network ?? "")\" would let trials reach the API server")
         }
         do {
-            try HostFiles.makeDirectory(path, mode: 0o700)
+            try Directory.make(path, mode: 0o700)
             for directory in [directories.podmanRoot, directories.podmanRunRoot, directories.podmanTemporary, directories.pods, directories.rootfs] {
-                try HostFiles.makeDirectory(directory)
+                try Directory.make(directory, mode: 0o755)
             }
             // /var/tmp is everybody's: a directory that somebody else put there under our name is not ours to run containers from.
             var info = stat()

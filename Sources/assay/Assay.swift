@@ -1,6 +1,5 @@
 import Artifacts
 import Base
-import Foundation
 import Glibc
 
 /// Words to a subcommand; errors to sentences and exit statuses.
@@ -55,7 +54,7 @@ enum Assay {
             }
             return try await command.run(arguments)
         } catch {
-            complain(sentence(error))
+            complain("\(error)")
             return error is UsageError || (error as? ArtifactError)?.kind == .invalid ? ExitStatus.badInput : ExitStatus.belowBar
         }
     }
@@ -66,17 +65,7 @@ enum Assay {
             .max { $0.syntax.name.count < $1.syntax.name.count }
     }
 
-    /// Errors are sentences, but for Foundation's about files.
-    static func sentence(_ error: any Error) -> String {
-        guard let failure = error as? CocoaError else { return "\(error)" }
-        let why = (failure.underlying as? POSIXError).map { String(cString: strerror($0.code.rawValue)).lowercased() } ?? failure.localizedDescription
-        guard let path = failure.filePath ?? failure.url?.path else { return why }
-        return "\(path): \(why)"
-    }
-
-    static func complain(_ text: String) {
-        FileHandle.standardError.write(Data("assay: \(text)\n".utf8))
-    }
+    static func complain(_ text: String) { try? FileWriting.write("assay: \(text)\n".utf8, to: STDERR_FILENO, path: "standard error") }
 
     /// The help text of several commands.
     static func overview(_ commands: [any Subcommand.Type]) -> String {

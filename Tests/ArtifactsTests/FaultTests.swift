@@ -28,7 +28,7 @@ import Testing
         for run in runs { try await ledger.submit(run) }
         try await ledger.flush()
         #expect(await ledger.state.pending == 0)
-        #expect(PlainFile.read("\(bench.path)/pushes")?.count ?? 0 <= 2 * Self.submitted)
+        #expect(FileReading.whole("\(bench.path)/pushes")?.count ?? 0 <= 2 * Self.submitted)
         try await bench.expectOnce(runs, remote)
     }
 
@@ -72,7 +72,7 @@ import Testing
         let runs = try bench.runs(0..<Self.submitted)
         let ledger = try bench.ledger(remote)
         for run in runs { try await ledger.submit(run) }
-        try await eventually("the push") { PlainFile.exists("\(bench.path)/receiving") }
+        try await eventually("the push") { FileEntry.exists("\(bench.path)/receiving") }
         await ledger.stop(grace: 0)
         #expect(await ledger.state.pending == Self.submitted)
         bench.removeHook("pre-receive", of: remote)
@@ -90,7 +90,7 @@ import Testing
         let remote = try await bench.emptyRemote()
         try await bench.commit(["a": "b"], to: Workbench.branch, of: remote)
         let lock = "\(remote)/refs/heads/\(Workbench.branch).lock"
-        try PlainFile.replace(lock, with: [])
+        try FileWriting.replace(lock, with: [])
         let client = try bench.fakeGit("[ -n \"$push\" ] && printf x >> \(bench.path)/pushes")
         let ledger = try bench.ledger(remote, client: client)
         let runs = try bench.runs(0..<2)
@@ -98,7 +98,7 @@ import Testing
         let error = try await artifactError { try await ledger.flush() }
         #expect(error.kind == .unreachable && error.message.contains("\(Workbench.branch).lock"))
         await ledger.stop()
-        #expect((PlainFile.read("\(bench.path)/pushes")?.count ?? 0) <= 30)
+        #expect((FileReading.whole("\(bench.path)/pushes")?.count ?? 0) <= 30)
         unlink(lock)
         try await ledger.submit(runs[1])
         try await ledger.flush()
@@ -115,7 +115,7 @@ import Testing
         let runs = try bench.runs(0..<Self.submitted)
         for run in runs { try await ledger.submit(run) }
         try await eventually("the pump waits") { !time.sleeps.isEmpty }
-        let before = PlainFile.read("\(bench.path)/pushes")?.count
+        let before = FileReading.whole("\(bench.path)/pushes")?.count
         #expect(before == 1)
         #expect(time.sleeps.allSatisfy { (30...60).contains($0) })
         let failure = try #require(await ledger.state.failure)
@@ -199,7 +199,7 @@ import Testing
         // A stranger empties the repository between two pushes.
         let last = try PendingRun(run: bench.record(99), pack: try await bench.pack(["logs/out.txt": [9]]))
         try await ledger.submit(last)
-        PlainFile.removeTree("\(repository)/objects")
+        Directory.removeTree("\(repository)/objects")
         try await ledger.flush()
         try await bench.expectOnce(all + [last], remote)
         try await bench.expectSound(remote)
@@ -221,16 +221,16 @@ import Testing
         let runs = try bench.runs(0..<6)
         for run in runs.prefix(3) { try await ledger.submit(run) }
         try await ledger.flush()
-        PlainFile.removeTree("\(bench.path)/ledger/repository")
+        Directory.removeTree("\(bench.path)/ledger/repository")
         rename("\(remote)/objects", "\(remote)/objects.away")
-        try PlainFile.makeDirectories("\(remote)/objects/pack")
+        try Directory.make("\(remote)/objects/pack")
         for run in runs.dropFirst(3) { try await ledger.submit(run) }
         let error = try await artifactError { try await ledger.flush() }
         #expect(error.kind == .unreachable)
         #expect(error.message.contains("its repository is damaged (git fsck there tells"), "\(error)")
         #expect(await ledger.state.pending == 3)
 
-        PlainFile.removeTree("\(remote)/objects")
+        Directory.removeTree("\(remote)/objects")
         rename("\(remote)/objects.away", "\(remote)/objects")
         try await ledger.flush()
         try await bench.expectOnce(runs, remote)
@@ -250,7 +250,7 @@ import Testing
             let runs = try bench.runs((round * 4 + 1)..<(round * 4 + 5))
             for run in runs { try await ledger.submit(run) }
             all += runs
-            PlainFile.removeTree(repository + ["/objects", "/HEAD", ""][round % 3])
+            Directory.removeTree(repository + ["/objects", "/HEAD", ""][round % 3])
             try await withThrowingTaskGroup { group in
                 group.addTask { try await ledger.flush() }
                 for run in runs.prefix(2) {
@@ -272,7 +272,7 @@ import Testing
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         let disk = "\(bench.path)/small"
-        try PlainFile.makeDirectories(disk)
+        try Directory.make(disk)
         // A small file system where we may mount one; where not, a full directory: no file can be made in it.
         let mounted = mount("tmpfs", disk, "tmpfs", 0, "size=2m") == 0
         defer { if mounted { umount2(disk, Int32(MNT_DETACH)) } }
@@ -285,7 +285,7 @@ import Testing
         for index in 0..<100 where refusal == nil {
             if !mounted, index == 5 {
                 chmod("\(settings.directory)/pending", 0o500)
-                if geteuid() == 0 { PlainFile.removeTree("\(settings.directory)/pending") }
+                if geteuid() == 0 { Directory.removeTree("\(settings.directory)/pending") }
             }
             let noise = (0..<100_000).map { _ in UInt8.random(in: 0...255) }
             let run = try PendingRun(run: bench.record(index), pack: try await bench.pack(["logs/noise.bin": noise]))
@@ -301,9 +301,9 @@ import Testing
         await ledger.stop(grace: 0)
         guard mounted else { return }
         // The disk is moved to a larger one, as a person would.
-        try PlainFile.makeDirectories("\(bench.path)/large/pending")
-        for name in PlainFile.names(in: "\(settings.directory)/pending") ?? [] {
-            try PlainFile.replace("\(bench.path)/large/pending/\(name)", with: try #require(PlainFile.read("\(settings.directory)/pending/\(name)")))
+        try Directory.make("\(bench.path)/large/pending")
+        for name in Directory.names(in: "\(settings.directory)/pending") ?? [] {
+            try FileWriting.replace("\(bench.path)/large/pending/\(name)", with: try #require(FileReading.whole("\(settings.directory)/pending/\(name)")))
         }
         let next = try bench.ledger(remote, directory: "large")
         try await next.flush()
@@ -325,20 +325,20 @@ import Testing
         bench.removeHook("pre-receive", of: remote)
         let store = "\(bench.path)/ledger/pending"
         func file(_ index: Int) -> String { "\(store)/\(runs[index].name).run" }
-        let whole = try #require(PlainFile.read(file(0)))
-        try PlainFile.replace(file(0), with: whole.dropLast(10))
-        try PlainFile.replace(file(1), with: [])
-        try PlainFile.replace(file(2), with: Array("assay-run 2 rubbish\n".utf8) + whole.dropFirst(20))
+        let whole = try #require(FileReading.whole(file(0)))
+        try FileWriting.replace(file(0), with: whole.dropLast(10))
+        try FileWriting.replace(file(1), with: [])
+        try FileWriting.replace(file(2), with: Array("assay-run 2 rubbish\n".utf8) + whole.dropFirst(20))
         // Its head is whole, and its digest tells.
-        let other = try #require(PlainFile.read(file(3)))
-        try PlainFile.replace(file(3), with: other.map { $0 == UInt8(ascii: "t") ? UInt8(ascii: "T") : $0 })
-        try PlainFile.replace("\(store)/\(runs[4].name).run.tmp-1-1", with: whole.prefix(20))
+        let other = try #require(FileReading.whole(file(3)))
+        try FileWriting.replace(file(3), with: other.map { $0 == UInt8(ascii: "t") ? UInt8(ascii: "T") : $0 })
+        try FileWriting.replace("\(store)/\(runs[4].name).run.tmp-1-1", with: whole.prefix(20))
         let next = try bench.ledger(remote)
         try await next.flush()
         try await bench.expectOnce(Array(runs[4...]), remote)
         for index in 0..<4 {
             #expect(await !next.isConfirmed(runs[index].name))
-            #expect(PlainFile.exists(file(index) + ".damaged"))
+            #expect(FileEntry.exists(file(index) + ".damaged"))
             try await next.submit(runs[index])
         }
         try await next.flush()

@@ -58,7 +58,7 @@ import Testing
         let local = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
         try await local.submit(inDirectory)
         for (name, bytes) in files where !name.contains("\t") {
-            #expect(PlainFile.read("\(bench.path)/results/\(run.id.path)/\(name)") == bytes, "\(name)")
+            #expect(FileReading.whole("\(bench.path)/results/\(run.id.path)/\(name)") == bytes, "\(name)")
         }
     }
 
@@ -90,7 +90,7 @@ import Testing
         }
         try await bench.expectOnce(try bench.runs(0..<bad.count), remote)
         try await bench.expectSound(remote)
-        #expect((PlainFile.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
+        #expect((Directory.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
     }
 
     @Test("a record's own files are never the trial's")

@@ -63,7 +63,7 @@ import Testing
     func serverDiskFull() async throws {
         let bench = try Workbench()
         let disk = "\(bench.path)/disk"
-        try PlainFile.makeDirectories(disk)
+        try Directory.make(disk)
         try #require(mount("tmpfs", disk, "tmpfs", 0, "size=1m") == 0, "this test mounts a small file system, which needs root")
         defer { umount2(disk, Int32(MNT_DETACH)) }
         let remote = try await bench.emptyRemote("disk/remote.git")
@@ -100,11 +100,11 @@ import Testing
         let old = try bench.ledger(remote, directory: "old-leader")
         for run in runs[..<4] { try await old.submit(run) }
         let pushing = Task { try await old.flush() }
-        try await eventually("the push of the old leader is under way") { PlainFile.exists("\(bench.path)/held") }
+        try await eventually("the push of the old leader is under way") { FileEntry.exists("\(bench.path)/held") }
         let new = try bench.ledger(remote, directory: "new-leader")
         for run in runs { try await new.submit(run) }
         try await new.flush()
-        try PlainFile.replace("\(bench.path)/go", with: [])
+        try FileWriting.replace("\(bench.path)/go", with: [])
         try await pushing.value
         #expect(await old.state.pending == 0)
         try await bench.expectOnce(runs, remote)

@@ -31,7 +31,7 @@ import Testing
         other.agent = "somebody else"
         try await ledger.submit(PendingRun(run: other))
         #expect(await ledger.record(of: run.id) == bench.record(0))
-        #expect((PlainFile.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
+        #expect((Directory.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
     }
 
     @Test("a directory that was left half-written is written to its end")
@@ -39,19 +39,19 @@ import Testing
         let bench = try Workbench()
         let directory = "\(bench.path)/results"
         let run = try PendingRun(run: bench.record(0), pack: try await bench.pack(["logs/a.txt": Array("whole".utf8)]))
-        try PlainFile.makeDirectories("\(directory)/\(run.id.path)/logs")
-        try PlainFile.replace("\(directory)/\(run.id.path)/logs/a.txt", with: Array("who".utf8))
+        try Directory.make("\(directory)/\(run.id.path)/logs")
+        try FileWriting.replace("\(directory)/\(run.id.path)/logs/a.txt", with: Array("who".utf8))
         let ledger = LocalLedger(directory: directory, scratch: "\(bench.path)/scratch")
         #expect(await ledger.record(of: run.id) == nil)
         try await ledger.submit(run)
-        #expect(PlainFile.read("\(directory)/\(run.id.path)/logs/a.txt") == Array("whole".utf8))
+        #expect(FileReading.whole("\(directory)/\(run.id.path)/logs/a.txt") == Array("whole".utf8))
         #expect(await ledger.record(of: run.id) != nil)
     }
 
     @Test("catalogue 40: a directory that cannot be written is a storage error, and the run is not there")
     func unwritable() async throws {
         let bench = try Workbench()
-        try PlainFile.replace("\(bench.path)/results", with: [1])
+        try FileWriting.replace("\(bench.path)/results", with: [1])
         let ledger = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
         let run = try PendingRun(run: bench.record(0))
         #expect(try await artifactError { try await ledger.submit(run) }.kind == .storage)
@@ -60,7 +60,7 @@ import Testing
 
     private func files(_ directory: String) -> Set<String> {
         var found: Set<String> = []
-        for case let path as String in FileManager.default.enumerator(atPath: directory) ?? .init() where !PlainFile.isDirectory("\(directory)/\(path)") {
+        for case let path as String in FileManager.default.enumerator(atPath: directory) ?? .init() where !FileEntry.isDirectory("\(directory)/\(path)") {
             found.insert(path)
         }
         return found

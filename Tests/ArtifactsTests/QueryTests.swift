@@ -182,14 +182,14 @@ import Testing
         let calls = "\(bench.path)/fetches"
         let counting = try bench.fakeGit("[ -n \"$fetch\" ] && echo fetch >> \(calls)")
         func reading() async throws -> (folders: [RunFolder], fetches: Int) {
-            PlainFile.removeTree(calls)
+            Directory.removeTree(calls)
             let cache = HistoryCache(directory: "\(bench.path)/cache", git: counting)
             let (repository, tip) = try await cache.update(GitBranch(parsing: Workbench.branch), from: remote)
             let reader = BranchReader(git: counting, repository: repository, remote: remote, cache: cache, tip: tip, path: .root, place: "copy")
             let folders = try await reader.folders()
             let files = try await reader.files(of: folders)
             _ = try await reader.beginnings(of: files.flatMap { $0 }, limit: 1 << 20)
-            return (folders, (PlainFile.read(calls) ?? []).count { $0 == 10 })
+            return (folders, (FileReading.whole(calls) ?? []).count { $0 == 10 })
         }
         let first = try await reading()
         #expect(first.folders.count == Set(runs.map(\.id)).count && first.fetches <= 6)
@@ -225,7 +225,7 @@ import Testing
         let bench = try Workbench()
         let (_, runs) = try await written(bench, .branch)
         try await bench.git(bench.path, "clone", "-q", "\(bench.path)/remote.git", "\(bench.path)/code")
-        try PlainFile.makeDirectories("\(bench.path)/code/deep")
+        try Directory.make("\(bench.path)/code/deep")
         let branch = try GitBranch(parsing: Workbench.branch)
         for (directory, remote) in [("code/deep", "origin"), ("", "code")] {
             let query = RunQuery(cacheDirectory: "\(bench.path)/cache", workingDirectory: "\(bench.path)/\(directory)", credentials: .none)

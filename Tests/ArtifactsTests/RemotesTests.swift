@@ -99,7 +99,7 @@ import Testing
         let server = try await web(["x-access-token": "first"])
         let remote = try await bench.emptyRemote()
         let file = "\(bench.path)/token"
-        try PlainFile.replace(file, with: Array("first\n".utf8))
+        try FileWriting.replace(file, with: Array("first\n".utf8))
         let url = try GitURL(parsing: server.url("remote.git"))
         var settings = try bench.settings("/unused")
         settings.remote = .init(url, credentials: try .tokenFile(file, authorities: "\(bench.path)/web/cert.pem", for: url))
@@ -108,7 +108,7 @@ import Testing
         try await ledger.submit(runs[0])
         try await ledger.flush()
         try server.setUsers(["x-access-token": "second"])
-        try PlainFile.replace(file, with: Array("second\n".utf8))
+        try FileWriting.replace(file, with: Array("second\n".utf8))
         try await ledger.submit(runs[1])
         try await ledger.flush()
         try await bench.expectOnce(runs, remote)

@@ -140,9 +140,9 @@ import Testing
         let runs = try bench.runs(0..<2)
         try await ledger.submit(runs[0])
         try await ledger.flush()
-        try PlainFile.replace(hold, with: [], durable: false)
+        try FileWriting.replace(hold, with: [], durable: false)
         let looking = Task { try await ledger.check() }
-        try await eventually("the branch was looked at") { PlainFile.exists(seen) }
+        try await eventually("the branch was looked at") { FileEntry.exists(seen) }
         try await ledger.submit(runs[1])
         try await ledger.flush()
         let head = await ledger.state.head
@@ -165,8 +165,8 @@ import Testing
             try await ledger.submit(run)
             try await ledger.flush()
         }
-        #expect(PlainFile.names(in: "\(bench.path)/ledger/pending-confirmed")?.count == 4)
-        #expect(PlainFile.names(in: "\(bench.path)/ledger/pending")?.isEmpty == true)
+        #expect(Directory.names(in: "\(bench.path)/ledger/pending-confirmed")?.count == 4)
+        #expect(Directory.names(in: "\(bench.path)/ledger/pending")?.isEmpty == true)
         try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
         // While nobody has looked the ledger's next push brings them all back.
         try await ledger.check()

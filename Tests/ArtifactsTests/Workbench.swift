@@ -14,10 +14,10 @@ final class Workbench: Sendable {
 
     init() throws {
         path = "\(NSTemporaryDirectory())/assay-artifacts-\(UUID().uuidString)".replacingOccurrences(of: "//", with: "/")
-        try PlainFile.makeDirectories(path)
+        try Directory.make(path)
     }
 
-    deinit { PlainFile.removeTree(path) }
+    deinit { Directory.removeTree(path) }
 
     // MARK: git, as a user would run it, without the machine's configuration
 
@@ -52,7 +52,7 @@ final class Workbench: Sendable {
         let known = try await git(checkout, "branch", "-r", "--list", "origin/\(branch)")
         try await git(checkout, "checkout", "-q", known.isEmpty ? "--orphan" : "-B", branch, known.isEmpty ? "--" : "origin/\(branch)")
         for (name, text) in files {
-            try PlainFile.makeDirectories(PlainFile.parent(of: "\(checkout)/\(name)"))
+            try Directory.make(Path.parent(of: "\(checkout)/\(name)"))
             try text.write(toFile: "\(checkout)/\(name)", atomically: false, encoding: .utf8)
         }
         try await git(checkout, "add", "-A")
@@ -61,8 +61,8 @@ final class Workbench: Sendable {
     }
 
     func hook(_ name: String, of remote: String, _ script: String) throws {
-        try PlainFile.makeDirectories("\(remote)/hooks")
-        try PlainFile.replace("\(remote)/hooks/\(name)", with: Array("#!/bin/sh\n\(script)\n".utf8), mode: 0o755)
+        try Directory.make("\(remote)/hooks")
+        try FileWriting.replace("\(remote)/hooks/\(name)", with: Array("#!/bin/sh\n\(script)\n".utf8), mode: 0o755)
     }
 
     func removeHook(_ name: String, of remote: String) { unlink("\(remote)/hooks/\(name)") }
@@ -116,7 +116,7 @@ final class Workbench: Sendable {
             exec git "$@"
             """
         let file = "\(path)/git-\(UUID().uuidString)"
-        try PlainFile.replace(file, with: Array(script.utf8), mode: 0o755)
+        try FileWriting.replace(file, with: Array(script.utf8), mode: 0o755)
         var settings = GitClient.Settings()
         settings.executable = file
         return GitClient(settings: settings)
@@ -147,7 +147,7 @@ final class Workbench: Sendable {
     /// A pack as a collector sends it: of the files by their paths.
     func pack(_ files: [String: [UInt8]]) async throws -> PendingRun.Pack {
         let repository = "\(path)/pack-\(UUID().uuidString)"
-        defer { PlainFile.removeTree(repository) }
+        defer { Directory.removeTree(repository) }
         try await git(path, "init", "-q", "--bare", repository)
         var objects: [String] = []
         let root = try await tree(files.map { ($0.key.split(separator: "/").map(String.init), $0.value) }, repository, &objects)

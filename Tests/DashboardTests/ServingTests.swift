@@ -55,7 +55,7 @@ import Testing
             #expect(DashboardServer.answer(request("/", headers: ["host": host]), bench.site, isLoopback: true).status == 421, "\(host)")
         }
         #expect(DashboardServer.answer(request("/", headers: ["host": "evals.example"]), bench.site, isLoopback: false).status == 200)
-        PlainFile.removeTree("\(bench.site)/jobs.html")
+        Directory.removeTree("\(bench.site)/jobs.html")
         _ = try await bench.git("init", "-q", "elsewhere")
         try #require(symlinked("\(bench.path)/elsewhere/.git/HEAD", "\(bench.site)/jobs.html"))
         #expect(DashboardServer.answer(request("/jobs.html"), bench.site, isLoopback: true).status == 404)

@@ -20,11 +20,11 @@ final class SiteBench: Sendable {
     init() async throws {
         path = "\(NSTemporaryDirectory())/assay-dashboard-\(UUID().uuidString)".replacingOccurrences(of: "//", with: "/")
         remote = "\(path)/evals.git"
-        try PlainFile.makeDirectories(path)
+        try Directory.make(path)
         try await git("init", "-q", "--bare", "-b", "main", remote)
     }
 
-    deinit { PlainFile.removeTree(path) }
+    deinit { Directory.removeTree(path) }
 
     @discardableResult
     func git(_ arguments: String...) async throws -> String {
@@ -134,14 +134,14 @@ final class SiteBench: Sendable {
         try await SiteGenerator(directory: site, title: title, isLive: isLive).update(from: reader(), origin: "Branch \(Self.branch) of evals")
     }
 
-    func text(_ file: SitePath) throws -> String { String(decoding: try #require(PlainFile.read("\(site)/\(file.text)"), "\(file.text)"), as: UTF8.self) }
+    func text(_ file: SitePath) throws -> String { String(decoding: try #require(FileReading.whole("\(site)/\(file.text)"), "\(file.text)"), as: UTF8.self) }
 
     /// Every file of the site, by path.
     func files() -> Set<String> {
         var found: Set<String> = []
         let walk = FileManager.default.enumerator(atPath: site)
         while let name = walk?.nextObject() as? String {
-            if !PlainFile.isDirectory("\(site)/\(name)"), !name.hasPrefix(".") { found.insert(name) }
+            if !FileEntry.isDirectory("\(site)/\(name)"), !name.hasPrefix(".") { found.insert(name) }
         }
         return found
     }

@@ -35,7 +35,7 @@ import Testing
         try await bench.writeEverything()
         try await bench.generate()
         for name in bench.files() where name.hasSuffix(".html") {
-            let text = String(decoding: try #require(PlainFile.read("\(bench.site)/\(name)")), as: UTF8.self)
+            let text = String(decoding: try #require(FileReading.whole("\(bench.site)/\(name)")), as: UTF8.self)
             #expect(text.contains("default-src &#39;none&#39;; style-src &#39;self&#39;; script-src &#39;self&#39;"))
             // One script: ours, from a file. No image, no style, no handler.
             #expect(text.components(of: "<script") == 1 && text.contains("assets/app.js\"></script>"))
@@ -78,11 +78,11 @@ import Testing
         try await bench.generate()
         let id = SiteBench.record(gone).runId
         let raw = try #require(bench.files().first { $0.hasPrefix("raw/\(id.path)/") })
-        #expect(PlainFile.read("\(bench.site)/\(raw)") == long)
-        try PlainFile.replace("\(bench.site)/CNAME", with: Array("results.example\n".utf8))
-        try PlainFile.replace("\(bench.site)/run/\(id.path.prefix(2))/notes.txt", with: Array("mine\n".utf8))
+        #expect(FileReading.whole("\(bench.site)/\(raw)") == long)
+        try FileWriting.replace("\(bench.site)/CNAME", with: Array("results.example\n".utf8))
+        try FileWriting.replace("\(bench.site)/run/\(id.path.prefix(2))/notes.txt", with: Array("mine\n".utf8))
         // A writer that was killed left this.
-        try PlainFile.replace("\(bench.site)/runs.html.tmp-1-2", with: Array("half".utf8))
+        try FileWriting.replace("\(bench.site)/runs.html.tmp-1-2", with: Array("half".utf8))
         try await bench.git("-C", bench.remote, "update-ref", "refs/heads/\(SiteBench.branch)", tip.trimmedLine)
         let report = try await bench.generate()
         #expect(report.runs == 1 && report.removed == 2)
@@ -105,7 +105,7 @@ import Testing
         #expect(page.utf8.count < 2 << 20)
         #expect(page.contains("This page shows the beginning of the session") && page.contains("left out \u{2026}") && page.contains("1 file not shown here: binary"))
         let raw = bench.files().filter { $0.hasPrefix("raw/\(id.path)/") }
-        #expect(Set(raw.compactMap { PlainFile.read("\(bench.site)/\($0)") }) == [session, log])
+        #expect(Set(raw.compactMap { FileReading.whole("\(bench.site)/\($0)") }) == [session, log])
         for name in raw { #expect(page.contains("../../\(name)\"")) }
     }
 
@@ -128,11 +128,11 @@ import Testing
     @Test("a folder that holds something else is refused, and so is a file")
     func folders() async throws {
         let bench = try await SiteBench()
-        try PlainFile.makeDirectories("\(bench.path)/mine")
-        try PlainFile.replace("\(bench.path)/mine/thesis.txt", with: [1])
+        try Directory.make("\(bench.path)/mine")
+        try FileWriting.replace("\(bench.path)/mine/thesis.txt", with: [1])
         #expect(throws: DashboardError.self) { try SiteGenerator(directory: "\(bench.path)/mine", title: "t") }
         #expect(throws: DashboardError.self) { try SiteGenerator(directory: "\(bench.path)/mine/thesis.txt", title: "t") }
-        #expect(PlainFile.names(in: "\(bench.path)/mine") == ["thesis.txt"])
+        #expect(Directory.names(in: "\(bench.path)/mine") == ["thesis.txt"])
     }
 
     @Test("an empty branch is a site too, and folders without a record are told")
@@ -157,7 +157,7 @@ import Testing
         let reader = try await RunQuery(cacheDirectory: "\(bench.path)/cache", workingDirectory: bench.path).open(.directory("results"))
         let generator = try SiteGenerator(directory: "\(bench.path)/site-2", title: "evals")
         _ = try await generator.update(from: reader, origin: "Branch \(SiteBench.branch) of evals")
-        for name in bench.files() { #expect(PlainFile.read("\(bench.site)/\(name)") == PlainFile.read("\(bench.path)/site-2/\(name)"), "\(name)") }
+        for name in bench.files() { #expect(FileReading.whole("\(bench.site)/\(name)") == FileReading.whole("\(bench.path)/site-2/\(name)"), "\(name)") }
         #expect(try await generator.update(from: reader, origin: "Branch \(SiteBench.branch) of evals").written == 0)
     }
 

@@ -24,7 +24,7 @@ import Testing
             return try await group.reduce(into: Set<String>()) { $0.insert($1) }
         }
         #expect(paths == [store.path(for: remote)])
-        #expect(PlainFile.names(in: store.directory)?.filter { $0.contains(".new-") || $0.contains(".old-") } == [])
+        #expect(Directory.names(in: store.directory)?.filter { $0.contains(".new-") || $0.contains(".old-") } == [])
         try await bench.git(store.path(for: remote), "fsck", "--strict", "--full")
     }
 
@@ -40,7 +40,7 @@ import Testing
         try await bench.git(path, "gc", "-q", "--prune=now")
         #expect(try await git.contains(lost, in: path))
         #expect(try await store.existing(remote, having: lost) == path)
-        #expect(!PlainFile.exists("\(path)/shallow"))
+        #expect(!FileEntry.exists("\(path)/shallow"))
     }
 
     @Test("a branch that gives way to others below its name stops nothing, nor does one that comes back")
@@ -83,15 +83,15 @@ import Testing
         let second = try await bench.commit(source, ["b": "2"])
         switch kind {
         case "garbage":
-            PlainFile.removeTree("\(path)/objects")
+            Directory.removeTree("\(path)/objects")
             try "junk".write(toFile: "\(path)/HEAD", atomically: false, encoding: .utf8)
         case "empty":
-            PlainFile.removeTree(path)
+            Directory.removeTree(path)
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         default:
-            for name in PlainFile.names(in: "\(path)/objects/pack") ?? [] { PlainFile.removeTree("\(path)/objects/pack/\(name)") }
-            for name in PlainFile.names(in: "\(path)/objects") ?? [] where name.count == 2 {
-                if kind == "pack" || name < "80" { PlainFile.removeTree("\(path)/objects/\(name)") }
+            for name in Directory.names(in: "\(path)/objects/pack") ?? [] { Directory.removeTree("\(path)/objects/pack/\(name)") }
+            for name in Directory.names(in: "\(path)/objects") ?? [] where name.count == 2 {
+                if kind == "pack" || name < "80" { Directory.removeTree("\(path)/objects/\(name)") }
             }
         }
         #expect(try await store.ensure(second, from: remote) == path)
@@ -105,7 +105,7 @@ import Testing
         let source = try await bench.repository()
         let remote = try bench.remote(source)
         let path = try await store.ensure(try await bench.head(source), from: remote)
-        try PlainFile.makeDirectories("\(path)/refs/heads/feature")
+        try Directory.make("\(path)/refs/heads/feature")
         for name in ["packed-refs.lock", "HEAD.lock", "shallow.lock", "refs/heads/main.lock", "refs/heads/feature/x.lock"] {
             try "".write(toFile: "\(path)/\(name)", atomically: false, encoding: .utf8)
         }
@@ -191,7 +191,7 @@ import Testing
         try await git.fetchMinimal(commit, from: remote, into: repository, paths: [try GitPath(parsing: "tasks/a")])
         let missing = try await git.missing(of: commit, in: repository)
         #expect(missing.count == 1)
-        PlainFile.removeTree(source)
+        Directory.removeTree(source)
         let tree = try await GitTree.load(commit, in: repository, git: git, remote: remote)
         #expect(try await tree.read("links/two") == Array("x".utf8))
         try await TreeExport(tree).export(try GitPath(parsing: "tasks/a"), to: "\(bench.path)/out")

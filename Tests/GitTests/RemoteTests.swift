@@ -98,7 +98,7 @@ import Testing
             let file = "\(bench.path)/\(name)"
             let made = try await Command("ssh-keygen", ["-q", "-t", format == "PEM" ? "rsa" : "ed25519", "-m", format, "-N", passphrase, "-f", file]).run()
             try #require(made.succeeded, "\(made.stderrText)")
-            keys[name] = PlainFile.read(file)
+            keys[name] = FileReading.whole(file)
         }
         let hosts = Array("git.example.com ssh-ed25519 AAAA\n".utf8)
         let plain = try #require(keys["plain"])
@@ -119,7 +119,7 @@ import Testing
         #expect(!environment.values.contains { $0.contains("s3cr3t-value") })
         #expect(environment["GIT_ALLOW_PROTOCOL"] == "https")
         #expect(environment["GIT_CONFIG_GLOBAL"] == "/dev/null")
-        let file = try #require(PlainFile.names(in: "\(bench.path)/credentials")?.first)
+        let file = try #require(Directory.names(in: "\(bench.path)/credentials")?.first)
         let mode = try FileManager.default.attributesOfItem(atPath: "\(bench.path)/credentials/\(file)")[.posixPermissions] as? Int
         #expect(mode == 0o600)
     }
@@ -205,7 +205,7 @@ import Testing
         let tree = try await GitTree.load(commit, in: path, git: git)
         try await TreeExport(tree).export(.root, to: "\(bench.path)/out")
         _ = try await git.listTree(commit, in: "\(source)/.git")
-        #expect(!PlainFile.exists(marker))
+        #expect(!FileEntry.exists(marker))
     }
 
     @Test func cancellationEndsGit() async throws {

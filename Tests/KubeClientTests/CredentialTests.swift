@@ -102,7 +102,7 @@ import Testing
     }
 
     private func runs(_ directory: TemporaryDirectory) throws -> Int {
-        try ConfigFile.text(directory.path + "/runs").split(separator: "\n").count
+        try KubeConfig.fileText(directory.path + "/runs").split(separator: "\n").count
     }
 
     @Test func aTokenIsMadeOnceAndAgainBeforeItExpires() async throws {
@@ -122,7 +122,7 @@ import Testing
         time.advance(seconds: 91)
         _ = try await client.get(.pods, ObjectKey(namespace: "a", name: "x"))
         #expect(try runs(directory) == 2)
-        let info = try JSONValue(parsing: try ConfigFile.bytes(directory.path + "/info"))
+        let info = try JSONValue(parsing: try FileReading.bytes(directory.path + "/info"))
         #expect(info.at("spec", "cluster", "server")?.string == "https://h")
         #expect(info["apiVersion"]?.string == "client.authentication.k8s.io/v1")
     }

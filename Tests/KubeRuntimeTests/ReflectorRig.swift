@@ -14,7 +14,7 @@ final class ReflectorRig: Sendable {
     static func quickOptions(watchList: Bool = false) -> WatcherOptions {
         var options = WatcherOptions()
         options.usesWatchList = watchList
-        options.backoff = Backoff(initialSeconds: 0.01, capSeconds: 0.05)
+        options.backoff = Backoff(BackoffPolicy(initialSeconds: 0.01, capSeconds: 0.05, jitter: 1...1.5), resetAfterSeconds: 120)
         return options
     }
 

@@ -60,7 +60,7 @@ import Testing
         #expect(kills.withLock { $0 } == 100)
         var acknowledged: Set<String> = []
         for writer in 0..<4 {
-            let lines = String(decoding: PlainFile.read("\(bench.path)/acknowledged-\(writer)") ?? [], as: UTF8.self).split(separator: "\n")
+            let lines = String(decoding: FileReading.whole("\(bench.path)/acknowledged-\(writer)") ?? [], as: UTF8.self).split(separator: "\n")
             acknowledged.formUnion(lines.map(String.init))
             // Nothing new: what the killed ones left.
             let last = try await write(bench, writer: writer, runs: 0).run()
@@ -83,11 +83,11 @@ private final class Bench: Sendable {
 
     init() async throws {
         path = "\(NSTemporaryDirectory())/assay-writers-\(UUID().uuidString)".replacingOccurrences(of: "//", with: "/")
-        try PlainFile.makeDirectories(path)
+        try Directory.make(path)
         try await git("/", "init", "-q", "--bare", "-b", "main", remote)
     }
 
-    deinit { PlainFile.removeTree(path) }
+    deinit { Directory.removeTree(path) }
 
     @discardableResult
     private func git(_ directory: String, _ arguments: String...) async throws -> String {

@@ -25,7 +25,7 @@ final class NodeHarness: Sendable {
     init() async throws {
         directory = NSTemporaryDirectory() + "assay-node-tests-" + UUID().uuidString.prefix(8)
         cache = directory + "/cache"
-        try HostFiles.makeDirectory(cache)
+        try Directory.make(cache, mode: 0o755)
         server = APIServer(configuration: .init(token: Self.token))
         let port = try await server.start()
         client = KubeClient(config: .direct(server: "http://127.0.0.1:\(port)", token: Self.token))
@@ -37,19 +37,19 @@ final class NodeHarness: Sendable {
         let state = directory + "/state"
         // Probing takes some seconds; once is enough.
         if let known = Self.abilities.withLock({ $0 }) {
-            try HostFiles.makeDirectory(state, mode: 0o700)
-            try HostFiles.makeDirectory(state + "/podman")
-            try HostFiles.replace(state + "/podman/abilities.json", with: known)
+            try Directory.make(state, mode: 0o700)
+            try Directory.make(state + "/podman", mode: 0o755)
+            try FileWriting.replace(state + "/podman/abilities.json", with: known, mode: 0o644, durable: false)
         }
         let program = directory + "/fake-assay"
-        try HostFiles.write(program, Array("#!/bin/sh\necho fake assay \"$@\"\n".utf8), mode: 0o755)
+        try FileWriting.write(Array("#!/bin/sh\necho fake assay \"$@\"\n".utf8), to: program, mode: 0o755)
         let node = PodmanNode(
             client: client,
             configuration: .init(
                 nodeName: "node1", stateDirectory: state, executable: program, cacheDirectory: cache, allocatable: ["cpu": "64"], usesImagesOfUser: false),
             log: Log("node", destination: Log.Destination.none))
         try await node.start()
-        if let bytes = try? HostFiles.read(state + "/podman/abilities.json") { Self.abilities.withLock { $0 = bytes } }
+        if let bytes = FileReading.whole(state + "/podman/abilities.json") { Self.abilities.withLock { $0 = bytes } }
         server.podLogs = node
         let task = Task { try await node.run() }
         running.withLock { $0 = (node, task) }
@@ -75,7 +75,7 @@ final class NodeHarness: Sendable {
             await node.stop(removeContainers: true)
         }
         await server.stop()
-        HostFiles.remove(directory)
+        Directory.removeTree(directory)
     }
 
     /// podman as the node calls it.

@@ -92,7 +92,7 @@ import Testing
         try await harness.client.delete(.pods, ObjectKey(namespace: "default", name: "orphan"), options: KubeCore.DeleteOptions(gracePeriodSeconds: 0))
         try await harness.start()
         #expect(try await eventually { try await !harness.podman(["ps", "--all", "--format", "{{.Names}}"]).contains(uid) })
-        #expect(await eventually { !HostFiles.exists(harness.directory + "/state/pods/" + uid) })
+        #expect(await eventually { !FileEntry.exists(harness.directory + "/state/pods/" + uid) })
     }
 
     @Test func aSecondNodeIsRefused() async throws {
@@ -130,6 +130,6 @@ import Testing
         await own.node?.removeAll()
         #expect(try await podman.list().isEmpty)
         await own.end()
-        #expect(!HostFiles.exists(own.directory))
+        #expect(!FileEntry.exists(own.directory))
     }
 }

@@ -49,7 +49,7 @@ import Testing
         #expect(found.allSatisfy { ["FINDS /run/.containerenv", "FINDS /run/lock", "FINDS /run/secrets"].contains($0) }, "\(found)")
         #expect(text.contains("fake assay one") && text.contains("root:x:0:0") && text.contains("wrote") && text.contains("1777"))
         // The host is as it was.
-        #expect(HostFiles.exists("/usr/bin/ls") && !HostFiles.exists("/usr/bin/changed"))
+        #expect(FileEntry.exists("/usr/bin/ls") && !FileEntry.exists("/usr/bin/changed"))
     }
 
     private func port(_ harness: NodeHarness) -> String { harness.client.config.server.split(separator: ":").last.map(String.init) ?? "" }
@@ -99,7 +99,7 @@ import Testing
 
     @Test func volumes() async throws {
         let harness = try harness
-        try HostFiles.write(harness.cache + "/mirror", Array("cached".utf8))
+        try FileWriting.write(Array("cached".utf8), to: harness.cache + "/mirror", mode: 0o644)
         try await harness.client.create(.secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "files", "namespace": "default"], "stringData": ["a": "AAA", "b": "BBB"]])
         let mounts: JSONValue = [
             ["name": "shared", "mountPath": "/shared"], ["name": "memory", "mountPath": "/memory"], ["name": "secret", "mountPath": "/secret", "readOnly": true],

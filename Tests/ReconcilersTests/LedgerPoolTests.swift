@@ -20,8 +20,8 @@ struct LedgerPoolTests {
     @Test("one that no job uses is let go after a day, one that is used never; a new one takes its place")
     func letGo() async throws {
         let path = "\(NSTemporaryDirectory())/assay-pool-\(UUID().uuidString)"
-        try PlainFile.makeDirectories(path)
-        defer { PlainFile.removeTree(path) }
+        try Directory.make(path)
+        defer { Directory.removeTree(path) }
         let time = SetTime()
         let pool = LedgerPool(
             directory: path, committer: try .init(name: "assay", email: "assay@localhost"), pushInterval: 10, time: time, onChange: {})

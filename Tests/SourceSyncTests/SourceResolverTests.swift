@@ -60,7 +60,7 @@ import Testing
         let first = try await resolver.pin("file://\(source)", ref: "main")
         let moved = try await bench.commit(source, ["x": "1"])
         #expect(try await resolver.pin("file://\(source)", ref: "main").commit == moved)
-        PlainFile.removeTree(source)
+        Directory.removeTree(source)
         #expect(try await resolver.pin("file://\(source)", ref: first.commit.hex).commit == first.commit)
         #expect(try await resolver.tree(first).exists("tasks/a"))
     }
@@ -110,7 +110,7 @@ import Testing
         let error = await #expect(throws: SourceError.self) { try await resolver.pin(repo, ref: ref) }
         #expect(error?.message.contains(says) == true, "\(error?.message ?? "")")
         #expect(error?.type == .sourceSyncFailed)
-        #expect(!PlainFile.exists("\(bench.path)/ran"))
+        #expect(!FileEntry.exists("\(bench.path)/ran"))
     }
 
     @Test func localPathsOnlyWhereAllowed() async throws {
@@ -124,8 +124,8 @@ import Testing
         let source = try await bench.repository(files: Self.files)
         let pinned = try await resolver.pin("file://\(source)", ref: nil)
         let mirror = resolver.mirrors.path(for: GitClient.Remote(pinned.url))
-        for folder in PlainFile.names(in: "\(mirror)/objects") ?? [] where folder.count == 2 { PlainFile.removeTree("\(mirror)/objects/\(folder)") }
-        for file in PlainFile.names(in: "\(mirror)/objects/pack") ?? [] { PlainFile.removeTree("\(mirror)/objects/pack/\(file)") }
+        for folder in Directory.names(in: "\(mirror)/objects") ?? [] where folder.count == 2 { Directory.removeTree("\(mirror)/objects/\(folder)") }
+        for file in Directory.names(in: "\(mirror)/objects/pack") ?? [] { Directory.removeTree("\(mirror)/objects/pack/\(file)") }
         #expect(try await resolver.tree(pinned).exists("tasks/a"))
     }
 }

@@ -35,7 +35,7 @@ import TrialRuntime
             "TMPDIR": bench.path,
         ].merging(more) { $1 }
         let code = await DeliveryCommand.run(environment: environment)
-        return (code, try JSONValue(parsing: PlainFile.read("\(bench.path)/termination") ?? []))
+        return (code, try JSONValue(parsing: FileReading.whole("\(bench.path)/termination") ?? []))
     }
 
     private func mode(_ path: String) throws -> Int {
@@ -62,8 +62,8 @@ import TrialRuntime
             #expect(stat("\(root)/gate/\(name)", &info) == 0 && info.st_mode & S_IFMT == S_IFIFO)
             #expect(try mode("gate/\(name)") == 0o666)
         }
-        #expect(!PlainFile.exists("\(root)/solution"))
-        #expect(PlainFile.names(in: bench.path)?.filter { $0.hasPrefix(".assay-scratch") } == [])
+        #expect(!FileEntry.exists("\(root)/solution"))
+        #expect(Directory.names(in: bench.path)?.filter { $0.hasPrefix(".assay-scratch") } == [])
     }
 
     @Test("no git history and no credential reaches a volume")
@@ -86,8 +86,8 @@ import TrialRuntime
         #expect(try await run(plan(solution: true), adding: ["ASSAY_INSTALL": "x"]).code == 0)
         try "left over".write(toFile: "\(root)/staged/tests/left", atomically: false, encoding: .utf8)
         #expect(try await run(plan(solution: true)).code == 0)
-        #expect(!PlainFile.exists("\(root)/staged/tests/left"))
-        #expect(!PlainFile.exists("\(root)/scripts/install.sh"))
+        #expect(!FileEntry.exists("\(root)/staged/tests/left"))
+        #expect(!FileEntry.exists("\(root)/scripts/install.sh"))
         #expect(bench.text("assay/solution/solve.sh") != nil)
     }
 
@@ -113,7 +113,7 @@ import TrialRuntime
         let folder = bench.path
         let server = try LoopbackServer { head in
             let path = head.split(separator: " ").dropFirst().first.map { String($0.prefix { $0 != "?" }) } ?? ""
-            guard !path.contains(".."), let bytes = PlainFile.read(folder + path) else { return .reply(status: "404 Not Found") }
+            guard !path.contains(".."), let bytes = FileReading.whole(folder + path) else { return .reply(status: "404 Not Found") }
             return .reply(status: "200 OK", body: bytes)
         }
         let cache = TrialPaths(root: bench.path).cache
@@ -177,7 +177,7 @@ import TrialRuntime
         case "no-commit": plan.source.commit = String(repeating: "e", count: 40)
         case "outside": plan.taskPath = "../x"
         case "file": plan.source.local = false
-        case "cold-cache": try PlainFile.makeDirectories(TrialPaths(root: bench.path).cache)
+        case "cold-cache": try Directory.make(TrialPaths(root: bench.path).cache)
         default: plan.overlays = [.init(name: "o", repo: "https://h/o", commit: commit.hex)]
         }
         let (code, message) = try await run(plan)
@@ -228,7 +228,7 @@ import TrialRuntime
             for index in 0..<32 {
                 group.addTask {
                     let paths = TrialPaths(root: "\(bench.path)/pod-\(index)")
-                    try? PlainFile.makeDirectories(PlainFile.parent(of: paths.cache))
+                    try? Directory.make(Path.parent(of: paths.cache))
                     symlink(cache, paths.cache)
                     var plan = plan()
                     plan.source = .init(pinned)

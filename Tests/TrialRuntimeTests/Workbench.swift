@@ -13,7 +13,7 @@ final class Workbench: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
-    deinit { PlainFile.removeTree(path) }
+    deinit { Directory.removeTree(path) }
 
     /// git as a user would run it, without the machine's configuration.
     @discardableResult
@@ -70,5 +70,5 @@ final class Workbench: Sendable {
         GitClient.Remote(try GitURL(parsing: "file://\(directory)", allowing: .local))
     }
 
-    func text(_ file: String) -> String? { PlainFile.read("\(path)/\(file)").map { String(decoding: $0, as: UTF8.self) } }
+    func text(_ file: String) -> String? { FileReading.whole("\(path)/\(file)").map { String(decoding: $0, as: UTF8.self) } }
 }

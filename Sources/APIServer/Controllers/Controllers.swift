@@ -1,6 +1,5 @@
 import Base
-import Foundation
-import HTTPServing
+import Dispatch
 
 /// The parts of a controller manager without which objects would never go away: namespaces are emptied, definitions lose their
 /// resources, dependents follow their owners.
@@ -25,7 +24,7 @@ final class Controllers: Sendable {
 
     private let core: APICore
     private let collector: GarbageCollector
-    private let condition = NSCondition()
+    private let condition = ThreadCondition()
     private let pending = Locked(Pending())
     private let done = DispatchSemaphore(value: 0)
 
@@ -116,7 +115,7 @@ final class Controllers: Sendable {
                 return pending
             }
             if let work { return work.isStopped ? nil : work }
-            guard condition.wait(until: Date(timeIntervalSinceNow: Self.sweepSeconds)) else { return Pending() }
+            guard condition.wait(until: SystemTime().monotonic() + Self.sweepSeconds) else { return Pending() }
         }
     }
 

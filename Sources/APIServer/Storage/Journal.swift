@@ -1,7 +1,5 @@
 import Base
-import Foundation
 import Glibc
-import HTTPServing
 
 /// Writes changes to disk, many at a time: while one fsync runs, the next changes gather.
 ///
@@ -19,7 +17,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
 
     private let files: JournalFiles
     private let lockFile: Int32
-    private let condition = NSCondition()
+    private let condition = ThreadCondition()
     private var pending: [UInt8] = []
     private var pendingRevision: UInt64 = 0
     private var durable: UInt64
@@ -50,12 +48,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
     ) throws(APIServerError) -> (
         journal: Journal, revision: UInt64, objects: [ObjectReference: (revision: UInt64, body: [UInt8])]
     ) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .dataDirectory(path: directory, reason: "\(error.localizedDescription)")
-        }
+        do throws(FileError) { try Directory.make(directory, mode: 0o700) } catch { throw APIServerError(error) }
         let lockFile = try takeLock(directory)
         let files = JournalFiles(directory: directory)
         let contents = try files.load()
@@ -73,13 +66,12 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw .dataDirectory(path: path, reason: String(cString: strerror(errno))) }
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-            var bytes = [UInt8](repeating: 0, count: 32)
-            let count = max(0, Glibc.read(file, &bytes, bytes.count))
+            let bytes = (try? FileReading.upTo(32, from: file, path)) ?? []
             Glibc.close(file)
-            throw .dataDirectoryInUse(path: directory, pid: Int32(String(decoding: bytes[..<count], as: UTF8.self)))
+            throw .dataDirectoryInUse(path: directory, pid: Int32(String(decoding: bytes, as: UTF8.self)))
         }
         ftruncate(file, 0)
-        _ = writeAll(file, Array(String(getpid()).utf8))
+        try? FileWriting.write(String(getpid()).utf8, to: file, path: path)
         return file
     }
 
@@ -104,7 +96,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
     func wait(for revision: UInt64, seconds: Double) -> Bool {
         condition.lock()
         defer { condition.unlock() }
-        let limit = Date(timeIntervalSinceNow: seconds)
+        let limit = SystemTime().monotonic() + seconds
         while durable < revision {
             if isDone { return false }
             guard condition.wait(until: limit) else { return durable >= revision }
@@ -170,20 +162,22 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
     /// after which nobody knows what is on disk.
     private func persist(_ bytes: [UInt8]) -> Bool {
         while true {
-            if writeAll(file, bytes) {
+            do throws(FileError) {
+                try FileWriting.write(bytes, to: file, path: files.directory)
                 guard fdatasync(file) == 0 else {
                     note("fsync: \(String(cString: strerror(errno)))")
                     return false
                 }
                 written += bytes.count
                 return true
+            } catch {
+                note(error.description)
             }
-            note(String(cString: strerror(errno)))
             // A part of the batch may have been written: the next attempt begins where this one did.
             guard ftruncate(file, off_t(written)) == 0, lseek(file, 0, SEEK_END) >= 0 else { return false }
             condition.lock()
             let gaveUp = isClosing
-            if !gaveUp { _ = condition.wait(until: Date(timeIntervalSinceNow: 0.5)) }
+            if !gaveUp { _ = condition.wait(until: SystemTime().monotonic() + 0.5) }
             condition.unlock()
             if gaveUp { return false }
         }

@@ -102,8 +102,9 @@ struct JournalFiles {
         guard file >= 0 else { throw failure(name) }
         guard ftruncate(file, off_t(length)) == 0, lseek(file, 0, SEEK_END) >= 0 else { throw failure(name) }
         if length == 0 {
-            guard writeAll(file, Self.magic), fsync(file) == 0 else { throw failure(name) }
-            try syncDirectory()
+            try asServerError { () throws(FileError) in try FileWriting.write(Self.magic, to: file, path: path(name)) }
+            guard fsync(file) == 0 else { throw failure(name) }
+            try asServerError { () throws(FileError) in try Directory.sync(directory) }
         }
         return file
     }
@@ -124,15 +125,16 @@ struct JournalFiles {
                 buffer += JournalRecord.put(resource: resource, object: object).encoded
                 count += 1
                 if buffer.count > 1 << 20 {
-                    guard writeAll(file, buffer) else { throw failure(temporary) }
+                    try asServerError { () throws(FileError) in try FileWriting.write(buffer, to: file, path: path(temporary)) }
                     buffer.removeAll(keepingCapacity: true)
                 }
             }
         }
         buffer += JournalRecord.end(revision: capture.revision, count: count).encoded
-        guard writeAll(file, buffer), fsync(file) == 0 else { throw failure(temporary) }
+        try asServerError { () throws(FileError) in try FileWriting.write(buffer, to: file, path: path(temporary)) }
+        guard fsync(file) == 0 else { throw failure(temporary) }
         guard rename(path(temporary), path("snapshot-\(capture.revision)")) == 0 else { throw failure(temporary) }
-        try syncDirectory()
+        try asServerError { () throws(FileError) in try Directory.sync(directory) }
     }
 
     /// Removes what a snapshot has made unnecessary.
@@ -152,42 +154,20 @@ struct JournalFiles {
     }
 
     private func list() throws(APIServerError) -> [String] {
-        guard let stream = opendir(directory) else { throw failure("") }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            names.append(name)
-        }
+        guard let names = Directory.names(in: directory) else { throw failure("") }
         return names
     }
 
     private func read(_ name: String) throws(APIServerError) -> [UInt8] {
-        let file = open(path(name), O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw failure(name) }
-        defer { close(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 20)
-        while true {
-            let count = Glibc.read(file, &chunk, chunk.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw failure(name) }
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: chunk[..<count])
-        }
+        try asServerError { () throws(FileError) in try FileReading.bytes(path(name), limit: .max) }
     }
 
-    private func syncDirectory() throws(APIServerError) {
-        let file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard file >= 0 else { throw failure("") }
-        defer { close(file) }
-        guard fsync(file) == 0 else { throw failure("") }
+    private func asServerError<Result>(_ body: () throws(FileError) -> Result) throws(APIServerError) -> Result {
+        do throws(FileError) { return try body() } catch { throw APIServerError(error) }
     }
 
     private func failure(_ name: String) -> APIServerError {
-        .dataDirectory(path: name.isEmpty ? directory : path(name), reason: String(cString: strerror(errno)))
+        APIServerError(FileError("use", name.isEmpty ? directory : path(name)))
     }
 
     private func damaged(_ name: String, _ why: String) -> APIServerError {
@@ -195,16 +175,6 @@ struct JournalFiles {
     }
 }
 
-/// Writes everything; false with errno set when that fails.
-func writeAll(_ file: Int32, _ bytes: [UInt8]) -> Bool {
-    bytes.withUnsafeBytes { buffer in
-        var done = 0
-        while done < buffer.count {
-            let count = write(file, buffer.baseAddress?.advanced(by: done), buffer.count - done)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return false }
-            done += count
-        }
-        return true
-    }
+extension APIServerError {
+    init(_ error: FileError) { self = .dataDirectory(path: error.path, reason: String(cString: strerror(error.number))) }
 }

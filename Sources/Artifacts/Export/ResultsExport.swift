@@ -23,7 +23,7 @@ public struct ResultsExport: Sendable {
     /// Writes the records' folders, a run with its retries, below a directory that is empty or not there yet; `--dir` reads
     /// them there. A record is there when its metadata.json is, which is written last.
     public func files(_ filter: RunFilter, to directory: String) async throws(ArtifactError) -> Report {
-        guard (PlainFile.names(in: directory) ?? []).isEmpty else {
+        guard (Directory.names(in: directory) ?? []).isEmpty else {
             throw ArtifactError(.invalid, "\(directory) is not empty: name a directory that is, or one that does not exist yet")
         }
         let selected = try await store.list(filter)
@@ -41,8 +41,8 @@ public struct ResultsExport: Sendable {
         }
         let there = Set(files.filter { $0.isMetadata && $0.retry == nil }.map(\.run))
         report.leftOut = left.withLock { $0 } + selected.filter { $0.kind != .retry && !there.contains($0.id) }.map { "\($0.id.path)/\(PendingRun.metadataFile)" }
-        do throws(PlainFile.Failure) {
-            try PlainFile.makeDirectories(directory)
+        do throws(FileError) {
+            try Directory.make(directory)
         } catch {
             throw ArtifactError(.storage, "cannot export: \(error)")
         }
@@ -55,7 +55,7 @@ public struct ResultsExport: Sendable {
             let writer = ExportedFiles(piece.map { "\(directory)/\($0.path)" })
             defer { writer.close() }
             try await store.read(piece) { (index, part, last) throws(ArtifactError) in
-                do throws(PlainFile.Failure) { try writer.write(index, part, last) } catch {
+                do throws(FileError) { try writer.write(index, part, last) } catch {
                     throw ArtifactError(.storage, "cannot export: \(error)")
                 }
                 bytes.withLock { $0 += part.count }
@@ -126,15 +126,15 @@ private final class ExportedFiles: Sendable {
 
     init(_ paths: [String]) { self.paths = paths }
 
-    func write(_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(PlainFile.Failure) {
-        try open.withLock { (fd) throws(PlainFile.Failure) in
+    func write(_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(FileError) {
+        try open.withLock { (fd) throws(FileError) in
             let path = paths[index]
             if fd < 0 {
-                try PlainFile.makeDirectories(PlainFile.parent(of: path))
+                try Directory.make(Path.parent(of: path))
                 fd = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
-                guard fd >= 0 else { throw PlainFile.Failure("create", path) }
+                guard fd >= 0 else { throw FileError("create", path) }
             }
-            try PlainFile.writeAll(fd, piece, path: path)
+            try FileWriting.write(piece, to: fd, path: path)
             guard last else { return }
             Glibc.close(fd)
             fd = -1

@@ -36,6 +36,8 @@ actor BranchPublisher {
     private var errors: PublishingErrors { PublishingErrors(url: remote.url, branch: settings.branch) }
 
     private static let attempts = 60
+    /// Full jitter: writers that were refused together do not come back together.
+    private static let backoff = BackoffPolicy(initialSeconds: 0.05, capSeconds: 5, jitter: 0...1)
     private static let checksAtOnce = 4
     /// git is slow in a repository of thousands of packs, and each push leaves one.
     private static let pushesKept = 300
@@ -180,7 +182,7 @@ actor BranchPublisher {
             }
             log.debug("push again", ["attempt": JSONValue(attempt), "why": .string(reason)])
             if standing >= 8 { throw errors.stands(reason) }
-            do { try await time.sleep(seconds: Double.random(in: 0...min(5, 0.05 * Double(1 << min(attempt, 7))))) } catch {
+            do { try await time.sleep(seconds: Self.backoff.seconds(afterFailures: attempt + 1)) } catch {
                 throw ArtifactError(.unreachable, "cancelled; the results wait here")
             }
         }
@@ -316,7 +318,7 @@ actor BranchPublisher {
     /// Only for the repository that this generation's calls use: two calls that fail on the same one would otherwise take
     /// from each other what was just made.
     private func discard() {
-        PlainFile.removeTree("\(settings.directory)/repository")
+        Directory.removeTree("\(settings.directory)/repository")
         repository = nil
         generation += 1
         packs = [:]

@@ -300,11 +300,13 @@ public actor GitLedger {
         if !Task.isCancelled { startPump() }
     }
 
-    /// 2 s doubling to a minute, uneven, so that writers do not meet again and again. A refusal does not pass by itself: a
-    /// minute, doubling to ten. Of what was too large a half is tried at the next turn.
+    /// Jitter, so that writers do not meet again and again.
+    private static let unreachable = BackoffPolicy(initialSeconds: 4, capSeconds: 60, jitter: 0.5...1)
+    /// A refusal does not pass by itself.
+    private static let refused = BackoffPolicy(initialSeconds: 60, capSeconds: 600, jitter: 0.5...1)
+
     private static func backoff(_ failures: Int, _ failure: ArtifactError?) -> Double {
-        let base = failure?.kind == .unreachable ? min(60, 2 * Double(1 << min(failures, 5))) : min(600, 60 * Double(1 << min(failures - 1, 4)))
-        return base * Double.random(in: 0.5...1)
+        (failure?.kind == .unreachable ? unreachable : refused).seconds(afterFailures: failures)
     }
 
     /// One push of what waits; joins one that is under way instead of starting a second.

@@ -22,14 +22,14 @@ public actor LocalLedger {
     /// - Throws: `.damaged` when its pack does not check out (submit it without, then); `.storage` when it cannot be written.
     public func submit(_ run: PendingRun) async throws(ArtifactError) {
         let folder = "\(directory)/\(run.folder)"
-        if PlainFile.exists("\(folder)/\(PendingRun.metadataFile)") { return }
+        if FileEntry.exists("\(folder)/\(PendingRun.metadataFile)") { return }
         do {
-            try PlainFile.makeDirectories(folder)
+            try Directory.make(folder)
             if let pack = run.pack { try await export(pack, to: folder, except: Set(run.files.keys)) }
             for (path, content) in run.files.sorted(by: { $0.key < $1.key }) where path.text != PendingRun.metadataFile {
-                try PlainFile.replace("\(folder)/\(path.text)", with: content)
+                try FileWriting.replace("\(folder)/\(path.text)", with: content)
             }
-            if let metadata = run.metadata { try PlainFile.replace("\(folder)/\(PendingRun.metadataFile)", with: metadata) }
+            if let metadata = run.metadata { try FileWriting.replace("\(folder)/\(PendingRun.metadataFile)", with: metadata) }
             try syncNames(down: run.folder)
         } catch let error as GitError {
             throw error.kind == .corrupt || error.kind == .invalidInput ? ArtifactError(.damaged, error.message) : ArtifactError(error)
@@ -40,23 +40,23 @@ public actor LocalLedger {
 
     /// nil when the run is not there.
     public func record(of id: RunID) -> RunRecord? {
-        guard let bytes = PlainFile.read("\(directory)/\(id.path)/\(PendingRun.metadataFile)") else { return nil }
+        guard let bytes = FileReading.whole("\(directory)/\(id.path)/\(PendingRun.metadataFile)") else { return nil }
         return try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
     }
 
     /// A file that is synced can still be lost with the name of a folder above it.
-    private func syncNames(down folder: String) throws(PlainFile.Failure) {
+    private func syncNames(down folder: String) throws(FileError) {
         var path = directory
-        try PlainFile.syncDirectory(path)
+        try Directory.sync(path)
         for part in folder.split(separator: "/").dropLast() {
             path += "/\(part)"
-            try PlainFile.syncDirectory(path)
+            try Directory.sync(path)
         }
     }
 
     private func export(_ pack: PendingRun.Pack, to folder: String, except ours: Set<GitPath>) async throws {
         let repository = "\(scratch)/unpack-\(UInt64.random(in: 0 ... .max)).git"
-        defer { PlainFile.removeTree(repository) }
+        defer { Directory.removeTree(repository) }
         let url = try GitURL(parsing: "file://\(repository)", allowing: .local)
         let store = try await GitStore(at: repository, remote: .init(url), client: client)
         guard try await store.take(pack: pack.bytes, holding: pack.tree) != nil else {
@@ -69,7 +69,7 @@ public actor LocalLedger {
             switch entry.kind {
             case .directory:
                 folders.append("\(folder)/\(path.text)")
-                try PlainFile.makeDirectories("\(folder)/\(path.text)")
+                try Directory.make("\(folder)/\(path.text)")
             case .file, .executable:
                 if !ours.contains(path) { files.append(("\(folder)/\(path.text)", entry.id)) }
             // Links stay out: a record's folder is read by programs that would follow them.
@@ -79,13 +79,13 @@ public actor LocalLedger {
         let writer = PieceWriter(paths: files.map(\.path))
         do {
             try await client.readObjects(files.map(\.id), in: repository) { (index, piece, last) throws(GitError) in
-                do throws(PlainFile.Failure) { try writer.write(index, piece, last) } catch { throw GitError(.storage, "cannot write results: \(error)") }
+                do throws(FileError) { try writer.write(index, piece, last) } catch { throw GitError(.storage, "cannot write results: \(error)") }
             }
         } catch {
             writer.close()
             throw error
         }
-        for folder in folders { try PlainFile.syncDirectory(folder) }
+        for folder in folders { try Directory.sync(folder) }
     }
 }
 
@@ -96,14 +96,14 @@ private final class PieceWriter: Sendable {
 
     init(paths: [String]) { self.paths = paths }
 
-    func write(_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(PlainFile.Failure) {
-        try open.withLock { (fd) throws(PlainFile.Failure) in
+    func write(_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(FileError) {
+        try open.withLock { (fd) throws(FileError) in
             let path = paths[index]
             if fd < 0 { fd = Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644) }
-            guard fd >= 0 else { throw PlainFile.Failure("create", path) }
-            try PlainFile.writeAll(fd, piece, path: path)
+            guard fd >= 0 else { throw FileError("create", path) }
+            try FileWriting.write(piece, to: fd, path: path)
             guard last else { return }
-            guard fsync(fd) == 0 else { throw PlainFile.Failure("fsync", path) }
+            guard fsync(fd) == 0 else { throw FileError("fsync", path) }
             Glibc.close(fd)
             fd = -1
         }

@@ -12,13 +12,13 @@ public struct DirectoryReader: RunReader {
 
     public func forEach(_ filter: RunFilter, _ receive: @escaping @Sendable (RunEntry) -> Bool) async throws(ArtifactError) {
         var entries: [RunEntry] = []
-        for shard in PlainFile.names(in: directory) ?? [] where shard.utf8.count == 2 {
-            for rest in PlainFile.names(in: "\(directory)/\(shard)") ?? [] {
+        for shard in Directory.names(in: directory) ?? [] where shard.utf8.count == 2 {
+            for rest in Directory.names(in: "\(directory)/\(shard)") ?? [] {
                 guard let id = RunID(shard + rest), filter.idPrefix.map({ id.rawValue.hasPrefix($0) }) ?? true else { continue }
                 let folder = "\(directory)/\(id.path)"
                 if let entry = Self.entry(id, folder), filter.accepts(entry) { entries.append(entry) }
                 guard filter.kinds.contains(.retry) else { continue }
-                for name in PlainFile.names(in: "\(folder)/\(PendingRun.retriesFolder)") ?? [] {
+                for name in Directory.names(in: "\(folder)/\(PendingRun.retriesFolder)") ?? [] {
                     guard let number = Int(name), var entry = Self.entry(id, "\(folder)/\(PendingRun.retriesFolder)/\(name)") else { continue }
                     entry.kind = .retry
                     entry.retry = number
@@ -32,14 +32,14 @@ public struct DirectoryReader: RunReader {
 
     public func details(of id: RunID) async throws(ArtifactError) -> RunDetails {
         let folder = "\(directory)/\(id.path)"
-        guard let bytes = PlainFile.read("\(folder)/\(PendingRun.metadataFile)", limit: 16 << 20) else { throw try await notFound(id.rawValue) }
+        guard let bytes = FileReading.whole("\(folder)/\(PendingRun.metadataFile)", limit: 16 << 20) else { throw try await notFound(id.rawValue) }
         guard let metadata = try? JSONValue(parsing: bytes) else {
             throw ArtifactError(.failed, "\(folder)/\(PendingRun.metadataFile) is not JSON")
         }
         var files: [RunDetails.File] = []
         Self.walk(folder, .root, &files)
         return RunDetails(
-            id: id, metadata: metadata, summary: PlainFile.read("\(folder)/\(PendingRun.summaryFile)").flatMap { try? JSONValue(parsing: $0) },
+            id: id, metadata: metadata, summary: FileReading.whole("\(folder)/\(PendingRun.summaryFile)").flatMap { try? JSONValue(parsing: $0) },
             files: files.sorted { $0.path < $1.path }, commit: nil)
     }
 
@@ -48,13 +48,13 @@ public struct DirectoryReader: RunReader {
         var info = stat()
         guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { throw ArtifactError(.notFound, "run \(id) in \(place) has no file \(file)") }
         guard info.st_size <= limit else { throw ArtifactError(.invalid, "\(path) is larger than \(limit) bytes") }
-        guard let bytes = PlainFile.read(path, limit: limit) else { throw ArtifactError(.storage, "cannot read \(path)") }
+        guard let bytes = FileReading.whole(path, limit: limit) else { throw ArtifactError(.storage, "cannot read \(path)") }
         return bytes
     }
 
     /// Regular files; links are not followed, and not listed.
     private static func walk(_ folder: String, _ path: GitPath, _ files: inout [RunDetails.File]) {
-        for name in PlainFile.names(in: path.isRoot ? folder : "\(folder)/\(path.text)") ?? [] {
+        for name in Directory.names(in: path.isRoot ? folder : "\(folder)/\(path.text)") ?? [] {
             guard let inner = try? path.appending(name) else { continue }
             var info = stat()
             guard lstat("\(folder)/\(inner.text)", &info) == 0 else { continue }
@@ -64,7 +64,7 @@ public struct DirectoryReader: RunReader {
     }
 
     private static func entry(_ id: RunID, _ folder: String) -> RunEntry? {
-        guard let bytes = PlainFile.read("\(folder)/\(PendingRun.metadataFile)", limit: 16 << 20), let value = try? JSONValue(parsing: bytes),
+        guard let bytes = FileReading.whole("\(folder)/\(PendingRun.metadataFile)", limit: 16 << 20), let value = try? JSONValue(parsing: bytes),
             let date = value["timestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
         else { return nil }
         let kind = value["kind"]?.string.flatMap(RunEntry.Kind.init(rawValue:)) ?? .run

@@ -153,7 +153,7 @@ extension DirectoryReader: RecordStore {
 
     /// Everything below a folder but folders, by path; links are not followed.
     private static func walk(_ root: String, _ path: String, _ receive: (String, Bool) -> Void) {
-        for name in PlainFile.names(in: path.isEmpty ? root : "\(root)/\(path)") ?? [] {
+        for name in Directory.names(in: path.isEmpty ? root : "\(root)/\(path)") ?? [] {
             let inner = path.isEmpty ? name : "\(path)/\(name)"
             var info = stat()
             guard lstat("\(root)/\(inner)", &info) == 0 else { continue }

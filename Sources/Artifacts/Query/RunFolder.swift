@@ -96,9 +96,9 @@ extension BranchReader {
 extension DirectoryReader {
     public func folders() async throws(ArtifactError) -> [RunFolder] {
         var folders: [RunFolder] = []
-        for shard in PlainFile.names(in: directory) ?? [] where shard.utf8.count == 2 {
-            for rest in PlainFile.names(in: "\(directory)/\(shard)") ?? [] {
-                guard let id = RunID(shard + rest), PlainFile.isDirectory("\(directory)/\(id.path)") else { continue }
+        for shard in Directory.names(in: directory) ?? [] where shard.utf8.count == 2 {
+            for rest in Directory.names(in: "\(directory)/\(shard)") ?? [] {
+                guard let id = RunID(shard + rest), FileEntry.isDirectory("\(directory)/\(id.path)") else { continue }
                 var hash = SHA256()
                 for file in Self.walk("\(directory)/\(id.path)", "") { hash.update("\(file.path)\0\(file.size)\0\(file.changed)\n".utf8) }
                 folders.append(RunFolder(id: id, version: hash.hexDigest(), tree: nil))
@@ -117,7 +117,7 @@ extension DirectoryReader {
         var read: [[UInt8]] = []
         for file in files {
             guard case .file(let path) = file.source else { throw ArtifactError(.failed, "a file of another place was asked for in \(place)") }
-            guard let bytes = PlainFile.readBeginning("\(directory)/\(path)", limit: limit) else { throw ArtifactError(.storage, "cannot read \(directory)/\(path)") }
+            guard let bytes = FileReading.beginning(of: "\(directory)/\(path)", limit: limit) else { throw ArtifactError(.storage, "cannot read \(directory)/\(path)") }
             read.append(bytes)
         }
         return read
@@ -126,7 +126,7 @@ extension DirectoryReader {
     /// Regular files, sorted by path; links are not followed, and not listed.
     private static func walk(_ folder: String, _ prefix: String) -> [(path: String, size: Int, changed: String)] {
         var found: [(path: String, size: Int, changed: String)] = []
-        for name in PlainFile.names(in: "\(folder)/\(prefix)") ?? [] {
+        for name in Directory.names(in: "\(folder)/\(prefix)") ?? [] {
             var info = stat()
             guard lstat("\(folder)/\(prefix)\(name)", &info) == 0 else { continue }
             if info.st_mode & S_IFMT == S_IFDIR { found += walk(folder, "\(prefix)\(name)/") }

@@ -31,7 +31,7 @@ public struct RunQuery: Sendable {
         switch place {
         case .directory(let directory):
             let path = absolute(directory)
-            guard PlainFile.isDirectory(path) else { throw ArtifactError(.notFound, "there is no directory \(path)") }
+            guard FileEntry.isDirectory(path) else { throw ArtifactError(.notFound, "there is no directory \(path)") }
             return DirectoryReader(directory: path)
         case .branch(let remote, let branch, let path):
             do throws(GitError) {
@@ -71,7 +71,7 @@ public struct RunQuery: Sendable {
 
     private func address(_ text: String) async throws(GitError) -> Address {
         var text = text
-        if isName(text), !PlainFile.isDirectory(absolute(text)) {
+        if isName(text), !FileEntry.isDirectory(absolute(text)) {
             guard let address = try await LocalRepository.remoteAddress(named: text, around: workingDirectory, git: git) else {
                 throw GitError(
                     .pathNotFound, "there is neither a directory nor a git remote \"\(text)\" here; write a path or the remote's URL")
@@ -103,7 +103,7 @@ public struct RunQuery: Sendable {
     private func localPath(_ text: String) -> String? {
         if text.hasPrefix("file://") { return String(text.dropFirst("file://".count)) }
         guard !text.contains(":") else { return nil }
-        if text.hasPrefix("/") || text.hasPrefix(".") || PlainFile.isDirectory(absolute(text)) { return absolute(text) }
+        if text.hasPrefix("/") || text.hasPrefix(".") || FileEntry.isDirectory(absolute(text)) { return absolute(text) }
         return nil
     }
 

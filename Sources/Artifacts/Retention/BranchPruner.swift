@@ -179,7 +179,7 @@ public struct BranchPruner: Sendable {
         _ body: (HistoryRewrite) async throws(GitError) -> Void
     ) async throws(GitError) -> GitObjectID {
         let file = "\(store.path)/assay-rewrite-\(UInt64.random(in: 0 ... .max))"
-        defer { PlainFile.removeTree(file) }
+        defer { Directory.removeTree(file) }
         let rewrite = try HistoryRewrite(at: file, committer: committer, date: now, message: message, tree: root, removing: removing)
         try await body(rewrite)
         return try await store.build(rewrite)

@@ -20,7 +20,7 @@ public struct DirectoryPruner: Sendable {
     /// removed, and what an interrupted pruning left aside goes with the next one.
     public func apply(_ plan: PrunePlan) throws(ArtifactError) {
         let directory = reader.directory
-        for name in PlainFile.names(in: directory) ?? [] where name.hasPrefix(Self.aside) { PlainFile.removeTree("\(directory)/\(name)") }
+        for name in Directory.names(in: directory) ?? [] where name.hasPrefix(Self.aside) { Directory.removeTree("\(directory)/\(name)") }
         // A run's folder has its retries in it.
         for id in Set(plan.pruned.map(\.id)) {
             let shard = "\(directory)/\(id.path.prefix { $0 != "/" })"
@@ -33,8 +33,8 @@ public struct DirectoryPruner: Sendable {
                 if errno == ENOENT { continue }
                 throw ArtifactError(.storage, "cannot prune \(folder): \(String(cString: strerror(errno)))")
             }
-            PlainFile.removeTree(aside)
-            guard !PlainFile.exists(aside) else { throw ArtifactError(.storage, "cannot remove all of \(aside): look at its permissions; it is no longer a result") }
+            Directory.removeTree(aside)
+            guard !FileEntry.exists(aside) else { throw ArtifactError(.storage, "cannot remove all of \(aside): look at its permissions; it is no longer a result") }
         }
     }
 }

@@ -67,15 +67,15 @@ final class LocalRunStore: Sendable {
         self.retention = retention
         self.time = time
         do {
-            try PlainFile.makeDirectories(directory, mode: 0o700)
-            try PlainFile.makeDirectories(confirmedDirectory, mode: 0o700)
+            try Directory.make(directory, mode: 0o700)
+            try Directory.make(confirmedDirectory, mode: 0o700)
         } catch {
             throw ArtifactError(.storage, "cannot keep results: \(error)")
         }
         removeLeftovers()
         // Confirmed ones first: a name that is in both waits.
         for (folder, isConfirmed) in [(confirmedDirectory, true), (directory, false)] {
-            let files = (PlainFile.names(in: folder) ?? []).filter { $0.hasSuffix(Self.suffix) }.map { "\(folder)/\($0)" }
+            let files = (Directory.names(in: folder) ?? []).filter { $0.hasSuffix(Self.suffix) }.map { "\(folder)/\($0)" }
             // In the order in which they were written: what waits longest goes first, and the oldest is let go of first.
             let dated = files.map { (file: $0, written: Self.written($0)) }.sorted { ($0.written, $0.file) < ($1.written, $1.file) }
             for entry in dated { open(entry.file, isConfirmed: isConfirmed) }
@@ -85,7 +85,7 @@ final class LocalRunStore: Sendable {
 
     /// Files without their name yet, of a process that died while it wrote; nobody was told that they are kept.
     private func removeLeftovers() {
-        for name in PlainFile.names(in: directory) ?? [] where name.contains("\(Self.suffix).tmp-") {
+        for name in Directory.names(in: directory) ?? [] where name.contains("\(Self.suffix).tmp-") {
             var info = stat()
             // Another process may be writing one right now.
             if lstat("\(directory)/\(name)", &info) == 0, Glibc.time(nil) - info.st_mtim.tv_sec > 3600 { unlink("\(directory)/\(name)") }
@@ -129,8 +129,8 @@ final class LocalRunStore: Sendable {
         var names: Set<String> = []
         for run in runs where !isWaiting(run.name) && names.insert(run.name).inserted { new.append(run) }
         guard let first = new.first else { return [:] }
-        do throws(PlainFile.Failure) {
-            do throws(PlainFile.Failure) { try write(new) } catch {
+        do throws(FileError) {
+            do throws(FileError) { try write(new) } catch {
                 // What is only kept in case makes room for what must be.
                 guard error.isFull, state.withLock({ dropRetained(&$0) }) else { throw error }
                 try write(new)
@@ -145,7 +145,7 @@ final class LocalRunStore: Sendable {
         }
     }
 
-    private func write(_ runs: [PendingRun]) throws(PlainFile.Failure) {
+    private func write(_ runs: [PendingRun]) throws(FileError) {
         var bytes: [UInt8] = []
         var ranges: [Range<Int>] = []
         for run in runs {
@@ -154,8 +154,8 @@ final class LocalRunStore: Sendable {
             ranges.append(start..<bytes.count)
         }
         var file = "\(directory)/\(runs[0].name)\(Self.suffix)"
-        while PlainFile.exists(file) { file = "\(directory)/\(runs[0].name)-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
-        try PlainFile.replace(file, with: bytes, mode: 0o600, durable: true)
+        while FileEntry.exists(file) { file = "\(directory)/\(runs[0].name)-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
+        try FileWriting.replace(file, with: bytes, mode: 0o600, durable: true)
         state.withLock { state in
             let id = state.next
             state.next += 1
@@ -233,7 +233,7 @@ final class LocalRunStore: Sendable {
     private func move(_ id: Int, _ segment: Segment, to folder: String, _ state: inout State) {
         let name = segment.file.split(separator: "/").last.map(String.init) ?? ""
         var target = "\(folder)/\(name)"
-        while PlainFile.exists(target) { target = "\(folder)/\(name.dropLast(Self.suffix.count))-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
+        while FileEntry.exists(target) { target = "\(folder)/\(name.dropLast(Self.suffix.count))-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
         // Where it lies only says where the next process begins; that it lies somewhere is what counts.
         if rename(segment.file, target) == 0 { state.segments[id]?.file = target }
     }

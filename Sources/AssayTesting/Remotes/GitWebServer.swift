@@ -1,5 +1,4 @@
 import Base
-import Foundation
 import Glibc
 import Subprocess
 
@@ -25,7 +24,7 @@ public final class GitWebServer: Sendable {
         self.root = root
         let ports = try freePorts(2)
         port = ports[0]
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try Directory.make(directory)
         let made = try await Command(
             "openssl",
             [
@@ -34,7 +33,7 @@ public final class GitWebServer: Sendable {
             ], deadlineSeconds: 30
         ).run()
         guard made.succeeded else { throw ServerFailure("openssl: \(made.stderrText)") }
-        authority = Array(try Data(contentsOf: URL(filePath: "\(directory)/cert.pem")))
+        authority = try FileReading.bytes("\(directory)/cert.pem")
         try Self.write(Self.users(users), to: "\(directory)/users")
         try Self.write(Self.configuration(directory: directory, root: root, port: ports[0], thief: ports[1]), to: "\(directory)/nginx.conf")
         for (name, script) in Self.scripts {
@@ -62,19 +61,19 @@ public final class GitWebServer: Sendable {
 
     /// What the redirect's host was shown: a line for each request, with its Authorization header.
     public func thiefSaw() -> [String] {
-        guard let data = FileManager.default.contents(atPath: "\(directory)/thief.log") else { return [] }
+        guard let data = FileReading.whole("\(directory)/thief.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
     /// A line for each request: the user, the request and the status.
     public func requests() -> [String] {
-        guard let data = FileManager.default.contents(atPath: "\(directory)/access.log") else { return [] }
+        guard let data = FileReading.whole("\(directory)/access.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
     // MARK: Files
 
-    private static func write(_ text: String, to file: String) throws { try Data(text.utf8).write(to: URL(filePath: file), options: .atomic) }
+    private static func write(_ text: String, to file: String) throws { try FileWriting.replace(file, with: text.utf8, durable: false) }
 
     private static func users(_ users: [String: String]) -> String { users.map { "\($0.key):{PLAIN}\($0.value)\n" }.joined() }
 
@@ -203,7 +202,7 @@ func waitForListener(on port: Int, log: String) async throws {
         }
         if connected { return }
         guard SystemTime().monotonic() < end else {
-            let said = FileManager.default.contents(atPath: log).map { String(decoding: $0.suffix(2000), as: UTF8.self) } ?? ""
+            let said = FileReading.end(of: log, bytes: 2000).map { String(decoding: $0, as: UTF8.self) } ?? ""
             throw ServerFailure("nobody listens on port \(port): \(said)")
         }
         try await Task.sleep(for: .milliseconds(20))

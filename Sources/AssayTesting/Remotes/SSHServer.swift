@@ -1,5 +1,4 @@
 import Base
-import Foundation
 import Glibc
 import Subprocess
 
@@ -15,13 +14,13 @@ public final class SSHServer: Sendable {
     /// - Parameter directory: for its files; made when missing, and the caller's to remove.
     public init(directory: String) async throws {
         port = try freePorts(1)[0]
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try Directory.make(directory, mode: 0o700)
         for name in ["host", "user"] {
             let made = try await Command("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", "\(directory)/\(name)"], deadlineSeconds: 30).run()
             guard made.succeeded else { throw ServerFailure("ssh-keygen: \(made.stderrText)") }
         }
-        identity = Array(try Data(contentsOf: URL(filePath: "\(directory)/user")))
-        let key = try String(contentsOfFile: "\(directory)/host.pub", encoding: .utf8).split(separator: " ").prefix(2).joined(separator: " ")
+        identity = try FileReading.bytes("\(directory)/user")
+        let key = String(decoding: try FileReading.bytes("\(directory)/host.pub"), as: UTF8.self).split(separator: " ").prefix(2).joined(separator: " ")
         knownHosts = Array("[127.0.0.1]:\(port) \(key)\n".utf8)
         let configuration = """
             Port \(port)
@@ -37,7 +36,7 @@ public final class SSHServer: Sendable {
             MaxStartups 100
 
             """
-        try Data(configuration.utf8).write(to: URL(filePath: "\(directory)/sshd_config"))
+        try FileWriting.write(configuration.utf8, to: "\(directory)/sshd_config")
         // Where sshd shuts its children in when it runs as root; the package makes it at boot only.
         if geteuid() == 0 { mkdir("/run/sshd", 0o755) }
         process = try RunningCommand.start(Command("/usr/sbin/sshd", ["-D", "-f", "\(directory)/sshd_config", "-E", "\(directory)/sshd.log"]))
@@ -46,5 +45,8 @@ public final class SSHServer: Sendable {
 
     deinit { process.signal(SIGKILL) }
 
-    public func url(_ path: String) -> String { "ssh://\(NSUserName())@127.0.0.1:\(port)\(path)" }
+    public func url(_ path: String) -> String {
+        let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "root"
+        return "ssh://\(user)@127.0.0.1:\(port)\(path)"
+    }
 }

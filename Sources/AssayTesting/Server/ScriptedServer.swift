@@ -1,5 +1,5 @@
 import Base
-import Foundation
+import Dispatch
 
 /// A server that could not be started.
 public struct ScriptedServerError: Error, CustomStringConvertible {
@@ -25,7 +25,7 @@ public final class ScriptedServer: Sendable {
         self.port = bound
         let core = ScriptedServerCore(listener: descriptor, handler: handler)
         self.core = core
-        Thread.detachNewThread { core.acceptLoop() }
+        startThread(name: "scripted-accept") { core.acceptLoop() }
     }
 
     deinit { core.stop() }
@@ -95,7 +95,7 @@ final class ScriptedServerCore: Sendable {
                 Socket.close(client)
                 break
             }
-            Thread.detachNewThread { [self] in
+            startThread(name: "scripted") { [self] in
                 serve(client, number: number)
                 state.withLock { _ = $0.open.remove(client) }
                 Socket.close(client)

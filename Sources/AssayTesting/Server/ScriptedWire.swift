@@ -1,5 +1,4 @@
 import Base
-import Foundation
 
 /// Where a `live` piece of a scripted body writes to.
 public struct LiveBody: Sendable {
@@ -113,7 +112,7 @@ struct RequestReader {
         var headers: [String: String] = [:]
         for line in lines.dropFirst() {
             guard let colon = line.firstIndex(of: ":") else { return nil }
-            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmed
         }
         if headers["expect"]?.lowercased() == "100-continue" {
             guard Socket.sendAll(descriptor, Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) else { return nil }

@@ -7,7 +7,7 @@ public struct DashboardError: Error, Sendable, Hashable, CustomStringConvertible
     public let description: String
     public init(_ description: String) { self.description = description }
 
-    init(_ failure: PlainFile.Failure) { self.init("cannot write the site: \(failure.description)" + (failure.isFull ? "; free some space, or name another folder" : "")) }
+    init(_ failure: FileError) { self.init("cannot write the site: \(failure.description)" + (failure.isFull ? "; free some space, or name another folder" : "")) }
 }
 
 /// The folder of a site: files that replace each other whole, and nothing written that is there already.
@@ -19,28 +19,28 @@ struct SiteFolder: Sendable {
     /// Makes the folder, or takes one that is empty or ours.
     init(_ path: String) throws(DashboardError) {
         self.path = path
-        if PlainFile.exists(path) {
-            guard PlainFile.isDirectory(path) else { throw DashboardError("\(path) is a file, not a folder for a site") }
-            let names = PlainFile.names(in: path) ?? []
+        if FileEntry.exists(path) {
+            guard FileEntry.isDirectory(path) else { throw DashboardError("\(path) is a file, not a folder for a site") }
+            let names = Directory.names(in: path) ?? []
             guard names.allSatisfy({ $0.hasPrefix(SiteState.file) }) || names.contains(SiteState.file) else {
                 throw DashboardError("\(path) is not empty and holds no dashboard: name a new or an empty folder")
             }
         }
-        do throws(PlainFile.Failure) {
-            try PlainFile.makeDirectories(path)
+        do throws(FileError) {
+            try Directory.make(path)
             // From the first file on, the folder is known as ours.
             let state = "\(path)/\(SiteState.file)"
-            if !PlainFile.exists(state) { try PlainFile.replace(state, with: SiteState(template: "").bytes, durable: false) }
+            if !FileEntry.exists(state) { try FileWriting.replace(state, with: SiteState(template: "").bytes, durable: false) }
         } catch {
             throw DashboardError(error)
         }
     }
 
-    func state() -> SiteState? { PlainFile.read("\(path)/\(SiteState.file)").flatMap { SiteState(parsing: $0) } }
+    func state() -> SiteState? { FileReading.whole("\(path)/\(SiteState.file)").flatMap { SiteState(parsing: $0) } }
 
     func save(_ state: SiteState) throws(DashboardError) { try replace(SiteState.file, with: state.bytes) }
 
-    func has(_ file: SitePath) -> Bool { PlainFile.exists("\(path)/\(file.text)") }
+    func has(_ file: SitePath) -> Bool { FileEntry.exists("\(path)/\(file.text)") }
 
     /// Writes the file beside and renames it, unless it holds these very bytes.
     func write(_ file: SitePath, _ bytes: [UInt8]) throws(DashboardError) {
@@ -52,7 +52,7 @@ struct SiteFolder: Sendable {
     private func isSame(_ file: SitePath, _ bytes: [UInt8]) -> Bool {
         var info = stat()
         guard lstat("\(path)/\(file.text)", &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size == bytes.count,
-            let old = PlainFile.readBeginning("\(path)/\(file.text)", limit: bytes.count), old.count == bytes.count
+            let old = FileReading.beginning(of: "\(path)/\(file.text)", limit: bytes.count), old.count == bytes.count
         else { return false }
         return old.withUnsafeBytes { a in
             bytes.withUnsafeBytes { b in
@@ -63,10 +63,10 @@ struct SiteFolder: Sendable {
     }
 
     private func replace(_ name: String, with bytes: [UInt8]) throws(DashboardError) {
-        do throws(PlainFile.Failure) {
-            let parent = PlainFile.parent(of: "\(path)/\(name)")
-            if !PlainFile.isDirectory(parent) { try PlainFile.makeDirectories(parent) }
-            try PlainFile.replace("\(path)/\(name)", with: bytes, durable: false)
+        do throws(FileError) {
+            let parent = Path.parent(of: "\(path)/\(name)")
+            if !FileEntry.isDirectory(parent) { try Directory.make(parent) }
+            try FileWriting.replace("\(path)/\(name)", with: bytes, durable: false)
         } catch {
             throw DashboardError(error)
         }
@@ -83,7 +83,7 @@ struct SiteFolder: Sendable {
 
     private func sweep(_ folder: String, _ kept: Set<SitePath>, isTop: Bool) -> Int {
         var removed = 0
-        for name in PlainFile.names(in: folder.isEmpty ? path : "\(path)/\(folder)") ?? [] {
+        for name in Directory.names(in: folder.isEmpty ? path : "\(path)/\(folder)") ?? [] {
             let inner = folder.isEmpty ? name : "\(folder)/\(name)"
             var info = stat()
             guard lstat("\(path)/\(inner)", &info) == 0 else { continue }

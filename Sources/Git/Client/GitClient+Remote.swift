@@ -21,7 +21,7 @@ extension GitClient {
         let refs = try await listRemote(remote, patterns: ["HEAD"])
         if let name = refs.defaultBranch { return name }
         let scratch = "\(temporaryDirectory())/assay-head-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        defer { PlainFile.removeTree(scratch) }
+        defer { Directory.removeTree(scratch) }
         // Nothing but HEAD is transferred: with no ref to clone, the unborn HEAD is all there is; a remote that has
         // commits but a detached or dangling HEAD sends a single one.
         try await run(

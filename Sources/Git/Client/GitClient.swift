@@ -90,7 +90,7 @@ public struct GitClient: Sendable {
             GitError(.gitMissing, "cannot \(call.doing): there is no \(name) on PATH; install git 2.39 or newer")
         default:
             // A process does not start in a directory that is not there.
-            if let repository = call.repository, !PlainFile.isDirectory(repository) {
+            if let repository = call.repository, !FileEntry.isDirectory(repository) {
                 GitError(.corrupt, "cannot \(call.doing): the repository \(repository) is gone")
             } else {
                 GitError(.gitMissing, "cannot \(call.doing): \(error)")

@@ -124,7 +124,7 @@ public struct GitCredentials: Sendable, Hashable {
     public static func mounted(at path: String, for url: GitURL, directory: String) throws(GitError) -> GitCredentials {
         var data: [String: [UInt8]] = [:]
         for name in ["username", "password", "token", "bearerToken", "identity", "ssh-privatekey", "known_hosts", "caFile", "ca.crt"] {
-            if let bytes = PlainFile.read("\(path)/\(name)", limit: 1 << 20) { data[name] = bytes }
+            if let bytes = FileReading.whole("\(path)/\(name)", limit: 1 << 20) { data[name] = bytes }
         }
         return data.isEmpty ? .none : try secret(data, for: url, directory: directory)
     }
@@ -178,8 +178,8 @@ public struct GitCredentials: Sendable, Hashable {
         try checkFile(directory)
         let path = "\(directory)/\(name)"
         do {
-            try PlainFile.makeDirectories(directory, mode: 0o700)
-            try PlainFile.replace(path, with: bytes, mode: 0o600, durable: false)
+            try Directory.make(directory, mode: 0o700)
+            try FileWriting.replace(path, with: bytes, mode: 0o600, durable: false)
         } catch {
             throw GitError(.storage, "cannot keep a credential in \(directory): \(error)")
         }

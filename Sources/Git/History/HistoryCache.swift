@@ -16,7 +16,7 @@ public struct HistoryCache: Sendable {
     /// - Throws: `.refNotFound`, with the branches that there are, when the remote does not have it.
     public func update(_ branch: GitBranch, from remote: GitClient.Remote) async throws(GitError) -> (repository: String, tip: GitObjectID) {
         let name = MirrorStore.name(for: remote)
-        do { try PlainFile.makeDirectories(directory, mode: 0o700) } catch {
+        do { try Directory.make(directory, mode: 0o700) } catch {
             throw GitError(.storage, "cannot make the cache directory: \(error)")
         }
         let lock = try await FileLock.acquire("\(directory)/\(name).lock", deadline: 300)
@@ -25,7 +25,7 @@ public struct HistoryCache: Sendable {
         do {
             return (path, try await fetch(branch, remote, path))
         } catch where error.kind == .corrupt || error.kind == .failed {
-            PlainFile.removeTree(path)
+            Directory.removeTree(path)
             return (path, try await fetch(branch, remote, path))
         }
     }
@@ -35,7 +35,7 @@ public struct HistoryCache: Sendable {
         let name = MirrorStore.name(for: remote)
         let lock = try await FileLock.acquire("\(directory)/\(name).lock", deadline: 300)
         defer { lock.release() }
-        PlainFile.removeTree("\(directory)/\(name).git")
+        Directory.removeTree("\(directory)/\(name).git")
     }
 
     private func fetch(_ branch: GitBranch, _ remote: GitClient.Remote, _ path: String) async throws(GitError) -> GitObjectID {
@@ -101,12 +101,12 @@ public enum LocalRepository {
     /// The git directory that a path leads to (bare, a checkout's, a worktree's); nil when there is none.
     public static func gitDirectory(at path: String) -> String? {
         func isOne(_ directory: String) -> Bool {
-            PlainFile.exists("\(directory)/HEAD") && (PlainFile.isDirectory("\(directory)/objects") || PlainFile.exists("\(directory)/commondir"))
+            FileEntry.exists("\(directory)/HEAD") && (FileEntry.isDirectory("\(directory)/objects") || FileEntry.exists("\(directory)/commondir"))
         }
         if isOne(path) { return path }
         let inner = "\(path)/.git"
         if isOne(inner) { return inner }
-        guard let text = PlainFile.read(inner, limit: 4096).map({ String(decoding: $0, as: UTF8.self) }), text.hasPrefix("gitdir: ") else { return nil }
+        guard let text = FileReading.whole(inner, limit: 4096).map({ String(decoding: $0, as: UTF8.self) }), text.hasPrefix("gitdir: ") else { return nil }
         let target = text.dropFirst(8).prefix { !$0.isNewline }
         let absolute = target.hasPrefix("/") ? String(target) : "\(path)/\(target)"
         return isOne(absolute) ? absolute : nil
@@ -147,7 +147,7 @@ public enum LocalRepository {
         var path = directory
         while true {
             if let found = gitDirectory(at: path) { return found }
-            let parent = PlainFile.parent(of: path)
+            let parent = Path.parent(of: path)
             guard parent != path else { return nil }
             path = parent
         }

@@ -32,7 +32,7 @@ public struct MirrorStore: Sendable {
     /// The mirror when it is there and has the commit; neither locks nor writes, so it works on a read-only mount.
     public func existing(_ remote: GitClient.Remote, having commit: GitObjectID) async throws(GitError) -> String? {
         let path = path(for: remote)
-        guard PlainFile.isDirectory(path), try await git.contains(commit, in: path) else { return nil }
+        guard FileEntry.isDirectory(path), try await git.contains(commit, in: path) else { return nil }
         return path
     }
 
@@ -41,10 +41,10 @@ public struct MirrorStore: Sendable {
     /// - Throws: `.refNotFound` when the remote does not have the commit.
     public func ensure(_ commit: GitObjectID, from remote: GitClient.Remote) async throws(GitError) -> String {
         let path = path(for: remote)
-        if PlainFile.isDirectory(path), try await git.revParse("\(Self.keepRef(commit))^{commit}", in: path) == commit { return path }
+        if FileEntry.isDirectory(path), try await git.revParse("\(Self.keepRef(commit))^{commit}", in: path) == commit { return path }
         let lock = try await lock(remote)
         defer { lock.release() }
-        if PlainFile.isDirectory(path), try await git.contains(commit, in: path), try await isWhole(commit, path) {
+        if FileEntry.isDirectory(path), try await git.contains(commit, in: path), try await isWhole(commit, path) {
             try await keep(commit, path)
             return path
         }
@@ -83,7 +83,7 @@ public struct MirrorStore: Sendable {
 
     private func lock(_ remote: GitClient.Remote) async throws(GitError) -> FileLock {
         do {
-            try PlainFile.makeDirectories(directory)
+            try Directory.make(directory)
         } catch {
             throw GitError(.storage, "cannot make the cache directory: \(error)")
         }
@@ -91,7 +91,7 @@ public struct MirrorStore: Sendable {
     }
 
     private func refresh(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
-        guard PlainFile.isDirectory(path) else { return try await replace(remote, path) }
+        guard FileEntry.isDirectory(path) else { return try await replace(remote, path) }
         removeStaleLocks(path)
         do {
             try await fetchAll(remote, path)
@@ -106,8 +106,8 @@ public struct MirrorStore: Sendable {
     /// Clones to a name of our own, then renames over what was there.
     private func replace(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
         let name = Self.name(for: remote)
-        for left in PlainFile.names(in: directory) ?? [] where left.hasPrefix("\(name).new-") || left.hasPrefix("\(name).old-") {
-            PlainFile.removeTree("\(directory)/\(left)")  // of a process that died: we hold the lock
+        for left in Directory.names(in: directory) ?? [] where left.hasPrefix("\(name).new-") || left.hasPrefix("\(name).old-") {
+            Directory.removeTree("\(directory)/\(left)")  // of a process that died: we hold the lock
         }
         let suffix = "\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let fresh = "\(directory)/\(name).new-\(suffix)"
@@ -115,16 +115,16 @@ public struct MirrorStore: Sendable {
             try await git.initialise(fresh)
             try await fetchAll(remote, fresh)
         } catch {
-            PlainFile.removeTree(fresh)
+            Directory.removeTree(fresh)
             throw error
         }
-        if PlainFile.exists(path) {
+        if FileEntry.exists(path) {
             // Left aside until the next rebuild: a reader may be in it.
             rename(path, "\(directory)/\(name).old-\(suffix)")
         }
         guard rename(fresh, path) == 0 else {
             let why = String(cString: strerror(errno))
-            PlainFile.removeTree(fresh)
+            Directory.removeTree(fresh)
             throw GitError(.storage, "cannot put the mirror of \(remote.url) in place: \(why)")
         }
     }
@@ -172,15 +172,15 @@ public struct MirrorStore: Sendable {
     /// Lock files in a mirror are of a git that died: ours are the only ones, and we hold the lock around them all.
     private func removeStaleLocks(_ path: String) {
         for folder in [path, "\(path)/objects/info"] {
-            for name in PlainFile.names(in: folder) ?? [] where name.hasSuffix(".lock") { unlink("\(folder)/\(name)") }
+            for name in Directory.names(in: folder) ?? [] where name.hasSuffix(".lock") { unlink("\(folder)/\(name)") }
         }
         removeLocks(below: "\(path)/refs")
     }
 
     private func removeLocks(below folder: String) {
-        for name in PlainFile.names(in: folder) ?? [] {
+        for name in Directory.names(in: folder) ?? [] {
             let entry = "\(folder)/\(name)"
-            if PlainFile.isDirectory(entry) { removeLocks(below: entry) } else if name.hasSuffix(".lock") { unlink(entry) }
+            if FileEntry.isDirectory(entry) { removeLocks(below: entry) } else if name.hasSuffix(".lock") { unlink(entry) }
         }
     }
 }

@@ -41,7 +41,7 @@ extension GitClient {
         var environment: [String: String] = [:]
         if isPartial {
             place = "\(repository)/assay-probe.git"
-            if !PlainFile.exists("\(place)/HEAD") {
+            if !FileEntry.exists("\(place)/HEAD") {
                 let format = first.hex.utf8.count == 40 ? "sha1" : "sha256"
                 try await run(Call(arguments: ["init", "--quiet", "--bare", "--object-format=\(format)", place], doing: "prepare \(place)"))
             }

@@ -40,7 +40,7 @@ public struct TreeExport: Sendable {
         let items = try plan(path, &report)
         let writer: ExportWriter
         do {
-            try PlainFile.makeDirectories(destination)
+            try Directory.make(destination)
             writer = try ExportWriter(destination)
             for item in items {
                 switch item.kind {
@@ -59,7 +59,7 @@ public struct TreeExport: Sendable {
         if let remote = tree.remote { try await tree.git.fetchMissing(files.map(\.id), of: tree.commit, from: remote, into: tree.repository) }
         let bytes = Locked(0)
         try await tree.git.readObjects(files.map(\.id), in: tree.repository, remote: tree.remote) { (index, piece, last) throws(GitError) in
-            do throws(PlainFile.Failure) {
+            do throws(FileError) {
                 try writer.append(piece, to: files[index].path, executable: files[index].executable, last: last)
             } catch {
                 throw GitError(.storage, "cannot export \(quoted(path.description)): \(error)")
@@ -162,10 +162,10 @@ final class ExportWriter: @unchecked Sendable {  // used by one export at a time
     private let place: String
     private var file: Int32 = -1
 
-    init(_ destination: String) throws(PlainFile.Failure) {
+    init(_ destination: String) throws(FileError) {
         root = open(destination, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         place = destination
-        guard root >= 0 else { throw PlainFile.Failure("open", destination) }
+        guard root >= 0 else { throw FileError("open", destination) }
     }
 
     deinit {
@@ -173,15 +173,15 @@ final class ExportWriter: @unchecked Sendable {  // used by one export at a time
         close(root)
     }
 
-    func makeDirectory(_ path: [String]) throws(PlainFile.Failure) {
+    func makeDirectory(_ path: [String]) throws(FileError) {
         try within(path) { parent, name in mkdirat(parent, name, 0o755) == 0 || errno == EEXIST }
     }
 
-    func makeLink(_ path: [String], _ target: String) throws(PlainFile.Failure) {
+    func makeLink(_ path: [String], _ target: String) throws(FileError) {
         try within(path) { parent, name in symlinkat(target, parent, name) == 0 }
     }
 
-    func append(_ piece: ArraySlice<UInt8>, to path: [String], executable: Bool, last: Bool) throws(PlainFile.Failure) {
+    func append(_ piece: ArraySlice<UInt8>, to path: [String], executable: Bool, last: Bool) throws(FileError) {
         if file < 0 {
             try within(path) { parent, name in
                 file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0o755 : 0o644)
@@ -190,7 +190,7 @@ final class ExportWriter: @unchecked Sendable {  // used by one export at a time
             // Whatever the umask: a task's files are readable by the image's user.
             fchmod(file, executable ? 0o755 : 0o644)
         }
-        try PlainFile.writeAll(file, piece, path: "\(place)/\(path.joined(separator: "/"))")
+        try FileWriting.write(piece, to: file, path: "\(place)/\(path.joined(separator: "/"))")
         if last {
             close(file)
             file = -1
@@ -198,17 +198,17 @@ final class ExportWriter: @unchecked Sendable {  // used by one export at a time
     }
 
     /// Calls `body` with the parent directory's descriptor and the name in it.
-    private func within(_ path: [String], _ body: (Int32, String) -> Bool) throws(PlainFile.Failure) {
+    private func within(_ path: [String], _ body: (Int32, String) -> Bool) throws(FileError) {
         var parent = root
         defer { if parent != root { close(parent) } }
         for part in path.dropLast() {
             let next = openat(parent, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            guard next >= 0 else { throw PlainFile.Failure("open", "\(place)/\(path.joined(separator: "/"))") }
+            guard next >= 0 else { throw FileError("open", "\(place)/\(path.joined(separator: "/"))") }
             if parent != root { close(parent) }
             parent = next
         }
         guard let name = path.last, body(parent, name) else {
-            throw PlainFile.Failure("create", "\(place)/\(path.joined(separator: "/"))")
+            throw FileError("create", "\(place)/\(path.joined(separator: "/"))")
         }
     }
 }

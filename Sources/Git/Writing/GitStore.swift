@@ -26,16 +26,16 @@ public struct GitStore: Sendable {
         self.path = path
         self.remote = remote
         let configuration = Array(Self.configuration(remote.url).utf8)
-        if PlainFile.isDirectory(path), PlainFile.read("\(path)/config") == configuration {
+        if FileEntry.isDirectory(path), FileReading.whole("\(path)/config") == configuration {
             let probe = try await client.result(.init(arguments: ["rev-parse", "--is-bare-repository"], repository: path, doing: "open"))
             if probe.succeeded { return }
         }
-        PlainFile.removeTree(path)
-        do { try PlainFile.makeDirectories(PlainFile.parent(of: path), mode: 0o700) } catch {
+        Directory.removeTree(path)
+        do { try Directory.make(Path.parent(of: path), mode: 0o700) } catch {
             throw GitError(.storage, "cannot make the ledger's repository: \(error)")
         }
         try await client.run(.init(arguments: ["init", "--quiet", "--bare", "--end-of-options", path], doing: "make the repository", place: path))
-        do { try PlainFile.replace("\(path)/config", with: configuration, durable: false) } catch {
+        do { try FileWriting.replace("\(path)/config", with: configuration, durable: false) } catch {
             throw GitError(.storage, "cannot configure the ledger's repository: \(error)")
         }
     }
@@ -116,7 +116,7 @@ public struct GitStore: Sendable {
         if result.succeeded {
             // `pack\t<name>`, or `keep\t<name>`. Its index tells without another process, of which each record would need one.
             let name = result.stdoutText.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
-            if let index = PlainFile.read("\(path)/objects/pack/pack-\(name).idx"), PackIndex.contains(id, in: index) { return name }
+            if let index = FileReading.whole("\(path)/objects/pack/pack-\(name).idx"), PackIndex.contains(id, in: index) { return name }
             return try await missing([id]).isEmpty ? name : nil
         }
         let error = client.failure(call, result)
@@ -137,10 +137,10 @@ public struct GitStore: Sendable {
     public func settle(removing names: [String], keeping: Set<String>) {
         // An index of all packs that names one which is gone makes git complain.
         unlink("\(path)/objects/pack/multi-pack-index")
-        for file in PlainFile.names(in: "\(path)/objects/pack") ?? [] where file.hasPrefix("pack-") && file.hasSuffix(".idx") {
+        for file in Directory.names(in: "\(path)/objects/pack") ?? [] where file.hasPrefix("pack-") && file.hasSuffix(".idx") {
             let name = String(file.dropFirst("pack-".count).dropLast(".idx".count))
-            guard !keeping.contains(name), !names.contains(name), !PlainFile.exists("\(path)/objects/pack/pack-\(name).promisor") else { continue }
-            try? PlainFile.replace("\(path)/objects/pack/pack-\(name).promisor", with: [], durable: false)
+            guard !keeping.contains(name), !names.contains(name), !FileEntry.exists("\(path)/objects/pack/pack-\(name).promisor") else { continue }
+            try? FileWriting.replace("\(path)/objects/pack/pack-\(name).promisor", with: [], durable: false)
         }
         for name in names where !name.isEmpty && name.utf8.allSatisfy(isAlphanumeric) {
             // The index first: a pack without one is not seen, an index without its pack is an error.

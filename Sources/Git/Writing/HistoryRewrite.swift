@@ -78,8 +78,8 @@ public final class HistoryRewrite: Sendable {
     }
 
     private func write(_ bytes: [UInt8]) throws(GitError) {
-        do throws(PlainFile.Failure) {
-            try file.withLock { (fd) throws(PlainFile.Failure) in try PlainFile.writeAll(fd, bytes, path: path) }
+        do throws(FileError) {
+            try file.withLock { (fd) throws(FileError) in try FileWriting.write(bytes, to: fd, path: path) }
         } catch {
             throw GitError(.storage, "cannot write the new history: \(error)")
         }

@@ -85,15 +85,18 @@ public final class EventRecorder: Sendable {
         }
     }
 
+    private static let attempts = 3
+    private static let backoff = BackoffPolicy(initialSeconds: 1, factor: 4, capSeconds: 4)
+
     /// Three attempts: an Event is not worth holding up the ones behind it for longer.
     private func attempt(_ occurrence: EventAggregator.Occurrence, _ write: () async throws -> Void) async {
-        for wait in [1.0, 4.0, 0] {
+        for attempt in 1...Self.attempts {
             do {
                 try await write()
                 return
             } catch {
                 if Task.isCancelled { return }
-                if wait == 0 || EventFailure(error) != .passing {
+                if attempt == Self.attempts || EventFailure(error) != .passing {
                     dropped?.add()
                     log.debug(
                         "an event was dropped",
@@ -103,7 +106,7 @@ public final class EventRecorder: Sendable {
                         ])
                     return
                 }
-                try? await time.sleep(seconds: wait)
+                try? await time.sleep(seconds: Self.backoff.seconds(afterFailures: attempt))
             }
         }
     }

@@ -79,8 +79,9 @@ public struct LeaderElection: Sendable {
                 holder = name
             case .failed(let error): log.warning("the lease could not be had", ["error": .string(error)])
             }
-            // client-go's jitter: those who stand by do not all try at once.
-            try? await time.sleep(seconds: timing.retryPeriod * Double.random(in: 1...1.2))
+            // As client-go: a fixed period with jitter, so that those who stand by do not all try at once.
+            let pause = BackoffPolicy(initialSeconds: timing.retryPeriod, factor: 1, capSeconds: timing.retryPeriod, jitter: 1...1.2)
+            try? await time.sleep(seconds: pause.seconds(afterFailures: 1))
         }
         // A write may have gone through just before the cancellation.
         await release(elector)

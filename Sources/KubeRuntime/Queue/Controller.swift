@@ -31,7 +31,7 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     ///   - name: for logs and metrics.
     ///   - workers: how many keys may be reconciled at once.
     public init(
-        name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: KeyBackoff = KeyBackoff(),
+        name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey,
         metrics: MetricsRegistry? = nil, log: Log? = nil, reconcile: @escaping Reconcile
     ) {
         self.name = name

@@ -22,7 +22,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     private let state: Locked<State>
     private let time: any TimeSource
 
-    public init(time: any TimeSource = SystemTime(), backoff: KeyBackoff = KeyBackoff()) {
+    public init(time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey) {
         self.time = time
         state = Locked(State(queue: WorkQueueState(backoff: backoff)))
     }

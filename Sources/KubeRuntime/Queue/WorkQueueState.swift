@@ -1,3 +1,5 @@
+import Base
+
 /// The decisions of a work queue, without time or waiting of its own (client-go `util/workqueue`).
 ///
 /// A key is in at most one place: ready, held back until a time, or dirty while it is being worked on. Hence one worker per
@@ -22,7 +24,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         case drain
     }
 
-    public let backoff: KeyBackoff
+    public let backoff: BackoffPolicy
     private var ready: [Key] = []
     private var head = 0
     private var readySet: Set<Key> = []
@@ -34,7 +36,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     private var failures: [Key: Int] = [:]
     private var shutdown: Shutdown?
 
-    public init(backoff: KeyBackoff = KeyBackoff()) { self.backoff = backoff }
+    public init(backoff: BackoffPolicy = .perKey) { self.backoff = backoff }
 
     /// Keys ready to be worked on.
     public var depth: Int { readySet.count }
@@ -68,8 +70,8 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     /// The key failed once more: it is due after its backoff. Returns the delay in seconds.
     @discardableResult
     public mutating func addAfterFailure(_ key: Key, now: Double) -> Double {
-        let count = failures[key, default: 0]
-        failures[key] = count + 1
+        let count = failures[key, default: 0] + 1
+        failures[key] = count
         let delay = backoff.seconds(afterFailures: count)
         add(key, at: now + delay)
         return delay
@@ -164,4 +166,9 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         readySet.remove(key)
         return key
     }
+}
+
+extension BackoffPolicy {
+    /// For a key after its failures in a row: 5 ms doubling to 1000 s, as client-go's default.
+    public static let perKey = BackoffPolicy(initialSeconds: 0.005, capSeconds: 1000)
 }

@@ -1,3 +1,4 @@
+import Base
 import KubeCore
 
 /// List and watch as a pure state machine: events go in, effects and the next call come out, the caller does the I/O.

@@ -1,3 +1,4 @@
+import Base
 import KubeCore
 
 /// One object as a list or a watch event showed it, cut down to what is kept.
@@ -31,7 +32,9 @@ public struct WatcherOptions: Sendable {
     public var silenceGraceSeconds = 5.0
     /// An initial stream that says nothing for this long is given up for a list.
     public var initialSilenceSeconds = 30.0
-    public var backoff = Backoff()
+    /// The figures are client-go's (`tools/cache/reflector.go`): 800 ms doubling to 30 s, reset after two minutes. The jitter only
+    /// adds, so that the cap is also the least distance between two attempts of a long outage.
+    public var backoff = Backoff(BackoffPolicy(initialSeconds: 0.8, capSeconds: 30, jitter: 1...1.5), resetAfterSeconds: 120)
     /// Initial streams that are cut before their end, until a list is used instead.
     public var cutInitialStreams = 3
     /// Failures in a row at one version, until the state is fetched anew.

@@ -36,8 +36,8 @@ extension KubeClient {
         attempts: Int = 30, time: any TimeSource = SystemTime(), compute: @Sendable (JSONValue) throws -> JSONValue?
     ) async throws -> JSONValue {
         var known = cached
-        var backoff = Backoff(initialSeconds: 0.01, capSeconds: 1, jitter: 1)
-        for _ in 0..<max(1, attempts) {
+        let backoff = BackoffPolicy(initialSeconds: 0.01, capSeconds: 1, jitter: 1...2)
+        for attempt in 1...max(1, attempts) {
             let object: JSONValue
             if let known { object = known } else { object = try await fresh(type, key) }
             if let uid, object.at("metadata", "uid")?.string != uid { throw StatusWriteError.gone(key) }
@@ -51,8 +51,7 @@ extension KubeClient {
                 guard error.isConflict else { throw StatusWriteError.client(error) }
             }
             known = nil
-            try await time.sleep(
-                seconds: backoff.next(now: time.monotonic(), random: Double.random(in: 0..<1)))
+            try await time.sleep(seconds: backoff.seconds(afterFailures: attempt))
         }
         throw StatusWriteError.contended(key, attempts: attempts)
     }

@@ -39,11 +39,9 @@ enum PodPlan {
 
     /// Seconds to wait before the attempt after `failures` failures in a row. Source of the rule: the kubelet's
     /// container and image back-off, from 10 s doubling to 5 min; the first restart comes at once.
-    static func backoff(afterFailures failures: Int, base: Double = 10, first: Double = 0) -> Double {
-        failures <= 1 ? first : min(base * pow2(failures - 2), 300)
+    static func backoff(afterFailures failures: Int) -> Double {
+        failures <= 1 ? 0 : BackoffPolicy(initialSeconds: 10, capSeconds: 300).seconds(afterFailures: failures - 1)
     }
-
-    private static func pow2(_ exponent: Int) -> Double { Double(1 << min(max(exponent, 0), 20)) }
 }
 
 private struct Planner {

@@ -31,15 +31,15 @@ struct JournalFile: Sendable {
     func path(_ uid: String) -> String { directories.pod(uid) + "/journal.json" }
 
     func save(_ journal: PodJournal) throws {
-        try HostFiles.makeDirectory(directories.pod(journal.uid), mode: 0o700)
-        try HostFiles.replace(path(journal.uid), with: try JSONValueEncoder().encode(journal).serialized(), mode: 0o600)
+        try Directory.make(directories.pod(journal.uid), mode: 0o700)
+        try FileWriting.replace(path(journal.uid), with: try JSONValueEncoder().encode(journal).serialized(), mode: 0o600, durable: false)
     }
 
     /// All journals that can be read; what cannot is as good as none.
     func load() -> [String: PodJournal] {
         var journals: [String: PodJournal] = [:]
-        for uid in HostFiles.names(in: directories.pods) {
-            guard let text = HostFiles.text(path(uid), limit: 16 << 20), let value = try? JSONValue(parsing: text),
+        for uid in (Directory.names(in: directories.pods) ?? []) {
+            guard let text = FileReading.text(path(uid), limit: 16 << 20), let value = try? JSONValue(parsing: text),
                 let journal = try? JSONValueDecoder().decode(PodJournal.self, from: value), journal.uid == uid
             else { continue }
             journals[uid] = journal

@@ -61,9 +61,9 @@ actor PodDispatcher {
         do { try await services.podman.remove(leftovers) } catch {
             services.log.warning("containers of deleted pods could not be removed", ["error": .string("\(error)")])
         }
-        for uid in Set(journals.keys).union(HostFiles.names(in: services.directories.pods)) where !known.contains(uid) {
+        for uid in Set(journals.keys).union((Directory.names(in: services.directories.pods) ?? [])) where !known.contains(uid) {
             services.volumes.remove(uid)
-            HostFiles.remove(services.directories.pod(uid))
+            Directory.removeTree(services.directories.pod(uid))
         }
         journals = [:]
         containers = [:]

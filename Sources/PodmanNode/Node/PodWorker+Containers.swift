@@ -77,7 +77,7 @@ extension PodWorker {
             case .startError(let message):
                 services.event(.normal, "Created", "Container created", on: pod)
                 services.event(.warning, "Failed", "Error: \(message)", on: pod)
-                record.containerID = (HostFiles.text(request.identifierFile, limit: 128)?.filter(\.isHexDigit)).flatMap { $0.isEmpty ? nil : $0 }
+                record.containerID = (FileReading.text(request.identifierFile, limit: 128)?.filter(\.isHexDigit)).flatMap { $0.isEmpty ? nil : $0 }
                 record.state = .ended(
                     ContainerEnd(
                         exitCode: 128, reason: "StartError", message: message, startedAt: Timestamp(seconds: 0), finishedAt: now,
@@ -102,10 +102,10 @@ extension PodWorker {
     ) throws -> RunArguments.Request {
         let name = container.name
         let message = terminationLog(name, record.restarts)
-        if let slash = message.lastIndex(of: "/") { try HostFiles.makeDirectory(String(message[..<slash])) }
-        try HostFiles.write(message, [], mode: 0o666)
+        if let slash = message.lastIndex(of: "/") { try Directory.make(String(message[..<slash]), mode: 0o755) }
+        try FileWriting.write([], to: message, mode: 0o666)
         let identifier = "\(services.directories.pod(uid))/\(name).\(record.restarts).cid"
-        HostFiles.remove(identifier)
+        Directory.removeTree(identifier)
         let image: RunArguments.Image
         if container.image == ImageReference.hostRoot {
             let root = try services.rootfs.skeleton(
@@ -131,9 +131,9 @@ extension PodWorker {
             directory.hasPrefix("/"), !directory.contains(":")
         else { return nil }
         try await services.podman.remove([request.name])
-        HostFiles.remove(request.identifierFile)
+        Directory.removeTree(request.identifierFile)
         let source = "\(services.directories.pod(uid))/workdir/\(request.container.name)"
-        try HostFiles.makeDirectory(source)
+        try Directory.make(source, mode: 0o755)
         var again = request
         again.binds.append(MountPlan.Bind(source: source, target: directory, readOnly: false))
         return try await services.podman.run(again)
@@ -156,8 +156,8 @@ extension PodWorker {
             var path = root
             for part in bind.source.dropFirst(root.count + 1).split(separator: "/") {
                 path += "/" + part
-                if HostFiles.kind(path) == .link { throw ContainerConfigError(message: "subPath \(path.dropFirst(root.count + 1)) is a symbolic link") }
-                if HostFiles.kind(path) == nil { try HostFiles.makeDirectory(path, mode: 0o777) }
+                if FileEntry.kind(path) == .link { throw ContainerConfigError(message: "subPath \(path.dropFirst(root.count + 1)) is a symbolic link") }
+                if FileEntry.kind(path) == nil { try Directory.make(path, mode: 0o777) }
             }
         }
     }
@@ -308,7 +308,7 @@ extension PodWorker {
     /// At most 4096 bytes from the end of the file, and 12 KiB over all containers of the pod, as the kubelet takes.
     private func terminationMessage(_ container: NodeContainer?, _ name: String, _ instance: Int, failed: Bool) -> String? {
         let share = min(4096, 12288 / max(pod.allContainers.count, 1))
-        let bytes = (try? HostFiles.read(terminationLog(name, instance), limit: 1 << 20)) ?? []
+        let bytes = FileReading.beginning(of: terminationLog(name, instance), limit: 1 << 20) ?? []
         var text = String(decoding: bytes.suffix(4096), as: UTF8.self)
         if text.isEmpty, failed, container?.terminationMessageFallsBackToLogs == true {
             text = services.logs.tail(uid: uid, container: name, instance: instance)

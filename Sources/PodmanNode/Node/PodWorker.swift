@@ -152,7 +152,7 @@ actor PodWorker {
             }
         }
         services.volumes.remove(uid)
-        HostFiles.remove(services.directories.pod(uid))
+        Directory.removeTree(services.directories.pod(uid))
         running.withLock { $0 = [] }
         finished = true
     }
@@ -214,17 +214,17 @@ actor PodWorker {
             let values = try await services.api.values(VolumeStore.references(of: pod), namespace: pod.key.namespace, fields: services.fields)
             try services.volumes.prepare(pod, values: values)
             for container in pod.allContainers {
-                try HostFiles.makeDirectory(services.logs.directory(uid: uid, container: container.name))
+                try Directory.make(services.logs.directory(uid: uid, container: container.name), mode: 0o755)
             }
-            try HostFiles.replace(hostsFile, with: Array(Self.hosts(pod.key.name).utf8))
+            try FileWriting.replace(hostsFile, with: Array(Self.hosts(pod.key.name).utf8), mode: 0o644, durable: false)
             journal.ready = true
             retryAt = nil
             retries = 0
             save()
         } catch {
             // As the kubelet's mounts: half a second, doubling to two minutes.
-            let wait = min(0.5 * Double(1 << min(retries, 8)), 122)
             retries += 1
+            let wait = BackoffPolicy(initialSeconds: 0.5, capSeconds: 122).seconds(afterFailures: retries)
             retryAt = services.time.now().adding(seconds: wait)
             services.event(.warning, "FailedMount", (error as? VolumeFailure)?.message ?? "\(error)", on: pod)
         }

@@ -1,3 +1,4 @@
+import Base
 /// A container's first process, as conmon wrote its number down: whether it is still there, without asking podman.
 ///
 /// conmon tells of an end by a file, which it cannot write to a full disk; podman then takes the container for running for ever.
@@ -13,7 +14,7 @@ struct ContainerProcess: Sendable {
 
     /// nil when conmon has left no number.
     init?(containerID: String, runRoot: String, procfs: String = "/proc") {
-        guard let text = HostFiles.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
+        guard let text = FileReading.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
             let pid = Int(text.prefix { $0.isNumber })
         else { return nil }
         self.pid = pid
@@ -28,7 +29,7 @@ struct ContainerProcess: Sendable {
 
     /// proc(5), /proc/pid/stat: the 22nd field; the name, the second one, may hold blanks and brackets.
     private static func startTime(of pid: Int, _ procfs: String) -> String? {
-        guard let text = HostFiles.text("\(procfs)/\(pid)/stat", limit: 4096), let bracket = text.lastIndex(of: ")") else { return nil }
+        guard let text = FileReading.text("\(procfs)/\(pid)/stat", limit: 4096), let bracket = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: bracket)...].split(separator: " ")
         return fields.count > 19 ? String(fields[19]) : nil
     }

@@ -36,14 +36,14 @@ final class ExitWatch: Sendable {
         self.onOverflow = onOverflow
     }
 
-    func start() throws(HostFiles.Failure) {
-        try HostFiles.makeDirectory(directory, mode: 0o750)
+    func start() throws(FileError) {
+        try Directory.make(directory, mode: 0o750)
         let fd = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
-        guard fd >= 0 else { throw HostFiles.Failure(operation: "watch", path: directory, number: errno) }
+        guard fd >= 0 else { throw FileError("watch", directory) }
         guard inotify_add_watch(fd, directory, UInt32(IN_MOVED_TO | IN_CLOSE_WRITE)) >= 0 else {
             let number = errno
             close(fd)
-            throw HostFiles.Failure(operation: "watch", path: directory, number: number)
+            throw FileError("watch", directory, number)
         }
         let source = DispatchSource.makeReadSource(fileDescriptor: fd, queue: queue)
         source.setEventHandler { [weak self] in self?.drain(fd) }
@@ -99,7 +99,7 @@ final class ExitWatch: Sendable {
     private func ended(_ name: String) {
         // conmon writes under a temporary name first.
         guard name.count == 64, name.allSatisfy(\.isHexDigit) else { return }
-        let code = HostFiles.text(directory + "/" + name, limit: 64).flatMap { Int($0.prefix { $0.isNumber || $0 == "-" }) }
+        let code = FileReading.text(directory + "/" + name, limit: 64).flatMap { Int($0.prefix { $0.isNumber || $0 == "-" }) }
         let exit = ContainerExit(containerID: name, code: code, at: time.now())
         let handler = state.withLock { state -> Handler? in
             if let handler = state.followers.removeValue(forKey: name) { return handler }

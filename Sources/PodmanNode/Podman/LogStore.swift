@@ -15,7 +15,7 @@ struct LogStore: Sendable {
 
     /// The instances that have a log, oldest first.
     func instances(uid: String, container: String) -> [Int] {
-        HostFiles.names(in: directory(uid: uid, container: container))
+        (Directory.names(in: directory(uid: uid, container: container)) ?? [])
             .compactMap { name in name.hasSuffix(".log") ? Int(name.dropLast(4)) : nil }.sorted()
     }
 

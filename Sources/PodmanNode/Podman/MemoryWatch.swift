@@ -20,19 +20,19 @@ struct MemoryWatch: Sendable {
     /// How to watch a container that has started; nil: nothing to do.
     static func source(containerID: String, limit: Int?, abilities: PodmanAbilities, runRoot: String) -> Source? {
         guard let limit, !abilities.killsWholeContainer,
-            let text = HostFiles.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
+            let text = FileReading.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
             let pid = Int(text.prefix { $0.isNumber })
         else { return nil }
         guard abilities.memoryLimits else { return .resident(pid: pid, limit: limit) }
-        for line in (HostFiles.text("/proc/\(pid)/cgroup") ?? "").split(separator: "\n") {
+        for line in (FileReading.text("/proc/\(pid)/cgroup") ?? "").split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             guard parts.count == 3 else { continue }
             if parts[1].split(separator: ",").contains("memory") {
                 let path = "/sys/fs/cgroup/memory\(parts[2])/memory.oom_control"
-                if HostFiles.exists(path) { return .counter(path: path) }
+                if FileEntry.exists(path) { return .counter(path: path) }
             } else if parts[0] == "0", abilities.cgroupVersion == 2 {
                 let path = "/sys/fs/cgroup\(parts[2])/memory.events"
-                if HostFiles.exists(path) { return .counter(path: path) }
+                if FileEntry.exists(path) { return .counter(path: path) }
             }
         }
         return nil
@@ -41,7 +41,7 @@ struct MemoryWatch: Sendable {
     /// Whether it has happened.
     static func isOver(_ source: Source) -> Bool {
         switch source {
-        case .counter(let path): kills(HostFiles.text(path, limit: 4096) ?? "") > 0
+        case .counter(let path): kills(FileReading.text(path, limit: 4096) ?? "") > 0
         case .resident(let pid, let limit): resident(ofContainerOf: pid) > limit
         }
     }
@@ -53,10 +53,10 @@ struct MemoryWatch: Sendable {
 
     /// The private memory of all processes in the same PID namespace.
     private static func resident(ofContainerOf pid: Int) -> Int {
-        guard let namespace = HostFiles.linkTarget("/proc/\(pid)/ns/pid") else { return 0 }
+        guard let namespace = FileEntry.linkTarget("/proc/\(pid)/ns/pid") else { return 0 }
         var pages = 0
-        for name in HostFiles.names(in: "/proc") where name.allSatisfy(\.isNumber) {
-            guard HostFiles.linkTarget("/proc/\(name)/ns/pid") == namespace, let text = HostFiles.text("/proc/\(name)/statm", limit: 256) else { continue }
+        for name in (Directory.names(in: "/proc") ?? []) where name.allSatisfy(\.isNumber) {
+            guard FileEntry.linkTarget("/proc/\(name)/ns/pid") == namespace, let text = FileReading.text("/proc/\(name)/statm", limit: 256) else { continue }
             let numbers = text.split(separator: " ").compactMap { Int($0) }
             if numbers.count > 2 { pages += max(0, numbers[1] - numbers[2]) }
         }

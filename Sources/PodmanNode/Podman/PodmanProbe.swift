@@ -41,14 +41,14 @@ struct PodmanProbe: Sendable {
         let version = try await podmanVersion()
         if let remembered = remembered(), remembered.version == key(version) { return remembered }
         let found = try await probe(version: version)
-        if let bytes = try? JSONValueEncoder().encode(found).serialized(pretty: true) { try? HostFiles.replace(directories.abilities, with: bytes) }
+        if let bytes = try? JSONValueEncoder().encode(found).serialized(pretty: true) { try? FileWriting.replace(directories.abilities, with: bytes, mode: 0o644, durable: false) }
         return found
     }
 
     private func key(_ version: String) -> String { "\(version); \(podman); uid \(geteuid()); network \(network ?? "automatic")" }
 
     private func remembered() -> PodmanAbilities? {
-        guard let text = HostFiles.text(directories.abilities), let value = try? JSONValue(parsing: text) else { return nil }
+        guard let text = FileReading.text(directories.abilities), let value = try? JSONValue(parsing: text) else { return nil }
         return try? JSONValueDecoder().decode(PodmanAbilities.self, from: value)
     }
 
@@ -66,7 +66,7 @@ struct PodmanProbe: Sendable {
         var abilities = PodmanAbilities()
         abilities.version = key(version)
         abilities.rootless = geteuid() != 0
-        abilities.cgroupVersion = HostFiles.exists("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1
+        abilities.cgroupVersion = FileEntry.exists("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1
         let skeleton = try rootfs.skeleton(workingDirectory: nil)
 
         // From what an ordinary machine does by itself to what a restricted one needs.

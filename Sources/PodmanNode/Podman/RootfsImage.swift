@@ -30,17 +30,17 @@ struct RootfsImage: Sendable {
     ]
 
     /// The root whose working directory exists, as the runtime of a real node makes it.
-    func skeleton(workingDirectory: String?) throws(HostFiles.Failure) -> Root {
+    func skeleton(workingDirectory: String?) throws(FileError) -> Root {
         let extra = workingDirectory.flatMap { Self.isPlain($0) ? $0 : nil }
         let name = extra.map { "root-" + SHA256.hex(of: Array($0.utf8)).prefix(16) } ?? "root"
         let path = directory + "/" + name
         let overlays = overlays()
-        if HostFiles.exists(path) { return Root(path: path, overlays: overlays) }
+        if FileEntry.exists(path) { return Root(path: path, overlays: overlays) }
         let building = "\(path).building.\(getpid()).\(UInt32.random(in: 0 ... .max))"
         try build(building)
-        if let extra { try HostFiles.makeDirectory(building + extra) }
+        if let extra { try Directory.make(building + extra, mode: 0o755) }
         // Another pod may have been faster.
-        if rename(building, path) != 0 { HostFiles.remove(building) }
+        if rename(building, path) != 0 { Directory.removeTree(building) }
         return Root(path: path, overlays: overlays)
     }
 
@@ -51,62 +51,62 @@ struct RootfsImage: Sendable {
     }
 
     private func overlays() -> [String] {
-        ["/usr"] + ["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"].filter { HostFiles.kind(host + $0) == .directory }
+        ["/usr"] + ["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/libx32"].filter { FileEntry.kind(host + $0) == .directory }
     }
 
-    private func build(_ root: String) throws(HostFiles.Failure) {
-        try HostFiles.makeDirectory(root)
+    private func build(_ root: String) throws(FileError) {
+        try Directory.make(root, mode: 0o755)
         for name in ["usr", "proc", "sys", "dev", "etc", "home", "run", "var", "opt", "srv", "mnt", "media"] {
-            try HostFiles.makeDirectory("\(root)/\(name)")
+            try Directory.make("\(root)/\(name)", mode: 0o755)
         }
-        try HostFiles.makeDirectory(root + "/root", mode: 0o700)
-        for name in ["tmp", "var/tmp", "run/lock"] { try HostFiles.makeDirectory("\(root)/\(name)", mode: 0o1777) }
-        for name in ["var/cache", "var/lib", "var/log"] { try HostFiles.makeDirectory("\(root)/\(name)") }
+        try Directory.make(root + "/root", mode: 0o700)
+        for name in ["tmp", "var/tmp", "run/lock"] { try Directory.make("\(root)/\(name)", mode: 0o1777) }
+        for name in ["var/cache", "var/lib", "var/log"] { try Directory.make("\(root)/\(name)", mode: 0o755) }
         symlink("/run", root + "/var/run")
         symlink("/run/lock", root + "/var/lock")
         for name in ["bin", "sbin", "lib", "lib64", "lib32", "libx32"] {
-            switch HostFiles.kind("\(host)/\(name)") {
-            case .link: if let target = HostFiles.linkTarget("\(host)/\(name)") { symlink(target, "\(root)/\(name)") }
-            case .directory: try HostFiles.makeDirectory("\(root)/\(name)")
+            switch FileEntry.kind("\(host)/\(name)") {
+            case .link: if let target = FileEntry.linkTarget("\(host)/\(name)") { symlink(target, "\(root)/\(name)") }
+            case .directory: try Directory.make("\(root)/\(name)", mode: 0o755)
             default: break
             }
         }
         for name in Self.settings { try copySettings(name, into: root + "/etc") }
         // Tools that insist on the file find an empty one.
-        if !HostFiles.exists(root + "/etc/resolv.conf") { try HostFiles.write(root + "/etc/resolv.conf", []) }
-        try HostFiles.write(root + "/etc/hosts", Array("127.0.0.1\tlocalhost\n::1\tlocalhost\n".utf8))
-        try HostFiles.write(root + "/etc/hostname", [])
+        if !FileEntry.exists(root + "/etc/resolv.conf") { try FileWriting.write([], to: root + "/etc/resolv.conf", mode: 0o644) }
+        try FileWriting.write(Array("127.0.0.1\tlocalhost\n::1\tlocalhost\n".utf8), to: root + "/etc/hosts", mode: 0o644)
+        try FileWriting.write([], to: root + "/etc/hostname", mode: 0o644)
     }
 
-    private func copySettings(_ name: String, into etc: String) throws(HostFiles.Failure) {
+    private func copySettings(_ name: String, into etc: String) throws(FileError) {
         let source = "\(host)/etc/\(name)"
-        guard HostFiles.kind(source) != nil else { return }
-        if let slash = name.lastIndex(of: "/") { try HostFiles.makeDirectory("\(etc)/\(name[..<slash])") }
+        guard FileEntry.kind(source) != nil else { return }
+        if let slash = name.lastIndex(of: "/") { try Directory.make("\(etc)/\(name[..<slash])", mode: 0o755) }
         try copy(source, to: "\(etc)/\(name)", depth: 0)
     }
 
     /// Links are kept when they stay in what the container sees, else their file is copied. What the world may not read is left out.
-    private func copy(_ source: String, to target: String, depth: Int) throws(HostFiles.Failure) {
+    private func copy(_ source: String, to target: String, depth: Int) throws(FileError) {
         guard depth < 12 else { return }
         var info = stat()
-        switch HostFiles.kind(source) {
+        switch FileEntry.kind(source) {
         case .link:
-            guard let link = HostFiles.linkTarget(source) else { return }
+            guard let link = FileEntry.linkTarget(source) else { return }
             if link.hasPrefix("/usr/") || link.hasPrefix("/etc/alternatives/") || link.hasPrefix("/etc/ssl/certs/") || !link.contains("/") || link.hasPrefix("../usr/") {
                 symlink(link, target)
             } else if stat(source, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_mode & 0o004 != 0,
                 let real = realpath(source, nil)
             {
                 defer { free(real) }
-                if let bytes = try? HostFiles.read(String(cString: real)) { try HostFiles.write(target, bytes) }
+                if let bytes = FileReading.whole(String(cString: real), limit: 16 << 20) { try FileWriting.write(bytes, to: target, mode: 0o644) }
             }
         case .directory:
             guard stat(source, &info) == 0, info.st_mode & 0o005 == 0o005 else { return }
-            try HostFiles.makeDirectory(target)
-            for name in HostFiles.names(in: source) where name != "private" { try copy("\(source)/\(name)", to: "\(target)/\(name)", depth: depth + 1) }
+            try Directory.make(target, mode: 0o755)
+            for name in (Directory.names(in: source) ?? []) where name != "private" { try copy("\(source)/\(name)", to: "\(target)/\(name)", depth: depth + 1) }
         case .file:
-            guard stat(source, &info) == 0, info.st_mode & 0o004 != 0, let bytes = try? HostFiles.read(source) else { return }
-            try HostFiles.write(target, bytes, mode: info.st_mode & 0o755)
+            guard stat(source, &info) == 0, info.st_mode & 0o004 != 0, let bytes = FileReading.whole(source, limit: 16 << 20) else { return }
+            try FileWriting.write(bytes, to: target, mode: info.st_mode & 0o755)
         default: return
         }
     }

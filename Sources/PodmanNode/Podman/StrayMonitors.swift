@@ -1,3 +1,4 @@
+import Base
 import Glibc
 
 /// Containers that podman does not know of: when podman itself is killed in the middle of a start, the container's monitor (conmon)
@@ -8,11 +9,11 @@ enum StrayMonitors {
     @discardableResult
     static func kill(podmanRoot: String, known: Set<String>) -> Int {
         var killed = 0
-        for name in HostFiles.names(in: "/proc") {
-            guard let pid = pid_t(name), let bytes = try? HostFiles.read("/proc/\(name)/cmdline", limit: 64 << 10) else { continue }
+        for name in (Directory.names(in: "/proc") ?? []) {
+            guard let pid = pid_t(name), let bytes = FileReading.beginning(of: "/proc/\(name)/cmdline", limit: 64 << 10) else { continue }
             let words = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
             guard let id = container(words, podmanRoot: podmanRoot), !known.contains(id) else { continue }
-            let children = (HostFiles.text("/proc/\(pid)/task/\(pid)/children", limit: 4096) ?? "").split(separator: " ").compactMap { pid_t($0) }
+            let children = (FileReading.text("/proc/\(pid)/task/\(pid)/children", limit: 4096) ?? "").split(separator: " ").compactMap { pid_t($0) }
             for child in children + [pid] { _ = Glibc.kill(child, SIGKILL) }
             killed += 1
         }

@@ -8,7 +8,7 @@ enum UserImages {
         let command = Command(podman, ["info", "--format", "json"], workingDirectory: "/", deadlineSeconds: 30)
         guard let result = try? await command.run(), result.succeeded, let info = try? JSONValue(parsing: result.stdout),
             let root = info.at("store", "graphRoot")?.string, info.at("store", "graphDriverName")?.string == "overlay",
-            HostFiles.exists(root + "/overlay-images"), !root.contains(",")
+            FileEntry.exists(root + "/overlay-images"), !root.contains(",")
         else { return [] }
         return [root]
     }

@@ -19,7 +19,7 @@ struct VolumeStore: Sendable {
         self.directories = directories
         self.cacheDirectory = cacheDirectory
         let candidate = "/dev/shm/assay-node-" + SHA256.hex(of: Array(directories.state.utf8)).prefix(16)
-        memory = (try? HostFiles.makeDirectory(candidate, mode: 0o700)) == nil ? nil : candidate
+        memory = (try? Directory.make(candidate, mode: 0o700)) == nil ? nil : candidate
     }
 
     func path(of volume: NodeVolume, of uid: String) -> String {
@@ -57,19 +57,19 @@ struct VolumeStore: Sendable {
             do {
                 switch volume.kind {
                 case .emptyDirectory:
-                    if HostFiles.kind(path) == nil {
-                        try HostFiles.makeDirectory(path, mode: 0o777)
+                    if FileEntry.kind(path) == nil {
+                        try Directory.make(path, mode: 0o777)
                         if let group = pod.fsGroup {
                             _ = chown(path, uid_t.max, gid_t(group))
                             _ = chmod(path, 0o2777)
                         }
                     }
                 case .files(let sources, let mode):
-                    if HostFiles.kind(path) == nil {
+                    if FileEntry.kind(path) == nil {
                         try write(try files(of: sources, in: volume, of: pod, values: values), to: path, mode: mode, group: pod.fsGroup)
                     }
                 case .hostPath:
-                    guard let cacheDirectory, HostFiles.kind(cacheDirectory) == .directory else {
+                    guard let cacheDirectory, FileEntry.kind(cacheDirectory) == .directory else {
                         throw VolumeFailure(volume: volume.name, reason: "hostPath type check failed: \(cacheDirectory ?? "") is not a directory")
                     }
                 case .unsupported(let kind):
@@ -84,15 +84,15 @@ struct VolumeStore: Sendable {
     }
 
     func remove(_ uid: String) {
-        if let memory { HostFiles.remove("\(memory)/\(uid)") }
-        HostFiles.remove("\(directories.pod(uid))/volumes")
+        if let memory { Directory.removeTree("\(memory)/\(uid)") }
+        Directory.removeTree("\(directories.pod(uid))/volumes")
     }
 
     /// The kubelet's words about the first volume over its limit.
     func overLimit(_ pod: NodePod) -> String? {
         for volume in pod.volumes {
             guard case .emptyDirectory(_, let limit?) = volume.kind, let bytes = ResourceQuantity(limit)?.whole, bytes > 0 else { continue }
-            if HostFiles.usage(of: path(of: volume, of: pod.uid), upTo: bytes) > bytes {
+            if Directory.usage(of: path(of: volume, of: pod.uid), upTo: bytes) > bytes {
                 return "Usage of EmptyDir volume \"\(volume.name)\" exceeds the limit \"\(limit)\". "
             }
         }
@@ -159,20 +159,20 @@ struct VolumeStore: Sendable {
     /// All files appear at once.
     private func write(_ files: [String: File], to path: String, mode: Int, group: Int?) throws {
         let building = path + ".new"
-        HostFiles.remove(building)
-        try HostFiles.makeDirectory(building, mode: 0o755)
+        Directory.removeTree(building)
+        try Directory.make(building, mode: 0o755)
         for (name, file) in files {
             let parts = name.split(separator: "/", omittingEmptySubsequences: false)
             guard !name.hasPrefix("/"), !parts.contains(".."), !parts.contains("") else {
-                throw HostFiles.Failure(operation: "write outside the volume:", path: name, number: EINVAL)
+                throw FileError("write outside the volume:", name, EINVAL)
             }
             let target = building + "/" + name
-            if let slash = target.lastIndex(of: "/") { try HostFiles.makeDirectory(String(target[..<slash])) }
+            if let slash = target.lastIndex(of: "/") { try Directory.make(String(target[..<slash]), mode: 0o755) }
             var bits = mode_t((file.mode ?? mode) & 0o777)
             if group != nil { bits |= 0o040 }
-            try HostFiles.write(target, file.bytes, mode: bits)
+            try FileWriting.write(file.bytes, to: target, mode: bits)
             if let group { _ = chown(target, uid_t.max, gid_t(group)) }
         }
-        guard rename(building, path) == 0 else { throw HostFiles.Failure(operation: "rename to", path: path, number: errno) }
+        guard rename(building, path) == 0 else { throw FileError("rename to", path) }
     }
 }

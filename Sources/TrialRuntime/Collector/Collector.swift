@@ -31,7 +31,7 @@ public struct Collector: Sendable {
     /// Runs with the variables of the pod builder, printing to standard output; the process's exit code.
     public static func run(environment: [String: String]) async -> Int32 {
         let collector = Collector(CollectorConfiguration(environment: environment)) { bytes in
-            FileWriting.write(bytes, to: STDOUT_FILENO)
+            (try? FileWriting.write(bytes, to: STDOUT_FILENO, path: "standard output")) != nil
         }
         return await collector.run()
     }
@@ -46,11 +46,13 @@ public struct Collector: Sendable {
     }
 
     private func leave(_ report: TrialReport) -> Bool {
-        guard FileWriting.write(report.terminationMessage(), to: configuration.terminationLog) else {
-            log.error("cannot write the report", ["path": .string(configuration.terminationLog)])
+        do throws(FileError) {
+            try FileWriting.write(report.terminationMessage(), to: configuration.terminationLog)
+            return true
+        } catch {
+            log.error("cannot leave the report", ["error": .string(error.description)])
             return false
         }
-        return true
     }
 
     private func collect() async -> (TrialReport, frame: [UInt8]?) {
@@ -132,7 +134,7 @@ public struct Collector: Sendable {
     private func releaseTests() async -> ReleaseFailure? {
         let paths = configuration.paths
         // The runner has emptied it. What it could not remove could pass for a part of the tests.
-        let left = Self.names(in: paths.releasedTests, limit: 5)
+        let left = (Directory.names(in: paths.releasedTests, limit: 5) ?? [])
         if !left.isEmpty { return .obstructed(left.joined(separator: ", ").replacingControls) }
         do {
             // Writable, because tests may write beside themselves, and by anybody, because a trial's image may run as anybody.
@@ -152,19 +154,6 @@ public struct Collector: Sendable {
         } catch {
             return .failed("\(error)")
         }
-    }
-
-    private static func names(in directory: String, limit: Int) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while names.count < limit, let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names.sorted()
     }
 
     // MARK: The end

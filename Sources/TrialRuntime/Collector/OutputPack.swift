@@ -162,9 +162,7 @@ struct OutputPack: Sendable {
     private func write(summary: [String: JSONValue]) async throws -> (root: String, objects: [String]) {
         let list = paths.work + "/collected.json"
         let json = CollectedList(self).json(adding: summary).serialized(pretty: true) + [0x0A]
-        guard FileWriting.write(json, to: list) else {
-            throw PackStore.Failure(description: "cannot write \(list): \(String(cString: strerror(errno)))")
-        }
+        do throws(FileError) { try FileWriting.write(json, to: list, mode: 0o600) } catch { throw PackStore.Failure(description: error.description) }
         let root = PackTree()
         let id = try await store.blobs([list])
         root.insert(["collected.json"], id: id[0])

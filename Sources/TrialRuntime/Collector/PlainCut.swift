@@ -36,46 +36,19 @@ enum PlainCut {
         var bytes = head
         bytes += CutMark.bytes(leftOut: max(0, original - kept), of: original, inLines: inLines).dropFirst(inLines ? 1 : 0)
         bytes += tail
-        guard FileWriting.write(bytes, to: path + ".cut"), rename(path + ".cut", path) == 0 else { throw failure(path) }
+        do throws(FileError) { try FileWriting.replace(path, with: bytes, mode: 0o600, durable: false) } catch {
+            throw PackStore.Failure(description: error.description)
+        }
         return kept
     }
 
     private static func read(_ fd: Int32, at offset: Int, count: Int, _ path: String) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var done = 0
-        while done < count {
-            let got = bytes.withUnsafeMutableBytes { buffer in
-                pread(fd, buffer.baseAddress.map { $0 + done }, count - done, off_t(offset + done))
-            }
-            if got < 0, errno == EINTR { continue }
-            guard got > 0 else { throw failure(path) }
-            done += got
-        }
+        let bytes = FileReading.range(fd, offset..<(offset + count))
+        guard bytes.count == count else { throw failure(path) }
         return bytes
     }
 
     private static func failure(_ path: String) -> PackStore.Failure {
         PackStore.Failure(description: "cannot cut \(path): \(String(cString: strerror(errno)))")
-    }
-}
-
-/// Writing whole files.
-enum FileWriting {
-    static func write(_ bytes: [UInt8], to path: String) -> Bool {
-        let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard fd >= 0 else { return false }
-        defer { close(fd) }
-        return write(bytes, to: fd)
-    }
-
-    static func write(_ bytes: [UInt8], to fd: Int32) -> Bool {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes[done...].withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            done += count
-        }
-        return true
     }
 }

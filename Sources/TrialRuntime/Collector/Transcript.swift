@@ -195,9 +195,7 @@ struct LineFile {
     }
 
     private mutating func flush() throws(PackStore.Failure) {
-        guard FileWriting.write(buffer, to: fd) else {
-            throw PackStore.Failure(description: "cannot write \(path): \(String(cString: strerror(errno)))")
-        }
+        do throws(FileError) { try FileWriting.write(buffer, to: fd, path: path) } catch { throw PackStore.Failure(description: error.description) }
         written += buffer.count
         buffer.removeAll(keepingCapacity: true)
     }

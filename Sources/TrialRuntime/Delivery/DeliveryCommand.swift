@@ -94,7 +94,7 @@ public struct DeliveryCommand: Sendable {
         let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard fd >= 0 else { return }
         defer { close(fd) }
-        try? PlainFile.writeAll(fd, message.serialized(), path: path)
+        try? FileWriting.write(message.serialized(), to: fd, path: path)
     }
 
     private static func trialError(_ error: any Error) -> TrialError {
@@ -102,7 +102,7 @@ public struct DeliveryCommand: Sendable {
         case let error as TrialError: error
         case let error as SourceError: error.trialError
         case let error as GitError: SourceError(error).trialError
-        case let error as PlainFile.Failure: TrialError(error.isFull ? .environmentResourceAllocationFailed : .internalError, "\(error)")
+        case let error as FileError: TrialError(error.isFull ? .environmentResourceAllocationFailed : .internalError, "\(error)")
         case is CancellationError: TrialError(.cancelled, "stopped before the task was in place")
         default: TrialError(.internalError, "\(error)")
         }
@@ -139,18 +139,18 @@ struct TaskAtCommit: Sendable {
 struct Scratch: Sendable {
     let path: String
 
-    init(candidates: [String?]) throws(PlainFile.Failure) {
-        var last = PlainFile.Failure("make a scratch directory in", "", ENOENT)
+    init(candidates: [String?]) throws(FileError) {
+        var last = FileError("make a scratch directory in", "", ENOENT)
         for candidate in candidates.compactMap({ $0 }) where candidate.hasPrefix("/") {
             let path = "\(candidate)/.assay-scratch-\(getpid())-\(UInt32.random(in: 0 ... .max))"
             if mkdir(path, 0o700) == 0 {
                 self.path = path
                 return
             }
-            last = PlainFile.Failure("make a scratch directory in", candidate)
+            last = FileError("make a scratch directory in", candidate)
         }
         throw last
     }
 
-    func remove() { PlainFile.removeTree(path) }
+    func remove() { Directory.removeTree(path) }
 }

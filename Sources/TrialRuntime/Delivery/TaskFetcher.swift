@@ -14,14 +14,14 @@ struct TaskFetcher: Sendable {
 
     /// Tries again twice when the failure may pass: a pod that fails costs more than a second.
     func tree() async throws -> (tree: GitTree, origin: String) {
-        var delay = 1.0
-        for _ in 0..<2 {
+        let backoff = BackoffPolicy(initialSeconds: 1, factor: 3, capSeconds: 3)
+        for attempt in 1...2 {
             do {
                 return try await tryOnce()
             } catch let error as GitError where error.kind == .unreachable || error.kind == .timeout {
+                let delay = backoff.seconds(afterFailures: attempt)
                 Log(ContainerRole.delivery.containerName).warning("\(error.message); trying again in \(Int(delay)) s")
                 try await time.sleep(seconds: delay)
-                delay *= 3
             }
         }
         return try await tryOnce()
@@ -33,18 +33,18 @@ struct TaskFetcher: Sendable {
             task.url.sharesOrigin(with: plan.source.repo, allowing: TaskAtCommit.policy(plan))
             ? try .mounted(at: paths.credentials, for: task.url, directory: "\(scratch)/credentials") : .none
         let remote = GitClient.Remote(task.url, credentials: credentials)
-        if let cache = PlainFile.isDirectory(paths.cache) ? paths.cache : nil {
+        if let cache = FileEntry.isDirectory(paths.cache) ? paths.cache : nil {
             let mirrors = MirrorStore(directory: cache, git: git)
             if let tree = try await cached(mirrors, remote) { return (tree, "cache") }
             if plan.source.local {
                 throw GitError(
                     .refNotFound, "the cache of this machine has no commit \(task.commit.short) of \(task.url); run the job again to fill it")
             }
-        } else if plan.source.local, !PlainFile.isDirectory(task.url.path) {
+        } else if plan.source.local, !FileEntry.isDirectory(task.url.path) {
             throw GitError(.notARepository, "\(task.url) is a path of another machine, and no cache is mounted here")
         }
         let repository = "\(scratch)/fetch.git"
-        PlainFile.removeTree(repository)
+        Directory.removeTree(repository)
         try await git.initialise(repository)
         try await git.fetchMinimal(task.commit, from: remote, into: repository, paths: [task.path])
         return (try await GitTree.load(task.commit, in: repository, git: git, remote: remote), "fetch")

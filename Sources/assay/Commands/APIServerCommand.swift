@@ -1,5 +1,4 @@
 import Base
-import Foundation
 
 /// The embedded control plane by itself.
 enum APIServerCommand: Subcommand {
@@ -19,12 +18,12 @@ enum APIServerCommand: Subcommand {
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
         try LogOptions.apply(arguments)
-        let directory = absolute(arguments.value("data-dir") ?? ".assay/apiserver")
+        let directory = Path.absolute(arguments.value("data-dir") ?? ".assay/apiserver")
         let kind = arguments.value("node") ?? "none"
         guard kind == "podman" || kind == "none" else { throw UsageError("--node takes podman or none, not \"\(kind)\"") }
         let port = try arguments.integer("port", in: 0...65535) ?? 0
-        let cache = absolute(arguments.value("cache-dir") ?? "\(directory)/cache")
-        try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
+        let cache = Path.absolute(arguments.value("cache-dir") ?? "\(directory)/cache")
+        try Directory.make(cache)
 
         let (stops, stop) = AsyncStream<Void>.makeStream()
         let interrupts = Interrupts { _ in stop.finish() }
@@ -33,14 +32,10 @@ enum APIServerCommand: Subcommand {
                 port: UInt16(port), dataDirectory: directory, nodeDirectory: kind == "podman" ? "\(directory)/node" : nil, cacheDirectory: cache,
                 podman: arguments.value("podman") ?? "podman"))
         // Written at once: whoever started this waits for the line.
-        FileHandle.standardOutput.write(Data("serving \(host.server)\nkubeconfig \(directory)/kubeconfig\n".utf8))
+        Output.write("serving \(host.server)\nkubeconfig \(directory)/kubeconfig\n")
         for await _ in stops {}
         await host.stop(removeContainers: false)
         withExtendedLifetime(interrupts) {}
         return ExitStatus.success
-    }
-
-    static func absolute(_ path: String) -> String {
-        URL(filePath: path, relativeTo: URL(filePath: FileManager.default.currentDirectoryPath + "/")).standardizedFileURL.path
     }
 }

@@ -1,7 +1,6 @@
 import Artifacts
 import Base
 import Dashboard
-import Foundation
 import Git
 
 /// `assay dashboard`: a site of the results, as files or served.
@@ -29,7 +28,7 @@ enum DashboardCommand: Subcommand {
         let options = try ResultsPlaceOptions(arguments)
         let title = arguments.value("title") ?? options.place.shortName
         guard !title.isEmpty, title.count <= 200 else { throw UsageError("--title takes 1 to 200 characters") }
-        let directory = arguments.value("out").map(APIServerCommand.absolute) ?? options.siteCache
+        let directory = arguments.value("out").map { Path.absolute($0) } ?? options.siteCache
         // First of all: a wrong place of results leaves no folder behind.
         let reader = try await options.open()
         let generator = try SiteGenerator(directory: directory, title: title, isLive: address != nil)

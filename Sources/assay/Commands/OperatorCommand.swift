@@ -1,6 +1,5 @@
 import AssayAPI
 import Base
-import Foundation
 import Git
 import Glibc
 import KubeClient
@@ -47,7 +46,7 @@ enum OperatorCommand: Subcommand {
         let environment = currentEnvironment()
         let configuration = try configuration(arguments, environment)
         let client = try client(arguments)
-        let instance = "\(environment["POD_NAME"] ?? ProcessInfo.processInfo.hostName)-\(getpid())"
+        let instance = "\(environment["POD_NAME"] ?? hostName())-\(getpid())"
 
         let metrics = MetricsRegistry()
         let current = Locked<Operator?>(nil)
@@ -84,6 +83,12 @@ enum OperatorCommand: Subcommand {
         return ExitStatus.success
     }
 
+    private static func hostName() -> String {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     private static func client(_ arguments: Arguments) throws -> KubeClient {
         var config: KubeConfig
         if let file = arguments.value("kubeconfig") {
@@ -104,11 +109,11 @@ enum OperatorCommand: Subcommand {
         guard let image = arguments.value("image") ?? environment["ASSAY_IMAGE"] ?? (setting == .laptop ? Laptop.image : nil) else {
             throw UsageError("--image (or ASSAY_IMAGE) is missing: the image of this program, for the containers of trial pods")
         }
-        let state = APIServerCommand.absolute(arguments.value("state-dir") ?? "/var/lib/assay")
-        let cache = APIServerCommand.absolute(arguments.value("cache-dir") ?? "\(state)/cache")
+        let state = Path.absolute(arguments.value("state-dir") ?? "/var/lib/assay")
+        let cache = Path.absolute(arguments.value("cache-dir") ?? "\(state)/cache")
         var configuration = OperatorConfiguration(
             setting: setting, namespace: arguments.value("namespace"), stateDirectory: state, cacheDirectory: cache,
-            resultsDirectory: arguments.value("results-dir").map(APIServerCommand.absolute),
+            resultsDirectory: arguments.value("results-dir").map { Path.absolute($0) },
             // As the operator's own image: one that was put onto the nodes by hand is not looked for in a registry.
             pods: TrialPodSettings(assayImage: image, imagePullPolicy: "IfNotPresent", cacheHostPath: setting == .laptop ? cache : nil),
             defaultTarget: setting == .laptop ? Laptop.target : EvalTargetSpec(type: .cluster),
@@ -138,7 +143,7 @@ enum OperatorCommand: Subcommand {
         guard let open = text.firstIndex(of: "<"), text.hasSuffix(">") else {
             throw UsageError("--committer takes \"Name <address>\", not \"\(text)\"")
         }
-        let name = text[..<open].trimmingCharacters(in: .whitespaces)
+        let name = text[..<open].trimmed
         return try FastImportStream.Identity(name: name, email: String(text[text.index(after: open)...].dropLast()))
     }
 }

@@ -1,6 +1,5 @@
 import Artifacts
 import Base
-import Foundation
 import Git
 import Glibc
 
@@ -55,7 +54,7 @@ enum ResultsExportCommand: Subcommand {
         defer { close(fd) }
         do {
             return try await export.lines(filter, as: format) { (line) throws(ArtifactError) in
-                do throws(PlainFile.Failure) { try PlainFile.writeAll(fd, line, path: out) } catch { throw ArtifactError(.storage, "cannot export: \(error)") }
+                do throws(FileError) { try FileWriting.write(line, to: fd, path: out) } catch { throw ArtifactError(.storage, "cannot export: \(error)") }
             }
         } catch {
             // A part of it would pass for all of it.

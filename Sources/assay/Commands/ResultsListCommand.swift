@@ -1,6 +1,5 @@
 import Artifacts
 import Base
-import Foundation
 import Git
 
 /// `assay results list`: runs, newest first, from the commits alone.

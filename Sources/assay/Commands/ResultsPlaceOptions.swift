@@ -1,8 +1,8 @@
 import Artifacts
 import Base
 import EvalModel
-import Foundation
 import Git
+import Subprocess
 
 /// The options that say which results are meant; without them, those of the last `assay run` in this directory.
 struct ResultsPlaceOptions {
@@ -17,10 +17,10 @@ struct ResultsPlaceOptions {
     let place: ResultsPlace
     let query: RunQuery
 
-    init(_ arguments: Arguments, workingDirectory: String = FileManager.default.currentDirectoryPath) throws {
+    init(_ arguments: Arguments, workingDirectory: String = Path.workingDirectory) throws {
         place = try Self.place(arguments, workingDirectory)
         let state = "\(workingDirectory)/.assay"
-        let cache = PlainFile.isDirectory(state) ? "\(state)/cache/results" : Self.userCache()
+        let cache = FileEntry.isDirectory(state) ? "\(state)/cache/results" : Self.userCache()
         query = RunQuery(cacheDirectory: cache, workingDirectory: workingDirectory)
     }
 
@@ -67,7 +67,7 @@ struct ResultsPlaceOptions {
 
     /// What `assay run` left in `.assay/last-results.json`; nil when there is none.
     static func lastRun(_ workingDirectory: String) -> ResultsPlace? {
-        guard let bytes = PlainFile.read("\(workingDirectory)/.assay/last-results.json", limit: 1 << 20), let value = try? JSONValue(parsing: bytes) else { return nil }
+        guard let bytes = FileReading.whole("\(workingDirectory)/.assay/last-results.json", limit: 1 << 20), let value = try? JSONValue(parsing: bytes) else { return nil }
         if let directory = value["directory"]?.string { return .directory(directory) }
         guard let remote = value["remote"]?.string, let branch = value["branch"]?.string.flatMap({ try? GitBranch(parsing: $0) }),
             let path = try? GitPath(parsing: value["path"]?.string ?? "")
@@ -76,8 +76,8 @@ struct ResultsPlaceOptions {
     }
 
     private static func userCache() -> String {
-        let environment = ProcessInfo.processInfo.environment
+        let environment = currentEnvironment()
         if let base = environment["XDG_CACHE_HOME"], base.hasPrefix("/") { return "\(base)/assay/results" }
-        return "\(environment["HOME"] ?? NSTemporaryDirectory())/.cache/assay/results"
+        return "\(environment["HOME"] ?? environment["TMPDIR"] ?? "/tmp")/.cache/assay/results"
     }
 }

@@ -1,6 +1,5 @@
 import Artifacts
 import Base
-import Foundation
 import Git
 import Glibc
 

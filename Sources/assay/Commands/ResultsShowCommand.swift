@@ -1,7 +1,6 @@
 import Artifacts
 import Base
 import EvalModel
-import Foundation
 import Git
 
 /// `assay results show RUN`: one run's or job's record, its transcript, or one of its logs.

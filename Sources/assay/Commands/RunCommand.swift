@@ -1,7 +1,6 @@
 import Artifacts
 import AssayAPI
 import Base
-import Foundation
 import Glibc
 import KubeClient
 import KubeCore
@@ -32,7 +31,7 @@ enum RunCommand: Subcommand {
         try LogOptions.apply(arguments, standard: .error)
         signal(SIGPIPE, SIG_IGN)
         let minimum = try arguments.number("min-pass-rate", in: 0...1)
-        let directory = FileManager.default.currentDirectoryPath
+        let directory = Path.workingDirectory
         var documents = try JobDocuments(file: arguments.positionals[0])
         try await documents.resolvePaths(relativeTo: directory)
         if let target = arguments.value("target") { documents.job.set(["spec", "targetRef", "name"], to: .string(target)) }

@@ -1,7 +1,6 @@
 import APIServer
 import AssayAPI
 import Base
-import Foundation
 import Glibc
 import KubeClient
 import KubeCore
@@ -79,22 +78,13 @@ final class ControlPlaneHost: Sendable {
 
     /// The same token over restarts, so that a kubeconfig stays good.
     private static func tokenFile(in directory: String) throws -> String {
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try Directory.make(directory, mode: 0o700)
         let path = "\(directory)/token"
-        if let known = try? String(contentsOfFile: path, encoding: .utf8), known.count >= 32 { return known }
+        if let known = FileReading.text(path), known.count >= 32 { return known }
         var generator = SystemRandomNumberGenerator()
         let token = hex((0..<24).map { _ in UInt8.random(in: 0 ... .max, using: &generator) })
-        try writePrivate(token, to: path)
+        try FileWriting.write(token.utf8, to: path, mode: 0o600)
         return token
-    }
-
-    private static func writePrivate(_ text: String, to path: String) throws {
-        let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard fd >= 0 else { throw UsageError("cannot write \(path): \(String(cString: strerror(errno)))") }
-        defer { close(fd) }
-        fchmod(fd, 0o600)
-        let bytes = Array(text.utf8)
-        guard write(fd, bytes, bytes.count) == bytes.count else { throw UsageError("cannot write \(path)") }
     }
 
     private static func writeKubeconfig(server: String, token: String, to path: String) throws {
@@ -106,12 +96,12 @@ final class ControlPlaneHost: Sendable {
             "users": [["name": "assay", "user": ["token": .string(token)]]],
             "contexts": [["name": "assay", "context": ["cluster": "assay", "user": "assay", "namespace": "default"]]],
         ]
-        try writePrivate(YAML.emit(config), to: path)
+        try FileWriting.write(YAML.emit(config).utf8, to: path, mode: 0o600)
     }
 
     /// The port of an earlier start: an operator that runs apart from the server finds it there again.
     private static func lastPort(of kubeconfig: String) -> UInt16? {
-        guard let text = try? String(contentsOfFile: kubeconfig, encoding: .utf8) else { return nil }
+        guard let text = FileReading.text(kubeconfig) else { return nil }
         return text.firstMatch(of: /@127\.0\.0\.1:([0-9]+)/).flatMap { UInt16($0.1) }
     }
 
@@ -135,9 +125,7 @@ final class ControlPlaneHost: Sendable {
 
     /// The file of this program, for the containers; it must run where there is no Swift runtime.
     static func ownExecutable() throws -> String {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-        let count = readlink("/proc/self/exe", &buffer, Int(PATH_MAX))
-        guard count > 0 else { throw UsageError("cannot find the file of this program (/proc/self/exe)") }
-        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let path = FileEntry.linkTarget("/proc/self/exe") else { throw UsageError("cannot find the file of this program (/proc/self/exe)") }
+        return path
     }
 }

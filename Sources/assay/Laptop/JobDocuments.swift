@@ -1,6 +1,5 @@
 import AssayAPI
 import Base
-import Foundation
 import Glibc
 import KubeCore
 import Subprocess
@@ -53,20 +52,14 @@ struct JobDocuments: Sendable {
 
     /// A pipe is as good as a file.
     private static func read(_ file: String) throws -> [UInt8] {
-        func fault() -> UsageError { UsageError("cannot read \(file): \(String(cString: strerror(errno)).lowercased())") }
+        let limit = 32 << 20
         let descriptor = file == "-" ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw fault() }
+        guard descriptor >= 0 else { throw UsageError("\(FileError("read", file))") }
         defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = Glibc.read(descriptor, &buffer, buffer.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw fault() }
-            guard count > 0 else { return bytes }
-            bytes += buffer[..<count]
-            guard bytes.count <= 32 << 20 else { throw UsageError("\(file) is larger than 32 MiB: that is no job file") }
-        }
+        let bytes: [UInt8]
+        do throws(FileError) { bytes = try FileReading.upTo(limit + 1, from: descriptor, file) } catch { throw UsageError("\(error)") }
+        guard bytes.count <= limit else { throw UsageError("\(file) is larger than 32 MiB: that is no job file") }
+        return bytes
     }
 
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
@@ -85,8 +78,8 @@ struct JobDocuments: Sendable {
 
     private static func source(_ repo: String, _ directory: String) async throws -> String {
         guard !isURL(repo) else { return repo }
-        let path = absolute(repo, directory)
-        guard FileManager.default.fileExists(atPath: path) else {
+        let path = Path.absolute(repo, in: directory)
+        guard FileEntry.exists(path, followingLinks: true) else {
             // Not a path: it may be owner/name, which the operator understands.
             if repo.split(separator: "/").count == 2, !repo.hasPrefix("."), !repo.hasPrefix("/") { return repo }
             throw UsageError("spec.source.repo: there is no \(path)")
@@ -96,24 +89,20 @@ struct JobDocuments: Sendable {
 
     private static func remote(_ name: String, _ directory: String) async throws -> String {
         guard !isURL(name) else { return name }
-        let path = absolute(name, directory)
-        if FileManager.default.fileExists(atPath: path) { return "file://" + path }
+        let path = Path.absolute(name, in: directory)
+        if FileEntry.exists(path, followingLinks: true) { return "file://" + path }
         let result = try await Command("git", ["remote", "get-url", "--end-of-options", name], workingDirectory: directory).run()
         guard result.succeeded else {
             throw UsageError(
                 "spec.artifacts.git.remote: \"\(name)\" is neither a URL, nor a path here, nor a remote of the git repository in \(directory)")
         }
-        let url = result.stdoutText.trimmingCharacters(in: .whitespacesAndNewlines)
-        return isURL(url) ? url : "file://" + absolute(url, directory)
-    }
-
-    private static func absolute(_ path: String, _ directory: String) -> String {
-        URL(filePath: path, relativeTo: URL(filePath: directory + "/")).standardizedFileURL.path
+        let url = result.stdoutText.trimmed
+        return isURL(url) ? url : "file://" + Path.absolute(url, in: directory)
     }
 
     private static func topLevel(of path: String, field: String) async throws -> String {
         let result = try await Command("git", ["-C", path, "rev-parse", "--show-toplevel"]).run()
-        if result.succeeded { return result.stdoutText.trimmingCharacters(in: .whitespacesAndNewlines) }
+        if result.succeeded { return result.stdoutText.trimmed }
         let bare = try await Command("git", ["-C", path, "rev-parse", "--git-dir"]).run()
         guard bare.succeeded else {
             throw UsageError("\(field): \(path) is no git repository; make it one (git init, git add, git commit): results name a commit")

@@ -2,7 +2,6 @@ import Artifacts
 import AssayAPI
 import Base
 import EvalModel
-import Foundation
 import KubeCore
 import Subprocess
 

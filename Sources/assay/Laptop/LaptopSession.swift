@@ -1,7 +1,6 @@
 import Artifacts
 import AssayAPI
 import Base
-import Foundation
 import Git
 import Glibc
 import KubeClient
@@ -210,6 +209,6 @@ struct LaptopSession: Sendable {
         if job.spec.artifacts.backend == .git, let git = job.spec.artifacts.git {
             note = ["remote": .string(git.remote), "branch": .string(git.branch), "path": .string(git.path ?? "")]
         }
-        try Data(note.serialized(pretty: true) + [0x0A]).write(to: URL(filePath: "\(state.path)/last-results.json"))
+        try FileWriting.replace("\(state.path)/last-results.json", with: note.serialized(pretty: true) + [0x0A], durable: false)
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import Base
 import Glibc
 
 /// `.assay/` of a working directory: everything that a run on the laptop keeps, so that running again resumes.
@@ -23,8 +23,7 @@ struct StateDirectory: Sendable {
     /// Makes the directory, with nobody else's eyes on it: it holds Secrets.
     func create() throws {
         for directory in [path, apiServer, node, cache, artifacts, results] {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try Directory.make(directory, mode: 0o700)
         }
     }
 
@@ -33,16 +32,14 @@ struct StateDirectory: Sendable {
         let fd = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard fd >= 0 else { throw UsageError("cannot open \(path)/lock: \(String(cString: strerror(errno)))") }
         guard flock(fd, LOCK_EX | LOCK_NB) == 0 else {
-            var buffer = [UInt8](repeating: 0, count: 32)
-            let count = max(0, read(fd, &buffer, buffer.count))
+            let written = (try? FileReading.upTo(32, from: fd, "\(path)/lock")) ?? []
             close(fd)
-            let pid = String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n").first.map(String.init) ?? "unknown"
+            let pid = String(decoding: written, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? "unknown"
             throw UsageError(
                 "another assay (pid \(pid)) is running in this directory; wait for it, stop it, or run in another directory")
         }
         ftruncate(fd, 0)
-        let pid = Array("\(getpid())\n".utf8)
-        _ = write(fd, pid, pid.count)
+        try FileWriting.write("\(getpid())\n".utf8, to: fd, path: "\(path)/lock")
         return StateLock(fd: fd)
     }
 }

@@ -1,20 +1,19 @@
 import Base
-import Git
 import Glibc
 
 /// Standard output, as it comes. A reader that went away (`| head`) is the signal's business.
 enum Output {
-    private static let failed = Locked<PlainFile.Failure?>(nil)
+    private static let failed = Locked<FileError?>(nil)
 
     /// Why something of the output is missing; nil when all of it was written. Whoever ends the process looks at this once.
-    static var failure: PlainFile.Failure? { failed.withLock { $0 } }
+    static var failure: FileError? { failed.withLock { $0 } }
 
     static func write(_ text: String) { write(Array(text.utf8)) }
     static func write(_ bytes: [UInt8]) {
         failed.withLock { failed in
             // What comes after a gap would read as if there were none.
             guard failed == nil else { return }
-            do throws(PlainFile.Failure) { try PlainFile.writeAll(STDOUT_FILENO, bytes[...], path: "standard output") } catch { failed = error }
+            do throws(FileError) { try FileWriting.write(bytes[...], to: STDOUT_FILENO, path: "standard output") } catch { failed = error }
         }
     }
 

@@ -30,7 +30,7 @@ import Testing
         let report = try await ResultsExport(store).files(filter, to: "\(bench.path)/out")
         #expect(report.records == 3 && report.leftOut.isEmpty)
         for file in try await bench.files(remote) {
-            #expect(PlainFile.read("\(bench.path)/out/\(file)") == (try await bench.gitBytes(remote, ["show", "\(Workbench.branch):\(file)"])), "\(file)")
+            #expect(FileReading.whole("\(bench.path)/out/\(file)") == (try await bench.gitBytes(remote, ["show", "\(Workbench.branch):\(file)"])), "\(file)")
         }
         let back = try await bench.query().open(.directory("out"))
         #expect(Set(try await back.list(filter).map(\.id)) == Set(try await store.list(filter).map(\.id)))
@@ -40,7 +40,7 @@ import Testing
         filter = RunFilter()
         filter.agent = "oracle"
         #expect(try await ResultsExport(store).files(filter, to: "\(bench.path)/one").records == 1)
-        #expect(!PlainFile.exists("\(bench.path)/one/\(runs[1].id.path)") && PlainFile.exists("\(bench.path)/one/\(runs[0].id.path)/retries/0/metadata.json"))
+        #expect(!FileEntry.exists("\(bench.path)/one/\(runs[1].id.path)") && FileEntry.exists("\(bench.path)/one/\(runs[0].id.path)/retries/0/metadata.json"))
     }
 
     @Test("as lines: whole records, newest first, and the columns of a table")
@@ -77,7 +77,7 @@ import Testing
             "M 120000 inline \(folder)/link\ndata 11\n/etc/passwd\nM 100644 inline \(folder)/logs/..\\\\x\ndata 1\nx\nM 100644 inline \"\(folder)/logs/a\\001b\"\ndata 1\nx\n", into: remote)
         let report = try await ResultsExport(try await bench.store(remote)).files(RunFilter(), to: "\(bench.path)/out")
         #expect(report.records == 2 && report.leftOut.count == 3 && report.leftOut.contains("\(folder)/link"), "\(report.leftOut)")
-        #expect(!PlainFile.exists("\(bench.path)/out/\(folder)/link") && PlainFile.exists("\(bench.path)/out/\(folder)/metadata.json"))
-        #expect(PlainFile.names(in: bench.path)?.contains("x") == false)
+        #expect(!FileEntry.exists("\(bench.path)/out/\(folder)/link") && FileEntry.exists("\(bench.path)/out/\(folder)/metadata.json"))
+        #expect(Directory.names(in: bench.path)?.contains("x") == false)
     }
 }

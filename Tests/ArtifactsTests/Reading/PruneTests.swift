@@ -61,7 +61,7 @@ import Testing
         var retry = bench.record(1, reward: nil)
         retry.kind = "retry"
         for run in try bench.runs(0..<6) + [try PendingRun(run: retry, slot: .retry(0)), try PendingRun(job: bench.job())] { try await ledger.submit(run) }
-        try PlainFile.makeDirectories("\(bench.path)/results/.pruned-0123456789abcdef/x")
+        try Directory.make("\(bench.path)/results/.pruned-0123456789abcdef/x")
         let reader = DirectoryReader(directory: "\(bench.path)/results")
         let pruner = DirectoryPruner(reader)
         let plan = try await pruner.plan(before: cutoff(5))
@@ -70,8 +70,8 @@ import Testing
         var filter = RunFilter()
         filter.kinds = Set(RunEntry.Kind.allCases)
         #expect(try await reader.list(filter).map(\.kind.rawValue).sorted() == ["job", "run", "run", "run"])
-        for index in 0..<3 { #expect(!PlainFile.exists("\(bench.path)/results/\(bench.record(index).runId.path)")) }
-        #expect(PlainFile.names(in: "\(bench.path)/results")?.contains { $0.hasPrefix(".pruned-") } == false)
+        for index in 0..<3 { #expect(!FileEntry.exists("\(bench.path)/results/\(bench.record(index).runId.path)")) }
+        #expect(Directory.names(in: "\(bench.path)/results")?.contains { $0.hasPrefix(".pruned-") } == false)
         let findings = Locked([Finding]())
         _ = try await ResultsVerifier().verify(reader) { finding in findings.withLock { $0.append(finding) } }
         #expect(findings.withLock { $0 } == [])
@@ -94,7 +94,7 @@ import Testing
             let error = #expect(throws: ArtifactError.self) { try pruner.apply(plan) }
             #expect(error?.message.contains("is not pruned") == true)
         }
-        #expect(PlainFile.exists("\(bench.path)/elsewhere/\(run.id.rawValue.dropFirst(2))/metadata.json"))
+        #expect(FileEntry.exists("\(bench.path)/elsewhere/\(run.id.rawValue.dropFirst(2))/metadata.json"))
     }
 
     @Test(

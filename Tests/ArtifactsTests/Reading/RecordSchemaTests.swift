@@ -15,14 +15,14 @@ import Testing
         case .job: RecordSchemaText.job
         }
         let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
-        let file = try #require(PlainFile.read("/\(root)/docs/schemas/\(document.rawValue).schema.json"))
+        let file = try #require(FileReading.whole("/\(root)/docs/schemas/\(document.rawValue).schema.json"))
         #expect(Array(text.utf8) == file)
     }
 
     @Test("the schemas use nothing of the language that is not checked", arguments: RecordSchema.Document.allCases)
     func understood(document: RecordSchema.Document) throws {
         let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
-        let schema = try JSONValue(parsing: try #require(PlainFile.read("/\(root)/docs/schemas/\(document.rawValue).schema.json")))
+        let schema = try JSONValue(parsing: try #require(FileReading.whole("/\(root)/docs/schemas/\(document.rawValue).schema.json")))
         let known: Set = [
             "$schema", "$id", "$defs", "$ref", "title", "description", "type", "required", "properties", "additionalProperties", "items", "enum", "const", "pattern",
             "format", "minimum",

@@ -23,7 +23,7 @@ import Testing
         let store = try await bench.store(server.url("remote.git"))
         #expect(try await store.list().count == 40)
 
-        let copy = try #require(PlainFile.names(in: "\(bench.path)/cache")?.first { $0.hasSuffix(".git") })
+        let copy = try #require(Directory.names(in: "\(bench.path)/cache")?.first { $0.hasSuffix(".git") })
         let objects = try await bench.git("\(bench.path)/cache/\(copy)", "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)")
         #expect(objects.contains("blob") == !filters, "a listing of a remote with filters fetches commits only")
 

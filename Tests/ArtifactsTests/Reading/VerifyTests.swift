@@ -181,7 +181,7 @@ import Testing
         let blob = try await bench.git(remote, "rev-parse", "\(Workbench.branch):\(runs[0].id.path)/summary.json")
         let object = "\(remote)/objects/\(blob.prefix(2))/\(blob.dropFirst(2))"
         chmod(object, 0o644)
-        try PlainFile.replace(object, with: Array("rubbish".utf8))
+        try FileWriting.replace(object, with: Array("rubbish".utf8))
         let error = try await artifactError { try await self.findings(try await bench.store(remote)) }
         #expect(error.message.contains(String(blob.prefix(12))), "what cannot be read ends the check with an error: \(error.message)")
         unlink(object)
@@ -203,7 +203,7 @@ import Testing
         unlink("\(bench.path)/results/\(runs[0].id.path)/metadata.json")
         unlink("\(bench.path)/results/\(runs[1].id.path)/summary.json")
         symlink("/etc/passwd", "\(bench.path)/results/\(runs[1].id.path)/summary.json")
-        try PlainFile.replace("\(bench.path)/results/\(runs[2].id.path)/metadata.json", with: Array("{".utf8))
+        try FileWriting.replace("\(bench.path)/results/\(runs[2].id.path)/metadata.json", with: Array("{".utf8))
         let (report, found) = try await findings(try await bench.query().open(.directory("results")))
         #expect(found.contains { $0.kind == .incomplete && $0.place == runs[0].id.path })
         #expect(found.contains { $0.kind == .incomplete && $0.place == "\(runs[1].id.path)/summary.json" && $0.message.contains("link") })

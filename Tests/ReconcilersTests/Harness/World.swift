@@ -50,8 +50,8 @@ final class World: Sendable {
         _ tasks: [String], _ binds: Bool, _ fate: @escaping @Sendable (FakeNode.Pod) -> Fate, _ body: (World) async throws -> Void
     ) async throws {
         let path = "\(NSTemporaryDirectory())/assay-world-\(UUID().uuidString)".replacingOccurrences(of: "//", with: "/")
-        try PlainFile.makeDirectories(path)
-        defer { PlainFile.removeTree(path) }
+        try Directory.make(path)
+        defer { Directory.removeTree(path) }
         let server = APIServer(configuration: .init())
         let port = Int(try await server.start())
         let client = KubeClient(config: .direct(server: "http://127.0.0.1:\(port)"))
@@ -93,8 +93,8 @@ final class World: Sendable {
             "instruction.md": "Do it.\n", "tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n", "solution/solve.sh": "#!/bin/bash\ntrue\n",
         ]
         for (file, text) in files where !(name.hasPrefix("broken") && file == "tests/test.sh") {
-            try PlainFile.makeDirectories(PlainFile.parent(of: "\(folder)/\(file)"))
-            try PlainFile.replace("\(folder)/\(file)", with: Array(text.utf8), mode: 0o755)
+            try Directory.make(Path.parent(of: "\(folder)/\(file)"))
+            try FileWriting.replace("\(folder)/\(file)", with: Array(text.utf8), mode: 0o755)
         }
     }
 
@@ -224,12 +224,12 @@ final class World: Sendable {
 
     /// The remote answers, and takes nothing, as one that is out of space or down for maintenance.
     func refusePushes(_ refuses: Bool) async throws {
-        if refuses { try breakRemote() } else { PlainFile.removeTree("\(remote)/hooks/pre-receive") }
+        if refuses { try breakRemote() } else { Directory.removeTree("\(remote)/hooks/pre-receive") }
     }
 
     func breakRemote() throws {
-        try PlainFile.makeDirectories("\(remote)/hooks")
-        try PlainFile.replace("\(remote)/hooks/pre-receive", with: Array("#!/bin/sh\necho x >> refused\nexit 1\n".utf8), mode: 0o755)
+        try Directory.make("\(remote)/hooks")
+        try FileWriting.replace("\(remote)/hooks/pre-receive", with: Array("#!/bin/sh\necho x >> refused\nexit 1\n".utf8), mode: 0o755)
     }
 
     func pushesRefused() throws -> Int {

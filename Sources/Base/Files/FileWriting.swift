@@ -1,0 +1,61 @@
+import Glibc
+
+/// Writing files. A mode that is given is set whatever the umask says; without one a file gets 0644 less the umask.
+public enum FileWriting {
+    /// Writes beside the file and renames over it: a reader sees the old bytes or the new ones. With `durable` the bytes and
+    /// the name are on the disk when this returns.
+    public static func replace(
+        _ path: String, with bytes: some Collection<UInt8>, mode: mode_t? = nil, durable: Bool = true
+    ) throws(FileError) {
+        let temporary = "\(path).tmp-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        let fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ?? 0o644)
+        guard fd >= 0 else { throw FileError("create", temporary) }
+        do throws(FileError) {
+            defer { close(fd) }
+            try write(bytes, to: fd, path: temporary)
+            if let mode, fchmod(fd, mode) != 0 { throw FileError("set the mode of", temporary) }
+            if durable, fsync(fd) != 0 { throw FileError("sync", temporary) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        guard rename(temporary, path) == 0 else {
+            let number = errno
+            unlink(temporary)
+            throw FileError("rename \(temporary) to", path, number)
+        }
+        if durable { try Directory.sync(Path.parent(of: path)) }
+    }
+
+    /// Writes into the file itself, which is made when it is not there. For files that others have open or mounted, and for
+    /// those that nobody reads before they are whole. A link is not followed.
+    public static func write(_ bytes: some Collection<UInt8>, to path: String, mode: mode_t? = nil) throws(FileError) {
+        let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode ?? 0o644)
+        guard fd >= 0 else { throw FileError("write", path) }
+        defer { close(fd) }
+        try write(bytes, to: fd, path: path)
+        // Refused where somebody else owns a file that may be written: it keeps the mode that it has.
+        if let mode { fchmod(fd, mode) }
+    }
+
+    /// Writes all bytes at the position of an open file.
+    /// - Parameter path: for the error.
+    public static func write(_ bytes: some Collection<UInt8>, to fd: Int32, path: String) throws(FileError) {
+        let failed = bytes.withContiguousStorageIfAvailable { write(UnsafeRawBufferPointer($0), to: fd) }
+            ?? Array(bytes).withUnsafeBytes { write($0, to: fd) }
+        if let failed { throw FileError("write", path, failed) }
+    }
+
+    private static func write(_ buffer: UnsafeRawBufferPointer, to fd: Int32) -> Int32? {
+        var done = 0
+        while done < buffer.count {
+            let count = Glibc.write(fd, buffer.baseAddress?.advanced(by: done), buffer.count - done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                return errno
+            }
+            done += count
+        }
+        return nil
+    }
+}
