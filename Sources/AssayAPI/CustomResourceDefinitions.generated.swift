@@ -5,8 +5,8 @@
 public enum CustomResourceDefinitions {
 /// manifests/crds/evaljobs.yaml
 public static let evalJobs = #"""
-# EvalJob. Rules that speak of the status read it in the old object: what has trials is measured as it was. Every string, list and
-# map that a rule walks through is bounded, because the API server refuses rules whose estimated cost is too high.
+# EvalJob. The rules that make fields immutable read the status of the old object: they apply once trials exist. Every string,
+# list and map that a rule reads is bounded, because the API server refuses rules whose estimated cost is too high.
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
@@ -34,11 +34,11 @@ spec:
     additionalPrinterColumns:
     - name: Phase
       type: string
-      description: Where the job stands.
+      description: The phase of the job.
       jsonPath: .status.phase
     - name: Completed
       type: string
-      description: Counted trials of all.
+      description: Counted trials of the total.
       jsonPath: .status.trials.progress
     - name: Failed
       type: integer
@@ -46,11 +46,11 @@ spec:
       jsonPath: .status.trials.failed
     - name: Pass Rate
       type: number
-      description: Passes of all trials that tell something about an agent.
+      description: The share of passes among the trials that count.
       jsonPath: .status.metrics.passRate
     - name: Mean Reward
       type: number
-      description: The mean of the rewards.
+      description: The mean of all rewards.
       jsonPath: .status.metrics.meanReward
     - name: Age
       type: date
@@ -59,7 +59,8 @@ spec:
     schema:
       openAPIV3Schema:
         type: object
-        description: 'An evaluation: agents on the tasks of datasets, a number of attempts each. Results are git commits.'
+        description: 'An evaluation: every agent runs on every task of the datasets, with one or more attempts each.
+          Results are git commits.'
         required:
         - spec
         properties:
@@ -73,8 +74,8 @@ spec:
             type: object
           spec:
             type: object
-            description: What is wanted. All but parallelism, suspend, cancel, retry, activeDeadlineSeconds and ttlSecondsAfterFinished
-              is fixed once trials exist.
+            description: The desired state. Only parallelism, suspend, cancel, retry, activeDeadlineSeconds and
+              ttlSecondsAfterFinished can change once trials exist.
             required:
             - source
             - datasets
@@ -98,9 +99,9 @@ spec:
                     - rule: '!self.contains(''://'') || self.matches(''^(https?|ssh|file)://'')'
                       message: the scheme must be https or ssh (http and file only where the operator allows them)
                     - rule: '!self.matches(''^https?://[^/?#]*@'')'
-                      message: credentials do not belong into the URL; name a Secret in secretRef
+                      message: the URL must not contain credentials; name a Secret in secretRef
                     - rule: '!self.matches(''^ssh://[^/?#@]*:[^/?#]*@'')'
-                      message: a password does not belong into the URL; name a Secret in secretRef
+                      message: the URL must not contain a password; name a Secret in secretRef
                   ref:
                     type: string
                     description: 'A branch, tag or commit; pinned to a commit when the job starts. Omitted: the default
@@ -126,7 +127,7 @@ spec:
                         pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
                   fixtures:
                     type: object
-                    description: Large files that tasks need and git does not hold.
+                    description: Large files that tasks need and that are not in git.
                     properties:
                       manifest:
                         type: string
@@ -160,7 +161,7 @@ spec:
                     pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
               overlays:
                 type: array
-                description: 'OverlaySources to lay over the trials, in order; later ones shadow earlier ones. Omitted:
+                description: 'OverlaySources to add to the trials, in order; later ones shadow earlier ones. Omitted:
                   all of the namespace, by spec.order and name. Empty: none.'
                 maxItems: 32
                 x-kubernetes-list-type: map
@@ -221,9 +222,9 @@ spec:
                           - rule: '!self.contains(''://'') || self.matches(''^(https?|ssh|file)://'')'
                             message: the scheme must be https or ssh (http and file only where the operator allows them)
                           - rule: '!self.matches(''^https?://[^/?#]*@'')'
-                            message: credentials do not belong into the URL; name a Secret in secretRef
+                            message: the URL must not contain credentials; name a Secret in secretRef
                           - rule: '!self.matches(''^ssh://[^/?#@]*:[^/?#]*@'')'
-                            message: a password does not belong into the URL; name a Secret in secretRef
+                            message: the URL must not contain a password; name a Secret in secretRef
                       x-kubernetes-validations:
                       - rule: has(self.path) != has(self.url)
                         message: exactly one of path and url must be set
@@ -344,7 +345,7 @@ spec:
                       maxLength: 4096
                     model:
                       type: string
-                      description: The model's name, for the records; nothing interprets it.
+                      description: The model's name. It is only recorded.
                       maxLength: 256
                     install:
                       type: string
@@ -377,7 +378,7 @@ spec:
                             pattern: '^[A-Za-z_][A-Za-z0-9_]*$'
                           value:
                             type: string
-                            description: The value, in the open. For a secret use valueFrom.
+                            description: The value, in plain text. For a secret use valueFrom.
                             maxLength: 32768
                           valueFrom:
                             type: object
@@ -417,7 +418,7 @@ spec:
                   - rule: self.name != 'oracle' || (!has(self.install) && !has(self.execute))
                     message: the oracle agent runs the task's solution; it takes neither install nor execute
                   - rule: self.name == 'oracle' || has(self.execute)
-                    message: execute is required for every agent but oracle
+                    message: execute is required for every agent except oracle
               attempts:
                 type: integer
                 description: Trials of each agent on each task. A job has agents x tasks x attempts trials, 100000 at most.
@@ -441,13 +442,13 @@ spec:
                 default: 1
               retry:
                 type: object
-                description: When failures of the infrastructure are tried again. Failures of agents and verifiers are outcomes
-                  and are not.
+                description: Retries after infrastructure failures. Failures of agents and verifiers are outcomes and
+                  are not retried.
                 default: {}
                 properties:
                   maxAttempts:
                     type: integer
-                    description: Tries of one trial in all; 1 means no retry.
+                    description: The most tries of one trial; 1 means no retry.
                     format: int32
                     minimum: 1
                     maximum: 20
@@ -489,17 +490,17 @@ spec:
                 properties:
                   image:
                     type: string
-                    description: The image for all tasks, over their own.
+                    description: The image for all tasks, instead of their own.
                     minLength: 1
                     maxLength: 1024
                     pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                   forceBuild:
                     type: boolean
-                    description: Whether images are built again though they exist.
+                    description: Whether to build images again even if they exist.
                     default: false
                   preserveEnv:
                     type: string
-                    description: When the pod of a trial is kept after it was counted.
+                    description: When a trial's pod is kept after the trial is counted.
                     enum:
                     - Never
                     - Always
@@ -507,25 +508,25 @@ spec:
                     default: Never
                   overrideCPUs:
                     type: number
-                    description: CPUs for every trial, over what the tasks ask for.
+                    description: CPUs for every trial, instead of the tasks' own values.
                     minimum: 0
                     exclusiveMinimum: true
                     maximum: 1024
                   overrideMemoryMB:
                     type: integer
-                    description: Memory for every trial, in MiB.
+                    description: Memory for every trial in MiB, instead of the tasks' own values.
                     format: int32
                     minimum: 1
                     maximum: 16777216
                   overrideStorageMB:
                     type: integer
-                    description: Ephemeral storage for every trial, in MiB.
+                    description: Ephemeral storage for every trial in MiB, instead of the tasks' own values.
                     format: int32
                     minimum: 1
                     maximum: 16777216
                   network:
                     type: object
-                    description: What a trial may reach. What cannot be enforced is refused.
+                    description: The network access of trials. A mode that cannot be enforced is refused.
                     default:
                       mode: public
                     properties:
@@ -550,14 +551,14 @@ spec:
                           pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                     x-kubernetes-validations:
                     - rule: (self.mode == 'allowlist') == (has(self.allowedHosts) && size(self.allowedHosts) > 0)
-                      message: allowedHosts goes with mode allowlist, and mode allowlist with allowedHosts
+                      message: mode allowlist and allowedHosts must be set together
                   podTemplate:
                     type: object
-                    description: What is added to the pods of this job's trials, over the target's.
+                    description: Fields added to the pods of this job's trials. They win over the target's.
                     properties:
                       labels:
                         type: object
-                        description: Labels for the pod, beside those that Assay sets.
+                        description: Labels for the pod, in addition to those that Assay sets.
                         maxProperties: 64
                         additionalProperties:
                           type: string
@@ -627,7 +628,7 @@ spec:
                               format: int64
                       affinity:
                         type: object
-                        description: Scheduling preferences, passed through to the pod as they are.
+                        description: The pod's affinity, passed through unchanged.
                         x-kubernetes-preserve-unknown-fields: true
                       runtimeClassName:
                         type: string
@@ -643,11 +644,11 @@ spec:
                         pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
                       resources:
                         type: object
-                        description: Resources of the trial container, over what the task asks for.
+                        description: Resources of the trial container, instead of the task's own values.
                         properties:
                           requests:
                             type: object
-                            description: What the container is promised.
+                            description: The container's requests.
                             maxProperties: 32
                             additionalProperties:
                               description: An amount, such as 500m or 2Gi.
@@ -659,7 +660,7 @@ spec:
                               pattern: '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'
                           limits:
                             type: object
-                            description: What the container may use at most.
+                            description: The container's limits.
                             maxProperties: 32
                             additionalProperties:
                               description: An amount, such as 500m or 2Gi.
@@ -695,7 +696,7 @@ spec:
                 properties:
                   overrideTimeoutSec:
                     type: number
-                    description: The timeout of every verification in seconds, over the tasks' own.
+                    description: The verifier's timeout in seconds, instead of the tasks' own.
                     minimum: 0
                     exclusiveMinimum: true
                     maximum: 604800
@@ -707,7 +708,7 @@ spec:
                     maximum: 604800
                   disable:
                     type: boolean
-                    description: Whether agents run and nothing is verified.
+                    description: 'Whether to skip verification: agents run, but get no reward.'
                     default: false
                   environmentMode:
                     type: string
@@ -719,25 +720,25 @@ spec:
                     default: shared
                   endAgentProcesses:
                     type: boolean
-                    description: Whether what the agent left running is killed before the tests are released. Tasks that
-                      verify running services need false.
+                    description: Whether processes that the agent left running are killed before the tests start.
+                      Tasks that verify running services need false.
                     default: false
               metrics:
                 type: array
-                description: Figures over all rewards of the job.
+                description: Metrics over all rewards of the job.
                 maxItems: 8
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
                 items:
                   type: object
-                  description: A figure.
+                  description: A metric.
                   required:
                   - type
                   properties:
                     type:
                       type: string
-                      description: How it is computed.
+                      description: The function over the rewards.
                       enum:
                       - mean
                       - min
@@ -775,9 +776,9 @@ spec:
                         - rule: '!self.contains(''://'') || self.matches(''^(https?|ssh|file)://'')'
                           message: the scheme must be https or ssh (http and file only where the operator allows them)
                         - rule: '!self.matches(''^https?://[^/?#]*@'')'
-                          message: credentials do not belong into the URL; name a Secret in secretRef
+                          message: the URL must not contain credentials; name a Secret in secretRef
                         - rule: '!self.matches(''^ssh://[^/?#@]*:[^/?#]*@'')'
-                          message: a password does not belong into the URL; name a Secret in secretRef
+                          message: the URL must not contain a password; name a Secret in secretRef
                       branch:
                         type: string
                         description: 'The branch: used when it exists, created as an orphan when it is missing
@@ -819,11 +820,12 @@ spec:
                   reason: FieldValueRequired
               suspend:
                 type: boolean
-                description: While true no new trial is started; running ones finish.
+                description: While true, no new trial starts; running ones finish.
                 default: false
               cancel:
                 type: boolean
-                description: 'Ends the job: running trials are stopped and recorded as cancelled. It cannot be taken back.'
+                description: 'Ends the job: running trials are stopped and recorded as cancelled. This cannot be
+                  undone.'
                 default: false
               activeDeadlineSeconds:
                 type: integer
@@ -839,12 +841,12 @@ spec:
                 maximum: 315360000
             x-kubernetes-validations:
             - rule: '!oldSelf.cancel || self.cancel'
-              message: a cancelled job cannot be taken up again; create another EvalJob
+              message: cancel cannot be undone; create another EvalJob
               fieldPath: .cancel
               reason: FieldValueForbidden
           status:
             type: object
-            description: 'What is known of the job. Bounded: no list grows with the number of trials.'
+            description: The observed state of the job. Its size does not grow with the number of trials.
             properties:
               observedGeneration:
                 type: integer
@@ -852,7 +854,7 @@ spec:
                 format: int64
               phase:
                 type: string
-                description: Where the job stands, in one word.
+                description: The phase of the job.
                 enum:
                 - Pending
                 - Preparing
@@ -863,52 +865,52 @@ spec:
                 - Failed
               conditions:
                 type: array
-                description: 'What is known about the object, one entry a type: Ready, Stalled, SourceReady, TargetReady,
+                description: 'Conditions of the job, one per type: Ready, Stalled, SourceReady, TargetReady,
                   OverlaysReady, ArtifactsReady, Complete, Failed.'
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
                 items:
                   type: object
-                  description: One statement about the object.
+                  description: One condition.
                   required:
                   - type
                   - status
                   properties:
                     type:
                       type: string
-                      description: What the statement is about.
+                      description: The condition's type.
                     status:
                       type: string
-                      description: Whether it holds.
+                      description: The condition's status.
                       enum:
                       - 'True'
                       - 'False'
                       - Unknown
                     reason:
                       type: string
-                      description: Why, in one word for programs.
+                      description: The reason as one word, for programs.
                     message:
                       type: string
-                      description: Why, in words; where a user has to act, what to change.
+                      description: The reason in words, and what to change if a user has to act.
                     lastTransitionTime:
                       type: string
                       description: When the status last changed.
                       format: date-time
                     observedGeneration:
                       type: integer
-                      description: The generation of the spec that the statement is about.
+                      description: The generation of the spec that the condition is about.
                       format: int64
               source:
                 type: object
-                description: What the source was pinned to.
+                description: The pinned source.
                 properties:
                   commit:
                     type: string
                     description: The commit that every trial runs.
               overlays:
                 type: array
-                description: What the overlays were pinned to, in order.
+                description: The pinned overlays, in order.
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - name
@@ -926,7 +928,7 @@ spec:
                       description: The commit that every trial gets.
               trials:
                 type: object
-                description: The count. Every trial has an index; an index is counted once.
+                description: Counts of trials. Every trial has an index and is counted once.
                 properties:
                   total:
                     type: integer
@@ -934,7 +936,7 @@ spec:
                     format: int32
                   pending:
                     type: integer
-                    description: Trials that are not started.
+                    description: Trials that have not started.
                     format: int32
                   running:
                     type: integer
@@ -950,7 +952,7 @@ spec:
                     format: int32
                   infrastructure:
                     type: integer
-                    description: 'Of failed: those that are not the agent''s doing.'
+                    description: The part of failed that is not the agent's fault.
                     format: int32
                   skipped:
                     type: integer
@@ -958,7 +960,7 @@ spec:
                     format: int32
                   progress:
                     type: string
-                    description: Counted trials of all, as 41/60.
+                    description: Counted trials of the total, as 41/60.
                   completedIndexes:
                     type: string
                     description: The indexes with a verdict, as 0-41,43.
@@ -970,22 +972,22 @@ spec:
                     description: The indexes that were not run, as 0-41,43.
               metrics:
                 type: object
-                description: Figures over all agents.
+                description: Metrics over all agents.
                 properties:
                   passRate:
                     type: number
-                    description: 'Passes divided by (total - infrastructure failures - skipped): an agent that times out
-                      does not raise it.'
+                    description: Passes divided by (total - infrastructure failures - skipped). A timeout of the agent
+                      counts as a trial without a pass.
                   meanReward:
                     type: number
-                    description: The mean of the rewards there are.
+                    description: The mean of all rewards.
                   passes:
                     type: integer
                     description: Trials with the full reward.
                     format: int32
                   rewards:
                     type: integer
-                    description: How many rewards there are.
+                    description: The number of rewards.
                     format: int32
                   rewardSum:
                     type: number
@@ -998,13 +1000,13 @@ spec:
                     description: The highest reward.
               agents:
                 type: array
-                description: Figures of each agent, in the order of the spec.
+                description: Counts and metrics of each agent, in the order of the spec.
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - name
                 items:
                   type: object
-                  description: One agent's figures.
+                  description: Counts and metrics of one agent.
                   required:
                   - name
                   properties:
@@ -1021,7 +1023,7 @@ spec:
                       format: int32
                     infrastructure:
                       type: integer
-                      description: 'Of failed: those that are not the agent''s doing.'
+                      description: The part of failed that is not the agent's fault.
                       format: int32
                     skipped:
                       type: integer
@@ -1029,22 +1031,22 @@ spec:
                       format: int32
                     metrics:
                       type: object
-                      description: The agent's figures.
+                      description: The agent's metrics.
                       properties:
                         passRate:
                           type: number
-                          description: 'Passes divided by (total - infrastructure failures - skipped): an agent that times
-                            out does not raise it.'
+                          description: Passes divided by (total - infrastructure failures - skipped). A timeout of the
+                            agent counts as a trial without a pass.
                         meanReward:
                           type: number
-                          description: The mean of the rewards there are.
+                          description: The mean of all rewards.
                         passes:
                           type: integer
                           description: Trials with the full reward.
                           format: int32
                         rewards:
                           type: integer
-                          description: How many rewards there are.
+                          description: The number of rewards.
                           format: int32
                         rewardSum:
                           type: number
@@ -1060,42 +1062,42 @@ spec:
                       description: The sum of the known costs, in US dollars.
                     tokens:
                       type: object
-                      description: The sum of the tokens that agents say they used.
+                      description: The sum of the tokens that agents report.
                       properties:
                         prompt:
                           type: integer
-                          description: Tokens that models read.
+                          description: Input tokens of models.
                           format: int64
                         completion:
                           type: integer
-                          description: Tokens that models wrote.
+                          description: Output tokens of models.
                           format: int64
                         cached:
                           type: integer
-                          description: Those of prompt that came from a cache.
+                          description: The part of prompt that came from a cache.
                           format: int64
               cost:
                 type: number
                 description: The sum of the known costs, in US dollars.
               tokens:
                 type: object
-                description: The sum of the tokens that agents say they used.
+                description: The sum of the tokens that agents report.
                 properties:
                   prompt:
                     type: integer
-                    description: Tokens that models read.
+                    description: Input tokens of models.
                     format: int64
                   completion:
                     type: integer
-                    description: Tokens that models wrote.
+                    description: Output tokens of models.
                     format: int64
                   cached:
                     type: integer
-                    description: Those of prompt that came from a cache.
+                    description: The part of prompt that came from a cache.
                     format: int64
               artifacts:
                 type: object
-                description: Where the results are.
+                description: The location of the results.
                 properties:
                   branch:
                     type: string
@@ -1216,11 +1218,11 @@ spec:
     additionalPrinterColumns:
     - name: Type
       type: string
-      description: The kind of place.
+      description: The type of the target.
       jsonPath: .spec.type
     - name: Sync
       type: string
-      description: How the benchmark gets there.
+      description: How the benchmark is delivered.
       jsonPath: .spec.sync
     - name: Ready
       type: string
@@ -1251,7 +1253,7 @@ spec:
             type: object
           spec:
             type: object
-            description: Where trials run, and how the benchmark gets there.
+            description: Where trials run, and how the benchmark is delivered.
             properties:
               type:
                 type: string
@@ -1267,8 +1269,8 @@ spec:
                 default: cluster
               sync:
                 type: string
-                description: 'noop: what is at workdir is used; oneshot: the pinned commit is fetched once; continuous:
-                  a mirror is kept fresh.'
+                description: 'noop: the files at workdir are used; oneshot: the pinned commit is fetched once;
+                  continuous: a mirror is kept up to date.'
                 enum:
                 - noop
                 - oneshot
@@ -1302,16 +1304,16 @@ spec:
                         message: 'must stay within its folder: no component may be .. or .git'
                   refreshInterval:
                     type: string
-                    description: How often continuous looks for changes.
+                    description: 'For continuous: how often the mirror is updated.'
                     maxLength: 32
                     pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
                     default: 60s
                 x-kubernetes-validations:
                 - rule: (self.mode == 'sparse') == (has(self.sparsePaths) && size(self.sparsePaths) > 0)
-                  message: sparsePaths goes with mode sparse, and mode sparse with sparsePaths
+                  message: mode sparse and sparsePaths must be set together
               workdir:
                 type: string
-                description: 'local and vm: where the benchmark is, or is kept.'
+                description: 'For local and vm: the folder of the benchmark, or of its mirror.'
                 minLength: 2
                 maxLength: 1024
                 pattern: '^/[^\x00-\x1F\x7F]+$'
@@ -1320,7 +1322,7 @@ spec:
                   message: must not contain ..
               host:
                 type: object
-                description: 'vm: the machine.'
+                description: 'For vm: the machine.'
                 required:
                 - address
                 properties:
@@ -1357,7 +1359,7 @@ spec:
                         pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
                   knownHostsRef:
                     type: object
-                    description: A ConfigMap with known_hosts. Without one nothing is connected to.
+                    description: A ConfigMap with known_hosts. Without it, no connection is made.
                     required:
                     - name
                     properties:
@@ -1373,7 +1375,7 @@ spec:
                 properties:
                   default:
                     type: string
-                    description: The image for tasks that name none.
+                    description: The image for tasks without their own.
                     minLength: 1
                     maxLength: 1024
                     pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
@@ -1383,13 +1385,13 @@ spec:
                     properties:
                       registry:
                         type: string
-                        description: Where built images are pushed to.
+                        description: The registry that built images are pushed to.
                         minLength: 1
                         maxLength: 512
                         pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                       builderImage:
                         type: string
-                        description: The image that builds.
+                        description: The builder's image.
                         minLength: 1
                         maxLength: 1024
                         pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
@@ -1407,11 +1409,11 @@ spec:
                             pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
               podTemplate:
                 type: object
-                description: What is added to the pods of trials on this target.
+                description: Fields added to the pods of trials on this target.
                 properties:
                   labels:
                     type: object
-                    description: Labels for the pod, beside those that Assay sets.
+                    description: Labels for the pod, in addition to those that Assay sets.
                     maxProperties: 64
                     additionalProperties:
                       type: string
@@ -1481,7 +1483,7 @@ spec:
                           format: int64
                   affinity:
                     type: object
-                    description: Scheduling preferences, passed through to the pod as they are.
+                    description: The pod's affinity, passed through unchanged.
                     x-kubernetes-preserve-unknown-fields: true
                   runtimeClassName:
                     type: string
@@ -1497,11 +1499,11 @@ spec:
                     pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
                   resources:
                     type: object
-                    description: Resources of the trial container, over what the task asks for.
+                    description: Resources of the trial container, instead of the task's own values.
                     properties:
                       requests:
                         type: object
-                        description: What the container is promised.
+                        description: The container's requests.
                         maxProperties: 32
                         additionalProperties:
                           description: An amount, such as 500m or 2Gi.
@@ -1513,7 +1515,7 @@ spec:
                           pattern: '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'
                       limits:
                         type: object
-                        description: What the container may use at most.
+                        description: The container's limits.
                         maxProperties: 32
                         additionalProperties:
                           description: An amount, such as 500m or 2Gi.
@@ -1544,14 +1546,14 @@ spec:
                           pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
               maxConcurrentTrials:
                 type: integer
-                description: 'Trials of all jobs that run on the target at the same time; 0: no limit of its own.'
+                description: 'The most trials of all jobs that run on the target at the same time; 0: no limit.'
                 format: int32
                 minimum: 0
                 maximum: 100000
                 default: 0
               cost:
                 type: object
-                description: Prices, for the cost of trials.
+                description: Prices for computing the cost of trials.
                 properties:
                   cpuHour:
                     type: number
@@ -1583,7 +1585,7 @@ spec:
               fieldPath: .sync
           status:
             type: object
-            description: What is known of the target.
+            description: The observed state of the target.
             properties:
               observedGeneration:
                 type: integer
@@ -1591,40 +1593,40 @@ spec:
                 format: int64
               conditions:
                 type: array
-                description: 'What is known about the object, one entry a type: Ready, Preflight.'
+                description: 'Conditions of the target, one per type: Ready, Preflight.'
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
                 items:
                   type: object
-                  description: One statement about the object.
+                  description: One condition.
                   required:
                   - type
                   - status
                   properties:
                     type:
                       type: string
-                      description: What the statement is about.
+                      description: The condition's type.
                     status:
                       type: string
-                      description: Whether it holds.
+                      description: The condition's status.
                       enum:
                       - 'True'
                       - 'False'
                       - Unknown
                     reason:
                       type: string
-                      description: Why, in one word for programs.
+                      description: The reason as one word, for programs.
                     message:
                       type: string
-                      description: Why, in words; where a user has to act, what to change.
+                      description: The reason in words, and what to change if a user has to act.
                     lastTransitionTime:
                       type: string
                       description: When the status last changed.
                       format: date-time
                     observedGeneration:
                       type: integer
-                      description: The generation of the spec that the statement is about.
+                      description: The generation of the spec that the condition is about.
                       format: int64
               dependencies:
                 type: array
@@ -1698,7 +1700,7 @@ spec:
       jsonPath: .spec.repo
     - name: Order
       type: integer
-      description: The place among overlays.
+      description: The position among overlays.
       jsonPath: .spec.order
     - name: Revision
       type: string
@@ -1715,7 +1717,7 @@ spec:
     schema:
       openAPIV3Schema:
         type: object
-        description: A git repository of tools, workflows and skills that is laid over trials.
+        description: A git repository of tools, workflows and skills that is added to trials.
         required:
         - spec
         properties:
@@ -1745,9 +1747,9 @@ spec:
                 - rule: '!self.contains(''://'') || self.matches(''^(https?|ssh|file)://'')'
                   message: the scheme must be https or ssh (http and file only where the operator allows them)
                 - rule: '!self.matches(''^https?://[^/?#]*@'')'
-                  message: credentials do not belong into the URL; name a Secret in secretRef
+                  message: the URL must not contain credentials; name a Secret in secretRef
                 - rule: '!self.matches(''^ssh://[^/?#@]*:[^/?#]*@'')'
-                  message: a password does not belong into the URL; name a Secret in secretRef
+                  message: the URL must not contain a password; name a Secret in secretRef
               ref:
                 type: string
                 description: 'A branch, tag or commit. Omitted: the default branch.'
@@ -1760,14 +1762,14 @@ spec:
                   message: must be the name of a branch or tag, or a commit
               order:
                 type: integer
-                description: Overlays are laid in ascending order; later ones shadow earlier ones by name.
+                description: Overlays apply in ascending order; later ones shadow earlier ones by name.
                 format: int32
                 minimum: -1000000
                 maximum: 1000000
                 default: 0
               toolsSubdir:
                 type: string
-                description: 'The folder of tools. Skipped when the repository lacks it; empty: disabled.'
+                description: 'The folder of tools. Skipped if the repository does not have it; empty: disabled.'
                 maxLength: 1024
                 pattern: '^([^-/\x00-\x1F\x7F][^\x00-\x1F\x7F]*)?$'
                 default: tools
@@ -1776,7 +1778,7 @@ spec:
                   message: 'must stay within its folder: no component may be .. or .git'
               workflowsSubdir:
                 type: string
-                description: 'The folder of workflows. Skipped when the repository lacks it; empty: disabled.'
+                description: 'The folder of workflows. Skipped if the repository does not have it; empty: disabled.'
                 maxLength: 1024
                 pattern: '^([^-/\x00-\x1F\x7F][^\x00-\x1F\x7F]*)?$'
                 default: workflows
@@ -1785,7 +1787,8 @@ spec:
                   message: 'must stay within its folder: no component may be .. or .git'
               skillsSubdir:
                 type: string
-                description: 'The folder of skills, one subfolder each. Skipped when the repository lacks it; empty: disabled.'
+                description: 'The folder of skills, one subfolder each. Skipped if the repository does not have it;
+                  empty: disabled.'
                 maxLength: 1024
                 pattern: '^([^-/\x00-\x1F\x7F][^\x00-\x1F\x7F]*)?$'
                 default: .agents/skills
@@ -1794,7 +1797,7 @@ spec:
                   message: 'must stay within its folder: no component may be .. or .git'
               promptPath:
                 type: string
-                description: 'A file that is the system prompt of agents. Omitted or empty: none.'
+                description: 'A file with the system prompt for agents. Omitted or empty: none.'
                 maxLength: 1024
                 pattern: '^([^-/\x00-\x1F\x7F][^\x00-\x1F\x7F]*)?$'
                 x-kubernetes-validations:
@@ -1822,17 +1825,17 @@ spec:
                     pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
               interval:
                 type: string
-                description: How often the repository is looked at.
+                description: How often the repository is checked for changes.
                 maxLength: 32
                 pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
                 default: 60s
               suspend:
                 type: boolean
-                description: While true the repository is not looked at; jobs get the last revision.
+                description: While true, the repository is not checked; jobs get the last revision.
                 default: false
           status:
             type: object
-            description: What is known of the overlay.
+            description: The observed state of the overlay.
             properties:
               observedGeneration:
                 type: integer
@@ -1840,69 +1843,69 @@ spec:
                 format: int64
               conditions:
                 type: array
-                description: 'What is known about the object, one entry a type: Ready.'
+                description: 'Conditions of the overlay, one per type: Ready.'
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
                 items:
                   type: object
-                  description: One statement about the object.
+                  description: One condition.
                   required:
                   - type
                   - status
                   properties:
                     type:
                       type: string
-                      description: What the statement is about.
+                      description: The condition's type.
                     status:
                       type: string
-                      description: Whether it holds.
+                      description: The condition's status.
                       enum:
                       - 'True'
                       - 'False'
                       - Unknown
                     reason:
                       type: string
-                      description: Why, in one word for programs.
+                      description: The reason as one word, for programs.
                     message:
                       type: string
-                      description: Why, in words; where a user has to act, what to change.
+                      description: The reason in words, and what to change if a user has to act.
                     lastTransitionTime:
                       type: string
                       description: When the status last changed.
                       format: date-time
                     observedGeneration:
                       type: integer
-                      description: The generation of the spec that the statement is about.
+                      description: The generation of the spec that the condition is about.
                       format: int64
               revision:
                 type: string
                 description: The commit that new jobs get.
               lastSyncTime:
                 type: string
-                description: When the repository was last looked at.
+                description: When the repository was last checked.
                 format: date-time
               tools:
                 type: array
-                description: The tools that it has.
+                description: The tools in the overlay.
                 items:
                   type: string
                   description: A tool's name.
               workflows:
                 type: array
-                description: The workflows that it has.
+                description: The workflows in the overlay.
                 items:
                   type: string
                   description: A workflow's name.
               skills:
                 type: array
-                description: The skills that it has.
+                description: The skills in the overlay.
                 items:
                   type: string
                   description: A skill's name.
               shadows:
                 type: array
-                description: What of earlier overlays it shadows.
+                description: Names of earlier overlays that it shadows.
                 items:
                   type: string
                   description: The kind and name of what is shadowed, with the overlay that has it.

@@ -1,19 +1,19 @@
 import EvalModel
 
-/// Which tasks a folder of tasks has. Pure: the caller lists the folder.
+/// Finds the tasks in a folder. Pure: the caller lists the folder.
 public enum DatasetFolder {
-    /// The tasks below a dataset's path, sorted by name, so that every machine runs them in the same order.
+    /// The tasks in a dataset's folder, sorted by name, so that the order is the same on every machine.
     ///
     /// - Parameters:
     ///   - path: the dataset's folder.
-    ///   - taskFiles: paths of `task.toml` files, relative to the repository's root; others are ignored. A task lies
-    ///     directly in the dataset's folder; when that folder is itself a task, it is the dataset's only one.
-    ///   - include: globs on names; nil or empty takes all.
-    ///   - exclude: globs on names, which win.
+    ///   - taskFiles: paths relative to the repository's root; those that do not end in `task.toml` are ignored. Tasks are
+    ///     the direct subfolders of the dataset's folder. If that folder is itself a task, it is the only one.
+    ///   - include: globs for names; nil or empty selects all.
+    ///   - exclude: globs for names; they win over `include`.
     public static func tasks(
         at path: SourcePath, taskFiles: some Sequence<String>, include: [String]? = nil, exclude: [String]? = nil
     ) -> [TaskReference] {
-        // By bytes: two folders whose names Unicode calls equivalent are two, and the matrix says that they cannot be.
+        // By bytes: folders whose names are canonically equivalent in Unicode stay two tasks, which the matrix then refuses.
         var names: Set<[UInt8]> = []
         var isTaskItself = false
         let prefix = path.isRoot ? "" : path.text + "/"
@@ -32,7 +32,7 @@ public enum DatasetFolder {
         return select(tasks, include: include, exclude: exclude)
     }
 
-    /// The tasks whose name an `include` glob matches and no `exclude` glob does, in the same order.
+    /// The tasks whose name matches an `include` glob and no `exclude` glob, in the same order.
     public static func select(_ tasks: [TaskReference], include: [String]?, exclude: [String]?) -> [TaskReference] {
         let included = (include ?? []).map(Glob.init)
         let excluded = (exclude ?? []).map(Glob.init)
@@ -42,7 +42,7 @@ public enum DatasetFolder {
     }
 }
 
-/// A shell's pattern on a name: `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before what is meant literally.
+/// A shell pattern for a name: `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before a literal character.
 public struct Glob: Sendable, Hashable {
     private enum Piece: Sendable, Hashable {
         case anything
@@ -76,7 +76,7 @@ public struct Glob: Sendable, Hashable {
         self.pieces = pieces
     }
 
-    /// The set after a `[`; nil when it has no end, so that the bracket stands for itself.
+    /// The set after a `[`; nil when it is not closed: the bracket is then literal.
     private static func set(_ text: Substring) -> (Piece, Substring)? {
         var rest = text
         var negated = false
@@ -97,7 +97,7 @@ public struct Glob: Sendable, Hashable {
         return nil
     }
 
-    /// Whether the whole name matches. Linear in name times pattern: a `*` is retried only from its last place.
+    /// Whether the whole name matches. At most name times pattern steps, because only the last `*` is retried.
     public func matches(_ name: String) -> Bool {
         let characters = Array(name)
         var place = 0

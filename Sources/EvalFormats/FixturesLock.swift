@@ -1,14 +1,14 @@
 import Base
 import EvalModel
 
-/// A `fixtures.lock`: content-addressed blobs that a benchmark needs and does not keep in its repository.
+/// A `fixtures.lock`: content-addressed files that a benchmark needs and that are not in its repository.
 ///
-/// Written as a JSON array of blobs, or as an object with `version` 1 and the array under `fixtures`.
+/// Either a JSON array of blobs, or an object with `version` 1 and the array under `fixtures`.
 public struct FixturesLock: Sendable, Hashable {
     public struct Blob: Sendable, Hashable, Codable {
-        /// Where the blob belongs, relative to the root of the benchmark.
+        /// The file's path, relative to the root of the benchmark.
         public var path: String
-        /// Where it can be had.
+        /// Where to download it.
         public var url: String
         /// Sixty-four lower-case hex digits.
         public var sha256: String
@@ -48,7 +48,7 @@ public struct FixturesLock: Sendable, Hashable {
         return FixturesLock(blobs: blobs)
     }
 
-    /// The blobs of either form.
+    /// The blobs, in either form.
     private static func readers(_ value: JSONValue, file: String) throws(FileFormatError) -> [ValueReader] {
         if case .array(let elements) = value { return try ValueReader.objects(elements, file: file, path: "") }
         var root = try ValueReader(value, file: file)

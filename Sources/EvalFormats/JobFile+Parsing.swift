@@ -96,7 +96,7 @@ extension JobFile {
         var reader = datasetReader
         let path = try reader.string("path")
         if var registry = try reader.object("registry") {
-            guard path == nil else { throw reader.problem("path", "cannot stand beside registry: give one of them") }
+            guard path == nil else { throw reader.problem("path", "cannot be combined with registry: give one of them") }
             let location: RegistryLocation
             switch (try registry.string("path"), try registry.string("url")) {
             case (.some(let path), nil): location = .path(path)

@@ -2,7 +2,7 @@ import Base
 import EvalModel
 import YAML
 
-/// A Rollout `job.yaml`, as it was written: neither Kubernetes nor ours.
+/// A Rollout `job.yaml`, as written by the user. It is not a Kubernetes resource.
 public struct JobFile: Sendable, Hashable {
     public enum EnvironmentType: String, Sendable, Hashable, CaseIterable {
         case docker
@@ -49,7 +49,7 @@ public struct JobFile: Sendable, Hashable {
         public var description: String?
         public var install: String?
         public var execute: String?
-        /// Values that may name variables of the caller's environment.
+        /// Values, which may refer to variables of the caller's environment.
         public var env: [String: VariableTemplate]
 
         public init(
@@ -87,22 +87,22 @@ public struct JobFile: Sendable, Hashable {
     public var metrics: [MetricType] = []
     public var agents: [AgentEntry] = []
     public var datasets: [DatasetEntry] = []
-    /// Keys that are ignored.
+    /// One sentence for each ignored key.
     public var warnings: [String] = []
 
     public init(name: String) {
         self.name = name
     }
 
-    /// The variables that the agents' values name, sorted, each once.
+    /// The variables that the agents' values refer to, sorted, without duplicates.
     public var variables: [String] {
         Set(agents.flatMap { $0.env.values.flatMap(\.variables) }).sorted()
     }
 
-    /// The agents' values with all variables replaced: by agent, then by name.
+    /// The agents' environments with all variables replaced: by agent, then by name.
     ///
     /// - Parameter environment: the caller's environment.
-    /// - Throws: `FileFormatError` that names every missing variable and who wants it, before anything is run.
+    /// - Throws: `FileFormatError` that names every missing variable and the agents that use it.
     public func resolvedEnvironments(
         _ environment: [String: String], file: String = "job.yaml"
     ) throws(FileFormatError) -> [String: [String: String]] {
@@ -122,13 +122,13 @@ public struct JobFile: Sendable, Hashable {
         return result
     }
 
-    /// Whether a document is a Rollout job: it has no `apiVersion` and `kind`, as every resource has.
+    /// Whether a document is a Rollout job: it has agents or datasets, but no `apiVersion` and `kind`.
     public static func isJobFile(_ document: JSONValue) -> Bool {
         guard case .object(let members) = document, members["apiVersion"] == nil, members["kind"] == nil else { return false }
         return members["agents"] != nil || members["datasets"] != nil
     }
 
-    /// - Throws: `FileFormatError` with the path, or the line and column, of what is wrong.
+    /// - Throws: `FileFormatError` with the path, or the line and column, of the mistake.
     public static func parse(_ bytes: [UInt8], file: String = "job.yaml") throws(FileFormatError) -> JobFile {
         let value: JSONValue
         do {

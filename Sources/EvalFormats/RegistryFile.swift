@@ -5,7 +5,7 @@ import EvalModel
 public struct RegistryFile: Sendable, Hashable {
     /// In the order of the file.
     public var entries: [RegistryEntry]
-    /// What is ignored, for the user.
+    /// Sentences for the user about what is ignored.
     public var warnings: [String]
 
     public init(entries: [RegistryEntry], warnings: [String] = []) {
@@ -85,7 +85,7 @@ public struct RegistryFile: Sendable, Hashable {
     ///
     /// With a version: exactly that one. Without: `head` if there is one, else the highest.
     ///
-    /// - Throws: `RegistrySelectionError` that lists what there is.
+    /// - Throws: `RegistrySelectionError` that lists the available names or versions.
     public func select(name: String, version: String?) throws(RegistrySelectionError) -> RegistryEntry {
         let named = entries.filter { $0.name == name }
         guard !named.isEmpty else {
@@ -104,11 +104,11 @@ public struct RegistryFile: Sendable, Hashable {
     }
 }
 
-/// A registry has no such dataset.
+/// The registry has no such dataset or version.
 public struct RegistrySelectionError: Error, Sendable, Hashable, CustomStringConvertible {
     public var name: String
     public var version: String?
-    /// The names of all datasets, or the versions of the one that was asked for.
+    /// The names of all datasets, or the versions of the requested one.
     public var available: [String]
     public var isVersionMissing = false
 
@@ -120,7 +120,7 @@ public struct RegistrySelectionError: Error, Sendable, Hashable, CustomStringCon
     }
 }
 
-/// A dataset's version, ordered as people mean it: `1.10` is above `1.9`, and `2.0-rc1` below `2.0`.
+/// A dataset's version, ordered by its numbers: `1.10` is above `1.9`, and `2.0-rc1` below `2.0`.
 public struct DatasetVersion: Sendable, Hashable, Comparable {
     public let text: String
 
@@ -132,7 +132,7 @@ public struct DatasetVersion: Sendable, Hashable, Comparable {
         let (leftMain, leftPre) = left.split
         let (rightMain, rightPre) = right.split
         if let order = order(leftMain, rightMain) { return order }
-        // What follows a dash comes before the version that it leads to.
+        // A pre-release, after a dash, comes before its release.
         switch (leftPre, rightPre) {
         case (nil, nil): return left.text < right.text
         case (nil, .some): return false
@@ -158,7 +158,7 @@ public struct DatasetVersion: Sendable, Hashable, Comparable {
         return nil
     }
 
-    /// Numbers of any length by value, and below words.
+    /// Compares numbers of any length by value. Numbers come before words.
     private static func order(_ left: Substring, _ right: Substring) -> Bool? {
         let leftNumber = digits(left)
         let rightNumber = digits(right)
@@ -172,7 +172,7 @@ public struct DatasetVersion: Sendable, Hashable, Comparable {
         }
     }
 
-    /// The digits without leading zeros; nil when there is anything else in it.
+    /// The digits without leading zeros; nil when the part is not a number.
     private static func digits(_ part: Substring) -> Substring? {
         guard !part.isEmpty, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return part.drop { $0 == "0" }

@@ -1,12 +1,12 @@
 import TOML
 
-/// A mistake in a file, with the line it stands on.
+/// A mistake in a file, with its line.
 struct FormatProblem: Error {
     var line: Int?
     var message: String
 }
 
-/// Reads one table of a TOML file: each key once, typed; what was not asked for is unknown.
+/// Reads the keys of one TOML table with their types. Keys that are never read are unknown.
 struct TableReader {
     private let table: TOMLTable
     /// The table's name with a dot at its end; empty for the root.
@@ -18,7 +18,7 @@ struct TableReader {
         prefix = name.isEmpty ? "" : name + "."
     }
 
-    /// The keys that nobody asked for, with their lines, in the order of the file.
+    /// The keys that were not read, with their lines, in the order of the file.
     var unknown: [(key: String, line: Int)] {
         table.entries.filter { !known.contains($0.key) }.map { (prefix + $0.key, $0.keyPosition.line) }
     }
@@ -80,7 +80,7 @@ struct TableReader {
             guard case .string(let text) = element.value else {
                 throw FormatProblem(
                     line: element.position.line,
-                    message: "\(prefix)\(key) must be an array of strings, and has \(element.value.kindName) in it")
+                    message: "\(prefix)\(key) must be an array of strings, but has \(element.value.kindName) in it")
             }
             result.append(text)
         }

@@ -1,13 +1,13 @@
 import EvalModel
 import TOML
 
-/// What `task.toml` says; pure, from its bytes. `TaskReader` adds what the folder says.
+/// The content of a `task.toml`. Pure: parsed from bytes. `TaskReader` adds what only the folder shows.
 public struct TaskConfig: Sendable, Hashable {
-    /// The task, as far as this file describes it: `unsupported` lacks what only the folder shows.
+    /// The task as this file describes it. `TaskReader` adds unsupported features of the folder.
     public var task: EvalTask
     /// Whether the task has `[[steps]]`.
     public var hasSteps: Bool
-    /// Keys that are ignored: each sentence names the key and its line.
+    /// One sentence for each ignored key, with its line.
     public var warnings: [String]
 
     /// - Parameter name: the task's name, for the result and for messages.
@@ -33,7 +33,7 @@ public struct TaskConfig: Sendable, Hashable {
     }
 }
 
-/// One pass over the tables of a `task.toml`.
+/// Reads the tables of a `task.toml`.
 struct TaskConfigParser {
     private let name: String
     private var warnings: [String] = []
@@ -48,7 +48,7 @@ struct TaskConfigParser {
         let (schema, version) = try schema(&root)
         var task = EvalTask(name: name, schema: schema, schemaVersion: version)
         task.source = try root.string("source")
-        // Free-form: whatever an author wants to say about the task.
+        // Free-form tables that describe the task for people.
         _ = try root.subtable("metadata")
         _ = try root.subtable("task")
 
@@ -167,14 +167,14 @@ struct TaskConfigParser {
     private mutating func artifacts(_ root: inout TableReader) throws(FormatProblem) {
         guard let artifacts = try root.array("artifacts") else { return }
         for artifact in artifacts {
-            // What lies below /logs/artifacts is collected in any case.
+            // Everything below /logs/artifacts is always collected.
             if case .string(let path) = artifact.value, path == "/logs/artifacts" || path.hasPrefix("/logs/artifacts/") { continue }
             refuse(.artifacts, "artifacts outside of /logs/artifacts are not supported yet")
             return
         }
     }
 
-    // MARK: What several tables have
+    // MARK: Keys that several tables have
 
     private mutating func network(_ reader: inout TableReader, name: String) throws(FormatProblem) {
         if let mode = try reader.string("network_mode") {
@@ -208,11 +208,11 @@ struct TaskConfigParser {
         return variables
     }
 
-    /// As the EvalJob's own fields for them are bounded: more is a slip, and no quantity of Kubernetes.
+    /// The same limits as the EvalJob's fields have. A larger value is a mistake, and not a valid Kubernetes quantity.
     private static let largestCPUs = 1024.0
     private static let largestMegabytes = 16 << 20
 
-    /// A size in MiB, also in its old spelling as text.
+    /// A size in MiB, also from the older key with a text such as "2G".
     private mutating func size(_ reader: inout TableReader, _ key: String, old: String) throws(FormatProblem) -> Int? {
         let size = try reader.integer(key, atLeast: 1, atMost: Self.largestMegabytes)
         guard let text = try reader.string(old) else { return size }
@@ -227,7 +227,7 @@ struct TaskConfigParser {
         return size ?? oldSize
     }
 
-    /// "2G", "512M", "1.5GB", "2Gi": in MiB, rounded up; nil when it is no size.
+    /// "2G", "512M", "1.5GB", "2Gi" in MiB, rounded up; nil when the text is not a size.
     static func megabytes(_ text: String) -> Int? {
         var rest = text.trimmingPrefix(while: { $0 == " " }).uppercased()
         while rest.last == " " { rest.removeLast() }

@@ -1,23 +1,23 @@
 import Base
 import Glibc
 
-/// The files of a task, wherever they lie: in a directory, in a commit's tree, in a test.
+/// Access to the files of a task: in a directory, in a commit's tree, or in memory.
 public protocol TaskFolder: Sendable {
-    /// Whether there is a file or folder at the path; the empty path is the task's folder itself.
+    /// Whether a file or folder exists at the path. The empty path is the task's folder itself.
     func exists(_ path: String) async throws -> Bool
     /// The bytes of a file; nil when there is none.
     func read(_ path: String) async throws -> [UInt8]?
 }
 
-/// A task's files that were listed and read before, as from `git ls-tree` and `git cat-file`.
+/// The files of a task that were already listed and read, for example with `git ls-tree` and `git cat-file`.
 public struct ListedTaskFolder: TaskFolder {
-    /// Every path, folders without a slash at their end; `files` need not be among them.
+    /// Every path, folders without a trailing slash.
     public var paths: Set<String>
     public var files: [String: [UInt8]]
 
     /// - Parameters:
-    ///   - paths: relative to the task's folder; the folders on the way to a path need not be listed.
-    ///   - files: the contents that will be asked for: `task.toml`.
+    ///   - paths: relative to the task's folder. Parent folders are added.
+    ///   - files: the contents that will be read (`task.toml`). Their paths are added too.
     public init(paths: some Sequence<String>, files: [String: [UInt8]]) {
         var all = Set(files.keys)
         all.formUnion(paths)
@@ -48,8 +48,8 @@ public struct DirectoryTaskFolder: TaskFolder {
 
     /// - Parameters:
     ///   - root: the task's folder.
-    ///   - boundary: a folder that links must not lead out of; `root` when omitted. A benchmark's repository may share
-    ///     files between tasks by links, but a link out of it reads what is not the benchmark's.
+    ///   - boundary: symbolic links that lead out of this folder are not followed; `root` when omitted. With the repository
+    ///     as boundary, tasks may share files with links.
     public init(_ root: String, boundary: String? = nil) {
         self.root = root
         self.boundary = boundary ?? root
@@ -67,7 +67,7 @@ public struct DirectoryTaskFolder: TaskFolder {
         return try FileReading.bytes(place, limit: Self.maximumBytes)
     }
 
-    /// Where the path leads, links followed; nil when it leads nowhere or out of the boundary.
+    /// The real path, with links followed; nil when it does not exist or is outside the boundary.
     private func resolved(_ path: String) -> String? {
         guard let limit = realPath(boundary), let place = realPath(path.isEmpty ? root : "\(root)/\(path)") else { return nil }
         return place == limit || place.hasPrefix(limit == "/" ? limit : limit + "/") ? place : nil
@@ -80,7 +80,7 @@ public struct DirectoryTaskFolder: TaskFolder {
     }
 }
 
-/// A file of a task that is too large to be what its name says.
+/// A file of a task is too large to read.
 public struct TaskFolderError: Error, Sendable, Hashable, CustomStringConvertible {
     public var path: String
     public var size: Int

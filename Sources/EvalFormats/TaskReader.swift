@@ -1,9 +1,9 @@
 import EvalModel
 
-/// A task that was read and is complete.
+/// A task whose folder was read and is complete.
 public struct LoadedTask: Sendable, Hashable {
     public var task: EvalTask
-    /// Sentences for the user; none of them keeps the task from running.
+    /// Sentences for the user about things that do not keep the task from running.
     public var warnings: [String]
 
     public init(task: EvalTask, warnings: [String]) {
@@ -12,15 +12,15 @@ public struct LoadedTask: Sendable, Hashable {
     }
 }
 
-/// Reads a task's folder and checks that it is one.
+/// Reads a task's folder and checks that it is complete.
 public enum TaskReader {
     /// Reads the task in a folder.
     ///
     /// - Parameters:
-    ///   - needsSolution: whether the solution will be run (by the oracle agent), so that it must be there.
+    ///   - needsSolution: whether the solution must exist, because the oracle agent will run it.
     ///   - rewardRule: overrides the rule that the task's schema selects.
-    /// - Throws: `TrialError` of type `task_not_found` or `task_invalid`, which says what is missing or wrong; and what
-    ///   the folder throws when it cannot be read.
+    /// - Throws: `TrialError` of type `task_not_found` or `task_invalid` that says what is missing or wrong, and the
+    ///   folder's own errors.
     public static func load(
         name: String, from folder: some TaskFolder, needsSolution: Bool = false, rewardRule: RewardRule? = nil
     ) async throws -> LoadedTask {

@@ -4,7 +4,7 @@ import Base
 public struct FileFormatError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The file's kind or name: `registry.json`.
     public var file: String
-    /// Where in it: `agents[1].name`, or `line 3, column 4`; empty for the whole.
+    /// The position: `agents[1].name`, or `line 3, column 4`; empty for the whole file.
     public var place: String
     public var message: String
 
@@ -17,7 +17,7 @@ public struct FileFormatError: Error, Sendable, Hashable, CustomStringConvertibl
     public var description: String { place.isEmpty ? "\(file): \(message)" : "\(file): \(place): \(message)" }
 }
 
-/// Reads one object of a JSON or YAML file: each key once, typed; what was not asked for is unknown.
+/// Reads the keys of one JSON or YAML object with their types. Keys that are never read are unknown.
 struct ValueReader {
     private let file: String
     private let members: [String: JSONValue]
@@ -34,7 +34,7 @@ struct ValueReader {
         self.members = members
     }
 
-    /// The paths of the keys that nobody asked for.
+    /// The paths of the keys that were not read.
     var unknown: [String] { members.keys.filter { !known.contains($0) }.sorted().map(place) }
 
     func place(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
@@ -43,7 +43,7 @@ struct ValueReader {
         FileFormatError(file: file, place: place(key), message: message)
     }
 
-    /// The value, nil when the key is missing or null: an empty key of YAML means that nothing was given.
+    /// The value; nil when the key is missing or null. (`key:` without a value is null in YAML.)
     mutating func value(_ key: String) -> JSONValue? {
         known.insert(key)
         guard let value = members[key], !value.isNull else { return nil }
@@ -65,7 +65,7 @@ struct ValueReader {
         return text
     }
 
-    /// A string that must be one of a few.
+    /// A string that must be one of the choices.
     mutating func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: String, _: Choice.Type
     ) throws(FileFormatError) -> Choice? where Choice.RawValue == String {
@@ -116,14 +116,14 @@ struct ValueReader {
         return result
     }
 
-    /// The elements of an array of objects; empty when there is none.
+    /// The elements of an array of objects; empty when the key is missing.
     mutating func objects(_ key: String) throws(FileFormatError) -> [ValueReader] {
         guard let value = value(key) else { return [] }
         guard case .array(let elements) = value else { throw wrongType(key, "a list", value) }
         return try Self.objects(elements, file: file, path: place(key))
     }
 
-    /// The elements of an array that stands at a path; empty for a file that is an array.
+    /// Readers for the elements of an array. `path` is the array's path; empty when the file itself is the array.
     static func objects(_ elements: [JSONValue], file: String, path: String) throws(FileFormatError) -> [ValueReader] {
         var result: [ValueReader] = []
         for (index, element) in elements.enumerated() {

@@ -1,4 +1,4 @@
-/// A text with `${VAR}` and `${VAR:-default}` in it. Any other `$` stands for itself.
+/// A text with `${VAR}` and `${VAR:-default}`. Any other `$` is literal.
 public struct VariableTemplate: Sendable, Hashable {
     public enum Part: Sendable, Hashable {
         case text(String)
@@ -41,7 +41,7 @@ public struct VariableTemplate: Sendable, Hashable {
         return .variable(name: String(name), fallback: separator.map { String(inner[$0.upperBound...]) })
     }
 
-    /// The variables named, in order, each once.
+    /// The variables, in order, without duplicates.
     public var variables: [String] {
         var seen = Set<String>()
         return parts.compactMap { part in
@@ -50,7 +50,7 @@ public struct VariableTemplate: Sendable, Hashable {
         }
     }
 
-    /// The variables that have neither a value nor a default.
+    /// The variables without a value and without a default.
     public func missing(in environment: [String: String]) -> [String] {
         var seen = Set<String>()
         return parts.compactMap { part in
@@ -59,7 +59,7 @@ public struct VariableTemplate: Sendable, Hashable {
         }
     }
 
-    /// The text with every variable replaced; nil when one is missing. An empty value takes the default, as in a shell.
+    /// The text with every variable replaced; nil when one is missing. As in a shell, an empty value gives the default.
     public func resolved(in environment: [String: String]) -> String? {
         var result = ""
         for part in parts {

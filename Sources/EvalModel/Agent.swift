@@ -5,13 +5,13 @@ public struct Agent: Sendable, Hashable, Codable {
 
     public var name: String
     public var description: String?
-    /// The model's name, for the records; nothing interprets it.
+    /// The model's name. It is only recorded.
     public var model: String?
     /// A bash script that installs the agent; nil or empty for none.
     public var install: String?
     /// A bash script that runs the agent on the instruction.
     public var execute: String?
-    /// The names of the environment variables the agent gets. Values are never part of the model: they may be secret.
+    /// The names of the agent's environment variables. Values are not kept here, because they may be secret.
     public var environmentNames: [String]
 
     public init(
@@ -26,6 +26,6 @@ public struct Agent: Sendable, Hashable, Codable {
         self.environmentNames = environmentNames
     }
 
-    /// Whether this is the agent that runs the task's own solution; it has no scripts of its own.
+    /// Whether this is the oracle agent, which has no scripts and runs the task's own solution.
     public var isOracle: Bool { name == Self.oracleName }
 }

@@ -1,4 +1,4 @@
-/// A way to sum rewards up in one figure.
+/// A way to combine rewards into one figure.
 public enum MetricType: String, Sendable, Hashable, Codable, CaseIterable {
     case mean
     case min
@@ -8,18 +8,18 @@ public enum MetricType: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// The running totals of a set of trials: of a job, or of one agent in it.
 ///
-/// Each trial is added exactly once, by whoever counts it; the totals need no list of trials, so the status stays small.
+/// The caller adds each trial exactly once. The totals keep no list of trials, so the status stays small.
 public struct Aggregate: Sendable, Hashable, Codable {
-    /// Trials that ended without an error that takes the verdict away.
+    /// Trials that ended with a verdict, possibly with an error that does not change it.
     public var completed = 0
-    /// Trials that an agent or verifier error ended.
+    /// Trials that ended with an error of the agent or the verifier.
     public var failed = 0
-    /// Trials that were lost to something that is not the agent's doing.
+    /// Trials that ended with an error that is not the agent's fault.
     public var infrastructure = 0
-    /// Trials that were cancelled or never run.
+    /// Trials that were cancelled or never ran.
     public var skipped = 0
     public var passes = 0
-    /// How many rewards the figures below are taken over.
+    /// The number of rewards in the figures below.
     public var rewards = 0
     public var rewardSum = 0.0
     public var rewardMin: Double?
@@ -31,21 +31,21 @@ public struct Aggregate: Sendable, Hashable, Codable {
 
     public init() {}
 
-    /// The trials that were added.
+    /// The number of trials added.
     public var total: Int { completed + failed + infrastructure + skipped }
 
-    /// The share of passes among the trials that say something about the agent; nil while there is none.
+    /// The share of passes among the trials that count for the agent; nil while there are none.
     ///
-    /// passes / (total - infrastructure - skipped): an agent that times out does not raise it.
+    /// passes / (total - infrastructure - skipped). A timeout of the agent counts as a trial without a pass.
     public var passRate: Double? {
         let counted = total - infrastructure - skipped
         return counted > 0 ? Double(passes) / Double(counted) : nil
     }
 
-    /// The mean over the rewards that were produced; nil while there is none.
+    /// The mean of all rewards; nil while there are none.
     public var meanReward: Double? { rewards > 0 ? rewardSum / Double(rewards) : nil }
 
-    /// A metric over the rewards that were produced; nil while there is none.
+    /// A metric over all rewards; nil while there are none.
     public func metric(_ type: MetricType) -> Double? {
         guard rewards > 0 else { return nil }
         return switch type {
@@ -78,7 +78,7 @@ public struct Aggregate: Sendable, Hashable, Codable {
         rewardMax = Swift.max(rewardMax ?? reward, reward)
     }
 
-    /// Adds the trials of another set that has none in common with this one.
+    /// Adds the totals of another set of trials. The sets must not share a trial.
     public mutating func merge(_ other: Aggregate) {
         completed += other.completed
         failed += other.failed

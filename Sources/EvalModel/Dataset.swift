@@ -1,4 +1,4 @@
-/// Where one task of a dataset lies.
+/// The location of one task of a dataset.
 public struct TaskReference: Sendable, Hashable, Codable {
     /// The task's name within its dataset.
     public var name: String
@@ -22,7 +22,7 @@ public struct Dataset: Sendable, Hashable, Codable {
     public var name: String
     /// The registry's version; nil for a folder or an inline list.
     public var version: String?
-    /// The tasks in the order in which they are run.
+    /// The tasks, in run order.
     public var tasks: [TaskReference]
     /// Overrides the rule that the tasks' own schema selects.
     public var rewardRule: RewardRule?
@@ -41,7 +41,7 @@ public struct RegistryEntry: Sendable, Hashable, Codable {
     public var version: String
     public var description: String?
     public var tasks: [TaskReference]
-    /// The metrics the dataset's author wants; empty when none were given.
+    /// The metrics that the dataset's author asks for.
     public var metrics: [MetricType]
 
     public init(

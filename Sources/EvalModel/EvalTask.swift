@@ -1,6 +1,6 @@
 /// A task of a benchmark as its `task.toml` and folder describe it.
 ///
-/// Called `EvalTask` because `Task` is Swift's own name for a concurrent task, which an importing file would lose.
+/// Called `EvalTask`, because the name `Task` would hide Swift's own `Task` in files that import this module.
 public struct EvalTask: Sendable, Hashable, Codable {
     /// The task's name: its folder's, or the registry's.
     public var name: String
@@ -8,9 +8,9 @@ public struct EvalTask: Sendable, Hashable, Codable {
     public var schema: TaskSchema
     /// The version that `version` or `schema_version` gave.
     public var schemaVersion: String
-    /// Where the task's author took it from, when `source` says so.
+    /// The origin of the task, from the key `source`.
     public var source: String?
-    /// Whether `instruction.md` is there and not empty. (A Harbor task with steps has instructions per step.)
+    /// Whether `instruction.md` exists. (A Harbor task with steps has an instruction for each step.)
     public var hasInstruction: Bool
     public var environment: TaskEnvironment
     public var timeouts: TaskTimeouts
@@ -18,8 +18,8 @@ public struct EvalTask: Sendable, Hashable, Codable {
     public var rewardRule: RewardRule
     /// Variables for the verifier, from `[verifier.env]`; may hold `${VAR}` until they are resolved.
     public var verifierEnv: [String: String]
-    /// What the task asks for that is not done yet. Such a task is refused, because running it anyway would measure
-    /// something else than the task's author meant.
+    /// Features that the task needs and that are not supported. Such a task is refused: without them the result would not
+    /// mean what the task's author intended.
     public var unsupported: [UnsupportedFeature]
 
     public init(
@@ -44,10 +44,10 @@ public struct EvalTask: Sendable, Hashable, Codable {
         override ?? environment.dockerImage ?? targetDefault
     }
 
-    /// Why the task cannot run as it is, or nil when it can.
+    /// Why the task cannot run; nil when it can.
     ///
-    /// - Parameter image: the image that the trial would use; a task whose image would have to be built is refused only
-    ///   when nobody named one.
+    /// - Parameter image: the image that the trial would use. A task whose image must be built is refused only when there
+    ///   is no other image.
     public func refusal(image: String?) -> TrialError? {
         let features = unsupported.filter { image == nil || $0.kind != .imageBuild }
         if !features.isEmpty {
@@ -75,7 +75,7 @@ public enum TaskSchema: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// How the verifier's exit code counts.
 public enum RewardRule: String, Sendable, Hashable, Codable, CaseIterable {
-    /// A non-zero exit of test.sh is `verifier_failed`, whatever reward it wrote.
+    /// A non-zero exit of test.sh is `verifier_failed`, even if it wrote a reward.
     case rollout
     /// The exit code is ignored: the reward file decides.
     case harbor
@@ -118,9 +118,9 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
     }
 }
 
-/// Something that a task asks for and that is not done yet.
+/// A feature that a task needs and that is not supported.
 public struct UnsupportedFeature: Sendable, Hashable, Codable {
-    /// What is asked for, in one word that code can compare.
+    /// The feature, for comparison in code.
     public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
         case imageBuild
         case compose

@@ -1,8 +1,8 @@
 import Base
 
-/// When an infrastructure failure is tried again. Pure: the caller waits.
+/// When a trial is retried after an infrastructure failure. Pure: the caller waits.
 public struct RetryPolicy: Sendable, Hashable, Codable {
-    /// How often a trial is tried in all, the first time included.
+    /// The most tries of a trial, including the first.
     public var maxAttempts: Int
     public var initialDelayMs: Int
     public var maxDelayMs: Int
@@ -20,15 +20,15 @@ public struct RetryPolicy: Sendable, Hashable, Codable {
         case stop
     }
 
-    /// What follows the failure of a try.
+    /// What to do after a failed try.
     ///
-    /// - Parameter tries: how many tries were made, the failed one included (1 after the first).
+    /// - Parameter tries: the number of tries so far, including the failed one (1 after the first).
     public func decision(afterTries tries: Int, error: TrialErrorType) -> Decision {
         guard error.isRetryable, tries < maxAttempts else { return .stop }
         return .retry(afterMs: delayMs(afterTries: tries))
     }
 
-    /// The delay before the try that follows this many; never above `maxDelayMs`, never negative.
+    /// The delay after this many tries; never above `maxDelayMs`, never negative.
     public func delayMs(afterTries tries: Int) -> Int {
         let policy = BackoffPolicy(initialSeconds: Double(initialDelayMs) / 1000, factor: multiplier, capSeconds: Double(maxDelayMs) / 1000)
         // Whole milliseconds, whatever a division by a thousand and back leaves of them.

@@ -1,14 +1,15 @@
 import Base
 
-/// Reads what a verifier left in `/logs/verifier`. Pure: the bytes come from the caller.
+/// Reads the reward files of a verifier in `/logs/verifier`. Pure: the caller passes the bytes. The rules are in
+/// docs/formats.md.
 public enum RewardFiles {
-    /// The largest reward file that is read. The files are the verifier's, which may be under the agent's influence.
+    /// The largest reward file that is read. There is a limit because an agent may have influenced the verifier.
     public static let maximumBytes = 64 * 1024
 
-    /// The reward, or the error that stands in its place.
+    /// The reward that the files and the exit code give.
     ///
     /// - Parameters:
-    ///   - json: the bytes of `reward.json`, nil when there is no such file. It wins, even over a valid `reward.txt`.
+    ///   - json: the bytes of `reward.json`, nil when there is no such file. It wins over `reward.txt`.
     ///   - text: the bytes of `reward.txt`, nil when there is no such file.
     ///   - exitCode: the exit code of test.sh.
     /// - Throws: `verifier_failed`, `verifier_reward_missing` or `verifier_reward_invalid`.
@@ -26,7 +27,7 @@ public enum RewardFiles {
         }
     }
 
-    /// The reward that the files hold, whatever the exit code was.
+    /// The reward in the files, whatever the exit code is.
     public static func parse(json: [UInt8]?, text: [UInt8]?) throws(TrialError) -> Reward {
         if let json { return try parse(json: json) }
         if let text { return try parse(text: text) }
@@ -76,7 +77,7 @@ public enum RewardFiles {
 
     private static func invalid(_ message: String) -> TrialError { TrialError(.verifierRewardInvalid, message) }
 
-    /// A bound on what is quoted: the text is the verifier's and lands in a message of limited size.
+    /// At most 60 characters of the verifier's text, because messages have a limited size.
     private static func excerpt(_ text: String) -> String {
         let printable = text.unicodeScalars.prefix(60).map { $0.value < 0x20 || $0.value == 0x7F ? " " : Character($0) }
         return String(printable)
@@ -89,8 +90,8 @@ public enum RewardFiles {
         return bytes[start...end]
     }
 
-    /// `[+-] digits [. digits] [e [+-] digits]`, with digits on at least one side of the point. Narrower than what
-    /// `Double` reads: no `nan`, no `inf`, no hexadecimal.
+    /// `[+-] digits [. digits] [e [+-] digits]`, with digits on at least one side of the point. Stricter than
+    /// `Double.init`: no `nan`, no `inf`, no hexadecimal.
     private static func isDecimal(_ bytes: ArraySlice<UInt8>) -> Bool {
         var rest = bytes
         func skipDigits() -> Int {

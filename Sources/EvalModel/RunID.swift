@@ -2,8 +2,8 @@ import Base
 
 /// The identity of one run: sixteen lower-case hexadecimal digits.
 ///
-/// The same trial always has the same id, so writing its record twice writes the same path, and a `rerun` makes a new
-/// one. The id is the first 16 hex digits of the SHA-256 of a compact JSON array (docs/design.md, section 4).
+/// The same trial always has the same id, so its record always has the same path. A rerun has a new id. The id is the
+/// first 16 hex digits of the SHA-256 of a compact JSON array.
 public struct RunID: Sendable, Hashable, Comparable, Codable, CustomStringConvertible {
     /// The sixteen hex digits.
     public let rawValue: String
@@ -11,7 +11,7 @@ public struct RunID: Sendable, Hashable, Comparable, Codable, CustomStringConver
     /// The id of a trial's run.
     ///
     /// - Parameters:
-    ///   - jobUID: the UID of the job's object; two jobs of one name after each other are different jobs.
+    ///   - jobUID: the UID of the EvalJob. A job that is deleted and created again with the same name has another UID.
     ///   - attempt: counts from 1.
     ///   - rerun: 0 for the first run of the trial.
     public init(jobUID: String, agent: String, dataset: String, task: String, attempt: Int, rerun: Int) {
@@ -20,12 +20,12 @@ public struct RunID: Sendable, Hashable, Comparable, Codable, CustomStringConver
         ])
     }
 
-    /// The id under which the job's own record lies.
+    /// The id of the job's own record.
     public init(jobUID: String) {
         self.init(hashing: [.string(jobUID)])
     }
 
-    /// Reads an id as it was written; nil unless it is exactly sixteen lower-case hex digits.
+    /// Reads an id; nil unless the text is exactly sixteen lower-case hex digits.
     public init?(_ text: String) {
         let digits = text.utf8
         guard digits.count == Self.length, digits.allSatisfy(Self.isHexDigit) else { return nil }

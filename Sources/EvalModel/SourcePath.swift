@@ -1,25 +1,25 @@
-/// A path within a repository, checked: it cannot leave the repository, and cannot name git's own files.
+/// A path within a repository that is checked: it cannot leave the repository or name git's own files.
 ///
-/// Such paths come from users and from registries, and end up as arguments of git and as parts of paths on disk.
+/// Such paths come from users and registries, and are used as arguments of git and as parts of paths on disk.
 public struct SourcePath: Sendable, Hashable, CustomStringConvertible {
-    /// The longest path that is taken, in bytes.
+    /// The longest path that is accepted, in bytes.
     public static let maximumBytes = 1024
-    /// The longest name that file systems take, in bytes.
+    /// The longest file name that file systems allow, in bytes.
     public static let maximumNameBytes = 255
 
     /// The path without `.` components and without slashes at its ends; empty for the repository's root.
     public let text: String
 
-    /// - Throws: `SourcePathError` for an absolute path, `..`, a name that git or a file system takes for `.git`, control
-    ///   characters, a leading `-` or `:`, and what is too long.
+    /// - Throws: `SourcePathError` for an absolute path, `..`, a name that git or a file system treats as `.git`, control
+    ///   characters, a leading `-` or `:`, and paths or names that are too long.
     public init(_ path: String) throws(SourcePathError) {
         guard path.utf8.count <= Self.maximumBytes else { throw SourcePathError(path, "is longer than \(Self.maximumBytes) bytes") }
         guard path.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else {
-            throw SourcePathError(path, "has a control character in it")
+            throw SourcePathError(path, "contains a control character")
         }
         guard !path.hasPrefix("/") else { throw SourcePathError(path, "must be relative to the repository's root") }
-        guard !path.contains("\\") else { throw SourcePathError(path, "must not have \\ in it: use / between names") }
-        // Git takes a leading dash for an option and a leading colon for pathspec magic.
+        guard !path.contains("\\") else { throw SourcePathError(path, "must not contain \\: use / between names") }
+        // Git reads a leading dash as an option and a leading colon as pathspec magic.
         guard !path.hasPrefix("-"), !path.hasPrefix(":") else { throw SourcePathError(path, "must not begin with - or :") }
         var names: [Substring] = []
         for name in path.split(separator: "/") where name != "." {
@@ -31,8 +31,8 @@ public struct SourcePath: Sendable, Hashable, CustomStringConvertible {
         text = names.joined(separator: "/")
     }
 
-    /// Whether some file system takes the name for `.git`: in any case, with dots or blanks at its end (NTFS), as the
-    /// short name `git~1`, with a stream (`.git::$DATA`), or with characters that HFS+ ignores.
+    /// Whether some file system treats the name as `.git`: in any case, with trailing dots or blanks (NTFS), as the short
+    /// name `git~1`, with a stream (`.git::$DATA`), or with characters that HFS+ ignores.
     public static func isGitsOwn(_ name: some StringProtocol) -> Bool {
         let visible = name.unicodeScalars.filter { !isIgnoredByHFS($0) }
         var plain = String(String.UnicodeScalarView(visible)).lowercased()
@@ -53,7 +53,7 @@ public struct SourcePath: Sendable, Hashable, CustomStringConvertible {
     /// The last name; nil for the root.
     public var name: String? { text.split(separator: "/").last.map(String.init) }
 
-    /// The path of something below this one.
+    /// This path with another one appended.
     ///
     /// - Throws: `SourcePathError`, as from the initialiser.
     public func appending(_ path: String) throws(SourcePathError) -> SourcePath {
@@ -64,7 +64,7 @@ public struct SourcePath: Sendable, Hashable, CustomStringConvertible {
     public var description: String { text }
 }
 
-/// A path that is refused.
+/// The path is not allowed.
 public struct SourcePathError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The path, shortened.
     public var path: String

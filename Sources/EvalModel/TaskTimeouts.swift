@@ -1,6 +1,6 @@
 /// The limits of a task's phases, in seconds.
 public struct TaskTimeouts: Sendable, Hashable, Codable {
-    /// For the agent's execute phase; nil when a Harbor task sets none, which there means no limit.
+    /// For the agent's execute phase; nil for no limit, the default of a Harbor task.
     public var agentSec: Double?
     /// For the agent's install phase.
     public var installSec: Double
@@ -13,10 +13,10 @@ public struct TaskTimeouts: Sendable, Hashable, Codable {
         self.verifierSec = verifierSec
     }
 
-    /// The limits of a trial under a job's settings.
+    /// The limits of a trial with a job's settings applied.
     ///
-    /// The verifier's override replaces the task's value, its maximum caps the result, and the multiplier then applies
-    /// to every limit: the order that Harbor uses.
+    /// The verifier's override replaces the task's value, then its maximum caps the result, then the multiplier applies to
+    /// every limit. Harbor uses the same order.
     public func resolved(
         multiplier: Double = 1, verifierOverrideSec: Double? = nil, verifierMaxSec: Double? = nil
     ) -> TaskTimeouts {

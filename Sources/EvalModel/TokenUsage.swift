@@ -1,8 +1,8 @@
-/// Tokens that a model read and wrote.
+/// Tokens of a model's input and output.
 public struct TokenUsage: Sendable, Hashable, Codable {
     public var prompt: Int
     public var completion: Int
-    /// Those of `prompt` that came from a cache.
+    /// The part of `prompt` that came from a cache.
     public var cached: Int
 
     public init(prompt: Int = 0, completion: Int = 0, cached: Int = 0) {
@@ -25,12 +25,12 @@ public struct TokenUsage: Sendable, Hashable, Codable {
     }
 }
 
-/// What an agent's own trajectory says of its use of models. The agent wrote it: it is told, not measured.
+/// What an agent's trajectory says about its use of models. These are the agent's own figures; Assay does not measure them.
 public struct AgentUsage: Sendable, Hashable, Codable {
     public var tokens: TokenUsage?
     /// US dollars.
     public var costUSD: Double?
-    /// Steps of the trajectory.
+    /// The number of steps in the trajectory.
     public var steps: Int?
 
     public init(tokens: TokenUsage? = nil, costUSD: Double? = nil, steps: Int? = nil) {
@@ -40,11 +40,11 @@ public struct AgentUsage: Sendable, Hashable, Codable {
     }
 }
 
-/// What a trial cost, and for what.
+/// The cost of a trial and its parts.
 public struct TrialCost: Sendable, Hashable, Codable {
-    /// What the agent says it paid for models.
+    /// The cost of models, as reported by the agent.
     public var model: Double?
-    /// The target's prices for what the trial had reserved, for as long as its phases took.
+    /// The cost of the reserved resources: the target's prices times the duration of the phases.
     public var compute: Double?
 
     public init(model: Double? = nil, compute: Double? = nil) {
@@ -52,13 +52,13 @@ public struct TrialCost: Sendable, Hashable, Codable {
         self.compute = compute
     }
 
-    /// What is known together; nil when nothing is.
+    /// The sum of the known parts; nil when none is known.
     public var total: Double? {
         guard model != nil || compute != nil else { return nil }
         return (model ?? 0) + (compute ?? 0)
     }
 
-    /// Prices are per hour of one CPU and of one GiB. Rounded to millionths, so that the same trial has the same record.
+    /// Prices are per hour of one CPU and of one GiB. Rounded to millionths, so that the same trial gives the same record.
     public static func compute(cpus: Double, memoryMB: Int, seconds: Double, cpuHour: Double?, memoryGiBHour: Double?) -> Double? {
         guard cpuHour != nil || memoryGiBHour != nil else { return nil }
         let hours = seconds / 3600

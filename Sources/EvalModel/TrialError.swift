@@ -1,4 +1,4 @@
-/// Why a trial has no reward, or what else went wrong with it. The raw values are part of the contract (docs/design.md, section 3).
+/// Why a trial has no reward, or what else went wrong. The raw values are written to records and must not change.
 public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
     case environmentBuildFailed = "environment_build_failed"
     case environmentBuildTimeout = "environment_build_timeout"
@@ -26,15 +26,15 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
 
     /// What an error means for the score and for a retry.
     public enum Consequence: Sendable, Hashable {
-        /// A result of the agent or of its verification: it counts against the pass rate and is not retried.
+        /// A failure of the agent or the verifier: it lowers the pass rate and is not retried.
         case outcome
-        /// The machinery failed: it never scores, and another try may succeed.
+        /// The infrastructure failed: the trial does not count, and a retry may succeed.
         case infrastructure
-        /// The input is wrong: it never scores, and another try would fail alike.
+        /// The input is wrong: the trial does not count, and a retry would fail the same way.
         case input
-        /// Somebody stopped the trial: it never scores and counts as skipped.
+        /// The trial was stopped: it does not count, and is skipped.
         case cancelled
-        /// Said beside a verdict that stands.
+        /// A note beside a verdict that remains valid.
         case advisory
     }
 
@@ -56,7 +56,7 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
         }
     }
 
-    /// Whether the trial is left out of the pass rate as a failure that is not the agent's.
+    /// Whether the failure is not the agent's, so that the trial is left out of the pass rate.
     public var isInfrastructure: Bool {
         switch consequence {
         case .infrastructure, .input: true
@@ -64,14 +64,14 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
         }
     }
 
-    /// Whether another try is worth making.
+    /// Whether a retry may succeed.
     public var isRetryable: Bool { consequence == .infrastructure }
 
-    /// Whether the verdict (a reward) stands in spite of the error.
+    /// Whether the reward remains valid in spite of the error.
     public var isAdvisory: Bool { consequence == .advisory }
 }
 
-/// A typed error of a trial.
+/// The error of a trial.
 public struct TrialError: Error, Sendable, Hashable, Codable, CustomStringConvertible {
     public var type: TrialErrorType
     /// What, where and what to do; for people.

@@ -1,4 +1,4 @@
-/// A set of trial indexes that writes itself compactly, as `0-41,43`.
+/// A set of trial indexes with a compact text form: `0-41,43`.
 ///
 /// Kept as sorted, disjoint, non-touching ranges, so that the status of a job of 100,000 trials stays small. Called
 /// `TrialIndexSet` because Foundation has an `IndexSet`.
@@ -15,8 +15,10 @@ public struct TrialIndexSet: Sendable, Hashable, Codable, CustomStringConvertibl
         for index in indexes { insert(index) }
     }
 
-    /// - Throws: `TrialIndexSetError` when the text is not what `description` writes: whitespace, negative numbers,
-    ///   leading zeros, and ranges that are reversed, unsorted, overlapping or touching are all refused.
+    /// Reads only what `description` writes.
+    ///
+    /// - Throws: `TrialIndexSetError` for whitespace, negative numbers, leading zeros, and ranges that are reversed, unsorted,
+    ///   overlapping or touching.
     public init(parsing text: String) throws(TrialIndexSetError) {
         self.init()
         guard !text.isEmpty else { return }
@@ -25,7 +27,7 @@ public struct TrialIndexSet: Sendable, Hashable, Codable, CustomStringConvertibl
             guard bounds.count <= 2, let low = bounds.first.flatMap(Self.number), let high = bounds.last.flatMap(Self.number),
                 bounds.count == 1 || low < high
             else { throw TrialIndexSetError(text: text, part: String(part)) }
-            // Touching ranges would have been written as one: whoever wrote this did not write it with `description`.
+            // `description` writes touching ranges as one.
             if let last = ranges.last, low <= last.upperBound || low - 1 == last.upperBound {
                 throw TrialIndexSetError(text: text, part: String(part))
             }
@@ -50,7 +52,7 @@ public struct TrialIndexSet: Sendable, Hashable, Codable, CustomStringConvertibl
         return position < ranges.count && ranges[position].lowerBound <= index
     }
 
-    /// Adds an index; whether it was new.
+    /// Adds an index. Returns whether it was new.
     @discardableResult
     public mutating func insert(_ index: Int) -> Bool {
         if contains(index) { return false }
@@ -58,7 +60,7 @@ public struct TrialIndexSet: Sendable, Hashable, Codable, CustomStringConvertibl
         return true
     }
 
-    /// Adds a range, joining what it touches.
+    /// Adds a range and joins it with the ranges it touches.
     public mutating func insert(_ range: ClosedRange<Int>) {
         // A range touches this one when it ends at `lowerBound - 1` or later and begins at `upperBound + 1` or earlier.
         let start = firstRange(endingAtOrAfter: range.lowerBound == .min ? .min : range.lowerBound - 1)
@@ -72,7 +74,7 @@ public struct TrialIndexSet: Sendable, Hashable, Codable, CustomStringConvertibl
         ranges.replaceSubrange(start..<end, with: [joined])
     }
 
-    /// Removes an index; whether it was there.
+    /// Removes an index. Returns whether it was in the set.
     @discardableResult
     public mutating func remove(_ index: Int) -> Bool {
         let position = firstRange(endingAtOrAfter: index)
@@ -95,18 +97,18 @@ public struct TrialIndexSet: Sendable, Hashable, Codable, CustomStringConvertibl
         return result
     }
 
-    /// The smallest index from `start` on, below `limit`, that is not in the set.
+    /// The smallest index in `start..<limit` that is not in the set; nil when there is none.
     public func firstMissing(from start: Int = 0, below limit: Int) -> Int? {
         var candidate = start
         let position = firstRange(endingAtOrAfter: start)
         if position < ranges.count, ranges[position].lowerBound <= candidate {
-            // Ranges never touch, so what follows the end of one is missing.
+            // Ranges never touch, so the index after the end of one is missing.
             candidate = ranges[position].upperBound + 1
         }
         return candidate < limit ? candidate : nil
     }
 
-    /// The position of the first range whose end is not before `index`, by halving.
+    /// The position of the first range whose end is not before `index` (binary search).
     private func firstRange(endingAtOrAfter index: Int) -> Int {
         var low = 0
         var high = ranges.count
@@ -140,13 +142,13 @@ public struct TrialIndexSet: Sendable, Hashable, Codable, CustomStringConvertibl
     }
 }
 
-/// A text that is no index set.
+/// The text is not an index set.
 public struct TrialIndexSetError: Error, Sendable, Hashable, CustomStringConvertible {
     public var text: String
-    /// The part between commas at which reading stopped.
+    /// The part between commas that is wrong.
     public var part: String
 
     public var description: String {
-        "\"\(text)\" is no index set at \"\(part)\": expected ascending numbers and ranges such as 0-41,43"
+        "\"\(text)\" is not an index set at \"\(part)\": expected ascending numbers and ranges such as 0-41,43"
     }
 }

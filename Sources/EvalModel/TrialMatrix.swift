@@ -1,4 +1,4 @@
-/// One trial of a job: which agent, on which task, for which attempt.
+/// One trial of a job: agent, task and attempt.
 public struct TrialCoordinate: Sendable, Hashable, Codable {
     /// The position in the job's stable order, from 0.
     public var index: Int
@@ -11,7 +11,7 @@ public struct TrialCoordinate: Sendable, Hashable, Codable {
     public var taskIndex: Int
     /// Counts from 1.
     public var attempt: Int
-    /// 0, or the number of the rerun that was asked for.
+    /// 0, or the number of the rerun.
     public var rerun: Int
 
     public init(
@@ -28,7 +28,7 @@ public struct TrialCoordinate: Sendable, Hashable, Codable {
         self.rerun = rerun
     }
 
-    /// The id under which the trial's record lies.
+    /// The id of the trial's record.
     public func runID(jobUID: String) -> RunID {
         RunID(jobUID: jobUID, agent: agent, dataset: dataset, task: task, attempt: attempt, rerun: rerun)
     }
@@ -36,8 +36,8 @@ public struct TrialCoordinate: Sendable, Hashable, Codable {
 
 /// All trials of a job: agents x tasks x attempts, the attempt varying fastest.
 ///
-/// Nothing is materialised: a coordinate is computed from its index, so that a job of 100,000 trials costs the memory of
-/// its agents and tasks. The order is part of the contract, because an index is what the status counts.
+/// Coordinates are computed from the index and not stored, so a job of 100,000 trials needs only the memory of its agents
+/// and tasks. The order must not change, because the status counts indexes.
 public struct TrialMatrix: Sendable, Hashable, RandomAccessCollection {
     /// A task's key within a job.
     public struct TaskKey: Sendable, Hashable {
@@ -50,16 +50,16 @@ public struct TrialMatrix: Sendable, Hashable, RandomAccessCollection {
         }
     }
 
-    /// The most trials that one job may have (docs/design.md, section 2).
+    /// The most trials that one job may have.
     public static let maximumCount = 100_000
 
     public let agents: [String]
     public let tasks: [TaskKey]
     public let attempts: Int
-    /// The rerun that the coordinates carry.
+    /// The rerun number of all coordinates.
     public let rerun: Int
 
-    /// - Throws: `TrialMatrixError` when a trial would not have an identity of its own, or when there are too many.
+    /// - Throws: `TrialMatrixError` when two trials would have the same identity, or when there are too many.
     public init(agents: [String], tasks: [TaskKey], attempts: Int, rerun: Int = 0) throws(TrialMatrixError) {
         guard attempts >= 1 else { throw .noAttempts(attempts) }
         if let name = Self.firstRepeated(agents) { throw .repeatedAgent(name) }
@@ -103,7 +103,7 @@ public struct TrialMatrix: Sendable, Hashable, RandomAccessCollection {
             task: tasks[taskIndex].task, taskIndex: taskIndex, attempt: attempt + 1, rerun: rerun)
     }
 
-    /// The coordinate at an index that came from outside (a label, a status); nil when the job has no such trial.
+    /// The coordinate at an index from outside (a label, a status); nil when the job has no such trial.
     public func coordinate(at index: Int) -> TrialCoordinate? {
         indices.contains(index) ? self[index] : nil
     }
@@ -115,7 +115,7 @@ public struct TrialMatrix: Sendable, Hashable, RandomAccessCollection {
     }
 }
 
-/// Why a job's trials cannot be laid out.
+/// Why a job's trials cannot be numbered.
 public enum TrialMatrixError: Error, Sendable, Hashable, CustomStringConvertible {
     case noAttempts(Int)
     case repeatedAgent(String)
@@ -129,8 +129,8 @@ public enum TrialMatrixError: Error, Sendable, Hashable, CustomStringConvertible
         case .repeatedAgent(let name):
             "two agents are named \"\(name)\": give each its own name"
         case .repeatedTask(let key):
-            "dataset \"\(key.dataset)\" has task \"\(key.task)\" twice (names that differ only in how Unicode spells them are one): name the datasets differently, or "
-                + "rename or exclude one"
+            "dataset \"\(key.dataset)\" has task \"\(key.task)\" twice (names that differ only in their Unicode normalization are equal): "
+                + "name the datasets differently, or rename or exclude one"
         case .tooMany(let agents, let tasks, let attempts):
             "\(agents) agents x \(tasks) tasks x \(attempts) attempts are more than "
                 + "\(TrialMatrix.maximumCount) trials: split the job"

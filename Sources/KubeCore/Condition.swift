@@ -1,6 +1,6 @@
 import Base
 
-/// One entry of `status.conditions`, as `metav1.Condition` has it.
+/// One entry of `status.conditions` (`metav1.Condition`).
 public struct Condition: Codable, Sendable, Hashable {
     public enum Status: String, Codable, Sendable, Hashable {
         case yes = "True"
@@ -10,7 +10,7 @@ public struct Condition: Codable, Sendable, Hashable {
 
     /// CamelCase; unique within the list.
     public var type: String
-    /// `True`, `False` or `Unknown`; a string because others' conditions are read too.
+    /// `True`, `False` or `Unknown`. A string, because conditions written by others are read too.
     public var status: String
     /// CamelCase, for programs.
     public var reason: String?

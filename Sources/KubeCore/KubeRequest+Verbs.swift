@@ -1,11 +1,11 @@
 import Base
 
-// The builders refuse what would make a path mean something else than the caller meant: an empty name would turn a delete
-// of one object into a delete of all. The rule for segments is that of apimachinery's `IsValidPathSegmentName`.
+// The builders refuse names that would change what a path means: an empty name would turn a delete of one object into a
+// delete of all. The rule for path segments is that of apimachinery's `IsValidPathSegmentName`.
 extension KubeRequest {
     /// The path of a collection, or of an object, or of a subresource of it.
     ///
-    /// - Parameter namespace: nil or empty: all namespaces (collections) or cluster scope.
+    /// - Parameter namespace: nil or empty for all namespaces (collections) or cluster scope.
     public static func path(
         _ type: ResourceType, namespace: String?, name: String? = nil, subresource: String? = nil
     ) throws(KubeRequestError) -> String {
@@ -20,7 +20,7 @@ extension KubeRequest {
         path += "/" + type.plural
         guard let name else { return path }
         if type.namespaced, namespace ?? "" == "" {
-            throw KubeRequestError(message: "\(type) live in a namespace, but none was given for \(name)")
+            throw KubeRequestError(message: "\(type) are namespaced, but no namespace was given for \(name)")
         }
         path += "/" + (try segment(name, "name"))
         if let subresource { path += "/" + (try segment(subresource, "subresource")) }
@@ -33,7 +33,7 @@ extension KubeRequest {
             || text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F })
         {
             throw KubeRequestError(
-                message: "the \(what) \(text.debugDescription) cannot stand in a path: use letters, digits, '-' and '.'")
+                message: "the \(what) \(text.debugDescription) cannot be used in a path: use letters, digits, '-' and '.'")
         }
         return PercentEncoding.encode(text)
     }
@@ -66,14 +66,14 @@ extension KubeRequest {
         let own = object.at("metadata", "namespace")?.string
         let target = type.namespaced ? (namespace ?? own) : nil
         if type.namespaced, target ?? "" == "" {
-            throw KubeRequestError(message: "\(type) live in a namespace, but the object names none")
+            throw KubeRequestError(message: "\(type) are namespaced, but the object has no namespace")
         }
         return KubeRequest(
             method: "POST", path: try path(type, namespace: target),
             query: writeQuery(fieldManager, dryRun, fieldValidation), body: object.serialized())
     }
 
-    /// Replaces an object, or one of its subresources, whole. The key comes from the object's metadata.
+    /// Replaces a whole object, or a whole subresource of it. The key comes from the object's metadata.
     public static func update(
         _ type: ResourceType, _ object: JSONValue, subresource: String? = nil, fieldManager: String? = nil,
         dryRun: Bool = false
@@ -112,7 +112,7 @@ extension KubeRequest {
             body: options.body?.serialized())
     }
 
-    /// Deletes what a list with `selecting` would return.
+    /// Deletes the objects that a list with `selecting` would return.
     public static func deleteCollection(
         _ type: ResourceType, namespace: String?, selecting: ListOptions = ListOptions(limit: nil),
         options: DeleteOptions = DeleteOptions()
@@ -122,7 +122,7 @@ extension KubeRequest {
             body: options.body?.serialized())
     }
 
-    /// The log of one container of a pod. An empty container name means the only one.
+    /// The log of one container of a pod. The container name may be empty when the pod has only one.
     public static func podLog(
         _ key: ObjectKey, container: String = "", options: LogOptions = LogOptions()
     ) throws(KubeRequestError) -> KubeRequest {
@@ -152,7 +152,7 @@ extension KubeRequest {
 }
 
 extension ListOptions {
-    /// The query parameters, with version parameters left out beside a continue token.
+    /// The query parameters. With a continue token, version parameters are left out.
     var query: [KubeRequest.QueryItem] {
         var query: [KubeRequest.QueryItem] = []
         if let labelSelector { query.append(.init("labelSelector", labelSelector)) }

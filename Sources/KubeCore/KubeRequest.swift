@@ -1,6 +1,6 @@
 import Base
 
-/// A request to the API server, complete but for server address and credentials. Pure data; see ``KubeRequest`` builders.
+/// A request to the API server, without the server's address and credentials. Pure data, made by the builders below.
 public struct KubeRequest: Sendable, Hashable {
     public struct QueryItem: Sendable, Hashable {
         public var name: String
@@ -34,7 +34,7 @@ public struct KubeRequest: Sendable, Hashable {
         self.accept = accept
     }
 
-    /// Path and query as they go on the wire.
+    /// The encoded path and query, as sent.
     public var target: String {
         guard !query.isEmpty else { return path }
         return path + "?"
@@ -42,21 +42,21 @@ public struct KubeRequest: Sendable, Hashable {
             .joined(separator: "&")
     }
 
-    /// True when sending the request twice has the effect of sending it once.
+    /// True when sending the request twice has the same effect as sending it once.
     public var isIdempotent: Bool {
         switch method {
         case "GET", "HEAD", "PUT", "DELETE", "OPTIONS": true
-        // An apply states the wanted fields; other patches may append.
+        // Server-side apply states the wanted fields; other patches may append to lists.
         case "PATCH": contentType == "application/apply-patch+yaml"
         default: false
         }
     }
 
-    /// What errors name: the method and the path, without the query.
+    /// The method and the path, without the query: for error messages.
     public var summary: String { "\(method) \(path)" }
 }
 
-/// A request that cannot be made, because a name in it could change what the path means.
+/// The request was refused before sending, because a name in it could change what the path means.
 public struct KubeRequestError: Error, Sendable, Hashable, CustomStringConvertible {
     public let message: String
 
@@ -65,7 +65,7 @@ public struct KubeRequestError: Error, Sendable, Hashable, CustomStringConvertib
     public var description: String { message }
 }
 
-/// Percent-encoding by RFC 3986: everything but unreserved characters.
+/// Percent-encoding (RFC 3986) of everything except unreserved characters.
 enum PercentEncoding {
     private static let hex = Array("0123456789ABCDEF".utf8)
 

@@ -1,16 +1,16 @@
 import Base
 
-/// The API server's `Status`: how it says that something failed (and, after some deletes, that it succeeded).
+/// The API server's `Status`, which reports a failure (and, after some deletes, success).
 ///
-/// It is made from any response that is not a success, whether or not its body is a `Status`: proxies and dying servers
-/// answer with text, HTML or nothing.
+/// Every failed response gives one, even if its body is not a `Status`: proxies and servers that shut down answer with
+/// text, HTML or nothing.
 public struct KubeStatus: Sendable, Hashable, Error {
-    /// One reason among several, with the field it is about.
+    /// One of several reasons, with the field it is about.
     public struct Cause: Sendable, Hashable {
         /// Machine-readable, for example `FieldValueInvalid`.
         public var reason: String
         public var message: String
-        /// The path of the field, for example `spec.attempts`; empty when it is about none.
+        /// The path of the field, for example `spec.attempts`; empty when the cause is not about a field.
         public var field: String
 
         public init(reason: String, message: String, field: String) {
@@ -32,7 +32,7 @@ public struct KubeStatus: Sendable, Hashable, Error {
     public var kind: String
     public var uid: String
     public var causes: [Cause]
-    /// Seconds to wait before asking again, from the `Retry-After` header or the body's details.
+    /// Seconds to wait before the next attempt, from the `Retry-After` header or the body's details.
     public var retryAfterSeconds: Int?
 
     public init(
@@ -51,7 +51,7 @@ public struct KubeStatus: Sendable, Hashable, Error {
     }
 
     public var isNotFound: Bool { reason == "NotFound" }
-    /// The object changed since it was read. `AlreadyExists` is a 409 too, and is not this.
+    /// The object changed since it was read. `AlreadyExists`, which is a 409 too, does not count.
     public var isConflict: Bool { reason == "Conflict" }
     public var isAlreadyExists: Bool { reason == "AlreadyExists" }
     /// The requested resource version or continue token is too old: list again.
@@ -60,17 +60,17 @@ public struct KubeStatus: Sendable, Hashable, Error {
     public var isResourceVersionTooLarge: Bool {
         reason == "Timeout" && causes.contains { $0.reason == "ResourceVersionTooLarge" }
     }
-    /// The object, or the request, is wrong: sending it again changes nothing.
+    /// The object or the request is invalid: sending it again gives the same answer.
     public var isInvalid: Bool { reason == "Invalid" || reason == "BadRequest" }
     public var isUnauthorized: Bool { reason == "Unauthorized" }
     public var isForbidden: Bool { reason == "Forbidden" }
     public var isTooManyRequests: Bool { reason == "TooManyRequests" }
-    /// The namespace is going away: nothing can be created in it.
+    /// The namespace is being deleted: nothing can be created in it.
     public var isNamespaceTerminating: Bool { causes.contains { $0.reason == "NamespaceTerminating" } }
-    /// The server's trouble rather than the request's: asking again later may work.
+    /// The failure is the server's, not the request's: trying again later may work.
     public var isServerTrouble: Bool { code >= 500 || isTooManyRequests }
 
-    /// The reason that the API server gives for a code when it has no better one (apimachinery `NewGenericServerResponse`).
+    /// The API server's default reason for a code (apimachinery `NewGenericServerResponse`).
     static func reason(forCode code: Int) -> String {
         switch code {
         case 400: "BadRequest"
@@ -97,7 +97,7 @@ extension KubeStatus {
     /// Reads a JSON `Status`. Nil when the value is something else.
     public init?(json: JSONValue) {
         guard json["kind"]?.string == "Status" else { return nil }
-        // The core `Status` only: a custom resource may be called Status too.
+        // Only the core `Status`: a custom resource may have the kind Status too.
         if let apiVersion = json["apiVersion"]?.string, apiVersion != "v1" { return nil }
         let details = json["details"]
         self.init(
@@ -116,13 +116,13 @@ extension KubeStatus {
             retryAfterSeconds: details?["retryAfterSeconds"]?.int)
     }
 
-    /// What a response that is not a success says.
+    /// Reads a failed response.
     ///
     /// - Parameters:
     ///   - httpCode: the status code of the response; wins over the one in the body.
-    ///   - body: whatever came with it; text is quoted (cut, control characters escaped) when it is not a `Status`.
-    ///   - retryAfter: the value of the `Retry-After` header; only whole seconds count, as for client-go.
-    ///   - request: what was asked, for the message when the body has none, for example `GET /api/v1/pods`.
+    ///   - body: the body. If it is not a `Status`, its text is quoted: shortened, with control characters replaced.
+    ///   - retryAfter: the value of the `Retry-After` header. Only whole seconds count, as in client-go.
+    ///   - request: for the message when the body has none, for example `GET /api/v1/pods`.
     public init(httpCode: Int, body: [UInt8], retryAfter: String? = nil, request: String) {
         let seconds = retryAfter.flatMap { Int($0.filter { $0 != " " && $0 != "\t" }) }.flatMap { $0 < 0 ? nil : $0 }
         if let json = try? JSONValue(parsing: body), let status = KubeStatus(json: json) {
@@ -140,7 +140,7 @@ extension KubeStatus {
             retryAfterSeconds: seconds)
     }
 
-    /// At most 300 bytes of a foreign body, on one line and inert.
+    /// At most 300 bytes of a body, on one line and without control characters.
     private static func quote(_ body: [UInt8]) -> String {
         let limit = 300
         var line = String(decoding: body.prefix(limit), as: UTF8.self)

@@ -4,9 +4,9 @@ import Base
 public struct ListPage: Sendable, Hashable {
     /// In the server's order (by key).
     public var items: [JSONValue]
-    /// The version of the whole list, the same on every page. Watch from the first page's.
+    /// The resource version of the whole list, the same on every page. Watches start from the first page's.
     public var resourceVersion: String
-    /// What to ask the next page with; nil on the last.
+    /// The token for the next page; nil on the last.
     public var continueToken: String?
     /// How many items follow this page, when the server knows.
     public var remaining: Int?
@@ -20,7 +20,7 @@ public struct ListPage: Sendable, Hashable {
         self.remaining = remaining
     }
 
-    /// Reads a list response. Items of built-in types come without `apiVersion` and `kind`: they are filled in from `type`.
+    /// Reads a list response. Items of built-in types have no `apiVersion` and `kind`; they are filled in from `type`.
     public init(parsing body: [UInt8], type: ResourceType) throws(ListSyntaxError) {
         let json: JSONValue
         do { json = try JSONValue(parsing: body) } catch { throw ListSyntaxError(message: "\(error)") }
@@ -29,7 +29,7 @@ public struct ListPage: Sendable, Hashable {
         }
         // `items: null` is how Go writes an empty list.
         let items = json["items"] ?? .null
-        guard items.isNull || items.array != nil else { throw ListSyntaxError(message: "items is no array") }
+        guard items.isNull || items.array != nil else { throw ListSyntaxError(message: "items is not an array") }
         let token = metadata["continue"]?.string ?? ""
         self.init(
             items: (items.array ?? []).map { item in
@@ -44,7 +44,7 @@ public struct ListPage: Sendable, Hashable {
     }
 }
 
-/// A list response that is no list.
+/// The response is not a valid list.
 public struct ListSyntaxError: Error, Sendable, Hashable, CustomStringConvertible {
     public let message: String
 

@@ -1,9 +1,9 @@
 import Base
 
-/// The part of `metadata` that Assay reads or writes. Unknown fields are dropped: to change an object that others write
-/// to, patch it instead of sending back a decoded copy.
+/// The part of `metadata` that Assay reads or writes. Unknown fields are dropped: change an object that others also write
+/// with a patch, not by sending back a decoded copy.
 public struct ObjectMeta: Codable, Sendable, Hashable {
-    /// Empty until the server has made one from `generateName`.
+    /// Empty until the server has generated one from `generateName`.
     public var name: String
     public var generateName: String?
     public var namespace: String?
@@ -65,7 +65,7 @@ public struct ObjectMeta: Codable, Sendable, Hashable {
 
     public func encode(to encoder: any Encoder) throws {
         var c = encoder.container(keyedBy: CodingKeys.self)
-        // An empty name would be refused where `generateName` is meant.
+        // The server would refuse an empty name beside `generateName`.
         if !name.isEmpty { try c.encode(name, forKey: .name) }
         try c.encodeIfPresent(generateName, forKey: .generateName)
         try c.encodeIfPresent(namespace, forKey: .namespace)
@@ -84,19 +84,19 @@ public struct ObjectMeta: Codable, Sendable, Hashable {
     /// The key of the object this belongs to.
     public var key: ObjectKey { ObjectKey(namespace: namespace ?? "", name: name) }
 
-    /// True once the object is only waiting for its finalizers.
+    /// True when the object is deleted and only waits for its finalizers.
     public var isDeleting: Bool { deletionTimestamp != nil }
 
-    /// The owner that is marked as the controller, if any.
+    /// The owner marked as controller, if any.
     public var controller: OwnerReference? { ownerReferences?.first { $0.controller == true } }
 
-    /// What two reads of the same incarnation of an object have in common: a deleted and recreated one has another uid.
+    /// Identifies one incarnation of an object: a deleted and recreated object has another uid.
     public func isSameIncarnation(as other: ObjectMeta) -> Bool { uid != nil && uid == other.uid }
 }
 
 extension ObjectMeta {
-    /// Reads `metadata` from an object as the server sends it. Lenient: a field of the wrong type reads as absent, since
-    /// what arrives was written by a server that already checked it.
+    /// Reads `metadata` from an object as the server sends it. Lenient, because the server has already validated it: a
+    /// field of the wrong type reads as absent.
     public init(of object: JSONValue) {
         self.init(metadata: object["metadata"] ?? .null)
     }
@@ -120,7 +120,7 @@ extension ObjectMeta {
     }
 }
 
-/// A link from a dependent to the object that owns it; the garbage collector follows it.
+/// A link from a dependent object to its owner, which the garbage collector follows.
 public struct OwnerReference: Codable, Sendable, Hashable {
     public var apiVersion: String
     public var kind: String

@@ -1,26 +1,26 @@
 import Base
 
-/// How a resource version in a list is meant; see "Resource versions" in the Kubernetes API concepts.
+/// `resourceVersionMatch` of a list; see "Resource versions" in the Kubernetes API concepts.
 public enum ResourceVersionMatch: String, Sendable, Hashable {
     case notOlderThan = "NotOlderThan"
     case exact = "Exact"
 }
 
-/// What a list asks for.
+/// Options of a list request.
 public struct ListOptions: Sendable, Hashable {
     /// For example `app=x,tier!=y`.
     public var labelSelector: String?
     /// For example `metadata.name=x`.
     public var fieldSelector: String?
-    /// Items a page; nil asks for everything at once.
+    /// Items per page; nil for everything at once.
     public var limit: Int?
-    /// From the page before. Version parameters are dropped when it is set: together they are a 400.
+    /// From the previous page. When set, version parameters are left out: the server refuses both together (400).
     public var continueToken: String?
-    /// Unset: the newest, read with quorum. `0`: whatever the server has cached, which may go back in time.
+    /// Unset: the newest state. `0`: whatever the server has cached, which may be older than what was read before.
     public var resourceVersion: String?
     public var resourceVersionMatch: ResourceVersionMatch?
 
-    /// The page size of client-go.
+    /// client-go's default page size.
     public static let defaultLimit = 500
 
     public init(
@@ -37,17 +37,17 @@ public struct ListOptions: Sendable, Hashable {
     }
 }
 
-/// What a watch asks for.
+/// Options of a watch request.
 public struct WatchOptions: Sendable, Hashable {
     public var labelSelector: String?
     public var fieldSelector: String?
-    /// The version to go on from. Unset or `0`: the watch begins with ADDED events for what exists.
+    /// The resource version to continue from. Unset or `0`: the watch begins with ADDED events for existing objects.
     public var resourceVersion: String?
     public var resourceVersionMatch: ResourceVersionMatch?
-    /// Seconds after which the server closes the watch; a stream that is silent for 5 s longer is given up.
+    /// Seconds after which the server closes the watch. The client closes a stream that stays silent 5 s longer.
     public var timeoutSeconds: Int?
     public var allowBookmarks: Bool
-    /// Asks for a streaming list (WatchList); needs `resourceVersionMatch: .notOlderThan`.
+    /// Requests a streaming list (WatchList); needs `resourceVersionMatch: .notOlderThan`.
     public var sendInitialEvents: Bool?
 
     public init(
@@ -65,7 +65,7 @@ public struct WatchOptions: Sendable, Hashable {
     }
 }
 
-/// How an object, or a collection, is deleted.
+/// Options for deleting an object or a collection.
 public struct DeleteOptions: Sendable, Hashable {
     public enum Propagation: String, Sendable, Hashable {
         case background = "Background"
@@ -73,10 +73,10 @@ public struct DeleteOptions: Sendable, Hashable {
         case orphan = "Orphan"
     }
 
-    /// Seconds; 0 removes the object at once. Unset: the type's default.
+    /// Seconds; 0 deletes the object at once. Unset: the type's default.
     public var gracePeriodSeconds: Int?
     public var propagation: Propagation?
-    /// Delete only this incarnation: a recreated object of the same name answers with a conflict.
+    /// Delete only this incarnation. For a recreated object of the same name the server answers with a conflict.
     public var uid: String?
     /// Delete only this version.
     public var resourceVersion: String?
@@ -93,7 +93,7 @@ public struct DeleteOptions: Sendable, Hashable {
         self.dryRun = dryRun
     }
 
-    /// The request body, or nil when nothing is asked for.
+    /// The request body; nil when no option is set.
     public var body: JSONValue? {
         var fields: [String: JSONValue] = [:]
         if let gracePeriodSeconds { fields["gracePeriodSeconds"] = .int(Int64(gracePeriodSeconds)) }
@@ -110,7 +110,7 @@ public struct DeleteOptions: Sendable, Hashable {
     }
 }
 
-/// A change to an object, in one of the forms that the API server takes.
+/// A change to an object, in one of the formats of the API server.
 public enum Patch: Sendable, Hashable {
     /// RFC 7386: null removes, lists are replaced.
     case merge(JSONValue)
@@ -137,12 +137,12 @@ public enum Patch: Sendable, Hashable {
     }
 }
 
-/// What part of a container's log is asked for.
+/// Which part of a container's log to read.
 public struct LogOptions: Sendable, Hashable {
-    /// Go on until the container ends.
+    /// Keep streaming until the container ends.
     public var follow: Bool
     public var tailLines: Int?
-    /// Bytes from the start of what is left after the other options.
+    /// The most bytes, from the start of what the other options select.
     public var limitBytes: Int?
     public var sinceSeconds: Int?
     /// Only what was written after this RFC 3339 time.

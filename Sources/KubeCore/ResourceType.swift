@@ -1,14 +1,14 @@
-/// A kind of resource as the API server serves it: where its collection lies and what its objects are called.
+/// A resource type of the API server: the path of its collection and the kind of its objects.
 public struct ResourceType: Hashable, Sendable {
     /// The API group; empty for the core group.
     public let group: String
     /// The version within the group, for example `v1`.
     public let version: String
-    /// The lower-case plural that stands in paths, for example `pods`.
+    /// The lower-case plural used in paths, for example `pods`.
     public let plural: String
     /// The `kind` that objects carry, for example `Pod`.
     public let kind: String
-    /// Whether objects live in namespaces.
+    /// Whether objects belong to a namespace.
     public let namespaced: Bool
 
     public init(group: String, version: String, plural: String, kind: String, namespaced: Bool) {
@@ -19,7 +19,7 @@ public struct ResourceType: Hashable, Sendable {
         self.namespaced = namespaced
     }
 
-    /// What objects of this type carry as `apiVersion`: `v1`, or `group/version`.
+    /// The `apiVersion` of objects of this type: `v1`, or `group/version`.
     public var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
 
     /// The path of the group and version: `/api/v1`, or `/apis/group/version`.
@@ -30,11 +30,11 @@ public struct ResourceType: Hashable, Sendable {
 }
 
 extension ResourceType: CustomStringConvertible {
-    /// As errors of the API server name it: `pods`, or `leases.coordination.k8s.io`.
+    /// As the API server's errors name it: `pods`, or `leases.coordination.k8s.io`.
     public var description: String { group.isEmpty ? plural : "\(plural).\(group)" }
 }
 
-// The types of the platform that Assay touches.
+// The built-in types that Assay uses.
 extension ResourceType {
     public static let pods = core("pods", "Pod")
     public static let secrets = core("secrets", "Secret")

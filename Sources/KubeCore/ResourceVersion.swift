@@ -1,8 +1,7 @@
-/// A resource version that can be ordered against others of the same resource.
+/// A resource version that can be compared with others of the same resource.
 ///
-/// By KEP-5504 versions are decimals of any length and compare as numbers: the longer is newer, equal
-/// lengths compare digit by digit. `0` means "any" in requests and is not a version; neither is anything else than a
-/// decimal without leading zeros.
+/// By KEP-5504, versions are decimal numbers of any length without leading zeros. `0` is not a version: it means "any" in
+/// requests.
 public struct ResourceVersion: Hashable, Sendable, Comparable {
     /// As the server sent it.
     public let text: String

@@ -4,11 +4,11 @@ import Base
 public enum WatchEvent: Sendable, Hashable {
     case added(JSONValue)
     case modified(JSONValue)
-    /// The last state of an object that is gone; its version is that of the deletion.
+    /// The last state of a deleted object; its resource version is that of the deletion.
     case deleted(JSONValue)
-    /// Only moves the version. `initialEventsEnd` marks the end of the initial events of a streaming list.
+    /// Only advances the version. `initialEventsEnd` marks the end of the initial events of a streaming list.
     case bookmark(resourceVersion: String, initialEventsEnd: Bool)
-    /// The watch is over; the status says why.
+    /// The watch ended; the status says why.
     case error(KubeStatus)
 
     /// The annotation of the bookmark that ends the initial events of a streaming list (KEP-3157).
@@ -16,14 +16,14 @@ public enum WatchEvent: Sendable, Hashable {
 
     /// Reads one complete line, without its line feed.
     ///
-    /// A bare `Status` is accepted as an error: servers and proxies send it when the watch fails late. An `ERROR` event whose object
-    /// is no `Status` becomes an error of code 500.
+    /// A bare `Status` counts as an error event: servers and proxies send it when a watch fails late. An `ERROR` event
+    /// whose object is not a `Status` becomes an error with code 500.
     public init(line: [UInt8]) throws(WatchLineError) {
         let json: JSONValue
         do { json = try JSONValue(parsing: line) } catch { throw WatchLineError(message: "\(error)") }
         guard let type = json["type"]?.string else {
             guard let status = KubeStatus(json: json) else {
-                throw WatchLineError(message: "the line has no event type and is no Status")
+                throw WatchLineError(message: "the line has no event type and is not a Status")
             }
             self = .error(status)
             return
@@ -44,13 +44,13 @@ public enum WatchEvent: Sendable, Hashable {
         case "ERROR":
             self = .error(
                 KubeStatus(json: object)
-                    ?? KubeStatus(code: 500, message: "the watch ended with an error that is no Status"))
+                    ?? KubeStatus(code: 500, message: "the watch ended with an error that is not a Status"))
         default:
             throw WatchLineError(message: "the event type \(type.prefix(40)) is not known")
         }
     }
 
-    /// The version to go on from after this event; nil when it carries none.
+    /// The resource version to continue from after this event; nil when it has none.
     public var resourceVersion: String? {
         switch self {
         case .added(let object), .modified(let object), .deleted(let object):
@@ -61,7 +61,7 @@ public enum WatchEvent: Sendable, Hashable {
     }
 }
 
-/// A line of a watch that is no event: the stream cannot be trusted any further.
+/// A line of a watch is not an event: the rest of the stream cannot be trusted.
 public struct WatchLineError: Error, Sendable, Hashable, CustomStringConvertible {
     public let message: String
 

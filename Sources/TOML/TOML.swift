@@ -1,11 +1,11 @@
-/// A complete TOML 1.0 reader that keeps positions.
+/// A complete TOML 1.0 parser that keeps the position of every key and value.
 public enum TOML {
-    /// How deeply tables and arrays may nest. Reading recurses.
+    /// How deeply tables and arrays may nest. There is a limit because the parser recurses.
     public static let maximumDepth = 200
 
     /// The document's root table.
     ///
-    /// - Throws: `TOMLError` with the line and column at which reading stopped.
+    /// - Throws: `TOMLError` with the line and column of the mistake.
     public static func parse(_ bytes: [UInt8]) throws(TOMLError) -> TOMLTable {
         var parser = try TOMLParser(bytes)
         return try parser.document()
@@ -29,7 +29,7 @@ public struct TOMLPosition: Sendable, Hashable, CustomStringConvertible {
     public var description: String { "line \(line), column \(column)" }
 }
 
-/// A text that is no TOML.
+/// The text is not valid TOML.
 public struct TOMLError: Error, Sendable, Hashable, CustomStringConvertible {
     public var message: String
     public var position: TOMLPosition

@@ -1,13 +1,13 @@
-/// A table while the document is read, with what decides whether it may still be added to.
+/// A table under construction, with how it was defined: that decides whether later lines may add to it.
 final class TOMLBuilder {
     enum Origin {
-        /// Named by the first part of a longer header only; a header of its own may still define it.
+        /// So far named only as the parent in a longer header; a header of its own may still define it.
         case implied
         /// Defined by a header, or an element of an array of tables.
         case header
-        /// Made by a dotted key; only dotted keys of the same table add to it, and headers below it.
+        /// Made by a dotted key. Only dotted keys of the same table, and headers of subtables, may add to it.
         case dotted
-        /// Written between braces; complete.
+        /// Written between braces; nothing may be added.
         case inline
     }
 
@@ -37,16 +37,16 @@ final class TOMLBuilder {
 
     func position(of key: String) -> TOMLPosition? { index[key].map { entries[$0].position } }
 
-    /// Adds a key that is not there yet.
+    /// Adds a new key.
     func add(_ key: TOMLKey, _ slot: Slot) {
         index[key.name] = entries.count
         entries.append(Entry(key: key.name, position: key.position, slot: slot))
     }
 
-    /// Adds to the array of tables that stands under the key.
+    /// Appends to the array of tables under the key.
     func append(_ element: TOMLBuilder, toArray key: String) {
         guard let place = index[key], case .tableArray(var elements) = entries[place].slot else { return }
-        // Taken out while it grows, so that the array has one owner and is not copied for every element.
+        // Removed from the table while it grows, so that the array has one owner and is not copied for every element.
         entries[place].slot = .tableArray([])
         elements.append(element)
         entries[place].slot = .tableArray(elements)
@@ -71,7 +71,7 @@ final class TOMLBuilder {
     }
 }
 
-/// One part of a key, with its place.
+/// One part of a key, with its position.
 struct TOMLKey {
     var name: String
     var position: TOMLPosition

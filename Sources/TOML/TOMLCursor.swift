@@ -1,10 +1,10 @@
-/// The bytes of a document and the place where reading is.
+/// The bytes of a document and the current reading position.
 struct TOMLCursor {
     private let bytes: [UInt8]
-    /// Where the document begins: after a byte order mark, which is no character of it.
+    /// Where the document begins: after the byte order mark, if there is one.
     private let start: Int
     private(set) var offset = 0
-    /// The last place whose line and column were counted, from which counting goes on.
+    /// The last offset whose line and column are known. Counting continues from there.
     private var counted = (offset: 0, line: 1, column: 1)
 
     /// - Throws: `TOMLError` at the first byte that is not UTF-8.
@@ -35,7 +35,7 @@ struct TOMLCursor {
 
     mutating func advance(_ count: Int = 1) { offset = min(offset + count, bytes.count) }
 
-    /// Steps over the byte if it is next.
+    /// Consumes the byte if it is next.
     mutating func take(_ byte: UInt8) -> Bool {
         guard peek == byte else { return false }
         offset += 1
@@ -44,7 +44,7 @@ struct TOMLCursor {
 
     func starts(with text: String) -> Bool { bytes[offset...].starts(with: text.utf8) }
 
-    /// Spaces and tabs.
+    /// Skips spaces and tabs.
     mutating func skipBlanks() {
         while peek == 0x20 || peek == 0x09 { offset += 1 }
     }
@@ -58,7 +58,7 @@ struct TOMLCursor {
         mutating get { position(at: offset) }
     }
 
-    /// Counts on from the last place, so that a document of one long line is not counted from its start for every key.
+    /// Counts from the last known offset: counting from the start for every key would be quadratic.
     mutating func position(at place: Int) -> TOMLPosition {
         if place < counted.offset { counted = (start, 1, 1) }
         while counted.offset < place {
@@ -74,7 +74,7 @@ struct TOMLCursor {
         return TOMLPosition(line: counted.line, column: max(1, counted.column - continued(at: place)))
     }
 
-    /// 1 when the place is within a character, whose first byte was counted already.
+    /// 1 when the offset is inside a character whose first byte was already counted, else 0.
     private func continued(at place: Int) -> Int {
         place < bytes.count && bytes[place] & 0xC0 == 0x80 ? 1 : 0
     }

@@ -10,14 +10,14 @@ extension TOMLParser {
                 cursor.advance()
                 return String(decoding: bytes, as: UTF8.self)
             case UInt8(ascii: "\\"): try escape(into: &bytes)
-            case UInt8(ascii: "\n"), UInt8(ascii: "\r"): throw cursor.error("the string does not end on its line", at: start)
+            case UInt8(ascii: "\n"), UInt8(ascii: "\r"): throw cursor.error("the string is not closed on its line", at: start)
             case _ where Self.isControl(byte): throw cursor.error("a control character in a string: escape it")
             default:
                 bytes.append(byte)
                 cursor.advance()
             }
         }
-        throw cursor.error("the string has no end", at: start)
+        throw cursor.error("the string is not closed", at: start)
     }
 
     /// `'...'` on one line, without escapes.
@@ -32,12 +32,12 @@ extension TOMLParser {
                 return text
             }
             if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
-                throw cursor.error("the string does not end on its line", at: start)
+                throw cursor.error("the string is not closed on its line", at: start)
             }
             if Self.isControl(byte) { throw cursor.error("a control character in a string") }
             cursor.advance()
         }
-        throw cursor.error("the string has no end", at: start)
+        throw cursor.error("the string is not closed", at: start)
     }
 
     mutating func multilineBasicString() throws(TOMLError) -> String {
@@ -54,7 +54,7 @@ extension TOMLParser {
             default: try multilineByte(byte, into: &bytes)
             }
         }
-        throw cursor.error("the string has no end", at: start)
+        throw cursor.error("the string is not closed", at: start)
     }
 
     mutating func multilineLiteralString() throws(TOMLError) -> String {
@@ -69,10 +69,10 @@ extension TOMLParser {
                 try multilineByte(byte, into: &bytes)
             }
         }
-        throw cursor.error("the string has no end", at: start)
+        throw cursor.error("the string is not closed", at: start)
     }
 
-    /// A byte that stands for itself; line ends become line feeds, whatever the file has.
+    /// Copies one byte. Every line end becomes a line feed.
     private mutating func multilineByte(_ byte: UInt8, into bytes: inout [UInt8]) throws(TOMLError) {
         if try newline() {
             bytes.append(UInt8(ascii: "\n"))
@@ -84,7 +84,7 @@ extension TOMLParser {
         }
     }
 
-    /// Takes a run of quotes: three end the string, and up to two before them belong to it.
+    /// Reads a run of quotes: three close the string, and up to two before them belong to it.
     private mutating func closes(_ quote: UInt8, into bytes: inout [UInt8]) throws(TOMLError) -> Bool {
         let start = cursor.offset
         var count = 0
@@ -95,7 +95,7 @@ extension TOMLParser {
         return isEnd
     }
 
-    /// A backslash at the end of a line, which swallows all blanks and lines up to the next character.
+    /// A backslash at the end of a line skips all whitespace and line ends up to the next character.
     private mutating func lineContinuation() throws(TOMLError) -> Bool {
         var ahead = 1
         while cursor.peek(ahead) == 0x20 || cursor.peek(ahead) == 0x09 { ahead += 1 }
@@ -134,7 +134,7 @@ extension TOMLParser {
             number = number << 4 | UInt32(digit)
             cursor.advance()
         }
-        guard let scalar = Unicode.Scalar(number) else { throw cursor.error("no character has this number", at: start) }
+        guard let scalar = Unicode.Scalar(number) else { throw cursor.error("there is no Unicode character with this number", at: start) }
         bytes.append(contentsOf: String(Character(scalar)).utf8)
     }
 }

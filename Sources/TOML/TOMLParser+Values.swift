@@ -1,7 +1,7 @@
 extension TOMLParser {
     /// Any value.
     ///
-    /// - Parameter depth: how deep the value lies.
+    /// - Parameter depth: the nesting depth of the value.
     mutating func value(depth: Int) throws(TOMLError) -> TOMLValue {
         switch cursor.peek {
         case UInt8(ascii: "\""):
@@ -37,7 +37,7 @@ extension TOMLParser {
         } while try newline()
     }
 
-    /// `{a = 1, b.c = 2}`: on one line and, in TOML 1.0, without a comma at its end.
+    /// `{a = 1, b.c = 2}`: on one line; TOML 1.0 allows no trailing comma.
     mutating func inlineTable(depth: Int) throws(TOMLError) -> TOMLBuilder {
         let table = TOMLBuilder(.inline, at: cursor.position)
         cursor.advance()

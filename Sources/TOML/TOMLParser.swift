@@ -1,4 +1,4 @@
-/// Reads a document: lines, headers, keys, and which table may be added to. Values are in the extensions.
+/// Parses a document: lines, headers, keys, and which table they add to. Values are in the extensions.
 struct TOMLParser {
     var cursor: TOMLCursor
 
@@ -22,7 +22,7 @@ struct TOMLParser {
         }
     }
 
-    /// Blanks, a comment, and the end of the line or of the document.
+    /// Expects whitespace, an optional comment, then the end of the line or of the document.
     private mutating func lineEnd() throws(TOMLError) {
         cursor.skipBlanks()
         try comment()
@@ -47,12 +47,12 @@ struct TOMLParser {
         }
     }
 
-    /// Whether the byte is a control character that nothing in a document may hold; tab is not.
+    /// Whether the byte is a control character that TOML forbids everywhere. Tab is allowed.
     static func isControl(_ byte: UInt8) -> Bool { (byte < 0x20 && byte != 0x09) || byte == 0x7F }
 
     // MARK: Tables
 
-    /// `[a.b]` or `[[a.b]]`; the table that the following lines add to, and how deep it lies.
+    /// Parses `[a.b]` or `[[a.b]]`. Returns the table that the following lines add to, and its depth.
     private mutating func header(root: TOMLBuilder) throws(TOMLError) -> (TOMLBuilder, Int) {
         let position = cursor.position
         cursor.advance()
@@ -70,7 +70,7 @@ struct TOMLParser {
         return (table, depth)
     }
 
-    /// Walks a header's leading keys, making tables that are not there yet.
+    /// Follows the leading keys of a header and creates missing tables.
     private func descend(_ path: [TOMLKey], from root: TOMLBuilder) throws(TOMLError) -> TOMLBuilder {
         var table = root
         for key in path {
@@ -80,13 +80,13 @@ struct TOMLParser {
                 table.add(key, .table(next))
                 table = next
             case .table(let next):
-                if next.origin == .inline { throw taken(key, in: table, "is an inline table, which is complete") }
+                if next.origin == .inline { throw taken(key, in: table, "is an inline table, which cannot be extended") }
                 table = next
             case .tableArray(let elements):
-                guard let last = elements.last else { throw taken(key, in: table, "is no table") }
+                guard let last = elements.last else { throw taken(key, in: table, "is not a table") }
                 table = last
             case .value:
-                throw taken(key, in: table, "is no table")
+                throw taken(key, in: table, "is not a table")
             }
         }
         return table
@@ -104,7 +104,7 @@ struct TOMLParser {
             table.origin = .header
             return table
         default:
-            throw taken(key, in: parent, "is defined already")
+            throw taken(key, in: parent, "is already defined")
         }
     }
 
@@ -115,7 +115,7 @@ struct TOMLParser {
         switch parent.slot(key.name) {
         case nil: parent.add(key, .tableArray([table]))
         case .tableArray: parent.append(table, toArray: key.name)
-        default: throw taken(key, in: parent, "is defined already, and not as an array of tables")
+        default: throw taken(key, in: parent, "is already defined, and not as an array of tables")
         }
         return table
     }
@@ -127,9 +127,9 @@ struct TOMLParser {
 
     // MARK: Keys
 
-    /// `a.b = value`, added below `table`.
+    /// Parses `a.b = value` and adds it below `table`.
     ///
-    /// - Parameter depth: how deep `table` lies.
+    /// - Parameter depth: the nesting depth of `table`.
     mutating func keyValue(in table: TOMLBuilder, depth: Int) throws(TOMLError) {
         var path = try dottedKey()
         guard cursor.take(UInt8(ascii: "=")) else { throw cursor.error("expected = after the key") }
@@ -145,7 +145,7 @@ struct TOMLParser {
                 owner.add(key, .table(next))
                 owner = next
             case .table(let next) where next.origin == .dotted: owner = next
-            default: throw taken(key, in: owner, "is defined already and cannot be added to with a dotted key")
+            default: throw taken(key, in: owner, "is already defined and cannot be extended with a dotted key")
             }
         }
         if owner.slot(last.name) != nil { throw taken(last, in: owner, "is given twice") }
@@ -157,7 +157,7 @@ struct TOMLParser {
         }
     }
 
-    /// The parts of a key, with the blanks after it.
+    /// Parses the parts of a key, and skips the whitespace after it.
     private mutating func dottedKey() throws(TOMLError) -> [TOMLKey] {
         var parts: [TOMLKey] = []
         while true {

@@ -19,7 +19,7 @@ enum TOMLScalars {
             return .dateTime(try TOMLTimes.dateTime(word))
         }
         guard let first = word.first, isDigit(first) || first == UInt8(ascii: "+") || first == UInt8(ascii: "-") else {
-            throw Problem(message: "\"\(text.prefix(40))\" is no value: quote it if it is a string")
+            throw Problem(message: "\"\(text.prefix(40))\" is not a value: quote it if it is a string")
         }
         return try number(word, text)
     }
@@ -36,7 +36,7 @@ enum TOMLScalars {
     private static func number(_ word: [UInt8], _ text: String) throws(Problem) -> TOMLValue {
         if word.count >= 2, word[0] == UInt8(ascii: "0"), let radix = radixes[word[1]] {
             guard let digits = digits(word.dropFirst(2), where: { isDigit($0, radix: radix) }) else {
-                throw Problem(message: "\"\(text.prefix(40))\" is no integer")
+                throw Problem(message: "\"\(text.prefix(40))\" is not an integer")
             }
             return .integer(try integer(digits, radix: radix))
         }
@@ -44,7 +44,7 @@ enum TOMLScalars {
         let body = word.dropFirst(hasSign ? 1 : 0)
         let wholeEnd = body.firstIndex { !isDigit($0) && $0 != UInt8(ascii: "_") } ?? body.endIndex
         guard let whole = digits(body[..<wholeEnd], where: isDigit) else {
-            throw Problem(message: "\"\(text.prefix(40))\" is no number")
+            throw Problem(message: "\"\(text.prefix(40))\" is not a number")
         }
         guard whole.count == 1 || whole.first != "0" else {
             throw Problem(message: "a number must not begin with 0: \"\(text.prefix(40))\"")
@@ -52,7 +52,7 @@ enum TOMLScalars {
         let sign = word[0] == UInt8(ascii: "-") ? "-" : ""
         if wholeEnd == body.endIndex { return .integer(try integer(sign + whole, radix: 10)) }
         guard let rest = fractionAndExponent(body[wholeEnd...]), let number = Double(sign + whole + rest) else {
-            throw Problem(message: "\"\(text.prefix(40))\" is no number")
+            throw Problem(message: "\"\(text.prefix(40))\" is not a number")
         }
         return .float(number)
     }
@@ -70,7 +70,7 @@ enum TOMLScalars {
         return number
     }
 
-    /// `.digits`, `e[+-]digits`, or both; nil when it is anything else.
+    /// `.digits`, `e[+-]digits`, or both; nil for anything else.
     private static func fractionAndExponent(_ bytes: ArraySlice<UInt8>) -> String? {
         var rest = bytes
         var result = ""
@@ -93,7 +93,7 @@ enum TOMLScalars {
         return result + exponent
     }
 
-    /// The digits without the underscores, each of which must stand between two digits; nil when that is not so.
+    /// The digits without underscores; nil unless each underscore is between two digits.
     private static func digits(_ bytes: ArraySlice<UInt8>, where isDigit: (UInt8) -> Bool) -> String? {
         var result: [UInt8] = []
         var previousIsDigit = false

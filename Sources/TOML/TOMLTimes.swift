@@ -1,7 +1,7 @@
 /// Dates and times in the four forms of TOML 1.0.
 enum TOMLTimes {
     static func dateTime(_ word: [UInt8]) throws(TOMLScalars.Problem) -> TOMLDateTime {
-        let problem = TOMLScalars.Problem(message: "\"\(String(decoding: word.prefix(40), as: UTF8.self))\" is no date or time")
+        let problem = TOMLScalars.Problem(message: "\"\(String(decoding: word.prefix(40), as: UTF8.self))\" is not a date or time")
         var reader = Reader(bytes: word[...])
         var result = TOMLDateTime()
         if TOMLScalars.looksLikeDate(word.prefix(10)) {

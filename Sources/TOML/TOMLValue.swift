@@ -1,6 +1,6 @@
 import Base
 
-/// A value with the place where it begins.
+/// A value with the position of its first character.
 public struct TOMLNode: Sendable, Hashable {
     public var value: TOMLValue
     public var position: TOMLPosition
@@ -36,7 +36,7 @@ public enum TOMLValue: Sendable, Hashable {
         }
     }
 
-    /// The value as JSON: dates, times and numbers that are not finite become strings.
+    /// The value as JSON. Dates, times, and infinite or NaN numbers become strings.
     public var json: JSONValue {
         switch self {
         case .string(let text): .string(text)
@@ -50,11 +50,12 @@ public enum TOMLValue: Sendable, Hashable {
     }
 }
 
-/// A table: its keys in the order of the document, each with its place.
+/// A table: its keys in the order of the document, each with its position.
 public struct TOMLTable: Sendable, Hashable {
     public struct Entry: Sendable, Hashable {
         public var key: String
-        /// Where the key stands. For a table that only a longer header or dotted key implies, where that one names it.
+        /// Where the key is written. A table that is only implied has the position of the header or dotted key that
+        /// implies it.
         public var keyPosition: TOMLPosition
         public var node: TOMLNode
     }
@@ -78,7 +79,7 @@ public struct TOMLTable: Sendable, Hashable {
     }
 }
 
-/// A date, a time, or both, with or without an offset: the four kinds that TOML has.
+/// A date, a time, or both, with or without an offset: the four kinds of TOML.
 public struct TOMLDateTime: Sendable, Hashable, CustomStringConvertible {
     public struct Day: Sendable, Hashable {
         public var year: Int
@@ -91,7 +92,7 @@ public struct TOMLDateTime: Sendable, Hashable, CustomStringConvertible {
         public var minute: Int
         /// 60 in a leap second.
         public var second: Int
-        /// What is written beyond nanoseconds is cut.
+        /// Digits beyond nanoseconds are dropped.
         public var nanosecond: Int
     }
 
@@ -99,7 +100,7 @@ public struct TOMLDateTime: Sendable, Hashable, CustomStringConvertible {
     public var day: Day?
     /// Nil in a local date.
     public var time: Time?
-    /// East of UTC; nil in the three local kinds.
+    /// Minutes east of UTC; nil in the three local kinds.
     public var offsetMinutes: Int?
 
     /// As RFC 3339 writes it, without the zeros at the end of a fraction.

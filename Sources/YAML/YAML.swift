@@ -2,22 +2,22 @@ import Base
 
 /// YAML to `JSONValue` and back.
 ///
-/// Reading follows the YAML 1.2 core schema with what Kubernetes adds and JSON takes away:
-/// - `no`, `yes`, `on`, `off` are strings; `0o17` and `0x1F` are integers; `017` is seventeen, as 1.2 has it.
-/// - `.inf` and `.nan` are refused, because JSON has no such number. Integers beyond 64 bits become doubles.
-/// - A key given twice is an error, as a later one would silently win. `<<` merges, and explicit keys win.
-/// - Anchors and aliases work, within a bound on what aliases may expand to.
-/// - Keys become strings: `1:` is the key "1", `true:` the key "true". A null or a collection as a key is refused.
+/// The reader follows the YAML 1.2 core schema, with these rules where Kubernetes or JSON need them:
+/// - `no`, `yes`, `on`, `off` are strings; `0o17` and `0x1F` are integers; `017` is seventeen.
+/// - `.inf` and `.nan` are errors, because JSON has no such numbers. Integers beyond 64 bits become doubles.
+/// - A duplicate key is an error. `<<` merges; explicit keys win over merged ones.
+/// - Anchors and aliases work, up to a limit on the expanded size.
+/// - Keys become strings: `1:` is the key "1", `true:` the key "true". A null or a collection as a key is an error.
 public enum YAML {
-    /// How deeply collections may nest. Reading, writing and encoding recurse.
+    /// How deeply collections may nest. There is a limit because reading and writing recurse.
     public static let maximumDepth = 256
 
-    /// What all aliases of one document may expand to: the number of nodes, plus one for every 32 bytes of text.
+    /// The most that all aliases of one document may expand to, in nodes; every 32 bytes of text count as one more.
     public static let maximumAliasCost = 200_000
 
     /// Every document of the stream, empty ones (`null`) included.
     ///
-    /// - Throws: `YAMLError` with the line and column at which reading stopped.
+    /// - Throws: `YAMLError` with the line and column of the mistake.
     public static func parse(_ bytes: [UInt8]) throws(YAMLError) -> [JSONValue] {
         try bytes.withUnsafeBufferPointer { (buffer) throws(YAMLError) -> [JSONValue] in
             var composer = try YAMLComposer(events: YAMLEvents(buffer))
@@ -29,14 +29,14 @@ public enum YAML {
         try parse(Array(text.utf8))
     }
 
-    /// The documents of the stream that hold something. A file of manifests often has a comment between two `---`.
+    /// The documents of the stream that are not empty. Manifest files often have only a comment between two `---`.
     public static func documents(_ bytes: [UInt8]) throws(YAMLError) -> [JSONValue] {
         try parse(bytes).filter { !$0.isNull }
     }
 
     /// The only document of the stream; `null` when there is none.
     ///
-    /// - Throws: `YAMLError`, also when more than one document holds something.
+    /// - Throws: `YAMLError`, also when more than one document is not empty.
     public static func parseSingle(_ bytes: [UInt8]) throws(YAMLError) -> JSONValue {
         let found = try documents(bytes)
         guard found.count <= 1 else {
@@ -50,7 +50,7 @@ public enum YAML {
     }
 }
 
-/// A text that is no YAML, or none that can be JSON.
+/// The text is not valid YAML, or has a value that JSON cannot hold.
 public struct YAMLError: Error, Sendable, Hashable, CustomStringConvertible {
     public var message: String
     /// Counts from 1.

@@ -1,8 +1,8 @@
 import Base
 
-/// Builds values from events: nesting, anchors, merges and keys. Scalars are `YAMLScalar`'s.
+/// Builds values from events: nesting, anchors, merges and keys. `YAMLScalar` resolves scalars.
 struct YAMLComposer {
-    /// A value with what an alias to it costs.
+    /// A value with the cost of an alias to it.
     private struct Node {
         var value: JSONValue
         /// Nodes, plus one for every 32 bytes of text.
@@ -12,7 +12,7 @@ struct YAMLComposer {
     }
 
     private enum Anchor {
-        /// Its node is still being read, so an alias would make it contain itself.
+        /// The node is still being read: an alias to it would make it contain itself.
         case open
         case complete(Node)
     }
@@ -74,12 +74,12 @@ struct YAMLComposer {
         case nil:
             throw mark.error("there is no anchor &\(name) before the alias *\(name)")
         case .open:
-            throw mark.error("the alias *\(name) stands inside of what it names")
+            throw mark.error("the alias *\(name) is inside the node it refers to")
         case .complete(let node):
-            // Values share storage, but whoever writes them out pays for every copy ("billion laughs").
+            // Values share storage in memory, but writing them out expands every copy ("billion laughs" attack).
             aliasCost += node.cost
             guard aliasCost <= YAML.maximumAliasCost else {
-                throw mark.error("the aliases expand to too much")
+                throw mark.error("the aliases expand to more than is allowed")
             }
             try checkDepth(depth + node.depth, at: mark)
             return node
@@ -136,7 +136,7 @@ struct YAMLComposer {
             result.depth = max(result.depth, value.depth + 1)
         }
         for case .object(let source) in merged ?? [] {
-            // What stands in the mapping wins, then what an earlier source gave.
+            // Explicit keys of the mapping win, then earlier merge sources.
             members.merge(source) { present, _ in present }
         }
         result.value = .object(members)
@@ -161,7 +161,7 @@ struct YAMLComposer {
         case .scalar, .alias: break
         default: throw event.mark.error("a key must be a string, not a collection")
         }
-        // The text as written stands for a float: `1.0:` is the key "1.0".
+        // A float key keeps its text: `1.0:` is the key "1.0".
         if case .scalar(let text, nil, true, _) = event.content, case .float = YAMLScalar.kind(of: text) {
             _ = try node(event, depth: 0)
             return text

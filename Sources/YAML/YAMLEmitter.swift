@@ -4,9 +4,8 @@ extension YAML {
     /// The value in block style, ending with a newline. Keys are sorted by their bytes, so that equal values give equal
     /// text.
     ///
-    /// What is written is read back as the same value, by this reader and by readers of YAML 1.1 (whose `no` is false):
-    /// a string that any of them could take for something else is quoted. A number that is not finite is written as
-    /// `null`, as in JSON.
+    /// The text reads back as the same value, also with YAML 1.1 readers (for which `no` is false): a string that
+    /// any of them could read as another type is quoted. Infinite and NaN numbers are written as `null`, as in JSON.
     public static func emit(_ value: JSONValue) -> String {
         var emitter = YAMLEmitter()
         emitter.document(value)
@@ -31,14 +30,14 @@ struct YAMLEmitter {
         }
     }
 
-    /// - Parameter startsOnLine: whether the first key goes where the text ends (after a `- `).
+    /// - Parameter startsOnLine: whether the first key continues the current line (after a `- `).
     private mutating func mapping(_ members: [String: JSONValue], indent: Int, startsOnLine: Bool = false) {
         var isFirst = startsOnLine
         for (key, value) in members.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
             if !isFirst { text += spaces(indent) }
             isFirst = false
             let written = YAMLText.isPlainSafe(key) ? key : YAMLText.quoted(key)
-            // libyaml, like the standard, takes a key without `?` for one only within 1024 characters.
+            // YAML allows a key without `?` only up to 1024 characters.
             if written.utf8.count > 512 {
                 text += "? \(written)\n\(spaces(indent)):"
             } else {
@@ -48,14 +47,14 @@ struct YAMLEmitter {
         }
     }
 
-    /// What follows a key: on the same line, or as a collection below it.
+    /// Writes the value of a key: on the same line, or as a collection below it.
     private mutating func value(_ value: JSONValue, indent: Int) {
         switch value {
         case .object(let members) where !members.isEmpty:
             text += "\n"
             mapping(members, indent: indent + 2)
         case .array(let elements) where !elements.isEmpty:
-            // A sequence is not indented below its key: the way Kubernetes' tools write it.
+            // A sequence is not indented below its key, as Kubernetes' tools write it.
             text += "\n"
             sequence(elements, indent: indent)
         default:

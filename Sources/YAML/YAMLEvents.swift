@@ -15,7 +15,7 @@ struct YAMLMark {
     }
 }
 
-/// One event of libyaml's parser, copied out of C.
+/// One event of libyaml's parser, copied out of C memory.
 struct YAMLEvent {
     enum Content {
         case streamEnd
@@ -33,15 +33,15 @@ struct YAMLEvent {
     var mark: YAMLMark
 }
 
-/// libyaml's parser over bytes that outlive it.
+/// libyaml's parser.
 ///
-/// A class, because the C parser holds pointers into itself and must neither move nor be copied.
+/// A class, because the C parser holds pointers into itself and must not be moved or copied.
 final class YAMLEvents {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeBufferPointer<UInt8>
     private var ended = false
 
-    /// - Parameter input: must stay valid while events are read.
+    /// - Parameter input: must stay valid until the last event is read.
     init(_ input: UnsafeBufferPointer<UInt8>) throws(YAMLError) {
         self.input = input
         parser = .allocate(capacity: 1)
@@ -49,7 +49,7 @@ final class YAMLEvents {
             parser.deallocate()
             throw YAMLError(message: "out of memory", line: 1, column: 1)
         }
-        // An empty buffer has no base address, and libyaml asserts that there is one.
+        // An empty buffer has no base address, and libyaml requires one.
         if let base = input.baseAddress, !input.isEmpty {
             yaml_parser_set_input_string(parser, base, input.count)
         } else {
@@ -62,7 +62,7 @@ final class YAMLEvents {
         parser.deallocate()
     }
 
-    /// The next event; `streamEnd` for ever once the stream is over.
+    /// The next event. After the end of the stream it is always `streamEnd`.
     func next() throws(YAMLError) -> YAMLEvent {
         while !ended {
             var event = yaml_event_t()
@@ -112,7 +112,7 @@ final class YAMLEvents {
         let state = parser.pointee
         var message = state.problem.map { String(cString: $0) } ?? "not YAML"
         if let context = state.context { message += " (\(String(cString: context)))" }
-        // The reader, which checks the encoding, knows an offset and not a line.
+        // libyaml reports encoding errors with an offset, not a line.
         if state.error == YAML_READER_ERROR {
             let before = input.prefix(Int(state.problem_offset))
             let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0

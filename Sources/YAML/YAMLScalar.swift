@@ -15,7 +15,7 @@ enum YAMLScalar {
         case string
     }
 
-    /// - Throws: `YAMLError` when the tag is not supported, does not fit the text, or JSON has no such value.
+    /// - Throws: `YAMLError` when the tag is not supported or does not fit the text, or JSON cannot hold the value.
     static func resolve(_ text: String, tag: String?, isPlain: Bool, at mark: YAMLMark) throws(YAMLError) -> JSONValue {
         guard let tag else {
             return isPlain ? try value(text, kind(of: text), at: mark) : .string(text)
@@ -42,7 +42,7 @@ enum YAMLScalar {
         case .null: return .null
         case .bool(let flag): return .bool(flag)
         case .string: return .string(text)
-        case .notFinite: throw mark.error("\(text) has no place in JSON: quote it if it is meant as text")
+        case .notFinite: throw mark.error("JSON cannot hold \(text): quote it if it is meant as text")
         case .integer: return try integer(text, at: mark)
         case .float:
             guard let number = Double(text), number.isFinite else { throw mark.error("\(text) is too large a number") }
@@ -54,7 +54,7 @@ enum YAMLScalar {
         let radix = text.hasPrefix("0x") ? 16 : text.hasPrefix("0o") ? 8 : 10
         let digits = radix == 10 ? Substring(text) : text.dropFirst(2)
         if let number = Int64(digits, radix: radix) { return .int(number) }
-        // Beyond 64 bits a double is what JSON readers make of it.
+        // JSON readers also turn integers beyond 64 bits into doubles.
         let number = digits.utf8.reduce(into: 0.0) { sum, byte in
             if let digit = Character(UnicodeScalar(byte)).hexDigitValue { sum = sum * Double(radix) + Double(digit) }
         }
@@ -63,7 +63,7 @@ enum YAMLScalar {
         return .double(exact)
     }
 
-    /// The kind of a plain scalar by the core schema's expressions.
+    /// The kind of a plain scalar, by the regular expressions of the core schema.
     static func kind(of text: String) -> Kind {
         switch text {
         case "", "~", "null", "Null", "NULL": return .null

@@ -1,6 +1,6 @@
-/// How a string is written so that every reader takes it for the same string.
+/// Writes a string so that every YAML reader reads the same string.
 enum YAMLText {
-    /// Whether the string needs no quotes.
+    /// Whether the string can be written without quotes.
     static func isPlainSafe(_ string: String) -> Bool {
         guard let first = string.utf8.first, let last = string.utf8.last, string.utf8.count <= 512 else { return false }
         guard YAMLScalar.kind(of: string) == .string, !isSpecialInYAML11(string) else { return false }
@@ -22,7 +22,7 @@ enum YAMLText {
         }
     }
 
-    /// Whether a reader of YAML 1.1 takes the plain string for a boolean, a number, a time or a merge.
+    /// Whether a YAML 1.1 reader would read the unquoted string as a boolean, a number, a time or a merge.
     private static func isSpecialInYAML11(_ string: String) -> Bool {
         switch string.lowercased() {
         case "y", "n", "yes", "no", "on", "off", "true", "false", "null", "<<": return true
@@ -30,16 +30,16 @@ enum YAMLText {
         }
         // At the start of a line this ends the document.
         if string.hasPrefix("...") { return true }
-        // Dates, sexagesimal numbers (1:30), 0b1010, 0o17, 1_000, 0x1F, .5_0: all begin like a number and hold nothing
-        // but what numbers and times are written with.
+        // Dates, sexagesimal numbers (1:30), 0b1010, 0o17, 1_000, 0x1F, .5_0: they begin like a number and have only
+        // characters of numbers and times.
         guard let first = string.utf8.first, (0x30...0x39).contains(first) || first == UInt8(ascii: ".") else { return false }
         return string.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || "abcdefABCDEFxXoOtTzZ_:.+- ".utf8.contains(byte)
         }
     }
 
-    /// Whether YAML lets the character stand as it is. Narrower than the standard: separators that some readers take
-    /// for line ends, and marks that are invisible, are escaped.
+    /// Whether the character may be written unescaped. Stricter than the standard: separators that some readers treat
+    /// as line ends, and invisible marks, are escaped.
     private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x09, 0x0A, 0x20...0x7E: true
@@ -74,12 +74,12 @@ enum YAMLText {
         return String(repeating: "0", count: max(0, digits - text.count)) + text
     }
 
-    /// As a literal block (`|`), or nil when the string has one line or would not survive in one.
+    /// The string as a literal block (`|`); nil when it has one line, or would not read back the same.
     static func literalBlock(_ string: String, indent: String) -> String? {
         var lines = string.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         guard lines.count > 1, lines.contains(where: { !$0.isEmpty }), string.unicodeScalars.allSatisfy(isPrintable)
         else { return nil }
-        // Lines of blanks, and lines that begin with a tab, are where readers disagree.
+        // YAML readers disagree about lines of only blanks and lines that begin with a tab.
         let isRisky: (String) -> Bool = { line in
             line.utf8.first == UInt8(ascii: "\t") || (!line.isEmpty && line.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 })
         }

@@ -52,7 +52,7 @@ struct CRDAdmissionTests {
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "install": "y", "model": "m"}]}"#),
         CRDRow(#"{"agents": [{"name": "oracle", "execute": "x"}]}"#, "spec.agents[0]", "takes neither install nor execute"),
         CRDRow(#"{"agents": [{"name": "oracle", "install": "x"}]}"#, "spec.agents[0]", "takes neither install nor execute"),
-        CRDRow(#"{"agents": [{"name": "a"}]}"#, "spec.agents[0]", "execute is required for every agent but oracle"),
+        CRDRow(#"{"agents": [{"name": "a"}]}"#, "spec.agents[0]", "execute is required for every agent except oracle"),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x"}, {"name": "a", "execute": "y"}]}"#, "spec.agents[1]", "Duplicate value"),
         CRDRow(#"{"agents": [{"name": "a b", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "value": ""}]}]}"#),
@@ -85,8 +85,8 @@ struct CRDAdmissionTests {
         CRDRow(#"{"environment": {"image": "rootfs:/"}}"#), CRDRow(#"{"environment": {"image": "-v"}}"#, "spec.environment.image", "should match"),
         CRDRow(#"{"environment": {"preserveEnv": "never"}}"#, "spec.environment.preserveEnv", "supported values"),
         CRDRow(#"{"environment": {"network": {"mode": "allowlist", "allowedHosts": ["*.example.com"]}}}"#),
-        CRDRow(#"{"environment": {"network": {"mode": "allowlist"}}}"#, "spec.environment.network", "allowedHosts goes with mode allowlist"),
-        CRDRow(#"{"environment": {"network": {"allowedHosts": ["x"]}}}"#, "spec.environment.network", "allowedHosts goes with mode allowlist"),
+        CRDRow(#"{"environment": {"network": {"mode": "allowlist"}}}"#, "spec.environment.network", "mode allowlist and allowedHosts must be set together"),
+        CRDRow(#"{"environment": {"network": {"allowedHosts": ["x"]}}}"#, "spec.environment.network", "mode allowlist and allowedHosts must be set together"),
         CRDRow(#"{"environment": {"podTemplate": {"labels": {"assay.dev/job": "x"}}}}"#, "spec.environment.podTemplate.labels", "belong to Assay"),
         CRDRow(#"{"environment": {"podTemplate": {"resources": {"limits": {"cpu": 2, "memory": "2Gi"}}, "affinity": {"nodeAffinity": {"x": [1]}}}}}"#),
         CRDRow(#"{"environment": {"podTemplate": {"resources": {"limits": {"cpu": "two"}}}}}"#, "spec.environment.podTemplate.resources.limits.cpu", "should match"),
@@ -114,7 +114,7 @@ struct CRDAdmissionTests {
         CRDRow(#"{"type": "local", "sync": "noop", "workdir": "/srv/repo"}"#), CRDRow(#"{"type": "local", "sync": "noop"}"#, "spec.workdir", "name it"),
         CRDRow(#"{"workdir": "/srv/repo"}"#, "spec.workdir", "local and vm only"),
         CRDRow(#"{"type": "ci", "sync": "continuous"}"#, "spec.sync", "a target that stays"),
-        CRDRow(#"{"syncOptions": {"mode": "sparse"}}"#, "spec.syncOptions", "sparsePaths goes with mode sparse"),
+        CRDRow(#"{"syncOptions": {"mode": "sparse"}}"#, "spec.syncOptions", "mode sparse and sparsePaths must be set together"),
         CRDRow(#"{"syncOptions": {"mode": "sparse", "sparsePaths": ["../x"]}}"#, "spec.syncOptions.sparsePaths[0]", "no component may be .."),
         CRDRow(#"{"syncOptions": {"refreshInterval": "soon"}}"#, "spec.syncOptions.refreshInterval", "should match"),
         CRDRow(#"{"maxConcurrentTrials": -1}"#, "spec.maxConcurrentTrials", "greater than or equal to 0"),
@@ -159,8 +159,8 @@ struct CRDAdmissionTests {
 
     @Test("catalogue 45: URLs that run commands, carry credentials or hide control characters", arguments: [
         ("ext::sh -c id", "transport helpers"), ("fd::7", "transport helpers"), ("--upload-pack=x", "should match"), ("git://h/x", "the scheme must be"),
-        ("ftp://h/x", "the scheme must be"), ("https://u:p@h/x", "credentials do not belong into the URL"),
-        ("https://token@h/x", "credentials do not belong into the URL"), ("ssh://u:p@h/x", "a password does not belong into the URL"),
+        ("ftp://h/x", "the scheme must be"), ("https://u:p@h/x", "the URL must not contain credentials"),
+        ("https://token@h/x", "the URL must not contain credentials"), ("ssh://u:p@h/x", "the URL must not contain a password"),
         ("https://h/x\ny", "should match"), ("https://h/\u{01}", "should match"), ("", "at least 1 chars long"),
     ])
     func badURLs(url: String, message: String) throws {

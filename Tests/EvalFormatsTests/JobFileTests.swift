@@ -93,7 +93,7 @@ struct JobFileTests {
         ("name: j\nagents: [{name: oracle}, {name: oracle}]\ndatasets: [{path: x}]\n", "agents[1].name: \"oracle\" is given twice"),
         ("name: j\nagents: [{name: a, execute: x, env: {K: 1}}]\ndatasets: [{path: x}]\n", "agents[0].env.K: must be a string, not a number: quote it"),
         ("name: j\nagents: [{name: oracle}]\ndatasets: [{}]\n", "datasets[0].path: is required, or a registry"),
-        ("name: j\nagents: [{name: oracle}]\ndatasets: [{path: x, registry: {path: y}, name: z}]\n", "cannot stand beside registry"),
+        ("name: j\nagents: [{name: oracle}]\ndatasets: [{path: x, registry: {path: y}, name: z}]\n", "cannot be combined with registry"),
         ("name: j\nagents: [{name: oracle}]\ndatasets: [{registry: {}, name: z}]\n", "datasets[0].registry: must have either path or url"),
         ("name: j\nagents: [{name: oracle}]\ndatasets: [{registry: {url: y}}]\n", "datasets[0].name: is required"),
         ("name: j\nname: k\nREST", "line 2, column 1: the key \"name\" is given twice"), ("", "must be an object, not null"),

@@ -31,18 +31,18 @@ struct PositionTests {
 
     @Test("mistakes are named with line and column", arguments: [
         ("a = 1\na = 2\n", 2, 1, "\"a\" is given twice (line 1)"),
-        ("[a]\nb = 1\n[a]\n", 3, 2, "\"a\" is defined already (line 1)"),
+        ("[a]\nb = 1\n[a]\n", 3, 2, "\"a\" is already defined (line 1)"),
         ("a = {b = 1}\n[a.c]\n", 2, 2, "\"a\" is an inline table"),
-        ("a.b = 1\n[a]\n", 2, 2, "\"a\" is defined already (line 1)"),
+        ("a.b = 1\n[a]\n", 2, 2, "\"a\" is already defined (line 1)"),
         ("a = [1]\n[[a]]\n", 2, 3, "not as an array of tables"),
-        ("x = tru\n", 1, 5, "\"tru\" is no value: quote it"),
+        ("x = tru\n", 1, 5, "\"tru\" is not a value: quote it"),
         ("x = 012\n", 1, 5, "must not begin with 0"),
         ("x = 9223372036854775808\n", 1, 5, "does not fit 64 bits"),
-        ("x = 2026-02-30\n", 1, 5, "is no date or time"),
-        ("x = \"a\n", 1, 5, "does not end on its line"),
-        ("x = \"\"\"a\n", 1, 5, "has no end"),
+        ("x = 2026-02-30\n", 1, 5, "is not a date or time"),
+        ("x = \"a\n", 1, 5, "is not closed on its line"),
+        ("x = \"\"\"a\n", 1, 5, "is not closed"),
         ("x = \"\\q\"\n", 1, 6, "unknown escape"),
-        ("x = \"\\ud800\"\n", 1, 6, "no character"),
+        ("x = \"\\ud800\"\n", 1, 6, "no Unicode character"),
         ("x = [1 2]\n", 1, 8, "expected , or ]"),
         ("x = {a = 1,}\n", 1, 12, "expected a key"),
         ("x 1\n", 1, 3, "expected = after the key"),
@@ -50,12 +50,12 @@ struct PositionTests {
         ("x = 1 y = 2\n", 1, 7, "expected the end of the line"),
         ("[a\n", 1, 3, "expected ]"), ("[a", 1, 3, "expected ] at the end of the header, found the end"),
         ("x = 1\r", 1, 6, "carriage return"), ("# \u{1}\n", 1, 3, "control character"),
-        ("é = 1\n", 1, 1, "expected a key"), ("\"é\" = é\n", 1, 7, "\"\" is no value"),
+        ("é = 1\n", 1, 1, "expected a key"), ("\"é\" = é\n", 1, 7, "\"\" is not a value"),
     ])
     func mistakes(text: String, line: Int, column: Int, message: String) throws {
         let error = try #require(throws: TOMLError.self) { try TOML.parse(text) }
         #expect(error.position == TOMLPosition(line: line, column: column), "\(error)")
-        #expect(error.message.contains(message) || message == "\"\" is no value", "\(error)")
+        #expect(error.message.contains(message) || message == "\"\" is not a value", "\(error)")
     }
 
     @Test("bytes that are no UTF-8 are refused with their place")

@@ -6,9 +6,9 @@ public struct AgentSpec: Codable, Sendable, Hashable {
     public var name: String
     public var description: String?
     public var model: String?
-    /// Text of a bash script.
+    /// A bash script.
     public var install: String?
-    /// Text of a bash script.
+    /// A bash script.
     public var execute: String?
     public var env: [EnvironmentVariable]
 
@@ -34,7 +34,7 @@ public struct AgentSpec: Codable, Sendable, Hashable {
         env = try values.value(.env, or: [])
     }
 
-    /// The agent as the records know it: names of variables, never values.
+    /// The agent for the records: with the names of variables, never their values.
     public var agent: Agent {
         Agent(
             name: name, description: description, model: model, install: install, execute: execute,
@@ -48,7 +48,7 @@ public struct EnvironmentVariable: Codable, Sendable, Hashable {
     public var value: String?
     public var valueFrom: ValueSource?
 
-    /// Where a value comes from.
+    /// The source of a value.
     public struct ValueSource: Codable, Sendable, Hashable {
         public var secretKeyRef: SecretKeyReference?
 

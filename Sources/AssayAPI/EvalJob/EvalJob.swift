@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// An evaluation: agents on the tasks of datasets, a number of attempts each.
+/// An evaluation: every agent runs on every task of the datasets, with one or more attempts each.
 public struct EvalJob: AssayObject {
     public static let resource = ResourceType.evalJobs
 
@@ -16,10 +16,10 @@ public struct EvalJob: AssayObject {
     }
 }
 
-/// What is wanted of an evaluation. Defaults are those of the CRD.
+/// The desired state of an evaluation. The defaults are those of the CRD.
 public struct EvalJobSpec: Codable, Sendable, Hashable {
     public var source: SourceSpec
-    /// Omitted: the target named `default`, else this cluster with oneshot sync.
+    /// nil: the target named `default`, else this cluster with oneshot sync.
     public var targetRef: LocalReference?
     /// In order. nil: every OverlaySource of the namespace; empty: none.
     public var overlays: [LocalReference]?
@@ -27,7 +27,7 @@ public struct EvalJobSpec: Codable, Sendable, Hashable {
     public var agents: [AgentSpec]
     public var attempts: Int
     public var parallelism: Int
-    /// On every timeout.
+    /// Multiplies every timeout.
     public var timeoutMultiplier: Double
     public var retry: RetrySpec
     /// Where the agent finds the task's instruction.
@@ -36,7 +36,7 @@ public struct EvalJobSpec: Codable, Sendable, Hashable {
     public var verifier: VerifierSpec
     public var metrics: [MetricSpec]
     public var artifacts: ArtifactsSpec
-    /// No new trials; running ones finish.
+    /// No new trials start; running ones finish.
     public var suspend: Bool
     public var cancel: Bool
     public var activeDeadlineSeconds: Int?

@@ -2,7 +2,7 @@ import Base
 import EvalModel
 import KubeCore
 
-/// What is known of an evaluation. Bounded: no list here grows with the number of trials.
+/// The observed state of an evaluation. Its size does not grow with the number of trials.
 public struct EvalJobStatus: Codable, Sendable, Hashable {
     public enum Phase: String, Codable, Sendable, Hashable, CaseIterable {
         case pending = "Pending"
@@ -13,7 +13,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         case succeeded = "Succeeded"
         case failed = "Failed"
 
-        /// Nothing more will happen to the job's trials.
+        /// Whether the job has ended.
         public var isFinal: Bool { self == .cancelled || self == .succeeded || self == .failed }
     }
 
@@ -24,7 +24,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     public var overlays: [OverlayStatus]?
     public var trials: TrialsStatus?
     public var metrics: MetricsStatus?
-    /// Aggregates per agent, in the order of the spec.
+    /// Counts and metrics per agent, in the order of the spec.
     public var agents: [AgentStatus]?
     /// The sum of the known costs.
     public var cost: Double?
@@ -73,14 +73,14 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// What the source was pinned to.
+/// The pinned source.
 public struct SourceStatus: Codable, Sendable, Hashable {
     public var commit: String?
 
     public init(commit: String? = nil) { self.commit = commit }
 }
 
-/// What an overlay was pinned to.
+/// A pinned overlay.
 public struct OverlayStatus: Codable, Sendable, Hashable {
     public var name: String
     public var revision: String?
@@ -91,7 +91,7 @@ public struct OverlayStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// The count. An index is in at most one of the sets, and in one exactly when its trial is counted.
+/// Counts of trials. The index of a counted trial is in exactly one of the sets; other indexes are in none.
 public struct TrialsStatus: Codable, Sendable, Hashable {
     public var total: Int
     public var pending: Int
@@ -100,10 +100,10 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
     public var completed: Int
     /// Trials with an error, infrastructure failures included.
     public var failed: Int
-    /// Of `failed`: those that are not the agent's doing.
+    /// The part of `failed` that is not the agent's fault.
     public var infrastructure: Int
     public var skipped: Int
-    /// `41/60`: counted of all, for the printer column.
+    /// `41/60`: counted trials of the total, for the printer column.
     public var progress: String?
     /// As `0-41,43`; attempts count from 1, indexes from 0.
     public var completedIndexes: TrialIndexSet?
@@ -144,13 +144,13 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// The job's figures: what is shown, and what the next trial is added to.
+/// The job's metrics: the rates that are shown, and the sums that the next trial is added to.
 public struct MetricsStatus: Codable, Sendable, Hashable {
     /// Passes / (total - infrastructure failures - skipped).
     public var passRate: Double?
     public var meanReward: Double?
     public var passes: Int?
-    /// How many rewards there are.
+    /// The number of rewards.
     public var rewards: Int?
     public var rewardSum: Double?
     public var rewardMin: Double?
@@ -169,7 +169,7 @@ public struct MetricsStatus: Codable, Sendable, Hashable {
         self.rewardMax = rewardMax
     }
 
-    /// The rates are rounded to four decimals, as printer columns show numbers as they are; the sums beside them are exact.
+    /// The rates are rounded to four decimals, because printer columns show numbers unrounded. The sums are exact.
     public init(_ aggregate: Aggregate) {
         self.init(
             passRate: Self.shown(aggregate.passRate), meanReward: Self.shown(aggregate.meanReward), passes: aggregate.passes,
@@ -180,7 +180,7 @@ public struct MetricsStatus: Codable, Sendable, Hashable {
     private static func shown(_ rate: Double?) -> Double? { rate.map { ($0 * 10_000).rounded() / 10_000 } }
 }
 
-/// One agent's figures.
+/// Counts and metrics of one agent.
 public struct AgentStatus: Codable, Sendable, Hashable {
     public var name: String
     public var completed: Int
@@ -217,7 +217,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
         tokens = try values.optional(.tokens)
     }
 
-    /// As it is shown: `failed` includes infrastructure failures, as in `TrialsStatus`.
+    /// The form in the status: `failed` includes infrastructure failures, as in `TrialsStatus`.
     public init(name: String, _ aggregate: Aggregate) {
         self.init(
             name: name, completed: aggregate.completed, failed: aggregate.failed + aggregate.infrastructure,
@@ -225,7 +225,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
             cost: aggregate.cost, tokens: aggregate.tokens)
     }
 
-    /// What the next trial of the agent is added to; the inverse of `init(name:_:)`.
+    /// The totals that the agent's next trial is added to; the inverse of `init(name:_:)`.
     public var aggregate: Aggregate {
         var result = Aggregate()
         result.completed = completed
@@ -243,14 +243,14 @@ public struct AgentStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// Where the results are.
+/// The location of the results.
 public struct ArtifactsStatus: Codable, Sendable, Hashable {
     public var branch: String?
     /// The branch's tip after the last push.
     public var head: String?
-    /// Runs of this job in the ledger.
+    /// Runs of this job on the branch.
     public var runs: Int?
-    /// Runs that are stored and not pushed yet.
+    /// Runs that are stored locally and not pushed yet.
     public var pending: Int?
 
     public init(branch: String? = nil, head: String? = nil, runs: Int? = nil, pending: Int? = nil) {

@@ -1,6 +1,6 @@
 import EvalModel
 
-/// When infrastructure failures are tried again.
+/// Retries after infrastructure failures.
 public struct RetrySpec: Codable, Sendable, Hashable {
     public var maxAttempts: Int
     public var initialDelayMs: Int
@@ -30,14 +30,14 @@ public struct RetrySpec: Codable, Sendable, Hashable {
 
 /// The container that trials run in.
 public struct EnvironmentSpec: Codable, Sendable, Hashable {
-    /// When a pod is kept after its trial was counted.
+    /// When a pod is kept after its trial is counted.
     public enum Preserve: String, Codable, Sendable, Hashable, CaseIterable {
         case never = "Never"
         case always = "Always"
         case onFailure = "OnFailure"
     }
 
-    /// Over the tasks' own images.
+    /// Replaces the tasks' own images.
     public var image: String?
     public var forceBuild: Bool
     public var preserveEnv: Preserve
@@ -75,7 +75,7 @@ public struct EnvironmentSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// What a trial may reach.
+/// The network access of a trial.
 public struct NetworkSpec: Codable, Sendable, Hashable {
     public enum Mode: String, Codable, Sendable, Hashable, CaseIterable {
         case `public`
@@ -105,14 +105,14 @@ public struct VerifierSpec: Codable, Sendable, Hashable {
         case separate
     }
 
-    /// Over the task's timeout.
+    /// Replaces the task's timeout.
     public var overrideTimeoutSec: Double?
     /// A cap on the timeout, before the multiplier.
     public var maxTimeoutSec: Double?
-    /// The agent runs, nothing is verified and nothing is awarded.
+    /// The agent runs, but is not verified and gets no reward.
     public var disable: Bool
     public var environmentMode: EnvironmentMode
-    /// Kills what the agent left running before the tests are released.
+    /// Kills processes that the agent left running before the tests start.
     public var endAgentProcesses: Bool
 
     public init(
@@ -136,14 +136,14 @@ public struct VerifierSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// A figure over all rewards of a job.
+/// A metric over all rewards of a job.
 public struct MetricSpec: Codable, Sendable, Hashable {
     public var type: MetricType
 
     public init(type: MetricType) { self.type = type }
 }
 
-/// Where results go.
+/// Where results are stored.
 public struct ArtifactsSpec: Codable, Sendable, Hashable {
     public enum Backend: String, Codable, Sendable, Hashable, CaseIterable {
         case local
@@ -165,7 +165,7 @@ public struct ArtifactsSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// The branch that is the ledger.
+/// The branch that holds the results.
 public struct GitArtifactsSpec: Codable, Sendable, Hashable {
     public static let defaultBranch = "assay/runs/v1"
 

@@ -16,7 +16,7 @@ public struct SourceSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// Content-addressed files that tasks need and git does not hold.
+/// Content-addressed files that tasks need and that are not in git.
 public struct FixturesSpec: Codable, Sendable, Hashable {
     /// Path of the lock file within the repository.
     public var manifest: String?
@@ -28,17 +28,17 @@ public struct FixturesSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// A set of tasks: exactly one of `path`, `registry` and `tasks` is given.
+/// A set of tasks: exactly one of `path`, `registry` and `tasks` is set.
 public struct DatasetSpec: Codable, Sendable, Hashable {
     /// A folder of tasks within the source.
     public var path: String?
     public var registry: RegistrySpec?
     public var tasks: [TaskSpec]?
-    /// The dataset's name: of the registry's entry, or for the records.
+    /// The name of the registry's entry; otherwise the name in the records.
     public var name: String?
     /// The registry entry's version.
     public var version: String?
-    /// Globs on task names; nil or empty: all.
+    /// Globs for task names; nil or empty: all.
     public var include: [String]?
     public var exclude: [String]?
     /// Overrides the rule that the tasks' own schema selects.
@@ -59,7 +59,7 @@ public struct DatasetSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// Where a registry.json lies.
+/// The location of a registry.json.
 public struct RegistrySpec: Codable, Sendable, Hashable {
     public var path: String?
     public var url: String?

@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// Where trials run, and what they run on.
+/// Where trials run.
 public struct EvalTarget: AssayObject {
     public static let resource = ResourceType.evalTargets
 
@@ -17,7 +17,7 @@ public struct EvalTarget: AssayObject {
 }
 
 public struct EvalTargetSpec: Codable, Sendable, Hashable {
-    /// The kind of place. `gha-runner` and `azure-vm` are read as `ci` and `vm`.
+    /// The type of the target. `gha-runner` and `azure-vm` are read as `ci` and `vm`.
     public enum Kind: String, Codable, Sendable, Hashable, CaseIterable {
         case cluster, local, ci, vm
 
@@ -34,13 +34,13 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
         public static let aliases: [String: Kind] = ["gha-runner": .ci, "azure-vm": .vm]
     }
 
-    /// How the benchmark gets there.
+    /// How the benchmark is delivered.
     public enum Sync: String, Codable, Sendable, Hashable, CaseIterable {
-        /// What is at `workdir` is used as it is.
+        /// The files at `workdir` are used unchanged.
         case noop
-        /// The pinned commit, once.
+        /// The pinned commit is fetched once.
         case oneshot
-        /// A mirror is kept fresh.
+        /// A mirror is kept up to date.
         case continuous
     }
 
@@ -51,7 +51,7 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
     public var host: HostSpec?
     public var image: TargetImageSpec?
     public var podTemplate: PodTemplate?
-    /// 0: no limit of its own.
+    /// 0: no limit.
     public var maxConcurrentTrials: Int
     public var cost: CostSpec?
 
@@ -139,7 +139,7 @@ public struct HostSpec: Codable, Sendable, Hashable {
 }
 
 public struct TargetImageSpec: Codable, Sendable, Hashable {
-    /// For tasks that name no image.
+    /// For tasks without an image.
     public var `default`: String?
     public var build: BuildSpec?
 

@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// A repository of tools, workflows and skills that is laid over trials.
+/// A repository of tools, workflows and skills that is added to trials.
 public struct OverlaySource: AssayObject {
     public static let resource = ResourceType.overlaySources
 
@@ -16,12 +16,12 @@ public struct OverlaySource: AssayObject {
     }
 }
 
-/// A subdir that the repository lacks is skipped; one that is set to the empty string is disabled.
+/// A subdir that the repository does not have is skipped. The empty string disables a subdir.
 public struct OverlaySourceSpec: Codable, Sendable, Hashable {
     /// A URL, or `owner/name`.
     public var repo: String
     public var ref: String?
-    /// Lower comes first; later overlays shadow earlier ones.
+    /// Lower numbers come first; later overlays shadow earlier ones.
     public var order: Int
     public var toolsSubdir: String
     public var workflowsSubdir: String
@@ -75,7 +75,7 @@ public struct OverlaySourceStatus: Codable, Sendable, Hashable {
     public var tools: [String]?
     public var workflows: [String]?
     public var skills: [String]?
-    /// What earlier overlays have under the same names.
+    /// Names of earlier overlays that this one shadows.
     public var shadows: [String]?
 
     public init(

@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// One of the three custom resources: identity, what is wanted, what is.
+/// One of the three custom resources, with metadata, spec and status.
 public protocol AssayObject: Codable, Sendable, Hashable {
     associatedtype Spec: Codable, Sendable, Hashable
     associatedtype Status: Codable, Sendable, Hashable
@@ -14,12 +14,12 @@ public protocol AssayObject: Codable, Sendable, Hashable {
 extension AssayObject {
     /// Reads an object as the API server sends it. Unknown fields are ignored.
     ///
-    /// - Throws: `JSONDecodingError` with the path of the first field that is missing or of a wrong type.
+    /// - Throws: `JSONDecodingError` with the path of the first field that is missing or has the wrong type.
     public init(json: JSONValue) throws(JSONDecodingError) {
         self = try JSONValueDecoder().decode(Self.self, from: json)
     }
 
-    /// The object as it is sent to an API server, `apiVersion` and `kind` included.
+    /// The object for the API server, with `apiVersion` and `kind`.
     public func json() throws -> JSONValue {
         var value = try JSONValueEncoder().encode(self)
         value["apiVersion"] = .string(Self.resource.apiVersion)

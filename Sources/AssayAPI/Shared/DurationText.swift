@@ -1,6 +1,6 @@
 /// Durations as Kubernetes writes them: `60s`, `1h30m`, `500ms`.
 public enum DurationText {
-    /// Seconds, or nil when the text is no duration or is negative.
+    /// Seconds; nil when the text is not a duration or is negative.
     public static func seconds(_ text: String) -> Double? {
         guard !text.isEmpty else { return nil }
         if text == "0" { return 0 }

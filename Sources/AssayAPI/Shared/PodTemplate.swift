@@ -1,6 +1,6 @@
 import Base
 
-/// What a job or a target adds to trial pods. The parts that only Kubernetes interprets are passed through as they are.
+/// Fields that a job or a target adds to trial pods. Fields that only Kubernetes interprets are passed through unchanged.
 public struct PodTemplate: Codable, Sendable, Hashable {
     public var labels: [String: String]?
     public var annotations: [String: String]?
@@ -10,11 +10,11 @@ public struct PodTemplate: Codable, Sendable, Hashable {
     public var affinity: JSONValue?
     public var runtimeClassName: String?
     public var priorityClassName: String?
-    /// `requests` and `limits` of the trial container, over what the task asks for.
+    /// `requests` and `limits` of the trial container. They replace the task's own values.
     public var resources: Resources?
     public var imagePullSecrets: [LocalReference]?
 
-    /// A taint that the pod puts up with.
+    /// A taint that the pod tolerates.
     public struct Toleration: Codable, Sendable, Hashable {
         public var key: String?
         public var `operator`: String?
@@ -64,7 +64,7 @@ public struct PodTemplate: Codable, Sendable, Hashable {
     }
 }
 
-/// A Kubernetes quantity, kept as it was written; a bare number (`cpu: 2`) is one too.
+/// A Kubernetes quantity, with its text unchanged. A plain number (`cpu: 2`) is a quantity too.
 public struct Quantity: Codable, Sendable, Hashable, ExpressibleByStringLiteral {
     public var text: String
 

@@ -9,7 +9,7 @@ public struct LocalReference: Codable, Sendable, Hashable {
 public struct SecretKeyReference: Codable, Sendable, Hashable {
     public var name: String
     public var key: String
-    /// A missing secret or key is no error then: the variable is just not set.
+    /// When true, a missing Secret or key is not an error: the variable is not set.
     public var optional: Bool?
 
     public init(name: String, key: String, optional: Bool? = nil) {

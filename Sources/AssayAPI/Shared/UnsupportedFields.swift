@@ -1,7 +1,7 @@
-/// A field that the schema has and whose behaviour is not there yet. An object that uses one is `Stalled`
-/// (`Reason.unsupportedField`): running it anyway would measure something else than what was asked for.
+/// A field that the schema has but this version does not support yet. An object that uses one is `Stalled`
+/// (`Reason.unsupportedField`), because the result would not mean what the user intended.
 public struct UnsupportedField: Sendable, Hashable {
-    /// As `spec.environment.forceBuild`.
+    /// For example `spec.environment.forceBuild`.
     public var path: String
     public var why: String
 
@@ -43,7 +43,7 @@ public enum UnsupportedFields {
         }
         if spec.verifier.environmentMode != .shared {
             found.append(
-                UnsupportedField("spec.verifier.environmentMode", "separate verifiers are not run yet; use shared"))
+                UnsupportedField("spec.verifier.environmentMode", "separate verifiers are not supported yet; use shared"))
         }
         return found
     }
@@ -54,13 +54,13 @@ public enum UnsupportedFields {
             found.append(UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) do not run trials yet; use cluster"))
         }
         if spec.sync != .oneshot {
-            found.append(UnsupportedField("spec.sync", "\(spec.sync.rawValue) is not done yet; use oneshot"))
+            found.append(UnsupportedField("spec.sync", "\(spec.sync.rawValue) is not supported yet; use oneshot"))
         }
         if spec.workdir != nil {
             found.append(UnsupportedField("spec.workdir", "the source is always fetched; remove the field"))
         }
         if spec.host != nil {
-            found.append(UnsupportedField("spec.host", "remote hosts are not reached yet; remove the field"))
+            found.append(UnsupportedField("spec.host", "remote hosts are not supported yet; remove the field"))
         }
         if spec.image?.build != nil {
             found.append(UnsupportedField("spec.image.build", "images are not built yet; use image.default"))
@@ -69,6 +69,6 @@ public enum UnsupportedFields {
     }
 
     public static func check(_ spec: OverlaySourceSpec) -> [UnsupportedField] {
-        [UnsupportedField("spec", "overlays are not synchronised yet; jobs ignore this object unless they name it")]
+        [UnsupportedField("spec", "overlays are not supported yet; jobs that name this object are stalled, other jobs ignore it")]
     }
 }

@@ -1,12 +1,12 @@
 import KubeCore
 
-/// Names that are part of the contract: group, labels, finalizers.
+/// Names that must not change: API group, labels, annotations, finalizers.
 public enum AssayNames {
     public static let group = "assay.dev"
     public static let version = "v1alpha1"
     public static let managedByLabel = "app.kubernetes.io/managed-by"
     public static let managedByValue = "assay"
-    /// The EvalJob's name (cut to the length that a label may have).
+    /// The EvalJob's name, shortened to the maximum length of a label value.
     public static let jobLabel = "assay.dev/job"
     public static let jobUIDLabel = "assay.dev/job-uid"
     public static let indexLabel = "assay.dev/index"
@@ -15,10 +15,10 @@ public enum AssayNames {
     public static let agentIndexLabel = "assay.dev/agent-index"
     /// On a preserved pod whose trial is in the job's counts.
     public static let countedLabel = "assay.dev/counted"
-    /// Keeps a trial pod until its outcome is in the counts.
+    /// Keeps a trial pod until its outcome is counted.
     public static let trialFinalizer = "assay.dev/trial-tracking"
-    /// On an EvalJob: its running trials are stopped without a record and no new ones start, until it is taken away again;
-    /// they then run as if they never had. What Ctrl-C does to `assay run`. On a trial pod: it was stopped so, and counts for nothing.
+    /// On an EvalJob: running trials are stopped without a record, and no new ones start, until the annotation is removed. The
+    /// stopped trials then run again. Ctrl-C of `assay run` sets it. On a trial pod: it was stopped this way and does not count.
     public static let interruptedAnnotation = "assay.dev/interrupted"
     /// Keeps an EvalJob until its runs are recorded.
     public static let jobFinalizer = "assay.dev/evaljob"
@@ -40,7 +40,7 @@ extension ResourceType {
 /// Types of the conditions that Assay sets.
 public enum ConditionType: String, Sendable, Hashable, CaseIterable {
     case ready = "Ready"
-    /// True when nothing will happen until the spec changes; absent otherwise.
+    /// True when the job cannot continue until the spec changes; absent otherwise.
     case stalled = "Stalled"
     case sourceReady = "SourceReady"
     case targetReady = "TargetReady"
@@ -61,10 +61,10 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case deadlineExceeded = "DeadlineExceeded"
     case trialsRunning = "TrialsRunning"
     case trialsComplete = "TrialsComplete"
-    /// The API server does not take a trial's pod, for now: a quota, an admission rule.
+    /// The API server refuses a trial's pod for now, for example because of a quota or an admission rule.
     case trialPodRefused = "TrialPodRefused"
     case invalidSpec = "InvalidSpec"
-    /// The object uses a field whose behaviour is not there yet; the message names its path.
+    /// The object uses a field that is not supported yet; the message names its path.
     case unsupportedField = "UnsupportedField"
     case tooManyTrials = "TooManyTrials"
     case noTrials = "NoTrials"

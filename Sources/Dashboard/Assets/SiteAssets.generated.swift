@@ -12,14 +12,14 @@ static let script = #"""
   const jobs = new Map();
   const waiting = new Map();
 
-  // Elements are made, never parsed: text from a job stays text.
+  // Elements are created, not parsed from HTML, so text from a job stays text.
   const make = (name, className, text) => {
     const element = document.createElement(name);
     if (className) element.className = className;
     if (text !== undefined) element.textContent = text;
     return element;
   };
-  // As the pages' own text: what would act on a reader becomes visible.
+  // As in the pages: control and invisible characters become visible.
   const inert = (text) => text.replace(
     /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
     (c) => { const code = c.charCodeAt(0); return code < 0xa0 ? "\\x" + code.toString(16).padStart(2, "0") : "\\u{" + code.toString(16) + "}"; });
@@ -141,7 +141,7 @@ static let script = #"""
     if (!target || sides.some((side) => !side.job || !side.agent)) return;
     const asked = new URLSearchParams(location.search);
     const choose = (select, id) => { if ([...select.options].some((option) => option.value === id)) select.value = id; };
-    // The two newest, when nothing else was asked for.
+    // The default is the two newest jobs.
     if (sides[0].job.options.length > 1) sides[0].job.selectedIndex = 1;
     choose(sides[0].job, asked.get("a"));
     choose(sides[1].job, asked.get("b"));
@@ -172,7 +172,7 @@ static let script = #"""
     update();
   };
 
-  // Asks the server for this page's version, and loads it anew when it changed and nobody is in the middle of something.
+  // Asks the server for this page's version, and reloads it when it changed and the reader has nothing selected or open.
   const watch = () => {
     const status = document.getElementById("fresh");
     const entry = performance.getEntriesByType("navigation")[0];

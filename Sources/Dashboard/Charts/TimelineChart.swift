@@ -1,6 +1,6 @@
 import Base
 
-/// Runs and pass rate over time, drawn without text of its own: the scales are text beside it, and a table says the same.
+/// Runs and pass rate over time. The drawing has no text: the scales are HTML beside it, and a table has the same numbers.
 struct TimelineChart {
     let timeline: Timeline
 
@@ -43,7 +43,7 @@ struct TimelineChart {
             for point in points {
                 tag("g") {
                     tag("title", text: "\(timeline.label(point.bucket)): \(Figures.percent(point.bucket.tally.aggregate.passRate))")
-                    // A line without a length has round ends, also where the drawing is stretched.
+                    // A line of length 0 with round ends stays a round dot when the drawing is stretched.
                     tag(
                         "line", .classes("dot"), .fixed("vector-effect", "non-scaling-stroke"), .number("x1", point.x), .number("x2", point.x), .number("y1", point.y),
                         .number("y2", point.y))
@@ -86,7 +86,7 @@ struct TimelineChart {
         return "\(Figures.plural(a.total, "run")), \(a.passes) passed, \(tally.partial) not passed, \(a.failed) failed, \(a.infrastructure) ended by infrastructure"
     }
 
-    /// The same figures to read.
+    /// The same figures as a table.
     var table: HTML {
         let rows = timeline.buckets.filter { $0.tally.aggregate.total > 0 }.reversed().map { bucket -> [HTML] in
             let a = bucket.tally.aggregate

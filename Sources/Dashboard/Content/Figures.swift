@@ -57,7 +57,7 @@ enum Figures {
 
     static func day(_ time: Timestamp) -> String { String(time.rfc3339.prefix(10)) }
 
-    /// A number in a drawing: at most two decimals, and never a word.
+    /// A number in a drawing: at most two decimals, never `nan` or `inf`.
     static func coordinate(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e9 else { return "0" }
         var text = fixed(value, 2)

@@ -2,9 +2,9 @@ import Artifacts
 import Base
 
 extension JobComparison {
-    /// Two jobs by the rules of `assay results compare`; nil where nothing can be held against anything.
+    /// Compares two jobs with the rules of `assay results compare`; nil when they have nothing in common.
     ///
-    /// The page's own script does the same for two jobs that a reader chooses; a test holds both to the same figures.
+    /// The page's script does the same for two jobs that a reader chooses. A test checks that both give the same figures.
     init?(before: [RunFacts], after: [RunFacts]) {
         guard let comparison = try? JobComparison(JobRuns(before), JobRuns(after)) else { return nil }
         self = comparison

@@ -1,30 +1,30 @@
 import Base
 import EvalModel
 
-/// Everything that was read of one run for its page.
+/// Everything that was read for the page of one run.
 struct RunDossier: Sendable {
     struct File: Sendable {
-        /// Below the run's folder.
+        /// The path below the run's folder.
         var path: String
-        /// In bytes; nil where it is not known.
+        /// In bytes; nil when it is not known.
         var size: Int?
         /// The beginning of the file, at most `RunLimits.file` bytes; nil when it was not read.
         var bytes: [UInt8]?
 
-        /// Whether all of it is here.
+        /// Whether `bytes` is the whole file.
         var isWhole: Bool { bytes.map { size == nil || $0.count == size } ?? false }
     }
 
     var facts: RunFacts
     var metadata: JSONValue
-    /// Sorted; their places in this list number the raw files.
+    /// Sorted. The position of a file in this list is the number of its raw file.
     var files: [File]
 
     func file(_ path: String) -> (number: Int, file: File)? {
         files.firstIndex { $0.path == path }.map { ($0, files[$0]) }
     }
 
-    /// A try that infrastructure ended, by its number.
+    /// The tries that infrastructure failures ended, by number.
     var tries: [(number: Int, metadata: JSONValue)] {
         files.compactMap { file in
             let parts = file.path.split(separator: "/")
@@ -36,11 +36,11 @@ struct RunDossier: Sendable {
     }
 }
 
-/// How much of a run its page shows. What is longer is cut with a note, and lies beside the page as it is.
+/// Limits on what the page of a run shows. Longer texts are cut with a note, and the whole file is beside the page.
 enum RunLimits {
-    /// Read and copied of one file, in bytes.
+    /// The most that is read and copied of one file, in bytes.
     static let file = 4 << 20
-    /// Files of a run that are read.
+    /// The most files of a run that are read.
     static let files = 60
     static let steps = 400
     /// Of one part of a step, in bytes.
@@ -55,7 +55,7 @@ enum RunLimits {
     /// Lines of the list of files.
     static let listed = 300
 
-    /// Whether a file is shown on the page, and so has to be read.
+    /// Whether a file is shown on the page, so that it must be read.
     static func isShown(_ path: String) -> Bool {
         path == "metadata.json" || path == "transcript.jsonl" || path == "trajectory.json" || path == "collected.json" || path.hasPrefix("logs/")
             || path.hasPrefix("retries/") && path.hasSuffix("/metadata.json") && path.utf8.count { $0 == UInt8(ascii: "/") } == 2

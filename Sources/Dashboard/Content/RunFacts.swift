@@ -1,10 +1,10 @@
 import Base
 import EvalModel
 
-/// What lists, matrices and totals need of one run: small, so that ten thousand fit into the memory and into the state of a site.
+/// What lists, matrices and totals need to know about one run. Small, because a site keeps these for tens of thousands of runs.
 struct RunFacts: Sendable, Hashable {
     var id: RunID
-    /// The id of its job's record; what jobs of one name are told apart by.
+    /// The id of its job's record, which distinguishes jobs of the same name.
     var job: RunID
     var jobName: String
     var namespace: String
@@ -23,7 +23,7 @@ struct RunFacts: Sendable, Hashable {
     var cost: Double?
     var ended: Timestamp
 
-    /// From a metadata.json. Of a record that another version wrote, what is understood is taken; nil when it is no run's.
+    /// Reads a metadata.json. Unknown fields of other versions are ignored; nil when it does not describe a run.
     init?(id: RunID, metadata: JSONValue) {
         let kind = metadata["kind"]?.string ?? "run"
         guard kind == "run" || kind == "retry", let jobName = metadata["jobName"]?.string, let agent = metadata["agent"]?.string, let task = metadata["task"]?.string,
@@ -49,12 +49,12 @@ struct RunFacts: Sendable, Hashable {
         self.ended = ended
     }
 
-    /// The agent as a line of a table: the same name with another model is another one.
+    /// The agent as a row of a table. The same name with another model is another row.
     var agentKey: AgentKey { AgentKey(agent: agent, model: model) }
     var taskKey: TaskKey { TaskKey(dataset: dataset, task: task) }
-    /// Whether it says something about the agent.
+    /// Whether the run counts for the agent.
     var counts: Bool { outcome == .completed || outcome == .failed }
-    /// What a comparison takes: the reward, and nothing for an agent that failed; nil when the run says nothing about the agent.
+    /// The score for a comparison: the reward, or 0 for a failed run; nil when the run does not count for the agent.
     var score: Double? { counts ? (outcome == .failed ? 0 : reward) : nil }
 }
 

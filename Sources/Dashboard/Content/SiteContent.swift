@@ -1,7 +1,7 @@
 import Base
 import EvalModel
 
-/// A job: its runs, and its own record once it has ended.
+/// A job: its runs, and its own record after it has ended.
 struct JobFacts: Sendable {
     var id: RunID
     var name: String
@@ -21,11 +21,11 @@ struct JobFacts: Sendable {
     }
 
     var fullName: String { namespace.isEmpty || namespace == "default" ? name : "\(namespace)/\(name)" }
-    /// When the last that is known of it happened.
+    /// The time of its last known event.
     var latest: Timestamp { max(record?.ended ?? Timestamp(seconds: 0), runs.first?.ended ?? Timestamp(seconds: 0)) }
 }
 
-/// What a page says of a job's own record.
+/// The part of a job's record that pages show.
 struct JobSummary: Sendable, Hashable {
     var id: RunID
     var name: String
@@ -65,7 +65,7 @@ struct JobSummary: Sendable, Hashable {
     }
 }
 
-/// Everything that the lists of a site are made of.
+/// The content of a site's lists.
 struct SiteContent: Sendable {
     /// Newest first.
     let runs: [RunFacts]
@@ -89,7 +89,7 @@ struct SiteContent: Sendable {
         tally = Tally(sorted)
     }
 
-    /// The jobs, newest first, each with the one of the same name before it: what a change is measured against.
+    /// The jobs, newest first, each with the previous job of the same name, for comparison.
     var jobsWithPredecessors: [(job: JobFacts, predecessor: JobFacts?)] {
         var newest: [[String]: JobFacts] = [:]
         return jobs.reversed().map { job in
@@ -100,7 +100,7 @@ struct SiteContent: Sendable {
 }
 
 extension Sequence where Element == RunFacts {
-    /// Tallies by a key, sorted by it.
+    /// Tallies by key, sorted by key.
     func tallies<Key: Hashable & Comparable>(by key: (RunFacts) -> Key) -> [(key: Key, tally: Tally)] {
         var found: [Key: Tally] = [:]
         for run in self { found[key(run), default: Tally()].add(run) }

@@ -3,7 +3,7 @@ import EvalModel
 /// Figures over a set of runs.
 struct Tally: Sendable {
     private(set) var aggregate = Aggregate()
-    /// Completed without a full reward.
+    /// Completed with a reward other than 1.
     var partial: Int { aggregate.completed - aggregate.passes }
     private(set) var seconds: [Double] = []
     private(set) var newest: RunFacts?

@@ -1,17 +1,17 @@
 import Base
 
-/// Runs by spans of time of equal length, for the drawings of the overview.
+/// Runs by time spans of equal length, for the charts of the overview.
 struct Timeline: Sendable {
     struct Bucket: Sendable {
         var start: Timestamp
         var tally = Tally()
     }
 
-    /// How long a bucket is, in words.
+    /// The length of a bucket, in words.
     let unit: String
     let buckets: [Bucket]
 
-    /// Spans from a minute to a year; the first that needs few enough buckets is taken.
+    /// The possible spans. The first that gives few enough buckets is used.
     private static let units: [(name: String, seconds: Int64)] = [
         ("minute", 60), ("5 minutes", 300), ("15 minutes", 900), ("hour", 3600), ("6 hours", 21600), ("day", 86400), ("week", 604_800),
         ("4 weeks", 2_419_200), ("year", 31_536_000), ("10 years", 315_360_000), ("1000 years", 31_536_000_000),
@@ -26,7 +26,7 @@ struct Timeline: Sendable {
         func index(_ time: Int64, _ length: Int64) -> Int64 { time / length - (time % length < 0 ? 1 : 0) }
         let chosen = Self.units.first { index(last, $0.seconds) - index(first, $0.seconds) < Int64(limit) } ?? Self.units[Self.units.count - 1]
         unit = chosen.name
-        // A few spans alone would be wide blocks: empty ones before them give the scale.
+        // Few buckets would be drawn as wide blocks, so empty ones are added before them.
         let spans = min(Int64(limit), index(last, chosen.seconds) - index(first, chosen.seconds) + 1)
         let count = max(12, spans)
         let origin = index(first, chosen.seconds) - (count - spans)

@@ -1,9 +1,9 @@
 import Base
 
-/// JSON inside of a script file.
+/// JSON in a script file.
 enum EmbeddedJSON {
-    /// A call of a function of ours with a value. `<`, `>`, `&` and the line separators are written as escapes, so that the text
-    /// can end neither the script nor a line wherever it lands.
+    /// A call of one of our functions with a value. `<`, `>`, `&` and the line separators are escaped, so that the text cannot
+    /// end the script element or the line.
     static func call(_ function: StaticString, _ value: JSONValue) -> [UInt8] {
         Array("\(function)(".utf8) + escaped(value.serialized()) + Array(");\n".utf8)
     }

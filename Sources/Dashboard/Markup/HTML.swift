@@ -1,5 +1,5 @@
-/// A piece of a page. Text is text until it is written: there is no case that holds markup, so nothing that came from a
-/// trial can become any.
+/// A piece of a page. Text is kept as text and escaped when written. No case holds markup, so text from a trial cannot
+/// become markup.
 indirect enum HTML: Sendable {
     case text(String)
     case element(Tag, [Attribute], [HTML])
@@ -7,19 +7,19 @@ indirect enum HTML: Sendable {
 
     static let empty = HTML.group([])
 
-    /// The name of an element: only what stands literally in our source.
+    /// The name of an element: only literals of our source.
     struct Tag: Sendable, Hashable, ExpressibleByStringLiteral {
         let name: String
         init(stringLiteral value: StaticString) { name = value.description }
 
         /// Elements without an end tag (HTML, section 13.1.2).
         static let void: Set<Tag> = ["meta", "link", "input", "br", "hr", "img", "rect", "line", "polyline", "path"]
-        /// Of the void ones, those of SVG: they are written as closed.
+        /// The void elements of SVG, which are written with `/>`.
         static let closed: Set<Tag> = ["rect", "line", "polyline", "path"]
     }
 }
 
-/// An attribute. Names are literals; values are escaped; addresses are made of our own paths only.
+/// An attribute. Names are literals, values are escaped, and links are made only from our own paths.
 struct Attribute: Sendable {
     let name: String
     let value: String?
@@ -29,7 +29,7 @@ struct Attribute: Sendable {
         self.value = value
     }
 
-    /// What stands literally in our source.
+    /// A value that is a literal of our source.
     static func fixed(_ name: StaticString, _ value: StaticString) -> Attribute { Attribute(name, value.description) }
     static func flag(_ name: StaticString) -> Attribute { Attribute(name, nil) }
     static func classes(_ names: CSSClass...) -> Attribute { Attribute("class", names.map(\.name).joined(separator: " ")) }
@@ -44,11 +44,11 @@ struct Attribute: Sendable {
     static func points(_ points: [(x: Double, y: Double)]) -> Attribute {
         Attribute("points", points.map { "\(Figures.coordinate($0.x)),\(Figures.coordinate($0.y))" }.joined(separator: " "))
     }
-    /// Text that assistive technology speaks.
+    /// The accessible name, for assistive technology.
     static func label(_ text: String) -> Attribute { Attribute("aria-label", text) }
     static func title(_ text: String) -> Attribute { Attribute("title", text) }
     static func value(_ text: String) -> Attribute { Attribute("value", text) }
-    /// A machine's form of a date.
+    /// The machine-readable form of a date.
     static func datetime(_ text: String) -> Attribute { Attribute("datetime", text) }
     static func policy(_ text: String) -> Attribute { Attribute("content", text) }
 }
@@ -59,11 +59,11 @@ struct CSSClass: Sendable, Hashable, ExpressibleByStringLiteral {
     init(stringLiteral value: StaticString) { name = value.description }
     private init(name: String) { self.name = name }
 
-    /// `h0` to `h10`: a share in tenths, for the colour of a cell.
+    /// `h0` to `h10`: a share in tenths, for a cell's colour.
     static func heat(_ share: Double) -> CSSClass { CSSClass(name: "h\(Int((min(1, max(0, share)) * 10).rounded()))") }
 }
 
-/// A place within a page; made of our own words, ids and numbers.
+/// An anchor within a page, made of our own words, ids and numbers.
 struct Anchor: Sendable, Hashable, ExpressibleByStringLiteral {
     let name: String
     init(stringLiteral value: StaticString) { name = value.description }

@@ -1,7 +1,7 @@
-/// Turns a page into bytes: the one place where text meets markup.
+/// Writes a page as bytes. This is the only code that writes markup.
 ///
-/// Text and attribute values are escaped for HTML, and what would act on a reader instead of being read is made visible
-/// (`InertText`): control characters, escape sequences, marks that turn the direction of writing.
+/// Text and attribute values are escaped for HTML. Control characters, escape sequences and text direction marks are made
+/// visible (`InertText`).
 struct HTMLWriter {
     private(set) var bytes: [UInt8] = []
 
@@ -34,7 +34,7 @@ struct HTMLWriter {
                 return
             }
             raw(">")
-            // A line break right after <pre> would be swallowed by the parser.
+            // The HTML parser drops a line break right after <pre>.
             if tag == "pre" { raw("\n") }
             for part in content { write(part) }
             raw("</")
@@ -59,7 +59,7 @@ struct HTMLWriter {
                 case UInt8(ascii: "\"") where inAttribute: replacement = "&quot;"
                 case UInt8(ascii: "'") where inAttribute: replacement = "&#39;"
                 case let byte:
-                    // Printable ASCII, the bulk of all text, in one comparison.
+                    // Fast path for printable ASCII, which is most text.
                     if byte >= 0x20 && byte < 0x7F {
                         at += 1
                         continue

@@ -1,9 +1,9 @@
-/// Text from outside as a page shows it: what would act instead of being read becomes a visible sign.
+/// Makes control characters and invisible characters of untrusted text visible.
 enum InertText {
-    /// The sign for what begins at a byte of valid UTF-8, and how many bytes it stands for; nil for what may stay.
+    /// The replacement for the character that begins at a byte of valid UTF-8, and its length in bytes; nil to keep it.
     ///
-    /// Control characters become `\x1b`, as `assay results show` prints them, everything else `\u{202e}`: marks that turn the direction of writing (CVE-2021-42574), characters without a width,
-    /// tags, line separators.
+    /// Control characters become `\x1b`, as in `assay results show`. Text direction marks (CVE-2021-42574), zero-width
+    /// characters, tags and line separators become `\u{202e}`.
     static func replacement(_ utf8: UnsafeBufferPointer<UInt8>, _ at: Int, keepsLines: Bool) -> (text: String, length: Int)? {
         func byte(_ offset: Int) -> UInt32 { at + offset < utf8.count ? UInt32(utf8[at + offset]) : 0 }
         switch utf8[at] {
@@ -28,7 +28,7 @@ enum InertText {
     private static func control(_ value: UInt32) -> String { "\\x" + (value < 0x10 ? "0" : "") + String(value, radix: 16) }
     private static func code(_ value: UInt32) -> String { "\\u{" + String(value, radix: 16) + "}" }
 
-    /// Whether bytes are for people to read: git's own rule, no NUL near the beginning.
+    /// Whether the bytes are text, by git's rule: no NUL near the beginning.
     static func isBinary(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.prefix(8000).contains(0) }
 
     /// A prefix of at most `limit` bytes that ends between two characters.

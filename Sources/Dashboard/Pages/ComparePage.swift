@@ -1,7 +1,7 @@
 import Base
 import EvalModel
 
-/// The page on which two jobs are chosen; the script reads their figures from a file for each job.
+/// The page for choosing two jobs to compare. The script reads the figures of each job from a file.
 struct ComparePage {
     let jobs: [JobFacts]
     static let limit = 1000
@@ -46,7 +46,7 @@ struct ComparePage {
         }
     }
 
-    /// A job's figures for the script: `[agent, task, score, passed]` for each run that says something about its agent.
+    /// A job's figures for the script: `[agent, task, score, passed]` for each run that counts for its agent.
     static func data(_ job: JobFacts) -> [UInt8] {
         let agents = Array(Set(job.runs.map(\.agent))).sorted()
         let tasks = Array(Set(job.runs.map(\.taskKey))).sorted()

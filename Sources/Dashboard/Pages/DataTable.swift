@@ -1,4 +1,4 @@
-/// A table with a caption and headings for rows and columns; scrolls within itself where the screen is narrow.
+/// A table with a caption and headings for rows and columns. It scrolls by itself on a narrow screen.
 struct DataTable {
     struct Column {
         let title: String
@@ -13,7 +13,7 @@ struct DataTable {
     /// The first cell of a row is its heading.
     let rows: [[HTML]]
     var classes: [CSSClass] = []
-    /// What stands instead of a table without rows.
+    /// The text shown instead of a table without rows.
     var whenEmpty = "Nothing here yet."
 
     var html: HTML {

@@ -1,10 +1,10 @@
 import Artifacts
 import EvalModel
 
-/// The pages of one job: figures, tasks, and its runs in parts.
+/// The pages of one job: figures, tasks, and its runs, in several pages.
 struct JobPages {
     let job: JobFacts
-    /// The job of the same name before it.
+    /// The previous job of the same name.
     let predecessor: JobFacts?
 
     static let runsPerPage = 250
@@ -17,7 +17,7 @@ struct JobPages {
         return (1...count).map { page($0, of: count, tasks, runs) }
     }
 
-    /// The pages' files, without making them.
+    /// The paths of the pages.
     var paths: [SitePath] { (1...count(Set(job.runs.map(\.taskKey)).count)).map { .job(job.id, $0) } }
 
     private func count(_ tasks: Int) -> Int {
@@ -81,7 +81,7 @@ struct JobPages {
         guard let comparison = JobComparison(before: before.runs, after: job.runs), !comparison.pairs.isEmpty else { return .empty }
         let total = comparison.total
         let interval = total.interval.map { ", \(Figures.percent($0.confidence)) interval \(Figures.signed($0.low)) to \(Figures.signed($0.high))" } ?? ""
-        return Pieces.section("Since the job of this name before", "change") {
+        return Pieces.section("Since the previous job of this name", "change") {
             tag("p", .classes("verdict")) {
                 tag("b", .classes("good"), text: "\(Figures.count(total.wins)) better")
                 tag("b", .classes("bad"), text: "\(Figures.count(total.losses)) worse")
@@ -92,7 +92,7 @@ struct JobPages {
         }
     }
 
-    /// - Parameter runs: those of the tasks; the newest first for each.
+    /// - Parameter runs: the runs of the tasks; for each task the newest first.
     private func matrix(_ tasks: ArraySlice<TaskKey>, _ runs: [RunFacts], _ path: SitePath) -> HTML {
         let table = MatrixTable(caption: "Passes by agent and task", runs: runs, tasks: tasks, page: path, showsAttempts: true)
         return Pieces.section("Tasks", "tasks", note: table.leftOut) {

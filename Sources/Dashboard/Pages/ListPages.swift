@@ -3,14 +3,14 @@ import EvalModel
 /// The overview, the lists and the matrix: pages that depend on all runs.
 struct ListPages {
     let content: SiteContent
-    /// What the results were read from, for the overview.
+    /// Where the results were read from, shown on the overview.
     let origin: String
 
     static let runsPerPage = 200
     static let jobsPerPage = 100
     static let tasksPerPage = 200
 
-    /// In the order in which they are written: what they link to first, of a list its last page.
+    /// In write order: a page is written after the pages it links to, so the last page of a list comes first.
     var all: [Page] { jobs.reversed() + runs.reversed() + matrix.reversed() + [ComparePage(content.jobs).page, overview] }
 
     // MARK: Overview

@@ -1,13 +1,13 @@
 import EvalModel
 
-/// Agents by tasks: a cell says how many of the runs that count passed, in words and in colour.
+/// Agents by tasks. A cell shows how many of the runs that count passed, as text and colour.
 struct MatrixTable {
     let caption: String
     let agents: [AgentKey]
     let tasks: [TaskKey]
     private let cells: [TaskKey: [AgentKey: [RunFacts]]]
     let page: SitePath
-    /// Whether every attempt has a link of its own.
+    /// Whether every attempt has its own link.
     let showsAttempts: Bool
 
     static let agentLimit = 30
@@ -73,7 +73,7 @@ struct MatrixTable {
         }
     }
 
-    /// At most eight; all of them are in the list of runs.
+    /// At most eight; the list of runs has all.
     private func attempts(_ runs: [RunFacts]) -> HTML {
         let sorted = runs.sorted { ($0.attempt, $0.rerun) < ($1.attempt, $1.rerun) }
         return tag("span", .classes("attempts")) {

@@ -1,13 +1,13 @@
 import EvalModel
 
-/// What all pages of a site have in common.
+/// The settings common to all pages of a site.
 struct SiteFrame: Sendable, Hashable {
     /// Shown on every page.
     var title: String
-    /// Whether the pages watch their server for a newer version of themselves.
+    /// Whether the pages ask their server for a newer version of themselves.
     var isLive = false
 
-    /// What a browser may load for a page: our own three files. Nothing inline, nothing from elsewhere, no form, no frame.
+    /// What a browser may load for a page: only our own files. Nothing inline, nothing from elsewhere, no form, no frame.
     var policy: String {
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'" + (isLive ? "; connect-src 'self'" : "")
     }

@@ -1,13 +1,13 @@
 import Base
 import EvalModel
 
-/// Pieces that several pages show.
+/// Pieces that several pages use.
 enum Pieces {
-    /// How a run ended: a sign, a word and a colour; infrastructure looks unlike an agent's failure.
+    /// The outcome of a run as a sign, a word and a colour. Infrastructure failures look different from the agent's failures.
     static func badge(_ run: RunFacts) -> HTML {
         switch run.outcome {
         case .completed where run.passed: badge("good", "\u{2713}", "passed")
-        case .completed where run.reward == nil: badge("part", "\u{25CB}", "no verdict asked")
+        case .completed where run.reward == nil: badge("part", "\u{25CB}", "not verified")
         case .completed: badge("part", "\u{25D0}", "not passed")
         case .failed: badge("bad", "\u{2717}", run.error ?? "failed")
         case .infrastructure: badge("infra", "\u{26A0}", run.error ?? "infrastructure")
@@ -22,7 +22,7 @@ enum Pieces {
         }
     }
 
-    /// A sign for a run among the attempts of a cell.
+    /// The sign for one attempt in a cell.
     static func sign(_ run: RunFacts) -> (text: String, look: CSSClass, word: String) {
         switch run.outcome {
         case .completed where run.passed: ("\u{2713}", "good", "passed")
@@ -89,13 +89,13 @@ enum Pieces {
             ], rows: rows, whenEmpty: "No runs yet.").html
     }
 
-    /// A number that is quiet when it is nothing.
+    /// A number that is grey when it is 0.
     static func count(_ number: Int, _ look: CSSClass) -> HTML {
         number == 0 ? tag("span", .classes("quiet"), text: "0") : tag("span", .classes(look), text: Figures.count(number))
     }
 
     static func runs(_ runs: some Collection<RunFacts>, from page: SitePath, caption: String, withJob: Bool) -> HTML {
-        // What tells most comes first: a narrow screen shows the first columns.
+        // The most important columns come first, because a narrow screen shows only those.
         var columns: [DataTable.Column] = [
             .text("Run"), .text("Outcome"), .text("Task"), .text("Agent"), .number("Attempt"), .number("Reward"), .number("Time"), .text("Ended"),
         ]
@@ -112,7 +112,7 @@ enum Pieces {
         return DataTable(caption: caption, columns: columns, rows: rows, whenEmpty: "No runs yet.").html
     }
 
-    /// A name on one line, and what tells it apart from its likes below; what is too long is whole in the title.
+    /// A name on one line with a remark below it. The tooltip has the full text of names that are too long.
     private static func named(_ name: String, _ remark: String) -> HTML {
         .group([
             tag("span", .classes("name"), .title(name), text: name),

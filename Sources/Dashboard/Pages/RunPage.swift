@@ -1,11 +1,11 @@
 import Base
 import EvalModel
 
-/// The page of one run: its record, its transcript and its logs. Depends on nothing but the run.
+/// The page of one run: its record, transcript and logs. It depends only on the run.
 struct RunPage {
     let run: RunDossier
     let path: SitePath
-    /// Files that the page shows in part, as they are.
+    /// The whole files that the page shows only in part.
     private(set) var raw: [(number: Int, path: SitePath, bytes: [UInt8])] = []
     private var content: [HTML] = []
 
@@ -24,7 +24,7 @@ struct RunPage {
         Page(path, title: "Run \(run.facts.id)", section: .runs) { content }.bytes(frame)
     }
 
-    // MARK: What came of it
+    // MARK: Outcome
 
     private var heading: HTML {
         let facts = run.facts
@@ -116,7 +116,7 @@ struct RunPage {
         }
     }
 
-    // MARK: Its record
+    // MARK: Record
 
     private var record: HTML {
         let m = run.metadata
@@ -173,8 +173,8 @@ struct RunPage {
             ]
         }
         guard !rows.isEmpty else { return .empty }
-        return Pieces.section("Tries that infrastructure ended", "tries", note: "Each was followed by another try; none of them counts.") {
-            DataTable(caption: "Tries that infrastructure ended", columns: [.number("Try"), .text("Ended"), .text("Error"), .text("Message")], rows: Array(rows)).html
+        return Pieces.section("Tries ended by infrastructure failures", "tries", note: "Each was followed by another try; none counts.") {
+            DataTable(caption: "Tries ended by infrastructure failures", columns: [.number("Try"), .text("Ended"), .text("Error"), .text("Message")], rows: Array(rows)).html
         }
     }
 
@@ -185,7 +185,7 @@ struct RunPage {
         let atif = run.file("trajectory.json") ?? run.file("logs/agent/trajectory.json")
         var read = lines.flatMap { found -> (Transcript, Int)? in
             guard var bytes = found.file.bytes?[...] else { return nil }
-            // Half a line at the end of what was read is none.
+            // An incomplete line at the end of the bytes is ignored.
             if !found.file.isWhole, let end = bytes.lastIndex(of: 10) { bytes = bytes[..<end] }
             return (Transcript(jsonLines: bytes, limit: RunLimits.steps), found.number)
         }
@@ -209,7 +209,7 @@ struct RunPage {
     private mutating func logs() -> [HTML] {
         var left = RunLimits.logs
         var shown: [HTML] = []
-        // The verifier's first: it says why the reward is what it is.
+        // The verifier's log comes first, because it explains the reward.
         let order = run.files.indices.filter { run.files[$0].path.hasPrefix("logs/") && !isSession(run.files[$0]) }.sorted { a, b in
             (Self.rank(run.files[a].path), run.files[a].path) < (Self.rank(run.files[b].path), run.files[b].path)
         }
@@ -232,7 +232,7 @@ struct RunPage {
         ]
     }
 
-    /// Whether a file below logs/ is the session, which has been shown already.
+    /// Whether a file below logs/ is the session, which is shown separately.
     private func isSession(_ file: RunDossier.File) -> Bool {
         file.path == "logs/agent/trajectory.json" || file.path == "logs/agent/transcript.jsonl" && file.bytes == run.file("transcript.jsonl")?.file.bytes
     }
@@ -269,7 +269,7 @@ struct RunPage {
         return .element("details", isOpen ? [.classes("log"), .flag("open")] : [.classes("log")], body)
     }
 
-    /// Says that something is cut, and where all of it is; keeps the file for the site when it is here whole.
+    /// Adds a note that something is cut and where the whole file is. Adds the file to the site if all of it was read.
     private mutating func cutNote(_ number: Int, _ what: String) -> HTML {
         let file = run.files[number]
         guard file.isWhole, let bytes = file.bytes else {

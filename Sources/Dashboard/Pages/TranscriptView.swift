@@ -1,7 +1,7 @@
 /// A transcript as a list of steps, within the limits of a page.
 struct TranscriptView {
     private(set) var html = HTML.empty
-    /// Whether something of what is here did not fit.
+    /// Whether something did not fit.
     private(set) var isCut = false
     private var left = RunLimits.transcript
 

@@ -3,14 +3,14 @@ import Git
 import Glibc
 import HTTPServing
 
-/// Where to listen.
+/// The address to listen on.
 public struct ListenAddress: Sendable, Hashable {
     /// An IPv4 address of this machine.
     public let host: String
     public let port: UInt16
     let ip: (UInt8, UInt8, UInt8, UInt8)
 
-    /// Reads `ADDR:PORT`, `:PORT`, `PORT` and `ADDR`; a missing address is loopback, a missing port a free one.
+    /// Reads `ADDR:PORT`, `:PORT`, `PORT` and `ADDR`. The default is loopback and a free port.
     public init(parsing text: String) throws(DashboardError) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let isNumber = !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) }
@@ -36,10 +36,10 @@ public struct ListenAddress: Sendable, Hashable {
     var isLoopback: Bool { ip.0 == 127 }
 }
 
-/// Serves the folder of a site, while a generator brings it up to date.
+/// Serves the folder of a site while a generator updates it.
 ///
-/// Guarantees: only files of a form that a site gives its files are served, by the very bytes; everything is read-only; on
-/// loopback, requests that name another host are refused (a page of another site could otherwise read along by DNS rebinding).
+/// Guarantees: only files with names that a site uses are served, byte for byte; everything is read-only; on loopback,
+/// requests for another host name are refused (otherwise another web site could read the pages by DNS rebinding).
 public final class DashboardServer: Sendable {
     private let directory: String
     private let http = Locked<HTTPServer?>(nil)
@@ -55,7 +55,7 @@ public final class DashboardServer: Sendable {
         return port
     }
 
-    /// Ends every connection.
+    /// Closes every connection.
     public func stop() {
         http.withLock { server in
             defer { server = nil }
@@ -72,10 +72,10 @@ public final class DashboardServer: Sendable {
             return response
         }
         guard !isLoopback || isLocal(request.header("host")) else { return plain(421, "this address is served for this machine only: use http://127.0.0.1 or http://localhost") }
-        // Browsers ask for it beside a file that is no page.
+        // Browsers ask for it when they show a raw file.
         if request.rawPath == "/favicon.ico" { return ServerResponse(status: 204, contentType: "text/plain", parts: []) }
         let name = request.segments.isEmpty ? SitePath.index.text : request.segments.joined(separator: "/")
-        // Of the decoded path; no name with a dot-dot, a backslash or a NUL has the form of one of ours.
+        // Checked on the decoded path. A name with `..`, a backslash or a NUL is never a name of ours.
         guard let file = SitePath(found: name), request.rawPath == "/" || request.rawPath == "/\(file.text)" else { return plain(404, "there is no such page") }
         return give(file, "\(directory)/\(file.text)", ifNot: request.header("if-none-match"))
     }
@@ -92,7 +92,7 @@ public final class DashboardServer: Sendable {
         defer { close(fd) }
         var info = stat()
         guard fstat(fd, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return plain(404, "there is no such page") }
-        // Files are replaced, never changed, and only by other bytes: when and which one says as much as a digest.
+        // Files are replaced, never changed in place, and only when the bytes differ: time and inode identify the content.
         let version = "\(info.st_ino)-\(info.st_mtim.tv_sec)-\(info.st_mtim.tv_nsec)"
         guard known != "\"\(version)\"" else { return protected(ServerResponse(status: 304, contentType: type(file), parts: []), version) }
         var bytes = [UInt8](repeating: 0, count: Int(info.st_size))

@@ -2,7 +2,7 @@ import Base
 import Git
 import Glibc
 
-/// Why a site cannot be made: what, where, what to do.
+/// Why a site cannot be written: what, where, what to do.
 public struct DashboardError: Error, Sendable, Hashable, CustomStringConvertible {
     public let description: String
     public init(_ description: String) { self.description = description }
@@ -10,25 +10,25 @@ public struct DashboardError: Error, Sendable, Hashable, CustomStringConvertible
     init(_ failure: FileError) { self.init("cannot write the site: \(failure.description)" + (failure.isFull ? "; free some space, or name another folder" : "")) }
 }
 
-/// The folder of a site: files that replace each other whole, and nothing written that is there already.
+/// The folder of a site. Files are replaced atomically, and only when their content changes.
 struct SiteFolder: Sendable {
     let path: String
-    /// Files that were written.
+    /// The number of files written.
     let written = Locked(0)
 
-    /// Makes the folder, or takes one that is empty or ours.
+    /// Creates the folder, or uses an existing one that is empty or is a site.
     init(_ path: String) throws(DashboardError) {
         self.path = path
         if FileEntry.exists(path) {
             guard FileEntry.isDirectory(path) else { throw DashboardError("\(path) is a file, not a folder for a site") }
             let names = Directory.names(in: path) ?? []
             guard names.allSatisfy({ $0.hasPrefix(SiteState.file) }) || names.contains(SiteState.file) else {
-                throw DashboardError("\(path) is not empty and holds no dashboard: name a new or an empty folder")
+                throw DashboardError("\(path) is not empty and is not a dashboard: give a new or an empty folder")
             }
         }
         do throws(FileError) {
             try Directory.make(path)
-            // From the first file on, the folder is known as ours.
+            // Written first, so that the folder is recognised as a site even after a crash.
             let state = "\(path)/\(SiteState.file)"
             if !FileEntry.exists(state) { try FileWriting.replace(state, with: SiteState(template: "").bytes, durable: false) }
         } catch {
@@ -42,7 +42,7 @@ struct SiteFolder: Sendable {
 
     func has(_ file: SitePath) -> Bool { FileEntry.exists("\(path)/\(file.text)") }
 
-    /// Writes the file beside and renames it, unless it holds these very bytes.
+    /// Writes a temporary file and renames it, unless the file already has these bytes.
     func write(_ file: SitePath, _ bytes: [UInt8]) throws(DashboardError) {
         if isSame(file, bytes) { return }
         try replace(file.text, with: bytes)
@@ -72,9 +72,9 @@ struct SiteFolder: Sendable {
         }
     }
 
-    /// Removes pages and files of earlier versions that are not among `kept`, and what a killed writer left; nothing that
-    /// is not of a form that a site gives its files.
-    /// - Returns: how many pages and files went.
+    /// Removes files of earlier versions that are not among `kept`, and temporary files of a killed writer. Files with names
+    /// that a site does not use stay.
+    /// - Returns: the number of files removed.
     func sweep(keeping kept: Set<SitePath>) -> Int {
         var removed = 0
         for folder in ["", "assets", "job", "data", "run", "raw"] { removed += sweep(folder, kept, isTop: folder.isEmpty) }
@@ -90,7 +90,7 @@ struct SiteFolder: Sendable {
             if info.st_mode & S_IFMT == S_IFDIR {
                 guard !isTop else { continue }
                 removed += sweep(inner, kept, isTop: false)
-                rmdir("\(path)/\(inner)")  // fails, as it should, where something is left in it
+                rmdir("\(path)/\(inner)")  // fails if the folder is not empty, as intended
             } else if let file = SitePath(found: inner) {
                 guard !kept.contains(file) else { continue }
                 if unlink("\(path)/\(inner)") == 0 { removed += 1 }
@@ -103,7 +103,7 @@ struct SiteFolder: Sendable {
 }
 
 extension String {
-    /// Where a text first occurs; without Foundation.
+    /// The first range of a text, without Foundation.
     fileprivate func range(of text: String) -> Range<String.Index>? {
         var at = startIndex
         while at < endIndex {

@@ -3,41 +3,41 @@ import Base
 import EvalModel
 import Git
 
-/// Makes the site of a place of results, or brings one up to date.
+/// Creates or updates the site of a branch or directory of results.
 ///
-/// Guarantees: files replace each other whole, and pages are written before what leads to them, the overview last; a run
-/// that did not change is neither read nor written again; pages of runs that are gone go after nothing leads to them.
-/// Assumption: one generator at a time for a folder, which a lock sees to. Memory is bounded by the facts of all runs
-/// (a few hundred bytes each) and the files of one batch.
+/// Guarantees: files are replaced atomically. A page is written after the pages it links to, the overview last. A run that
+/// did not change is not read or written again. Pages of removed runs are deleted after the links to them.
+/// Assumption: one generator at a time for a folder, enforced by a lock. Memory: the facts of all runs (a few hundred bytes
+/// each) and the files of one batch.
 public struct SiteGenerator: Sendable {
     public struct Report: Sendable, Hashable {
         public var runs: Int
         public var jobs: Int
-        /// Files that were written.
+        /// Files written.
         public var written: Int
-        /// Files of earlier versions that were removed.
+        /// Files of earlier versions removed.
         public var removed: Int
-        /// Folders without a metadata.json that is understood.
+        /// Folders without a readable metadata.json.
         public var unreadable: [RunID]
     }
 
     let folder: SiteFolder
     let frame: SiteFrame
-    /// Runs that are read and rendered together.
+    /// The most runs that are read and rendered together.
     static let batch = 64
-    /// Bytes of a batch, as far as sizes are known; a single run may exceed it up to its own bounds.
+    /// The most bytes of a batch, as far as sizes are known. A single run may be larger, up to its own limits.
     static let batchBytes = 32 << 20
 
     /// - Parameters:
-    ///   - title: on every page.
-    ///   - isLive: the pages ask the server that they came from for newer versions of themselves.
-    /// - Throws: when the folder is neither new, nor empty, nor a site.
+    ///   - title: shown on every page.
+    ///   - isLive: whether the pages ask their server for newer versions of themselves.
+    /// - Throws: when the folder exists, is not empty and is not a site.
     public init(directory: String, title: String, isLive: Bool = false) throws(DashboardError) {
         folder = try SiteFolder(directory)
         frame = SiteFrame(title: title, isLive: isLive)
     }
 
-    /// - Parameter origin: what the results are, for a reader of the overview.
+    /// - Parameter origin: where the results come from, shown on the overview.
     public func update(from reader: any RunReader, origin: String) async throws -> Report {
         let lock = try await FileLock.acquire("\(folder.path)/\(SiteState.file).lock", deadline: 600)
         defer { lock.release() }
@@ -66,7 +66,7 @@ public struct SiteGenerator: Sendable {
         return try finish(state, isSameTemplate ? old?.jobs ?? [:] : [:], origin)
     }
 
-    /// A digest of what all pages share.
+    /// A digest of the settings common to all pages.
     private var template: String {
         var hash = SHA256()
         for part in [DashboardVersion.layout, SiteAssets.styleSheet, SiteAssets.script, frame.title, frame.policy] {
@@ -76,7 +76,7 @@ public struct SiteGenerator: Sendable {
         return hash.hexDigest()
     }
 
-    /// Of what a job's pages are made of: its runs, its record, and the job that it is compared with.
+    /// A digest of the input of a job's pages: its runs, its record, and the job it is compared with.
     private func digest(_ job: JobFacts, _ predecessor: JobFacts?, _ state: SiteState) -> String {
         var hash = SHA256()
         for part in [job, predecessor] {
@@ -100,7 +100,7 @@ public struct SiteGenerator: Sendable {
         var result: [(RunID, SiteState.Entry)] = []
         var next = 0
         while next < folders.count {
-            // As many as fit; at least one.
+            // As many runs as fit, but at least one.
             var wanted: [(run: Int, file: Int)] = []
             var bytes = 0
             let first = next
@@ -116,7 +116,7 @@ public struct SiteGenerator: Sendable {
             var files = lists[first..<next].map { $0.map { RunDossier.File(path: $0.path, size: $0.size, bytes: nil) } }
             for (place, bytes) in zip(wanted, contents) {
                 files[place.run - first][place.file].bytes = bytes
-                // A file that ended before the bound was read whole.
+                // A file shorter than the limit was read completely.
                 if files[place.run - first][place.file].size == nil, bytes.count < RunLimits.file { files[place.run - first][place.file].size = bytes.count }
             }
             result += try await render(Array(zip(folders[first..<next], files)))
@@ -124,7 +124,7 @@ public struct SiteGenerator: Sendable {
         return result
     }
 
-    /// What must not be left out comes first.
+    /// The priority of a file: the most important files are read first.
     private func rank(_ file: RunFile) -> Int {
         switch file.path {
         case "metadata.json": 0
@@ -135,7 +135,7 @@ public struct SiteGenerator: Sendable {
         }
     }
 
-    /// On as many threads as there are.
+    /// Renders in parallel.
     private func render(_ runs: [(RunFolder, [RunDossier.File])]) async throws -> [(RunID, SiteState.Entry)] {
         let width = 8
         return try await withThrowingTaskGroup(of: [(RunID, SiteState.Entry)].self) { group in
@@ -163,9 +163,9 @@ public struct SiteGenerator: Sendable {
         return entry
     }
 
-    // MARK: What depends on all of them
+    // MARK: Pages that depend on all runs
 
-    /// - Parameter known: what the jobs' pages that are there were made of.
+    /// - Parameter known: the digests of the existing jobs' pages.
     private func finish(_ state: SiteState, _ known: [RunID: String], _ origin: String) throws -> Report {
         var state = state
         let content = SiteContent(runs: state.entries.values.compactMap(\.facts), jobs: state.entries.values.compactMap(\.job))
@@ -196,7 +196,7 @@ public struct SiteGenerator: Sendable {
     }
 }
 
-/// Raised whenever the pages change in what they say or how: pages that were made before are made again.
+/// The version of the page layout. Raise it when pages change: older pages are then written again.
 enum DashboardVersion {
-    static let layout = "1"
+    static let layout = "2"
 }

@@ -1,6 +1,6 @@
 import EvalModel
 
-/// A file of the site. Made of our own words, ids and numbers: no name from outside becomes a part of an address.
+/// A file of the site, made of our own words, ids and numbers. No name from a run becomes part of a path.
 struct SitePath: Sendable, Hashable, Comparable {
     let text: String
 
@@ -14,7 +14,7 @@ struct SitePath: Sendable, Hashable, Comparable {
     static func matrix(_ page: Int) -> SitePath { SitePath(text: "matrix\(suffix(page)).html") }
     static func job(_ id: RunID, _ page: Int = 1) -> SitePath { SitePath(text: "job/\(id.rawValue)\(suffix(page)).html") }
     static func run(_ id: RunID) -> SitePath { SitePath(text: "run/\(id.path).html") }
-    /// The file of a run at a place in the list of its files, as it is.
+    /// A run's file, unchanged, by its position in the run's list of files.
     static func raw(_ id: RunID, _ number: Int) -> SitePath { SitePath(text: "raw/\(id.path)/\(number).txt") }
     /// A job's figures for the comparison.
     static func jobData(_ id: RunID) -> SitePath { SitePath(text: "data/\(id.rawValue).js") }
@@ -23,7 +23,7 @@ struct SitePath: Sendable, Hashable, Comparable {
 
     private init(text: String) { self.text = text }
 
-    /// A file that a walk found; nil when its name is not one that this site gives.
+    /// A file found on disk; nil when its name is not one that a site uses.
     init?(found text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         func isHex(_ text: Substring, _ count: Int) -> Bool { text.utf8.count == count && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) } }
@@ -48,25 +48,25 @@ struct SitePath: Sendable, Hashable, Comparable {
         self.text = text
     }
 
-    /// How many folders lie around the file.
+    /// The number of parent folders.
     var depth: Int { text.utf8.count { $0 == UInt8(ascii: "/") } }
 
     static func < (a: SitePath, b: SitePath) -> Bool { a.text < b.text }
 }
 
-/// An address as a page writes it: relative, so that the site works below any address and from a disk.
+/// A link of a page. It is relative, so that the site works at any URL and from a disk.
 struct SiteLink: Sendable, Hashable {
     let text: String
 
-    /// From a page to another file, and perhaps a place in it.
+    /// A link from a page to another file, optionally to an anchor in it.
     init(_ target: SitePath, from page: SitePath, at anchor: Anchor? = nil) {
         text = String(repeating: "../", count: page.depth) + target.text + (anchor.map { "#\($0.name)" } ?? "")
     }
 
-    /// Within the page.
+    /// A link within the page.
     init(_ anchor: Anchor) { text = "#\(anchor.name)" }
 
-    /// The comparison with jobs chosen.
+    /// A link to the comparison of two jobs.
     init(comparing first: RunID, with second: RunID, from page: SitePath) {
         text = SiteLink(.compare, from: page).text + "?a=\(first.rawValue)&b=\(second.rawValue)"
     }

@@ -2,30 +2,30 @@ import Base
 import EvalModel
 import Git
 
-/// What a site remembers of how it was made, so that the next time only what changed is read and written.
+/// The state of a site between updates, so that an update reads and writes only what changed.
 struct SiteState: Sendable {
     struct Entry: Sendable {
-        /// Of the folder in the place of results.
+        /// The version of the run's folder in the results.
         var version: String
         var facts: RunFacts?
         var job: JobSummary?
-        /// Numbers of the raw files beside the page.
+        /// The numbers of the raw files beside the page.
         var raw: [Int]
     }
 
-    /// Of everything that all pages share; a page made with another one is made again.
+    /// A digest of the settings common to all pages. If it changes, all pages are written again.
     var template: String
     var entries: [RunID: Entry] = [:]
-    /// What each job's pages were made of.
+    /// The digest of the input of each job's pages.
     var jobs: [RunID: String] = [:]
 
-    /// Marks the folder as a site of ours.
+    /// Marks the folder as a site.
     static let file = ".assay-dashboard.json"
     static let format = 1
 
     init(template: String) { self.template = template }
 
-    /// nil when there is none that is understood.
+    /// Nil when the bytes are not a known state.
     init?(parsing bytes: [UInt8]) {
         guard let value = try? JSONValue(parsing: bytes), value["format"]?.int == Self.format, let template = value["template"]?.string,
             let folders = value["folders"]?.object, let jobs = value["jobs"]?.object

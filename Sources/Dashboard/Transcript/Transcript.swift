@@ -1,8 +1,8 @@
 import Base
 
-/// An agent's session as steps, read from what agents write: JSON lines of several dialects, or an ATIF trajectory.
+/// An agent's session as steps, read from JSON lines in the formats of several agents, or from an ATIF trajectory.
 ///
-/// Nothing is refused: a line that is not understood is kept as it is.
+/// No line is an error: a line in an unknown format is kept as text.
 struct Transcript: Sendable {
     enum Role: Sendable, Hashable {
         case system, user, assistant, tool
@@ -44,15 +44,15 @@ struct Transcript: Sendable {
 
     enum Entry: Sendable, Hashable {
         case step(Step)
-        /// A line that is no step of a known form.
+        /// A line that is not a step in a known format.
         case raw(String)
     }
 
     var entries: [Entry]
-    /// Entries that were left out after the last one shown.
+    /// The number of entries left out at the end.
     var omitted: Int
 
-    /// - Parameter limit: how many entries are kept.
+    /// - Parameter limit: the most entries to keep.
     init(jsonLines bytes: ArraySlice<UInt8>, limit: Int) {
         entries = []
         omitted = 0
@@ -67,7 +67,7 @@ struct Transcript: Sendable {
         }
     }
 
-    /// - Returns: nil when the bytes are no trajectory.
+    /// - Returns: nil when the bytes are not a trajectory.
     init?(trajectory bytes: [UInt8], limit: Int) {
         guard let steps = (try? JSONValue(parsing: bytes))?["steps"]?.array else { return nil }
         entries = steps.prefix(limit).map { value in Step(value).map { .step($0) } ?? .raw(value.text) }
@@ -76,8 +76,8 @@ struct Transcript: Sendable {
 }
 
 extension Transcript.Step {
-    /// A line of a session. Known: `{role, content, tool_calls}` as chat APIs have it, `{type, message}` as Claude Code streams it, `{type:
-    /// item.completed, item}` as Codex does, `{source, message, tool_calls, observation}` of ATIF, and `{type, text}`.
+    /// A line of a session. Known formats: `{role, content, tool_calls}` of chat APIs, `{type, message}` of Claude Code,
+    /// `{type: item.completed, item}` of Codex, `{source, message, tool_calls, observation}` of ATIF, and `{type, text}`.
     init?(_ value: JSONValue) {
         guard value.object != nil else { return nil }
         if let inner = value["message"], inner.object != nil, inner["content"] != nil || inner["role"] != nil {
@@ -97,7 +97,7 @@ extension Transcript.Step {
         guard !parts.isEmpty else { return nil }
     }
 
-    /// The lines of a transcript that the collector made (docs/results.md).
+    /// A line of a transcript that the collector wrote (docs/results.md).
     private static func own(_ value: JSONValue) -> Transcript.Step? {
         guard let type = value["type"]?.string else { return nil }
         switch type {
@@ -133,7 +133,7 @@ extension Transcript.Step {
         } else if let observation = value["observation"] {
             parts.append(.result(Self.plain(observation), isError: false))
         }
-        // What a tool said is a result, whoever speaks for it.
+        // The output of a tool is a result, whatever the role of its message is.
         if self.role == .tool { parts = parts.map { if case .text(let text) = $0 { .result(text, isError: false) } else { $0 } } }
         if parts.contains(where: { if case .result = $0 { true } else { false } }), self.role == .user { self.role = .tool }
     }
@@ -183,14 +183,14 @@ extension Transcript.Step {
         parts.append(.call(name: name, input: Self.input(function["arguments"] ?? function["input"] ?? function["args"] ?? .null)))
     }
 
-    /// What a tool is called with. A single text, as a shell's command, stands for itself: its line breaks stay line breaks.
+    /// The input of a tool call. A single text, such as a shell command, is shown without JSON quoting.
     private static func input(_ value: JSONValue) -> String {
         let value = value.string.flatMap { try? JSONValue(parsing: $0) } ?? value
         if let object = value.object, object.count == 1, let only = object.values.first?.string { return only }
         return plain(value)
     }
 
-    /// Text as it is; what is built of parts as the text of them; everything else as JSON.
+    /// A string as it is, a list of text parts joined, everything else as JSON.
     private static func plain(_ value: JSONValue) -> String {
         if let text = value.string { return text }
         if value.isNull { return "" }
@@ -198,7 +198,7 @@ extension Transcript.Step {
             let texts = items.compactMap { $0.string ?? $0["text"]?.string }
             if texts.count == items.count { return texts.joined(separator: "\n") }
         }
-        // One byte more than is shown: then it is seen to be cut.
+        // One byte more than the limit, so that the caller sees that it was cut.
         return String(decoding: value.excerpt(RunLimits.part + 1), as: UTF8.self)
     }
 }
