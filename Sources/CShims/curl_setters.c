@@ -1,5 +1,10 @@
 #include "include/curl_setters.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
 CURLcode assay_curl_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
 }
@@ -34,6 +39,25 @@ CURLcode assay_curl_set_data_callback(CURL *easy, CURLoption option, assay_curl_
 
 CURLcode assay_curl_set_seek_callback(CURL *easy, assay_curl_seek_callback callback) {
     return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, callback);
+}
+
+CURLcode assay_curl_set_start_callback(CURL *easy, assay_curl_start_callback callback) {
+    return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
+}
+
+static int limit_unacknowledged(void *context, curl_socket_t socket, curlsocktype purpose) {
+    if (purpose == CURLSOCKTYPE_IPCXN) {
+        unsigned milliseconds = (unsigned)(uintptr_t)context * 1000;
+        // Not there for a socket that is not TCP: then there is nothing to limit.
+        (void)setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+    }
+    return CURL_SOCKOPT_OK;
+}
+
+CURLcode assay_curl_set_unacknowledged_limit(CURL *easy, unsigned seconds) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, limit_unacknowledged);
+    if (code != CURLE_OK) return code;
+    return curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, (void *)(uintptr_t)seconds);
 }
 
 CURLcode assay_curl_get_long(CURL *easy, CURLINFO info, long *value) {

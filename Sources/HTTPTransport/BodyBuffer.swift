@@ -16,6 +16,8 @@ struct BodyBuffer<Waiter> {
         case pause
         /// Nobody will read them.
         case abort
+        /// They are more than may lie unread at all.
+        case tooLarge
     }
 
     enum Read {
@@ -36,9 +38,16 @@ struct BodyBuffer<Waiter> {
     private var abandoned = false
     private var waiter: Waiter?
     private let capacity: Int
+    private let pauses: Bool
 
-    /// - Parameter capacity: bytes that may lie unread. A single larger chunk is taken when the queue is empty.
-    init(capacity: Int) { self.capacity = capacity }
+    /// - Parameters:
+    ///   - capacity: bytes that may lie unread.
+    ///   - pauses: whether the receiver has to wait when they are there; a single larger chunk is then taken when the queue is empty.
+    ///     Otherwise more bytes are an error.
+    init(capacity: Int, pauses: Bool = true) {
+        self.capacity = capacity
+        self.pauses = pauses
+    }
 
     /// Bytes that nobody has read yet.
     var unread: Int { buffered }
@@ -50,9 +59,12 @@ struct BodyBuffer<Waiter> {
             waiter = nil
             return .handOver(reader)
         }
-        if buffered > 0, buffered + count > capacity {
-            paused = true
-            return .pause
+        if buffered + count > capacity {
+            guard pauses else { return .tooLarge }
+            if buffered > 0 {
+                paused = true
+                return .pause
+            }
         }
         chunks.append(copy())
         buffered += count

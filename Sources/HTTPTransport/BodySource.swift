@@ -5,8 +5,12 @@ final class BodySource: Sendable {
     typealias Waiter = CheckedContinuation<Result<[UInt8]?, HTTPTransportError>, Never>
 
     let channel: BodyChannel
+    private let held = Locked<(any Sendable)?>(nil)
 
     init(channel: BodyChannel) { self.channel = channel }
+
+    /// Keeps something alive until the body has ended or nobody reads it any more.
+    func hold(_ token: any Sendable) { held.withLock { $0 = token } }
 
     convenience init(bytes: [UInt8]) {
         let channel = BodyChannel(capacity: 0, onResume: {}, onAbort: {})
@@ -29,6 +33,8 @@ final class BodySource: Sendable {
         } onCancel: {
             channel.abandon()
         }
+        // Dropped outside of the lock: its end may do anything.
+        if case .success(_?) = result {} else { _ = held.withLock { held in defer { held = nil }; return held } }
         return try result.get()
     }
 }
@@ -39,13 +45,15 @@ final class BodyChannel: Sendable {
     private let onResume: @Sendable () -> Void
     private let onAbort: @Sendable () -> Void
 
-    init(capacity: Int, onResume: @escaping @Sendable () -> Void, onAbort: @escaping @Sendable () -> Void) {
-        buffer = Locked(BodyBuffer(capacity: capacity))
+    init(
+        capacity: Int, pauses: Bool = true, onResume: @escaping @Sendable () -> Void, onAbort: @escaping @Sendable () -> Void
+    ) {
+        buffer = Locked(BodyBuffer(capacity: capacity, pauses: pauses))
         self.onResume = onResume
         self.onAbort = onAbort
     }
 
-    enum Reception { case taken, pause, abort }
+    enum Reception { case taken, pause, abort, tooLarge }
 
     /// From the receiving thread.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Reception {
@@ -56,6 +64,7 @@ final class BodyChannel: Sendable {
             return .taken
         case .pause: return .pause
         case .abort: return .abort
+        case .tooLarge: return .tooLarge
         }
     }
 

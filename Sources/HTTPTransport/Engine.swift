@@ -4,6 +4,9 @@ import CShims
 import Glibc
 
 /// One thread and one libcurl multi handle. Everything libcurl is done on that thread; others leave commands.
+///
+/// Requests that share connections and requests that do not are never mixed in one handle: libcurl notes of a host, not of a
+/// connection, whether it can be shared, and an answer over HTTP/1.1 ends the sharing for all.
 final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the thread; the inbox is locked
     private enum Command {
         case start(Transfer)
@@ -14,6 +17,8 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
     private struct Inbox {
         var commands: [Command] = []
         var stopping = false
+        /// Takes no new requests from who can choose; ends with the last one.
+        var retiring = false
         /// The multi handle is gone: waking it would touch freed memory.
         var closed = false
     }
@@ -21,16 +26,21 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
     private let multi: UnsafeMutableRawPointer
     private var active: [UnsafeMutableRawPointer: Transfer] = [:]
     private let inbox = Locked(Inbox())
+    private let isShared: Bool
     private let clock: @Sendable () -> Double
 
     /// libcurl asks for this once per process, before any other call.
     private static let initialized: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
     /// Nil when libcurl cannot be set up: out of memory or of threads.
-    init?(clock: @escaping @Sendable () -> Double) {
+    ///
+    /// - Parameter isShared: whether its requests share connections (HTTP/2).
+    init?(isShared: Bool, clock: @escaping @Sendable () -> Double) {
         guard Self.initialized, let multi = curl_multi_init() else { return nil }
         self.multi = multi
         self.clock = clock
+        self.isShared = isShared
+        _ = assay_multi_set_long(multi, CURLMOPT_PIPELINING, isShared ? Int(CURLPIPE_MULTIPLEX) : Int(CURLPIPE_NOTHING))
         // Idle connections kept for reuse, over all hosts.
         _ = assay_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 128)
         var thread = pthread_t()
@@ -53,6 +63,9 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
     func start(_ transfer: Transfer) {
         if !post(.start(transfer)) { transfer.finish(.failure(.shutDown)) }
     }
+
+    /// True once new requests should go to another engine: its connection has died without a word.
+    var isRetired: Bool { inbox.withLock { $0.retiring || $0.stopping } }
 
     func cancel(_ transfer: Transfer) {
         transfer.requestCancel()
@@ -89,6 +102,7 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
         while true {
             let (commands, stopping) = inbox.withLock { inbox in
                 defer { inbox.commands = [] }
+                if inbox.retiring, inbox.commands.isEmpty, active.isEmpty { inbox.stopping = true }
                 return (inbox.commands, inbox.stopping)
             }
             for command in commands { execute(command) }
@@ -140,6 +154,8 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
         let now = clock()
         for transfer in active.values {
             guard let (which, seconds) = transfer.deadlines.expired(now: now) else { continue }
+            // Aborting a request does not end a connection that others share. If it is dead, they would all wait for its answers.
+            if isShared, which != .connect { inbox.withLock { $0.retiring = true } }
             detach(transfer, .failure(.timedOut(which, host: transfer.address.name, seconds: seconds)))
         }
     }

@@ -9,10 +9,12 @@ public struct HTTPRequest: Sendable {
     public var timeouts: HTTPTimeouts
     public var tls: TLSOptions
     public var proxy: HTTPProxy
+    public var reading: HTTPReading
 
     public init(
         method: String = "GET", url: String, headers: HTTPHeaders = [:], body: [UInt8]? = nil,
-        timeouts: HTTPTimeouts = HTTPTimeouts(), tls: TLSOptions = TLSOptions(), proxy: HTTPProxy = .environment
+        timeouts: HTTPTimeouts = HTTPTimeouts(), tls: TLSOptions = TLSOptions(), proxy: HTTPProxy = .environment,
+        reading: HTTPReading = .streamed
     ) {
         self.method = method
         self.url = url
@@ -21,7 +23,18 @@ public struct HTTPRequest: Sendable {
         self.timeouts = timeouts
         self.tls = tls
         self.proxy = proxy
+        self.reading = reading
     }
+}
+
+/// How the body of the answer is read, which decides over which connection the request goes.
+public enum HTTPReading: Sendable, Hashable {
+    /// As it comes, at the reader's pace. The request has a connection for itself (HTTP/1.1) while it lasts: libcurl 7.88 stops a
+    /// whole HTTP/2 connection when the reader of one of its streams is slow.
+    case streamed
+    /// In one piece of at most `limit` bytes; longer ones end with ``HTTPTransportError/bodyTooLarge(limit:)``. Over TLS such
+    /// requests share one connection where the server speaks HTTP/2.
+    case whole(limit: Int)
 }
 
 /// How long a request may take, in seconds. Nil means without bound.

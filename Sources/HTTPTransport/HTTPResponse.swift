@@ -27,6 +27,12 @@ public struct HTTPBody: AsyncSequence, Sendable {
     /// A body that is there already.
     public init(_ bytes: [UInt8]) { source = BodySource(bytes: bytes) }
 
+    /// Keeps something alive until this body has been read to its end, has failed, or nobody has it any more.
+    public func holding(_ token: any Sendable) -> HTTPBody {
+        source.hold(token)
+        return self
+    }
+
     public struct AsyncIterator: AsyncIteratorProtocol {
         let source: BodySource
 

@@ -13,13 +13,17 @@ extension Transfer {
         options.string(CURLOPT_PROTOCOLS_STR, "http,https")
         options.long(CURLOPT_FOLLOWLOCATION, 0)
         options.long(CURLOPT_PATH_AS_IS, 1)
-        // One watch, one connection: a stalled HTTP/2 connection would stall every stream on it.
-        options.long(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        options.long(CURLOPT_HTTP_VERSION, Int(isShared ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+        // Rather than to open a connection each, requests wait for the first one to say whether it can be shared.
+        if isShared { options.long(CURLOPT_PIPEWAIT, 1) }
         options.long(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         options.long(CURLOPT_TCP_KEEPALIVE, 1)
         options.long(CURLOPT_TCP_KEEPIDLE, 30)
         options.long(CURLOPT_TCP_KEEPINTVL, 15)
-        options.long(CURLOPT_BUFFERSIZE, 128 * 1024)
+        options.unacknowledgedLimit(seconds: 30)
+        // Allocated for each request: small ones come from the heap, large ones are mapped and unmapped each time.
+        options.long(CURLOPT_BUFFERSIZE, isShared ? 16 * 1024 : 64 * 1024)
+        options.long(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1024)
         options.long(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(request.timeouts.connect * 1000)))
         setMethodAndBody(&options)
         setCallbacks(&options)
@@ -70,6 +74,13 @@ extension Transfer {
             return transfer.rewind(to: Int(offset)) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
         }
         options.pointer(CURLOPT_SEEKDATA, context)
+        guard isShared else { return }
+        options.start { context, _, _, _, _ in
+            guard let context else { return Int32(CURL_PREREQFUNC_ABORT) }
+            Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().begin()
+            return Int32(CURL_PREREQFUNC_OK)
+        }
+        options.pointer(CURLOPT_PREREQDATA, context)
     }
 
     private func setProxy(_ options: inout CurlOptions) {
@@ -184,6 +195,14 @@ struct CurlOptions {
 
     mutating func seek(_ callback: @escaping assay_curl_seek_callback) {
         check(assay_curl_set_seek_callback(easy, callback), CURLOPT_SEEKFUNCTION)
+    }
+
+    mutating func start(_ callback: @escaping assay_curl_start_callback) {
+        check(assay_curl_set_start_callback(easy, callback), CURLOPT_PREREQFUNCTION)
+    }
+
+    mutating func unacknowledgedLimit(seconds: UInt32) {
+        check(assay_curl_set_unacknowledged_limit(easy, seconds), CURLOPT_SOCKOPTFUNCTION)
     }
 
     mutating func pem(_ source: TLSOptions.PEM, file: CURLoption, data: CURLoption) {

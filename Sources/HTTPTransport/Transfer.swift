@@ -12,6 +12,8 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
     let request: HTTPRequest
     let address: HTTPAddress
     let channel: BodyChannel
+    /// Whether it may share its connection (HTTP/2).
+    let isShared: Bool
     private let head = Locked<HeadState>(.idle)
     private let cancelRequested = Locked(false)
 
@@ -35,13 +37,16 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
     private let clock: @Sendable () -> Double
 
     init(
-        _ request: HTTPRequest, address: HTTPAddress, channel: BodyChannel, clock: @escaping @Sendable () -> Double
+        _ request: HTTPRequest, address: HTTPAddress, channel: BodyChannel, isShared: Bool = false,
+        clock: @escaping @Sendable () -> Double
     ) {
         self.request = request
         self.address = address
         self.channel = channel
+        self.isShared = isShared
         self.clock = clock
-        deadlines = Deadlines(request.timeouts, now: clock())
+        // A connection of its own has its time kept by libcurl, which does not count while one waits for another's.
+        deadlines = Deadlines(request.timeouts, now: clock(), awaitsConnection: isShared)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     }
@@ -128,8 +133,13 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
             verdict = .cancelled
             // Any number but the count, and not the one that means pause.
             return 0
+        case .tooLarge:
+            if case .whole(let limit) = request.reading { verdict = .bodyTooLarge(limit: limit) }
+            return 0
         }
     }
+
+    func begin() { deadlines.connected(now: clock()) }
 
     func sendBody(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
         deadlines.activity(now: clock())

@@ -75,6 +75,9 @@ extension KubeClient {
         }
         // A container that says nothing is not a dead connection; keep-alive probes find those.
         let timeouts = HTTPTimeouts(idle: options.follow ? nil : KubeClient.silence)
-        return try await open(request, timeouts: timeouts, waits: true).body
+        // A log that is followed lasts as long as its container: it would keep a place from calls that end.
+        return try await open(
+            request, timeouts: timeouts, waits: true, budget: options.follow ? nil : budgets?.logs
+        ).body
     }
 }

@@ -9,7 +9,8 @@ import KubeCore
 /// - A refusal that says when to come back (429, or 5xx for idempotent requests, with `Retry-After`) is waited for, up to
 ///   ten times. A 401 is answered once with a fresh credential, when there is one.
 /// - Credentials go to the configured server only, and stand in no error.
-/// - Cancelling the task closes the request's connection.
+/// - Only so many calls are under way at once as its budgets allow; the others wait, and their timeouts do not run yet.
+/// - Cancelling the task ends the request.
 ///
 /// Assumptions: the server is a Kubernetes API server of 1.28 or newer, or answers like one.
 ///
@@ -21,6 +22,8 @@ public final class KubeClient: Sendable {
     private let time: any TimeSource
     private let authenticator: Authenticator
     private let bucket: Locked<TokenBucket>?
+    let budgets: CallBudgets?
+    private let log: Log
     /// Without the slash at the end.
     private let base: String
 
@@ -29,13 +32,16 @@ public final class KubeClient: Sendable {
     /// The server gives up on its side after 60 s. Seconds.
     static let silence = 65.0
 
+    /// - Parameter budgets: nil lets any number of calls be under way.
     public init(
-        config: KubeConfig, transport: HTTPTransport = .shared, time: any TimeSource = SystemTime(),
-        log: Log = Log("kube-client")
+        config: KubeConfig, transport: HTTPTransport = .shared, budgets: CallBudgets? = CallBudgets(),
+        time: any TimeSource = SystemTime(), log: Log = Log("kube-client")
     ) {
         self.config = config
         self.transport = transport
+        self.budgets = budgets
         self.time = time
+        self.log = log
         authenticator = Authenticator(config.credential, time: time, log: log)
         bucket = config.rateLimit.map { Locked(TokenBucket($0)) }
         var base = config.server
@@ -43,9 +49,17 @@ public final class KubeClient: Sendable {
         self.base = base
     }
 
+    /// A client of the same server that shares nothing with this one: its calls wait behind nobody else's, neither for a place nor
+    /// on a connection. A call that is cancelled takes its connection with it, so that the next one cannot wait on a dead one.
+    public func apart() -> KubeClient {
+        KubeClient(config: config, transport: HTTPTransport(sharesConnections: false), budgets: nil, time: time, log: log)
+    }
+
     /// Sends a request and reads the whole answer. For what the other functions do not cover, such as `/version`.
     public func send(_ request: KubeRequest) async throws(KubeError) -> KubeResponse {
-        let response = try await open(request, timeouts: HTTPTimeouts(idle: Self.silence), waits: true)
+        let response = try await open(
+            request, timeouts: HTTPTimeouts(idle: Self.silence), waits: true, reading: .whole(limit: Self.responseLimit),
+            budget: budgets?.calls)
         do {
             let body = try await response.body.collect(upTo: Self.responseLimit)
             return KubeResponse(request: request, code: response.status, headers: response.headers, body: body)
@@ -56,20 +70,26 @@ public final class KubeClient: Sendable {
 
     /// Sends a request and returns its successful answer as soon as the head is there.
     ///
-    /// - Parameter waits: whether refusals with `Retry-After` are waited for.
+    /// - Parameters:
+    ///   - waits: whether refusals with `Retry-After` are waited for.
+    ///   - budget: where the call takes a place, until its body has been read to the end or dropped.
     func open(
-        _ request: KubeRequest, timeouts: HTTPTimeouts, waits: Bool
+        _ request: KubeRequest, timeouts: HTTPTimeouts, waits: Bool, reading: HTTPReading = .streamed, budget: CallBudget? = nil
     ) async throws(KubeError) -> HTTPResponse {
         var attempts = 0
         var signedAgain = false
         while true {
             try await takeTurn()
             let signature = try await authenticator.signature()
-            let response: HTTPResponse
+            var response: HTTPResponse
             do {
-                response = try await transport.send(httpRequest(request, signature, timeouts))
-            } catch {
+                let place = try await budget?.enter()
+                response = try await transport.send(httpRequest(request, signature, timeouts, reading))
+                if let place { response.body = response.body.holding(place) }
+            } catch let error as HTTPTransportError {
                 throw .transport(error)
+            } catch {
+                throw .transport(.cancelled)
             }
             if (200..<300).contains(response.status) { return response }
             let status = try await failure(request, response)
@@ -99,7 +119,9 @@ public final class KubeClient: Sendable {
             request: request.summary)
     }
 
-    private func httpRequest(_ request: KubeRequest, _ signature: Signature, _ timeouts: HTTPTimeouts) -> HTTPRequest {
+    private func httpRequest(
+        _ request: KubeRequest, _ signature: Signature, _ timeouts: HTTPTimeouts, _ reading: HTTPReading
+    ) -> HTTPRequest {
         var headers: HTTPHeaders = ["Accept": request.accept, "User-Agent": config.userAgent]
         if let type = request.contentType { headers["Content-Type"] = type }
         if let authorization = signature.authorization { headers["Authorization"] = authorization }
@@ -115,7 +137,7 @@ public final class KubeClient: Sendable {
         }
         return HTTPRequest(
             method: request.method, url: base + request.target, headers: headers, body: request.body,
-            timeouts: timeouts, tls: tls, proxy: config.proxy)
+            timeouts: timeouts, tls: tls, proxy: config.proxy, reading: reading)
     }
 
     private func takeTurn() async throws(KubeError) {

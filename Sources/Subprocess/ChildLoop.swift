@@ -67,14 +67,26 @@ struct ChildLoop: Sendable {
         close(wake)
     }
 
+    /// For a child that has been killed and that nobody will follow: reaps it and closes everything.
+    mutating func abandon() {
+        outputs.forEach { close($0.fd) }
+        outputs = []
+        abandonInput()
+        close(wake)
+        var set = [pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)]
+        while !isReaped, reap() == nil { _ = poll(&set, 1, -1) }
+    }
+
     /// True at the end of the stream, which is then closed.
     private static func drain(_ fd: Int32, _ handler: RunningCommand.OutputHandler) -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 64 << 10)
         // A few reads at a time: a child that writes without end must not starve its deadline.
         for _ in 0..<16 {
-            let count = read(fd, &buffer, buffer.count)
+            let (count, bytes) = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
+                let count = read(fd, buffer.baseAddress, buffer.count)
+                return (count, Array(buffer.prefix(max(0, count))))
+            }
             if count > 0 {
-                handler(Array(buffer[..<count]))
+                handler(bytes)
             } else if count < 0, errno == EINTR {
                 continue
             } else if count < 0, errno == EAGAIN {

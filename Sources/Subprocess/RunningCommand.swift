@@ -1,6 +1,5 @@
 import Base
 import CShims
-import Foundation
 import Glibc
 
 /// A started child: its output as it comes, signals, its end.
@@ -84,7 +83,13 @@ public final class RunningCommand: Sendable {
             state.inputEnds = !keepInputOpen
         }
         loop.deadline = command.deadlineSeconds.map { SystemTime().monotonic() + $0 }
-        running.begin(loop)
+        guard running.begin(loop) else {
+            // No room for another thread: without one nobody would learn of the child's end.
+            _ = kill(-pid, SIGKILL)
+            loop.abandon()
+            close(wake.write)
+            throw .spawnFailed(command.executable, errno: EAGAIN)
+        }
         return running
     }
 
@@ -132,33 +137,58 @@ public final class RunningCommand: Sendable {
 
     // MARK: The thread
 
-    private func begin(_ loop: ChildLoop) {
-        let thread = Thread { [self] in
-            var loop = loop
-            loop.run(
-                queued: { [self] in
-                    state.withLock { state in
-                        defer { state.queued = [] }
-                        return (state.queued, state.inputEnds)
-                    }
-                },
-                expired: { [self] in
-                    state.withLock { $0.timedOut = true }
-                    signal(SIGKILL)
-                },
-                reaped: { [self] exit in state.withLock { $0.exit = exit } })
-            let (exit, waiters) = state.withLock { state in
-                state.isOver = true
-                close(state.wake)
-                state.wake = -1
-                defer { state.waiters = [] }
-                return (state.exit, state.waiters)
-            }
-            if let exit { waiters.forEach { $0.resume(returning: exit) } }
+    /// What one child needs of its thread.
+    private final class Work: Sendable {
+        let running: RunningCommand
+        let loop: ChildLoop
+
+        init(_ running: RunningCommand, _ loop: ChildLoop) {
+            self.running = running
+            self.loop = loop
         }
-        thread.name = "child"
-        thread.stackSize = 256 << 10
-        thread.start()
+    }
+
+    /// False when no thread can be had.
+    private func begin(_ loop: ChildLoop) -> Bool {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, 256 << 10)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(Work(self, loop))
+        let code = pthread_create(&thread, &attributes, { context in
+            guard let context else { return nil }
+            let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
+            work.running.follow(work.loop)
+            return nil
+        }, context.toOpaque())
+        if code != 0 { context.release() }
+        return code == 0
+    }
+
+    private func follow(_ loop: ChildLoop) {
+        var loop = loop
+        loop.run(
+            queued: { [self] in
+                state.withLock { state in
+                    defer { state.queued = [] }
+                    return (state.queued, state.inputEnds)
+                }
+            },
+            expired: { [self] in
+                state.withLock { $0.timedOut = true }
+                signal(SIGKILL)
+            },
+            reaped: { [self] exit in state.withLock { $0.exit = exit } })
+        let (exit, waiters) = state.withLock { state in
+            state.isOver = true
+            close(state.wake)
+            state.wake = -1
+            defer { state.waiters = [] }
+            return (state.exit, state.waiters)
+        }
+        if let exit { waiters.forEach { $0.resume(returning: exit) } }
     }
 }
 

@@ -9,6 +9,7 @@ import Testing
         case .handOver(let reader): "to \(reader)"
         case .pause: "pause"
         case .abort: "abort"
+        case .tooLarge: "too large"
         }
     }
 
@@ -46,6 +47,14 @@ import Testing
         #expect(offer(&buffer, 100) == "kept")
         #expect(offer(&buffer, 1) == "pause")
         #expect(read(&buffer) == "100 resume")
+    }
+
+    @Test func whereNothingMayWaitTooMuchIsRefused() {
+        var buffer = BodyBuffer<String>(capacity: 10, pauses: false)
+        #expect(offer(&buffer, 10) == "kept")
+        #expect(offer(&buffer, 1) == "too large")
+        #expect(read(&buffer) == "10")
+        #expect(offer(&buffer, 11) == "too large")
     }
 
     @Test func whatWasReceivedIsReadBeforeTheEnd() {

@@ -55,6 +55,16 @@ import Testing
         #expect(deadlines.expired(now: 160)?.0 == .total)
     }
 
+    @Test func theTimeForAConnectionEndsWithTheConnection() {
+        var deadlines = Deadlines(HTTPTimeouts(connect: 10), now: 100, awaitsConnection: true)
+        #expect(deadlines.next == 110)
+        #expect(deadlines.expired(now: 109.9) == nil)
+        #expect(deadlines.expired(now: 110)?.0 == .connect)
+        deadlines.connected(now: 109)
+        #expect(deadlines.next == nil)
+        #expect(deadlines.expired(now: 1000) == nil)
+    }
+
     @Test func withoutTimeoutsNothingIsEverDue() {
         let deadlines = Deadlines(HTTPTimeouts(), now: 100)
         #expect(deadlines.next == nil)

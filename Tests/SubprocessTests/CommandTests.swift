@@ -63,6 +63,40 @@ import Testing
         #expect(fds.allSatisfy { $0 <= 3 })  // ls itself opens the directory
     }
 
+    @Test func theGroupIsThereAndNoSignalIsBlockedWhenStartReturns() async throws {
+        let text = Locked("")
+        let running = try RunningCommand.start(
+            Command("sh", ["-c", "grep SigBlk /proc/self/status; exec sleep 300"]),
+            onStdout: { chunk in text.withLock { $0 += String(decoding: chunk, as: UTF8.self) } })
+        #expect(getpgid(running.pid) == running.pid)
+        while !text.withLock({ $0.hasSuffix("\n") }) { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(try #require(UInt64(text.withLock { $0 }.trimmed.split(separator: "\t").last ?? "", radix: 16)) == 0)
+        running.signal(SIGTERM)
+        #expect(await running.wait() == .signal(SIGTERM))
+    }
+
+    @Test func aChildThatCannotStartLeavesTheCallerAsItWas() async throws {
+        func surroundings() -> [UInt8] {
+            var mask = sigset_t()
+            pthread_sigmask(SIG_BLOCK, nil, &mask)
+            return withUnsafeBytes(of: mask) { Array($0.prefix(8)) } + currentDirectory()
+        }
+        let directory = "/tmp/assay-spawn-\(getpid())"
+        mkdir(directory, 0o755)
+        defer { _ = [unlink("\(directory)/data"), rmdir(directory)] }
+        let file = open("\(directory)/data", O_WRONLY | O_CREAT | O_CLOEXEC, 0o755)
+        write(file, "\u{7F}no program", 10)
+        close(file)
+        let before = surroundings()
+        for number in 0..<50 {
+            // The child changes its directory, its mask and its descriptors, and fails after that.
+            #expect(throws: SubprocessError.spawnFailed("\(directory)/data", errno: ENOEXEC), "\(number)") {
+                try RunningCommand.start(Command("\(directory)/data", workingDirectory: "/usr"))
+            }
+        }
+        #expect(surroundings() == before)
+    }
+
     @Test("a failure is one also where SIGCHLD was inherited as ignored")
     func ignoredChildren() async throws {
         signal(SIGCHLD, SIG_IGN)
@@ -107,6 +141,12 @@ import Testing
         running.closeInput()
         #expect(await running.wait() == .code(0))
         #expect(out.withLock { $0 } == "one two")
+    }
+
+    private func currentDirectory() -> [UInt8] {
+        guard let path = getcwd(nil, 0) else { return [] }
+        defer { free(path) }
+        return Array(String(cString: path).utf8)
     }
 
     private func gone(_ pid: Int32) async -> Bool {

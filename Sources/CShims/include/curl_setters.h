@@ -24,6 +24,13 @@ CURLcode assay_curl_set_pointer(CURL *easy, CURLoption option, void *pointer);
 CURLcode assay_curl_set_data_callback(CURL *easy, CURLoption option, assay_curl_data_callback callback);
 CURLcode assay_curl_set_seek_callback(CURL *easy, assay_curl_seek_callback callback);
 
+/// Called when the request is about to go over a connection that is there.
+typedef int (*assay_curl_start_callback)(void *context, char *peer, char *own, int peer_port, int own_port);
+CURLcode assay_curl_set_start_callback(CURL *easy, assay_curl_start_callback callback);
+/// Has the kernel give a new connection up (ETIMEDOUT) when what was sent, or a keep-alive probe, is not acknowledged for so
+/// long: TCP_USER_TIMEOUT of tcp(7). Without it a connection whose peer has vanished takes requests for many minutes.
+CURLcode assay_curl_set_unacknowledged_limit(CURL *easy, unsigned seconds);
+
 CURLcode assay_curl_get_long(CURL *easy, CURLINFO info, long *value);
 
 CURLMcode assay_multi_set_long(CURLM *multi, CURLMoption option, long value);

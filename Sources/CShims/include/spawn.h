@@ -15,7 +15,8 @@ struct assay_spawn_request {
 };
 
 /// Starts a child in a process group of its own, with every signal at its default and unblocked, and with no descriptor
-/// but the three named. Returns the pid and stores a pidfd (close-on-exec), or returns -errno.
+/// but the three named. Returns the pid and stores a pidfd (close-on-exec), or returns -errno. The cost does not grow with the
+/// memory of this process; the calling thread stands still until the child has begun its program.
 pid_t assay_spawn(const struct assay_spawn_request *request, int *pidfd);
 
 /// waitid(P_PIDFD): reaps the child. Returns 0 and stores the code (exited) or the signal number; -EAGAIN while it runs; -errno.

@@ -94,7 +94,10 @@ public struct LeaderElection: Sendable {
             let left = (elector.withLock { $0.mustRenewBy } ?? 0) - time.monotonic()
             do { try await time.sleep(seconds: max(0, min(timing.retryPeriod, left))) } catch { return false }
             let remaining = (elector.withLock { $0.mustRenewBy } ?? 0) - time.monotonic()
-            if remaining > 0, case .failed(let error) = await attempt(elector, within: remaining), !Task.isCancelled {
+            // Half the deadline at most: a server that vanishes takes one attempt, and leaves time for another.
+            if remaining > 0, case .failed(let error) = await attempt(elector, within: min(remaining, timing.renewDeadline / 2)),
+                !Task.isCancelled
+            {
                 log.warning("the lease could not be renewed", ["error": .string(error)])
             }
             if elector.withLock({ $0.hasLost(now: time.monotonic()) }) {

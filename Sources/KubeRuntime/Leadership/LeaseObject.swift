@@ -55,13 +55,14 @@ public struct LeaseObject: LeaseLock {
 }
 
 extension LeaderElection {
-    /// An election over a Lease of the API server.
+    /// An election over a Lease of the API server. It is read and renewed over a connection of its own, so that no other call can
+    /// make it late.
     public init(
         client: KubeClient, namespace: String, name: String, identity: String, timing: LeaseTiming = LeaseTiming(),
         time: any TimeSource = SystemTime(), log: Log = Log("leader")
     ) {
         self.init(
-            lock: LeaseObject(client: client, namespace: namespace, name: name), identity: identity, timing: timing,
+            lock: LeaseObject(client: client.apart(), namespace: namespace, name: name), identity: identity, timing: timing,
             time: time, log: log)
     }
 }

@@ -1,0 +1,150 @@
+import Base
+import Foundation
+import Glibc
+import Subprocess
+
+/// nginx with TLS, and with HTTP/2 where it is wanted, before an HTTP server of this machine: what an API server looks like
+/// from outside. On loopback, for tests and benchmarks.
+public final class TLSFront: Sendable {
+    /// How it behaves.
+    public struct Settings: Sendable {
+        public var speaksHTTP2 = true
+        /// What it takes at once on one HTTP/2 connection.
+        public var streams = 128
+        /// After so many requests it ends a connection (GOAWAY over HTTP/2).
+        public var requestsPerConnection = 1_000_000
+        /// Seconds after which it closes a connection without requests.
+        public var idleSeconds = 300
+        /// Whether it asks for a client certificate of its own authority.
+        public var asksForCertificate = false
+        /// Seconds by which each request is held back: a network that is not loopback.
+        public var latency = 0.0
+
+        public init() {}
+    }
+
+    /// A request that it has answered.
+    public struct Request: Sendable, Hashable {
+        /// The same for all requests of one connection.
+        public var connection: Int
+        /// `HTTP/1.1` or `HTTP/2.0`.
+        public var httpVersion: String
+        public var line: String
+    }
+
+    public let port: Int
+    /// The authority of its certificate and of the client's, PEM.
+    public let authority: [UInt8]
+    public let clientCertificate: [UInt8]
+    public let clientKey: [UInt8]
+    private let directory: String
+    private let process = Locked<RunningCommand?>(nil)
+
+    /// - Parameters:
+    ///   - backend: the port of the server behind it.
+    ///   - directory: for its files; made when missing, and the caller's to remove.
+    public init(before backend: Int, directory: String, settings: Settings = Settings()) async throws {
+        self.directory = directory
+        port = try freePorts(1)[0]
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let made = try await Command("sh", ["-c", Self.certificates], workingDirectory: directory, deadlineSeconds: 60).run()
+        guard made.succeeded else { throw ServerFailure("openssl: \(made.stderrText)") }
+        func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(filePath: "\(directory)/\(name)"))) }
+        authority = try bytes("ca.pem")
+        clientCertificate = try bytes("client.pem")
+        clientKey = try bytes("client.key")
+        let text = Self.configuration(directory: directory, port: port, backend: backend, settings)
+        try Data(text.utf8).write(to: URL(filePath: "\(directory)/nginx.conf"))
+        try await start()
+    }
+
+    deinit { process.withLock { $0 }?.signal(SIGKILL) }
+
+    public var url: String { "https://127.0.0.1:\(port)" }
+
+    /// Starts it again, on the same port.
+    public func start() async throws {
+        let nginx = try RunningCommand.start(
+            Command("nginx", ["-c", "\(directory)/nginx.conf", "-e", "\(directory)/error.log"]))
+        process.withLock { $0 = nginx }
+        try await waitForListener(on: port, log: "\(directory)/error.log")
+    }
+
+    /// Ends it in the middle of what it does; every connection is reset.
+    public func kill() async {
+        guard let nginx = process.withLock({ $0 }) else { return }
+        nginx.signal(SIGKILL)
+        _ = await nginx.wait()
+    }
+
+    /// Lets it say nothing more, with its connections open, or go on.
+    public func pause(_ pauses: Bool) { process.withLock { $0 }?.signal(pauses ? SIGSTOP : SIGCONT) }
+
+    /// The requests that it has answered so far.
+    public func requests() -> [Request] {
+        guard let data = FileManager.default.contents(atPath: "\(directory)/access.log") else { return [] }
+        return String(decoding: data, as: UTF8.self).split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ", maxSplits: 2).map(String.init)
+            guard words.count == 3, let connection = Int(words[0]) else { return nil }
+            return Request(connection: connection, httpVersion: words[1], line: words[2])
+        }
+    }
+
+    private static let certificates = """
+        set -e
+        new() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.key" 2>> openssl.log; }
+        new ca
+        openssl req -x509 -new -key ca.key -subj /CN=assay-test -days 2 -out ca.pem -addext basicConstraints=critical,CA:TRUE
+        sign() {
+          new "$1"
+          openssl req -new -key "$1.key" -subj "/CN=$1" -out "$1.csr"
+          printf 'subjectAltName=%s' "$2" > "$1.ext"
+          openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -set_serial "$3" -days 2 -extfile "$1.ext" -out "$1.pem"
+        }
+        sign server IP:127.0.0.1 2
+        sign client DNS:client 3
+        """
+
+    private static func configuration(directory: String, port: Int, backend: Int, _ settings: Settings) -> String {
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(separator: "\n    ")
+        // Debian's nginx-light brings the echo module, which can wait.
+        let (module, place) = settings.latency > 0
+            ? ("load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;", "location / { echo_sleep \(settings.latency); echo_exec @backend; }\n        location @backend")
+            : ("", "location /")
+        return """
+            \(module)
+            daemon off;
+            master_process off;
+            pid \(directory)/nginx.pid;
+            error_log \(directory)/error.log;
+            worker_rlimit_nofile 8192;
+            events { worker_connections 4096; }
+            http {
+                \(temporary)
+                log_format brief '$connection $server_protocol $request_method $request_uri';
+                upstream backend { server 127.0.0.1:\(backend); keepalive 256; keepalive_requests 1000000; }
+                server {
+                    listen 127.0.0.1:\(port) ssl\(settings.speaksHTTP2 ? " http2" : "") backlog=4096;
+                    ssl_certificate \(directory)/server.pem;
+                    ssl_certificate_key \(directory)/server.key;
+                    \(settings.asksForCertificate ? "ssl_client_certificate \(directory)/ca.pem; ssl_verify_client on;" : "")
+                    http2_max_concurrent_streams \(settings.streams);
+                    keepalive_requests \(settings.requestsPerConnection);
+                    keepalive_timeout \(settings.idleSeconds)s;
+                    access_log \(directory)/access.log brief;
+                    client_max_body_size 0;
+                    \(place) {
+                        proxy_pass http://backend;
+                        proxy_http_version 1.1;
+                        proxy_set_header Connection "";
+                        proxy_set_header Host $http_host;
+                        proxy_buffering off;
+                        proxy_request_buffering off;
+                        proxy_read_timeout 3600s;
+                    }
+                }
+            }
+
+            """
+    }
+}
