@@ -1,5 +1,4 @@
 import Base
-import Foundation
 import Glibc
 import Subprocess
 
@@ -46,15 +45,15 @@ public final class TLSFront: Sendable {
     public init(before backend: Int, directory: String, settings: Settings = Settings()) async throws {
         self.directory = directory
         port = try freePorts(1)[0]
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try Directory.make(directory)
         let made = try await Command("sh", ["-c", Self.certificates], workingDirectory: directory, deadlineSeconds: 60).run()
         guard made.succeeded else { throw ServerFailure("openssl: \(made.stderrText)") }
-        func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(filePath: "\(directory)/\(name)"))) }
+        func bytes(_ name: String) throws -> [UInt8] { try FileReading.bytes("\(directory)/\(name)") }
         authority = try bytes("ca.pem")
         clientCertificate = try bytes("client.pem")
         clientKey = try bytes("client.key")
         let text = Self.configuration(directory: directory, port: port, backend: backend, settings)
-        try Data(text.utf8).write(to: URL(filePath: "\(directory)/nginx.conf"))
+        try FileWriting.write(text.utf8, to: "\(directory)/nginx.conf")
         try await start()
     }
 
@@ -82,7 +81,7 @@ public final class TLSFront: Sendable {
 
     /// The requests that it has answered so far.
     public func requests() -> [Request] {
-        guard let data = FileManager.default.contents(atPath: "\(directory)/access.log") else { return [] }
+        guard let data = FileReading.whole("\(directory)/access.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ", maxSplits: 2).map(String.init)
             guard words.count == 3, let connection = Int(words[0]) else { return nil }
