@@ -118,7 +118,7 @@ struct Kubeconfig {
         guard parts.count == 3 else { return (server, .none) }
         let authority = parts[2].prefix { $0 != "/" }
         guard let at = authority.lastIndex(of: "@") else { return (server, .none) }
-        let pair = authority[..<at].split(separator: ":", maxSplits: 1).map { String($0).removingPercentEncoding ?? String($0) }
+        let pair = authority[..<at].split(separator: ":", maxSplits: 1).map { percentDecoded($0) }
         let address = "\(parts[0])//\(parts[2][parts[2].index(after: at)...])"
         return (address, .basic(user: pair.first ?? "", password: pair.count > 1 ? pair[1] : ""))
     }
