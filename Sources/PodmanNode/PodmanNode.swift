@@ -9,10 +9,11 @@ import KubeRuntime
 ///
 /// - Guarantees: a container is never started twice, whatever kills this process: a node that is started again with the same
 ///   directory goes on with the containers that are still there and takes note of those that ended meanwhile. No container
-///   outlives its pod. Containers never share the host's network, and see nothing of the host but what the pod and the image name.
+///   outlives its pod. The containers of a pod share one network, which is never the host's; they see nothing of the host but what
+///   the pod and the image name.
 /// - Assumptions: podman 4.3 or newer; one node for a directory (a second is refused).
-/// - Caveats: each container of a pod has a network namespace of its own; no probes, no lifecycle hooks, no ports. Where podman can
-///   set up no network, containers have none, and the node's conditions say so.
+/// - Caveats: no probes, no lifecycle hooks, no host ports. Where podman can set up no network, pods have loopback only, and the node's
+///   conditions say so.
 public final class PodmanNode: Sendable {
     /// How a node is set up.
     public struct Configuration: Sendable {

@@ -80,7 +80,8 @@ actor PodDispatcher {
             let outcome = Adoption.adopt(earlier, containers: containers[pod.uid] ?? [], rebooted: rebooted, now: now)
             journal = outcome.journal
             exits = outcome.exits
-            try? await services.podman.remove(outcome.remove)
+            // Of a pod that is torn down nothing is wanted any more; its sandbox may still be there.
+            try? await services.podman.remove(journal.tornDown ? (containers[pod.uid] ?? []).map(\.id) : outcome.remove)
             services.log.info("goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
         } else {
             if let strays = containers[pod.uid] { try? await services.podman.remove(strays.map(\.id)) }

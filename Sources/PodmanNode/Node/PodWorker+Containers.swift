@@ -47,6 +47,7 @@ extension PodWorker {
         let name = container.name
         var record = before
         do {
+            try await makeSandbox()
             let request = try request(container, record, environment, binds)
             record.starting = true
             journal.containers[name] = record
@@ -120,7 +121,7 @@ extension PodWorker {
                 PodmanCLI.podLabel: uid, PodmanCLI.containerLabel: name, PodmanCLI.instanceLabel: String(record.restarts),
                 "io.kubernetes.pod.name": pod.key.name, "io.kubernetes.pod.namespace": pod.key.namespace,
             ],
-            image: image, pod: pod, container: container, environment: environment, binds: binds, terminationLog: message,
+            sandbox: sandboxName, image: image, pod: pod, container: container, environment: environment, binds: binds, terminationLog: message,
             hosts: hostsFile, log: services.logs.path(uid: uid, container: name, instance: record.restarts),
             identifierFile: identifier)
     }

@@ -42,6 +42,7 @@ actor PodWorker {
     var pulledImages: Set<String> = []
     var sawOutOfMemory: Set<String> = []
     var killedByNode: Set<String> = []
+    var hasSandbox = false
 
     init(pod: NodePod, journal: PodJournal, services: NodeServices) {
         uid = pod.uid
@@ -144,7 +145,7 @@ actor PodWorker {
     private func vanish() async {
         for attempt in 1...5 {
             do {
-                try await removeContainers()
+                try await removeContainers(andSandbox: true)
                 break
             } catch {
                 log.warning("containers of a deleted pod could not be removed", ["error": .string("\(error)"), "attempt": .int(Int64(attempt))])
@@ -211,12 +212,15 @@ actor PodWorker {
                 services.event(.warning, "FailedMount", refusal, on: pod)
                 return
             }
+            // The sandbox takes as long as a container; the volumes are made meanwhile.
+            async let sandbox: Void = makeSandbox()
             let values = try await services.api.values(VolumeStore.references(of: pod), namespace: pod.key.namespace, fields: services.fields)
             try services.volumes.prepare(pod, values: values)
             for container in pod.allContainers {
                 try Directory.make(services.logs.directory(uid: uid, container: container.name), mode: 0o755)
             }
             try FileWriting.replace(hostsFile, with: Array(Self.hosts(pod.key.name).utf8), mode: 0o644, durable: false)
+            try await sandbox
             journal.ready = true
             retryAt = nil
             retries = 0
@@ -226,7 +230,11 @@ actor PodWorker {
             retries += 1
             let wait = BackoffPolicy(initialSeconds: 0.5, capSeconds: 122).seconds(afterFailures: retries)
             retryAt = services.time.now().adding(seconds: wait)
-            services.event(.warning, "FailedMount", (error as? VolumeFailure)?.message ?? "\(error)", on: pod)
+            if let failure = error as? SandboxFailure {
+                services.event(.warning, "FailedCreatePodSandBox", failure.message, on: pod)
+            } else {
+                services.event(.warning, "FailedMount", (error as? VolumeFailure)?.message ?? "\(error)", on: pod)
+            }
         }
     }
 
@@ -254,7 +262,7 @@ actor PodWorker {
 
     private func tearDown() async {
         do {
-            try await removeContainers()
+            try await removeContainers(andSandbox: false)
         } catch {
             retryAt = services.time.now().adding(seconds: 1)
             log.warning("containers could not be removed", ["error": .string("\(error)")])
@@ -274,6 +282,7 @@ actor PodWorker {
         journal.tornDown = true
         save()
         await publish()
+        await removeSandbox()
     }
 
     private func release() async {
@@ -288,12 +297,12 @@ actor PodWorker {
     }
 
     /// Every instance that may exist, whether we know its id or not.
-    private func removeContainers() async throws {
+    private func removeContainers(andSandbox: Bool) async throws {
         (watches.values.flatMap { $0 } + Array(pulls.values)).forEach { $0.cancel() }
         watches = [:]
         pulls = [:]
         usageTask?.cancel()
-        var names: [String] = []
+        var names = andSandbox ? [sandboxName] : []
         for (name, record) in journal.containers where record.hasRun || record.starting {
             for instance in 0...record.restarts { names.append(containerName(name, instance)) }
             if let id = record.containerID { services.exits.forget(id) }

@@ -123,6 +123,17 @@ struct PodmanCLI: Sendable {
         return text
     }
 
+    /// Makes a pod's sandbox. One of that name that podman knows stays, whatever its state: podman starts it when a container joins it.
+    /// - Parameter words: those of `RunArguments.sandbox`.
+    func makeSandbox(_ name: String, _ words: [String]) async throws {
+        let result = try await call(words)
+        if result.succeeded { return }
+        let reason = Self.reason(result)
+        if reason.contains("already in use"), try await call(["container", "exists", name]).succeeded { return }
+        try await remove([name])
+        throw Failure(command: "run", message: reason)
+    }
+
     func list() async throws -> [ListedContainer] {
         let result = try await succeed(["ps", "--all", "--no-trunc", "--filter", "label=\(Self.podLabel)", "--format", "json"])
         guard !result.stdout.isEmpty, let value = try? JSONValue(parsing: result.stdout) else { return [] }
@@ -146,10 +157,10 @@ struct PodmanCLI: Sendable {
         _ = try await call(["kill", "--signal", name] + containers)
     }
 
-    /// Kills and removes; what is already gone is not an error.
+    /// Kills and removes, with a sandbox also the containers that have joined it; what is already gone is not an error.
     func remove(_ containers: [String]) async throws {
         guard !containers.isEmpty else { return }
-        let result = try await call(["rm", "--force", "--time", "0", "--volumes", "--ignore"] + containers)
+        let result = try await call(["rm", "--force", "--time", "0", "--volumes", "--ignore", "--depend"] + containers)
         guard result.succeeded else { throw Failure(command: "rm", message: Self.reason(result)) }
     }
 
