@@ -156,6 +156,7 @@ extension APIFailure {
     static func refused(_ error: HTTPRequestError) -> APIFailure {
         switch error.status {
         case 413: APIFailure(413, "RequestEntityTooLarge", error.message)
+        case 503: APIFailure(503, "ServiceUnavailable", error.message)
         default: APIFailure(error.status, "BadRequest", error.message)
         }
     }
