@@ -107,7 +107,9 @@ let package = Package(
         .testTarget(
             name: "PodmanNodeTests", dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "APIServer", "PodmanNode", "AssayTesting"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "OperationsTests", dependencies: ["Base", "HTTPTransport", "Operations"]),
+        .testTarget(
+            name: "OperationsTests",
+            dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Operations", "AssayTesting"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),
