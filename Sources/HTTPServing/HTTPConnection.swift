@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// The peer is gone, or does not read.
+/// The client has closed the connection, or does not read.
 public struct HTTPConnectionClosed: Error {
     public init() {}
 }

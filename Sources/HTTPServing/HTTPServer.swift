@@ -107,7 +107,7 @@ public final class HTTPServer: Sendable {
             let client = Glibc.accept(listener, nil, nil)
             if client < 0 {
                 if state.withLock({ $0.isStopped }) { return }
-                // Out of descriptors, or a client that left at once: neither may end the server.
+                // Too many open files, or a client that closed at once: neither may end the server.
                 if errno == EMFILE || errno == ENFILE || errno == ENOMEM { usleep(50_000) }
                 continue
             }

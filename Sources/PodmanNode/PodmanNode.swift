@@ -25,7 +25,7 @@ public final class PodmanNode: Sendable {
         public var executable: String?
         /// The podman program: a name or a path.
         public var podman: String
-        /// What the hostPath volume `repo-cache` shows; nil refuses it.
+        /// The directory that the hostPath volume `repo-cache` mounts; nil: such a volume is refused.
         public var cacheDirectory: String?
         /// podman's `--network`; nil takes the first that works of `bridge`, `slirp4netns`, `pasta`, else `none`. The host's is refused.
         public var network: String?
@@ -64,7 +64,7 @@ public final class PodmanNode: Sendable {
         var dispatcher: PodDispatcher?
     }
 
-    /// What `start` found out.
+    /// What `start` has opened and found.
     struct Started: Sendable {
         var lock: Int32
         var podman: PodmanCLI
@@ -81,7 +81,7 @@ public final class PodmanNode: Sendable {
 
     var directories: NodeDirectories { NodeDirectories(state: configuration.stateDirectory) }
 
-    /// Finds out whether and how podman works here, and takes the directory. Pods run once `run` is called.
+    /// Finds out whether and how podman works on this machine, and locks the directory. Pods run once `run` is called.
     /// - Throws: `PodmanNodeError`, with what to install or to change.
     public func start() async throws {
         let lock = try prepareDirectories()
@@ -90,7 +90,7 @@ public final class PodmanNode: Sendable {
             let earlier = FileReading.text(directories.bootIdentifier, limit: 64)
             let rebooted = earlier != nil && earlier != boot
             if rebooted {
-                // podman takes the files of the run root for the truth; they are from before.
+                // podman believes the files of the run root, which are from before the boot.
                 Directory.removeTree(directories.podmanRunRoot)
                 Directory.removeTree(directories.podmanTemporary)
             }
@@ -145,7 +145,7 @@ public final class PodmanNode: Sendable {
         await dispatcher.stop()
     }
 
-    /// Ends what `run` began, after its task was cancelled, and gives the directory back.
+    /// Ends what `run` began, after its task was cancelled, and unlocks the directory.
     /// - Parameter removeContainers: removes every container of this node, running or not, and what pods left on disk.
     public func stop(removeContainers: Bool) async {
         let dispatcher = state.withLock { state in
@@ -195,7 +195,7 @@ public final class PodmanNode: Sendable {
             for directory in [directories.podmanRoot, directories.podmanRunRoot, directories.podmanTemporary, directories.pods, directories.rootfs] {
                 try Directory.make(directory, mode: 0o755)
             }
-            // /var/tmp is everybody's: a directory that somebody else put there under our name is not ours to run containers from.
+            // Anybody may write to /var/tmp: containers must not run from a directory that another user has made there under our name.
             var info = stat()
             guard lstat(directories.podmanRunRoot, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid(),
                 chmod(directories.podmanRunRoot, 0o700) == 0
@@ -268,7 +268,7 @@ public final class PodmanNode: Sendable {
             subscription.cancel()
             intake.finish()
         }
-        // A nil looks again without a change: after the first state has come, and while pods wait for room.
+        // A nil means: schedule without a change. It is sent after the first state has come, and while pods wait for resources.
         let ticker = Task {
             do { try await store.waitUntilSynced() } catch { return }
             intake.yield(nil)
