@@ -67,6 +67,7 @@ let package = Package(
         .testTarget(name: "BaseTests", dependencies: ["Base"]),
         .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "AssayTesting"]),
+        .testTarget(name: "HTTPServingTests", dependencies: ["Base", "HTTPServing", "AssayTesting"]),
         .testTarget(name: "YAMLTests", dependencies: ["Base", "YAML"]),
         .testTarget(name: "TOMLTests", dependencies: ["Base", "TOML"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KubeClientTests", dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "AssayTesting"]),
@@ -106,7 +107,9 @@ let package = Package(
         .testTarget(
             name: "PodmanNodeTests", dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "APIServer", "PodmanNode", "AssayTesting"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "OperationsTests", dependencies: ["Base", "HTTPTransport", "Operations"]),
+        .testTarget(
+            name: "OperationsTests",
+            dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Operations", "AssayTesting"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),

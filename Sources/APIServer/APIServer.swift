@@ -72,7 +72,8 @@ public final class APIServer: Sendable {
             core.logProvider.withLock { $0 = podLogs }
             core.makeFirstObjects()
             let controllers = Controllers(core: core)
-            let http = HTTPServer(refusal: { error in
+            // On loopback, for clients that keep a connection for each call and watch that they have at once.
+            let http = HTTPServer(limits: HTTPServerLimits(connections: 4096, idleSeconds: 600), refusal: { error in
                 ServerResponse(status: error.status, contentType: "application/json", parts: [APIFailure.refused(error).body])
             }, handler: { core.handle($0) })
             let port: UInt16

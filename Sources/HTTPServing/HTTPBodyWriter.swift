@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// Writes a response body as it comes to be, and notices when the reader has left.
+/// Writes a response body piece by piece, and notices when the client has closed the connection.
 public final class HTTPBodyWriter {
     public enum WaitResult { case woken, deadline, closed }
 

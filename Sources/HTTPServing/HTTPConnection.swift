@@ -1,22 +1,18 @@
 import Base
 import Glibc
 
-/// The peer is gone, or does not read.
+/// The client has closed the connection, or does not read.
 public struct HTTPConnectionClosed: Error {
     public init() {}
 }
 
 /// One client's connection, served by one thread: reads a request, answers it, and again until either side ends it.
 ///
-/// A thread each is what keeps this small: a slow reader or an endless watch holds up nobody else, and a server on loopback has
-/// tens of clients, not thousands.
+/// A thread each is what keeps this small: a slow reader or an endless watch holds up nobody else. `HTTPServerLimits` bounds how many
+/// there are.
 struct HTTPConnection {
-    /// How long a request may take to arrive once it has begun, in seconds.
-    static let requestDeadline = 60.0
-    /// How long a connection may be idle between requests.
-    static let idleDeadline = 600.0
-
     let socket: Int32
+    let limits: HTTPServerLimits
     let handler: @Sendable (ServerRequest) -> ServerResponse
     /// The answer to bytes that are no request.
     let refusal: @Sendable (HTTPRequestError) -> ServerResponse
@@ -42,7 +38,7 @@ struct HTTPConnection {
             }
             let now = SystemTime().monotonic()
             if parser.isMidRequest { began = began ?? now }
-            let deadline = began.map { $0 + Self.requestDeadline } ?? now + Self.idleDeadline
+            let deadline = began.map { $0 + limits.requestSeconds } ?? now + limits.idleSeconds
             guard let bytes = receive(until: deadline) else { return }
             parser.append(bytes)
         }
@@ -51,7 +47,7 @@ struct HTTPConnection {
     /// Answers one request; false when the connection ends with it.
     private func answer(_ request: ServerRequest) throws -> Bool {
         let response = handler(request)
-        let isOld = request.header("") == "HTTP/1.0"
+        let isOld = request.isHTTP10
         let closes = isOld || request.header("connection")?.lowercased() == "close"
         var head = "HTTP/1.1 \(response.status) \(ServerResponse.phrase(response.status))\r\n"
         for (name, value) in response.headers { head += "\(name): \(value)\r\n" }
@@ -81,7 +77,8 @@ struct HTTPConnection {
         }
     }
 
-    private func refuse(_ error: HTTPRequestError) {
+    /// Answers with an error, and ends the connection once the client has had time to read that.
+    func refuse(_ error: HTTPRequestError) {
         let answer = refusal(error)
         var body: [UInt8] = []
         if case .parts(let parts) = answer.body { body = Array(parts.joined()) }

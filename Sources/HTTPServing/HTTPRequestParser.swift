@@ -117,7 +117,7 @@ struct HTTPRequestParser {
         guard let line = lines.first else { throw malformed }
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 3, words[2].hasPrefix("HTTP/1."), !words[0].isEmpty, words[1].hasPrefix("/") else { throw malformed }
-        var headers: [String: String] = ["": String(words[2])]
+        var headers: [String: String] = [:]
         for field in lines.dropFirst() {
             guard let colon = field.firstIndex(of: ":"), colon != field.startIndex else { throw malformed }
             let name = field[..<colon].lowercased()
@@ -132,7 +132,7 @@ struct HTTPRequestParser {
             rawPath: String(target[0]),
             query: HTTPQuery(parsing: target.count > 1 ? target[1] : ""),
             headers: headers,
-            body: [])
+            body: [], isHTTP10: words[2] == "HTTP/1.0")
     }
 
     private func contentLength(_ request: ServerRequest) throws(HTTPRequestError) -> Int {

@@ -2,24 +2,54 @@ import Base
 import Dispatch
 import Glibc
 
+/// How much a server takes on.
+public struct HTTPServerLimits: Sendable, Hashable {
+    /// Connections served at the same time, each by a thread. Beyond that a connection is answered with 503 and closed.
+    public var connections: Int
+    /// How long a request may take to arrive once it has begun, in seconds.
+    public var requestSeconds: Double
+    /// How long a connection may be open without a request, in seconds; then it is closed.
+    public var idleSeconds: Double
+
+    public init(connections: Int = 128, requestSeconds: Double = 60, idleSeconds: Double = 60) {
+        self.connections = connections
+        self.requestSeconds = requestSeconds
+        self.idleSeconds = idleSeconds
+    }
+}
+
 /// Accepts connections, on 127.0.0.1 unless told otherwise, and serves each on a thread of its own.
+///
+/// Guarantee: there are never more threads than the limits allow, and a few for refusals.
 public final class HTTPServer: Sendable {
     private struct State {
         var listener: Int32 = -1
-        var connections: Set<Int32> = []
+        var served: Set<Int32> = []
+        /// Told that the server is full.
+        var refused: Set<Int32> = []
         var isStopped = false
+
+        var isEmpty: Bool { served.isEmpty && refused.isEmpty }
     }
 
+    private enum Admission { case served, refused, dropped, stopped }
+
+    /// Beyond these a connection to a full server is closed without an answer.
+    private static let refusedAtOnce = 16
+
     private let state = Locked(State())
+    private let limits: HTTPServerLimits
     private let handler: @Sendable (ServerRequest) -> ServerResponse
     private let refusal: @Sendable (HTTPRequestError) -> ServerResponse
     private let allGone = DispatchSemaphore(value: 0)
 
     /// - Parameter refusal: the answer to bytes that are no request; the connection ends with it.
     public init(
+        limits: HTTPServerLimits = HTTPServerLimits(),
         refusal: @escaping @Sendable (HTTPRequestError) -> ServerResponse = { .text($0.status, $0.message + "\n") },
         handler: @escaping @Sendable (ServerRequest) -> ServerResponse
     ) {
+        self.limits = limits
         self.refusal = refusal
         self.handler = handler
     }
@@ -62,7 +92,7 @@ public final class HTTPServer: Sendable {
         let (listener, connections) = state.withLock { state in
             state.isStopped = true
             defer { state.listener = -1 }
-            return (state.listener, state.connections)
+            return (state.listener, state.served.union(state.refused))
         }
         guard listener >= 0 else { return }
         // Wakes the thread in accept(2); it closes the descriptor, so that the number cannot be taken by another file meanwhile.
@@ -77,7 +107,7 @@ public final class HTTPServer: Sendable {
             let client = Glibc.accept(listener, nil, nil)
             if client < 0 {
                 if state.withLock({ $0.isStopped }) { return }
-                // Out of descriptors, or a client that left at once: neither may end the server.
+                // Too many open files, or a client that closed at once: neither may end the server.
                 if errno == EMFILE || errno == ENFILE || errno == ENOMEM { usleep(50_000) }
                 continue
             }
@@ -85,28 +115,48 @@ public final class HTTPServer: Sendable {
             setOption(client, Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1))
             // A watcher that has stopped reading must not hold its thread for ever.
             setOption(client, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 30, tv_usec: 0))
-            let isTaken = state.withLock { state in
-                guard !state.isStopped else { return false }
-                state.connections.insert(client)
-                return true
-            }
-            guard isTaken else {
+            let connection = HTTPConnection(socket: client, limits: limits, handler: handler, refusal: refusal)
+            switch admit(client) {
+            case .served:
+                let isStarted = startThread(name: "http") { [self] in
+                    connection.serve()
+                    ended(client)
+                }
+                if !isStarted { ended(client) }
+            case .refused:
+                let isStarted = startThread(name: "http-full") { [self] in
+                    let message = "the server has \(limits.connections) connections, which is its limit: try again later"
+                    connection.refuse(HTTPRequestError(status: 503, message: message))
+                    ended(client)
+                }
+                if !isStarted { ended(client) }
+            case .dropped: close(client)
+            case .stopped:
                 close(client)
                 return
             }
-            let isServed = startThread(name: "http") { [self] in
-                HTTPConnection(socket: client, handler: handler, refusal: refusal).serve()
-                finish(client)
-            }
-            if !isServed { finish(client) }
         }
     }
 
-    private func finish(_ client: Int32) {
+    private func admit(_ client: Int32) -> Admission {
+        state.withLock { state in
+            if state.isStopped { return .stopped }
+            if state.served.count < limits.connections {
+                state.served.insert(client)
+                return .served
+            }
+            guard state.refused.count < Self.refusedAtOnce else { return .dropped }
+            state.refused.insert(client)
+            return .refused
+        }
+    }
+
+    private func ended(_ client: Int32) {
         let isLast = state.withLock { state in
-            state.connections.remove(client)
+            state.served.remove(client)
+            state.refused.remove(client)
             close(client)
-            return state.isStopped && state.connections.isEmpty
+            return state.isStopped && state.isEmpty
         }
         if isLast { allGone.signal() }
     }

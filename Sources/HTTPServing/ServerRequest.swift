@@ -3,6 +3,8 @@ import Base
 /// One request as it came in, with its body read whole.
 public struct ServerRequest: Sendable {
     public var method: String
+    /// HTTP/1.0: the connection ends with the answer, which cannot be chunked.
+    public var isHTTP10: Bool
     /// The path, percent-decoded segment by segment, so that an encoded slash stays inside its segment.
     public var segments: [String]
     /// The path as it was sent, for messages.
@@ -12,8 +14,9 @@ public struct ServerRequest: Sendable {
     public var headers: [String: String]
     public var body: [UInt8]
 
-    public init(method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8]) {
+    public init(method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8], isHTTP10: Bool = false) {
         self.method = method
+        self.isHTTP10 = isHTTP10
         self.segments = segments
         self.rawPath = rawPath
         self.query = query

@@ -3,7 +3,7 @@ public struct ServerResponse: Sendable {
     public enum Body: Sendable {
         /// Written one after the other, so that a long list is not copied together first.
         case parts([[UInt8]])
-        /// Written piece by piece as it comes to be, on the connection's own thread. An error ends the connection.
+        /// Written piece by piece, on the connection's own thread. An error ends the connection.
         case stream(@Sendable (HTTPBodyWriter) throws -> Void)
     }
 

@@ -23,7 +23,7 @@ public final class Wakeup: Sendable {
         close(writeEnd)
     }
 
-    /// May be called from any thread, any number of times; a full pipe already says it.
+    /// May be called from any thread, any number of times; when the pipe is full a signal is pending already.
     public func signal() {
         var byte: UInt8 = 1
         _ = write(writeEnd, &byte, 1)
@@ -42,7 +42,7 @@ public final class Wakeup: Sendable {
         }
     }
 
-    /// Takes back what was signalled.
+    /// Clears pending signals.
     public func drain() {
         var scratch = [UInt8](repeating: 0, count: 256)
         while read(readEnd, &scratch, scratch.count) > 0 {}

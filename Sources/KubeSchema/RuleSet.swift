@@ -137,7 +137,7 @@ final class RuleSet: Sendable {
                 if run.exhausted { return }
                 continue
             }
-            // What was wrong before and did not change is forgiven, unless the rule is about the change.
+            // A fault that the old object had too, in a part that did not change, is ignored, unless the rule reads `oldSelf`.
             if !rule.usesOldSelf, isUnchanged() { continue }
             run.faults.append(fault(rule, value, variables, path))
         }

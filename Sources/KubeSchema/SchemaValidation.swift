@@ -27,14 +27,14 @@ enum SchemaValidation {
         }
     }
 
-    /// Validates and forgives what did not change.
+    /// Validates, and ignores faults of parts that did not change ("ratcheting").
     static func validate(_ value: JSONValue, _ node: SchemaNode, _ path: String, _ correlation: Correlation?) -> Outcome {
         let outcome = check(value, node, path, correlation)
         if !outcome.isValid, let correlation, correlation.isUnchanged(value) { return Outcome() }
         return outcome
     }
 
-    /// A branch of a combinator: its own faults are not forgiven, those of its members are.
+    /// Validates a branch of a combinator: its own faults count even if it did not change, those of unchanged members do not.
     static func validateBranch(_ value: JSONValue, _ node: SchemaNode, _ path: String, _ correlation: Correlation?) -> Outcome {
         check(value, node, path, correlation)
     }

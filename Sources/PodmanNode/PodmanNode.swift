@@ -9,10 +9,11 @@ import KubeRuntime
 ///
 /// - Guarantees: a container is never started twice, whatever kills this process: a node that is started again with the same
 ///   directory goes on with the containers that are still there and takes note of those that ended meanwhile. No container
-///   outlives its pod. Containers never share the host's network, and see nothing of the host but what the pod and the image name.
+///   outlives its pod. The containers of a pod share one network, which is never the host's; they see nothing of the host but what
+///   the pod and the image name.
 /// - Assumptions: podman 4.3 or newer; one node for a directory (a second is refused).
-/// - Caveats: each container of a pod has a network namespace of its own; no probes, no lifecycle hooks, no ports. Where podman can
-///   set up no network, containers have none, and the node's conditions say so.
+/// - Caveats: no probes, no lifecycle hooks, no host ports. Where podman can set up no network, pods have loopback only, and the node's
+///   conditions say so.
 public final class PodmanNode: Sendable {
     /// How a node is set up.
     public struct Configuration: Sendable {
@@ -24,7 +25,7 @@ public final class PodmanNode: Sendable {
         public var executable: String?
         /// The podman program: a name or a path.
         public var podman: String
-        /// What the hostPath volume `repo-cache` shows; nil refuses it.
+        /// The directory that the hostPath volume `repo-cache` mounts; nil: such a volume is refused.
         public var cacheDirectory: String?
         /// podman's `--network`; nil takes the first that works of `bridge`, `slirp4netns`, `pasta`, else `none`. The host's is refused.
         public var network: String?
@@ -63,7 +64,7 @@ public final class PodmanNode: Sendable {
         var dispatcher: PodDispatcher?
     }
 
-    /// What `start` found out.
+    /// What `start` has opened and found.
     struct Started: Sendable {
         var lock: Int32
         var podman: PodmanCLI
@@ -80,7 +81,7 @@ public final class PodmanNode: Sendable {
 
     var directories: NodeDirectories { NodeDirectories(state: configuration.stateDirectory) }
 
-    /// Finds out whether and how podman works here, and takes the directory. Pods run once `run` is called.
+    /// Finds out whether and how podman works on this machine, and locks the directory. Pods run once `run` is called.
     /// - Throws: `PodmanNodeError`, with what to install or to change.
     public func start() async throws {
         let lock = try prepareDirectories()
@@ -89,7 +90,7 @@ public final class PodmanNode: Sendable {
             let earlier = FileReading.text(directories.bootIdentifier, limit: 64)
             let rebooted = earlier != nil && earlier != boot
             if rebooted {
-                // podman takes the files of the run root for the truth; they are from before.
+                // podman believes the files of the run root, which are from before the boot.
                 Directory.removeTree(directories.podmanRunRoot)
                 Directory.removeTree(directories.podmanTemporary)
             }
@@ -144,7 +145,7 @@ public final class PodmanNode: Sendable {
         await dispatcher.stop()
     }
 
-    /// Ends what `run` began, after its task was cancelled, and gives the directory back.
+    /// Ends what `run` began, after its task was cancelled, and unlocks the directory.
     /// - Parameter removeContainers: removes every container of this node, running or not, and what pods left on disk.
     public func stop(removeContainers: Bool) async {
         let dispatcher = state.withLock { state in
@@ -194,7 +195,7 @@ public final class PodmanNode: Sendable {
             for directory in [directories.podmanRoot, directories.podmanRunRoot, directories.podmanTemporary, directories.pods, directories.rootfs] {
                 try Directory.make(directory, mode: 0o755)
             }
-            // /var/tmp is everybody's: a directory that somebody else put there under our name is not ours to run containers from.
+            // Anybody may write to /var/tmp: containers must not run from a directory that another user has made there under our name.
             var info = stat()
             guard lstat(directories.podmanRunRoot, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid(),
                 chmod(directories.podmanRunRoot, 0o700) == 0
@@ -267,7 +268,7 @@ public final class PodmanNode: Sendable {
             subscription.cancel()
             intake.finish()
         }
-        // A nil looks again without a change: after the first state has come, and while pods wait for room.
+        // A nil means: schedule without a change. It is sent after the first state has come, and while pods wait for resources.
         let ticker = Task {
             do { try await store.waitUntilSynced() } catch { return }
             intake.yield(nil)

@@ -87,6 +87,10 @@ import Testing
         let registry = MetricsRegistry()
         registry.counter("c_total", help: "Counts.").add(2, ["kind": "a\"b"])
         registry.gauge("g", help: "Level.").set(1.5)
+        let asked = Locked<Double?>(7)
+        registry.gauge("g", help: "Level.").follow(["of": "asked"]) { asked.withLock { $0 } }
+        #expect(registry.prometheusText().contains("g{of=\"asked\"} 7\n"))
+        asked.withLock { $0 = nil }
         let h = registry.histogram("h_seconds", help: "Times.", bounds: [0.1, 1])
         h.observe(0.05)
         h.observe(5)

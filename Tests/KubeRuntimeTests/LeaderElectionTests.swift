@@ -137,6 +137,29 @@ struct LeaderElectionTests {
         #expect(lease.holder == "thief")
     }
 
+    @Test("work that does not stop after a loss, and so keeps the process from standing again, has stalled")
+    func workThatDoesNotStop() async {
+        let liveness = Liveness(time: time)
+        let begun = Locked(false)
+        let latch = Latch()
+        let election = LeaderElection(lock: lease, identity: "me", time: time, liveness: liveness, log: quiet)
+        let ending = Task {
+            await election.run {
+                begun.withLock { $0 = true }
+                // Deaf to its cancellation.
+                await Task.detached { try? await latch.wait() }.value
+            }
+        }
+        #expect(await eventually { begun.withLock { $0 } })
+        // While it leads, and while it stands by, it gets on.
+        #expect(await pass(upTo: 400) { !liveness.stalled.isEmpty } == false)
+        lease.steal(by: "thief")
+        #expect(await pass(upTo: 320) { liveness.stalled.map(\.part) == ["leader election"] })
+        latch.open()
+        #expect(await ending.value == .lost)
+        #expect(liveness.stalled.isEmpty)
+    }
+
     @Test("without an answer the work stops by the renew deadline, before others may take the lease", arguments: [true, false])
     func unreachable(_ hangs: Bool) async {
         let stoppedAt = Locked(0.0)

@@ -135,7 +135,7 @@ import Testing
     private func words(_ container: JSONValue, _ image: RunArguments.Image, variables: [String: String] = [:], abilities: PodmanAbilities = .init()) throws -> [String] {
         let container = NodeContainer(container)
         let request = RunArguments.Request(
-            name: "n", labels: [:], image: image, pod: try nodePod(), container: container,
+            name: "n", labels: [:], sandbox: "pod-sandbox", image: image, pod: try nodePod(), container: container,
             environment: EnvironmentPlan(variables: variables, command: container.command, arguments: container.arguments), binds: [],
             terminationLog: "/t", hosts: "/h", log: "/l", identifierFile: "/c")
         return RunArguments.words(request, abilities)
@@ -166,17 +166,27 @@ import Testing
         #expect(some.contains("67108864b") && some.contains("50000") && !some.contains("--memory-swap"))
     }
 
-    @Test func neverTheNetworkOfTheHost() throws {
+    @Test func everyContainerHasTheNetworkOfItsPod() throws {
         let some = try words(["name": "c"], .registry("i"))
         let index = try #require(some.firstIndex(of: "--network"))
-        #expect(some[index + 1] == "none")
+        #expect(some[index + 1] == "container:pod-sandbox")
     }
 
-    @Test func someWantNoNetworkAtAll() throws {
-        func wants(_ annotation: String, _ container: String) throws -> Bool {
-            try nodePod(metadata: ["annotations": [NodePod.noNetworkAnnotation: .string(annotation)]]).wantsNetwork(container)
+    @Test("a sandbox has the node's network, never the host's, and no rights")
+    func sandbox() throws {
+        let root = RootfsImage.Root(path: "/s", overlays: ["/usr"])
+        var abilities = PodmanAbilities()
+        let none = RunArguments.sandbox(named: "s", labels: ["a": "b"], root: root, abilities)
+        #expect(none.suffix(5) == ["/usr:/usr:ro", "--rootfs", "/s:O", "sleep", "infinity"])
+        #expect(none.contains("a=b") && none.contains("--read-only") && none.contains("all"))
+        abilities.network = "bridge"
+        abilities.containerFlags = ["--pids-limit", "4096"]
+        let bridge = RunArguments.sandbox(named: "s", labels: [:], root: root, abilities)
+        for (words, network) in [(none, "none"), (bridge, "bridge")] {
+            let index = try #require(words.firstIndex(of: "--network"))
+            #expect(words[index + 1] == network)
         }
-        #expect(try !wants("repo-cache, collector", "collector") && wants("repo-cache, collector", "trial") && !wants("*", "trial"))
+        #expect(bridge.contains("4096"))
     }
 
     @Test func runtimeErrorsReadAsOnARealNode() {

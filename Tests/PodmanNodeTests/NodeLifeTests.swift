@@ -95,6 +95,26 @@ import Testing
         #expect(await eventually { !FileEntry.exists(harness.directory + "/state/pods/" + uid) })
     }
 
+    @Test("of a pod that ended its network goes too, and so it does when the node was killed meanwhile", arguments: [false, true])
+    func cleanUp(isKilled: Bool) async throws {
+        let harness = try harness
+        let name = isKilled ? "cleaned-late" : "cleaned"
+        try await harness.create(name, podSpec([shell("trial", "sleep 300")]))
+        let uid = try #require(try await harness.wait(name) { $0.isRunning("trial") }.at("metadata", "uid")?.string)
+        let sandbox = "assay-\(uid)-sandbox"
+        let told = try await harness.podman(["inspect", "--format", "{{.State.Pid}} {{.NetworkSettings.SandboxKey}}", sandbox]).split(whereSeparator: \.isWhitespace)
+        let pid = try #require(told.first)
+        #expect(FileEntry.exists("/proc/\(pid)"))
+        if isKilled { await harness.kill() }
+        let options = KubeCore.DeleteOptions(gracePeriodSeconds: isKilled ? 0 : 1)
+        try await harness.client.delete(.pods, ObjectKey(namespace: "default", name: name), options: options)
+        if isKilled { try await harness.start() }
+        #expect(try await eventually { try await !harness.podman(["ps", "--all", "--format", "{{.Names}}"]).contains(sandbox) })
+        #expect(!FileEntry.exists("/proc/\(pid)"))
+        // The name that holds a bridged network open.
+        for key in told.dropFirst() where key.hasPrefix("/") { #expect(!FileEntry.exists(String(key))) }
+    }
+
     @Test func aSecondNodeIsRefused() async throws {
         let harness = try harness
         let second = PodmanNode(client: harness.client, configuration: .init(stateDirectory: harness.directory + "/state"))

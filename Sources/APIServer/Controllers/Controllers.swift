@@ -5,7 +5,7 @@ import Dispatch
 /// resources, dependents follow their owners.
 ///
 /// One thread, woken by changes. Everything it does is decided from what is stored, so a change that it missed (the process died) is
-/// made up for at start.
+/// found again at start.
 final class Controllers: Sendable {
     private struct Pending {
         var namespaces: Set<String> = []
@@ -54,7 +54,7 @@ final class Controllers: Sendable {
         done.wait()
     }
 
-    /// Called with the store locked: only takes note.
+    /// Called with the store locked, so it only records the change.
     private func note(_ resource: ResourceID, _ event: StoreEvent) {
         let object = event.object
         let isNews = pending.withLock { pending in
@@ -65,7 +65,7 @@ final class Controllers: Sendable {
             if event.kind == .deleted {
                 if !object.uid.isEmpty { pending.owners.insert(object.uid) }
                 for owner in object.owners { pending.owners.insert(owner) }
-                // Somebody may be waiting for this to be gone.
+                // A namespace, a definition or an owner may wait for this deletion.
                 if pending.waitingNamespaces.contains(object.namespace) { pending.namespaces.insert(object.namespace) }
                 if let definition = pending.waitingDefinitions[resource] { pending.definitions.insert(definition) }
             } else {
@@ -160,7 +160,7 @@ final class Controllers: Sendable {
         pending.withLock { _ = $0.waitingNamespaces.remove(name) }
     }
 
-    /// Says in the namespace why it is still there.
+    /// Writes into the namespace's conditions why it still exists.
     private func noteRemaining(_ kind: ServedKind, _ name: String, _ count: Int) {
         let moment = core.now.rfc3339
         _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in

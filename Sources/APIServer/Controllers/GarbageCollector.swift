@@ -9,7 +9,7 @@ struct GarbageCollector: Sendable {
 
     let core: APICore
 
-    /// Looks after the dependents of an owner that is gone, goes, or has just been named.
+    /// Checks the dependents of an owner that was deleted, is being deleted, or has just been named as an owner.
     func settleDependents(ofUID uid: String) {
         let owner = core.store.object(uid: uid)
         if let owner, owner.object.isDeleting { finish(owner.reference) }
@@ -62,7 +62,7 @@ struct GarbageCollector: Sendable {
         }
     }
 
-    /// Does what an object that is being deleted waits for, as far as it is the collector's to do.
+    /// Does what the collector's own finalizers of an object that is being deleted ask for.
     func finish(_ reference: ObjectReference) {
         guard let object = core.store.get(reference.resource, reference.key), object.isDeleting,
             let kind = core.registry.kind(of: reference.resource)

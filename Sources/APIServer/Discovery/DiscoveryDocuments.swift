@@ -154,7 +154,7 @@ final class DiscoveryDocuments: Sendable {
 
     // MARK: OpenAPI
 
-    /// An empty document: kubectl asks for it to learn how to patch kinds that it knows, and those it knows by heart.
+    /// An empty document: kubectl asks for it to learn how to patch built-in kinds, which it knows without it.
     private func openAPIV2(_ request: ServerRequest) -> ServerResponse {
         let accept = request.header("accept") ?? ""
         if accept.contains("protobuf") {

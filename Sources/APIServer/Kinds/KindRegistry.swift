@@ -47,7 +47,7 @@ final class KindRegistry: Sendable {
 
     var generation: Int { state.withLock { $0.generation } }
 
-    /// Takes over the definitions as they are stored now.
+    /// Replaces the custom kinds by those of the stored definitions.
     func setDefinitions(_ definitions: [StoredObject]) {
         let kinds = definitions.flatMap(Self.kinds)
         let builtin = Set(BuiltinKinds.all.map(\.group))

@@ -1,9 +1,9 @@
 import Base
 import KubeSchema
 
-/// What is particular about a kind: its defaults, its rules, and how it goes away. Values carry no `apiVersion` and `kind`.
+/// What differs from kind to kind: defaults, validation, and deletion. Values carry no `apiVersion` and `kind`.
 ///
-/// The defaults below suit a kind that is only kept; metadata is looked after by the caller.
+/// The default implementations suit a kind that is only stored; the caller handles metadata.
 protocol KindStrategy: Sendable {
     /// Fills in what the author left out.
     func applyDefaults(_ value: inout JSONValue)
@@ -49,7 +49,7 @@ extension KindStrategy {
     func markDeleting(_ value: inout JSONValue) {}
 }
 
-/// A kind that is only kept, with `spec` and `status` where it has them.
+/// A kind that is only stored, with `spec` and `status` where it has them.
 struct PlainStrategy: KindStrategy {
     var countsGenerations = false
     /// Status is only written through its own path.

@@ -92,7 +92,7 @@ enum MetadataRules {
     /// The finalizers without a domain that need none.
     private static let standardFinalizers: Set<String> = ["orphan", "foregroundDeletion", "kubernetes"]
 
-    /// What is allowed in a custom resource's metadata, and unwise (apiextensions-apiserver `validateKubeFinalizerName`).
+    /// Warnings about a custom resource's metadata that is allowed but discouraged (apiextensions-apiserver `validateKubeFinalizerName`).
     static func warnings(_ value: JSONValue, old: JSONValue?, isCustom: Bool) -> [String] {
         guard isCustom else { return [] }
         let before = Set((old?.at("metadata", "finalizers")?.array ?? []).compactMap(\.string))

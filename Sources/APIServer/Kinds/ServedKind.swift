@@ -20,7 +20,7 @@ final class ServedKind: Sendable {
     /// Set for kinds that a definition brought.
     let custom: CustomVersion?
 
-    /// What lies below an object's path.
+    /// A subresource of an object.
     struct Subresource: Sendable {
         var name: String
         /// The kind of the bodies; the object's own for `status`.

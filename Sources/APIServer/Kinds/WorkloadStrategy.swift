@@ -1,7 +1,7 @@
 import Base
 import KubeSchema
 
-/// Deployments and DaemonSets. They are kept, not acted upon: their pods are what a real cluster is for.
+/// Deployments and DaemonSets. They are stored only: no controller here makes pods of them.
 struct WorkloadStrategy: KindStrategy {
     func applyDefaults(_ value: inout JSONValue) {
         guard var spec = value.at("spec", "template", "spec")?.object else { return }

@@ -1,6 +1,6 @@
 import Base
 
-/// Who set which field: `metadata.managedFields`, and server-side apply on top of it.
+/// The owners of fields (`metadata.managedFields`), and server-side apply.
 ///
 /// Source: structured-merge-diff `merge.Updater` and apimachinery `managedfields`, reduced to one version of a kind.
 struct FieldManagers {

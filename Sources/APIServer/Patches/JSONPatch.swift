@@ -6,7 +6,7 @@ struct JSONPatch {
         /// The document is no patch.
         case malformed(String)
         case tooLong(Int)
-        /// An operation is none, or does not fit the object: a failed test, a path that leads nowhere.
+        /// An operation is malformed, or does not fit the object: a failed test, a path that does not exist.
         case unappliable(String)
     }
 

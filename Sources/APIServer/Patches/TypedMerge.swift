@@ -99,7 +99,7 @@ enum TypedMerge {
         }
     }
 
-    /// What comes or goes as a whole: with everything in it (structured-merge-diff `typed/compare.go`).
+    /// What is added or removed as a whole, with everything in it (structured-merge-diff `typed/compare.go`).
     private static func whole(_ value: JSONValue, _ shape: Shape) -> FieldTree { FieldTree(of: value, shape: shape).withContainers }
 
     /// The object without the given fields; what becomes empty by that goes too.

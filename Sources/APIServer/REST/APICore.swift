@@ -2,7 +2,7 @@ import Base
 import HTTPServing
 import KubeCore
 
-/// What answers requests: the store, the kinds, and the rules between them. Knows nothing of sockets.
+/// Answers requests from the store and the kinds. It does no network I/O.
 final class APICore: Sendable {
     let store: ObjectStore
     let registry = KindRegistry()
@@ -106,7 +106,7 @@ final class APICore: Sendable {
         }
     }
 
-    /// Takes the same time wherever the difference is.
+    /// Compares in constant time.
     private func isSame(_ a: [UInt8], _ b: [UInt8]) -> Bool {
         guard a.count == b.count else { return false }
         return zip(a, b).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0

@@ -66,9 +66,9 @@ extension APICore {
     enum Deletion {
         /// It is gone; its last state.
         case gone(StoredObject)
-        /// It waits: for its grace period, or for finalizers.
+        /// It stays for now: for its grace period, or for finalizers.
         case pending(StoredObject)
-        /// What would have been, in a dry run.
+        /// The result that a dry run would have had.
         case dry(JSONValue)
     }
 
@@ -139,7 +139,7 @@ extension APICore {
         }
     }
 
-    /// Notes in the object that it is to go.
+    /// Marks the object as being deleted.
     /// - Returns: whether it stays for now.
     private func mark(_ value: inout JSONValue, _ kind: ServedKind, _ options: DeletionOptions) -> Bool {
         let metadata = value["metadata"] ?? [:]

@@ -8,7 +8,7 @@ extension APICore {
         let kind = request.kind
         let selection = try Selection(namespace: request.namespace, query: query, kind: kind)
         try ListVersion.check(query)
-        // Nothing and less than nothing are no limit.
+        // Zero and negative numbers mean no limit.
         let limit = try query.integer("limit") ?? 0
         _ = try query.integer("timeoutSeconds")
         var start: String?

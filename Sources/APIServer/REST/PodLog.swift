@@ -4,7 +4,7 @@ import KubeCore
 import KubeSchema
 
 extension APICore {
-    /// Streams a container's log from whoever runs it.
+    /// Streams a container's log from the node that runs it.
     func podLog(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let name = request.name ?? ""
         guard let pod = store.get(.pods, request.key) else { throw request.kind.notFound(name) }
@@ -72,7 +72,7 @@ extension LogOptions {
     }
 }
 
-/// Carries a log from the provider's asynchronous stream to the connection's thread, with a bound on what waits in between.
+/// Passes a log from the provider's asynchronous stream to the connection's thread, with a bound on the bytes in between.
 private final class LogPump: Sendable {
     private struct State {
         var isOpen = false
@@ -144,7 +144,7 @@ private final class LogPump: Sendable {
         }
     }
 
-    /// Waits for the provider's first word; what it refuses with, if it does.
+    /// Waits until the provider has opened the log or refused; returns the refusal.
     func waitUntilOpen() -> APIFailure? {
         let deadline = SystemTime().monotonic() + 60
         while true {

@@ -39,7 +39,7 @@ extension APICore {
     }
 }
 
-/// One watch: where it is in the history, and how it shows events.
+/// One watch: its position in the history, and the form of its events.
 final class WatchSession: Sendable {
     struct Options: Sendable {
         /// Resume after this; nil: from now.

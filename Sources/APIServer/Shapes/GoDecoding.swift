@@ -88,7 +88,7 @@ struct GoDecoding {
         return out
     }
 
-    /// What is kept as it was written: the zero in `default: 0` is the point of it.
+    /// Values that are kept as they were written: in `default: 0` the zero has a meaning.
     private func isFree(_ shape: Shape) -> Bool {
         if case .any = shape { return true }
         return false

@@ -4,7 +4,7 @@ import Base
 ///
 /// Built-in kinds have theirs from `BuiltinTypes`, custom resources from their OpenAPI schema.
 indirect enum Shape: Sendable {
-    /// Anything goes; owned and merged as one where nothing else is known.
+    /// Any value; where nothing else is known it is owned and merged as a whole.
     case any
     case string, bool, int32, int64, number, intOrString, quantity
     /// A string, a number or a boolean, whichever.

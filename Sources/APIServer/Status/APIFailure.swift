@@ -2,7 +2,7 @@ import Base
 import HTTPServing
 import KubeSchema
 
-/// A refusal, as the Kubernetes API words it: a `Status` with a code, a reason and details.
+/// An error in the form of the Kubernetes API: a `Status` with a code, a reason and details.
 struct APIFailure: Error, Sendable {
     var code: Int
     var reason: String
@@ -111,7 +111,7 @@ extension APIFailure {
             details: details(group: group, kind: resource))
     }
 
-    /// A patched object that is none.
+    /// A patch whose result is not an object.
     static func invalidPatch(_ patched: JSONValue, _ why: String) -> APIFailure {
         invalid("", "", "", [.invalid("patch", .string(patched.text), why)])
     }
@@ -152,10 +152,11 @@ extension APIFailure {
         return failure
     }
 
-    /// A request that HTTP itself could not take.
+    /// Bytes that are not an HTTP request that the server accepts.
     static func refused(_ error: HTTPRequestError) -> APIFailure {
         switch error.status {
         case 413: APIFailure(413, "RequestEntityTooLarge", error.message)
+        case 503: APIFailure(503, "ServiceUnavailable", error.message)
         default: APIFailure(error.status, "BadRequest", error.message)
         }
     }

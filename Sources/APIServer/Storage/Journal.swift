@@ -1,12 +1,12 @@
 import Base
 import Glibc
 
-/// Writes changes to disk, many at a time: while one fsync runs, the next changes gather.
+/// Writes changes to disk in batches: changes that come while one fsync runs are written together by the next.
 ///
 /// Guarantees: a revision that `wait` confirmed survives the death of the process and of the machine. A full disk delays changes and
 /// loses none: they stay pending and are written when there is room.
 final class Journal: @unchecked Sendable {  // everything mutable is behind `condition`; `file`, `written` and `foldAt` belong to the writer thread
-    /// Everything there is, at one revision.
+    /// All objects at one revision.
     struct Capture: Sendable {
         var revision: UInt64
         var objects: [(resource: ResourceID, objects: [StoredObject])]
@@ -42,7 +42,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         pendingRevision = revision
     }
 
-    /// Takes the directory, and reads what is in it.
+    /// Locks the directory, and reads what is in it.
     static func open(
         directory: String, foldAt: Int = smallestFold
     ) throws(APIServerError) -> (
@@ -104,7 +104,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         return true
     }
 
-    /// Why writing does not get on, while it does not.
+    /// Why the last attempt to write failed; nil when it succeeded.
     var trouble: String? {
         condition.lock()
         defer { condition.unlock() }
@@ -117,7 +117,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         condition.broadcast()
         while !isDone || isFolding { condition.wait() }
         condition.unlock()
-        // Said, and not left to the close: a child that is being started holds a copy of the descriptor for a moment (flock(2)).
+        // Unlocked by name before the close: a child that is being started may hold a copy of the descriptor for a moment (flock(2)).
         _ = flock(lockFile, LOCK_UN)
         Glibc.close(lockFile)
     }
@@ -158,8 +158,8 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         onDurable(revision)
     }
 
-    /// Appends and syncs. While the disk refuses, it tries again; false when the journal closes meanwhile or the sync itself failed,
-    /// after which nobody knows what is on disk.
+    /// Appends and syncs. While writing fails it tries again; false when the journal is closed meanwhile or the sync failed,
+    /// after which the state of the file is unknown.
     private func persist(_ bytes: [UInt8]) -> Bool {
         while true {
             do throws(FileError) {
@@ -194,7 +194,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         }
     }
 
-    /// Begins a new journal and writes a snapshot of what the old ones hold, beside the work.
+    /// Begins a new journal and writes a snapshot of what the old ones hold, while writing goes on.
     private func fold(capture: (() -> Void) -> Capture?, onDurable: (UInt64) -> Void) {
         condition.lock()
         let isBusy = isFolding

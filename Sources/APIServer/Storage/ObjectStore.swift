@@ -310,7 +310,7 @@ final class ObjectStore: Sendable {
         }
     }
 
-    /// From now on `wakeup` is signalled when the collection has changed.
+    /// Signals `wakeup` whenever the collection changes from now on.
     func subscribe(_ wakeup: Wakeup, to resource: ResourceID) {
         state.withLock { state in
             let fresh = Collection(history: EventHistory(start: state.openedAt, limit: historyLimit))
@@ -328,7 +328,7 @@ final class ObjectStore: Sendable {
         for wakeup in wakeups { wakeup.signal() }
     }
 
-    /// Sees every change, in order, while the store is locked: it must only take note.
+    /// Called for every change, in order, while the store is locked: it must only record it.
     func observe(_ observer: @escaping @Sendable (ResourceID, StoreEvent) -> Void) {
         state.withLock { $0.observer = observer }
     }

@@ -15,6 +15,7 @@ public final class MetricsRegistry: Sendable {
         let help: String
         let bounds: [Double]
         var values: [String: Double] = [:]
+        var followed: [String: @Sendable () -> Double?] = [:]
         var histograms: [String: Histogram] = [:]
     }
 
@@ -49,6 +50,9 @@ public final class MetricsRegistry: Sendable {
         let name: String
         public func set(_ value: Double, _ labels: Labels = [:]) { registry.change(name, labels) { _ in value } }
         public func add(_ amount: Double, _ labels: Labels = [:]) { registry.change(name, labels) { $0 + amount } }
+
+        /// A series whose value is asked for whenever the text is written; nil leaves it out. It takes the place of one with these labels.
+        public func follow(_ labels: Labels, _ value: @escaping @Sendable () -> Double?) { registry.follow(name, labels, value) }
     }
 
     public struct HistogramMetric: Sendable {
@@ -69,6 +73,11 @@ public final class MetricsRegistry: Sendable {
         }
     }
 
+    private func follow(_ name: String, _ labels: Labels, _ value: @escaping @Sendable () -> Double?) {
+        let key = Self.render(labels)
+        families.withLock { $0[name]?.followed[key] = value }
+    }
+
     private func observe(_ name: String, _ labels: Labels, _ value: Double) {
         let key = Self.render(labels)
         families.withLock { families in
@@ -84,26 +93,27 @@ public final class MetricsRegistry: Sendable {
 
     /// Everything, families and series in alphabetical order.
     public func prometheusText() -> String {
-        families.withLock { families in
-            var out = ""
-            for (name, family) in families.sorted(by: { $0.key < $1.key }) {
-                out += "# HELP \(name) \(family.help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"
-                out += "# TYPE \(name) \(family.kind.rawValue)\n"
-                for (labels, value) in family.values.sorted(by: { $0.key < $1.key }) {
-                    out += "\(name)\(Self.braced(labels)) \(Self.number(value))\n"
-                }
-                for (labels, h) in family.histograms.sorted(by: { $0.key < $1.key }) {
-                    let prefix = labels.isEmpty ? "" : labels + ","
-                    for (bound, count) in zip(family.bounds, h.buckets) {
-                        out += "\(name)_bucket{\(prefix)le=\"\(Self.number(bound))\"} \(count)\n"
-                    }
-                    out += "\(name)_bucket{\(prefix)le=\"+Inf\"} \(h.count)\n"
-                    out += "\(name)_sum\(Self.braced(labels)) \(Self.number(h.sum))\n"
-                    out += "\(name)_count\(Self.braced(labels)) \(h.count)\n"
-                }
+        // Values that are asked for are asked for without the lock.
+        let families = families.withLock { $0 }
+        var out = ""
+        for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+            out += "# HELP \(name) \(family.help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"
+            out += "# TYPE \(name) \(family.kind.rawValue)\n"
+            let values = family.values.merging(family.followed.compactMapValues { $0() }) { $1 }
+            for (labels, value) in values.sorted(by: { $0.key < $1.key }) {
+                out += "\(name)\(Self.braced(labels)) \(Self.number(value))\n"
             }
-            return out
+            for (labels, h) in family.histograms.sorted(by: { $0.key < $1.key }) {
+                let prefix = labels.isEmpty ? "" : labels + ","
+                for (bound, count) in zip(family.bounds, h.buckets) {
+                    out += "\(name)_bucket{\(prefix)le=\"\(Self.number(bound))\"} \(count)\n"
+                }
+                out += "\(name)_bucket{\(prefix)le=\"+Inf\"} \(h.count)\n"
+                out += "\(name)_sum\(Self.braced(labels)) \(Self.number(h.sum))\n"
+                out += "\(name)_count\(Self.braced(labels)) \(h.count)\n"
+            }
         }
+        return out
     }
 
     private static func braced(_ labels: String) -> String { labels.isEmpty ? "" : "{\(labels)}" }

@@ -22,7 +22,7 @@ enum CELFunctions {
         "isIP", "cidr", "isCIDR", "quantity", "isQuantity", "getFullYear", "@in",
     ]
 
-    /// What a call costs beside itself: long strings are walked through.
+    /// The cost of a call beyond one step: that of reading long strings.
     static func cost(_ values: [CELValue]) -> Int {
         values.reduce(0) { sum, value in
             switch value {

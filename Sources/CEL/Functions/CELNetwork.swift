@@ -1,4 +1,4 @@
-/// `url()`, `ip()`, `cidr()` and `quantity()`: Kubernetes' types for what stands in specifications.
+/// `url()`, `ip()`, `cidr()` and `quantity()`: the types that Kubernetes adds to CEL.
 enum CELNetwork {
     /// Nil when there is no such function.
     static func call(_ name: String, _ values: [CELValue]) throws(CELError) -> CELValue? {

@@ -2,7 +2,7 @@ import Base
 
 /// Evaluates an expression. Values are read from the object only where the expression asks for them.
 package struct CELInterpreter {
-    /// As much as the server lets one expression do (`celconfig.PerCallLimit`), counted in evaluated nodes.
+    /// The limit of steps of one expression (`celconfig.PerCallLimit`), counted in evaluated nodes.
     static let stepLimit = 1_000_000
 
     private var variables: [(name: String, value: CELValue)]

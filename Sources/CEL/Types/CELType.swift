@@ -10,7 +10,7 @@ package indirect enum CELType: Sendable {
     /// A type of a library, by its name: `net.IP`.
     case opaque(String)
 
-    /// The type of what a schema describes; nil where rules may not look.
+    /// The type of what a schema describes; nil where CEL rules may not read.
     package init?(_ node: any CELSchema, isResource: Bool = false) {
         if node.intOrString {
             self = .dyn

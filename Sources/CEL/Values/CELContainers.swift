@@ -1,6 +1,6 @@
 import Base
 
-/// A list: computed, or a part of an object, whose elements are read when they are asked for.
+/// A list: computed, or a part of an object whose elements are converted only when they are read.
 package struct CELList: Sendable {
     private enum Storage: Sendable {
         case values([CELValue])
@@ -115,7 +115,7 @@ extension Array where Element == CELValue {
     }
 }
 
-/// A map: computed, or an object, whose members are read when they are asked for.
+/// A map: computed, or an object whose members are converted only when they are read.
 package struct CELMap: Sendable {
     private enum Storage: Sendable {
         case values([CELKey: CELValue])

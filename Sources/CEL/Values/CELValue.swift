@@ -111,7 +111,7 @@ extension CELValue {
         }
     }
 
-    /// `<` and its kin: -1, 0 or 1; nil for a comparison with NaN, which is false whichever way it is asked.
+    /// For `<`, `<=`, `>` and `>=`: -1, 0 or 1; nil for NaN, with which every comparison is false.
     static func order(_ first: CELValue, _ second: CELValue) throws(CELError) -> Int? {
         switch (first, second) {
         case (.bool(let a), .bool(let b)): return a == b ? 0 : a ? 1 : -1

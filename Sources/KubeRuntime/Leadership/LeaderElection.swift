@@ -31,17 +31,24 @@ public struct LeaderElection: Sendable {
     private let identity: String
     private let timing: LeaseTiming
     private let time: any TimeSource
+    private let liveness: Liveness?
     private let log: Log
 
-    /// - Parameter identity: unique for this process, such as the pod's name with something random.
+    /// An attempt takes `renewDeadline` seconds at most. After a loss `lead` has this long to stop, else the process stands by for ever.
+    private static let livenessBound = 300.0
+
+    /// - Parameters:
+    ///   - identity: unique for this process, such as the pod's name with something random.
+    ///   - liveness: is told when the election stands still, or `lead` does not stop after a loss.
     public init(
         lock: any LeaseLock, identity: String, timing: LeaseTiming = LeaseTiming(),
-        time: any TimeSource = SystemTime(), log: Log = Log("leader")
+        time: any TimeSource = SystemTime(), liveness: Liveness? = nil, log: Log = Log("leader")
     ) {
         self.lock = lock
         self.identity = identity
         self.timing = timing
         self.time = time
+        self.liveness = liveness
         self.log = log.with(["identity": .string(identity)])
     }
 
@@ -50,10 +57,12 @@ public struct LeaderElection: Sendable {
     /// While `lead` stops, also after a cancellation, the lease is renewed further.
     public func run(lead: @escaping @Sendable () async -> Void) async -> Ending {
         let elector = Locked(LeaseElector(identity: identity, timing: timing))
-        guard await acquire(elector) else { return .cancelled }
+        let pulse = liveness?.begin("leader election", within: Self.livenessBound)
+        defer { pulse?.end() }
+        guard await acquire(elector, pulse) else { return .cancelled }
         log.info("leads")
         let leading = Task { await lead() }
-        let renewing = Task { await renew(elector, whenLost: { leading.cancel() }) }
+        let renewing = Task { await renew(elector, pulse, whenLost: { leading.cancel() }) }
         await withTaskCancellationHandler {
             await leading.value
         } onCancel: {
@@ -69,7 +78,7 @@ public struct LeaderElection: Sendable {
     }
 
     /// False when the task was cancelled first.
-    private func acquire(_ elector: Locked<LeaseElector>) async -> Bool {
+    private func acquire(_ elector: Locked<LeaseElector>, _ pulse: Liveness.Pulse?) async -> Bool {
         var holder: String?
         while !Task.isCancelled {
             switch await attempt(elector, within: timing.renewDeadline) {
@@ -79,6 +88,7 @@ public struct LeaderElection: Sendable {
                 holder = name
             case .failed(let error): log.warning("the lease could not be had", ["error": .string(error)])
             }
+            pulse?.beat()
             // As client-go: a fixed period with jitter, so that those who stand by do not all try at once.
             let pause = BackoffPolicy(initialSeconds: timing.retryPeriod, factor: 1, capSeconds: timing.retryPeriod, jitter: 1...1.2)
             try? await time.sleep(seconds: pause.seconds(afterFailures: 1))
@@ -89,7 +99,7 @@ public struct LeaderElection: Sendable {
     }
 
     /// Renews until cancelled (false) or until the lease is lost (true).
-    private func renew(_ elector: Locked<LeaseElector>, whenLost: @Sendable () -> Void) async -> Bool {
+    private func renew(_ elector: Locked<LeaseElector>, _ pulse: Liveness.Pulse?, whenLost: @Sendable () -> Void) async -> Bool {
         while true {
             let left = (elector.withLock { $0.mustRenewBy } ?? 0) - time.monotonic()
             do { try await time.sleep(seconds: max(0, min(timing.retryPeriod, left))) } catch { return false }
@@ -106,6 +116,7 @@ public struct LeaderElection: Sendable {
                 return true
             }
             if Task.isCancelled { return false }
+            pulse?.beat()
         }
     }
 

@@ -25,20 +25,26 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     private let time: any TimeSource
     private let log: Log
     private let metrics: ControllerMetrics?
+    private let liveness: Liveness?
+    private let reconcileBound: Double
     private let reconcile: Reconcile
 
     /// - Parameters:
     ///   - name: for logs and metrics.
     ///   - workers: how many keys may be reconciled at once.
+    ///   - liveness: is told of a reconcile that has not returned after `reconcileBound` seconds.
     public init(
         name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey,
-        metrics: MetricsRegistry? = nil, log: Log? = nil, reconcile: @escaping Reconcile
+        metrics: MetricsRegistry? = nil, liveness: Liveness? = nil, reconcileBound: Double = 1800, log: Log? = nil,
+        reconcile: @escaping Reconcile
     ) {
         self.name = name
         self.workers = max(1, workers)
         self.time = time
         self.log = log ?? Log(name)
         self.metrics = metrics.map { ControllerMetrics(registry: $0, controller: name) }
+        self.liveness = liveness
+        self.reconcileBound = reconcileBound
         self.reconcile = reconcile
         queue = WorkQueue(time: time, backoff: backoff)
     }
@@ -74,7 +80,9 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
         while let key = await queue.next() {
             metrics?.depth(queue.depth)
             let begin = time.monotonic()
+            let pulse = liveness?.begin("reconcile of \(name) \(key)", within: reconcileBound)
             let outcome = await reconcile(key)
+            pulse?.end()
             finish(key, outcome, seconds: time.monotonic() - begin)
         }
     }

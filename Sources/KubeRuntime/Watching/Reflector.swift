@@ -26,6 +26,9 @@ public final class Reflector<Object: Sendable>: Sendable {
     private let time: any TimeSource
     private let log: Log
     private let metrics: ReflectorMetrics?
+    private let liveness: Liveness
+    /// Since `run` began.
+    private let pulse = Locked<Liveness.Pulse?>(nil)
     private let onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)?
     private let project: @Sendable (JSONValue) throws -> Object
 
@@ -42,7 +45,7 @@ public final class Reflector<Object: Sendable>: Sendable {
     public init(
         client: KubeClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
         fieldSelector: String? = nil, options: WatcherOptions = WatcherOptions(), time: any TimeSource = SystemTime(),
-        metrics: MetricsRegistry? = nil, log: Log? = nil,
+        metrics: MetricsRegistry? = nil, liveness: Liveness? = nil, log: Log? = nil,
         onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)? = nil,
         project: @escaping @Sendable (JSONValue) throws -> Object
     ) {
@@ -51,6 +54,8 @@ public final class Reflector<Object: Sendable>: Sendable {
         self.time = time
         self.log = (log ?? Log("watch")).with(["resource": .string(type.description)])
         self.metrics = metrics.map { ReflectorMetrics(registry: $0, resource: type.description) }
+        self.liveness = liveness ?? Liveness(time: time)
+        self.metrics?.followAge { [pulse] in pulse.withLock { $0 }?.age }
         self.onUnreadable = onUnreadable
         self.project = project
         machine = Locked(Machine(watcher: Watcher(options: options)))
@@ -61,8 +66,15 @@ public final class Reflector<Object: Sendable>: Sendable {
     /// Whether the store follows the server, and since when it does not.
     public var health: Health { current.withLock { $0 } }
 
+    /// A stream on which nothing happens is quiet for as long as it was asked for; the rest is for failures that pass.
+    private static var secondsBeyondTimeout: Double { 300 }
+
     /// Follows the server until the task is cancelled. Call it once.
     public func run() async {
+        let bound = Double(machine.withLock { $0.watcher.options.timeoutSeconds.upperBound }) + Self.secondsBeyondTimeout
+        let pulse = liveness.begin("watch of \(scope.type)", within: bound)
+        self.pulse.withLock { $0 = pulse }
+        defer { pulse.end() }
         var call = step { $0.start(now: $1) }
         while !Task.isCancelled {
             guard let next = call else {
@@ -89,6 +101,7 @@ public final class Reflector<Object: Sendable>: Sendable {
         metrics?.listed()
         do {
             let page = try await scope.list(limit: limit, continueToken: token)
+            gotOn()
             let items = page.items.compactMap { item($0) }
             return step {
                 $0.listed(items, version: page.resourceVersion, continueToken: page.continueToken, now: $1)
@@ -131,6 +144,7 @@ public final class Reflector<Object: Sendable>: Sendable {
             recovered(from: .watch)
             for try await line in lines {
                 let parsed = self.line(line)
+                if parsed.isAnswer { gotOn() }
                 if let call = step(stream, { $0.received(parsed, now: $1) }) { return call }
                 if Task.isCancelled { return nil }
             }
@@ -197,8 +211,11 @@ public final class Reflector<Object: Sendable>: Sendable {
     private func recovered(from sign: Sign) {
         // A stream of initial events may open and be cut for ever: only the state itself is a sign of health then.
         if sign == .watch, !store.hasSynced { return }
+        gotOn()
         current.withLock { $0 = Health() }
     }
+
+    private func gotOn() { pulse.withLock { $0 }?.beat() }
 
     // MARK: Objects
 

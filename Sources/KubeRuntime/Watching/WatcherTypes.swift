@@ -129,4 +129,12 @@ public enum WatchLine<Object: Sendable>: Sendable {
     case broken(String)
     /// An event that cannot be understood although its line is whole; it is reported and passed over.
     case unknown(String)
+
+    /// Whether the server said something of the resource, rather than that it cannot.
+    var isAnswer: Bool {
+        switch self {
+        case .present, .deleted, .bookmark, .unknown: true
+        case .failure, .broken: false
+        }
+    }
 }

@@ -1,10 +1,10 @@
 import Base
 
-/// What a node that starts makes of what its earlier life left behind.
+/// How a node that starts continues with the pods and containers that a node before it left behind.
 enum Adoption {
     struct Outcome: Sendable, Hashable {
         var journal: PodJournal
-        /// Ends that nobody has taken note of yet.
+        /// Ends that are not in the journal yet.
         var exits: [ContainerExit] = []
         /// Containers that never started: made anew if they are still wanted.
         var remove: [String] = []

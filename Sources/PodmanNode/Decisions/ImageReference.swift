@@ -42,7 +42,7 @@ enum ImageReference {
         return rest.count > 255 ? "repository name must not be more than 255 characters" : nil
     }
 
-    /// Names whose only fault is an upper-case letter are told so.
+    /// A name that is only wrong in having an upper-case letter gets a message that says so.
     private static func problem(of rest: Substring, otherwise invalid: String) -> String {
         var repository = rest
         if let slash = rest.firstIndex(of: "/"), isDomain(rest[..<slash]) || rest[..<slash].contains(where: \.isUppercase) {

@@ -12,6 +12,8 @@ enum RunArguments {
     struct Request: Sendable {
         var name: String
         var labels: [String: String]
+        /// The container whose network this one has.
+        var sandbox: String
         var image: Image
         var pod: NodePod
         var container: NodeContainer
@@ -42,7 +44,7 @@ enum RunArguments {
         for (key, value) in request.labels.sorted(by: { $0.key < $1.key }) { words += ["--label", "\(key)=\(value)"] }
         words += ["--pull", "never", "--restart", "no", "--no-healthcheck", "--http-proxy=false", "--no-hosts"]
         words += ["--hostname", String(pod.key.name.prefix(63)), "--security-opt", "label=disable"]
-        words += ["--network", pod.wantsNetwork(container.name) ? abilities.network : "none", "--log-driver", "k8s-file", "--log-opt", "path=\(request.log)"]
+        words += ["--network", "container:\(request.sandbox)", "--log-driver", "k8s-file", "--log-opt", "path=\(request.log)"]
         words += ["--log-opt", "max-size=\(LogStore.maximumBytes)"]
         words += abilities.containerFlags
         words += limits(of: container, abilities)
@@ -73,6 +75,18 @@ enum RunArguments {
             words += ["--rootfs", "\(skeleton):O"] + (command.isEmpty ? ["/bin/sh"] : command)
         }
         return words
+    }
+
+    /// The words of `podman run` for a pod's sandbox: a container that does nothing but hold the pod's network, which all its containers
+    /// join, as Kubernetes' pause container does. Its root is that of `rootfs:/`, read-only: no image is needed for it.
+    static func sandbox(named name: String, labels: [String: String], root: RootfsImage.Root, _ abilities: PodmanAbilities) -> [String] {
+        var words = ["run", "--detach", "--name", name]
+        for (key, value) in labels.sorted(by: { $0.key < $1.key }) { words += ["--label", "\(key)=\(value)"] }
+        words += ["--restart", "no", "--no-healthcheck", "--http-proxy=false", "--no-hosts", "--security-opt", "label=disable"]
+        words += ["--security-opt", "no-new-privileges", "--cap-drop", "all", "--read-only", "--read-only-tmpfs=false"]
+        words += ["--network", abilities.network, "--log-driver", "none"] + abilities.containerFlags
+        for directory in root.overlays { words += ["--volume", "\(directory):\(directory):ro"] }
+        return words + ["--rootfs", "\(root.path):O", "sleep", "infinity"]
     }
 
     private static func limits(of container: NodeContainer, _ abilities: PodmanAbilities) -> [String] {

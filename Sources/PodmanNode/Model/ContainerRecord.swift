@@ -9,7 +9,7 @@ struct ContainerEnd: Sendable, Hashable, Codable {
     var finishedAt: Timestamp
     var containerID: String?
 
-    /// What the kubelet says of a container that it lost sight of.
+    /// The end of a container that cannot be found any more, in the kubelet's words.
     static func lost(containerID: String?, started: Timestamp, now: Timestamp, whilePodWas what: String) -> ContainerEnd {
         ContainerEnd(
             exitCode: 137, reason: "ContainerStatusUnknown",
@@ -18,7 +18,7 @@ struct ContainerEnd: Sendable, Hashable, Codable {
     }
 }
 
-/// What the node knows of one container of a pod: kept on disk, so that a node that was killed goes on where it stood.
+/// What the node knows of one container of a pod: kept on disk, so that a node that was killed continues where it was.
 struct ContainerRecord: Sendable, Hashable, Codable {
     enum State: Sendable, Hashable, Codable {
         /// Not started; a nil reason: it is waiting for its turn.
@@ -29,18 +29,18 @@ struct ContainerRecord: Sendable, Hashable, Codable {
 
     var state = State.waiting(reason: nil, message: nil)
     var last: ContainerEnd?
-    /// How often it was started again after it had run.
+    /// How often it was started again after it had run (`restartCount`).
     var restarts = 0
     /// podman's id of the newest instance.
     var containerID: String?
     var imageID = ""
-    /// No start is tried before this.
+    /// The earliest time of the next attempt to start it.
     var notBefore: Timestamp?
     /// Failed attempts in a row (of the pull, of the configuration, or of runs that ended), for the back-off.
     var failures = 0
     /// A start was asked of podman and its answer is not yet known.
     var starting = false
-    /// Set when the container was told to end: from then on it is killed.
+    /// When the container is killed; set once it was sent TERM.
     var killAt: Timestamp?
 
     var isRunning: Bool { if case .running = state { true } else { false } }

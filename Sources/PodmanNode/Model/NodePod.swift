@@ -75,15 +75,6 @@ struct NodePod: Sendable, Hashable {
 
     func container(_ name: String) -> NodeContainer? { allContainers.first { $0.name == name } }
 
-    /// Names containers that are to have no network, with commas between them; `*` means all. A network of its own takes podman
-    /// as long again as the container itself, and what has none cannot leak through one.
-    static let noNetworkAnnotation = "assay.dev/containers-without-network"
-
-    func wantsNetwork(_ container: String) -> Bool {
-        let names = (annotations[Self.noNetworkAnnotation] ?? "").split(separator: ",").map { $0.filter { !$0.isWhitespace } }
-        return !names.contains("*") && !names.contains(container)
-    }
-
     func isOlder(than other: NodePod) -> Bool {
         guard let version, let newer = other.version else { return false }
         return version < newer

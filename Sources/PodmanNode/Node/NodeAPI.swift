@@ -32,7 +32,7 @@ struct NodeAPI: Sendable {
         }
     }
 
-    /// Lets go of a pod whose containers are gone: it disappears, unless a finalizer holds it.
+    /// Deletes the object of a pod whose containers are gone (grace period 0); finalizers may keep it.
     func release(_ pod: NodePod) async throws -> Written {
         do {
             _ = try await client.delete(.pods, pod.key, options: KubeCore.DeleteOptions(gracePeriodSeconds: 0, uid: pod.uid))
@@ -62,7 +62,7 @@ struct NodeAPI: Sendable {
         }
     }
 
-    /// Says why a pod cannot run anywhere.
+    /// Sets the condition `PodScheduled` to false, with the reason.
     func markUnschedulable(_ pod: NodePod, message: String, now: Timestamp) async throws {
         let old = (pod.status["conditions"]?.array ?? []).first { $0["type"]?.string == "PodScheduled" }
         let since = old?["status"]?.string == "False" ? old?["lastTransitionTime"] : nil
@@ -132,7 +132,7 @@ struct NodeAPI: Sendable {
         _ = try await client.patch(.nodes, ObjectKey(namespace: "", name: name), .merge(["status": status]), subresource: "status")
     }
 
-    /// Not found, or a conflict of the uid: it is not the object that we mean.
+    /// Whether the error means that the object is gone or that another one has its name: not found, or a conflict of the uid.
     static func isGone(_ error: any Error) -> Bool {
         guard let error = error as? KubeError else { return false }
         return error.isNotFound || error.isConflict

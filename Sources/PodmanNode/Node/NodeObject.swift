@@ -27,7 +27,7 @@ struct NodeObject: Sendable {
 
     var allocatable: [String: ResourceQuantity] { capacity.compactMapValues { ResourceQuantity($0) } }
 
-    /// How limits and the network work here, for who wonders why a trial has none.
+    /// How limits and the network work on this machine, for somebody who looks for the reason why a trial has none.
     private var annotations: [String: String] {
         [
             "assay.dev/network": abilities.network,

@@ -35,7 +35,7 @@ struct JournalFile: Sendable {
         try FileWriting.replace(path(journal.uid), with: try JSONValueEncoder().encode(journal).serialized(), mode: 0o600, durable: false)
     }
 
-    /// All journals that can be read; what cannot is as good as none.
+    /// All journals that can be read; others are treated as missing.
     func load() -> [String: PodJournal] {
         var journals: [String: PodJournal] = [:]
         for uid in (Directory.names(in: directories.pods) ?? []) {

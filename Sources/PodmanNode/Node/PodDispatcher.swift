@@ -2,10 +2,10 @@ import Base
 import KubeCore
 import KubeRuntime
 
-/// Which pods the node has, and which it takes: the scheduler of one machine, and the keeper of the workers.
+/// Assigns pods to the node and runs one `PodWorker` for each: the scheduler and the pod manager of one machine.
 ///
-/// Everything it does begins with a change that the watch tells; nothing is decided from the change itself, only from what is
-/// then known.
+/// Level-based: a change from the watch only wakes it; it decides from what is known
+/// at that time.
 actor PodDispatcher {
     let services: NodeServices
     let node: SchedulingRules.Node
@@ -16,7 +16,7 @@ actor PodDispatcher {
     private var assigned: [String: NodePod] = [:]
     /// Pods that no node has.
     private var pending: [String: NodePod] = [:]
-    /// Given to this node, though the watch has not shown it yet.
+    /// Bound to this node by us; the watch has not shown it yet.
     private var bound: [String: NodePod] = [:]
     private var journals: [String: PodJournal]
     private var containers: [String: [ListedContainer]]
@@ -54,7 +54,7 @@ actor PodDispatcher {
         workers[uid]?.worker.send(.gone)
     }
 
-    /// All pods have been seen once: what is left over belongs to pods that are no more.
+    /// Called once all pods have been seen: removes what belongs to pods that no longer exist.
     func removeLeftovers() async {
         let known = Set(assigned.keys)
         let leftovers = containers.filter { !known.contains($0.key) }.flatMap { $0.value.map(\.id) }
@@ -80,7 +80,8 @@ actor PodDispatcher {
             let outcome = Adoption.adopt(earlier, containers: containers[pod.uid] ?? [], rebooted: rebooted, now: now)
             journal = outcome.journal
             exits = outcome.exits
-            try? await services.podman.remove(outcome.remove)
+            // Of a pod that is torn down nothing is wanted any more; its sandbox may still be there.
+            try? await services.podman.remove(journal.tornDown ? (containers[pod.uid] ?? []).map(\.id) : outcome.remove)
             services.log.info("goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
         } else {
             if let strays = containers[pod.uid] { try? await services.podman.remove(strays.map(\.id)) }
@@ -88,7 +89,7 @@ actor PodDispatcher {
                 ?? PodJournal(namespace: pod.key.namespace, name: pod.key.name, uid: pod.uid, startTime: now, containers: [:])
             if pod.hasEnded { journal.tornDown = true }
         }
-        // While waiting for podman the pod may have come again.
+        // During the wait for podman the pod may have been presented again.
         guard workers[pod.uid] == nil, !stopped else { return }
         let worker = PodWorker(pod: pod, journal: journal, services: services)
         for exit in exits { worker.send(.exited(exit)) }
@@ -107,7 +108,7 @@ actor PodDispatcher {
 
     func worker(_ uid: String) -> PodWorker? { workers[uid]?.worker }
 
-    /// Events of the kernel were lost: podman knows.
+    /// The kernel dropped events of exits: podman's list is compared instead.
     func resync() async {
         guard let listed = try? await services.podman.list() else { return }
         for container in listed where !container.isRunning && !container.neverStarted {

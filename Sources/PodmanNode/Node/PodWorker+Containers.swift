@@ -47,6 +47,7 @@ extension PodWorker {
         let name = container.name
         var record = before
         do {
+            try await makeSandbox()
             let request = try request(container, record, environment, binds)
             record.starting = true
             journal.containers[name] = record
@@ -56,7 +57,7 @@ extension PodWorker {
             log.debug(
                 "podman run", ["container": .string(name), "milliseconds": .int(Int64((services.time.monotonic() - asked) * 1000)), "answer": .string("\(started)")])
             if case .createError(let message) = started, message.contains("already in use") {
-                // An earlier life of this node had asked for it: never a second time.
+                // A node that ran before with this directory has started it: it is not started a second time.
                 started = try await adopt(request.name) ?? started
             }
             if case .startError(let message) = started, message.hasPrefix("workdir "), message.contains("does not exist") {
@@ -120,7 +121,7 @@ extension PodWorker {
                 PodmanCLI.podLabel: uid, PodmanCLI.containerLabel: name, PodmanCLI.instanceLabel: String(record.restarts),
                 "io.kubernetes.pod.name": pod.key.name, "io.kubernetes.pod.namespace": pod.key.namespace,
             ],
-            image: image, pod: pod, container: container, environment: environment, binds: binds, terminationLog: message,
+            sandbox: sandboxName, image: image, pod: pod, container: container, environment: environment, binds: binds, terminationLog: message,
             hosts: hostsFile, log: services.logs.path(uid: uid, container: name, instance: record.restarts),
             identifierFile: identifier)
     }
@@ -162,7 +163,7 @@ extension PodWorker {
         }
     }
 
-    /// Not started for a reason that may pass: the kubelet looks again about every twelve seconds.
+    /// Records why the container cannot be started now, and when to try again: about every twelve seconds, as the kubelet does.
     private func wait(_ name: String, _ reason: String, _ message: String, event: String?, seconds: Double = 12) {
         if let event { services.event(.warning, "Failed", event, on: pod) }
         var record = journal.containers[name] ?? ContainerRecord()
@@ -277,7 +278,7 @@ extension PodWorker {
         save()
     }
 
-    /// podman's word, once it has taken note of the end itself.
+    /// podman's state of the container, once it says that the container has ended.
     private func endedState(_ id: String) async -> JSONValue? {
         for attempt in 0..<20 {
             guard let state = try? await services.podman.state(of: id) else { return nil }
@@ -293,7 +294,7 @@ extension PodWorker {
         guard let end = record.end, journal.ending == nil else { return record }
         let isSidecar = pod.container(name)?.isSidecar ?? false
         guard isSidecar || pod.restartPolicy == .always || (pod.restartPolicy == .onFailure && end.exitCode != 0) else { return record }
-        // A long run forgives what was before.
+        // A run of more than ten minutes resets the back-off.
         record.failures = seconds > 600 ? 1 : record.failures + 1
         let wait = PodPlan.backoff(afterFailures: record.failures)
         record.notBefore = now.adding(seconds: wait)

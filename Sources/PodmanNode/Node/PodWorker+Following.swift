@@ -1,7 +1,7 @@
 import Base
 
 extension PodWorker {
-    /// Learns of the container's end, and of its memory.
+    /// Watches for the container's end, and for its running out of memory.
     func follow(_ name: String, _ record: ContainerRecord) {
         guard let id = record.containerID else { return }
         services.exits.follow(id) { [intake] exit in intake.yield(.exited(exit)) }
@@ -13,7 +13,7 @@ extension PodWorker {
             tasks.append(
                 Task.detached { [intake] in
                     var looksInVain = 0
-                    // An end that is told at the same time comes first: it cancels this.
+                    // Two misses: an end that conmon reports at the same time comes first and cancels this.
                     while looksInVain < 2 {
                         do { try await clock.sleep(seconds: ContainerProcess.interval) } catch { return }
                         looksInVain = process.isAlive ? 0 : looksInVain + 1

@@ -2,6 +2,9 @@ import Base
 
 // What things of a pod are called on this machine.
 extension PodWorker {
+    /// No container's name: those end in a number.
+    var sandboxName: String { "assay-\(uid)-sandbox" }
+
     func containerName(_ name: String, _ instance: Int) -> String { "assay-\(uid)-\(name)-\(instance)" }
 
     var hostsFile: String { services.directories.pod(uid) + "/hosts" }

@@ -2,12 +2,12 @@ import Base
 import KubeCore
 import KubeRuntime
 
-/// Brings one pod from its acceptance to its end. One task for each pod; everything about the pod happens in it, one thing
-/// after the other: a message comes in, what is known changes, `PodPlan` says what to do, it is done, the status is written.
+/// Runs one pod from its acceptance to its end. There is one task for each pod, which does everything for it, one thing
+/// after the other: it takes a message, updates what it knows, does the steps that `PodPlan` decides, and writes the status.
 actor PodWorker {
     enum Message: Sendable {
         case pod(NodePod)
-        /// The object is gone, or is another one's now.
+        /// The object is gone, or another pod has its name.
         case gone
         case exited(ContainerExit)
         case pulled(container: String, failure: String?, seconds: Double)
@@ -42,6 +42,7 @@ actor PodWorker {
     var pulledImages: Set<String> = []
     var sawOutOfMemory: Set<String> = []
     var killedByNode: Set<String> = []
+    var hasSandbox = false
 
     init(pod: NodePod, journal: PodJournal, services: NodeServices) {
         uid = pod.uid
@@ -57,7 +58,7 @@ actor PodWorker {
 
     nonisolated func isRunning(_ container: String) -> Bool { running.withLock { $0.contains(container) } }
 
-    /// For who asks for the log of a container that has none.
+    /// Why a container has no log yet, for the answer to a request for it.
     func waitingReason(of container: String) -> String {
         if case .waiting(let reason?, _) = journal.containers[container]?.state { return reason }
         return pod.initContainers.isEmpty ? "ContainerCreating" : "PodInitializing"
@@ -140,11 +141,11 @@ actor PodWorker {
         save()
     }
 
-    /// The object is gone: so are the containers, at once.
+    /// The object is gone: removes the containers at once, and everything on disk.
     private func vanish() async {
         for attempt in 1...5 {
             do {
-                try await removeContainers()
+                try await removeContainers(andSandbox: true)
                 break
             } catch {
                 log.warning("containers of a deleted pod could not be removed", ["error": .string("\(error)"), "attempt": .int(Int64(attempt))])
@@ -159,9 +160,9 @@ actor PodWorker {
 
     // MARK: Steps
 
-    /// Does what is to be done until there is nothing left but to wait.
+    /// Performs the plan's steps until the only thing left to do is to wait.
     private func settle() async {
-        // Bounded: a plan that never comes to rest must not starve the messages.
+        // Bounded, so that messages are taken even if the plan never runs out of steps.
         for _ in 0..<64 {
             if Task.isCancelled || finished { return }
             noteDeadline()
@@ -173,7 +174,7 @@ actor PodWorker {
                 wake(at: decision.wakeAt)
                 return
             }
-            // Both containers of a pod begin with its status written once.
+            // Written before the volumes are prepared, so that a pod is seen to be accepted.
             if case .prepare = steps[0] { await publish() }
             if steps.contains(.tearDown), journal.ending == nil { await publish() }
             while !steps.isEmpty, !finished {
@@ -211,12 +212,15 @@ actor PodWorker {
                 services.event(.warning, "FailedMount", refusal, on: pod)
                 return
             }
+            // The sandbox takes as long as a container; the volumes are made meanwhile.
+            async let sandbox: Void = makeSandbox()
             let values = try await services.api.values(VolumeStore.references(of: pod), namespace: pod.key.namespace, fields: services.fields)
             try services.volumes.prepare(pod, values: values)
             for container in pod.allContainers {
                 try Directory.make(services.logs.directory(uid: uid, container: container.name), mode: 0o755)
             }
             try FileWriting.replace(hostsFile, with: Array(Self.hosts(pod.key.name).utf8), mode: 0o644, durable: false)
+            try await sandbox
             journal.ready = true
             retryAt = nil
             retries = 0
@@ -226,7 +230,11 @@ actor PodWorker {
             retries += 1
             let wait = BackoffPolicy(initialSeconds: 0.5, capSeconds: 122).seconds(afterFailures: retries)
             retryAt = services.time.now().adding(seconds: wait)
-            services.event(.warning, "FailedMount", (error as? VolumeFailure)?.message ?? "\(error)", on: pod)
+            if let failure = error as? SandboxFailure {
+                services.event(.warning, "FailedCreatePodSandBox", failure.message, on: pod)
+            } else {
+                services.event(.warning, "FailedMount", (error as? VolumeFailure)?.message ?? "\(error)", on: pod)
+            }
         }
     }
 
@@ -246,7 +254,7 @@ actor PodWorker {
 
     private func kill(_ names: [String]) async {
         let ids = names.compactMap { journal.containers[$0]?.containerID }
-        // Again if it does not help: the runtime may have been busy.
+        // Tried again after 5 s: the runtime may have been busy.
         for name in names { journal.containers[name]?.killAt = services.time.now().adding(seconds: 5) }
         killedByNode.formUnion(ids)
         do { try await services.podman.signal("KILL", ids) } catch { log.warning("KILL could not be sent", ["error": .string("\(error)")]) }
@@ -254,7 +262,7 @@ actor PodWorker {
 
     private func tearDown() async {
         do {
-            try await removeContainers()
+            try await removeContainers(andSandbox: false)
         } catch {
             retryAt = services.time.now().adding(seconds: 1)
             log.warning("containers could not be removed", ["error": .string("\(error)")])
@@ -274,6 +282,7 @@ actor PodWorker {
         journal.tornDown = true
         save()
         await publish()
+        await removeSandbox()
     }
 
     private func release() async {
@@ -288,12 +297,12 @@ actor PodWorker {
     }
 
     /// Every instance that may exist, whether we know its id or not.
-    private func removeContainers() async throws {
+    private func removeContainers(andSandbox: Bool) async throws {
         (watches.values.flatMap { $0 } + Array(pulls.values)).forEach { $0.cancel() }
         watches = [:]
         pulls = [:]
         usageTask?.cancel()
-        var names: [String] = []
+        var names = andSandbox ? [sandboxName] : []
         for (name, record) in journal.containers where record.hasRun || record.starting {
             for instance in 0...record.restarts { names.append(containerName(name, instance)) }
             if let id = record.containerID { services.exits.forget(id) }
@@ -313,7 +322,7 @@ actor PodWorker {
             case .written(let object):
                 lastWritten = status
                 log.debug("status written", ["phase": status["phase"] ?? .null])
-                // What stands there now, so that transitions keep their times.
+                // The stored status is kept, so that conditions that do not change keep their transition times.
                 if let latest = try? NodePod(object), latest.uid == uid {
                     pod = latest
                     if latest.deletion != nil { noteDeletion() }

@@ -1,18 +1,18 @@
 import Base
-/// A container's first process, as conmon wrote its number down: whether it is still there, without asking podman.
+/// A container's first process, whose pid conmon wrote to a file: whether it still runs, without asking podman.
 ///
-/// conmon tells of an end by a file, which it cannot write to a full disk; podman then takes the container for running for ever.
+/// conmon reports an end by a file, which it cannot write to a full disk; podman then says for ever that the container runs.
 struct ContainerProcess: Sendable {
-    /// Seconds between two looks. An end that conmon tells is known at once; this is for those that it cannot.
+    /// Seconds between two checks. An end that conmon reports is known at once; this is for those that it cannot report.
     static let interval = 5.0
 
     private let pid: Int
-    /// In clock ticks since the machine started, by which another process under the same number is told apart; nil when there was
-    /// none any more.
+    /// The start time in clock ticks since boot, which tells a later process with the same pid apart; nil when there was no such process
+    /// any more.
     private let started: String?
     private let procfs: String
 
-    /// nil when conmon has left no number.
+    /// Nil when there is no pid file.
     init?(containerID: String, runRoot: String, procfs: String = "/proc") {
         guard let text = FileReading.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
             let pid = Int(text.prefix { $0.isNumber })

@@ -2,19 +2,19 @@ import Base
 import Dispatch
 import Glibc
 
-/// A container that has ended, as conmon told it.
+/// The end of a container, as conmon reported it.
 struct ContainerExit: Sendable, Hashable {
     var containerID: String
-    /// Nil when podman has already taken the file away: then podman is asked.
+    /// Nil when podman has already removed the file: then podman is asked.
     var code: Int?
     var at: Timestamp
 }
 
-/// Tells the end of containers at once: conmon leaves a file with the exit code in one directory, inotify says so.
+/// Reports the end of containers at once: conmon writes a file with the exit code into one directory, which inotify watches.
 ///
-/// Guarantee: an exit after `start` is told to whoever follows the container, even if following begins after the exit.
-/// Caveat: exits while nobody watched are not told; a node that starts asks podman for those. So it does when the kernel
-/// says that events were lost.
+/// Guarantee: an exit after `start` is reported to whoever follows the container, even if following begins after the exit.
+/// Caveat: exits before `start` are not reported; a node that starts asks podman for those. It does the same when the kernel
+/// reports that events were lost.
 final class ExitWatch: Sendable {
     typealias Handler = @Sendable (ContainerExit) -> Void
 
@@ -104,7 +104,7 @@ final class ExitWatch: Sendable {
         let handler = state.withLock { state -> Handler? in
             if let handler = state.followers.removeValue(forKey: name) { return handler }
             if state.untold[name]?.code == nil { state.untold[name] = exit }
-            // Containers of probes are never followed; forget them some time.
+            // Containers of probes and sandboxes are never followed: their exits must not gather for ever.
             if state.untold.count > 4096 { state.untold.removeAll() }
             return nil
         }

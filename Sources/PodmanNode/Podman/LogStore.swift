@@ -7,7 +7,7 @@ import KubeCore
 struct LogStore: Sendable {
     let directories: NodeDirectories
 
-    /// Beyond this conmon begins the file anew and the head is lost: a guard for the disk.
+    /// The size of a log at which conmon truncates it, losing the beginning, so that a container cannot fill the disk.
     static let maximumBytes = 256 << 20
 
     func directory(uid: String, container: String) -> String { "\(directories.pod(uid))/logs/\(container)" }
@@ -31,7 +31,7 @@ struct LogStore: Sendable {
         return String(decoding: Array(lines.suffix(81).joined(separator: [UInt8(ascii: "\n")])), as: UTF8.self)
     }
 
-    /// The log as a stream: on demand, so that a slow reader holds nothing in memory.
+    /// The log as a stream that is read only as fast as it is consumed, so that a slow reader needs no memory.
     /// - Parameter isOver: whether the container has ended; asked while following.
     func stream(path: String, options: LogOptions, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) -> AsyncThrowingStream<[UInt8], any Error> {
         var since = options.sinceTime.flatMap(Timestamp.init(rfc3339:))
@@ -73,7 +73,7 @@ private actor LogSession {
                 return out
             }
             guard options.follow, !over else { return nil }
-            // The end is asked for before the last look at the file: what was written until then is still sent.
+            // Asked before the file is read for the last time, so that everything written until the end is sent.
             over = await isOver()
             if !over { try await time.sleep(seconds: 0.1) }
         }
@@ -86,7 +86,7 @@ private actor LogSession {
     }
 }
 
-/// Reads a log file from some place on; nil at its present end.
+/// Reads a log file from a position on; `next` returns nil at the present end of the file.
 final class LogFileReader {
     private let fd: Int32
     private var buffer = [UInt8](repeating: 0, count: 256 << 10)
@@ -136,7 +136,7 @@ final class LogFileReader {
     }
 }
 
-/// Takes the CRI's framing off: `2026-01-02T03:04:05.678901234+00:00 stdout F text`. Lines may be cut anywhere between calls.
+/// Removes the CRI's prefix of each line: `2026-01-02T03:04:05.678901234+00:00 stdout F text`. Chunks may end in the middle of a line.
 struct LogDecoder: Sendable {
     private let timestamps: Bool
     private let since: Timestamp?
@@ -186,7 +186,7 @@ struct LogDecoder: Sendable {
 
     private mutating func take(_ line: ArraySlice<UInt8>, into out: inout [UInt8]) {
         guard let first = line.firstIndex(of: space), let second = line[(first + 1)...].firstIndex(of: space), second + 1 < line.endIndex else {
-            // Not ours; passed on rather than lost.
+            // Not in the CRI's format: passed on as it is.
             out.append(contentsOf: line)
             out.append(newlineByte)
             return

@@ -38,7 +38,7 @@ struct MemoryWatch: Sendable {
         return nil
     }
 
-    /// Whether it has happened.
+    /// Whether the container has run out of memory.
     static func isOver(_ source: Source) -> Bool {
         switch source {
         case .counter(let path): kills(FileReading.text(path, limit: 4096) ?? "") > 0
@@ -65,7 +65,7 @@ struct MemoryWatch: Sendable {
 
     /// Whether the kernel's log tells of an out-of-memory kill in the container's cgroup; nil when the log cannot be read.
     ///
-    /// The line stands there before the process is killed, so asking after the exit is never too early.
+    /// The kernel writes the line before it kills the process, so after the exit it is there.
     static func kernelLogTells(of containerID: String) -> Bool? {
         let fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard fd >= 0 else { return nil }
@@ -81,7 +81,7 @@ struct MemoryWatch: Sendable {
         }
     }
 
-    /// Whether one record of the kernel's log tells so.
+    /// Whether one record of the kernel's log reports such a kill.
     static func tells(_ record: String, of containerID: String) -> Bool {
         guard let semicolon = record.firstIndex(of: ";"), record[semicolon...].hasPrefix(";oom-kill:constraint=CONSTRAINT_MEMCG") else { return false }
         return record.split(separator: ",").contains { $0.hasPrefix("oom_memcg=") && $0.contains("libpod-" + containerID) }
@@ -92,7 +92,7 @@ struct MemoryWatch: Sendable {
     ///   - runtime: podman says so.
     ///   - kernelLog: `kernelLogTells`.
     static func verdict(exitCode: Int, hasLimit: Bool, killedByNode: Bool, seen: Bool, runtime: Bool, kernelLog: Bool?) -> Bool {
-        // With cgroups v1 the first process may have lived on, and ended well.
+        // With cgroups v1 the first process may have survived and ended without an error.
         if seen || runtime || kernelLog == true { return true }
         guard hasLimit, exitCode != 0 else { return false }
         if let kernelLog { return kernelLog }

@@ -7,7 +7,7 @@ struct PodmanAbilities: Sendable, Hashable, Codable {
     var globalFlags: [String] = []
     /// For every `run`: `--ulimit ...` where raising the limits is not permitted.
     var containerFlags: [String] = []
-    /// `none`, `bridge`, `slirp4netns` or `pasta`; never the host's, where the API server would be in reach.
+    /// The network of pods: `none`, `bridge`, `slirp4netns` or `pasta`; never the host's, where the API server would be in reach.
     var network = "none"
     var memoryLimits = false
     var swapLimits = false

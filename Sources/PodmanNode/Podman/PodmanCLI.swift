@@ -7,7 +7,7 @@ struct NodeDirectories: Sendable, Hashable {
 
     var podmanRoot: String { state + "/podman/root" }
     /// On disk, like the rest. podman refuses one that is longer than 50 characters (sockets lie below it), which a working
-    /// directory easily is: then it lies in /var/tmp, named after this directory.
+    /// directory easily is: then it is in /var/tmp, named after the hash of this directory's path.
     var podmanRunRoot: String {
         let own = state + "/podman/run"
         return own.utf8.count <= 50 ? own : "/var/tmp/assay-\(SHA256.hex(of: Array(state.utf8)).prefix(16))"
@@ -62,8 +62,8 @@ struct PodmanCLI: Sendable {
             + imageStores.flatMap { ["--storage-opt", "overlay.imagestore=\($0)"] } + abilities.globalFlags
     }
 
-    /// Runs podman to its end, even when the task is cancelled: a podman that is killed in the middle of a start leaves processes
-    /// behind that it knows nothing of. The exit status is the caller's to judge.
+    /// Runs podman to its end, even when the task is cancelled: a podman that is killed while it starts a container leaves processes
+    /// behind that it does not know of. The caller judges the exit status.
     func call(_ words: [String], environment: [String: String] = [:], deadline: Double = 120) async throws -> CommandResult {
         try await Task.detached { try await callCancellably(words, environment: environment, deadline: deadline) }.value
     }
@@ -72,7 +72,7 @@ struct PodmanCLI: Sendable {
     private func callCancellably(_ words: [String], environment: [String: String] = [:], deadline: Double) async throws -> CommandResult {
         try await Command(
             path, globalFlags + words,
-            // conmon gets the locale of podman's LC_* and ends at a path with letters that its own does not have.
+            // conmon takes the locale of podman's environment, and fails at a path with letters that this locale does not have.
             environment: .inheriting(adding: ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
             workingDirectory: "/", deadlineSeconds: deadline, outputLimit: 32 << 20
         ).run()
@@ -111,7 +111,7 @@ struct PodmanCLI: Sendable {
         return .createError(message: reason)
     }
 
-    /// In the words of a real node as far as they are the same: what the runtime said, without podman's own comment.
+    /// The runtime's message without what podman adds, in the form in which a kubelet reports it.
     static func startError(_ reason: String) -> String {
         var text = reason
         for comment in [": OCI runtime attempted to invoke a command that was not found", ": OCI permission denied", ": OCI runtime error"] {
@@ -121,6 +121,17 @@ struct PodmanCLI: Sendable {
             return "OCI runtime create failed: " + (prefix == "crun: " ? text : String(text.dropFirst("runc: ".count))) + ": unknown"
         }
         return text
+    }
+
+    /// Makes a pod's sandbox. One of that name that podman knows stays, whatever its state: podman starts it when a container joins it.
+    /// - Parameter words: those of `RunArguments.sandbox`.
+    func makeSandbox(_ name: String, _ words: [String]) async throws {
+        let result = try await call(words)
+        if result.succeeded { return }
+        let reason = Self.reason(result)
+        if reason.contains("already in use"), try await call(["container", "exists", name]).succeeded { return }
+        try await remove([name])
+        throw Failure(command: "run", message: reason)
     }
 
     func list() async throws -> [ListedContainer] {
@@ -146,10 +157,10 @@ struct PodmanCLI: Sendable {
         _ = try await call(["kill", "--signal", name] + containers)
     }
 
-    /// Kills and removes; what is already gone is not an error.
+    /// Kills and removes, with a sandbox also the containers that have joined it; what is already gone is not an error.
     func remove(_ containers: [String]) async throws {
         guard !containers.isEmpty else { return }
-        let result = try await call(["rm", "--force", "--time", "0", "--volumes", "--ignore"] + containers)
+        let result = try await call(["rm", "--force", "--time", "0", "--volumes", "--ignore", "--depend"] + containers)
         guard result.succeeded else { throw Failure(command: "rm", message: Self.reason(result)) }
     }
 

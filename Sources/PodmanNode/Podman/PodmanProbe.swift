@@ -36,7 +36,7 @@ struct PodmanProbe: Sendable {
     var network: String?
     let log: Log
 
-    /// Answers from the file of an earlier probe when podman is still the same.
+    /// The result of an earlier probe, from its file, as long as podman's version and settings are the same; else a new probe.
     func abilities() async throws -> PodmanAbilities {
         let version = try await podmanVersion()
         if let remembered = remembered(), remembered.version == key(version) { return remembered }
@@ -69,7 +69,7 @@ struct PodmanProbe: Sendable {
         abilities.cgroupVersion = FileEntry.exists("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1
         let skeleton = try rootfs.skeleton(workingDirectory: nil)
 
-        // From what an ordinary machine does by itself to what a restricted one needs.
+        // First what works on an ordinary machine, then what a restricted one needs.
         let runtimes: [[String]] = [[], ["--runtime", "runc"], ["--runtime", "crun"]]
         let managers: [[String]] = [[], ["--cgroup-manager", "cgroupfs"]]
         var lastReason = "no way of running a container worked"
@@ -108,7 +108,7 @@ struct PodmanProbe: Sendable {
         return abilities
     }
 
-    /// Raising the limits that podman asks for is not permitted everywhere.
+    /// Flags to try for the limits of files and processes: not every machine permits raising them as podman does by default.
     private static func limitFlags() -> [[String]] {
         var files = rlimit()
         getrlimit(__rlimit_resource_t(7), &files)

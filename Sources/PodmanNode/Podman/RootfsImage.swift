@@ -3,8 +3,8 @@ import Glibc
 
 /// The image `rootfs:/`: an empty root, the host's programs and the harmless part of its settings, and nothing else.
 ///
-/// The skeleton is a small directory that is made once; every container sees it, and the host's `/usr`, under overlays of
-/// its own that go with it.
+/// The skeleton is a small directory that is made once. Every container sees it and the host's `/usr` under overlays of
+/// its own, which are removed with the container.
 struct RootfsImage: Sendable {
     struct Root: Sendable, Hashable {
         var path: String
@@ -18,7 +18,7 @@ struct RootfsImage: Sendable {
 
     static let imageID = "rootfs:/"
 
-    /// What of `/etc` a program may need and nobody needs to keep to himself. Everything else stays out: passwords, keys,
+    /// The entries of `/etc` that programs may need and that are not secret. Everything else is left out: passwords, keys,
     /// logins of registries and of git, sudo rules, the machine's identity, environment files.
     static let settings = [
         "passwd", "group", "nsswitch.conf", "host.conf", "gai.conf", "protocols", "services", "rpc", "networks", "ld.so.conf",
@@ -39,12 +39,12 @@ struct RootfsImage: Sendable {
         let building = "\(path).building.\(getpid()).\(UInt32.random(in: 0 ... .max))"
         try build(building)
         if let extra { try Directory.make(building + extra, mode: 0o755) }
-        // Another pod may have been faster.
+        // Another pod may have made it meanwhile.
         if rename(building, path) != 0 { Directory.removeTree(building) }
         return Root(path: path, overlays: overlays)
     }
 
-    /// Below these the host is seen anyway, so nothing has to be made there.
+    /// False for paths below directories that show the host's own: nothing can or must be made there.
     private static func isPlain(_ path: String) -> Bool {
         path.hasPrefix("/") && path != "/" && !path.split(separator: "/").contains("..")
             && !["usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32", "proc", "sys", "dev"].contains(path.split(separator: "/").first.map(String.init) ?? "")
@@ -72,7 +72,7 @@ struct RootfsImage: Sendable {
             }
         }
         for name in Self.settings { try copySettings(name, into: root + "/etc") }
-        // Tools that insist on the file find an empty one.
+        // Some tools fail when the file does not exist.
         if !FileEntry.exists(root + "/etc/resolv.conf") { try FileWriting.write([], to: root + "/etc/resolv.conf", mode: 0o644) }
         try FileWriting.write(Array("127.0.0.1\tlocalhost\n::1\tlocalhost\n".utf8), to: root + "/etc/hosts", mode: 0o644)
         try FileWriting.write([], to: root + "/etc/hostname", mode: 0o644)
@@ -85,7 +85,7 @@ struct RootfsImage: Sendable {
         try copy(source, to: "\(etc)/\(name)", depth: 0)
     }
 
-    /// Links are kept when they stay in what the container sees, else their file is copied. What the world may not read is left out.
+    /// A link is kept when its target is visible in the container, else the target is copied. What others may not read is left out.
     private func copy(_ source: String, to target: String, depth: Int) throws(FileError) {
         guard depth < 12 else { return }
         var info = stat()

@@ -1,7 +1,7 @@
 import Base
 import Subprocess
 
-/// The images that the user has already, so that one built with `podman build` needs no registry.
+/// The image storage of the user's own podman, so that an image built with `podman build` needs no registry.
 enum UserImages {
     /// Storage directories that can be read beside the node's own.
     static func stores(podman: String) async -> [String] {

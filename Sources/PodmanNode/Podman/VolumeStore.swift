@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// A volume that cannot be had now; the kubelet says so in a `FailedMount` event and tries again.
+/// A volume that cannot be set up now; as a kubelet does, the node reports a `FailedMount` event and tries again.
 struct VolumeFailure: Error, Sendable, Hashable {
     var volume: String
     var reason: String
@@ -11,7 +11,7 @@ struct VolumeFailure: Error, Sendable, Hashable {
 /// The volumes of pods as directories of the host. Secrets and volumes in memory lie on a tmpfs, all others in the state directory.
 struct VolumeStore: Sendable {
     let directories: NodeDirectories
-    /// Below a tmpfs; nil: there is none, and everything lies on disk.
+    /// A directory on a tmpfs; nil: there is none, and everything is kept on disk.
     let memory: String?
     let cacheDirectory: String?
 
@@ -50,7 +50,7 @@ struct VolumeStore: Sendable {
         return references
     }
 
-    /// Puts every volume in place. What is there already stays as it is.
+    /// Makes every volume. One that exists already stays as it is.
     func prepare(_ pod: NodePod, values: EnvironmentPlan.Values) throws(VolumeFailure) {
         for volume in pod.volumes {
             let path = path(of: volume, of: pod.uid)

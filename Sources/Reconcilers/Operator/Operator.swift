@@ -29,21 +29,25 @@ public final class Operator: Sendable {
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
-        time: any TimeSource = SystemTime()
+        liveness: Liveness = Liveness(), time: any TimeSource = SystemTime()
     ) {
         self.client = client
         self.configuration = configuration
         self.metrics = metrics
         self.time = time
         let namespace = configuration.namespace
-        jobs = Reflector(client: client, type: .evalJobs, namespace: namespace, time: time, metrics: metrics) { try EvalJob(json: $0) }
-        targets = Reflector(client: client, type: .evalTargets, namespace: namespace, time: time, metrics: metrics) { try EvalTarget(json: $0) }
-        overlays = Reflector(client: client, type: .overlaySources, namespace: namespace, time: time, metrics: metrics) {
+        jobs = Reflector(client: client, type: .evalJobs, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+            try EvalJob(json: $0)
+        }
+        targets = Reflector(client: client, type: .evalTargets, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+            try EvalTarget(json: $0)
+        }
+        overlays = Reflector(client: client, type: .overlaySources, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
             try OverlaySource(json: $0)
         }
         pods = Reflector(
             client: client, type: .pods, namespace: namespace, labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue)",
-            time: time, metrics: metrics
+            time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }
             return trial
@@ -60,11 +64,23 @@ public final class Operator: Sendable {
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store, overlays: overlays.store,
             events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time, enqueue: { key in enqueue.withLock { $0 }?(key) })
         jobReconciler = reconciler
-        jobController = Controller(name: "evaljob", workers: configuration.workers, time: time, metrics: metrics) { await reconciler.reconcile($0) }
+        jobController = Controller(
+            name: "evaljob", workers: configuration.workers, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+        ) {
+            await reconciler.reconcile($0)
+        }
         let targetReconciler = EvalTargetReconciler(client: client, targets: targets.store, jobs: jobStore, time: time)
-        targetController = Controller(name: "evaltarget", workers: 1, time: time, metrics: metrics) { await targetReconciler.reconcile($0) }
+        targetController = Controller(
+            name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+        ) {
+            await targetReconciler.reconcile($0)
+        }
         let overlayReconciler = OverlaySourceReconciler(client: client, overlays: overlays.store, time: time)
-        overlayController = Controller(name: "overlaysource", workers: 1, time: time, metrics: metrics) { await overlayReconciler.reconcile($0) }
+        overlayController = Controller(
+            name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+        ) {
+            await overlayReconciler.reconcile($0)
+        }
 
         // A push that came through, or failed, may concern any job of its branch; there are few.
         let controller = jobController
@@ -78,6 +94,9 @@ public final class Operator: Sendable {
             }
         }
     }
+
+    /// Seconds. A first clone may take two hours, and wait as long for another's (`GitClient`, `MirrorStore`).
+    private static let reconcileBound = 5 * 3600.0
 
     private struct NotATrialPod: Error, CustomStringConvertible {
         var description: String { "the pod carries our label but not those of a trial" }

@@ -49,9 +49,11 @@ enum OperatorCommand: Subcommand {
         let instance = "\(environment["POD_NAME"] ?? hostName())-\(getpid())"
 
         let metrics = MetricsRegistry()
+        let liveness = Liveness()
         let current = Locked<Operator?>(nil)
         let port = try arguments.integer("health-port", in: 0...65535) ?? 8080
         let health = HealthServer(
+            stalls: { liveness.stalled.map(\.description) },
             // Standing by for the lease is being ready: a second replica does its work by waiting.
             isReady: { current.withLock { $0 }?.isReady ?? true }, metrics: { metrics.prometheusText() })
         if port > 0 { _ = try health.start(port: UInt16(port), everyAddress: configuration.setting == .cluster) }
@@ -62,7 +64,7 @@ enum OperatorCommand: Subcommand {
         } ?? true
         let work = Task {
             @Sendable func lead() async {
-                let running = Operator(client: client, configuration: configuration, instance: instance, metrics: metrics)
+                let running = Operator(client: client, configuration: configuration, instance: instance, metrics: metrics, liveness: liveness)
                 current.withLock { $0 = running }
                 await running.run()
                 current.withLock { $0 = nil }
@@ -70,7 +72,7 @@ enum OperatorCommand: Subcommand {
             guard elects else { return await lead() }
             let lease = LeaderElection(
                 client: client, namespace: arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default",
-                name: "assay-operator", identity: instance)
+                name: "assay-operator", identity: instance, liveness: liveness)
             // A lost lease ends the work, not the process: it stands again.
             while await lease.run(lead: lead) == .lost {}
         }

@@ -1,13 +1,13 @@
-import Foundation
+import Base
 import Glibc
 
 /// A TCP connection whose bytes the test decides on, for what a proper client would never send.
-final class RawConnection: Sendable {
-    struct Failure: Error {}
+public final class RawConnection: Sendable {
+    public struct Failure: Error {}
 
     private let socket: Int32
 
-    init(port: UInt16) throws {
+    public init(port: UInt16) throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -25,9 +25,9 @@ final class RawConnection: Sendable {
 
     deinit { close(socket) }
 
-    func send(_ text: String) throws { try send(Array(text.utf8)) }
+    public func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) throws {
+    public func send(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -39,10 +39,10 @@ final class RawConnection: Sendable {
     }
 
     /// What comes until the text appears, or the server closes.
-    func readAll(until end: String) async throws -> String {
+    public func readAll(until end: String) async throws -> String {
         let socket = socket
         return await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
+            startThread(name: "raw-read") {
                 var bytes: [UInt8] = []
                 var chunk = [UInt8](repeating: 0, count: 1 << 16)
                 let mark = Array(end.utf8)

@@ -1,0 +1,38 @@
+import Base
+
+/// A pod whose network could not be made; the kubelet says so in a `FailedCreatePodSandBox` event and tries again.
+struct SandboxFailure: Error, Sendable {
+    var reason: String
+    var message: String { "Failed to create pod sandbox: \(reason)" }
+}
+
+// The network of the pod: made before its first container, kept until after its last.
+extension PodWorker {
+    /// Makes the sandbox unless this worker has made it, or found it, before.
+    func makeSandbox() async throws(SandboxFailure) {
+        guard !hasSandbox else { return }
+        do {
+            let root = try services.rootfs.skeleton(workingDirectory: nil)
+            let labels = [
+                PodmanCLI.podLabel: uid, "io.kubernetes.pod.name": pod.key.name, "io.kubernetes.pod.namespace": pod.key.namespace,
+            ]
+            let asked = services.time.monotonic()
+            try await services.podman.makeSandbox(
+                sandboxName, RunArguments.sandbox(named: sandboxName, labels: labels, root: root, services.podman.abilities))
+            log.debug("sandbox", ["milliseconds": .int(Int64((services.time.monotonic() - asked) * 1000))])
+            hasSandbox = true
+        } catch {
+            throw SandboxFailure(reason: (error as? PodmanCLI.Failure)?.message ?? "\(error)")
+        }
+    }
+
+    /// After the pod's last status, which need not wait for it. What fails here is done again when the pod object goes.
+    func removeSandbox() async {
+        do {
+            try await services.podman.remove([sandboxName])
+            hasSandbox = false
+        } catch {
+            log.warning("the pod's sandbox could not be removed", ["error": .string("\(error)")])
+        }
+    }
+}
