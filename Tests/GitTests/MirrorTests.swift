@@ -144,13 +144,18 @@ import Testing
         _ = try await FileLock.acquire(file, deadline: 1)
     }
 
-    @Test("private repositories are kept apart by credential")
+    @Test("private repositories are kept apart by credential: by Secret, and by content where the Secret is not known")
     func apart() throws {
         let url = try GitURL(parsing: "https://h/r")
-        let one = try GitCredentials.secret(["password": Array("one".utf8)], for: url, directory: "\(bench.path)/c")
-        let two = try GitCredentials.secret(["password": Array("two".utf8)], for: url, directory: "\(bench.path)/c")
-        #expect(store.path(for: .init(url, credentials: one)) != store.path(for: .init(url, credentials: two)))
-        #expect(store.path(for: .init(url, credentials: one)) != store.path(for: .init(url)))
+        func path(_ password: String, of name: String?) throws -> String {
+            store.path(for: .init(url, credentials: try .secret(["password": Array(password.utf8)], of: name, for: url, directory: "\(bench.path)/c")))
+        }
+        #expect(try path("one", of: nil) != path("two", of: nil))
+        #expect(try path("one", of: nil) != store.path(for: .init(url)))
+        #expect(try path("one", of: "a/s") == path("two", of: "a/s"))
+        #expect(try path("one", of: "a/s") != path("one", of: "b/s"))
+        #expect(try path("one", of: "a/s") != path("one", of: nil))
+        #expect(try path("one", of: "a/s") != store.path(for: .init(url)))
     }
 
     @Test("a shallow checkout, as in CI, can be a source")

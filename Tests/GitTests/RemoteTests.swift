@@ -91,7 +91,7 @@ import Testing
         }
         let authority = Array("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".utf8)
         #expect(message(["caFile": Array("not pem".utf8), "token": [65]], https).contains("no certificate in PEM"))
-        #expect(message(["caFile": authority, "tokn": Array("t".utf8)], https).contains("means nothing here: tokn"))
+        #expect(message(["caFile": authority, "tokn": Array("t".utf8)], https).contains("these keys are not understood: tokn"))
         #expect(message(["caFile": authority], https).hasPrefix("key "))
         var keys: [String: [UInt8]] = [:]
         for (name, passphrase, format) in [("plain", "", "RFC4716"), ("locked", "secret-words", "RFC4716"), ("pem", "secret-words", "PEM")] {

@@ -71,4 +71,21 @@ final class Workbench: Sendable {
     }
 
     func text(_ file: String) -> String? { FileReading.whole("\(path)/\(file)").map { String(decoding: $0, as: UTF8.self) } }
+
+    /// A git for which https addresses are other names of repositories on this machine. `body` is shell that comes first.
+    func gitServing(_ addresses: [String: String], _ body: String = "", settings: GitClient.Settings = GitClient.Settings()) throws -> GitClient {
+        let names = addresses.map { "-c url.file://\($0.value).insteadOf=\($0.key)" }.joined(separator: " ")
+        let script = """
+            #!/bin/sh
+            export GIT_ALLOW_PROTOCOL=file:https
+            for word in "$@"; do case "$word" in fetch) fetch=1;; ls-remote) look=1;; https://slow.*) slow=1;; esac; done
+            \(body)
+            exec git \(names) "$@"
+            """
+        let file = "\(path)/git-\(UUID().uuidString)"
+        try FileWriting.replace(file, with: Array(script.utf8), mode: 0o755)
+        var settings = settings
+        settings.executable = file
+        return GitClient(settings: settings)
+    }
 }

@@ -4,8 +4,7 @@ import Glibc
 extension GitClient {
     /// What the remote has.
     ///
-    /// The default branch of an empty remote is learned by a clone of nothing (`ls-remote --symref` prints nothing
-    /// there); it stays nil with servers that do not tell.
+    /// `ls-remote --symref` does not show the default branch of an empty remote: `defaultBranch` finds it.
     /// - Parameter patterns: only refs that match (as `refs/heads/x`); HEAD is always asked for. Empty: all.
     public func listRemote(_ remote: Remote, patterns: [String] = [], deadline: Double? = nil) async throws(GitError) -> RemoteRefs {
         let words = patterns.isEmpty ? [] : ["HEAD"] + patterns

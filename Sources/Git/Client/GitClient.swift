@@ -2,8 +2,8 @@ import Base
 import Glibc
 import Subprocess
 
-/// Runs git with nothing of the surroundings in it: no system or user configuration, no hooks, no prompts, no monitors,
-/// no submodules, no redirects, one transport, one credential.
+/// Runs git independently of the machine's configuration: no system or user configuration, no hooks, no prompts, no monitors, no
+/// submodules, no redirects, one transport, one credential.
 ///
 /// Every call names what it does and where, for its error. A repository is always a bare one of ours, and git runs
 /// inside it: a rename of the directory does not disturb a call that runs.
@@ -13,12 +13,16 @@ public struct GitClient: Sendable {
         public var executable = "git"
         /// Seconds for a call that talks to a remote.
         public var networkDeadline = 900.0
-        /// Seconds for one that fetches a whole repository: many gigabytes over a slow line are healthy.
-        public var cloneDeadline = 7200.0
+        /// Seconds for one that fetches a whole repository into a mirror.
+        public var cloneDeadline = 1800.0
+        /// Seconds without progress after which such a fetch is given up.
+        public var stallSeconds = 60.0
+        /// A remote that sends less than this, as a mean over `stallSeconds`, makes no progress.
+        public var stallBytesPerSecond = 1024.0
         /// Seconds for a call that does not.
         public var localDeadline = 600.0
-        /// A transfer slower than this many bytes a second for `lowSpeedSeconds` is given up. While a server counts, checks or runs
-        /// its hooks nothing comes of a healthy push or fetch either: only what is dead for long is meant.
+        /// A transfer slower than this many bytes a second for `lowSpeedSeconds` is given up. The time is long because a healthy server
+        /// sends nothing either while it counts or checks objects or runs its hooks.
         public var lowSpeedLimit = 1
         public var lowSpeedSeconds = 300
         public init() {}
@@ -28,7 +32,7 @@ public struct GitClient: Sendable {
 
     public init(settings: Settings = Settings()) { self.settings = settings }
 
-    /// A repository to talk to, and with what.
+    /// A remote repository and the credential for it.
     public struct Remote: Sendable, Hashable {
         public let url: GitURL
         public let credentials: GitCredentials
@@ -66,7 +70,7 @@ public struct GitClient: Sendable {
         }
     }
 
-    /// Runs git and returns its standard output; throws what its words mean when it fails.
+    /// Runs git and returns its standard output; throws an error classified by its standard error when it fails.
     @discardableResult
     func run(_ call: Call) async throws(GitError) -> [UInt8] {
         let result = try await result(call)
@@ -89,7 +93,7 @@ public struct GitClient: Sendable {
         case SubprocessError.notFound(let name):
             GitError(.gitMissing, "cannot \(call.doing): there is no \(name) on PATH; install git 2.39 or newer")
         default:
-            // A process does not start in a directory that is not there.
+            // A process cannot start in a directory that does not exist.
             if let repository = call.repository, !FileEntry.isDirectory(repository) {
                 GitError(.corrupt, "cannot \(call.doing): the repository \(repository) is gone")
             } else {
@@ -128,7 +132,7 @@ public struct GitClient: Sendable {
             result["GIT_CONFIG_NOSYSTEM"] = "1"
             result["GIT_CONFIG_GLOBAL"] = "/dev/null"
         }
-        // The variable would win over the certificates that a secret brings.
+        // The variable would take precedence over the certificates of a Secret.
         if credentials.authorities != nil { result["GIT_SSL_CAINFO"] = nil }
         result["LC_ALL"] = "C"
         result["GIT_TERMINAL_PROMPT"] = "0"
@@ -137,7 +141,7 @@ public struct GitClient: Sendable {
         result["GIT_OPTIONAL_LOCKS"] = "0"
         result["GIT_LFS_SKIP_SMUDGE"] = "1"
         result["GIT_ATTR_NOSYSTEM"] = "1"
-        // Exactly the transport of the address; a call without a remote may use none.
+        // Only the transport of the address; a call without a remote may use none.
         result["GIT_ALLOW_PROTOCOL"] = call.remote?.url.transport.rawValue ?? "none"
         if let ssh = credentials.sshCommand {
             result["GIT_SSH_COMMAND"] = ssh

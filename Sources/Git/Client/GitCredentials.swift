@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// What git may show to one repository's host.
+/// The credential that git may send to one repository's host.
 ///
 /// A secret lies in a file of mode 0600 and reaches git through a credential helper of ours that answers for one origin
 /// only; it is never in an argument, an environment variable or a header (a header follows redirects).
@@ -9,7 +9,7 @@ public struct GitCredentials: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
         case none
         case user
-        /// `origin` as in `GitURL.origin`; the file holds git's credential protocol: `username=` and `password=` lines.
+        /// `origin`: as in `GitURL.origin`; the file holds git's credential protocol: `username=` and `password=` lines.
         case answers(origin: String, file: String)
         /// A token that another program keeps fresh; read at each use.
         case tokenFile(origin: String, username: String, file: String)
@@ -19,23 +19,27 @@ public struct GitCredentials: Sendable, Hashable {
     let kind: Kind
     /// Certificates of the authorities that the origin is trusted by, instead of the system's; nil: the system's.
     let authorities: Authorities?
-    /// Tells credentials apart without saying what they are: caches of private repositories are keyed by it. Empty for none.
+    /// Tells the content of credentials apart without saying what it is. Empty for none.
     public let key: String
+    /// What caches of private repositories are named by: the Secret that the credential is from, whose content may change each
+    /// hour; without one, the content. Empty for none.
+    public let scope: String
 
     struct Authorities: Sendable, Hashable {
         let origin: String
         let file: String
     }
 
-    private init(_ kind: Kind, key: String, authorities: Authorities? = nil) {
+    private init(_ kind: Kind, key: String, scope: String? = nil, authorities: Authorities? = nil) {
         self.kind = kind
         self.key = key
+        self.scope = scope ?? key
         self.authorities = authorities
     }
 
-    /// Nothing: public repositories.
+    /// No credential: public repositories.
     public static let none = GitCredentials(.none, key: "")
-    /// Whatever the user's own git has: credential helpers, ssh agent, ssh configuration. For the laptop only.
+    /// What the user's own git uses: credential helpers, ssh agent, ssh configuration. For the laptop only.
     public static let user = GitCredentials(.user, key: "")
 
     /// A token in a file that is read at each use (as a GitHub App's, which changes each hour).
@@ -43,8 +47,8 @@ public struct GitCredentials: Sendable, Hashable {
     public static func tokenFile(
         _ path: String, username: String = "x-access-token", authorities: String? = nil, for url: GitURL
     ) throws(GitError) -> GitCredentials {
-        try checkFile(path)
-        if let authorities { try checkFile(authorities) }
+        try CredentialFiles.check(path)
+        if let authorities { try CredentialFiles.check(authorities) }
         try checkValue(username, "username")
         guard url.transport == .https || url.transport == .http else {
             throw GitError(.invalidInput, "a token is for https:// repositories, not for \(url)")
@@ -59,34 +63,39 @@ public struct GitCredentials: Sendable, Hashable {
     /// Keys understood: `username` and `password` (basic), `token` or `bearerToken` (any host that takes a token as the
     /// password), `identity` or `ssh-privatekey` with `known_hosts` (ssh), `caFile` or `ca.crt` (certificates, PEM, that an
     /// https host is trusted by; alone, too, for a public repository).
-    /// - Parameter directory: a private directory in which the files are kept; made with mode 0700.
+    /// - Parameters:
+    ///   - name: the Secret, as `namespace/name`. A Secret with a name has one set of files, which a new content replaces, and one
+    ///     mirror of each repository. nil when it is not known: each content is then for itself.
+    ///   - directory: a private directory in which the files are kept; made with mode 0700.
     public static func secret(
-        _ data: [String: [UInt8]], for url: GitURL, directory: String
+        _ data: [String: [UInt8]], of name: String? = nil, for url: GitURL, directory: String
     ) throws(GitError) -> GitCredentials {
+        let files = CredentialFiles(directory: directory, secret: name.map { fingerprint([$0, url.origin]) })
         func text(_ names: String...) -> String? {
-            // A key that is there and empty, as templates leave them, says nothing.
+            // An empty key, as templates may leave one, counts as absent.
             names.lazy.compactMap { data[$0] }.map { String(decoding: $0, as: UTF8.self).trimmedBlanks }.first { !$0.isEmpty }
         }
         switch url.transport {
         case .file: return .none
         case .https, .http:
             var authorities: Authorities?
+            var authoritiesKey = ""
             if let certificates = data["caFile"] ?? data["ca.crt"] {
                 guard String(decoding: certificates, as: UTF8.self).contains("-----BEGIN CERTIFICATE-----") else {
                     throw GitError(.authentication, "caFile of the secret for \(url) holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
                 }
-                let name = "authorities-\(fingerprint([String(decoding: certificates, as: UTF8.self)]))"
-                authorities = Authorities(origin: url.origin, file: try keep(certificates, as: name, in: directory))
+                authoritiesKey = fingerprint([String(decoding: certificates, as: UTF8.self)])
+                authorities = Authorities(origin: url.origin, file: try files.keep(certificates, .authorities, key: authoritiesKey))
             }
             let token = text("token", "bearerToken")
             if let authorities, data["password"] == nil, token == nil {
                 let strange = Set(data.keys).subtracting(["caFile", "ca.crt", "username"]).sorted()
                 guard strange.isEmpty else {
                     throw GitError(
-                        .authentication, "the secret for \(url) has no password or token key; what it has means nothing here: "
+                        .authentication, "the secret for \(url) has no password or token key; these keys are not understood: "
                             + strange.map { $0.replacingControls }.joined(separator: ", "))
                 }
-                return GitCredentials(.none, key: fingerprint([authorities.file]), authorities: authorities)
+                return GitCredentials(.none, key: authoritiesKey, scope: name, authorities: authorities)
             }
             guard let password = text("password") ?? token, !password.isEmpty else {
                 throw GitError(.authentication, "the secret for \(url) has no password or token key")
@@ -94,29 +103,29 @@ public struct GitCredentials: Sendable, Hashable {
             let username = text("username") ?? "x-access-token"
             try checkValue(username, "username")
             try checkValue(password, "password")
-            let key = fingerprint([url.origin, username, password, authorities?.file ?? ""])
-            let file = try keep(Array("username=\(username)\npassword=\(password)\n".utf8), as: "answers-\(key)", in: directory)
-            return GitCredentials(.answers(origin: url.origin, file: file), key: key, authorities: authorities)
+            let key = fingerprint([url.origin, username, password, authoritiesKey])
+            let file = try files.keep(Array("username=\(username)\npassword=\(password)\n".utf8), .answers, key: key)
+            return GitCredentials(.answers(origin: url.origin, file: file), key: key, scope: name, authorities: authorities)
         case .ssh:
             guard var identity = data["identity"] ?? data["ssh-privatekey"] else {
                 throw GitError(.authentication, "the secret for \(url) has no identity (or ssh-privatekey) key")
             }
             guard let knownHosts = data["known_hosts"]?.filter({ $0 != 0x0D }) else {
                 throw GitError(
-                    .authentication, "the secret for \(url) has no known_hosts key; without it the host cannot be told from an impostor")
+                    .authentication, "the secret for \(url) has no known_hosts key; without it the host's identity cannot be checked")
             }
-            // A key that went through an editor on Windows is no key to OpenSSH.
+            // OpenSSH does not accept a key with Windows line ends.
             identity = identity.filter { $0 != 0x0D }
             guard !SSHKey.hasPassphrase(identity) else {
                 throw GitError(
-                    .authentication, "the identity key of the secret for \(url) has a passphrase, which nobody can type here: make one without (ssh-keygen -N '')")
+                    .authentication, "the identity key of the secret for \(url) has a passphrase, which cannot be entered here: make a key without one (ssh-keygen -N '')")
             }
             // OpenSSH refuses a key file without a newline at its end, and secrets lose it easily.
             if identity.last != 0x0A { identity.append(0x0A) }
             let key = fingerprint([url.origin, String(decoding: identity, as: UTF8.self)])
-            let keyFile = try keep(identity, as: "identity-\(key)", in: directory)
-            let hosts = try keep(knownHosts, as: "known-hosts-\(fingerprint([String(decoding: knownHosts, as: UTF8.self)]))", in: directory)
-            return GitCredentials(.ssh(keyFile: keyFile, knownHostsFile: hosts), key: key)
+            let keyFile = try files.keep(identity, .identity, key: key)
+            let hosts = try files.keep(knownHosts, .knownHosts, key: fingerprint([String(decoding: knownHosts, as: UTF8.self)]))
+            return GitCredentials(.ssh(keyFile: keyFile, knownHostsFile: hosts), key: key, scope: name)
         }
     }
 
@@ -163,8 +172,8 @@ public struct GitCredentials: Sendable, Hashable {
 
     var isUser: Bool { kind == .user }
 
-    /// git binds the helper to the origin by its configuration key; the helper checks it again, because the price of a
-    /// mistake there is a leaked credential.
+    /// git calls the helper only for the origin in its configuration key; the helper checks the origin again, because a mistake there
+    /// would leak a credential.
     private static func helper(_ origin: String, _ answer: String) -> String {
         let parts = origin.split(separator: ":", maxSplits: 1).map(String.init)
         let host = String(parts[parts.count - 1].dropFirst(2))
@@ -172,25 +181,7 @@ public struct GitCredentials: Sendable, Hashable {
             + "test \"$p\" = \(shellQuoted(parts[0])) && test \"$h\" = \(shellQuoted(host)) || exit 0; \(answer); }; f"
     }
 
-    // MARK: Files
-
-    private static func keep(_ bytes: [UInt8], as name: String, in directory: String) throws(GitError) -> String {
-        try checkFile(directory)
-        let path = "\(directory)/\(name)"
-        do {
-            try Directory.make(directory, mode: 0o700)
-            try FileWriting.replace(path, with: bytes, mode: 0o600, durable: false)
-        } catch {
-            throw GitError(.storage, "cannot keep a credential in \(directory): \(error)")
-        }
-        return path
-    }
-
-    private static func checkFile(_ path: String) throws(GitError) {
-        guard path.hasPrefix("/"), !path.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
-            throw GitError(.invalidInput, "a credential's directory must be an absolute path, not \(quoted(path))")
-        }
-    }
+    // MARK: Values
 
     /// A newline would end the line of the credential protocol and begin another (CVE-2020-5260, CVE-2024-52006).
     private static func checkValue(_ value: String, _ name: String) throws(GitError) {

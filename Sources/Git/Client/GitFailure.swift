@@ -1,13 +1,13 @@
 import Base
 
-/// Tells what git's words on standard error mean. Git runs with `LC_ALL=C`, so the words are the untranslated ones.
+/// Classifies git's standard error. Git runs with `LC_ALL=C`, so its messages are not translated.
 enum GitFailure {
     /// - Parameters:
     ///   - place: the repository, for the message.
     ///   - doing: what was tried, as in "cannot \(doing)".
     static func classify(stderr: String, exit: String, timedOut: Bool, doing: String, place: String) -> GitError {
         let said = summary(stderr)
-        // What a repository, a branch or a file is called says nothing of what went wrong with it.
+        // Names of repositories, branches and files may read like an error.
         let text = withoutNames(stderr, place: place).lowercased()
         func has(_ any: String...) -> Bool { any.contains { text.contains($0) } }
         func error(_ kind: GitError.Kind, _ advice: String) -> GitError {
@@ -55,7 +55,7 @@ enum GitFailure {
         if has("no space left on device", "disk quota exceeded", "read-only file system", "unable to create temporary") {
             return error(.storage, "the disk is full or not writable")
         }
-        // Of a remote git says "does not appear to be a git repository"; these are said of the repository that it runs in.
+        // About a remote git says "does not appear to be a git repository"; these messages are about the repository that it runs in.
         if has("not a git repository: '.'", "cannot change to '") {
             return error(.corrupt, "the repository on this machine is gone or damaged")
         }
@@ -80,7 +80,7 @@ enum GitFailure {
         return error(.failed, said.isEmpty ? "git ended with \(exit)" : "git ended with \(exit)")
     }
 
-    /// Git's words alone: the repository's address, and what stands in single quotes, emptied.
+    /// Git's message with the repository's address and everything in single quotes removed.
     static func withoutNames(_ stderr: String, place: String) -> String {
         let text = place.utf8.count > 3 ? stderr.replacing(place, with: "") : stderr
         var out = ""
@@ -89,7 +89,7 @@ enum GitFailure {
         for character in text {
             if let inside = quoted {
                 if character == "'" {
-                    // Where it runs itself is no name.
+                    // '.' is the repository that git runs in, not a name.
                     out += inside == "." ? ".'" : "'"
                     quoted = nil
                 } else if character.isNewline {
@@ -100,7 +100,7 @@ enum GitFailure {
                 }
             } else {
                 out.append(character)
-                // Not the apostrophe of "couldn't".
+                // An apostrophe, as in "couldn't", opens no quotation.
                 if character == "'", !previous.isLetter { quoted = "" }
             }
             previous = character
@@ -108,7 +108,7 @@ enum GitFailure {
         return out + (quoted ?? "")
     }
 
-    /// The lines that say something, on one line of bounded length, without controls or user information.
+    /// The lines that matter, on one line of bounded length, without controls or user information.
     static func summary(_ stderr: String) -> String {
         let noise = ["hint:", "warning: redirecting", "Please make sure you have", "and the repository exists", "Cloning into"]
         let lines = stderr.split(whereSeparator: \.isNewline).map { String($0).trimmedBlanks }

@@ -24,7 +24,7 @@ public struct RemoteRefs: Sendable, Hashable {
     public var isEmpty: Bool { refs.isEmpty }
     public func commit(ofBranch branch: GitBranch) -> GitObjectID? { refs[branch.ref] }
 
-    /// Reads the output of `git ls-remote --symref`; lines of another form are passed over.
+    /// Reads the output of `git ls-remote --symref`; lines of another form are ignored.
     public init(parsing output: String) {
         self.init()
         for line in output.split(separator: "\n") {
@@ -45,7 +45,7 @@ public struct RemoteRefs: Sendable, Hashable {
         }
     }
 
-    /// What a ref of a user's means here.
+    /// What a ref that a user wrote refers to.
     public enum Resolution: Sendable, Hashable {
         /// Found; the name is the full ref (or HEAD, or the commit itself).
         case commit(GitObjectID, name: String)

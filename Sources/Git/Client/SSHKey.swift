@@ -1,6 +1,6 @@
 import Base
 
-/// What can be told of a private key for ssh without using it.
+/// What an ssh private key file shows without the key being used.
 enum SSHKey {
     /// Whether it is encrypted: by its header (PEM, RFC 1421; PKCS #8), or by the name of its cipher (OpenSSH, PROTOCOL.key).
     static func hasPassphrase(_ key: [UInt8]) -> Bool {

@@ -48,7 +48,7 @@ public struct CommitView {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Where a byte is found, by the C library: an unoptimised build is as fast as an optimised one.
+    /// The position of a byte, found by the C library: this is fast in unoptimised builds, too.
     public func offset(of byte: UInt8, from start: Int) -> Int? {
         guard start < count, let base = baseAddress, let found = memchr(base.advanced(by: start), Int32(byte), count - start) else { return nil }
         return UnsafeRawPointer(found) - base
@@ -121,7 +121,7 @@ struct RecordSplitter: Sendable {
 
     init(separator: UInt8) { self.separator = separator }
 
-    /// Returns true once, when the receiver has had enough.
+    /// Returns true once, when the receiver asked to stop.
     mutating func feed(_ chunk: [UInt8], _ receive: (UnsafeRawBufferPointer) -> Bool) -> Bool {
         guard !ended else { return false }
         chunk.withUnsafeBytes { chunk in

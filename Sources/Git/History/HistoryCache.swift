@@ -2,7 +2,7 @@ import Base
 
 /// Copies of single branches of remotes, for reading: their commits, and of trees and files only what was looked at.
 ///
-/// A remote that cannot leave things out sends them all; nothing here depends on it. One process at a time fetches.
+/// A remote that cannot filter sends all objects; nothing here depends on the filter. One process at a time fetches.
 public struct HistoryCache: Sendable {
     public let directory: String
     public let git: GitClient
@@ -41,7 +41,7 @@ public struct HistoryCache: Sendable {
     private func fetch(_ branch: GitBranch, _ remote: GitClient.Remote, _ path: String) async throws(GitError) -> GitObjectID {
         // The ledger's repository is configured in the same way, down to what it asks of a remote on this machine.
         _ = try await GitStore(at: path, remote: remote, client: git)
-        // By a digest: branch names nest, and a/b cannot lie beside a.
+        // By a digest: a branch name may contain slashes, and a directory a/b cannot exist beside a file a.
         let ref = "refs/assay/read/\(SHA256.hex(of: branch.name.utf8).prefix(16))"
         do {
             try await git.run(
@@ -58,7 +58,7 @@ public struct HistoryCache: Sendable {
         return tip
     }
 
-    /// Gets the folders of a commit down to a level in one request. A favour: what does not come this way is asked for
+    /// Gets the folders of a commit down to a level in one request. Best effort: what does not come this way is fetched
     /// when it is read, one by one and with everything below it.
     public func prefetchFolders(of commit: GitObjectID, levels: Int, from remote: GitClient.Remote, in repository: String) async {
         guard let tree = await rootTree(of: commit, in: repository) else { return }
@@ -66,18 +66,18 @@ public struct HistoryCache: Sendable {
             arguments: ["cat-file", "-e", tree.hex], repository: repository, configuration: [("remote.origin.promisor", "false")],
             environment: ["GIT_NO_LAZY_FETCH": "1"], doing: "look for a tree in")
         if let there = try? await git.result(probe), there.succeeded { return }
-        // The tree that is asked for comes in any case, and its depth counts as none.
+        // The requested tree always comes; its own level does not count.
         _ = try? await git.fetchObjects([tree], filter: "tree:\(max(0, levels - 1))", into: repository, from: remote)
     }
 
-    /// Gets every folder of a commit in one request, and no file. A favour, as above.
+    /// Gets every folder of a commit in one request, and no file. Best effort, as above.
     public func prefetchAllFolders(of commit: GitObjectID, from remote: GitClient.Remote, in repository: String) async {
         guard let tree = await rootTree(of: commit, in: repository) else { return }
         if let missing = try? await git.missing(of: commit, in: repository), missing.isEmpty { return }
         _ = try? await git.fetchObjects([tree], filter: "blob:none", into: repository, from: remote)
     }
 
-    /// Gets those of the files that are not here, many with one request. A favour, as above.
+    /// Gets those of the files that are not here, many with one request. Best effort, as above.
     public func prefetch(_ files: [GitObjectID], from remote: GitClient.Remote, in repository: String) async {
         guard let store = try? await GitStore(at: repository, remote: remote, client: git), let missing = try? await store.missing(files) else { return }
         var rest = missing.sorted()[...]

@@ -11,15 +11,17 @@ public final class FileLock: Sendable {
 
     /// Waits for the lock without blocking a thread. The file is made when it is missing and stays.
     ///
-    /// - Parameter deadline: seconds to wait; 0 tries once.
+    /// - Parameters:
+    ///   - deadline: seconds to wait; 0 tries once.
+    ///   - shared: with other shared ones, but with no exclusive one.
     /// - Throws: `.timeout` when another holds it for longer, `.storage` when the file cannot be opened.
-    public static func acquire(_ path: String, deadline: Double) async throws(GitError) -> FileLock {
+    public static func acquire(_ path: String, deadline: Double, shared: Bool = false) async throws(GitError) -> FileLock {
         let fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard fd >= 0 else { throw GitError(.storage, "cannot open the lock \(path): \(String(cString: strerror(errno)))") }
         let lock = FileLock(fd)
         let time = SystemTime()
         let end = time.monotonic() + deadline
-        while flock(fd, LOCK_EX | LOCK_NB) != 0 {
+        while flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
             guard errno == EWOULDBLOCK || errno == EINTR else {
                 throw GitError(.storage, "cannot lock \(path): \(String(cString: strerror(errno)))")
             }
@@ -37,7 +39,11 @@ public final class FileLock: Sendable {
 
     public func release() {
         fd.withLock { fd in
-            if fd >= 0 { close(fd) }
+            // By name: a child that is being started may have a copy of the descriptor until it runs its program.
+            if fd >= 0 {
+                flock(fd, LOCK_UN)
+                close(fd)
+            }
             fd = -1
         }
     }

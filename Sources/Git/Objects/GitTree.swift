@@ -8,6 +8,8 @@ public final class GitTree: Sendable {
     let git: GitClient
     let repository: String
     let remote: GitClient.Remote?
+    /// Keeps the mirror that it reads from.
+    private let mirror: MirrorStore.Mirror?
     /// The bytes of a path: strings that Unicode calls equivalent ("é" in one scalar or two) are equal, and two names to git.
     private typealias Key = [UInt8]
 
@@ -21,22 +23,34 @@ public final class GitTree: Sendable {
     public static func load(
         _ commit: GitObjectID, in repository: String, git: GitClient, remote: GitClient.Remote? = nil
     ) async throws(GitError) -> GitTree {
+        try await load(commit, in: repository, of: nil, git: git, remote: remote)
+    }
+
+    /// Lists the commit in a mirror, which stays as long as the tree lives.
+    public static func load(_ commit: GitObjectID, in mirror: MirrorStore.Mirror, git: GitClient) async throws(GitError) -> GitTree {
+        try await load(commit, in: mirror.path, of: mirror, git: git, remote: nil)
+    }
+
+    private static func load(
+        _ commit: GitObjectID, in repository: String, of mirror: MirrorStore.Mirror?, git: GitClient, remote: GitClient.Remote?
+    ) async throws(GitError) -> GitTree {
         let entries = try await git.listTree(commit, recursive: true, in: repository, remote: remote)
         let links = entries.filter { $0.kind == .link }
         if let remote { try await git.fetchMissing(links.map(\.id), of: commit, from: remote, into: repository) }
         let targets = try await git.readBlobs(links.map(\.id), limit: 16 << 20, in: repository, remote: remote)
         var linkTargets: [Key: String] = [:]
         for (link, target) in zip(links, targets) { linkTargets[Key(link.path.utf8)] = String(decoding: target, as: UTF8.self) }
-        return GitTree(commit, entries, linkTargets, git: git, repository: repository, remote: remote)
+        return GitTree(commit, entries, linkTargets, git: git, repository: repository, mirror: mirror, remote: remote)
     }
 
     private init(
         _ commit: GitObjectID, _ entries: [TreeEntry], _ linkTargets: [Key: String], git: GitClient, repository: String,
-        remote: GitClient.Remote?
+        mirror: MirrorStore.Mirror?, remote: GitClient.Remote?
     ) {
         self.commit = commit
         self.git = git
         self.repository = repository
+        self.mirror = mirror
         self.remote = remote
         self.linkTargets = linkTargets
         var byPath: [Key: TreeEntry] = [:]

@@ -21,6 +21,9 @@ public struct OperatorConfiguration: Sendable {
     public var stateDirectory: String
     /// Mirrors of sources; on the laptop the node mounts it into repo-cache.
     public var cacheDirectory: String
+    /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit. On the laptop pods read from
+    /// the mirrors without holding them, so that there must be none.
+    public var cacheLimit: Int?
     /// For `backend: local`; nil when there is no durable place for results (the job stalls then).
     public var resultsDirectory: String?
     public var pods: TrialPodSettings

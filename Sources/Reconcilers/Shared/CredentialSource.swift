@@ -3,7 +3,7 @@ import Git
 import KubeClient
 import KubeCore
 
-/// Git credentials from Secrets: read when needed, kept in private files, offered to one host only.
+/// Git credentials from Secrets: read when needed, kept in private files, sent to one host only.
 struct CredentialSource: Sendable {
     let client: KubeClient
     let configuration: OperatorConfiguration
@@ -31,6 +31,8 @@ struct CredentialSource: Sendable {
         for (key, value) in object["data"]?.object ?? [:] {
             if let text = value.string, case .success(let bytes) = Base64.decode(text) { data[key] = bytes }
         }
-        return try GitCredentials.secret(data, for: url, directory: "\(configuration.stateDirectory)/credentials")
+        // On the laptop pods look for the mirror with the content of the Secret, which is all that is mounted into them.
+        let name = configuration.setting == .cluster ? "\(namespace)/\(secret)" : nil
+        return try GitCredentials.secret(data, of: name, for: url, directory: "\(configuration.stateDirectory)/credentials")
     }
 }

@@ -26,11 +26,17 @@ public struct SourceResolver: Sendable {
     /// What a repository address may be, beside https and ssh.
     public let policy: GitURL.Policy
 
-    /// - Parameter cacheDirectory: where the mirrors are kept; on the laptop the directory that init containers see too.
-    public init(cacheDirectory: String, policy: GitURL.Policy = .shorthand, git: GitClient = GitClient()) {
+    /// - Parameters:
+    ///   - cacheDirectory: where the mirrors are kept; on the laptop the directory that init containers see too.
+    ///   - cacheLimit: bytes of all mirrors together; nil: no limit.
+    ///   - budget: the process's places for clones and fetches.
+    public init(
+        cacheDirectory: String, cacheLimit: Int? = nil, policy: GitURL.Policy = .shorthand, git: GitClient = GitClient(),
+        budget: CloneBudget = CloneBudget()
+    ) {
         self.git = git
         self.policy = policy
-        mirrors = MirrorStore(directory: cacheDirectory, git: git)
+        mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
     }
 
     /// The address as we use it; throws what is wrong with it.
@@ -59,21 +65,21 @@ public struct SourceResolver: Sendable {
         let refs = try await git.listRemote(remote)
         switch try refs.resolve(ref, place: remote.url.text) {
         case .commit(let id, let name):
-            let path = try await mirrors.ensure(id, from: remote)
-            return PinnedSource(url: remote.url, commit: try await commit(id.hex, path, ref, refs, remote), ref: name)
+            let mirror = try await mirrors.open(id, from: remote)
+            return PinnedSource(url: remote.url, commit: try await commit(id.hex, mirror, ref, refs, remote), ref: name)
         case .ask:
             guard let ref else { throw GitError(.refNotFound, "\(remote.url) has no commit yet") }
-            let path: String
+            let mirror: MirrorStore.Mirror
             if let full = ref.commit {
                 do {
-                    path = try await mirrors.ensure(full, from: remote)
+                    mirror = try await mirrors.open(full, from: remote)
                 } catch where error.kind == .refNotFound {
                     throw refs.notFound(ref, place: remote.url.text)
                 }
             } else {
-                path = try await mirrors.update(remote)
+                mirror = try await mirrors.update(remote)
             }
-            let commit = try await commit(ref.text, path, ref, refs, remote)
+            let commit = try await commit(ref.text, mirror, ref, refs, remote)
             _ = try await mirrors.ensure(commit, from: remote)
             return PinnedSource(url: remote.url, commit: commit, ref: nil)
         }
@@ -81,9 +87,9 @@ public struct SourceResolver: Sendable {
 
     /// A tag may name a tag, or (rarely) a tree or a blob: only a commit will do.
     private func commit(
-        _ text: String, _ path: String, _ ref: GitRef?, _ refs: RemoteRefs, _ remote: GitClient.Remote
+        _ text: String, _ mirror: MirrorStore.Mirror, _ ref: GitRef?, _ refs: RemoteRefs, _ remote: GitClient.Remote
     ) async throws(GitError) -> GitObjectID {
-        if let commit = try await git.revParse("\(text)^{commit}", in: path) { return commit }
+        if let commit = try await git.revParse("\(text)^{commit}", in: mirror.path) { return commit }
         let name = if let ref { ref } else { try GitRef(parsing: "HEAD") }
         throw refs.notFound(name, place: remote.url.text)
     }
@@ -92,8 +98,8 @@ public struct SourceResolver: Sendable {
     public func tree(_ source: PinnedSource, credentials: GitCredentials = .none) async throws(SourceError) -> GitTree {
         let remote = GitClient.Remote(source.url, credentials: credentials)
         do {
-            return try await withMirror(of: remote, at: source.commit) { (path) async throws(GitError) -> GitTree in
-                try await GitTree.load(source.commit, in: path, git: git)
+            return try await withMirror(of: remote, at: source.commit) { (mirror) async throws(GitError) -> GitTree in
+                try await GitTree.load(source.commit, in: mirror, git: git)
             }
         } catch {
             throw SourceError(error)
@@ -102,13 +108,13 @@ public struct SourceResolver: Sendable {
 
     /// Runs `body` on the mirror; when it finds objects damaged, once more on a rebuilt one.
     private func withMirror<R: Sendable>(
-        of remote: GitClient.Remote, at commit: GitObjectID, _ body: @Sendable (String) async throws(GitError) -> R
+        of remote: GitClient.Remote, at commit: GitObjectID, _ body: @Sendable (MirrorStore.Mirror) async throws(GitError) -> R
     ) async throws(GitError) -> R {
         do {
-            return try await body(try await mirrors.ensure(commit, from: remote))
+            return try await body(try await mirrors.open(commit, from: remote))
         } catch where error.kind == .corrupt {
             try await mirrors.rebuild(remote)
-            return try await body(try await mirrors.ensure(commit, from: remote))
+            return try await body(try await mirrors.open(commit, from: remote))
         }
     }
 }

@@ -25,6 +25,10 @@ enum OperatorCommand: Subcommand {
             .init(name: "image", value: "IMAGE", help: "The image of repo-cache and collector (default: $ASSAY_IMAGE)."),
             .init(name: "state-dir", value: "DIR", help: "Mirrors, ledgers and what is not pushed yet (default: /var/lib/assay)."),
             .init(name: "cache-dir", value: "DIR", help: "Mirrors of sources (default: STATE-DIR/cache)."),
+            .init(
+                name: "cache-limit", value: "GIB",
+                help: "Size of all mirrors above which the least recently used are removed (default: \(defaultCacheLimit); with --setting laptop there is "
+                    + "no limit)."),
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
             imagePullTimeout,
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to one branch (default: 10)."),
@@ -122,11 +126,17 @@ enum OperatorCommand: Subcommand {
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
             bounds: try bounds(arguments))
+        if setting == .cluster {
+            configuration.cacheLimit = Int((try arguments.number("cache-limit", in: 0.1...100_000) ?? Double(defaultCacheLimit)) * 1_073_741_824)
+        }
         do { configuration.tokenFiles = try arguments.all("git-token").map { try PushTokenFile(parsing: $0) } } catch {
             throw UsageError("--git-token: \(error)")
         }
         return configuration
     }
+
+    /// GiB; the volume of manifests/deployment.yaml has 8.
+    private static let defaultCacheLimit = 6
 
     /// One option for `run` and `operator`.
     static let imagePullTimeout = CommandSyntax.Option(

@@ -1,0 +1,63 @@
+import Base
+import Glibc
+
+extension MirrorStore {
+    /// Removes what processes that died left behind, and, when the mirrors are larger than `sizeLimit`, the least recently used ones
+    /// that nobody has open. Does nothing to a mirror that is being written. Called at the start of a process and after each fetch.
+    public func clean() async {
+        let names = Directory.names(in: directory) ?? []
+        for name in Set(names.compactMap(Self.leftoverOwner)) {
+            guard let lock = try? await FileLock.acquire(lockFile(name), deadline: 0) else { continue }
+            removeLeftovers(of: name, olderThan: Self.readersSeconds)
+            lock.release()
+        }
+        guard let sizeLimit else { return }
+        var total = names.reduce(0) { sum, name in
+            name.hasSuffix(".git") || Self.leftoverOwner(name) != nil ? sum + Directory.usage(of: "\(directory)/\(name)", upTo: .max) : sum
+        }
+        guard total > sizeLimit else { return }
+        for mirror in names.filter({ $0.hasSuffix(".git") }).map({ String($0.dropLast(".git".count)) }).sorted(by: { lastUse($0) < lastUse($1) }) {
+            guard total > sizeLimit else { return }
+            let size = Directory.usage(of: "\(directory)/\(mirror).git", upTo: .max)
+            if await evict(mirror) { total -= size }
+        }
+    }
+
+    /// Whether the mirror is gone: not when somebody has it open, or writes to it.
+    private func evict(_ name: String) async -> Bool {
+        guard let lock = try? await FileLock.acquire(lockFile(name), deadline: 0) else { return false }
+        defer { lock.release() }
+        guard let use = try? await FileLock.acquire(useFile(name), deadline: 0) else { return false }
+        // Out of sight at once: who comes from now on makes it anew, and nobody sees half of it.
+        let aside = "\(directory)/\(name).old-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        let isMoved = rename("\(directory)/\(name).git", aside) == 0
+        use.release()
+        if isMoved { Directory.removeTree(aside) }
+        return isMoved
+    }
+
+    /// Only with the mirror's lock held.
+    /// - Parameter seconds: of `.old-` directories: a reader may still be in a younger one.
+    func removeLeftovers(of name: String, olderThan seconds: Int = 0) {
+        for left in Directory.names(in: directory) ?? [] where left.hasPrefix("\(name).new-") || left.hasPrefix("\(name).old-") {
+            var info = stat()
+            let path = "\(directory)/\(left)"
+            // A rename sets the time of the last change of status.
+            if left.hasPrefix("\(name).old-"), lstat(path, &info) == 0, time(nil) - info.st_ctim.tv_sec < seconds { continue }
+            Directory.removeTree(path)
+        }
+    }
+
+    private static let readersSeconds = 600
+
+    /// The mirror that `<name>.new-...` or `<name>.old-...` was of.
+    private static func leftoverOwner(_ entry: String) -> String? {
+        (entry.firstRange(of: ".new-") ?? entry.firstRange(of: ".old-")).map { String(entry[..<$0.lowerBound]) }
+    }
+
+    private func lastUse(_ name: String) -> Timestamp {
+        var info = stat()
+        guard lstat(useFile(name), &info) == 0 || lstat("\(directory)/\(name).git", &info) == 0 else { return Timestamp(seconds: 0) }
+        return Timestamp(seconds: Int64(info.st_mtim.tv_sec), nanoseconds: Int32(info.st_mtim.tv_nsec))
+    }
+}
