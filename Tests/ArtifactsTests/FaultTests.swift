@@ -227,7 +227,7 @@ import Testing
         for run in runs.dropFirst(3) { try await ledger.submit(run) }
         let error = try await artifactError { try await ledger.flush() }
         #expect(error.kind == .unreachable)
-        #expect(error.message.contains("its repository is damaged (git fsck there tells"), "\(error)")
+        #expect(error.message.contains("its repository is damaged (run git fsck there"), "\(error)")
         #expect(await ledger.state.pending == 3)
 
         Directory.removeTree("\(remote)/objects")

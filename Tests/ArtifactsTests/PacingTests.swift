@@ -19,14 +19,46 @@ import Testing
         for run in runs[1...3] {
             try await ledger.submit(run)
             #expect(await !ledger.isConfirmed(run.name))
-            try await ledger.hasten(job: run.job)
+            try await ledger.flush(job: run.job)
             #expect(await ledger.isConfirmed(run.name))
         }
         for run in runs[4...5] { try await ledger.submit(run) }
-        try await ledger.hasten(job: runs[4].job)
+        try await ledger.flush(job: runs[4].job)
         #expect(await ledger.state.pending == 2, "those wait for their turn")
         try await ledger.flush()
         #expect(await ledger.state.pending == 0)
+        await ledger.stop()
+    }
+
+    @Test("a push tells which jobs it was for; one that fails tells which jobs wait, and the next one that they wait no more")
+    func changes() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        var settings = try bench.settings(remote)
+        settings.pushInterval = 3600
+        let told = Locked([Set<String>]())
+        let ledger = try GitLedger(settings: settings, log: Log("test")) { jobs in told.withLock { $0.append(jobs) } }
+        func next() -> [Set<String>] {
+            told.withLock { told in
+                defer { told = [] }
+                return told
+            }
+        }
+
+        try await ledger.submit(try bench.runs(0..<1, job: "first")[0])
+        try await eventually("it is pushed") { await ledger.state.pending == 0 }
+        try await eventually("that is told") { told.withLock { !$0.isEmpty } }
+        #expect(next() == [["uid-first"]])
+
+        for run in try bench.runs(0..<3, job: "second") + bench.runs(0..<2, job: "third") { try await ledger.submit(run) }
+        try bench.hook("pre-receive", of: remote, "exit 1")
+        _ = try await artifactError { try await ledger.flush() }
+        #expect(next() == [["uid-second", "uid-third"]])
+        bench.removeHook("pre-receive", of: remote)
+        try await ledger.flush()
+        let after = next()
+        #expect(after.allSatisfy { $0.isSubset(of: ["uid-second", "uid-third"]) }, "the first job is not woken: \(after)")
+        #expect(after.reduce(into: []) { $0.formUnion($1) } == ["uid-second", "uid-third"])
         await ledger.stop()
     }
 }

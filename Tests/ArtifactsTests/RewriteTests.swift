@@ -41,7 +41,7 @@ import Testing
         var settings = try bench.settings(remote)
         settings.lookInterval = 0.05
         let told = Locked(0)
-        let ledger = try GitLedger(settings: settings, log: Log("test")) { told.withLock { $0 += 1 } }
+        let ledger = try GitLedger(settings: settings, log: Log("test")) { _ in told.withLock { $0 += 1 } }
         let runs = try bench.runs(0..<4)
         for run in runs { try await ledger.submit(run) }
         try await ledger.flush()

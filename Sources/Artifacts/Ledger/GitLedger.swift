@@ -12,72 +12,23 @@ import Git
 ///   turns out to have been rewritten without it.
 /// - Caveats: two ledgers for one branch in one process would only cost conflicts, but there is no reason to have them.
 public actor GitLedger {
-    public struct Settings: Sendable {
-        public var remote: GitClient.Remote
-        public var branch: GitBranch
-        /// Below which runs lie; the root when the branch is only ours.
-        public var path: GitPath
-        public var committer: FastImportStream.Identity
-        /// Private to this ledger: its repository and what is not confirmed yet.
-        public var directory: String
-        /// Seconds between two pushes. Hosts ask for at most about six a minute.
-        public var pushInterval: Double
-        /// Records in one push.
-        public var batch = 5000
-        /// What is kept of records that the remote has confirmed.
-        public var retention = ConfirmedRetention()
-        /// Seconds between two looks at a branch that nothing is pushed to, while confirmed records are kept.
-        public var lookInterval = 300.0
-
-        public init(
-            remote: GitClient.Remote, branch: GitBranch, path: GitPath = .root, committer: FastImportStream.Identity, directory: String,
-            pushInterval: Double = 10
-        ) {
-            self.remote = remote
-            self.branch = branch
-            self.path = path
-            self.committer = committer
-            self.directory = directory
-            self.pushInterval = pushInterval
-        }
-    }
-
-    public struct State: Sendable, Hashable {
-        /// The tip as it was last confirmed.
-        public var head: GitObjectID?
-        /// Records that the remote has not confirmed.
-        public var pending: Int
-        /// Why the last attempt failed; nil when it did not.
-        public var failure: ArtifactError?
-        /// What was noticed last of somebody rewriting the branch; nil when nobody did.
-        public var rewrite: Rewrite?
-    }
-
-    /// The branch was found without records that it had been seen to have.
-    public struct Rewrite: Sendable, Hashable {
-        public var noticedAt: Timestamp
-        /// Records that are pushed again.
-        public var restored: Int
-        /// Records that are not kept here any more.
-        public var gone: Int
-    }
-
     private let settings: Settings
     private let time: any TimeSource
     private let log: Log
     private let local: LocalRunStore
+    private let disk = DiskQueue("assay.ledger")
     private let publisher: BranchPublisher
-    private let onChange: @Sendable () -> Void
+    private let onChange: ChangeHandler
 
     private var head: GitObjectID?
     private var pending: [String]
     private var waitingNames: Set<String>
     /// By job; those that are zero may be missing.
     private var pendingOfJob: [String: Int] = [:]
-    private let confirmed: Locked<Set<String>>
+    private let confirmed: Locked<ConfirmedNames>
     private var failure: ArtifactError?
     private var rewrite: Rewrite?
-    private var publishing: Task<Void, any Error>?
+    private var publishing: Task<Set<String>, any Error>?
     private var pump: Task<Void, Never>?
     /// What the pump waits in.
     private var nap: Task<Void, any Error>?
@@ -90,20 +41,23 @@ public actor GitLedger {
     private var failures = 0
     private var lastPush = -1e9
     private var pushCount = 0
-    /// When pushes out of turn began, the latest last.
-    private var hastened: [Double] = []
+    /// When early pushes began, the latest last.
+    private var flushed: [Double] = []
     private var batching: PushBatching
 
     /// Bytes of other files in one push: they are in memory while it is built.
     private static let batchMemory = 64 << 20
-    /// Pushes out of turn in six intervals: hosts ask for no more than six a minute in the long run, and many jobs may end at
-    /// once. Each also puts the next turn off.
-    private static let hastenedAtMost = 3
+    /// Early pushes in six intervals: hosts ask for no more than six pushes a minute in the long run, and many jobs may end at
+    /// once. Each early push also delays the next turn.
+    private static let flushLimit = 3
 
-    /// - Parameter onChange: called after something was confirmed, or failed; must not block.
+    /// Called after a push with the UIDs of the jobs that it concerns: those whose records were pushed, or, when it failed, those
+    /// whose records wait. Also called with the jobs whose records have to be pushed again. Must not block.
+    public typealias ChangeHandler = @Sendable (_ jobs: Set<String>) -> Void
+
     public init(
         settings: Settings, client: GitClient = GitClient(), time: any TimeSource = SystemTime(), log: Log = Log("ledger"),
-        onChange: @escaping @Sendable () -> Void = {}
+        onChange: @escaping ChangeHandler = { _ in }
     ) throws(ArtifactError) {
         self.settings = settings
         self.time = time
@@ -114,10 +68,13 @@ public actor GitLedger {
         pending = waiting.map(\.name)
         waitingNames = Set(pending)
         for record in waiting { pendingOfJob[record.job, default: 0] += 1 }
-        let confirmed = Locked(Set(local.retained()))
+        // What is kept could be pushed again, so that its names are needed as long.
+        var names = ConfirmedNames(limit: max(settings.confirmedNames, settings.retention.records))
+        names.insert(local.retained())
+        let confirmed = Locked(names)
         self.confirmed = confirmed
         batching = PushBatching(most: settings.batch)
-        publisher = BranchPublisher(settings: settings, client: client, time: time, log: self.log) { confirmed.withLock { Array($0) } }
+        publisher = BranchPublisher(settings: settings, client: client, time: time, log: self.log) { confirmed.withLock { $0.all } }
     }
 
     public var state: State { State(head: head, pending: pending.count, failure: failure, rewrite: rewrite) }
@@ -142,7 +99,7 @@ public actor GitLedger {
             throw error
         }
         await noticeLosses()
-        // Why results wait is not answered by the branch being there.
+        // While results wait, the reason of the last failed push still holds.
         if pending.isEmpty { failure = nil }
     }
 
@@ -152,10 +109,10 @@ public actor GitLedger {
     /// the same time: what comes while the disk is busy shares the next wait for it.
     /// - Throws: `.damaged` when its pack does not check out (submit it without, then); `.storage` when it cannot be kept.
     public func submit(_ run: PendingRun) async throws(ArtifactError) {
-        guard !isConfirmed(run.name) else { return }
+        guard !isKnownConfirmed(run.name) else { return }
         if let pack = run.pack { try await publisher.verify(pack) }
         // It may have been confirmed meanwhile.
-        guard !isConfirmed(run.name), !local.isWaiting(run.name) else { return }
+        guard !isKnownConfirmed(run.name), !local.isWaiting(run.name) else { return }
         try await keep(run)
         enqueue(run.name)
         startPump()
@@ -180,8 +137,7 @@ public actor GitLedger {
         gathered = []
         keeping = nextKeeping
         nextKeeping = nil
-        // Not on the actor: who asks it something does not wait for the disk.
-        return await Task.detached { [local] in local.keep(runs) }.value
+        return await disk.run { [local] in local.keep(runs) }
     }
 
     /// What is on the disk and not confirmed waits; once.
@@ -200,7 +156,15 @@ public actor GitLedger {
     }
 
     /// Whether the remote is known to have the record of that name (`PendingRun.name`).
-    public func isConfirmed(_ name: String) -> Bool { confirmed.withLock { $0.contains(name) } }
+    public func isConfirmed(_ name: String) async -> Bool {
+        if isKnownConfirmed(name) { return true }
+        // Its name may be too old to be kept in memory: then the branch has it, as it was seen last.
+        guard !local.isWaiting(name), await publisher.hasRecord(name) else { return false }
+        confirmed.withLock { $0.insert([name]) }
+        return true
+    }
+
+    private func isKnownConfirmed(_ name: String) -> Bool { confirmed.withLock { $0.contains(name) } }
 
     /// Pushes everything that waits, now. Throws why it could not; what waits stays.
     public func flush() async throws(ArtifactError) {
@@ -211,16 +175,16 @@ public actor GitLedger {
         }
     }
 
-    /// Pushes what waits of a job, by its UID, now instead of at its turn, as far as the pace allows: what it does not allow goes
-    /// at its turn.
-    public func hasten(job: String) async throws(ArtifactError) {
+    /// Pushes what waits of a job, by its UID, now instead of at the next turn, as far as the rate limit allows: what it does not
+    /// allow is pushed at the next turn.
+    public func flush(job: String) async throws(ArtifactError) {
         while pending(ofJob: job) > 0, failure == nil {
             let now = time.monotonic()
-            hastened.removeAll { $0 <= now - 6 * settings.pushInterval }
-            // At its turn it is out of nobody's way.
+            flushed.removeAll { $0 <= now - 6 * settings.pushInterval }
+            // A push that is due anyway does not count as an early one.
             if lastPush + settings.pushInterval > now {
-                guard hastened.count < Self.hastenedAtMost else { return }
-                hastened.append(now)
+                guard flushed.count < Self.flushLimit else { return }
+                flushed.append(now)
             }
             try await publishOnce()
         }
@@ -260,7 +224,7 @@ public actor GitLedger {
         if local.isWaiting(id.rawValue), let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
         guard let found = try await publisher.metadata(of: id) else { return nil }
         // The branch has it, whoever pushed it: that is what confirmed means.
-        confirmed.withLock { _ = $0.insert(id.rawValue) }
+        confirmed.withLock { $0.insert([id.rawValue]) }
         return Self.decode(found)
     }
 
@@ -283,11 +247,11 @@ public actor GitLedger {
             let (time, pushed) = (time, pushCount)
             let nap = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
             self.nap = nap
-            // Cancelled by itself it is told that waiting does not help any more.
+            // It is cancelled, without the pump, when waiting is pointless: the credential has changed.
             _ = await nap.result
             self.nap = nil
             if Task.isCancelled { break }
-            // Somebody had everything pushed meanwhile: that was the push of this turn.
+            // `flush` pushed meanwhile: that was the push of this turn.
             if failures == 0, failure == nil, pushed != pushCount { continue }
             do {
                 try await publishOnce()
@@ -317,16 +281,19 @@ public actor GitLedger {
             // Before the task is over: whoever waits for it in a loop would see it for ever otherwise, since waiting for what is
             // over lets nobody else on.
             defer { publishing = nil }
-            try await publish()
+            return try await publish()
         }
         publishing = task
+        let hadFailed = failure != nil
         let result = await task.result
-        defer { onChange() }
         switch result {
-        case .success:
+        case .success(let jobs):
             failure = nil
             failures = 0
+            // The status of those that still wait says why; now there is no reason any more.
+            onChange(hadFailed ? jobs.union(pendingOfJob.keys) : jobs)
         case .failure(let error):
+            defer { onChange(Set(pendingOfJob.keys)) }
             let error = error as? ArtifactError ?? ArtifactError(.failed, "\(error)")
             // What was too much at once is on its way in parts.
             failure = batching.isSplitting ? nil : error
@@ -335,9 +302,10 @@ public actor GitLedger {
         }
     }
 
-    private func publish() async throws(ArtifactError) {
+    /// Returns the UIDs of the jobs whose records were pushed.
+    private func publish() async throws(ArtifactError) -> Set<String> {
         let batch = nextBatch()
-        guard !batch.isEmpty else { return }
+        guard !batch.isEmpty else { return [] }
         lastPush = time.monotonic()
         pushCount += 1
         batching.begun()
@@ -355,13 +323,14 @@ public actor GitLedger {
         }
         let done = Set(batch.map(\.run.name))
         batching.accepted(done)
-        confirmed.withLock { $0.formUnion(done) }
+        confirmed.withLock { $0.insert(done) }
         dequeue(done, jobs: Dictionary(batch.map { ($0.run.name, $0.run.job) }, uniquingKeysWith: { first, _ in first }))
         // Before the new ones take the place of what may have to be pushed again.
         await noticeLosses()
         local.confirm(Array(done))
         log.debug("pushed", ["records": JSONValue(done.count), "head": .string(head?.short ?? "-")])
         startWatch()
+        return Set(batch.map(\.run.job))
     }
 
     // MARK: A branch that others rewrite
@@ -371,14 +340,15 @@ public actor GitLedger {
         let lost = await publisher.takeLost()
         guard !lost.isEmpty else { return }
         let restored = local.restore(lost.sorted())
-        confirmed.withLock { $0.subtract(lost) }
+        confirmed.withLock { $0.remove(lost) }
         restored.forEach(enqueue)
+        let jobs = Set(restored.compactMap { local.job(of: $0) })
         let found = Rewrite(noticedAt: time.now(), restored: restored.count, gone: lost.count - restored.count)
         rewrite = found
         log.warning(
             "the branch was rewritten without records that it had; those that are still kept are pushed again",
             ["restored": JSONValue(found.restored), "gone": JSONValue(found.gone)])
-        onChange()
+        onChange(jobs)
         startPump()
     }
 

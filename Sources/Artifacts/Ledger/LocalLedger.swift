@@ -9,6 +9,7 @@ public actor LocalLedger {
     public let directory: String
     private let scratch: String
     private let client: GitClient
+    private let disk = DiskQueue("assay.results")
 
     /// - Parameter scratch: a private directory for git objects on their way into files.
     public init(directory: String, scratch: String, client: GitClient = GitClient()) {
@@ -26,11 +27,8 @@ public actor LocalLedger {
         do {
             try Directory.make(folder)
             if let pack = run.pack { try await export(pack, to: folder, except: Set(run.files.keys)) }
-            for (path, content) in run.files.sorted(by: { $0.key < $1.key }) where path.text != PendingRun.metadataFile {
-                try FileWriting.replace("\(folder)/\(path.text)", with: content)
-            }
-            if let metadata = run.metadata { try FileWriting.replace("\(folder)/\(PendingRun.metadataFile)", with: metadata) }
-            try syncNames(down: run.folder)
+            let directory = directory
+            try await disk.run { Self.write(run, to: folder, in: directory) }.get()
         } catch let error as GitError {
             throw error.kind == .corrupt || error.kind == .invalidInput ? ArtifactError(.damaged, error.message) : ArtifactError(error)
         } catch {
@@ -38,20 +36,38 @@ public actor LocalLedger {
         }
     }
 
+    private static func sync(_ folders: [String]) -> Result<Void, FileError> {
+        do throws(FileError) {
+            for folder in folders { try Directory.sync(folder) }
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private static func write(_ run: PendingRun, to folder: String, in directory: String) -> Result<Void, FileError> {
+        do throws(FileError) {
+            for (path, content) in run.files.sorted(by: { $0.key < $1.key }) where path.text != PendingRun.metadataFile {
+                try FileWriting.replace("\(folder)/\(path.text)", with: content)
+            }
+            if let metadata = run.metadata { try FileWriting.replace("\(folder)/\(PendingRun.metadataFile)", with: metadata) }
+            // A file that is synced can still be lost with the name of a folder above it.
+            var path = directory
+            try Directory.sync(path)
+            for part in run.folder.split(separator: "/").dropLast() {
+                path += "/\(part)"
+                try Directory.sync(path)
+            }
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
     /// nil when the run is not there.
     public func record(of id: RunID) -> RunRecord? {
         guard let bytes = FileReading.whole("\(directory)/\(id.path)/\(PendingRun.metadataFile)") else { return nil }
         return try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
-    }
-
-    /// A file that is synced can still be lost with the name of a folder above it.
-    private func syncNames(down folder: String) throws(FileError) {
-        var path = directory
-        try Directory.sync(path)
-        for part in folder.split(separator: "/").dropLast() {
-            path += "/\(part)"
-            try Directory.sync(path)
-        }
     }
 
     private func export(_ pack: PendingRun.Pack, to folder: String, except ours: Set<GitPath>) async throws {
@@ -85,7 +101,8 @@ public actor LocalLedger {
             writer.close()
             throw error
         }
-        for folder in folders { try Directory.sync(folder) }
+        let written = folders
+        try await disk.run { Self.sync(written) }.get()
     }
 }
 

@@ -1,6 +1,6 @@
 import Git
 
-/// What is said when a branch cannot be written: what, where, and what to do.
+/// The errors of a branch that cannot be written: what, where, and what to do.
 struct PublishingErrors: Sendable {
     let url: GitURL
     let branch: GitBranch
@@ -21,11 +21,11 @@ struct PublishingErrors: Sendable {
     /// The tip that the remote names cannot be fetched from it.
     func damaged(_ why: String) -> ArtifactError {
         ArtifactError(
-            .unreachable, "\(url) names a commit as the tip of \(branch) that it does not give out: its repository is damaged (git fsck there "
-                + "tells, and its backups help), or changes all the time; the results wait here: \(why)")
+            .unreachable, "\(url) names a commit as the tip of \(branch) that cannot be fetched from it: its repository is damaged (run git fsck "
+                + "there, and restore a backup), or changes all the time; the results wait here: \(why)")
     }
 
-    /// Nobody moves the branch, and it does not move.
+    /// The push fails as in a race, although nobody else moves the branch.
     func stands(_ reason: String) -> ArtifactError {
         ArtifactError(
             .unreachable, "\(url) does not let \(branch) be written (\(reason)) although nobody else writes to it: "
@@ -39,6 +39,6 @@ struct PublishingErrors: Sendable {
     func inTheWay(_ obstacle: GitPath) -> GitError {
         GitError(
             .invalidInput, "\(branch) of \(url) has a file \"\(obstacle)\" where a folder of results would be, and it is not replaced: "
-                + "set spec.artifacts.git.path to another folder, or move the file; what is finished waits here")
+                + "set spec.artifacts.git.path to another folder, or move the file; the results wait here")
     }
 }

@@ -57,6 +57,15 @@ public struct PendingRun: Sendable, Hashable {
         name.split(separator: "-").first.flatMap { RunID(String($0)) }?.path
     }
 
+    /// The folder of the record of that name, below the ledger's path; nil when it is no such name.
+    static func folder(ofName name: String) -> String? {
+        guard let run = runFolder(ofName: name) else { return nil }
+        let parts = name.split(separator: "-")
+        if parts.count == 1 { return run }
+        guard parts.count == 3, parts[1] == "retry", let retry = Int(parts[2]) else { return nil }
+        return "\(run)/\(retriesFolder)/\(retry)"
+    }
+
     /// Bytes that it holds in memory.
     var size: Int { files.values.reduce(0) { $0 + $1.count } + (pack?.bytes.count ?? 0) }
 

@@ -76,14 +76,14 @@ final class LocalRunStore: Sendable {
         // Confirmed ones first: a name that is in both waits.
         for (folder, isConfirmed) in [(confirmedDirectory, true), (directory, false)] {
             let files = (Directory.names(in: folder) ?? []).filter { $0.hasSuffix(Self.suffix) }.map { "\(folder)/\($0)" }
-            // In the order in which they were written: what waits longest goes first, and the oldest is let go of first.
+            // In the order in which they were written: what waits longest goes first, and the oldest is evicted first.
             let dated = files.map { (file: $0, written: Self.written($0)) }.sorted { ($0.written, $0.file) < ($1.written, $1.file) }
             for entry in dated { open(entry.file, isConfirmed: isConfirmed) }
         }
         state.withLock { evict(&$0) }
     }
 
-    /// Files without their name yet, of a process that died while it wrote; nobody was told that they are kept.
+    /// Temporary files of a process that died while it wrote: `keep` had not returned.
     private func removeLeftovers() {
         for name in Directory.names(in: directory) ?? [] where name.contains("\(Self.suffix).tmp-") {
             var info = stat()
@@ -111,7 +111,7 @@ final class LocalRunStore: Sendable {
                 segment.names.append(record.name)
                 state.places[record.name] = Place(segment: id, range: record.range, job: record.job, isConfirmed: isConfirmed)
             }
-            // Every record of it lies elsewhere, too: it is looked at again when that is gone.
+            // Every record of it is in another file, too. The next process looks at it again.
             guard !segment.names.isEmpty else { return }
             segment.waiting = isConfirmed ? 0 : segment.names.count
             state.segments[id] = segment
@@ -131,7 +131,7 @@ final class LocalRunStore: Sendable {
         guard let first = new.first else { return [:] }
         do throws(FileError) {
             do throws(FileError) { try write(new) } catch {
-                // What is only kept in case makes room for what must be.
+                // Confirmed records are deleted to make room for those that are not.
                 guard error.isFull, state.withLock({ dropRetained(&$0) }) else { throw error }
                 try write(new)
             }
@@ -192,7 +192,7 @@ final class LocalRunStore: Sendable {
         return nil
     }
 
-    // MARK: Letting go
+    // MARK: Confirming
 
     /// The remote has them: they are kept no longer than the retention says.
     func confirm(_ names: [String]) {
@@ -234,7 +234,7 @@ final class LocalRunStore: Sendable {
         let name = segment.file.split(separator: "/").last.map(String.init) ?? ""
         var target = "\(folder)/\(name)"
         while FileEntry.exists(target) { target = "\(folder)/\(name.dropLast(Self.suffix.count))-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
-        // Where it lies only says where the next process begins; that it lies somewhere is what counts.
+        // A file that could not be moved is still valid: the next process only finds it in the other state.
         if rename(segment.file, target) == 0 { state.segments[id]?.file = target }
     }
 
@@ -261,7 +261,7 @@ final class LocalRunStore: Sendable {
         }
     }
 
-    /// Forgets everything that is confirmed; whether there was any.
+    /// Deletes everything that is confirmed. Returns whether there was any.
     private func dropRetained(_ state: inout State) -> Bool {
         let all = state.retained
         for id in all { if let segment = state.segments[id] { drop(id, segment, &state) } }

@@ -2,7 +2,7 @@ import Base
 
 /// The commits of one `git fast-import`, as its input stream (gitfastimport(5)).
 ///
-/// Paths are checked here: fast-import of git 2.39 takes `../x` and `.git/hooks/x` as they come.
+/// Paths are checked here: fast-import of git 2.39 accepts `../x` and `.git/hooks/x`.
 public struct FastImportStream: Sendable {
     public struct Identity: Sendable, Hashable {
         public let name: String
@@ -60,8 +60,8 @@ public struct FastImportStream: Sendable {
     }
 
     /// The whole stream: it ends by asking for the id of the last commit, which fast-import writes to its output (the ref may
-    /// have been set by another process by the time it is read). Without its last word fast-import takes the input for cut
-    /// off and keeps nothing.
+    /// have been set by another process by the time it is read). Without the final command fast-import treats the input as
+    /// truncated and keeps nothing.
     public consuming func finished() -> [UInt8] {
         bytes += Array(((commits > 0 ? "get-mark :1\n" : "") + "done\n").utf8)
         return bytes

@@ -1,6 +1,6 @@
 import Base
 
-/// What became of a push of one branch.
+/// The result of a push of one branch.
 public enum PushOutcome: Sendable, Hashable {
     /// The remote has the commit as the branch's tip, and said so.
     case accepted
@@ -29,7 +29,7 @@ extension GitStore {
             if line.contains("missing necessary objects") {
                 return .unknown(GitError(.corrupt, "\(remote.url) misses objects of what was pushed to \(branch)"))
             }
-            // The server could not keep what it got: its disk is full, or somebody cleaned up there. It may pass.
+            // The server could not store the push: its disk is full, or files were removed there. It may pass.
             if line.contains("unpacker error") || line.contains("unpack failed") {
                 if let why = PushReport.storageTrouble(result.stderrText) {
                     return .unknown(GitError(.unreachable, "\(remote.url) has no room for what is pushed to \(branch): \(why)"))
@@ -65,19 +65,19 @@ enum PushReport {
     }
 
     /// What the remote says of a push that is larger than it takes (receive.maxInputSize, a web server's limit); nil when it
-    /// says nothing of that kind. The connection breaks off with it, in many words.
+    /// says no such thing. The connection also breaks off, which git reports in several lines.
     static func limit(_ stderr: String) -> String? {
         let signs = ["exceeds maximum allowed size", "http 413", "returned error: 413", "request entity too large", "larger than the maximum"]
         return stderr.split(separator: "\n").first { line in signs.contains(where: line.lowercased().contains) }.map { String($0).replacingControls }
     }
 
-    /// What the remote says of its disk; nil when that is not the trouble.
+    /// What the remote says of its disk; nil when its disk is not the cause.
     static func storageTrouble(_ stderr: String) -> String? {
         let signs = ["no space left on device", "disk quota exceeded", "read-only file system"]
         return remarks(stderr).split(separator: ";").first { part in signs.contains(where: part.lowercased().contains) }.map { String($0).trimmedBlanks }
     }
 
-    /// Whether our side could not read what it was to send. Then the connection breaks off, too, and git says both.
+    /// Whether this side could not read the objects to send. Then the connection also breaks off, and git reports both.
     static func isDamageHere(_ stderr: String) -> Bool {
         let signs = ["unable to parse commit", "could not read", "bad object", "bad tree object", "unable to read", "object file", "missing tree", "missing blob"]
         return stderr.split(separator: "\n").contains { line in
@@ -93,7 +93,7 @@ enum PushReport {
         guard parts[0] == "!" else { return .accepted }
         let summary = parts[2...].joined(separator: " ")
         let why = (summary + "\n" + remarks(stderr)).lowercased()
-        // With many writers most losers hear "failed to update ref", not "fetch first": both are the same race.
+        // When many write at once, most of those that are late get "failed to update ref" instead of "fetch first": both are the same race.
         let races = [
             "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref", "incorrect old value",
             "reference already exists", "remote ref updated since checkout",

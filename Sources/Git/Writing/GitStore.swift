@@ -3,8 +3,8 @@ import Glibc
 
 /// A private bare repository in which commits are prepared before they are pushed: what the ledger writes through.
 ///
-/// It holds nothing that cannot be made again (the ledger keeps its records beside it until the remote has them), so it
-/// does not wait for the disk, and a damaged one is thrown away. Of the remote's branch it gets the tip alone, with the
+/// Everything in it can be made again (the ledger keeps its records beside it until the remote has them), so it is not synced to
+/// the disk, and a damaged one is deleted. Of the remote's branch it gets the tip alone, with the
 /// folders down to the shards: a branch with 100,000 runs costs two megabytes, and no history and no file of theirs.
 public struct GitStore: Sendable {
     public let client: GitClient
@@ -95,7 +95,7 @@ public struct GitStore: Sendable {
         }
         if result.stderrText.contains("filtering not recognized by server") { unfiltered.withLock { $0 = true } }
         guard result.succeeded else {
-            // Only these words mean that there is no such branch; others of that kind tell of a remote that changes meanwhile.
+            // Only this message means that there is no such branch; similar ones mean that the remote changed during the fetch.
             if result.stderrText.contains("couldn't find remote ref") { return nil }
             throw client.failure(call, result)
         }
@@ -104,51 +104,7 @@ public struct GitStore: Sendable {
 
     // MARK: Objects
 
-    /// Takes a packfile in, checking every object in it (`index-pack --strict`).
-    ///
-    /// - Returns: the pack's name here, for `removePacks`; nil when the object is not here then.
-    /// - Throws: `.corrupt` when the pack is not whole or holds what git does not accept.
-    public func take(pack: [UInt8], holding id: GitObjectID) async throws(GitError) -> String? {
-        let call = GitClient.Call(
-            arguments: ["index-pack", "--stdin", "--strict", "--threads=1"], repository: path, input: .bytes(pack), doing: "take a pack into",
-            place: path)
-        let result = try await client.result(call)
-        if result.succeeded {
-            // `pack\t<name>`, or `keep\t<name>`. Its index tells without another process, of which each record would need one.
-            let name = result.stdoutText.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
-            if let index = FileReading.whole("\(path)/objects/pack/pack-\(name).idx"), PackIndex.contains(id, in: index) { return name }
-            return try await missing([id]).isEmpty ? name : nil
-        }
-        let error = client.failure(call, result)
-        // What is said of a pack that ends early reads like a broken connection, and there is none here.
-        guard error.kind != .storage, !result.timedOut, case .code = result.exit else { throw error }
-        throw GitError(.corrupt, "the pack is not whole, or holds what git does not accept (git: \(GitFailure.summary(result.stderrText)))")
-    }
-
-    /// Makes one index of all packs: git asks each pack by itself otherwise, which is slow where each record brings one. A
-    /// favour: without it everything works, slower.
-    public func indexPacks() async {
-        _ = try? await client.result(.init(arguments: ["multi-pack-index", "write", "--no-progress"], repository: path, doing: "index the packs of", place: path))
-    }
-
-    /// The remote has what was pushed: packs that only that needs are removed, and the commits' own are marked as coming from
-    /// the remote, so that git misses nothing in them (gitformat: a `.promisor` file beside a pack).
-    /// - Parameter keeping: packs of what is not pushed yet.
-    public func settle(removing names: [String], keeping: Set<String>) {
-        // An index of all packs that names one which is gone makes git complain.
-        unlink("\(path)/objects/pack/multi-pack-index")
-        for file in Directory.names(in: "\(path)/objects/pack") ?? [] where file.hasPrefix("pack-") && file.hasSuffix(".idx") {
-            let name = String(file.dropFirst("pack-".count).dropLast(".idx".count))
-            guard !keeping.contains(name), !names.contains(name), !FileEntry.exists("\(path)/objects/pack/pack-\(name).promisor") else { continue }
-            try? FileWriting.replace("\(path)/objects/pack/pack-\(name).promisor", with: [], durable: false)
-        }
-        for name in names where !name.isEmpty && name.utf8.allSatisfy(isAlphanumeric) {
-            // The index first: a pack without one is not seen, an index without its pack is an error.
-            for suffix in ["idx", "rev", "pack"] { unlink("\(path)/objects/pack/pack-\(name).\(suffix)") }
-        }
-    }
-
-    /// Those of the objects that are not here. Asks no remote: it has no connection to spend on what only we have.
+    /// Those of the objects that are not here. Does not ask the remote: these objects exist only here.
     public func missing(_ ids: [GitObjectID]) async throws(GitError) -> Set<GitObjectID> {
         guard !ids.isEmpty else { return [] }
         let output = try await client.run(
@@ -177,8 +133,8 @@ public struct GitStore: Sendable {
         return try GitClient.parseTree(output)
     }
 
-    /// The first of the folders, or of those above them, that a commit has as something else than a folder; nil when all can be
-    /// written into. Parents must be what `fetchTip` brought: nothing is asked of the remote.
+    /// The first of the folders, or of those above them, that a commit has as something other than a folder; nil when all can be
+    /// written to. Parents must be what `fetchTip` brought: nothing is asked of the remote.
     public func obstacle(to folders: Set<GitPath>, in commit: GitObjectID) async throws(GitError) -> GitPath? {
         let paths = Set(folders.flatMap { folder in folder.isRoot ? [] : (1...folder.components.count).map { folder.prefix($0) } })
         for output in try await list(paths.sorted(), of: commit, [], asFolders: false) {
@@ -193,7 +149,7 @@ public struct GitStore: Sendable {
     /// What of some files a commit has.
     public struct Presence: Sendable, Hashable {
         public var found: Set<GitPath> = []
-        /// Something that is no folder where one of the files' folders would be, or no file where the file would be.
+        /// The path of one of the files' folders that is not a folder, or of a file that is not a file.
         public var obstacle: GitPath?
     }
 
@@ -263,7 +219,7 @@ public struct GitStore: Sendable {
         return Set(absent.values)
     }
 
-    /// A favour: whatever does not come this way is asked for one by one when it is read.
+    /// Best effort: what does not come this way is asked for one by one when it is read.
     private func fetchTogether(_ ids: [GitObjectID]) async {
         guard let absent = try? await missing(ids), !absent.isEmpty else { return }
         _ = try? await client.fetchObjects(absent.sorted(), filter: "blob:none", into: path, from: remote)

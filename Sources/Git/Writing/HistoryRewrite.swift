@@ -111,7 +111,7 @@ extension GitStore {
         let result = try await client.result(call)
         if let line = PushReport.line(of: branch, in: result.stdoutText) {
             let outcome = PushReport.outcome(line, stderr: result.stderrText)
-            // A refusal of anything but a fast-forward is the server's rule, not a race: the lease held.
+            // A server that refuses every push that is not a fast-forward: its rule, not a race, since the lease held.
             if case .conflict(let why) = outcome, why.contains("non-fast-forward") || why.contains("denying non-fast-forward") { return .refused(why) }
             if outcome != .accepted || result.succeeded { return outcome }
         }

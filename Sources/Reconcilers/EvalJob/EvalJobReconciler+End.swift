@@ -46,7 +46,7 @@ extension EvalJobReconciler {
     /// push is left to the ledger, which knows when to ask it again.
     func pushNow(_ recorder: any RunRecorder, job: EvalJob) async {
         guard await recorder.state().failure == nil else { return }
-        do { try await recorder.hasten() } catch {
+        do { try await recorder.flush() } catch {
             log.warning("results wait for the remote", ["object": .string(job.key.description), "error": .string(error.message)])
         }
     }

@@ -68,7 +68,8 @@ public final class EvalJobReconciler: Sendable {
         podWriter = TrialPodWriter(client: client, expectations: expectations)
         collection = TrialCollection(client: client, log: log)
         credentials = CredentialSource(client: client, configuration: configuration)
-        let resolver = SourceResolver(cacheDirectory: configuration.cacheDirectory, policy: configuration.urlPolicy)
+        let resolver = SourceResolver(
+            cacheDirectory: configuration.cacheDirectory, cacheLimit: configuration.cacheLimit, policy: configuration.urlPolicy)
         preparation = JobPreparation(resolver: resolver)
         localLedger = configuration.resultsDirectory.map {
             LocalLedger(directory: $0, scratch: "\(configuration.stateDirectory)/unpack")
@@ -354,8 +355,8 @@ public final class EvalJobReconciler: Sendable {
             let branch = try GitBranch(parsing: git.branch)
             let path = try git.path.map { text throws(GitError) in try GitPath(parsing: text) } ?? .root
             let secret = credential.key.isEmpty ? nil : git.secretRef.map { "\(job.metadata.namespace ?? "")/\($0.name)" }
-            let (ledger, use) = try await ledgers.ledger(.init(url, credentials: credential), branch: branch, path: path, secret: secret)
-            return GitRecorder(ledger: ledger, branch: branch.name, job: job.metadata.uid ?? "", needsRemote: configuration.setting == .cluster, use: use)
+            let lease = try await ledgers.lease(.init(url, credentials: credential), branch: branch, path: path, secret: secret)
+            return GitRecorder(lease: lease, branch: branch, job: job.metadata.uid ?? "", needsRemote: configuration.setting == .cluster)
         } catch let error as GitError {
             throw .stalled(.invalidSpec, "spec.artifacts.git: \(error.message)", on: .artifactsReady)
         } catch let error as JobObstacle {

@@ -54,11 +54,11 @@ public final class Operator: Sendable {
         }
         events = EventRecorder(client: client, component: "assay", instance: instance, time: time, metrics: metrics)
 
-        let wake = Locked<(@Sendable () -> Void)?>(nil)
+        let wake = Locked<GitLedger.ChangeHandler?>(nil)
         let enqueue = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         ledgers = LedgerPool(
             directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval, time: time,
-            onChange: { wake.withLock { $0 }?() })
+            onChange: { jobs in wake.withLock { $0 }?(jobs) })
         let jobStore = jobs.store
         let reconciler = EvalJobReconciler(
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store, overlays: overlays.store,
@@ -82,15 +82,11 @@ public final class Operator: Sendable {
             await overlayReconciler.reconcile($0)
         }
 
-        // A push that came through, or failed, may concern any job of its branch; there are few.
         let controller = jobController
         enqueue.withLock { $0 = { controller.enqueue($0) } }
         wake.withLock { slot in
-            slot = {
-                for entry in jobStore.entries() {
-                    let status = entry.object.status
-                    if status?.phase?.isFinal != true || status?.artifacts?.pending ?? 0 > 0 { controller.enqueue(entry.key) }
-                }
+            slot = { jobs in
+                for entry in jobStore.entries() where jobs.contains(entry.uid) { controller.enqueue(entry.key) }
             }
         }
     }
@@ -107,6 +103,7 @@ public final class Operator: Sendable {
 
     /// Works until the task is cancelled; then what runs is finished, and what is not pushed stays in the local store.
     public func run() async {
+        await jobReconciler.preparation.resolver.mirrors.clean()
         subscribe()
         let following = Task {
             await withTaskGroup(of: Void.self) { group in

@@ -1,15 +1,16 @@
-import Artifacts
 import Base
-import EvalModel
 import Git
 
-/// One ledger for each (remote, branch, path, Secret): a batch is never pushed with another job's credential. What the
-/// Secret holds may change; what waits is pushed with what it holds now.
+/// The open ledgers of this process: one for each (remote, branch, path, Secret), so that a batch is never pushed with another
+/// job's credential. When a Secret's content changes, what waits is pushed with the new content.
 ///
-/// A ledger that no job uses is kept for a day, since it goes on looking whether its branch was rewritten, and then let go.
-actor LedgerPool {
-    /// Held by whoever uses a ledger: it stays open as long as this lives.
-    final class Use: Sendable {}
+/// A ledger that no job uses stays open for a day, since it still checks whether its branch was rewritten, and is then closed.
+public actor LedgerPool {
+    /// A use of a ledger: it stays open as long as this lives.
+    public final class Lease: Sendable {
+        public let ledger: GitLedger
+        init(_ ledger: GitLedger) { self.ledger = ledger }
+    }
 
     private struct Key: Hashable {
         var remote: String
@@ -21,8 +22,8 @@ actor LedgerPool {
 
     private struct Entry {
         let ledger: GitLedger
-        weak var use: Use?
-        /// Monotonic; nil while somebody uses it.
+        weak var lease: Lease?
+        /// Monotonic; nil while a lease lives.
         var unusedSince: Double?
     }
 
@@ -31,15 +32,19 @@ actor LedgerPool {
     private let pushInterval: Double
     private let time: any TimeSource
     private var entries: [Key: Entry] = [:]
-    /// Those that are let go: two ledgers must not have one directory.
+    /// Ledgers that are being closed: two ledgers must not share one directory.
     private var closing: [Key: Task<Void, Never>] = [:]
-    private let onChange: @Sendable () -> Void
+    private let onChange: GitLedger.ChangeHandler
 
-    private static let unusedAtMost = 86400.0
+    private static let unusedLimit = 86400.0
 
-    init(
+    /// - Parameters:
+    ///   - directory: ledgers are kept in its subdirectory `ledgers`.
+    ///   - pushInterval: seconds between two pushes to one branch.
+    ///   - onChange: as `GitLedger.ChangeHandler` says.
+    public init(
         directory: String, committer: FastImportStream.Identity, pushInterval: Double, time: any TimeSource = SystemTime(),
-        onChange: @escaping @Sendable () -> Void
+        onChange: @escaping GitLedger.ChangeHandler
     ) {
         self.directory = directory
         self.committer = committer
@@ -49,53 +54,55 @@ actor LedgerPool {
     }
 
     /// How many are open.
-    var count: Int { entries.count }
+    public var count: Int { entries.count }
 
+    /// Opens the ledger, or shares the open one.
     /// - Parameter secret: the Secret, as `namespace/name`, that the remote's credential is from; nil when it is from none.
-    func ledger(
+    /// - Throws: `.storage` when its directory cannot be made.
+    public func lease(
         _ remote: GitClient.Remote, branch: GitBranch, path: GitPath, secret: String?
-    ) async throws(ArtifactError) -> (ledger: GitLedger, use: Use) {
+    ) async throws(ArtifactError) -> Lease {
         let key = Key(remote: remote.url.text, branch: branch.name, path: path.text, secret: secret ?? "")
-        await letGo(except: key)
+        await closeUnused(except: key)
         if let task = closing[key] {
             await task.value
             closing[key] = nil
         }
         if let known = entries[key]?.ledger {
-            let use = entries[key]?.use ?? Use()
-            entries[key]?.use = use
+            let lease = entries[key]?.lease ?? Lease(known)
+            entries[key]?.lease = lease
             entries[key]?.unusedSince = nil
             await known.use(remote.credentials)
-            return (known, use)
+            return lease
         }
         let name = SHA256.hex(of: Array("\(key.remote)\n\(key.branch)\n\(key.path)\n\(key.secret)".utf8)).prefix(16)
         let ledger = try GitLedger(
             settings: .init(
                 remote: remote, branch: branch, path: path, committer: committer, directory: "\(directory)/ledgers/\(name)",
                 pushInterval: pushInterval), onChange: onChange)
-        let use = Use()
-        entries[key] = Entry(ledger: ledger, use: use)
+        let lease = Lease(ledger)
+        entries[key] = Entry(ledger: ledger, lease: lease)
         Task { await ledger.resume() }
-        return (ledger, use)
+        return lease
     }
 
-    private func letGo(except wanted: Key) async {
+    private func closeUnused(except wanted: Key) async {
         let now = time.monotonic()
-        for (key, entry) in entries where key != wanted && entry.use == nil {
+        for (key, entry) in entries where key != wanted && entry.lease == nil {
             guard let since = entry.unusedSince else {
                 entries[key]?.unusedSince = now
                 continue
             }
-            guard now - since > Self.unusedAtMost, await entry.ledger.state.pending == 0 else { continue }
-            // While it was asked, somebody may have come for it.
-            guard let current = entries[key], current.use == nil, current.unusedSince == since else { continue }
+            guard now - since > Self.unusedLimit, await entry.ledger.state.pending == 0 else { continue }
+            // It may have been leased during the `await`.
+            guard let current = entries[key], current.lease == nil, current.unusedSince == since else { continue }
             entries[key] = nil
             closing[key] = Task { await entry.ledger.stop(grace: 0) }
         }
     }
 
-    /// All at once: each may have a push under way, and the process has one grace period.
-    func stop() async {
+    /// Closes all at the same time: each may have a push under way, and the process has one grace period.
+    public func stop() async {
         await withTaskGroup { group in
             for entry in entries.values { group.addTask { await entry.ledger.stop() } }
             for task in closing.values { group.addTask { await task.value } }

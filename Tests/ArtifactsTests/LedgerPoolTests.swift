@@ -1,11 +1,8 @@
 import Artifacts
-import AssayTesting
 import Base
 import Foundation
 import Git
 import Testing
-
-@testable import Reconcilers
 
 @Suite("Ledgers come and go")
 struct LedgerPoolTests {
@@ -24,13 +21,13 @@ struct LedgerPoolTests {
         defer { Directory.removeTree(path) }
         let time = SetTime()
         let pool = LedgerPool(
-            directory: path, committer: try .init(name: "assay", email: "assay@localhost"), pushInterval: 10, time: time, onChange: {})
+            directory: path, committer: try .init(name: "assay", email: "assay@localhost"), pushInterval: 10, time: time, onChange: { _ in })
         let remote = GitClient.Remote(try GitURL(parsing: "file://\(path)/nowhere.git", allowing: .local))
-        func open(_ branch: String) async throws -> (ledger: GitLedger, use: LedgerPool.Use) {
-            try await pool.ledger(remote, branch: try GitBranch(parsing: branch), path: .root, secret: nil)
+        func open(_ branch: String) async throws -> LedgerPool.Lease {
+            try await pool.lease(remote, branch: try GitBranch(parsing: branch), path: .root, secret: nil)
         }
         let kept = try await open("kept")
-        var passing: (ledger: GitLedger, use: LedgerPool.Use)? = try await open("passing")
+        var passing: LedgerPool.Lease? = try await open("passing")
         let first = passing.map { ObjectIdentifier($0.ledger) }
         #expect(try await ObjectIdentifier(open("passing").ledger) == first, "the same one for all")
         passing = nil
