@@ -60,7 +60,10 @@ let package = Package(
             ]),
         .executableTarget(
             name: "benchmarks",
-            dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "Git", "Artifacts", "EvalModel", "AssayTesting"],
+            dependencies: [
+                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "EvalModel", "Git", "Artifacts", "AssayAPI", "TrialRuntime",
+                "APIServer", "AssayTesting",
+            ],
             path: "Benchmarks"),
 
         .testTarget(name: "HouseTests", dependencies: ["Base"]),

@@ -35,6 +35,24 @@ func row(_ name: String, _ figure: String) {
 }
 func shown(_ value: Double) -> String { String(format: "%.3f", value) }
 
+switch CommandLine.arguments.dropFirst().first {
+case BenchmarkCluster.word:
+    try await BenchmarkCluster.run(directory: CommandLine.arguments[2])
+    exit(0)
+case TrialBenchmark.word:
+    // benchmarks trials PATH-OF-ASSAY DIRECTORY [TRIALS PARALLELISM]
+    let words = Array(CommandLine.arguments.dropFirst(2))
+    let numbers = words.dropFirst(2).compactMap { Int($0) }
+    let benchmark = TrialBenchmark(assay: words[0], scratch: words[1], root: FileManager.default.currentDirectoryPath)
+    for (trials, parallelism) in numbers.count == 2 ? [(numbers[0], numbers[1])] : [(500, 50), (1000, 1000)] {
+        try await benchmark.run(trials: trials, parallelism: parallelism, name: "\(trials)-\(parallelism)")
+    }
+    exit(0)
+default: break
+}
+
+try await SpawnBenchmark.run()
+
 // MARK: A list of 10,000 pods
 
 let pod = #"{"metadata":{"name":"job-1a2b3c4d-%d","namespace":"default","uid":"df021ed4-bb04-44bf-9340-%012d","resourceVersion":"%d","labels":{"assay.dev/job":"job","assay.dev/index":"%d"}},"spec":{"containers":[{"name":"trial","image":"localhost/t:1","command":["bash","-p","/assay/scripts/run.sh"],"resources":{"limits":{"cpu":"1","memory":"2Gi"}}},{"name":"collector","image":"localhost/c:1"}],"nodeName":"node1","restartPolicy":"Never"},"status":{"phase":"Succeeded","containerStatuses":[{"name":"trial","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"name":"collector","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed","message":"{\"version\":1,\"reward\":1}"}}}]}}"#

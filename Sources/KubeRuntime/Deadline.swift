@@ -5,11 +5,11 @@ enum Deadline {
     /// The result of `operation`, or nil when the time is over first. The operation is then cancelled and left behind: unlike
     /// in a task group, one that does not heed its cancellation cannot hold up the caller.
     static func run<Result: Sendable>(
-        seconds: Double, time: any TimeSource, _ operation: @escaping @Sendable () async -> Result
+        seconds: Double, time: any TimeSource, on executor: (any TaskExecutor)? = nil, _ operation: @escaping @Sendable () async -> Result
     ) async -> Result? {
         let race = Race<Result>()
-        let work = Task { race.finish(await operation()) }
-        let clock = Task {
+        let work = Task(executorPreference: executor) { race.finish(await operation()) }
+        let clock = Task(executorPreference: executor) {
             try? await time.sleep(seconds: seconds)
             race.finish(nil)
         }

@@ -1,5 +1,6 @@
 import AssayTesting
 import Base
+import Glibc
 import KubeClient
 import KubeCore
 import Testing
@@ -158,6 +159,35 @@ struct LeaderElectionTests {
         latch.open()
         #expect(await ending.value == .lost)
         #expect(liveness.stalled.isEmpty)
+    }
+
+    @Test("catalogue 60: a pool whose threads all block does not make the renewal late")
+    func blockedPool() async {
+        let timing = LeaseTiming(leaseDuration: 3, renewDeadline: 1.5, retryPeriod: 0.1)
+        let election = LeaderElection(lock: lease, identity: "me", timing: timing, time: LeaseTime(), log: quiet)
+        let done = Latch()
+        let leads = Latch()
+        let ending = Task {
+            await election.run {
+                leads.open()
+                try? await done.wait()
+            }
+        }
+        try? await leads.wait()
+        // More than there can be threads, all at once: nothing else runs on the pool for as long.
+        let before = lease.state.withLock { $0.writes }
+        let during = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<64 {
+                group.addTask {
+                    usleep(2_000_000 / 64 * UInt32(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+                    return lease.state.withLock { $0.writes }
+                }
+            }
+            return await group.reduce(0) { max($0, $1) }
+        }
+        #expect(during > before + 5)
+        done.open()
+        #expect(await ending.value == .finished)
     }
 
     @Test("without an answer the work stops by the renew deadline, before others may take the lease", arguments: [true, false])

@@ -14,6 +14,7 @@ public protocol LeaseLock: Sendable {
 ///
 /// - Guarantees: `lead` is begun only while the lease is held; it is cancelled when the lease is lost or was not renewed for
 ///   the renew deadline, before others may take it; the lease is given up only after `lead` has returned.
+/// - The renewal runs on a thread of its own: nothing that blocks Swift's pool makes it late.
 /// - Assumptions: clocks run at about the same speed. What they show does not matter.
 /// - Caveat: a lease is no fence. A write sent just before the loss may arrive after it: what `lead` writes has to be
 ///   idempotent by itself.
@@ -62,7 +63,7 @@ public struct LeaderElection: Sendable {
         guard await acquire(elector, pulse) else { return .cancelled }
         log.info("leads")
         let leading = Task { await lead() }
-        let renewing = Task { await renew(elector, pulse, whenLost: { leading.cancel() }) }
+        let renewing = Task(executorPreference: LeaseThread.shared) { await renew(elector, pulse, whenLost: { leading.cancel() }) }
         await withTaskCancellationHandler {
             await leading.value
         } onCancel: {
@@ -127,7 +128,7 @@ public struct LeaderElection: Sendable {
     }
 
     private func attempt(_ elector: Locked<LeaseElector>, within seconds: Double) async -> Attempt {
-        await Deadline.run(seconds: seconds, time: time) {
+        await Deadline.run(seconds: seconds, time: time, on: LeaseThread.shared) {
             do { return try await attempt(elector) } catch { return .failed(String(describing: error)) }
         } ?? .failed("no answer in time")
     }

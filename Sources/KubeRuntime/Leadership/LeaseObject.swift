@@ -59,10 +59,10 @@ extension LeaderElection {
     /// make it late.
     public init(
         client: KubeClient, namespace: String, name: String, identity: String, timing: LeaseTiming = LeaseTiming(),
-        time: any TimeSource = SystemTime(), liveness: Liveness? = nil, log: Log = Log("leader")
+        time: (any TimeSource)? = nil, liveness: Liveness? = nil, log: Log = Log("leader")
     ) {
         self.init(
             lock: LeaseObject(client: client.apart(), namespace: namespace, name: name), identity: identity, timing: timing,
-            time: time, liveness: liveness, log: log)
+            time: time ?? LeaseTime(), liveness: liveness, log: log)
     }
 }

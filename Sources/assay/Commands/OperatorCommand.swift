@@ -1,5 +1,6 @@
 import AssayAPI
 import Base
+import CShims
 import Git
 import Glibc
 import KubeClient
@@ -45,6 +46,7 @@ enum OperatorCommand: Subcommand {
         ] + LogOptions.options)
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
+        assay_return_memory(10)
         try LogOptions.apply(arguments)
         signal(SIGPIPE, SIG_IGN)
         let environment = currentEnvironment()
