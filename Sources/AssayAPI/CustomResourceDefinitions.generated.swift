@@ -908,6 +908,20 @@ spec:
                   commit:
                     type: string
                     description: The commit that every trial runs.
+              plan:
+                type: object
+                description: Where what was prepared for the job is kept, in ConfigMaps that the job owns.
+                required:
+                - sha256
+                - configMaps
+                properties:
+                  sha256:
+                    type: string
+                    description: Of the whole document, in hex.
+                  configMaps:
+                    type: integer
+                    description: How many ConfigMaps hold it.
+                    format: int32
               overlays:
                 type: array
                 description: The pinned overlays, in order.
@@ -998,6 +1012,11 @@ spec:
                   rewardMax:
                     type: number
                     description: The highest reward.
+                  values:
+                    type: object
+                    description: The figures that spec.metrics asks for, by type; absent while there is no reward.
+                    additionalProperties:
+                      type: number
               agents:
                 type: array
                 description: Counts and metrics of each agent, in the order of the spec.
@@ -1057,6 +1076,11 @@ spec:
                         rewardMax:
                           type: number
                           description: The highest reward.
+                        values:
+                          type: object
+                          description: The figures that spec.metrics asks for, by type; absent while there is no reward.
+                          additionalProperties:
+                            type: number
                     cost:
                       type: number
                       description: The sum of the known costs, in US dollars.

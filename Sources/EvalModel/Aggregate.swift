@@ -56,6 +56,12 @@ public struct Aggregate: Sendable, Hashable, Codable {
         }
     }
 
+    /// Metrics over the rewards that were produced, by type; nil when none is wanted or there is no reward.
+    public func values(of types: [MetricType]) -> [String: Double]? {
+        let values = types.reduce(into: [String: Double]()) { $0[$1.rawValue] = metric($1) }
+        return values.isEmpty ? nil : values
+    }
+
     /// Adds one trial.
     public mutating func add(_ outcome: TrialOutcome) {
         switch outcome.outcomeClass {

@@ -50,6 +50,7 @@ struct UnsupportedFieldTests {
     func others() {
         #expect(UnsupportedFields.check(EvalTargetSpec()).isEmpty)
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, image: TargetImageSpec(default: "i"))).isEmpty)
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .local), onCluster: true).map(\.path) == ["spec.type"])
         let spec = EvalTargetSpec(
             type: .vm, sync: .continuous, workdir: "/w", host: HostSpec(address: "h"),
             image: TargetImageSpec(build: BuildSpec()), cost: CostSpec(cpuHour: 1))

@@ -65,7 +65,12 @@ struct WorkQueueStateTests {
     @Test("failures back off by 5 ms doubling to 1000 s, per key, until forgotten")
     func backoff() {
         var queue = WorkQueueState<String>()
-        let delays = (0..<25).map { _ in queue.addAfterFailure("a", now: 0) }
+        var now = 0.0
+        let delays = (0..<25).map { _ in
+            let delay = queue.addAfterFailure("a", now: now)
+            now += delay
+            return delay
+        }
         #expect(delays[0] == 0.005)
         #expect(delays[1] == 0.01)
         #expect(abs(delays[10] - 5.12) < 1e-9)

@@ -151,7 +151,7 @@ struct RecoveryTests {
             try await world.withOperator(state: "first", server: breaker.url) { _ in
                 let over = try await eventually {
                     if breaker.isDead { return true }
-                    return try await world.job()?.status?.phase?.isFinal == true
+                    return try await world.job()?.status?.isOver == true
                 }
                 #expect(over)
                 // What follows the end is written too; and it may be the end that killed it.

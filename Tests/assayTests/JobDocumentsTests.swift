@@ -48,7 +48,7 @@ import Testing
     @Test func aFileThatIsNotThereOrNoYAMLIsNamed() async throws {
         try await Checkout.withFolder { folder in
             let missing = #expect(throws: UsageError.self) { try JobDocuments(file: "\(folder)/none.yaml") }
-            #expect(missing?.description == "cannot read \(folder)/none.yaml: no such file or directory")
+            #expect(missing?.description == "cannot read \(folder)/none.yaml: No such file or directory")
         }
         let broken = await #expect(throws: UsageError.self) { try await read("a: [\n") }
         #expect(broken?.description.contains("/job.yaml: ") == true)

@@ -207,8 +207,11 @@ public struct JobRecord: Codable, Sendable, Hashable {
         public var sumReward: Double
         public var cost: Double?
         public var tokens: TokenUsage?
+        /// The figures that the job asked for, by type; nil when it asked for none or there is no reward.
+        public var metrics: [String: Double]?
 
-        public init(_ a: Aggregate) {
+        public init(_ a: Aggregate, metrics wanted: [MetricType] = []) {
+            metrics = a.values(of: wanted)
             completed = a.completed
             failed = a.failed + a.infrastructure
             infrastructure = a.infrastructure
@@ -270,7 +273,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
 
     public init(
         runId: RunID, jobName: String, jobUid: String, namespace: String, totalTrials: Int, cancelled: Bool, reason: String?,
-        agents: [(name: String, figures: Aggregate)], config: Configuration? = nil, sourceRepo: String, sourceCommit: String,
+        agents: [(name: String, figures: Aggregate)], metrics: [MetricType] = [], config: Configuration? = nil, sourceRepo: String, sourceCommit: String,
         sourceRef: String? = nil, startedAt: Timestamp?, timestamp: Timestamp
     ) {
         schemaVersion = RunRecord.currentSchema
@@ -282,8 +285,8 @@ public struct JobRecord: Codable, Sendable, Hashable {
         self.totalTrials = totalTrials
         self.cancelled = cancelled
         self.reason = reason
-        totals = Figures(agents.reduce(into: Aggregate()) { $0.merge($1.figures) })
-        self.agents = Dictionary(agents.map { ($0.name, Figures($0.figures)) }, uniquingKeysWith: { first, _ in first })
+        totals = Figures(agents.reduce(into: Aggregate()) { $0.merge($1.figures) }, metrics: metrics)
+        self.agents = Dictionary(agents.map { ($0.name, Figures($0.figures, metrics: metrics)) }, uniquingKeysWith: { first, _ in first })
         self.config = config
         self.sourceRepo = sourceRepo
         self.sourceCommit = sourceCommit

@@ -245,6 +245,11 @@ static let job = #"""
         "minReward": {"type": "number", "description": "The least reward."},
         "maxReward": {"type": "number", "description": "The greatest reward."},
         "sumReward": {"type": "number", "description": "The sum of the rewards."},
+        "metrics": {
+          "type": "object",
+          "additionalProperties": {"type": "number"},
+          "description": "The figures that spec.metrics asks for, by type; absent when none is asked for or there is no reward."
+        },
         "cost": {"type": "number", "description": "The sum of the known costs, in US dollars."},
         "tokens": {
           "type": "object",

@@ -1,4 +1,5 @@
 import Base
+import EvalModel
 import KubeCore
 
 /// An evaluation: every agent runs on every task of the datasets, with one or more attempts each.
@@ -93,4 +94,9 @@ public struct EvalJobSpec: Codable, Sendable, Hashable {
         activeDeadlineSeconds = try values.optional(.activeDeadlineSeconds)
         ttlSecondsAfterFinished = try values.optional(.ttlSecondsAfterFinished)
     }
+}
+
+extension EvalJobSpec {
+    /// The metrics that are asked for, each once.
+    public var metricTypes: [MetricType] { metrics.map(\.type).reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
 }

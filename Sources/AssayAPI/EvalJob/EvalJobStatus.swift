@@ -13,7 +13,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         case succeeded = "Succeeded"
         case failed = "Failed"
 
-        /// Whether the job has ended.
+        /// The job's trials are over, or were stopped; all are counted when the status has a `completionTime`, too.
         public var isFinal: Bool { self == .cancelled || self == .succeeded || self == .failed }
     }
 
@@ -21,6 +21,8 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     public var phase: Phase?
     public var conditions: [Condition]
     public var source: SourceStatus?
+    /// Where what was prepared for the job is kept.
+    public var plan: PlanStatus?
     public var overlays: [OverlayStatus]?
     public var trials: TrialsStatus?
     public var metrics: MetricsStatus?
@@ -36,7 +38,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
 
     public init(
         observedGeneration: Int? = nil, phase: Phase? = nil, conditions: [Condition] = [], source: SourceStatus? = nil,
-        overlays: [OverlayStatus]? = nil, trials: TrialsStatus? = nil, metrics: MetricsStatus? = nil,
+        plan: PlanStatus? = nil, overlays: [OverlayStatus]? = nil, trials: TrialsStatus? = nil, metrics: MetricsStatus? = nil,
         agents: [AgentStatus]? = nil, cost: Double? = nil, tokens: TokenUsage? = nil, artifacts: ArtifactsStatus? = nil,
         startTime: Timestamp? = nil, completionTime: Timestamp? = nil
     ) {
@@ -44,6 +46,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         self.phase = phase
         self.conditions = conditions
         self.source = source
+        self.plan = plan
         self.overlays = overlays
         self.trials = trials
         self.metrics = metrics
@@ -61,6 +64,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         phase = try values.optional(.phase)
         conditions = try values.value(.conditions, or: [])
         source = try values.optional(.source)
+        plan = try values.optional(.plan)
         overlays = try values.optional(.overlays)
         trials = try values.optional(.trials)
         metrics = try values.optional(.metrics)
@@ -71,6 +75,10 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         startTime = try values.optional(.startTime)
         completionTime = try values.optional(.completionTime)
     }
+
+    /// Every trial is counted and the job's own record is kept: nothing more will happen to it. A job whose trials were stopped, and whose
+    /// results wait for their remote, has a final phase and is not over.
+    public var isOver: Bool { phase?.isFinal == true && completionTime != nil }
 }
 
 /// The pinned source.
@@ -78,6 +86,19 @@ public struct SourceStatus: Codable, Sendable, Hashable {
     public var commit: String?
 
     public init(commit: String? = nil) { self.commit = commit }
+}
+
+/// The plan of a job, as it is kept in ConfigMaps that the job owns (`assay-<uid>-plan-<first 12 digits of the hash>-<number>`).
+public struct PlanStatus: Codable, Sendable, Hashable {
+    /// Of the whole document, in hex.
+    public var sha256: String
+    /// How many ConfigMaps hold it.
+    public var configMaps: Int
+
+    public init(sha256: String, configMaps: Int) {
+        self.sha256 = sha256
+        self.configMaps = configMaps
+    }
 }
 
 /// A pinned overlay.
@@ -155,10 +176,12 @@ public struct MetricsStatus: Codable, Sendable, Hashable {
     public var rewardSum: Double?
     public var rewardMin: Double?
     public var rewardMax: Double?
+    /// The figures that `spec.metrics` asks for, by type; none while there is no reward.
+    public var values: [String: Double]?
 
     public init(
         passRate: Double? = nil, meanReward: Double? = nil, passes: Int? = nil, rewards: Int? = nil,
-        rewardSum: Double? = nil, rewardMin: Double? = nil, rewardMax: Double? = nil
+        rewardSum: Double? = nil, rewardMin: Double? = nil, rewardMax: Double? = nil, values: [String: Double]? = nil
     ) {
         self.passRate = passRate
         self.meanReward = meanReward
@@ -167,14 +190,15 @@ public struct MetricsStatus: Codable, Sendable, Hashable {
         self.rewardSum = rewardSum
         self.rewardMin = rewardMin
         self.rewardMax = rewardMax
+        self.values = values
     }
 
     /// The rates are rounded to four decimals, because printer columns show numbers unrounded. The sums are exact.
-    public init(_ aggregate: Aggregate) {
+    public init(_ aggregate: Aggregate, _ wanted: [MetricType] = []) {
         self.init(
             passRate: Self.shown(aggregate.passRate), meanReward: Self.shown(aggregate.meanReward), passes: aggregate.passes,
             rewards: aggregate.rewards, rewardSum: aggregate.rewardSum, rewardMin: aggregate.rewardMin,
-            rewardMax: aggregate.rewardMax)
+            rewardMax: aggregate.rewardMax, values: aggregate.values(of: wanted))
     }
 
     private static func shown(_ rate: Double?) -> Double? { rate.map { ($0 * 10_000).rounded() / 10_000 } }
@@ -218,10 +242,10 @@ public struct AgentStatus: Codable, Sendable, Hashable {
     }
 
     /// The form in the status: `failed` includes infrastructure failures, as in `TrialsStatus`.
-    public init(name: String, _ aggregate: Aggregate) {
+    public init(name: String, _ aggregate: Aggregate, _ wanted: [MetricType] = []) {
         self.init(
             name: name, completed: aggregate.completed, failed: aggregate.failed + aggregate.infrastructure,
-            infrastructure: aggregate.infrastructure, skipped: aggregate.skipped, metrics: MetricsStatus(aggregate),
+            infrastructure: aggregate.infrastructure, skipped: aggregate.skipped, metrics: MetricsStatus(aggregate, wanted),
             cost: aggregate.cost, tokens: aggregate.tokens)
     }
 

@@ -48,8 +48,12 @@ public enum UnsupportedFields {
         return found
     }
 
-    public static func check(_ spec: EvalTargetSpec) -> [UnsupportedField] {
+    /// - Parameter onCluster: whether the operator works for a cluster, and not for one machine (`assay run`).
+    public static func check(_ spec: EvalTargetSpec, onCluster: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
+        if spec.type == .local, onCluster {
+            found.append(UnsupportedField("spec.type", "targets of type local are for `assay run` on one machine; use cluster"))
+        }
         if spec.type == .vm || spec.type == .ci {
             found.append(UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) do not run trials yet; use cluster"))
         }

@@ -20,6 +20,8 @@ public enum AssayNames {
     /// On an EvalJob: running trials are stopped without a record, and no new ones start, until the annotation is removed. The
     /// stopped trials then run again. Ctrl-C of `assay run` sets it. On a trial pod: it was stopped this way and does not count.
     public static let interruptedAnnotation = "assay.dev/interrupted"
+    /// On an EvalJob: its deletion does not wait for results that cannot be recorded. Whatever its value.
+    public static let abandonResultsAnnotation = "assay.dev/abandon-results"
     /// Keeps an EvalJob until its runs are recorded.
     public static let jobFinalizer = "assay.dev/evaljob"
     /// The EvalTarget that a job without `targetRef` uses when it exists.
@@ -72,6 +74,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case sourceInvalid = "SourceInvalid"
     case sourceUnreachable = "SourceUnreachable"
     case refNotFound = "RefNotFound"
+    /// What was prepared for a job could not be written to its ConfigMaps.
+    case planNotKept = "PlanNotKept"
     case datasetNotFound = "DatasetNotFound"
     case datasetInvalid = "DatasetInvalid"
     case taskInvalid = "TaskInvalid"
@@ -88,6 +92,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case remoteUnreachable = "RemoteUnreachable"
     case remoteRejected = "RemoteRejected"
     case noResultsVolume = "NoResultsVolume"
+    /// A deleted job's runs that were not recorded are given up.
+    case resultsAbandoned = "ResultsAbandoned"
     // Events about single trials.
     case trialStarted = "TrialStarted"
     case trialCompleted = "TrialCompleted"

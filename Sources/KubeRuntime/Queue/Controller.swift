@@ -4,10 +4,24 @@ import Base
 public enum ReconcileOutcome: Sendable {
     /// Nothing more to do until something changes.
     case done
-    /// Look again after this many seconds, or earlier when something changes.
+    /// It went on: look again after this many seconds, or earlier when something changes.
     case requeue(afterSeconds: Double)
+    /// Not yet: what it needs is not there. Look again after this many seconds, or earlier when something changes; the key's backoff
+    /// stays as it is.
+    case waiting(afterSeconds: Double)
     /// It failed: try again after the key's backoff.
     case retry(any Error)
+}
+
+/// Why a key is to be reconciled.
+public enum WakeCause: Sendable, Hashable {
+    /// Something that the key depends on happened. A key that backs off is looked at as soon as `BackoffPolicy.eventSeconds` lets it.
+    case event
+    /// What is wanted of the key has changed: its backoff starts over.
+    case specChanged
+    /// One of many events that come close together. The first has the key looked at, those of the following `gatherSeconds` together
+    /// at the end of that time.
+    case gathered
 }
 
 /// Workers that take keys from a queue and reconcile them.
@@ -28,16 +42,19 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     private let liveness: Liveness?
     private let reconcileBound: Double
     private let reconcile: Reconcile
+    private let gathering: Locked<EventGathering<Key>>
 
     /// - Parameters:
     ///   - name: for logs and metrics.
     ///   - workers: how many keys may be reconciled at once.
     ///   - liveness: is told of a reconcile that has not returned after `reconcileBound` seconds.
+    ///   - gatherSeconds: for how long events with the cause `gathered` are gathered.
     public init(
-        name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey,
+        name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey, gatherSeconds: Double = 0.25,
         metrics: MetricsRegistry? = nil, liveness: Liveness? = nil, reconcileBound: Double = 1800, log: Log? = nil,
         reconcile: @escaping Reconcile
     ) {
+        gathering = Locked(EventGathering(seconds: gatherSeconds))
         self.name = name
         self.workers = max(1, workers)
         self.time = time
@@ -50,8 +67,14 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Asks for a reconcile of the key. Callable at any time, from anywhere; before `run` it is kept.
-    public func enqueue(_ key: Key) {
-        queue.add(key)
+    public func enqueue(_ key: Key, _ cause: WakeCause = .event) {
+        switch cause {
+        case .event: queue.add(key)
+        case .specChanged: queue.addAnew(key)
+        case .gathered:
+            let now = time.monotonic()
+            queue.add(key, afterSeconds: gathering.withLock { $0.delay(key, now: now) })
+        }
         metrics?.depth(queue.depth)
     }
 
@@ -88,20 +111,21 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     }
 
     private func finish(_ key: Key, _ outcome: ReconcileOutcome, seconds: Double) {
-        // `done` comes before the next time is set: a key that became dirty meanwhile is already ready, and earlier.
-        queue.done(key)
         let object: JSONValue = .string(String(describing: key))
+        let now = time.monotonic()
         switch outcome {
         case .done:
-            queue.forget(key)
+            queue.finish(key, .done)
             log.debug("reconciled", ["object": object, "seconds": .double(seconds)])
         case .requeue(let after):
-            queue.forget(key)
-            queue.add(key, afterSeconds: after)
+            queue.finish(key, .again(at: now + after))
             log.debug("reconciled", ["object": object, "seconds": .double(seconds), "again": .double(after)])
+        case .waiting(let after):
+            queue.finish(key, .waiting(at: now + after))
+            log.debug("waiting", ["object": object, "seconds": .double(seconds), "again": .double(after)])
         case .retry(let error):
+            let delay = queue.finish(key, .failed) ?? 0
             if queue.isShutDown { break }
-            let delay = queue.addAfterFailure(key)
             log.warning(
                 "reconcile failed",
                 [
@@ -139,6 +163,7 @@ struct ControllerMetrics: Sendable {
             switch outcome {
             case .done: "done"
             case .requeue: "requeue"
+            case .waiting: "waiting"
             case .retry: "error"
             }
         total.add(1, ["controller": controller, "result": result])

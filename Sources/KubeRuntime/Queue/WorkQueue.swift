@@ -45,6 +45,16 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         return change { $0.addAfterFailure(key, now: now) }
     }
 
+    /// The key is due at once and its backoff starts over: what it is about has changed.
+    public func addAnew(_ key: Key) { change { $0.addAnew(key) } }
+
+    /// The work on a key is over, and how. Returns for a failure the seconds to the next due attempt.
+    @discardableResult
+    public func finish(_ key: Key, _ outcome: WorkQueueState<Key>.Outcome) -> Double? {
+        let now = time.monotonic()
+        return change { $0.finish(key, outcome, now: now) }
+    }
+
     /// The next failure of the key starts its backoff over.
     public func forget(_ key: Key) { change { $0.forget(key) } }
 

@@ -32,8 +32,9 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     private var dueTimes = DueTimes<Key>()
     /// Added while being worked on; the value is the time at which to work on it again.
     private var dirty: [Key: Double] = [:]
-    private var processing: Set<Key> = []
-    private var failures: [Key: Int] = [:]
+    /// Keys being worked on, with the time at which that began.
+    private var processing: [Key: Double] = [:]
+    private var failing: [Key: FailingKey] = [:]
     private var shutdown: Shutdown?
 
     public init(backoff: BackoffPolicy = .perKey) { self.backoff = backoff }
@@ -48,16 +49,18 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     /// Nothing ready, held back or worked on.
     public var isIdle: Bool { readySet.isEmpty && delayed.isEmpty && processing.isEmpty && dirty.isEmpty }
 
-    /// The key is due at once.
+    /// The key is due at once; one that has failed, as soon as `BackoffPolicy.eventSeconds` lets it.
     public mutating func add(_ key: Key) { add(key, at: -.infinity) }
 
     /// The key is due at a monotonic second. Of two times the earlier one wins.
     public mutating func add(_ key: Key, at due: Double) {
         guard shutdown == nil else { return }
-        if processing.contains(key) {
+        if processing[key] != nil {
             dirty[key] = min(dirty[key] ?? .infinity, due)
         } else if readySet.contains(key) {
             return
+        } else if let notBefore = failing[key]?.notBefore, due < notBefore {
+            hold(key, until: notBefore)
         } else if due == -.infinity {
             delayed.removeValue(forKey: key)
             dropStaleTimes()
@@ -67,27 +70,63 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// The key failed once more: it is due after its backoff. Returns the delay in seconds.
+    /// The key is due at once whatever failed before: what it is about has changed.
+    public mutating func addAnew(_ key: Key) {
+        forget(key)
+        add(key)
+    }
+
+    /// How the work on a key ended.
+    public enum Outcome: Sendable, Equatable {
+        /// Nothing more to do.
+        case done
+        /// Due at a monotonic second, with progress: the backoff starts over.
+        case again(at: Double)
+        /// Due at a monotonic second, without progress: the backoff stays as it is.
+        case waiting(at: Double)
+        /// It failed.
+        case failed
+    }
+
+    /// The work on a key is over. Returns for a failure the seconds to the next due attempt.
     @discardableResult
-    public mutating func addAfterFailure(_ key: Key, now: Double) -> Double {
-        let count = failures[key, default: 0] + 1
-        failures[key] = count
-        let delay = backoff.seconds(afterFailures: count)
-        add(key, at: now + delay)
+    public mutating func finish(_ key: Key, _ outcome: Outcome, now: Double) -> Double? {
+        var delay: Double?
+        switch outcome {
+        case .done: forget(key)
+        case .again(let due):
+            forget(key)
+            add(key, at: due)
+        case .waiting(let due): add(key, at: due)
+        // Something may have changed meanwhile that makes the failure old news (`addAnew`): then it is the first one.
+        case .failed: delay = addAfterFailure(key, now: now)
+        }
+        done(key)
         return delay
     }
 
-    /// The key succeeded: its next failure starts the backoff over.
-    public mutating func forget(_ key: Key) { failures.removeValue(forKey: key) }
+    /// The key failed once more: it is due after its backoff. Returns the seconds to that.
+    @discardableResult
+    public mutating func addAfterFailure(_ key: Key, now: Double) -> Double {
+        var state = failing[key] ?? FailingKey(at: now, backoff)
+        if failing[key] != nil { state.failed(begun: processing[key] ?? now, at: now, backoff) }
+        failing[key] = state
+        add(key, at: state.due)
+        return state.delay
+    }
 
-    public func failures(of key: Key) -> Int { failures[key] ?? 0 }
+    /// The key succeeded: its next failure starts the backoff over.
+    public mutating func forget(_ key: Key) { failing.removeValue(forKey: key) }
+
+    /// Due attempts in a row that failed.
+    public func failures(of key: Key) -> Int { failing[key]?.count ?? 0 }
 
     /// Hands out a key, which is then being worked on until `done`.
     public mutating func take(now: Double) -> Next {
         if shutdown == .now { return .finished }
         promote(now: now)
         if let key = pop() {
-            processing.insert(key)
+            processing[key] = now
             return .key(key)
         }
         if shutdown != nil { return .finished }
@@ -96,8 +135,9 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
 
     /// The work on a key is over.
     public mutating func done(_ key: Key) {
-        guard processing.remove(key) != nil else { return }
-        guard let due = dirty.removeValue(forKey: key) else { return }
+        guard processing.removeValue(forKey: key) != nil else { return }
+        guard var due = dirty.removeValue(forKey: key) else { return }
+        if let notBefore = failing[key]?.notBefore { due = max(due, notBefore) }
         if due == -.infinity {
             // A queue that drains still owes the work that was asked for before it was shut down.
             if shutdown != .now { push(key) }

@@ -26,6 +26,7 @@ public final class Operator: Sendable {
     private let targetController: Controller<ObjectKey>
     private let overlayController: Controller<ObjectKey>
     private let jobReconciler: EvalJobReconciler
+    private let load: TargetLoad
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
@@ -54,22 +55,28 @@ public final class Operator: Sendable {
         }
         events = EventRecorder(client: client, component: "assay", instance: instance, time: time, metrics: metrics)
 
-        let wake = Locked<GitLedger.ChangeHandler?>(nil)
-        let enqueue = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
+        let wake = Locked<(@Sendable (ObjectKey, WakeCause) -> Void)?>(nil)
+        let later = Locked<(@Sendable (ObjectKey, Double) -> Void)?>(nil)
+        let pushed = Locked<GitLedger.ChangeHandler?>(nil)
         ledgers = LedgerPool(
             directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval, time: time,
-            onChange: { jobs in wake.withLock { $0 }?(jobs) })
+            onChange: { jobs in pushed.withLock { $0 }?(jobs) })
         let jobStore = jobs.store
+        load = TargetLoad(jobs: jobStore, bounds: configuration.bounds, time: time)
         let reconciler = EvalJobReconciler(
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store, overlays: overlays.store,
-            events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time, enqueue: { key in enqueue.withLock { $0 }?(key) })
+            load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
+            wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler
+        // A minute: a user who mends what an API server refused (a quota, a label of the namespace) does not wait for long.
         jobController = Controller(
-            name: "evaljob", workers: configuration.workers, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            name: "evaljob", workers: configuration.workers, time: time, backoff: BackoffPolicy(initialSeconds: 0.005, capSeconds: 60),
+            metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
             await reconciler.reconcile($0)
         }
-        let targetReconciler = EvalTargetReconciler(client: client, targets: targets.store, jobs: jobStore, time: time)
+        let targetReconciler = EvalTargetReconciler(
+            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
@@ -83,16 +90,18 @@ public final class Operator: Sendable {
         }
 
         let controller = jobController
-        enqueue.withLock { $0 = { controller.enqueue($0) } }
-        wake.withLock { slot in
+        wake.withLock { $0 = { controller.enqueue($0, $1) } }
+        later.withLock { $0 = { controller.enqueue($0, afterSeconds: $1) } }
+        // A push that came through, or failed, concerns the jobs whose records it had.
+        pushed.withLock { slot in
             slot = { jobs in
-                for entry in jobStore.entries() where jobs.contains(entry.uid) { controller.enqueue(entry.key) }
+                for entry in jobStore.entries() where jobs.contains(entry.uid) { controller.enqueue(entry.key, .gathered) }
             }
         }
     }
 
-    /// Seconds. A first clone may take two hours, and wait as long for another's (`GitClient`, `MirrorStore`).
-    private static let reconcileBound = 5 * 3600.0
+    /// Seconds. No reconcile waits for a clone or a results remote; each waits for the API server only.
+    private static let reconcileBound = 1800.0
 
     private struct NotATrialPod: Error, CustomStringConvertible {
         var description: String { "the pod carries our label but not those of a trial" }
@@ -103,7 +112,7 @@ public final class Operator: Sendable {
 
     /// Works until the task is cancelled; then what runs is finished, and what is not pushed stays in the local store.
     public func run() async {
-        await jobReconciler.preparation.resolver.mirrors.clean()
+        await jobReconciler.sources.resolver.mirrors.clean()
         subscribe()
         let following = Task {
             await withTaskGroup(of: Void.self) { group in
@@ -135,6 +144,7 @@ public final class Operator: Sendable {
             targetController.stop()
             overlayController.stop()
         }
+        await jobReconciler.stop()
         await ledgers.stop()
         events.finish()
         following.cancel()
@@ -143,36 +153,41 @@ public final class Operator: Sendable {
 
     /// The records of a job's first trials, in order: what a person at a terminal is shown at the end.
     public func records(of job: EvalJob, limit: Int) async throws -> [RunRecord] {
-        try await jobReconciler.records(of: job, limit: limit, now: time.now())
+        try await jobReconciler.records(of: job, limit: limit)
     }
+
+    /// Whether the conditions in a job's status are what this process found out, and not what an earlier one left.
+    public func hasLooked(at job: JobIdentity) -> Bool { jobReconciler.hasLooked(at: job) }
 
     private func subscribe() {
         let (jobController, targetController, overlayController) = (jobController, targetController, overlayController)
-        let reconciler = jobReconciler
+        let (reconciler, load, wakes) = (jobReconciler, load, WakeRules())
         jobs.store.subscribe { change in
-            if case .deleted(let entry) = change { reconciler.forget(entry.uid, entry.key) }
-            jobController.enqueue(change.key)
+            if case .deleted(let entry) = change, let job = entry.object.identity { reconciler.forget(job) }
+            if let cause = wakes.job(change, awaitsCache: { reconciler.awaitsCache(change.key) }) { jobController.enqueue(change.key, cause) }
             // A target shows how many trials run on it.
-            let name = change.latest.object.spec.targetRef?.name ?? AssayNames.defaultTarget
-            targetController.enqueue(ObjectKey(namespace: change.key.namespace, name: name), afterSeconds: 1)
+            for target in wakes.targets(change) { targetController.enqueue(target, afterSeconds: EvalTargetReconciler.gatherSeconds) }
         }
         pods.store.subscribe { change in
-            if case .deleted(let entry) = change { reconciler.noteGone(entry.object) }
-            if let job = change.latest.object.jobKey { jobController.enqueue(job) }
+            load.follow(change)
+            if case .deleted(let entry) = change { reconciler.podDeleted(entry.object) }
+            if let job = change.latest.object.jobKey { jobController.enqueue(job, .gathered) }
         }
         targets.store.subscribe { change in
+            guard wakes.changesSpec(change) else { return }
             targetController.enqueue(change.key)
-            self.wakeWaiting(in: change.key.namespace)
+            for job in load.jobs(on: change.key) where job.status?.isOver != true { jobController.enqueue(job.key) }
         }
         overlays.store.subscribe { change in
+            guard wakes.changesSpec(change) else { return }
             overlayController.enqueue(change.key)
             self.wakeWaiting(in: change.key.namespace)
         }
     }
 
-    /// Jobs that may wait for what has changed.
+    /// Jobs that may wait for an overlay: those that have not begun.
     private func wakeWaiting(in namespace: String) {
-        for entry in jobs.store.entries() where entry.key.namespace == namespace && entry.object.status?.phase?.isFinal != true {
+        for entry in jobs.store.entries() where entry.key.namespace == namespace && entry.object.status?.startTime == nil {
             jobController.enqueue(entry.key)
         }
     }

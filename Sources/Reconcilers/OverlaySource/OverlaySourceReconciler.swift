@@ -18,7 +18,7 @@ final class OverlaySourceReconciler: Sendable {
 
     func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
         guard let overlay = overlays.get(key), !overlay.metadata.isDeleting else { return .done }
-        guard writer.gate.isCurrent(key, in: overlays) else { return .requeue(afterSeconds: 0.05) }
+        guard writer.gate.isCurrent(key, in: overlays) else { return .waiting(afterSeconds: 0.05) }
         let now = time.now()
         do {
             _ = try await writer.write(overlay) { Self.status(of: $0, now: now) }

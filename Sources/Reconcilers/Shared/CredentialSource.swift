@@ -24,7 +24,7 @@ struct CredentialSource: Sendable {
         let object: JSONValue
         do { object = try await client.get(.secrets, ObjectKey(namespace: namespace, name: secret)) } catch {
             guard error.isNotFound else { throw error }
-            throw JobObstacle.waiting(
+            throw ReconcileError.waiting(
                 .secretNotFound, "there is no Secret \"\(secret)\" in namespace \(namespace); create it", on: .ready, retryAfterSeconds: 30)
         }
         var data: [String: [UInt8]] = [:]

@@ -18,6 +18,8 @@ struct JobWatch: Sendable {
     let hasBegun: @Sendable (EvalJob) throws -> Void
     /// Whether a person has asked to stop.
     let isInterrupted: @Sendable () -> Bool
+    /// Whether the conditions of the job are this process's findings: what held up an earlier process is not believed.
+    let isCurrent: @Sendable (EvalJob) -> Bool
 
     /// How long something that may pass is waited for before the command gives up.
     private static let patience = 45.0
@@ -31,7 +33,7 @@ struct JobWatch: Sendable {
         var interruptedSince: Double?
         let time = SystemTime()
         while true {
-            let job = try EvalJob(json: try await client.get(.evalJobs, key))
+            let (job, isCurrent) = try await look()
             if let trials = job.status?.trials {
                 display.show(
                     .init(
@@ -41,14 +43,14 @@ struct JobWatch: Sendable {
                 hasBegun = true
                 try self.hasBegun(job)
             }
-            if job.status?.phase?.isFinal == true { return End(job: job, stalled: nil) }
+            if job.status?.isOver == true { return End(job: job, stalled: nil) }
             if isInterrupted() {
                 interruptedSince = interruptedSince ?? time.monotonic()
                 let waited = time.monotonic() - (interruptedSince ?? 0)
                 if try await hasStopped(job) || waited > Self.patience { return End(job: job, stalled: nil) }
             }
-            let ready = job.status?.conditions.first { $0.type == ConditionType.ready.rawValue }
-            if job.status?.conditions.contains(where: { $0.type == ConditionType.stalled.rawValue && $0.isTrue }) == true,
+            let ready = isCurrent ? job.status?.conditions.first { $0.type == ConditionType.ready.rawValue } : nil
+            if isCurrent, job.status?.conditions.contains(where: { $0.type == ConditionType.stalled.rawValue && $0.isTrue }) == true,
                 job.status?.observedGeneration == job.metadata.generation
             {
                 return End(job: job, stalled: ready?.message ?? "the job is stalled")
@@ -68,6 +70,13 @@ struct JobWatch: Sendable {
             }
             try await time.sleep(seconds: 0.15)
         }
+    }
+
+    /// The job, and whether its conditions are this process's; asked in that order, so that they are not older than the answer.
+    private func look() async throws -> (EvalJob, isCurrent: Bool) {
+        let known = try EvalJob(json: try await client.get(.evalJobs, key))
+        guard isCurrent(known) else { return (known, false) }
+        return (try EvalJob(json: try await client.get(.evalJobs, key)), true)
     }
 
     /// Why a job that has begun does not go on by itself, as far as the API server knows.
@@ -98,10 +107,10 @@ struct JobWatch: Sendable {
         let time = SystemTime()
         let began = time.monotonic()
         while true {
-            let job = try EvalJob(json: try await client.get(.evalJobs, key))
+            let (job, isCurrent) = try await look()
             let artifacts = job.status?.conditions.first { $0.type == ConditionType.artifactsReady.rawValue }
             let isAway = artifacts?.isFalse == true
-            if job.status?.artifacts?.pending ?? 0 == 0 || isAway || time.monotonic() - began > Self.patience { return job }
+            if isCurrent && (job.status?.artifacts?.pending ?? 0 == 0 || isAway) || time.monotonic() - began > Self.patience { return job }
             try await time.sleep(seconds: 0.15)
         }
     }

@@ -45,19 +45,18 @@ struct LaptopSession: Sendable {
             await host.stop(removeContainers: true)
             return ExitStatus.interrupted
         }
-        let applied: Applied
-        do { applied = try await apply(host.client, display) } catch {
-            await host.stop(removeContainers: false)
-            throw error
-        }
-
         var configuration = OperatorConfiguration(
             setting: .laptop, stateDirectory: state.artifacts, cacheDirectory: state.cache, resultsDirectory: state.results,
             pods: TrialPodSettings(assayImage: Laptop.image, cacheHostPath: state.cache), defaultTarget: Laptop.target, pushInterval: pushInterval,
             committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
         configuration.keepsFinishedSeconds = 60
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
-        let working = Task { await runner.run() }
+        let applied: Applied
+        let working: Task<Void, Never>
+        do { (applied, working) = try await apply(host.client, runner, display) } catch {
+            await host.stop(removeContainers: false)
+            throw error
+        }
 
         let client = host.client
         let key = applied.key
@@ -73,6 +72,8 @@ struct LaptopSession: Sendable {
             try noteResults(of: job)
         } isInterrupted: {
             stopping.withLock { $0.count } > 0
+        } isCurrent: { job in
+            job.identity.map { runner.hasLooked(at: $0) } ?? false
         }
         var ended = try await watch.untilEnd()
         if ended.stalled == nil { ended.job = try await watch.untilPushed() }
@@ -84,7 +85,7 @@ struct LaptopSession: Sendable {
 
         let report = JobReport(job: ended.job, state: state, runs: runs)
         report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
-        if ended.job.status?.phase?.isFinal != true, ended.stalled == nil {
+        if ended.job.status?.isOver != true, ended.stalled == nil {
             display.say("the job is not over: the same command goes on with the trials that have no result")
         }
         if stopping.withLock({ $0.count }) > 0 { return ExitStatus.interrupted }
@@ -113,36 +114,46 @@ struct LaptopSession: Sendable {
         var wasComplete: Bool
     }
 
-    /// Makes the objects of the file what they are on the server; a job that is there goes on, unless what it measures has changed.
-    private func apply(_ client: KubeClient, _ display: ProgressDisplay) async throws -> Applied {
+    /// Makes the objects of the file what they are on the server, and starts the operator; a job that is there goes on, unless what it
+    /// measures has changed.
+    private func apply(_ client: KubeClient, _ runner: Operator, _ display: ProgressDisplay) async throws -> (Applied, Task<Void, Never>) {
         for (type, object) in documents.others {
             _ = try await put(type, object, client)
         }
         let key = ObjectKey(namespace: JobDocuments.namespace, name: documents.jobName)
         try await pauseOthers(than: key, client, display)
         let before = try await existing(key, client)
-        if before?.status?.phase == .cancelled, documents.job.at("spec", "cancel")?.bool != true {
-            display.say("the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
-            try await remove(key, client)
-        }
-        let answer = try await put(.evalJobs, documents.job, client)
-        if let before {
-            try await forgetObstacles(of: before, client)
-            // A job that a Ctrl-C stopped, or a kill.
-            if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil { try await Stopping.Target(client: client, key: key).goOn() }
-            if let trials = before.status?.trials, before.status?.phase?.isFinal != true {
-                let done = trials.completed + trials.failed
-                if done > 0 { display.say("going on: \(done) of \(trials.total) trials have their result") }
+        var working: Task<Void, Never>?
+        do {
+            if let before, before.status?.phase == .cancelled, documents.job.at("spec", "cancel")?.bool != true {
+                display.say("the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
+                // The operator lets it go: what of it was not recorded yet is its business.
+                working = Task { await runner.run() }
+                try await remove(key, client)
             }
+            let answer = try await put(.evalJobs, documents.job, client)
+            if let before {
+                // A job that a Ctrl-C stopped, or a kill.
+                if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil { try await Stopping.Target(client: client, key: key).goOn() }
+                if let trials = before.status?.trials, before.status?.isOver != true {
+                    let done = trials.completed + trials.failed
+                    if done > 0 { display.say("going on: \(done) of \(trials.total) trials have their result") }
+                }
+            }
+            let job = try EvalJob(json: answer)
+            let wasComplete = before?.metadata.uid == job.metadata.uid && job.status?.isOver == true
+            return (Applied(key: key, wasComplete: wasComplete), working ?? Task { await runner.run() })
+        } catch {
+            working?.cancel()
+            await working?.value
+            throw error
         }
-        let job = try EvalJob(json: answer)
-        return Applied(key: key, wasComplete: before?.metadata.uid == job.metadata.uid && job.status?.phase?.isFinal == true)
     }
 
     /// A job of another file that a kill left half done is not what was asked for now.
     private func pauseOthers(than key: ObjectKey, _ client: KubeClient, _ display: ProgressDisplay) async throws {
         for object in try await client.list(.evalJobs, namespace: key.namespace).items {
-            guard let other = try? EvalJob(json: object), other.key != key, other.status?.phase?.isFinal != true,
+            guard let other = try? EvalJob(json: object), other.key != key, other.status?.isOver != true,
                 other.metadata.annotations?[AssayNames.interruptedAnnotation] == nil
             else { continue }
             await Stopping.Target(client: client, key: other.key).interrupt()
@@ -163,20 +174,6 @@ struct LaptopSession: Sendable {
         }
     }
 
-    /// What held up an earlier process is asked anew, before this one believes it.
-    private func forgetObstacles(of job: EvalJob, _ client: KubeClient) async throws {
-        let isFinal = job.status?.phase?.isFinal == true
-        if isFinal, job.spec.artifacts.backend == .git, job.status?.artifacts?.pending ?? 0 == 0 {
-            // Whether the remote still has what it had is for the remote to say; what it has lost is pushed again.
-            try await client.patch(.evalJobs, job.key, .merge(["status": ["artifacts": ["pending": 1]]]), subresource: "status")
-        }
-        let stale = (job.status?.conditions ?? []).filter { !isFinal || $0.type == ConditionType.artifactsReady.rawValue && $0.isFalse }
-        if !stale.isEmpty {
-            let kept = try (job.status?.conditions ?? []).filter { condition in !stale.contains(condition) }.map { try JSONValueEncoder().encode($0) }
-            try await client.patch(.evalJobs, job.key, .merge(["status": ["conditions": .array(kept)]]), subresource: "status")
-        }
-    }
-
     private func existing(_ key: ObjectKey, _ client: KubeClient) async throws -> EvalJob? {
         do { return try EvalJob(json: try await client.get(.evalJobs, key)) } catch let error as KubeError {
             guard error.isNotFound else { throw error }
@@ -184,14 +181,14 @@ struct LaptopSession: Sendable {
         }
     }
 
+    /// Deletes the job and waits until the operator has let it go.
     private func remove(_ key: ObjectKey, _ client: KubeClient) async throws {
-        // It is over and its results are kept: nothing of it needs the operator, so its finalizer may go.
-        _ = try? await client.patch(.evalJobs, key, .merge(["metadata": ["finalizers": .null]]))
-        _ = try? await client.delete(.evalJobs, key)
-        for _ in 0..<200 {
+        _ = try await client.delete(.evalJobs, key)
+        for _ in 0..<600 {
             if try await existing(key, client) == nil { return }
-            try await Task.sleep(for: .milliseconds(20))
+            try await Task.sleep(for: .milliseconds(50))
         }
+        throw UsageError("the cancelled job \(key.name) is not gone after 30 s; `assay run` again goes on with it, another metadata.name goes past it")
     }
 
     private static func refused(_ error: KubeError) -> any Error {

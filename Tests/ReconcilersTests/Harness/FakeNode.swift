@@ -49,6 +49,8 @@ final class FakeNode: PodLogProvider {
     let client: KubeClient
     /// How many of the next reads of a log fail, as they do while a kubelet restarts.
     let logFailures = Locked(0)
+    /// Until when, by the monotonic clock, every read of a log fails.
+    let logsFailUntil = Locked(0.0)
     private let pods: Reflector<JSONValue>
     private let fate: @Sendable (Pod) -> Fate
     private let binds: Bool
@@ -228,7 +230,7 @@ final class FakeNode: PodLogProvider {
             defer { left = max(0, left - 1) }
             return left > 0
         }
-        if fails { throw PodLogUnavailable(status: 500, message: "the kubelet restarts") }
+        if fails || SystemTime().monotonic() < logsFailUntil.withLock({ $0 }) { throw PodLogUnavailable(status: 500, message: "the kubelet restarts") }
         guard let bytes = state.withLock({ $0.logs[container.uid] }) else { throw PodLogUnavailable(status: 404, message: "the log is gone") }
         return AsyncThrowingStream { continuation in
             continuation.yield(bytes)

@@ -127,7 +127,7 @@ final class World: Sendable {
     ///   - server: instead of the API server itself.
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
-        pushInterval: Double = 0.02
+        pushInterval: Double = 0.02, policy: GitURL.Policy = .local
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)")
         config.rateLimit = nil
@@ -135,7 +135,7 @@ final class World: Sendable {
         let configuration = OperatorConfiguration(
             setting: setting, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache", resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
             pods: TrialPodSettings(assayImage: "assay:test", cacheHostPath: "\(path)/cache"), defaultTarget: EvalTargetSpec(type: .cluster),
-            pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: .local)
+            pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)
         return RunningOperator(
             Operator(client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
             metrics)
@@ -144,9 +144,9 @@ final class World: Sendable {
     /// With an operator while the body runs.
     func withOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
-        _ body: (RunningOperator) async throws -> Void
+        policy: GitURL.Policy = .local, _ body: (RunningOperator) async throws -> Void
     ) async throws {
-        let running = try startOperator(setting, state: state, server: server, time: time)
+        let running = try startOperator(setting, state: state, server: server, time: time, policy: policy)
         let result: Result<Void, any Error>
         do { result = .success(try await body(running)) } catch { result = .failure(error) }
         await running.stop()
@@ -203,7 +203,7 @@ final class World: Sendable {
 
     @discardableResult
     func waitForEnd(_ name: String = "job", within seconds: Double = 30, location: SourceLocation = #_sourceLocation) async throws -> EvalJob {
-        try await wait(name, within: seconds, "the job does not end:", location: location) { $0.status?.phase?.isFinal == true }
+        try await wait(name, within: seconds, "the job does not end:", location: location) { $0.status?.isOver == true }
     }
 
     func waitForPods(_ count: Int, within seconds: Double = 20, location: SourceLocation = #_sourceLocation) async throws {
@@ -216,6 +216,10 @@ final class World: Sendable {
         let client = client
         let gone = try await eventually { try await client.list(.pods, namespace: nil).items.isEmpty }
         #expect(gone, "pods are left", sourceLocation: location)
+    }
+
+    func eventMessages(_ reason: String) async throws -> [String] {
+        try await client.list(.events, namespace: nil).items.filter { $0["reason"]?.string == reason }.compactMap { $0["message"]?.string }
     }
 
     func events() async throws -> [String] {
@@ -234,6 +238,12 @@ final class World: Sendable {
 
     func pushesRefused() throws -> Int {
         (try? String(contentsOfFile: "\(remote)/refused", encoding: .utf8))?.split(separator: "\n").count ?? 0
+    }
+
+    /// The source is gone, and so is every mirror of it: nothing but the cluster knows what a job runs.
+    func loseSource() throws {
+        try FileManager.default.moveItem(atPath: source, toPath: "\(path)/source-elsewhere")
+        Directory.removeTree("\(path)/cache")
     }
 
     /// The remote is at its place, or not.

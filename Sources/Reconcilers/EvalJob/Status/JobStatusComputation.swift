@@ -1,45 +1,6 @@
 import AssayAPI
 import Base
 import EvalModel
-import KubeClient
-import KubeCore
-import KubeRuntime
-
-extension EvalJobReconciler {
-    /// The one status write of a pass.
-    func writeStatus(_ pass: inout JobPass) async throws {
-        let found = pass
-        guard let written = try await status.write(pass.job, compute: { JobStatusComputation.next(of: $0, after: found) }) else {
-            pass.isGone = true
-            return
-        }
-        let counted = TrialCounting.counted(in: written.status)
-        pass.memory.state.withLock { state in
-            for index in Array(state.submitted.keys) where counted.contains(index) { state.submitted.removeValue(forKey: index) }
-        }
-        let before = TrialCounting.counted(in: pass.job.status)
-        for trial in pass.recorded where counted.contains(trial.index) && !before.contains(trial.index) { metrics.count(trial) }
-        announce(pass, before: pass.job.status, after: written.status)
-    }
-
-    private func announce(_ pass: JobPass, before: EvalJobStatus?, after: EvalJobStatus?) {
-        let about = subject(pass.job)
-        if let obstacle = pass.obstacle, before?.conditions.first(where: { $0.type == ConditionType.ready.rawValue })?.message != obstacle.message {
-            events.record(.warning, reason: obstacle.reason.rawValue, message: obstacle.message, on: about)
-        }
-        if before?.startTime == nil, after?.startTime != nil, let matrix = pass.matrix {
-            events.record(
-                .normal, reason: Reason.trialsRunning.rawValue,
-                message: "\(matrix.count) trials at commit \((pass.source ?? "").prefix(12)), \(pass.job.spec.parallelism) at a time", on: about)
-        }
-        if let ending = pass.ending, before?.phase?.isFinal != true {
-            let trials = after?.trials
-            events.record(
-                ending == .complete ? .normal : .warning, reason: ending.reason.rawValue,
-                message: "\(trials?.completed ?? 0) completed, \(trials?.failed ?? 0) failed, \(trials?.skipped ?? 0) skipped", on: about)
-        }
-    }
-}
 
 /// A job's next status from its last one and what a pass found out. Pure, so that a conflict costs a second computation
 /// and nothing else.
@@ -58,40 +19,51 @@ enum JobStatusComputation {
         var conditions = JobConditions(status, generation: generation, now: pass.now)
         setArtifacts(&status, &conditions, pass)
         status.observedGeneration = generation
-        if status.phase?.isFinal == true {
+        if status.isOver {
+            for error in pass.errors where error.condition == .artifactsReady { conditions.apply(error, isReady: false) }
             status.conditions = conditions.all
             return status
         }
         if let commit = pass.source {
+            // The plan is named in the same write that begins the job.
             status.source = SourceStatus(commit: commit)
             conditions.set(.sourceReady, .yes, .sourceResolved, "pinned to commit \(commit)")
         }
-        if let matrix = pass.matrix {
+        if let total = pass.total, pass.matrix != nil || pass.hasStarted {
             if status.startTime == nil { status.startTime = pass.now }
-            TrialCounting.count(pass.recorded, into: &status, agents: matrix.agents, total: matrix.count)
+            status.plan = pass.plan ?? status.plan
+            TrialCounting.count(pass.recorded, into: &status, agents: pass.agents, total: total, metrics: pass.job.spec.metricTypes)
             TrialCounting.setRunning(pass.running, in: &status)
-            conditions.set(.targetReady, .yes, .targetFound)
+            if !pass.errors.contains(where: { $0.condition == .targetReady }) { conditions.set(.targetReady, .yes, .targetFound) }
             conditions.set(.overlaysReady, .yes, .noOverlays)
         }
-        if let obstacle = pass.obstacle, pass.ending == nil {
-            conditions.apply(obstacle)
-            if status.phase == nil || status.phase == .preparing { status.phase = .pending }
-        } else {
-            conditions.clear(.stalled)
-            setPhase(&status, &conditions, pass)
-        }
+        conditions.clear(.stalled)
+        setPhase(&status, &conditions, pass)
         status.conditions = conditions.all
         return status
     }
 
     private static func setPhase(_ status: inout EvalJobStatus, _ conditions: inout JobConditions, _ pass: JobPass) {
         if let ending = pass.ending {
-            if ending != .complete, let matrix = pass.matrix { TrialCounting.skipRemaining(in: &status, matrix: matrix) }
+            if ending != .complete, let total = pass.total {
+                TrialCounting.skipRemaining(in: &status, agents: pass.agents, total: total, metrics: pass.job.spec.metricTypes)
+            }
             TrialCounting.setRunning(0, in: &status)
             status.phase = ending.phase
             status.completionTime = pass.now
             conditions.set(.ready, ending == .complete ? .yes : .no, ending.reason)
             conditions.set(ending == .complete ? .complete : .failed, .yes, ending.reason)
+            return
+        }
+        let isPaused = pass.stopping != nil || pass.pause != nil
+        for (position, error) in pass.errors.enumerated() { conditions.apply(error, isReady: position == 0 && !isPaused) }
+        if let stopping = pass.stopping {
+            // Nothing of it runs on purpose any more, and that is what users ask about; that it is over is said by `completionTime`.
+            if pass.resultsWait != nil { status.phase = stopping.phase }
+            let uncounted = (status.trials?.running ?? 0) + (status.trials?.pending ?? 0)
+            conditions.set(
+                .ready, .no, stopping.reason,
+                pass.resultsWait.map { "no trial runs any more; up to \(uncounted) of \(pass.total ?? 0) wait to be counted: \($0)" } ?? "the trials are being stopped")
         } else if let pause = pass.pause {
             status.phase = .suspended
             switch pause {
@@ -101,16 +73,19 @@ enum JobStatusComputation {
                     .ready, .no, .interrupted,
                     "trials that ran were stopped; they run again when the annotation \(AssayNames.interruptedAnnotation) is taken away")
             }
-        } else if pass.matrix != nil {
+        } else if pass.hasStarted || pass.matrix != nil {
             status.phase = .running
-            if let refusal = pass.failure as? KubeError, refusal.isForbidden {
-                conditions.set(.ready, .no, .trialPodRefused, "\(refusal)")
+            guard pass.errors.isEmpty else { return }
+            if let refusal = pass.refusal {
+                conditions.set(.ready, .no, .trialPodRefused, refusal)
             } else {
                 conditions.set(.ready, .no, .trialsRunning)
             }
-        } else {
+        } else if pass.errors.isEmpty {
             status.phase = .preparing
-            conditions.set(.ready, .no, .progressing)
+            conditions.set(.ready, .no, .progressing, "reading the source and asking the results backend")
+        } else {
+            status.phase = .pending
         }
     }
 

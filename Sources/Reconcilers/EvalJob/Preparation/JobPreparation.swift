@@ -4,35 +4,6 @@ import EvalModel
 import Git
 import SourceSync
 
-/// A task of a job, read from the pinned source.
-struct PreparedTask: Sendable {
-    let reference: TaskReference
-    /// nil when it can't be read as a task; `refusal` says why then.
-    let task: EvalTask?
-    let refusal: TrialError?
-    let hasSolution: Bool
-    let taskRepo: PinnedSource?
-    let rewardRule: RewardRule?
-    let warnings: [String]
-
-    /// Why an agent's trials of this task cannot run; nil when they can.
-    func refusal(for agent: Agent, image: String?) -> TrialError? {
-        if let refusal { return refusal }
-        if agent.isOracle, !hasSolution {
-            return TrialError(
-                .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
-        }
-        return task?.refusal(image: image)
-    }
-}
-
-/// What a job runs, worked out once from its spec and the pinned commit: the same for the job's whole life.
-struct PreparedJob: Sendable {
-    let source: PinnedSource
-    let tasks: [PreparedTask]
-    let matrix: TrialMatrix
-}
-
 /// Works a job out: pins the source, finds the tasks of its datasets, reads each task.
 struct JobPreparation: Sendable {
     typealias Credentials = @Sendable (GitURL) async throws -> GitCredentials
@@ -40,8 +11,7 @@ struct JobPreparation: Sendable {
     let resolver: SourceResolver
 
     /// - Parameter commit: what the job was pinned to before; nil pins its ref now.
-    /// - Throws: `JobObstacle`.
-    func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(JobObstacle) -> PreparedJob {
+    func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(ReconcileError) -> PreparedJob {
         let spec = job.spec
         do {
             let source = try await pin(spec.source.repo, ref: commit ?? spec.source.ref, credentials)
@@ -59,10 +29,10 @@ struct JobPreparation: Sendable {
                 }
             }
             return PreparedJob(source: source, tasks: prepared, matrix: matrix)
-        } catch let obstacle as JobObstacle {
-            throw obstacle
+        } catch let failure as ReconcileError {
+            throw failure.condition == .ready && failure.reason == .secretNotFound ? failure.on(.sourceReady) : failure
         } catch let error as SourceError {
-            throw Self.obstacle(error)
+            throw Self.failure(error)
         } catch {
             throw .waiting(.sourceUnreachable, "\(error)", on: .sourceReady, retryAfterSeconds: 30)
         }
@@ -73,7 +43,7 @@ struct JobPreparation: Sendable {
         return try await resolver.pin(repo, ref: ref, credentials: try await credentials(url))
     }
 
-    private static func matrix(_ spec: EvalJobSpec, _ datasets: [Dataset]) throws(JobObstacle) -> TrialMatrix {
+    private static func matrix(_ spec: EvalJobSpec, _ datasets: [Dataset]) throws(ReconcileError) -> TrialMatrix {
         let matrix: TrialMatrix
         do {
             matrix = try TrialMatrix(agents: spec.agents.map(\.name), datasets: datasets, attempts: spec.attempts)
@@ -96,14 +66,14 @@ struct JobPreparation: Sendable {
             let found: [TaskReference]
             do { found = try await resolver.tasks(in: tree, at: path, include: dataset.include, exclude: dataset.exclude) } catch {
                 guard error.type == .taskNotFound || error.type == .taskInvalid else { throw error }
-                throw JobObstacle.stalled(.datasetNotFound, "\(field).path: \(error.message)", on: .sourceReady)
+                throw ReconcileError.stalled(.datasetNotFound, "\(field).path: \(error.message)", on: .sourceReady)
             }
             let name = dataset.name ?? path.split(separator: "/").last.map(String.init) ?? "dataset"
             return Dataset(name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.rewardRule)
         }
         if let registry = dataset.registry {
             guard let path = registry.path, let name = dataset.name else {
-                throw JobObstacle.stalled(.datasetInvalid, "\(field): a registry needs a path, and the dataset a name", on: .sourceReady)
+                throw ReconcileError.stalled(.datasetInvalid, "\(field): a registry needs a path, and the dataset a name", on: .sourceReady)
             }
             do {
                 let file = try RegistryFile.parse(try await resolver.file(path, in: tree), file: path)
@@ -113,7 +83,7 @@ struct JobPreparation: Sendable {
             } catch let error as SourceError where error.isTransient {
                 throw error
             } catch {
-                throw JobObstacle.stalled(.datasetNotFound, "\(field).registry: \(error)", on: .sourceReady)
+                throw ReconcileError.stalled(.datasetNotFound, "\(field).registry: \(error)", on: .sourceReady)
             }
         }
         let tasks = (dataset.tasks ?? []).map { TaskReference(name: $0.name, path: $0.path ?? $0.name, repo: $0.repo, ref: $0.ref) }
@@ -141,7 +111,7 @@ struct JobPreparation: Sendable {
             // The dataset's mistake, and no other task's.
             case .refNotFound, .invalidInput, .pathNotFound: found = .failure(TrialError(.taskInvalid, "the task's repository: \(error.message)"))
             default:
-                throw JobObstacle.waiting(
+                throw ReconcileError.waiting(
                     .sourceUnreachable, "the repository of task \"\(reference.name)\": \(error.message)", on: .sourceReady,
                     retryAfterSeconds: error.isTransient ? 15 : 60)
             }
@@ -181,7 +151,7 @@ struct JobPreparation: Sendable {
         }
     }
 
-    private static func obstacle(_ error: SourceError) -> JobObstacle {
+    private static func failure(_ error: SourceError) -> ReconcileError {
         switch error.git {
         case .refNotFound: .stalled(.refNotFound, "spec.source.ref: \(error.message)", on: .sourceReady)
         case .invalidInput: .stalled(.sourceInvalid, "spec.source: \(error.message)", on: .sourceReady)

@@ -4,7 +4,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Creates, stops and lets go of trial pods. Every call may be repeated: the second one finds the work done.
+/// Creates, stops and releases trial pods. Every call may be repeated: the second one finds the work done.
 struct TrialPodWriter: Sendable {
     let client: KubeClient
     let expectations: Expectations<String>
@@ -27,23 +27,23 @@ struct TrialPodWriter: Sendable {
         try await delete(pod, jobUID: jobUID, options: DeleteOptions(uid: pod.uid))
     }
 
-    /// What becomes of a pod that is let go of.
-    enum Afterlife {
-        case gone
-        /// Labelled as counted, for a person to look at.
-        case preserved
-        /// Marked as stopped, so that whoever sees it on its way out takes its end for nothing.
-        case interrupted
+    /// What happens to a pod whose finalizer is taken off.
+    enum ReleasePolicy {
+        case delete
+        /// Stays, labelled as counted, for a person to look at.
+        case preserve
+        /// Deleted, and marked so that its end counts for nothing: the trial runs again.
+        case interrupt
     }
 
     /// Takes the finalizer off; then deletes the pod, unless it is to be kept.
-    func release(_ pod: TrialPod, _ afterlife: Afterlife, jobUID: String) async throws {
-        let preserve = afterlife == .preserved
+    func release(_ pod: TrialPod, _ policy: ReleasePolicy, jobUID: String) async throws {
+        let preserve = policy == .preserve
         if pod.isTracked || (preserve && !pod.isPreserved) {
             // Ours alone is taken out of the list as it is now: another's may have come since the pod was seen.
             var metadata: JSONValue = ["$deleteFromPrimitiveList/finalizers": [.string(AssayNames.trialFinalizer)], "uid": .string(pod.uid)]
             if preserve { metadata["labels"] = .object([AssayNames.countedLabel: "true"]) }
-            if afterlife == .interrupted { metadata["annotations"] = .object([AssayNames.interruptedAnnotation: "true"]) }
+            if policy == .interrupt { metadata["annotations"] = .object([AssayNames.interruptedAnnotation: "true"]) }
             do {
                 let answer = try await client.patch(.pods, pod.key, .strategic(["metadata": metadata]))
                 if let version = answer.at("metadata", "resourceVersion")?.string {

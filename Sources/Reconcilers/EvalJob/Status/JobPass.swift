@@ -7,14 +7,17 @@ import KubeCore
 /// What one pass over a job has found out; the status is computed from it, once, at the end.
 struct JobPass: Sendable {
     let job: EvalJob
+    let identity: JobIdentity
     let memory: JobMemory
     let now: Timestamp
 
     /// The commit that the job is pinned to.
     var source: String?
+    /// Where the job's plan is kept.
+    var plan: PlanStatus?
     var recorder: RecorderState?
-    /// Why the job does not go on.
-    var obstacle: JobObstacle?
+    /// Why the job does not go on, or not in every respect; the first one is what users are told first.
+    var errors: [ReconcileError] = []
     /// What went wrong on the way without keeping the rest from being done: the pass is repeated after a while.
     var failure: (any Error)?
     var matrix: TrialMatrix?
@@ -22,24 +25,35 @@ struct JobPass: Sendable {
     var recorded: [RecordedTrial] = []
     var running = 0
     var pause: Pause?
+    /// The job is to end and its trials are stopped, though not all are counted.
+    var stopping: JobEnding?
+    /// Why counting waits; nil when it does not.
+    var resultsWait: String?
     /// The job is over: its end, when its own record is kept.
     var ending: JobEnding?
     var isGone = false
+    /// What the status says of the job's results may still be an earlier process's finding.
+    var isPreliminary = false
     private(set) var wakeAfter: Double?
 
     var hasStarted: Bool { job.status?.startTime != nil }
+    /// How many trials the job has; nil before it began.
+    var total: Int? { matrix?.count ?? (hasStarted ? job.status?.trials?.total : nil) }
+    var agents: [String] { job.spec.agents.map(\.name) }
 
     /// Does a step; that it failed is remembered, and the next steps are done: a pod that cannot be created must not keep
     /// those that ended from being counted, which is what makes room for it.
     mutating func attempt(_ step: () async throws -> Void) async throws {
         do { try await step() } catch {
-            guard !(error is CancellationError), !(error is JobObstacle) else { throw error }
+            guard !(error is CancellationError), !(error is ReconcileError) else { throw error }
             failure = failure ?? error
         }
     }
 
-    init(job: EvalJob, memory: JobMemory, now: Timestamp) {
+    /// - Parameter identity: of the job.
+    init(job: EvalJob, identity: JobIdentity, memory: JobMemory, now: Timestamp) {
         self.job = job
+        self.identity = identity
         self.memory = memory
         self.now = now
     }
@@ -58,6 +72,12 @@ struct JobPass: Sendable {
                 return nil
             }
         }
+    }
+
+    /// Takes an error up, and looks again when it says.
+    mutating func add(_ error: ReconcileError) {
+        errors.append(error)
+        if let seconds = error.retryAfterSeconds { wake(after: seconds) }
     }
 
     /// Look again after so many seconds, or sooner.

@@ -27,7 +27,7 @@ public enum TrialCounting {
     /// Adds the trials that are not counted yet; returns them.
     @discardableResult
     public static func count(
-        _ trials: [RecordedTrial], into status: inout EvalJobStatus, agents: [String], total: Int
+        _ trials: [RecordedTrial], into status: inout EvalJobStatus, agents: [String], total: Int, metrics: [MetricType] = []
     ) -> [RecordedTrial] {
         var counts = status.trials ?? TrialsStatus(total: total)
         counts.total = total
@@ -59,22 +59,25 @@ public enum TrialCounting {
         counts.skipped = all.skipped
         counts.progress = "\(all.total)/\(total)"
         status.trials = counts
-        status.metrics = MetricsStatus(all)
-        status.agents = zip(agents, byAgent).map { AgentStatus(name: $0, $1) }
+        status.metrics = MetricsStatus(all, metrics)
+        status.agents = zip(agents, byAgent).map { AgentStatus(name: $0, $1, metrics) }
         status.cost = all.cost
         status.tokens = all.tokens
         return new
     }
 
     /// The trials that were never run, when a job ends early: each counts as skipped.
-    public static func skipRemaining(in status: inout EvalJobStatus, matrix: TrialMatrix) {
+    public static func skipRemaining(in status: inout EvalJobStatus, agents: [String], total: Int, metrics: [MetricType] = []) {
+        guard !agents.isEmpty else { return }
         let counted = counted(in: status)
+        // The trials of an agent are contiguous, and each agent has as many.
+        let width = max(1, total / agents.count)
         var remaining: [RecordedTrial] = []
         let outcome = TrialOutcome(error: TrialError(.cancelled, "the job ended before the trial began"))
-        for index in matrix.indices where !counted.contains(index) {
-            remaining.append(RecordedTrial(index: index, agentIndex: matrix[index].agentIndex, outcome: outcome))
+        for index in 0..<total where !counted.contains(index) {
+            remaining.append(RecordedTrial(index: index, agentIndex: index / width, outcome: outcome))
         }
-        count(remaining, into: &status, agents: matrix.agents, total: matrix.count)
+        count(remaining, into: &status, agents: agents, total: total, metrics: metrics)
     }
 
     /// How many trials run and wait; what is counted is neither.

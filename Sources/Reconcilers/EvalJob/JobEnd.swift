@@ -1,0 +1,168 @@
+import Artifacts
+import AssayAPI
+import Base
+import EvalModel
+import KubeClient
+import KubeCore
+import KubeRuntime
+import TrialPods
+
+/// The end of a job: its own record, its clean-up, its deletion.
+extension EvalJobReconciler {
+    /// Every trial is counted and no pod is left: writes the job's record. The job ends when that is recorded.
+    func end(_ pass: inout JobPass, as ending: JobEnding, _ place: TrialRecording.Place) async throws {
+        guard let name = pass.memory.state.withLock({ $0.jobRecord }) else {
+            if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) { pass.wake(after: seconds) }
+            return
+        }
+        await recording.flush(place)
+        guard await place.recorder.isRecorded(name) else { return pass.wake(after: 2) }
+        pass.ending = ending
+    }
+
+    private func record(of pass: JobPass, _ ending: JobEnding, _ prepared: PreparedJob) -> JobRecord {
+        let (job, matrix) = (pass.job, prepared.matrix)
+        var status = job.status ?? EvalJobStatus()
+        TrialCounting.count(pass.recorded, into: &status, agents: matrix.agents, total: matrix.count, metrics: job.spec.metricTypes)
+        if ending != .complete { TrialCounting.skipRemaining(in: &status, agents: matrix.agents, total: matrix.count, metrics: job.spec.metricTypes) }
+        return JobRecord(
+            runId: RunID(jobUID: pass.identity.uid), jobName: pass.identity.name, jobUid: pass.identity.uid, namespace: pass.identity.namespace,
+            totalTrials: matrix.count, cancelled: ending == .cancelled, reason: ending == .complete ? nil : ending.reason.rawValue,
+            agents: (status.agents ?? []).map { (name: $0.name, figures: $0.aggregate) },
+            metrics: job.spec.metricTypes,
+            config: .init(
+                agents: job.spec.agents.map { .init(name: $0.name, model: $0.model) },
+                datasets: matrix.tasks.reduce(into: []) { if !$0.contains($1.dataset) { $0.append($1.dataset) } },
+                attempts: job.spec.attempts, timeoutMultiplier: job.spec.timeoutMultiplier),
+            sourceRepo: prepared.source.url.repositoryName, sourceCommit: prepared.source.commit.hex, sourceRef: prepared.source.ref,
+            startedAt: status.startTime, timestamp: pass.now)
+    }
+
+    /// A finished job: nothing of it may keep a finalizer, what waits is pushed, and its time may come to go.
+    func afterEnd(_ pass: inout JobPass) async throws {
+        let (job, identity) = (pass.job, pass.identity)
+        pass.memory.state.withLock { $0.vanished = [:] }
+        metrics.setRunning(0, of: identity.uid)
+        trials.yieldSlots(identity.uid)
+        let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked }
+        if !left.isEmpty {
+            try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
+            pass.wake(after: 1)
+        }
+        let pending = try await finishPushing(&pass)
+        if !pending, job.status?.observedGeneration != job.metadata.generation {
+            // An edit that changes nothing any more was seen all the same; whoever waits for that (kstatus) shall not wait for ever.
+            try await writeStatus(&pass)
+            return pass.wake(after: 0)
+        }
+        if left.isEmpty, !pending { try await removeFinalizer(&pass) }
+        guard let ttl = job.spec.ttlSecondsAfterFinished, let completed = job.status?.completionTime, !pending, left.isEmpty else { return }
+        let due = completed.adding(seconds: Double(max(ttl, configuration.keepsFinishedSeconds)))
+        guard due <= pass.now else { return pass.wake(at: due) }
+        do {
+            try await client.delete(.evalJobs, job.key, options: DeleteOptions(propagation: .background, uid: identity.uid))
+        } catch {
+            guard error.isNotFound || error.isConflict else { throw error }
+        }
+    }
+
+    /// Whether results of the finished job still wait for their remote.
+    ///
+    /// On one machine, where results count as soon as they are stored there, a job that an earlier process finished is checked once: what
+    /// the remote has lost meanwhile is pushed again.
+    private func finishPushing(_ pass: inout JobPass) async throws -> Bool {
+        let known = pass.job.status?.artifacts?.pending ?? 0
+        let isUnchecked = configuration.setting == .laptop && pass.job.spec.artifacts.backend == .git
+            && !pass.memory.state.withLock { $0.resultsWereChecked }
+        guard known > 0 || isUnchecked else { return false }
+        let backend = await backends.current(of: pass.job, pass.identity)
+        if let seconds = backend.wakeAfter { pass.wake(after: seconds) }
+        pass.wake(after: 30)
+        guard let recorder = backend.recorder, backend.isReady || known > 0 else {
+            if let error = backend.error {
+                pass.add(error)
+                try await writeStatus(&pass)
+            } else {
+                pass.isPreliminary = true
+            }
+            return true
+        }
+        pass.recorder = await recorder.state()
+        if backend.isReady { pass.memory.state.withLock { $0.resultsWereChecked = true } } else { pass.isPreliminary = true }
+        try await writeStatus(&pass)
+        // The rest is done with the status that was just written.
+        if pass.recorder?.pending ?? 0 == 0, backend.isReady { pass.wake(after: 0) }
+        return true
+    }
+
+    /// Everything is counted and pushed: the job may be deleted without an operator, and little of it need be remembered.
+    private func removeFinalizer(_ pass: inout JobPass) async throws {
+        let job = pass.job
+        backends.forget(pass.identity)
+        pass.memory.state.withLock { state in
+            let wereChecked = state.resultsWereChecked
+            state = JobMemory.State()
+            state.resultsWereChecked = wereChecked
+        }
+        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else { return }
+        let version = try await Finalizers(client: client).remove(
+            AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: job.metadata.resourceVersion)
+        if let version { status.gate.record(job.key, resourceVersion: version) }
+    }
+
+    // MARK: Deletion
+
+    /// The job is being deleted: stop its pods, keep and push what ended, release the pods, then the job.
+    func finalize(_ pass: inout JobPass) async throws {
+        let (job, identity) = (pass.job, pass.identity)
+        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else {
+            pass.isGone = true
+            return
+        }
+        if job.status?.isOver != true, pass.hasStarted {
+            do { try await goOn(&pass, deleting: true) } catch let error as ReconcileError { pass.add(error) }
+            try await writeStatus(&pass)
+            if pass.isGone { return }
+            if pass.ending == nil {
+                guard let why = try await whyAbandoned(pass) else { return pass.wake(after: 1) }
+                abandon(pass, why)
+            }
+        }
+        try await trials.releaseAll(of: identity)
+        do {
+            _ = try await Finalizers(client: client).remove(
+                AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: job.metadata.resourceVersion)
+        } catch {
+            // The list of finalizers is written whole, so only as it was read: the next pass has what changed meanwhile.
+            guard error.isConflict || error.isInvalid else { throw error }
+            return pass.wake(after: 0.1)
+        }
+        pass.isGone = true
+    }
+
+    /// Why the results of a job that is being deleted are not waited for; nil: they are.
+    private func whyAbandoned(_ pass: JobPass) async throws -> String? {
+        if pass.job.metadata.annotations?[AssayNames.abandonResultsAnnotation] != nil {
+            return "the job has the annotation \(AssayNames.abandonResultsAnnotation)"
+        }
+        guard try await backends.secretIsGone(pass.job, pass.identity) else { return nil }
+        // Without its credential nothing can be recorded any more; holding the namespace up helps nobody.
+        return "the Secret \"\(pass.job.spec.artifacts.git?.secretRef?.name ?? "")\" that results are pushed with is gone"
+    }
+
+    /// Says which runs are lost.
+    private func abandon(_ pass: JobPass, _ why: String) {
+        let counted = TrialCounting.counted(in: pass.job.status)
+        let confirmed = Set(pass.recorded.map(\.index))
+        let lost = Set(trials.pods.objects(for: pass.identity.uid).map(\.identity.index)).union(pass.memory.state.withLock { Set($0.submitted.keys) })
+            .filter { !counted.contains($0) && !confirmed.contains($0) }
+        let named = lost.sorted().prefix(10).map { index in
+            guard let trial = pass.matrix?.coordinate(at: index) else { return "trial \(index)" }
+            return "trial \(index) (\(trial.agent), \(trial.task))"
+        }
+        let list = named.isEmpty ? "" : ": \(named.joined(separator: ", "))\(lost.count > named.count ? " and \(lost.count - named.count) more" : "")"
+        let message = "\(lost.count) runs of the deleted job are not recorded, as \(why)\(list)"
+        events.record(.warning, reason: Reason.resultsAbandoned.rawValue, message: message, on: subject(pass.identity))
+        log.error("results of a deleted job are abandoned", ["object": .string(pass.identity.description), "why": .string(why), "runs": JSONValue(lost.count)])
+    }
+}

@@ -1,0 +1,172 @@
+import AssayAPI
+import Base
+import EvalModel
+import KubeCore
+import TrialPods
+
+/// A job that has begun: what the planner decided, carried out.
+extension EvalJobReconciler {
+    /// One pass over the trials. Stopping, pausing and releasing happen whatever the source and the results remote do; new trials need the
+    /// plan and a results backend, recording needs both, too.
+    func goOn(_ pass: inout JobPass, deleting: Bool = false) async throws {
+        let memory = pass.memory
+        // Without its target nothing new is started; what runs is collected all the same.
+        var target = configuration.defaultTarget
+        do throws(ReconcileError) { target = try requirements.target(of: pass.job, pass.identity) } catch {
+            // Nothing is started any more when the job goes; its target may be gone already.
+            if !deleting { pass.add(error) }
+        }
+        let backend = await backends.current(of: pass.job, pass.identity)
+        if let seconds = backend.wakeAfter { pass.wake(after: seconds) }
+        if let error = backend.error { pass.add(error) }
+        let prepared = try await plan(of: &pass)
+        pass.matrix = prepared?.matrix
+        if prepared != nil { pass.plan = memory.state.withLock { $0.plan } }
+        guard let total = pass.total else { return }
+
+        let stopping = deleting ? JobEnding.cancelled : stopping(&pass)
+        pass.stopping = stopping
+        pass.pause = JobPass.Pause(pass.job)
+        let place = prepared.flatMap { prepared in
+            backend.recorder.map { recorder in
+                TrialRecording.Place(
+                    context: .init(job: pass.job, prepared: prepared, target: target), identity: pass.identity, recorder: recorder, memory: memory)
+            }
+        }
+        pass.recorder = await backend.recorder?.state()
+        let mode = JobTrials.mode(stopping: stopping, pause: pass.pause, isHeld: !pass.errors.isEmpty || place == nil)
+        let observation = trials.observe(&pass, mode: mode)
+        let counted = TrialCounting.counted(in: pass.job.status)
+        let refusals = stopping == nil ? prepared.map { self.refusals($0, pass, target) } : nil
+        let settled = memory.state.withLock { state in
+            var settled = TrialIndexSet(state.submitted.keys)
+            for case .run(let index) in state.recording { settled.insert(index) }
+            if stopping == nil { for index in state.startFailures.keys { settled.insert(index) } }
+            return refusals.map { settled.union($0.indexes) } ?? settled
+        }
+        let planner = TrialPlanner(
+            total: total, parallelism: pass.job.spec.parallelism, retry: pass.job.spec.retry.policy, counted: counted, settled: settled, mode: mode,
+            uncountedRoom: room(pass, observation, counted))
+        var plan = planner.plan(pods: observation.planned, now: pass.now)
+        pass.running = plan.running
+        pass.wake(at: plan.wakeAt)
+
+        // First what must happen whatever else fails.
+        try await trials.stop(plan, observation, &pass)
+        let (job, identity, due) = (pass.job, pass.identity, observation.present(plan.release))
+        try await pass.attempt { try await trials.release(due, of: job, identity) }
+        if let place { askFirst(&plan, observation, place, &pass) } else { plan.limitCreations(to: 0) }
+        trials.takeSlots(&plan, &pass, limit: target.maxConcurrentTrials)
+        if let place {
+            let (creations, started) = (plan.create, pass)
+            try await pass.attempt { try await trials.start(creations, context: place.context, started) }
+            offer(observation.found(plan.record), refusals, counted, stopping, mode, place, &pass)
+            await collect(place, &pass)
+            if mode == .interrupt, plan.running == 0 { await recording.flush(place) }
+            if plan.isFinished { try await end(&pass, as: stopping ?? .complete, place) }
+        }
+        pass.recorder = await backend.recorder?.state()
+        if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
+        if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
+    }
+
+    private func stopping(_ pass: inout JobPass) -> JobEnding? {
+        if pass.job.spec.cancel { return .cancelled }
+        guard let limit = pass.job.spec.activeDeadlineSeconds, let start = pass.job.status?.startTime else { return nil }
+        let deadline = start.adding(seconds: Double(limit))
+        if deadline <= pass.now { return .deadlineExceeded }
+        pass.wake(at: deadline)
+        return nil
+    }
+
+    /// Past a bound of runs that the remote has not confirmed no new trial starts: results pile up in one place only.
+    private func room(_ pass: JobPass, _ observation: JobTrials.Observation, _ counted: TrialIndexSet) -> Int? {
+        guard configuration.setting == .cluster, let recorder = pass.recorder, recorder.branch != nil else { return nil }
+        // Ended trials whose recording is still under way are not with the recorder yet.
+        let ended = observation.planned.count { $0.stage != .active && !counted.contains($0.index) }
+        return max(0, max(100, 2 * pass.job.spec.parallelism) - max(recorder.pending, ended))
+    }
+
+    /// Trials whose task cannot run: they need no pod to fail.
+    private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec) -> TrialRefusals {
+        let image = target.image?.default
+        if let known = pass.memory.state.withLock({ $0.refusals }), known.defaultImage == image { return known }
+        let found = TrialRefusals(prepared, spec: pass.job.spec, defaultImage: image)
+        pass.memory.state.withLock { $0.refusals = found }
+        return found
+    }
+
+    // MARK: The ledger
+
+    /// Leaves of the creations those that may happen now. A failed try is kept before its successor is made; and before a trial runs
+    /// again, or by an operator that does not know whether it ran, the ledger is asked for it.
+    private func askFirst(_ plan: inout TrialPlan, _ observation: JobTrials.Observation, _ place: TrialRecording.Place, _ pass: inout JobPass) {
+        let memory = pass.memory
+        let wasRunning = memory.state.withLock { state in
+            let known = state.wasRunning ?? true
+            state.wasRunning = known
+            return known
+        }
+        var predecessors: [TrialPlan.Creation: JobTrials.Found] = [:]
+        for (name, creation) in zip(plan.keepFailed, plan.create) { predecessors[creation] = observation.byName[name] }
+        var ready: [TrialPlan.Creation] = []
+        for creation in plan.create {
+            guard let trial = place.context.prepared.matrix.coordinate(at: creation.index) else { continue }
+            var isReady = true
+            if let (pod, fate) = predecessors[creation], let end = fate.end, !memory.state.withLock({ $0.keptRetries.contains(pod.uid) }) {
+                wake(&pass, recording.keep(pod, end: end, trial: trial, place))
+                isReady = false
+            }
+            if wasRunning || creation.retry > 0, !memory.state.withLock({ $0.notRecorded.contains(creation) }) {
+                wake(&pass, recording.lookUp(creation, trial: trial, place))
+                isReady = false
+            }
+            if isReady { ready.append(creation) }
+        }
+        plan.keepFailed = []
+        plan.create = ready
+    }
+
+    /// Offers what ended to the recording.
+    private func offer(
+        _ ended: [JobTrials.Found], _ refusals: TrialRefusals?, _ counted: TrialIndexSet, _ stopping: JobEnding?, _ mode: TrialPlanner.Mode,
+        _ place: TrialRecording.Place, _ pass: inout JobPass
+    ) {
+        let matrix = place.context.prepared.matrix
+        for (pod, fate) in ended {
+            guard let end = fate.end, let trial = matrix.coordinate(at: pod.identity.index) else { continue }
+            wake(&pass, recording.record(pod, end: end, error: pod.error(of: end, mode: mode), trial: trial, place))
+        }
+        guard stopping == nil else { return }
+        let (taken, failures) = pass.memory.state.withLock { state in
+            var taken = counted.union(TrialIndexSet(state.submitted.keys))
+            for case .run(let index) in state.recording { taken.insert(index) }
+            return (taken, state.startFailures)
+        }
+        // So many at a time: a job of 100,000 trials may have no other.
+        var open = refusals?.open(atMost: 500, except: taken) ?? []
+        open += failures.filter { !taken.contains($0.key) }.map { (index: $0.key, error: $0.value) }
+        for (index, error) in open {
+            guard let trial = matrix.coordinate(at: index) else { continue }
+            wake(&pass, recording.record(error, trial: trial, now: pass.now, place))
+        }
+    }
+
+    private func wake(_ pass: inout JobPass, _ seconds: Double?) {
+        if let seconds { pass.wake(after: seconds) }
+    }
+
+    /// What is recorded well enough is counted in this pass.
+    private func collect(_ place: TrialRecording.Place, _ pass: inout JobPass) async {
+        for submitted in pass.memory.state.withLock({ Array($0.submitted.values) }) {
+            if await place.recorder.isRecorded(submitted.name) { pass.recorded.append(submitted.trial) } else { pass.wake(after: 5) }
+        }
+    }
+
+    /// Why ended trials are not counted for the time being; nil when nothing keeps them from it.
+    private static func whyResultsWait(_ pass: JobPass, hasPlace: Bool) -> String? {
+        if let error = pass.errors.first(where: { $0.condition != .targetReady }) { return error.message }
+        if let failure = pass.recorder?.failure { return failure.message }
+        return hasPlace ? nil : "the job's plan and its results backend are not there yet"
+    }
+}

@@ -1,0 +1,76 @@
+import AssayAPI
+import Base
+import EvalModel
+import Git
+import SourceSync
+
+/// A `PreparedJob` as JSON, as it is kept in the job's ConfigMaps. It holds what stands in public task files and addresses without
+/// credentials, never a value of a Secret.
+struct PlanDocument: Codable, Sendable, Hashable {
+    static let currentVersion = 1
+
+    struct Source: Codable, Sendable, Hashable {
+        var repo: String
+        var commit: String
+        var ref: String?
+
+        init(_ source: PinnedSource) {
+            (repo, commit, ref) = (source.url.text, source.commit.hex, source.ref)
+        }
+
+        func pinned(_ policy: GitURL.Policy) throws -> PinnedSource {
+            guard let id = GitObjectID(commit) else { throw PlanUnreadable(why: "\"\(commit)\" is no commit") }
+            return PinnedSource(url: try GitURL(parsing: repo, allowing: policy), commit: id, ref: ref)
+        }
+    }
+
+    struct Task: Codable, Sendable, Hashable {
+        var dataset: String
+        var reference: TaskReference
+        var task: EvalTask?
+        var refusal: TrialError?
+        var hasSolution: Bool
+        var repo: Source?
+        var rewardRule: RewardRule?
+    }
+
+    var version: Int
+    var source: Source
+    var tasks: [Task]
+
+    init(_ job: PreparedJob) {
+        version = Self.currentVersion
+        source = Source(job.source)
+        tasks = zip(job.matrix.tasks, job.tasks).map { key, task in
+            Task(
+                dataset: key.dataset, reference: task.reference, task: task.task, refusal: task.refusal, hasSolution: task.hasSolution,
+                repo: task.taskRepo.map(Source.init), rewardRule: task.rewardRule)
+        }
+    }
+
+    /// - Throws: when this operator cannot use the document; then the source is read again.
+    func job(_ spec: EvalJobSpec, policy: GitURL.Policy) throws -> PreparedJob {
+        guard version == Self.currentVersion else { throw PlanUnreadable(why: "its version is \(version), not \(Self.currentVersion)") }
+        let matrix = try TrialMatrix(
+            agents: spec.agents.map(\.name), tasks: tasks.map { .init(dataset: $0.dataset, task: $0.reference.name) }, attempts: spec.attempts)
+        let prepared = try tasks.map { task in
+            PreparedTask(
+                reference: task.reference, task: task.task, refusal: task.refusal, hasSolution: task.hasSolution,
+                taskRepo: try task.repo?.pinned(policy), rewardRule: task.rewardRule, warnings: [])
+        }
+        return PreparedJob(source: try source.pinned(policy), tasks: prepared, matrix: matrix)
+    }
+
+    /// Keys are sorted: the same plan is the same bytes.
+    func bytes() throws -> [UInt8] { try JSONValueEncoder().encode(self).serialized() }
+
+    init(parsing bytes: [UInt8]) throws {
+        self = try JSONValueDecoder().decode(PlanDocument.self, from: try JSONValue(parsing: bytes))
+    }
+}
+
+/// A plan that was kept and cannot be used.
+struct PlanUnreadable: Error, CustomStringConvertible {
+    let why: String
+    var description: String { "the job's plan cannot be read: \(why)" }
+}

@@ -1,0 +1,34 @@
+import Artifacts
+import AssayAPI
+import Base
+import EvalModel
+
+extension EvalJobReconciler {
+    /// The records of a job's first trials, in the order of its trials; those that are not recorded are left out. Waits for the source and
+    /// the remote, unlike a pass.
+    func records(of job: EvalJob, limit: Int) async throws -> [RunRecord] {
+        guard let identity = job.identity else { return [] }
+        let recorder = try await backends.open(job, identity)
+        let matrix = try await preparedNow(job, identity).matrix
+        var found: [RunRecord] = []
+        var rest = matrix.prefix(limit)[...]
+        while !rest.isEmpty {
+            let batch = rest.prefix(8)
+            rest = rest.dropFirst(batch.count)
+            let some = try await withThrowingTaskGroup(of: RunRecord?.self) { group in
+                for trial in batch { group.addTask { try await recorder.record(of: trial.runID(jobUID: identity.uid)) } }
+                return try await group.reduce(into: [RunRecord]()) { if let record = $1 { $0.append(record) } }
+            }
+            found += some.sorted { $0.index < $1.index }
+        }
+        return found
+    }
+
+    private func preparedNow(_ job: EvalJob, _ identity: JobIdentity) async throws -> PreparedJob {
+        if let known = memory(of: identity.uid).state.withLock({ $0.prepared }) { return known }
+        if let kept = job.status?.plan, let plan = try? await plans.read(kept, for: identity, spec: job.spec) { return plan }
+        return try await sources.prepare(job, pinnedTo: job.status?.source?.commit) { [credentials] url in
+            try await credentials.credentials(for: url, secret: job.spec.source.secretRef?.name, namespace: identity.namespace, only: job.spec.source.repo)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import AssayAPI
+import Base
+import KubeCore
+import KubeRuntime
+
+/// The words of a status: conditions as data, changed in one place.
+struct JobConditions {
+    private var conditions: Conditions
+    private let generation: Int?
+    private let now: Timestamp
+
+    init(_ status: EvalJobStatus, generation: Int?, now: Timestamp) {
+        conditions = Conditions(status.conditions)
+        self.generation = generation
+        self.now = now
+    }
+
+    var all: [Condition] { conditions.all }
+
+    mutating func set(_ type: ConditionType, _ status: Condition.Status, _ reason: Reason, _ message: String = "") {
+        conditions.set(
+            type.rawValue, status, reason: reason.rawValue, message: message, observedGeneration: generation, now: now)
+    }
+
+    mutating func clear(_ type: ConditionType) { conditions.remove(type.rawValue) }
+
+    func isTrue(_ type: ConditionType) -> Bool { conditions.isTrue(type.rawValue) }
+
+    /// Says why the job does not go on.
+    /// - Parameter isReady: whether that is what `Ready` says, too.
+    mutating func apply(_ error: ReconcileError, isReady: Bool) {
+        if error.condition != .ready { set(error.condition, .no, error.reason, error.message) }
+        if isReady { set(.ready, .no, error.reason, error.message) }
+        if case .stalled = error { set(.stalled, .yes, error.reason, error.message) }
+    }
+}

@@ -1,0 +1,241 @@
+import AssayAPI
+import Base
+import EvalModel
+import KubeClient
+import KubeCore
+import KubeRuntime
+import TrialPods
+
+/// A job's trials as pods: reads how far they are, starts, stops and releases them. It needs the prepared plan and pods; neither the
+/// source nor the results backend.
+struct JobTrials: Sendable {
+    let pods: StoreIndex<TrialPod, String>
+    let podWriter: TrialPodWriter
+    let configuration: OperatorConfiguration
+    let slots: TargetSlots
+    let load: TargetLoad
+    let metrics: TrialMetrics
+    let events: EventRecorder
+    let log: Log
+    /// Asks for another job to be looked at.
+    let wake: @Sendable (ObjectKey) -> Void
+
+    typealias Found = (pod: TrialPod, fate: PodFate)
+
+    /// A job's pods at one moment.
+    struct Observation: Sendable {
+        var byName: [String: Found] = [:]
+        var planned: [PlannedPod] = []
+        /// Names of pods that are gone from the cluster and were not counted.
+        var vanished: Set<String> = []
+
+        func found(_ names: [String]) -> [Found] { names.compactMap { byName[$0] } }
+        /// Those that are still in the cluster.
+        func present(_ names: [String]) -> [Found] { found(names.filter { !vanished.contains($0) }) }
+    }
+
+    /// What is to become of the job's trials.
+    static func mode(stopping: JobEnding?, pause: JobPass.Pause?, isHeld: Bool) -> TrialPlanner.Mode {
+        if stopping != nil { return .stop }
+        return switch pause {
+        case .interrupted: .interrupt
+        case .suspended: .suspend
+        case nil: isHeld ? .suspend : .run
+        }
+    }
+
+    // MARK: How far they are
+
+    /// Reads the fates of the job's pods. The fate of an ended pod is read once and not in each pass.
+    func observe(_ pass: inout JobPass, mode: TrialPlanner.Mode) -> Observation {
+        var observation = Observation()
+        let known = pass.memory.state.withLock { $0.ended }
+        var ended: [String: JobMemory.EndedPod] = [:]
+        for pod in pods.objects(for: pass.identity.uid) where pod.key.namespace == pass.identity.namespace {
+            let version = pod.snapshot.metadata.resourceVersion
+            let same = known[pod.uid].flatMap { $0.version == version ? $0.fate : nil }
+            let fate = same ?? PodFate.of(pod.snapshot, at: pass.now, bounds: configuration.bounds)
+            if fate.end != nil { ended[pod.uid] = .init(version: version, fate: fate) }
+            observation.byName[pod.name] = (pod, fate)
+            observation.planned.append(pod.planned(fate: fate, mode: mode))
+            pass.wake(at: fate.recheck)
+        }
+        let vanished = pass.memory.state.withLock { state in
+            state.ended = ended
+            // Another one has come under its name.
+            for name in Array(state.vanished.keys) where observation.byName[name] != nil { state.vanished.removeValue(forKey: name) }
+            return state.vanished
+        }
+        for (name, gone) in vanished {
+            let fate = PodFate.ended(PodFate.of(gone.pod.snapshot, at: pass.now, bounds: configuration.bounds).end ?? PodFate.vanished)
+            observation.byName[name] = (gone.pod, fate)
+            observation.planned.append(gone.pod.planned(fate: fate, mode: mode, vanishedAt: gone.noticedAt))
+            observation.vanished.insert(name)
+        }
+        return observation
+    }
+
+    // MARK: Slots of the target
+
+    /// Where the target takes only so many trials at a time, the jobs on it share its slots.
+    func takeSlots(_ plan: inout TrialPlan, _ pass: inout JobPass, limit: Int) {
+        let (job, uid, running) = (pass.identity, pass.identity.uid, plan.running)
+        let before = pass.memory.state.withLock { state in
+            defer { state.running = running }
+            return state.running
+        }
+        metrics.setRunning(running, of: uid)
+        guard limit > 0 else { return slots.withdraw(uid) }
+        let target = JobRequirements.targetKey(of: pass.job.spec, in: job.namespace)
+        let granted = slots.take(
+            plan.create.count, running: running, limit: limit, of: target, for: uid, job: job.key, others: load.running(on: target, beside: uid))
+        // Somebody else's pod may end without this job being told.
+        if granted < plan.create.count { pass.wake(after: 1) }
+        plan.limitCreations(to: granted)
+        if running < before { slots.waiting(beside: uid).forEach(wake) }
+    }
+
+    /// Others may use what this job holds of a target, or waits for.
+    func yieldSlots(_ uid: String) {
+        let waiting = slots.waiting(beside: uid)
+        slots.withdraw(uid)
+        waiting.forEach(wake)
+    }
+
+    func forget(_ uid: String) {
+        metrics.forget(uid)
+        podWriter.expectations.forget(uid)
+        yieldSlots(uid)
+    }
+
+    // MARK: Stopping and releasing
+
+    /// Asks the nodes to end pods, and lets go of those that are to run again.
+    func stop(_ plan: TrialPlan, _ observation: Observation, _ pass: inout JobPass) async throws {
+        let uid = pass.identity.uid
+        try await pass.attempt {
+            try await forEach(observation.found(plan.stop)) { try await podWriter.stop($0.pod, jobUID: uid) }
+        }
+        try await pass.attempt {
+            try await forEach(observation.present(plan.interrupt)) { try await podWriter.release($0.pod, .interrupt, jobUID: uid) }
+        }
+        let done = (plan.release + plan.interrupt).filter { observation.vanished.contains($0) }
+        pass.memory.state.withLock { state in for name in done { state.vanished.removeValue(forKey: name) } }
+        // No pod's event will tell of them.
+        if !done.isEmpty { pass.wake(after: 0) }
+    }
+
+    /// Lets go of pods whose trial is counted, or taken over by a successor.
+    func release(_ found: [Found], of job: EvalJob, _ identity: JobIdentity) async throws {
+        let policy = job.spec.environment.preserveEnv
+        try await forEach(found) { pod, fate in
+            let failed = fate.end?.error.map { !$0.type.isAdvisory } ?? false
+            let preserve = policy == .always || (policy == .onFailure && failed)
+            try await podWriter.release(pod, preserve && fate.end != nil ? .preserve : .delete, jobUID: identity.uid)
+        }
+    }
+
+    /// Lets go of all pods of a job that goes, whether they were counted or not.
+    func releaseAll(of identity: JobIdentity) async throws {
+        let left = pods.objects(for: identity.uid).filter { $0.isTracked || !$0.snapshot.metadata.isDeleting }
+        try await forEach(left.map { ($0, .running(recheck: nil)) }) { try await podWriter.release($0.pod, .delete, jobUID: identity.uid) }
+    }
+
+    /// All are tried; the first failure is thrown. How many calls are under way is the client's business.
+    private func forEach(_ found: [Found], _ body: @escaping @Sendable (Found) async throws -> Void) async throws {
+        let first = await withTaskGroup(of: (any Error)?.self) { group in
+            for one in found {
+                group.addTask {
+                    do {
+                        try await body(one)
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            }
+            return await group.reduce(nil) { $0 ?? $1 }
+        }
+        if let first { throw first }
+    }
+
+    // MARK: Starting
+
+    /// Slow start, as in the Job controller: a mistake that every pod shares is met once, not a thousand times. One that some pods
+    /// have (a quota that is too small for a large task) keeps none of the others from starting.
+    ///
+    /// A trial whose pod cannot be made ever ends with that: see `JobMemory.State.startFailures`.
+    func start(_ creations: [TrialPlan.Creation], context: TrialCollection.Context, _ pass: JobPass) async throws {
+        var rest = creations[...]
+        var size = 1
+        var hasStarted = false
+        var first: (any Error)?
+        // One at a time to begin with, so that some trials' own mistake is told from everybody's.
+        var patience = 8
+        while !rest.isEmpty, hasStarted || patience > 0 {
+            let batch = rest.prefix(size)
+            rest = rest.dropFirst(batch.count)
+            let failures = await withTaskGroup(of: (any Error)?.self, returning: [any Error].self) { group in
+                for creation in batch {
+                    group.addTask {
+                        do {
+                            try await self.start(creation, context, pass)
+                            return nil
+                        } catch {
+                            return error
+                        }
+                    }
+                }
+                var failures: [any Error] = []
+                for await failure in group { if let failure { failures.append(failure) } }
+                return failures
+            }
+            if let stopped = failures.first(where: { $0 is CancellationError }) { throw stopped }
+            first = first ?? failures.first
+            if failures.count < batch.count {
+                hasStarted = true
+                size = min(64, size * 2)
+            } else {
+                guard !hasStarted || batch.count == 1 else { break }
+                patience -= 1
+            }
+        }
+        if let first { throw first }
+    }
+
+    private func start(_ creation: TrialPlan.Creation, _ context: TrialCollection.Context, _ pass: JobPass) async throws {
+        let identity = pass.identity
+        let trial = context.prepared.matrix[creation.index]
+        let subject = EventSubject(.evalJobs, identity.key, uid: identity.uid)
+        func fails(_ error: TrialError) { pass.memory.state.withLock { $0.startFailures[trial.index] = error } }
+        let pod: JSONValue
+        do {
+            guard let made = try TrialPodSource(configuration.pods).pod(creation, trial: trial, context: context) else { return }
+            pod = made
+        } catch {
+            return fails(error)
+        }
+        do {
+            guard try await podWriter.create(pod, namespace: identity.namespace, jobUID: identity.uid) else {
+                log.warning("a pod of another owner has the name of a trial", ["object": .string(identity.description), "index": JSONValue(trial.index)])
+                return
+            }
+        } catch let error as KubeError where error.isInvalid {
+            // It would be refused again: that is how this trial ends.
+            return fails(
+                TrialError(
+                    .environmentStartFailed, "the API server refuses the trial's pod, look at the job's podTemplate and the task's environment: \(error)"))
+        } catch let error as KubeError where error.isForbidden {
+            // A quota or an admission rule: the next pass tries again, and a user is told.
+            events.record(.warning, reason: Reason.trialPodRefused.rawValue, message: "pod of trial \(trial.index): \(error)", on: subject)
+            throw error
+        }
+        pass.memory.state.withLock { _ = $0.notRecorded.remove(creation) }
+        log.debug("started a trial", ["object": .string(identity.description), "index": JSONValue(trial.index), "retry": JSONValue(creation.retry)])
+        if creation.retry > 0 {
+            events.record(
+                .normal, reason: Reason.trialRetried.rawValue,
+                message: "trial \(trial.index) (\(trial.agent), \(trial.task)) is tried again, try \(creation.retry + 1)", on: subject)
+        }
+    }
+}
