@@ -232,21 +232,15 @@ extension EvalJobReconciler {
             memory.state.withLock { $0.submitted[trial.index] = (known.runId.rawValue, recorded) }
             return
         }
-        let task = context.task(trial)
-        guard let evalTask = task.task else { return }
-        let plan = DeliveryPlan(
-            source: .init(context.prepared.source), taskPath: task.reference.path, taskRepo: task.taskRepo.map { .init($0) },
-            solution: context.agent(trial).agent.isOracle)
+        guard let request = context.request(trial, retry: creation.retry) else { return }
         let pod: JSONValue
         do {
-            pod = try TrialPodBuilder(configuration.pods).pod(
-                for: TrialPodRequest(
-                    job: context.job, target: context.target, task: evalTask, agent: context.agent(trial), coordinate: trial,
-                    retry: creation.retry, plan: plan, rewardRule: task.rewardRule))
+            pod = try TrialPodBuilder(configuration.pods).pod(for: request)
         } catch {
             return try await record(trial.index, error, context: context, recorder: recorder, memory: memory, now: now)
         }
         let namespace = context.job.metadata.namespace ?? ""
+        try await makeShared(request, memory)
         do {
             guard try await podWriter.create(pod, namespace: namespace, jobUID: context.uid) else {
                 log.warning("a pod of another owner has the name of a trial", ["object": .string(context.job.key.description), "index": JSONValue(trial.index)])
@@ -267,6 +261,16 @@ extension EvalJobReconciler {
             events.record(
                 .normal, reason: Reason.trialRetried.rawValue,
                 message: "trial \(trial.index) (\(trial.agent), \(trial.task)) is tried again, try \(creation.retry + 1)", on: subject(context.job))
+        }
+    }
+
+    /// Makes the ConfigMaps that the pod needs, once a job and process; before a retry again, since a pod that waits for one that somebody
+    /// deleted ends as a failed start.
+    private func makeShared(_ request: TrialPodRequest, _ memory: JobMemory) async throws {
+        guard let identity = request.job.identity else { return }
+        for map in request.shared.configMaps where request.retry > 0 || !memory.state.withLock({ $0.sharedMade.contains(map.name) }) {
+            try await OwnedConfigMaps(client: client).ensure(map.name, data: map.data, for: identity)
+            memory.state.withLock { _ = $0.sharedMade.insert(map.name) }
         }
     }
 

@@ -33,6 +33,8 @@ final class JobMemory: Sendable {
         var ended: [String: EndedPod] = [:]
         /// As the last pass found it.
         var running = 0
+        /// ConfigMaps that the job's trials share and that are there, by name.
+        var sharedMade: Set<String> = []
     }
 
     struct EndedPod: Sendable {
