@@ -96,9 +96,10 @@ let package = Package(
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
-                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "Artifacts", "AssayAPI",
+                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
                 "TrialRuntime", "TrialPods", "Reconcilers", "APIServer", "AssayTesting",
-            ]),
+            ],
+            exclude: ["Records/expected"]),
         .testTarget(name: "CELTests", dependencies: ["Base", "CEL", "KubeSchema"]),
         .testTarget(name: "KubeSchemaTests", dependencies: ["Base", "KubeSchema"]),
         .testTarget(

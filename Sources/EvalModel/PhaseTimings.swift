@@ -35,6 +35,19 @@ public struct PhaseTimings: Sendable, Hashable, Codable {
 
     public init() {}
 
+    /// Of a trial with several steps: each phase from its first beginning, with the seconds of all its spans.
+    public init(summing all: [PhaseTimings]) {
+        for timings in all {
+            for (phase, span) in timings.spans {
+                guard let known = self[phase] else {
+                    self[phase] = span
+                    continue
+                }
+                self[phase] = PhaseSpan(startedAt: min(known.startedAt, span.startedAt), seconds: known.seconds + span.seconds)
+            }
+        }
+    }
+
     public subscript(phase: TrialPhase) -> PhaseSpan? {
         get {
             switch phase {

@@ -3,9 +3,9 @@ import Base
 import EvalModel
 import KubeCore
 import Testing
-import TrialRuntime
 
 @testable import TrialPods
+@testable import TrialRuntime
 
 @Suite("Trial pods")
 struct TrialPodBuilderTests {
@@ -19,8 +19,7 @@ struct TrialPodBuilderTests {
             agent: AgentSpec(name: "solver", install: "apt install x", execute: "solve \"$(date)\" $HOME $$"),
             coordinate: TrialCoordinate(
                 index: 7, agent: "solver", agentIndex: 1, dataset: "d", task: "t1", taskIndex: 3, attempt: 2),
-            plan: DeliveryPlan(
-                source: .init(repo: "https://git.example/bench", commit: String(repeating: "a", count: 40)), taskPath: "d/t1"))
+            source: .init(repo: "https://git.example/bench", commit: String(repeating: "a", count: 40)), taskPath: "d/t1")
         change(&request)
         return request
     }
@@ -109,7 +108,7 @@ struct TrialPodBuilderTests {
         let pod = try Self.pod()
         #expect(
             Self.mounts(try Self.container(pod, "repo-cache")) == [
-                "gate=/assay/gate", "logs=/assay/logs", "scripts=/assay/scripts", "staged=/assay/staged",
+                "agent=/assay/agent ro", "gate=/assay/gate", "logs=/assay/logs", "scripts=/assay/scripts", "staged=/assay/staged",
             ])
         #expect(
             Self.mounts(try Self.container(pod, "trial")) == [
@@ -129,9 +128,8 @@ struct TrialPodBuilderTests {
         let trial = Self.mounts(try Self.container(pod, "trial"))
         #expect(trial.contains("solution=/oracle ro") && trial.contains("solution=/solution ro"))
         #expect(Self.mounts(try Self.container(pod, "repo-cache")).contains("solution=/assay/solution"))
-        let env = Self.env(try Self.container(pod, "repo-cache"))
-        #expect(env["ASSAY_INSTALL"] == nil)
-        #expect(Self.expanded(env["ASSAY_EXECUTE"]?.string ?? "") == Runner.oracleExecute)
+        #expect(try Self.program(pod).delivery.solution)
+        #expect(!Self.mounts(try Self.container(pod, "repo-cache")).contains { $0.hasPrefix("agent") }, "it has no scripts of its own")
     }
 
     @Test("credentials and the node's cache reach repo-cache only")
@@ -152,21 +150,87 @@ struct TrialPodBuilderTests {
     func foreignTask(repo: String, isGiven: Bool) throws {
         let pod = try Self.pod {
             $0.job.spec.source.secretRef = LocalReference(name: "git-secret")
-            $0.plan.taskRepo = .init(repo: repo, commit: String(repeating: "b", count: 40))
+            $0.taskRepo = .init(repo: repo, commit: String(repeating: "b", count: 40))
         }
         #expect((pod.at("spec", "volumes")?.text.contains("git-secret") == true) == isGiven)
         #expect(Self.mounts(try Self.container(pod, "repo-cache")).contains("credentials=/assay/credentials ro") == isGiven)
     }
 
-    @Test("scripts and plan arrive as they are written, and the runner does not travel")
+    /// What delivery is told.
+    static func program(_ pod: JSONValue) throws -> PodProgram {
+        let text = try #require(env(try container(pod, "repo-cache"))["ASSAY_PROGRAM"]?.string)
+        return try PodProgram(json: expanded(text).utf8, from: "the pod")
+    }
+
+    @Test("scripts lie in a ConfigMap of the agent as they are written, and neither they nor the runner travel in the pod")
     func scripts() throws {
-        let env = Self.env(try Self.container(try Self.pod(), "repo-cache"))
-        #expect(Self.expanded(env["ASSAY_EXECUTE"]?.string ?? "") == "solve \"$(date)\" $HOME $$")
-        #expect(Self.expanded(env["ASSAY_INSTALL"]?.string ?? "") == "apt install x")
-        #expect(!(try Self.pod()).text.contains("assay_main"), "the runner is delivered from the image, not by the pod")
-        let plan = try JSONValueDecoder().decode(
-            DeliveryPlan.self, from: JSONValue(parsing: Self.expanded(env["ASSAY_PLAN"]?.string ?? "")))
-        #expect(plan == Self.request().plan)
+        let request = Self.request()
+        let pod = try Self.builder.pod(for: request)
+        let map = try #require(request.shared.configMaps.first)
+        #expect(request.shared.configMaps.count == 1)
+        #expect(map.data == ["install": "apt install x", "execute": "solve \"$(date)\" $HOME $$"])
+        #expect(map.name.hasPrefix("hello-") && map.name.contains("-agent-1-") && map.name.utf8.count <= 63)
+        #expect(pod.at("spec", "volumes")?.array?.contains(["name": "agent", "configMap": ["name": .string(map.name)]]) == true)
+        for text in ["assay_main", "apt install", "$(date)"] { #expect(!pod.text.contains(text), "\(text)") }
+        for name in ["trial", "collector"] { #expect(!Self.mounts(try Self.container(pod, name)).contains { $0.hasPrefix("agent=") }) }
+        let other = Self.request { $0.agent.execute = "another" }
+        #expect(other.shared.configMaps.first?.name != map.name, "other scripts have another name")
+        #expect(Self.request { $0.coordinate.index = 8 }.shared == request.shared, "trials share it")
+        #expect(try Self.program(pod).delivery == TrialProgram(request).delivery)
+    }
+
+    @Test("a pod is at most 6 KB as posted, whatever the size of the scripts")
+    func size() throws {
+        var request = Self.request {
+            $0.job.metadata.name = String(repeating: "j", count: 40)
+            $0.agent.install = String(repeating: "i", count: 60_000)
+            $0.agent.execute = String(repeating: "\"$\n", count: 20_000)
+            $0.agent.env = [EnvironmentVariable(name: "API_KEY", secret: SecretKeyReference(name: "agent-secret", key: "api-key"))]
+            $0.job.spec.source.secretRef = LocalReference(name: "git-secret")
+            $0.task.environment.env = Dictionary(uniqueKeysWithValues: (0..<15).map { ("VARIABLE_\($0)", String(repeating: "v", count: 45)) })
+            $0.task.verifierEnv = ["JUDGE_MODEL": String(repeating: "m", count: 60)]
+        }
+        let pod = try Self.builder.pod(for: request)
+        #expect(pod.serialized().count <= 6 * 1024, "\(pod.serialized().count) bytes")
+        print("a pod of a job with scripts of 120,000 bytes: \(pod.serialized().count) bytes")
+        // A larger environment leaves the pod.
+        request.task.environment.env["LARGE"] = String(repeating: "$(x)", count: 5000)
+        request.task.environment.env["odd name"] = "stays"
+        request.task.verifierEnv["LARGE"] = String(repeating: "y", count: 20_000)
+        let small = try Self.builder.pod(for: request)
+        #expect(small.serialized().count <= 6 * 1024)
+        let maps = request.shared.configMaps
+        #expect(maps.count == 3)
+        let trial = try Self.container(small, "trial")
+        let from = try #require(trial.at("envFrom")?[0]?.at("configMapRef", "name")?.string)
+        let map = try #require(maps.first { $0.name == from })
+        #expect(map.data["LARGE"] == request.task.environment.env["LARGE"] && map.data["odd name"] == nil)
+        #expect(Self.env(trial)["odd name"]?.string == "stays" && Self.env(trial)["API_KEY"] != nil)
+        #expect(Self.mounts(try Self.container(small, "repo-cache")).contains("verifier=/assay/verifier ro"))
+        #expect(!maps.contains { $0.name == from && $0.data.values.contains { $0.contains("yyyy") } }, "the trial's ConfigMap has nothing of the verifier")
+    }
+
+    @Test("what is recorded and paid for is what the pod asks for")
+    func effective() throws {
+        let request = Self.request {
+            $0.target.podTemplate = PodTemplate(resources: .init(requests: ["cpu": "3"], limits: ["memory": "8Gi"]))
+            $0.job.spec.environment.podTemplate = PodTemplate(resources: .init(requests: ["cpu": "2500m"], limits: ["ephemeral-storage": "20G"]))
+            $0.task.environment.workdir = "/srv"
+            $0.task.environment.env = ["A": "1"]
+            $0.agent.env = [EnvironmentVariable(name: "B", value: "2")]
+        }
+        let program = TrialProgram(request)
+        let container = try #require(program[.trial])
+        #expect(container.resources == .init(cpus: 2.5, memoryMB: 2048, memoryLimitMB: 8192, storageMB: 19074))
+        #expect(container.image == "debian:12" && container.workdir == "/srv" && container.env == ["A", "B"])
+        let asked = try Self.container(try Self.builder.pod(for: request), "trial")["resources"]
+        #expect(asked == [
+            "requests": ["cpu": "2500m", "memory": "2048Mi"], "limits": ["memory": "8Gi", "ephemeral-storage": "20G"],
+        ])
+        #expect(Quantity("1.5Gi").amount == 1_610_612_736 && Quantity("100m").amount == 0.1 && Quantity("many").amount == nil)
+        let value = try JSONValueEncoder().encode(program)
+        #expect(value["version"] == 2 && !value.text.contains("\"1\""), "names, no values")
+        #expect(try JSONValueDecoder().decode(TrialProgram.self, from: value) == program)
     }
 
     @Test("no credential of ours, no token, and baseline pod security")
@@ -183,7 +247,7 @@ struct TrialPodBuilderTests {
         }
         #expect(try Self.container(pod, "trial")["securityContext"] == nil)
         for forbidden in ["hostNetwork", "hostPID", "hostIPC", "privileged"] { #expect(!pod.text.contains(forbidden)) }
-        for volume in pod.at("spec", "volumes")?.array ?? [] { #expect(volume["emptyDir"] != nil) }
+        for volume in pod.at("spec", "volumes")?.array ?? [] { #expect(volume["emptyDir"] != nil || volume["configMap"] != nil) }
     }
 
     @Test("an agent's secrets: by reference to the trial, and to the collector under names of its own")
@@ -203,10 +267,6 @@ struct TrialPodBuilderTests {
         #expect(collector["ASSAY_REDACT"]?.string == "ASSAY_SECRET_0:PATH,ASSAY_SECRET_1:KEY")
         #expect(collector["ASSAY_SECRET_0"] == ["secretKeyRef": ["name": "s", "key": "p"]])
         #expect(try !Self.container(pod, "repo-cache").text.contains("secretKeyRef"))
-        let configuration = CollectorConfiguration(environment: [
-            "ASSAY_REDACT": "ASSAY_SECRET_0:PATH,ASSAY_SECRET_1:KEY", "ASSAY_SECRET_0": "value",
-        ])
-        #expect(configuration.secrets == [.init(name: "PATH", value: "value")])
     }
 
     struct ResourceCase: Sendable {
@@ -240,14 +300,11 @@ struct TrialPodBuilderTests {
             $0.job.spec.timeoutMultiplier = 1.5
             $0.job.spec.verifier.maxTimeoutSec = 20
         }
-        let env = Self.env(try Self.container(pod, "trial"))
-        #expect(env["ASSAY_AGENT_TIMEOUT_MS"]?.string == "150000")
-        #expect(env["ASSAY_INSTALL_TIMEOUT_MS"]?.string == "15000")
-        #expect(env["ASSAY_VERIFIER_TIMEOUT_MS"]?.string == "30000")
+        #expect(try Self.program(pod).steps.map(\.limits) == [.init(installSec: 15, executeSec: 150, verifySec: 30)])
         #expect(pod.at("spec", "activeDeadlineSeconds")?.int == 195 + 5400)
         let endless = try Self.pod { $0.task.timeouts.agentSec = nil }
         #expect(endless.at("spec", "activeDeadlineSeconds") == nil)
-        #expect(Self.env(try Self.container(endless, "trial"))["ASSAY_AGENT_TIMEOUT_MS"]?.string == "0")
+        #expect(try Self.program(endless).steps[0].limits.executeSec == nil)
     }
 
     @Test("verification: disabled, with a rule, with variables, after ending the agent's processes")
@@ -258,13 +315,12 @@ struct TrialPodBuilderTests {
             $0.rewardRule = .harbor
             $0.task.verifierEnv = ["B": "2", "A": "$1"]
         }
-        let trial = Self.env(try Self.container(pod, "trial"))
-        #expect(trial["ASSAY_VERIFY"]?.string == "0")
-        #expect(trial["ASSAY_END_AGENT_PROCESSES"]?.string == "1")
-        #expect(trial["ASSAY_VERIFIER_ENV_0"]?.string == "A=$$1")
-        #expect(trial["ASSAY_VERIFIER_ENV_1"]?.string == "B=2")
-        let collector = CollectorConfiguration(
-            environment: Self.env(try Self.container(pod, "collector")).compactMapValues(\.string))
+        #expect(Self.env(try Self.container(pod, "trial")).isEmpty, "nothing of the verifier is in the trial's environment")
+        let delivery = Self.env(try Self.container(pod, "repo-cache"))
+        #expect(Self.expanded(delivery["ASSAY_VERIFIER_ENV"]?.string ?? "") == #"{"A":"$1","B":"2"}"#)
+        let program = try Self.program(pod)
+        #expect(program.verifier == .init(enabled: false, rewardRule: .harbor, endAgentProcesses: true, env: ["A", "B"]))
+        let collector = CollectorConfiguration(program, paths: TrialPaths())
         #expect(collector.rule == .harbor && !collector.verify && collector.gateTimeout == 5400)
         #expect(collector.limits.pack == 7 << 20)
     }
@@ -309,7 +365,7 @@ struct TrialPodBuilderTests {
 
     @Test("what no pod can carry is refused with words")
     func refusals() {
-        #expect(throws: TrialError.self) { try Self.pod { $0.agent.execute = String(repeating: "x", count: 200_000) } }
+        #expect(throws: TrialError.self) { try Self.pod { $0.agent.execute = String(repeating: "x", count: 600_000) } }
         #expect(throws: TrialError.self) {
             try Self.pod { $0.agent.env = [EnvironmentVariable(name: "ASSAY_VERIFY", value: "0")] }
         }

@@ -1,5 +1,6 @@
 import EvalModel
 import Foundation
+import Subprocess
 import Testing
 
 @testable import TrialRuntime
@@ -18,33 +19,34 @@ struct ContractTests {
         #expect(Runner.text == Self.script)
     }
 
-    @Test("every variable that run.sh reads or sets is one of the contract")
+    @Test("every environment variable that run.sh names is one of the contract")
     func variables() {
         let used = Set(Self.script.matches(of: /(?:ASSAY|ROLLOUT)_[A-Z_]+/).map { String($0.output) })
-        let known: Set = [
-            TrialVariables.root, TrialVariables.instructionPath, TrialVariables.installTimeout, TrialVariables.agentTimeout,
-            TrialVariables.verifierTimeout, TrialVariables.verify, TrialVariables.endAgentProcesses, TrialVariables.verifierVariable,
-            TrialVariables.mirror, TrialVariables.instruction, TrialVariables.rolloutInstruction,
-        ]
-        #expect(used == known)
+        #expect(used == [TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction])
     }
 
-    @Test("every path of run.sh is one of the contract")
-    func paths() {
-        let paths = TrialPaths(root: "$root")
-        for (name, path) in [("gate", paths.gate), ("scripts", paths.scripts), ("logs", paths.logs), ("tests", paths.tests)] {
-            #expect(Self.script.contains("\(name)=\(path)"), "\(name)")
-        }
-        let files = [
-            ("gate", paths.gate, [paths.phaseFIFO, paths.releasedFIFO]),
-            ("scripts", paths.scripts, [paths.install, paths.execute, paths.instruction]),
-        ]
-        for (name, folder, expected) in files {
-            let used = Set(Self.script.matches(of: /\$(gate|scripts)\/([a-z.]+)/).filter { $0.output.1 == name }.map { "\(folder)/\($0.output.2)" })
-            #expect(used == Set(expected))
-        }
+    @Test("what program.sh sets is what run.sh declares, and run.sh knows no path of its own")
+    func program() throws {
+        let program = try TrialRig().program
+        let part = RunnerProgram(program, paths: TrialPaths())
+        let declared = Self.script.split(separator: "\n").drop { !$0.contains("# Set by program.sh.") }.prefix { !$0.contains("shellcheck source") }
+            .joined(separator: " ").matches(of: /([a-z_]+)=/).map { String($0.output.1) }
+        #expect(Set(declared) == Set(part.assignments.map(\.name)))
+        for name in part.assignments.map(\.name) { #expect(Self.script.contains("$\(name)") || Self.script.contains("${\(name)") || Self.script.contains("${#\(name)"), "\(name) is read") }
+        #expect(!Self.script.contains("/assay/"))
         let folders = Set(Self.script.matches(of: /\$logs\/([a-z]+)/).map { String($0.output.1) })
-        #expect(folders == Set(LogFolder.allCases.map(\.rawValue)))
+        #expect(folders == Set(LogFolder.allCases.map(\.rawValue)).union([LogFolder.earlierSteps]))
+    }
+
+    @Test("values reach bash as they are, whatever is in them")
+    func quoting() async throws {
+        var program = try TrialRig().program
+        program.instructionPath = "/tmp/it's $(a) \"b\"\n\\ `c`.md"
+        program.steps[0].limits.installSec = nil
+        program.steps[0].limits.executeSec = 0.0001
+        let script = RunnerProgram(program, paths: TrialPaths()).text + #"printf '%s|%s|%s' "$instruction_target" "${install_limits[0]}" "${execute_limits[0]}""#
+        let result = try await Command("bash", ["-c", script]).run()
+        #expect(result.stdoutText == program.instructionPath + "|none|1")
     }
 
     @Test("every word that run.sh says on the gate is one that the collector knows")
@@ -53,6 +55,16 @@ struct ContractTests {
         #expect(said == Set(GateWord.Keyword.allCases.map(\.rawValue)))
         #expect(Self.script.contains(#"[ "$word" = \#(Gate.go) ]"#))
         for phase in [TrialPhase.install, .execute, .verify] { #expect(Self.script.contains("run \(phase.rawValue) ")) }
+    }
+
+    @Test("the collector's configuration: its part of the program, and the secrets of its environment")
+    func configuration() throws {
+        let rig = try TrialRig { $0.verifier.rewardRule = .harbor }
+        let read = try CollectorConfiguration(environment: [
+            "ASSAY_ROOT": rig.paths.root, "ASSAY_REDACT": "ASSAY_SECRET_0:PATH,ASSAY_SECRET_1:KEY", "ASSAY_SECRET_0": "value",
+        ])
+        #expect(read.secrets == [.init(name: "PATH", value: "value")] && read.rule == .harbor && read.steps == rig.program.steps)
+        #expect(throws: TrialError.self) { try CollectorConfiguration(environment: ["ASSAY_ROOT": "/nowhere"]) }
     }
 
     @Test("containers are known by their names")

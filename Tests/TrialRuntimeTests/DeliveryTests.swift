@@ -4,7 +4,8 @@ import Foundation
 import Git
 import SourceSync
 import Testing
-import TrialRuntime
+
+@testable import TrialRuntime
 
 @Suite struct DeliveryTests {
     let bench: Workbench
@@ -24,18 +25,28 @@ import TrialRuntime
         commit = try await bench.head(source)
     }
 
-    private func plan(_ task: String = "tasks/hello", repo: String? = nil, local: Bool = true, solution: Bool = false) -> DeliveryPlan {
-        DeliveryPlan(
-            source: .init(repo: repo ?? "file://\(source)", commit: commit.hex, ref: "main", local: local), taskPath: task, solution: solution)
+    private func program(_ task: String = "tasks/hello", repo: String? = nil, local: Bool = true, solution: Bool = false) -> PodProgram {
+        PodProgram(
+            delivery: .init(
+                source: .init(repo: repo ?? "file://\(source)", commit: commit.hex, local: local), taskPath: task, solution: solution),
+            steps: [TrialRig.step], verifier: .init(rewardRule: .rollout), instructionPath: "/tmp/i.md", gateTimeoutSec: 60, packLimitBytes: 1 << 20)
     }
 
-    private func run(_ plan: DeliveryPlan, adding more: [String: String] = [:]) async throws -> (code: Int32, message: JSONValue) {
+    private func run(_ program: PodProgram, adding more: [String: String] = [:]) async throws -> (code: Int32, message: JSONValue) {
         let environment = [
-            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": try JSONValueEncoder().encode(plan).text,
-            "TMPDIR": bench.path,
+            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination",
+            "ASSAY_PROGRAM": String(decoding: try program.json, as: UTF8.self), "TMPDIR": bench.path,
         ].merging(more) { $1 }
         let code = await DeliveryCommand.run(environment: environment)
         return (code, try JSONValue(parsing: FileReading.whole("\(bench.path)/termination") ?? []))
+    }
+
+    /// As the agent's ConfigMap is mounted.
+    private func mount(_ scripts: [AgentScript: String]) throws {
+        let folder = TrialPaths(root: bench.path).agentScripts
+        Directory.removeTree(folder)
+        try Directory.make(folder)
+        for (script, text) in scripts { try FileWriting.replace("\(folder)/\(script.rawValue)", with: text.utf8) }
     }
 
     private func mode(_ path: String) throws -> Int {
@@ -44,7 +55,8 @@ import TrialRuntime
 
     @Test("the volumes are laid out as the trial expects them")
     func layout() async throws {
-        let (code, message) = try await run(plan(), adding: ["ASSAY_INSTALL": "#!/bin/bash\ntrue\n", "ASSAY_EXECUTE": "#!/bin/bash\nfalse\n"])
+        try mount([.install: "#!/bin/bash\ntrue\n", .execute: "#!/bin/bash\nfalse\n"])
+        let (code, message) = try await run(program())
         #expect(code == 0)
         #expect(message.at("delivered", "commit")?.string == commit.hex)
         #expect(bench.text("assay/scripts/run.sh") == Runner.text)
@@ -68,7 +80,7 @@ import TrialRuntime
 
     @Test("no git history and no credential reaches a volume")
     func noHistory() async throws {
-        #expect(try await run(plan(solution: true)).code == 0)
+        #expect(try await run(program(solution: true)).code == 0)
         let paths = try FileManager.default.subpathsOfDirectory(atPath: root)
         #expect(!paths.contains { $0.contains(".git") || $0.contains("objects") || $0.contains("credential") })
         // The environment's folder and other tasks are nobody's business.
@@ -76,16 +88,18 @@ import TrialRuntime
     }
 
     @Test func theSolutionIsForTheOracle() async throws {
-        #expect(try await run(plan(solution: true)).code == 0)
+        #expect(try await run(program(solution: true)).code == 0)
         #expect(bench.text("assay/solution/solve.sh") == "#!/bin/bash\necho hello\n")
         #expect(try mode("solution/solve.sh") == 0o755)
     }
 
     @Test("running it again gives the same")
     func again() async throws {
-        #expect(try await run(plan(solution: true), adding: ["ASSAY_INSTALL": "x"]).code == 0)
+        try mount([.install: "x"])
+        #expect(try await run(program()).code == 0)
+        #expect(FileEntry.exists("\(root)/scripts/install.sh"))
         try "left over".write(toFile: "\(root)/staged/tests/left", atomically: false, encoding: .utf8)
-        #expect(try await run(plan(solution: true)).code == 0)
+        #expect(try await run(program(solution: true)).code == 0)
         #expect(!FileEntry.exists("\(root)/staged/tests/left"))
         #expect(!FileEntry.exists("\(root)/scripts/install.sh"))
         #expect(bench.text("assay/solution/solve.sh") != nil)
@@ -97,9 +111,9 @@ import TrialRuntime
         let resolver = SourceResolver(cacheDirectory: cache, policy: .local)
         let pinned = try await resolver.pin("file://\(source)", ref: "main")
         try FileManager.default.moveItem(atPath: source, toPath: "\(bench.path)/gone")
-        var plan = plan()
-        plan.source = .init(pinned)
-        let (code, message) = try await run(plan)
+        var program = program()
+        program.delivery.source = .init(pinned)
+        let (code, message) = try await run(program)
         #expect(code == 0)
         #expect(message.at("delivered", "from")?.string == "cache")
         #expect(bench.text("assay/staged/tests/data/x.txt") == "x\n")
@@ -118,17 +132,17 @@ import TrialRuntime
         }
         let cache = TrialPaths(root: bench.path).cache
         try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
-        let plan = plan(repo: server.url, local: false)
-        #expect(try await run(plan).code == 0)
+        let program = program(repo: server.url, local: false)
+        #expect(try await run(program).code == 0)
         let asked = server.requests.count
         #expect(asked > 0)
-        #expect(try await run(plan).code == 0)
+        #expect(try await run(program).code == 0)
         #expect(server.requests.count == asked)
         #expect(bench.text("assay/staged/tests/data/x.txt") == "x\n")
     }
 
     @Test func withoutACacheItFetches() async throws {
-        let (code, message) = try await run(plan())
+        let (code, message) = try await run(program())
         #expect(code == 0)
         #expect(message.at("delivered", "from")?.string == "fetch")
     }
@@ -138,9 +152,9 @@ import TrialRuntime
         let other = try await bench.repository("other", files: [
             "task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"x\"\n", "instruction.md": "Other.\n", "tests/test.sh": "#!/bin/bash\n",
         ])
-        var plan = plan("")
-        plan.taskRepo = .init(repo: "file://\(other)", commit: try await bench.head(other).hex)
-        #expect(try await run(plan).code == 0)
+        var program = program("")
+        program.delivery.taskRepo = .init(repo: "file://\(other)", commit: try await bench.head(other).hex)
+        #expect(try await run(program).code == 0)
         #expect(bench.text("assay/scripts/instruction.md") == "Other.\n")
     }
 
@@ -153,11 +167,11 @@ import TrialRuntime
             .reply(status: "401 Unauthorized", headers: ["WWW-Authenticate: Basic realm=\"x\""])
         }
         let (own, foreign) = (try LoopbackServer(ask), try LoopbackServer(ask))
-        var plan = plan(repo: own.url, local: false)
-        #expect(try await run(plan).code == 1)
+        var program = program(repo: own.url, local: false)
+        #expect(try await run(program).code == 1)
         #expect(own.requests.contains { $0.contains("Authorization: Basic") }, "the source itself is sent its credential")
-        plan.taskRepo = .init(repo: foreign.url, commit: commit.hex)
-        let (code, message) = try await run(plan)
+        program.delivery.taskRepo = .init(repo: foreign.url, commit: commit.hex)
+        let (code, message) = try await run(program)
         #expect(code == 1 && message.at("error", "type")?.string == "source_sync_failed", "\(message.text)")
         #expect(!foreign.requests.isEmpty && !foreign.requests.contains { $0.lowercased().contains("authorization") })
     }
@@ -166,52 +180,65 @@ import TrialRuntime
         ("no-folder", "task_not_found", "has no folder \"tasks/zzz\""), ("no-tests", "task_invalid", "no tests/test.sh"),
         ("no-source", "source_sync_failed", "another machine"), ("no-commit", "source_sync_failed", "has no commit eeeeeeeeeeee"),
         ("outside", "source_sync_failed", "refused"), ("file", "source_sync_failed", "not allowed here"), ("cold-cache", "source_sync_failed", "cache"),
-        ("overlays", "source_sync_failed", "overlays"),
+        ("abbreviated", "internal_error", "full commit id"),
     ])
     func failures(kind: String, type: String, says: String) async throws {
-        var plan = plan()
+        var program = program()
         switch kind {
-        case "no-folder": plan.taskPath = "tasks/zzz"
-        case "no-tests": plan.taskPath = "tasks/untested"
-        case "no-source": plan.source.repo = "file://\(bench.path)/nowhere"
-        case "no-commit": plan.source.commit = String(repeating: "e", count: 40)
-        case "outside": plan.taskPath = "../x"
-        case "file": plan.source.local = false
+        case "no-folder": program.delivery.taskPath = "tasks/zzz"
+        case "no-tests": program.delivery.taskPath = "tasks/untested"
+        case "no-source": program.delivery.source.repo = "file://\(bench.path)/nowhere"
+        case "no-commit": program.delivery.source.commit = String(repeating: "e", count: 40)
+        case "outside": program.delivery.taskPath = "../x"
+        case "file": program.delivery.source.local = false
         case "cold-cache": try Directory.make(TrialPaths(root: bench.path).cache)
-        default: plan.overlays = [.init(name: "o", repo: "https://h/o", commit: commit.hex)]
+        default: program.delivery.source.commit = "abc"
         }
-        let (code, message) = try await run(plan)
+        let (code, message) = try await run(program)
         #expect(code == 1)
         #expect(message.at("error", "type")?.string == type)
         #expect(message.at("error", "message")?.string?.contains(says) == true, "\(message.text)")
         #expect(message.serialized().count <= 4096)
     }
 
-    @Test("a delivery plan is the same after a trip through JSON")
+    @Test("a pod's program is the same after a trip through JSON")
     func roundTrip() throws {
-        let plan = DeliveryPlan(
-            source: .init(repo: "https://example.com/r", commit: "abc", ref: "main"), taskPath: "tasks/x",
-            taskRepo: .init(repo: "https://example.com/t", commit: "def"), solution: true,
-            overlays: [.init(name: "o", repo: "r", commit: "c")], fixtures: .init(manifest: "m", cachePath: "p"))
-        let value = try JSONValueEncoder().encode(plan)
-        #expect(value["version"] == 1)
-        #expect(try JSONValueDecoder().decode(DeliveryPlan.self, from: value) == plan)
+        var program = program(solution: true)
+        program.delivery.taskRepo = .init(repo: "https://example.com/t", commit: "def")
+        program.steps.append(.init(name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests", limits: .init(installSec: nil, executeSec: nil, verifySec: 5)))
+        #expect(try PodProgram(json: program.json, from: "here") == program)
     }
 
-    @Test("a plan of another version is refused with both versions")
+    @Test("the verifier's environment lies where only the collector looks, as it is")
+    func verifierVariables() async throws {
+        var program = program()
+        program.verifier.env = ["A", "B"]
+        #expect(try await run(program).message.at("error", "message")?.string?.contains("neither in") == true)
+        #expect(try await run(program, adding: ["ASSAY_VERIFIER_ENV": #"{"A":"1 $x","B":"two\nlines"}"#]).code == 0)
+        #expect(bench.text("assay/staged/.assay/verifier-env") == "A=1 $x\0B=two\nlines\0")
+        #expect(!FileEntry.exists(TrialPaths(root: bench.path).releasedVariables))
+        let folder = TrialPaths(root: bench.path).verifierVariables
+        try Directory.make(folder)
+        try FileWriting.replace("\(folder)/\(VerifierVariables.key)", with: Array(#"{"A":"mounted","B":""}"#.utf8))
+        #expect(try await run(program).code == 0)
+        #expect(bench.text("assay/staged/.assay/verifier-env") == "A=mounted\0B=\0")
+        for file in ["program.sh", "run.sh"] { #expect(bench.text("assay/scripts/\(file)")?.contains("mounted") == false) }
+    }
+
+    @Test("a program of another version is refused with both versions")
     func otherVersion() async throws {
         let code = await DeliveryCommand.run(environment: [
-            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": #"{"version":7,"shape":"unknown"}"#,
+            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PROGRAM": #"{"version":7,"shape":"unknown"}"#,
         ])
         #expect(code == 1)
         let text = bench.text("termination") ?? ""
-        #expect(text.contains("version 7") && text.contains("understands version \(DeliveryPlan.currentVersion)"), "\(text)")
+        #expect(text.contains("version 7") && text.contains("understands version \(TrialProgram.currentVersion)"), "\(text)")
     }
 
-    @Test("a plan that cannot be read", arguments: ["", "{", "{\"version\":1}"])
+    @Test("a program that cannot be read", arguments: ["", "{", "{\"version\":2}"])
     func badPlans(text: String) async throws {
         let code = await DeliveryCommand.run(environment: [
-            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PLAN": text
+            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PROGRAM": text
         ])
         #expect(code == 1)
         #expect(bench.text("termination")?.contains("internal_error") == true)
@@ -230,11 +257,11 @@ import TrialRuntime
                     let paths = TrialPaths(root: "\(bench.path)/pod-\(index)")
                     try? Directory.make(Path.parent(of: paths.cache))
                     symlink(cache, paths.cache)
-                    var plan = plan()
-                    plan.source = .init(pinned)
-                    let text = (try? JSONValueEncoder().encode(plan).text) ?? ""
+                    var program = program()
+                    program.delivery.source = .init(pinned)
+                    let text = (try? program.json).map { String(decoding: $0, as: UTF8.self) } ?? ""
                     return await DeliveryCommand.run(environment: [
-                        "ASSAY_ROOT": paths.root, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination-\(index)", "ASSAY_PLAN": text,
+                        "ASSAY_ROOT": paths.root, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination-\(index)", "ASSAY_PROGRAM": text,
                         "TMPDIR": bench.path,
                     ])
                 }

@@ -39,16 +39,16 @@ struct GateTests {
         let state = progress(
             "phase setup 100", "done setup 90 0 0", "phase execute 200", "phase install 210", "phase execute 300",
             "done execute 250 0 0", "done execute 900 7 1", "end {}", "phase verify 400")
-        #expect(state.timings[.setup] == .init(start: 100, end: 100))
-        #expect(state.timings[.execute] == .init(start: 200, end: 250))
-        #expect(state.exits == [.execute: 0])
+        #expect(state.current.timings[.setup] == .init(start: 100, end: 100))
+        #expect(state.current.timings[.execute] == .init(start: 200, end: 250))
+        #expect(state.current.exits == [.execute: 0])
         #expect(state.lastPhase == .execute)
     }
 
     struct Case: Sendable, CustomTestStringConvertible {
         var lines: [String]
         var error: TrialErrorType?
-        var tests = TrialProgress.Tests.released
+        var tests = StepProgress.Tests.released
         var testDescription: String { lines.joined(separator: "; ") }
     }
 
@@ -95,6 +95,28 @@ struct GateTests {
         .init(lines: verified + ["done execute 2 0 0"], error: .verifierFailed),
         .init(lines: verified + ["end {\"stopped\":true}"], error: nil),
     ]
+
+    @Test("a further step begins when the one before is over, and all of them have to")
+    func steps() {
+        let first = ["phase setup 1", "done setup 1 0 0", "phase execute 1", "done execute 2 0 0", #"agent-end {"outcome":"ok","verify":true}"#]
+        let verified = ["phase verify 3", "done verify 4 0 0"]
+        func state(_ lines: [String]) -> TrialProgress {
+            var reader = GateReader()
+            var progress = TrialProgress(steps: 2)
+            for word in reader.feed(Array(lines.map { $0 + "\n" }.joined().utf8)) {
+                if case .releaseTests = progress.apply(word) { progress.tests = .released }
+            }
+            return progress
+        }
+        let whole = state(first + verified + ["step 1"] + first + verified + ["end {}"])
+        #expect(whole.failure(verify: true) == nil && whole.steps.count == 2 && whole.steps[0].exits == [.execute: 0, .verify: 0])
+        #expect(state(first + verified + ["end {}"]).failure(verify: true)?.message == "the trial ended after step 1 of 2")
+        let strays: [[String]] = [["step 1"], first + ["step 1"], first + verified + ["step 2"], first + verified + ["step 1", "step 2"]]
+        for early in strays {
+            #expect(state(early + ["end {}"]).stray != nil, "\(early)")
+        }
+        #expect(state(first + verified + ["step 1", "phase execute 9"]).failure(verify: true)?.type == .agentExecutionFailed)
+    }
 
     @Test("what the words stand for at the end", arguments: cases)
     func errors(_ it: Case) {

@@ -9,11 +9,12 @@ import TrialRuntime
 @Suite("Transcripts", .timeLimit(.minutes(2)))
 struct TranscriptTests {
     private func run(
-        _ execute: String, install: String? = nil, variables: [String: String] = [:], _ change: (inout CollectorConfiguration) -> Void = { _ in }
+        _ execute: String, install: String? = nil, variables: [String: String] = [:], executeSec: Double = 20, _ change: (inout CollectorConfiguration) -> Void = { _ in }
     ) async throws -> TrialRig.Ended {
         let rig = try TrialRig(
             install: install, execute: "cd $ASSAY_ROOT/logs/agent || exit 1\n" + execute, test: "echo 1 > $ASSAY_ROOT/logs/verifier/reward.txt",
-            variables: variables)
+            variables: variables
+        ) { $0.steps[0].limits.executeSec = executeSec }
         return try await rig.run(change)
     }
 
@@ -120,8 +121,8 @@ struct TranscriptTests {
 
     @Test("every run in which an agent ran has a transcript: silent, failed, too late; one without an agent has none")
     func always() async throws {
-        for (execute, variables) in [("true", [:]), ("exit 3", [:]), ("sleep 30", ["ASSAY_AGENT_TIMEOUT_MS": "300"])] as [(String, [String: String])] {
-            let ended = try await run(execute, variables: variables)
+        for execute in ["true", "exit 3", "sleep 30"] {
+            let ended = try await run(execute, executeSec: execute == "sleep 30" ? 0.3 : 20)
             #expect(try lines(ended) == [["type": "session", "schemaVersion": 1, "source": "output"]], "\(execute)")
         }
         let none = try await run("true", install: "exit 3")

@@ -5,12 +5,14 @@ import Foundation
 import Glibc
 import Subprocess
 import Testing
-import TrialRuntime
+
+@testable import TrialRuntime
 
 /// The two containers of a trial as plain processes below a temporary root: real bash, real git, no podman.
 final class TrialRig: Sendable {
     let paths: TrialPaths
     private let variables: Locked<[String: String]>
+    let program: PodProgram
 
     struct Ended {
         var report: TrialReport
@@ -29,10 +31,26 @@ final class TrialRig: Sendable {
         var collected: JSONValue { (try? JSONValue(parsing: files["collected.json"] ?? [])) ?? .null }
     }
 
-    init(install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:]) throws {
+    static let step = TrialProgram.Step(
+        name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: 20, executeSec: 20, verifySec: 20))
+
+    /// - Parameters:
+    ///   - variables: of the runner's and the collector's environments.
+    ///   - verifierVariables: handed over with the tests.
+    ///   - change: of the program, which has one step with limits of 20 s.
+    init(
+        install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:], verifierVariables: [String: String] = [:],
+        program change: (inout PodProgram) -> Void = { _ in }
+    ) throws {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("assay-trial-\(UUID().uuidString)").path
         paths = TrialPaths(root: root)
-        for folder in [paths.scripts, paths.stagedTests, paths.gate, paths.work, paths.tests, paths.logs, root + "/dev"] {
+        var program = PodProgram(
+            delivery: .init(source: .init(repo: "https://git.example/bench", commit: String(repeating: "a", count: 40)), taskPath: "t"), steps: [Self.step],
+            verifier: .init(rewardRule: .rollout, env: verifierVariables.keys.sorted()), instructionPath: root + "/tmp/instruction.md", gateTimeoutSec: 30,
+            packLimitBytes: CollectorLimits().pack)
+        change(&program)
+        self.program = program
+        for folder in [paths.scripts, paths.gate, paths.work, paths.tests, paths.logs, root + "/dev"] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         }
         // One volume at two paths, as in the pod.
@@ -42,11 +60,17 @@ final class TrialRig: Sendable {
             try #require(mkfifo(fifo, 0o666) == 0)
         }
         self.variables = Locked(variables)
-        try write(Runner.text, paths.runner)
-        try write("Say hello.\n", paths.instruction)
+        let volumes = DeliveryVolumes(paths: paths)
+        try volumes.writeScripts(program)
+        try volumes.writeCollectorPart(
+            program, verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8))
+        for step in program.steps {
+            try volumes.write(Array("Say \(step.name == "main" ? "hello" : step.name).\n".utf8), to: paths.instruction(step))
+            try FileManager.default.createDirectory(atPath: paths.stagedTests(step), withIntermediateDirectories: true)
+            if let test { try volumes.write(Array(test.utf8), to: paths.stagedTests(step) + "/test.sh") }
+        }
         if let install { try write(install, paths.install) }
         if let execute { try write(execute, paths.execute) }
-        if let test { try write(test, paths.staged + "/tests/test.sh") }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: paths.root) }
@@ -58,8 +82,6 @@ final class TrialRig: Sendable {
     var runner: Command {
         var environment = [
             "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": paths.root + "/home", TrialVariables.root: paths.root,
-            TrialVariables.instructionPath: paths.root + "/tmp/instruction.md", TrialVariables.installTimeout: "20000",
-            TrialVariables.agentTimeout: "20000", TrialVariables.verifierTimeout: "20000",
         ]
         environment.merge(variables.withLock { $0 }) { _, new in new }
         return Command(
@@ -68,9 +90,8 @@ final class TrialRig: Sendable {
 
     /// Runs both to their end.
     func run(_ change: (inout CollectorConfiguration) -> Void = { _ in }) async throws -> Ended {
-        var configuration = CollectorConfiguration(
+        var configuration = try CollectorConfiguration(
             environment: variables.withLock { $0 }.merging([TrialVariables.root: paths.root]) { $1 })
-        configuration.gateTimeout = 30
         change(&configuration)
         let printed = Locked<[UInt8]>([])
         let collector = Collector(configuration, log: Log("test", destination: Log.Destination.none)) { bytes in

@@ -4,7 +4,8 @@ import Foundation
 import Glibc
 import Subprocess
 import Testing
-import TrialRuntime
+
+@testable import TrialRuntime
 
 /// Runner and collector together.
 @Suite("A trial from gate to report", .timeLimit(.minutes(2)))
@@ -22,8 +23,8 @@ struct TrialRunTests {
                 echo '{"step":1}' > "$ASSAY_ROOT/logs/agent/transcript.jsonl"
                 ls -A "$ASSAY_ROOT/tests" | wc -l > "$ASSAY_ROOT/logs/agent/tests-seen.txt"
                 """,
-            test: "echo checking $JUDGE; touch $ASSAY_ROOT/tests/beside; \(Self.reward)",
-            variables: ["ASSAY_VERIFIER_ENV_0": "JUDGE=dread", "ASSAY_VERIFIER_ENV_1": "OTHER=a b=c"])
+            test: "echo checking $JUDGE; [ \"$OTHER\" = $'a b=c\\n2' ] || exit 1; touch $ASSAY_ROOT/tests/beside; \(Self.reward)",
+            verifierVariables: ["JUDGE": "dread", "OTHER": "a b=c\n2"])
         let ended = try await rig.run()
         let report = ended.report
         #expect(report.error == nil)
@@ -54,6 +55,7 @@ struct TrialRunTests {
         var execute: String? = "true"
         var test: String? = "true"
         var variables: [String: String] = [:]
+        var program: @Sendable (inout PodProgram) -> Void = { _ in }
         var rule = RewardRule.rollout
         var error: TrialErrorType?
         var reward: Double?
@@ -66,18 +68,18 @@ struct TrialRunTests {
     static let cases: [Case] = [
         .init(name: "install fails", install: "echo no network >&2; exit 9", error: .agentInstallFailed, message: "no network"),
         .init(
-            name: "install times out", install: "sleep 30", variables: ["ASSAY_INSTALL_TIMEOUT_MS": "300"],
+            name: "install times out", install: "sleep 30", program: { $0.steps[0].limits.installSec = 0.3 },
             error: .agentInstallTimeout),
         .init(name: "agent fails", execute: "echo gave up >&2; exit 3", error: .agentExecutionFailed, message: "gave up"),
         .init(
-            name: "agent times out", execute: "sleep 30", variables: ["ASSAY_AGENT_TIMEOUT_MS": "300"],
+            name: "agent times out", execute: "sleep 30", program: { $0.steps[0].limits.executeSec = 0.3 },
             error: .agentExecutionTimeout),
         .init(
             name: "agent ignores TERM", execute: "trap '' TERM; while :; do sleep 0.1; done",
-            variables: ["ASSAY_AGENT_TIMEOUT_MS": "300"], error: .agentExecutionTimeout),
+            program: { $0.steps[0].limits.executeSec = 0.3 }, error: .agentExecutionTimeout),
         .init(name: "agent says 124 itself", execute: "exit 124", error: .agentExecutionFailed, message: "124"),
         .init(
-            name: "verifier times out", test: "echo 1 > \(file).txt; sleep 30", variables: ["ASSAY_VERIFIER_TIMEOUT_MS": "300"],
+            name: "verifier times out", test: "echo 1 > \(file).txt; sleep 30", program: { $0.steps[0].limits.verifySec = 0.3 },
             error: .verifierTimeout),
         .init(name: "reward missing", error: .verifierRewardMissing),
         .init(name: "reward invalid", test: "echo plenty > \(file).txt", error: .verifierRewardInvalid, message: "plenty"),
@@ -99,7 +101,7 @@ struct TrialRunTests {
         .init(
             name: "test.sh fails under Harbor's rule", test: "echo 1 > \(file).txt; exit 2", rule: .harbor, reward: 1),
         .init(
-            name: "verification disabled", test: "echo 1 > \(file).txt", variables: ["ASSAY_VERIFY": "0"]),
+            name: "verification disabled", test: "echo 1 > \(file).txt", program: { $0.verifier.enabled = false }),
         .init(name: "no scripts at all", execute: nil, test: "echo 1 > \(file).txt", reward: 1),
         .init(
             name: "the agent deletes what it can",
@@ -156,12 +158,12 @@ struct TrialRunTests {
             name: "endAgentProcesses ends it",
             execute: "\(background)",
             test: "rm -f $ASSAY_ROOT/beat; sleep 0.5; [ -f $ASSAY_ROOT/beat ] || echo 1 > \(file).txt",
-            variables: ["ASSAY_END_AGENT_PROCESSES": "1"], reward: 1),
+            program: { $0.verifier.endAgentProcesses = true }, reward: 1),
     ]
 
     @Test("how trials end", arguments: cases)
     func ends(_ it: Case) async throws {
-        let rig = try TrialRig(install: it.install, execute: it.execute, test: it.test, variables: it.variables)
+        let rig = try TrialRig(install: it.install, execute: it.execute, test: it.test, variables: it.variables, program: it.program)
         let ended = try await rig.run {
             $0.rule = it.rule
             $0.endTimeout = 2
@@ -176,6 +178,88 @@ struct TrialRunTests {
         if isFailed { #expect(ended.report[.verify] == nil, "a failed agent is not verified") }
     }
 
+    @Test("two steps: each has its instruction, its tests and its logs, and the agent sees no tests of the step before")
+    func twoSteps() async throws {
+        let rig = try TrialRig(
+            install: "echo once >> $ASSAY_ROOT/installed",
+            execute: """
+                ls -A $ASSAY_ROOT/tests | wc -l >> $ASSAY_ROOT/logs/agent/tests-seen.txt
+                echo "$ASSAY_TASK_INSTRUCTION" | tee -a $ASSAY_ROOT/logs/agent/seen.txt; cat $ASSAY_INSTRUCTION_PATH >> $ASSAY_ROOT/logs/agent/seen.txt
+                echo "[$JUDGE]" >> $ASSAY_ROOT/logs/agent/judge.txt
+                """,
+            test: "echo \"$JUDGE\"; \(Self.reward)", verifierVariables: ["JUDGE": "dread"],
+            program: {
+                let limits = TrialProgram.Limits(installSec: nil, executeSec: 20, verifySec: 20)
+                $0.steps = [
+                    .init(name: "one", instruction: "steps/one/instruction.md", tests: "steps/one/tests", limits: .init(installSec: 20, executeSec: 20, verifySec: 20)),
+                    .init(name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests", limits: limits),
+                ]
+            })
+        let ended = try await rig.run()
+        #expect(ended.report.error == nil && ended.report.reward == 1, "\(String(describing: ended.report.error))")
+        let steps = try #require(ended.report.steps)
+        #expect(steps.map(\.name) == ["one", "two"])
+        #expect(Set(steps[0].phases.keys) == ["setup", "install", "execute", "verify"] && Set(steps[1].phases.keys) == ["setup", "execute", "verify"])
+        #expect(steps[1].exitCodes == ["execute": 0, "verify": 0] && ended.report.exitCodes == steps[1].exitCodes)
+        #expect(ended.text("logs/agent/seen.txt") == "Say one.\nSay one.\nSay two.\nSay two.\n")
+        #expect(ended.text("logs/agent/tests-seen.txt")?.split(separator: "\n").map { $0.filter { $0 != " " } } == ["0", "0"])
+        #expect(ended.text("logs/agent/judge.txt") == "[]\n[]\n", "the verifier's environment is in no agent's")
+        #expect(ended.text("logs/steps/one/command/stdout.txt") == "Say one.\n" && ended.text("logs/command/stdout.txt") == "Say two.\n")
+        #expect(ended.text("logs/steps/one/verifier/stdout.txt") == "dread\n" && ended.text("logs/verifier/stdout.txt") == "dread\n")
+        #expect(try String(contentsOfFile: rig.paths.root + "/installed", encoding: .utf8) == "once\n")
+        #expect(ended.collected["steps"]?.array?.count == 2)
+        let timings = ended.report.outcome.timings
+        #expect(timings.verify?.seconds ?? -1 >= TrialReport.timings(steps[1].phases).verify?.seconds ?? 0)
+    }
+
+    @Test("a step whose agent fails is the last one")
+    func firstStepFails() async throws {
+        let rig = try TrialRig(execute: "exit 3", test: Self.reward) { $0.steps.append($0.steps[0]) }
+        let ended = try await rig.run()
+        #expect(ended.report.error?.type == .agentExecutionFailed && ended.report.steps?.count == 1)
+    }
+
+    @Test("what the agent leaves where the verifier's environment belongs is neither followed nor read", arguments: ["link", "file", "folder"])
+    func variablesPath(_ kind: String) async throws {
+        let place = "$ASSAY_ROOT/assay/gate/verifier-env"
+        let leave = ["link": "ln -s $ASSAY_ROOT/victim \(place)", "file": "printf 'JUDGE=agent\\0' > \(place)", "folder": "mkdir \(place)"]
+        let rig = try TrialRig(
+            execute: "echo kept > $ASSAY_ROOT/victim; " + (leave[kind] ?? ""), test: "[ \"$JUDGE\" = dread ] || exit 1; \(Self.reward)",
+            verifierVariables: ["JUDGE": "dread"])
+        let ended = try await rig.run()
+        #expect(try String(contentsOfFile: rig.paths.root + "/victim", encoding: .utf8) == "kept\n")
+        if kind == "folder" {
+            #expect(ended.report.error?.type == .verifierFailed)
+        } else {
+            #expect(ended.report.reward == 1)
+        }
+    }
+
+    @Test("a collector that waits does nothing, and hears a word at once")
+    func waits() async throws {
+        let rig = try TrialRig()
+        let gate = try Gate(paths: rig.paths)
+        let said = open(rig.paths.phaseFIFO, O_WRONLY | O_CLOEXEC)
+        defer { close(said) }
+        let time = SystemTime()
+        let before = time.monotonic()
+        await gate.wait(seconds: 0.5)
+        #expect(time.monotonic() - before >= 0.49 && gate.read() == .nothing, "it waits as long as nobody speaks")
+        let waiting = Task {
+            await gate.wait(seconds: 60)
+            return time.monotonic()
+        }
+        try await Task.sleep(for: .milliseconds(300))
+        let spoken = time.monotonic()
+        _ = "phase setup 1\n".withCString { write(said, $0, 14) }
+        #expect(await waiting.value - spoken < 5)
+        #expect(gate.read() == .words(Array("phase setup 1\n".utf8)))
+        let cancelled = Task { await gate.wait(seconds: 60) }
+        cancelled.cancel()
+        await cancelled.value
+        #expect(time.monotonic() - spoken < 30)
+    }
+
     @Test("without `timeout` in the image the limits hold as well")
     func withoutTimeout() async throws {
         let bin = FileManager.default.temporaryDirectory.appendingPathComponent("assay-bin-\(UUID().uuidString)").path
@@ -185,7 +269,7 @@ struct TrialRunTests {
             symlink("/usr/bin/\(program)", "\(bin)/\(program)")
         }
         let rig = try TrialRig(
-            execute: "sleep 30", test: "true", variables: ["ASSAY_AGENT_TIMEOUT_MS": "300", "PATH": bin])
+            execute: "sleep 30", test: "true", variables: ["PATH": bin], program: { $0.steps[0].limits.executeSec = 0.3 })
         let ended = try await rig.run()
         #expect(ended.report.error?.type == .agentExecutionTimeout)
         #expect((ended.report[.execute]?.end ?? 0) - (ended.report[.execute]?.start ?? 0) < 5000)

@@ -129,6 +129,7 @@ extension PendingRun {
                 ("Assay-Agent", record.agent), ("Assay-Model", record.model),
                 ("Assay-Task", record.task), ("Assay-Attempt", "\(record.attempt)"), ("Assay-Reward", record.reward.map { "\($0)" }),
                 ("Assay-Outcome", record.outcome.rawValue), ("Assay-Error", record.error?.type.rawValue),
+                ("Assay-Steps", record.steps.map { $0.map(\.name).joined(separator: ", ") }),
                 ("Assay-Seconds", "\((record.timings.totalSeconds * 1000).rounded() / 1000)"),
                 ("Assay-Cost", record.cost.map { "\($0)" }), ("Assay-Tokens", record.tokens.map { "\($0.total)" }), ("Source-Commit", record.sourceCommit),
             ]

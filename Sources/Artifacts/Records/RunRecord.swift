@@ -73,6 +73,19 @@ public struct RunRecord: Codable, Sendable, Hashable {
         }
     }
 
+    /// One step of a task that has several.
+    public struct Step: Codable, Sendable, Hashable {
+        public var name: String
+        public var timings: PhaseTimings
+        public var exitCodes: [String: Int]
+
+        public init(name: String, timings: PhaseTimings, exitCodes: [String: Int]) {
+            self.name = name
+            self.timings = timings
+            self.exitCodes = exitCodes
+        }
+    }
+
     public var schemaVersion: Int
     /// `run`, or `retry` for a try that infrastructure ended.
     public var kind: String
@@ -99,6 +112,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var error: TrialError?
     public var timings: PhaseTimings
     public var exitCodes: [String: Int]
+    /// The steps that began; nil for a task without steps. `timings` are their sums then, and `exitCodes` those of the last.
+    public var steps: [Step]?
     /// US dollars: the sum of what is known of `costs`.
     public var cost: Double?
     public var costs: TrialCost?
@@ -119,8 +134,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
     public init(
         kind: String = "run", runId: RunID, jobName: String, jobUid: String, namespace: String, agent: String, model: String?, trial: TrialCoordinate,
-        retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], config: Configuration, sourceRepo: String, sourceCommit: String,
-        sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?, timestamp: Timestamp
+        retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration, sourceRepo: String,
+        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?, timestamp: Timestamp
     ) {
         schemaVersion = Self.currentSchema
         self.kind = kind
@@ -143,6 +158,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         error = outcome.error
         timings = outcome.timings
         self.exitCodes = exitCodes
+        self.steps = steps
         cost = outcome.cost
         self.costs = costs
         tokens = outcome.tokens

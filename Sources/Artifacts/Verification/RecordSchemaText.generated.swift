@@ -52,7 +52,20 @@ static let run = #"""
       },
       "description": "The phases that happened: setup, install, execute, verify, collect, teardown."
     },
-    "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Exit codes of the agent's and the verifier's scripts, by phase."},
+    "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Exit codes of the agent's and the verifier's scripts, by phase; of a task with steps, those of the last step that began."},
+    "steps": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "required": ["name", "timings", "exitCodes"],
+        "properties": {
+          "name": {"type": "string", "description": "The step's name."},
+          "timings": {"type": "object", "description": "As timings above, of this step; timings above holds the sums then."},
+          "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "By phase."}
+        }
+      },
+      "description": "The steps that began; absent for a task without steps."
+    },
     "cost": {"type": "number", "description": "In US dollars: the sum of costs, when anything is known."},
     "costs": {
       "type": "object",

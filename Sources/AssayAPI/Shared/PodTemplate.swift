@@ -69,6 +69,17 @@ public struct Quantity: Codable, Sendable, Hashable, ExpressibleByStringLiteral 
     public var text: String
 
     public init(_ text: String) { self.text = text }
+
+    /// The number that it stands for, in the resource's own unit (cores, bytes); nil for what is no quantity.
+    public var amount: Double? {
+        let units: [(String, Double)] = [
+            ("Ki", 0x1p10), ("Mi", 0x1p20), ("Gi", 0x1p30), ("Ti", 0x1p40), ("Pi", 0x1p50), ("Ei", 0x1p60), ("n", 1e-9), ("u", 1e-6), ("m", 1e-3),
+            ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15), ("E", 1e18),
+        ]
+        let unit = units.first { text.hasSuffix($0.0) } ?? ("", 1)
+        guard let number = Double(text.dropLast(unit.0.count)), number.isFinite else { return nil }
+        return number * unit.1
+    }
     public init(stringLiteral value: String) { text = value }
 
     public init(from decoder: any Decoder) throws {

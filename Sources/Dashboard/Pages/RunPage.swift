@@ -88,28 +88,46 @@ struct RunPage {
         }
     }
 
+    /// A phase with its place in the bar; of a task with steps, each step has its own.
+    private struct Span {
+        let label: String
+        let look: CSSClass
+        let seconds: Double
+    }
+
+    private var spans: [Span] {
+        let looks: [CSSClass] = ["p0", "p1", "p2", "p3", "p4", "p5"]
+        func spans(_ timings: JSONValue?, _ prefix: String = "", only: Set<TrialPhase> = Set(TrialPhase.allCases)) -> [Span] {
+            zip(TrialPhase.allCases, looks).compactMap { phase, look in
+                guard only.contains(phase), let seconds = timings?.at(phase.rawValue, "seconds")?.double else { return nil }
+                return Span(label: prefix + phase.rawValue, look: look, seconds: max(0, seconds))
+            }
+        }
+        guard let steps = run.metadata["steps"]?.array, !steps.isEmpty else { return spans(run.metadata["timings"]) }
+        return steps.prefix(100).flatMap { spans($0["timings"], ($0["name"]?.string ?? "") + ": ") }
+            + spans(run.metadata["timings"], only: [.collect, .teardown])
+    }
+
     private var timings: HTML {
-        let spans = TrialPhase.allCases.compactMap { phase in run.metadata.at("timings", phase.rawValue, "seconds")?.double.map { (phase.rawValue, max(0, $0)) } }
-        let total = spans.reduce(0) { $0 + $1.1 }
+        let spans = self.spans
+        let total = spans.reduce(0) { $0 + $1.seconds }
         guard total > 0, total.isFinite else { return .empty }
         var left = 0.0
-        let looks: [CSSClass] = ["p0", "p1", "p2", "p3", "p4", "p5"]
-        let bars = spans.map { name, seconds -> HTML in
-            let width = seconds / total * 1000
+        let bars = spans.map { span -> HTML in
+            let width = span.seconds / total * 1000
             defer { left += width }
-            let look = TrialPhase(rawValue: name).flatMap { TrialPhase.allCases.firstIndex(of: $0) }.map { looks[$0] } ?? "p0"
-            return tag("rect", .classes(look), .number("x", left), .number("y", 0), .number("width", max(width, 1)), .number("height", 10))
+            return tag("rect", .classes(span.look), .number("x", left), .number("y", 0), .number("width", max(width, 1)), .number("height", 10))
         }
         return tag("section", .classes("phases"), .label("Time by phase")) {
             tag("svg", .fixed("viewBox", "0 0 1000 10"), .fixed("preserveAspectRatio", "none"), .fixed("aria-hidden", "true")) { bars }
             tag("dl") {
-                for (name, seconds) in spans {
+                for span in spans {
                     tag("div") {
                         tag("dt") {
-                            tag("span", .classes("swatch", TrialPhase(rawValue: name).flatMap { TrialPhase.allCases.firstIndex(of: $0) }.map { looks[$0] } ?? "p0"), .fixed("aria-hidden", "true"))
-                            tag("span", text: name)
+                            tag("span", .classes("swatch", span.look), .fixed("aria-hidden", "true"))
+                            tag("span", text: span.label)
                         }
-                        tag("dd", text: Figures.duration(seconds))
+                        tag("dd", text: Figures.duration(span.seconds))
                     }
                 }
             }

@@ -40,6 +40,8 @@ final class JobMemory: Sendable {
         var ended: [String: EndedPod] = [:]
         /// As the last pass found it.
         var running = 0
+        /// ConfigMaps that the job's trials share and that are there, by name.
+        var sharedMade: Set<String> = []
         /// A finished job's results were looked for at their destination.
         var resultsWereChecked = false
     }

@@ -23,6 +23,15 @@ struct TrialCollection: Sendable {
 
         func agent(_ trial: TrialCoordinate) -> AgentSpec { job.spec.agents[trial.agentIndex] }
         func task(_ trial: TrialCoordinate) -> PreparedTask { prepared.tasks[trial.taskIndex] }
+
+        /// Everything that decides a trial's pod and its record; nil for a task that cannot be read.
+        func request(_ trial: TrialCoordinate, retry: Int = 0) -> TrialPodRequest? {
+            let prepared = task(trial)
+            guard let task = prepared.task else { return nil }
+            return TrialPodRequest(
+                job: job, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry, source: .init(self.prepared.source),
+                taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule)
+        }
     }
 
     /// The record of an ended pod.
@@ -43,9 +52,10 @@ struct TrialCollection: Sendable {
         }
         // What a node or a trial said of it is shown in many places.
         if let error = outcome.error { outcome.error?.message = error.message.replacingControls }
-        let costs = costs(of: trial, outcome: outcome, report: end.report, context: context)
+        let program = context.request(trial).map(TrialProgram.init)
+        let costs = costs(of: program, outcome: outcome, report: end.report, context: context)
         outcome.cost = costs?.total
-        let record = record(of: trial, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)
+        let record = record(of: trial, program, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)
         return (
             try PendingRun(run: record, slot: slot, pack: pack),
             RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome)
@@ -55,46 +65,42 @@ struct TrialCollection: Sendable {
     /// The record of a trial that never had a pod.
     func pendingRun(without error: TrialError, trial: TrialCoordinate, context: Context, now: Timestamp) throws -> (run: PendingRun, trial: RecordedTrial) {
         let outcome = TrialOutcome(error: error)
-        let record = record(of: trial, outcome: outcome, context: context, slot: .final, report: nil, pod: nil, at: now)
+        let program = context.request(trial).map(TrialProgram.init)
+        let record = record(of: trial, program, outcome: outcome, context: context, slot: .final, report: nil, pod: nil, at: now)
         return (try PendingRun(run: record), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome))
     }
 
     /// What the agent says it paid for models, and the target's prices for the time of the trial's phases.
-    private func costs(of trial: TrialCoordinate, outcome: TrialOutcome, report: TrialReport?, context: Context) -> TrialCost? {
+    private func costs(of program: TrialProgram?, outcome: TrialOutcome, report: TrialReport?, context: Context) -> TrialCost? {
         var costs = TrialCost(model: report?.usage?.costUSD)
-        if let prices = context.target.cost, let needs = context.task(trial).task?.environment {
-            let overrides = context.job.spec.environment
+        if let prices = context.target.cost, let resources = program?[.trial]?.resources {
             costs.compute = TrialCost.compute(
-                cpus: overrides.overrideCPUs ?? needs.cpus, memoryMB: overrides.overrideMemoryMB ?? needs.memoryMB,
+                cpus: resources.cpus, memoryMB: resources.memoryMB,
                 seconds: outcome.timings.totalSeconds, cpuHour: prices.cpuHour, memoryGiBHour: prices.memoryGiBHour)
         }
         return costs.total == nil ? nil : costs
     }
 
     private func record(
-        of trial: TrialCoordinate, outcome: TrialOutcome, costs: TrialCost? = nil, context: Context, slot: PendingRun.Slot, report: TrialReport?, pod: TrialPod?,
+        of trial: TrialCoordinate, _ program: TrialProgram?, outcome: TrialOutcome, costs: TrialCost? = nil, context: Context, slot: PendingRun.Slot, report: TrialReport?, pod: TrialPod?,
         at time: Timestamp? = nil
     ) -> RunRecord {
         let agent = context.agent(trial)
         let prepared = context.task(trial)
         let spec = context.job.spec
-        let timeouts = prepared.task.map {
-            $0.timeouts.resolved(
-                multiplier: spec.timeoutMultiplier, verifierOverrideSec: spec.verifier.overrideTimeoutSec, verifierMaxSec: spec.verifier.maxTimeoutSec)
-        }
+        let limits = program?.steps.first?.limits
+        let container = program?[.trial]
         let source = prepared.taskRepo ?? context.prepared.source
         let kind = if case .retry = slot { "retry" } else { "run" }
         return RunRecord(
             kind: kind, runId: trial.runID(jobUID: context.uid), jobName: context.job.metadata.name, jobUid: context.uid,
             namespace: context.job.metadata.namespace ?? "", agent: agent.name, model: agent.model, trial: trial, retries: pod?.identity.retry ?? 0,
             outcome: outcome, costs: costs, exitCodes: report?.exitCodes ?? [:],
+            steps: report?.steps?.map { .init(name: $0.name, timings: TrialReport.timings($0.phases), exitCodes: $0.exitCodes) },
             config: .init(
-                timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: timeouts?.agentSec, installTimeoutSec: timeouts?.installSec,
-                verifierTimeoutSec: timeouts?.verifierSec, instructionPath: spec.instructionPath,
-                image: prepared.task?.image(override: spec.environment.image, targetDefault: context.target.image?.default),
-                cpus: spec.environment.overrideCPUs ?? prepared.task?.environment.cpus,
-                memoryMB: spec.environment.overrideMemoryMB ?? prepared.task?.environment.memoryMB,
-                storageMB: spec.environment.overrideStorageMB ?? prepared.task?.environment.storageMB, environment: agent.env.map(\.name)),
+                timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
+                verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, image: container?.image, cpus: container?.resources.cpus,
+                memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(

@@ -1,7 +1,8 @@
 import AssayAPI
 import Base
 
-/// Lays a pod template over a pod. Later templates win; what makes a pod a trial pod is never overridden.
+/// Lays a pod template over a pod. Later templates win; what makes a pod a trial pod is never overridden. Its resources are the trial
+/// container's, which `TrialResources` works out.
 enum TemplateMerge {
     static func apply(_ template: PodTemplate, metadata: inout JSONValue, spec: inout JSONValue) {
         add(template.labels, to: &metadata, "labels")
@@ -17,7 +18,6 @@ enum TemplateMerge {
         if let secrets = template.imagePullSecrets {
             append(secrets.map { ["name": .string($0.name)] }, to: &spec, "imagePullSecrets")
         }
-        if let resources = template.resources { apply(resources, to: &spec) }
     }
 
     /// Labels and annotations of Assay and Kubernetes stay what they are.
@@ -36,16 +36,5 @@ enum TemplateMerge {
         var list = spec[field]?.array ?? []
         for item in items where !list.contains(item) { list.append(item) }
         spec[field] = .array(list)
-    }
-
-    private static func apply(_ resources: PodTemplate.Resources, to spec: inout JSONValue) {
-        guard var containers = spec["containers"]?.array, !containers.isEmpty else { return }
-        // The trial is the first container.
-        for (field, values) in [("requests", resources.requests), ("limits", resources.limits)] {
-            for (name, quantity) in values ?? [:] {
-                containers[0].set(["resources", field, name], to: .string(quantity.text))
-            }
-        }
-        spec["containers"] = .array(containers)
     }
 }

@@ -8,9 +8,6 @@ import TrialRuntime
 public struct TrialPodBuilder: Sendable {
     /// Seconds that the kubelet waits after TERM: the runner passes it on, the collector notes how far the trial was.
     public static let gracePeriodSeconds = 5
-    /// The kernel refuses single environment strings of 128 KiB, and a script travels in one.
-    public static let maximumScriptBytes = 100 * 1024
-
     public let settings: TrialPodSettings
 
     public init(_ settings: TrialPodSettings) { self.settings = settings }
@@ -23,19 +20,21 @@ public struct TrialPodBuilder: Sendable {
             throw request.task.refusal(image: request.image) ?? TrialError(.internalError, "the task has no image")
         }
         try check(request)
-        let oracle = request.agent.agent.isOracle
-        let secrets = TrialEnvironment.secrets(of: request.agent)
+        let program = TrialProgram(request)
+        let shared = request.shared
+        try shared.check(request)
+        let secrets = PodEnvironment.secrets(of: request.agent)
         var spec: JSONValue = [
             "restartPolicy": "Never",
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
             "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
-            "volumes": .array(volumes(request, oracle: oracle)),
-            "initContainers": [delivery(request, oracle: oracle)],
-            "containers": [trial(request, image: image, oracle: oracle), collector(request, secrets)],
+            "volumes": .array(volumes(request, program, shared)),
+            "initContainers": [try delivery(request, program, shared)],
+            "containers": [trial(request, program, shared, image: image), collector(request, shared, secrets)],
         ]
-        if let deadline = deadline(request) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
+        if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
         var metadata = metadata(request)
         for template in [request.target.podTemplate, request.job.spec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
@@ -44,14 +43,6 @@ public struct TrialPodBuilder: Sendable {
     }
 
     private func check(_ request: TrialPodRequest) throws(TrialError) {
-        for (name, script) in [("install", request.agent.install), ("execute", request.agent.execute)] {
-            if let script, script.utf8.count > Self.maximumScriptBytes {
-                throw TrialError(
-                    .internalError,
-                    "the \(name) script of agent \"\(request.agent.name)\" has \(script.utf8.count) bytes, more than "
-                        + "\(Self.maximumScriptBytes); keep it in the image or fetch it")
-            }
-        }
         for variable in request.agent.env where variable.name.hasPrefix(TrialVariables.reservedPrefix) {
             throw TrialError(
                 .internalError,
@@ -93,23 +84,29 @@ public struct TrialPodBuilder: Sendable {
     }
 
     /// Beyond the sum of all limits, so that it strikes only where a limit did not; none when the agent has no limit.
-    private func deadline(_ request: TrialPodRequest) -> Int? {
-        let timeouts = request.timeouts
-        guard let agent = timeouts.agentSec else { return nil }
-        let sum = (timeouts.installSec + agent + timeouts.verifierSec).rounded(.up)
+    private func deadline(_ program: TrialProgram) -> Int? {
+        var sum = 0.0
+        for step in program.steps {
+            guard let execute = step.limits.executeSec else { return nil }
+            sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec
+        }
+        sum = sum.rounded(.up)
         guard sum.isFinite, sum < 1e9 else { return nil }
         return Int(sum) + settings.slackSeconds
     }
 
     // MARK: Volumes
 
-    private func volumes(_ request: TrialPodRequest, oracle: Bool) -> [JSONValue] {
-        let storage = request.job.spec.environment.overrideStorageMB ?? request.task.environment.storageMB
+    private func volumes(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) -> [JSONValue] {
+        let storage = program[.trial]?.resources.storageMB ?? 0
         var volumes = [TrialVolume.scripts, .staged, .gate, .work].map { volume($0, "emptyDir", [:]) }
         // What the trial writes has a limit of its own: running over it is the trial's outcome.
         volumes.append(volume(.tests, "emptyDir", ["sizeLimit": .string("\(storage)Mi")]))
         volumes.append(volume(.logs, "emptyDir", ["sizeLimit": .string("\(min(storage, 4096))Mi")]))
-        if oracle { volumes.append(volume(.solution, "emptyDir", [:])) }
+        for (name, map) in [(TrialVolume.agent, shared.agent), (.verifier, shared.verifier)] {
+            if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
+        }
+        if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
         if let secret = sourceSecret(request) {
             volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)]))
         }
@@ -125,10 +122,9 @@ public struct TrialPodBuilder: Sendable {
 
     /// What the task is fetched with; nil where the source's Secret is not for the task's own repository.
     private func sourceSecret(_ request: TrialPodRequest) -> LocalReference? {
-        let plan = request.plan
-        guard let own = plan.taskRepo else { return request.job.spec.source.secretRef }
+        guard let own = request.taskRepo else { return request.job.spec.source.secretRef }
         let policy: GitURL.Policy = [.local, .loopbackHTTP]
-        guard let url = try? GitURL(parsing: own.repo, allowing: policy), url.sharesOrigin(with: plan.source.repo, allowing: policy) else { return nil }
+        guard let url = try? GitURL(parsing: own.repo, allowing: policy), url.sharesOrigin(with: request.source.repo, allowing: policy) else { return nil }
         return request.job.spec.source.secretRef
     }
 
@@ -161,64 +157,52 @@ public struct TrialPodBuilder: Sendable {
         return container
     }
 
-    private func delivery(_ request: TrialPodRequest, oracle: Bool) -> JSONValue {
+    private func delivery(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) throws(TrialError) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
             mount(.scripts, paths.scripts), mount(.staged, paths.staged), mount(.logs, paths.collectedLogs),
             mount(.gate, paths.gate),
         ]
-        if oracle { mounts.append(mount(.solution, paths.deliveredSolution)) }
+        if shared.agent != nil { mounts.append(mount(.agent, paths.agentScripts, readOnly: true)) }
+        if shared.verifier != nil { mounts.append(mount(.verifier, paths.verifierVariables, readOnly: true)) }
+        if program.delivery.solution { mounts.append(mount(.solution, paths.deliveredSolution)) }
         if sourceSecret(request) != nil { mounts.append(mount(.credentials, paths.credentials, readOnly: true)) }
         if settings.cacheHostPath != nil { mounts.append(mount(.cache, paths.cache)) }
-        return ours(
-            .delivery, env: TrialEnvironment.delivery(request), mounts: mounts)
+        let part = PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
+        return ours(.delivery, env: try PodEnvironment(request: request, shared: shared).delivery(part), mounts: mounts)
     }
 
-    private func trial(_ request: TrialPodRequest, image: String, oracle: Bool) -> JSONValue {
+    private func trial(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, image: String) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
             mount(.scripts, paths.scripts, readOnly: true), mount(.tests, paths.tests), mount(.logs, paths.logs),
             mount(.gate, paths.gate),
         ]
-        if oracle {
+        if program.delivery.solution {
             mounts.append(mount(.solution, paths.oracle, readOnly: true))
             mounts.append(mount(.solution, paths.solution, readOnly: true))
         }
+        let resources = TrialResources(request)
         var container: JSONValue = [
             "name": .string(ContainerRole.trial.containerName), "image": .string(image),
             // -p: an image's BASH_ENV, or functions in an agent's environment, are for its scripts, not for the runner.
             "command": ["bash", "-p", .string(paths.runner)],
-            "env": .array(TrialEnvironment.trial(request)), "volumeMounts": .array(mounts),
-            "resources": resources(request),
+            "env": .array(PodEnvironment(request: request, shared: shared).trial()), "volumeMounts": .array(mounts),
+            "resources": [
+                "requests": .object(resources.requests.mapValues { .string($0) }), "limits": .object(resources.limits.mapValues { .string($0) }),
+            ],
         ]
-        if let workdir = request.task.environment.workdir { container["workingDir"] = .string(workdir) }
+        if let map = shared.environment { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
+        if let workdir = program[.trial]?.workdir { container["workingDir"] = .string(workdir) }
         return container
     }
 
-    private func collector(_ request: TrialPodRequest, _ secrets: [TrialEnvironment.Secret]) -> JSONValue {
+    private func collector(_ request: TrialPodRequest, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]) -> JSONValue {
         let paths = TrialPaths()
         let mounts = [
             mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
-        return ours(
-            .collector,
-            env: TrialEnvironment.collector(request, settings, secrets), mounts: mounts)
-    }
-
-    /// What the task asks for under the job's overrides: memory is reserved as it is limited, so that a trial's memory
-    /// is its own; CPU is reserved and may be exceeded.
-    private func resources(_ request: TrialPodRequest) -> JSONValue {
-        let overrides = request.job.spec.environment
-        let needs = request.task.environment
-        let memory = "\(overrides.overrideMemoryMB ?? needs.memoryMB)Mi"
-        let storage = "\(overrides.overrideStorageMB ?? needs.storageMB)Mi"
-        // Both are bounded where they are read; a builder of pods does not rest on that.
-        let milli = Int((min(max(overrides.overrideCPUs ?? needs.cpus, 0), 1e9) * 1000).rounded(.up))
-        let cpu = milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m"
-        return [
-            "requests": ["cpu": .string(cpu), "memory": .string(memory)],
-            "limits": ["memory": .string(memory), "ephemeral-storage": .string(storage)],
-        ]
+        return ours(.collector, env: PodEnvironment(request: request, shared: shared).collector(secrets), mounts: mounts)
     }
 }

@@ -12,6 +12,11 @@ public enum TrialPodNames {
         return name
     }
 
+    /// `<job, cut to 40>-<8 hex of SHA-256 of the job's UID>-<part>`.
+    static func configMap(job: String, jobUID: String, part: String) -> String {
+        "\(cut(job, to: 40))-\(SHA256.hex(of: Array(jobUID.utf8)).prefix(8))-\(part)"
+    }
+
     public static func labels(
         job: String, jobUID: String, coordinate: TrialCoordinate, retry: Int
     ) -> [String: String] {

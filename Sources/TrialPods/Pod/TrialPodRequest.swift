@@ -12,13 +12,18 @@ public struct TrialPodRequest: Sendable {
     public var coordinate: TrialCoordinate
     /// 0, or how many pods of this trial were lost to infrastructure before.
     public var retry: Int
-    public var plan: DeliveryPlan
+    public var source: TrialProgram.Delivery.Source
+    /// The task's folder, relative to the root of its repository.
+    public var taskPath: String
+    /// A registry task's own repository.
+    public var taskRepo: TrialProgram.Delivery.TaskRepo?
     /// The dataset's own rule, over the task's.
     public var rewardRule: RewardRule?
 
     public init(
         job: EvalJob, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
-        retry: Int = 0, plan: DeliveryPlan, rewardRule: RewardRule? = nil
+        retry: Int = 0, source: TrialProgram.Delivery.Source, taskPath: String, taskRepo: TrialProgram.Delivery.TaskRepo? = nil,
+        rewardRule: RewardRule? = nil
     ) {
         self.job = job
         self.target = target
@@ -26,9 +31,20 @@ public struct TrialPodRequest: Sendable {
         self.agent = agent
         self.coordinate = coordinate
         self.retry = retry
-        self.plan = plan
+        self.source = source
+        self.taskPath = taskPath
+        self.taskRepo = taskRepo
         self.rewardRule = rewardRule
     }
+
+    /// The task's variables without those that the agent sets itself, which are the newer decision, and without names of ours.
+    var taskVariables: [String: String] {
+        let agentNames = Set(agent.env.map(\.name))
+        return task.environment.env.filter { !agentNames.contains($0.key) && !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
+    }
+
+    /// What this trial shares with others of its job.
+    public var shared: SharedData { SharedData(self) }
 
     /// The image that the trial runs in; nil when nobody named one.
     public var image: String? {

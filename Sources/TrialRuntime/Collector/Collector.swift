@@ -30,10 +30,15 @@ public struct Collector: Sendable {
 
     /// Runs with the variables of the pod builder, printing to standard output; the process's exit code.
     public static func run(environment: [String: String]) async -> Int32 {
-        let collector = Collector(CollectorConfiguration(environment: environment)) { bytes in
-            (try? FileWriting.write(bytes, to: STDOUT_FILENO, path: "standard output")) != nil
+        let output: Output = { (try? FileWriting.write($0, to: STDOUT_FILENO, path: "standard output")) != nil }
+        do throws(TrialError) {
+            return await Collector(try CollectorConfiguration(environment: environment), output: output).run()
+        } catch {
+            let paths = TrialPaths(root: environment[TrialVariables.root] ?? "")
+            var configuration = CollectorConfiguration(paths: paths)
+            configuration.terminationLog = environment[TrialVariables.terminationLog] ?? paths.terminationLog
+            return Collector(configuration, output: output).leave(TrialReport(error: error)) ? 0 : 1
         }
-        return await collector.run()
     }
 
     /// 0 with a report of the trial's end, 143 with the report of an interruption, 1 when no report could be left.
@@ -87,11 +92,10 @@ public struct Collector: Sendable {
     }
 
     private func watch(_ gate: Gate) async -> Watched {
-        var progress = TrialProgress()
+        var progress = TrialProgress(steps: configuration.steps.count)
         var reader = GateReader()
         var heard = false
         let begun = time.monotonic()
-        var quietSince = begun
         var endedAt: Double?
         // What was said before the stop is still heard, up to a bound.
         var readsLeft = 64
@@ -104,10 +108,9 @@ public struct Collector: Sendable {
             switch gate.read() {
             case .words(let bytes):
                 heard = true
-                quietSince = time.monotonic()
                 for word in reader.feed(bytes) {
                     if case .releaseTests = progress.apply(word), configuration.verify, !isStopped {
-                        let failure = await releaseTests()
+                        let failure = await releaseTests(of: configuration.steps[progress.position])
                         progress.tests = failure.map { .withheld($0) } ?? .released
                         gate.release(failure == nil)
                     }
@@ -126,12 +129,13 @@ public struct Collector: Sendable {
                 return .over(progress)
             }
             if !heard, now - begun > configuration.gateTimeout { return .neverOpened }
-            try? await time.sleep(seconds: now - quietSince < 2 ? 0.01 : 0.05)
+            let due = endedAt.map { $0 + configuration.endTimeout } ?? (heard ? now + 3600 : begun + configuration.gateTimeout)
+            await gate.wait(seconds: due - now + 0.001, endsWhenCancelled: endedAt == nil)
         }
     }
 
-    /// Fills the trial's tests directory; nil, or what went wrong.
-    private func releaseTests() async -> ReleaseFailure? {
+    /// Fills the trial's tests directory and hands over the verifier's environment; nil, or what went wrong.
+    private func releaseTests(of step: TrialProgram.Step) async -> ReleaseFailure? {
         let paths = configuration.paths
         // The runner has emptied it. What it could not remove could pass for a part of the tests.
         let left = (Directory.names(in: paths.releasedTests, limit: 5) ?? [])
@@ -139,7 +143,7 @@ public struct Collector: Sendable {
         do {
             // Writable, because tests may write beside themselves, and by anybody, because a trial's image may run as anybody.
             for command in [
-                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.stagedTests)/.", paths.releasedTests]),
+                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.stagedTests(step))/.", paths.releasedTests]),
                 Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
             ] {
                 var bounded = command
@@ -150,6 +154,27 @@ public struct Collector: Sendable {
                     return ReleaseFailure(copying: String(result.stderrText.suffix(300)).replacingControls)
                 }
             }
+            return handOverVariables()
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+
+    /// Whatever the agent left at the path is not followed and not written to.
+    private func handOverVariables() -> ReleaseFailure? {
+        let paths = configuration.paths
+        guard access(paths.stagedVariables, F_OK) == 0 else { return nil }
+        guard let bytes = FileReading.whole(paths.stagedVariables, limit: 1 << 20) else { return .failed("\(paths.stagedVariables) cannot be read") }
+        unlink(paths.releasedVariables)
+        let fd = open(paths.releasedVariables, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard fd >= 0 else {
+            let (number, text) = (errno, "\(paths.releasedVariables): \(String(cString: strerror(errno)))")
+            return number == ENOSPC || number == EIO || number == ENOMEM ? .failed(text) : .obstructed(text)
+        }
+        defer { close(fd) }
+        fchmod(fd, 0o644)
+        do throws(FileError) {
+            try FileWriting.write(bytes, to: fd, path: paths.releasedVariables)
             return nil
         } catch {
             return .failed("\(error)")
@@ -159,9 +184,17 @@ public struct Collector: Sendable {
     // MARK: The end
 
     private func report(_ progress: TrialProgress, interrupted: Bool = false) -> TrialReport {
+        func named<Value>(_ values: [TrialPhase: Value]) -> [String: Value] {
+            Dictionary(uniqueKeysWithValues: values.map { ($0.key.rawValue, $0.value) })
+        }
         var report = TrialReport(lastPhase: progress.lastPhase, interrupted: interrupted)
-        for (phase, timing) in progress.timings { report[phase] = timing }
-        for (phase, exit) in progress.exits { report.exitCodes[phase.rawValue] = exit }
+        report.phases = named(progress.current.timings)
+        report.exitCodes = named(progress.current.exits)
+        if progress.expected > 1 {
+            report.steps = zip(configuration.steps, progress.steps).map {
+                .init(name: $0.name, phases: named($1.timings), exitCodes: named($1.exits))
+            }
+        }
         return report
     }
 
@@ -170,13 +203,13 @@ public struct Collector: Sendable {
         let begun = time.now().epochMilliseconds
         report[.collect] = TrialReport.Timing(start: begun)
         report.trialDied = !progress.ended || progress.stopped
-        report.error = progress.failure(verify: configuration.verify, timeouts: configuration.timeouts)
+        report.error = progress.failure(verify: configuration.verify, limits: configuration.steps.map(\.limits))
         if report.error == nil, progress.stopped {
             report.error = TrialOutcome.death(in: progress.lastPhase, because: "the trial was told to stop")
         }
         let filter = SecretFilter(configuration.secrets)
         report.unredacted = filter.unredacted
-        if report.error == nil, configuration.verify { award(&report, exit: progress.exits[.verify] ?? 0, filter) }
+        if report.error == nil, configuration.verify { award(&report, exit: progress.current.exits[.verify] ?? 0, filter) }
         if let error = report.error { report.error?.message = filter.redactor.redact(error.message).replacingControls }
 
         // What the trial left may exhaust this container's memory: what is known of the trial stands before it is read.
@@ -259,7 +292,7 @@ public struct Collector: Sendable {
     /// Adds the end of the failed script's standard error to the message: what a user would look up first.
     private func explain(_ report: inout TrialReport, _ progress: TrialProgress, from pack: OutputPack) {
         guard let error = report.error, error.type.consequence == .outcome, let phase = progress.lastPhase else { return }
-        guard let folder = LogFolder(of: phase), progress.exits[phase] != 0,
+        guard let folder = LogFolder(of: phase), progress.current.exits[phase] != 0,
             let ending = pack.ending(of: folder.rawValue, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)
                 .joined(separator: "\n"), !ending.isEmpty
         else { return }
@@ -271,6 +304,7 @@ public struct Collector: Sendable {
         if let phases = try? JSONValueEncoder().encode(report.phases) { summary["phases"] = phases }
         if let exits = try? JSONValueEncoder().encode(report.exitCodes) { summary["exitCodes"] = exits }
         if let rewards = try? JSONValueEncoder().encode(report.rewards) { summary["rewards"] = rewards }
+        if let steps = report.steps, let value = try? JSONValueEncoder().encode(steps) { summary["steps"] = value }
         return summary
     }
 }

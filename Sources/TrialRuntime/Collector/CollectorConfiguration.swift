@@ -1,3 +1,4 @@
+import Base
 import EvalModel
 
 /// What bounds a collector, so that no trial can make it fill a memory, a disk or a log.
@@ -22,7 +23,7 @@ public struct CollectorLimits: Sendable, Hashable {
     public init() {}
 }
 
-/// What the collector is told by its environment.
+/// What the collector is told: its part of the trial's program, and the secrets in its environment.
 public struct CollectorConfiguration: Sendable {
     /// A value that must not leave the pod.
     public struct Secret: Sendable, Hashable {
@@ -43,28 +44,42 @@ public struct CollectorConfiguration: Sendable {
     public var gateTimeout = 3600.0
     /// Seconds from the runner's last word until its end must have closed the gate.
     public var endTimeout = 30.0
-    /// What the phases may take, in seconds; for the messages of those that took longer. The runner enforces it.
-    public var timeouts: [TrialPhase: Double] = [:]
+    /// Never empty. Their limits are for messages; the runner enforces them.
+    public var steps: [TrialProgram.Step]
     public var secrets: [Secret] = []
     public var limits = CollectorLimits()
     public var terminationLog: String
 
+    /// For a task without steps or limits.
     public init(paths: TrialPaths = TrialPaths()) {
         self.paths = paths
         terminationLog = paths.terminationLog
+        steps = [.init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: nil, executeSec: nil, verifySec: .infinity))]
     }
 
-    /// Reads the variables that the pod builder sets; what is absent or unreadable keeps its default.
-    public init(environment: [String: String]) {
-        self.init(paths: TrialPaths(root: environment[TrialVariables.root] ?? ""))
-        if let rule = environment[TrialVariables.rewardRule].flatMap(RewardRule.init(rawValue:)) { self.rule = rule }
-        verify = environment[TrialVariables.verify] != "0"
-        if let seconds = environment[TrialVariables.gateTimeout].flatMap(Double.init), seconds > 0 { gateTimeout = seconds }
-        let bounds = [(TrialPhase.install, TrialVariables.installTimeout), (.execute, TrialVariables.agentTimeout), (.verify, TrialVariables.verifierTimeout)]
-        for (phase, name) in bounds {
-            if let milliseconds = environment[name].flatMap(Double.init), milliseconds > 0 { timeouts[phase] = milliseconds / 1000 }
+    public init(_ program: PodProgram, paths: TrialPaths) {
+        self.init(paths: paths)
+        rule = program.verifier.rewardRule
+        verify = program.verifier.enabled
+        gateTimeout = program.gateTimeoutSec
+        steps = program.steps
+        limits.pack = program.packLimitBytes
+    }
+
+    /// Reads what delivery left for the collector, and the variables that the pod builder sets.
+    ///
+    /// - Throws: `internal_error`.
+    public init(environment: [String: String]) throws(TrialError) {
+        let paths = TrialPaths(root: environment[TrialVariables.root] ?? "")
+        guard let bytes = FileReading.whole(paths.collectorProgram, limit: 1 << 20) else {
+            throw TrialError(.internalError, "the collector finds no program at \(paths.collectorProgram)")
         }
-        if let bytes = environment[TrialVariables.packLimit].flatMap(Int.init), bytes > 0 { limits.pack = bytes }
+        self.init(try PodProgram(json: bytes, from: paths.collectorProgram), paths: paths)
+        read(environment)
+    }
+
+    /// The secrets to redact, and the place of the report.
+    mutating func read(_ environment: [String: String]) {
         if let path = environment[TrialVariables.terminationLog] { terminationLog = path }
         for entry in (environment[TrialVariables.redact] ?? "").split(separator: ",") {
             let parts = entry.split(separator: ":", maxSplits: 1).map(String.init)

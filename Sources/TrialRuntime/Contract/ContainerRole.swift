@@ -1,5 +1,5 @@
 /// What a container of a trial pod is for. The pod names each container after its role; this is the only place that knows the names.
-public enum ContainerRole: Sendable, Hashable, CaseIterable {
+public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
     /// The init container that brings the task and lays out the volumes.
     case delivery
     /// The task's image; runs the agent and, in shared mode, the tests.

@@ -10,6 +10,9 @@ public enum LogFolder: String, Sendable, Hashable, CaseIterable {
     /// What `execute` printed.
     case command
 
+    /// Where a step's `setup`, `command` and `verifier` are kept, by the step's name, when a further step begins.
+    static let earlierSteps = "steps"
+
     /// Where the output of a phase's script is kept; nil for a phase that runs no script.
     init?(of phase: TrialPhase) {
         switch phase {

@@ -1,4 +1,4 @@
-/// Where things lie in a trial pod's containers: the only place that spells these paths. `run.sh` repeats them, and a test compares it.
+/// Where things lie in a trial pod's containers: the only place that spells these paths. The runner is told them by `program.sh`.
 ///
 /// A `root` other than the empty one exists for tests only.
 public struct TrialPaths: Sendable, Hashable {
@@ -30,9 +30,22 @@ public struct TrialPaths: Sendable, Hashable {
     public var runner: String { scripts + "/run.sh" }
     public var install: String { scripts + "/install.sh" }
     public var execute: String { scripts + "/execute.sh" }
-    public var instruction: String { scripts + "/instruction.md" }
-    /// The tests until they are released.
-    public var stagedTests: String { staged + "/tests" }
+    /// The runner's part of the program; beside the runner, which looks for it there.
+    public var runnerProgram: String { scripts + "/program.sh" }
+    /// The agent's scripts as the init container sees them, in a ConfigMap that all trials of the agent share.
+    public var agentScripts: String { root + "/assay/agent" }
+    /// The verifier's environment as the init container sees it, when it is too large for the pod.
+    public var verifierVariables: String { root + "/assay/verifier" }
+    /// The collector's part of the program; in the volume that the trial does not mount.
+    public var collectorProgram: String { staged + "/.assay/program.json" }
+    /// The verifier's environment until the tests are released.
+    public var stagedVariables: String { staged + "/.assay/verifier-env" }
+    /// The verifier's environment where the runner reads it.
+    public var releasedVariables: String { gate + "/verifier-env" }
+
+    public func instruction(_ step: TrialProgram.Step) -> String { "\(scripts)/\(step.instruction)" }
+    /// The tests of a step until they are released.
+    public func stagedTests(_ step: TrialProgram.Step) -> String { "\(staged)/\(step.tests)" }
 
     /// A folder of the logs as init container and collector see it.
     public func collected(_ folder: LogFolder) -> String { "\(collectedLogs)/\(folder.rawValue)" }

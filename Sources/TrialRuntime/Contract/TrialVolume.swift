@@ -2,7 +2,7 @@
 public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     /// The runner, the agent's scripts and the instruction; read-only for the trial.
     case scripts
-    /// The tests until the agent has ended; never mounted in the trial.
+    /// The tests and the verifier's environment until the agent has ended, and the collector's part of the program; never mounted in the trial.
     case staged
     /// The two FIFOs between runner and collector.
     case gate
@@ -11,6 +11,10 @@ public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     /// Where the tests are released to.
     case tests
     case logs
+    /// The agent's scripts, shared by its trials; mounted for delivery only.
+    case agent
+    /// The verifier's environment, where it is too large for the pod; mounted for delivery only.
+    case verifier
     /// For the oracle agent only.
     case solution
     /// The Secret that the task is fetched with; mounted for delivery only.

@@ -46,47 +46,33 @@ public struct DeliveryCommand: Sendable {
     /// Does everything; returns what is worth knowing about it.
     private func deliver() async throws -> JSONValue {
         let started = time.monotonic()
-        let plan = try readPlan()
+        guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
+        let program = try PodProgram(json: text.utf8, from: TrialVariables.program)
+        let verifierVariables = try verifierVariables(of: program)
         try volumes.prepare()
         let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
         defer { scratch.remove() }
 
-        let task = try TaskAtCommit(plan)
-        let fetcher = TaskFetcher(plan: plan, task: task, paths: paths, scratch: scratch.path, git: git, time: time)
+        let task = try TaskAtCommit(program.delivery)
+        let fetcher = TaskFetcher(delivery: program.delivery, task: task, paths: paths, scratch: scratch.path, git: git, time: time)
         let (tree, origin) = try await fetcher.tree()
-        let report = try await TaskDelivery(plan: plan, task: task, tree: tree, volumes: volumes).deliver()
-        try volumes.writeScripts(environment)
+        let report = try await TaskDelivery(program: program, task: task, tree: tree, volumes: volumes).deliver()
+        try volumes.writeScripts(program)
+        try volumes.writeCollectorPart(program, verifierVariables: verifierVariables)
         return [
             "commit": .string(task.commit.hex), "from": .string(origin), "files": JSONValue(report.files), "bytes": JSONValue(report.bytes),
             "milliseconds": JSONValue(Int((time.monotonic() - started) * 1000)),
         ]
     }
 
-    private func readPlan() throws(TrialError) -> DeliveryPlan {
-        guard let text = environment[TrialVariables.plan] else { throw TrialError(.internalError, "\(TrialVariables.plan) is not set") }
-        do {
-            let value = try JSONValue(parsing: text)
-            // The version first: what follows may have another shape.
-            guard let version = value["version"]?.int else { throw TrialError(.internalError, "\(TrialVariables.plan) has no version") }
-            guard version == DeliveryPlan.currentVersion else {
-                throw TrialError(
-                    .internalError,
-                    "the operator wrote version \(version) of the trial's plan and this image understands version "
-                        + "\(DeliveryPlan.currentVersion); run the operator and its trials with the same image")
-            }
-            let plan = try JSONValueDecoder().decode(DeliveryPlan.self, from: value)
-            try check(plan)
-            return plan
-        } catch let error as TrialError {
-            throw error
-        } catch {
-            throw TrialError(.internalError, "\(TrialVariables.plan) cannot be read: \(error)")
+    private func verifierVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
+        guard !program.verifier.env.isEmpty else { return [] }
+        if let text = environment[TrialVariables.verifierEnvironment] { return try VerifierVariables.entries(json: text.utf8) }
+        let path = "\(paths.verifierVariables)/\(VerifierVariables.key)"
+        guard let bytes = FileReading.whole(path) else {
+            throw TrialError(.internalError, "the verifier's environment is neither in \(TrialVariables.verifierEnvironment) nor at \(path)")
         }
-    }
-
-    private func check(_ plan: DeliveryPlan) throws(TrialError) {
-        guard plan.overlays.isEmpty else { throw TrialError(.sourceSyncFailed, "overlays are not delivered by this version") }
-        guard plan.fixtures == nil else { throw TrialError(.sourceSyncFailed, "fixtures are not delivered by this version") }
+        return try VerifierVariables.entries(json: bytes)
     }
 
     private func report(_ message: JSONValue) {
@@ -114,25 +100,25 @@ public struct DeliveryCommand: Sendable {
     }
 }
 
-/// The task of a plan: which repository, commit and path.
+/// The task of a program: which repository, commit and path.
 struct TaskAtCommit: Sendable {
     let url: GitURL
     let commit: GitObjectID
     let path: GitPath
 
-    init(_ plan: DeliveryPlan) throws {
-        let repo = plan.taskRepo?.repo ?? plan.source.repo
-        url = try GitURL(parsing: repo, allowing: Self.policy(plan))
-        let text = plan.taskRepo?.commit ?? plan.source.commit
+    init(_ delivery: TrialProgram.Delivery) throws {
+        let repo = delivery.taskRepo?.repo ?? delivery.source.repo
+        url = try GitURL(parsing: repo, allowing: Self.policy(delivery))
+        let text = delivery.taskRepo?.commit ?? delivery.source.commit
         guard let commit = GitObjectID(text) else {
-            throw TrialError(.internalError, "the plan's commit is not a full commit id")
+            throw TrialError(.internalError, "the program's commit is not a full commit id")
         }
         self.commit = commit
-        path = try GitPath(parsing: plan.taskPath)
+        path = try GitPath(parsing: delivery.taskPath)
     }
 
     /// The operator has checked the addresses against its flags; `local` is how it says that files are allowed.
-    static func policy(_ plan: DeliveryPlan) -> GitURL.Policy { plan.source.local ? [.local, .loopbackHTTP] : .loopbackHTTP }
+    static func policy(_ delivery: TrialProgram.Delivery) -> GitURL.Policy { delivery.source.local ? [.local, .loopbackHTTP] : .loopbackHTTP }
 }
 
 /// A directory for a moment, in the first place that can be written.

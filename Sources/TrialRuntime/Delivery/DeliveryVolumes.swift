@@ -1,5 +1,4 @@
 import Base
-import Git
 import Glibc
 
 /// A trial pod's volumes as the init container prepares them.
@@ -28,17 +27,26 @@ struct DeliveryVolumes: Sendable {
         for name in Directory.names(in: folder) ?? [] { Directory.removeTree("\(folder)/\(name)") }
     }
 
-    /// The runner, and the agent's scripts from the environment.
-    func writeScripts(_ environment: [String: String]) throws(FileError) {
-        let scripts = [
-            (paths.runner, Runner.text), (paths.install, environment[TrialVariables.install] ?? ""),
-            (paths.execute, environment[TrialVariables.execute] ?? ""),
-        ]
-        for (path, text) in scripts where !text.isEmpty { try write(text.utf8, to: path, mode: 0o755) }
+    /// The runner, its part of the program, and the agent's scripts.
+    func writeScripts(_ program: PodProgram) throws(FileError) {
+        try write(Runner.text.utf8, to: paths.runner, mode: 0o755)
+        try write(RunnerProgram(program, paths: paths).text.utf8, to: paths.runnerProgram)
+        if program.delivery.solution { return try write(Runner.oracleExecute(paths).utf8, to: paths.execute, mode: 0o755) }
+        for name in AgentScript.allCases {
+            guard let text = FileReading.whole("\(paths.agentScripts)/\(name.rawValue)"), !text.isEmpty else { continue }
+            try write(text, to: name == .install ? paths.install : paths.execute, mode: 0o755)
+        }
+    }
+
+    /// The collector's part of the program, and the verifier's environment that it hands over with the tests.
+    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8]) throws {
+        try write(try program.json, to: paths.collectorProgram)
+        if !verifierVariables.isEmpty { try write(verifierVariables, to: paths.stagedVariables) }
     }
 
     /// Writes a file that the trial's user can read, whatever the umask is.
     func write(_ bytes: some Collection<UInt8>, to path: String, mode: mode_t = 0o644) throws(FileError) {
+        try Directory.make(Path.parent(of: path))
         try FileWriting.replace(path, with: bytes, mode: mode, durable: false)
     }
 }

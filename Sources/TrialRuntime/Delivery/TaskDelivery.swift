@@ -5,7 +5,7 @@ import SourceSync
 
 /// Checks that the task is one, and exports what the trial needs of it: instruction, tests, and the solution for the oracle.
 struct TaskDelivery: Sendable {
-    let plan: DeliveryPlan
+    let program: PodProgram
     let task: TaskAtCommit
     let tree: GitTree
     let volumes: DeliveryVolumes
@@ -17,11 +17,13 @@ struct TaskDelivery: Sendable {
             throw TrialError(
                 .taskNotFound, "commit \(task.commit.short) of \(task.url) has no folder \"\(task.path)\"; check the dataset's path and the ref")
         }
-        try await tree.prefetch(["task.toml", "instruction.md"].map { task.path.isRoot ? $0 : "\(task.path)/\($0)" })
-        _ = try await TaskReader.load(name: name, from: folder, needsSolution: plan.solution)
+        let instructions = program.steps.map(\.instruction)
+        try await tree.prefetch((["task.toml"] + instructions).map { task.path.isRoot ? $0 : "\(task.path)/\($0)" })
+        _ = try await TaskReader.load(name: name, from: folder, needsSolution: program.delivery.solution)
 
-        if let instruction = try await folder.read("instruction.md") {
-            try volumes.write(instruction, to: volumes.paths.instruction)
+        for step in program.steps {
+            guard let instruction = try await folder.read(step.instruction) else { continue }
+            try volumes.write(instruction, to: volumes.paths.instruction(step))
         }
         let export = TreeExport(tree)
         var total = TreeExport.Report()
@@ -29,10 +31,11 @@ struct TaskDelivery: Sendable {
             total.files += report.files
             total.bytes += report.bytes
         }
-        if folder.exists("tests") {
-            add(try await export.export(task.path.appending("tests"), to: volumes.paths.stagedTests))
+        for step in program.steps where folder.exists(step.tests) {
+            let path = try step.tests.split(separator: "/").reduce(task.path) { try $0.appending($1) }
+            add(try await export.export(path, to: volumes.paths.stagedTests(step)))
         }
-        if plan.solution, folder.exists("solution") {
+        if program.delivery.solution, folder.exists("solution") {
             volumes.empty(volumes.paths.deliveredSolution)
             add(try await export.export(task.path.appending("solution"), to: volumes.paths.deliveredSolution))
         }

@@ -5,7 +5,7 @@ import Glibc
 
 /// Gets the commit of a task: from the node's cache when it has it, else by a minimal fetch.
 struct TaskFetcher: Sendable {
-    let plan: DeliveryPlan
+    let delivery: TrialProgram.Delivery
     let task: TaskAtCommit
     let paths: TrialPaths
     let scratch: String
@@ -30,17 +30,17 @@ struct TaskFetcher: Sendable {
     private func tryOnce() async throws -> (tree: GitTree, origin: String) {
         // The Secret was given for the source; a dataset may name any other host.
         let credentials: GitCredentials =
-            task.url.sharesOrigin(with: plan.source.repo, allowing: TaskAtCommit.policy(plan))
+            task.url.sharesOrigin(with: delivery.source.repo, allowing: TaskAtCommit.policy(delivery))
             ? try .mounted(at: paths.credentials, for: task.url, directory: "\(scratch)/credentials") : .none
         let remote = GitClient.Remote(task.url, credentials: credentials)
         if let cache = FileEntry.isDirectory(paths.cache) ? paths.cache : nil {
             let mirrors = MirrorStore(directory: cache, git: git)
             if let tree = try await cached(mirrors, remote) { return (tree, "cache") }
-            if plan.source.local {
+            if delivery.source.local {
                 throw GitError(
                     .refNotFound, "the cache of this machine has no commit \(task.commit.short) of \(task.url); run the job again to fill it")
             }
-        } else if plan.source.local, !FileEntry.isDirectory(task.url.path) {
+        } else if delivery.source.local, !FileEntry.isDirectory(task.url.path) {
             throw GitError(.notARepository, "\(task.url) is a path of another machine, and no cache is mounted here")
         }
         let repository = "\(scratch)/fetch.git"
@@ -56,11 +56,11 @@ struct TaskFetcher: Sendable {
             do {
                 return try await GitTree.load(task.commit, in: path, git: git)
             } catch where error.kind == .corrupt {
-                guard !plan.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
+                guard !delivery.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
                 try await mirrors.rebuild(remote)
             }
         }
-        guard !plan.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
+        guard !delivery.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
         do {
             return try await GitTree.load(task.commit, in: try await mirrors.ensure(task.commit, from: remote), git: git)
         } catch where error.kind == .storage || error.kind == .corrupt {

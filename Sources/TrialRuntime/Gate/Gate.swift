@@ -1,5 +1,6 @@
 import Base
 import CShims
+import Dispatch
 import Glibc
 
 /// The collector's ends of the two FIFOs, both opened before the runner can go on, and never again: whatever the agent
@@ -23,6 +24,9 @@ final class Gate: Sendable {
 
     private let phase: Int32
     private let released: Int32
+    /// A pipe; writing to it ends a wait early.
+    private let wake: (read: Int32, write: Int32)
+    private let queue = DispatchQueue(label: "gate")
 
     /// - Throws: `Failure` when a path is no FIFO: then the init container did not do its work.
     init(paths: TrialPaths) throws(Failure) {
@@ -34,11 +38,21 @@ final class Gate: Sendable {
             close(released)
             throw error
         }
+        var ends: [Int32] = [-1, -1]
+        guard assay_pipe(&ends) == 0 else {
+            let reason = String(cString: strerror(errno))
+            close(phase)
+            close(released)
+            throw Failure(description: "cannot make a pipe: \(reason)")
+        }
+        wake = (ends[0], ends[1])
     }
 
     deinit {
         close(phase)
         close(released)
+        close(wake.read)
+        close(wake.write)
     }
 
     private static func open(_ path: String, _ mode: Int32) throws(Failure) -> Int32 {
@@ -62,6 +76,29 @@ final class Gate: Sendable {
         // End of file is only an end when there was a writer: Linux says HUP then and not before.
         if count == 0, watched.revents & Int16(POLLHUP) != 0 { return .closed }
         return .nothing
+    }
+
+    /// Waits without using the processor until `read` has something to say, the seconds have passed, or the task is cancelled.
+    ///
+    /// - Parameter endsWhenCancelled: false: only the first two end the wait.
+    ///
+    /// Guarantees: a word is seen as soon as it is said. Caveat: it blocks a thread of its own queue, since Dispatch does not tell a FIFO
+    /// that nobody has opened yet from one that is closed.
+    func wait(seconds: Double, endsWhenCancelled: Bool = true) async {
+        let milliseconds = Int32(min(max(seconds, 0) * 1000, 3_600_000).rounded(.up))
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+                queue.async { [phase, wake] in
+                    var watched = [
+                        pollfd(fd: phase, events: Int16(POLLIN), revents: 0), pollfd(fd: wake.read, events: Int16(POLLIN), revents: 0),
+                    ]
+                    _ = poll(&watched, endsWhenCancelled ? 2 : 1, milliseconds)
+                    done.resume()
+                }
+            }
+        } onCancel: {
+            if endsWhenCancelled { _ = assay_write_nosigpipe(wake.write, [1], 1) }
+        }
     }
 
     /// Tells the runner that the tests are there, or that they will not come.

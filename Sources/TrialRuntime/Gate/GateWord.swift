@@ -12,6 +12,7 @@ enum GateWord: Sendable, Hashable {
         case done
         case setupFailed = "setup-failed"
         case agentEnd = "agent-end"
+        case step
         case end
     }
 
@@ -19,6 +20,8 @@ enum GateWord: Sendable, Hashable {
     case done(TrialPhase, at: Int64, exit: Int, timedOut: Bool)
     case setupFailed(String)
     case agentEnd(verify: Bool)
+    /// A further step begins; the first one needs no word.
+    case step(Int)
     case end(stopped: Bool)
 
     init?(line: String) {
@@ -37,10 +40,13 @@ enum GateWord: Sendable, Hashable {
         case .agentEnd:
             guard let payload = Self.payload(line) else { return nil }
             self = .agentEnd(verify: payload["verify"]?.bool == true && payload["outcome"]?.string == "ok")
+        case .step where parts.count == 2:
+            guard let index = Int(parts[1]), (1...1000).contains(index) else { return nil }
+            self = .step(index)
         case .end:
             guard let payload = Self.payload(line) else { return nil }
             self = .end(stopped: payload["stopped"]?.bool == true)
-        case .phase, .done, nil:
+        case .phase, .done, .step, nil:
             return nil
         }
     }
@@ -52,6 +58,7 @@ enum GateWord: Sendable, Hashable {
         case .done(let phase, _, _, _): "\(Keyword.done.rawValue) \(phase.rawValue)"
         case .setupFailed: Keyword.setupFailed.rawValue
         case .agentEnd: Keyword.agentEnd.rawValue
+        case .step(let index): "\(Keyword.step.rawValue) \(index)"
         case .end: Keyword.end.rawValue
         }
     }

@@ -21,6 +21,21 @@ public struct TrialReport: Codable, Sendable, Hashable {
         }
     }
 
+    /// One step of a trial that has several.
+    public struct Step: Codable, Sendable, Hashable {
+        public var name: String
+        /// Phases by name.
+        public var phases: [String: Timing]
+        /// Exit codes of the scripts, by phase name.
+        public var exitCodes: [String: Int]
+
+        public init(name: String, phases: [String: Timing] = [:], exitCodes: [String: Int] = [:]) {
+            self.name = name
+            self.phases = phases
+            self.exitCodes = exitCodes
+        }
+    }
+
     /// The outputs, as one git packfile, framed in base64 in the collector's log.
     public struct Pack: Codable, Sendable, Hashable {
         /// SHA-256 of the packfile's bytes, lower-case hex.
@@ -54,8 +69,11 @@ public struct TrialReport: Codable, Sendable, Hashable {
     public var trialDied: Bool
     /// The collector or the runner was told to stop (SIGTERM) before the trial was over: this report holds no verdict.
     public var interrupted: Bool
-    /// Phases by name (`TrialPhase`'s raw values; the collector knows no teardown).
+    /// Phases by name (`TrialPhase`'s raw values; the collector knows no teardown). Of a trial with several steps, those of the last one
+    /// that began, and collect.
     public var phases: [String: Timing]
+    /// The steps that began; nil for a trial without steps.
+    public var steps: [Step]?
     /// Exit codes of the agent's and the verifier's scripts, by phase name.
     public var exitCodes: [String: Int]
     /// The outputs; nil when nothing could be packed.
@@ -118,6 +136,7 @@ public struct TrialReport: Codable, Sendable, Hashable {
         interrupted = try values.decodeIfPresent(Bool.self, forKey: .interrupted) ?? false
         phases = try values.decodeIfPresent([String: Timing].self, forKey: .phases) ?? [:]
         exitCodes = try values.decodeIfPresent([String: Int].self, forKey: .exitCodes) ?? [:]
+        steps = try values.decodeIfPresent([Step].self, forKey: .steps)
         pack = try values.decodeIfPresent(Pack.self, forKey: .pack)
         truncatedFiles = try values.decodeIfPresent(Int.self, forKey: .truncatedFiles) ?? 0
         skippedFiles = try values.decodeIfPresent(Int.self, forKey: .skippedFiles) ?? 0
@@ -170,7 +189,7 @@ extension TrialReport {
     /// The report as JSON of at most `maximumBytes`.
     ///
     /// What does not fit is cut in this order, and `messageTruncated` set: the error's message, the names of secrets
-    /// that were redacted or could not be, the rewards beside the main one.
+    /// that were redacted or could not be, the rewards beside the main one, the steps.
     public func terminationMessage() -> [UInt8] {
         var report = self
         var bytes = report.json()
@@ -192,6 +211,10 @@ extension TrialReport {
             bytes = report.json()
         }
         if bytes.count > Self.maximumBytes {
+            report.steps = nil
+            bytes = report.json()
+        }
+        if bytes.count > Self.maximumBytes {
             report.error?.message = ""
             bytes = report.json()
         }
@@ -203,14 +226,21 @@ extension TrialReport {
         (try? JSONValueEncoder().encode(self).serialized()) ?? Array("{}".utf8)
     }
 
-    /// The outcome that the report describes: reward, error and timings; the cost is the operator's to add.
-    public var outcome: TrialOutcome {
+    /// The spans of phases that ended.
+    public static func timings(_ phases: [String: Timing]) -> PhaseTimings {
         var timings = PhaseTimings()
         for phase in TrialPhase.allCases {
-            guard let timing = self[phase], let end = timing.end else { continue }
+            guard let timing = phases[phase.rawValue], let end = timing.end else { continue }
             timings[phase] = PhaseSpan(
                 startedAt: Timestamp(epochMilliseconds: timing.start), seconds: max(0, Double(end - timing.start) / 1000))
         }
+        return timings
+    }
+
+    /// The outcome that the report describes: reward, error and timings; the cost is the operator's to add.
+    public var outcome: TrialOutcome {
+        let spans = steps.map { $0.map(\.phases) + [phases.filter { $0.key == TrialPhase.collect.rawValue }] } ?? [phases]
+        let timings = PhaseTimings(summing: spans.map(Self.timings))
         var verdict = Reward(named: rewards)
         if let reward {
             var whole = verdict ?? Reward(reward)

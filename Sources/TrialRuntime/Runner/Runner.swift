@@ -5,8 +5,11 @@ public enum Runner {
     public static let text = RunnerText.run
 
     /// The `execute` script of the oracle agent: the task's own solution.
-    public static let oracleExecute = """
-        cd "${PWD:-/}"
-        exec bash "${\(TrialVariables.root):-}\(TrialPaths().oracle)/solve.sh"
+    static func oracleExecute(_ paths: TrialPaths) -> String {
         """
+        cd "${PWD:-/}"
+        exec bash \(RunnerProgram.quoted(paths.oracle + "/solve.sh"))
+
+        """
+    }
 }

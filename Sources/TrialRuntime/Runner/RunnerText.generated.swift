@@ -6,20 +6,25 @@ enum RunnerText {
 /// Sources/TrialRuntime/Runner/run.sh
 static let run = #"""
 # shellcheck shell=bash
-# Assay's trial runner, PID 1 of the trial container: runs install, execute and verify, each under its own limit, and tells the
-# collector. Needs bash 4.2 and coreutils and nothing else of the image.
+# Assay's trial runner, PID 1 of the trial container: runs install, execute and verify of each step, each under its own limit, and
+# tells the collector. What it is to do stands in program.sh beside it. Needs bash 4.2 and coreutils and nothing else of the image.
 #
 # What it says on the gate, one line each: `phase NAME MS`, `done NAME MS EXIT TIMEDOUT`, `setup-failed TEXT`, `agent-end JSON`,
-# `end JSON`. The whole script is one function, so that bash has read it to its end before anything else runs and an agent that
+# `step INDEX` (a further step begins; the first one needs no word), `end JSON`. The whole script is one function, so that bash has read it to its end before anything else runs and an agent that
 # deletes or changes the file changes nothing.
 #
 # Not `set -e`: an agent may have deleted any program, and the runner still has to say how it ended.
 assay_main() {
-  local root=${ASSAY_ROOT:-}
-  local gate=$root/assay/gate scripts=$root/assay/scripts logs=$root/logs tests=$root/tests
+  # Set by program.sh.
+  local gate_said='' gate_heard='' install_script='' execute_script='' logs='' tests='' instruction_target=''
+  local verify=1 end_agent_processes=0 verifier_variables=''
+  local -a steps=() instructions=() install_limits=() execute_limits=() verify_limits=()
+  # shellcheck source=/dev/null
+  . "${BASH_SOURCE[0]%/*}/program.sh" || exit 70
+
   local start=$PWD child='' stopping=0 caught=0 ms=0 up=0 code=0 timed=0 groups='' mirrors=''
-  local outcome=ok entry word count=0
-  local -a verifier_env=()
+  local outcome=ok entry word step=0
+  local -a variables=()
 
   # The time in milliseconds, from whatever this bash and these coreutils have.
   now() {
@@ -52,12 +57,11 @@ assay_main() {
   trap : PIPE # a handler, not "ignore": children would inherit that
 
   # Children see neither end of the gate.
-  exec 8<>"$gate/released" || exit 70
-  exec 9>"$gate/phase" || exit 70
+  exec 8<>"$gate_heard" || exit 70
+  exec 9>"$gate_said" || exit 70
 
   # Copies a growing file to the container's own log, up to a bound, while the script runs.
   mirror() {
-    [ "${ASSAY_MIRROR:-1}" = 1 ] || return 0
     [ "$can_mirror" = 1 ] || return 0
     (tail --pid="$child" -s 0.1 -c +1 -f "$1" | "${first_megabyte[@]}") 2>/dev/null 8>&- 9>&- &
     mirrors="$mirrors $!"
@@ -68,9 +72,9 @@ assay_main() {
   stdbuf -o0 true >/dev/null 2>&1 && first_megabyte=(stdbuf -o0 "${first_megabyte[@]}")
   tail --pid=$$ -n 0 /dev/null >/dev/null 2>&1 && can_mirror=1
 
-  # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: sets code and timed.
+  # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: sets code and timed. The command gets `variables` beside the environment.
   run() {
-    local name=$1 limit=${2:-0} dir=$3 began seconds dog=''
+    local name=$1 limit=$2 dir=$3 began seconds dog=''
     shift 3
     [ -L "$dir" ] && rm -f "$dir"
     mkdir -p "$dir" 2>/dev/null && chmod 0777 "$dir" 2>/dev/null
@@ -90,7 +94,11 @@ assay_main() {
       fi
     fi
     set -m # a process group of its own
-    "$@" </dev/null >"$dir/stdout.txt" 2>"$dir/stderr.txt" 8>&- 9>&- &
+    (
+      # shellcheck disable=SC2163 # an entry is NAME=value
+      for entry in "${variables[@]}"; do export "$entry"; done
+      exec "$@"
+    ) </dev/null >"$dir/stdout.txt" 2>"$dir/stderr.txt" 8>&- 9>&- &
     child=$!
     set +m
     groups="$groups $child"
@@ -134,66 +142,93 @@ assay_main() {
     wait 2>/dev/null # so that bash says nothing about them later
   }
 
-  now
-  say "phase setup $ms"
-  export PATH HOME
-  [ -n "${HOME:-}" ] || HOME=/root
-  [ -d "$HOME" ] || mkdir -p "$HOME" 2>/dev/null || HOME=/
-  if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
-  mkdir -p "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
-  while :; do # kept for the verifier, and out of the agent's environment
-    entry=ASSAY_VERIFIER_ENV_$count
-    [ -n "${!entry+set}" ] || break
-    verifier_env+=("${!entry}")
-    unset "$entry"
-    count=$((count + 1))
-  done
-  local instruction=$scripts/instruction.md target=${ASSAY_INSTRUCTION_PATH:-/tmp/instruction.md}
-  if [ -f "$instruction" ]; then
-    if ! { mkdir -p "${target%/*}/" && cp "$instruction" "$target" && chmod a+r "$target"; }; then
-      say "setup-failed cannot write the instruction to $target"
-      say 'end {}'
-      exit 0
+  # Gives the step its instruction.
+  setup() {
+    local file=${instructions[step]}
+    now
+    say "phase setup $ms"
+    mkdir -p "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
+    unset ASSAY_TASK_INSTRUCTION ROLLOUT_TASK_INSTRUCTION
+    if [ -f "$file" ]; then
+      if ! { mkdir -p "${instruction_target%/*}/" && cp "$file" "$instruction_target" && chmod a+r "$instruction_target"; }; then
+        say "setup-failed cannot write the instruction to $instruction_target"
+        return 1
+      fi
+      # The kernel refuses single variables of 128 KiB; the file has it whole.
+      if [ "$(wc -c <"$file")" -lt 120000 ]; then
+        ASSAY_TASK_INSTRUCTION=$(cat "$file")
+        ROLLOUT_TASK_INSTRUCTION=$ASSAY_TASK_INSTRUCTION
+        export ASSAY_TASK_INSTRUCTION ROLLOUT_TASK_INSTRUCTION
+      fi
     fi
-    # The kernel refuses single variables of 128 KiB; the file has it whole.
-    if [ "$(wc -c <"$instruction")" -lt 120000 ]; then
-      ASSAY_TASK_INSTRUCTION=$(cat "$instruction")
-      ROLLOUT_TASK_INSTRUCTION=$ASSAY_TASK_INSTRUCTION
-      export ASSAY_TASK_INSTRUCTION ROLLOUT_TASK_INSTRUCTION
-    fi
-  fi
-  export ASSAY_INSTRUCTION_PATH=$target
-  now
-  say "done setup $ms 0 0"
+    now
+    say "done setup $ms 0 0"
+  }
 
-  if [ -f "$scripts/install.sh" ]; then
-    run install "${ASSAY_INSTALL_TIMEOUT_MS:-0}" "$logs/setup" bash "$scripts/install.sh" || outcome=failed
-  fi
-  if [ "$outcome" = ok ] && [ -f "$scripts/execute.sh" ]; then
-    run execute "${ASSAY_AGENT_TIMEOUT_MS:-0}" "$logs/command" bash "$scripts/execute.sh" || outcome=failed
-  fi
-  if [ "$outcome" = ok ] && [ "${ASSAY_VERIFY:-1}" = 1 ]; then
-    [ "${ASSAY_END_AGENT_PROCESSES:-0}" = 1 ] && end_agent
-    # What the agent left where the tests belong would be in their way, or pass for one of them. The directory is a
-    # mount and stays; its names are not listed here: there may be more than fit a command line.
+  # Removes what lies where the tests belong: what the agent left would be in their way, or pass for one of them, and an agent sees no
+  # tests of an earlier step. The directory is a mount and stays; its names are not listed here: there may be more than fit a command line.
+  clear_tests() {
     chmod 0777 "$tests" 2>/dev/null
     rm -rf "${tests:?}" 2>/dev/null
     [ -d "$tests" ] || mkdir -m 0777 "$tests" 2>/dev/null
-    # Nobody has been answered yet: what stands in the answers is not the collector's.
+  }
+
+  # Keeps the outputs of the step that is over, so that the next one has folders of its own.
+  keep_logs() {
+    local kept=$logs/steps/${steps[step]}
+    [ -L "$logs/steps" ] && rm -f "$logs/steps"
+    mkdir -p "$kept" && mv "$logs/setup" "$logs/command" "$logs/verifier" "$kept/"
+  } 2>/dev/null
+
+  # Has the tests released and runs them; fails when they did not come or did not end in time.
+  judge() {
+    [ "$end_agent_processes" = 1 ] && end_agent
+    clear_tests
+    # The collector has not answered yet: what can be read now was written by the agent.
     entry=$((SECONDS + 2))
     while [ "$SECONDS" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
     word=''
     say 'agent-end {"outcome":"ok","verify":true}'
     read -r -t 300 -u 8 word
-    if [ "$word" = go ]; then
-      rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null
-      # shellcheck disable=SC2163 # an entry is NAME=value
-      for entry in ${verifier_env[@]+"${verifier_env[@]}"}; do export "$entry"; done
-      run verify "${ASSAY_VERIFIER_TIMEOUT_MS:-0}" "$logs/verifier" bash "$tests/test.sh"
+    [ "$word" = go ] || return 1
+    rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null
+    if [ -n "$verifier_variables" ]; then
+      while IFS= read -r -d '' entry; do variables+=("$entry"); done <"$verifier_variables"
+      rm -f "$verifier_variables"
     fi
-  else
-    say "agent-end {\"outcome\":\"$outcome\",\"verify\":false}"
-  fi
+    run verify "${verify_limits[step]}" "$logs/verifier" bash "$tests/test.sh"
+    variables=()
+    [ "$timed" = 0 ]
+  }
+
+  # One step; succeeds when a further one may follow.
+  run_step() {
+    setup || return 1
+    outcome=ok
+    if [ "${install_limits[step]}" != none ] && [ -f "$install_script" ]; then
+      run install "${install_limits[step]}" "$logs/setup" bash "$install_script" || outcome=failed
+    fi
+    if [ "$outcome" = ok ] && [ -f "$execute_script" ]; then
+      run execute "${execute_limits[step]}" "$logs/command" bash "$execute_script" || outcome=failed
+    fi
+    if [ "$outcome" = ok ] && [ "$verify" = 1 ]; then
+      judge
+    else
+      say "agent-end {\"outcome\":\"$outcome\",\"verify\":false}"
+      [ "$outcome" = ok ]
+    fi
+  }
+
+  export PATH HOME ASSAY_INSTRUCTION_PATH=$instruction_target
+  [ -n "${HOME:-}" ] || HOME=/root
+  [ -d "$HOME" ] || mkdir -p "$HOME" 2>/dev/null || HOME=/
+  if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
+  while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
+    keep_logs
+    clear_tests
+    step=$((step + 1))
+    say "step $step"
+  done
 
   cd / 2>/dev/null
   if timeout -k 1 5 true >/dev/null 2>&1; then

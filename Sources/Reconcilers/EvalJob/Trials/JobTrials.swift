@@ -208,13 +208,15 @@ struct JobTrials: Sendable {
         let trial = context.prepared.matrix[creation.index]
         let subject = EventSubject(.evalJobs, identity.key, uid: identity.uid)
         func fails(_ error: TrialError) { pass.memory.state.withLock { $0.startFailures[trial.index] = error } }
+        // A task that cannot be read needs no pod to fail.
+        guard let request = context.request(trial, retry: creation.retry) else { return }
         let pod: JSONValue
         do {
-            guard let made = try TrialPodSource(configuration.pods).pod(creation, trial: trial, context: context) else { return }
-            pod = made
+            pod = try TrialPodBuilder(configuration.pods).pod(for: request)
         } catch {
             return fails(error)
         }
+        try await makeShared(request, identity, pass.memory)
         do {
             guard try await podWriter.create(pod, namespace: identity.namespace, jobUID: identity.uid) else {
                 log.warning("a pod of another owner has the name of a trial", ["object": .string(identity.description), "index": JSONValue(trial.index)])
@@ -236,6 +238,15 @@ struct JobTrials: Sendable {
             events.record(
                 .normal, reason: Reason.trialRetried.rawValue,
                 message: "trial \(trial.index) (\(trial.agent), \(trial.task)) is tried again, try \(creation.retry + 1)", on: subject)
+        }
+    }
+
+    /// Makes the ConfigMaps that the pod needs, once a job and process; before a retry again, since a pod that waits for one that somebody
+    /// deleted ends as a failed start.
+    private func makeShared(_ request: TrialPodRequest, _ job: JobIdentity, _ memory: JobMemory) async throws {
+        for map in request.shared.configMaps where request.retry > 0 || !memory.state.withLock({ $0.sharedMade.contains(map.name) }) {
+            try await OwnedConfigMaps(client: podWriter.client).ensure(map.name, data: map.data, for: job)
+            memory.state.withLock { _ = $0.sharedMade.insert(map.name) }
         }
     }
 }

@@ -1,0 +1,77 @@
+import AssayAPI
+import Base
+import EvalModel
+import TrialRuntime
+
+/// What the trials of a job share and no pod carries: immutable ConfigMaps that the job owns.
+///
+/// Pure, and the same for the same job, agent and task. A name ends in a hash of the data, so that data that differs has a name that
+/// differs, and a pod never mounts what it was not made for.
+public struct SharedData: Sendable, Hashable {
+    public struct ConfigMap: Sendable, Hashable {
+        public var name: String
+        public var data: [String: String]
+
+        init(_ part: String, _ data: [String: String], _ request: TrialPodRequest) {
+            let text = JSONValue.object(data.mapValues { .string($0) }).serialized()
+            name = TrialPodNames.configMap(
+                job: request.job.metadata.name, jobUID: request.job.metadata.uid ?? "", part: "\(part)-\(SHA256.hex(of: text).prefix(8))")
+            self.data = data
+        }
+    }
+
+    /// Bytes of a task's environment, or of its verifier's, that stay in the pod.
+    static let literalBytes = 1024
+    /// Bytes of one ConfigMap's keys and values. The API server takes 1 MiB of JSON, in which text may be twice as long.
+    public static let maximumBytes = 512 * 1024
+
+    /// The agent's scripts; mounted for delivery only.
+    var agent: ConfigMap?
+    /// The verifier's environment, where it is too large for the pod; mounted for delivery only.
+    var verifier: ConfigMap?
+    /// The task's environment, where it is too large for the pod; by `envFrom` in the trial.
+    var environment: ConfigMap?
+    /// The task's variables that stay in the pod.
+    var literals: [String: String]
+
+    /// Those that have to exist before the pod is created.
+    public var configMaps: [ConfigMap] { [agent, verifier, environment].compactMap { $0 } }
+
+    init(_ request: TrialPodRequest) {
+        if !request.agent.agent.isOracle {
+            let scripts = [AgentScript.install.rawValue: request.agent.install, AgentScript.execute.rawValue: request.agent.execute]
+                .compactMapValues { $0 }.filter { !$0.value.isEmpty }
+            if !scripts.isEmpty { agent = ConfigMap("agent-\(request.coordinate.agentIndex)", scripts, request) }
+        }
+        let task = request.coordinate.taskIndex
+        if Self.size(request.task.verifierEnv) > Self.literalBytes {
+            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifierEnv)], request)
+        }
+        let variables = request.taskVariables
+        guard Self.size(variables) > Self.literalBytes else {
+            literals = variables
+            return
+        }
+        literals = variables.filter { !Self.isKey($0.key) }
+        environment = ConfigMap("env-\(task)", variables.filter { Self.isKey($0.key) }, request)
+    }
+
+    private static func size(_ variables: [String: String]) -> Int { variables.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count } }
+
+    /// Keys of ConfigMaps have fewer characters than names of variables.
+    private static func isKey(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= 253
+            && name.utf8.allSatisfy { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
+                || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+            && name != "." && !name.hasPrefix("..")
+    }
+
+    /// - Throws: `internal_error` for data that no ConfigMap can hold.
+    func check(_ request: TrialPodRequest) throws(TrialError) {
+        for (map, what) in [(agent, "the scripts of agent \"\(request.agent.name)\""), (verifier, "the verifier's environment"), (environment, "the task's environment")] {
+            guard let map, Self.size(map.data) > Self.maximumBytes else { continue }
+            throw TrialError(
+                .internalError, "\(what): \(Self.size(map.data)) bytes, more than \(Self.maximumBytes); keep them in the image or fetch them")
+        }
+    }
+}

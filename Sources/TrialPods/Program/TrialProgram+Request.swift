@@ -1,0 +1,35 @@
+import AssayAPI
+import EvalModel
+import TrialRuntime
+
+extension TrialProgram {
+    /// The program of a trial. Pure: the same request is the same program, whether it is asked for before the pod is made or when its
+    /// outcome is recorded.
+    public init(_ request: TrialPodRequest) {
+        let (job, task, coordinate) = (request.job, request.task, request.coordinate)
+        let timeouts = request.timeouts
+        let resources = TrialResources(request)
+        let agentNames = request.agent.env.map(\.name)
+        self.init(
+            identity: Identity(
+                runId: coordinate.runID(jobUID: job.metadata.uid ?? ""), job: job.metadata.name, agent: coordinate.agent, dataset: coordinate.dataset,
+                task: coordinate.task, attempt: coordinate.attempt, family: task.schema),
+            delivery: Delivery(
+                source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle),
+            steps: [
+                Step(
+                    name: "main", instruction: "instruction.md", tests: "tests",
+                    limits: Limits(installSec: timeouts.installSec, executeSec: timeouts.agentSec, verifySec: timeouts.verifierSec))
+            ],
+            containers: [
+                Container(
+                    role: .trial, image: request.image, workdir: task.environment.workdir, env: request.taskVariables.keys.sorted() + agentNames,
+                    resources: Resources(
+                        cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
+            ],
+            verifier: Verifier(
+                enabled: !job.spec.verifier.disable, rewardRule: request.rewardRule ?? task.rewardRule,
+                endAgentProcesses: job.spec.verifier.endAgentProcesses, env: task.verifierEnv.keys.sorted()),
+            agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: job.spec.instructionPath, env: agentNames))
+    }
+}

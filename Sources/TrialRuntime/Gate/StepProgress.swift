@@ -1,0 +1,98 @@
+import EvalModel
+
+/// What is known of one step of a trial from the gate's words.
+struct StepProgress: Sendable, Hashable {
+    /// Where the tests are.
+    enum Tests: Sendable, Hashable {
+        /// Nobody asked for them yet.
+        case held
+        case released
+        /// They could not be put in place.
+        case withheld(ReleaseFailure)
+    }
+
+    private(set) var lastPhase: TrialPhase?
+    private(set) var timings: [TrialPhase: TrialReport.Timing] = [:]
+    private(set) var exits: [TrialPhase: Int] = [:]
+    private(set) var timedOut: Set<TrialPhase> = []
+    var agentEnded = false
+    var tests = Tests.held
+
+    /// No phase is running.
+    var isIdle: Bool { lastPhase.map { timings[$0]?.end != nil } ?? true }
+
+    /// A further step may begin: the agent ended well, and what was released has been run.
+    var isOver: Bool { agentEnded && isIdle && agentFailure(nil) == nil && (tests == .held || exits[.verify] != nil) }
+
+    func mayBegin(_ phase: TrialPhase) -> Bool {
+        guard isIdle, timings[phase] == nil, Self.order(phase) >= lastPhase.map(Self.order) ?? 0 else { return false }
+        return (phase == .verify) == agentEnded && (phase != .verify || tests == .released)
+    }
+
+    mutating func begin(_ phase: TrialPhase, at: Int64) {
+        lastPhase = phase
+        timings[phase] = TrialReport.Timing(start: at)
+    }
+
+    mutating func finish(_ phase: TrialPhase, at: Int64, exit: Int, late: Bool) {
+        guard let begun = timings[phase] else { return }
+        timings[phase]?.end = max(begun.start, at)
+        if phase != .setup { exits[phase] = exit }
+        if late { timedOut.insert(phase) }
+    }
+
+    private static func order(_ phase: TrialPhase) -> Int { TrialPhase.allCases.firstIndex(of: phase) ?? 0 }
+
+    // MARK: What it stands for
+
+    /// Why the agent's phases did not end well; nil when they did, as far as they went.
+    func agentFailure(_ limits: TrialProgram.Limits?) -> TrialError? {
+        if timedOut.contains(.install) {
+            return TrialError(.agentInstallTimeout, "install \(late(.install, limits))")
+        }
+        if let exit = exits[.install], exit != 0 {
+            return TrialError(.agentInstallFailed, "install exited with \(exit)\(Self.meaning(exit))")
+        }
+        if timedOut.contains(.execute) {
+            return TrialError(.agentExecutionTimeout, "execute \(late(.execute, limits))")
+        }
+        if let exit = exits[.execute], exit != 0 {
+            return TrialError(.agentExecutionFailed, "execute exited with \(exit)\(Self.meaning(exit))")
+        }
+        return nil
+    }
+
+    /// Why there is no verdict on a step whose agent ended well; nil when only the reward can tell.
+    func verificationFailure(_ limits: TrialProgram.Limits?) -> TrialError? {
+        switch tests {
+        case .withheld(.obstructed(let what)):
+            return TrialError(.verifierFailed, "the tests could not be put in place, the trial left something where they belong: \(what)")
+        case .withheld(.failed(let why)): return TrialError(.internalError, "the tests could not be released: \(why)")
+        case .held, .released: break
+        }
+        if timedOut.contains(.verify) {
+            return TrialError(.verifierTimeout, "tests/test.sh \(late(.verify, limits))")
+        }
+        if exits[.verify] == nil { return TrialError(.verifierFailed, "the trial ended without running tests/test.sh") }
+        return nil
+    }
+
+    private func late(_ phase: TrialPhase, _ limits: TrialProgram.Limits?) -> String {
+        var text = "did not end within its limit"
+        if let limit = limits?[phase] { text += " of \(limit == limit.rounded() ? String(Int(limit)) : String(limit)) s" }
+        if let timing = timings[phase], let end = timing.end {
+            let tenths = (end - timing.start) / 100
+            text += " (stopped after \(tenths / 10).\(tenths % 10) s)"
+        }
+        return text
+    }
+
+    private static func meaning(_ exit: Int) -> String {
+        switch exit {
+        case 126: " (a program cannot be executed)"
+        case 127: " (a program was not found)"
+        case 137: " (killed, perhaps by the memory limit)"
+        default: ""
+        }
+    }
+}
