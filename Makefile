@@ -4,10 +4,10 @@ SWIFT        ?= swift
 CONFIGURATION ?= release
 VERSION      := $(shell cat VERSION)
 BUILD        := $(SWIFT) build -c $(CONFIGURATION) --static-swift-stdlib --scratch-path .build/static
-BIN          := .build/static/$(CONFIGURATION)/assay
+BIN          := .build/bin/$(CONFIGURATION)/assay
 BASE_IMAGE   ?= docker.io/library/debian:12-slim
 IMAGE        ?= localhost/assay:latest
-RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certificates pkg-config
+RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certificates pkg-config binutils
 TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps chromium shellcheck
 VENV         := .venv
 
@@ -17,9 +17,9 @@ VENV         := .venv
 quickstart: setup build
 	scripts/quickstart $(BIN)
 
-## Builds the executable. Installs nothing.
+## Builds the executable and strips it. Installs nothing.
 build: toolchain
-	$(BUILD) --product assay
+	SWIFT=$(SWIFT) scripts/build $(CONFIGURATION)
 
 ## The quick half of the tests: build, generated files, scripts, and the unit tests. Installs nothing.
 check:

@@ -19,7 +19,7 @@ final class Workbench: Sendable {
     /// The statically linked executable: the one that also runs inside containers, where there is no Swift runtime.
     /// `scripts/test` builds it and says where it is.
     static func executable() throws -> String {
-        let path = currentEnvironment()["ASSAY_BINARY"] ?? "\(root)/.build/static/release/assay"
+        let path = currentEnvironment()["ASSAY_BINARY"] ?? "\(root)/.build/bin/release/assay"
         try #require(
             FileManager.default.isExecutableFile(atPath: path),
             "no executable at \(path): build it with `swift build -c release --static-swift-stdlib --scratch-path .build/static --product assay`")
