@@ -1017,6 +1017,7 @@ spec:
                     description: The figures that spec.metrics asks for, by type; absent while there is no reward.
                     additionalProperties:
                       type: number
+                      description: The figure.
               agents:
                 type: array
                 description: Counts and metrics of each agent, in the order of the spec.
@@ -1081,6 +1082,7 @@ spec:
                           description: The figures that spec.metrics asks for, by type; absent while there is no reward.
                           additionalProperties:
                             type: number
+                            description: The figure.
                     cost:
                       type: number
                       description: The sum of the known costs, in US dollars.
