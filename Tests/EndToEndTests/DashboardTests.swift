@@ -65,7 +65,7 @@ extension EndToEnd {
                 let line = try #require(try bench.read("serve.log").split(separator: "\n").first { $0.hasPrefix("serving ") })
                 let base = String(line.dropFirst("serving ".count))
                 async let watched = browse([
-                    "steps": [["open": .string(base + "runs.html")], ["wait": "document.body.textContent.includes('2 runs')"], ["evaluate": "location.href"]]
+                    "steps": [["open": .string(base + "runs.html")], ["wait": "document.body?.textContent.includes('2 runs') === true"], ["evaluate": "location.href"]]
                 ])
                 try bench.write("job2.yaml", JobFiles.job("second"))
                 try await bench.assay("run", "job2.yaml", expecting: 0)
