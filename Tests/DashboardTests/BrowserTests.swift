@@ -157,7 +157,7 @@ import Testing
 
         async let watched = bench.browse([
             "steps": [
-                ["open": .string(base + "runs.html")], ["wait": "document.body.textContent.includes('15 runs')"], ["evaluate": "document.querySelectorAll('tbody tr').length"],
+                ["open": .string(base + "runs.html")], ["wait": "document.body?.textContent.includes('15 runs') === true"], ["evaluate": "document.querySelectorAll('tbody tr').length"],
             ]
         ])
         try await bench.write([SiteBench.pending(.init(task: "new", at: 200_000))], directory: "ledger-2")
