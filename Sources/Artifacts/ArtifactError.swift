@@ -1,23 +1,23 @@
 import Git
 
-/// Why results cannot be kept or published: what, where, and what to do. Holds no secret.
+/// Why results cannot be stored, published or read. The message says what failed, where, and what to do. Contains no secret.
 public struct ArtifactError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Kind: String, Sendable, Hashable {
-        /// The branch is the remote's default branch, which is never created.
+        /// The branch is the remote's default branch. Assay never creates that branch.
         case branchIsDefault
-        /// May pass: results wait in the local store.
+        /// The remote did not answer. This may be temporary; results wait in the local store.
         case unreachable
-        /// The remote does not take what is pushed: a hook, a protection, a credential.
+        /// The remote rejects the push because of a hook, a branch protection or the credential.
         case refused
-        /// The remote does not take a push of that size: fewer records at once may go through.
+        /// The push is larger than the remote accepts. A push of fewer records may succeed.
         case tooLarge
-        /// The address, branch or path is not usable as written.
+        /// The address, branch or path is not valid.
         case invalid
-        /// This machine's disk.
+        /// This machine's disk failed or is full.
         case storage
-        /// A pack does not hold what its report says.
+        /// The content of a pack does not match its report.
         case damaged
-        /// There is no such run, branch or place to read.
+        /// The run, branch or place to read does not exist.
         case notFound
         case failed
     }

@@ -1,7 +1,7 @@
 import EvalModel
 import Git
 
-/// `backend: local`: a directory. A record counts as soon as it is there.
+/// `backend: local`: results are stored in a directory. A record counts as recorded as soon as it is in the directory.
 public struct DirectoryRecorder: RunRecorder {
     private let ledger: LocalLedger
 

@@ -1,7 +1,7 @@
 import EvalModel
 import Git
 
-/// `backend: git`: a branch of a remote.
+/// `backend: git`: results are stored on a branch of a remote.
 public struct GitRecorder: RunRecorder {
     private let lease: LedgerPool.Lease
     private let branch: String
@@ -13,8 +13,8 @@ public struct GitRecorder: RunRecorder {
     /// - Parameters:
     ///   - lease: keeps the ledger open. Other jobs may write through the same ledger.
     ///   - job: the job's UID.
-    ///   - needsRemote: whether a record counts only when the remote has it (on a cluster), or as soon as it is in the local
-    ///     store (on the laptop).
+    ///   - needsRemote: if true (on a cluster), a record counts only when the remote has it; if false (on a laptop), as soon as it is in the
+    ///     local store.
     public init(lease: LedgerPool.Lease, branch: GitBranch, job: String, needsRemote: Bool) {
         self.lease = lease
         self.branch = branch.name
@@ -34,7 +34,7 @@ public struct GitRecorder: RunRecorder {
     public func state() async -> RecorderState {
         let state = await ledger.state
         let pending = await ledger.pending(ofJob: job)
-        // When the remote refuses a record, only the job that it belongs to has failed.
+        // When the remote refuses a record, only the job that the record belongs to is reported as failed.
         let isOthers = pending == 0 && state.pending > 0 && (state.failure?.kind == .refused || state.failure?.kind == .tooLarge)
         return RecorderState(
             branch: branch, head: state.head?.hex, pending: pending, failure: isOthers ? nil : state.failure, notice: state.rewrite.map(Self.notice))

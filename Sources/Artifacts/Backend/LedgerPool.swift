@@ -2,11 +2,11 @@ import Base
 import Git
 
 /// The open ledgers of this process: one for each (remote, branch, path, Secret), so that a batch is never pushed with another
-/// job's credential. When a Secret's content changes, what waits is pushed with the new content.
+/// job's credential. When a Secret's content changes, waiting records are pushed with the new content.
 ///
-/// A ledger that no job uses stays open for a day, since it still checks whether its branch was rewritten, and is then closed.
+/// A ledger that no job uses stays open for one day, to keep checking whether its branch was rewritten. Then it is closed.
 public actor LedgerPool {
-    /// A use of a ledger: it stays open as long as this lives.
+    /// One user's hold on a ledger. The ledger stays open as long as the lease exists.
     public final class Lease: Sendable {
         public let ledger: GitLedger
         init(_ ledger: GitLedger) { self.ledger = ledger }
@@ -16,14 +16,14 @@ public actor LedgerPool {
         var remote: String
         var branch: String
         var path: String
-        /// `namespace/name`; empty without one.
+        /// `namespace/name`; empty if there is no Secret.
         var secret: String
     }
 
     private struct Entry {
         let ledger: GitLedger
         weak var lease: Lease?
-        /// Monotonic; nil while a lease lives.
+        /// Monotonic time; nil while a lease exists.
         var unusedSince: Double?
     }
 
@@ -32,7 +32,7 @@ public actor LedgerPool {
     private let pushInterval: Double
     private let time: any TimeSource
     private var entries: [Key: Entry] = [:]
-    /// Ledgers that are being closed: two ledgers must not share one directory.
+    /// Ledgers that are being closed. A key is not opened again until its old ledger is closed, because two ledgers must not share a directory.
     private var closing: [Key: Task<Void, Never>] = [:]
     private let onChange: GitLedger.ChangeHandler
 
@@ -41,7 +41,7 @@ public actor LedgerPool {
     /// - Parameters:
     ///   - directory: ledgers are kept in its subdirectory `ledgers`.
     ///   - pushInterval: seconds between two pushes to one branch.
-    ///   - onChange: as `GitLedger.ChangeHandler` says.
+    ///   - onChange: see `GitLedger.ChangeHandler`.
     public init(
         directory: String, committer: FastImportStream.Identity, pushInterval: Double, time: any TimeSource = SystemTime(),
         onChange: @escaping GitLedger.ChangeHandler
@@ -53,12 +53,12 @@ public actor LedgerPool {
         self.onChange = onChange
     }
 
-    /// How many are open.
+    /// The number of open ledgers.
     public var count: Int { entries.count }
 
-    /// Opens the ledger, or shares the open one.
-    /// - Parameter secret: the Secret, as `namespace/name`, that the remote's credential is from; nil when it is from none.
-    /// - Throws: `.storage` when its directory cannot be made.
+    /// Opens the ledger, or returns a lease on the one that is already open.
+    /// - Parameter secret: the Secret that contains the remote's credential, as `namespace/name`; nil if the credential is not from a Secret.
+    /// - Throws: `.storage` when the ledger's directory cannot be created.
     public func lease(
         _ remote: GitClient.Remote, branch: GitBranch, path: GitPath, secret: String?
     ) async throws(ArtifactError) -> Lease {
@@ -94,14 +94,14 @@ public actor LedgerPool {
                 continue
             }
             guard now - since > Self.unusedLimit, await entry.ledger.state.pending == 0 else { continue }
-            // It may have been leased during the `await`.
+            // Another job may have leased the ledger during the `await`.
             guard let current = entries[key], current.lease == nil, current.unusedSince == since else { continue }
             entries[key] = nil
             closing[key] = Task { await entry.ledger.stop(grace: 0) }
         }
     }
 
-    /// Closes all at the same time: each may have a push under way, and the process has one grace period.
+    /// Closes all ledgers at the same time, because each may be pushing and the process has a single grace period for all of them.
     public func stop() async {
         await withTaskGroup { group in
             for entry in entries.values { group.addTask { await entry.ledger.stop() } }

@@ -1,8 +1,8 @@
 import Base
 
-/// A limit in bytes for the packs that the process holds in memory at the same time, whatever number of trials end together.
+/// Limits how many bytes of packs the process holds in memory at the same time, however many trials end together.
 ///
-/// Readers of packs reserve a pack's size before they read it and release it when the pack is on the disk, which is when
+/// A reader reserves a pack's size before it reads the pack, and releases it when the pack is on the disk, which is when
 /// `RunRecorder.submit` returns. Reservations are granted in the order of the requests.
 public final class PackBudget: Sendable {
     /// The requests are in bytes.
@@ -22,24 +22,24 @@ public final class PackBudget: Sendable {
         public mutating func leave(_ bytes: Int) { used -= bytes }
     }
 
-    /// Bytes of packs that are in memory, or about to be, until it is released.
+    /// A number of bytes reserved for a pack in memory, until it is released.
     public typealias Reservation = Admission<Rule>.Pass
 
     private let admission: Admission<Rule>
     private let limit: Int
 
-    /// - Parameter limit: in bytes; at least 1.
+    /// - Parameter limit: bytes; at least 1.
     public init(limit: Int) {
         self.limit = max(1, limit)
         admission = Admission(Rule(limit: self.limit))
     }
 
-    /// Bytes that are reserved now.
+    /// Bytes that are currently reserved.
     public var used: Int { admission.rule.used }
-    /// Requests that wait now.
+    /// The number of requests that are waiting.
     public var waiting: Int { admission.waiting }
 
-    /// Waits until the bytes fit. A pack larger than the whole budget fits when nothing else is reserved.
+    /// Waits until the budget has room for the bytes. A pack larger than the whole budget is admitted when nothing else is reserved.
     /// - Throws: `CancellationError`.
     public func reserve(_ bytes: Int) async throws -> Reservation { try await admission.enter(min(max(0, bytes), limit)) }
 }

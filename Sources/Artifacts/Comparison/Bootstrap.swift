@@ -1,9 +1,9 @@
 /// A confidence interval of a mean by resampling (Efron and Tibshirani, "An Introduction to the Bootstrap", section 13.3: the
-/// percentile interval), over clusters: what belongs to one task is drawn together.
+/// percentile interval). It resamples clusters: all scores of one task are drawn together.
 ///
-/// The same clusters in the same order give the same interval: the generator is seeded.
+/// The generator is seeded, so the same clusters in the same order always give the same interval.
 public struct Bootstrap: Sendable, Hashable {
-    /// What one task contributes.
+    /// The scores of one task.
     public struct Cluster: Sendable, Hashable {
         public var sum: Double
         public var count: Int
@@ -16,7 +16,7 @@ public struct Bootstrap: Sendable, Hashable {
     public struct Interval: Sendable, Hashable {
         public var low: Double
         public var high: Double
-        /// As 0.95.
+        /// A share, for example 0.95.
         public var confidence: Double
         public var resamples: Int
     }
@@ -26,10 +26,10 @@ public struct Bootstrap: Sendable, Hashable {
 
     public init(confidence: Double = 0.95) { self.confidence = confidence }
 
-    /// 10,000, and fewer, but no less than 1,000, where there are so many tasks that more would take seconds.
+    /// 10,000 resamples. With very many tasks fewer, but at least 1,000, because 10,000 would then take seconds.
     public static func resamples(for clusters: Int) -> Int { max(1000, min(10_000, 2_000_000 / max(1, clusters))) }
 
-    /// nil for fewer than two clusters, of which nothing can be said.
+    /// nil for fewer than two clusters, because an interval cannot be estimated from one.
     public func interval(_ clusters: [Cluster]) -> Interval? {
         guard clusters.count > 1 else { return nil }
         let resamples = Self.resamples(for: clusters.count)
@@ -52,7 +52,7 @@ public struct Bootstrap: Sendable, Hashable {
         return Interval(low: Self.quantile(means, tail), high: Self.quantile(means, 1 - tail), confidence: confidence, resamples: resamples)
     }
 
-    /// Between the two nearest, in proportion.
+    /// Interpolates linearly between the two nearest values.
     static func quantile(_ sorted: [Double], _ share: Double) -> Double {
         guard let last = sorted.last else { return .nan }
         let place = share * Double(sorted.count - 1)
@@ -62,7 +62,7 @@ public struct Bootstrap: Sendable, Hashable {
     }
 }
 
-/// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators".
+/// The generator of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators".
 struct SplitMix64: RandomNumberGenerator {
     var state: UInt64
 

@@ -1,10 +1,10 @@
 import Base
 import EvalModel
 
-/// Two jobs, or two agents, side by side: what each scored at the tasks that both have a score for.
+/// Compares two jobs, or two agents, by their scores on the tasks that both have a score for.
 ///
-/// The unit is an agent at a task of a dataset, with the mean over its attempts, however many there are on either side.
-/// A difference is B less A: above zero, B is better.
+/// The unit of comparison is one agent on one task of a dataset, with the mean over its attempts. The two sides may have different numbers
+/// of attempts. A difference is B minus A: above zero, B is better.
 public struct JobComparison: Sendable, Hashable {
     public struct Side: Sendable, Hashable {
         public var id: RunID?
@@ -12,7 +12,7 @@ public struct JobComparison: Sendable, Hashable {
         public var ended: Timestamp
         public var agents: [String]
         public var runs: Int
-        /// Runs that count; the others were ended by infrastructure, skipped, or have no verdict.
+        /// The number of runs that count. Runs that infrastructure ended, that were skipped, or that have no verdict do not count.
         public var scored: Int
     }
 
@@ -29,23 +29,23 @@ public struct JobComparison: Sendable, Hashable {
         public var result: Result { abs(difference) <= JobComparison.tolerance ? .tie : difference > 0 ? .win : .loss }
     }
 
-    /// For B.
+    /// The result from B's point of view.
     public enum Result: String, Sendable, Hashable { case win, loss, tie }
 
-    /// What has no counterpart, and so is in no figure.
+    /// An agent on a task that has no counterpart on the other side, so that no figure includes it.
     public struct Unpaired: Sendable, Hashable {
         public var agent: String
         public var dataset: String
         public var task: String
-        /// Whether the side that has it has a score for it.
+        /// Whether the side that has the task has a score for it.
         public var isScored: Bool
-        /// Why it is not paired: the other side has no such task, or no run there that counts.
+        /// Why it is not paired: the other side does not have the task, or has no run of it that counts.
         public var reason: Reason
         public enum Reason: String, Sendable, Hashable { case absent, unscored }
     }
 
     public struct Summary: Sendable, Hashable {
-        /// Agents at tasks.
+        /// The number of pairs of one agent and one task.
         public var pairs = 0
         public var tasks = 0
         public var wins = 0
@@ -58,7 +58,7 @@ public struct JobComparison: Sendable, Hashable {
         public var interval: Bootstrap.Interval?
     }
 
-    /// Means closer than this are a tie: sums of the same rewards in another order differ by less.
+    /// Means closer than this are a tie, because summing the same rewards in another order can change the result slightly, but by less than this.
     static let tolerance = 1e-9
 
     public var metric: ScoreMetric
@@ -69,7 +69,7 @@ public struct JobComparison: Sendable, Hashable {
     public var onlyA: [Unpaired]
     public var onlyB: [Unpaired]
     public var total: Summary
-    /// By the agent's name on side B.
+    /// One entry for each agent, by its name on side B.
     public var byAgent: [(agent: String, summary: Summary)] { agentSummaries.map { ($0.agent, $0.summary) } }
     private var agentSummaries: [AgentSummary]
 
@@ -78,17 +78,17 @@ public struct JobComparison: Sendable, Hashable {
         var summary: Summary
     }
 
-    /// Which agents are held against which.
+    /// Which agents are compared with each other.
     public enum Agents: Sendable, Hashable {
-        /// Those of one name; when no name is on both sides and each side has one agent, these two.
+        /// Agents with the same name. If no name is on both sides and each side has exactly one agent, those two.
         case sameName
-        /// One of them, on both sides.
+        /// The same agent on both sides.
         case one(String)
-        /// One of A against another of B.
+        /// One agent of A with another agent of B.
         case two(a: String, b: String)
     }
 
-    /// - Throws: `.invalid` when nothing can be held against anything: the message says why and what there is.
+    /// - Throws: `.invalid` when nothing can be compared. The message says why and lists what there is.
     public init(
         _ jobA: JobRuns, _ jobB: JobRuns, agents: Agents = .sameName, metric: ScoreMetric = .reward, bootstrap: Bootstrap = Bootstrap()
     ) throws(ArtifactError) {
@@ -131,10 +131,10 @@ public struct JobComparison: Sendable, Hashable {
     // MARK: Agents
 
     private struct Pairing {
-        /// nil: all.
+        /// nil means all.
         var a: Set<String>?
         var b: Set<String>?
-        /// Of A to B, where the names differ.
+        /// Agent names of A to agent names of B, where they differ.
         var counterpart: [String: String] = [:]
     }
 
@@ -207,7 +207,7 @@ public struct JobComparison: Sendable, Hashable {
         summary.meanA = sumA / Double(pairs.count)
         summary.meanB = sumB / Double(pairs.count)
         summary.meanDifference = (sumB - sumA) / Double(pairs.count)
-        // In one order, so that the same results give the same interval.
+        // Always in the same order, so that the same results give the same interval.
         summary.interval = bootstrap.interval(
             clusters.sorted { ($0.key.dataset, $0.key.task) < ($1.key.dataset, $1.key.task) }.map(\.value))
         return summary

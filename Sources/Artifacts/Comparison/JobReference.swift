@@ -1,12 +1,12 @@
 import Base
 import EvalModel
 
-/// Which job is meant: `NAME`, `NAME~1` (the one of that name before the newest; `~` is in no name of Kubernetes), a UID, or
+/// A reference to a job: `NAME`, `NAME~1` (the second newest job with that name; Kubernetes names never contain `~`), a UID, or
 /// the id of a job's record.
 public struct JobReference: Sendable, Hashable, CustomStringConvertible {
     /// A name, a UID or an id.
     public let text: String
-    /// How many jobs of that name are passed over, from the newest.
+    /// How many of the newest jobs with that name are skipped.
     public let back: Int
 
     /// - Throws: `.invalid`.
@@ -30,16 +30,16 @@ public struct JobReference: Sendable, Hashable, CustomStringConvertible {
     public var description: String { back == 0 ? text : "\(text)~\(back)" }
 }
 
-/// The runs of one job, as a listing tells of them.
+/// The runs of one job, as a listing reports them.
 public struct JobRuns: Sendable, Hashable {
-    /// nil in commits of versions that did not write it.
+    /// nil for commits written by versions that did not record it.
     public var id: RunID?
     public var name: String
-    /// When its last run, or the job itself, ended.
+    /// When the job, or its last run, ended.
     public var ended: Timestamp
-    /// Each trial's last run: one that was asked for again takes the place of the one before.
+    /// The last run of each trial. When a trial was run again, the new run replaces the old one.
     public var runs: [RunEntry]
-    /// Jobs of the same name that were not meant, newest first.
+    /// Other jobs with the same name, newest first.
     public var others: [Other] = []
 
     public struct Other: Sendable, Hashable {
@@ -54,11 +54,11 @@ public struct JobRuns: Sendable, Hashable {
         self.runs = runs
     }
 
-    /// The job's id, or its name where it has none.
+    /// The job's id, or its name if it has no id.
     public var label: String { id?.rawValue ?? name }
 }
 
-/// Gathers jobs from the entries of a listing.
+/// Groups the entries of a listing into jobs.
 public struct JobCollection: Sendable {
     private struct Key: Hashable {
         var id: RunID?
@@ -76,7 +76,7 @@ public struct JobCollection: Sendable {
 
     public init() {}
 
-    /// Takes runs and job records; retries are tries of a run that counts by itself.
+    /// Adds runs and job records. Retries are ignored, because the run that they belong to has an entry of its own.
     public mutating func add(_ entry: RunEntry) {
         guard entry.kind != .retry else { return }
         let key = Key(id: entry.jobID, name: entry.job ?? "")
@@ -85,13 +85,13 @@ public struct JobCollection: Sendable {
         job.ended = max(job.ended, entry.date)
         if entry.kind == .run {
             let trial = Trial(agent: entry.agent, dataset: entry.dataset, task: entry.task, attempt: entry.attempt)
-            // They come newest first: of two that ended at once, the first is the newer one.
+            // Entries arrive newest first. When two have the same end time, the first one to arrive is the newer one.
             if job.runs[trial].map({ $0.date < entry.date }) ?? true { job.runs[trial] = entry }
         }
         jobs[key] = job
     }
 
-    /// The job that a reference means; nil when there is none, or not so many.
+    /// The job that a reference means; nil if there is no such job, or there are fewer jobs with that name than the reference skips.
     public func job(_ reference: JobReference) -> JobRuns? {
         let ids = JobName.ids(reference.text)
         let byID = jobs.filter { $0.key.id.map(ids.contains) ?? false }
@@ -105,14 +105,14 @@ public struct JobCollection: Sendable {
         return job
     }
 
-    /// How many jobs have the name.
+    /// The number of jobs with the name.
     public func count(named name: String) -> Int { jobs.keys.count { $0.name == name } }
     public var names: [String] { Set(jobs.keys.map(\.name)).sorted() }
 }
 
 extension RunReader {
-    /// The jobs that references mean, in their order.
-    /// - Throws: `.notFound`, with the jobs that there are.
+    /// The jobs that the references mean, in the same order.
+    /// - Throws: `.notFound`, with the jobs that exist.
     public func jobs(_ references: [JobReference]) async throws(ArtifactError) -> [JobRuns] {
         let collected = Locked(JobCollection())
         var filter = RunFilter()

@@ -1,14 +1,14 @@
 import EvalModel
 
-/// What a run is worth in a comparison.
+/// How a run is turned into a score for a comparison.
 public enum ScoreMetric: String, Sendable, Hashable, CaseIterable {
     /// The reward.
     case reward
-    /// 1 for a pass, else 0: its mean is the pass rate.
+    /// 1 for a pass, else 0. The mean of these is the pass rate.
     case pass
 
     /// nil when the run says nothing about the agent: infrastructure ended it, it was skipped, or (for `reward`) it completed
-    /// with its verification switched off. A run that the agent or the verifier failed scores 0, so that giving up does not
+    /// with verification switched off. A run that failed because of the agent or the verifier scores 0, so that giving up does not
     /// raise the mean (as in `passRate`, docs/results.md).
     func score(_ run: RunEntry) -> Double? {
         switch run.outcome.flatMap(TrialOutcome.Class.init) {
@@ -19,7 +19,7 @@ public enum ScoreMetric: String, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// The attempts of one agent at one task.
+/// The attempts of one agent on one task.
 struct TaskScore: Sendable, Hashable {
     struct Key: Sendable, Hashable, Comparable {
         var agent: String
@@ -30,7 +30,7 @@ struct TaskScore: Sendable, Hashable {
     }
 
     var sum = 0.0
-    /// How many attempts have a score.
+    /// The number of attempts that have a score.
     var scored = 0
     var unscored = 0
 

@@ -3,14 +3,14 @@ import EvalModel
 import Git
 import Glibc
 
-/// Takes results out of a place: as files in the layout of `backend: local`, or the full records line by line.
+/// Exports results: as files in the layout of `backend: local`, or as full records, one per line.
 public struct ResultsExport: Sendable {
     public struct Report: Sendable, Hashable {
         public var records = 0
         public var files = 0
         public var bytes = 0
-        /// What was left out: links, nested repositories, and names that no directory should be given. A run's listing
-        /// entry whose record is not there is left out, too.
+        /// What was left out: links, nested repositories, names that are not safe to create in a directory, and entries of a listing whose
+        /// record does not exist.
         public var leftOut: [String] = []
     }
 
@@ -20,8 +20,8 @@ public struct ResultsExport: Sendable {
 
     // MARK: Files
 
-    /// Writes the records' folders, a run with its retries, below a directory that is empty or not there yet; `--dir` reads
-    /// them there. A record is there when its metadata.json is, which is written last.
+    /// Writes the records' folders, a run with its retries, into a directory that is empty or does not exist yet. `--dir` can read the
+    /// result. metadata.json is written last: a record is complete when its metadata.json exists.
     public func files(_ filter: RunFilter, to directory: String) async throws(ArtifactError) -> Report {
         guard (Directory.names(in: directory) ?? []).isEmpty else {
             throw ArtifactError(.invalid, "\(directory) is not empty: name a directory that is, or one that does not exist yet")
@@ -69,13 +69,13 @@ public struct ResultsExport: Sendable {
     // MARK: Lines
 
     public enum LineFormat: String, Sendable, Hashable, CaseIterable {
-        /// The metadata.json of each record in one line, with fields that this version does not know.
+        /// The metadata.json of each record on one line, including fields that this version does not know.
         case jsonl
         /// The fields of docs/results.md as columns, for runs and retries.
         case csv
     }
 
-    /// Hands over a line for each record, newest first.
+    /// Passes one line for each record to `receive`, newest first.
     public func lines(_ filter: RunFilter, as format: LineFormat, _ receive: @escaping @Sendable ([UInt8]) throws(ArtifactError) -> Void) async throws(ArtifactError) -> Report {
         let selected = try await store.list(filter)
         let keys = Set(selected.map { RecordKey(run: $0.id, retry: $0.retry) })
@@ -109,7 +109,7 @@ public struct ResultsExport: Sendable {
     private static let last = ["cost", "sourceRepo", "sourceCommit", "sourceRef", "evalFile", "startedAt", "timestamp"]
     private static let whole = ["scores", "exitCodes", "overlays", "config", "outputs"]
 
-    /// Names of metadata.json; of an error its type and message, of timings the seconds, and compact JSON of what is no single value.
+    /// Names of fields of metadata.json. An error becomes its type and message, timings become seconds, objects and arrays become compact JSON.
     static let columns = plain + ["errorType", "errorMessage"] + phases.map { "\($0)Seconds" } + last + whole
 
     private static func row(_ record: JSONValue) -> [String?] {
@@ -119,7 +119,7 @@ public struct ResultsExport: Sendable {
     }
 }
 
-/// Files made one after another below a directory that nobody else writes to; none of them is there before.
+/// Creates files one after another in a directory that nobody else writes to. None of the files exists before.
 private final class ExportedFiles: Sendable {
     private let paths: [String]
     private let open = Locked<Int32>(-1)

@@ -1,27 +1,27 @@
 import Git
 
-/// The packs that records bring: checked when they come, kept in the repository until the remote has what is in them.
+/// The packs of submitted records: they are checked on arrival, and kept in the repository until the remote has their content.
 extension BranchPublisher {
-    /// A pack that waits to be checked.
+    /// A pack that is waiting to be checked.
     struct WaitingPack {
         let pack: PendingRun.Pack
         let continuation: CheckedContinuation<ArtifactError?, Never>
     }
 
-    /// Where a tree is, and how many records wait with it. Several trees may be in one pack.
+    /// Which pack contains a tree, and how many waiting records need the tree. One pack may contain several trees.
     struct KeptPack {
-        /// Of the pack; empty until it is taken in.
+        /// The pack's name; empty until the pack is stored in the repository.
         var name = ""
         var users = 0
     }
 
     private static let checksAtOnce = 2
     private static let packsAtOnce = 1000
-    /// They are in memory while they are checked.
+    /// Limits the memory used for the packs that are being checked.
     private static let bytesAtOnce = 8 << 20
 
-    /// Checks a pack, and keeps its objects for the push. Packs that come while others are checked are checked together.
-    /// - Throws: `.damaged` when it is not what its report says.
+    /// Checks a pack and keeps its objects for the push. Packs that arrive during a check are checked together afterwards.
+    /// - Throws: `.damaged` when the pack does not match its report.
     func verify(_ pack: PendingRun.Pack) async throws(ArtifactError) {
         let failure = await withCheckedContinuation { continuation in
             waitingPacks.append(WaitingPack(pack: pack, continuation: continuation))
@@ -57,7 +57,7 @@ extension BranchPublisher {
             do throws(ArtifactError) { repository = try await opened() } catch { return packs.map { _ in error } }
             let mine = discards
             let failures = await take(packs, into: repository)
-            // What was taken into a repository that is gone has to be taken in again.
+            // If the repository was deleted during the check, the packs have to be stored again in the new one.
             guard mine == discards else { continue }
             return failures.map { error in
                 error.map { $0.kind == .corrupt ? ArtifactError(.damaged, $0.message) : ArtifactError($0) }
@@ -67,7 +67,7 @@ extension BranchPublisher {
 
     private func take(_ packs: [PendingRun.Pack], into repository: GitStore) async -> [GitError?] {
         let mine = discards
-        // Counted before they come: another record's end must not take them away again.
+        // Counted before the packs are stored; otherwise the end of another record could remove them.
         for pack in packs { kept[pack.tree, default: KeptPack()].users += 1 }
         let results = await repository.take(packs: packs.map { GitStore.Pack(bytes: $0.bytes, tree: $0.tree) })
         return zip(packs, results).map { pack, result -> GitError? in
@@ -82,7 +82,7 @@ extension BranchPublisher {
         }
     }
 
-    /// One record less needs the tree; returns the name of the pack that it was in when none does.
+    /// Decrements the number of records that need the tree. When none is left, returns the name of the pack that contained it.
     @discardableResult
     private func letGo(_ tree: GitObjectID) -> String? {
         guard let pack = kept[tree] else { return nil }
@@ -94,7 +94,7 @@ extension BranchPublisher {
         return pack.name
     }
 
-    /// Takes in again what the repository does not have: it was made anew, or an earlier process took the records.
+    /// Stores packs again that the repository does not have, because it was recreated or an earlier process accepted the records.
     func takeMissing(
         of runs: [PendingRun], into repository: GitStore, pack: (String) -> PendingRun.Pack?
     ) async throws(GitError) {
@@ -113,11 +113,10 @@ extension BranchPublisher {
         }
     }
 
-    /// git asks each pack by itself, which is slow where there are many.
+    /// git searches each pack separately, which is slow when there are many.
     var hasManyPacks: Bool { Set(kept.values.map(\.name)).count > 50 }
 
-    /// What the remote has is not needed here any more, unless a record that waits has the same outputs, or its own in the same
-    /// pack.
+    /// Removes packs of records that the remote has. A pack stays if a waiting record has the same outputs or has its outputs in the same pack.
     func forgetPacks(of runs: [PendingRun]) {
         pushesSinceTidy += 1
         let names = Set(runs.compactMap(\.pack?.tree).compactMap { letGo($0) })

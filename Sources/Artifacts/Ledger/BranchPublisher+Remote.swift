@@ -1,13 +1,13 @@
 import EvalModel
 import Git
 
-/// What is known of the remote's branch.
+/// Reads the remote's branch.
 extension BranchPublisher {
-    /// The tip to build on; nil when the branch is to be created.
-    /// - Throws: `.branchIsDefault` when it does not exist and may not be created.
+    /// The commit to build on; nil when the branch has to be created.
+    /// - Throws: `.branchIsDefault` when the branch does not exist and may not be created.
     func currentTip(refresh: Bool) async throws(ArtifactError) -> GitObjectID? {
         if !refresh, let tip { return tip }
-        // Two fetches into one ref at once would fail on git's lock of the ref.
+        // Two simultaneous fetches into one ref would fail because git locks the ref.
         let task = fetching ?? Task { try await self.fetchTip() }
         fetching = task
         let result = await task.result
@@ -36,7 +36,7 @@ extension BranchPublisher {
                 discard(because: error.message)
                 continue
             }
-            // If the repository was deleted meanwhile, fetch again; if a push came through meanwhile, this tip is out of date.
+            // Fetch again if the repository was deleted during the fetch, or if a push succeeded during it, because this tip is then out of date.
             guard mine == generation, before == pushes else { continue }
             audited = .some(found)
             lost.formUnion(absent)
@@ -51,8 +51,8 @@ extension BranchPublisher {
         }
     }
 
-    /// Confirmed records that a tip made by somebody else does not have: a push by force took them away. The history that would show
-    /// the push is not here.
+    /// Confirmed records that are missing from a tip that somebody else made. A force push removed them. This repository does not have the
+    /// history, so the force push itself cannot be seen.
     private func absentees(of found: GitObjectID?, in repository: GitStore) async throws(GitError) -> Set<String> {
         var folders: [GitPath: [String]] = [:]
         for name in confirmed() {
@@ -64,7 +64,7 @@ extension BranchPublisher {
         return absent.reduce(into: []) { $0.formUnion(folders[$1] ?? []) }
     }
 
-    /// Records that were confirmed and that the branch as it was last seen does not have; each is returned once.
+    /// Confirmed records that were missing from the branch when it was last read. Each record is returned only once.
     func takeLost() -> Set<String> {
         defer { lost = [] }
         return lost
@@ -72,10 +72,10 @@ extension BranchPublisher {
 
     // MARK: Asking
 
-    /// The bytes of a run's metadata.json on the branch as it was last seen; nil when it has no such run.
+    /// The bytes of a run's metadata.json on the branch as last read; nil if the branch has no such run.
     func metadata(of id: RunID) async throws(ArtifactError) -> [UInt8]? { try await metadata(in: id.path) }
 
-    /// Whether the branch as it was last seen has the record of that name (`PendingRun.name`); false when that cannot be told.
+    /// Whether the branch as last read has the record with this name (`PendingRun.name`); false if this cannot be determined.
     func hasRecord(_ name: String) async -> Bool {
         guard let folder = PendingRun.folder(ofName: name), let found = try? await metadata(in: folder) else { return false }
         return !found.isEmpty

@@ -2,36 +2,36 @@ import Base
 import EvalModel
 import Git
 
-/// Writes records to one branch of one remote: makes commits in a repository of its own, pushes them, and builds them again when
-/// the branch moved. Waiting and retrying later is the ledger's part.
+/// Writes records to one branch of one remote. It creates commits in its own private repository, pushes them, and rebuilds them when the
+/// branch has moved. `GitLedger` handles waiting and later retries.
 actor BranchPublisher {
     let settings: GitLedger.Settings
     let client: GitClient
     private let time: any TimeSource
     private let log: Log
-    /// Runs that the branch is known to have, by the names of their records.
+    /// Names of records that the branch is known to have.
     let confirmed: @Sendable () -> [String]
 
     var remote: GitClient.Remote
     var repository: GitStore?
     private var opening: Task<GitStore, any Error>?
-    /// Counts the repositories that were opened. A call that began with an earlier one may fail because that one was deleted: such a
-    /// failure says nothing about the present repository, and the call is repeated.
+    /// Incremented whenever a repository is opened. A call that started under an earlier value may fail because its repository was deleted;
+    /// such a failure says nothing about the current repository, and the call is repeated.
     var generation = 0
-    /// Counts the repositories that were deleted: packs that were taken into them have to be taken in again.
+    /// Incremented whenever a repository is deleted. Packs stored in that repository have to be stored again.
     private(set) var discards = 0
-    /// Packs that records brought, by the tree that they have.
+    /// Packs of submitted records, by the tree that they contain.
     var kept: [GitObjectID: KeptPack] = [:]
     var waitingPacks: [WaitingPack] = []
-    /// Checks of packs that run.
+    /// The number of pack checks that are running.
     var checking = 0
     var pushesSinceTidy = 0
-    /// Pushes that moved the branch: what was seen of it before the last of them is out of date.
+    /// Incremented whenever a push moved the branch. A tip that was read before the last such push is out of date.
     var pushes = 0
-    /// The last tip that is known to have everything confirmed.
+    /// The last tip that is known to contain all confirmed records.
     var audited: GitObjectID??
     var lost: Set<String> = []
-    /// What the remote's branch was last seen at; nil inside: it does not exist.
+    /// The last known tip of the remote's branch. The inner nil means that the branch does not exist.
     var tip: GitObjectID??
     var fetching: Task<GitObjectID?, any Error>?
     var mayCreate = false
@@ -39,9 +39,9 @@ actor BranchPublisher {
     var errors: PublishingErrors { PublishingErrors(url: remote.url, branch: settings.branch) }
 
     private static let attempts = 60
-    /// Full jitter: writers that were refused together do not come back together.
+    /// Full jitter, so that writers that were refused at the same time do not retry at the same time.
     private static let backoff = BackoffPolicy(initialSeconds: 0.05, capSeconds: 5, jitter: 0...1)
-    /// git is slow in a repository of thousands of packs, and each push leaves one.
+    /// Each push leaves a pack, and git is slow in a repository with thousands of packs.
     private static let pushesKept = 300
 
     init(
@@ -55,7 +55,7 @@ actor BranchPublisher {
         remote = settings.remote
     }
 
-    /// Uses another credential from now on. Returns whether it differs from the one before.
+    /// Switches to another credential. Returns whether it differs from the previous one.
     func use(_ credentials: GitCredentials) -> Bool {
         guard remote.credentials != credentials else { return false }
         remote = GitClient.Remote(remote.url, credentials: credentials)
@@ -65,33 +65,33 @@ actor BranchPublisher {
         return true
     }
 
-    /// The depth of the shards' folders, counted from the root.
+    /// The depth of the shard folders, counted from the root.
     var shardLevel: Int { settings.path.components.count + 1 }
 
     // MARK: Publishing
 
     private enum Pushed {
-        /// The branch has all records; this is its tip.
+        /// The branch has all records; the value is its tip.
         case done(GitObjectID?)
         case refused(String)
         case tooLarge(String)
-        /// The connection failed, and the records are not known to have arrived.
+        /// The connection failed. It is not known whether the records arrived.
         case lost(GitError)
-        /// Another writer was faster, or it looks like that.
+        /// Another writer pushed first, or the failure looks like that.
         case again(String)
     }
 
-    /// Brings records to the remote, on top of whatever is there.
+    /// Publishes records to the remote, on top of the branch's current tip.
     ///
     /// - Parameters:
-    ///   - runs: packs without bytes are taken from `pack` when the repository does not have them.
-    /// - Returns: the branch's tip, which has all of them.
+    ///   - runs: if a pack has no bytes and the repository does not have it, it is read through `pack`.
+    /// - Returns: the branch's tip, which contains all the records.
     func publish(_ runs: [PendingRun], pack: (String) -> PendingRun.Pack?) async throws(ArtifactError) -> GitObjectID? {
         tidy()
         var repairs = 0
         var standing = 0
         var seen: GitObjectID??
-        // In a race another writer won, so the tip has moved. When the tip does not move it is no race.
+        // If another writer pushed first, the tip has moved. If the tip has not moved, the failure has another cause.
         for attempt in 0..<Self.attempts {
             let tip = try await currentTip(refresh: attempt > 0)
             standing = attempt > 0 && seen == .some(tip) ? standing + 1 : 0
@@ -102,7 +102,7 @@ actor BranchPublisher {
             do throws(GitError) {
                 switch try await push(runs, on: tip, in: repository, pack: pack) {
                 case .done(let head):
-                    // It follows a tip that was audited, and has these records.
+                    // The new tip follows a tip that was audited, and contains these records.
                     self.tip = .some(head)
                     pushes += 1
                     audited = .some(head)
@@ -113,8 +113,8 @@ actor BranchPublisher {
                 case .lost(let error): throw error
                 case .again(let why):
                     reason = why
-                    // The branch did not move, and git says that a commit built on its tip does not follow it: the same wrong
-                    // history as in `push`, which git noticed before it sent anything.
+                    // The branch did not move, but git says that a commit built on its tip does not follow it. The local history is wrong, as in
+                    // `push`; here git noticed it before it sent anything.
                     if standing > 0, repairs < 2, why.contains("non-fast-forward") {
                         repairs += 1
                         discard(because: why)
@@ -125,7 +125,7 @@ actor BranchPublisher {
                 if error.kind == .tooLarge { throw errors.tooLarge(error.message, runs) }
                 reason = error.message
                 if mine == generation {
-                    // Objects can go missing (a power cut, a gc by somebody else): everything here can be made again.
+                    // Objects can be lost (a power cut, or somebody else's gc). Everything in this repository can be recreated.
                     guard Self.isOurs(error.kind), repairs < 2 else { throw ArtifactError(error) }
                     repairs += 1
                     discard(because: reason)
@@ -140,7 +140,7 @@ actor BranchPublisher {
         throw errors.moves(attempts: Self.attempts)
     }
 
-    /// Whether a fresh repository may help.
+    /// Whether a new repository may fix the error.
     static func isOurs(_ kind: GitError.Kind) -> Bool {
         switch kind {
         case .corrupt, .failed, .refNotFound, .pathNotFound: true
@@ -157,12 +157,12 @@ actor BranchPublisher {
         case .refused(let why): return .refused(why)
         case .tooLarge(let why): return .tooLarge(why)
         case .conflict(let why):
-            // The remote lost commits that this repository knows only as the shallow end of its history (it was fetched as a tip
-            // once). They are built again in a new repository.
+            // The remote lost commits that this repository has only as the boundary of its shallow history (it once fetched one of them as a tip).
+            // The commits are rebuilt in a new repository.
             if why.contains("shallow update") { throw GitError(.corrupt, why) }
             return .again(why)
         case .unknown(let error):
-            // The push may have arrived and only its acknowledgement was lost: ask the remote.
+            // The push may have arrived although its acknowledgement was lost, so the remote is asked.
             let refs = try await repository.look(at: settings.branch)
             if refs.commit(ofBranch: settings.branch) == new { return .done(new) }
             return .lost(error)
@@ -171,7 +171,7 @@ actor BranchPublisher {
 
     // MARK: Commits
 
-    /// The commits of the runs that the tip does not have; nil when it has them all.
+    /// The commits for the runs that the tip does not have; nil when the tip has them all.
     private func build(
         _ runs: [PendingRun], on tip: GitObjectID?, in repository: GitStore, pack: (String) -> PendingRun.Pack?
     ) async throws(GitError) -> GitObjectID? {
@@ -198,7 +198,7 @@ actor BranchPublisher {
             var changes: [FastImportStream.Change] = []
             for (name, content) in run.files.sorted(by: { $0.key < $1.key }) { changes.append(.file(content, at: folder / name)) }
             for entry in run.pack.flatMap({ entries[$0.tree] }) ?? [] {
-                // A trial's file does not replace one of the record's own.
+                // A file of the trial does not replace one of the record's own files.
                 let name = try GitPath(parsing: entry.path)
                 if run.files[name] == nil, entry.path != PendingRun.retriesFolder { changes.append(.entry(entry.kind, entry.id, at: folder / name)) }
             }
@@ -207,7 +207,7 @@ actor BranchPublisher {
         return try await repository.build(stream)
     }
 
-    /// On a branch that is shared the commit says below which folder the record lies: listings read nothing else.
+    /// On a shared branch, the message says which folder the record is below, because listings read only commit messages.
     private func message(of run: PendingRun) -> String {
         guard !settings.path.isRoot else { return run.message }
         return run.message + (run.message.hasSuffix("\n") ? "" : "\n") + "Assay-Path: \(settings.path.text)\n"
@@ -219,7 +219,7 @@ actor BranchPublisher {
 
     func opened() async throws(ArtifactError) -> GitStore {
         if let repository { return repository }
-        // Only one call makes it: a second one would see the first one's unfinished directory as a damaged repository.
+        // Only one call creates the repository. A second one would mistake the unfinished directory for a damaged repository.
         let mine = generation
         let task = opening ?? Task { [settings, client, remote] in
             try await GitStore(at: "\(settings.directory)/repository", remote: remote, client: client)
@@ -229,7 +229,7 @@ actor BranchPublisher {
         if opening == task { opening = nil }
         switch result {
         case .success(let opened):
-            // During the `await` it may have been deleted, or the credential may have changed.
+            // During the `await` the repository may have been deleted, or the credential may have changed.
             guard mine == generation, opened.remote == remote else { return try await self.opened() }
             repository = repository ?? opened
             return opened
@@ -238,7 +238,7 @@ actor BranchPublisher {
     }
 
     private func tidy() {
-        // A new one has the branch's folders in one pack. It is expensive from a remote that cannot filter.
+        // A new repository has the branch's folders in one pack. Creating it is expensive if the remote cannot filter.
         guard let repository, pushesSinceTidy > Self.pushesKept * (repository.getsWholeTrees ? 20 : 1) else { return }
         discard()
     }
@@ -248,8 +248,8 @@ actor BranchPublisher {
         discard()
     }
 
-    /// Deletes the repository. A caller checks its generation first: otherwise two calls that fail on the same repository would
-    /// delete it and then the new one.
+    /// Deletes the repository. The caller checks `generation` first; otherwise two calls that fail on the same repository would delete it and
+    /// then also its replacement.
     private func discard() {
         Directory.removeTree("\(settings.directory)/repository")
         repository = nil

@@ -1,15 +1,15 @@
-/// The names of records that the remote is known to have: the newest ones, so that memory does not grow for as long as the
-/// process runs. Of older ones the branch tells.
+/// The names of records that the remote is known to have. Only the newest are kept, so that memory use stays bounded. For older records the
+/// branch is read.
 struct ConfirmedNames: Sendable {
     private let limit: Int
-    /// With the position at which it was inserted last.
+    /// The position at which each name was last inserted.
     private var positions: [String: Int] = [:]
-    /// In the order of insertion; those that were removed or inserted again are skipped.
+    /// Names in the order of insertion. Entries of names that were removed or inserted again are skipped.
     private var order: [(name: String, position: Int)] = []
     private var first = 0
     private var next = 0
 
-    /// - Parameter limit: names that are remembered.
+    /// - Parameter limit: how many names are remembered.
     init(limit: Int) { self.limit = max(1, limit) }
 
     var all: [String] { Array(positions.keys) }

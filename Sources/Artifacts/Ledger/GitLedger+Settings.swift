@@ -5,20 +5,20 @@ extension GitLedger {
     public struct Settings: Sendable {
         public var remote: GitClient.Remote
         public var branch: GitBranch
-        /// Below which runs lie; the root when the branch is only ours.
+        /// The folder that contains the runs; the root if nobody else uses the branch.
         public var path: GitPath
         public var committer: FastImportStream.Identity
-        /// Private to this ledger: its repository and what is not confirmed yet.
+        /// A directory that only this ledger uses, for its repository and the records that are not confirmed yet.
         public var directory: String
-        /// Seconds between two pushes. Hosts ask for at most about six a minute.
+        /// Seconds between two pushes. Git hosts ask for at most about six pushes a minute.
         public var pushInterval: Double
-        /// Records in one push.
+        /// The maximum number of records in one push.
         public var batch = 5000
-        /// What is kept of records that the remote has confirmed.
+        /// How much is kept of the records that the remote has confirmed.
         public var retention = ConfirmedRetention()
-        /// Names of confirmed records that are kept in memory; of older ones the branch is asked.
+        /// How many names of confirmed records are kept in memory. For older records the branch is read.
         public var confirmedNames = 20_000
-        /// Seconds between two looks at a branch that nothing is pushed to, while confirmed records are kept.
+        /// Seconds between two checks of a branch that nothing is pushed to, while confirmed records are kept.
         public var lookInterval = 300.0
 
         public init(
@@ -35,22 +35,22 @@ extension GitLedger {
     }
 
     public struct State: Sendable, Hashable {
-        /// The tip as it was last confirmed.
+        /// The last confirmed tip.
         public var head: GitObjectID?
-        /// Records that the remote has not confirmed.
+        /// The number of records that the remote has not confirmed.
         public var pending: Int
-        /// Why the last attempt failed; nil when it did not.
+        /// Why the last attempt failed; nil if it succeeded.
         public var failure: ArtifactError?
-        /// What was noticed last of somebody rewriting the branch; nil when nobody did.
+        /// The last time that the branch was found rewritten by somebody else; nil if never.
         public var rewrite: Rewrite?
     }
 
-    /// The branch was found without records that it had been seen to have.
+    /// The branch was found without records that it had contained before.
     public struct Rewrite: Sendable, Hashable {
         public var noticedAt: Timestamp
-        /// Records that are pushed again.
+        /// The number of records that are pushed again.
         public var restored: Int
-        /// Records that are not kept here any more.
+        /// The number of records that are no longer kept here and cannot be pushed again.
         public var gone: Int
     }
 }

@@ -2,15 +2,15 @@ import Base
 import EvalModel
 import Git
 
-/// The one writer of an artifact branch in this process: many commits per push, never by force.
+/// Writes to one artifact branch; it is the only writer of that branch in this process. Pushes many commits at once, never by force.
 ///
-/// - Guarantees: `submit` returns once the record is on this machine's disk; a record counts as confirmed only when the
-///   remote has said, or shown, that it has it; a record is on the branch once, however often it is submitted, pushed,
-///   or rebuilt after a conflict.
-/// - Recovery: what was not confirmed when the process died is found in the local store by the next ledger for the same
-///   branch, and pushed. What was confirmed is kept for a while (`Settings.retention`) and pushed again when the branch
-///   turns out to have been rewritten without it.
-/// - Caveats: two ledgers for one branch in one process would only cost conflicts, but there is no reason to have them.
+/// - Guarantees: `submit` returns once the record is on this machine's disk. A record counts as confirmed only when the remote has
+///   acknowledged it, or was seen to have it. A record is on the branch once, however often it is submitted, pushed, or rebuilt
+///   after a conflict.
+/// - Recovery: if the process dies, the next ledger for the same branch finds the unconfirmed records in the local store and pushes
+///   them. Confirmed records are kept for a while (`Settings.retention`) and are pushed again if somebody rewrites the branch without
+///   them.
+/// - Caveats: two ledgers for one branch in one process would cause conflicts with each other, but lose nothing.
 public actor GitLedger {
     private let settings: Settings
     private let time: any TimeSource
@@ -23,36 +23,36 @@ public actor GitLedger {
     private var head: GitObjectID?
     private var pending: [String]
     private var waitingNames: Set<String>
-    /// By job; those that are zero may be missing.
+    /// By job UID. Jobs with no pending records may be missing.
     private var pendingOfJob: [String: Int] = [:]
     private let confirmed: Locked<ConfirmedNames>
     private var failure: ArtifactError?
     private var rewrite: Rewrite?
     private var publishing: Task<Set<String>, any Error>?
     private var pump: Task<Void, Never>?
-    /// What the pump waits in.
+    /// The sleep between two pushes of the pump.
     private var nap: Task<Void, any Error>?
     private var watch: Task<Void, Never>?
     private var gathered: [PendingRun] = []
     private var keeping: Task<[String: ArtifactError], Never>?
     private var nextKeeping: Task<[String: ArtifactError], Never>?
     private var isStopped = false
-    /// Attempts in a row that failed.
+    /// The number of failed attempts since the last success.
     private var failures = 0
     private var lastPush = -1e9
     private var pushCount = 0
-    /// When early pushes began, the latest last.
+    /// Start times of early pushes, the latest last.
     private var flushed: [Double] = []
     private var batching: PushBatching
 
-    /// Bytes of other files in one push: they are in memory while it is built.
+    /// Limit in bytes for the other files of one push, which are in memory while the push is built.
     private static let batchMemory = 64 << 20
-    /// Early pushes in six intervals: hosts ask for no more than six pushes a minute in the long run, and many jobs may end at
-    /// once. Each early push also delays the next turn.
+    /// The maximum number of early pushes in six intervals. Hosts ask for at most six pushes a minute on average, many jobs may end at once,
+    /// and each early push also delays the next regular one.
     private static let flushLimit = 3
 
-    /// Called after a push with the UIDs of the jobs that it concerns: those whose records were pushed, or, when it failed, those
-    /// whose records wait. Also called with the jobs whose records have to be pushed again. Must not block.
+    /// Called after each push with UIDs of jobs: after a success the jobs whose records were pushed, after a failure the jobs whose records
+    /// wait. Also called with the jobs whose records have to be pushed again. Must not block.
     public typealias ChangeHandler = @Sendable (_ jobs: Set<String>) -> Void
 
     public init(
@@ -68,7 +68,7 @@ public actor GitLedger {
         pending = waiting.map(\.name)
         waitingNames = Set(pending)
         for record in waiting { pendingOfJob[record.job, default: 0] += 1 }
-        // What is kept could be pushed again, so that its names are needed as long.
+        // Retained records may be pushed again, so at least as many names have to be remembered.
         var names = ConfirmedNames(limit: max(settings.confirmedNames, settings.retention.records))
         names.insert(local.retained())
         let confirmed = Locked(names)
@@ -79,10 +79,10 @@ public actor GitLedger {
 
     public var state: State { State(head: head, pending: pending.count, failure: failure, rewrite: rewrite) }
 
-    /// Records of one job, by its UID, that the remote has not confirmed.
+    /// The number of records of one job, by its UID, that the remote has not confirmed.
     public func pending(ofJob job: String) -> Int { pendingOfJob[job] ?? 0 }
 
-    /// The credential has changed: what waits is pushed with the new one, at once when the old one was the trouble.
+    /// Switches to a changed credential. Waiting records are pushed with it, immediately if the old credential caused the last failure.
     public func use(_ credentials: GitCredentials) async {
         guard await publisher.use(credentials) else { return }
         failures = 0
@@ -91,27 +91,28 @@ public actor GitLedger {
 
     // MARK: Before a job
 
-    /// Whether the branch may be written: it exists, or it may be created because it is not the remote's default branch.
-    /// - Throws: `.branchIsDefault`; `.unreachable` and the like when the remote does not answer.
+    /// Checks that the branch can be written: it exists, or it may be created because it is not the remote's default branch.
+    /// - Throws: `.branchIsDefault`; `.unreachable` and similar errors when the remote does not answer.
     public func check() async throws(ArtifactError) {
         do { head = try await publisher.currentTip(refresh: true) } catch {
             failure = error
             throw error
         }
         await noticeLosses()
-        // While results wait, the reason of the last failed push still holds.
+        // While records are waiting, the error of the last failed push stays valid even though the branch exists.
         if pending.isEmpty { failure = nil }
     }
 
     // MARK: Writing
 
-    /// Takes a record. When this returns it is on the disk, and will be pushed with the next batch. Many tasks may submit at
-    /// the same time: what comes while the disk is busy shares the next wait for it.
-    /// - Throws: `.damaged` when its pack does not check out (submit it without, then); `.storage` when it cannot be kept.
+    /// Accepts a record. When this returns, the record is on the disk and will be pushed with the next batch. Many tasks may call this at
+    /// the same time: records that arrive while the disk is busy are then synced together.
+    /// - Throws: `.damaged` when the record's pack fails its check (the caller then submits the record without the pack); `.storage` when the
+    ///   record cannot be stored.
     public func submit(_ run: PendingRun) async throws(ArtifactError) {
         guard !isKnownConfirmed(run.name) else { return }
         if let pack = run.pack { try await publisher.verify(pack) }
-        // It may have been confirmed meanwhile.
+        // The record may have been confirmed during the `await`.
         guard !isKnownConfirmed(run.name), !local.isWaiting(run.name) else { return }
         try await keep(run)
         enqueue(run.name)
@@ -140,7 +141,7 @@ public actor GitLedger {
         return await disk.run { [local] in local.keep(runs) }
     }
 
-    /// What is on the disk and not confirmed waits; once.
+    /// Adds a record that is on the disk and not confirmed to the queue, unless it is already queued.
     private func enqueue(_ name: String) {
         guard local.isWaiting(name), waitingNames.insert(name).inserted else { return }
         pending.append(name)
@@ -155,10 +156,10 @@ public actor GitLedger {
         }
     }
 
-    /// Whether the remote is known to have the record of that name (`PendingRun.name`).
+    /// Whether the remote is known to have the record with this name (`PendingRun.name`).
     public func isConfirmed(_ name: String) async -> Bool {
         if isKnownConfirmed(name) { return true }
-        // Its name may be too old to be kept in memory: then the branch has it, as it was seen last.
+        // The name may be too old to be kept in memory. The branch as last read is then checked.
         guard !local.isWaiting(name), await publisher.hasRecord(name) else { return false }
         confirmed.withLock { $0.insert([name]) }
         return true
@@ -166,7 +167,7 @@ public actor GitLedger {
 
     private func isKnownConfirmed(_ name: String) -> Bool { confirmed.withLock { $0.contains(name) } }
 
-    /// Pushes everything that waits, now. Throws why it could not; what waits stays.
+    /// Pushes everything that is waiting, now. If this throws, the records keep waiting.
     public func flush() async throws(ArtifactError) {
         while !pending.isEmpty {
             do throws(ArtifactError) { try await publishOnce() } catch {
@@ -175,13 +176,13 @@ public actor GitLedger {
         }
     }
 
-    /// Pushes what waits of a job, by its UID, now instead of at the next turn, as far as the rate limit allows: what it does not
-    /// allow is pushed at the next turn.
+    /// Pushes the waiting records of a job, by its UID, now instead of at the next regular push, as far as the rate limit allows. The rest
+    /// is pushed at the next regular push.
     public func flush(job: String) async throws(ArtifactError) {
         while pending(ofJob: job) > 0, failure == nil {
             let now = time.monotonic()
             flushed.removeAll { $0 <= now - 6 * settings.pushInterval }
-            // A push that is due anyway does not count as an early one.
+            // A push that is already due does not count as an early one.
             if lastPush + settings.pushInterval > now {
                 guard flushed.count < Self.flushLimit else { return }
                 flushed.append(now)
@@ -190,15 +191,15 @@ public actor GitLedger {
         }
     }
 
-    /// Begins to push what an earlier process left behind.
+    /// Starts to push records that an earlier process left.
     public func resume() {
         startPump()
         startWatch()
     }
 
-    /// Ends the background work; nothing is lost, the next ledger goes on.
+    /// Stops the background work. Nothing is lost: the next ledger continues.
     ///
-    /// - Parameter grace: seconds for a push that is under way; then it is killed, which the remote and the records survive.
+    /// - Parameter grace: seconds that a running push may take before it is killed. Killing it damages neither the remote nor the records.
     public func stop(grace: Double = 15) async {
         isStopped = true
         pump?.cancel()
@@ -219,11 +220,11 @@ public actor GitLedger {
 
     // MARK: Asking
 
-    /// The record of a run, from here or from the branch as it was last seen; nil when there is none.
+    /// The record of a run, from the local store or from the branch as last read; nil if there is none.
     public func record(of id: RunID) async throws(ArtifactError) -> RunRecord? {
         if local.isWaiting(id.rawValue), let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
         guard let found = try await publisher.metadata(of: id) else { return nil }
-        // The branch has it, whoever pushed it: that is what confirmed means.
+        // A record found on the branch is confirmed, whoever pushed it.
         confirmed.withLock { $0.insert([id.rawValue]) }
         return Self.decode(found)
     }
@@ -241,17 +242,17 @@ public actor GitLedger {
 
     private func runPump() async {
         while !pending.isEmpty, !Task.isCancelled {
-            // A few refused pushes by halves are no load on a host, and somebody waits for the last of them.
+            // While a large batch is being split, pushes may follow faster: there are only a few, and a job may be waiting for the last of them.
             let turn = batching.isSplitting ? min(1, settings.pushInterval) : settings.pushInterval
             let due = failures == 0 ? lastPush + turn : time.monotonic() + Self.backoff(failures, failure)
             let (time, pushed) = (time, pushCount)
             let nap = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
             self.nap = nap
-            // It is cancelled, without the pump, when waiting is pointless: the credential has changed.
+            // The sleep alone, not the pump, is cancelled when waiting is pointless because the credential has changed.
             _ = await nap.result
             self.nap = nil
             if Task.isCancelled { break }
-            // `flush` pushed meanwhile: that was the push of this turn.
+            // `flush` pushed during the sleep and replaced this regular push.
             if failures == 0, failure == nil, pushed != pushCount { continue }
             do {
                 try await publishOnce()
@@ -260,26 +261,26 @@ public actor GitLedger {
             }
         }
         pump = nil
-        // Something may have come between the last look and now.
+        // A record may have been queued after the loop last checked.
         if !Task.isCancelled { startPump() }
     }
 
-    /// Jitter, so that writers do not meet again and again.
+    /// Jitter, so that writers do not keep colliding.
     private static let unreachable = BackoffPolicy(initialSeconds: 4, capSeconds: 60, jitter: 0.5...1)
-    /// A refusal does not pass by itself.
+    /// A refusal usually needs a person to fix it, so the waits are long.
     private static let refused = BackoffPolicy(initialSeconds: 60, capSeconds: 600, jitter: 0.5...1)
 
     private static func backoff(_ failures: Int, _ failure: ArtifactError?) -> Double {
         (failure?.kind == .unreachable ? unreachable : refused).seconds(afterFailures: failures)
     }
 
-    /// One push of what waits; joins one that is under way instead of starting a second.
+    /// Pushes waiting records once, after any push that is already running.
     private func publishOnce() async throws(ArtifactError) {
         while let current = publishing { _ = await current.result }
         guard !pending.isEmpty else { return }
         let task = Task {
-            // Before the task is over: whoever waits for it in a loop would see it for ever otherwise, since waiting for what is
-            // over lets nobody else on.
+            // Set inside the task, before it ends: callers loop until `publishing` is nil, and awaiting a finished task does not suspend, so
+            // they would otherwise loop for ever.
             defer { publishing = nil }
             return try await publish()
         }
@@ -290,12 +291,12 @@ public actor GitLedger {
         case .success(let jobs):
             failure = nil
             failures = 0
-            // The status of those that still wait says why; now there is no reason any more.
+            // If an earlier push had failed, the jobs that still wait are notified, too, because the error in their status is no longer true.
             onChange(hadFailed ? jobs.union(pendingOfJob.keys) : jobs)
         case .failure(let error):
             defer { onChange(Set(pendingOfJob.keys)) }
             let error = error as? ArtifactError ?? ArtifactError(.failed, "\(error)")
-            // What was too much at once is on its way in parts.
+            // The batch was too large and is now being pushed in parts.
             failure = batching.isSplitting ? nil : error
             failures = batching.isSplitting ? 0 : failures + 1
             throw error
@@ -325,7 +326,7 @@ public actor GitLedger {
         batching.accepted(done)
         confirmed.withLock { $0.insert(done) }
         dequeue(done, jobs: Dictionary(batch.map { ($0.run.name, $0.run.job) }, uniquingKeysWith: { first, _ in first }))
-        // Before the new ones take the place of what may have to be pushed again.
+        // Called before the new records are confirmed, because confirming them may evict older ones that have to be pushed again.
         await noticeLosses()
         local.confirm(Array(done))
         log.debug("pushed", ["records": JSONValue(done.count), "head": .string(head?.short ?? "-")])
@@ -335,7 +336,7 @@ public actor GitLedger {
 
     // MARK: A branch that others rewrite
 
-    /// What the branch had and has no more waits again, as far as it is still here.
+    /// Queues records again that the branch has lost, if they are still in the local store.
     private func noticeLosses() async {
         let lost = await publisher.takeLost()
         guard !lost.isEmpty else { return }
@@ -352,7 +353,7 @@ public actor GitLedger {
         startPump()
     }
 
-    /// Looks at the branch now and then, while there is something that could be pushed again.
+    /// Checks the branch periodically while there are records that could be pushed again.
     private func startWatch() {
         guard watch == nil, !isStopped, !local.retained().isEmpty else { return }
         let (time, interval) = (time, settings.lookInterval)
@@ -361,13 +362,13 @@ public actor GitLedger {
         }
     }
 
-    /// Whether to look again.
+    /// Checks the branch once. Returns whether to check again.
     private func look() async -> Bool {
         guard !isStopped, !local.retained().isEmpty else {
             watch = nil
             return false
         }
-        // A push looks by itself, and tells when the remote is away.
+        // A running push reads the branch itself, and reports an unreachable remote.
         guard publishing == nil else { return true }
         do { head = try await publisher.currentTip(refresh: true) } catch { return true }
         await noticeLosses()
@@ -376,7 +377,7 @@ public actor GitLedger {
 
     // MARK: Batches
 
-    /// What goes with the next push, oldest first. The packs' bytes stay on the disk: the repository has them, mostly.
+    /// The records of the next push, oldest first. The packs' bytes stay on the disk, because the repository usually has them.
     private func nextBatch() -> [(run: PendingRun, size: Int)] {
         var batch: [(run: PendingRun, size: Int)] = []
         var (bytes, memory) = (0, 0)
@@ -394,7 +395,7 @@ public actor GitLedger {
             if bytes > batching.bytes || memory > Self.batchMemory, !batch.isEmpty { break }
             batch.append((run, size))
         }
-        // A job follows the runs that ended in its last second.
+        // A job's record comes after the runs that ended in the job's last second.
         return batch.sorted { (a, b) in (a.run.date, a.run.isJob ? 1 : 0, a.run.name) < (b.run.date, b.run.isJob ? 1 : 0, b.run.name) }
     }
 }

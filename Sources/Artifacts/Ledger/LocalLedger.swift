@@ -3,24 +3,25 @@ import EvalModel
 import Git
 import Glibc
 
-/// `backend: local`: the layout of the branch in a directory. A record is there when its metadata.json is, which is written
-/// last and synced.
+/// `backend: local`: writes the same layout as the branch into a directory. metadata.json is written last and synced: a record is complete
+/// when its metadata.json exists.
 public actor LocalLedger {
     public let directory: String
     private let scratch: String
     private let client: GitClient
     private let disk = DiskQueue("assay.results")
 
-    /// - Parameter scratch: a private directory for git objects on their way into files.
+    /// - Parameter scratch: a private directory for temporary git objects, which are then written out as files.
     public init(directory: String, scratch: String, client: GitClient = GitClient()) {
         self.directory = directory
         self.scratch = scratch
         self.client = client
     }
 
-    /// Writes the record's files, then its metadata.json; does nothing when that is there. What it wrote is on the disk
-    /// when it returns.
-    /// - Throws: `.damaged` when its pack does not check out (submit it without, then); `.storage` when it cannot be written.
+    /// Writes the record's files, then its metadata.json. Does nothing if metadata.json exists. Everything written is on the disk when this
+    /// returns.
+    /// - Throws: `.damaged` when the record's pack fails its check (the caller then submits the record without the pack); `.storage` when the
+    ///   record cannot be written.
     public func submit(_ run: PendingRun) async throws(ArtifactError) {
         let folder = "\(directory)/\(run.folder)"
         if FileEntry.exists("\(folder)/\(PendingRun.metadataFile)") { return }
@@ -51,7 +52,7 @@ public actor LocalLedger {
                 try FileWriting.replace("\(folder)/\(path.text)", with: content)
             }
             if let metadata = run.metadata { try FileWriting.replace("\(folder)/\(PendingRun.metadataFile)", with: metadata) }
-            // A file that is synced can still be lost with the name of a folder above it.
+            // A synced file can still be lost if the entry of a folder above it was not synced.
             var path = directory
             try Directory.sync(path)
             for part in run.folder.split(separator: "/").dropLast() {
@@ -64,7 +65,7 @@ public actor LocalLedger {
         }
     }
 
-    /// nil when the run is not there.
+    /// nil if the run does not exist.
     public func record(of id: RunID) -> RunRecord? {
         guard let bytes = FileReading.whole("\(directory)/\(id.path)/\(PendingRun.metadataFile)") else { return nil }
         return try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
@@ -88,7 +89,7 @@ public actor LocalLedger {
                 try Directory.make("\(folder)/\(path.text)")
             case .file, .executable:
                 if !ours.contains(path) { files.append(("\(folder)/\(path.text)", entry.id)) }
-            // Links stay out: a record's folder is read by programs that would follow them.
+            // Links are left out, because programs that read a record's folder would follow them.
             case .link, .submodule: break
             }
         }
@@ -106,7 +107,7 @@ public actor LocalLedger {
     }
 }
 
-/// Files written one after another, each synced at its end.
+/// Writes files one after another, and syncs each at its end.
 private final class PieceWriter: Sendable {
     private let paths: [String]
     private let open = Locked<Int32>(-1)

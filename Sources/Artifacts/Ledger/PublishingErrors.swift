@@ -1,6 +1,6 @@
 import Git
 
-/// The errors of a branch that cannot be written: what, where, and what to do.
+/// Builds the errors for a branch that cannot be written. Each says what failed, where, and what to do.
 struct PublishingErrors: Sendable {
     let url: GitURL
     let branch: GitBranch
@@ -18,14 +18,14 @@ struct PublishingErrors: Sendable {
                 + (runs.count == 1 ? "raise the remote's limit, or have the trial write less; the results wait here" : "fewer are pushed at once"))
     }
 
-    /// The tip that the remote names cannot be fetched from it.
+    /// The commit that the remote names as the branch's tip cannot be fetched.
     func damaged(_ why: String) -> ArtifactError {
         ArtifactError(
             .unreachable, "\(url) names a commit as the tip of \(branch) that cannot be fetched from it: its repository is damaged (run git fsck "
                 + "there, and restore a backup), or changes all the time; the results wait here: \(why)")
     }
 
-    /// The push fails as in a race, although nobody else moves the branch.
+    /// The push is rejected as if another writer had been faster, but the branch has not moved.
     func stands(_ reason: String) -> ArtifactError {
         ArtifactError(
             .unreachable, "\(url) does not let \(branch) be written (\(reason)) although nobody else writes to it: "

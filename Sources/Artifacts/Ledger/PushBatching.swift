@@ -1,23 +1,23 @@
-/// What goes with the next push: less after a refusal, so that a record that the remote will not have does not keep the
-/// others back for ever. Pure: the ledger tells what became of a push, and asks what to try next.
+/// Decides which records go into the next push. After a refusal it tries fewer, so that a record that the remote rejects does not block
+/// the others for ever. Does no I/O: the ledger reports the result of each push and asks what to try next.
 struct PushBatching: Sendable, Hashable {
     private let most: Int
-    /// Records in the next push.
+    /// The maximum number of records in the next push.
     private(set) var records: Int
-    /// Bytes of records in the next push; hosts take no more than 2 GB. Half of what was once too large.
+    /// The maximum bytes of records in the next push. Hosts accept at most 2 GB. After a push that was too large: half of its size.
     private(set) var bytes = 256 << 20
-    /// The last push was too large, and the next one is smaller.
+    /// The last push was too large, so the next one is smaller.
     private(set) var isSplitting = false
-    /// Records that were too large alone: they are tried again when nothing else waits.
+    /// Records that were too large even alone. They are tried again when nothing else is waiting.
     private var oversized: Set<String> = []
 
-    /// - Parameter most: records in one push when all goes well.
+    /// - Parameter most: the maximum number of records in one push when nothing fails.
     init(most: Int) {
         self.most = max(1, most)
         records = self.most
     }
 
-    /// Of those that wait, in their order, the ones to try next.
+    /// The waiting records to try next, in their order.
     func candidates(of waiting: [String]) -> ArraySlice<String> {
         let ordinary = oversized.isEmpty ? waiting : waiting.filter { !oversized.contains($0) }
         return ordinary.isEmpty ? waiting.prefix(1) : ordinary.prefix(records)
@@ -30,8 +30,8 @@ struct PushBatching: Sendable, Hashable {
         oversized.subtract(names)
     }
 
-    /// The remote will not have something of a batch: half as many the next time, and others first.
-    /// - Returns: what waits, in its new order.
+    /// The remote refused a batch. The next batch has half as many records, and starts with others.
+    /// - Returns: the waiting names in their new order.
     mutating func refused(_ batch: [String], waiting: [String]) -> [String] {
         records = max(1, batch.count / 2)
         guard batch.count < waiting.count || batch.count == 1 else { return waiting }
@@ -39,8 +39,8 @@ struct PushBatching: Sendable, Hashable {
         return waiting.filter { !names.contains($0) } + waiting.filter(names.contains)
     }
 
-    /// The batch was more than the remote takes at once.
-    /// - Returns: what waits, in its new order.
+    /// The batch was larger than the remote accepts.
+    /// - Returns: the waiting names in their new order.
     mutating func tooLarge(_ batch: [String], bytes size: Int, waiting: [String]) -> [String] {
         bytes = min(bytes, max(1, size / 2))
         var order = waiting

@@ -2,17 +2,17 @@ import Base
 import EvalModel
 import Git
 
-/// Results on a branch: of a repository on this machine, read where it is, or of a remote, through a copy of its commits.
+/// Reads results from a branch: of a repository on this machine directly, of a remote through a local copy of its commits.
 public struct BranchReader: RunReader {
     let git: GitClient
     let repository: String
-    /// Where objects come from that the copy does not have; nil when the repository is complete.
+    /// The remote that supplies objects that the local copy does not have; nil when the repository is complete.
     let remote: GitClient.Remote?
     let cache: HistoryCache?
     let tip: GitObjectID
     let path: GitPath
     public let place: String
-    /// The repository is a shallow clone: of the branch's history it has the newest commits only.
+    /// Whether the repository is a shallow clone, which has only the newest commits of the branch.
     public var isShallow = false
 
     public func forEach(_ filter: RunFilter, _ receive: @escaping @Sendable (RunEntry) -> Bool) async throws(ArtifactError) {
@@ -72,7 +72,7 @@ public struct BranchReader: RunReader {
         }
     }
 
-    /// A run that the history tells of lies below another path than the one that was asked for, or was pruned.
+    /// The error for a run that the history mentions, but that was pruned or is below another path than the requested one.
     private func missing(_ id: RunID) async throws(ArtifactError) -> ArtifactError {
         var filter = RunFilter()
         filter.kinds = Set(RunEntry.Kind.allCases)
@@ -91,7 +91,7 @@ public struct BranchReader: RunReader {
         return ArtifactError(.notFound, "\(place) has \(commit), but no \(folder)/\(PendingRun.metadataFile): it was removed, and is in that commit still")
     }
 
-    /// The other folders of the branch below which records lie, sorted; the root is an empty one.
+    /// The other folders of the branch that contain records, sorted. The root is an empty string.
     public func foldersElsewhere() async throws(ArtifactError) -> [String] {
         let found = Locked(Set<String>())
         var filter = RunFilter()

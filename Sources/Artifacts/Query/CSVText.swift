@@ -1,11 +1,11 @@
 import Base
 
-/// Rows as RFC 4180 has them: fields apart by commas, rows ended by CR LF, a field quoted when it holds a comma, a quote
-/// or a line break, quotes doubled.
+/// Rows in the format of RFC 4180: fields are separated by commas, and rows end with CR LF. A field is quoted when it contains a comma,
+/// a quote or a line break, and quotes in it are doubled.
 ///
-/// Fields come from outside and are opened in spreadsheets, which take a field that begins with `=`, `+`, `-`, `@`, a tab
-/// or a carriage return for a formula (OWASP, "CSV Injection"): such a field gets an apostrophe in front, unless it is a
-/// number. Control characters are written as escapes, as in tables.
+/// Fields are untrusted input that may be opened in a spreadsheet, which interprets a field that begins with `=`, `+`, `-`, `@`, a tab
+/// or a carriage return as a formula (OWASP, "CSV Injection"). Such a field gets an apostrophe in front, unless it is a number.
+/// Control characters are written as escapes, as in tables.
 public enum CSVText {
     public static func row(_ fields: [String?]) -> [UInt8] {
         var text = ""
@@ -18,7 +18,7 @@ public enum CSVText {
     }
 
     static func field(_ value: String) -> String {
-        // Most fields are ids, names and numbers.
+        // Fast path: most fields are ids, names and numbers.
         if PlainText.isFree(value, of: .csvSpecials) { return startsFormula(value) ? "'" + value : value }
         let guarded = startsFormula(value) ? "'" + value.replacingControls : value.replacingControls
         guard !PlainText.isFree(guarded, of: .csvQuoted) else { return guarded }

@@ -3,7 +3,7 @@ import EvalModel
 import Git
 import Glibc
 
-/// Results of `backend: local`.
+/// Reads results of `backend: local`.
 public struct DirectoryReader: RunReader {
     public let directory: String
     public var place: String { directory }
@@ -52,7 +52,7 @@ public struct DirectoryReader: RunReader {
         return bytes
     }
 
-    /// Regular files; links are not followed, and not listed.
+    /// Lists regular files. Links are neither followed nor listed.
     private static func walk(_ folder: String, _ path: GitPath, _ files: inout [RunDetails.File]) {
         for name in Directory.names(in: path.isRoot ? folder : "\(folder)/\(path.text)") ?? [] {
             guard let inner = try? path.appending(name) else { continue }

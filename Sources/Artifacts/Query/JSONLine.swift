@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// An object written member by member, in the order in which they are added.
+/// A JSON object that is written member by member, in the order in which members are added.
 struct JSONLine {
     private var bytes: [UInt8] = Array("{".utf8)
     private var isFirst = true
@@ -14,7 +14,7 @@ struct JSONLine {
         if let value { add(key, String(value), quoted: false) }
     }
 
-    /// A number that JSON cannot write is left out.
+    /// Leaves out a number that JSON cannot represent.
     mutating func add(_ key: StaticString, _ value: Double?) {
         guard let value, value.isFinite else { return }
         if let whole = Int64(exactly: value), abs(value) < 1e15 {
@@ -33,7 +33,7 @@ struct JSONLine {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// Every control character as an escape, those of C1, too: the text may end on a terminal.
+    /// Escapes every control character, including those of C1, because the text may be printed on a terminal.
     private static func quoted(_ value: String) -> String {
         if PlainText.isFree(value, of: .jsonSpecials) { return "\"" + value + "\"" }
         var out = "\""
@@ -54,13 +54,13 @@ struct JSONLine {
     }
 }
 
-/// Whether text can be written as it is, told by the C library.
+/// Checks with the C library whether text can be written without escapes.
 enum PlainText {
-    /// Bytes that are looked for.
+    /// A set of bytes to look for.
     struct Specials: Sendable {
         let bytes: [CChar]
 
-        /// 0xC2 begins what UTF-8 writes U+0080 to U+009F with, which are controls, too.
+        /// 0xC2 is the first byte of U+0080 to U+009F in UTF-8. Those are control characters, too.
         static let jsonSpecials = Specials(Array("\"\\".utf8) + controls)
         static let csvSpecials = Specials(Array("\",".utf8) + controls)
         static let csvQuoted = Specials(Array("\",\r\n".utf8))
@@ -70,15 +70,15 @@ enum PlainText {
     }
 
     static func isFree(_ text: String, of specials: Specials) -> Bool {
-        // A NUL ends the C string early, and the counts differ.
+        // A NUL ends the C string early, so that the counts differ.
         text.withCString { strcspn($0, specials.bytes) } == text.utf8.count
     }
 }
 
 extension Timestamp {
-    /// As `rfc3339`, by the C library.
+    /// The same as `rfc3339`, but formatted by the C library.
     var listed: String {
-        // Years of four digits; others are written by hand.
+        // The fast way handles years of four digits only.
         guard (-30_000_000_000..<253_402_300_800).contains(seconds) else { return rfc3339 }
         var time = time_t(seconds)
         var parts = tm()

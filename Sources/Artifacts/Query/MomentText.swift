@@ -1,14 +1,14 @@
 import Base
 
-/// Moments as people write them: `2026-01-02T03:04:05Z`, `2026-01-02` (its beginning, UTC), or how long ago: `7d`, `12h`, `1d12h`.
+/// Parses moments as users write them: `2026-01-02T03:04:05Z`, `2026-01-02` (the start of that day, UTC), or an age: `7d`, `12h`, `1d12h`.
 public enum MomentText {
-    /// nil when the text is none of these.
+    /// nil when the text has none of these forms.
     public static func moment(_ text: String, now: Timestamp) -> Timestamp? {
         if let time = Timestamp(rfc3339: text) ?? Timestamp(rfc3339: "\(text)T00:00:00Z") { return time }
         return seconds(text).map { now.adding(seconds: -$0) }
     }
 
-    /// Seconds of a duration: whole numbers with `w`, `d`, `h`, `m` or `s`, one after the other.
+    /// Seconds of a duration: whole numbers, each with `w`, `d`, `h`, `m` or `s`, one after the other.
     public static func seconds(_ text: String) -> Double? {
         var total = 0.0
         var number: Double?
@@ -21,7 +21,7 @@ public enum MomentText {
                 number = nil
             }
         }
-        // Ten thousand years are a mistake, and more than a date can hold.
+        // A duration of about ten thousand years is a mistake, and more than a date can represent.
         return number == nil && !text.isEmpty && total < 3e11 ? total : nil
     }
 

@@ -3,30 +3,30 @@ import EvalModel
 import Git
 import Glibc
 
-/// A file of a record, where it lies and how to get at it.
+/// A file of a record: its path and how to read it.
 public struct RecordFile: Sendable, Hashable {
     public var run: RunID
-    /// The try whose record it belongs to; nil: the run's or the job's own.
+    /// The number of the retry that the file belongs to; nil for a file of the run or job itself.
     public var retry: Int?
-    /// Below the record's folder, as it is written there: not checked to be a safe path.
+    /// The path below the record's folder as it is stored. It has not been checked to be safe.
     public var name: String
     var content: Content
 
     enum Content: Sendable, Hashable {
         case blob(GitObjectID)
         case file(String)
-        /// A link or a nested repository: told, never read.
+        /// A link or a nested repository. It is reported but never read.
         case other
     }
 
-    /// Below the folder with the results.
+    /// The path below the folder that contains the results.
     public var path: String { folder + "/" + name }
     /// The record's folder.
     public var folder: String { retry.map { "\(run.path)/\(PendingRun.retriesFolder)/\($0)" } ?? run.path }
     public var isMetadata: Bool { name == PendingRun.metadataFile }
     public var isReadable: Bool { content != .other }
 
-    /// nil for a path that is not below the folder of a run: `<two digits>/<fourteen>/...`.
+    /// nil for a path that is not inside a run's folder: `<two digits>/<fourteen>/...`.
     init?(path: String, content: Content) {
         var parts = path.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0].utf8.count == 2, let id = RunID(String(parts[0] + parts[1])) else { return nil }
@@ -46,12 +46,12 @@ public struct RecordFile: Sendable, Hashable {
     }
 }
 
-/// A place whose records can be gone through file by file.
+/// A place whose records can be read file by file.
 public protocol RecordStore: RunReader {
-    /// The files that `wanted` takes, in the order of their paths. It is asked for each file once, also for those that are
-    /// no file of a record (with their path).
+    /// The files that `wanted` accepts, sorted by path. `wanted` is called once for each file of a record, and `strays` gets the path
+    /// of each other file.
     func recordFiles(where wanted: @escaping @Sendable (RecordFile) -> Bool, strays: @escaping @Sendable (String) -> Void) async throws(ArtifactError) -> [RecordFile]
-    /// Hands over the bytes of files in their order, piece by piece. Its error ends the reading.
+    /// Passes the bytes of the files to the receiver, in order and in pieces. An error thrown by the receiver ends the reading.
     func read(
         _ files: [RecordFile], receive: @escaping @Sendable (_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(ArtifactError) -> Void
     ) async throws(ArtifactError)
@@ -62,7 +62,7 @@ extension RecordStore {
         try await recordFiles(where: wanted, strays: { _ in })
     }
 
-    /// Small files whole; one over `limit` bytes is cut there.
+    /// The whole contents of small files. A file larger than `limit` bytes is cut off there.
     func contents(_ files: [RecordFile], limit: Int) async throws(ArtifactError) -> [[UInt8]] {
         let collected = Locked([[UInt8]](repeating: [], count: files.count))
         try await read(files) { (index, piece, _) throws(ArtifactError) in
@@ -151,7 +151,7 @@ extension DirectoryReader: RecordStore {
         }
     }
 
-    /// Everything below a folder but folders, by path; links are not followed.
+    /// Passes the path of everything below a folder except folders, sorted by path. Links are not followed.
     private static func walk(_ root: String, _ path: String, _ receive: (String, Bool) -> Void) {
         for name in Directory.names(in: path.isEmpty ? root : "\(root)/\(path)") ?? [] {
             let inner = path.isEmpty ? name : "\(path)/\(name)"

@@ -2,43 +2,43 @@ import Base
 import EvalModel
 import Git
 
-/// A line of a listing: what a commit's message says of a run, a retry or a job; nothing else was read for it.
+/// One line of a listing. Everything in it comes from the commit message of a run, a retry or a job; no file is read for it.
 public struct RunEntry: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         case run
-        /// A try that infrastructure ended; another one followed.
+        /// A try that infrastructure ended and that was followed by another try.
         case retry
-        /// A job's own record.
+        /// The record of a job.
         case job
     }
 
     public var kind: Kind
     public var id: RunID
-    /// Of a retry, from 0.
+    /// The number of the retry, from 0; only for a retry.
     public var retry: Int?
-    /// The commit that brought it; nil in a directory.
+    /// The commit that added the record; nil in a directory.
     public var commit: GitObjectID?
     /// When the run, or the job, ended.
     public var date: Timestamp
     public var dataset: String?
     public var job: String?
-    /// The id of the job's own record, which tells jobs of one name apart; nil in commits of older versions.
+    /// The id of the job's own record, which distinguishes jobs with the same name; nil in commits of older versions.
     public var jobID: RunID?
     public var agent: String?
     public var model: String?
     public var task: String?
     public var attempt: Int?
-    /// Of a job: the mean.
+    /// For a job: the mean reward.
     public var reward: Double?
     public var outcome: String?
     public var error: String?
     public var seconds: Double?
     public var sourceCommit: String?
-    /// Of a job.
+    /// For a job only.
     public var trials: Int?
     public var passRate: Double?
     public var cancelled = false
-    /// The folder of the branch below which it lies; nil: the root.
+    /// The folder of the branch that contains the record; nil means the root.
     public var path: String?
 
     public init(kind: Kind, id: RunID, date: Timestamp) {
@@ -47,7 +47,7 @@ public struct RunEntry: Sendable, Hashable {
         self.date = date
     }
 
-    /// nil when the commit is not one of ours.
+    /// nil when the commit was not written by Assay for a record.
     public init?(_ commit: LoggedCommit) {
         let read = commit.message.withUnsafeBytes { message in
             RunTrailers(message).flatMap { RunEntry($0, date: commit.date) }
@@ -57,7 +57,7 @@ public struct RunEntry: Sendable, Hashable {
         self = entry
     }
 
-    /// nil when the id is none.
+    /// nil when the id is not valid.
     init?(_ trailers: RunTrailers, date: Timestamp) {
         guard let id = RunID(RunTrailers.text(trailers.id)) else { return nil }
         self.init(kind: trailers.kind, id: id, date: date)
@@ -82,14 +82,14 @@ public struct RunEntry: Sendable, Hashable {
 }
 
 extension RunEntry {
-    /// As JSON: fields that have no value are left out.
+    /// The entry as JSON. Fields without a value are left out.
     public var json: JSONValue {
         var bytes: [UInt8] = []
         appendJSON(to: &bytes)
         return (try? JSONValue(parsing: bytes)) ?? .null
     }
 
-    /// The same as text, in one line, with sorted keys; a hundred thousand of them take no tree of values each.
+    /// Appends the same JSON as text, on one line and with sorted keys. It builds no tree of values, which is faster for many entries.
     public func appendJSON(to bytes: inout [UInt8]) {
         var line = JSONLine()
         line.add("agent", agent)
@@ -122,7 +122,7 @@ extension RunEntry {
         "sourceCommit", "totalTrials", "passRate", "cancelled", "commit", "path",
     ]
 
-    /// A row with the values of `csvColumns`. Ids, times and numbers are written as they are; the rest comes from outside.
+    /// Appends a row with the values of `csvColumns`. Ids, times and numbers need no escaping; the other values are untrusted and are escaped.
     public func appendCSV(to bytes: inout [UInt8]) {
         var text = id.rawValue + "," + kind.rawValue + ","
         if let retry { text += String(retry) }

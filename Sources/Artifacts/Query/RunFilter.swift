@@ -2,24 +2,24 @@ import Base
 import EvalModel
 import Glibc
 
-/// Which entries a listing shows; nil takes any.
+/// Which entries a listing shows. A nil field accepts every entry.
 public struct RunFilter: Sendable, Hashable {
     public var kinds: Set<RunEntry.Kind> = [.run]
-    /// Any of these jobs, each by its name, its UID or the id of its record; empty takes any.
+    /// Jobs by name, UID or the id of their record. An entry of any of them is accepted; an empty set accepts every job.
     public var jobs: Set<String> = []
     public var agent: String?
     public var model: String?
     public var task: String?
-    /// Any of these is enough.
+    /// An entry with any of these statuses is accepted.
     public var statuses: Set<RunStatus> = []
-    /// Only what ended then or later.
+    /// Accepts only entries that ended at this time or later.
     public var since: Timestamp?
     /// The first digits of the id.
     public var idPrefix: String?
 
     public init() {}
 
-    /// The same for one job.
+    /// `jobs` for a single job.
     public var job: String? {
         get { jobs.count == 1 ? jobs.first : nil }
         set { jobs = newValue.map { [$0] } ?? [] }
@@ -34,11 +34,11 @@ public struct RunFilter: Sendable, Hashable {
     }
 }
 
-/// A run's end as a filter names it: a class of outcomes, a type of error, or `passed`.
+/// A status to filter by: a class of outcomes, a type of error, or `passed`.
 public struct RunStatus: Sendable, Hashable {
     public let rawValue: String
 
-    /// nil for a word that is none.
+    /// nil when the word is not a status.
     public init?(_ text: String) {
         guard Self.all.contains(text) else { return nil }
         rawValue = text
@@ -57,13 +57,13 @@ extension RunEntry {
     public var isPass: Bool { kind == .run && outcome == TrialOutcome.Class.completed.rawValue && reward == 1 }
 }
 
-/// How people write which job they mean.
+/// Interprets the text by which a user names a job.
 enum JobName {
-    /// The ids that a text may stand for: a record's own, or the one of a job with that UID.
+    /// The ids that the text may mean: the text itself as the id of a record, or the id of the job with this UID.
     static func ids(_ text: String) -> [RunID] { (RunID(text).map { [$0] } ?? []) + [RunID(jobUID: text)] }
 }
 
-/// A filter in bytes: most commits of a long history are turned down before anything is made of them.
+/// A filter on raw bytes. It rejects most commits of a long history before anything is parsed.
 struct TrailerFilter: Sendable {
     private let filter: RunFilter
     private let jobNames: [[UInt8]]
@@ -83,7 +83,7 @@ struct TrailerFilter: Sendable {
         idPrefix = filter.idPrefix.map { Array($0.utf8) }
     }
 
-    /// Whether the entry may fit; statuses are for the entry to tell.
+    /// False if the entry certainly does not match. Statuses are not checked here, because they need the parsed entry.
     func mayAccept(_ trailers: RunTrailers, date: Timestamp) -> Bool {
         guard filter.kinds.contains(trailers.kind) else { return false }
         if let since = filter.since, date < since { return false }
@@ -104,14 +104,14 @@ struct TrailerFilter: Sendable {
     }
 }
 
-/// What was handed over already: the newest commit of a record is the one that counts.
+/// The records that were already listed. If a record has several commits, only the newest one counts.
 struct SeenRecords: Sendable {
     private struct Try: Hashable { var id: UInt64, number: Int }
 
     private var finals: Set<UInt64> = []
     private var retries: Set<Try> = []
 
-    /// False when it was there.
+    /// Returns false if the record was already in the set.
     mutating func insert(_ id: UInt64, retry: Int?) -> Bool {
         guard let retry else { return finals.insert(id).inserted }
         return retries.insert(Try(id: id, number: retry)).inserted

@@ -3,12 +3,12 @@ import EvalModel
 import Git
 import Glibc
 
-/// The folder of one run or job, before anything in it was read.
+/// The folder of one run or job, before anything in it has been read.
 public struct RunFolder: Sendable, Hashable {
     public let id: RunID
-    /// Changes when anything in the folder does.
+    /// A value that changes when anything in the folder changes.
     public let version: String
-    /// On a branch: the folder.
+    /// The id of the folder's tree, if the results are on a branch.
     let tree: GitObjectID?
 
     init(id: RunID, version: String, tree: GitObjectID?) {
@@ -18,11 +18,11 @@ public struct RunFolder: Sendable, Hashable {
     }
 }
 
-/// A file of a run, ready to be read.
+/// A file of a run that can be read.
 public struct RunFile: Sendable, Hashable {
-    /// Below the run's folder. Text only: it may be no path that this machine would take.
+    /// The path below the run's folder, as plain text. It may not be a valid path on this machine.
     public let path: String
-    /// In bytes; nil where learning it would mean to fetch the file.
+    /// Bytes; nil if the size cannot be found without fetching the file.
     public let size: Int?
     let source: Source
 
@@ -32,7 +32,7 @@ public struct RunFile: Sendable, Hashable {
 // MARK: On a branch
 
 extension BranchReader {
-    /// Every run's and job's folder, in the order of their ids, without a commit or a file of them being read.
+    /// The folder of every run and job, sorted by id. Reads no commit and no file.
     public func folders() async throws(ArtifactError) -> [RunFolder] {
         do throws(GitError) {
             if let cache, let remote { await cache.prefetchFolders(of: tip, levels: path.components.count + 2, from: remote, in: repository) }
@@ -53,8 +53,8 @@ extension BranchReader {
         }
     }
 
-    /// The files of each folder, sorted by path. Of a remote, what is not here yet comes along, in one request: whoever asks for
-    /// the files is about to read them, and only what is here has a size.
+    /// The files of each folder, sorted by path. Missing files are fetched from the remote in one request, because the caller is about to
+    /// read them, and only local files have a known size.
     public func files(of folders: [RunFolder]) async throws(ArtifactError) -> [[RunFile]] {
         do throws(GitError) {
             let trees = folders.compactMap(\.tree)
@@ -70,7 +70,7 @@ extension BranchReader {
         }
     }
 
-    /// The beginnings of files, in their order: at most `limit` bytes of each.
+    /// The first bytes of each file, at most `limit` bytes, in the order of the files.
     public func beginnings(of files: [RunFile], limit: Int) async throws(ArtifactError) -> [[UInt8]] {
         do throws(GitError) {
             let ids = try files.map { file throws(GitError) in
@@ -123,7 +123,7 @@ extension DirectoryReader {
         return read
     }
 
-    /// Regular files, sorted by path; links are not followed, and not listed.
+    /// Regular files, sorted by path. Links are neither followed nor listed.
     private static func walk(_ folder: String, _ prefix: String) -> [(path: String, size: Int, changed: String)] {
         var found: [(path: String, size: Int, changed: String)] = []
         for name in Directory.names(in: "\(folder)/\(prefix)") ?? [] {

@@ -1,24 +1,24 @@
 import Base
 import Git
 
-/// Where results are.
+/// Where results are stored.
 public enum ResultsPlace: Sendable, Hashable {
-    /// Of `backend: local`.
+    /// A directory of `backend: local`.
     case directory(String)
-    /// `remote` is a URL, a path, or the name of a remote of the repository around the working directory.
+    /// `remote` is a URL, a path, or the name of a remote of the repository that contains the working directory.
     case branch(remote: String, branch: GitBranch, path: GitPath)
 }
 
-/// Finds the reader for a place.
+/// Opens the reader for a place.
 public struct RunQuery: Sendable {
     public let git: GitClient
-    /// For copies of remotes.
+    /// The directory for local copies of remotes.
     public let cacheDirectory: String
-    /// What paths are relative to.
+    /// The directory that relative paths are resolved against.
     public let workingDirectory: String
     public let credentials: GitCredentials
 
-    /// - Parameter credentials: what remotes are read with; by default what the user's own git has.
+    /// - Parameter credentials: the credential for remotes; by default that of the user's own git.
     public init(cacheDirectory: String, workingDirectory: String, git: GitClient = GitClient(), credentials: GitCredentials = .user) {
         self.cacheDirectory = cacheDirectory
         self.workingDirectory = workingDirectory
@@ -26,7 +26,7 @@ public struct RunQuery: Sendable {
         self.credentials = credentials
     }
 
-    /// - Throws: `.notFound` when there is no such repository, branch or directory; `.unreachable` and the like.
+    /// - Throws: `.notFound` when there is no such repository, branch or directory; `.unreachable` and similar errors for a remote.
     public func open(_ place: ResultsPlace) async throws(ArtifactError) -> any RecordStore {
         switch place {
         case .directory(let directory):
@@ -55,7 +55,7 @@ public struct RunQuery: Sendable {
         }
     }
 
-    /// A reader through a copy of the remote's commits.
+    /// A reader that uses a local copy of the remote's commits.
     func copy(of remote: GitClient.Remote, _ branch: GitBranch, _ path: GitPath) async throws(GitError) -> BranchReader {
         let cache = HistoryCache(directory: cacheDirectory, git: git)
         let (repository, tip) = try await cache.update(branch, from: remote)
@@ -64,7 +64,7 @@ public struct RunQuery: Sendable {
     }
 
     private enum Address {
-        /// A repository on this machine: the path that was meant, and its git directory.
+        /// A repository on this machine: the path that the user gave, and its git directory.
         case here(String, repository: String)
         case elsewhere(GitClient.Remote)
     }
@@ -87,7 +87,7 @@ public struct RunQuery: Sendable {
         return .here(local, repository: repository)
     }
 
-    /// The repository as something to push to, also when it is on this machine.
+    /// The repository as a remote that can be pushed to, even if it is on this machine.
     func remote(_ text: String) async throws(GitError) -> GitClient.Remote {
         switch try await address(text) {
         case .here(_, let repository): GitClient.Remote(try GitURL(parsing: "file://\(repository)", allowing: .local), credentials: credentials)

@@ -2,57 +2,57 @@ import Base
 import EvalModel
 import Git
 
-/// Reads results that were written; the branch and the directory look the same through it.
+/// Reads recorded results. Branches and directories are read through the same interface.
 public protocol RunReader: Sendable {
-    /// For messages: what is read.
+    /// The place that is read, for messages.
     var place: String { get }
-    /// Hands over what the filter accepts, newest first, each run once; ends early when `receive` returns false.
+    /// Passes each run that the filter accepts to `receive` once, newest first. Stops when `receive` returns false.
     func forEach(_ filter: RunFilter, _ receive: @escaping @Sendable (RunEntry) -> Bool) async throws(ArtifactError)
-    /// One run's or job's record.
-    /// - Throws: `.notFound` when there is none.
+    /// The record of one run or job.
+    /// - Throws: `.notFound` when there is no such record.
     func details(of id: RunID) async throws(ArtifactError) -> RunDetails
     /// The bytes of a file of a run.
-    /// - Throws: `.notFound` when there is none; `.invalid` when it is larger than `limit` bytes.
+    /// - Throws: `.notFound` when there is no such file; `.invalid` when it is larger than `limit` bytes.
     func contents(of file: GitPath, run: RunID, limit: Int) async throws(ArtifactError) -> [UInt8]
 
-    // Many at once: a few processes for thousands of runs, where `details` takes some for each.
+    // Batch calls: they start a few processes for thousands of runs, while `details` starts some for each run.
 
-    /// Every run's and job's folder, whatever the history says of it.
+    /// The folder of every run and job that is stored, whether or not the history mentions it.
     func folders() async throws(ArtifactError) -> [RunFolder]
-    /// The files of each folder, those of retries included, sorted by path.
+    /// The files of each folder, including those of retries, sorted by path.
     func files(of folders: [RunFolder]) async throws(ArtifactError) -> [[RunFile]]
-    /// The beginnings of files, in their order: at most `limit` bytes of each.
+    /// The first bytes of each file, at most `limit` bytes, in the order of the files.
     func beginnings(of files: [RunFile], limit: Int) async throws(ArtifactError) -> [[UInt8]]
 }
 
-/// What is kept of one run or job.
+/// Everything stored about one run or job.
 public struct RunDetails: Sendable, Hashable {
     public struct File: Sendable, Hashable {
-        /// Below the run's folder.
+        /// The path below the run's folder.
         public var path: GitPath
-        /// In bytes; nil where learning it would mean to fetch the file.
+        /// Bytes; nil if the size cannot be found without fetching the file.
         public var size: Int?
     }
 
     public var id: RunID
-    /// metadata.json, with fields that this version does not know.
+    /// metadata.json, including fields that this version does not know.
     public var metadata: JSONValue
-    /// summary.json; a job has none.
+    /// summary.json; nil for a job, which has none.
     public var summary: JSONValue?
-    /// Everything in the folder, sorted.
+    /// All files in the folder, sorted.
     public var files: [File]
-    /// The branch's commit that was read; nil in a directory.
+    /// The commit of the branch that was read; nil in a directory.
     public var commit: GitObjectID?
 
     public var isJob: Bool { metadata["kind"]?.string == "job" }
     public var run: RunRecord? { isJob ? nil : try? JSONValueDecoder().decode(RunRecord.self, from: metadata) }
     public var job: JobRecord? { isJob ? try? JSONValueDecoder().decode(JobRecord.self, from: metadata) : nil }
     public var hasTranscript: Bool { files.contains { $0.path.text == PendingRun.transcriptFile } }
-    /// The files below logs/.
+    /// The files in logs/.
     public var logs: [File] { files.filter { $0.path.components.first == "logs" } }
 
-    /// A log by its path, with or without `logs/` in front, or by the end of its path when only one ends so.
-    /// - Throws: `.notFound`, with the logs that there are.
+    /// Finds a log by its path, with or without `logs/` in front, or by the end of its path if only one log matches.
+    /// - Throws: `.notFound`, with the logs that exist.
     public func log(named name: String) throws(ArtifactError) -> GitPath {
         let words = name.split(separator: "/").map(String.init)
         if let exact = logs.first(where: { $0.path.components == words || Array($0.path.components.dropFirst()) == words }) { return exact.path }
@@ -67,7 +67,7 @@ public struct RunDetails: Sendable, Hashable {
 }
 
 extension RunReader {
-    /// At most `limit` entries.
+    /// Returns at most `limit` entries.
     public func list(_ filter: RunFilter = RunFilter(), limit: Int = .max) async throws(ArtifactError) -> [RunEntry] {
         guard limit > 0 else { return [] }
         let found = Locked([RunEntry]())
@@ -80,8 +80,8 @@ extension RunReader {
         return found.withLock { $0 }
     }
 
-    /// The id that a person means: all of it, or its first digits when only one begins so.
-    /// - Throws: `.invalid` for what is no id; `.notFound`, with ids that exist, when none or several begin so.
+    /// The id that a user wrote in full or as its first digits, if exactly one id begins with them.
+    /// - Throws: `.invalid` if the text cannot be an id; `.notFound`, with ids that exist, if no id or several begin with the text.
     public func resolve(_ text: String) async throws(ArtifactError) -> RunID {
         let digits = text.lowercased()
         if let id = RunID(digits) { return id }
@@ -99,7 +99,7 @@ extension RunReader {
                 + (ids.count > 8 ? " and \(ids.count - 8) more" : ""))
     }
 
-    /// The error for a run that is not there, naming those that are.
+    /// The error for a run that does not exist. It lists runs that do.
     func notFound(_ id: String) async throws(ArtifactError) -> ArtifactError {
         let newest = try await list(limit: 5).map(\.id.rawValue)
         return ArtifactError(

@@ -2,15 +2,15 @@ import Base
 import Git
 import Glibc
 
-/// The parts of a commit message of ours, as places in its bytes: what a filter looks at before anything is made of it.
-/// Valid as long as the bytes are.
+/// The parts of an Assay commit message, as ranges of its bytes, so that a filter can be applied before anything is parsed.
+/// Valid only as long as the bytes are.
 ///
-/// Bytes are looked for by the C library only, so that a listing of 100,000 commits is fast in an unoptimised build, too.
+/// Bytes are searched with the C library only, so that a listing of 100,000 commits is fast in an unoptimised build, too.
 struct RunTrailers {
     typealias Bytes = UnsafeRawBufferPointer
 
     var kind: RunEntry.Kind
-    /// Sixteen bytes; whether they are hex digits is for the reader.
+    /// Sixteen bytes. They have not been checked to be hex digits.
     var id: Bytes
     var retry: Int?
     var dataset: Bytes?
@@ -30,7 +30,7 @@ struct RunTrailers {
     var cancelled: Bytes?
     var path: Bytes?
 
-    /// nil when the subject is none of ours.
+    /// nil when the subject is not one that Assay writes.
     init?(_ message: Bytes) {
         let end = message.offset(of: 10, from: 0) ?? message.count
         let subject = Bytes(rebasing: message[..<end])
@@ -45,7 +45,7 @@ struct RunTrailers {
         } else {
             return nil
         }
-        // Trailers are behind the last empty line (git-interpret-trailers(1)).
+        // Trailers follow the last empty line (git-interpret-trailers(1)).
         let none = self
         var last = message.count
         while last > end, message[last - 1] == 10 { last -= 1 }
@@ -69,7 +69,7 @@ struct RunTrailers {
         var start = colon + 1
         while start < line.count, line[start] == 0x20 { start += 1 }
         let value = Bytes(rebasing: line[start...])
-        // The seventh byte tells all but a few apart.
+        // The seventh byte alone distinguishes most keys.
         switch key[6] {
         case UInt8(ascii: "E"):
             if Self.isEqual(key, "Assay-Eval") { dataset = value } else if Self.isEqual(key, "Assay-Error") { error = value }
@@ -91,7 +91,7 @@ struct RunTrailers {
         }
     }
 
-    /// Whether the record lies below that folder of the branch; an empty one is the root.
+    /// Whether the record is below that folder of the branch. An empty folder is the root.
     func lies(below folder: [UInt8]) -> Bool {
         guard let path else { return folder.isEmpty }
         return path.elementsEqual(folder)
@@ -107,10 +107,10 @@ struct RunTrailers {
     }
 
     static func text(_ bytes: Bytes) -> String { String(decoding: bytes, as: UTF8.self) }
-    /// nil for what is none, and for what no run has: anybody may have written a trailer.
+    /// nil for text that is not a number or is outside the range that runs use, because anybody may have written the trailer.
     static func number(_ bytes: Bytes) -> Double? { Double(text(bytes)).flatMap { abs($0) < 1e15 ? $0 : nil } }
 
-    /// The sixteen hex digits as a number; nil when they are not.
+    /// The sixteen hex digits as a number; nil when they are not hex digits.
     static func digits(_ bytes: Bytes) -> UInt64? {
         guard bytes.count == 16 else { return nil }
         var value: UInt64 = 0

@@ -2,25 +2,25 @@ import Base
 import EvalModel
 import Git
 
-/// A record on its way into the ledger: everything that its commit is made of. The same value gives the same commit.
+/// A record that is being submitted to the ledger, with everything that its commit contains. Equal values give equal commits.
 public struct PendingRun: Sendable, Hashable {
-    /// What the record stands for. The name tells it apart from the others of the same run.
+    /// Which record of a run this is. The name of a record includes it, so that records of the same run have different names.
     public enum Slot: Sendable, Hashable {
-        /// The run itself, or a job's own record.
+        /// The record of the run itself, or of a job.
         case final
-        /// A try that infrastructure ended, counted from 0; kept as `retries/<n>`.
+        /// A try that infrastructure ended, counted from 0. Stored as `retries/<n>`.
         case retry(Int)
     }
 
     public var id: RunID
     public var slot: Slot
-    /// Files written as they are, by path within the run's folder.
+    /// Files that are written unchanged, by their path in the run's folder.
     public var files: [GitPath: [UInt8]]
-    /// The outputs as git objects; nil when there are none.
+    /// The outputs as git objects; nil if there are none.
     public var pack: Pack?
     public var message: String
     public var date: Timestamp
-    /// The UID of the job that it is of; empty when that does not matter.
+    /// The UID of the job that the record belongs to; empty if that does not matter.
     public var job: String
 
     public struct Pack: Sendable, Hashable {
@@ -42,7 +42,7 @@ public struct PendingRun: Sendable, Hashable {
         self.job = job
     }
 
-    /// Unique among pending records; also a file name.
+    /// Unique among pending records. Also used as a file name.
     public var name: String { Self.name(of: id, slot) }
 
     static func name(of id: RunID, _ slot: Slot) -> String {
@@ -52,12 +52,12 @@ public struct PendingRun: Sendable, Hashable {
         }
     }
 
-    /// The folder of the run that a record of that name is of; nil when it is no such name.
+    /// The folder of the run that the record with this name belongs to; nil if the name is not valid.
     static func runFolder(ofName name: String) -> String? {
         name.split(separator: "-").first.flatMap { RunID(String($0)) }?.path
     }
 
-    /// The folder of the record of that name, below the ledger's path; nil when it is no such name.
+    /// The folder of the record with this name, below the ledger's path; nil if the name is not valid.
     static func folder(ofName name: String) -> String? {
         guard let run = runFolder(ofName: name) else { return nil }
         let parts = name.split(separator: "-")
@@ -66,10 +66,10 @@ public struct PendingRun: Sendable, Hashable {
         return "\(run)/\(retriesFolder)/\(retry)"
     }
 
-    /// Bytes that it holds in memory.
+    /// The bytes of memory that the record uses.
     var size: Int { files.values.reduce(0) { $0 + $1.count } + (pack?.bytes.count ?? 0) }
 
-    /// A job's own record: the only one without a summary.
+    /// Whether this is the record of a job, the only kind without a summary.
     var isJob: Bool { slot == .final && !files.keys.contains { $0.text == Self.summaryFile } }
 
     /// The folder below the ledger's path.
@@ -87,10 +87,10 @@ extension PendingRun {
     static let transcriptFile = "transcript.jsonl"
     static let retriesFolder = "retries"
 
-    /// The bytes of the metadata.json.
+    /// The bytes of metadata.json.
     var metadata: [UInt8]? { files.first { $0.key.text == Self.metadataFile }?.value }
 
-    /// - Throws: `.invalidInput` never for the names used here; encoding errors do not happen for these types.
+    /// - Throws: nothing in practice: the names used here are valid, and these types can always be encoded.
     public init(run record: RunRecord, slot: Slot = .final, pack: Pack? = nil) throws {
         let encoder = JSONValueEncoder()
         self.init(
@@ -137,10 +137,10 @@ extension PendingRun {
     }
 }
 
-/// A subject and trailers (git-interpret-trailers(1)).
+/// The text of a commit message: a subject and trailers (git-interpret-trailers(1)).
 struct CommitMessage {
     var subject: String
-    /// A nil value leaves the trailer out.
+    /// A trailer whose value is nil is left out.
     var trailers: [(key: String, value: String?)]
 
     var text: String {
@@ -148,7 +148,7 @@ struct CommitMessage {
         return subject + "\n\n" + lines.joined(separator: "\n") + "\n"
     }
 
-    /// A line break in a value would begin another trailer.
+    /// Removes line breaks, because a line break in a value would start another trailer.
     private static func oneLine(_ value: String) -> String {
         String(value.replacingControls.prefix(500))
     }

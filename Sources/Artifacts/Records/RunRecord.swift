@@ -1,8 +1,8 @@
 import Base
 import EvalModel
 
-/// `metadata.json` of one run: what was run, on what, and what came of it. Documented in docs/results.md; a field is
-/// never taken away within a `schemaVersion`.
+/// `metadata.json` of one run: what was run, on which task, and the result. Documented in docs/results.md. A field is
+/// never removed within a `schemaVersion`.
 public struct RunRecord: Codable, Sendable, Hashable {
     public static let currentSchema = 1
 
@@ -16,7 +16,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var cpus: Double?
         public var memoryMB: Int?
         public var storageMB: Int?
-        /// Names only, never values.
+        /// Names of environment variables, never their values.
         public var environment: [String]
 
         public init(
@@ -52,11 +52,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var skippedFiles: Int
         public var unreadableFiles: Int
         public var redactions: Int
-        /// The same by the names of the variables; where secrets overlapped, the longest one's.
+        /// The same counts by the names of the variables. Where secrets overlapped, the longest one is counted.
         public var redacted: [String: Int]?
         /// Names of variables whose secret was too short to be redacted.
         public var unredacted: [String]
-        /// What transcript.jsonl was made of: `agent`, `trajectory` or `output`; nil when there is none.
+        /// The source of transcript.jsonl: `agent`, `trajectory` or `output`; nil if there is no transcript.
         public var transcript: String?
 
         public init(
@@ -73,7 +73,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         }
     }
 
-    /// One step of a task that has several.
+    /// One step of a task that has several steps.
     public struct Step: Codable, Sendable, Hashable {
         public var name: String
         public var timings: PhaseTimings
@@ -97,30 +97,30 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var model: String?
     public var dataset: String
     public var task: String
-    /// From 1.
+    /// Counted from 1.
     public var attempt: Int
     public var rerun: Int
     public var index: Int
-    /// How many tries infrastructure ended before this one.
+    /// The number of earlier tries that infrastructure ended.
     public var retries: Int
-    /// Every figure the verifier wrote; empty when there is no verdict.
+    /// All scores that the verifier wrote; empty when there is no verdict.
     public var scores: [String: Double]
-    /// The figure that counts; nil when there is no verdict.
+    /// The score that counts as the result; nil when there is no verdict.
     public var reward: Double?
     public var passed: Bool
     public var outcome: TrialOutcome.Class
     public var error: TrialError?
     public var timings: PhaseTimings
     public var exitCodes: [String: Int]
-    /// The steps that began; nil for a task without steps. `timings` are their sums then, and `exitCodes` those of the last.
+    /// The steps that were started; nil for a task without steps. With steps, `timings` are sums over them and `exitCodes` are the last step's.
     public var steps: [Step]?
-    /// US dollars: the sum of what is known of `costs`.
+    /// US dollars: the sum of the known values in `costs`.
     public var cost: Double?
     public var costs: TrialCost?
-    /// What the agent says it used.
+    /// The token usage that the agent reports.
     public var tokens: TokenUsage?
     public var config: Configuration
-    /// As `org/repo` where the address has such a form, else the address.
+    /// `org/repo` if the address has that form, else the address.
     public var sourceRepo: String
     public var sourceCommit: String
     public var sourceRef: String?
@@ -173,7 +173,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         self.timestamp = timestamp
     }
 
-    /// The outcome as it is counted: what a status needs from a record that an earlier process wrote.
+    /// The outcome in the form that a job's status counts, for records that an earlier process wrote.
     public var trialOutcome: TrialOutcome {
         TrialOutcome(reward: Reward(named: scores), error: error, timings: timings, cost: cost, tokens: tokens)
     }
@@ -186,7 +186,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
     }
 }
 
-/// `summary.json`: what a listing needs of one run.
+/// `summary.json`: the values of one run that a listing shows.
 public struct RunSummary: Codable, Sendable, Hashable {
     public var schemaVersion: Int
     public var kind: String
@@ -208,7 +208,7 @@ public struct RunSummary: Codable, Sendable, Hashable {
     public var timestamp: Timestamp
 }
 
-/// `metadata.json` of a job: its totals, written when it has ended.
+/// `metadata.json` of a job: its totals, written when the job has ended.
 public struct JobRecord: Codable, Sendable, Hashable {
     public struct Figures: Codable, Sendable, Hashable {
         public var completed: Int
@@ -223,7 +223,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         public var sumReward: Double
         public var cost: Double?
         public var tokens: TokenUsage?
-        /// The figures that the job asked for, by type; nil when it asked for none or there is no reward.
+        /// The metrics that the job asked for, by type; nil if it asked for none or there is no reward.
         public var metrics: [String: Double]?
 
         public init(_ a: Aggregate, metrics wanted: [MetricType] = []) {
@@ -243,7 +243,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         }
     }
 
-    /// What was asked for.
+    /// The configuration of the job.
     public struct Configuration: Codable, Sendable, Hashable {
         public struct Agent: Codable, Sendable, Hashable {
             public var name: String
@@ -254,7 +254,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
             }
         }
 
-        /// In the order of the job.
+        /// In the order in which the job lists them.
         public var agents: [Agent]
         public var datasets: [String]
         public var attempts: Int
@@ -276,7 +276,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
     public var namespace: String
     public var totalTrials: Int
     public var cancelled: Bool
-    /// Why the job ended early; nil when it ran to its end.
+    /// Why the job ended early; nil if it ran to its end.
     public var reason: String?
     public var totals: Figures
     public var agents: [String: Figures]

@@ -2,17 +2,17 @@ import Base
 import EvalModel
 import Git
 
-/// Prunes the results on a branch by giving it a new history.
+/// Prunes the results on a branch by replacing its history.
 ///
-/// The new history begins with a root commit that lists what was pruned and has everything on the branch that is no kept
-/// record (files of others stay). The commit of each kept record follows, oldest first, with its message, author and dates
-/// as they were, so that a listing, which reads commits only, tells what it told before. Paths and trees of what stays do
-/// not change: a writer that finds the branch replaced sees its runs there, and goes on.
+/// The new history begins with a root commit that lists the pruned records and contains everything on the branch except the kept records
+/// (files of others stay). The commits of the kept records follow, oldest first, with their messages, authors and dates unchanged, so
+/// that a listing, which reads only commits, shows the same as before. Paths and trees of kept records do not change: a writer
+/// that finds the branch replaced still sees its runs there and continues.
 ///
-/// - Guarantees: the branch is replaced only if it is still at the commit that was looked at, and only by a history whose
-///   files are the old ones less what was pruned, which is checked before the push.
-/// - Caveats: commits of others lose their place in the history (their files stay). The remote's disk space comes back when
-///   it collects its garbage.
+/// - Guarantees: the branch is replaced only if it is still at the commit that was examined. Before the push it is checked that
+///   the new history has exactly the old files minus the pruned ones.
+/// - Caveats: commits of others are no longer in the history (their files stay). The remote frees disk space only at its next garbage
+///   collection.
 public struct BranchPruner: Sendable {
     private let query: RunQuery
     private let remote: GitClient.Remote
@@ -20,22 +20,22 @@ public struct BranchPruner: Sendable {
     private let path: GitPath
     private let committer: FastImportStream.Identity
 
-    /// What would be done.
+    /// What a pruning would change.
     public struct Proposal: Sendable {
         public let plan: PrunePlan
         public let tip: GitObjectID
-        /// Commits of others, whose history ends.
+        /// The number of commits by others that the new history will not contain.
         public let foreignCommits: Int
         let reader: BranchReader
     }
 
     public enum Outcome: Sendable, Hashable {
-        /// The branch's new tip, and what went.
+        /// The branch's new tip, and what was pruned.
         case pruned(GitObjectID, PrunePlan)
         case nothingToPrune
     }
 
-    /// - Parameter remote: as in `ResultsPlace.branch`.
+    /// - Parameter remote: see `ResultsPlace.branch`.
     public init(_ query: RunQuery, remote: String, branch: GitBranch, path: GitPath) async throws(ArtifactError) {
         do throws(GitError) {
             self.query = query
@@ -50,14 +50,14 @@ public struct BranchPruner: Sendable {
 
     static let subject = "Prune: "
 
-    /// Whether a commit that brings no record was made by a pruning.
+    /// Whether a commit without a record was made by an earlier pruning.
     static func isOurs(_ message: UnsafeRawBufferPointer) -> Bool {
         message.count > subject.utf8.count && message.prefix(subject.utf8.count).elementsEqual(subject.utf8)
     }
 
     // MARK: Looking
 
-    /// - Throws: `.branchIsDefault` for a remote's default branch that others write to: their history is not ours to end.
+    /// - Throws: `.branchIsDefault` for a remote's default branch that others write to, because Assay must not discard their history.
     public func proposal(before cutoff: Timestamp) async throws(ArtifactError) -> Proposal {
         do throws(GitError) {
             let reader = try await query.copy(of: remote, branch, path)
@@ -97,7 +97,7 @@ public struct BranchPruner: Sendable {
 
     // MARK: Doing
 
-    /// Replaces the branch. When somebody else wrote to it meanwhile, what they wrote is kept and it is tried again, with the
+    /// Replaces the branch. If somebody else wrote to it in the meantime, their changes are kept and the pruning is repeated with the
     /// same cutoff.
     public func apply(_ proposal: Proposal, now: Timestamp = SystemTime().now()) async throws(ArtifactError) -> Outcome {
         var proposal = proposal
@@ -115,7 +115,7 @@ public struct BranchPruner: Sendable {
                 case .tooLarge(let why): throw GitError(.tooLarge, "\(remote.url) does not take a push of that size: \(why); raise its limit, or prune more at once")
                 case .conflict: break
                 case .unknown(let error):
-                    // The answer may be what was lost: the remote itself knows.
+                    // The push may have succeeded although its answer was lost, so the remote is asked.
                     if try await store.look(at: branch).commit(ofBranch: branch) == new { return try await done(new, proposal.plan) }
                     throw error
                 }
@@ -128,12 +128,12 @@ public struct BranchPruner: Sendable {
     }
 
     private func done(_ tip: GitObjectID, _ plan: PrunePlan) async throws(GitError) -> Outcome {
-        // The copy holds all that was pruned.
+        // The local copy still contains everything that was pruned.
         try await HistoryCache(directory: query.cacheDirectory, git: query.git).forget(remote)
         return .pruned(tip, plan)
     }
 
-    /// Makes the new history beside the old one; returns its tip.
+    /// Creates the new history in the store without changing the old one. Returns its tip.
     private func rewritten(_ proposal: Proposal, in store: GitStore, now: Timestamp) async throws(GitError) -> GitObjectID {
         let (git, reader, plan) = (query.git, proposal.reader, proposal.plan)
         if let cache = reader.cache { await cache.prefetchAllFolders(of: proposal.tip, from: remote, in: reader.repository) }
@@ -143,7 +143,7 @@ public struct BranchPruner: Sendable {
         let trees = try await folders(proposal)
         let prunedFolders = try Set(plan.pruned.map(\.id)).sorted().map { id throws(GitError) in path / (try GitPath(parsing: id.path)) }
         var removing = prunedFolders
-        // What comes back with a commit of its own: a run with its retries, or retries that have no run yet.
+        // The root leaves out what a later commit adds: a run with its retries, or retries of a run without a record.
         let finals = Set(plan.kept.filter { $0.retry == nil }.map(\.id))
         for entry in plan.kept where entry.path ?? "" == path.text && (entry.retry == nil || !finals.contains(entry.id)) {
             removing.append(path / (try GitPath(parsing: RecordKey(run: entry.id, retry: entry.retry).folder)))
@@ -151,7 +151,7 @@ public struct BranchPruner: Sendable {
 
         let message = plan.message(previousTip: proposal.tip.hex)
         let tip = try await build(in: store, root: root, removing: removing, message: message, now: now) { (rewrite) throws(GitError) in
-            // Newest first, as they were read.
+            // The plan lists the newest first; the new history needs the oldest first.
             var rest = plan.kept.reversed()[...]
             while !rest.isEmpty {
                 let piece = Array(rest.prefix(2000))
@@ -165,7 +165,7 @@ public struct BranchPruner: Sendable {
                 }
             }
         }
-        // The same files by a way of its own: nothing is pushed that loses more than was meant.
+        // Safety check: compute the expected files in a second way, so that nothing is pushed that loses more than intended.
         let expected = try await build(in: store, root: root, removing: prunedFolders, message: message, now: now) { _ in }
         let (made, wanted) = (try await git.revParse("\(tip.hex)^{tree}", in: store.path), try await git.revParse("\(expected.hex)^{tree}", in: store.path))
         guard made == wanted, made != nil else {

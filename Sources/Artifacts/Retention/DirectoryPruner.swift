@@ -16,12 +16,12 @@ public struct DirectoryPruner: Sendable {
         return PrunePlan(try await reader.list(filter), before: cutoff)
     }
 
-    /// Removes what the plan says. A record goes as a whole or stays as a whole: its folder is renamed before it is
-    /// removed, and what an interrupted pruning left aside goes with the next one.
+    /// Removes the pruned records of the plan. A record is removed completely or not at all: its folder is renamed before it is removed.
+    /// Renamed folders that an interrupted pruning left are removed by the next pruning.
     public func apply(_ plan: PrunePlan) throws(ArtifactError) {
         let directory = reader.directory
         for name in Directory.names(in: directory) ?? [] where name.hasPrefix(Self.aside) { Directory.removeTree("\(directory)/\(name)") }
-        // A run's folder has its retries in it.
+        // A run's folder contains its retries.
         for id in Set(plan.pruned.map(\.id)) {
             let shard = "\(directory)/\(id.path.prefix { $0 != "/" })"
             var info = stat()

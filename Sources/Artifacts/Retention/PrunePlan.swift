@@ -1,22 +1,22 @@
 import Base
 import EvalModel
 
-/// Which records go and which stay when what ended before a moment is pruned.
+/// Decides which records are removed and which are kept when everything that ended before a moment is pruned.
 ///
-/// A run goes with its retries, by the end of the run (or, while it has no record yet, of its last retry). A job's record
-/// stays as long as a run of the job does.
+/// A run and its retries are removed together, by the end of the run (or of its last retry, while the run has no record yet). A job's
+/// record is kept as long as one of its runs is kept.
 public struct PrunePlan: Sendable, Hashable {
     public let cutoff: Timestamp
-    /// In the order in which they were given.
+    /// In the order of the entries that were given.
     public private(set) var pruned: [RunEntry] = []
     public private(set) var kept: [RunEntry] = []
 
     /// - Parameters:
-    ///   - entries: of every kind, each record once.
-    ///   - folder: of the branch; records below others stay.
+    ///   - entries: runs, retries and jobs, each record once.
+    ///   - folder: a folder of the branch; records below other folders are kept.
     public init(_ entries: [RunEntry], before cutoff: Timestamp, below folder: String = "") {
         self.cutoff = cutoff
-        // Of a run and its retries: when the run ended, else the last retry.
+        // When each run ended, or its last retry if the run has no record.
         var ends: [RunID: (date: Timestamp, isFinal: Bool)] = [:]
         func isElsewhere(_ entry: RunEntry) -> Bool { entry.path ?? "" != folder }
         for entry in entries where entry.kind != .job {
@@ -43,7 +43,7 @@ public struct PrunePlan: Sendable, Hashable {
 
     public var isEmpty: Bool { pruned.isEmpty }
 
-    /// As `12 runs, 1 retry and 2 jobs`.
+    /// A text such as `12 runs, 1 retry and 2 jobs`.
     public static func count(_ entries: [RunEntry]) -> String {
         func part(_ kind: RunEntry.Kind, _ one: String, _ many: String) -> String? {
             let count = entries.count { $0.kind == kind }
@@ -54,11 +54,11 @@ public struct PrunePlan: Sendable, Hashable {
         return parts.count == 1 ? last : parts.dropLast().joined(separator: ", ") + " and " + last
     }
 
-    /// Records that a commit message lists.
+    /// The maximum number of records that the commit message lists.
     private static let listed = 5000
 
-    /// Of the commit that a pruned branch begins with.
-    /// - Parameter tip: what the branch was at before.
+    /// The message of the root commit of a pruned branch.
+    /// - Parameter tip: the commit that the branch pointed to before.
     public func message(previousTip tip: String) -> String {
         var lines = ["Prune: \(Self.count(pruned)) that ended before \(cutoff.rfc3339)", ""]
         for entry in pruned.prefix(Self.listed) {

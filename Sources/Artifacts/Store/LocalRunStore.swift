@@ -3,7 +3,7 @@ import EvalModel
 import Git
 import Glibc
 
-/// How much of what a remote has confirmed is kept, in case somebody rewrites the branch without it.
+/// How many confirmed records are kept, in case somebody rewrites the branch without them.
 public struct ConfirmedRetention: Sendable, Hashable {
     public var records: Int
     public var bytes: Int
@@ -16,21 +16,21 @@ public struct ConfirmedRetention: Sendable, Hashable {
     }
 }
 
-/// Records on this machine's disk: those that no remote has confirmed yet, on the disk before `keep` returns, and for a
-/// while those that one has, in case it loses them again.
+/// Records on this machine's disk: all those that no remote has confirmed yet, and for a while those that the remote has confirmed, in
+/// case it loses them. A record is on the disk before `keep` returns.
 ///
-/// - Guarantees: a process that is killed at any moment leaves whole records or none: a file gets its name after its bytes
-///   are synced, and each record's length and checksum tell a torn one apart. What is damaged is put aside, never deleted.
-/// - Recovery: a record that was confirmed shortly before a kill may be found as waiting again; the branch has it then, and
-///   it is not written twice.
-/// - Caveats: one process at a time works on a directory. A second one loses nothing, but each pushes what it knows of.
+/// - Guarantees: a process that is killed at any moment leaves complete records only: a file gets its name after its bytes
+///   are synced, and each record's length and checksum reveal a truncated one. Damaged files are moved aside, never deleted.
+/// - Recovery: after a kill, a record that had just been confirmed may be found as waiting. The next push finds it on the branch and
+///   does not write it twice.
+/// - Caveats: only one process at a time should use a directory. A second one loses nothing, but each process pushes only what it knows of.
 final class LocalRunStore: Sendable {
-    /// Several records that were synced together.
+    /// A file with several records that were synced together.
     private struct Segment {
         var file: String
         var bytes: Int
         var names: [String]
-        /// How many of them are not confirmed.
+        /// The number of its records that are not confirmed.
         var waiting: Int
         var confirmedAt: Timestamp?
     }
@@ -46,7 +46,7 @@ final class LocalRunStore: Sendable {
         var next = 0
         var segments: [Int: Segment] = [:]
         var places: [String: Place] = [:]
-        /// Of segments of which everything is confirmed, the oldest first.
+        /// Segments in which all records are confirmed, oldest first.
         var retained: [Int] = []
         var retainedBytes = 0
         var retainedRecords = 0
@@ -59,8 +59,8 @@ final class LocalRunStore: Sendable {
     private let state = Locked(State())
     private static let suffix = ".run"
 
-    /// Opens the store, making its directories when they are not there.
-    /// - Parameter directory: records that wait lie in it; confirmed ones beside it, in `<directory>-confirmed`.
+    /// Opens the store and creates its directories if they do not exist.
+    /// - Parameter directory: contains the waiting records. Confirmed ones are in `<directory>-confirmed`.
     init(directory: String, retention: ConfirmedRetention = ConfirmedRetention(), time: any TimeSource = SystemTime()) throws(ArtifactError) {
         self.directory = directory
         confirmedDirectory = "\(directory)-confirmed"
@@ -73,21 +73,21 @@ final class LocalRunStore: Sendable {
             throw ArtifactError(.storage, "cannot keep results: \(error)")
         }
         removeLeftovers()
-        // Confirmed ones first: a name that is in both waits.
+        // Confirmed records are read first, so that a record that is in both directories counts as waiting.
         for (folder, isConfirmed) in [(confirmedDirectory, true), (directory, false)] {
             let files = (Directory.names(in: folder) ?? []).filter { $0.hasSuffix(Self.suffix) }.map { "\(folder)/\($0)" }
-            // In the order in which they were written: what waits longest goes first, and the oldest is evicted first.
+            // In the order in which they were written: the oldest waiting record is pushed first, and the oldest confirmed one is evicted first.
             let dated = files.map { (file: $0, written: Self.written($0)) }.sorted { ($0.written, $0.file) < ($1.written, $1.file) }
             for entry in dated { open(entry.file, isConfirmed: isConfirmed) }
         }
         state.withLock { evict(&$0) }
     }
 
-    /// Temporary files of a process that died while it wrote: `keep` had not returned.
+    /// Removes temporary files of a process that died during `keep`. Since `keep` had not returned, nothing is lost.
     private func removeLeftovers() {
         for name in Directory.names(in: directory) ?? [] where name.contains("\(Self.suffix).tmp-") {
             var info = stat()
-            // Another process may be writing one right now.
+            // Another process may be writing a recent one.
             if lstat("\(directory)/\(name)", &info) == 0, Glibc.time(nil) - info.st_mtim.tv_sec > 3600 { unlink("\(directory)/\(name)") }
         }
     }
@@ -111,7 +111,7 @@ final class LocalRunStore: Sendable {
                 segment.names.append(record.name)
                 state.places[record.name] = Place(segment: id, range: record.range, job: record.job, isConfirmed: isConfirmed)
             }
-            // Every record of it is in another file, too. The next process looks at it again.
+            // All its records are in another file, too. The file is left for the next process to check.
             guard !segment.names.isEmpty else { return }
             segment.waiting = isConfirmed ? 0 : segment.names.count
             state.segments[id] = segment
@@ -121,9 +121,9 @@ final class LocalRunStore: Sendable {
 
     // MARK: Keeping
 
-    /// Keeps records, all of them with one wait for the disk; those of a name that is kept already are left as they are:
-    /// what was promised first stays.
-    /// - Returns: why some could not be kept, by name.
+    /// Stores records, all of them with one wait for the disk. If a record with the same name is already stored, the stored one stays
+    /// unchanged.
+    /// - Returns: the errors of records that could not be stored, by name.
     func keep(_ runs: [PendingRun]) -> [String: ArtifactError] {
         var new: [PendingRun] = []
         var names: Set<String> = []
@@ -131,13 +131,13 @@ final class LocalRunStore: Sendable {
         guard let first = new.first else { return [:] }
         do throws(FileError) {
             do throws(FileError) { try write(new) } catch {
-                // Confirmed records are deleted to make room for those that are not.
+                // Confirmed records are deleted to make room for unconfirmed ones.
                 guard error.isFull, state.withLock({ dropRetained(&$0) }) else { throw error }
                 try write(new)
             }
             return [:]
         } catch {
-            // One may fit where all of them do not.
+            // If all of them do not fit, some may fit one by one.
             if new.count > 1, error.isFull { return new.reduce(into: [:]) { $0.merge(keep([$1])) { first, _ in first } } }
             let others = new.count > 1 ? " and \(new.count - 1) more" : ""
             let failure = ArtifactError(.storage, "cannot keep the result of run \(first.id)\(others): \(error)\(error.isFull ? "; free some space" : "")")
@@ -166,7 +166,7 @@ final class LocalRunStore: Sendable {
 
     // MARK: Asking
 
-    /// What waits, the oldest first: names, and the jobs that the records are of.
+    /// The waiting records, oldest first: their names and the jobs that they belong to.
     func waiting() -> [(name: String, job: String)] {
         state.withLock { state in
             state.places.filter { !$0.value.isConfirmed }
@@ -177,13 +177,13 @@ final class LocalRunStore: Sendable {
 
     func isWaiting(_ name: String) -> Bool { state.withLock { $0.places[name].map { !$0.isConfirmed } ?? false } }
 
-    /// The job of a record that is here.
+    /// The job of a stored record.
     func job(of name: String) -> String? { state.withLock { $0.places[name]?.job } }
 
-    /// Names of confirmed records that could be pushed again.
+    /// The names of confirmed records that could be pushed again.
     func retained() -> [String] { state.withLock { $0.places.filter(\.value.isConfirmed).map(\.key) } }
 
-    /// nil when it is not kept, or damaged: a damaged one is put aside, never deleted.
+    /// Reads a record; nil if it is not stored, or is damaged. A damaged one is moved aside, never deleted.
     func load(_ name: String) -> PendingRun? {
         guard let (place, file) = state.withLock({ state in state.places[name].flatMap { place in state.segments[place.segment].map { (place, $0.file) } } })
         else { return nil }
@@ -194,7 +194,7 @@ final class LocalRunStore: Sendable {
 
     // MARK: Confirming
 
-    /// The remote has them: they are kept no longer than the retention says.
+    /// Marks records as confirmed by the remote. They are then kept only as long as the retention says.
     func confirm(_ names: [String]) {
         state.withLock { state in
             for name in names {
@@ -211,7 +211,7 @@ final class LocalRunStore: Sendable {
         }
     }
 
-    /// The remote has lost them: they wait again. Returns those that are still here.
+    /// Marks records that the remote has lost as waiting again. Returns those that are still stored.
     func restore(_ names: [String]) -> [String] {
         state.withLock { state in
             var restored: [String] = []
@@ -234,7 +234,7 @@ final class LocalRunStore: Sendable {
         let name = segment.file.split(separator: "/").last.map(String.init) ?? ""
         var target = "\(folder)/\(name)"
         while FileEntry.exists(target) { target = "\(folder)/\(name.dropLast(Self.suffix.count))-\(UInt32.random(in: 0 ... .max))\(Self.suffix)" }
-        // A file that could not be moved is still valid: the next process only finds it in the other state.
+        // If the file cannot be moved it stays valid, but the next process will find its records in their old state.
         if rename(segment.file, target) == 0 { state.segments[id]?.file = target }
     }
 
@@ -261,7 +261,7 @@ final class LocalRunStore: Sendable {
         }
     }
 
-    /// Deletes everything that is confirmed. Returns whether there was any.
+    /// Deletes all confirmed records. Returns whether there were any.
     private func dropRetained(_ state: inout State) -> Bool {
         let all = state.retained
         for id in all { if let segment = state.segments[id] { drop(id, segment, &state) } }

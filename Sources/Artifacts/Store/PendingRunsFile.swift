@@ -4,10 +4,10 @@ import EvalModel
 import Git
 import Glibc
 
-/// How records lie in a file, one after another: a line with the record's length and checksum, a line of JSON, then the
-/// bytes of its files, then its pack.
+/// The format of a file of records, one after another. Each record is a line with its length and checksum, a line of JSON, the
+/// bytes of its files, and its pack.
 enum PendingRunsFile {
-    /// `assay-run 2 <length> <checksum>\n`, the length with leading zeros: the line has a fixed length.
+    /// `assay-run 2 <length> <checksum>\n`. The length has leading zeros, so that the line has a fixed length.
     private static let magic = Array("assay-run 2 ".utf8)
     private static let digits = 12
     private static let sumLength = 16
@@ -45,7 +45,7 @@ enum PendingRunsFile {
 
     // MARK: Reading
 
-    /// A part of a file; nil when it is not there.
+    /// Reads a part of a file; nil if the part does not exist.
     static func read(_ file: String, _ range: Range<Int>) -> [UInt8]? {
         let fd = open(file, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { return nil }
@@ -65,7 +65,7 @@ enum PendingRunsFile {
         return bytes
     }
 
-    /// The record, when its bytes are what its checksum says.
+    /// Decodes a record; nil if its bytes do not match its checksum.
     static func decode(_ bytes: [UInt8]) -> PendingRun? {
         guard let length = bodyLength(bytes[...]), bytes.count == headLength + length,
             String(decoding: bytes[(headLength - sumLength - 1)..<(headLength - 1)], as: UTF8.self) == checksum(bytes[headLength...])
@@ -73,8 +73,8 @@ enum PendingRunsFile {
         return decode(body: bytes[headLength...])
     }
 
-    /// What a file holds, by its heads alone: outputs are not read.
-    /// - Returns: the records up to the first that is no record; `isWhole` says whether that was the end of the file.
+    /// Lists the records in a file by reading only the beginning of each; outputs are not read.
+    /// - Returns: the records before the first damaged one. `isWhole` is true if the end of the file was reached.
     static func scan(_ file: String) -> (found: [Found], size: Int, changed: Timestamp, isWhole: Bool) {
         let fd = open(file, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { return ([], 0, Timestamp(seconds: 0), false) }

@@ -1,36 +1,36 @@
 import Base
 
-/// Something that is not as it should be in a place with results.
+/// A problem that verification found in stored results.
 public struct Finding: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable, CaseIterable {
-        /// git's own check of its objects.
+        /// Reported by git's own check of its objects.
         case objects
-        /// The branch's history is not one line of commits.
+        /// The branch's history is not linear.
         case history
         /// A record was committed more than once.
         case duplicate
-        /// A record that the history tells of is not there.
+        /// The history mentions a record that does not exist.
         case missing
-        /// A record that the history does not tell of.
+        /// A record exists that the history does not mention.
         case untold
-        /// The listing says something else than the record.
+        /// The listing and the record have different values.
         case disagreement
-        /// A record's id is not the one of what it records, or of where it lies.
+        /// A record's id does not match its content or its path.
         case id
-        /// A document is not as its schema says.
+        /// A document does not match its schema.
         case schema
-        /// A document that this version cannot judge.
+        /// A document of a version that this program cannot check.
         case version
-        /// A record without a part of it.
+        /// A part of a record is missing.
         case incomplete
     }
 
     public var kind: Kind
-    /// A path, a commit or an object: where to look.
+    /// A path, a commit or an object that shows where to look.
     public var place: String
     /// What is wrong, and what to do about it.
     public var message: String
-    /// False for what is worth knowing and no fault.
+    /// False for information that is not an error.
     public var isFault = true
 
     public init(_ kind: Kind, _ place: String, _ message: String, isFault: Bool = true) {

@@ -1,9 +1,9 @@
 import Base
 import EvalModel
 
-/// What one record's documents say, held against where it lies, what its schema asks for, and what its commit tells.
+/// Checks the documents of one record against its path, its schema and its commit message.
 struct RecordCheck: Sendable {
-    /// What the listing says of the record: the trailers of its commit.
+    /// The values in the trailers of the record's commit, which the listing shows.
     struct Told: Sendable, Hashable {
         var kind: RunEntry.Kind
         var reward: Double?
@@ -12,12 +12,12 @@ struct RecordCheck: Sendable {
 
     var run: RunID
     var retry: Int?
-    /// The record's folder, for the findings.
+    /// The record's folder, for use in findings.
     var folder: String
     var metadata: [UInt8]
-    /// nil when there is none.
+    /// nil when there is no summary.
     var summary: [UInt8]?
-    /// nil when no listing told of it, or there is none that could.
+    /// nil when no commit mentions the record, or the place has no commits.
     var told: Told?
 
     private var metadataPath: String { "\(folder)/\(PendingRun.metadataFile)" }
@@ -71,7 +71,7 @@ struct RecordCheck: Sendable {
         {
             computed = RunID(jobUID: uid, agent: agent, dataset: dataset, task: task, attempt: attempt, rerun: rerun)
         } else {
-            // The schema has said what is missing.
+            // The schema check has already reported what is missing.
             computed = nil
         }
         if let computed, computed != run {
@@ -103,12 +103,12 @@ struct RecordCheck: Sendable {
         "kind", "runId", "jobName", "agent", "model", "dataset", "task", "attempt", "reward", "passed", "outcome", "cost", "sourceCommit", "timestamp",
     ]
 
-    /// The class and the pass follow from the error and the reward.
+    /// Checks that the class of the outcome and the pass are consistent with the error and the reward.
     private func outcomeFindings(_ value: JSONValue) -> [Finding] {
         guard let outcome = value["outcome"]?.string, let passed = value["passed"]?.bool else { return [] }
         var found: [Finding] = []
         let type = value.at("error", "type")?.string
-        // An error type of a newer version says nothing here.
+        // An error type that this version does not know cannot be checked.
         if type.map({ TrialErrorType(rawValue: $0) != nil }) ?? true {
             let error = type.flatMap(TrialErrorType.init(rawValue:)).map { TrialError($0, "") }
             let expected = TrialOutcome(error: error).outcomeClass.rawValue

@@ -1,7 +1,6 @@
 import Base
 
-/// The JSON Schemas of docs/schemas that records are held to, for the `schemaVersion` that this program writes, the only one
-/// it knows.
+/// The JSON Schemas of docs/schemas for checking records of the `schemaVersion` that this program writes. It knows no other version.
 public enum RecordSchema {
     public enum Document: String, Sendable, Hashable, CaseIterable { case run, summary, job }
 
@@ -18,7 +17,7 @@ public enum RecordSchema {
     private static let job = schema(RecordSchemaText.job)
 
     private static func schema(_ text: String) -> JSONSchema {
-        // The text is part of the program, and a test reads it.
+        // The text is compiled into the program, and a test checks that it can be parsed.
         JSONSchema((try? JSONValue(parsing: Array(text.utf8))) ?? .null)
     }
 }

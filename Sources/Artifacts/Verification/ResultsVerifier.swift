@@ -2,7 +2,7 @@ import Base
 import EvalModel
 import Git
 
-/// Checks everything that a place with results promises: git's objects, the history, and each record.
+/// Checks stored results: git's objects, the history, and each record.
 public struct ResultsVerifier: Sendable {
     public struct Report: Sendable, Hashable {
         public var runs = 0
@@ -12,13 +12,13 @@ public struct ResultsVerifier: Sendable {
         public var notes = 0
     }
 
-    /// Whether git checks its objects, too; of a large repository that takes most of the time.
+    /// Whether git's objects are checked, too. For a large repository that takes most of the time.
     public var checksObjects = true
 
     public init() {}
 
-    /// Hands over what it finds, as it finds it.
-    /// - Throws: when the check cannot come to an end; nothing is said of the results then.
+    /// Passes each finding to `receive` as soon as it is found.
+    /// - Throws: when the check cannot be completed. That says nothing about the results.
     public func verify(_ store: any RecordStore, _ receive: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> Report {
         let report = Locked(Report())
         let found: @Sendable (Finding) -> Void = { finding in
@@ -39,7 +39,7 @@ public struct ResultsVerifier: Sendable {
                             + "(restore it from that commit)"))
             }
         }
-        // Last: what was fetched for the above is checked with the rest.
+        // Objects are checked last, so that those fetched by the earlier checks are included.
         if checksObjects, let branch = store as? BranchReader { try await objects(branch, found) }
         return report.withLock { $0 }
     }
@@ -60,7 +60,7 @@ public struct ResultsVerifier: Sendable {
                     if !BranchPruner.isOurs(commit.message) { state.withLock { $0.foreign += 1 } }
                     return true
                 }
-                // Other folders of the branch are checked by themselves.
+                // Records in other folders of the branch are not part of this check.
                 guard trailers.lies(below: folder) else { return true }
                 let key = RecordKey(run: id, retry: trailers.retry)
                 state.withLock { state in
@@ -137,7 +137,7 @@ public struct ResultsVerifier: Sendable {
     ) async throws(ArtifactError) {
         var keys = documents.keys.sorted()[...]
         while !keys.isEmpty {
-            // A piece that fits into the memory, whatever the whole is.
+            // Reads a limited number of records at a time, so that they fit into memory.
             let piece = Array(keys.prefix(2000))
             keys = keys.dropFirst(piece.count)
             var files: [RecordFile] = []
@@ -164,7 +164,7 @@ public struct ResultsVerifier: Sendable {
         }
     }
 
-    /// Checks need a processor, not the disk.
+    /// Runs checks on several threads, because they need processor time and no disk.
     private static func inParallel(_ checks: [RecordCheck]) async -> [[Finding]] {
         let share = 250
         return await withTaskGroup(of: (Int, [[Finding]]).self) { group in
@@ -178,7 +178,7 @@ public struct ResultsVerifier: Sendable {
     }
 }
 
-/// A record's name among all of a place.
+/// Identifies a record within a place.
 struct RecordKey: Sendable, Hashable, Comparable {
     var run: RunID
     var retry: Int?

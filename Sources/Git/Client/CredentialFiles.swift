@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// The private files through which git and ssh get what a Secret holds.
+/// Writes the content of a Secret to private files that git and ssh read.
 struct CredentialFiles: Sendable {
     enum Kind: String, Sendable, CaseIterable {
         case answers, authorities, identity
@@ -9,13 +9,13 @@ struct CredentialFiles: Sendable {
     }
 
     let directory: String
-    /// Stands for the Secret in the files' names, so that a rotated one replaces its files; nil: each content has its own.
+    /// Identifies the Secret in the file names, so that a rotated Secret overwrites its files. If nil, each content gets its own files.
     let secret: String?
 
-    /// Files that nobody has written for so long are of Secrets that are gone: what is in use is written again each minute.
+    /// Files that have not been written for this long belong to deleted Secrets. Files in use are rewritten every minute.
     private static let keptSeconds = 7 * 86400
 
-    /// - Parameter key: of the content.
+    /// - Parameter key: identifies the content.
     func keep(_ bytes: [UInt8], _ kind: Kind, key: String) throws(GitError) -> String {
         try Self.check(directory)
         let path = "\(directory)/\(kind.rawValue)-\(secret ?? key)"

@@ -8,9 +8,9 @@ public struct TreeEntry: Sendable, Hashable {
 
     public var kind: Kind
     public var id: GitObjectID
-    /// Relative to the tree that was listed.
+    /// The path relative to the listed tree.
     public var path: String
-    /// Bytes of a file or a link, when sizes were asked for.
+    /// The size in bytes of a file or a link, if sizes were requested.
     public var size: Int?
 
     public init(kind: Kind, id: GitObjectID, path: String, size: Int? = nil) {
@@ -24,14 +24,14 @@ public struct TreeEntry: Sendable, Hashable {
 }
 
 extension GitClient {
-    /// Whether the repository holds the object; asks no remote.
+    /// Whether the repository has the object. Does not contact the remote.
     public func contains(_ id: GitObjectID, type: String = "commit", in repository: String) async throws(GitError) -> Bool {
         try await result(
             Call(arguments: ["cat-file", "-e", "\(id.hex)^{\(type)}"], repository: repository, doing: "look for \(id.short) in")
         ).succeeded
     }
 
-    /// The full id that an expression of ours names (`refs/assay/next`, `<commit>:path`, an abbreviation); nil when it names nothing.
+    /// The full id for an expression that Assay composed (`refs/assay/next`, `<commit>:path`, an abbreviation); nil if it names nothing.
     public func revParse(_ expression: String, in repository: String, remote: Remote? = nil) async throws(GitError) -> GitObjectID? {
         let result = try await result(
             Call(
@@ -41,11 +41,11 @@ extension GitClient {
         return GitObjectID(result.stdoutText.trimmedBlanks)
     }
 
-    /// The entries of a commit's tree at a path.
+    /// Lists the entries of a commit's tree at a path.
     ///
     /// - Parameters:
-    ///   - recursive: every entry below, directories included, instead of the direct ones.
-    ///   - sizes: of blobs; they must be present.
+    ///   - recursive: lists all entries below the path, including directories, instead of only the direct ones.
+    ///   - sizes: includes the sizes of blobs. The blobs must be in the repository.
     /// - Throws: `.pathNotFound` when the commit has no such directory.
     public func listTree(
         _ commit: GitObjectID, at path: GitPath = .root, recursive: Bool = false, sizes: Bool = false, in repository: String,
@@ -101,7 +101,7 @@ extension GitClient {
         }
     }
 
-    /// The bytes of one blob; at most `limit`.
+    /// The bytes of one blob, at most `limit`.
     public func readBlob(_ id: GitObjectID, limit: Int = 64 << 20, in repository: String, remote: Remote? = nil) async throws(GitError) -> [UInt8] {
         try await run(
             Call(
@@ -109,10 +109,10 @@ extension GitClient {
                 doing: "read \(id.short) from", place: remote?.url.text ?? repository))
     }
 
-    /// Hands over objects in the order of `ids` through one `cat-file --batch`, however large they are.
+    /// Reads objects of any size through one `cat-file --batch`, in the order of `ids`.
     ///
-    /// `receive` gets the index, a piece of its bytes and whether it is the last piece; it is called on git's queue and may
-    /// write to files. Its error ends the reading and is thrown.
+    /// `receive` gets the index of an object, a piece of its bytes, and whether that is the last piece. It is called on git's queue and may
+    /// write to files. An error that it throws ends the reading and is rethrown.
     public func readObjects(
         _ ids: [GitObjectID], in repository: String, remote: Remote? = nil,
         receive: @escaping @Sendable (_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(GitError) -> Void
@@ -158,7 +158,7 @@ extension GitClient {
         }
     }
 
-    /// Several small objects at once; `limit` bounds their sum.
+    /// Reads several small objects at once. `limit` applies to the sum of their sizes.
     public func readBlobs(
         _ ids: [GitObjectID], limit: Int = 64 << 20, in repository: String, remote: Remote? = nil
     ) async throws(GitError) -> [[UInt8]] {
@@ -174,7 +174,7 @@ extension GitClient {
     }
 }
 
-/// Reads the answers of `git cat-file --batch`: `<id> <type> <size>\n<bytes>\n` each.
+/// Parses the output of `git cat-file --batch`: `<id> <type> <size>\n<bytes>\n` for each object.
 struct BatchParser: Sendable {
     private enum State: Sendable { case header([UInt8]), body(left: Int), newline }
 

@@ -2,10 +2,10 @@ import Base
 import Glibc
 
 extension GitClient {
-    /// What the remote has.
+    /// Lists the refs of the remote.
     ///
-    /// `ls-remote --symref` does not show the default branch of an empty remote: `defaultBranch` finds it.
-    /// - Parameter patterns: only refs that match (as `refs/heads/x`); HEAD is always asked for. Empty: all.
+    /// `ls-remote --symref` does not show the default branch of an empty remote; `defaultBranch` finds it.
+    /// - Parameter patterns: only refs that match (such as `refs/heads/x`) are listed; HEAD is always included. Empty means all refs.
     public func listRemote(_ remote: Remote, patterns: [String] = [], deadline: Double? = nil) async throws(GitError) -> RemoteRefs {
         let words = patterns.isEmpty ? [] : ["HEAD"] + patterns
         let output = try await run(
@@ -15,14 +15,14 @@ extension GitClient {
         return RemoteRefs(parsing: String(decoding: output, as: UTF8.self))
     }
 
-    /// The branch that the remote's HEAD names, also when the remote has no commit; nil when it cannot be told.
+    /// The branch that the remote's HEAD names, even if the remote has no commits; nil if it cannot be determined.
     public func defaultBranch(_ remote: Remote) async throws(GitError) -> String? {
         let refs = try await listRemote(remote, patterns: ["HEAD"])
         if let name = refs.defaultBranch { return name }
         let scratch = "\(temporaryDirectory())/assay-head-\(getpid())-\(UInt64.random(in: 0 ... .max))"
         defer { Directory.removeTree(scratch) }
-        // Nothing but HEAD is transferred: with no ref to clone, the unborn HEAD is all there is; a remote that has
-        // commits but a detached or dangling HEAD sends a single one.
+        // This transfers at most HEAD. With no ref to clone, git reports the unborn HEAD; a remote with commits but a detached or dangling HEAD
+        // sends a single commit.
         try await run(
             Call(
                 arguments: ["clone", "--quiet", "--bare", "--depth=1", "--filter=tree:0", "--no-tags", "--end-of-options", remote.url.text, scratch],

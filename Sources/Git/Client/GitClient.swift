@@ -5,24 +5,24 @@ import Subprocess
 /// Runs git independently of the machine's configuration: no system or user configuration, no hooks, no prompts, no monitors, no
 /// submodules, no redirects, one transport, one credential.
 ///
-/// Every call names what it does and where, for its error. A repository is always a bare one of ours, and git runs
-/// inside it: a rename of the directory does not disturb a call that runs.
+/// Every call describes its action and place for error messages. A repository is always a bare one made by Assay, and git runs
+/// with it as the working directory, so that renaming the directory does not disturb a running call.
 public struct GitClient: Sendable {
     public struct Settings: Sendable {
         /// The git program.
         public var executable = "git"
-        /// Seconds for a call that talks to a remote.
+        /// Seconds for a call that contacts a remote.
         public var networkDeadline = 900.0
-        /// Seconds for one that fetches a whole repository into a mirror.
+        /// Seconds for a call that fetches a whole repository into a mirror.
         public var cloneDeadline = 1800.0
-        /// Seconds without progress after which such a fetch is given up.
+        /// Seconds without progress after which a fetch into a mirror is aborted.
         public var stallSeconds = 60.0
-        /// A remote that sends less than this, as a mean over `stallSeconds`, makes no progress.
+        /// Bytes per second, as a mean over `stallSeconds`. A remote that sends less makes no progress.
         public var stallBytesPerSecond = 1024.0
-        /// Seconds for a call that does not.
+        /// Seconds for a call that does not contact a remote.
         public var localDeadline = 600.0
-        /// A transfer slower than this many bytes a second for `lowSpeedSeconds` is given up. The time is long because a healthy server
-        /// sends nothing either while it counts or checks objects or runs its hooks.
+        /// A transfer slower than this many bytes per second for `lowSpeedSeconds` is aborted. That time is long, because a healthy server sends
+        /// nothing while it counts or checks objects or runs its hooks.
         public var lowSpeedLimit = 1
         public var lowSpeedSeconds = 300
         public init() {}
@@ -43,24 +43,24 @@ public struct GitClient: Sendable {
         }
     }
 
-    /// One call.
+    /// One invocation of git.
     struct Call: Sendable {
         var arguments: [String]
-        /// The bare repository to run in; nil: none.
+        /// The bare repository to run in; nil means none.
         var repository: String?
         var remote: Remote?
         var input: Command.Input = .none
         var configuration: [(String, String)] = []
         var environment: [String: String] = [:]
-        /// nil: by whether there is a remote.
+        /// Seconds; nil means the default for a call with or without a remote.
         var deadline: Double?
         var outputLimit = 256 << 20
-        /// For the error: "cannot <doing> <place>".
+        /// Describes the action in error messages: "cannot <doing> <place>".
         var doing: String
         var place: String?
     }
 
-    /// Runs git and returns how it ended, whatever the exit status.
+    /// Runs git and returns its result, whatever the exit status.
     func result(_ call: Call) async throws(GitError) -> CommandResult {
         let command = command(call)
         do {
@@ -70,7 +70,7 @@ public struct GitClient: Sendable {
         }
     }
 
-    /// Runs git and returns its standard output; throws an error classified by its standard error when it fails.
+    /// Runs git and returns its standard output. When git fails, throws an error that is classified by git's standard error.
     @discardableResult
     func run(_ call: Call) async throws(GitError) -> [UInt8] {
         let result = try await result(call)
@@ -93,7 +93,7 @@ public struct GitClient: Sendable {
         case SubprocessError.notFound(let name):
             GitError(.gitMissing, "cannot \(call.doing): there is no \(name) on PATH; install git 2.39 or newer")
         default:
-            // A process cannot start in a directory that does not exist.
+            // The process could not start because its working directory does not exist.
             if let repository = call.repository, !FileEntry.isDirectory(repository) {
                 GitError(.corrupt, "cannot \(call.doing): the repository \(repository) is gone")
             } else {
@@ -120,7 +120,7 @@ public struct GitClient: Sendable {
         var result: [String: String]
         let inherited = currentEnvironment()
         if credentials.isUser {
-            // The user's helpers may need anything (agents, tokens, a session bus); git's own variables are not inherited,
+            // The user's credential helpers may need any variable (agents, tokens, a session bus). git's own variables are not inherited,
             // because they can redirect everything (GIT_DIR, GIT_CONFIG_*, GIT_EXEC_PATH).
             result = inherited.filter { !$0.key.hasPrefix("GIT_") || $0.key.hasPrefix("GIT_SSL_") || $0.key == "GIT_SSH_COMMAND" }
         } else {
@@ -132,7 +132,7 @@ public struct GitClient: Sendable {
             result["GIT_CONFIG_NOSYSTEM"] = "1"
             result["GIT_CONFIG_GLOBAL"] = "/dev/null"
         }
-        // The variable would take precedence over the certificates of a Secret.
+        // Otherwise this variable would take precedence over the certificates from the Secret.
         if credentials.authorities != nil { result["GIT_SSL_CAINFO"] = nil }
         result["LC_ALL"] = "C"
         result["GIT_TERMINAL_PROMPT"] = "0"
@@ -141,7 +141,7 @@ public struct GitClient: Sendable {
         result["GIT_OPTIONAL_LOCKS"] = "0"
         result["GIT_LFS_SKIP_SMUDGE"] = "1"
         result["GIT_ATTR_NOSYSTEM"] = "1"
-        // Only the transport of the address; a call without a remote may use none.
+        // Allows only the transport of the address. A call without a remote may use none.
         result["GIT_ALLOW_PROTOCOL"] = call.remote?.url.transport.rawValue ?? "none"
         if let ssh = credentials.sshCommand {
             result["GIT_SSH_COMMAND"] = ssh
@@ -152,7 +152,7 @@ public struct GitClient: Sendable {
             ("http.lowSpeedLimit", String(settings.lowSpeedLimit)), ("http.lowSpeedTime", String(settings.lowSpeedSeconds)),
         ]
         configuration += credentials.configuration + call.configuration
-        // Ours only, and only the one that is read: never "*" (CVE-2022-24765).
+        // Only the repository that is used, never "*" (CVE-2022-24765).
         if let repository = call.repository { configuration.append(("safe.directory", repository)) }
         result["GIT_CONFIG_COUNT"] = String(configuration.count)
         for (index, (key, value)) in configuration.enumerated() {
@@ -174,6 +174,6 @@ public struct GitClient: Sendable {
         ("init.templateDir", ""), ("uploadpack.packObjectsHook", ""),
     ]
 
-    /// What a fresh repository's HEAD names when no remote has said otherwise.
+    /// The branch name in HEAD of a new repository until the remote's default branch is known.
     static let unknownDefaultBranch = "assay-unknown-default"
 }

@@ -1,28 +1,28 @@
 import Base
 import Glibc
 
-/// The credential that git may send to one repository's host.
+/// The credential that git may send to the host of one repository.
 ///
-/// A secret lies in a file of mode 0600 and reaches git through a credential helper of ours that answers for one origin
-/// only; it is never in an argument, an environment variable or a header (a header follows redirects).
+/// A secret is stored in a file of mode 0600 and reaches git through Assay's credential helper, which answers for one origin
+/// only. It is never in an argument, an environment variable or a header (git sends headers to redirect targets, too).
 public struct GitCredentials: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
         case none
         case user
-        /// `origin`: as in `GitURL.origin`; the file holds git's credential protocol: `username=` and `password=` lines.
+        /// `origin`: see `GitURL.origin`. The file contains lines of git's credential protocol: `username=` and `password=`.
         case answers(origin: String, file: String)
-        /// A token that another program keeps fresh; read at each use.
+        /// A token in a file that another program keeps up to date. The file is read at each use.
         case tokenFile(origin: String, username: String, file: String)
         case ssh(keyFile: String, knownHostsFile: String)
     }
 
     let kind: Kind
-    /// Certificates of the authorities that the origin is trusted by, instead of the system's; nil: the system's.
+    /// Certificates of the authorities that the origin is checked against instead of the system's; nil means the system's.
     let authorities: Authorities?
-    /// Tells the content of credentials apart without saying what it is. Empty for none.
+    /// Distinguishes credentials by content without revealing the content. Empty for none.
     public let key: String
-    /// What caches of private repositories are named by: the Secret that the credential is from, whose content may change each
-    /// hour; without one, the content. Empty for none.
+    /// Identifies the owner of caches of private repositories: the Secret that the credential is from, whose content may change every
+    /// hour, or the content if there is no Secret. Empty for none.
     public let scope: String
 
     struct Authorities: Sendable, Hashable {
@@ -37,13 +37,13 @@ public struct GitCredentials: Sendable, Hashable {
         self.authorities = authorities
     }
 
-    /// No credential: public repositories.
+    /// No credential, for public repositories.
     public static let none = GitCredentials(.none, key: "")
-    /// What the user's own git uses: credential helpers, ssh agent, ssh configuration. For the laptop only.
+    /// The credentials of the user's own git: credential helpers, ssh agent, ssh configuration. Only for use on a laptop.
     public static let user = GitCredentials(.user, key: "")
 
-    /// A token in a file that is read at each use (as a GitHub App's, which changes each hour).
-    /// - Parameter authorities: a file of certificates (PEM) that the host is trusted by; nil: the system's.
+    /// A token in a file that is read at each use (such as a GitHub App's token, which changes every hour).
+    /// - Parameter authorities: a file of certificates (PEM) that the host is checked against; nil means the system's.
     public static func tokenFile(
         _ path: String, username: String = "x-access-token", authorities: String? = nil, for url: GitURL
     ) throws(GitError) -> GitCredentials {
@@ -60,19 +60,19 @@ public struct GitCredentials: Sendable, Hashable {
 
     /// Credentials from the data of a Kubernetes Secret, for one repository.
     ///
-    /// Keys understood: `username` and `password` (basic), `token` or `bearerToken` (any host that takes a token as the
+    /// Recognised keys: `username` and `password` (basic), `token` or `bearerToken` (for any host that accepts a token as the
     /// password), `identity` or `ssh-privatekey` with `known_hosts` (ssh), `caFile` or `ca.crt` (certificates, PEM, that an
-    /// https host is trusted by; alone, too, for a public repository).
+    /// https host is checked against; may also be the only key, for a public repository).
     /// - Parameters:
-    ///   - name: the Secret, as `namespace/name`. A Secret with a name has one set of files, which a new content replaces, and one
-    ///     mirror of each repository. nil when it is not known: each content is then for itself.
-    ///   - directory: a private directory in which the files are kept; made with mode 0700.
+    ///   - name: the Secret, as `namespace/name`. A named Secret has one set of files, which new content overwrites, and one
+    ///     mirror of each repository. If nil, the name is not known, and each content has its own files and mirrors.
+    ///   - directory: a private directory for the files; created with mode 0700.
     public static func secret(
         _ data: [String: [UInt8]], of name: String? = nil, for url: GitURL, directory: String
     ) throws(GitError) -> GitCredentials {
         let files = CredentialFiles(directory: directory, secret: name.map { fingerprint([$0, url.origin]) })
         func text(_ names: String...) -> String? {
-            // An empty key, as templates may leave one, counts as absent.
+            // A key with an empty value counts as absent, because templates may produce one.
             names.lazy.compactMap { data[$0] }.map { String(decoding: $0, as: UTF8.self).trimmedBlanks }.first { !$0.isEmpty }
         }
         switch url.transport {
@@ -114,13 +114,13 @@ public struct GitCredentials: Sendable, Hashable {
                 throw GitError(
                     .authentication, "the secret for \(url) has no known_hosts key; without it the host's identity cannot be checked")
             }
-            // OpenSSH does not accept a key with Windows line ends.
+            // OpenSSH does not accept a key with Windows line endings.
             identity = identity.filter { $0 != 0x0D }
             guard !SSHKey.hasPassphrase(identity) else {
                 throw GitError(
                     .authentication, "the identity key of the secret for \(url) has a passphrase, which cannot be entered here: make a key without one (ssh-keygen -N '')")
             }
-            // OpenSSH refuses a key file without a newline at its end, and secrets lose it easily.
+            // OpenSSH rejects a key file without a newline at the end, and Secrets often lack it.
             if identity.last != 0x0A { identity.append(0x0A) }
             let key = fingerprint([url.origin, String(decoding: identity, as: UTF8.self)])
             let keyFile = try files.keep(identity, .identity, key: key)
@@ -129,7 +129,7 @@ public struct GitCredentials: Sendable, Hashable {
         }
     }
 
-    /// Credentials from a mounted Secret; `.none` when the directory does not exist or holds nothing.
+    /// Credentials from a mounted Secret; `.none` if the directory does not exist or is empty.
     public static func mounted(at path: String, for url: GitURL, directory: String) throws(GitError) -> GitCredentials {
         var data: [String: [UInt8]] = [:]
         for name in ["username", "password", "token", "bearerToken", "identity", "ssh-privatekey", "known_hosts", "caFile", "ca.crt"] {
@@ -140,7 +140,7 @@ public struct GitCredentials: Sendable, Hashable {
 
     // MARK: What git gets
 
-    /// Configuration that makes git ask our helper, and nobody else.
+    /// Configuration that makes git use Assay's credential helper and no other.
     var configuration: [(String, String)] {
         helpers + (authorities.map { [("http.\($0.origin).sslCAInfo", $0.file)] } ?? [])
     }
@@ -157,7 +157,7 @@ public struct GitCredentials: Sendable, Hashable {
         }
     }
 
-    /// The program for ssh remotes; nil leaves it to the user's configuration.
+    /// The ssh program to use; nil means that the user's configuration decides.
     var sshCommand: String? {
         let common = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
         switch kind {
@@ -172,7 +172,7 @@ public struct GitCredentials: Sendable, Hashable {
 
     var isUser: Bool { kind == .user }
 
-    /// git calls the helper only for the origin in its configuration key; the helper checks the origin again, because a mistake there
+    /// git calls the helper only for the origin in its configuration key. The helper checks the origin again, because a mistake
     /// would leak a credential.
     private static func helper(_ origin: String, _ answer: String) -> String {
         let parts = origin.split(separator: ":", maxSplits: 1).map(String.init)
@@ -183,7 +183,7 @@ public struct GitCredentials: Sendable, Hashable {
 
     // MARK: Values
 
-    /// A newline would end the line of the credential protocol and begin another (CVE-2020-5260, CVE-2024-52006).
+    /// A newline would end the line of the credential protocol and start another one (CVE-2020-5260, CVE-2024-52006).
     private static func checkValue(_ value: String, _ name: String) throws(GitError) {
         guard !value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
             throw GitError(.authentication, "the secret's \(name) holds a control character")

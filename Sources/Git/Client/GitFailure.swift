@@ -4,10 +4,10 @@ import Base
 enum GitFailure {
     /// - Parameters:
     ///   - place: the repository, for the message.
-    ///   - doing: what was tried, as in "cannot \(doing)".
+    ///   - doing: the action, as in "cannot \(doing)".
     static func classify(stderr: String, exit: String, timedOut: Bool, doing: String, place: String) -> GitError {
         let said = summary(stderr)
-        // Names of repositories, branches and files may read like an error.
+        // Names of repositories, branches and files may look like error messages.
         let text = withoutNames(stderr, place: place).lowercased()
         func has(_ any: String...) -> Bool { any.contains { text.contains($0) } }
         func error(_ kind: GitError.Kind, _ advice: String) -> GitError {
@@ -19,7 +19,7 @@ enum GitFailure {
         if has("returned error: 413", "http 413", "exceeds maximum allowed size") {
             return error(.tooLarge, "the remote does not take that much at once")
         }
-        // Before authentication: ssh says "could not read from remote repository" after each of these.
+        // Checked before authentication, because ssh adds "could not read from remote repository" to each of these.
         if has("could not resolve host", "couldn't connect", "failed to connect", "connection refused", "no route to host",
             "network is unreachable", "temporary failure in name resolution", "name or service not known",
             "connection reset", "connection closed by", "empty reply from server", "the remote end hung up",
@@ -55,7 +55,7 @@ enum GitFailure {
         if has("no space left on device", "disk quota exceeded", "read-only file system", "unable to create temporary") {
             return error(.storage, "the disk is full or not writable")
         }
-        // About a remote git says "does not appear to be a git repository"; these messages are about the repository that it runs in.
+        // For a remote, git says "does not appear to be a git repository". These messages are about the local repository that git runs in.
         if has("not a git repository: '.'", "cannot change to '") {
             return error(.corrupt, "the repository on this machine is gone or damaged")
         }
@@ -66,7 +66,7 @@ enum GitFailure {
         }
         if has("does not appear to be a git repository", "not a git repository", "repository not found", "returned error: 404",
             "not found", "no such file or directory", "project you were looking for could not be found",
-            // A web server that is no git server: git then tries to write files over WebDAV.
+            // For a web server that is not a git server, git tries to write files over WebDAV.
             "no dav locking support", "git-http-push failed", "info/refs not valid")
             && !has("bad object", "loose object", "packfile")
         {
@@ -80,7 +80,7 @@ enum GitFailure {
         return error(.failed, said.isEmpty ? "git ended with \(exit)" : "git ended with \(exit)")
     }
 
-    /// Git's message with the repository's address and everything in single quotes removed.
+    /// Git's message without the repository's address and without any text in single quotes.
     static func withoutNames(_ stderr: String, place: String) -> String {
         let text = place.utf8.count > 3 ? stderr.replacing(place, with: "") : stderr
         var out = ""
@@ -100,7 +100,7 @@ enum GitFailure {
                 }
             } else {
                 out.append(character)
-                // An apostrophe, as in "couldn't", opens no quotation.
+                // An apostrophe inside a word, as in "couldn't", does not start a quotation.
                 if character == "'", !previous.isLetter { quoted = "" }
             }
             previous = character
@@ -108,7 +108,7 @@ enum GitFailure {
         return out + (quoted ?? "")
     }
 
-    /// The lines that matter, on one line of bounded length, without controls or user information.
+    /// The relevant lines joined into one line of limited length, without control characters and user information.
     static func summary(_ stderr: String) -> String {
         let noise = ["hint:", "warning: redirecting", "Please make sure you have", "and the repository exists", "Cloning into"]
         let lines = stderr.split(whereSeparator: \.isNewline).map { String($0).trimmedBlanks }
@@ -117,7 +117,7 @@ enum GitFailure {
         return withoutUserInfo(String(text.suffix(600)).replacingControls)
     }
 
-    /// `https://user:secret@host` with what stands before the `@` gone.
+    /// Removes the text before the `@` in addresses such as `https://user:secret@host`.
     static func withoutUserInfo(_ text: String) -> String {
         var out = ""
         var rest = text[...]

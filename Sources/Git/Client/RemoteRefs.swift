@@ -1,14 +1,14 @@
 import Base
 
-/// What a remote advertises: its branches and tags, and its default branch.
+/// The refs that a remote lists: its branches and tags, and its default branch.
 public struct RemoteRefs: Sendable, Hashable {
-    /// Full names (`refs/heads/main`) to what they point at.
+    /// Full ref names (`refs/heads/main`) and the objects that they point to.
     public var refs: [String: GitObjectID]
-    /// Annotated tags (`refs/tags/v1`) to the commit behind them.
+    /// Annotated tags (`refs/tags/v1`) and the commits that they lead to.
     public var peeled: [String: GitObjectID]
-    /// The commit of HEAD; nil when the remote has none, or HEAD names a branch that is not there.
+    /// The commit of HEAD; nil if the remote has no HEAD, or HEAD names a branch that does not exist.
     public var head: GitObjectID?
-    /// The branch that HEAD names, also when it has no commit yet; nil when the remote does not say.
+    /// The branch that HEAD names, even if it has no commit yet; nil if the remote does not say.
     public var defaultBranch: String?
 
     public init(
@@ -24,7 +24,7 @@ public struct RemoteRefs: Sendable, Hashable {
     public var isEmpty: Bool { refs.isEmpty }
     public func commit(ofBranch branch: GitBranch) -> GitObjectID? { refs[branch.ref] }
 
-    /// Reads the output of `git ls-remote --symref`; lines of another form are ignored.
+    /// Parses the output of `git ls-remote --symref`. Lines of any other form are ignored.
     public init(parsing output: String) {
         self.init()
         for line in output.split(separator: "\n") {
@@ -45,18 +45,18 @@ public struct RemoteRefs: Sendable, Hashable {
         }
     }
 
-    /// What a ref that a user wrote refers to.
+    /// The result of looking up a ref that a user wrote.
     public enum Resolution: Sendable, Hashable {
-        /// Found; the name is the full ref (or HEAD, or the commit itself).
+        /// Found. The name is the full ref, HEAD, or the commit id itself.
         case commit(GitObjectID, name: String)
-        /// A commit id, or the beginning of one: only the history can tell.
+        /// A commit id or the beginning of one. The list of refs cannot resolve it; the history has to be read.
         case ask
     }
 
-    /// The rule: a full commit id is a commit; `refs/...` is taken literally; otherwise a branch or a tag of that name,
-    /// and when both exist and differ the user has to say which; then a beginning of a commit id.
+    /// Looks up a ref. A full commit id is a commit, and `refs/...` is taken literally. Otherwise it is a branch or a tag with that name; when
+    /// both exist and differ, the user has to say which. Otherwise it may be the beginning of a commit id.
     ///
-    /// - Parameter ref: nil is the default branch.
+    /// - Parameter ref: nil means the default branch.
     public func resolve(_ ref: GitRef?, place: String) throws(GitError) -> Resolution {
         guard let ref, ref.text != "HEAD" else {
             if let head { return .commit(head, name: defaultBranch.map { "refs/heads/\($0)" } ?? "HEAD") }
@@ -83,7 +83,7 @@ public struct RemoteRefs: Sendable, Hashable {
         throw notFound(ref, place: place)
     }
 
-    /// The error for a ref that is not there, naming those that come close.
+    /// The error for a missing ref. It lists refs with similar names.
     public func notFound(_ ref: GitRef, place: String) -> GitError {
         let hints = hints(for: ref.text)
         let advice = isEmpty ? "the repository has no commit yet" : "it has: \(hints.joined(separator: ", "))"
@@ -92,7 +92,7 @@ public struct RemoteRefs: Sendable, Hashable {
 
     private func commit(_ name: String) -> GitObjectID? { peeled[name] ?? refs[name] }
 
-    /// At most eight names that exist, the likeliest first.
+    /// At most eight existing names, most similar first.
     private func hints(for text: String) -> [String] {
         let wanted = text.lowercased()
         let names = refs.keys.compactMap { name -> String? in
@@ -107,7 +107,7 @@ public struct RemoteRefs: Sendable, Hashable {
     }
 }
 
-/// Edits between two names (Levenshtein), each cut at 64 characters.
+/// The edit distance between two names (Levenshtein), each truncated to 64 characters.
 private func distance(_ a: String, _ b: String) -> Int {
     let a = Array(a.unicodeScalars.prefix(64)), b = Array(b.unicodeScalars.prefix(64))
     var row = Array(0...b.count)

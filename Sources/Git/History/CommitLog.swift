@@ -2,12 +2,12 @@ import Base
 import Glibc
 import Subprocess
 
-/// A commit as a listing needs it; no tree or file was read for it.
+/// A commit as a listing needs it. No tree or file is read for it.
 public struct LoggedCommit: Sendable, Hashable {
     public let id: GitObjectID
     /// The committer's date.
     public let date: Timestamp
-    /// Subject, body and trailers, as they were written.
+    /// Subject, body and trailers, exactly as stored.
     public let message: [UInt8]
 
     public init(id: GitObjectID, date: Timestamp, message: [UInt8]) {
@@ -21,21 +21,21 @@ public struct LoggedCommit: Sendable, Hashable {
     }
 }
 
-/// A commit in the bytes that git printed, valid only within the call that hands it over: a history of 100,000 commits is
-/// looked through without a copy of each message.
+/// A commit as the bytes that git printed. Valid only during the call that receives it, so that reading a history of 100,000 commits copies
+/// no messages.
 public struct CommitView {
     private let digits: UnsafeRawBufferPointer
     /// The committer's date.
     public let date: Timestamp
-    /// Subject, body and trailers, as they were written.
+    /// Subject, body and trailers, exactly as stored.
     public let message: UnsafeRawBufferPointer
 
-    /// `<id>\n<seconds>\n<message>`; nil when it is something else.
+    /// Parses `<id>\n<seconds>\n<message>`; nil for any other form.
     init?(record: UnsafeRawBufferPointer) {
         guard let first = record.offset(of: 10, from: 0), first == 40 || first == 64, let second = record.offset(of: 10, from: first + 1),
             second > first + 1, let base = record.baseAddress
         else { return nil }
-        // The digits end at a line break that is within the record.
+        // The digits end at a line break inside the record.
         var end: UnsafeMutablePointer<CChar>?
         let seconds = strtoll(base.advanced(by: first + 1).assumingMemoryBound(to: CChar.self), &end, 10)
         guard let end, UnsafeRawPointer(end) == base.advanced(by: second) else { return nil }
@@ -48,7 +48,7 @@ public struct CommitView {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The position of a byte, found by the C library: this is fast in unoptimised builds, too.
+    /// Finds a byte with the C library, because that is fast in unoptimised builds, too.
     public func offset(of byte: UInt8, from start: Int) -> Int? {
         guard start < count, let base = baseAddress, let found = memchr(base.advanced(by: start), Int32(byte), count - start) else { return nil }
         return UnsafeRawPointer(found) - base
@@ -56,16 +56,16 @@ extension UnsafeRawBufferPointer {
 }
 
 extension GitClient {
-    /// Hands over the commits that a tip leads to, newest first, through one `git log`; needs commits only.
+    /// Passes the commits reachable from a tip to `receive`, newest first, through one `git log`. Only commits are needed.
     ///
-    /// `receive` is called on git's queue; when it returns false the reading ends.
+    /// `receive` is called on git's queue. The reading ends when it returns false.
     public func log(
         _ tip: GitObjectID, in repository: String, remote: Remote? = nil, receive: @escaping @Sendable (LoggedCommit) -> Bool
     ) async throws(GitError) {
         try await history(tip, in: repository, remote: remote) { receive(LoggedCommit($0)) }
     }
 
-    /// The same without a copy of anything: what `receive` gets is gone when it returns.
+    /// The same as `log` without copying. The value that `receive` gets is valid only until it returns.
     public func history(
         _ tip: GitObjectID, in repository: String, remote: Remote? = nil, receive: @escaping @Sendable (CommitView) -> Bool
     ) async throws(GitError) {
@@ -76,7 +76,7 @@ extension GitClient {
         try await records(of: call, endingIn: 0) { record in CommitView(record: record).map(receive) ?? true }
     }
 
-    /// Runs git and hands over what it prints, record by record, as it comes; when `receive` returns false git is ended.
+    /// Runs git and passes its output to `receive`, one record at a time. When `receive` returns false, git is stopped.
     func records(
         of call: Call, endingIn separator: UInt8, receive: @escaping @Sendable (UnsafeRawBufferPointer) -> Bool
     ) async throws(GitError) {
@@ -112,16 +112,16 @@ extension GitClient {
     }
 }
 
-/// Cuts a stream of bytes into the records that a separator ends.
+/// Splits a stream of bytes into records that end with a separator.
 struct RecordSplitter: Sendable {
     let separator: UInt8
     private var rest: [UInt8] = []
-    /// The receiver wants no more.
+    /// Whether the receiver asked to stop.
     private(set) var ended = false
 
     init(separator: UInt8) { self.separator = separator }
 
-    /// Returns true once, when the receiver asked to stop.
+    /// Returns true once, when the receiver asks to stop.
     mutating func feed(_ chunk: [UInt8], _ receive: (UnsafeRawBufferPointer) -> Bool) -> Bool {
         guard !ended else { return false }
         chunk.withUnsafeBytes { chunk in
@@ -145,7 +145,7 @@ struct RecordSplitter: Sendable {
         return ended
     }
 
-    /// What follows the last separator.
+    /// Passes on the bytes after the last separator.
     mutating func finish(_ receive: (UnsafeRawBufferPointer) -> Bool) {
         guard !ended, !rest.isEmpty else { return }
         _ = rest.withUnsafeBytes(receive)

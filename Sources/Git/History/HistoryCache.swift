@@ -1,8 +1,8 @@
 import Base
 
-/// Copies of single branches of remotes, for reading: their commits, and of trees and files only what was looked at.
+/// Local copies of single branches of remotes, for reading. They contain the commits, and only those trees and files that were read.
 ///
-/// A remote that cannot filter sends all objects; nothing here depends on the filter. One process at a time fetches.
+/// A remote that cannot filter sends all objects; the copy works in that case, too. Only one process at a time fetches.
 public struct HistoryCache: Sendable {
     public let directory: String
     public let git: GitClient
@@ -12,8 +12,8 @@ public struct HistoryCache: Sendable {
         self.git = git
     }
 
-    /// The branch as the remote has it now.
-    /// - Throws: `.refNotFound`, with the branches that there are, when the remote does not have it.
+    /// Updates the copy to the branch's current state on the remote.
+    /// - Throws: `.refNotFound`, with the branches that exist, when the remote does not have the branch.
     public func update(_ branch: GitBranch, from remote: GitClient.Remote) async throws(GitError) -> (repository: String, tip: GitObjectID) {
         let name = MirrorStore.name(for: remote)
         do { try Directory.make(directory, mode: 0o700) } catch {
@@ -30,7 +30,7 @@ public struct HistoryCache: Sendable {
         }
     }
 
-    /// Removes the copy of a remote; the next reading makes it anew.
+    /// Deletes the copy of a remote. The next read creates it again.
     public func forget(_ remote: GitClient.Remote) async throws(GitError) {
         let name = MirrorStore.name(for: remote)
         let lock = try await FileLock.acquire("\(directory)/\(name).lock", deadline: 300)
@@ -39,9 +39,9 @@ public struct HistoryCache: Sendable {
     }
 
     private func fetch(_ branch: GitBranch, _ remote: GitClient.Remote, _ path: String) async throws(GitError) -> GitObjectID {
-        // The ledger's repository is configured in the same way, down to what it asks of a remote on this machine.
+        // The ledger's repository is configured in the same way, including for a remote on this machine.
         _ = try await GitStore(at: path, remote: remote, client: git)
-        // By a digest: a branch name may contain slashes, and a directory a/b cannot exist beside a file a.
+        // The ref is named by a digest, because a branch name may contain slashes, and git cannot store both a ref `a` and a ref `a/b`.
         let ref = "refs/assay/read/\(SHA256.hex(of: branch.name.utf8).prefix(16))"
         do {
             try await git.run(
@@ -58,26 +58,26 @@ public struct HistoryCache: Sendable {
         return tip
     }
 
-    /// Gets the folders of a commit down to a level in one request. Best effort: what does not come this way is fetched
-    /// when it is read, one by one and with everything below it.
+    /// Fetches the folders of a commit down to a level in one request. Best effort: a folder that is not fetched here is fetched
+    /// when it is read, separately and with everything below it.
     public func prefetchFolders(of commit: GitObjectID, levels: Int, from remote: GitClient.Remote, in repository: String) async {
         guard let tree = await rootTree(of: commit, in: repository) else { return }
         let probe = GitClient.Call(
             arguments: ["cat-file", "-e", tree.hex], repository: repository, configuration: [("remote.origin.promisor", "false")],
             environment: ["GIT_NO_LAZY_FETCH": "1"], doing: "look for a tree in")
         if let there = try? await git.result(probe), there.succeeded { return }
-        // The requested tree always comes; its own level does not count.
+        // The server always sends the requested tree, and does not count its level.
         _ = try? await git.fetchObjects([tree], filter: "tree:\(max(0, levels - 1))", into: repository, from: remote)
     }
 
-    /// Gets every folder of a commit in one request, and no file. Best effort, as above.
+    /// Fetches every folder of a commit in one request, without files. Best effort, as in `prefetchFolders`.
     public func prefetchAllFolders(of commit: GitObjectID, from remote: GitClient.Remote, in repository: String) async {
         guard let tree = await rootTree(of: commit, in: repository) else { return }
         if let missing = try? await git.missing(of: commit, in: repository), missing.isEmpty { return }
         _ = try? await git.fetchObjects([tree], filter: "blob:none", into: repository, from: remote)
     }
 
-    /// Gets those of the files that are not here, many with one request. Best effort, as above.
+    /// Fetches the missing ones of the files, many in one request. Best effort, as in `prefetchFolders`.
     public func prefetch(_ files: [GitObjectID], from remote: GitClient.Remote, in repository: String) async {
         guard let store = try? await GitStore(at: repository, remote: remote, client: git), let missing = try? await store.missing(files) else { return }
         var rest = missing.sorted()[...]
@@ -96,9 +96,9 @@ public struct HistoryCache: Sendable {
     }
 }
 
-/// A repository on this machine that is read where it is.
+/// A repository on this machine that is read directly.
 public enum LocalRepository {
-    /// The git directory that a path leads to (bare, a checkout's, a worktree's); nil when there is none.
+    /// The git directory for a path (a bare repository, a checkout or a worktree); nil if there is none.
     public static func gitDirectory(at path: String) -> String? {
         func isOne(_ directory: String) -> Bool {
             FileEntry.exists("\(directory)/HEAD") && (FileEntry.isDirectory("\(directory)/objects") || FileEntry.exists("\(directory)/commondir"))
@@ -112,8 +112,8 @@ public enum LocalRepository {
         return isOne(absolute) ? absolute : nil
     }
 
-    /// The tip of a branch: of this repository, else as it was last fetched from a remote of it.
-    /// - Throws: `.refNotFound`, with the branches that there are.
+    /// The tip of a branch of this repository, or else of a remote's branch as last fetched.
+    /// - Throws: `.refNotFound`, with the branches that exist.
     public static func tip(of branch: GitBranch, in repository: String, git: GitClient) async throws(GitError) -> GitObjectID {
         let output = try await git.run(
             .init(
@@ -128,13 +128,13 @@ public enum LocalRepository {
         throw refs.noBranch(branch, place: repository)
     }
 
-    /// Whether it is a shallow clone, as checkouts in CI are.
+    /// Whether the repository is a shallow clone, as checkouts in CI are.
     public static func isShallow(_ repository: String, git: GitClient) async throws(GitError) -> Bool {
         let output = try await git.run(.init(arguments: ["rev-parse", "--is-shallow-repository"], repository: repository, doing: "look at"))
         return String(decoding: output, as: UTF8.self).trimmedBlanks == "true"
     }
 
-    /// The address of a remote by its name (`origin`) in the repository around a directory; nil when it has none.
+    /// The address of a remote by its name (`origin`) in the repository that contains a directory; nil if the repository has no such remote.
     public static func remoteAddress(named name: String, around directory: String, git: GitClient) async throws(GitError) -> String? {
         guard let repository = enclosing(directory) else { return nil }
         let result = try await git.result(

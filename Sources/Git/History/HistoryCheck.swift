@@ -1,10 +1,10 @@
 import Base
 
 extension GitClient {
-    /// What `git fsck --strict` finds wrong in a repository, a line each; empty when it is sound. Objects that a partial copy
-    /// left with its remote are not missing.
+    /// The problems that `git fsck --strict` finds in a repository, one line each; empty if there are none. Objects that a partial
+    /// copy has not fetched from its remote do not count as missing.
     ///
-    /// - Throws: when fsck itself cannot run or does not come to an end.
+    /// - Throws: when fsck cannot run or does not finish.
     public func fsck(_ repository: String) async throws(GitError) -> [String] {
         let call = Call(
             arguments: ["fsck", "--strict", "--no-dangling", "--no-progress"], repository: repository,
@@ -16,7 +16,7 @@ extension GitClient {
         return result.succeeded ? lines.filter { $0.hasPrefix("error") || $0.hasPrefix("missing") || $0.hasPrefix("broken") } : lines.isEmpty ? ["git fsck: \(result.exit)"] : lines
     }
 
-    /// The commits of a tip's history with more than one parent, newest first.
+    /// The merge commits in a tip's history (more than one parent), newest first.
     public func merges(in repository: String, of tip: GitObjectID, remote: Remote? = nil) async throws(GitError) -> [GitObjectID] {
         let output = try await run(
             Call(

@@ -1,9 +1,9 @@
 import Base
 
-/// How many clones and fetches of repositories run in the process at the same time. One host cannot take all of the places:
-/// what waits for a host that has its share does not hold back the others.
+/// Limits how many clones and fetches of repositories run in the process at the same time. One host cannot use all of the places, and
+/// requests that wait for a host at its limit do not delay requests for other hosts.
 public final class CloneBudget: Sendable {
-    /// The requests are hosts.
+    /// Each request is the name of a host.
     public struct Rule: AdmissionRule {
         public static let keepsOrder = false
         let total: Int
@@ -33,17 +33,17 @@ public final class CloneBudget: Sendable {
     private let admission: Admission<Rule>
 
     /// - Parameters:
-    ///   - total: clones in the process; at least 1.
-    ///   - perHost: of them, from one host; at least 1.
+    ///   - total: the maximum number of clones in the process; at least 1.
+    ///   - perHost: the maximum number of clones from one host; at least 1.
     public init(total: Int = 4, perHost: Int = 2) {
         let total = max(1, total)
         admission = Admission(Rule(total: total, perHost: min(max(1, perHost), total)))
     }
 
-    /// Clones that wait now.
+    /// The number of clones that are waiting.
     public var waiting: Int { admission.waiting }
 
-    /// Waits for a place, and keeps it until the pass is released.
+    /// Waits for a place. The place is occupied until the pass is released.
     /// - Throws: `.cancelled`.
     func enter(_ url: GitURL) async throws(GitError) -> Admission<Rule>.Pass {
         do { return try await admission.enter(url.host) } catch {

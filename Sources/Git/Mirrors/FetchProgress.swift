@@ -1,21 +1,21 @@
-/// Tells a fetch that goes on from one whose remote sends nothing, or next to nothing. Pure: it is told what git says on
-/// standard error (`--progress`) and how many bytes have come, with the time of each.
+/// Detects a fetch whose remote sends nothing or almost nothing. Does no I/O: it gets git's standard error (`--progress`) and the number of
+/// received bytes, each with its time.
 ///
-/// While the remote prepares its answer, any word of it counts as progress, up to `preparationSeconds`. While it sends, only bytes
-/// count. What git does afterwards on this machine (resolving deltas) is never stalled.
+/// While the remote prepares its answer, any message from it counts as progress, up to `preparationSeconds`. While it sends, only
+/// bytes count. The work that git does afterwards on this machine (resolving deltas) never counts as stalled.
 struct FetchProgress: Sendable, Hashable {
     private enum Phase: Sendable, Hashable { case preparing, receiving, received }
 
     /// Seconds without progress after which the fetch is stalled.
     let window: Double
-    /// Bytes a second, as a mean over the window, below which a transfer is no progress.
+    /// Bytes per second, as a mean over the window. A slower transfer makes no progress.
     let floor: Double
     let preparationSeconds: Double
     private let start: Double
     private var phase = Phase.preparing
-    /// The last time that there was progress.
+    /// The time of the last progress.
     private var progressed: Double
-    /// Bytes at the beginning of the present window.
+    /// Bytes received at the start of the current window.
     private var base = 0
     private var received = 0
 
@@ -27,7 +27,7 @@ struct FetchProgress: Sendable, Hashable {
         progressed = now
     }
 
-    /// - Parameter line: a line of standard error, or a state of git's progress line.
+    /// - Parameter line: a line of standard error, or one update of git's progress line.
     mutating func said(_ line: String, at now: Double) {
         if line.hasPrefix("remote: ") {
             if phase == .preparing, now - start < preparationSeconds { progressed = now }
@@ -39,12 +39,12 @@ struct FetchProgress: Sendable, Hashable {
         }
     }
 
-    /// - Parameter bytes: of the pack, so far.
+    /// - Parameter bytes: bytes of the pack received so far.
     mutating func came(_ bytes: Int, at now: Double) {
         guard bytes > received else { return }
         received = bytes
         if phase == .preparing { begin(at: now) }
-        // Measured from the last progress: a slow transfer is fast enough as long as its mean is.
+        // The speed is the mean since the last progress, so that a transfer may pause and still be fast enough.
         if Double(received - base) >= floor * max(now - progressed, 1) {
             progressed = now
             base = received
@@ -58,7 +58,7 @@ struct FetchProgress: Sendable, Hashable {
 
     func isStalled(at now: Double) -> Bool { phase != .received && now - progressed >= window }
 
-    /// The amount in `Receiving objects:  45% (123/273), 1.23 MiB | 456.00 KiB/s`.
+    /// The number of bytes in a line such as `Receiving objects:  45% (123/273), 1.23 MiB | 456.00 KiB/s`.
     static func bytes(in line: String) -> Int? {
         let fields = line.split(separator: ",", maxSplits: 1)
         guard fields.count == 2 else { return nil }
@@ -74,12 +74,12 @@ struct FetchProgress: Sendable, Hashable {
     }
 }
 
-/// Splits git's standard error into lines and progress lines, and keeps the words that tell of a failure.
+/// Splits git's standard error into lines and progress updates, and keeps the lines that describe a failure.
 struct FetchWords: Sendable {
     private var rest: [UInt8] = []
-    /// Not yet taken.
+    /// Lines that have not been taken yet.
     private var lines: [String] = []
-    /// What a failure is classified by: no progress, no list of refs, whose names could read like an error.
+    /// The text for classifying a failure. It excludes progress lines, and lists of refs, because their names could look like an error.
     private(set) var errors = ""
 
     mutating func feed(_ chunk: [UInt8]) {

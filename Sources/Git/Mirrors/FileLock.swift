@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// An advisory lock on a file (`flock`): across processes, and across tasks of this one. The kernel lets go of it when
+/// An advisory lock on a file (`flock`), between processes and between tasks of this process. The kernel releases it when
 /// the process dies.
 public final class FileLock: Sendable {
     private let fd: Locked<Int32>
@@ -9,12 +9,12 @@ public final class FileLock: Sendable {
     private init(_ fd: Int32) { self.fd = Locked(fd) }
     deinit { release() }
 
-    /// Waits for the lock without blocking a thread. The file is made when it is missing and stays.
+    /// Waits for the lock without blocking a thread. If the file does not exist it is created; it is never deleted.
     ///
     /// - Parameters:
     ///   - deadline: seconds to wait; 0 tries once.
-    ///   - shared: with other shared ones, but with no exclusive one.
-    /// - Throws: `.timeout` when another holds it for longer, `.storage` when the file cannot be opened.
+    ///   - shared: the lock may be held together with other shared locks, but not with an exclusive one.
+    /// - Throws: `.timeout` when another holder keeps it for longer, `.storage` when the file cannot be opened.
     public static func acquire(_ path: String, deadline: Double, shared: Bool = false) async throws(GitError) -> FileLock {
         let fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard fd >= 0 else { throw GitError(.storage, "cannot open the lock \(path): \(String(cString: strerror(errno)))") }
@@ -39,7 +39,7 @@ public final class FileLock: Sendable {
 
     public func release() {
         fd.withLock { fd in
-            // By name: a child that is being started may have a copy of the descriptor until it runs its program.
+            // Unlocked explicitly, because a child that is being started may have a copy of the descriptor until it runs its program.
             if fd >= 0 {
                 flock(fd, LOCK_UN)
                 close(fd)

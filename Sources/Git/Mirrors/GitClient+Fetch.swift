@@ -2,10 +2,10 @@ import Base
 import Glibc
 
 extension GitClient {
-    /// Gets one commit into a bare repository of ours with as little as the remote allows: no history, and only the blobs
-    /// below `paths` where the remote can filter; what it cannot leave out comes with it.
+    /// Fetches one commit into a bare repository of Assay with as little data as the remote allows: no history, and, if the remote can
+    /// filter, only the blobs below `paths`.
     ///
-    /// Later reads of the repository name the remote: objects that were left out come from it.
+    /// Later reads of the repository have to name the remote, because missing objects are fetched from it.
     public func fetchMinimal(
         _ commit: GitObjectID, from remote: Remote, into repository: String, paths: [GitPath]
     ) async throws(GitError) {
@@ -21,7 +21,7 @@ extension GitClient {
         let first = try await result(call)
         if !first.succeeded {
             let error = failure(call, first)
-            // Servers of the first protocol give only what a ref points at: then everything has to come.
+            // Servers that speak the first protocol only send objects that a ref points to. Then everything has to be fetched.
             guard error.kind == .refNotFound || first.stderrText.contains("unadvertised object") else { throw error }
             var all = call
             all.arguments = [
@@ -39,7 +39,7 @@ extension GitClient {
         try await prefetch(commit, paths, from: remote, repository: repository)
     }
 
-    /// Gets the blobs below the paths, and every link of the commit (to know where paths lead), in one request.
+    /// Fetches the blobs below the paths in one request, together with all links of the commit, which are needed to resolve paths.
     private func prefetch(_ commit: GitObjectID, _ paths: [GitPath], from remote: Remote, repository: String) async throws(GitError) {
         let entries = try await listTree(commit, recursive: true, in: repository, remote: remote)
         let wanted = entries.filter { entry in
@@ -48,8 +48,8 @@ extension GitClient {
         try await fetchMissing(wanted.map(\.id), of: commit, from: remote, into: repository)
     }
 
-    /// Gets those of the objects that are not here, in one request; without it git asks for each by itself, on a
-    /// connection of its own.
+    /// Fetches the missing ones of the objects in one request. Otherwise git would fetch each of them separately, with a connection
+    /// for each.
     public func fetchMissing(
         _ ids: [GitObjectID], of commit: GitObjectID, from remote: Remote, into repository: String
     ) async throws(GitError) {
@@ -57,8 +57,8 @@ extension GitClient {
         let missing = try await missing(of: commit, in: repository).intersection(ids).sorted()
         guard !missing.isEmpty else { return }
         let request = missing.map { $0.hex + "\n" }.joined()
-        // What git itself runs to get missing objects (promisor-remote.c, fetch_objects). Should it fail, a read of the
-        // object asks again, and says why it cannot be had.
+        // The command that git itself runs to fetch missing objects (promisor-remote.c, fetch_objects). If it fails, reading an
+        // object fetches it again and reports why that failed.
         _ = try await result(
             Call(
                 arguments: [
@@ -67,9 +67,9 @@ extension GitClient {
                 ], repository: repository, remote: remote, input: .bytes(Array(request.utf8)), doing: "fetch files of"))
     }
 
-    /// The objects of a commit's tree that the repository does not hold; asks no remote.
+    /// The objects of a commit's tree that the repository does not have. Does not contact the remote.
     public func missing(of commit: GitObjectID, in repository: String) async throws(GitError) -> Set<GitObjectID> {
-        // Of git's ways to ask, the one that does not fetch what it asks about.
+        // Other git commands would fetch the missing objects instead of listing them.
         let output = try await run(
             Call(
                 arguments: ["rev-list", "--objects", "--missing=print", "--no-walk", "--no-object-names", commit.hex], repository: repository,

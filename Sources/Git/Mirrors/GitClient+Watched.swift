@@ -3,10 +3,10 @@ import Glibc
 import Subprocess
 
 extension GitClient {
-    /// Runs a `git fetch --progress` that may take long, and ends it when its remote stalls (`Settings.stallSeconds`).
+    /// Runs a `git fetch --progress` that may take long, and stops it when its remote stalls (`Settings.stallSeconds`).
     ///
-    /// - Parameter grown: called about once a second with the bytes of the pack that is being received.
-    /// - Throws: `.timeout` for a stalled remote as for the deadline.
+    /// - Parameter grown: called about once a second with the number of bytes of the incoming pack.
+    /// - Throws: `.timeout` when the remote stalls or the deadline passes.
     func runWatched(_ call: Call, grown: @escaping @Sendable (Int) async -> Void = { _ in }) async throws(GitError) {
         let words = Locked(FetchWords())
         let running: RunningCommand
@@ -53,7 +53,7 @@ extension GitClient {
         throw GitFailure.classify(stderr: said, exit: "\(exit)", timedOut: running.timedOut, doing: call.doing, place: place)
     }
 
-    /// Bytes of packs that are being received into a folder: git gives them their name when they are whole.
+    /// The bytes of packs that are being received into a folder. git gives a pack its final name when it is complete.
     private static func incoming(_ packs: String) -> Int {
         (Directory.names(in: packs) ?? []).filter { $0.hasPrefix("tmp_pack_") }.reduce(0) { sum, name in
             var info = stat()

@@ -2,8 +2,8 @@ import Base
 import Glibc
 
 extension MirrorStore {
-    /// Removes what processes that died left behind, and, when the mirrors are larger than `sizeLimit`, the least recently used ones
-    /// that nobody has open. Does nothing to a mirror that is being written. Called at the start of a process and after each fetch.
+    /// Removes leftovers of dead processes. If the mirrors are larger than `sizeLimit`, also removes the least recently used ones that nobody
+    /// has open. Leaves mirrors alone that are being written. Called when a process starts and after each fetch.
     public func clean() async {
         let names = Directory.names(in: directory) ?? []
         for name in Set(names.compactMap(Self.leftoverOwner)) {
@@ -23,12 +23,12 @@ extension MirrorStore {
         }
     }
 
-    /// Whether the mirror is gone: not when somebody has it open, or writes to it.
+    /// Removes the mirror unless somebody has it open or is writing to it. Returns whether it was removed.
     private func evict(_ name: String) async -> Bool {
         guard let lock = try? await FileLock.acquire(lockFile(name), deadline: 0) else { return false }
         defer { lock.release() }
         guard let use = try? await FileLock.acquire(useFile(name), deadline: 0) else { return false }
-        // Out of sight at once: who comes from now on makes it anew, and nobody sees half of it.
+        // The rename removes the mirror in one step: later users create it again, and nobody sees it partly deleted.
         let aside = "\(directory)/\(name).old-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let isMoved = rename("\(directory)/\(name).git", aside) == 0
         use.release()
@@ -36,13 +36,13 @@ extension MirrorStore {
         return isMoved
     }
 
-    /// Only with the mirror's lock held.
-    /// - Parameter seconds: of `.old-` directories: a reader may still be in a younger one.
+    /// Call only while holding the mirror's lock.
+    /// - Parameter seconds: the minimum age of `.old-` directories to remove, because a reader may still use a younger one.
     func removeLeftovers(of name: String, olderThan seconds: Int = 0) {
         for left in Directory.names(in: directory) ?? [] where left.hasPrefix("\(name).new-") || left.hasPrefix("\(name).old-") {
             var info = stat()
             let path = "\(directory)/\(left)"
-            // A rename sets the time of the last change of status.
+            // The time of the last status change is the time of the rename.
             if left.hasPrefix("\(name).old-"), lstat(path, &info) == 0, time(nil) - info.st_ctim.tv_sec < seconds { continue }
             Directory.removeTree(path)
         }
@@ -50,7 +50,7 @@ extension MirrorStore {
 
     private static let readersSeconds = 600
 
-    /// The mirror that `<name>.new-...` or `<name>.old-...` was of.
+    /// The name of the mirror that a `<name>.new-...` or `<name>.old-...` directory belonged to.
     private static func leftoverOwner(_ entry: String) -> String? {
         (entry.firstRange(of: ".new-") ?? entry.firstRange(of: ".old-")).map { String(entry[..<$0.lowerBound]) }
     }

@@ -1,23 +1,23 @@
 import Base
 import Glibc
 
-/// Bare copies of repositories, shared by everything on a machine that can reach the directory.
+/// Bare copies of repositories, shared by all processes on a machine that can reach the directory.
 ///
-/// - Guarantees: a mirror that can be seen is complete (it was cloned aside and renamed); a commit that was asked for keeps a ref
-///   in it; it is not shallow (except for a source that is shallow itself); one process at a time writes to it (`flock`).
-///   What one Secret fetched is not shown to holders of another, and what a Secret's present content may not read is not shown
-///   to its holders either: after a change of the content the remote is asked first.
-/// - Recovery: a damaged mirror is moved aside and made anew; git runs inside the directory, so a reader of the old one is not
-///   disturbed. What processes that died left behind is removed by `clean`.
-/// - Caveats: with a `sizeLimit` a mirror stays only as long as somebody holds it (`open`); the least recently used go first.
+/// - Guarantees: a visible mirror is complete (it is cloned under another name and then renamed). A commit that was requested keeps a ref
+///   in it. It is not shallow (unless its source is shallow). One process at a time writes to it (`flock`).
+///   Data fetched with one Secret is not available to users of another. After a Secret's content changes, the remote is asked first
+///   whether the new content may read the repository.
+/// - Recovery: a damaged mirror is moved aside and cloned again. git runs inside the directory, so a reader of the old one is not
+///   disturbed. `clean` removes leftovers of dead processes.
+/// - Caveats: with a `sizeLimit`, only a mirror that is in use (`open`) is safe from eviction; the least recently used ones are evicted first.
 public struct MirrorStore: Sendable {
     public let directory: String
     public let git: GitClient
-    /// Seconds that a writer waits for another.
+    /// Seconds that a writer waits for another one.
     public var lockDeadline = 1800.0
-    /// Bytes of all mirrors together; nil: no limit. Mirrors in use are kept even when they are larger.
+    /// The maximum bytes of all mirrors together; nil means no limit. Mirrors in use are kept even if they exceed it.
     public var sizeLimit: Int?
-    /// Whose places clones and fetches take; nil: they do not wait.
+    /// The budget that limits clones and fetches; nil means no limit.
     public var budget: CloneBudget?
 
     public init(directory: String, git: GitClient = GitClient(), sizeLimit: Int? = nil, budget: CloneBudget? = nil) {
@@ -27,31 +27,31 @@ public struct MirrorStore: Sendable {
         self.budget = budget
     }
 
-    /// A mirror that is in use: as long as this lives it is not evicted.
+    /// A mirror that is in use. It is not evicted as long as this value exists.
     public struct Mirror: Sendable {
         public let path: String
         /// nil on a read-only mount, where nothing is evicted.
         let lease: FileLock?
     }
 
-    /// Where the mirror of a repository is, or would be.
+    /// The path of the mirror of a repository, whether or not the mirror exists.
     public func path(for remote: GitClient.Remote) -> String { "\(directory)/\(Self.name(for: remote)).git" }
 
-    /// The directory's name: readable, and different for each address and Secret.
+    /// The name of the directory: readable, and different for each address and Secret.
     static func name(for remote: GitClient.Remote) -> String {
         let readable = remote.url.name.unicodeScalars.map { isAlphanumeric(UInt8(truncatingIfNeeded: $0.value)) && $0.isASCII ? Character($0) : "-" }
         let key = SHA256.hex(of: Array("\(remote.url.text)\n\(remote.credentials.scope)".utf8)).prefix(16)
         return "\(String(readable.prefix(40)))-\(key)"
     }
 
-    /// The mirror when it is there and has the commit; neither locks nor writes, so it works on a read-only mount.
+    /// The path of the mirror if it exists and has the commit. Takes no lock and writes nothing, so that it works on a read-only mount.
     public func existing(_ remote: GitClient.Remote, having commit: GitObjectID) async throws(GitError) -> String? {
         let path = path(for: remote)
         guard FileEntry.isDirectory(path), isAdmitted(remote, path), try await git.contains(commit, in: path) else { return nil }
         return path
     }
 
-    /// The mirror, having the commit: from what is there, else by fetching.
+    /// The mirror with the commit. Fetches it if the mirror does not have it.
     ///
     /// - Throws: `.refNotFound` when the remote does not have the commit.
     public func open(_ commit: GitObjectID, from remote: GitClient.Remote) async throws(GitError) -> Mirror {
@@ -67,7 +67,7 @@ public struct MirrorStore: Sendable {
         }
         try await refresh(remote, path)
         if try await !git.contains(commit, in: path) {
-            // Not below any branch or tag: a pull request's head, or a commit that was pushed away.
+            // The commit is not in a branch or tag, for example a pull request's head, or a commit that a force push removed.
             try await fetch(remote, path, [commit.hex], doing: "fetch commit \(commit.short) from")
         }
         if try await !isWhole(commit, path) {
@@ -81,12 +81,12 @@ public struct MirrorStore: Sendable {
         return mirror
     }
 
-    /// As `open`, for a caller that nothing is evicted under: the mirror's path.
+    /// The same as `open`, but returns only the path. For callers whose store evicts nothing.
     public func ensure(_ commit: GitObjectID, from remote: GitClient.Remote) async throws(GitError) -> String {
         try await open(commit, from: remote).path
     }
 
-    /// The mirror with everything that the remote has now.
+    /// The mirror, updated to the remote's current state.
     public func update(_ remote: GitClient.Remote) async throws(GitError) -> Mirror {
         let mirror = try await lease(remote)
         let lock = try await lock(remote)
@@ -96,7 +96,7 @@ public struct MirrorStore: Sendable {
         return mirror
     }
 
-    /// Makes the mirror anew, for a caller that found objects missing or damaged.
+    /// Clones the mirror again, for a caller that found objects missing or damaged.
     public func rebuild(_ remote: GitClient.Remote) async throws(GitError) {
         let mirror = try await lease(remote)
         let lock = try await lock(remote)
@@ -110,7 +110,7 @@ public struct MirrorStore: Sendable {
         try await FileLock.acquire(lockFile(Self.name(for: remote)), deadline: lockDeadline)
     }
 
-    /// Its file's time says when the mirror was used last.
+    /// Marks the mirror as in use. The modification time of the lease file records the last use.
     private func lease(_ remote: GitClient.Remote) async throws(GitError) -> Mirror {
         do { try Directory.make(directory) } catch { throw GitError(.storage, "cannot make the cache directory: \(error)") }
         let file = useFile(Self.name(for: remote))
@@ -124,14 +124,14 @@ public struct MirrorStore: Sendable {
 
     // MARK: Whose it is
 
-    /// Whether the remote has let this very content of the Secret read the repository.
+    /// Whether the remote is known to let the current content of the Secret read the repository.
     private func isAdmitted(_ remote: GitClient.Remote, _ path: String) -> Bool {
-        // Without a Secret's name the mirror is of this content alone.
+        // Without a Secret's name the mirror is only used with this content.
         guard remote.credentials.scope != remote.credentials.key else { return true }
         return FileReading.whole(Self.admittedFile(path), limit: 1 << 10) == Array(remote.credentials.key.utf8)
     }
 
-    /// Asks the remote when it has not let this content of the Secret in before.
+    /// Asks the remote, unless it is known to admit the current content of the Secret.
     private func admit(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
         guard !isAdmitted(remote, path) else { return }
         _ = try await git.listRemote(remote, patterns: ["HEAD"])
@@ -140,7 +140,7 @@ public struct MirrorStore: Sendable {
 
     private func noteAdmitted(_ remote: GitClient.Remote, _ path: String) {
         guard remote.credentials.scope != remote.credentials.key else { return }
-        // If it cannot be written the remote is asked again.
+        // If the file cannot be written, the remote is simply asked again.
         try? FileWriting.replace(Self.admittedFile(path), with: Array(remote.credentials.key.utf8), durable: false)
     }
 
@@ -154,14 +154,14 @@ public struct MirrorStore: Sendable {
         do {
             try await fetchAll(remote, path)
         } catch {
-            // A remote's fault says nothing about the mirror.
+            // An error of the remote does not mean that the mirror is damaged.
             guard error.kind == .corrupt || error.kind == .failed || error.kind == .notARepository else { throw error }
             guard try await !isHealthy(path) || error.kind == .corrupt else { throw error }
             try await replace(remote, path)
         }
     }
 
-    /// Clones to a name of our own, then renames over what was there.
+    /// Clones under a temporary name, then renames the clone to replace the old mirror.
     private func replace(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
         let name = Self.name(for: remote)
         removeLeftovers(of: name)
@@ -175,7 +175,7 @@ public struct MirrorStore: Sendable {
             throw error
         }
         if FileEntry.exists(path) {
-            // Left aside for a while: a reader may be in it.
+            // The old mirror is kept for a while, because a reader may still use it.
             rename(path, "\(directory)/\(name).old-\(suffix)")
         }
         guard rename(fresh, path) == 0 else {
@@ -186,8 +186,8 @@ public struct MirrorStore: Sendable {
     }
 
     private func fetchAll(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
-        // A branch that the remote no longer has would stand in the way of one below its name (a, then a/b); commits that trials
-        // need have refs of their own.
+        // Prunes, because a branch that the remote has deleted would conflict with a new one below its name (`a`, then `a/b`). Commits that
+        // trials need have their own refs.
         try await fetch(remote, path, ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], prune: true, doing: "fetch")
     }
 
@@ -198,7 +198,7 @@ public struct MirrorStore: Sendable {
         defer { place?.release() }
         var arguments = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--force"]
         if prune { arguments.append("--prune") }
-        // A checkout in CI is often shallow; its mirror cannot be more.
+        // A checkout in CI is often shallow, and then its mirror is shallow, too.
         if remote.url.isLocal { arguments.append("--update-shallow") }
         let cleaned = Locked(0)
         try await git.runWatched(
@@ -206,7 +206,7 @@ public struct MirrorStore: Sendable {
                 arguments: arguments + ["--end-of-options", remote.url.text] + refspecs, repository: path, remote: remote,
                 deadline: git.settings.cloneDeadline, doing: doing)
         ) { bytes in
-            // Makes room for a large repository while it comes.
+            // Frees space for a large repository while it is being received.
             guard sizeLimit != nil, bytes - cleaned.withLock({ $0 }) > 64 << 20 else { return }
             cleaned.withLock { $0 = bytes }
             await clean()
@@ -221,7 +221,7 @@ public struct MirrorStore: Sendable {
 
     private static func keepRef(_ commit: GitObjectID) -> String { "refs/assay/keep/\(commit.hex)" }
 
-    /// Whether every object of the commit's tree is there.
+    /// Whether the mirror has every object of the commit's tree.
     private func isWhole(_ commit: GitObjectID, _ path: String) async throws(GitError) -> Bool {
         try await git.result(
             GitClient.Call(
@@ -235,7 +235,7 @@ public struct MirrorStore: Sendable {
         ).succeeded
     }
 
-    /// Lock files in a mirror are of a git that died: only ours run there, and we hold the lock around them all.
+    /// Removes lock files of git processes that died. Only Assay runs git in a mirror, and it holds the mirror's lock while it does.
     private func removeStaleLocks(_ path: String) {
         for folder in [path, "\(path)/objects/info"] {
             for name in Directory.names(in: folder) ?? [] where name.hasSuffix(".lock") { unlink("\(folder)/\(name)") }
@@ -252,7 +252,7 @@ public struct MirrorStore: Sendable {
 }
 
 extension GitClient {
-    /// Makes an empty bare repository.
+    /// Creates an empty bare repository.
     public func initialise(_ path: String) async throws(GitError) {
         try await run(
             Call(arguments: ["init", "--quiet", "--bare", "--end-of-options", path], doing: "make a repository at", place: path))

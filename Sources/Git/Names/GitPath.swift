@@ -1,21 +1,21 @@
 import Base
 
-/// A path within a repository's tree: relative, normal, and with no component that git or a file system could take for
-/// something else.
+/// A path in a repository's tree. It is relative and normalised, and has no component that git or a file system could interpret
+/// differently.
 ///
-/// `fast-import` of git 2.39 accepts `../x` and `.git/hooks/x`, and `mktree` accepts `.git`: so we check.
+/// The check is needed because `fast-import` of git 2.39 accepts `../x` and `.git/hooks/x`, and `mktree` accepts `.git`.
 public struct GitPath: Sendable, Hashable, Comparable, Codable, CustomStringConvertible {
     /// The components; empty for the root.
     public let components: [String]
 
     public static let root = GitPath(unchecked: [])
-    /// The longest path, and the longest component, in bytes (PATH_MAX and NAME_MAX of Linux).
+    /// The maximum length of a path and of a component, in bytes (PATH_MAX and NAME_MAX of Linux).
     public static let maximumLength = 4095
     public static let maximumComponentLength = 255
 
     private init(unchecked components: [String]) { self.components = components }
 
-    /// A path that a user wrote: `./` in front and `/` at the end are taken away, `.` alone and nothing are the root.
+    /// Parses a path that a user wrote. A leading `./` and a trailing `/` are removed; `.` and the empty text mean the root.
     public init(parsing text: String) throws(GitError) {
         func refuse(_ why: String) -> GitError { GitError(.invalidInput, "the path \(quoted(text)) is refused: \(why)") }
         guard text.utf8.count <= Self.maximumLength else { throw refuse("it is longer than \(Self.maximumLength) bytes") }
@@ -36,7 +36,7 @@ public struct GitPath: Sendable, Hashable, Comparable, Codable, CustomStringConv
         self.components = components
     }
 
-    /// Why a name cannot be an entry of a tree that we make or export, or nil.
+    /// Why a name cannot be used in a tree that Assay writes or exports; nil if it can.
     public static func problem(component: some StringProtocol) -> String? {
         guard !component.isEmpty else { return "it has an empty component" }
         guard component != ".", component != ".." else { return "it has a component . or .." }
@@ -48,8 +48,8 @@ public struct GitPath: Sendable, Hashable, Comparable, Codable, CustomStringConv
         return nil
     }
 
-    /// `.git` as some file system spells it: any case, trailing dots and blanks and streams (NTFS), `git~1` (8.3
-    /// names), and with code points that HFS+ ignores (git's path.c `is_ntfs_dotgit`, utf8.c `is_hfs_dotgit`).
+    /// Whether a file system may treat the name as `.git`: in any case, with trailing dots, blanks or streams (NTFS), as `git~1` (8.3
+    /// names), or with code points that HFS+ ignores (git's path.c `is_ntfs_dotgit`, utf8.c `is_hfs_dotgit`).
     public static func isDotGit(_ component: some StringProtocol) -> Bool {
         let visible = String(String.UnicodeScalarView(component.unicodeScalars.filter { !ignoredByHFS($0.value) })).lowercased()
         guard visible.hasPrefix(".git") || visible.hasPrefix("git~1") else { return false }
@@ -73,7 +73,7 @@ public struct GitPath: Sendable, Hashable, Comparable, Codable, CustomStringConv
 
     public static func / (base: GitPath, other: GitPath) -> GitPath { GitPath(unchecked: base.components + other.components) }
 
-    /// The path of an entry; throws when the name is not one.
+    /// The path of an entry in this folder. Throws when the name is not valid.
     public func appending(_ component: some StringProtocol) throws(GitError) -> GitPath {
         if let why = Self.problem(component: component) {
             throw GitError(.invalidInput, "the name \(quoted(String(component))) in \(description) is refused: \(why)")
@@ -81,7 +81,7 @@ public struct GitPath: Sendable, Hashable, Comparable, Codable, CustomStringConv
         return GitPath(unchecked: components + [String(component)])
     }
 
-    /// Whether this is `other` or lies below it.
+    /// Whether this path is `other` or is below it.
     public func isWithin(_ other: GitPath) -> Bool { components.starts(with: other.components) }
 
     public static func < (a: GitPath, b: GitPath) -> Bool { a.text < b.text }

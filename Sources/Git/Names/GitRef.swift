@@ -1,10 +1,10 @@
 import Base
 
-/// A commit, tree or blob by its full name: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
+/// The full id of a commit, tree or blob: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
 public struct GitObjectID: Sendable, Hashable, Codable, Comparable, CustomStringConvertible {
     public let hex: String
 
-    /// nil unless it is a full id.
+    /// nil unless the text is a full id.
     public init?(_ text: some StringProtocol) {
         let digits = text.utf8
         guard digits.count == 40 || digits.count == 64, digits.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
@@ -12,13 +12,13 @@ public struct GitObjectID: Sendable, Hashable, Codable, Comparable, CustomString
         hex = String(text)
     }
 
-    /// An id that git itself printed.
+    /// Takes an id that git itself printed, without checking it.
     init(printed digits: UnsafeRawBufferPointer) { hex = String(decoding: digits, as: UTF8.self) }
 
     public var description: String { hex }
     /// The first twelve digits, for messages.
     public var short: String { String(hex.prefix(12)) }
-    /// The id that git writes for "nothing".
+    /// Whether this is the all-zero id, which git uses for "no object".
     public var isZero: Bool { hex.utf8.allSatisfy { $0 == 48 } }
 
     public static func < (a: GitObjectID, b: GitObjectID) -> Bool { a.hex < b.hex }
@@ -38,10 +38,10 @@ public struct GitObjectID: Sendable, Hashable, Codable, Comparable, CustomString
     }
 }
 
-/// What a user may write to name a commit: a branch, a tag, a full ref (`refs/...`), `HEAD`, or a commit id.
+/// The text by which a user names a commit: a branch, a tag, a full ref (`refs/...`), `HEAD`, or a commit id.
 ///
-/// The grammar is that of `git check-ref-format`, without a leading dash: no revision syntax (`~`, `^`, `:`, `@{`), so
-/// nothing that a user writes can be an option or an expression (CVE-2026-40938, CVE-2025-21613).
+/// The grammar is that of `git check-ref-format`, without a leading dash. It excludes revision syntax (`~`, `^`, `:`, `@{`), so that
+/// git never interprets user input as an option or an expression (CVE-2026-40938, CVE-2025-21613).
 public struct GitRef: Sendable, Hashable, CustomStringConvertible {
     public let text: String
 
@@ -54,10 +54,10 @@ public struct GitRef: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { text }
 
-    /// The commit, when the ref is a full id.
+    /// The commit id, if the ref is a full id.
     public var commit: GitObjectID? { GitObjectID(text) }
 
-    /// Whether this could be the beginning of a commit id (4 to 39 hex digits).
+    /// Whether this could be an abbreviated commit id (4 to 39 hex digits).
     public var isAbbreviation: Bool {
         (4...39).contains(text.utf8.count) && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }

@@ -1,40 +1,40 @@
 import Base
 
-/// Where a repository is: an address that a user wrote, held to what we are willing to hand to git.
+/// The address of a repository, as a user wrote it, after checking that it is safe to pass to git.
 ///
-/// `https` and `ssh` (also as `git@host:path`) always; `owner/name`, local paths and plain HTTP only where the policy
-/// says so. Refused: every other transport (`ext::` runs commands, CVE-2026-28292), user information with a password,
-/// control characters (CVE-2020-5260), a leading dash anywhere git or ssh could read it as an option (CVE-2017-1000117).
+/// `https` and `ssh` (also as `git@host:path`) are always accepted. `owner/name`, local paths and plain HTTP are accepted only if the policy
+/// allows them. Rejected: every other transport (`ext::` runs commands, CVE-2026-28292), user information with a password,
+/// control characters (CVE-2020-5260), a leading dash wherever git or ssh could read it as an option (CVE-2017-1000117).
 public struct GitURL: Sendable, Hashable, Codable, CustomStringConvertible {
     public enum Transport: String, Sendable, Hashable, Codable { case https, http, ssh, file }
 
-    /// What is accepted beside https and ssh.
+    /// Kinds of addresses that are accepted in addition to https and ssh.
     public struct Policy: OptionSet, Sendable, Hashable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }
         /// `file://` URLs and paths.
         public static let local = Policy(rawValue: 1)
-        /// `owner/name`, taken as a repository of github.com.
+        /// `owner/name`, interpreted as a repository on github.com.
         public static let shorthand = Policy(rawValue: 2)
-        /// `http://` to this machine (127.0.0.0/8, ::1, localhost): for tests and for mirrors on loopback.
+        /// `http://` to this machine (127.0.0.0/8, ::1, localhost), for tests and for mirrors on loopback.
         public static let loopbackHTTP = Policy(rawValue: 4)
 
         public static let remote: Policy = []
     }
 
     public let transport: Transport
-    /// Lower case; empty for files.
+    /// In lower case; empty for local files.
     public let host: String
     public let port: Int?
-    /// The ssh login; never a password.
+    /// The ssh login name; never a password.
     public let user: String?
-    /// As git gets it: absolute for files and https, relative to the login's home for `git@host:path`.
+    /// The path as git gets it: absolute for files and https, relative to the login's home for `git@host:path`.
     public let path: String
 
-    /// The longest address accepted, in bytes.
+    /// The maximum length of an address, in bytes.
     public static let maximumLength = 2048
 
-    /// The address as git takes it; holds no secret.
+    /// The address in the form that git accepts. Contains no secret.
     public var text: String {
         let login = user.map { "\($0)@" } ?? ""
         let authority = login + (host.contains(":") ? "[\(host)]" : host) + (port.map { ":\($0)" } ?? "")
@@ -48,24 +48,24 @@ public struct GitURL: Sendable, Hashable, Codable, CustomStringConvertible {
     public var description: String { text }
     public var isLocal: Bool { transport == .file }
 
-    /// `scheme://host[:port]`: what a credential is bound to.
+    /// `scheme://host[:port]`. A credential is valid for one origin only.
     public var origin: String { "\(transport.rawValue)://\(host)\(port.map { ":\($0)" } ?? "")" }
 
-    /// A text with the user information of every address in it left out.
+    /// Removes the user information from every address in a text.
     public static func withoutPasswords(_ text: String) -> String { GitFailure.withoutUserInfo(text) }
 
-    /// Whether a credential that was given for `address` may be offered to this one; no for an address that is none.
+    /// Whether a credential given for `address` may be sent to this address; false if `address` is not valid.
     public func sharesOrigin(with address: String, allowing policy: Policy) -> Bool {
         (try? GitURL(parsing: address, allowing: policy))?.origin == origin
     }
 
-    /// The last component without `.git`; for names of directories and messages.
+    /// The last component without `.git`, for directory names and messages.
     public var name: String {
         let last = path.split(separator: "/").last.map(String.init) ?? "repository"
         return last.hasSuffix(".git") && last.count > 4 ? String(last.dropLast(4)) : last
     }
 
-    /// `owner/name` for a repository on a host, the path for a local one: how records name it.
+    /// The name that records use: `owner/name` for a repository on a host, the path for a local one.
     public var repositoryName: String {
         guard !isLocal else { return path }
         let trimmed = path.split(separator: "/").joined(separator: "/")
@@ -211,7 +211,7 @@ func isAlphanumeric(_ byte: UInt8) -> Bool {
     (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
 }
 
-/// Text from outside for a message: cut, without controls, and without what stands before an `@` (it may be a password).
+/// Prepares untrusted text for a message: truncated, without control characters, and without text before an `@`, which may be a password.
 func quoted(_ text: String) -> String {
     var shown = text
     if let at = shown.lastIndex(of: "@"), shown.contains(":") {

@@ -1,14 +1,14 @@
 import Base
 
-/// The commits of one `git fast-import`, as its input stream (gitfastimport(5)).
+/// Builds the input stream of one `git fast-import` that writes commits (gitfastimport(5)).
 ///
-/// Paths are checked here: fast-import of git 2.39 accepts `../x` and `.git/hooks/x`.
+/// Paths are checked here, because fast-import of git 2.39 accepts `../x` and `.git/hooks/x`.
 public struct FastImportStream: Sendable {
     public struct Identity: Sendable, Hashable {
         public let name: String
         public let email: String
 
-        /// - Throws: `.invalidInput` when a part holds what ends the line of the stream early.
+        /// - Throws: `.invalidInput` when the name or email contains a character that would end its part of the line early.
         public init(name: String, email: String) throws(GitError) {
             for part in [name, email] where part.isEmpty || part.contains(where: { "<>\n\0".contains($0) }) {
                 throw GitError(.invalidInput, "\(quoted("\(name) <\(email)>")) is no committer: name and address must not be empty nor hold < > or line breaks")
@@ -19,20 +19,20 @@ public struct FastImportStream: Sendable {
     }
 
     public enum Change: Sendable, Hashable {
-        /// The content of a file, written with the stream.
+        /// A file whose content is in the stream.
         case file([UInt8], at: GitPath)
-        /// An object that the repository holds already.
+        /// An object that the repository already has.
         case entry(TreeEntry.Kind, GitObjectID, at: GitPath)
     }
 
-    /// Where the commits are built; nothing else uses the name, and no push sends it.
+    /// The ref on which the commits are built. Nothing else uses it, and it is never pushed.
     public static let ref = "refs/assay/next"
 
     public private(set) var bytes: [UInt8] = []
     public private(set) var commits = 0
     private let committer: Identity
 
-    /// - Parameter parent: the commit that the first one follows; nil begins a history of its own (an orphan).
+    /// - Parameter parent: the parent of the first commit; nil starts a separate history (an orphan).
     public init(parent: GitObjectID?, committer: Identity) {
         self.committer = committer
         bytes += Array("feature done\nreset \(Self.ref)\n".utf8)
@@ -40,7 +40,7 @@ public struct FastImportStream: Sendable {
         bytes.append(0x0A)
     }
 
-    /// Adds a commit on top of the one before. The same input gives the same commit: its date is a part of it.
+    /// Adds a commit on top of the previous one. The date is part of the input, so the same input always gives the same commit.
     public mutating func commit(message: String, date: Timestamp, changes: [Change]) {
         commits += 1
         let text = Array((message.hasSuffix("\n") ? message : message + "\n").utf8)
@@ -59,8 +59,8 @@ public struct FastImportStream: Sendable {
         bytes.append(0x0A)
     }
 
-    /// The whole stream: it ends by asking for the id of the last commit, which fast-import writes to its output (the ref may
-    /// have been set by another process by the time it is read). Without the final command fast-import treats the input as
+    /// Returns the whole stream. It ends with a request for the id of the last commit, which fast-import writes to its output (reading the ref
+    /// would not be safe, because another process may have set it). Without the final command fast-import treats the input as
     /// truncated and keeps nothing.
     public consuming func finished() -> [UInt8] {
         bytes += Array(((commits > 0 ? "get-mark :1\n" : "") + "done\n").utf8)
@@ -77,7 +77,7 @@ public struct FastImportStream: Sendable {
         }
     }
 
-    /// C-style, always: a name may hold spaces, quotes and any byte but NUL.
+    /// Always quotes the path in C style, because a name may contain spaces, quotes and any byte but NUL.
     static func pathText(_ path: GitPath) -> String {
         var out = "\""
         for byte in path.text.utf8 {

@@ -1,9 +1,9 @@
 import Base
 import Glibc
 
-/// Taking packs in.
+/// Storing packs in the repository.
 extension GitStore {
-    /// A pack and the tree that it must have, whole.
+    /// A pack and a tree that it must contain completely.
     public struct Pack: Sendable {
         public let bytes: [UInt8]
         public let tree: GitObjectID
@@ -14,18 +14,18 @@ extension GitStore {
         }
     }
 
-    /// Bytes of packs that are joined in memory; a larger one goes by itself.
+    /// The maximum bytes of packs that are joined in memory. A larger pack is checked alone.
     private static let joinedBytes = 8 << 20
-    /// No object of a trial is nearly as large; one that claims to be, as a small pack can, is refused before it is unpacked.
+    /// Far larger than any object of a trial. A small pack can claim a huge object; it is refused before that object is unpacked.
     private static let objectLimit = ["GIT_ALLOC_LIMIT": "256m"]
     private static let unpackingLimit = [("core.bigFileThreshold", "64g")]
 
-    /// Takes packs in, checking every object in them, with one process for many of them.
+    /// Stores packs after checking every object in them, with one process for many packs.
     ///
-    /// Packs are joined, and git checks the whole. What it refuses is halved until it is clear which pack it is, and that one is
-    /// checked by itself: the others are not affected.
-    /// - Returns: for each pack its name here, for `settle`, or why it cannot be taken in: `.corrupt` when it is not whole, does not
-    ///   have its tree, or holds what git does not accept.
+    /// The packs are joined, and git checks the result. If git refuses it, the set is halved until the bad pack is found, and that pack
+    /// is then checked alone. The other packs are not affected.
+    /// - Returns: for each pack its name in the repository, for `settle`, or why it was refused: `.corrupt` when it is incomplete, does not
+    ///   have its tree, or contains something that git does not accept.
     public func take(packs: [Pack]) async -> [Result<String, GitError>] {
         var results = [Result<String, GitError>?](repeating: nil, count: packs.count)
         var group: [(index: Int, pack: Pack, frame: PackFrame)] = []
@@ -65,10 +65,10 @@ extension GitStore {
         return await takeJoined(group[..<middle]) + takeJoined(group[middle...])
     }
 
-    /// The joined pack's name; nil when something in it is not as it should be, and nothing of it is kept.
+    /// The joined pack's name; nil if something in the pack is wrong. Nothing of it is stored then.
     private func index(_ joined: JoinedPack, trees: [GitObjectID]) async throws(GitError) -> String? {
-        // Not --strict, which refuses an object that is there twice, as trials with equal outputs bring it; that nothing is missing
-        // is checked below instead.
+        // Not --strict, because that refuses an object that occurs twice, which happens when trials have equal outputs. Missing
+        // objects are detected below instead.
         guard let name = try await indexPack(joined.bytes, "--fsck-objects") else { return nil }
         guard let index = FileReading.whole("\(path)/objects/pack/pack-\(name).idx"), joined.isSplit(by: index, trees: trees),
             try await areWhole(trees)
@@ -90,16 +90,16 @@ extension GitStore {
         }
     }
 
-    /// Takes a packfile in, checking every object in it (`index-pack --strict`).
+    /// Stores a packfile after checking every object in it (`index-pack --strict`).
     ///
-    /// - Returns: the pack's name here; nil when the object is not here then.
-    /// - Throws: `.corrupt` when the pack is not whole or holds what git does not accept.
+    /// - Returns: the pack's name in the repository; nil if the repository does not have the object afterwards.
+    /// - Throws: `.corrupt` when the pack is incomplete or contains something that git does not accept.
     public func take(pack: [UInt8], holding id: GitObjectID) async throws(GitError) -> String? {
         var refusal = ""
         guard let name = try await indexPack(pack, "--strict", refusal: &refusal) else {
             throw GitError(.corrupt, "the pack is not whole, or holds what git does not accept (git: \(refusal))")
         }
-        // Its index tells without another process, of which each record would need one.
+        // Reading the index avoids starting another process for each record.
         if let index = FileReading.whole("\(path)/objects/pack/pack-\(name).idx"), PackIndex.contains(id, in: index) { return name }
         return try await missing([id]).isEmpty ? name : nil
     }
@@ -109,27 +109,27 @@ extension GitStore {
         return try await indexPack(pack, check, refusal: &refusal)
     }
 
-    /// The pack's name; nil when git refuses it.
+    /// Stores a pack and returns its name; nil if git refuses it.
     private func indexPack(_ pack: [UInt8], _ check: String, refusal: inout String) async throws(GitError) -> String? {
         let call = GitClient.Call(
             arguments: ["index-pack", "--stdin", check, "--threads=1"], repository: path, input: .bytes(pack), configuration: Self.unpackingLimit,
             environment: Self.objectLimit, doing: "take a pack into", place: path)
         let result = try await client.result(call)
         if result.succeeded {
-            // `pack\t<name>` or `keep\t<name>`; then ids of .gitmodules that are not in it.
+            // The output is `pack\t<name>` or `keep\t<name>`, then ids of .gitmodules that are not in the pack.
             let words = result.stdoutText.split(whereSeparator: \.isWhitespace)
             guard words.count > 1 else { throw GitError(.failed, "git index-pack names no pack in \(path)") }
             return String(words[1])
         }
         let error = client.failure(call, result)
-        // What is said of a pack that ends early reads like a broken connection, and there is none here.
+        // For a truncated pack, git's message looks like a broken connection, so its error kind is ignored; no connection is involved.
         guard error.kind != .storage, !result.timedOut, case .code = result.exit else { throw error }
         refusal = GitFailure.summary(result.stderrText)
         removeTemporaryPacks()
         return nil
     }
 
-    /// git leaves what it has written of a pack that it refuses. What is older than any call that may still write it is removed.
+    /// git leaves temporary files of packs that it refuses. Those too old to belong to a running call are removed.
     private func removeTemporaryPacks() {
         for name in Directory.names(in: "\(path)/objects/pack") ?? [] where name.hasPrefix("tmp_pack_") || name.hasPrefix("tmp_idx_") {
             var info = stat()
@@ -138,7 +138,7 @@ extension GitStore {
         }
     }
 
-    /// Whether everything below the trees is here. Asks no remote.
+    /// Whether the repository has everything below the trees. Does not contact the remote.
     private func areWhole(_ trees: [GitObjectID]) async throws(GitError) -> Bool {
         let result = try await client.result(
             .init(
@@ -148,17 +148,17 @@ extension GitStore {
         return result.succeeded && !result.stdoutText.contains("?")
     }
 
-    /// Makes one index of all packs: git asks each pack by itself otherwise, which is slow where there are many. Best effort:
-    /// without it everything works, slower.
+    /// Writes one index for all packs, because git otherwise searches each pack separately, which is slow when there are many. Best effort:
+    /// without the index everything works, only more slowly.
     public func indexPacks() async {
         _ = try? await client.result(.init(arguments: ["multi-pack-index", "write", "--no-progress"], repository: path, doing: "index the packs of", place: path))
     }
 
-    /// The remote has what was pushed: packs that only that needs are removed, and the commits' own are marked as coming from
-    /// the remote, so that git misses nothing in them (gitformat: a `.promisor` file beside a pack).
-    /// - Parameter keeping: packs of what is not pushed yet.
+    /// Called when the remote has what was pushed. Removes packs that nothing else needs, and marks the packs of the commits as coming from
+    /// the remote, so that git does not treat missing objects as damage (gitformat: a `.promisor` file beside a pack).
+    /// - Parameter keeping: packs of records that are not pushed yet.
     public func settle(removing names: [String], keeping: Set<String>) {
-        // An index of all packs that names one which is gone makes git complain.
+        // git reports errors if the index of all packs names a pack that does not exist.
         unlink("\(path)/objects/pack/multi-pack-index")
         for file in Directory.names(in: "\(path)/objects/pack") ?? [] where file.hasPrefix("pack-") && file.hasSuffix(".idx") {
             let name = String(file.dropFirst("pack-".count).dropLast(".idx".count))
@@ -170,7 +170,7 @@ extension GitStore {
 
     private func removePack(_ name: String) {
         guard !name.isEmpty, name.utf8.allSatisfy(isAlphanumeric) else { return }
-        // The index first: a pack without one is not seen, an index without its pack is an error.
+        // The index is removed first: git ignores a pack without an index, but an index without its pack is an error.
         for suffix in ["idx", "rev", "pack"] { unlink("\(path)/objects/pack/pack-\(name).\(suffix)") }
     }
 }

@@ -2,21 +2,21 @@ import Base
 
 /// The result of a push of one branch.
 public enum PushOutcome: Sendable, Hashable {
-    /// The remote has the commit as the branch's tip, and said so.
+    /// The remote confirmed that the commit is now the branch's tip.
     case accepted
-    /// The branch moved meanwhile: fetch, build on the new tip, push again.
+    /// The branch has moved. The caller has to fetch, build on the new tip, and push again.
     case conflict(String)
-    /// A hook, a protection or a limit: pushing again changes nothing.
+    /// A hook, a protection or a limit refused the push. Pushing again would not help.
     case refused(String)
-    /// The push was too large for the remote: a smaller one may go through.
+    /// The push was too large for the remote. A smaller one may succeed.
     case tooLarge(String)
-    /// The connection failed; the remote may or may not have it: ask.
+    /// It is not known whether the push reached the remote. The caller has to ask the remote.
     case unknown(GitError)
 }
 
 extension GitStore {
-    /// Pushes a commit as the tip of a branch. Never forces: the new tip must follow the old one, and a branch that is
-    /// to be created must not exist (an empty expected value makes `--force-with-lease` create-only).
+    /// Pushes a commit as the tip of a branch. Never forces: the new tip must follow the old one. A branch that is to be created
+    /// must not exist (an empty expected value makes `--force-with-lease` create-only).
     public func push(_ commit: GitObjectID, to branch: GitBranch, creating: Bool) async throws(GitError) -> PushOutcome {
         var arguments = ["push", "--porcelain", "--no-verify", "--no-follow-tags"]
         if creating { arguments.append("--force-with-lease=\(branch.ref):") }
@@ -25,11 +25,11 @@ extension GitStore {
         let result = try await client.result(call)
         if !result.succeeded, !result.timedOut, let limit = PushReport.limit(result.stderrText) { return .tooLarge(limit) }
         if let line = PushReport.line(of: branch, in: result.stdoutText) {
-            // Objects were lost on the way: a gc with --prune=now on either side (it takes what no ref holds yet).
+            // A gc with --prune=now on either side deleted objects that no ref pointed to yet.
             if line.contains("missing necessary objects") {
                 return .unknown(GitError(.corrupt, "\(remote.url) misses objects of what was pushed to \(branch)"))
             }
-            // The server could not store the push: its disk is full, or files were removed there. It may pass.
+            // The server could not store the push: its disk is full, or files were removed there. This may be temporary.
             if line.contains("unpacker error") || line.contains("unpack failed") {
                 if let why = PushReport.storageTrouble(result.stderrText) {
                     return .unknown(GitError(.unreachable, "\(remote.url) has no room for what is pushed to \(branch): \(why)"))
@@ -46,7 +46,7 @@ extension GitStore {
         switch error.kind {
         case .tooLarge: return .tooLarge(error.message)
         case .authentication, .refused, .notARepository: return .refused(error.message)
-        // The disk that git names may be the remote's.
+        // The full disk that git reports may be the remote's.
         case .storage where PushReport.storageTrouble(result.stderrText) != nil: return .unknown(GitError(.unreachable, error.message))
         case .cancelled, .gitMissing, .storage: throw error
         default: return .unknown(error)
@@ -54,7 +54,7 @@ extension GitStore {
     }
 }
 
-/// The lines of `git push --porcelain` (git-push(1), "Output").
+/// Parses the output of `git push --porcelain` (git-push(1), "Output").
 enum PushReport {
     /// `<flag>\t<from>:<to>\t<summary>`.
     static func line(of branch: GitBranch, in output: String) -> Substring? {
@@ -64,20 +64,20 @@ enum PushReport {
         }
     }
 
-    /// What the remote says of a push that is larger than it takes (receive.maxInputSize, a web server's limit); nil when it
-    /// says no such thing. The connection also breaks off, which git reports in several lines.
+    /// The remote's message about a push that is too large (receive.maxInputSize, a web server's limit); nil if there is none. The
+    /// connection also breaks off, which git reports in several lines.
     static func limit(_ stderr: String) -> String? {
         let signs = ["exceeds maximum allowed size", "http 413", "returned error: 413", "request entity too large", "larger than the maximum"]
         return stderr.split(separator: "\n").first { line in signs.contains(where: line.lowercased().contains) }.map { String($0).replacingControls }
     }
 
-    /// What the remote says of its disk; nil when its disk is not the cause.
+    /// The remote's message about a problem with its disk; nil if there is none.
     static func storageTrouble(_ stderr: String) -> String? {
         let signs = ["no space left on device", "disk quota exceeded", "read-only file system"]
         return remarks(stderr).split(separator: ";").first { part in signs.contains(where: part.lowercased().contains) }.map { String($0).trimmedBlanks }
     }
 
-    /// Whether this side could not read the objects to send. Then the connection also breaks off, and git reports both.
+    /// Whether this side could not read the objects to send. The connection then also breaks off, and git reports both.
     static func isDamageHere(_ stderr: String) -> Bool {
         let signs = ["unable to parse commit", "could not read", "bad object", "bad tree object", "unable to read", "object file", "missing tree", "missing blob"]
         return stderr.split(separator: "\n").contains { line in
@@ -93,11 +93,11 @@ enum PushReport {
         guard parts[0] == "!" else { return .accepted }
         let summary = parts[2...].joined(separator: " ")
         let why = (summary + "\n" + remarks(stderr)).lowercased()
-        // When many write at once, most of those that are late get "failed to update ref" instead of "fetch first": both are the same race.
+        // When many writers push at once, most late ones get "failed to update ref" instead of "fetch first". Both mean the same race.
         let races = [
             "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref", "incorrect old value",
             "reference already exists", "remote ref updated since checkout",
-            // The branch that we built on is gone: the server misses what our commits follow.
+            // The branch that the commits were built on is gone, so the server does not have their parents.
             "shallow update not allowed",
         ]
         if !why.contains("hook declined"), !why.contains("protected branch"), races.contains(where: why.contains) { return .conflict(summary) }
@@ -105,7 +105,7 @@ enum PushReport {
         return .refused(said.isEmpty ? summary : "\(summary): \(said)")
     }
 
-    /// What the remote's hooks wrote, which git passes on behind `remote: `.
+    /// The output of the remote's hooks, which git prints with the prefix `remote: `.
     private static func remarks(_ stderr: String) -> String {
         stderr.split(separator: "\n").filter { $0.hasPrefix("remote:") }
             .map { String($0.dropFirst("remote:".count)).trimmedBlanks }.filter { !$0.isEmpty }.prefix(10).joined(separator: "; ")

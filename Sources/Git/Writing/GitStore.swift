@@ -1,26 +1,26 @@
 import Base
 import Glibc
 
-/// A private bare repository in which commits are prepared before they are pushed: what the ledger writes through.
+/// A private bare repository in which the ledger prepares commits before it pushes them.
 ///
-/// Everything in it can be made again (the ledger keeps its records beside it until the remote has them), so it is not synced to
-/// the disk, and a damaged one is deleted. Of the remote's branch it gets the tip alone, with the
-/// folders down to the shards: a branch with 100,000 runs costs two megabytes, and no history and no file of theirs.
+/// Everything in it can be recreated (the ledger keeps its records outside of it until the remote has them), so it is not synced to
+/// the disk, and is deleted if it is damaged. Of the remote's branch it fetches only the tip with the folders down to the
+/// shards, without history and files. For a branch with 100,000 runs that is two megabytes.
 public struct GitStore: Sendable {
     public let client: GitClient
     public let path: String
-    /// Where it fetches from and pushes to.
+    /// The remote to fetch from and push to.
     public let remote: GitClient.Remote
-    /// Whether the remote turned down a filter by depth (some hosts allow only `tree:0` and `blob:none`).
+    /// Whether the remote rejected a filter by depth (some hosts allow only `tree:0` and `blob:none`).
     private let plainFilter = Locked(false)
     private let unfiltered = Locked(false)
-    /// Whether the remote was seen to take no filter at all: the first fetch of a branch then brings all files of its tip.
+    /// Whether the remote turned out not to support filters. The first fetch of a branch then transfers all files of its tip.
     public var getsWholeTrees: Bool { unfiltered.withLock { $0 } }
 
-    /// The branch as the remote was last seen to have it.
+    /// The prefix of refs that hold the remote's branches as last fetched.
     static let trackingPrefix = "refs/assay/remote/"
 
-    /// Opens the repository, making it when it is not there or not whole.
+    /// Opens the repository. Creates it if it does not exist or is incomplete.
     public init(at path: String, remote: GitClient.Remote, client: GitClient = GitClient()) async throws(GitError) {
         self.client = client
         self.path = path
@@ -40,7 +40,7 @@ public struct GitStore: Sendable {
         }
     }
 
-    /// A partial clone. Packs stay packs: unpacking them would write each object as a file.
+    /// Configures a partial clone. Packs are kept, because unpacking them would write each object as a file.
     private static func configuration(_ url: GitURL) -> String {
         let address = url.text.map { $0 == "\\" || $0 == "\"" ? "\\\($0)" : "\($0)" }.joined()
         var text = """
@@ -62,7 +62,7 @@ public struct GitStore: Sendable {
             \tpartialclonefilter = blob:none
 
             """
-        // A repository on this machine need not have been set up for filters.
+        // A repository on this machine may not be configured to allow filters.
         if url.isLocal { text += "\tuploadpack = \"\(localUploadPack)\"\n" }
         return text
     }
@@ -71,14 +71,14 @@ public struct GitStore: Sendable {
 
     // MARK: The remote's branch
 
-    /// The remote's refs that matter for a branch: the branch itself and HEAD.
+    /// The remote's refs that are relevant for a branch: the branch itself and HEAD.
     public func look(at branch: GitBranch) async throws(GitError) -> RemoteRefs {
         try await client.listRemote(remote, patterns: [branch.ref])
     }
 
-    /// Brings the branch's tip here, without its history or files.
-    /// - Parameter levels: how many levels of folders come with it; a remote without filters sends all and the files, too.
-    /// - Returns: nil when the remote has no such branch.
+    /// Fetches the branch's tip without its history and files.
+    /// - Parameter levels: how many levels of folders are fetched. A remote without filters sends all folders and files.
+    /// - Returns: nil if the remote has no such branch.
     public func fetchTip(of branch: GitBranch, levels: Int) async throws(GitError) -> GitObjectID? {
         let tracking = Self.trackingPrefix + branch.name
         let plain = plainFilter.withLock { $0 }
@@ -95,7 +95,7 @@ public struct GitStore: Sendable {
         }
         if result.stderrText.contains("filtering not recognized by server") { unfiltered.withLock { $0 = true } }
         guard result.succeeded else {
-            // Only this message means that there is no such branch; similar ones mean that the remote changed during the fetch.
+            // Only this message means that the branch does not exist. Similar ones mean that the remote changed during the fetch.
             if result.stderrText.contains("couldn't find remote ref") { return nil }
             throw client.failure(call, result)
         }
@@ -104,7 +104,7 @@ public struct GitStore: Sendable {
 
     // MARK: Objects
 
-    /// Those of the objects that are not here. Does not ask the remote: these objects exist only here.
+    /// The ones of the objects that the repository does not have. Does not contact the remote, because these objects exist only here.
     public func missing(_ ids: [GitObjectID]) async throws(GitError) -> Set<GitObjectID> {
         guard !ids.isEmpty else { return [] }
         let output = try await client.run(
@@ -117,7 +117,7 @@ public struct GitStore: Sendable {
         return Set(zip(ids, lines).filter { $0.1.hasSuffix(" missing") }.map(\.0))
     }
 
-    /// The direct entries of tree objects that are here.
+    /// The direct entries of tree objects that are in the repository.
     public func entries(ofTrees ids: [GitObjectID]) async throws(GitError) -> [[TreeEntry]] {
         var trees: [[TreeEntry]] = []
         for bytes in try await client.readBlobs(ids, limit: 1 << 30, in: path) {
@@ -126,15 +126,15 @@ public struct GitStore: Sendable {
         return trees
     }
 
-    /// Everything below a tree object, folders included.
+    /// Everything below a tree object, including folders.
     public func allEntries(ofTree id: GitObjectID) async throws(GitError) -> [TreeEntry] {
         let output = try await client.run(
             .init(arguments: ["ls-tree", "-r", "-t", "-z", id.hex], repository: path, doing: "list a tree of", place: path))
         return try GitClient.parseTree(output)
     }
 
-    /// The first of the folders, or of those above them, that a commit has as something other than a folder; nil when all can be
-    /// written to. Parents must be what `fetchTip` brought: nothing is asked of the remote.
+    /// The first of the folders or their parents that is not a folder in a commit; nil if all of the folders can be written to. The
+    /// parents must have been fetched by `fetchTip`; the remote is not contacted.
     public func obstacle(to folders: Set<GitPath>, in commit: GitObjectID) async throws(GitError) -> GitPath? {
         let paths = Set(folders.flatMap { folder in folder.isRoot ? [] : (1...folder.components.count).map { folder.prefix($0) } })
         for output in try await list(paths.sorted(), of: commit, [], asFolders: false) {
@@ -146,17 +146,17 @@ public struct GitStore: Sendable {
         return nil
     }
 
-    /// What of some files a commit has.
+    /// Which of a set of files exist in a commit.
     public struct Presence: Sendable, Hashable {
         public var found: Set<GitPath> = []
-        /// The path of one of the files' folders that is not a folder, or of a file that is not a file.
+        /// The path of something that is in the way: not a folder where a file's folder has to be, or not a file where the file has to be.
         public var obstacle: GitPath?
     }
 
-    /// Which of the files a commit has, without a process, or a request to the remote, for each.
+    /// Which of the files exist in a commit. Starts no process and sends no request for each single file.
     ///
-    /// - Parameter level: the depth of folders that are surely here (what `fetchTip` brought); deeper ones are fetched
-    ///   together when a file may lie in them.
+    /// - Parameter level: the depth of folders that are certainly here (fetched by `fetchTip`). Deeper folders that may contain one of
+    ///   the files are fetched together.
     public func existing(_ files: Set<GitPath>, in commit: GitObjectID, level: Int) async throws(GitError) -> Presence {
         var alive = files
         var presence = Presence()
@@ -191,7 +191,7 @@ public struct GitStore: Sendable {
         return entries
     }
 
-    /// - Parameter asFolders: what is in them; else they themselves, but for folders that another of the paths lies in.
+    /// - Parameter asFolders: true lists the entries in the folders; false lists the folders themselves, except those that contain another path.
     private func list(
         _ folders: [GitPath], of commit: GitObjectID, _ options: [String], asFolders: Bool = true
     ) async throws(GitError) -> [[UInt8]] {
@@ -209,8 +209,8 @@ public struct GitStore: Sendable {
         return outputs
     }
 
-    /// Those of the folders that a commit does not have. All parents must be what `fetchTip` brought: nothing is asked of
-    /// the remote.
+    /// The ones of the folders that a commit does not have. All parents must have been fetched by `fetchTip`; the remote is not
+    /// contacted.
     public func absent(_ folders: Set<GitPath>, in commit: GitObjectID) async throws(GitError) -> Set<GitPath> {
         var absent = Dictionary(folders.map { ($0.text, $0) }, uniquingKeysWith: { first, _ in first })
         for output in try await list(Set(folders.map(\.parent)).sorted(), of: commit, ["--name-only"]) {
@@ -219,21 +219,21 @@ public struct GitStore: Sendable {
         return Set(absent.values)
     }
 
-    /// Best effort: what does not come this way is asked for one by one when it is read.
+    /// Fetches objects in one request. Best effort: each object that is not fetched here is fetched separately when it is read.
     private func fetchTogether(_ ids: [GitObjectID]) async {
         guard let absent = try? await missing(ids), !absent.isEmpty else { return }
         _ = try? await client.fetchObjects(absent.sorted(), filter: "blob:none", into: path, from: remote)
     }
 
-    /// The content of a file of a commit, from here or, when only the remote has it, from there; nil when there is none.
+    /// The content of a file of a commit, fetched from the remote if necessary; nil if the file does not exist.
     public func file(_ file: GitPath, of commit: GitObjectID, limit: Int = 64 << 20) async throws(GitError) -> [UInt8]? {
         guard let id = try await client.revParse("\(commit.hex):\(file.text)", in: path, remote: remote) else { return nil }
         return try await client.readBlob(id, limit: limit, in: path, remote: remote)
     }
 
-    /// Makes the commits of a stream; returns the last one.
+    /// Creates the commits of a stream. Returns the last one.
     public func build(_ stream: FastImportStream) async throws(GitError) -> GitObjectID {
-        // The parent's folders may have to come from the remote.
+        // The parent's folders may have to be fetched from the remote.
         let doing = "write \(stream.commits) commits into"
         let output = try await client.run(
             .init(
@@ -245,12 +245,12 @@ public struct GitStore: Sendable {
         return tip
     }
 
-    /// The folders of the shards are written with each commit and differ by an entry: as deltas they take half the space.
+    /// Each commit writes the shards' folders again with one entry changed. Stored as deltas they take half the space.
     private static let treeDepth = 50
 }
 
 extension GitClient {
-    /// Gets objects into a partial clone in one request: what git itself runs to get missing ones, each by itself
+    /// Fetches objects into a partial clone in one request, with the command that git itself runs for each single missing object
     /// (promisor-remote.c, `fetch_objects`).
     func fetchObjects(_ ids: [GitObjectID], filter: String, into repository: String, from remote: Remote) async throws(GitError) {
         let request = ids.map { $0.hex + "\n" }.joined()

@@ -1,16 +1,16 @@
 import Base
 import Glibc
 
-/// A commit object as git stores it (git-commit-tree(1)): header lines, an empty line, the message.
+/// A commit object in git's storage format (git-commit-tree(1)): header lines, an empty line, the message.
 public struct RawCommit: Sendable, Hashable {
-    /// `Name <address> seconds zone`, as it was written.
+    /// `Name <address> seconds zone`, unchanged.
     public let author: [UInt8]
     public let committer: [UInt8]
-    /// The message's, when it is not UTF-8.
+    /// The encoding of the message, if it is not UTF-8.
     public let encoding: [UInt8]?
     public let message: [UInt8]
 
-    /// nil when it is no commit.
+    /// nil if the bytes are not a commit.
     public init?(_ bytes: [UInt8]) {
         var rest = bytes[...]
         var fields: [String: [UInt8]] = [:]
@@ -29,18 +29,18 @@ public struct RawCommit: Sendable, Hashable {
     }
 }
 
-/// A history that takes the place of another one, written as the input of `git fast-import` into a file: it may be larger
+/// A new history that replaces an old one. It is written to a file as input for `git fast-import`, because it may be larger
 /// than the memory.
 ///
-/// It begins with a root that has a tree less some paths; commits of the old history follow with their authors, dates and
-/// messages as they were, each bringing the trees that it is named for.
+/// It begins with a root commit that has a given tree without some paths. Commits of the old history follow with their authors, dates
+/// and messages unchanged, and each adds the trees given for it.
 public final class HistoryRewrite: Sendable {
     public let path: String
     private let file: Locked<Int32>
 
     /// - Parameters:
-    ///   - path: a file that does not exist yet; removed by whoever made it.
-    ///   - tree: whose entries the root has, but for those at `removing`.
+    ///   - path: a file that does not exist yet. The caller removes it.
+    ///   - tree: the tree of the root commit, before the paths in `removing` are removed.
     public init(
         at path: String, committer: FastImportStream.Identity, date: Timestamp, message: String, tree: GitObjectID, removing: [GitPath]
     ) throws(GitError) {
@@ -59,7 +59,7 @@ public final class HistoryRewrite: Sendable {
 
     deinit { file.withLock { if $0 >= 0 { close($0) } } }
 
-    /// Adds a commit of the old history, with trees that the repository holds.
+    /// Adds a commit of the old history, with trees that the repository has.
     public func add(_ commit: RawCommit, trees: [(GitObjectID, at: GitPath)]) throws(GitError) {
         var bytes = Array("commit \(FastImportStream.ref)\nauthor ".utf8) + commit.author
         bytes += Array("\ncommitter ".utf8) + commit.committer
@@ -87,7 +87,7 @@ public final class HistoryRewrite: Sendable {
 }
 
 extension GitStore {
-    /// Makes the commits of a new history; returns its tip.
+    /// Creates the commits of a new history. Returns its tip.
     public func build(_ rewrite: HistoryRewrite) async throws(GitError) -> GitObjectID {
         try rewrite.finish()
         try await client.run(
@@ -100,8 +100,8 @@ extension GitStore {
         return tip
     }
 
-    /// Puts a commit in the place of a branch's tip, whatever it follows, if the branch is still exactly at the old one
-    /// (`--force-with-lease=ref:expected`). The only push of Assay that is not a fast-forward; for a person who asked for it.
+    /// Replaces a branch's tip with a commit that need not follow it, if the branch is still exactly at the old tip
+    /// (`--force-with-lease=ref:expected`). This is Assay's only push that is not a fast-forward. It is made only when a person asks for it.
     public func replace(_ old: GitObjectID, with new: GitObjectID, of branch: GitBranch) async throws(GitError) -> PushOutcome {
         let call = GitClient.Call(
             arguments: [
@@ -111,7 +111,7 @@ extension GitStore {
         let result = try await client.result(call)
         if let line = PushReport.line(of: branch, in: result.stdoutText) {
             let outcome = PushReport.outcome(line, stderr: result.stderrText)
-            // A server that refuses every push that is not a fast-forward: its rule, not a race, since the lease held.
+            // A server that refuses every push that is not a fast-forward. This is its policy, not a race, because the lease held.
             if case .conflict(let why) = outcome, why.contains("non-fast-forward") || why.contains("denying non-fast-forward") { return .refused(why) }
             if outcome != .accepted || result.succeeded { return outcome }
         }

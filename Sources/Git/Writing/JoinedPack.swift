@@ -1,18 +1,18 @@
 import Base
 
-/// The frame of a packfile (gitformat-pack(5)): `PACK`, the version 2, a count of 4 bytes, that many objects, and the SHA-1 of
-/// everything before. Says nothing of the objects.
+/// The outer format of a packfile (gitformat-pack(5)): `PACK`, the version 2, a count of 4 bytes, that many objects, and the SHA-1 of
+/// everything before. The objects themselves are not checked.
 struct PackFrame: Sendable {
     static let headerLength = 12
     static let trailerLength = 20
     static let magic: [UInt8] = [0x50, 0x41, 0x43, 0x4B, 0, 0, 0, 2]
-    /// A byte of type and size, and the shortest stream of zlib.
+    /// One byte for type and size, and the shortest zlib stream.
     private static let shortestObject = 9
 
     let count: Int
     let body: ArraySlice<UInt8>
 
-    /// nil when it is no such frame, its count cannot be true, or its SHA-1 is another one.
+    /// nil if the bytes do not have this format, the count is impossible, or the SHA-1 is wrong.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= Self.headerLength + Self.trailerLength, bytes.starts(with: Self.magic) else { return nil }
         let end = bytes.count - Self.trailerLength
@@ -22,17 +22,17 @@ struct PackFrame: Sendable {
     }
 }
 
-/// Several packs as one: their objects behind one header, so that git checks them with one process. Offsets between objects
-/// (OFS_DELTA) are relative, so that they stay right.
+/// Several packs joined into one, with their objects behind one header, so that git can check them with one process. Offsets between
+/// objects (OFS_DELTA) are relative, so that they stay correct.
 ///
-/// The packs come from trials. What git accepts of the whole counts for each only when `isSplit` says so: else one could be made
-/// of another's objects.
+/// The packs come from trials and are untrusted. When git accepts the joined pack, each pack is valid only if `isSplit` is true; otherwise
+/// a pack could depend on objects of another one.
 struct JoinedPack: Sendable {
     let bytes: [UInt8]
-    /// The packs' objects in it.
+    /// The range and number of objects of each pack in the joined pack.
     private let parts: [(range: Range<Int>, count: Int)]
 
-    /// nil when there are more objects than a pack can name.
+    /// nil if there are more objects than a pack can count.
     init?(_ frames: [PackFrame]) {
         let count = frames.reduce(0) { $0 + $1.count }
         guard count <= Int(UInt32.max) else { return nil }
@@ -50,12 +50,12 @@ struct JoinedPack: Sendable {
         self.parts = parts
     }
 
-    /// Whether each pack, by itself, has as many objects as it says, begins where an object begins, makes its objects out of its own
-    /// only, and has its tree.
+    /// Whether each pack, by itself, has as many objects as it says, begins at the start of an object, builds its objects only from its
+    /// own, and has its tree.
     ///
     /// - Parameters:
-    ///   - index: of the whole, as git wrote it.
-    ///   - trees: of each pack, the one that it must have.
+    ///   - index: the index of the joined pack, as git wrote it.
+    ///   - trees: for each pack, the tree that it must have.
     func isSplit(by index: [UInt8], trees: [GitObjectID]) -> Bool {
         guard let objects = PackIndex.objects(in: index), trees.count == parts.count else { return false }
         let sorted = objects.sorted { $0.offset < $1.offset }
@@ -64,7 +64,7 @@ struct JoinedPack: Sendable {
             guard next + count <= sorted.count else { return false }
             let own = sorted[next..<(next + count)]
             next += count
-            // The last one ends before the next part begins, since that one begins with an object.
+            // The last object ends before the next pack begins, because the next pack is checked to begin with an object.
             guard own.first?.offset == range.lowerBound, let last = own.last, last.offset < range.upperBound else { return false }
             let ids = Set(own.map(\.id))
             guard ids.contains(PackIndex.bytes(of: tree)) else { return false }
@@ -73,8 +73,8 @@ struct JoinedPack: Sendable {
         return next == sorted.count
     }
 
-    /// Whether the object at an offset is whole by itself, or a change of one of the same pack. Not one that names its base by id
-    /// (REF_DELTA): the base may be of another pack, and a collector makes none.
+    /// Whether the object at an offset is complete or a delta to one of the same pack. False for a delta that names its base by id
+    /// (REF_DELTA): the base may be in another pack, and a collector writes no such deltas.
     private func isMade(_ offset: Int, from range: Range<Int>) -> Bool {
         var rest = bytes[offset..<range.upperBound]
         guard var byte = rest.popFirst() else { return false }

@@ -1,9 +1,9 @@
-/// The names in a pack's index, version 2 (gitformat-pack(5)): a header of 8 bytes, 256 counts of 4 bytes, the ids, sorted, 4 bytes of
-/// checksum each, 4 bytes of offset each.
+/// Reads the index of a pack, version 2 (gitformat-pack(5)): a header of 8 bytes, 256 counts of 4 bytes, the sorted ids, 4 bytes of
+/// checksum for each, 4 bytes of offset for each.
 enum PackIndex {
     private static let header: [UInt8] = [0xFF, 0x74, 0x4F, 0x63, 0, 0, 0, 2]
     private static let names = header.count + 256 * 4
-    /// Only repositories with SHA-1 have packs joined.
+    /// Only packs of SHA-1 repositories are joined.
     private static let idLength = 20
 
     static func bytes(of id: GitObjectID) -> [UInt8] {
@@ -27,7 +27,7 @@ enum PackIndex {
         return false
     }
 
-    /// Every object with where it begins in the pack; nil for an index that is not understood, or of a pack over 2 GiB.
+    /// Every object with its offset in the pack; nil for an index in an unknown format, or of a pack over 2 GiB.
     static func objects(in index: [UInt8]) -> [(id: [UInt8], offset: Int)]? {
         guard index.count >= names, index.starts(with: header) else { return nil }
         let count = number(index, names - 4)

@@ -1,6 +1,6 @@
-/// A tree object as it is stored: `<mode> <name>\0<id>`, over and over.
+/// Parses a tree object in its stored format: `<mode> <name>\0<id>`, repeated.
 enum RawTree {
-    /// - Parameter idLength: bytes of an id: 20 with SHA-1, 32 with SHA-256.
+    /// - Parameter idLength: bytes of an id: 20 for SHA-1, 32 for SHA-256.
     static func entries(_ bytes: [UInt8], idLength: Int) throws(GitError) -> [TreeEntry] {
         var entries: [TreeEntry] = []
         var rest = bytes[...]
@@ -30,7 +30,7 @@ enum RawTree {
 }
 
 extension GitPath {
-    /// The first components; the path itself when it has no more.
+    /// The first components of the path, or the whole path if it has no more than `count`.
     public func prefix(_ count: Int) -> GitPath {
         var path = self
         while path.components.count > count { path = path.parent }
