@@ -3,8 +3,8 @@ import KubeCore
 
 /// The conditions of one object's status, and the rules by which they change.
 ///
-/// A condition's transition time changes with its status only. A condition of negative polarity (`Stalled`, `Failed`) is
-/// present only while it is true. The order is that of first appearance, so that a status does not change without cause.
+/// A condition's transition time changes only when its status changes. A condition of negative polarity (`Stalled`, `Failed`) is present
+/// only while it is true. Conditions keep the order in which they first appeared, so that equal conditions always give an equal status.
 public struct Conditions: Sendable, Hashable {
     public private(set) var all: [Condition]
 
@@ -14,7 +14,7 @@ public struct Conditions: Sendable, Hashable {
 
     public func isTrue(_ type: String) -> Bool { self[type]?.isTrue ?? false }
 
-    /// Sets a condition. True when anything of it changed.
+    /// Sets a condition. Returns true when any of its fields changed.
     @discardableResult
     public mutating func set(
         _ type: String, _ status: Condition.Status, reason: String, message: String = "",
@@ -33,7 +33,7 @@ public struct Conditions: Sendable, Hashable {
         return true
     }
 
-    /// Sets or, when `isTrue` is false, removes a condition of negative polarity. True when anything changed.
+    /// Sets a condition of negative polarity, or removes it when `isTrue` is false. Returns true when anything changed.
     @discardableResult
     public mutating func setNegative(
         _ type: String, _ isTrue: Bool, reason: String, message: String = "", observedGeneration: Int? = nil,
@@ -43,7 +43,7 @@ public struct Conditions: Sendable, Hashable {
         return set(type, .yes, reason: reason, message: message, observedGeneration: observedGeneration, now: now)
     }
 
-    /// True when there was one.
+    /// Removes a condition. Returns true when it was present.
     @discardableResult
     public mutating func remove(_ type: String) -> Bool {
         guard let at = all.firstIndex(where: { $0.type == type }) else { return false }

@@ -1,9 +1,9 @@
 import Base
 
-/// Bounds the time of something that may not end.
+/// Limits how long a caller waits for an operation that may never end.
 enum Deadline {
-    /// The result of `operation`, or nil when the time is over first. The operation is then cancelled and left behind: unlike
-    /// in a task group, one that does not heed its cancellation cannot hold up the caller.
+    /// The result of `operation`, or nil when the time runs out first. The operation is then cancelled but not awaited: unlike in a task
+    /// group, an operation that ignores its cancellation cannot delay the caller.
     static func run<Result: Sendable>(
         seconds: Double, time: any TimeSource, on executor: (any TaskExecutor)? = nil, _ operation: @escaping @Sendable () async -> Result
     ) async -> Result? {
@@ -25,7 +25,7 @@ enum Deadline {
     }
 }
 
-/// Takes the first of several results and gives it to one waiter.
+/// Keeps the first of several results and gives it to one waiter.
 private final class Race<Result: Sendable>: Sendable {
     private enum State {
         case open

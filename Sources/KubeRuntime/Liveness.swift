@@ -1,19 +1,19 @@
 import Base
 
-/// What in a process must keep moving, and since when each part of it has not: what a liveness probe asks.
+/// Records when each part of a process last made progress, so that a liveness probe can find parts that hang.
 ///
-/// A loop that hangs looks like one that has nothing to do: it fails at nothing and logs nothing. So each says that it begins, that it
-/// got on, and that it ends.
+/// A loop that hangs looks like a loop with nothing to do: it neither fails nor logs. So each part reports when it begins, when it makes
+/// progress, and when it ends.
 ///
-/// - Guarantee: a part that has begun, has not ended, and has not got on for longer than its bound is among `stalled`.
-/// - Caveat: a part that never began is not missed; whether a process has come up is the readiness probe's question.
+/// - Guarantee: a part that has begun, has not ended, and has made no progress for longer than its bound is in `stalled`.
+/// - Caveat: a part that never began is not reported. Whether a process has started completely is the readiness probe's question.
 public final class Liveness: Sendable {
-    /// A part that has not got on for longer than its bound.
+    /// A part that has made no progress for longer than its bound.
     public struct Stall: Sendable, Equatable, CustomStringConvertible {
         public let part: String
-        /// Seconds since it got on.
+        /// Seconds since its last progress.
         public let seconds: Double
-        /// Seconds that it may take.
+        /// Seconds that it may take between two reports of progress.
         public let bound: Double
 
         public var description: String { "\(part): no progress for \(Int(seconds)) s, which is more than \(Int(bound)) s" }
@@ -24,34 +24,34 @@ public final class Liveness: Sendable {
 
     public init(time: any TimeSource = SystemTime()) { self.time = time }
 
-    /// Counts a part from now on.
+    /// Starts watching a part.
     /// - Parameters:
-    ///   - part: for people: `watch of evaljobs.assay.dev`.
-    ///   - bound: the seconds that it may take to get on.
+    ///   - part: its name for people, such as `watch of evaljobs.assay.dev`.
+    ///   - bound: the seconds that it may take between two reports of progress.
     public func begin(_ part: String, within bound: Double) -> Pulse {
         Pulse(liveness: self, number: parts.withLock { $0.begin(part, within: bound, now: time.monotonic()) })
     }
 
-    /// What has stalled, the longest first.
+    /// The stalled parts; the one stalled longest comes first.
     public var stalled: [Stall] { parts.withLock { $0.stalled(now: time.monotonic()) } }
 
-    /// How a part tells of itself. It counts until `end`.
+    /// Through this a part reports its progress. The part is watched until `end`.
     public struct Pulse: Sendable {
         fileprivate let liveness: Liveness
         fileprivate let number: Int
 
-        /// It got on.
+        /// Reports progress.
         public func beat() { liveness.parts.withLock { $0.beat(number, now: liveness.time.monotonic()) } }
 
-        /// It is over, and nothing is expected of it any more.
+        /// Reports that the part has ended and is no longer watched.
         public func end() { liveness.parts.withLock { $0.end(number) } }
 
-        /// Seconds since it got on; nil once it has ended.
+        /// Seconds since its last progress; nil once it has ended.
         public var age: Double? { liveness.parts.withLock { $0.age(number, now: liveness.time.monotonic()) } }
     }
 }
 
-/// The parts that have begun and not ended. Times are monotonic seconds.
+/// The parts that have begun and have not ended. Times are monotonic seconds.
 struct LivenessParts: Sendable {
     private struct Part: Sendable {
         let name: String

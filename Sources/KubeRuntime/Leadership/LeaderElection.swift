@@ -1,30 +1,30 @@
 import Base
 
-/// Where a lease is kept. Every method may throw anything: a failure is an attempt that did not succeed.
+/// Where a lease is stored. Every method may throw any error; an error means that the attempt failed.
 public protocol LeaseLock: Sendable {
-    /// nil when there is no Lease.
+    /// Returns nil when there is no Lease.
     func read() async throws -> (record: LeaseRecord, version: String)?
-    /// Fails when there is one.
+    /// Fails when a Lease already exists.
     func create(_ record: LeaseRecord) async throws
-    /// Fails when the Lease is no longer at this version.
+    /// Fails when the Lease no longer has this version.
     func write(_ record: LeaseRecord, over version: String) async throws
 }
 
-/// Lets one of several processes work at a time.
+/// Ensures that only one of several processes works at a time.
 ///
-/// - Guarantees: `lead` is begun only while the lease is held; it is cancelled when the lease is lost or was not renewed for
-///   the renew deadline, before others may take it; the lease is given up only after `lead` has returned.
-/// - The renewal runs on a thread of its own: nothing that blocks Swift's pool makes it late.
-/// - Assumptions: clocks run at about the same speed. What they show does not matter.
-/// - Caveat: a lease is no fence. A write sent just before the loss may arrive after it: what `lead` writes has to be
-///   idempotent by itself.
+/// - Guarantees: `lead` starts only while the lease is held. It is cancelled when the lease is lost or was not renewed within the renew
+///   deadline, before another process may take the lease. The lease is released only after `lead` has returned.
+/// - The renewal runs on its own thread, so calls that block Swift's thread pool do not delay it.
+/// - Assumptions: all clocks run at about the same speed. They need not show the same time.
+/// - Caveat: a lease does not block writes. A write sent just before the lease was lost may arrive after another process has it, so
+///   everything that `lead` writes must be idempotent.
 public struct LeaderElection: Sendable {
     public enum Ending: Sendable, Equatable {
-        /// `lead` returned by itself and the lease was given up.
+        /// `lead` returned by itself, and the lease was released.
         case finished
         /// The lease was lost; `lead` was cancelled and has returned.
         case lost
-        /// The calling task was cancelled; `lead`, if begun, has returned and the lease was given up.
+        /// The calling task was cancelled. `lead`, if it had started, has returned, and the lease was released.
         case cancelled
     }
 
@@ -35,12 +35,13 @@ public struct LeaderElection: Sendable {
     private let liveness: Liveness?
     private let log: Log
 
-    /// An attempt takes `renewDeadline` seconds at most. After a loss `lead` has this long to stop, else the process stands by for ever.
+    /// Seconds without progress after which `liveness` reports a stall. An attempt takes at most `renewDeadline` seconds. After a loss,
+    /// `lead` has this long to stop; without this bound the process would wait for `lead` for ever.
     private static let livenessBound = 300.0
 
     /// - Parameters:
-    ///   - identity: unique for this process, such as the pod's name with something random.
-    ///   - liveness: is told when the election stands still, or `lead` does not stop after a loss.
+    ///   - identity: unique for this process, such as the pod's name with a random suffix.
+    ///   - liveness: is told when the election makes no progress, or when `lead` does not stop after a loss.
     public init(
         lock: any LeaseLock, identity: String, timing: LeaseTiming = LeaseTiming(),
         time: any TimeSource = SystemTime(), liveness: Liveness? = nil, log: Log = Log("leader")
@@ -53,9 +54,9 @@ public struct LeaderElection: Sendable {
         self.log = log.with(["identity": .string(identity)])
     }
 
-    /// Waits for the lease, runs `lead`, and says how it ended. To stand again after a loss, call it again.
+    /// Waits for the lease, runs `lead`, and returns how it ended. To take part in the election again after a loss, call `run` again.
     ///
-    /// While `lead` stops, also after a cancellation, the lease is renewed further.
+    /// The lease is still renewed while `lead` stops, also after a cancellation.
     public func run(lead: @escaping @Sendable () async -> Void) async -> Ending {
         let elector = Locked(LeaseElector(identity: identity, timing: timing))
         let pulse = liveness?.begin("leader election", within: Self.livenessBound)
@@ -78,7 +79,7 @@ public struct LeaderElection: Sendable {
         return Task.isCancelled ? .cancelled : .finished
     }
 
-    /// False when the task was cancelled first.
+    /// Returns false when the task was cancelled before the lease was acquired.
     private func acquire(_ elector: Locked<LeaseElector>, _ pulse: Liveness.Pulse?) async -> Bool {
         var holder: String?
         while !Task.isCancelled {
@@ -90,22 +91,22 @@ public struct LeaderElection: Sendable {
             case .failed(let error): log.warning("the lease could not be had", ["error": .string(error)])
             }
             pulse?.beat()
-            // As client-go: a fixed period with jitter, so that those who stand by do not all try at once.
+            // As client-go: a fixed period with jitter, so that waiting processes do not all try at the same moment.
             let pause = BackoffPolicy(initialSeconds: timing.retryPeriod, factor: 1, capSeconds: timing.retryPeriod, jitter: 1...1.2)
             try? await time.sleep(seconds: pause.seconds(afterFailures: 1))
         }
-        // A write may have gone through just before the cancellation.
+        // A write may have succeeded just before the cancellation.
         await release(elector)
         return false
     }
 
-    /// Renews until cancelled (false) or until the lease is lost (true).
+    /// Renews the lease until the task is cancelled (returns false) or the lease is lost (returns true).
     private func renew(_ elector: Locked<LeaseElector>, _ pulse: Liveness.Pulse?, whenLost: @Sendable () -> Void) async -> Bool {
         while true {
             let left = (elector.withLock { $0.mustRenewBy } ?? 0) - time.monotonic()
             do { try await time.sleep(seconds: max(0, min(timing.retryPeriod, left))) } catch { return false }
             let remaining = (elector.withLock { $0.mustRenewBy } ?? 0) - time.monotonic()
-            // Half the deadline at most: a server that vanishes takes one attempt, and leaves time for another.
+            // At most half the deadline: when a server stops answering, that costs one attempt, and there is time for another.
             if remaining > 0, case .failed(let error) = await attempt(elector, within: min(remaining, timing.renewDeadline / 2)),
                 !Task.isCancelled
             {
@@ -150,7 +151,7 @@ public struct LeaderElection: Sendable {
     }
 
     private func release(_ elector: Locked<LeaseElector>) async {
-        // In a task of its own: the caller may be cancelled, and this write is still wanted.
+        // Runs in its own task: the caller may be cancelled, and the lease must be released all the same.
         let releasing = Task {
             await Deadline.run(seconds: timing.renewDeadline / 2, time: time) {
                 do {

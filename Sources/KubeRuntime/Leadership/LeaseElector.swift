@@ -2,10 +2,10 @@ import Base
 
 /// The times of a leader election, in seconds. The defaults are client-go's.
 public struct LeaseTiming: Sendable, Equatable {
-    /// How long others wait after the last renewal they saw.
+    /// How long other processes wait after the last renewal that they saw.
     public var leaseDuration: Double
-    /// How long a leader goes on without a renewal. Less than `leaseDuration`: the difference is the room for clocks that
-    /// run at different speeds and for stopping.
+    /// How long a leader continues without a renewal. It is less than `leaseDuration`; the difference allows for stopping and for clocks
+    /// that run at different speeds.
     public var renewDeadline: Double
     public var retryPeriod: Double
 
@@ -16,9 +16,9 @@ public struct LeaseTiming: Sendable, Equatable {
     }
 }
 
-/// What a Lease says, apart from its metadata.
+/// The content of a Lease, without its metadata.
 public struct LeaseRecord: Sendable, Equatable {
-    /// Empty when nobody holds it.
+    /// Empty when no process holds the lease.
     public var holder: String
     public var durationSeconds: Int
     public var acquireTime: Timestamp?
@@ -39,15 +39,15 @@ public struct LeaseRecord: Sendable, Equatable {
 
 /// The decisions of a leader election (client-go `tools/leaderelection`), without I/O.
 ///
-/// Whether another's lease has run out is judged by how long its record has not changed on our monotonic clock, never by
-/// the times written in it: clocks may differ by hours (catalogue 39).
+/// Another process's lease counts as expired when its record has not changed for the lease duration by this process's monotonic clock. The
+/// times written in the record are not used: clocks may differ by hours (catalogue 39).
 public struct LeaseElector: Sendable {
     public enum Decision: Sendable, Equatable {
         /// There is no Lease: create it with this record.
         case create(LeaseRecord)
         /// Write this record over the version that was read.
         case write(LeaseRecord)
-        /// Another holds it.
+        /// Another process holds the lease.
         case stand(holder: String)
     }
 
@@ -62,16 +62,16 @@ public struct LeaseElector: Sendable {
         self.timing = timing
     }
 
-    /// True from a successful write until the lease is seen with another or `renewDeadline` passes.
+    /// True from a successful write until another process is seen to hold the lease, or `renewDeadline` passes.
     public var isLeader: Bool { renewedAt != nil }
 
-    /// The monotonic second at which leading has to end unless it is renewed; nil while not leading.
+    /// The monotonic second at which leading must end if the lease is not renewed; nil while not leading.
     public var mustRenewBy: Double? { renewedAt.map { $0 + timing.renewDeadline } }
 
-    /// Decides from what was read; nil when there is no Lease.
+    /// Decides what to do, given the Lease that was read; nil when there is no Lease.
     /// - Parameters:
     ///   - now: monotonic seconds.
-    ///   - wall: what is written into the record, for people to read.
+    ///   - wall: the wall-clock time written into the record, for people to read.
     public mutating func decide(_ record: LeaseRecord?, now: Double, wall: Timestamp) -> Decision {
         guard let record else {
             observed = nil
@@ -92,8 +92,8 @@ public struct LeaseElector: Sendable {
         return .write(mine(acquired: wall, renewed: wall, transitions: record.transitions + 1))
     }
 
-    /// The write that was decided succeeded.
-    /// - Parameter begunAt: the monotonic second before the write was sent: others count from when the server took it,
+    /// Reports that the decided write succeeded.
+    /// - Parameter begunAt: the monotonic second before the write was sent. Other processes count from when the server accepted the write,
     ///   which is later.
     public mutating func wrote(_ record: LeaseRecord, begunAt: Double) {
         observed = record
@@ -101,20 +101,20 @@ public struct LeaseElector: Sendable {
         renewedAt = begunAt
     }
 
-    /// True when leading has to end now.
+    /// True when leading must end now.
     public func hasLost(now: Double) -> Bool {
         guard let mustRenewBy else { return true }
         return now >= mustRenewBy
     }
 
-    /// The record that gives the lease up, so that another need not wait; nil when it is not ours to give.
+    /// The record that releases the lease, so that another process need not wait for it to expire; nil when this process does not hold it.
     public func release(wall: Timestamp) -> LeaseRecord? {
         guard isLeader, let observed, observed.holder == identity else { return nil }
         return LeaseRecord(
             holder: "", durationSeconds: 1, acquireTime: wall, renewTime: wall, transitions: observed.transitions)
     }
 
-    /// We lead no more.
+    /// Stops leading.
     public mutating func resign() { renewedAt = nil }
 
     private func mine(acquired: Timestamp, renewed: Timestamp, transitions: Int) -> LeaseRecord {

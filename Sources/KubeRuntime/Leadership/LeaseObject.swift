@@ -2,7 +2,7 @@ import Base
 import KubeClient
 import KubeCore
 
-/// A Lease of the API server as a `LeaseLock`.
+/// A `LeaseLock` that is a Lease on the API server.
 public struct LeaseObject: LeaseLock {
     private let client: KubeClient
     private let key: ObjectKey
@@ -55,8 +55,8 @@ public struct LeaseObject: LeaseLock {
 }
 
 extension LeaderElection {
-    /// An election over a Lease of the API server. It is read and renewed over a connection of its own, so that no other call can
-    /// make it late.
+    /// An election over a Lease on the API server. The Lease is read and renewed over its own connection, so that other calls cannot delay
+    /// it.
     public init(
         client: KubeClient, namespace: String, name: String, identity: String, timing: LeaseTiming = LeaseTiming(),
         time: (any TimeSource)? = nil, liveness: Liveness? = nil, log: Log = Log("leader")

@@ -1,24 +1,24 @@
 import Base
 import Glibc
 
-/// A thread for the renewal of a lease alone.
+/// A thread used only for renewing leases.
 ///
-/// Swift's pool has as many threads as there are cores. Some calls block there (a file is synced, a process is started, a large list is
-/// parsed), and while they do nothing else in the process goes on. A renewal that runs on this thread does not wait for them.
+/// Swift's thread pool has as many threads as there are cores. Some calls block its threads (syncing a file, starting a process, parsing a
+/// large list); while all are blocked, no other task runs. A renewal on this thread does not wait for them.
 final class LeaseThread: TaskExecutor {
-    /// For every election of the process; nil when no thread can be had: then it runs on the pool, like everything.
+    /// Shared by all elections of the process; nil when no thread can be created. Renewals then run on the pool.
     static let shared = LeaseThread()
 
     private struct State {
         var jobs: [UnownedJob] = []
-        /// By number: when to wake, in monotonic seconds, and whom.
+        /// Sleeping tasks by number: when to wake each one, in monotonic seconds, and its continuation.
         var sleepers: [Int: (due: Double, waiter: CheckedContinuation<Bool, Never>)] = [:]
         var cancelled: Set<Int> = []
         var next = 0
     }
 
     private let state = Locked(State())
-    /// A byte is written to the second to wake the thread, which reads the first.
+    /// Writing a byte to `write` wakes the thread, which reads from `read`.
     private let pipes: (read: Int32, write: Int32)
 
     private init?() {
@@ -33,7 +33,7 @@ final class LeaseThread: TaskExecutor {
         let context = Unmanaged.passRetained(self)
         let code = pthread_create(&thread, nil, { context in
             guard let context else { return nil }
-            // It lives as long as the process.
+            // The object lives as long as the process.
             Unmanaged<LeaseThread>.fromOpaque(context).takeUnretainedValue().run()
         }, context.toOpaque())
         guard code == 0 else {
@@ -50,7 +50,7 @@ final class LeaseThread: TaskExecutor {
         wake()
     }
 
-    /// Returns after the time has passed, whatever the pool does; throws when the task is cancelled first.
+    /// Returns after the time has passed, however busy the pool is; throws when the task is cancelled first.
     func sleep(seconds: Double) async throws {
         let due = SystemTime().monotonic() + seconds
         let number = state.withLock { state in
@@ -79,7 +79,7 @@ final class LeaseThread: TaskExecutor {
 
     private func wake() {
         var byte: UInt8 = 1
-        // A full pipe has woken the thread already.
+        // When the pipe is full, earlier bytes have already woken the thread.
         _ = write(pipes.write, &byte, 1)
     }
 
@@ -107,7 +107,7 @@ final class LeaseThread: TaskExecutor {
     }
 }
 
-/// The machine's clocks, with sleeps that end in time also while the pool is busy. For who runs on ``LeaseThread``.
+/// The machine's clocks, with sleeps that end on time even while the pool is busy. For code that runs on ``LeaseThread``.
 struct LeaseTime: TimeSource {
     func now() -> Timestamp { SystemTime().now() }
 

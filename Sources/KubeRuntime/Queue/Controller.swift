@@ -1,35 +1,35 @@
 import Base
 
-/// How a reconcile of one key ended. There is one way each, so that nothing can contradict itself.
+/// How a reconcile of one key ended. Each way of ending is one case, so that contradictory results cannot be expressed.
 public enum ReconcileOutcome: Sendable {
-    /// Nothing more to do until something changes.
+    /// Nothing to do until something changes.
     case done
-    /// It went on: look again after this many seconds, or earlier when something changes.
+    /// Progress was made. Reconcile again after this many seconds, or earlier when something changes.
     case requeue(afterSeconds: Double)
-    /// Not yet: what it needs is not there. Look again after this many seconds, or earlier when something changes; the key's backoff
-    /// stays as it is.
+    /// Something that the key needs is not there yet. Reconcile again after this many seconds, or earlier when something changes. The key's
+    /// backoff stays as it is.
     case waiting(afterSeconds: Double)
-    /// It failed: try again after the key's backoff.
+    /// The reconcile failed. Try again after the key's backoff.
     case retry(any Error)
 }
 
 /// Why a key is to be reconciled.
 public enum WakeCause: Sendable, Hashable {
-    /// Something that the key depends on happened. A key that backs off is looked at as soon as `BackoffPolicy.eventSeconds` lets it.
+    /// Something that the key depends on changed. A key in backoff is reconciled as soon as `BackoffPolicy.eventSeconds` allows.
     case event
-    /// What is wanted of the key has changed: its backoff starts over.
+    /// The desired state of the key has changed. Its backoff starts over.
     case specChanged
-    /// One of many events that come close together. The first has the key looked at, those of the following `gatherSeconds` together
-    /// at the end of that time.
+    /// One of many events in quick succession. The first one causes a reconcile at once; those of the following `gatherSeconds` cause one
+    /// reconcile at the end of that time.
     case gathered
 }
 
 /// Workers that take keys from a queue and reconcile them.
 ///
-/// - Guarantees: one worker per key; every added key is reconciled at least once after it was added, unless the controller
-///   stops; a failed key is tried again after 5 ms doubling to 1000 s, which a success forgets.
-/// - Assumptions: `reconcile` is level-based (it looks at the present state, whatever woke it) and returns in bounded time.
-/// - Recovery: what a stop leaves undone is found again by the next start's lists.
+/// - Guarantees: no key is reconciled by two workers at once; every added key is reconciled at least once after it was added, unless the
+///   controller stops; a failed key is tried again after 5 ms, doubling up to 1000 s, and a success resets that delay.
+/// - Assumptions: `reconcile` is level-based (it looks at the present state, whatever caused the call) and returns in bounded time.
+/// - Recovery: work left undone at a stop is found again by the lists of the next start.
 public final class Controller<Key: Hashable & Sendable>: Sendable {
     public typealias Reconcile = @Sendable (Key) async -> ReconcileOutcome
 
@@ -48,7 +48,7 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     ///   - name: for logs and metrics.
     ///   - workers: how many keys may be reconciled at once.
     ///   - liveness: is told of a reconcile that has not returned after `reconcileBound` seconds.
-    ///   - gatherSeconds: for how long events with the cause `gathered` are gathered.
+    ///   - gatherSeconds: how long events with the cause `gathered` are collected before the next reconcile.
     public init(
         name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey, gatherSeconds: Double = 0.25,
         metrics: MetricsRegistry? = nil, liveness: Liveness? = nil, reconcileBound: Double = 1800, log: Log? = nil,
@@ -66,7 +66,7 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
         queue = WorkQueue(time: time, backoff: backoff)
     }
 
-    /// Asks for a reconcile of the key. Callable at any time, from anywhere; before `run` it is kept.
+    /// Asks for a reconcile of the key. May be called at any time and from any thread; a request made before `run` is kept.
     public func enqueue(_ key: Key, _ cause: WakeCause = .event) {
         switch cause {
         case .event: queue.add(key)
@@ -78,15 +78,15 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
         metrics?.depth(queue.depth)
     }
 
-    /// Asks for a reconcile of the key at a time from now; an earlier one that it already has stays.
+    /// Asks for a reconcile of the key after some seconds. If the key is already due earlier, that time stays.
     public func enqueue(_ key: Key, afterSeconds seconds: Double) { queue.add(key, afterSeconds: seconds) }
 
-    /// Ends `run` gracefully: no key is begun any more, what runs is finished.
+    /// Makes `run` end gracefully: no new reconcile starts, and running ones finish.
     public func stop() { queue.shutDown(.now) }
 
-    /// Works until `stop`, or until the calling task is cancelled; returns when no reconcile runs any more.
+    /// Works until `stop` is called or the calling task is cancelled. Returns when no reconcile is running any more.
     ///
-    /// `stop` lets running reconciles finish undisturbed; a cancelled task cancels them too, and still waits for them.
+    /// `stop` lets running reconciles finish undisturbed. Cancelling the task cancels them too, and `run` still waits for them.
     public func run() async {
         log.info("started", ["workers": .int(Int64(workers))])
         await withTaskCancellationHandler {
@@ -138,7 +138,7 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     }
 }
 
-/// The series of one controller.
+/// The metrics of one controller.
 struct ControllerMetrics: Sendable {
     private let controller: String
     private let depthGauge: MetricsRegistry.Gauge

@@ -1,4 +1,5 @@
-/// Keys by the time at which they are due: a binary heap. A key may be in it more than once; the owner knows which counts.
+/// Keys ordered by the time at which they are due: a binary heap. A key may be in it more than once; the owner of the heap knows which
+/// entry is valid.
 struct DueTimes<Key: Sendable>: Sendable {
     private var heap: [(key: Key, due: Double)] = []
 

@@ -1,8 +1,9 @@
-/// Bounds how often events wake a key: the first one at once, those that follow within a time together at its end. Pure.
+/// Limits how often events wake a key: the first event wakes it at once, and later events within a window wake it together at the window's
+/// end. Pure.
 struct EventGathering<Key: Hashable & Sendable>: Sendable {
     private struct Window {
         var begin: Double
-        /// A look at the end of the window has been asked for.
+        /// A reconcile at the end of the window has been asked for.
         var isAskedFor = false
     }
 
@@ -11,11 +12,11 @@ struct EventGathering<Key: Hashable & Sendable>: Sendable {
 
     init(seconds: Double) { self.seconds = seconds }
 
-    /// An event: the seconds from now after which the key is to be looked at.
+    /// Records an event. Returns the seconds from now after which the key is to be reconciled.
     mutating func delay(_ key: Key, now: Double) -> Double {
         if windows.count > 4096 { windows = windows.filter { now < $0.value.begin + 2 * seconds } }
         if var window = windows[key] {
-            // The look at a window's end begins the next one.
+            // The reconcile at the end of a window begins the next window.
             if window.isAskedFor, now >= window.begin + seconds { window = Window(begin: window.begin + seconds) }
             if now < window.begin + seconds {
                 window.isAskedFor = true
@@ -27,6 +28,6 @@ struct EventGathering<Key: Hashable & Sendable>: Sendable {
         return 0
     }
 
-    /// Keys that are remembered.
+    /// The number of remembered keys.
     var count: Int { windows.count }
 }

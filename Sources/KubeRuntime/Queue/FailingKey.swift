@@ -1,26 +1,26 @@
 import Base
 
 extension BackoffPolicy {
-    /// The least seconds from a failure of a key to a look that an event asks for; the delay itself where that is shorter.
+    /// The least time in seconds between a failure of a key and a reconcile caused by an event; a shorter backoff delay takes precedence.
     static let eventSeconds = 1.0
 }
 
-/// The failures of one key and when it may be looked at again, in monotonic seconds.
+/// The failures of one key and when it may be reconciled again, in monotonic seconds.
 ///
-/// A failure counts only when the attempt was due. Between two due attempts events may have the key looked at sooner, but not more often
-/// than once in `eventSeconds`; when such an early look fails as well, neither the count nor the time of the next due attempt changes. So
-/// a refusal that is met fifty times because of fifty events is one step of the backoff.
+/// A failure counts only when the attempt was due. Events may cause an attempt before that, but at most one per `eventSeconds`. When such
+/// an early attempt fails, the count stays the same, and so does the time of the next due attempt unless it has passed. So a refusal that
+/// repeats because of fifty events is one step of the backoff.
 struct FailingKey: Sendable, Equatable {
-    /// Due attempts in a row that failed.
+    /// Failures in a row of attempts that were due.
     private(set) var count: Int
     /// When the next attempt is due.
     private(set) var due: Double
-    /// Before this, no event has the key looked at.
+    /// Until this time, events cause no attempt.
     private(set) var notBefore: Double
-    /// From the last failure to `due`, in seconds.
+    /// Seconds from the last failure to `due`.
     private(set) var delay: Double
 
-    /// The first failure.
+    /// Records the first failure.
     init(at now: Double, _ backoff: BackoffPolicy) {
         count = 1
         delay = backoff.seconds(afterFailures: 1)
@@ -28,8 +28,8 @@ struct FailingKey: Sendable, Equatable {
         notBefore = now + min(delay, BackoffPolicy.eventSeconds)
     }
 
-    /// One more attempt failed.
-    /// - Parameter begun: when it began.
+    /// Records one more failed attempt.
+    /// - Parameter begun: when the attempt began.
     mutating func failed(begun: Double, at now: Double, _ backoff: BackoffPolicy) {
         let next = backoff.seconds(afterFailures: count + 1)
         if begun >= due {
@@ -37,7 +37,7 @@ struct FailingKey: Sendable, Equatable {
             delay = next
             due = now + delay
         } else {
-            // Early, because of an event. It may have taken until after the due time.
+            // An early attempt, caused by an event. It may have lasted until after the due time.
             if due <= now { due = now + min(next, BackoffPolicy.eventSeconds) }
             delay = due - now
         }

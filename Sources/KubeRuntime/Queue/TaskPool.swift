@@ -1,11 +1,11 @@
 import Base
 
-/// Work that takes too long for a worker of a controller (a clone, the reading of a log): one task for each key, so many at a time in
-/// the process, each with a deadline. Its result is kept until somebody takes it.
+/// Runs work that takes too long for a worker of a controller (a clone, reading a log): one task per key, a limited number at a time in the
+/// process, each with a deadline. A result is kept until it is taken.
 ///
-/// - Guarantees: a key is worked on once until its result is taken or it is cancelled; free places go to the group that has the fewest
-///   running, so that a group with a thousand keys does not hold up one with a single key; `onFinish` is called once for each result.
-/// - Assumptions: the work heeds the cancellation of its task. One that does not is left behind at its deadline.
+/// - Guarantees: the work on a key runs once until its result is taken or it is cancelled; a free place goes to the group with the fewest
+///   running tasks, so that a group with a thousand keys does not delay a group with one; `onFinish` is called once for each result.
+/// - Assumptions: the work heeds the cancellation of its task. Work that does not is no longer waited for after its deadline.
 public final class TaskPool<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     public enum Progress: Sendable {
         /// Running, or waiting for a place.
@@ -23,7 +23,7 @@ public final class TaskPool<Key: Hashable & Sendable, Value: Sendable>: Sendable
 
     private struct State {
         var entries: [Key: Entry] = [:]
-        /// Keys without a place, by group, and the groups in the order in which they came.
+        /// Keys that wait for a place, by group, and the groups in order of arrival.
         var waiting: [String: [Key]] = [:]
         var order: [String] = []
         var running: [String: Int] = [:]
@@ -41,9 +41,9 @@ public final class TaskPool<Key: Hashable & Sendable, Value: Sendable>: Sendable
     private let state = Locked(State())
 
     /// - Parameters:
-    ///   - width: how many run at the same time.
-    ///   - deadlineSeconds: for each, from when it has a place.
-    ///   - late: the result of work that was not over at its deadline.
+    ///   - width: how many tasks run at the same time.
+    ///   - deadlineSeconds: for each task, counted from when it starts running.
+    ///   - late: makes the result for work that did not end before its deadline.
     ///   - onFinish: called when there is a result; must not block.
     public init(
         width: Int, deadlineSeconds: Double, time: any TimeSource = SystemTime(), late: @escaping @Sendable (Key) -> Value,
@@ -56,12 +56,12 @@ public final class TaskPool<Key: Hashable & Sendable, Value: Sendable>: Sendable
         self.onFinish = onFinish
     }
 
-    /// How far the work on a key is; nil when there is none. The result stays.
+    /// The progress of the work on a key; nil when there is no such work. A result is not removed.
     public func progress(of key: Key) -> Progress? {
         state.withLock { state in state.entries[key].map { $0.result.map { .finished($0) } ?? .running } }
     }
 
-    /// The result of a key, which is then forgotten; nil while there is none.
+    /// Removes and returns the result of a key; nil while there is none.
     public func take(_ key: Key) -> Value? {
         state.withLock { state in
             guard let result = state.entries[key]?.result else { return nil }
@@ -70,10 +70,10 @@ public final class TaskPool<Key: Hashable & Sendable, Value: Sendable>: Sendable
         }
     }
 
-    /// Keys of a group whose work is not over.
+    /// The number of keys of a group whose work has not ended.
     public func unfinished(in group: String) -> Int { state.withLock { $0.unfinished[group] ?? 0 } }
 
-    /// Begins the work on a key, unless it has begun or its result is still there.
+    /// Starts the work on a key, unless it has started already or its result was not taken yet.
     public func start(_ key: Key, group: String, _ work: @escaping @Sendable () async -> Value) {
         state.withLock { state in
             guard !state.isStopped, state.entries[key] == nil else { return }
@@ -86,17 +86,17 @@ public final class TaskPool<Key: Hashable & Sendable, Value: Sendable>: Sendable
         }
     }
 
-    /// Ends the work on a key, and forgets its result.
+    /// Cancels the work on a key and discards its result.
     public func cancel(_ key: Key) {
         state.withLock { state in
             guard let entry = state.entries.removeValue(forKey: key) else { return }
             if entry.result == nil { count(-1, entry.group, &state.unfinished) }
             entry.task?.cancel()
-            // One that waits for a place is skipped at its turn.
+            // A key that waits for a place is skipped when its turn comes.
         }
     }
 
-    /// Ends all work and returns when none runs any more.
+    /// Cancels all work and returns when none is running any more.
     public func stop() async {
         let tasks = state.withLock { state in
             state.isStopped = true

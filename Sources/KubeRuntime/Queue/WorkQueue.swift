@@ -1,10 +1,10 @@
 import Base
 
-/// Keys waiting for a worker, shared by those who add and those who work.
+/// Keys waiting for a worker, shared by the code that adds keys and the workers.
 ///
-/// - Guarantees: no key is worked on by two workers at once; a key added during its work is worked on again; of two times
-///   for one key the earlier one wins; a key held back is handed out at its time and not before.
-/// - Caveat: keys carry no history. Ten changes may be one run.
+/// - Guarantees: no key is worked on by two workers at once; a key added while it is worked on is worked on again; when a key has two due
+///   times, the earlier one counts; a delayed key is handed out at its time and not before.
+/// - Caveat: keys carry no history. Ten changes may lead to one run.
 public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     private struct Waiting {
         let id: Int
@@ -29,39 +29,39 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     deinit { state.withLock { $0.timer?.task.cancel() } }
 
-    /// The key is due at once.
+    /// Makes the key due at once.
     public func add(_ key: Key) { change { $0.add(key) } }
 
-    /// The key is due after a time; an earlier one that it already has stays.
+    /// Makes the key due after some seconds. If it is already due earlier, that time stays.
     public func add(_ key: Key, afterSeconds seconds: Double) {
         let due = seconds > 0 ? time.monotonic() + seconds : -.infinity
         change { $0.add(key, at: due) }
     }
 
-    /// The key is due after its backoff. Returns the seconds of it.
+    /// Makes the key due after its backoff. Returns the seconds of the backoff.
     @discardableResult
     public func addAfterFailure(_ key: Key) -> Double {
         let now = time.monotonic()
         return change { $0.addAfterFailure(key, now: now) }
     }
 
-    /// The key is due at once and its backoff starts over: what it is about has changed.
+    /// Makes the key due at once and resets its backoff, because its object has changed.
     public func addAnew(_ key: Key) { change { $0.addAnew(key) } }
 
-    /// The work on a key is over, and how. Returns for a failure the seconds to the next due attempt.
+    /// Ends the work on a key with an outcome. For a failure, returns the seconds to the next due attempt.
     @discardableResult
     public func finish(_ key: Key, _ outcome: WorkQueueState<Key>.Outcome) -> Double? {
         let now = time.monotonic()
         return change { $0.finish(key, outcome, now: now) }
     }
 
-    /// The next failure of the key starts its backoff over.
+    /// Resets the backoff of the key.
     public func forget(_ key: Key) { change { $0.forget(key) } }
 
     public func failures(of key: Key) -> Int { state.withLock { $0.queue.failures(of: key) } }
 
-    /// The next key, when there is one; nil when the queue has been shut down and, if it drains, is empty; nil also when
-    /// the calling task is cancelled. Each key is to be given back with `done`.
+    /// The next key, as soon as there is one. Returns nil when the calling task is cancelled, or when the queue is shut down and, if it
+    /// drains, is empty. Each key must be given back with `done`.
     public func next() async -> Key? {
         while !Task.isCancelled {
             let now = time.monotonic()
@@ -69,20 +69,20 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
             switch found {
             case .key(let key): return key
             case .finished: return nil
-            // The timer of the queue makes ready what is held back.
+            // The queue's timer makes delayed keys ready.
             case .idle, .waitUntil: await park()
             }
         }
         return nil
     }
 
-    /// The work on a key is over.
+    /// Ends the work on a key.
     public func done(_ key: Key) { change { $0.done(key) } }
 
-    /// Takes no more keys and lets waiting workers go.
+    /// Accepts no more keys and releases the waiting workers.
     public func shutDown(_ how: WorkQueueState<Key>.Shutdown = .now) { change { $0.shutDown(how) } }
 
-    /// Returns when no key is ready, held back or being worked on, or when the task is cancelled.
+    /// Returns when no key is ready, delayed or being worked on, or when the task is cancelled.
     public func waitUntilIdle() async {
         while !Task.isCancelled {
             if state.withLock({ $0.queue.isIdle }) { return }
@@ -123,7 +123,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let refused = state.withLock { state -> Bool in
-                    // Looked at again under the lock: a key may have come since.
+                    // Checked again under the lock: a key may have been added since.
                     if Task.isCancelled { return true }
                     if asIdler {
                         if state.queue.isIdle { return true }
@@ -146,7 +146,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// One timer wakes a worker at the earliest time that some key is held back to.
+    /// Sets the one timer that wakes a worker at the earliest time of a delayed key.
     private func setTimer(_ state: inout State) {
         let due = state.queue.earliestDelayed
         if let timer = state.timer {

@@ -1,9 +1,9 @@
 import Base
 
-/// The decisions of a work queue, without time or waiting of its own (client-go `util/workqueue`).
+/// The decisions of a work queue, without a clock or waiting (client-go `util/workqueue`).
 ///
-/// A key is in at most one place: ready, held back until a time, or dirty while it is being worked on. Hence one worker per
-/// key, and a key that is added while it is worked on is worked on once more afterwards, however often it was added.
+/// A key is in at most one place: ready, delayed until a time, or dirty while it is being worked on. Hence there is one worker per key, and
+/// a key that is added while it is worked on is worked on once more afterwards, however often it was added.
 public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     /// What a worker gets.
     public enum Next: Sendable, Equatable {
@@ -12,15 +12,15 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         case waitUntil(Double)
         /// Nothing is due at all.
         case idle
-        /// The queue is shut down and nothing is left to hand out.
+        /// The queue is shut down, and no key is left to hand out.
         case finished
     }
 
-    /// How a queue behaves when it is shut down.
+    /// What happens to keys when the queue is shut down.
     public enum Shutdown: Sendable {
-        /// What is ready is left: a level-based reconciler finds it again after its restart.
+        /// Ready keys are dropped: a level-based reconciler finds them again after its restart.
         case now
-        /// What is ready is handed out first; what is held back is left.
+        /// Ready keys are handed out first; delayed keys are dropped.
         case drain
     }
 
@@ -30,29 +30,29 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     private var readySet: Set<Key> = []
     private var delayed: [Key: Double] = [:]
     private var dueTimes = DueTimes<Key>()
-    /// Added while being worked on; the value is the time at which to work on it again.
+    /// Keys added while being worked on, with the time at which to work on them again.
     private var dirty: [Key: Double] = [:]
-    /// Keys being worked on, with the time at which that began.
+    /// Keys being worked on, with the time at which the work began.
     private var processing: [Key: Double] = [:]
     private var failing: [Key: FailingKey] = [:]
     private var shutdown: Shutdown?
 
     public init(backoff: BackoffPolicy = .perKey) { self.backoff = backoff }
 
-    /// Keys ready to be worked on.
+    /// The number of keys ready to be worked on.
     public var depth: Int { readySet.count }
-    /// Keys held back until a time.
+    /// The number of keys delayed until a time.
     public var delayedCount: Int { delayed.count }
-    /// Keys being worked on.
+    /// The number of keys being worked on.
     public var processingCount: Int { processing.count }
     public var isShutDown: Bool { shutdown != nil }
-    /// Nothing ready, held back or worked on.
+    /// True when no key is ready, delayed or being worked on.
     public var isIdle: Bool { readySet.isEmpty && delayed.isEmpty && processing.isEmpty && dirty.isEmpty }
 
-    /// The key is due at once; one that has failed, as soon as `BackoffPolicy.eventSeconds` lets it.
+    /// Makes the key due at once; a key that has failed, as soon as `BackoffPolicy.eventSeconds` allows.
     public mutating func add(_ key: Key) { add(key, at: -.infinity) }
 
-    /// The key is due at a monotonic second. Of two times the earlier one wins.
+    /// Makes the key due at a monotonic second. When the key has two due times, the earlier one counts.
     public mutating func add(_ key: Key, at due: Double) {
         guard shutdown == nil else { return }
         if processing[key] != nil {
@@ -70,7 +70,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// The key is due at once whatever failed before: what it is about has changed.
+    /// Makes the key due at once, whatever failed before, because its object has changed.
     public mutating func addAnew(_ key: Key) {
         forget(key)
         add(key)
@@ -80,7 +80,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     public enum Outcome: Sendable, Equatable {
         /// Nothing more to do.
         case done
-        /// Due at a monotonic second, with progress: the backoff starts over.
+        /// Due at a monotonic second, after progress: the backoff is reset.
         case again(at: Double)
         /// Due at a monotonic second, without progress: the backoff stays as it is.
         case waiting(at: Double)
@@ -88,7 +88,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         case failed
     }
 
-    /// The work on a key is over. Returns for a failure the seconds to the next due attempt.
+    /// Ends the work on a key. For a failure, returns the seconds to the next due attempt.
     @discardableResult
     public mutating func finish(_ key: Key, _ outcome: Outcome, now: Double) -> Double? {
         var delay: Double?
@@ -98,14 +98,14 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
             forget(key)
             add(key, at: due)
         case .waiting(let due): add(key, at: due)
-        // Something may have changed meanwhile that makes the failure old news (`addAnew`): then it is the first one.
+        // `addAnew` may have reset the failures during the work; this failure then counts as the first one.
         case .failed: delay = addAfterFailure(key, now: now)
         }
         done(key)
         return delay
     }
 
-    /// The key failed once more: it is due after its backoff. Returns the seconds to that.
+    /// Records a failure: the key is due after its backoff. Returns the seconds of the backoff.
     @discardableResult
     public mutating func addAfterFailure(_ key: Key, now: Double) -> Double {
         var state = failing[key] ?? FailingKey(at: now, backoff)
@@ -115,13 +115,13 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         return state.delay
     }
 
-    /// The key succeeded: its next failure starts the backoff over.
+    /// Resets the backoff of the key, after a success.
     public mutating func forget(_ key: Key) { failing.removeValue(forKey: key) }
 
-    /// Due attempts in a row that failed.
+    /// Failures in a row of attempts that were due.
     public func failures(of key: Key) -> Int { failing[key]?.count ?? 0 }
 
-    /// Hands out a key, which is then being worked on until `done`.
+    /// Hands out a key, which then counts as being worked on until `done`.
     public mutating func take(now: Double) -> Next {
         if shutdown == .now { return .finished }
         promote(now: now)
@@ -133,20 +133,20 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         return earliestDelayed.map { .waitUntil($0) } ?? .idle
     }
 
-    /// The work on a key is over.
+    /// Ends the work on a key.
     public mutating func done(_ key: Key) {
         guard processing.removeValue(forKey: key) != nil else { return }
         guard var due = dirty.removeValue(forKey: key) else { return }
         if let notBefore = failing[key]?.notBefore { due = max(due, notBefore) }
         if due == -.infinity {
-            // A queue that drains still owes the work that was asked for before it was shut down.
+            // A queue that drains still does the work that was asked for before it was shut down.
             if shutdown != .now { push(key) }
         } else if shutdown == nil {
             hold(key, until: due)
         }
     }
 
-    /// Takes no more keys.
+    /// Accepts no more keys.
     public mutating func shutDown(_ how: Shutdown) {
         shutdown = how
         delayed = [:]
@@ -159,13 +159,13 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Times remembered, those that no longer count included.
+    /// The number of stored due times, including outdated ones.
     var heldTimes: Int { dueTimes.count }
 
-    /// The earliest time that some key is held back to.
+    /// The earliest time of a delayed key.
     var earliestDelayed: Double? { dueTimes.earliest }
 
-    /// Makes ready what is due.
+    /// Makes delayed keys ready whose time has come.
     mutating func promote(now: Double) {
         while let due = dueTimes.earliest, due <= now, let (key, _) = dueTimes.popFirst() {
             delayed.removeValue(forKey: key)
@@ -178,14 +178,14 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         if let known = delayed[key], known <= due { return }
         delayed[key] = due
         dueTimes.insert(key, due)
-        // Keys that are moved to the front often would fill the heap with times that no longer count.
+        // Keys whose time is often moved forward would fill the heap with outdated times.
         if dueTimes.count > 2 * delayed.count + 64 {
             dueTimes = DueTimes()
             for (key, due) in delayed { dueTimes.insert(key, due) }
         }
     }
 
-    /// Times of keys that have been moved since are left in the heap until they come to its top.
+    /// Removes outdated times from the top of the heap. Outdated times below the top stay until they reach it.
     private mutating func dropStaleTimes() {
         while let first = dueTimes.first, delayed[first.key] != first.due { _ = dueTimes.popFirst() }
     }
@@ -198,7 +198,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
         guard head < ready.count else { return nil }
         let key = ready[head]
         head += 1
-        // Given back in one go now and then: taking from the front of an array would move all of it each time.
+        // Removed in batches: removing the first element of an array each time would move all the others each time.
         if head > 64, head * 2 > ready.count {
             ready.removeFirst(head)
             head = 0
@@ -209,6 +209,6 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
 }
 
 extension BackoffPolicy {
-    /// For a key after its failures in a row: 5 ms doubling to 1000 s, as client-go's default.
+    /// For one key, by its failures in a row: 5 ms doubling to 1000 s, as client-go's default.
     public static let perKey = BackoffPolicy(initialSeconds: 0.005, capSeconds: 1000)
 }

@@ -1,6 +1,6 @@
 import Base
 
-/// A door that opens once and stays open.
+/// Lets tasks wait until it is opened. It opens once and stays open.
 final class Latch: Sendable {
     private struct State {
         var isOpen = false
@@ -31,7 +31,7 @@ final class Latch: Sendable {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 let result = state.withLock { state -> Result<Void, any Error>? in
                     if state.isOpen { return .success(()) }
-                    // The handler ran already and found nothing to resume.
+                    // The cancellation handler ran before there was a continuation to resume.
                     if Task.isCancelled { return .failure(CancellationError()) }
                     state.waiting[id] = continuation
                     return nil

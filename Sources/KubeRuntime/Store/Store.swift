@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// One object of a store with the metadata that decisions need.
+/// One object of a store, with the metadata that decisions need.
 public struct StoreEntry<Object: Sendable>: Sendable {
     public let key: ObjectKey
     public let uid: String
@@ -11,7 +11,7 @@ public struct StoreEntry<Object: Sendable>: Sendable {
     public let object: Object
 }
 
-/// What happened to one object. An object that was deleted and made anew under its name is a deletion and an addition.
+/// A change of one object. When an object was deleted and created again under its name, that is a deletion and an addition.
 public enum StoreChange<Object: Sendable>: Sendable {
     case added(StoreEntry<Object>)
     case updated(old: StoreEntry<Object>, new: StoreEntry<Object>)
@@ -19,7 +19,7 @@ public enum StoreChange<Object: Sendable>: Sendable {
 
     public var key: ObjectKey { latest.key }
 
-    /// The newest state known: for a deletion, the last one seen.
+    /// The newest state known; for a deletion, the last state seen.
     public var latest: StoreEntry<Object> {
         switch self {
         case .added(let entry), .deleted(let entry), .updated(_, let entry): entry
@@ -29,8 +29,8 @@ public enum StoreChange<Object: Sendable>: Sendable {
 
 /// A read-only view of the objects that a reflector follows. Copies share one state.
 ///
-/// It may lag behind the server, never mixes two snapshots, and never goes back in time. Reading takes a short lock and
-/// never waits for I/O.
+/// The view may lag behind the server, but never mixes two snapshots and never goes back in time. Reading takes a short lock and never
+/// waits for I/O.
 public struct Store<Object: Sendable>: Sendable {
     let core: StoreCore<Object>
 
@@ -54,16 +54,16 @@ public struct Store<Object: Sendable>: Sendable {
     /// The version of the resource up to which this view has followed the server; nil before the first sync.
     public var version: String? { core.state.withLock { $0.version } }
 
-    /// The resource version of one object, nil when it is not here.
+    /// The resource version of one object; nil when the store does not have it.
     public func resourceVersion(of key: ObjectKey) -> String? { entry(key)?.version }
 
-    /// Returns when the first complete state has arrived.
+    /// Returns once the first complete state has arrived.
     /// - Throws: `CancellationError`.
     public func waitUntilSynced() async throws { try await core.synced.wait() }
 
-    /// Calls `onChange` for every change, in order, beginning with an `added` for each object that is here.
+    /// Calls `onChange` for every change, in order, beginning with an `added` for each object already in the store.
     ///
-    /// It is called on the store's only writer: be short (enqueue a key), never block, and do not subscribe from inside.
+    /// `onChange` runs on the store's only writer: it must be short (enqueue a key), must never block, and must not subscribe.
     @discardableResult
     public func subscribe(_ onChange: @escaping @Sendable (StoreChange<Object>) -> Void) -> StoreSubscription {
         core.delivery.withLock { delivery in
@@ -77,7 +77,7 @@ public struct Store<Object: Sendable>: Sendable {
         }
     }
 
-    /// An index by what `values` extracts, kept up to date from now on. Make it once, not for each question.
+    /// An index by the values that `values` extracts, kept up to date from now on. Create it once, not for each lookup.
     public func index<Value: Hashable & Sendable>(
         by values: @escaping @Sendable (StoreEntry<Object>) -> [Value]
     ) -> StoreIndex<Object, Value> {
@@ -90,14 +90,14 @@ public struct Store<Object: Sendable>: Sendable {
     }
 }
 
-/// Ends a subscription when told to; letting go of it does not.
+/// Ends a subscription when asked to. Releasing this value does not end it.
 public struct StoreSubscription: Sendable {
     private let end: @Sendable () -> Void
     init(_ end: @escaping @Sendable () -> Void) { self.end = end }
     public func cancel() { end() }
 }
 
-/// What copies of a store share.
+/// The state that copies of a store share.
 final class StoreCore<Object: Sendable>: Sendable {
     struct State {
         var entries: [ObjectKey: StoreEntry<Object>] = [:]
@@ -111,8 +111,8 @@ final class StoreCore<Object: Sendable>: Sendable {
     }
 
     let state = Locked(State())
-    /// Held while changes are made and told, so that a subscriber sees each object's changes in order and none twice.
-    /// Always taken before `state`.
+    /// Held while changes are made and delivered, so that a subscriber sees each object's changes in order and none twice. Always taken
+    /// before `state`.
     let delivery = Locked(Delivery())
     let synced = Latch()
 }

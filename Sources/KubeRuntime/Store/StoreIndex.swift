@@ -1,6 +1,6 @@
 import KubeCore
 
-/// Objects of a store by a value that each of them has, such as pods by their owner.
+/// Finds objects of a store by a value that they have, such as pods by their owner.
 public struct StoreIndex<Object: Sendable, Value: Hashable & Sendable>: Sendable {
     let core: StoreCore<Object>
     let index: StoreIndexState<Object, Value>
@@ -17,7 +17,7 @@ public struct StoreIndex<Object: Sendable, Value: Hashable & Sendable>: Sendable
 
     public func count(for value: Value) -> Int { core.state.withLock { _ in index.keys[value]?.count ?? 0 } }
 
-    /// Every value that some object has.
+    /// Every value that at least one object has.
     public var values: [Value] { core.state.withLock { _ in Array(index.keys.keys) } }
 }
 
@@ -26,9 +26,9 @@ protocol StoreIndexMaintainer<Object>: AnyObject, Sendable {
     func change(from old: StoreEntry<Object>?, to new: StoreEntry<Object>?)
 }
 
-/// Only touched while the store's state is locked.
+/// Accessed only while the store's state is locked.
 final class StoreIndexState<Object: Sendable, Value: Hashable & Sendable>: StoreIndexMaintainer, @unchecked Sendable {
-    // Guarded by the lock of the store that holds it.
+    // Guarded by the lock of the store that owns this index.
     fileprivate(set) var keys: [Value: Set<ObjectKey>] = [:]
     private let values: @Sendable (StoreEntry<Object>) -> [Value]
 

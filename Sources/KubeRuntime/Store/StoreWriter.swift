@@ -1,9 +1,9 @@
 import Base
 import KubeCore
 
-/// The writing side of a store. A reflector has one; tests make their own to fill a store by hand.
+/// The writing side of a store. A reflector has one; tests create their own to fill a store.
 ///
-/// Make one writer for a store and use it from one task.
+/// Create one writer per store and use it from one task.
 public struct StoreWriter<Object: Sendable>: Sendable {
     private let core = StoreCore<Object>()
 
@@ -11,10 +11,10 @@ public struct StoreWriter<Object: Sendable>: Sendable {
 
     public var store: Store<Object> { Store(core: core) }
 
-    /// Takes a complete state. Objects that it does not name are deletions.
+    /// Replaces the store's content with a complete state. Objects that are not in it count as deleted.
     ///
-    /// An item without an object (it could not be read) keeps what was known of it: to take an unreadable object for a
-    /// deleted one would be worse than an old view of it.
+    /// An item without an object (the object could not be read) keeps the last known state of it: an outdated object is better than
+    /// treating an unreadable one as deleted.
     public func replace(with items: [WatchedItem<Object>], version: String) {
         core.delivery.withLock { delivery in
             let changes = core.state.withLock { state -> [StoreChange<Object>] in
@@ -39,7 +39,7 @@ public struct StoreWriter<Object: Sendable>: Sendable {
         change(to: version) { state in state.entries[key].map { state.remove($0) } ?? [] }
     }
 
-    /// Nothing changed up to this version.
+    /// Reports that nothing changed up to this version.
     public func advance(to version: String) {
         change(to: version) { _ in [] }
     }
@@ -64,11 +64,11 @@ public struct StoreWriter<Object: Sendable>: Sendable {
 }
 
 extension StoreCore.State {
-    /// The changes that an item makes; none when it is not newer than what is here.
+    /// The changes that an item causes; none when it is not newer than the stored state.
     mutating func take(_ item: WatchedItem<Object>) -> [StoreChange<Object>] {
         let old = entries[item.key]
         guard let object = item.object else {
-            // What was known of another object of the name says nothing about this one.
+            // The stored state belongs to an earlier object of the same name and must not be kept for this one.
             if let old, old.uid != item.uid { return remove(old) }
             return []
         }

@@ -2,13 +2,13 @@ import Base
 import KubeClient
 import KubeCore
 
-/// What became of a creation under a deterministic name.
+/// The result of creating an object under a deterministic name.
 public enum CreatedOnce: Sendable, Hashable {
-    /// It was made now.
+    /// The object was created now.
     case created(JSONValue)
-    /// It was there: made earlier, or by an attempt whose answer was lost.
+    /// The object existed already: created earlier, or by an attempt whose response was lost.
     case existed(JSONValue)
-    /// Something else has the name.
+    /// Another owner's object has the name.
     case taken(JSONValue)
 
     public var object: JSONValue {
@@ -19,13 +19,13 @@ public enum CreatedOnce: Sendable, Hashable {
 }
 
 extension KubeClient {
-    /// Creates an object whose name is derived from what it is for, so that trying again cannot make two (catalogue 14).
+    /// Creates an object whose name is derived from its purpose, so that trying again cannot create two (catalogue 14).
     ///
-    /// An answer that is lost is asked for again. When the name exists, `isOurs` tells our own object from a stranger's; an
-    /// object that is being deleted under the name counts as there.
+    /// When a response is lost, the creation is sent again. When the name exists, `isOurs` tells whether the existing object is ours; an
+    /// object under the name that is being deleted counts as existing.
     /// - Parameters:
-    ///   - attempts: of creations whose answer is lost.
-    ///   - isOurs: such as a comparison of the owner's uid.
+    ///   - attempts: how often the creation is sent when responses are lost.
+    ///   - isOurs: for example, compares the owner's uid.
     public func createOnce(
         _ type: ResourceType, _ object: JSONValue, namespace: String, attempts: Int = 3,
         isOurs: @Sendable (JSONValue) -> Bool
@@ -41,7 +41,7 @@ extension KubeClient {
                         let found = try await get(type, ObjectKey(namespace: namespace, name: key.name))
                         return isOurs(found) ? .existed(found) : .taken(found)
                     } catch {
-                        // Gone between the two: the next attempt makes it.
+                        // Deleted between the creation and the read: the next attempt creates it.
                         guard error.isNotFound, left > 0 else { throw error }
                         continue
                     }

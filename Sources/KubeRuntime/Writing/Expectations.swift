@@ -1,11 +1,11 @@
 import Base
 import KubeCore
 
-/// The objects of an owner that were created, changed or deleted and have not shown in the cache yet.
+/// The objects of an owner that were created, changed or deleted, and whose change is not in the cache yet.
 ///
-/// An owner whose expectations are open must not decide from the cache: it would create a pod twice or count one that is on
-/// its way out. The cache is asked, not told: no callback can be missed. An expectation is given up after `patienceSeconds`,
-/// so that an object the cache never shows cannot hold its owner for ever.
+/// While an owner has open expectations, no decision about it may be made from the cache: it could create a pod twice or count one that is
+/// being deleted. Expectations are checked by reading the cache, so no callback can be missed. An expectation is dropped after
+/// `patienceSeconds`, so that an object which never appears in the cache cannot block its owner for ever.
 public final class Expectations<Owner: Hashable & Sendable>: Sendable {
     private enum Wanted {
         case atLeast(version: String)
@@ -26,17 +26,17 @@ public final class Expectations<Owner: Hashable & Sendable>: Sendable {
         self.patienceSeconds = patienceSeconds
     }
 
-    /// The object was created or changed and the server answered with this version.
+    /// The object was created or changed, and the server returned this version.
     public func wrote(_ object: ObjectKey, version: String, for owner: Owner) {
         expect(.atLeast(version: version), object, owner)
     }
 
-    /// The deletion of the object was accepted. It is met when the object is gone, replaced, or shown as being deleted.
+    /// The deletion of the object was accepted. The expectation is met when the cache shows the object as gone, replaced, or being deleted.
     public func deleted(_ object: ObjectKey, uid: String, for owner: Owner) {
         expect(.gone(uid: uid), object, owner)
     }
 
-    /// True when the cache shows everything that was done for the owner.
+    /// True when the cache shows every write made for the owner.
     public func areMet<Object>(for owner: Owner, in store: Store<Object>) -> Bool {
         let expected = open.withLock { $0[owner] ?? [:] }
         guard !expected.isEmpty else { return true }
@@ -55,7 +55,7 @@ public final class Expectations<Owner: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Nothing more is expected of the owner: it is gone.
+    /// Drops all expectations of an owner that is gone.
     public func forget(_ owner: Owner) { open.withLock { _ = $0.removeValue(forKey: owner) } }
 
     private func expect(_ wanted: Wanted, _ object: ObjectKey, _ owner: Owner) {
@@ -69,7 +69,7 @@ public final class Expectations<Owner: Hashable & Sendable>: Sendable {
         switch wanted {
         case .atLeast(let version):
             if let entry { return VersionOrder.isAtLeast(entry.version, version) }
-            // Absent from a cache that has come past the write: it was deleted since.
+            // The object is missing from a cache that is newer than the write: it was deleted since.
             return cacheVersion.map { VersionOrder.isAtLeast($0, version) } ?? false
         case .gone(let uid):
             guard let entry else { return true }

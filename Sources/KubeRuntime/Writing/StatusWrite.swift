@@ -2,11 +2,11 @@ import Base
 import KubeClient
 import KubeCore
 
-/// A status that was not written.
+/// Why a status was not written.
 public enum StatusWriteError: Error, Sendable, CustomStringConvertible {
-    /// The object is gone, or another one has its name: there is nothing to write to.
+    /// The object is gone, or another object has its name now.
     case gone(ObjectKey)
-    /// Every attempt met a newer version.
+    /// Every attempt found that the object had changed in the meantime.
     case contended(ObjectKey, attempts: Int)
     case client(KubeError)
 
@@ -20,15 +20,16 @@ public enum StatusWriteError: Error, Sendable, CustomStringConvertible {
 }
 
 extension KubeClient {
-    /// Writes a status as a full PUT with its version, computed anew from a fresh read whenever somebody else was faster.
+    /// Writes a status as a full PUT with the object's version. When somebody else wrote first, the object is read again and the status is
+    /// computed anew.
     ///
-    /// A lost answer is repaired the same way: what was written is read back and computed on again, so `compute` must give
-    /// the same for a status that it has been applied to already.
+    /// A lost response is handled the same way: the object is read back and `compute` runs on it again. So `compute` must give the same
+    /// result for a status that it was already applied to.
     /// - Parameters:
-    ///   - cached: what the first attempt computes from; nil reads first.
-    ///   - uid: of the object that is meant: one made anew under its name is never written to.
-    ///   - attempts: conflicts in a row are waited out with 10 ms doubling to 1 s and jitter.
-    ///   - compute: the new status from the object; nil when there is nothing to write.
+    ///   - cached: the object that the first attempt computes from; nil reads it first.
+    ///   - uid: of the intended object; an object created again under its name is never written to.
+    ///   - attempts: how often a write is tried. After each conflict there is a pause of 10 ms doubling to 1 s, with jitter.
+    ///   - compute: the new status for the object; nil when there is nothing to write.
     /// - Returns: the object as stored.
     @discardableResult
     public func updateStatus(

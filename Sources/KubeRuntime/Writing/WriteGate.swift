@@ -1,10 +1,10 @@
 import Base
 import KubeCore
 
-/// Read your own writes: after a write, a key is not reconciled from a cache that is older than that write (docs/design.md, section 4, 5).
+/// Ensures that, after a write, a key is not reconciled from a cache that is older than that write (docs/design.md, section 4, 5).
 ///
-/// The gate never wedges: it opens when the cache has seen as much as the write, when the whole cache has moved past it (the
-/// object is gone), and after `patienceSeconds` in any case, because a selector may hide the object from the cache for good.
+/// The gate always opens eventually: when the cache has a version at least as new as the write, when the whole cache is newer than the
+/// write (the object is gone), and in any case after `patienceSeconds`, because a selector may hide the object from the cache permanently.
 public final class WriteGate<Key: Hashable & Sendable>: Sendable {
     private struct Write {
         var version: String
@@ -20,7 +20,7 @@ public final class WriteGate<Key: Hashable & Sendable>: Sendable {
         self.patienceSeconds = patienceSeconds
     }
 
-    /// The operator wrote the object and the server answered with this version. Of two writes the newer one counts.
+    /// Records that the operator wrote the object and the server returned this version. Of two writes the newer one counts.
     public func record(_ key: Key, resourceVersion version: String) {
         let now = time.monotonic()
         writes.withLock { writes in
@@ -29,11 +29,11 @@ public final class WriteGate<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// True when a decision about the key may rest on the cache.
+    /// True when a decision about the key may be based on the cache.
     /// - Parameters:
     ///   - cached: the object's version in the cache; nil when it is not there.
-    ///   - cacheVersion: how far the whole cache has come (`Store.version`): an object that is missing from a cache which
-    ///     has come past the write is gone, not late.
+    ///   - cacheVersion: the version of the whole cache (`Store.version`). An object that is missing from a cache newer than the write is
+    ///     gone, not delayed.
     public func isCurrent(_ key: Key, cached: String?, cacheVersion: String?) -> Bool {
         let now = time.monotonic()
         return writes.withLock { writes in
@@ -47,12 +47,12 @@ public final class WriteGate<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// Nothing more is expected of the key: it is gone.
+    /// Forgets the write of a key whose object is gone.
     public func forget(_ key: Key) { writes.withLock { _ = $0.removeValue(forKey: key) } }
 }
 
 extension WriteGate where Key == ObjectKey {
-    /// The same, asked of a store.
+    /// The same, with the versions taken from a store.
     public func isCurrent<Object>(_ key: ObjectKey, in store: Store<Object>) -> Bool {
         isCurrent(key, cached: store.resourceVersion(of: key), cacheVersion: store.version)
     }

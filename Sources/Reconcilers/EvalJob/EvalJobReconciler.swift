@@ -8,11 +8,11 @@ import KubeRuntime
 import SourceSync
 import TrialPods
 
-/// Brings one EvalJob forward, from what is there now.
+/// Reconciles one EvalJob from its present state.
 ///
-/// A pass has ordered steps; whatever it found out is written as one status at its end. No pass waits for a source or for a results
-/// remote: preparing (`PreparationPool`), opening a results backend (`ResultsBackends`) and recording (`TrialRecording`) happen beside it,
-/// and wake the job when they are over. The order of the writes is what makes a kill at any moment harmless: record, count in the
+/// A pass runs its steps in a fixed order and writes all its findings as one status at its end. No pass waits for a source or for a results
+/// remote: preparing (`PreparationPool`), opening a results backend (`ResultsBackends`) and recording (`TrialRecording`) run outside the
+/// passes and wake the job when they are done. A kill at any moment does no harm because of the order of the writes: record, count in the
 /// status, take the finalizer off, delete.
 public final class EvalJobReconciler: Sendable {
     let client: KubeClient
@@ -36,14 +36,14 @@ public final class EvalJobReconciler: Sendable {
     private let podStore: Store<TrialPod>
     private let wakeLater: @Sendable (ObjectKey, Double) -> Void
     private let memories = Locked<[String: JobMemory]>([:])
-    /// Jobs that wait for the cache to show the operator's own write.
+    /// Jobs that wait until the cache shows the operator's own write.
     private let awaitingCache = Locked<Set<ObjectKey>>([])
-    /// Jobs that a pass of this process has looked at to its end.
+    /// Jobs for which this process has completed a pass.
     private let looked = Locked<Set<JobIdentity>>([])
 
     /// - Parameters:
-    ///   - wake: asks for a job to be looked at.
-    ///   - wakeLater: the same, after so many seconds.
+    ///   - wake: asks for a reconcile of a job.
+    ///   - wakeLater: asks for a reconcile of a job after some seconds.
     init(
         client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
         overlays: Store<OverlaySource>, load: TargetLoad, events: EventRecorder, ledgers: LedgerPool, metrics: TrialMetrics, time: any TimeSource,
@@ -74,7 +74,7 @@ public final class EvalJobReconciler: Sendable {
         let podWriter = TrialPodWriter(client: client, expectations: Expectations(time: time))
         trials = JobTrials(
             pods: pods.index { entry in
-                // A label can be written by anybody who may create pods; the owner makes the pod ours.
+                // Anybody who may create pods can set the label, so the pod's owner is checked too.
                 let uid = entry.object.identity.jobUID
                 return entry.object.snapshot.metadata.controller?.uid == uid ? [uid] : []
             }, podWriter: podWriter, configuration: configuration, slots: TargetSlots(), load: load, metrics: metrics, events: events, log: log,
@@ -85,7 +85,7 @@ public final class EvalJobReconciler: Sendable {
     public func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
         do { try await orphans.release(of: key, owner: jobs.get(key)?.metadata.uid) } catch { return .retry(error) }
         guard let job = jobs.get(key), let identity = job.identity else { return .done }
-        // Nothing is decided from a cache that is older than what was done last (docs/design.md, section 4).
+        // No decision is based on a cache that is older than the last write (docs/design.md, section 4).
         guard status.gate.isCurrent(key, in: jobs) else {
             awaitingCache.withLock { _ = $0.insert(key) }
             log.debug(
@@ -114,22 +114,22 @@ public final class EvalJobReconciler: Sendable {
                 return .done
             }
             if let failure = pass.failure {
-                // What is due at a time is due though something else failed.
+                // A step failed, but a wake-up that other steps asked for is still needed.
                 if let seconds = pass.wakeAfter { wakeLater(key, seconds) }
                 return .retry(failure)
             }
             guard let seconds = pass.wakeAfter else { return .done }
-            // An error that waits is no progress: a failure beside it keeps its backoff.
+            // A pass with errors that wait is no progress, so the backoff of earlier failures stays.
             return pass.errors.isEmpty ? .requeue(afterSeconds: max(0.02, seconds)) : .waiting(afterSeconds: max(0.02, seconds))
         } catch {
             return .retry(error)
         }
     }
 
-    /// Whether the conditions in the job's status are this process's findings and not an earlier one's.
+    /// Whether the conditions in the job's status were found by this process, not by an earlier one.
     func hasLooked(at job: JobIdentity) -> Bool { looked.withLock { $0.contains(job) } }
 
-    /// Whether a change of the job's status is waited for.
+    /// Whether the job waits until the cache shows the operator's own write.
     func awaitsCache(_ key: ObjectKey) -> Bool { awaitingCache.withLock { $0.contains(key) } }
 
     func forget(_ job: JobIdentity) {
@@ -144,7 +144,7 @@ public final class EvalJobReconciler: Sendable {
         looked.withLock { _ = $0.remove(job) }
     }
 
-    /// A pod was deleted. If nobody counted it, that is the end it came to.
+    /// Remembers a deleted pod whose trial is not counted, so that the deletion can be recorded as the pod's end.
     func podDeleted(_ pod: TrialPod) {
         let uid = pod.identity.jobUID
         guard let owner = pod.snapshot.metadata.controller, owner.uid == uid,
@@ -155,7 +155,7 @@ public final class EvalJobReconciler: Sendable {
         memory(of: uid).state.withLock { $0.vanished[pod.name] = .init(pod: pod, noticedAt: now) }
     }
 
-    /// Ends what happens beside the passes.
+    /// Stops the work that runs outside the passes.
     func stop() async {
         await preparation.stop()
         await recording.stop()
@@ -170,7 +170,7 @@ public final class EvalJobReconciler: Sendable {
         }
     }
 
-    // MARK: A job that is not at its end
+    // MARK: A job that has not ended
 
     private func advance(_ pass: inout JobPass) async throws {
         forgetOldSpec(pass)
@@ -184,8 +184,9 @@ public final class EvalJobReconciler: Sendable {
         try await writeStatus(&pass)
     }
 
-    /// The pinned commit and the number of trials are in the status, the plan is kept and the spec is fixed before the first pod is made:
-    /// whoever goes on after a kill runs the same (catalogue 48), with the source gone as well (catalogue 61).
+    /// Begins the job. Before the first pod is created, the pinned commit and the number of trials are in the status, the plan is kept and
+    /// the spec is fixed. So an operator that continues after a kill runs the same trials (catalogue 48), even when the source is gone
+    /// (catalogue 61).
     private func begin(_ pass: inout JobPass) async throws {
         if pass.job.spec.cancel {
             forgetPreparation(pass)
@@ -193,7 +194,7 @@ public final class EvalJobReconciler: Sendable {
             return
         }
         try await requirements.check(pass.job, pass.identity)
-        // Both begin at the same time.
+        // The backend is opened and the job prepared at the same time.
         let backend = await backends.current(of: pass.job, pass.identity)
         let prepared = prepare(&pass)
         if let seconds = backend.wakeAfter { pass.wake(after: seconds) }
@@ -207,13 +208,13 @@ public final class EvalJobReconciler: Sendable {
         pass.wake(after: 0)
     }
 
-    /// Until a job has begun its spec may change, and with it everything that was worked out from it.
+    /// Forgets what was derived from an older spec: until a job has begun, its spec may change.
     private func forgetOldSpec(_ pass: JobPass) {
         let (generation, hasStarted) = (pass.job.metadata.generation, pass.hasStarted)
         let isOld = pass.memory.state.withLock { !hasStarted && $0.generation != nil && $0.generation != generation }
         if isOld { forgetPreparation(pass) }
         pass.memory.state.withLock { state in
-            // The preparation of a job that has begun keeps its key.
+            // Once a job has begun, the key of its preparation stays the same.
             if !hasStarted || state.generation == nil { state.generation = generation }
         }
     }
@@ -234,9 +235,9 @@ public final class EvalJobReconciler: Sendable {
         if let version { status.gate.record(job.key, resourceVersion: version) }
     }
 
-    // MARK: What is run
+    // MARK: The plan
 
-    /// The job's plan, from memory, from the ConfigMaps that keep it, or from the source; nil while it is being made, or cannot be.
+    /// The job's plan, from memory, from the ConfigMaps that keep it, or from the source; nil while it is being prepared or cannot be.
     func plan(of pass: inout JobPass) async throws -> PreparedJob? {
         let pinned = pass.job.status?.source?.commit
         if let known = pass.memory.state.withLock({ $0.prepared }), pinned == nil || known.source.commit.hex == pinned {
@@ -259,7 +260,7 @@ public final class EvalJobReconciler: Sendable {
         return prepare(&pass)
     }
 
-    /// The plan from the source; nil while it is being read, or cannot be: then `pass.errors` says why.
+    /// The plan from the source; nil while the source is being read, or when it cannot be read (`pass.errors` then says why).
     private func prepare(_ pass: inout JobPass) -> PreparedJob? {
         let pinned = pass.job.status?.source?.commit
         if let known = pass.memory.state.withLock({ $0.prepared }), pinned == nil || known.source.commit.hex == pinned {
@@ -285,7 +286,7 @@ public final class EvalJobReconciler: Sendable {
             }
         }
         let failure = pass.memory.state.withLock { $0.preparationFailure }
-        // What failed is said until it is better, also while it is tried again.
+        // A failure is reported until a preparation succeeds, also while it is being tried again.
         if let failure { pass.errors.append(failure.error) }
         if let failure, failure.retryAt.map({ $0 > now }) ?? true {
             if let retryAt = failure.retryAt { pass.wake(after: retryAt - now) }

@@ -7,9 +7,9 @@ import KubeCore
 import KubeRuntime
 import TrialPods
 
-/// The end of a job: its own record, its clean-up, its deletion.
+/// The end of a job: its own record, its clean-up and its deletion.
 extension EvalJobReconciler {
-    /// Every trial is counted and no pod is left: writes the job's record. The job ends when that is recorded.
+    /// Writes the job's own record once every trial is counted and no pod is left. The job ends when that record is kept.
     func end(_ pass: inout JobPass, as ending: JobEnding, _ place: TrialRecording.Place) async throws {
         guard let name = pass.memory.state.withLock({ $0.jobRecord }) else {
             if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) { pass.wake(after: seconds) }
@@ -38,7 +38,8 @@ extension EvalJobReconciler {
             startedAt: status.startTime, timestamp: pass.now)
     }
 
-    /// A finished job: nothing of it may keep a finalizer, what waits is pushed, and its time may come to go.
+    /// Handles a finished job: releases its pods and its finalizer, pushes results that still wait, and deletes the job when its TTL is
+    /// over.
     func afterEnd(_ pass: inout JobPass) async throws {
         let (job, identity) = (pass.job, pass.identity)
         pass.memory.state.withLock { $0.vanished = [:] }
@@ -51,7 +52,8 @@ extension EvalJobReconciler {
         }
         let pending = try await finishPushing(&pass)
         if !pending, job.status?.observedGeneration != job.metadata.generation {
-            // An edit that changes nothing any more was seen all the same; whoever waits for that (kstatus) shall not wait for ever.
+            // The spec was edited after the end. That changes nothing, but the status must show that the edit was seen: tools such as
+            // kstatus wait for it.
             try await writeStatus(&pass)
             return pass.wake(after: 0)
         }
@@ -68,8 +70,8 @@ extension EvalJobReconciler {
 
     /// Whether results of the finished job still wait for their remote.
     ///
-    /// On one machine, where results count as soon as they are stored there, a job that an earlier process finished is checked once: what
-    /// the remote has lost meanwhile is pushed again.
+    /// On one machine, results count as soon as they are stored there. So a job that an earlier process finished is checked once, and
+    /// results that the remote has lost since are pushed again.
     private func finishPushing(_ pass: inout JobPass) async throws -> Bool {
         let known = pass.job.status?.artifacts?.pending ?? 0
         let isUnchecked = configuration.setting == .laptop && pass.job.spec.artifacts.backend == .git
@@ -90,12 +92,13 @@ extension EvalJobReconciler {
         pass.recorder = await recorder.state()
         if backend.isReady { pass.memory.state.withLock { $0.resultsWereChecked = true } } else { pass.isPreliminary = true }
         try await writeStatus(&pass)
-        // The rest is done with the status that was just written.
+        // The next pass does the rest, based on the status that was just written.
         if pass.recorder?.pending ?? 0 == 0, backend.isReady { pass.wake(after: 0) }
         return true
     }
 
-    /// Everything is counted and pushed: the job may be deleted without an operator, and little of it need be remembered.
+    /// Called when everything is counted and pushed: removes the finalizer, so that the job can be deleted without an operator, and forgets
+    /// most of what was remembered of the job.
     private func removeFinalizer(_ pass: inout JobPass) async throws {
         let job = pass.job
         backends.forget(pass.identity)
@@ -112,7 +115,7 @@ extension EvalJobReconciler {
 
     // MARK: Deletion
 
-    /// The job is being deleted: stop its pods, keep and push what ended, release the pods, then the job.
+    /// Handles a job that is being deleted: stops its pods, records and pushes the trials that ended, releases the pods, then the job.
     func finalize(_ pass: inout JobPass) async throws {
         let (job, identity) = (pass.job, pass.identity)
         guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else {
@@ -133,24 +136,24 @@ extension EvalJobReconciler {
             _ = try await Finalizers(client: client).remove(
                 AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: job.metadata.resourceVersion)
         } catch {
-            // The list of finalizers is written whole, so only as it was read: the next pass has what changed meanwhile.
+            // The whole list of finalizers is replaced, so the write fails when the job has changed; the next pass uses the new list.
             guard error.isConflict || error.isInvalid else { throw error }
             return pass.wake(after: 0.1)
         }
         pass.isGone = true
     }
 
-    /// Why the results of a job that is being deleted are not waited for; nil: they are.
+    /// Why results of the job that is being deleted are not waited for; nil when they are.
     private func whyAbandoned(_ pass: JobPass) async throws -> String? {
         if pass.job.metadata.annotations?[AssayNames.abandonResultsAnnotation] != nil {
             return "the job has the annotation \(AssayNames.abandonResultsAnnotation)"
         }
         guard try await backends.secretIsGone(pass.job, pass.identity) else { return nil }
-        // Without its credential nothing can be recorded any more; holding the namespace up helps nobody.
+        // Without its credential nothing can be recorded any more, and keeping the job would only block the deletion of its namespace.
         return "the Secret \"\(pass.job.spec.artifacts.git?.secretRef?.name ?? "")\" that results are pushed with is gone"
     }
 
-    /// Says which runs are lost.
+    /// Reports which runs are lost.
     private func abandon(_ pass: JobPass, _ why: String) {
         let counted = TrialCounting.counted(in: pass.job.status)
         let confirmed = Set(pass.recorded.map(\.index))

@@ -4,50 +4,51 @@ import EvalModel
 import KubeRuntime
 import TrialPods
 
-/// What a process remembers of a job between two passes. Everything in it can be found again after a restart; it saves the work of
-/// finding it each time. Only the worker that holds the job's key changes it, but for pods that are deleted.
+/// What a process remembers of a job between passes. All of it can be found again after a restart; keeping it saves that work in each pass.
+/// Only the worker that holds the job's key changes it, except that deleted pods are added from outside.
 final class JobMemory: Sendable {
     struct State: Sendable {
-        /// Of the spec that the rest was worked out from; until the job begins, its spec may change.
+        /// The generation of the spec that the rest was derived from. Until the job begins, its spec may change.
         var generation: Int?
         var prepared: PreparedJob?
-        /// Where `prepared` is kept.
+        /// Where `prepared` is stored.
         var plan: PlanStatus?
-        /// Why the last preparation failed, until one succeeds, and when to try again, by the monotonic clock; nil: only another spec helps.
+        /// Why the last preparation failed, until one succeeds, and when to try again, by the monotonic clock; nil when only a change of
+        /// the spec helps.
         var preparationFailure: (error: ReconcileError, retryAt: Double?)?
-        /// The kept plan was asked for and cannot be used.
+        /// The stored plan was read and cannot be used.
         var planIsUnreadable = false
         var refusals: TrialRefusals?
-        /// The job had begun before this process saw it: the ledger may know runs that the status does not.
+        /// The job had begun before this process first saw it, so the ledger may have runs that the status does not have.
         var wasRunning: Bool?
-        /// Runs that were handed to the ledger and are not in the status yet, by index.
+        /// Runs that were submitted to the ledger and are not in the status yet, by index.
         var submitted: [Int: SubmittedTrial] = [:]
-        /// Failed tries whose record was handed over, by pod.
+        /// Failed tries whose record was submitted, by pod UID.
         var keptRetries: Set<String> = []
-        /// Trials that the ledger knows nothing of: they may be started.
+        /// Trials that the ledger has no record of, so that they may be started.
         var notRecorded: Set<TrialPlan.Creation> = []
         /// Work that was given to `TrialRecording` and whose result was not taken yet.
         var recording: Set<TrialRecording.Work> = []
-        /// Work of the recording that failed, and is tried again.
+        /// Recording work that failed and will be tried again.
         var recordingFailures: [TrialRecording.Work: RecordingFailure] = [:]
-        /// Trials whose pod cannot be made, by index: that is how they end.
+        /// Trials whose pod cannot be created, by index. They end with this error.
         var startFailures: [Int: TrialError] = [:]
-        /// Pods that are gone though nobody counted them, as they were seen last, by name.
+        /// Pods that were deleted before they were counted, in their last seen state, by name.
         var vanished: [String: VanishedPod] = [:]
-        /// The name of the job's own record, once it was handed over.
+        /// The name of the job's own record, once it was submitted.
         var jobRecord: String?
-        /// How ended pods ended, by UID: a thousand that end together are looked at in each of many passes.
+        /// How ended pods ended, by UID. Kept because many passes may look at the same thousand ended pods.
         var ended: [String: EndedPod] = [:]
-        /// As the last pass found it.
+        /// The number of running trials found by the last pass.
         var running = 0
-        /// ConfigMaps that the job's trials share and that are there, by name.
+        /// Existing ConfigMaps that the job's trials share, by name.
         var sharedMade: Set<String> = []
-        /// A finished job's results were looked for at their destination.
+        /// The finished job's results were compared with their destination.
         var resultsWereChecked = false
     }
 
     struct SubmittedTrial: Sendable {
-        /// `PendingRun.name`.
+        /// The record's name, as `PendingRun.name`.
         let name: String
         let trial: RecordedTrial
     }
@@ -65,14 +66,14 @@ final class JobMemory: Sendable {
     let state = Locked(State())
 }
 
-/// Trials of a prepared job that cannot run, worked out once and not in each pass.
+/// The trials of a prepared job that cannot run, computed once instead of in each pass.
 struct TrialRefusals: Sendable {
-    /// The default image of the target, which they depend on.
+    /// The target's default image, which the refusals depend on.
     let defaultImage: String?
     let errors: [ErrorRange]
     let indexes: TrialIndexSet
 
-    /// The trials of one agent on one task.
+    /// The trials of one agent on one task, which all fail with the same error.
     struct ErrorRange: Sendable {
         let indexes: ClosedRange<Int>
         let error: TrialError
@@ -96,7 +97,7 @@ struct TrialRefusals: Sendable {
         self.indexes = indexes
     }
 
-    /// The first so many that are in none of the sets.
+    /// The first `count` refused trials that are not in `settled`.
     func open(atMost count: Int, except settled: TrialIndexSet) -> [(index: Int, error: TrialError)] {
         var found: [(index: Int, error: TrialError)] = []
         for range in errors {
@@ -109,16 +110,16 @@ struct TrialRefusals: Sendable {
     }
 }
 
-/// Work of the recording that failed.
+/// The failures of one piece of recording work.
 struct RecordingFailure: Sendable, Hashable {
-    /// Attempts that failed.
+    /// The number of failed attempts.
     private(set) var count: Int
-    /// By the monotonic clock.
+    /// Times are by the monotonic clock.
     private(set) var firstAt: Double
     private(set) var nextAt: Double
 
-    /// A log that breaks off each time is taken for lost after so many attempts and so many seconds, whichever comes later: many
-    /// attempts may fall into a few seconds, and a kubelet may be away for a minute.
+    /// A log that breaks off in each attempt counts as lost after this many attempts and this many seconds, whichever comes later: many
+    /// attempts may happen within a few seconds, and a kubelet may be unreachable for a minute.
     static let logAttempts = 12
     static let logSeconds = 300.0
 

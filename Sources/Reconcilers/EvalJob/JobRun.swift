@@ -4,16 +4,16 @@ import EvalModel
 import KubeCore
 import TrialPods
 
-/// A job that has begun: what the planner decided, carried out.
+/// Carries out the planner's decisions for a job that has begun.
 extension EvalJobReconciler {
-    /// One pass over the trials. Stopping, pausing and releasing happen whatever the source and the results remote do; new trials need the
-    /// plan and a results backend, recording needs both, too.
+    /// One pass over the trials. Stopping, pausing and releasing happen even when the source or the results remote is unavailable. Starting
+    /// trials and recording them both need the plan and a results backend.
     func goOn(_ pass: inout JobPass, deleting: Bool = false) async throws {
         let memory = pass.memory
-        // Without its target nothing new is started; what runs is collected all the same.
+        // Without its target no new trial starts; trials that run are still collected.
         var target = configuration.defaultTarget
         do throws(ReconcileError) { target = try requirements.target(of: pass.job, pass.identity) } catch {
-            // Nothing is started any more when the job goes; its target may be gone already.
+            // A job that is being deleted starts no trial, so it needs no target.
             if !deleting { pass.add(error) }
         }
         let backend = await backends.current(of: pass.job, pass.identity)
@@ -51,7 +51,7 @@ extension EvalJobReconciler {
         pass.running = plan.running
         pass.wake(at: plan.wakeAt)
 
-        // First what must happen whatever else fails.
+        // First the steps that must happen whatever else fails.
         try await trials.stop(plan, observation, &pass)
         let (job, identity, due) = (pass.job, pass.identity, observation.present(plan.release))
         try await pass.attempt { try await trials.release(due, of: job, identity) }
@@ -79,15 +79,16 @@ extension EvalJobReconciler {
         return nil
     }
 
-    /// Past a bound of runs that the remote has not confirmed no new trial starts: results pile up in one place only.
+    /// How many more trials may start; nil for no limit. When too many runs are not confirmed by the remote, no new trial starts, so that
+    /// unconfirmed results do not pile up.
     private func room(_ pass: JobPass, _ observation: JobTrials.Observation, _ counted: TrialIndexSet) -> Int? {
         guard configuration.setting == .cluster, let recorder = pass.recorder, recorder.branch != nil else { return nil }
-        // Ended trials whose recording is still under way are not with the recorder yet.
+        // Ended trials that are still being recorded are not yet among the recorder's pending runs.
         let ended = observation.planned.count { $0.stage != .active && !counted.contains($0.index) }
         return max(0, max(100, 2 * pass.job.spec.parallelism) - max(recorder.pending, ended))
     }
 
-    /// Trials whose task cannot run: they need no pod to fail.
+    /// Trials whose task cannot run. They fail without a pod.
     private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec) -> TrialRefusals {
         let image = target.image?.default
         if let known = pass.memory.state.withLock({ $0.refusals }), known.defaultImage == image { return known }
@@ -98,8 +99,8 @@ extension EvalJobReconciler {
 
     // MARK: The ledger
 
-    /// Leaves of the creations those that may happen now. A failed try is kept before its successor is made; and before a trial runs
-    /// again, or by an operator that does not know whether it ran, the ledger is asked for it.
+    /// Keeps only the creations that may happen now. A failed try must be recorded before its successor is created. The ledger is asked for
+    /// a record of the trial before a retry, and before any trial when this operator does not know whether it ran already.
     private func askFirst(_ plan: inout TrialPlan, _ observation: JobTrials.Observation, _ place: TrialRecording.Place, _ pass: inout JobPass) {
         let memory = pass.memory
         let wasRunning = memory.state.withLock { state in
@@ -127,7 +128,7 @@ extension EvalJobReconciler {
         plan.create = ready
     }
 
-    /// Offers what ended to the recording.
+    /// Gives ended trials to the recording.
     private func offer(
         _ ended: [JobTrials.Found], _ refusals: TrialRefusals?, _ counted: TrialIndexSet, _ stopping: JobEnding?, _ mode: TrialPlanner.Mode,
         _ place: TrialRecording.Place, _ pass: inout JobPass
@@ -143,7 +144,7 @@ extension EvalJobReconciler {
             for case .run(let index) in state.recording { taken.insert(index) }
             return (taken, state.startFailures)
         }
-        // So many at a time: a job of 100,000 trials may have no other.
+        // Limited per pass: all trials of a job of 100,000 may be refused.
         var open = refusals?.open(atMost: 500, except: taken) ?? []
         open += failures.filter { !taken.contains($0.key) }.map { (index: $0.key, error: $0.value) }
         for (index, error) in open {
@@ -156,14 +157,14 @@ extension EvalJobReconciler {
         if let seconds { pass.wake(after: seconds) }
     }
 
-    /// What is recorded well enough is counted in this pass.
+    /// Counts the trials in this pass whose record is kept safely.
     private func collect(_ place: TrialRecording.Place, _ pass: inout JobPass) async {
         for submitted in pass.memory.state.withLock({ Array($0.submitted.values) }) {
             if await place.recorder.isRecorded(submitted.name) { pass.recorded.append(submitted.trial) } else { pass.wake(after: 5) }
         }
     }
 
-    /// Why ended trials are not counted for the time being; nil when nothing keeps them from it.
+    /// Why ended trials are not counted yet; nil when nothing prevents counting.
     private static func whyResultsWait(_ pass: JobPass, hasPlace: Bool) -> String? {
         if let error = pass.errors.first(where: { $0.condition != .targetReady }) { return error.message }
         if let failure = pass.recorder?.failure { return failure.message }

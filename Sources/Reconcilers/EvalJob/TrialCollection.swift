@@ -8,12 +8,12 @@ import KubeCore
 import TrialPods
 import TrialRuntime
 
-/// Turns the end of a pod into a record: reads the collector's log, checks the pack, writes down what is known.
+/// Turns the end of a pod into a record: reads the collector's log, checks the pack, and records what is known.
 struct TrialCollection: Sendable {
     let client: KubeClient
     let log: Log
 
-    /// What every record of a job says alike.
+    /// The data that all records of a job have in common.
     struct Context: Sendable {
         let job: EvalJob
         let prepared: PreparedJob
@@ -36,7 +36,7 @@ struct TrialCollection: Sendable {
 
     /// The record of an ended pod.
     ///
-    /// - Throws: what may pass (the API server does not answer); a log that is gone or cut is no error but a record that says so.
+    /// - Throws: errors that may pass (the API server does not answer). A log that is gone or cut off does not throw; the record says so.
     func pendingRun(
         of pod: TrialPod, end: PodFate.End, error: TrialError?, slot: PendingRun.Slot, trial: TrialCoordinate, context: Context
     ) async throws -> (run: PendingRun, trial: RecordedTrial) {
@@ -50,7 +50,7 @@ struct TrialCollection: Sendable {
             case .failure(let truncated): outcome.error = outcome.error ?? truncated
             }
         }
-        // What a node or a trial said of it is shown in many places.
+        // The message comes from a node or a trial and is shown in many places, so control characters are replaced.
         if let error = outcome.error { outcome.error?.message = error.message.replacingControls }
         let program = context.request(trial).map(TrialProgram.init)
         let costs = costs(of: program, outcome: outcome, report: end.report, context: context)
@@ -70,7 +70,7 @@ struct TrialCollection: Sendable {
         return (try PendingRun(run: record), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome))
     }
 
-    /// What the agent says it paid for models, and the target's prices for the time of the trial's phases.
+    /// The agent's own report of its model costs, and the compute costs by the target's prices and the duration of the trial's phases.
     private func costs(of program: TrialProgram?, outcome: TrialOutcome, report: TrialReport?, context: Context) -> TrialCost? {
         var costs = TrialCost(model: report?.usage?.costUSD)
         if let prices = context.target.cost, let resources = program?[.trial]?.resources {
@@ -109,15 +109,15 @@ struct TrialCollection: Sendable {
             }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp, timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
     }
 
-    /// The log is read while the pod, whose finalizer is ours, is still there.
+    /// Reads the pack from the collector's log. The pod still exists then, because it has our finalizer.
     private func readPack(_ expected: TrialReport.Pack, from pod: TrialPod) async throws -> Result<PendingRun.Pack, TrialError> {
         var parser = PackFrameParser(expected: expected)
         do {
             let body = try await client.podLog(pod.key, container: ContainerRole.collector.containerName)
             for try await chunk in body { parser.feed(chunk) }
         } catch let error as KubeError {
-            // The pod or its container is gone, and the log with it; what else the server says (a kubelet that restarts, a proxy that
-            // is overloaded) may pass. The verdict does not depend on it.
+            // The pod or its container is gone, and the log with it. Other errors (a kubelet that restarts, an overloaded proxy) may pass.
+            // The verdict does not depend on the log.
             guard error.isNotFound || error.status?.code == 400 else { throw error }
             return .failure(TrialError(.artifactTruncated, "the collector's log cannot be read: \(error)"))
         }

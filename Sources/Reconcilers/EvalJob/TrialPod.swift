@@ -4,7 +4,7 @@ import EvalModel
 import KubeCore
 import TrialPods
 
-/// A trial pod as it is cached: what its labels and its status say.
+/// A trial pod in the form it is cached: the content of its labels and its status.
 public struct TrialPod: Sendable, Hashable {
     public let snapshot: PodSnapshot
     public let identity: TrialPodIdentity
@@ -26,8 +26,8 @@ public struct TrialPod: Sendable, Hashable {
     var uid: String { snapshot.metadata.uid ?? "" }
     var name: String { snapshot.metadata.name }
 
-    /// The job that owns it; of a pod without owner, from whom a deletion that orphans took it, the job that its label names. nil:
-    /// somebody else's.
+    /// The job that owns the pod. A pod has no owner after a deletion that orphaned it; its job is then the one that its label names. nil
+    /// when the pod belongs to something else.
     var jobKey: ObjectKey? {
         let metadata = snapshot.metadata
         if let owner = metadata.controller {
@@ -39,7 +39,7 @@ public struct TrialPod: Sendable, Hashable {
 
     var isOrphaned: Bool { isTracked && snapshot.metadata.controller == nil }
 
-    /// When its trial was over, by the node's clock; the best that is known.
+    /// When the pod's trial was over, by the node's clock, as exactly as is known.
     var endedAt: Timestamp {
         let metadata = snapshot.metadata
         return snapshot.collector?.termination?.finishedAt ?? snapshot.trial?.termination?.finishedAt
@@ -47,7 +47,7 @@ public struct TrialPod: Sendable, Hashable {
             ?? Timestamp(seconds: 0)
     }
 
-    /// - Parameter vanishedAt: when the pod, which is gone, was missed.
+    /// - Parameter vanishedAt: for a pod that is gone, when that was noticed.
     func planned(fate: PodFate, mode: TrialPlanner.Mode, vanishedAt: Timestamp? = nil) -> PlannedPod {
         let stage: PlannedPod.Stage
         if let end = fate.end {
@@ -60,7 +60,7 @@ public struct TrialPod: Sendable, Hashable {
             isDeleting: snapshot.metadata.isDeleting, isPreserved: isPreserved && vanishedAt == nil, isInterrupted: isInterrupted)
     }
 
-    /// What was stopped on purpose was cancelled, unless it had reached a verdict by itself.
+    /// The error of an end. A trial that was stopped on purpose counts as cancelled, unless it had already reached a verdict.
     func error(of end: PodFate.End, mode: TrialPlanner.Mode) -> TrialError? {
         let isStopped = mode == .stop || mode == .interrupt && snapshot.metadata.isDeleting
         if isStopped, let error = end.error, error.isInfrastructure || end.report?.interrupted == true {

@@ -5,7 +5,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Says of an EvalTarget whether trials can run on it, and how many do.
+/// Writes the status of an EvalTarget: whether trials can run on it, and how many do.
 final class EvalTargetReconciler: Sendable {
     private let targets: Store<EvalTarget>
     private let load: TargetLoad
@@ -13,7 +13,8 @@ final class EvalTargetReconciler: Sendable {
     private let writer: StatusWriter<EvalTarget>
     private let time: any TimeSource
 
-    /// Seconds for which changes of the jobs on a target are gathered: the number of running trials is for people.
+    /// Seconds for which changes of the jobs on a target are collected before its status is written. The number of running trials is only
+    /// for people, so it need not be immediate.
     static let gatherSeconds = 2.0
 
     init(client: KubeClient, targets: Store<EvalTarget>, load: TargetLoad, onCluster: Bool, time: any TimeSource) {
@@ -49,7 +50,7 @@ final class EvalTargetReconciler: Sendable {
         conditions.setNegative(
             ConditionType.stalled.rawValue, unsupported != nil, reason: Reason.unsupportedField.rawValue, message: unsupported?.message ?? "",
             observedGeneration: generation, now: now)
-        // A target on a cluster needs nothing from outside: the scheduler and the kubelet are its preflight.
+        // A target on a cluster needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
         conditions.set(
             ConditionType.preflight.rawValue, .yes, reason: Reason.succeeded.rawValue, observedGeneration: generation, now: now)
         status.conditions = conditions.all

@@ -7,8 +7,8 @@ import KubeRuntime
 
 /// The operator: watches its resources and the trial pods, and reconciles what changed.
 ///
-/// The same on a cluster and on a laptop: it knows only an API server and its configuration. Start it on one replica at a
-/// time (`LeaderElection`); a second one would do no harm, because everything it writes is idempotent, only work twice.
+/// It works the same on a cluster and on a laptop: it knows only an API server and its configuration. Run it on one replica at a time
+/// (`LeaderElection`). A second one would do no harm, because all writes are idempotent, but would do the same work twice.
 public final class Operator: Sendable {
     private let client: KubeClient
     private let configuration: OperatorConfiguration
@@ -68,7 +68,8 @@ public final class Operator: Sendable {
             load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
             wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler
-        // A minute: a user who mends what an API server refused (a quota, a label of the namespace) does not wait for long.
+        // At most a minute: a user who fixes the cause of a refusal by the API server (a quota, a label of the namespace) does not wait
+        // long.
         jobController = Controller(
             name: "evaljob", workers: configuration.workers, time: time, backoff: BackoffPolicy(initialSeconds: 0.005, capSeconds: 60),
             metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
@@ -92,7 +93,7 @@ public final class Operator: Sendable {
         let controller = jobController
         wake.withLock { $0 = { controller.enqueue($0, $1) } }
         later.withLock { $0 = { controller.enqueue($0, afterSeconds: $1) } }
-        // A push that came through, or failed, concerns the jobs whose records it had.
+        // A push that succeeded or failed wakes the jobs whose records were in it.
         pushed.withLock { slot in
             slot = { jobs in
                 for entry in jobStore.entries() where jobs.contains(entry.uid) { controller.enqueue(entry.key, .gathered) }
@@ -100,23 +101,23 @@ public final class Operator: Sendable {
         }
     }
 
-    /// Seconds. No reconcile waits for a clone or a results remote; each waits for the API server only.
+    /// In seconds. A reconcile waits only for the API server, never for a clone or a results remote.
     private static let reconcileBound = 1800.0
 
     private struct NotATrialPod: Error, CustomStringConvertible {
         var description: String { "the pod carries our label but not those of a trial" }
     }
 
-    /// Whether every cache has been filled: before that nothing is decided.
+    /// Whether every cache has its first complete state. No decision is made before that.
     public var isReady: Bool { jobs.store.hasSynced && targets.store.hasSynced && overlays.store.hasSynced && pods.store.hasSynced }
 
-    /// Works until the task is cancelled; then what runs is finished, and what is not pushed stays in the local store.
+    /// Works until the task is cancelled. Running work then finishes, and results that are not pushed stay in the local store.
     public func run() async {
         await jobReconciler.sources.resolver.mirrors.clean()
         subscribe()
         let following = Task {
             await withTaskGroup(of: Void.self) { group in
-                // The pods' cache before the jobs': a job that is looked at before its pods are known would start them again.
+                // The pods' cache starts before the jobs' cache: a job looked at before its pods are known would start them again.
                 group.addTask { await self.pods.run() }
                 group.addTask { await self.jobs.run() }
                 group.addTask { await self.targets.run() }
@@ -151,12 +152,12 @@ public final class Operator: Sendable {
         await following.value
     }
 
-    /// The records of a job's first trials, in order: what a person at a terminal is shown at the end.
+    /// The records of a job's first trials, in order, for the summary that a person sees in the terminal at the end.
     public func records(of job: EvalJob, limit: Int) async throws -> [RunRecord] {
         try await jobReconciler.records(of: job, limit: limit)
     }
 
-    /// Whether the conditions in a job's status are what this process found out, and not what an earlier one left.
+    /// Whether the conditions in a job's status were found by this process, not left by an earlier one.
     public func hasLooked(at job: JobIdentity) -> Bool { jobReconciler.hasLooked(at: job) }
 
     private func subscribe() {
@@ -165,7 +166,7 @@ public final class Operator: Sendable {
         jobs.store.subscribe { change in
             if case .deleted(let entry) = change, let job = entry.object.identity { reconciler.forget(job) }
             if let cause = wakes.job(change, awaitsCache: { reconciler.awaitsCache(change.key) }) { jobController.enqueue(change.key, cause) }
-            // A target shows how many trials run on it.
+            // The status of a target shows how many trials run on it.
             for target in wakes.targets(change) { targetController.enqueue(target, afterSeconds: EvalTargetReconciler.gatherSeconds) }
         }
         pods.store.subscribe { change in
@@ -185,7 +186,7 @@ public final class Operator: Sendable {
         }
     }
 
-    /// Jobs that may wait for an overlay: those that have not begun.
+    /// Wakes the jobs that may wait for an overlay: those that have not begun.
     private func wakeWaiting(in namespace: String) {
         for entry in jobs.store.entries() where entry.key.namespace == namespace && entry.object.status?.startTime == nil {
             jobController.enqueue(entry.key)

@@ -4,41 +4,43 @@ import Git
 import KubeRuntime
 import TrialPods
 
-/// What an operator is told at its start.
+/// The settings that an operator gets at its start.
 public struct OperatorConfiguration: Sendable {
-    /// Where it runs, which decides what counts as recorded and what a URL may be.
+    /// Where the operator runs. This decides when a result counts as recorded and which URLs are allowed.
     public enum Setting: Sendable, Hashable {
-        /// A cluster: only the artifact remote counts; https and ssh only.
+        /// A cluster: results count only when they are on the artifact remote; only https and ssh URLs.
         case cluster
-        /// One machine: the synced local store counts; local repositories and the user's own git credentials are fine.
+        /// One machine: results count when they are synced to the local store; local repositories and the user's own git credentials are
+        /// allowed.
         case laptop
     }
 
     public var setting: Setting
-    /// nil watches every namespace.
+    /// The namespace to watch; nil watches every namespace.
     public var namespace: String?
-    /// Private to this operator: mirrors, ledgers, credentials.
+    /// Data that only this operator uses: mirrors, ledgers, credentials.
     public var stateDirectory: String
-    /// Mirrors of sources; on the laptop the node mounts it into repo-cache.
+    /// Mirrors of sources. On the laptop the node mounts this directory into repo-cache.
     public var cacheDirectory: String
-    /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit. On the laptop pods read from
-    /// the mirrors without holding them, so that there must be none.
+    /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit. It must be nil on the laptop, because
+    /// pods read from the mirrors there without protecting them from removal.
     public var cacheLimit: Int?
-    /// For `backend: local`; nil when there is no durable place for results (the job stalls then).
+    /// For `backend: local`; nil when there is no durable place for results (a job that needs one stalls then).
     public var resultsDirectory: String?
     public var pods: TrialPodSettings
-    /// Used when no EvalTarget is named and none is called `default`.
+    /// Used when the job names no EvalTarget and there is none called `default`.
     public var defaultTarget: EvalTargetSpec
-    /// Seconds between two pushes to one branch.
+    /// Seconds between two pushes to the same branch.
     public var pushInterval: Double
     public var committer: FastImportStream.Identity
-    /// Reconciles of jobs at the same time.
+    /// Reconciles of jobs that run at the same time.
     public var workers: Int
-    /// What a repository's address may be beside https and ssh.
+    /// Which repository addresses are allowed besides https and ssh.
     public var urlPolicy: GitURL.Policy
-    /// Tokens of the operator's own to push results with, for jobs that name no Secret; files that another program keeps fresh.
+    /// The operator's own tokens for pushing results, used for jobs that name no Secret. They are in files that another program keeps up to
+    /// date.
     public var tokenFiles: [PushTokenFile] = []
-    /// Seconds that a finished job is kept at least, whatever its `ttlSecondsAfterFinished`: for whoever shows how it ended.
+    /// Seconds that a finished job is kept at least, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
     public var keepsFinishedSeconds = 0
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
@@ -63,7 +65,7 @@ public struct OperatorConfiguration: Sendable {
     }
 }
 
-/// A token for the repositories below one address, and no others: whoever may create a job may push there with it.
+/// A token for the repositories below one address and for no others. Whoever may create a job may push to these repositories with it.
 public struct PushTokenFile: Sendable, Hashable {
     public let prefix: GitURL
     public let file: String
@@ -80,7 +82,7 @@ public struct PushTokenFile: Sendable, Hashable {
 
     func covers(_ url: GitURL) -> Bool {
         let parts = url.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-        // What a server would take for another path is not below the address.
+        // A path that a server might resolve to another path does not count as below the address.
         guard url.origin == prefix.origin, parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." && !$0.contains("%") }) else { return false }
         return url.path == prefix.path || url.path.hasPrefix(prefix.path + "/")
     }

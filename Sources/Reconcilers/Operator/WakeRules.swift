@@ -2,21 +2,21 @@ import AssayAPI
 import KubeCore
 import KubeRuntime
 
-/// Which changes of objects wake which keys. A status is what the operator itself has written, so its change wakes nobody; what the
-/// operator has to do after a write it does in a pass that it asks for itself.
+/// Which changes of objects wake which keys. Only the operator writes a status, so a change of a status wakes no key; when more work
+/// follows from a write, the pass that wrote asks for another pass itself.
 struct WakeRules: Sendable {
-    /// Why a change of a job wakes it; nil: it does not.
-    /// - Parameter awaitsCache: whether the job waits for the cache to show the operator's own write.
+    /// Why a change of a job wakes it; nil when it does not.
+    /// - Parameter awaitsCache: whether the job waits until the cache shows the operator's own write.
     func job(_ change: StoreChange<EvalJob>, awaitsCache: () -> Bool) -> WakeCause? {
         guard case .updated(let old, let new) = change else { return .specChanged }
         if old.object.metadata.generation != new.object.metadata.generation || old.isDeleting != new.isDeleting { return .specChanged }
-        // Annotations are a user's: interrupted, abandoned. Of the finalizers ours may have been taken off.
+        // Users set annotations: interrupted, abandoned. Of the finalizers, somebody may have removed ours.
         if old.object.metadata.annotations != new.object.metadata.annotations { return .specChanged }
         if old.object.metadata.finalizers != new.object.metadata.finalizers { return .event }
         return awaitsCache() ? .event : nil
     }
 
-    /// Whether more than the status of an object has changed.
+    /// Whether more than the object's status has changed.
     func changesSpec<Object: AssayObject>(_ change: StoreChange<Object>) -> Bool {
         guard case .updated(let old, let new) = change else { return true }
         return old.object.metadata.generation != new.object.metadata.generation || old.isDeleting != new.isDeleting

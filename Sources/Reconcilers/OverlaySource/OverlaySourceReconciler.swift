@@ -4,7 +4,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Says of an OverlaySource what is done with it; as long as overlays are not delivered, that nothing is.
+/// Writes the status of an OverlaySource. Overlays are not delivered yet, and the status says so.
 final class OverlaySourceReconciler: Sendable {
     private let overlays: Store<OverlaySource>
     private let writer: StatusWriter<OverlaySource>

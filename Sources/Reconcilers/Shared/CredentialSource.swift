@@ -3,20 +3,20 @@ import Git
 import KubeClient
 import KubeCore
 
-/// Git credentials from Secrets: read when needed, kept in private files, sent to one host only.
+/// Git credentials from Secrets: read when needed, kept in private files, and sent to one host only.
 struct CredentialSource: Sendable {
     let client: KubeClient
     let configuration: OperatorConfiguration
 
-    /// What results are pushed with: the job's Secret; without one, the operator's own token for that place, if it has one.
+    /// The credentials for pushing results: the job's Secret or, without one, the operator's own token for that address if it has one.
     func pushCredentials(for url: GitURL, secret: String?, namespace: String) async throws -> GitCredentials {
         if secret == nil, let own = configuration.tokenFiles.first(where: { $0.covers(url) }) { return try .tokenFile(own.file, for: url) }
         return try await credentials(for: url, secret: secret, namespace: namespace)
     }
 
     /// - Parameters:
-    ///   - secret: in the object's own namespace: a reference never leaves it.
-    ///   - only: the repository the secret was given for; another host gets nothing.
+    ///   - secret: the name of a Secret in the object's own namespace; other namespaces cannot be referenced.
+    ///   - only: the repository that the Secret is for; a URL on another host gets no credentials.
     func credentials(for url: GitURL, secret: String?, namespace: String, only repo: String? = nil) async throws -> GitCredentials {
         guard !url.isLocal else { return configuration.setting == .laptop ? .user : .none }
         guard let secret else { return configuration.setting == .laptop ? .user : .none }
@@ -31,7 +31,7 @@ struct CredentialSource: Sendable {
         for (key, value) in object["data"]?.object ?? [:] {
             if let text = value.string, case .success(let bytes) = Base64.decode(text) { data[key] = bytes }
         }
-        // On the laptop pods look for the mirror with the content of the Secret, which is all that is mounted into them.
+        // On the laptop only the content of the Secret is mounted into pods, so they look for the mirror by that content.
         let name = configuration.setting == .cluster ? "\(namespace)/\(secret)" : nil
         return try GitCredentials.secret(data, of: name, for: url, directory: "\(configuration.stateDirectory)/credentials")
     }

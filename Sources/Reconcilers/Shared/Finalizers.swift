@@ -2,11 +2,11 @@ import Base
 import KubeClient
 import KubeCore
 
-/// Puts a finalizer on an object and takes it off, without touching those of others.
+/// Adds a finalizer to an object and removes it, without changing other finalizers.
 struct Finalizers: Sendable {
     let client: KubeClient
 
-    /// Returns the object's new version, nil when it is gone.
+    /// Returns the object's new version; nil when the object is gone.
     func add(_ name: String, to key: ObjectKey, of type: ResourceType, present: [String], version: String?) async throws(KubeError) -> String? {
         try await write(present + [name], key, type, version: version)
     }
@@ -15,7 +15,7 @@ struct Finalizers: Sendable {
         try await write(present.filter { $0 != name }, key, type, version: version)
     }
 
-    /// A merge patch replaces the whole list, so it carries the version that the list was read at.
+    /// A merge patch replaces the whole list, so it includes the version at which the list was read.
     private func write(_ names: [String], _ key: ObjectKey, _ type: ResourceType, version: String?) async throws(KubeError) -> String? {
         var metadata: [String: JSONValue] = ["finalizers": names.isEmpty ? .null : .array(names.map { .string($0) })]
         if let version { metadata["resourceVersion"] = .string(version) }

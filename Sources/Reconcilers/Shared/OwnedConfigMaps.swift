@@ -4,21 +4,22 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Immutable ConfigMaps that belong to one EvalJob and are deleted with it: what its trials share, and what an operator must
-/// find again after a restart.
+/// Immutable ConfigMaps that belong to one EvalJob and are deleted with it. They hold data that the job's trials share, and data that an
+/// operator must find again after a restart.
 ///
-/// - Guarantees: after `ensure` the ConfigMap of the name exists, is the job's, is immutable and holds exactly the data that was
-///   given; calling it again changes nothing. `read` never returns data of another job, or of another incarnation of the job.
-/// - Caveat: whoever may write ConfigMaps in the namespace can replace one. What must not be replaced is compared with a hash that
-///   is kept elsewhere.
+/// - Guarantees: after `ensure` the ConfigMap of the name exists, belongs to the job, is immutable and holds exactly the given data;
+///   calling it again changes nothing. `read` never returns data of another job, or of another incarnation of the job.
+/// - Caveat: whoever may write ConfigMaps in the namespace can replace one. Data that must not be replaced is compared with a hash that is
+///   kept elsewhere.
 public struct OwnedConfigMaps: Sendable {
-    /// Of keys and values of one ConfigMap, in bytes. The API server takes 1 MiB; escaped as JSON, text can be twice as long.
+    /// The limit for the keys and values of one ConfigMap, in bytes. The API server takes 1 MiB; escaped as JSON, text can be twice as
+    /// long.
     public static let maxBytes = 512 * 1024
 
-    /// A ConfigMap that could not be written for a reason that will not pass by itself.
+    /// Why a ConfigMap could not be written. Trying again does not help.
     public enum Failure: Error, Sendable, Hashable, CustomStringConvertible {
         case tooLarge(name: String, bytes: Int)
-        /// Another owner's object has the name.
+        /// An object of another owner has the name.
         case nameTaken(ObjectKey)
 
         public var description: String {
@@ -33,19 +34,20 @@ public struct OwnedConfigMaps: Sendable {
 
     public init(client: KubeClient) { self.client = client }
 
-    /// `assay-<uid of the job>-<part>`: the same for every operator, and another one for a job that was created anew.
-    /// - Parameter part: what it holds, in lower-case letters, digits and dashes, such as `agents` or `plan-0`.
+    /// `assay-<uid of the job>-<part>`: the same for every operator, and different for a job that was deleted and created again.
+    /// - Parameter part: names the content, in lower-case letters, digits and dashes, such as `agents` or `plan-0`.
     public static func name(of part: String, for job: JobIdentity) -> String { "assay-\(job.uid)-\(part)" }
 
-    /// Makes the ConfigMap. One of this job that holds other data is replaced; pods that mount it by name see the change only when they
-    /// are created anew, so data that may still change belongs under a name that tells (such as one with a hash).
+    /// Makes sure that the ConfigMap exists. One of this job with other data is replaced. Pods that mount it by name see the change only
+    /// when they are created anew, so data that may still change needs a name that changes with it (such as one with a hash).
     ///
     /// - Throws: `Failure`, `KubeError`.
     public func ensure(_ name: String, data: [String: String], for job: JobIdentity) async throws {
         let bytes = data.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         guard bytes <= Self.maxBytes else { throw Failure.tooLarge(name: name, bytes: bytes) }
         let object = try Self.object(name, data: data, for: job)
-        // The second time, what was there before is deleted. Somebody who writes between the two is met with an error, not a loop.
+        // The first attempt deletes a ConfigMap with other data. If somebody writes another one before the second attempt, that is an
+        // error, so that there is no endless loop.
         for isLast in [false, true] {
             let outcome = try await client.createOnce(.configMaps, object, namespace: job.namespace) { Self.isOwned($0, by: job) }
             switch outcome {
@@ -63,7 +65,7 @@ public struct OwnedConfigMaps: Sendable {
         }
     }
 
-    /// The data of the job's ConfigMap; nil when it is not there, or is not the job's.
+    /// The data of the job's ConfigMap; nil when it does not exist or does not belong to the job.
     public func read(_ name: String, for job: JobIdentity) async throws(KubeError) -> [String: String]? {
         do {
             let found = try await client.get(.configMaps, ObjectKey(namespace: job.namespace, name: name))

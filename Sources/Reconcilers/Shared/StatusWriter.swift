@@ -4,14 +4,14 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Writes the status of one of our objects, and remembers the write, so that nothing is decided from an older cache.
+/// Writes the status of one of our objects and remembers the write, so that no decision is based on an older cache.
 struct StatusWriter<Object: AssayObject>: Sendable {
     let client: KubeClient
     let gate: WriteGate<ObjectKey>
 
-    /// - Parameter compute: the status that the object is to have; called again after each conflict, with what is there by
-    ///   then. The status as it is means that nothing is written.
-    /// - Returns: the object as stored; nil when it is gone, or another one has its name now.
+    /// - Parameter compute: the new status of the object. It is called again after each conflict, with the object as it is then. When it
+    ///   returns nil or the present status, nothing is written.
+    /// - Returns: the object as stored; nil when the object is gone or another one has its name now.
     func write(
         _ object: Object, compute: @escaping @Sendable (Object) throws -> Object.Status?
     ) async throws -> Object? {

@@ -2,13 +2,13 @@ import Base
 import EvalModel
 import TrialRuntime
 
-/// Why a trial died, from what the pod's status says beside the collector's report.
+/// Finds out why a trial died, from the pod's status in addition to the collector's report.
 struct PodCause {
     let pod: PodSnapshot
 
     init(_ pod: PodSnapshot) { self.pod = pod }
 
-    /// The error of a pod that has ended without a verdict; `internal_error` when nothing says why.
+    /// The error of a pod that ended without a verdict; `internal_error` when nothing gives a cause.
     func error(_ report: TrialReport?) -> TrialError {
         if let error = known(report) { return error }
         if let report { return TrialOutcome.death(in: report.lastPhase, because: "the trial was told to stop") }
@@ -17,7 +17,7 @@ struct PodCause {
             .internalError, "the pod ended (\(pod.phase)) and its collector left no report; nothing is known of the trial")
     }
 
-    /// The error that the status names, if it does.
+    /// The error that the pod's status names, if any.
     func known(_ report: TrialReport?) -> TrialError? {
         if let ended = pod.trial?.termination {
             if ended.isStartFailure { return Self.startFailure("\(ContainerRole.trial.containerName): \(ended.reason): \(ended.message)", container: .trial) }
@@ -28,7 +28,7 @@ struct PodCause {
         return disturbance(report)
     }
 
-    /// What was done to the pod as a whole.
+    /// The error for something that happened to the pod as a whole.
     func disturbance(_ report: TrialReport?) -> TrialError? {
         let said = (pod.message ?? "").split(whereSeparator: \.isNewline).joined(separator: " ")
         switch pod.reason {
@@ -55,7 +55,7 @@ struct PodCause {
         return nil
     }
 
-    /// The collector ended and said nothing that could be read.
+    /// The error when the collector ended without a readable report.
     func silentCollector(_ ended: PodSnapshot.Termination) -> TrialError {
         if ended.isStartFailure {
             return TrialError(.environmentStartFailed, "\(ContainerRole.collector.containerName): \(ended.reason): \(ended.message)")
@@ -65,13 +65,13 @@ struct PodCause {
             "the collector ended with \(ended.exitCode)\(ended.reason.isEmpty ? "" : " (\(ended.reason))") and left no report")
     }
 
-    /// Dying of a limit of its own is an outcome of the phase that the trial was in. Without a report the phase is not
-    /// known; the agent's is by far the longest.
+    /// When the trial dies of one of its own limits, that is an outcome of the phase it was in. Without a report the phase is not known;
+    /// the agent's phase is assumed, because it is by far the longest.
     private func outcome(_ report: TrialReport?, _ reason: String) -> TrialError {
         TrialOutcome.death(in: report == nil ? .execute : report?.lastPhase, because: reason)
     }
 
-    /// The pod's deadline is beyond the sum of all limits of the trial: it strikes when a limit did not.
+    /// The pod's deadline is longer than the sum of all limits of the trial, so it is reached only when another limit had no effect.
     private func deadline(_ report: TrialReport?) -> TrialError {
         guard pod.trial?.isTerminated == true || report?.lastPhase != nil else {
             return TrialError(.environmentStartFailed, "the pod reached its deadline before the trial began")
@@ -85,8 +85,8 @@ struct PodCause {
         }
     }
 
-    /// Whether an eviction is the pod's own doing. The words are the kubelet's eviction manager's; what it says of a
-    /// node in need begins otherwise ("The node was low on resource: ...").
+    /// Whether the pod was evicted for exceeding its own limit. The texts are those of the kubelet's eviction manager; its message for a
+    /// node with too few resources begins differently ("The node was low on resource: ...").
     private static func isOwnLimit(_ message: String) -> Bool {
         (message.contains("EmptyDir volume") && message.contains("exceeds the limit"))
             || message.contains("exceeded its local ephemeral storage limit")
@@ -101,7 +101,7 @@ struct PodCause {
 
     // MARK: Starting
 
-    /// The typed error of repo-cache, else one for how it ended.
+    /// The typed error that repo-cache reported; without one, an error that describes how the container ended.
     static func initFailure(_ ended: PodSnapshot.Termination) -> TrialError {
         if ended.isStartFailure {
             return TrialError(.environmentStartFailed, "\(ContainerRole.delivery.containerName): \(ended.reason): \(ended.message)")
@@ -115,9 +115,9 @@ struct PodCause {
         return TrialError(.sourceSyncFailed, "\(ContainerRole.delivery.containerName) \(how)\(ended.message.isEmpty ? "" : ": \(ended.message)")")
     }
 
-    /// A container that cannot start: the task's fault when its image has no bash, else the environment's.
+    /// The error of a container that cannot start. It is the task's fault when its image has no bash, otherwise the environment's.
     ///
-    /// The runtimes say it in their own words: `exec: "bash": executable file not found in $PATH` (runc),
+    /// The container runtimes use different texts: `exec: "bash": executable file not found in $PATH` (runc),
     /// "executable file `bash` not found in $PATH" (crun), `"/bin/bash": stat /bin/bash: no such file or directory`.
     static func startFailure(_ text: String, container: ContainerRole) -> TrialError {
         let lower = text.lowercased()

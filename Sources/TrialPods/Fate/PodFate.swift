@@ -2,37 +2,37 @@ import Base
 import EvalModel
 import TrialRuntime
 
-/// How long a pod may stay in a state that does not end by itself, in seconds.
+/// The longest time, in seconds, that a pod may stay in a state that does not end by itself.
 public struct PodFateBounds: Sendable, Hashable {
-    /// Without a node that has room for it.
+    /// Waiting for a node that has room for it.
     public var unschedulable = 3600.0
-    /// With an image that cannot be pulled, from when the pod had a node.
+    /// Waiting for an image that cannot be pulled, counted from when the pod had a node.
     public var imagePull = 180.0
-    /// With an image that is misnamed, or that is missing and may not be pulled: nothing that time mends.
+    /// Waiting for an image that has an invalid name, or that is missing and may not be pulled: waiting longer does not help.
     public var imageHopeless = 20.0
-    /// With a container that cannot be created: a missing secret may still come.
+    /// Waiting for a container that cannot be created; a missing Secret may still be created.
     public var configuration = 60.0
-    /// Creating containers, pulling images included.
+    /// Creating containers, including pulling images.
     public var creation = 1800.0
-    /// In the init container.
+    /// Running the init container.
     public var initialization = 1800.0
-    /// Without a sign of life of the node.
+    /// Without news from the node.
     public var nodeLost = 120.0
-    /// With a collector that still waits for a trial which ended without ever being the runner: its image's command failed.
+    /// The collector still waits, but the trial container ended before the runner began: the command of its image failed.
     public var unspoken = 30.0
-    /// With a collector that does not end after its trial did.
+    /// The collector has not ended although its trial has.
     public var collection = 600.0
-    /// For the trial's own status to follow the collector's.
+    /// Waiting for the trial container's status after the collector's.
     public var settling = 15.0
 
     public init() {}
 }
 
-/// What a trial pod's status means for its trial. A pure reading: the same snapshot at the same time is the same fate.
+/// What a trial pod's status means for its trial. Pure: the same snapshot at the same time gives the same fate.
 public enum PodFate: Sendable, Hashable {
     /// How a pod ended.
     public struct End: Sendable, Hashable {
-        /// What the collector left; nil when it left nothing.
+        /// The collector's report; nil when there is none.
         public var report: TrialReport?
         /// Why there is no verdict, or an outcome that is an error; nil when the report has the verdict.
         public var error: TrialError?
@@ -42,7 +42,7 @@ public enum PodFate: Sendable, Hashable {
             self.error = error
         }
 
-        /// Reward, error and timings together.
+        /// Reward, error and timings in one value.
         public var outcome: TrialOutcome {
             var outcome = report?.outcome ?? TrialOutcome()
             outcome.error = error
@@ -51,13 +51,13 @@ public enum PodFate: Sendable, Hashable {
         }
     }
 
-    /// Not started yet. `recheck`: when this becomes `stuck` if nothing changes.
+    /// The pod has not started yet. `recheck`: when this becomes `stuck` if nothing changes.
     case waiting(reason: String, message: String, recheck: Timestamp?)
-    /// `recheck`: when to look again even if no event comes.
+    /// The pod is running. `recheck`: when to look again even if no event comes.
     case running(recheck: Timestamp?)
-    /// The trial is over and this is how.
+    /// The trial is over and ended like this.
     case ended(End)
-    /// Nothing more will come of the pod by itself: it is to be deleted, and this is its end.
+    /// The pod will not change by itself any more: it is to be deleted, and this is its end.
     case stuck(End)
 
     /// The end, if there is one.
@@ -76,7 +76,7 @@ public enum PodFate: Sendable, Hashable {
         }
     }
 
-    /// The end of a pod that is gone before its outcome was read (catalogue 19): tried again, never guessed.
+    /// The end of a pod that was gone before its outcome was read (catalogue 19). The trial is tried again; its outcome is never guessed.
     public static let vanished = End(
         error: TrialError(.environmentEvicted, "the pod was deleted before its outcome could be read"))
 }
@@ -84,14 +84,14 @@ public enum PodFate: Sendable, Hashable {
 extension PodFate {
     /// The fate of a pod.
     ///
-    /// A pod has ended when its collector has terminated, whatever its phase says; a report that holds a verdict wins
-    /// over everything that happened to the pod after it was written.
+    /// A pod has ended when its collector has terminated, whatever its phase says. A report with a verdict takes precedence over everything
+    /// that happened to the pod after the report was written.
     public static func of(_ pod: PodSnapshot, at now: Timestamp, bounds: PodFateBounds = PodFateBounds()) -> PodFate {
         PodReading(pod: pod, now: now, bounds: bounds).fate
     }
 }
 
-/// One reading of a snapshot, in the order of what overrules what.
+/// One reading of a snapshot. The checks run in order of precedence.
 private struct PodReading {
     let pod: PodSnapshot
     let now: Timestamp
@@ -116,7 +116,7 @@ private struct PodReading {
                         + "(another architecture, a broken or ancient bash)\(ended.message.isEmpty ? "" : ": \(ended.message)")"))
         }
         if let ended = pod.trial?.termination {
-            // The collector ends soon after its trial; if it does not, nobody is there to end it.
+            // The collector ends soon after its trial. If it does not, the node is probably gone.
             return bounded(
                 from: ended.finishedAt ?? pod.startTime, bounds.collection,
                 TrialError(
@@ -126,7 +126,8 @@ private struct PodReading {
         return .running(recheck: nil)
     }
 
-    /// The runner ends with 0, on a signal, or stopped (143); the shell and the runtime have other codes for a script that never ran.
+    /// Whether the exit code shows that the runner never began. The runner ends with 0, on a signal, or stopped (143); the shell and the
+    /// runtime use these other codes for a script that did not run.
     private static func isNoRunner(_ ended: PodSnapshot.Termination) -> Bool { [1, 2, 126, 127, 255].contains(ended.exitCode) }
 
     // MARK: The collector has ended
@@ -138,11 +139,11 @@ private struct PodReading {
             return .ended(.init(error: cause.silentCollector(ended)))
         }
         if report.isFinal {
-            // The collector only knows that the trial never came; the pod says why.
+            // The collector only knows that the trial never began; the pod's status says why.
             if report.error?.type == .environmentStartFailed, report.lastPhase == nil, let error = startFailure {
                 return .ended(.init(report: report, error: error))
             }
-            // The runner lived on when its script was killed; why it was killed is the container's to say.
+            // The runner survived when its script was killed. Only the container's status says why the script was killed.
             if let error = report.error, error.type.consequence == .outcome, report.exitCodes.values.contains(137) {
                 if let later = awaitingTrial(ended) { return later }
                 if pod.trial?.termination?.reason == "OOMKilled" {
@@ -157,7 +158,7 @@ private struct PodReading {
         return .ended(.init(report: report, error: cause.known(report) ?? report.error ?? cause.error(report)))
     }
 
-    /// How a container died may be said a moment after its neighbour ended.
+    /// Waits a short time for the trial container's status, which may come a moment after the collector's.
     private func awaitingTrial(_ collector: PodSnapshot.Termination) -> PodFate? {
         guard pod.trial?.isTerminated != true, pod.phase != "Failed", pod.phase != "Succeeded", let finished = collector.finishedAt,
             now - finished < bounds.settling
@@ -165,7 +166,7 @@ private struct PodReading {
         return .running(recheck: finished.adding(seconds: bounds.settling))
     }
 
-    /// Why the trial container is not running, when its state says so.
+    /// Why the trial container is not running, when its state gives a reason.
     private var startFailure: TrialError? {
         if pod.trial?.termination?.isStartFailure == true { return PodCause(pod).error(nil) }
         guard case .waiting(let reason, let message) = pod.trial else { return nil }
@@ -185,7 +186,7 @@ private struct PodReading {
         var error: TrialError
     }
 
-    /// The pod's containers, in the order in which they start.
+    /// What keeps the pod from running: looks at its containers in the order in which they start.
     private var obstacle: PodFate? {
         if let scheduled = pod.scheduled, !scheduled.isTrue, pod.nodeName == nil {
             let message = scheduled.message ?? ""
@@ -201,7 +202,7 @@ private struct PodReading {
             switch state {
             case .terminated(let ended) where ended.exitCode == 0: break
             case .terminated(let ended):
-                // It will be restarted; that helps seldom, and not for ever.
+                // The container will be restarted. That seldom helps, so the time for it is limited.
                 return waiting(
                     "InitError", ended.message, from: assigned,
                     Obstacle(seconds: bounds.initialization, error: PodCause.initFailure(ended)))
@@ -273,7 +274,7 @@ private struct PodReading {
 
     private var nodeLost: PodFate? {
         let error = TrialError(.environmentNodeLost, "the node \(pod.nodeName ?? "") is not heard of any more")
-        // The node controller turns Ready to False and gives no reason; a kubelet that does so gives one.
+        // The node controller sets Ready to False without a reason; a kubelet that sets it gives a reason.
         if let ready = pod.ready, !ready.isTrue, ready.reason == nil, pod.trial?.isRunning == true, let since = ready.since {
             return bounded(from: since, bounds.nodeLost, error)
         }
@@ -283,11 +284,11 @@ private struct PodReading {
         return nil
     }
 
-    /// Somebody deletes the pod, and its node has not said yet that the containers ended.
+    /// The pod is being deleted, and its node has not reported yet that the containers ended.
     private var deleting: PodFate {
         let error = PodCause(pod).known(nil) ?? PodFate.vanished.error
         guard pod.nodeName != nil else { return .ended(.init(error: error)) }
-        // The deletion time is when the grace period is over.
+        // The deletion timestamp is the time at which the grace period ends.
         return bounded(
             from: pod.metadata.deletionTimestamp, bounds.nodeLost,
             TrialError(

@@ -3,14 +3,14 @@ import Base
 import EvalModel
 import TrialRuntime
 
-/// The environments of a trial pod's containers.
+/// The environment variables of a trial pod's containers.
 struct PodEnvironment {
     let request: TrialPodRequest
     let shared: SharedData
 
     /// A secret of the agent's environment, and the variable that carries it to the collector.
     struct Secret: Sendable, Hashable {
-        /// What the agent calls it.
+        /// The variable's name in the agent's environment.
         var name: String
         var variable: String
         var reference: SecretKeyReference
@@ -20,7 +20,7 @@ struct PodEnvironment {
         agent.env.compactMap { variable in
             variable.valueFrom?.secretKeyRef.map { (variable.name, $0) }
         }.enumerated().map { index, secret in
-            // Not under the agent's own name, which may be one that the collector itself depends on.
+            // Not passed under the agent's own name, because the collector may itself depend on a variable of that name.
             Secret(name: secret.0, variable: "\(TrialVariables.secret)\(index)", reference: secret.1)
         }
     }
@@ -35,7 +35,7 @@ struct PodEnvironment {
         return env
     }
 
-    /// The task's and the agent's own variables, and nothing of ours: the runner reads a file.
+    /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
     func trial() -> [JSONValue] {
         var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal($0.key, $0.value) }
         for variable in request.agent.env {
@@ -48,14 +48,14 @@ struct PodEnvironment {
         return env
     }
 
-    /// Only secrets: what else the collector has to know lies in its volume.
+    /// Only secrets: all other data for the collector is in its volume.
     func collector(_ secrets: [Secret]) -> [JSONValue] {
         guard !secrets.isEmpty else { return [] }
         let names = secrets.map { "\($0.variable):\($0.name)" }.joined(separator: ",")
         return [Self.literal(TrialVariables.redact, names)] + secrets.map { Self.reference($0.variable, $0.reference) }
     }
 
-    /// Kubernetes expands `$(NAME)` in values and reads `$$` as a dollar; ours are meant as they stand.
+    /// Kubernetes expands `$(NAME)` in values and reads `$$` as a dollar. Each dollar is doubled, so that the value arrives unchanged.
     private static func literal(_ name: String, _ value: String) -> JSONValue {
         ["name": .string(name), "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$"))]
     }

@@ -3,10 +3,10 @@ import Base
 import EvalModel
 import TrialRuntime
 
-/// What the trials of a job share and no pod carries: immutable ConfigMaps that the job owns.
+/// Data that the trials of a job share and that is not in their pods: immutable ConfigMaps that the job owns.
 ///
-/// Pure, and the same for the same job, agent and task. A name ends in a hash of the data, so that data that differs has a name that
-/// differs, and a pod never mounts what it was not made for.
+/// Pure: the same job, agent and task give the same data. A name ends in a hash of the data, so that different data has a different name
+/// and a pod never mounts data that it was not made for.
 public struct SharedData: Sendable, Hashable {
     public struct ConfigMap: Sendable, Hashable {
         public var name: String
@@ -20,21 +20,22 @@ public struct SharedData: Sendable, Hashable {
         }
     }
 
-    /// Bytes of a task's environment, or of its verifier's, that stay in the pod.
+    /// The most bytes of a task's or a verifier's environment that are kept in the pod itself.
     static let literalBytes = 1024
-    /// Bytes of one ConfigMap's keys and values. The API server takes 1 MiB of JSON, in which text may be twice as long.
+    /// The limit for the keys and values of one ConfigMap, in bytes. The API server takes 1 MiB of JSON, in which text may be twice as
+    /// long.
     public static let maximumBytes = 512 * 1024
 
     /// The agent's scripts; mounted for delivery only.
     var agent: ConfigMap?
-    /// The verifier's environment, where it is too large for the pod; mounted for delivery only.
+    /// The verifier's environment, if it is too large for the pod; mounted for delivery only.
     var verifier: ConfigMap?
-    /// The task's environment, where it is too large for the pod; by `envFrom` in the trial.
+    /// The task's environment, if it is too large for the pod; the trial container reads it by `envFrom`.
     var environment: ConfigMap?
-    /// The task's variables that stay in the pod.
+    /// The task's variables that are kept in the pod itself.
     var literals: [String: String]
 
-    /// Those that have to exist before the pod is created.
+    /// The ConfigMaps that must exist before the pod is created.
     public var configMaps: [ConfigMap] { [agent, verifier, environment].compactMap { $0 } }
 
     init(_ request: TrialPodRequest) {
@@ -58,7 +59,7 @@ public struct SharedData: Sendable, Hashable {
 
     private static func size(_ variables: [String: String]) -> Int { variables.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count } }
 
-    /// Keys of ConfigMaps have fewer characters than names of variables.
+    /// Keys of ConfigMaps allow fewer characters than names of variables.
     private static func isKey(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= 253
             && name.utf8.allSatisfy { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0

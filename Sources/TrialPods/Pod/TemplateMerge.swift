@@ -1,8 +1,8 @@
 import AssayAPI
 import Base
 
-/// Lays a pod template over a pod. Later templates win; what makes a pod a trial pod is never overridden. Its resources are the trial
-/// container's, which `TrialResources` works out.
+/// Applies a pod template to a pod. Later templates take precedence; the parts that make a pod a trial pod are never overridden. A
+/// template's resources apply to the trial container; `TrialResources` computes them.
 enum TemplateMerge {
     static func apply(_ template: PodTemplate, metadata: inout JSONValue, spec: inout JSONValue) {
         add(template.labels, to: &metadata, "labels")
@@ -20,7 +20,7 @@ enum TemplateMerge {
         }
     }
 
-    /// Labels and annotations of Assay and Kubernetes stay what they are.
+    /// Labels and annotations of Assay and Kubernetes are not changed.
     private static func add(_ values: [String: String]?, to metadata: inout JSONValue, _ field: String) {
         for (key, value) in values ?? [:] where metadata[field]?[key] == nil {
             metadata.set([field, key], to: .string(value))
@@ -28,7 +28,7 @@ enum TemplateMerge {
     }
 
     private static func json(_ toleration: PodTemplate.Toleration) -> JSONValue {
-        // Strings and a number: nothing that could fail to encode.
+        // A toleration has only strings and a number, so encoding it cannot fail.
         (try? JSONValueEncoder().encode(toleration)) ?? [:]
     }
 

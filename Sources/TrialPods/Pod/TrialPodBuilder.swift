@@ -4,17 +4,17 @@ import EvalModel
 import Git
 import TrialRuntime
 
-/// Job, target, task, agent and trial to a Pod. Pure: the same request is the same pod.
+/// Builds the Pod from job, target, task, agent and trial. Pure: the same request gives the same pod.
 public struct TrialPodBuilder: Sendable {
-    /// Seconds that the kubelet waits after TERM: the runner passes it on, the collector notes how far the trial was.
+    /// Seconds that the kubelet waits after TERM. The runner passes the signal on, and the collector records how far the trial was.
     public static let gracePeriodSeconds = 5
     public let settings: TrialPodSettings
 
     public init(_ settings: TrialPodSettings) { self.settings = settings }
 
-    /// The pod for `POST`.
+    /// The pod, to be sent with `POST`.
     ///
-    /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that no pod can express.
+    /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that cannot be expressed as a pod.
     public func pod(for request: TrialPodRequest) throws(TrialError) -> JSONValue {
         guard let image = request.image, request.task.refusal(image: image) == nil else {
             throw request.task.refusal(image: request.image) ?? TrialError(.internalError, "the task has no image")
@@ -83,7 +83,7 @@ public struct TrialPodBuilder: Sendable {
         return metadata
     }
 
-    /// Beyond the sum of all limits, so that it strikes only where a limit did not; none when the agent has no limit.
+    /// Longer than the sum of all limits, so that it is reached only when another limit had no effect; nil when the agent has no limit.
     private func deadline(_ program: TrialProgram) -> Int? {
         var sum = 0.0
         for step in program.steps {
@@ -100,7 +100,7 @@ public struct TrialPodBuilder: Sendable {
     private func volumes(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) -> [JSONValue] {
         let storage = program[.trial]?.resources.storageMB ?? 0
         var volumes = [TrialVolume.scripts, .staged, .gate, .work].map { volume($0, "emptyDir", [:]) }
-        // What the trial writes has a limit of its own: running over it is the trial's outcome.
+        // The trial's writes have their own limit: exceeding it is the trial's outcome.
         volumes.append(volume(.tests, "emptyDir", ["sizeLimit": .string("\(storage)Mi")]))
         volumes.append(volume(.logs, "emptyDir", ["sizeLimit": .string("\(min(storage, 4096))Mi")]))
         for (name, map) in [(TrialVolume.agent, shared.agent), (.verifier, shared.verifier)] {
@@ -120,7 +120,7 @@ public struct TrialPodBuilder: Sendable {
         ["name": .string(volume.rawValue), kind: source]
     }
 
-    /// What the task is fetched with; nil where the source's Secret is not for the task's own repository.
+    /// The Secret that the task is fetched with; nil when the source's Secret is not for the task's own repository.
     private func sourceSecret(_ request: TrialPodRequest) -> LocalReference? {
         guard let own = request.taskRepo else { return request.job.spec.source.secretRef }
         let policy: GitURL.Policy = [.local, .loopbackHTTP]
@@ -136,7 +136,7 @@ public struct TrialPodBuilder: Sendable {
 
     // MARK: Containers
 
-    /// Root without any capability: root owns what a task's image writes, and nothing more is needed to read it.
+    /// Root without any capability: root owns the files that a task's image writes, and reading them needs nothing more.
     private static let security: JSONValue = [
         "runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
     ]
@@ -146,8 +146,8 @@ public struct TrialPodBuilder: Sendable {
             "name": .string(role.containerName), "image": .string(settings.assayImage),
             "command": .array((role.command ?? []).map { .string($0) }),
             "env": .array(env), "volumeMounts": .array(mounts), "securityContext": Self.security,
-            // A pod may use on disk what its containers may together (kubelet `podEphemeralStorageLimitEviction`): staged tests, the
-            // pack and its log are not to count against the trial.
+            // A pod may use as much disk as its containers together (kubelet `podEphemeralStorageLimitEviction`). This limit makes room for
+            // staged tests, the pack and its log, so that they do not use up the trial's limit.
             "resources": [
                 "requests": ["cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"], "limits": ["memory": "1Gi", "ephemeral-storage": "2Gi"],
             ],
@@ -185,7 +185,7 @@ public struct TrialPodBuilder: Sendable {
         let resources = TrialResources(request)
         var container: JSONValue = [
             "name": .string(ContainerRole.trial.containerName), "image": .string(image),
-            // -p: an image's BASH_ENV, or functions in an agent's environment, are for its scripts, not for the runner.
+            // -p: an image's BASH_ENV, and functions in an agent's environment, must affect only the agent's scripts, not the runner.
             "command": ["bash", "-p", .string(paths.runner)],
             "env": .array(PodEnvironment(request: request, shared: shared).trial()), "volumeMounts": .array(mounts),
             "resources": [

@@ -2,7 +2,7 @@ import AssayAPI
 import Base
 import EvalModel
 
-/// Names and labels of trial pods: deterministic, so that creating one twice is refused by the server.
+/// Names and labels of trial pods. They are deterministic, so that the server refuses to create the same pod twice.
 public enum TrialPodNames {
     /// `<job, cut to 40>-<8 hex of SHA-256 of the job's UID>-<index>[-r<rerun>][-t<retry>]`.
     public static func name(job: String, jobUID: String, index: Int, rerun: Int = 0, retry: Int = 0) -> String {
@@ -31,7 +31,7 @@ public enum TrialPodNames {
         ]
     }
 
-    /// A prefix that still ends as a name or a label value has to.
+    /// Cuts the text to a prefix that is still a valid end of a name or label value.
     private static func cut(_ text: String, to length: Int) -> String {
         var text = text.prefix(length)
         while let last = text.last, last == "-" || last == "." || last == "_" { text.removeLast() }
@@ -39,7 +39,7 @@ public enum TrialPodNames {
     }
 }
 
-/// What a trial pod's labels say about it.
+/// What a trial pod's labels say about the pod.
 public struct TrialPodIdentity: Sendable, Hashable {
     public var jobUID: String
     public var index: Int

@@ -7,17 +7,17 @@ public struct TrialPodRequest: Sendable {
     public var job: EvalJob
     public var target: EvalTargetSpec
     public var task: EvalTask
-    /// Position in `job.spec.agents` is `coordinate.agentIndex`.
+    /// The agent at `coordinate.agentIndex` in `job.spec.agents`.
     public var agent: AgentSpec
     public var coordinate: TrialCoordinate
-    /// 0, or how many pods of this trial were lost to infrastructure before.
+    /// How many earlier pods of this trial were lost to infrastructure; 0 for the first pod.
     public var retry: Int
     public var source: TrialProgram.Delivery.Source
     /// The task's folder, relative to the root of its repository.
     public var taskPath: String
-    /// A registry task's own repository.
+    /// The own repository of a task from a registry.
     public var taskRepo: TrialProgram.Delivery.TaskRepo?
-    /// The dataset's own rule, over the task's.
+    /// The dataset's reward rule, which takes precedence over the task's.
     public var rewardRule: RewardRule?
 
     public init(
@@ -37,21 +37,22 @@ public struct TrialPodRequest: Sendable {
         self.rewardRule = rewardRule
     }
 
-    /// The task's variables without those that the agent sets itself, which are the newer decision, and without names of ours.
+    /// The task's variables, without those that the agent sets itself (the agent's values take precedence) and without names reserved for
+    /// Assay.
     var taskVariables: [String: String] {
         let agentNames = Set(agent.env.map(\.name))
         return task.environment.env.filter { !agentNames.contains($0.key) && !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
     }
 
-    /// What this trial shares with others of its job.
+    /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
 
-    /// The image that the trial runs in; nil when nobody named one.
+    /// The image that the trial runs in; nil when no image is named.
     public var image: String? {
         task.image(override: job.spec.environment.image, targetDefault: target.image?.default)
     }
 
-    /// The limits of the phases, everything considered.
+    /// The limits of the phases, with all overrides and multipliers applied.
     public var timeouts: TaskTimeouts {
         task.timeouts.resolved(
             multiplier: job.spec.timeoutMultiplier, verifierOverrideSec: job.spec.verifier.overrideTimeoutSec,
@@ -59,16 +60,16 @@ public struct TrialPodRequest: Sendable {
     }
 }
 
-/// What is the same for all pods of an operator.
+/// Settings that are the same for all pods of an operator.
 public struct TrialPodSettings: Sendable, Hashable {
-    /// The image of repo-cache and collector.
+    /// The image of the containers repo-cache and collector.
     public var assayImage: String
-    /// For `assayImage`; nil: Kubernetes' default.
+    /// The pull policy for `assayImage`; nil: Kubernetes' default.
     public var imagePullPolicy: String?
-    /// A directory of the node with mirrors of sources; nil: none.
+    /// A directory on the node with mirrors of sources; nil when there is none.
     public var cacheHostPath: String?
     public var packLimitBytes: Int
-    /// Seconds that a pod may take beyond its own limits: waiting for images and the source, collecting.
+    /// Seconds that a pod may take beyond the limits of its phases: for images, the source and collecting.
     public var slackSeconds: Int
 
     public init(

@@ -3,8 +3,8 @@ import EvalModel
 import TrialRuntime
 
 extension TrialProgram {
-    /// The program of a trial. Pure: the same request is the same program, whether it is asked for before the pod is made or when its
-    /// outcome is recorded.
+    /// The program of a trial. Pure: the same request gives the same program, both before the pod is created and when its outcome is
+    /// recorded.
     public init(_ request: TrialPodRequest) {
         let (job, task, coordinate) = (request.job, request.task, request.coordinate)
         let timeouts = request.timeouts

@@ -1,9 +1,10 @@
 import AssayAPI
 import EvalModel
 
-/// Requests and limits of the trial container: the task's needs under the job's overrides, then the pod templates, the target's first.
+/// Requests and limits of the trial container: the task's needs with the job's overrides, then the pod templates, first the target's.
 ///
-/// Memory is reserved as it is limited, so that a trial's memory is its own; CPU is reserved and may be exceeded.
+/// Memory is reserved up to its limit, so that no other pod can take it from the trial. CPU is reserved, and a trial may use more than its
+/// reservation.
 struct TrialResources: Sendable, Hashable {
     private(set) var requests: [String: String]
     private(set) var limits: [String: String]
@@ -13,7 +14,7 @@ struct TrialResources: Sendable, Hashable {
         let needs = request.task.environment
         let memory = "\(overrides.overrideMemoryMB ?? needs.memoryMB)Mi"
         let storage = "\(overrides.overrideStorageMB ?? needs.storageMB)Mi"
-        // Both are bounded where they are read; a builder of pods does not rest on that.
+        // Both values are checked where they are read, but the conversion to Int below must not depend on that.
         let milli = Int((min(max(overrides.overrideCPUs ?? needs.cpus, 0), 1e9) * 1000).rounded(.up))
         requests = ["cpu": milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m", "memory": memory]
         limits = ["memory": memory, "ephemeral-storage": storage]

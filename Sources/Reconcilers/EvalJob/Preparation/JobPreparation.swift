@@ -4,13 +4,13 @@ import EvalModel
 import Git
 import SourceSync
 
-/// Works a job out: pins the source, finds the tasks of its datasets, reads each task.
+/// Prepares a job: pins the source, finds the tasks of its datasets and reads each task.
 struct JobPreparation: Sendable {
     typealias Credentials = @Sendable (GitURL) async throws -> GitCredentials
 
     let resolver: SourceResolver
 
-    /// - Parameter commit: what the job was pinned to before; nil pins its ref now.
+    /// - Parameter commit: the commit that the job was pinned to before; nil pins its ref now.
     func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(ReconcileError) -> PreparedJob {
         let spec = job.spec
         do {
@@ -94,7 +94,7 @@ struct JobPreparation: Sendable {
 
     // MARK: Tasks
 
-    /// The repositories that tasks name, by address and ref: one clone for all tasks of each, as registries expect.
+    /// The repositories that tasks name, by address and ref: one clone for all tasks of a repository, as registries expect.
     private typealias Repositories = [String: Result<(source: PinnedSource, tree: GitTree), TrialError>]
 
     private func repository(
@@ -108,7 +108,7 @@ struct JobPreparation: Sendable {
             found = .success((pinned, try await resolver.tree(pinned, credentials: try await credentials(pinned.url))))
         } catch let error as SourceError {
             switch error.git {
-            // The dataset's mistake, and no other task's.
+            // A mistake in the dataset that affects only the tasks of this repository.
             case .refNotFound, .invalidInput, .pathNotFound: found = .failure(TrialError(.taskInvalid, "the task's repository: \(error.message)"))
             default:
                 throw ReconcileError.waiting(

@@ -4,14 +4,14 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// What a job needs of the cluster before its first trial: fields that are supported, a target, overlays that are said, Secrets.
+/// What a job needs from the cluster before its first trial: supported fields, a target, explicitly named overlays, and Secrets.
 struct JobRequirements: Sendable {
     let client: KubeClient
     let configuration: OperatorConfiguration
     let targets: Store<EvalTarget>
     let overlays: Store<OverlaySource>
 
-    /// Everything that a job needs before it can begin.
+    /// Checks everything that a job needs before it can begin.
     func check(_ job: EvalJob, _ identity: JobIdentity) async throws {
         try checkSupport(job)
         _ = try target(of: job, identity)
@@ -46,7 +46,7 @@ struct JobRequirements: Sendable {
         ObjectKey(namespace: namespace, name: spec.targetRef?.name ?? AssayNames.defaultTarget)
     }
 
-    /// Overlays are not delivered yet: a job that would get some must not run without them unnoticed.
+    /// Overlays are not delivered yet. A job that would get overlays must not run without them unnoticed.
     private func checkOverlays(_ job: EvalJob, _ identity: JobIdentity) throws(ReconcileError) {
         guard job.spec.overlays == nil else { return }
         let names = overlays.entries().filter { $0.key.namespace == identity.namespace && !$0.object.spec.suspend }.map(\.key.name)
@@ -60,9 +60,9 @@ struct JobRequirements: Sendable {
 
     // MARK: Secrets
 
-    /// The Secrets that the job's pods will name are there, with the keys that they ask for.
+    /// Checks that the Secrets which the job's pods will name exist and have the requested keys.
     ///
-    /// A pod with a missing Secret waits for it without a word; a job says what it waits for. Once trials exist the pods say it.
+    /// A pod whose Secret is missing waits without saying why, so the job says what it waits for. Once trials exist, their pods report it.
     private func checkSecrets(_ job: EvalJob, _ identity: JobIdentity) async throws {
         let namespace = identity.namespace
         var known: [String: Set<String>] = [:]
@@ -84,7 +84,7 @@ struct JobRequirements: Sendable {
         }
     }
 
-    /// nil: it cannot be read.
+    /// The keys of a Secret; nil when the operator may not read it.
     private func keys(ofSecret name: String, for field: String, _ namespace: String, _ known: inout [String: Set<String>]) async throws -> Set<String>? {
         if let keys = known[name] { return keys }
         do {
@@ -93,7 +93,7 @@ struct JobRequirements: Sendable {
             known[name] = keys
             return keys
         } catch {
-            // Not being allowed to read it is no reason to hold the job up: the node reads it.
+            // A Secret that the operator may not read does not hold up the job: the node reads it.
             if error.isForbidden { return nil }
             guard error.isNotFound else { throw error }
             throw ReconcileError.waiting(

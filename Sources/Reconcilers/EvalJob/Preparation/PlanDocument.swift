@@ -4,7 +4,7 @@ import EvalModel
 import Git
 import SourceSync
 
-/// A `PreparedJob` as JSON, as it is kept in the job's ConfigMaps. It holds what stands in public task files and addresses without
+/// A `PreparedJob` as JSON, in the form stored in the job's ConfigMaps. It contains data of public task files and addresses without
 /// credentials, never a value of a Secret.
 struct PlanDocument: Codable, Sendable, Hashable {
     static let currentVersion = 1
@@ -48,7 +48,7 @@ struct PlanDocument: Codable, Sendable, Hashable {
         }
     }
 
-    /// - Throws: when this operator cannot use the document; then the source is read again.
+    /// - Throws: when this operator cannot use the document; the source is then read again.
     func job(_ spec: EvalJobSpec, policy: GitURL.Policy) throws -> PreparedJob {
         guard version == Self.currentVersion else { throw PlanUnreadable(why: "its version is \(version), not \(Self.currentVersion)") }
         let matrix = try TrialMatrix(
@@ -61,7 +61,7 @@ struct PlanDocument: Codable, Sendable, Hashable {
         return PreparedJob(source: try source.pinned(policy), tasks: prepared, matrix: matrix)
     }
 
-    /// Keys are sorted: the same plan is the same bytes.
+    /// Keys are sorted, so that the same plan gives the same bytes.
     func bytes() throws -> [UInt8] { try JSONValueEncoder().encode(self).serialized() }
 
     init(parsing bytes: [UInt8]) throws {
@@ -69,7 +69,7 @@ struct PlanDocument: Codable, Sendable, Hashable {
     }
 }
 
-/// A plan that was kept and cannot be used.
+/// A stored plan that cannot be used.
 struct PlanUnreadable: Error, CustomStringConvertible {
     let why: String
     var description: String { "the job's plan cannot be read: \(why)" }

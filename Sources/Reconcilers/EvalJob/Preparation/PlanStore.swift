@@ -4,18 +4,18 @@ import Git
 import KubeClient
 import KubeCore
 
-/// Keeps what was prepared for a job in ConfigMaps that the job owns, so that an operator which starts anew needs no source.
+/// Stores a prepared job in ConfigMaps that the job owns, so that an operator which restarts needs no source.
 ///
-/// The names tell the content (`assay-<uid>-plan-<hash>-<n>`), so that two preparations never mix; the whole hash is in the job's status,
-/// which users cannot write: a piece that is missing, torn or replaced is noticed.
+/// The names depend on the content (`assay-<uid>-plan-<hash>-<n>`), so that two preparations are never mixed. The whole hash is in the
+/// job's status, which users cannot write, so a missing, incomplete or replaced piece is noticed.
 struct PlanStore: Sendable {
-    /// Bytes of the document in one ConfigMap.
+    /// The most bytes of the document in one ConfigMap.
     static let pieceBytes = 384 * 1024
 
     let maps: OwnedConfigMaps
     let policy: GitURL.Policy
 
-    /// Keeps the plan. To be called before the job's status names it.
+    /// Stores the plan. Must be called before the job's status names the plan.
     func write(_ prepared: PreparedJob, for job: JobIdentity) async throws -> PlanStatus {
         let bytes = try PlanDocument(prepared).bytes()
         let pieces = Self.pieces(of: bytes, atMost: Self.pieceBytes)
@@ -26,8 +26,8 @@ struct PlanStore: Sendable {
         return status
     }
 
-    /// The plan that the status names.
-    /// - Throws: `PlanUnreadable` when it is not there or cannot be used; `KubeError` when the API server does not say.
+    /// Reads the plan that the status names.
+    /// - Throws: `PlanUnreadable` when the plan is missing or cannot be used; `KubeError` when the API server cannot be asked.
     func read(_ status: PlanStatus, for job: JobIdentity, spec: EvalJobSpec) async throws -> PreparedJob {
         var bytes: [UInt8] = []
         for number in 0..<status.configMaps {
@@ -51,7 +51,7 @@ struct PlanStore: Sendable {
         OwnedConfigMaps.name(of: "plan-\(status.sha256.prefix(12))-\(number)", for: job)
     }
 
-    /// Cuts text only between characters: a ConfigMap holds UTF-8.
+    /// Cuts the text only between characters, because a ConfigMap holds UTF-8.
     static func pieces(of bytes: [UInt8], atMost size: Int) -> [String] {
         var pieces: [String] = []
         var start = 0

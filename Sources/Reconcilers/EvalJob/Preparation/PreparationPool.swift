@@ -5,16 +5,16 @@ import KubeCore
 import KubeRuntime
 import SourceSync
 
-/// A job with a plan, and where the plan is kept.
+/// A job's plan and where it is stored.
 struct KeptPlan: Sendable {
     let prepared: PreparedJob
     let kept: PlanStatus
 }
 
-/// Prepares jobs beside the controller's workers: so many at a time in the process, each with a deadline. A source that does not answer
-/// holds up its own job only.
+/// Prepares jobs outside the controller's workers: a limited number at a time in the process, each with a deadline. A source that does not
+/// answer delays only its own job.
 final class PreparationPool: Sendable {
-    /// A job at a generation of its spec: another spec is another preparation.
+    /// A job at a generation of its spec: when the spec changes, the job is prepared anew.
     struct Key: Hashable, Sendable {
         let job: JobIdentity
         let generation: Int
@@ -22,10 +22,10 @@ final class PreparationPool: Sendable {
 
     typealias Outcome = Result<KeptPlan, ReconcileError>
 
-    /// Seconds that a preparation may take: a first clone of a large benchmark over a slow line. git has limits of its own for a remote
-    /// that sends nothing.
+    /// Seconds that a preparation may take, such as a first clone of a large benchmark over a slow line. For a remote that sends nothing,
+    /// git has its own limits.
     static let deadlineSeconds = 1800.0
-    /// Preparations at the same time. Clones are fewer (the budget of `SourceSync`); the others read what is there.
+    /// Preparations at the same time. Fewer of them clone (the budget of `SourceSync`); the others read existing mirrors.
     static let width = 16
 
     private let tasks: TaskPool<Key, Outcome>
@@ -49,12 +49,12 @@ final class PreparationPool: Sendable {
 
     func progress(of key: Key) -> TaskPool<Key, Outcome>.Progress? { tasks.progress(of: key) }
 
-    /// Begins, unless it has begun.
-    /// - Parameter commit: what the job was pinned to before; nil pins its ref now.
+    /// Starts a preparation, unless it has started already.
+    /// - Parameter commit: the commit that the job was pinned to before; nil pins its ref now.
     func start(_ key: Key, job: EvalJob, pinnedTo commit: String?) {
         tasks.start(key, group: key.job.namespace) { [preparation, plans, credentials] in
             do {
-                // A task's own repository is public, or on the host of the source: its credential goes nowhere else.
+                // A task's own repository is public or on the same host as the source: the source's credential is sent to no other host.
                 let prepared = try await preparation.prepare(job, pinnedTo: commit) { url in
                     try await credentials.credentials(
                         for: url, secret: job.spec.source.secretRef?.name, namespace: key.job.namespace, only: job.spec.source.repo)
@@ -68,7 +68,7 @@ final class PreparationPool: Sendable {
         }
     }
 
-    /// Ends a preparation, or forgets its outcome.
+    /// Cancels a preparation, or discards its outcome.
     func forget(_ key: Key) { tasks.cancel(key) }
 
     func stop() async { await tasks.stop() }

@@ -4,7 +4,7 @@ import SourceSync
 /// A task of a job, read from the pinned source.
 struct PreparedTask: Sendable, Hashable {
     let reference: TaskReference
-    /// nil when it can't be read as a task; `refusal` says why then.
+    /// nil when it cannot be read as a task; `refusal` then says why.
     let task: EvalTask?
     let refusal: TrialError?
     let hasSolution: Bool
@@ -23,7 +23,7 @@ struct PreparedTask: Sendable, Hashable {
     }
 }
 
-/// What a job runs, worked out once from its spec and the pinned commit: the same for the job's whole life.
+/// What a job runs, computed once from its spec and the pinned commit. It stays the same for the job's whole life.
 struct PreparedJob: Sendable, Hashable {
     let source: PinnedSource
     /// In the order of `matrix.tasks`.

@@ -4,8 +4,8 @@ import Base
 import EvalModel
 
 extension EvalJobReconciler {
-    /// The records of a job's first trials, in the order of its trials; those that are not recorded are left out. Waits for the source and
-    /// the remote, unlike a pass.
+    /// The records of a job's first trials, in the order of its trials; trials without a record are left out. Unlike a pass, this waits for
+    /// the source and the remote.
     func records(of job: EvalJob, limit: Int) async throws -> [RunRecord] {
         guard let identity = job.identity else { return [] }
         let recorder = try await backends.open(job, identity)

@@ -6,18 +6,18 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// The results backends of jobs: opened and checked beside the controller's workers, so that a remote that does not answer holds up
-/// nothing but the recording of its own jobs.
+/// The results backends of jobs. They are opened and checked outside the controller's workers, so that a remote that does not answer delays
+/// only the recording of its own jobs.
 final class ResultsBackends: Sendable {
     /// A job's backend as it is now.
     struct Current: Sendable {
-        /// nil while it is being opened, or cannot be.
+        /// nil while it is being opened, or when it cannot be opened.
         var recorder: (any RunRecorder)?
-        /// Why it cannot be used, or not fully.
+        /// Why it cannot be used, or only in part.
         var error: ReconcileError?
-        /// It may be written to, as far as anybody knows. A job begins only then.
+        /// As far as is known, it may be written to. A job begins only when this is true.
         var isReady: Bool
-        /// Look again after so many seconds.
+        /// Seconds after which to look again.
         var wakeAfter: Double?
     }
 
@@ -42,14 +42,14 @@ final class ResultsBackends: Sendable {
     private struct State {
         var generation: Int
         var recorder: (any RunRecorder)?
-        /// The remote was asked, and said yes.
+        /// The remote was asked and accepts writes.
         var isChecked = false
-        /// It was asked, and nothing it said holds the job up.
+        /// The remote was asked, and its answer does not hold up the job.
         var isReady = false
         var error: ReconcileError?
-        /// When to try again what failed, by the monotonic clock; nil: only another spec helps.
+        /// When to try again after a failure, by the monotonic clock; nil when only a change of the spec helps.
         var retryAt: Double?
-        /// When the Secret is read again; by the monotonic clock.
+        /// When to read the Secret again, by the monotonic clock.
         var credentialDue = 0.0
     }
 
@@ -63,7 +63,7 @@ final class ResultsBackends: Sendable {
     private let tasks: TaskPool<Key, Outcome>
     private let states = Locked<[JobIdentity: State]>([:])
 
-    /// Seconds for opening or checking a backend. git has shorter limits of its own for a remote that sends nothing.
+    /// Seconds for opening or checking a backend. For a remote that sends nothing, git has its own, shorter limits.
     private static let deadlineSeconds = 120.0
     private static let width = 16
 
@@ -87,7 +87,7 @@ final class ResultsBackends: Sendable {
             }, onFinish: { wake($0.job.key) })
     }
 
-    /// The job's backend; begins what is to be done for it. Never waits for a remote.
+    /// The job's backend. Starts opening or checking it if needed. Never waits for a remote.
     func current(of job: EvalJob, _ identity: JobIdentity) async -> Current {
         let hasStarted = job.status?.startTime != nil
         let state = advance(job, identity, hasStarted: hasStarted)
@@ -106,7 +106,7 @@ final class ResultsBackends: Sendable {
 
     private func advance(_ job: EvalJob, _ identity: JobIdentity, hasStarted: Bool) -> State {
         let generation = job.metadata.generation ?? 0
-        // Until a job begins its spec may change, and with it everything that was worked out from it.
+        // Until a job begins its spec may change, and then everything derived from it is forgotten.
         if !hasStarted, let known = states.withLock({ $0[identity]?.generation }), known != generation { forget(identity) }
         return states.withLock { states in
             var state = states[identity] ?? State(generation: generation)
@@ -121,8 +121,8 @@ final class ResultsBackends: Sendable {
                 case .checked: (state.isChecked, state.isReady, state.error, state.retryAt) = (true, true, nil, nil)
                 case .failed(let error): (state.error, state.retryAt) = (error, error.retryAfterSeconds.map { now + $0 })
                 case .checkFailed(let error):
-                    // On the laptop an unreachable remote holds nothing up: results are kept here until it is back. Once a job has begun
-                    // it goes on, and the ledger says why results wait.
+                    // On the laptop an unreachable remote holds up no job: results are kept locally until the remote answers again. A job
+                    // that has begun goes on, and the ledger says why results wait.
                     state.error = Self.judge(error, needsRemote: configuration.setting == .cluster, started: hasStarted)
                     state.isReady = state.error == nil
                     state.retryAt = now + (state.error?.retryAfterSeconds ?? 15)
@@ -131,7 +131,7 @@ final class ResultsBackends: Sendable {
             }
             if let retryAt = state.retryAt, retryAt > now { return state }
             if state.recorder == nil {
-                // What stalls does so until the spec changes, but for what a started job's deletion or cancellation needs.
+                // An error without a time to try again stays until the spec changes.
                 guard state.error == nil || state.retryAt != nil else { return state }
                 state.retryAt = nil
                 tasks.start(open, group: identity.namespace) { [self] in
@@ -153,7 +153,7 @@ final class ResultsBackends: Sendable {
         }
     }
 
-    /// What a check that failed means for a job; nil: nothing.
+    /// The error that a failed check means for a job; nil when the job may continue.
     private static func judge(_ error: ArtifactError, needsRemote: Bool, started: Bool) -> ReconcileError? {
         switch error.kind {
         case .branchIsDefault: .stalled(.branchIsDefault, "spec.artifacts.git.branch: \(error.message)", on: .artifactsReady)
@@ -165,7 +165,7 @@ final class ResultsBackends: Sendable {
         }
     }
 
-    /// Opens the job's backend now, whatever that takes.
+    /// Opens the job's backend now and waits for it, however long that takes.
     func open(_ job: EvalJob, _ identity: JobIdentity) async throws(ReconcileError) -> any RunRecorder {
         let spec = job.spec.artifacts
         guard spec.backend == .git else {
@@ -197,10 +197,10 @@ final class ResultsBackends: Sendable {
         }
     }
 
-    // MARK: Its Secret
+    // MARK: The job's Secret
 
-    /// Secrets are rotated while jobs run (a GitHub App's token each hour): read again each minute, and soon after the remote
-    /// did not take what it was shown.
+    /// Reads the credential again. Secrets are rotated while jobs run (a GitHub App's token each hour), so they are read each minute, and
+    /// soon after the remote rejected a credential.
     private func renewCredential(of job: EvalJob, _ identity: JobIdentity, _ recorder: any RunRecorder) async {
         guard let git = job.spec.artifacts.git, let secret = git.secretRef?.name else { return }
         let now = time.monotonic()
@@ -215,13 +215,13 @@ final class ResultsBackends: Sendable {
         do {
             await recorder.use(try await credentials.credentials(for: url, secret: secret, namespace: identity.namespace))
         } catch {
-            // What was read before may still be good; when it is not, the remote says so.
+            // The credential read before may still be valid; if it is not, the remote reports that.
             log.debug("the credential for results could not be read again", ["object": .string(identity.description), "error": .string("\(error)")])
         }
     }
 
-    /// Whether the Secret that the job's results are pushed with is gone: then nothing can be recorded any more.
-    /// - Throws: `KubeError` when the API server does not say.
+    /// Whether the Secret that the job's results are pushed with is gone; then nothing can be recorded any more.
+    /// - Throws: `KubeError` when the API server cannot be asked.
     func secretIsGone(_ job: EvalJob, _ identity: JobIdentity) async throws -> Bool {
         guard job.spec.artifacts.backend == .git, let secret = job.spec.artifacts.git?.secretRef?.name else { return false }
         do {

@@ -7,27 +7,29 @@ import KubeCore
 import KubeRuntime
 import TrialPods
 
-/// Records how trials ended, beside the controller's workers: reads the collector's log, submits the record to the results backend, asks
-/// the backend what it knows. It needs the job's plan and its backend, and neither the source nor the trials' control.
+/// Records how trials ended, outside the controller's workers: reads the collector's log, submits the record to the results backend, and
+/// asks the backend which trials it has. It needs the job's plan and its results backend, but not the source, and it does not start or stop
+/// trials.
 ///
-/// A pass offers work, and takes its results in a later pass, which the end of the work wakes. What failed is offered again after a
-/// backoff of its own, so that one pod whose log cannot be read delays no other.
+/// A pass offers work and a later pass takes the result; the end of the work wakes that pass. Failed work is offered again after its own
+/// backoff, so that one pod whose log cannot be read delays no other.
 final class TrialRecording: Sendable {
     /// One piece of work for a job.
     enum Work: Hashable, Sendable {
-        /// The run of a trial.
+        /// Record the run of a trial.
         case run(index: Int)
-        /// A try that infrastructure ended, by its pod; kept beside the run before the next one begins.
+        /// Record a try that ended because of infrastructure, given by its pod. The record is kept beside the run before the next try
+        /// begins.
         case retry(pod: String)
-        /// Whether the ledger has a trial that is about to start.
+        /// Ask whether the ledger has a record of a trial that is about to start.
         case lookUp(TrialPlan.Creation)
-        /// The job's own record.
+        /// Record the job itself.
         case job
-        /// What waits is pushed now.
+        /// Push waiting results now.
         case flush
     }
 
-    /// What the records of a job are made from and where they go.
+    /// What a job's records are made from and where they go.
     struct Place: Sendable {
         let context: TrialCollection.Context
         let identity: JobIdentity
@@ -57,11 +59,11 @@ final class TrialRecording: Sendable {
     private let tasks: TaskPool<Key, Outcome>
     private let packs = PackBudget(limit: packBytes)
 
-    /// Pieces of work at the same time in the process.
+    /// Pieces of work that run at the same time in the process.
     private static let width = 64
-    /// Bytes of packs that all of them together hold in memory.
+    /// Bytes of packs that all running work together may hold in memory.
     private static let packBytes = 24 << 20
-    /// Seconds for one: a log of 10 MiB from a slow kubelet, or a push.
+    /// Seconds for one piece of work, such as reading a log of 10 MiB from a slow kubelet, or a push.
     private static let deadlineSeconds = 300.0
 
     init(
@@ -89,7 +91,7 @@ final class TrialRecording: Sendable {
 
     // MARK: Results
 
-    /// Takes the results of what was offered.
+    /// Takes the results of finished work.
     func harvest(_ job: JobIdentity, _ memory: JobMemory) {
         let begun = memory.state.withLock { $0.recording }
         for work in begun {
@@ -125,7 +127,7 @@ final class TrialRecording: Sendable {
 
     // MARK: Work
 
-    /// Begins a piece of work unless it has begun.
+    /// Starts a piece of work unless it has started already.
     /// - Returns: the seconds after which to offer it again, when it has failed before.
     private func offer(_ work: Work, _ place: Place, _ body: @escaping @Sendable (_ logIsLost: Bool) async throws -> Outcome) -> Double? {
         let now = time.monotonic()
@@ -142,7 +144,7 @@ final class TrialRecording: Sendable {
         return nil
     }
 
-    /// The run of an ended pod.
+    /// Records the run of a pod that ended.
     func record(_ pod: TrialPod, end: PodFate.End, error: TrialError?, trial: TrialCoordinate, _ place: Place) -> Double? {
         offer(.run(index: trial.index), place) { [self] logIsLost in
             let (run, recorded) = try await submit(pod, end: end, error: error, slot: .final, trial: trial, place, logIsLost: logIsLost)
@@ -150,7 +152,7 @@ final class TrialRecording: Sendable {
         }
     }
 
-    /// The run of a trial that has no pod.
+    /// Records the run of a trial that has no pod.
     func record(_ error: TrialError, trial: TrialCoordinate, now: Timestamp, _ place: Place) -> Double? {
         offer(.run(index: trial.index), place) { [self] _ in
             let (run, recorded) = try collection.pendingRun(without: error, trial: trial, context: place.context, now: now)
@@ -159,7 +161,7 @@ final class TrialRecording: Sendable {
         }
     }
 
-    /// A try that infrastructure ended, before the next one begins.
+    /// Records a try that ended because of infrastructure, before the next try begins.
     func keep(_ pod: TrialPod, end: PodFate.End, trial: TrialCoordinate, _ place: Place) -> Double? {
         offer(.retry(pod: pod.uid), place) { [self] logIsLost in
             _ = try await submit(pod, end: end, error: end.error, slot: .retry(pod.identity.retry), trial: trial, place, logIsLost: logIsLost)
@@ -167,7 +169,7 @@ final class TrialRecording: Sendable {
         }
     }
 
-    /// Asks the ledger before a trial runs again: its record may be there though nobody counted it.
+    /// Asks the ledger before a trial runs again: its record may exist although it was not counted.
     func lookUp(_ creation: TrialPlan.Creation, trial: TrialCoordinate, _ place: Place) -> Double? {
         offer(.lookUp(creation), place) { [self] _ in
             do {
@@ -177,7 +179,8 @@ final class TrialRecording: Sendable {
                 let recorded = RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: known.trialOutcome)
                 return .recorded(trial.index, .init(name: known.runId.rawValue, trial: recorded))
             } catch {
-                // On the laptop an unreachable remote holds nothing up; on a cluster nothing runs twice because it was not asked.
+                // On the laptop an unreachable remote holds up no trial. On a cluster a trial that could not be looked up does not run, so
+                // none runs twice.
                 guard setting == .laptop else { throw error }
                 return .notRecorded(creation)
             }
@@ -191,8 +194,8 @@ final class TrialRecording: Sendable {
         }
     }
 
-    /// An end is worth a push of its own: whoever waits for it reads the branch next. A remote that did not take the last push is left to
-    /// the ledger, which knows when to ask it again.
+    /// Pushes waiting results without waiting for the push interval, once a job has ended or all its trials are stopped: users read the
+    /// branch then. When the last push failed, the ledger decides when to try again.
     func flush(_ place: Place) async {
         guard await place.recorder.state().failure == nil else { return }
         _ = offer(.flush, place) { [log] _ in
@@ -206,11 +209,11 @@ final class TrialRecording: Sendable {
     private func submit(
         _ pod: TrialPod, end: PodFate.End, error: TrialError?, slot: PendingRun.Slot, trial: TrialCoordinate, _ place: Place, logIsLost: Bool
     ) async throws -> (PendingRun, RecordedTrial) {
-        // Until the pack is on the disk.
+        // Held until the pack is on the disk.
         let reservation = try await packs.reserve(end.report?.pack?.bytes ?? 0)
         defer { reservation.release() }
         var (run, recorded): (PendingRun, RecordedTrial)
-        // The verdict stands without the outputs; what is wrong with them is part of the record.
+        // The verdict is valid without the outputs; a problem with the outputs becomes part of the record.
         var cut = end
         cut.report?.pack = nil
         do {

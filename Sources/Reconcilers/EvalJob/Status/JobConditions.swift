@@ -3,7 +3,7 @@ import Base
 import KubeCore
 import KubeRuntime
 
-/// The words of a status: conditions as data, changed in one place.
+/// The conditions of a job's status. All changes to them are made through this type.
 struct JobConditions {
     private var conditions: Conditions
     private let generation: Int?
@@ -26,8 +26,8 @@ struct JobConditions {
 
     func isTrue(_ type: ConditionType) -> Bool { conditions.isTrue(type.rawValue) }
 
-    /// Says why the job does not go on.
-    /// - Parameter isReady: whether that is what `Ready` says, too.
+    /// Sets the conditions that say why the job does not go on.
+    /// - Parameter isReady: whether `Ready` reports this error as well.
     mutating func apply(_ error: ReconcileError, isReady: Bool) {
         if error.condition != .ready { set(error.condition, .no, error.reason, error.message) }
         if isReady { set(.ready, .no, error.reason, error.message) }

@@ -4,7 +4,7 @@ import Base
 import EvalModel
 import KubeCore
 
-/// What one pass over a job has found out; the status is computed from it, once, at the end.
+/// The findings of one pass over a job. The status is computed from them once, at the end of the pass.
 struct JobPass: Sendable {
     let job: EvalJob
     let identity: JobIdentity
@@ -13,36 +13,36 @@ struct JobPass: Sendable {
 
     /// The commit that the job is pinned to.
     var source: String?
-    /// Where the job's plan is kept.
+    /// Where the job's plan is stored.
     var plan: PlanStatus?
     var recorder: RecorderState?
-    /// Why the job does not go on, or not in every respect; the first one is what users are told first.
+    /// Why the job does not go on, or only in part. The first error is the one reported to users first.
     var errors: [ReconcileError] = []
-    /// What went wrong on the way without keeping the rest from being done: the pass is repeated after a while.
+    /// A failure that did not prevent the other steps; the pass is repeated later.
     var failure: (any Error)?
     var matrix: TrialMatrix?
-    /// Trials whose record is kept and which are to be counted now.
+    /// Trials whose record is kept and which are to be counted in this pass.
     var recorded: [RecordedTrial] = []
     var running = 0
     var pause: Pause?
-    /// The job is to end and its trials are stopped, though not all are counted.
+    /// Why the job is ending: its trials are being stopped, and not all are counted yet.
     var stopping: JobEnding?
-    /// Why counting waits; nil when it does not.
+    /// Why counting has to wait; nil when it does not.
     var resultsWait: String?
-    /// The job is over: its end, when its own record is kept.
+    /// How the job ended; set once the job's own record is kept.
     var ending: JobEnding?
     var isGone = false
-    /// What the status says of the job's results may still be an earlier process's finding.
+    /// The conditions for the job's results may still be those that an earlier process wrote.
     var isPreliminary = false
     private(set) var wakeAfter: Double?
 
     var hasStarted: Bool { job.status?.startTime != nil }
-    /// How many trials the job has; nil before it began.
+    /// How many trials the job has; nil before it has begun.
     var total: Int? { matrix?.count ?? (hasStarted ? job.status?.trials?.total : nil) }
     var agents: [String] { job.spec.agents.map(\.name) }
 
-    /// Does a step; that it failed is remembered, and the next steps are done: a pod that cannot be created must not keep
-    /// those that ended from being counted, which is what makes room for it.
+    /// Runs a step. If it fails, the failure is remembered and the next steps still run: a pod that cannot be created must not prevent
+    /// ended pods from being counted, because counting makes room for the new pod.
     mutating func attempt(_ step: () async throws -> Void) async throws {
         do { try await step() } catch {
             guard !(error is CancellationError), !(error is ReconcileError) else { throw error }
@@ -50,7 +50,7 @@ struct JobPass: Sendable {
         }
     }
 
-    /// - Parameter identity: of the job.
+    /// - Parameter identity: the job's identity.
     init(job: EvalJob, identity: JobIdentity, memory: JobMemory, now: Timestamp) {
         self.job = job
         self.identity = identity
@@ -58,7 +58,7 @@ struct JobPass: Sendable {
         self.now = now
     }
 
-    /// Why no new trial starts although the job is not over.
+    /// Why no new trial starts although the job has not ended.
     enum Pause: Sendable, Hashable {
         case suspended
         case interrupted
@@ -74,13 +74,13 @@ struct JobPass: Sendable {
         }
     }
 
-    /// Takes an error up, and looks again when it says.
+    /// Adds an error and asks for the reconcile after its retry time.
     mutating func add(_ error: ReconcileError) {
         errors.append(error)
         if let seconds = error.retryAfterSeconds { wake(after: seconds) }
     }
 
-    /// Look again after so many seconds, or sooner.
+    /// Asks for a reconcile after this many seconds; the earliest request counts.
     mutating func wake(after seconds: Double) { wakeAfter = min(wakeAfter ?? seconds, seconds) }
     mutating func wake(at time: Timestamp?) {
         if let time { wake(after: max(0, time - now)) }

@@ -2,19 +2,19 @@ import AssayAPI
 import Base
 import EvalModel
 
-/// A job's next status from its last one and what a pass found out. Pure, so that a conflict costs a second computation
-/// and nothing else.
+/// Computes a job's next status from its last one and the findings of a pass. Pure, so that after a conflict it can simply be computed
+/// again.
 enum JobStatusComputation {
     /// nil when there is nothing to write.
     static func next(of job: EvalJob, after pass: JobPass) -> EvalJobStatus? {
-        // A job begins with the spec that was looked at; one that was edited meanwhile is looked at again.
+        // The spec must not change between the pass and the start of the job; if it did, the next pass looks at the new spec.
         if job.status?.startTime == nil, job.metadata.generation != pass.job.metadata.generation { return nil }
         return status(of: job, after: pass)
     }
 
     static func status(of job: EvalJob, after pass: JobPass) -> EvalJobStatus {
         var status = job.status ?? EvalJobStatus()
-        // What was found out was found out about the spec that the pass saw.
+        // The findings apply to the spec that the pass saw.
         let generation = pass.job.metadata.generation
         var conditions = JobConditions(status, generation: generation, now: pass.now)
         setArtifacts(&status, &conditions, pass)
@@ -25,7 +25,7 @@ enum JobStatusComputation {
             return status
         }
         if let commit = pass.source {
-            // The plan is named in the same write that begins the job.
+            // The write that begins the job also names its plan.
             status.source = SourceStatus(commit: commit)
             conditions.set(.sourceReady, .yes, .sourceResolved, "pinned to commit \(commit)")
         }
@@ -58,7 +58,7 @@ enum JobStatusComputation {
         let isPaused = pass.stopping != nil || pass.pause != nil
         for (position, error) in pass.errors.enumerated() { conditions.apply(error, isReady: position == 0 && !isPaused) }
         if let stopping = pass.stopping {
-            // Nothing of it runs on purpose any more, and that is what users ask about; that it is over is said by `completionTime`.
+            // All trials are stopped, which is what the phase tells users. `completionTime` tells that the job is over.
             if pass.resultsWait != nil { status.phase = stopping.phase }
             let uncounted = (status.trials?.running ?? 0) + (status.trials?.pending ?? 0)
             conditions.set(

@@ -6,7 +6,7 @@ import KubeCore
 import KubeRuntime
 
 extension EvalJobReconciler {
-    /// The one status write of a pass.
+    /// Writes the status at the end of a pass.
     func writeStatus(_ pass: inout JobPass) async throws {
         let found = pass
         guard let written = try await status.write(pass.job, compute: { JobStatusComputation.next(of: $0, after: found) }) else {
@@ -20,7 +20,7 @@ extension EvalJobReconciler {
         }
         let before = TrialCounting.counted(in: pass.job.status)
         for trial in pass.recorded where counted.contains(trial.index) && !before.contains(trial.index) { metrics.count(trial) }
-        // The operator's own writes wake no job: what follows from this one is done in a pass of its own.
+        // The operator's own status writes wake no job, so a pass is asked for here to act on the new status.
         if counted != before || written.status?.isOver != pass.job.status?.isOver || written.status?.startTime != pass.job.status?.startTime {
             pass.wake(after: 0)
         }
@@ -47,6 +47,6 @@ extension EvalJobReconciler {
 }
 
 extension JobPass {
-    /// The API server's words for a trial's pod that it does not take for now.
+    /// The API server's message when it currently refuses to create a trial's pod.
     var refusal: String? { (failure as? KubeError).flatMap { $0.isForbidden ? "\($0)" : nil } }
 }

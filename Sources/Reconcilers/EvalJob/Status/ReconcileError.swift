@@ -1,10 +1,10 @@
 import AssayAPI
 
-/// Why a job does not go on, by consequence.
+/// Why a job does not go on. The cases differ in what has to happen next.
 public enum ReconcileError: Error, Sendable, Hashable {
     /// The spec must change; nothing is tried again until it does.
     case stalled(Reason, String, on: ConditionType)
-    /// Something outside must change; it is looked at again after a while.
+    /// Something outside the job must change; it is checked again later.
     case waiting(Reason, String, on: ConditionType, retryAfterSeconds: Double)
 
     public var reason: Reason {
@@ -25,7 +25,7 @@ public enum ReconcileError: Error, Sendable, Hashable {
         }
     }
 
-    /// The same, said of another condition.
+    /// The same error, reported on another condition.
     func on(_ condition: ConditionType) -> ReconcileError {
         switch self {
         case .stalled(let reason, let message, _): .stalled(reason, message, on: condition)
@@ -33,7 +33,7 @@ public enum ReconcileError: Error, Sendable, Hashable {
         }
     }
 
-    /// When to look again; nil when only another spec helps.
+    /// Seconds until the next check; nil when only a change of the spec helps.
     var retryAfterSeconds: Double? {
         if case .waiting(_, _, _, let seconds) = self { seconds } else { nil }
     }

@@ -1,7 +1,7 @@
 import AssayAPI
 import EvalModel
 
-/// A trial whose record is kept, and which is to enter the status.
+/// A trial whose record is kept and which is to be counted in the status.
 public struct RecordedTrial: Sendable, Hashable {
     public var index: Int
     public var agentIndex: Int
@@ -14,8 +14,8 @@ public struct RecordedTrial: Sendable, Hashable {
     }
 }
 
-/// Counts trials into a job's status. The index sets are what makes counting idempotent: an index that is in one of
-/// them is never added again, so a status that was computed twice from the same trials is the same status.
+/// Counts trials into a job's status. The index sets make counting idempotent: an index that is in one of them is never added again, so
+/// counting the same trials twice gives the same status.
 public enum TrialCounting {
     /// The indexes that the status has counted.
     public static func counted(in status: EvalJobStatus?) -> TrialIndexSet {
@@ -24,7 +24,7 @@ public enum TrialCounting {
             .reduce(TrialIndexSet()) { $0.union($1) }
     }
 
-    /// Adds the trials that are not counted yet; returns them.
+    /// Counts the trials that are not counted yet, and returns them.
     @discardableResult
     public static func count(
         _ trials: [RecordedTrial], into status: inout EvalJobStatus, agents: [String], total: Int, metrics: [MetricType] = []
@@ -66,11 +66,11 @@ public enum TrialCounting {
         return new
     }
 
-    /// The trials that were never run, when a job ends early: each counts as skipped.
+    /// Counts every trial that never ran as skipped, when a job ends early.
     public static func skipRemaining(in status: inout EvalJobStatus, agents: [String], total: Int, metrics: [MetricType] = []) {
         guard !agents.isEmpty else { return }
         let counted = counted(in: status)
-        // The trials of an agent are contiguous, and each agent has as many.
+        // The trials of an agent are contiguous, and each agent has the same number.
         let width = max(1, total / agents.count)
         var remaining: [RecordedTrial] = []
         let outcome = TrialOutcome(error: TrialError(.cancelled, "the job ended before the trial began"))
@@ -80,7 +80,7 @@ public enum TrialCounting {
         count(remaining, into: &status, agents: agents, total: total, metrics: metrics)
     }
 
-    /// How many trials run and wait; what is counted is neither.
+    /// Sets how many trials run and how many wait; counted trials do neither.
     public static func setRunning(_ running: Int, in status: inout EvalJobStatus) {
         guard var trials = status.trials else { return }
         let counted = trials.completed + trials.failed + trials.skipped

@@ -6,7 +6,7 @@ import KubeCore
 import KubeRuntime
 import TrialPods
 
-/// A job's trials as pods: reads how far they are, starts, stops and releases them. It needs the prepared plan and pods; neither the
+/// A job's trials as pods: reads their state, and starts, stops and releases them. It needs the prepared plan and the pods, but neither the
 /// source nor the results backend.
 struct JobTrials: Sendable {
     let pods: StoreIndex<TrialPod, String>
@@ -17,7 +17,7 @@ struct JobTrials: Sendable {
     let metrics: TrialMetrics
     let events: EventRecorder
     let log: Log
-    /// Asks for another job to be looked at.
+    /// Asks for a reconcile of another job.
     let wake: @Sendable (ObjectKey) -> Void
 
     typealias Found = (pod: TrialPod, fate: PodFate)
@@ -30,11 +30,11 @@ struct JobTrials: Sendable {
         var vanished: Set<String> = []
 
         func found(_ names: [String]) -> [Found] { names.compactMap { byName[$0] } }
-        /// Those that are still in the cluster.
+        /// The named pods that are still in the cluster.
         func present(_ names: [String]) -> [Found] { found(names.filter { !vanished.contains($0) }) }
     }
 
-    /// What is to become of the job's trials.
+    /// The planner's mode for the job's trials.
     static func mode(stopping: JobEnding?, pause: JobPass.Pause?, isHeld: Bool) -> TrialPlanner.Mode {
         if stopping != nil { return .stop }
         return switch pause {
@@ -44,9 +44,9 @@ struct JobTrials: Sendable {
         }
     }
 
-    // MARK: How far they are
+    // MARK: State of the trials
 
-    /// Reads the fates of the job's pods. The fate of an ended pod is read once and not in each pass.
+    /// Reads the fates of the job's pods. An unchanged ended pod is not read again in each pass.
     func observe(_ pass: inout JobPass, mode: TrialPlanner.Mode) -> Observation {
         var observation = Observation()
         let known = pass.memory.state.withLock { $0.ended }
@@ -62,7 +62,7 @@ struct JobTrials: Sendable {
         }
         let vanished = pass.memory.state.withLock { state in
             state.ended = ended
-            // Another one has come under its name.
+            // A new pod has the name of the vanished one.
             for name in Array(state.vanished.keys) where observation.byName[name] != nil { state.vanished.removeValue(forKey: name) }
             return state.vanished
         }
@@ -77,7 +77,7 @@ struct JobTrials: Sendable {
 
     // MARK: Slots of the target
 
-    /// Where the target takes only so many trials at a time, the jobs on it share its slots.
+    /// Limits the creations to the slots that the job gets of its target, which the jobs on the target share.
     func takeSlots(_ plan: inout TrialPlan, _ pass: inout JobPass, limit: Int) {
         let (job, uid, running) = (pass.identity, pass.identity.uid, plan.running)
         let before = pass.memory.state.withLock { state in
@@ -89,13 +89,13 @@ struct JobTrials: Sendable {
         let target = JobRequirements.targetKey(of: pass.job.spec, in: job.namespace)
         let granted = slots.take(
             plan.create.count, running: running, limit: limit, of: target, for: uid, job: job.key, others: load.running(on: target, beside: uid))
-        // Somebody else's pod may end without this job being told.
+        // A pod of another job may end without an event for this job.
         if granted < plan.create.count { pass.wake(after: 1) }
         plan.limitCreations(to: granted)
         if running < before { slots.waiting(beside: uid).forEach(wake) }
     }
 
-    /// Others may use what this job holds of a target, or waits for.
+    /// Frees the slots that this job holds or waits for, and wakes the jobs that wait for them.
     func yieldSlots(_ uid: String) {
         let waiting = slots.waiting(beside: uid)
         slots.withdraw(uid)
@@ -110,7 +110,7 @@ struct JobTrials: Sendable {
 
     // MARK: Stopping and releasing
 
-    /// Asks the nodes to end pods, and lets go of those that are to run again.
+    /// Asks the nodes to end pods, and releases the stopped pods whose trials are to run again.
     func stop(_ plan: TrialPlan, _ observation: Observation, _ pass: inout JobPass) async throws {
         let uid = pass.identity.uid
         try await pass.attempt {
@@ -121,11 +121,11 @@ struct JobTrials: Sendable {
         }
         let done = (plan.release + plan.interrupt).filter { observation.vanished.contains($0) }
         pass.memory.state.withLock { state in for name in done { state.vanished.removeValue(forKey: name) } }
-        // No pod's event will tell of them.
+        // These pods are gone, so no event of theirs will wake the job.
         if !done.isEmpty { pass.wake(after: 0) }
     }
 
-    /// Lets go of pods whose trial is counted, or taken over by a successor.
+    /// Releases pods whose trial is counted or has a successor pod.
     func release(_ found: [Found], of job: EvalJob, _ identity: JobIdentity) async throws {
         let policy = job.spec.environment.preserveEnv
         try await forEach(found) { pod, fate in
@@ -135,13 +135,13 @@ struct JobTrials: Sendable {
         }
     }
 
-    /// Lets go of all pods of a job that goes, whether they were counted or not.
+    /// Releases all pods of a job that is being deleted, counted or not.
     func releaseAll(of identity: JobIdentity) async throws {
         let left = pods.objects(for: identity.uid).filter { $0.isTracked || !$0.snapshot.metadata.isDeleting }
         try await forEach(left.map { ($0, .running(recheck: nil)) }) { try await podWriter.release($0.pod, .delete, jobUID: identity.uid) }
     }
 
-    /// All are tried; the first failure is thrown. How many calls are under way is the client's business.
+    /// Runs `body` for all pods and then throws the first failure. The client limits how many calls run at the same time.
     private func forEach(_ found: [Found], _ body: @escaping @Sendable (Found) async throws -> Void) async throws {
         let first = await withTaskGroup(of: (any Error)?.self) { group in
             for one in found {
@@ -161,16 +161,16 @@ struct JobTrials: Sendable {
 
     // MARK: Starting
 
-    /// Slow start, as in the Job controller: a mistake that every pod shares is met once, not a thousand times. One that some pods
-    /// have (a quota that is too small for a large task) keeps none of the others from starting.
+    /// Creates pods with a slow start, as in the Job controller: an error that affects every pod occurs once, not a thousand times. An
+    /// error that affects some pods (a quota too small for a large task) does not prevent the others from starting.
     ///
-    /// A trial whose pod cannot be made ever ends with that: see `JobMemory.State.startFailures`.
+    /// When a trial's pod can never be created, the trial ends with that error: see `JobMemory.State.startFailures`.
     func start(_ creations: [TrialPlan.Creation], context: TrialCollection.Context, _ pass: JobPass) async throws {
         var rest = creations[...]
         var size = 1
         var hasStarted = false
         var first: (any Error)?
-        // One at a time to begin with, so that some trials' own mistake is told from everybody's.
+        // Starts with one pod at a time, to tell errors of single trials from errors that affect all.
         var patience = 8
         while !rest.isEmpty, hasStarted || patience > 0 {
             let batch = rest.prefix(size)
@@ -208,7 +208,7 @@ struct JobTrials: Sendable {
         let trial = context.prepared.matrix[creation.index]
         let subject = EventSubject(.evalJobs, identity.key, uid: identity.uid)
         func fails(_ error: TrialError) { pass.memory.state.withLock { $0.startFailures[trial.index] = error } }
-        // A task that cannot be read needs no pod to fail.
+        // A task that cannot be read fails without a pod.
         guard let request = context.request(trial, retry: creation.retry) else { return }
         let pod: JSONValue
         do {
@@ -223,12 +223,12 @@ struct JobTrials: Sendable {
                 return
             }
         } catch let error as KubeError where error.isInvalid {
-            // It would be refused again: that is how this trial ends.
+            // The server would refuse the pod again, so the trial ends with this error.
             return fails(
                 TrialError(
                     .environmentStartFailed, "the API server refuses the trial's pod, look at the job's podTemplate and the task's environment: \(error)"))
         } catch let error as KubeError where error.isForbidden {
-            // A quota or an admission rule: the next pass tries again, and a user is told.
+            // A quota or an admission rule: the next pass tries again, and an event tells the user.
             events.record(.warning, reason: Reason.trialPodRefused.rawValue, message: "pod of trial \(trial.index): \(error)", on: subject)
             throw error
         }
@@ -241,8 +241,8 @@ struct JobTrials: Sendable {
         }
     }
 
-    /// Makes the ConfigMaps that the pod needs, once a job and process; before a retry again, since a pod that waits for one that somebody
-    /// deleted ends as a failed start.
+    /// Creates the ConfigMaps that the pod needs, once per job and process. Before a retry they are ensured again: somebody may have
+    /// deleted one, and a pod that waits for a missing ConfigMap ends as a failed start.
     private func makeShared(_ request: TrialPodRequest, _ job: JobIdentity, _ memory: JobMemory) async throws {
         for map in request.shared.configMaps where request.retry > 0 || !memory.state.withLock({ $0.sharedMade.contains(map.name) }) {
             try await OwnedConfigMaps(client: podWriter.client).ensure(map.name, data: map.data, for: job)

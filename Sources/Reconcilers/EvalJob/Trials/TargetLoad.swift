@@ -4,10 +4,10 @@ import KubeCore
 import KubeRuntime
 import TrialPods
 
-/// How many trials of each job run, kept up to date by the changes of pods, so that nobody walks all pods to know it.
+/// The number of running trials of each job, kept up to date by the changes of pods, so that the pods need not be counted each time.
 ///
-/// A pod counts until its end shows in its status. An end that only time brings (an image that cannot be pulled) shows when the job that
-/// owns the pod deletes it.
+/// A pod counts until its status shows its end. An end that follows only from waiting too long (an image that cannot be pulled) does not
+/// show in the status; the pod then counts until its job deletes it.
 final class TargetLoad: Sendable {
     private let active = Locked<[String: Set<String>]>([:])
     private let jobsByTarget: StoreIndex<EvalJob, ObjectKey>
@@ -20,7 +20,7 @@ final class TargetLoad: Sendable {
         jobsByTarget = jobs.index { [JobRequirements.targetKey(of: $0.object.spec, in: $0.key.namespace)] }
     }
 
-    /// A pod has changed; called for each change.
+    /// Takes account of a change of a pod; called for each change.
     func follow(_ change: StoreChange<TrialPod>) {
         let pod = change.latest.object
         let job = pod.identity.jobUID
@@ -37,10 +37,10 @@ final class TargetLoad: Sendable {
         }
     }
 
-    /// The jobs on a target.
+    /// The jobs that use a target.
     func jobs(on target: ObjectKey) -> [EvalJob] { jobsByTarget.objects(for: target) }
 
-    /// Trials that run on a target, by job, but for one job.
+    /// Trials that run on a target, by job, without those of one job.
     func running(on target: ObjectKey, beside uid: String) -> [String: Int] {
         let jobs = jobsByTarget.entries(for: target).map(\.uid)
         return active.withLock { active in

@@ -1,13 +1,13 @@
 import Base
 import KubeCore
 
-/// One job's part in a target that takes only so many trials at a time.
+/// One job's share of a target that limits the number of its concurrent trials.
 public struct TargetShare: Sendable, Hashable {
-    /// Trials whose pods run or are about to.
+    /// Trials whose pods run or are about to run.
     public var running: Int
-    /// More that could start now.
+    /// Further trials that could start now.
     public var wanted: Int
-    /// Who has waited longest comes first; counted up with every wait that begins.
+    /// When the job's wait began, as a counter that increases with every wait; the lowest value has waited longest.
     public var waitingSince: Int
 
     public init(running: Int, wanted: Int, waitingSince: Int = 0) {
@@ -18,8 +18,8 @@ public struct TargetShare: Sendable, Hashable {
 
     /// How many of a target's free slots each job gets (`EvalTarget.spec.maxConcurrentTrials`).
     ///
-    /// One by one, each to the job that has the fewest, and of those to the one that has waited longest: no job starves, and a job
-    /// that is alone gets everything.
+    /// Slots are granted one by one, each to the job that has the fewest; among equal jobs, to the one that has waited longest. So no job
+    /// starves, and a job that is alone gets all slots.
     public static func grants(limit: Int, shares: [String: TargetShare]) -> [String: Int] {
         var granted: [String: Int] = [:]
         var free = limit - shares.values.reduce(0) { $0 + $1.running }
@@ -36,8 +36,8 @@ public struct TargetShare: Sendable, Hashable {
     }
 }
 
-/// Hands out the slots of targets with a limit, across the jobs of a namespace. Nothing here outlives the process: what runs is
-/// known from the pods.
+/// Distributes the slots of targets with a limit among the jobs of a namespace. No state survives the process: the running trials are known
+/// from the pods.
 final class TargetSlots: Sendable {
     private struct State {
         var shares: [ObjectKey: [String: (share: TargetShare, job: ObjectKey)]] = [:]
@@ -46,9 +46,9 @@ final class TargetSlots: Sendable {
 
     private let state = Locked(State())
 
-    /// What a job may start now.
-    /// - Parameter others: trials of other jobs on the target whose pods are there, by job; a job that has not asked yet is
-    ///   known by them alone.
+    /// How many trials a job may start now.
+    /// - Parameter others: existing trial pods of other jobs on the target, by job. A job that has not asked for slots yet is known only by
+    ///   them.
     func take(_ wanted: Int, running: Int, limit: Int, of target: ObjectKey, for uid: String, job: ObjectKey, others: [String: Int]) -> Int {
         state.withLock { state in
             withdraw(uid, &state, but: target)
@@ -62,7 +62,7 @@ final class TargetSlots: Sendable {
             }
             let granted = TargetShare.grants(limit: limit, shares: shares)[uid] ?? 0
             if granted > 0 {
-                // What is left to wait for begins a new wait.
+                // The trials still not granted begin a new wait.
                 state.clock += 1
                 jobs[uid] = (TargetShare(running: running + granted, wanted: wanted - granted, waitingSince: state.clock), job)
             }
@@ -71,7 +71,7 @@ final class TargetSlots: Sendable {
         }
     }
 
-    /// Other jobs that wait for the same targets as this one.
+    /// The other jobs that wait for a target of this job.
     func waiting(beside uid: String) -> [ObjectKey] {
         state.withLock { state in
             state.shares.values.filter { $0[uid] != nil }.flatMap { jobs in
@@ -80,7 +80,7 @@ final class TargetSlots: Sendable {
         }
     }
 
-    /// The job waits for nothing any more, or cannot use what it would get.
+    /// Removes the job's shares: it waits for no slot any more, or cannot use one.
     func withdraw(_ uid: String) { state.withLock { withdraw(uid, &$0, but: nil) } }
 
     private func withdraw(_ uid: String, _ state: inout State, but kept: ObjectKey?) {

@@ -1,7 +1,7 @@
 import Base
 import EvalModel
 
-/// What the operator tells of trials on `/metrics`.
+/// The metrics about trials on `/metrics`.
 struct TrialMetrics: Sendable {
     private let total: MetricsRegistry.Counter
     private let running: MetricsRegistry.Gauge

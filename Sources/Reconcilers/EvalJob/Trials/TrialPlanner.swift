@@ -1,12 +1,12 @@
 import Base
 import EvalModel
 
-/// What the planner knows of one trial pod: who it is, and how far it is.
+/// What the planner knows of one trial pod: its identity and its state.
 public struct PlannedPod: Sendable, Hashable {
     public enum Stage: Sendable, Hashable {
-        /// Its containers have not ended, or their end is not known yet.
+        /// Its containers have not ended, or it is not known yet how they ended.
         case active
-        /// It has ended, with this error or with a verdict; `at` by the node's clock.
+        /// It has ended, with this error or, when nil, with a verdict; `at` is by the node's clock.
         case ended(TrialErrorType?, at: Timestamp)
     }
 
@@ -14,12 +14,12 @@ public struct PlannedPod: Sendable, Hashable {
     public var index: Int
     public var retry: Int
     public var stage: Stage
-    /// It still carries the finalizer: its outcome may not be counted yet.
+    /// The pod still has the finalizer, so its outcome may not be counted yet.
     public var isTracked: Bool
     public var isDeleting: Bool
-    /// It is kept for a person to look at, and has been counted.
+    /// The pod is counted, and kept so that a person can look at it.
     public var isPreserved: Bool
-    /// It was stopped to be run again: its end says nothing.
+    /// The pod was stopped so that its trial runs again; its outcome does not count.
     public var isInterrupted: Bool
 
     public init(
@@ -48,26 +48,26 @@ public struct TrialPlan: Sendable, Hashable {
         }
     }
 
-    /// Pods whose outcome is to be recorded, then counted.
+    /// Pods whose outcome is to be recorded and then counted.
     public var record: [String] = []
-    /// Failed pods to be kept as `retries/<n>` before their successor is created.
+    /// Failed pods to be recorded as `retries/<n>` before their successor is created.
     public var keepFailed: [String] = []
-    /// Pods to create, successors first, then new trials in index order.
+    /// Pods to create: successors first, then new trials in index order.
     public var create: [Creation] = []
-    /// Pods whose trial is counted, or taken over by a successor: finalizer off, then deleted or preserved.
+    /// Pods whose trial is counted or has a successor: take the finalizer off, then delete or preserve the pod.
     public var release: [String] = []
-    /// Pods that were stopped to be run again: marked so, finalizer off.
+    /// Pods that were stopped so that their trial runs again: mark them so and take the finalizer off.
     public var interrupt: [String] = []
-    /// Pods to stop: the job is being cancelled, deleted or interrupted.
+    /// Pods to stop, because the job is being cancelled, deleted or interrupted.
     public var stop: [String] = []
-    /// The earliest moment at which time alone changes the plan.
+    /// The earliest time at which the plan changes without any event.
     public var wakeAt: Timestamp?
-    /// Trials whose containers run or are about to.
+    /// Trials whose containers run or are about to run.
     public var running = 0
-    /// Nothing is left to run, to record or to release.
+    /// True when nothing is left to run, to record or to release.
     public var isFinished = false
 
-    /// Keeps the first so many creations; failed pods whose successor is not created stay as they are.
+    /// Keeps the first `count` creations. Failed pods whose successor is not created stay as they are.
     public mutating func limitCreations(to count: Int) {
         guard create.count > max(0, count) else { return }
         create.removeLast(create.count - max(0, count))
@@ -75,30 +75,30 @@ public struct TrialPlan: Sendable, Hashable {
     }
 }
 
-/// Decides what happens next to a job's trials from what is there now. Pure: the same state gives the same plan, so a
-/// plan that was carried out in part is continued by the next one.
+/// Decides what happens next to a job's trials from their present state. Pure: the same state gives the same plan, so when a plan was
+/// carried out only in part, the next plan continues it.
 public struct TrialPlanner: Sendable {
     public var total: Int
     public var parallelism: Int
     public var retry: RetryPolicy
-    /// Indexes that are in the status.
+    /// Indexes that are counted in the status.
     public var counted: TrialIndexSet
-    /// Indexes that are recorded but not in the status yet, and those that need no pod (their task is invalid).
+    /// Indexes that are recorded but not in the status yet, and indexes that need no pod (their task is invalid).
     public var settled: TrialIndexSet
-    /// What becomes of trials that have not ended.
+    /// What happens to trials that have not ended.
     public enum Mode: Sendable, Hashable {
         case run
-        /// No new trials; those that run may finish.
+        /// No new trials start; running trials may finish.
         case suspend
-        /// No new trials, and those that run are stopped, to be run as if they never had when the job goes on.
+        /// No new trials start, and running trials are stopped. When the job goes on, they run again from the beginning.
         case interrupt
-        /// No new trials, and those that run are stopped for good.
+        /// No new trials start, and running trials are stopped for good.
         case stop
     }
 
     public var mode: Mode
-    /// How many more trials may start for reasons beyond the job (the artifact remote must confirm some first, the target is
-    /// full); nil for no bound. Successors of failed pods count too, and come first.
+    /// How many more trials may start for reasons outside the job (the artifact remote must confirm some first, the target is full); nil
+    /// for no limit. Successors of failed pods count too, and come first.
     public var uncountedRoom: Int?
 
     public init(
@@ -117,8 +117,8 @@ public struct TrialPlanner: Sendable {
     public func plan(pods: [PlannedPod], now: Timestamp) -> TrialPlan {
         var plan = TrialPlan()
         let newest = Dictionary(pods.map { ($0.index, $0.retry) }, uniquingKeysWith: max)
-        /// Indexes that have a pod which stands for them. One whose finalizer somebody else took off still does: under its
-        /// deterministic name there can be no other while it is there, and its end is as good as any.
+        /// Indexes that have a pod representing the trial. This includes a pod whose finalizer somebody else took off: while it exists, no
+        /// other pod can be created under its deterministic name, and its outcome is valid.
         var occupied = TrialIndexSet()
 
         for pod in pods.sorted(by: { ($0.index, $0.retry, $0.name) < ($1.index, $1.retry, $1.name) }) {
@@ -129,7 +129,7 @@ public struct TrialPlanner: Sendable {
             }
             occupied.insert(pod.index)
             if pod.isInterrupted {
-                // Until it is gone its name is taken, and with it the trial's first try.
+                // Until the pod is gone its name is taken, so the trial's first try cannot be created again.
                 if pod.isTracked { plan.interrupt.append(pod.name) }
                 continue
             }
@@ -141,7 +141,7 @@ public struct TrialPlanner: Sendable {
                 if error == .cancelled, mode == .interrupt {
                     plan.interrupt.append(pod.name)
                 } else if let error, mode != .stop, case .retry(let delay) = retry.decision(afterTries: pod.retry + 1, error: error) {
-                    // The end is by the node's clock: one that is ahead of ours must not make the delay longer.
+                    // The end is by the node's clock. If that clock is ahead of ours, the delay must not become longer.
                     let due = endedAt > now ? now : endedAt.adding(seconds: Double(delay) / 1000)
                     successor(of: pod, at: due, now: now, &plan)
                 } else {
@@ -150,7 +150,7 @@ public struct TrialPlanner: Sendable {
             }
         }
 
-        // A failed pod holds no slot while it waits for its next try; the try needs one like any other.
+        // A failed pod uses no slot while it waits for its next try; the next try needs one.
         plan.limitCreations(to: parallelism - plan.running)
         var free = max(0, parallelism - plan.running - plan.create.count)
         let taken = counted.union(settled).union(occupied)

@@ -4,12 +4,12 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Creates, stops and releases trial pods. Every call may be repeated: the second one finds the work done.
+/// Creates, stops and releases trial pods. Every call may be repeated without further effect.
 struct TrialPodWriter: Sendable {
     let client: KubeClient
     let expectations: Expectations<String>
 
-    /// - Returns: false when another object has the pod's name, or the pod of an earlier try is still on its way out.
+    /// - Returns: false when another object has the pod's name, or the pod of an earlier try is still being deleted.
     func create(_ pod: JSONValue, namespace: String, jobUID: String) async throws -> Bool {
         let outcome = try await client.createOnce(.pods, pod, namespace: namespace) { found in
             found.at("metadata", "labels", AssayNames.jobUIDLabel)?.string == jobUID
@@ -22,7 +22,7 @@ struct TrialPodWriter: Sendable {
         return false
     }
 
-    /// Asks the node to end the pod's containers; the finalizer keeps the pod until it is counted.
+    /// Asks the node to end the pod's containers. The finalizer keeps the pod until its trial is counted.
     func stop(_ pod: TrialPod, jobUID: String) async throws {
         try await delete(pod, jobUID: jobUID, options: DeleteOptions(uid: pod.uid))
     }
@@ -30,17 +30,17 @@ struct TrialPodWriter: Sendable {
     /// What happens to a pod whose finalizer is taken off.
     enum ReleasePolicy {
         case delete
-        /// Stays, labelled as counted, for a person to look at.
+        /// The pod stays, labelled as counted, so that a person can look at it.
         case preserve
-        /// Deleted, and marked so that its end counts for nothing: the trial runs again.
+        /// The pod is deleted, and marked so that its outcome does not count: the trial runs again.
         case interrupt
     }
 
-    /// Takes the finalizer off; then deletes the pod, unless it is to be kept.
+    /// Takes the finalizer off, then deletes the pod unless it is to be kept.
     func release(_ pod: TrialPod, _ policy: ReleasePolicy, jobUID: String) async throws {
         let preserve = policy == .preserve
         if pod.isTracked || (preserve && !pod.isPreserved) {
-            // Ours alone is taken out of the list as it is now: another's may have come since the pod was seen.
+            // Removes only our finalizer from the present list: others may have been added since the pod was read.
             var metadata: JSONValue = ["$deleteFromPrimitiveList/finalizers": [.string(AssayNames.trialFinalizer)], "uid": .string(pod.uid)]
             if preserve { metadata["labels"] = .object([AssayNames.countedLabel: "true"]) }
             if policy == .interrupt { metadata["annotations"] = .object([AssayNames.interruptedAnnotation: "true"]) }
@@ -50,13 +50,13 @@ struct TrialPodWriter: Sendable {
                     expectations.wrote(pod.key, version: version, for: jobUID)
                 }
             } catch {
-                // Gone, or another pod has the name: the next pass looks again.
+                // The pod is gone, or another pod has its name: the next pass looks again.
                 guard error.isNotFound || error.isConflict else { throw error }
                 return
             }
         }
         if !preserve, !pod.snapshot.metadata.isDeleting {
-            // Its containers have ended, or nothing comes of them any more: no reason to wait.
+            // When the containers have ended, there is no reason to wait for the grace period.
             try await delete(pod, jobUID: jobUID, options: DeleteOptions(gracePeriodSeconds: pod.snapshot.containersEnded ? 0 : nil, uid: pod.uid))
         }
     }
