@@ -1,8 +1,8 @@
 import Base
 
-/// Looks at a condition until it holds; false when it did not within the time. For conditions that nothing announces.
+/// Polls a condition until it holds; false when it does not hold within the time. For conditions without a notification.
 ///
-/// It runs on real time: the bound is there so that a broken test ends, not to measure anything.
+/// Uses real time. The limit only ends broken tests; it measures nothing.
 public func eventually(
     within seconds: Double = 20, _ condition: @Sendable () async throws -> Bool
 ) async rethrows -> Bool {

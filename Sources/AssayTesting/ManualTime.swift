@@ -2,8 +2,8 @@ import Base
 
 /// A clock that moves only when a test says so.
 ///
-/// Sleepers wake in the order of their deadlines while time is advanced. The wall clock can be moved apart from the
-/// monotonic one, as an operator's machine does when NTP steps it (catalogue 39).
+/// Sleepers wake in the order of their deadlines when time is advanced. The wall clock can be moved separately from the monotonic
+/// one, to simulate NTP stepping the clock of an operator's machine (catalogue 39).
 public final class ManualTime: TimeSource {
     private struct Sleeper {
         let deadline: Double
@@ -22,7 +22,7 @@ public final class ManualTime: TimeSource {
 
     private let state: Locked<State>
 
-    /// - Parameter start: what `now()` says first. The monotonic clock starts at 1000 seconds.
+    /// - Parameter start: the initial value of `now()`. The monotonic clock starts at 1000 seconds.
     public init(start: Timestamp = Timestamp(seconds: 1_800_000_000, nanoseconds: 0)) {
         state = Locked(State(wall: start))
     }
@@ -31,7 +31,7 @@ public final class ManualTime: TimeSource {
 
     public func monotonic() -> Double { state.withLock { $0.monotonic } }
 
-    /// How many tasks sleep on this clock now.
+    /// The number of tasks that sleep on this clock.
     public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
 
     /// Seconds until the next sleeper wakes, or nil when nobody sleeps.
@@ -75,7 +75,7 @@ public final class ManualTime: TimeSource {
         state.withLock { _ = $0.cancelledBeforeSleep.remove(id) }
     }
 
-    /// Returns once at least `count` tasks sleep on this clock: the moment at which advancing it is deterministic.
+    /// Returns when at least `count` tasks sleep on this clock; advancing it is then deterministic.
     public func waitForSleepers(_ count: Int = 1) async {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let ready = state.withLock { state -> Bool in
@@ -87,7 +87,7 @@ public final class ManualTime: TimeSource {
         }
     }
 
-    /// Moves both clocks forward and wakes everyone whose time has come, in the order of their deadlines.
+    /// Moves both clocks forward and wakes every sleeper whose deadline has come, in the order of the deadlines.
     public func advance(seconds: Double) {
         let woken = state.withLock { state -> [Sleeper] in
             state.monotonic += seconds
@@ -108,7 +108,7 @@ public final class ManualTime: TimeSource {
         return seconds
     }
 
-    /// Steps the wall clock only; the monotonic clock and the sleepers do not notice.
+    /// Moves only the wall clock; the monotonic clock and the sleepers are not affected.
     public func jumpWallClock(seconds: Double) {
         state.withLock { $0.wall = $0.wall.adding(seconds: seconds) }
     }

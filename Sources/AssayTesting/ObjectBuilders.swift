@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// Objects as JSON for tests: the least that is valid, to be changed from there.
+/// JSON objects for tests: minimal valid objects that a test can extend.
 public enum Build {
     /// Any object.
     public static func object(
@@ -20,7 +20,7 @@ public enum Build {
         return .object(object)
     }
 
-    /// A pod of one container.
+    /// A pod with one container.
     public static func pod(
         _ name: String, namespace: String = "default", labels: [String: String] = [:], finalizers: [String] = [],
         image: String = "example.invalid/task:1", phase: String? = nil
@@ -34,7 +34,7 @@ public enum Build {
     public static let evalJobs = ResourceType(
         group: "assay.dev", version: "v1alpha1", plural: "evaljobs", kind: "EvalJob", namespaced: true)
 
-    /// An EvalJob of one dataset and the oracle.
+    /// An EvalJob with one dataset and the oracle.
     public static func evalJob(
         _ name: String, namespace: String = "default", repo: String = "https://example.invalid/bench.git",
         ref: String = "main", dataset: String = "tasks", attempts: Int = 1

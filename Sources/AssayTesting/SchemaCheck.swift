@@ -1,19 +1,19 @@
 import Base
 
-/// Holds values to a JSON Schema of docs/schemas; fields that it does not name are problems, too.
+/// Checks values against a JSON Schema of docs/schemas. Fields that the schema does not name are problems, too.
 public struct SchemaCheck: Sendable {
-    /// The schema as it is written.
+    /// The schema document.
     public let text: JSONValue
     private let schema: JSONSchema
 
-    /// Reads docs/schemas of the checkout that this was compiled in.
+    /// Reads docs/schemas from the source directory that this file was compiled in.
     public init(_ name: String) throws {
         let root = Path.absolute("../..", in: Path.parent(of: #filePath))
         text = try JSONValue(parsing: FileReading.bytes("\(root)/docs/schemas/\(name)"))
         schema = JSONSchema(text)
     }
 
-    /// What is wrong with a value, sorted.
+    /// The problems of a value, sorted.
     ///
     /// - Parameter definition: one of `$defs`; nil for the schema itself.
     public func problems(_ value: JSONValue, as definition: String? = nil) -> [String] {

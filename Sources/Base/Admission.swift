@@ -1,17 +1,17 @@
-/// What an `Admission` decides by: a pure value that counts what was let in.
+/// The rule of an `Admission`: a pure value that counts the requests that were let in and decides about the next one.
 public protocol AdmissionRule: Sendable {
     associatedtype Request: Sendable
-    /// Whether a request that does not fit holds back those that came after it, so that it is not passed over for ever.
+    /// True when a request that does not fit now also blocks later requests, so that it cannot be overtaken for ever.
     static var keepsOrder: Bool { get }
-    /// Counts the request when it fits now, and says whether it did.
+    /// Counts the request if it fits now. Returns whether it fits.
     mutating func admit(_ request: Request) -> Bool
-    /// A request that was let in is over.
+    /// Stops counting a request that was let in.
     mutating func leave(_ request: Request)
 }
 
-/// Lets requests in as far as a rule allows, and has the others wait, in their order.
+/// Lets requests in as far as a rule allows. The others wait, in their order.
 public final class Admission<Rule: AdmissionRule>: Sendable {
-    /// A request that was let in. It is over once: with `release`, or with the last reference.
+    /// A request that was let in. It ends once: at `release`, or when the last reference is dropped.
     public final class Pass: Sendable {
         private let held: Locked<(Admission, Rule.Request)?>
 
@@ -62,11 +62,11 @@ public final class Admission<Rule: AdmissionRule>: Sendable {
 
     /// The rule as it is now.
     public var rule: Rule { state.withLock { $0.rule } }
-    /// Requests that wait now.
+    /// The number of requests that wait now.
     public var waiting: Int { state.withLock { $0.waiters.count } }
 
     /// Waits until the request is let in.
-    /// - Throws: `CancellationError`.
+    /// - Throws: `CancellationError` when the task is cancelled first.
     public func enter(_ request: Rule.Request) async throws -> Pass {
         let id = state.withLock { state in
             defer { state.next += 1 }
@@ -97,7 +97,7 @@ public final class Admission<Rule: AdmissionRule>: Sendable {
                 return (nil, [])
             }
             let waiter = state.waiters.remove(at: index)
-            // It may have held back others.
+            // The cancelled request may have blocked others.
             return (waiter, state.admitWaiting())
         }
         waiter?.continuation.resume(returning: false)

@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// Writes a response body piece by piece, and notices when the client has closed the connection.
+/// Writes a response body piece by piece, and detects that the client has closed the connection.
 public final class HTTPBodyWriter {
     public enum WaitResult { case woken, deadline, closed }
 
@@ -13,7 +13,7 @@ public final class HTTPBodyWriter {
         self.isChunked = isChunked
     }
 
-    /// Sends at once.
+    /// Sends the bytes immediately, without buffering.
     public func write(_ bytes: [UInt8]) throws(HTTPConnectionClosed) {
         guard !bytes.isEmpty else { return }
         if isChunked {
@@ -28,9 +28,9 @@ public final class HTTPBodyWriter {
         guard !isChunked || sendAll(socket, Array("0\r\n\r\n".utf8)) else { throw HTTPConnectionClosed() }
     }
 
-    /// Waits for a signal, for the reader to hang up, or for the deadline (monotonic seconds).
+    /// Waits for a signal, for the client to close the connection, or for the deadline (monotonic seconds).
     public func wait(for wakeup: Wakeup, until deadline: Double) -> WaitResult {
-        let hangup: Int16 = 0x2000  // POLLRDHUP, which the Glibc module leaves out
+        let hangup: Int16 = 0x2000  // POLLRDHUP, which the Glibc module omits
         var set = [
             pollfd(fd: socket, events: hangup, revents: 0),
             pollfd(fd: wakeup.readEnd, events: Int16(POLLIN), revents: 0),

@@ -1,20 +1,21 @@
 import Base
 import Glibc
 
-/// The client has closed the connection, or does not read.
+/// The client has closed the connection, or has stopped reading.
 public struct HTTPConnectionClosed: Error {
     public init() {}
 }
 
-/// One client's connection, served by one thread: reads a request, answers it, and again until either side ends it.
+/// One client's connection, served by one thread: reads a request, answers it, and repeats this until either side closes the
+/// connection.
 ///
-/// A thread each is what keeps this small: a slow reader or an endless watch holds up nobody else. `HTTPServerLimits` bounds how many
-/// there are.
+/// One thread per connection keeps the code simple: a slow reader or an endless watch does not delay other clients.
+/// `HTTPServerLimits` bounds the number of threads.
 struct HTTPConnection {
     let socket: Int32
     let limits: HTTPServerLimits
     let handler: @Sendable (ServerRequest) -> ServerResponse
-    /// The answer to bytes that are no request.
+    /// Makes the answer to bytes that are not a valid request.
     let refusal: @Sendable (HTTPRequestError) -> ServerResponse
 
     func serve() {
@@ -44,7 +45,7 @@ struct HTTPConnection {
         }
     }
 
-    /// Answers one request; false when the connection ends with it.
+    /// Answers one request. Returns false when the connection must be closed afterwards.
     private func answer(_ request: ServerRequest) throws -> Bool {
         let response = handler(request)
         let isOld = request.isHTTP10
@@ -59,7 +60,7 @@ struct HTTPConnection {
             var first = Array(head.utf8)
             var rest = parts[...]
             if request.method == "HEAD" { rest = [] }
-            // Small bodies go in one segment with the head.
+            // A small body is sent together with the head.
             while let part = rest.first, first.count + part.count < 64 * 1024 {
                 first += part
                 rest = rest.dropFirst()
@@ -77,7 +78,7 @@ struct HTTPConnection {
         }
     }
 
-    /// Answers with an error, and ends the connection once the client has had time to read that.
+    /// Answers with an error, gives the client time to read the answer, and closes the connection.
     func refuse(_ error: HTTPRequestError) {
         let answer = refusal(error)
         var body: [UInt8] = []
@@ -93,7 +94,7 @@ struct HTTPConnection {
         while taken < 16 * 1024 * 1024, let more = receive(until: deadline) { taken += more.count }
     }
 
-    /// What has arrived; nil at the end of the stream, on an error, and when the deadline (monotonic seconds) passes.
+    /// The bytes that have arrived; nil at the end of the stream, on an error, or at the deadline (monotonic seconds).
     private func receive(until deadline: Double) -> [UInt8]? {
         let left = max(0, deadline - SystemTime().monotonic())
         var wait = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
@@ -110,7 +111,7 @@ struct HTTPConnection {
     private func send(_ bytes: [UInt8]) -> Bool { sendAll(socket, bytes) }
 }
 
-/// Sends everything; false when the peer is gone or has not read for the send timeout of the socket.
+/// Sends all bytes. Returns false when the peer has closed the connection or has not read for the socket's send timeout.
 func sendAll(_ socket: Int32, _ bytes: [UInt8]) -> Bool {
     bytes.withUnsafeBytes { buffer in
         var sent = 0

@@ -1,19 +1,19 @@
 import Base
 
-/// What is wrong with bytes that should be a request, and what to answer before the connection is closed.
+/// The error in an invalid request, and the answer to send before the connection is closed.
 public struct HTTPRequestError: Error, Equatable {
     public var status: Int
     public var message: String
 }
 
-/// Turns the bytes of a connection into requests (RFC 9112). Pure: the connection feeds it and asks for what is complete.
+/// Parses the bytes of a connection into requests (RFC 9112). Pure: the connection appends bytes and asks for complete requests.
 ///
-/// Guarantees: a request is handed out only when its body is whole; head and body are bounded; after an error the parser yields no
-/// more requests.
+/// Guarantees: a request is returned only when its body is complete; the sizes of head and body are bounded; after an error no
+/// more requests are returned.
 struct HTTPRequestParser {
-    /// Bytes of a request line with its headers.
+    /// The limit for a request line and its headers, in bytes.
     static let maximumHead = 64 * 1024
-    /// Bytes of a body: what kube-apiserver takes.
+    /// The limit for a body, in bytes; the same as kube-apiserver's.
     static let maximumBody = 3 * 1024 * 1024
 
     private enum State {
@@ -25,12 +25,12 @@ struct HTTPRequestParser {
 
     private var state = State.head
     private var buffer: [UInt8] = []
-    /// Where the unread part of the buffer begins.
+    /// The offset of the unread part of the buffer.
     private var start = 0
 
-    /// True once, after a head with `Expect: 100-continue` whose body has not come yet.
+    /// True once after a head with `Expect: 100-continue` whose body has not arrived.
     private(set) var wantsContinue = false
-    /// Whether bytes of an unfinished request are held.
+    /// True when a part of a request has arrived.
     var isMidRequest: Bool {
         if case .head = state { return start < buffer.count }
         return true
@@ -46,7 +46,7 @@ struct HTTPRequestParser {
 
     mutating func sentContinue() { wantsContinue = false }
 
-    /// The next complete request, or nil when more bytes are needed.
+    /// The next complete request; nil when more bytes are needed.
     mutating func next() throws(HTTPRequestError) -> ServerRequest? {
         do {
             return try advance()
@@ -145,7 +145,7 @@ struct HTTPRequestParser {
     static let tooLarge = HTTPRequestError(
         status: 413, message: "Request entity too large: limit is \(maximumBody)")
 
-    /// Reads chunks from the buffer into the body; true when the last one has come.
+    /// Moves chunks from the buffer into the body. Returns true after the last chunk.
     private mutating func takeChunk(into request: inout ServerRequest) throws(HTTPRequestError) -> Bool {
         let malformed = HTTPRequestError(status: 400, message: "malformed chunked body")
         while true {

@@ -2,13 +2,13 @@ import Base
 import Dispatch
 import Glibc
 
-/// How much a server takes on.
+/// The limits of a server.
 public struct HTTPServerLimits: Sendable, Hashable {
-    /// Connections served at the same time, each by a thread. Beyond that a connection is answered with 503 and closed.
+    /// The number of connections served at the same time, one thread each. Further connections are answered with 503 and closed.
     public var connections: Int
-    /// How long a request may take to arrive once it has begun, in seconds.
+    /// The seconds in which a request must arrive completely after its first byte.
     public var requestSeconds: Double
-    /// How long a connection may be open without a request, in seconds; then it is closed.
+    /// The seconds after which a connection without a request is closed.
     public var idleSeconds: Double
 
     public init(connections: Int = 128, requestSeconds: Double = 60, idleSeconds: Double = 60) {
@@ -18,14 +18,14 @@ public struct HTTPServerLimits: Sendable, Hashable {
     }
 }
 
-/// Accepts connections, on 127.0.0.1 unless told otherwise, and serves each on a thread of its own.
+/// Accepts connections, by default on 127.0.0.1, and serves each on its own thread.
 ///
-/// Guarantee: there are never more threads than the limits allow, and a few for refusals.
+/// Guarantee: the number of threads never exceeds the limit plus a few for refusals.
 public final class HTTPServer: Sendable {
     private struct State {
         var listener: Int32 = -1
         var served: Set<Int32> = []
-        /// Told that the server is full.
+        /// Connections that are being answered with 503.
         var refused: Set<Int32> = []
         var isStopped = false
 
@@ -34,7 +34,7 @@ public final class HTTPServer: Sendable {
 
     private enum Admission { case served, refused, dropped, stopped }
 
-    /// Beyond these a connection to a full server is closed without an answer.
+    /// Above this number a connection to a full server is closed without an answer.
     private static let refusedAtOnce = 16
 
     private let state = Locked(State())
@@ -43,7 +43,7 @@ public final class HTTPServer: Sendable {
     private let refusal: @Sendable (HTTPRequestError) -> ServerResponse
     private let allGone = DispatchSemaphore(value: 0)
 
-    /// - Parameter refusal: the answer to bytes that are no request; the connection ends with it.
+    /// - Parameter refusal: makes the answer to bytes that are not a valid request; the connection is closed after it.
     public init(
         limits: HTTPServerLimits = HTTPServerLimits(),
         refusal: @escaping @Sendable (HTTPRequestError) -> ServerResponse = { .text($0.status, $0.message + "\n") },
@@ -54,8 +54,8 @@ public final class HTTPServer: Sendable {
         self.handler = handler
     }
 
-    /// Binds and begins to accept.
-    /// - Returns: the port that was bound; 0 takes a free one.
+    /// Binds the port and begins to accept connections.
+    /// - Returns: the bound port; port 0 selects a free one.
     public func start(port: UInt16, everyAddress: Bool = false) throws(HTTPBindFailure) -> UInt16 {
         try start(address: everyAddress ? (0, 0, 0, 0) : (127, 0, 0, 1), port: port)
     }
@@ -87,7 +87,7 @@ public final class HTTPServer: Sendable {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    /// Ends every connection, streams included, and waits until their threads are done (at most 5 s).
+    /// Closes every connection, including streams, and waits up to 5 s for their threads to end.
     public func stop() {
         let (listener, connections) = state.withLock { state in
             state.isStopped = true
@@ -95,7 +95,8 @@ public final class HTTPServer: Sendable {
             return (state.listener, state.served.union(state.refused))
         }
         guard listener >= 0 else { return }
-        // Wakes the thread in accept(2); it closes the descriptor, so that the number cannot be taken by another file meanwhile.
+        // Wakes the thread that is blocked in accept(2). That thread closes the descriptor, so that no other file can get its
+        // number before.
         shutdown(listener, Int32(SHUT_RDWR))
         for connection in connections { shutdown(connection, Int32(SHUT_RDWR)) }
         if !connections.isEmpty { _ = allGone.wait(timeout: .now() + 5) }
@@ -107,13 +108,13 @@ public final class HTTPServer: Sendable {
             let client = Glibc.accept(listener, nil, nil)
             if client < 0 {
                 if state.withLock({ $0.isStopped }) { return }
-                // Too many open files, or a client that closed at once: neither may end the server.
+                // Too many open files, or a client that closed immediately: neither may stop the server.
                 if errno == EMFILE || errno == ENFILE || errno == ENOMEM { usleep(50_000) }
                 continue
             }
             _ = fcntl(client, F_SETFD, FD_CLOEXEC)
             setOption(client, Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1))
-            // A watcher that has stopped reading must not hold its thread for ever.
+            // A client that has stopped reading a watch must not block its thread for ever.
             setOption(client, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 30, tv_usec: 0))
             let connection = HTTPConnection(socket: client, limits: limits, handler: handler, refusal: refusal)
             switch admit(client) {
@@ -162,7 +163,7 @@ public final class HTTPServer: Sendable {
     }
 }
 
-/// An address that cannot be listened on.
+/// The server could not listen on the address.
 public struct HTTPBindFailure: Error, Sendable, Hashable, CustomStringConvertible {
     /// `127.0.0.1:8080`.
     public let place: String

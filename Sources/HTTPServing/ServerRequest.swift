@@ -1,16 +1,16 @@
 import Base
 
-/// One request as it came in, with its body read whole.
+/// One request with its complete body.
 public struct ServerRequest: Sendable {
     public var method: String
-    /// HTTP/1.0: the connection ends with the answer, which cannot be chunked.
+    /// HTTP/1.0: the answer cannot be chunked, and the connection is closed after it.
     public var isHTTP10: Bool
     /// The path, percent-decoded segment by segment, so that an encoded slash stays inside its segment.
     public var segments: [String]
-    /// The path as it was sent, for messages.
+    /// The path as it was sent; for messages.
     public var rawPath: String
     public var query: HTTPQuery
-    /// Names in lower case; of a repeated header the values are joined by a comma.
+    /// Names in lower case; the values of a repeated header are joined by a comma.
     public var headers: [String: String]
     public var body: [UInt8]
 
@@ -27,7 +27,7 @@ public struct ServerRequest: Sendable {
     public func header(_ name: String) -> String? { headers[name] }
 }
 
-/// The query of a request, in order of appearance.
+/// The query of a request, in its original order.
 public struct HTTPQuery: Sendable, Equatable {
     public private(set) var items: [(name: String, value: String)]
 
@@ -40,12 +40,12 @@ public struct HTTPQuery: Sendable, Equatable {
         }
     }
 
-    /// The first value, as Go's `url.Values.Get` has it; nil when the name is absent.
+    /// The first value, as Go's `url.Values.Get` returns it; nil when the name is absent.
     public subscript(name: String) -> String? { items.first { $0.name == name }?.value }
 
     public func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }
 
-    /// Go's `strconv.ParseBool` on the value; an empty value counts as true, as for the flags of the Kubernetes API.
+    /// The value as Go's `strconv.ParseBool` reads it. An empty value is true, as for the flags of the Kubernetes API.
     public func flag(_ name: String) -> Bool {
         guard let value = self[name] else { return false }
         return ["", "1", "t", "T", "true", "TRUE", "True"].contains(value)

@@ -1,9 +1,9 @@
-/// What a handler answers.
+/// The answer of a handler.
 public struct ServerResponse: Sendable {
     public enum Body: Sendable {
-        /// Written one after the other, so that a long list is not copied together first.
+        /// Written one after the other, so that a long list need not be copied into one array.
         case parts([[UInt8]])
-        /// Written piece by piece, on the connection's own thread. An error ends the connection.
+        /// Written piece by piece, on the thread of the connection. An error closes the connection.
         case stream(@Sendable (HTTPBodyWriter) throws -> Void)
     }
 

@@ -1,12 +1,12 @@
 import Base
 import Glibc
 
-/// Something that a thread can wait on together with a socket: a pipe that becomes readable when `signal` was called.
+/// A signal that a thread can wait for together with a socket: a pipe that becomes readable when `signal` is called.
 public final class Wakeup: Sendable {
     let readEnd: Int32
     private let writeEnd: Int32
 
-    /// - Throws: the errno of `pipe`, when the process is out of descriptors.
+    /// - Throws: the errno of `pipe`, when the process has no free descriptors.
     public init() throws(POSIXFailure) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw POSIXFailure(errno) }
@@ -23,13 +23,13 @@ public final class Wakeup: Sendable {
         close(writeEnd)
     }
 
-    /// May be called from any thread, any number of times; when the pipe is full a signal is pending already.
+    /// May be called from any thread, any number of times. When the pipe is full, a signal is already pending.
     public func signal() {
         var byte: UInt8 = 1
         _ = write(writeEnd, &byte, 1)
     }
 
-    /// Blocks until a signal; false when the deadline (monotonic seconds) passes first.
+    /// Blocks until a signal. Returns false when the deadline (monotonic seconds) passes first.
     public func wait(until deadline: Double) -> Bool {
         var set = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
         while true {

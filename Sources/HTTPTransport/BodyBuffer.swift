@@ -1,32 +1,32 @@
-/// What lies between the thread that receives a body and the task that reads it: a bounded queue, as a state machine
-/// without locks or I/O. `Waiter` is how to reach a reader that waits.
+/// A bounded queue between the thread that receives a body and the task that reads it. A state machine without locks or I/O.
+/// `Waiter` is used to resume a waiting reader.
 struct BodyBuffer<Waiter> {
     enum End {
         case complete
         case failed(HTTPTransportError)
     }
 
-    /// What the receiver does with bytes that have come.
+    /// What the receiver must do with bytes that have arrived.
     enum Offer {
-        /// They are kept.
+        /// The bytes were put into the queue.
         case kept
-        /// They are given to this reader.
+        /// Give the bytes to this reader.
         case handOver(Waiter)
-        /// They do not fit: keep them out until `resume` is asked for.
+        /// The bytes do not fit: stop receiving until a read returns `resume`.
         case pause
-        /// Nobody will read them.
+        /// Nobody will read the bytes.
         case abort
-        /// They are more than may lie unread at all.
+        /// The bytes exceed the capacity of a queue that does not pause.
         case tooLarge
     }
 
     enum Read {
-        /// `resume`: there is room again, let the receiver go on.
+        /// With `resume` there is room again: the receiver must continue.
         case chunk([UInt8], resume: Bool)
         case end
         case failed(HTTPTransportError)
         case wait
-        /// Somebody else is waiting already.
+        /// Another reader is already waiting.
         case busy
     }
 
@@ -41,18 +41,18 @@ struct BodyBuffer<Waiter> {
     private let pauses: Bool
 
     /// - Parameters:
-    ///   - capacity: bytes that may lie unread.
-    ///   - pauses: whether the receiver has to wait when they are there; a single larger chunk is then taken when the queue is empty.
-    ///     Otherwise more bytes are an error.
+    ///   - capacity: the number of bytes that may be unread.
+    ///   - pauses: true: the receiver has to wait when the capacity is used up; a single chunk larger than the capacity is
+    ///     accepted when the queue is empty. False: bytes beyond the capacity are an error.
     init(capacity: Int, pauses: Bool = true) {
         self.capacity = capacity
         self.pauses = pauses
     }
 
-    /// Bytes that nobody has read yet.
+    /// The number of bytes in the queue.
     var unread: Int { buffered }
 
-    /// Offers `count` bytes; `copy` makes the array only when they are taken into the queue.
+    /// Offers `count` bytes. `copy` is called only when the bytes are put into the queue.
     mutating func offer(_ count: Int, copy: () -> [UInt8]) -> Offer {
         if abandoned || end != nil { return .abort }
         if let reader = waiter {
@@ -71,7 +71,7 @@ struct BodyBuffer<Waiter> {
         return .kept
     }
 
-    /// Takes the next chunk, or remembers who to wake.
+    /// Takes the next chunk, or stores the waiter.
     mutating func read(_ makeWaiter: @autoclosure () -> Waiter) -> Read {
         if first < chunks.count {
             let chunk = chunks[first]
@@ -82,7 +82,7 @@ struct BodyBuffer<Waiter> {
                 chunks.removeAll(keepingCapacity: true)
                 first = 0
             }
-            // Half empty before going on, so that the two sides do not take turns on every chunk.
+            // Resumes only at half the capacity, so that the receiver does not stop and start for every chunk.
             let resume = paused && buffered <= capacity / 2
             if resume { paused = false }
             return .chunk(chunk, resume: resume)
@@ -98,7 +98,7 @@ struct BodyBuffer<Waiter> {
         return .wait
     }
 
-    /// Nothing more will come. The first end counts. Returns a reader that has to be told.
+    /// Ends the body. Only the first call counts. Returns a waiting reader, which must be told.
     mutating func finish(_ how: End) -> Waiter? {
         guard end == nil else { return nil }
         end = how
@@ -106,7 +106,7 @@ struct BodyBuffer<Waiter> {
         return waiter
     }
 
-    /// The reader has gone: what is buffered is dropped. Returns the waiter, and whether the transfer has to be aborted.
+    /// The reader has gone: drops the buffered bytes. Returns the waiter, and whether the transfer must be aborted.
     mutating func abandon() -> (waiter: Waiter?, abort: Bool) {
         let wasOpen = end == nil && !abandoned
         abandoned = true

@@ -1,6 +1,6 @@
 import Base
 
-/// The reader's end of a body. Its end of life is the sign that nobody reads any more.
+/// The reader's side of a body. Its deinitialisation means that nobody reads the body any more.
 final class BodySource: Sendable {
     typealias Waiter = CheckedContinuation<Result<[UInt8]?, HTTPTransportError>, Never>
 
@@ -9,7 +9,7 @@ final class BodySource: Sendable {
 
     init(channel: BodyChannel) { self.channel = channel }
 
-    /// Keeps something alive until the body has ended or nobody reads it any more.
+    /// Keeps the token alive until the body has ended or its reader has gone.
     func hold(_ token: any Sendable) { held.withLock { $0 = token } }
 
     convenience init(bytes: [UInt8]) {
@@ -33,13 +33,13 @@ final class BodySource: Sendable {
         } onCancel: {
             channel.abandon()
         }
-        // Dropped outside of the lock: its end may do anything.
+        // The token is released outside the lock, because its deinitialiser may run any code.
         if case .success(_?) = result {} else { _ = held.withLock { held in defer { held = nil }; return held } }
         return try result.get()
     }
 }
 
-/// A ``BodyBuffer`` behind a lock, with the actions it asks for.
+/// A ``BodyBuffer`` behind a lock, which also performs the actions that the buffer asks for.
 final class BodyChannel: Sendable {
     private let buffer: Locked<BodyBuffer<BodySource.Waiter>>
     private let onResume: @Sendable () -> Void
@@ -55,7 +55,7 @@ final class BodyChannel: Sendable {
 
     enum Reception { case taken, pause, abort, tooLarge }
 
-    /// From the receiving thread.
+    /// Called by the receiving thread.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Reception {
         switch buffer.withLock({ $0.offer(bytes.count) { Array(bytes) } }) {
         case .kept: return .taken
@@ -95,6 +95,6 @@ final class BodyChannel: Sendable {
         if abort { onAbort() }
     }
 
-    /// Bytes that lie unread; for tests.
+    /// The number of unread bytes; for tests.
     var unread: Int { buffer.withLock { $0.unread } }
 }

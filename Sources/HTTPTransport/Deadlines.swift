@@ -1,10 +1,11 @@
-/// When a transfer has taken too long. Instants are seconds of a clock that never jumps.
+/// The deadlines of one transfer. Times are seconds of a monotonic clock.
 struct Deadlines: Sendable {
     private let started: Double
     private let timeouts: HTTPTimeouts
     private var heard: Double
     private var paused = false
-    /// Whether a connection has to come yet: its time counts from the start, also while another request makes it.
+    /// True until the request has a connection. The connect timeout counts from the start, also while another request opens the
+    /// connection.
     private var awaitsConnection: Bool
 
     init(_ timeouts: HTTPTimeouts, now: Double, awaitsConnection: Bool = false) {
@@ -14,16 +15,16 @@ struct Deadlines: Sendable {
         heard = now
     }
 
-    /// A byte came or went.
+    /// Records that a byte was sent or received.
     mutating func activity(now: Double) { heard = now }
 
-    /// The request goes over a connection.
+    /// The request has got a connection.
     mutating func connected(now: Double) {
         awaitsConnection = false
         heard = now
     }
 
-    /// The consumer is the slow one: its time is not the peer's silence.
+    /// The consumer is slow: the idle timeout stops until `resume`.
     mutating func pause() { paused = true }
 
     mutating func resume(now: Double) {
@@ -31,7 +32,7 @@ struct Deadlines: Sendable {
         heard = now
     }
 
-    /// The next instant at which something may be due.
+    /// The earliest time at which a timeout may expire.
     var next: Double? {
         let total = timeouts.total.map { started + $0 }
         let idle = paused ? nil : timeouts.idle.map { heard + $0 }
@@ -39,7 +40,7 @@ struct Deadlines: Sendable {
         return [total, idle, connect].compactMap { $0 }.min()
     }
 
-    /// What has run out, with its length.
+    /// The timeout that has expired, and its length.
     func expired(now: Double) -> (HTTPTransportError.Timeout, seconds: Double)? {
         if awaitsConnection, now >= started + timeouts.connect { return (.connect, timeouts.connect) }
         if let total = timeouts.total, now >= started + total { return (.total, total) }

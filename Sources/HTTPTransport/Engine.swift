@@ -3,10 +3,10 @@ import CCurl
 import CShims
 import Glibc
 
-/// One thread and one libcurl multi handle. Everything libcurl is done on that thread; others leave commands.
+/// One thread with one libcurl multi handle. All calls to libcurl happen on that thread; other threads queue commands.
 ///
-/// Requests that share connections and requests that do not are never mixed in one handle: libcurl notes of a host, not of a
-/// connection, whether it can be shared, and an answer over HTTP/1.1 ends the sharing for all.
+/// One handle never mixes requests that share connections with requests that do not: libcurl records per host, not per
+/// connection, whether connections can be shared, and one answer over HTTP/1.1 ends the sharing for all requests to that host.
 final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the thread; the inbox is locked
     private enum Command {
         case start(Transfer)
@@ -17,9 +17,9 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
     private struct Inbox {
         var commands: [Command] = []
         var stopping = false
-        /// Takes no new requests from who can choose; ends with the last one.
+        /// New requests should use another engine. This engine ends after its last request.
         var retiring = false
-        /// The multi handle is gone: waking it would touch freed memory.
+        /// The multi handle is freed: waking it would access freed memory.
         var closed = false
     }
 
@@ -29,19 +29,19 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
     private let isShared: Bool
     private let clock: @Sendable () -> Double
 
-    /// libcurl asks for this once per process, before any other call.
+    /// libcurl requires this call once per process, before any other.
     private static let initialized: Bool = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
-    /// Nil when libcurl cannot be set up: out of memory or of threads.
+    /// Nil when libcurl cannot be set up, because memory or threads are exhausted.
     ///
-    /// - Parameter isShared: whether its requests share connections (HTTP/2).
+    /// - Parameter isShared: whether the requests of this engine share connections (HTTP/2).
     init?(isShared: Bool, clock: @escaping @Sendable () -> Double) {
         guard Self.initialized, let multi = curl_multi_init() else { return nil }
         self.multi = multi
         self.clock = clock
         self.isShared = isShared
         _ = assay_multi_set_long(multi, CURLMOPT_PIPELINING, isShared ? Int(CURLPIPE_MULTIPLEX) : Int(CURLPIPE_NOTHING))
-        // Idle connections kept for reuse, over all hosts.
+        // The number of idle connections kept for reuse, over all hosts.
         _ = assay_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 128)
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self)
@@ -64,7 +64,7 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
         if !post(.start(transfer)) { transfer.finish(.failure(.shutDown)) }
     }
 
-    /// True once new requests should go to another engine: its connection has died without a word.
+    /// True when new requests should use another engine: the shared connection has stopped answering, or the engine is stopping.
     var isRetired: Bool { inbox.withLock { $0.retiring || $0.stopping } }
 
     func cancel(_ transfer: Transfer) {
@@ -74,7 +74,7 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
 
     func resume(_ transfer: Transfer) { _ = post(.resume(transfer)) }
 
-    /// Fails what is under way and ends the thread.
+    /// Fails all requests in progress and ends the thread.
     func stop() {
         inbox.withLock { inbox in
             inbox.stopping = true
@@ -82,7 +82,7 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
         }
     }
 
-    /// False when the engine is stopping.
+    /// Returns false when the engine is stopping.
     private func post(_ command: Command) -> Bool {
         inbox.withLock { inbox in
             guard !inbox.stopping, !inbox.closed else { return false }
@@ -95,7 +95,7 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
     // MARK: On its thread
 
     private func run() {
-        // Signals are the main thread's business; and a write to a dead TLS peer must be an error, not a SIGPIPE.
+        // Signals are handled by the main thread, and a write to a closed TLS connection must be an error instead of a SIGPIPE.
         var all = sigset_t()
         sigfillset(&all)
         pthread_sigmask(SIG_BLOCK, &all, nil)
@@ -134,7 +134,7 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
         case .resume(let transfer):
             guard isActive(transfer), transfer.isPaused, let easy = transfer.easy else { return }
             transfer.unpause()
-            // May call back at once, and pause again.
+            // This call may invoke the write callback at once, which may pause the transfer again.
             curl_easy_pause(easy, CURLPAUSE_CONT)
         }
     }
@@ -154,13 +154,14 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
         let now = clock()
         for transfer in active.values {
             guard let (which, seconds) = transfer.deadlines.expired(now: now) else { continue }
-            // Aborting a request does not end a connection that others share. If it is dead, they would all wait for its answers.
+            // Aborting a request does not close a connection that others share. If that connection is dead, new requests on it
+            // would also time out.
             if isShared, which != .connect { inbox.withLock { $0.retiring = true } }
             detach(transfer, .failure(.timedOut(which, host: transfer.address.name, seconds: seconds)))
         }
     }
 
-    /// Takes the transfer out of libcurl. Removing one that is not done closes its connection.
+    /// Removes the transfer from libcurl. Removing an unfinished one over HTTP/1.1 closes its connection.
     private func detach(_ transfer: Transfer, _ result: Result<Void, HTTPTransportError>) {
         if let easy = transfer.easy, active.removeValue(forKey: easy) != nil {
             curl_multi_remove_handle(multi, easy)
@@ -173,7 +174,7 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
     private func pollMilliseconds() -> Int32 {
         guard let next = active.values.lazy.compactMap({ $0.deadlines.next }).min() else { return 60_000 }
         let left = (next - clock()) * 1000
-        // Rounded up, so that the thread does not spin through the last millisecond.
+        // Rounded up, so that the thread does not poll repeatedly during the last millisecond.
         return Int32(min(60_000, max(0, left.rounded(.up))))
     }
 }

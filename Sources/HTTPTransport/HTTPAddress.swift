@@ -1,17 +1,17 @@
-/// The parts of a URL that this module decides by; libcurl parses the rest.
+/// The parts of a URL that this module needs; libcurl parses the rest.
 struct HTTPAddress: Sendable, Hashable {
     let scheme: String
     /// With brackets when it is an IPv6 address.
     let host: String
     let port: Int
     let hasExplicitPort: Bool
-    /// Path and query, as given; empty or begins with `/` or `?`.
+    /// Path and query, unchanged; empty, or begins with `/` or `?`.
     let rest: String
 
     /// `host:port`, for messages.
     var name: String { "\(host):\(port)" }
 
-    /// What a `Host` header holds.
+    /// The value of the `Host` header.
     var hostHeader: String { hasExplicitPort ? "\(host):\(port)" : host }
 
     var isLoopback: Bool {
@@ -40,7 +40,7 @@ struct HTTPAddress: Sendable, Hashable {
         guard !authority.contains("@") else {
             throw .invalidRequest("the URL holds a user name or password: credentials go into headers")
         }
-        // `\` and `;` are read differently by different parsers; no host has them.
+        // Parsers disagree about `\` and `;`; no host name contains them.
         guard !authority.isEmpty, !authority.contains("\\"), !authority.contains(";") else {
             throw .invalidRequest("the URL has no valid host")
         }

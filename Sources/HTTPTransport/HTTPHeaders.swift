@@ -1,5 +1,5 @@
-/// Header fields in the order they were given; names compare without case. Values are bytes in principle: what is not
-/// UTF-8 is repaired on reading.
+/// Header fields in their original order; names compare without case. Bytes of a value that are not UTF-8 are replaced on
+/// reading.
 public struct HTTPHeaders: Sendable, Hashable {
     public struct Field: Sendable, Hashable {
         public var name: String

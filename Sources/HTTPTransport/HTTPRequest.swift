@@ -1,4 +1,4 @@
-/// One request. `http` and `https` only; redirects are reported, never followed.
+/// One request. Only `http` and `https`; redirects are reported, never followed.
 public struct HTTPRequest: Sendable {
     /// Upper case.
     public var method: String
@@ -27,23 +27,24 @@ public struct HTTPRequest: Sendable {
     }
 }
 
-/// How the body of the answer is read, which decides over which connection the request goes.
+/// How the body of the answer is read. This decides which connection the request uses.
 public enum HTTPReading: Sendable, Hashable {
-    /// As it comes, at the reader's pace. The request has a connection for itself (HTTP/1.1) while it lasts: libcurl 7.88 stops a
-    /// whole HTTP/2 connection when the reader of one of its streams is slow.
+    /// In chunks, at the reader's pace. The request has its own connection (HTTP/1.1): libcurl 7.88 stops a whole HTTP/2
+    /// connection when the reader of one of its streams is slow.
     case streamed
-    /// In one piece of at most `limit` bytes; longer ones end with ``HTTPTransportError/bodyTooLarge(limit:)``. Over TLS such
-    /// requests share one connection where the server speaks HTTP/2.
+    /// In one piece of at most `limit` bytes; a longer body fails with ``HTTPTransportError/bodyTooLarge(limit:)``. Over TLS such
+    /// requests share one connection when the server speaks HTTP/2.
     case whole(limit: Int)
 }
 
-/// How long a request may take, in seconds. Nil means without bound.
+/// Timeouts of a request, in seconds. Nil means no limit.
 public struct HTTPTimeouts: Sendable, Hashable {
     /// Name resolution, connection and TLS handshake together.
     public var connect: Double
     /// From the start of the request to the last byte of the body.
     public var total: Double?
-    /// Without a byte in either direction. Stands still while the consumer of the body is the slow one.
+    /// The longest time without a byte in either direction. Time in which the transfer waits for the reader of the body is not
+    /// counted.
     public var idle: Double?
 
     public init(connect: Double = 10, total: Double? = nil, idle: Double? = nil) {
@@ -53,22 +54,22 @@ public struct HTTPTimeouts: Sendable, Hashable {
     }
 }
 
-/// Whom to trust, and who we are. TLS 1.2 or newer.
+/// Which servers to trust, and the client's own certificate. TLS 1.2 or newer.
 public struct TLSOptions: Sendable, Hashable {
-    /// Where PEM comes from. A file is read again for each new connection, so that rotation needs no restart.
+    /// The source of PEM text. A file is read again for each new connection, so that rotation needs no restart.
     public enum PEM: Sendable, Hashable {
         case file(String)
         case data([UInt8])
     }
 
-    /// The only authorities to trust; nil trusts the system's.
+    /// The only trusted authorities; nil trusts those of the system.
     public var authorities: PEM?
     public var clientCertificate: PEM?
-    /// Not encrypted.
+    /// The key must not be encrypted.
     public var clientKey: PEM?
-    /// The name that the certificate must have, and that is sent as SNI, when it is not the host of the URL.
+    /// The name that the certificate must have and that is sent as SNI; nil: the host of the URL.
     public var serverName: String?
-    /// Trusts any certificate. For experiments.
+    /// Trusts any certificate. Only for experiments.
     public var insecure: Bool
 
     public init(
@@ -83,7 +84,7 @@ public struct TLSOptions: Sendable, Hashable {
     }
 }
 
-/// How to reach the host. Loopback addresses never go through a proxy.
+/// The proxy for a request. Loopback addresses never use one.
 public enum HTTPProxy: Sendable, Hashable {
     /// `http_proxy` (lower case only), `https_proxy`, `all_proxy` and `no_proxy`, as curl reads them.
     case environment

@@ -13,9 +13,9 @@ public struct HTTPResponse: Sendable {
 
 /// The bytes of a body, in the chunks in which they arrive.
 ///
-/// One reader at a time; what one iterator has taken, the next does not see. A reader that is slower than the network
-/// stops the network: a bounded amount is buffered. Dropping the body (every copy of it), or cancelling the task that reads
-/// it, aborts the transfer.
+/// One reader at a time; a chunk that one iterator has taken is not seen by another. Only a bounded amount is buffered: when the
+/// reader is slower than the network, receiving stops. Dropping every copy of the body, or cancelling the task that reads it,
+/// aborts the transfer.
 public struct HTTPBody: AsyncSequence, Sendable {
     public typealias Element = [UInt8]
     public typealias Failure = HTTPTransportError
@@ -24,10 +24,10 @@ public struct HTTPBody: AsyncSequence, Sendable {
 
     init(source: BodySource) { self.source = source }
 
-    /// A body that is there already.
+    /// A body whose bytes are already known.
     public init(_ bytes: [UInt8]) { source = BodySource(bytes: bytes) }
 
-    /// Keeps something alive until this body has been read to its end, has failed, or nobody has it any more.
+    /// Keeps the token alive until this body has been read to its end, has failed, or is dropped by everybody.
     public func holding(_ token: any Sendable) -> HTTPBody {
         source.hold(token)
         return self
@@ -36,7 +36,7 @@ public struct HTTPBody: AsyncSequence, Sendable {
     public struct AsyncIterator: AsyncIteratorProtocol {
         let source: BodySource
 
-        /// The next bytes, never empty; nil at the end of a complete body.
+        /// The next bytes, never empty; nil after the end of a complete body.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(HTTPTransportError) -> [UInt8]? {

@@ -3,23 +3,25 @@ import Base
 /// Sends HTTP requests over libcurl's multi interface.
 ///
 /// Guarantees
-/// - Connections are reused. A request whose reused connection turns out dead is sent again on a new one, unless its body
-///   had left and its method is not idempotent (then: ``HTTPTransportError/connectionLost(host:detail:)``).
-/// - Requests whose answer is read whole share one connection to an `https` server that speaks HTTP/2; a second one is opened only
-///   for more requests at once than the server takes on one.
-/// - No request waits behind another one's slow reader: a body that is streamed has a connection to itself.
-/// - A shared connection that does not answer is given up for the next request: after 30 s without an acknowledgement by the peer's
-///   kernel, or with the first request that runs into its idle timeout.
-/// - Redirects are not followed, and only `http` and `https` are spoken: credentials in headers go to the host of the URL.
-/// - A slow reader of a streamed body stops the network; at most the buffer (512 KiB by default) and one read of libcurl (64 KiB) are
-///   held.
-/// - Cancelling the task, or dropping the body, ends the request at the server: its stream, or its connection where it has one.
+/// - Connections are reused. A request whose reused connection turns out to be dead is sent again on a new one, unless its body
+///   was already sent and its method is not idempotent (then: ``HTTPTransportError/connectionLost(host:detail:)``).
+/// - Requests whose answer is read whole share one connection to an `https` server that speaks HTTP/2. A second one is opened
+///   only when there are more concurrent requests than the server allows on one.
+/// - No request waits for the slow reader of another: a streamed body has its own connection.
+/// - A shared connection that does not answer is not used for further requests after 30 s without an acknowledgement by the
+///   peer's kernel, or after the first request that reaches its idle timeout.
+/// - Redirects are not followed, and only `http` and `https` are supported: credentials in headers go only to the host of the
+///   URL.
+/// - When a streamed body is read slowly, receiving stops; at most the buffer (512 KiB by default) and one read of libcurl (64
+///   KiB) are held.
+/// - Cancelling the task, or dropping the body, ends the request at the server: its stream on a shared connection, otherwise its
+///   connection.
 ///
 /// Caveats
-/// - Over HTTP/1.1 there are as many connections as concurrent requests to a host: bounding them is the caller's business.
-/// - Proxies come from the environment unless the request says otherwise; loopback never goes through one.
+/// - Over HTTP/1.1 there is one connection per concurrent request to a host: the caller must limit them.
+/// - Proxies are taken from the environment unless the request specifies one; loopback addresses never use one.
 public final class HTTPTransport: Sendable {
-    /// For who has no reason to have one of their own.
+    /// For callers that do not need their own transport.
     public static let shared = HTTPTransport()
 
     private struct Engines {
@@ -34,8 +36,9 @@ public final class HTTPTransport: Sendable {
     private let time: any TimeSource
 
     /// - Parameters:
-    ///   - bodyBuffer: bytes of each streamed body that may lie unread before the network is stopped.
-    ///   - sharesConnections: false: HTTP/1.1 only. For who must not wait for what others send over the same connection.
+    ///   - bodyBuffer: the number of bytes of each streamed body that may be unread before receiving stops.
+    ///   - sharesConnections: false: HTTP/1.1 only, for callers that must not wait for the requests of others on a shared
+    ///     connection.
     public init(bodyBuffer: Int = 512 * 1024, sharesConnections: Bool = true, time: any TimeSource = SystemTime()) {
         self.bodyBuffer = bodyBuffer
         self.sharesConnections = sharesConnections
@@ -44,7 +47,7 @@ public final class HTTPTransport: Sendable {
 
     deinit { shutDown() }
 
-    /// Fails what is under way, and every later request, with ``HTTPTransportError/shutDown``.
+    /// Fails all requests in progress, and every later one, with ``HTTPTransportError/shutDown``.
     public func shutDown() {
         let (own, shared) = engines.withLock { engines in
             engines.isShutDown = true
@@ -54,7 +57,7 @@ public final class HTTPTransport: Sendable {
         shared?.stop()
     }
 
-    /// The engine for the next request of its kind; nil when there is none to be had.
+    /// The engine for the next request; nil after `shutDown`, or when no engine can be created.
     private func engine(isShared: Bool) -> Engine? {
         engines.withLock { engines in
             guard !engines.isShutDown else { return nil }
@@ -66,14 +69,14 @@ public final class HTTPTransport: Sendable {
         }
     }
 
-    /// Sends a request and returns when the head of the response is there, whatever its status.
+    /// Sends a request and returns when the head of the response has arrived, whatever its status.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         let address = try HTTPAddress(url: request.url)
         try Self.check(request)
         while true {
             let sent = try await attempt(request, address: address)
             if case .failure(.shutDown) = sent, !engines.withLock({ $0.isShutDown }) {
-                // Its engine ended between the choice and the start, so that nothing was sent.
+                // The engine ended after it was chosen and before the request started, so nothing was sent.
                 continue
             }
             return try sent.get()
@@ -92,7 +95,8 @@ public final class HTTPTransport: Sendable {
         guard let engine = engine(isShared: isShared) else { throw .shutDown }
         if Task.isCancelled { throw .cancelled }
 
-        // The channel has to reach a transfer that is made with it. It must not keep it: the transfer keeps the channel.
+        // The channel needs the transfer, which is created after it. A link avoids a reference cycle: the transfer retains the
+        // channel.
         let link = TransferLink(engine: engine, transport: self)
         let channel = BodyChannel(
             capacity: capacity, pauses: pauses, onResume: { link.resume() }, onAbort: { link.cancel() })
@@ -109,7 +113,7 @@ public final class HTTPTransport: Sendable {
         }
     }
 
-    /// What would let a value become another header, or another request.
+    /// Refuses values that could add another header or another request.
     private static func check(_ request: HTTPRequest) throws(HTTPTransportError) {
         guard !request.method.isEmpty, request.method.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
             throw .invalidRequest("the method is not one upper-case word")
@@ -127,7 +131,7 @@ public final class HTTPTransport: Sendable {
         }
     }
 
-    /// RFC 9110, section 5.6.2.
+    /// The characters of a token (RFC 9110, section 5.6.2).
     private static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -147,7 +151,7 @@ public final class HTTPTransport: Sendable {
     }
 }
 
-/// From a body back to its transfer, and what keeps the transport alive while a body is being read.
+/// Leads from a body to its transfer, and keeps the transport alive while the body is read.
 private final class TransferLink: Sendable {
     private struct Target { weak var transfer: Transfer? }
 

@@ -1,30 +1,30 @@
 import Base
 import CCurl
 
-/// Why there is no response, or only a part of one. Messages name the host, never a header, a query or a body.
+/// Why there is no response, or only part of one. Messages contain the host, never a header, a query or a body.
 public enum HTTPTransportError: Error, Sendable, Hashable {
-    /// Which time ran out.
+    /// The timeout that expired.
     public enum Timeout: String, Sendable, Hashable {
         /// Resolving, connecting and TLS.
         case connect
-        /// The whole exchange.
+        /// The whole exchange, from the start to the last byte.
         case total
-        /// No byte came or went.
+        /// No byte was sent or received.
         case idle
     }
 
-    /// The request was not sent: it cannot be.
+    /// The request is invalid and was not sent.
     case invalidRequest(String)
-    /// The request was not sent.
+    /// There is no connection; the request was not sent.
     case couldNotConnect(host: String, detail: String)
     case timedOut(Timeout, host: String, seconds: Double)
-    /// Trust, or the handshake, failed.
+    /// The certificate is not trusted, or the handshake failed.
     case tls(host: String, detail: String)
     /// The connection ended before the response did. The server may have acted on the request.
     case connectionLost(host: String, detail: String)
-    /// What the server sent is not HTTP, or more than is accepted.
+    /// The server's bytes are not HTTP, or exceed a limit.
     case protocolViolation(host: String, detail: String)
-    /// The body is longer than the caller wanted to hold.
+    /// The body is longer than the caller's limit.
     case bodyTooLarge(limit: Int)
     /// The task was cancelled, or the body was dropped.
     case cancelled
@@ -54,17 +54,17 @@ extension HTTPTransportError: CustomStringConvertible {
         seconds == seconds.rounded() && abs(seconds) < 1e9 ? String(Int(seconds)) : String(seconds)
     }
 
-    /// What a result of libcurl means. `detail` is its own message.
+    /// Translates a result code of libcurl. `detail` is libcurl's message.
     static func from(_ code: CURLcode, detail: String, host: String, connectTimeout: Double) -> HTTPTransportError {
         let text = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
-        // Quoted from the peer, perhaps: short and inert.
+        // The text may come from the peer: it is shortened, and control characters are replaced.
         let message = String(text.prefix(300)).replacingControls
         switch code {
         case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED,
             CURLE_PROXY:
             return .couldNotConnect(host: host, detail: message)
         case CURLE_OPERATION_TIMEDOUT:
-            // Only the connection has a deadline inside libcurl; the others are kept by the engine.
+            // libcurl enforces only the connect timeout; the engine enforces the others.
             return .timedOut(.connect, host: host, seconds: connectTimeout)
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
             CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_PINNEDPUBKEYNOTMATCH,
@@ -73,7 +73,7 @@ extension HTTPTransportError: CustomStringConvertible {
             return .tls(host: host, detail: message)
         case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_SEND_FAIL_REWIND,
             CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_AGAIN:
-            // With TLS 1.3 a refused client certificate shows only on the first read.
+            // With TLS 1.3 a rejected client certificate is reported only by the first read.
             if message.contains("alert") { return .tls(host: host, detail: message) }
             return .connectionLost(host: host, detail: message)
         case CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_UNKNOWN_OPTION,

@@ -1,9 +1,9 @@
-/// Reads the head of a response from the lines that libcurl hands over one by one. Interim responses (1xx) are passed
-/// over, trailers are dropped.
+/// Parses the head of a response from the lines that libcurl delivers one by one. Interim responses (1xx) and trailers are
+/// dropped.
 struct ResponseHeadParser {
     enum Action: Equatable {
         case more
-        /// The head of the final response is complete; the body follows.
+        /// The head of the final response is complete; the body comes next.
         case complete
         case tooLarge
     }
@@ -13,10 +13,10 @@ struct ResponseHeadParser {
     private var complete = false
     private var size = 0
 
-    /// As much as the Go server accepts by default is 1 MiB; no API server sends a tenth of that.
+    /// The limit for a head, in bytes. The default of Go's server is 1 MiB; API servers send less than a tenth of that.
     static let limit = 256 * 1024
 
-    /// Takes one line with its line end.
+    /// Takes one line including its line end.
     mutating func line(_ bytes: UnsafeRawBufferPointer) -> Action {
         guard !complete else { return .more }
         size += bytes.count

@@ -1,9 +1,9 @@
 import CCurl
 import CShims
 
-// How a request becomes options of a libcurl handle. Engine's thread only.
+// Translates a request into options of a libcurl handle. Called on the engine's thread only.
 extension Transfer {
-    /// Makes the handle. Throws when a value of the request is not acceptable.
+    /// Creates the handle. Throws when libcurl rejects a value of the request.
     func prepare() throws(HTTPTransportError) -> UnsafeMutableRawPointer {
         guard let easy = curl_easy_init() else { throw .invalidRequest("out of memory for a request") }
         self.easy = easy
@@ -14,14 +14,15 @@ extension Transfer {
         options.long(CURLOPT_FOLLOWLOCATION, 0)
         options.long(CURLOPT_PATH_AS_IS, 1)
         options.long(CURLOPT_HTTP_VERSION, Int(isShared ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
-        // Rather than to open a connection each, requests wait for the first one to say whether it can be shared.
+        // Requests wait until the first connection shows whether it can be shared, instead of opening one each.
         if isShared { options.long(CURLOPT_PIPEWAIT, 1) }
         options.long(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         options.long(CURLOPT_TCP_KEEPALIVE, 1)
         options.long(CURLOPT_TCP_KEEPIDLE, 30)
         options.long(CURLOPT_TCP_KEEPINTVL, 15)
         options.unacknowledgedLimit(seconds: 30)
-        // Allocated for each request: small ones come from the heap, large ones are mapped and unmapped each time.
+        // libcurl allocates this buffer for each request: the heap serves a small one, a large one is mapped and unmapped each
+        // time.
         options.long(CURLOPT_BUFFERSIZE, isShared ? 16 * 1024 : 64 * 1024)
         options.long(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1024)
         options.long(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(request.timeouts.connect * 1000)))
@@ -48,7 +49,7 @@ extension Transfer {
     }
 
     private func setCallbacks(_ options: inout CurlOptions) {
-        // Not retained: the engine keeps the transfer until libcurl has let go of the handle.
+        // Not retained: the engine keeps the transfer until libcurl has released the handle.
         let context = Unmanaged.passUnretained(self).toOpaque()
         options.data(CURLOPT_HEADERFUNCTION) { data, size, count, context in
             guard let context, let data else { return 0 }
@@ -95,7 +96,7 @@ extension Transfer {
         }
     }
 
-    /// Returns the `Host` header to send when it is not the host of the URL.
+    /// Returns the `Host` header to send when it differs from the host of the URL.
     private func setAddressAndTrust(_ options: inout CurlOptions) -> String? {
         guard address.scheme == "https" else {
             options.string(CURLOPT_URL, request.url)
@@ -104,7 +105,8 @@ extension Transfer {
         let tls = request.tls
         var hostHeader: String?
         if let serverName = tls.serverName, !serverName.isEmpty {
-            // libcurl verifies the host of the URL: so that becomes the name, and the connection is led elsewhere.
+            // libcurl verifies the host of the URL. So the URL gets the server name, and the connection is redirected to the real
+            // address.
             options.string(CURLOPT_URL, "https://\(serverName):\(address.port)\(address.rest)")
             options.connectTo("\(serverName):\(address.port):\(address.host):\(address.port)")
             hostHeader = address.hostHeader
@@ -116,10 +118,10 @@ extension Transfer {
         options.long(CURLOPT_SSL_VERIFYPEER, tls.insecure ? 0 : 1)
         options.long(CURLOPT_SSL_VERIFYHOST, tls.insecure ? 0 : 2)
         if let authorities = tls.authorities {
-            // Otherwise the system's directory would be trusted beside them.
+            // Otherwise libcurl would also trust the system's directory of certificates.
             options.string(CURLOPT_CAPATH, nil)
             options.pem(authorities, file: CURLOPT_CAINFO, data: CURLOPT_CAINFO_BLOB)
-            // Parsed authorities are kept for a day by default: too long for a file that is rotated.
+            // By default libcurl keeps parsed authorities for a day, which is too long for a file that is rotated.
             options.long(CURLOPT_CA_CACHE_TIMEOUT, 60)
         }
         if let certificate = tls.clientCertificate {
@@ -136,11 +138,11 @@ extension Transfer {
     private func setHeaders(_ options: inout CurlOptions, host: String?) {
         var lines: [String] = []
         for field in request.headers.fields {
-            // libcurl's way to say that the value is empty, not that the header is removed.
+            // For libcurl, `name;` sends an empty value; `name:` would remove the header.
             lines.append(field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
         }
         if let host, request.headers["Host"] == nil { lines.append("Host: \(host)") }
-        // Not ours to say: a form, or a wish to be asked before the body is sent.
+        // libcurl would add a form's content type and `Expect: 100-continue`. A name without a value prevents that.
         if request.headers["Content-Type"] == nil { lines.append("Content-Type:") }
         lines.append("Expect:")
         for line in lines {
@@ -154,11 +156,11 @@ extension Transfer {
     }
 }
 
-/// Sets options and remembers the first one that was refused.
+/// Sets options and remembers the first error.
 struct CurlOptions {
     let easy: UnsafeMutableRawPointer
     private(set) var failure: HTTPTransportError?
-    /// The caller frees it after the handle.
+    /// The caller must free this list after the handle.
     private(set) var connectList: UnsafeMutablePointer<curl_slist>?
 
     init(easy: UnsafeMutableRawPointer) { self.easy = easy }

@@ -3,10 +3,10 @@ import CCurl
 import CShims
 import Glibc
 
-/// One request on its way.
+/// One request in progress.
 ///
-/// What the thread of the engine owns is marked so; the rest is shared and behind locks.
-final class Transfer: @unchecked Sendable {  // unlocked fields are touched by the engine's thread only
+/// Fields owned by the engine's thread are marked; the others are shared and locked.
+final class Transfer: @unchecked Sendable {  // unlocked fields are accessed by the engine's thread only
     typealias HeadContinuation = CheckedContinuation<Result<HTTPResponse, HTTPTransportError>, Never>
 
     let request: HTTPRequest
@@ -23,7 +23,7 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
         case done
     }
 
-    // Owned by the engine's thread.
+    // Owned by the engine's thread:
     var easy: UnsafeMutableRawPointer?
     var headerList: UnsafeMutablePointer<curl_slist>?
     var connectList: UnsafeMutablePointer<curl_slist>?
@@ -31,7 +31,7 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
     var deadlines: Deadlines
     private var parser = ResponseHeadParser()
     private var sent = 0
-    /// Why a callback gave up; wins over libcurl's own result.
+    /// The reason why a callback failed; it overrides libcurl's own result.
     private var verdict: HTTPTransportError?
     private(set) var isPaused = false
     private let clock: @Sendable () -> Double
@@ -45,7 +45,8 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
         self.channel = channel
         self.isShared = isShared
         self.clock = clock
-        // A connection of its own has its time kept by libcurl, which does not count while one waits for another's.
+        // For a separate connection libcurl enforces the connect timeout, but it does not count the wait for a shared connection
+        // that another request opens.
         deadlines = Deadlines(request.timeouts, now: clock(), awaitsConnection: isShared)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -62,7 +63,7 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
 
     func expectHead(_ continuation: HeadContinuation) { head.withLock { $0 = .waiting(continuation) } }
 
-    /// Remembered, because the request to cancel may overtake the start.
+    /// Stored, because the cancellation may arrive before the start.
     func requestCancel() { cancelRequested.withLock { $0 = true } }
 
     var isCancelRequested: Bool { cancelRequested.withLock { $0 } }
@@ -76,7 +77,7 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
         waiting?.resume(returning: result)
     }
 
-    /// The end, seen from whoever waits: for the head, or for more of the body.
+    /// Ends the transfer for the tasks that wait for the head or for more of the body.
     func finish(_ result: Result<Void, HTTPTransportError>) {
         switch result {
         case .success:
@@ -90,7 +91,7 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
 
     // MARK: On the engine's thread
 
-    /// What libcurl's result means for this transfer.
+    /// Translates libcurl's result for this transfer.
     func result(of code: CURLcode) -> Result<Void, HTTPTransportError> {
         if let verdict { return .failure(verdict) }
         if code == CURLE_OK { return .success(()) }
@@ -131,7 +132,7 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
             return Int(CURL_WRITEFUNC_PAUSE)
         case .abort:
             verdict = .cancelled
-            // Any number but the count, and not the one that means pause.
+            // Any number other than the byte count and CURL_WRITEFUNC_PAUSE makes libcurl abort.
             return 0
         case .tooLarge:
             if case .whole(let limit) = request.reading { verdict = .bodyTooLarge(limit: limit) }
@@ -150,8 +151,8 @@ final class Transfer: @unchecked Sendable {  // unlocked fields are touched by t
         return count
     }
 
-    /// libcurl starts over on a new connection when a reused one turns out to be dead. A body that has left already is sent twice only
-    /// where twice is the same as once.
+    /// libcurl repeats the request on a new connection when a reused one turns out to be dead. If a part of the body was already
+    /// sent, this is allowed only for idempotent methods.
     func rewind(to offset: Int) -> Bool {
         guard request.method == "PUT" || request.method == "DELETE" || sent == 0 else { return false }
         guard offset >= 0, offset <= request.body?.count ?? 0 else { return false }

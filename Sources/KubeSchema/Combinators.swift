@@ -17,7 +17,7 @@ enum Combinators {
         return outcome
     }
 
-    /// The server files these under no field.
+    /// The server reports these faults without a field.
     private static func composite(_ message: String) -> FieldError { .invalid("", .string(""), message) }
 
     private static func branch(

@@ -1,8 +1,8 @@
 import Base
 
-/// The old value that belongs to a place of the new object (`apiserver/pkg/cel/common.CorrelatedObject`).
+/// The old value that corresponds to a part of the new object (`apiserver/pkg/cel/common.CorrelatedObject`).
 ///
-/// Members of objects correspond by name, elements only in lists of type map, by their keys.
+/// Members of objects correspond by name. List elements correspond only in lists of type map, by their keys.
 struct Correlation {
     let old: JSONValue
     let node: SchemaNode
@@ -12,7 +12,7 @@ struct Correlation {
         return Correlation(old: value, node: schema)
     }
 
-    /// Finds the partners of a list's elements; built once for a list.
+    /// Finds the old elements of a list; built once per list.
     func elements() -> Elements {
         Elements(lookup: ListTypes.Lookup(node, old.array), items: node.items)
     }
@@ -27,7 +27,7 @@ struct Correlation {
         }
     }
 
-    /// Whether nothing changed here. The order of a list of type map does not matter.
+    /// Whether the value is unchanged. The order of a list of type map is ignored.
     func isUnchanged(_ value: JSONValue) -> Bool {
         switch (value, old) {
         case (.object(let new), .object(let before)):

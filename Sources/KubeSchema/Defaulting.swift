@@ -2,7 +2,7 @@ import Base
 
 /// Nulls and defaults (`apiserver/schema/defaulting`).
 enum Defaulting {
-    /// Removes nulls that the schema neither allows nor has a default for. Nulls with a default stay: `fill` replaces them.
+    /// Removes nulls that the schema does not allow and has no default for. Nulls with a default stay: `fill` replaces them.
     static func dropNulls(_ value: inout JSONValue, _ node: SchemaNode?) {
         switch value {
         case .object(var members):
@@ -24,7 +24,8 @@ enum Defaulting {
         }
     }
 
-    /// Sets absent fields, and nulls that may not be null, to their defaults; then looks into what is there, defaults included.
+    /// Sets absent fields, and nulls where null is not allowed, to their defaults. Then does the same inside all values,
+    /// including the defaults.
     static func fill(_ value: inout JSONValue, _ node: SchemaNode?) {
         guard let node else { return }
         switch value {

@@ -1,6 +1,7 @@
 import Base
 
-/// `x-kubernetes-embedded-resource`: an object inside says what it is (`apiserver/schema/objectmeta`).
+/// `x-kubernetes-embedded-resource`: an embedded object must have `apiVersion` and `kind`, and metadata only as an object
+/// (`apiserver/schema/objectmeta`).
 enum EmbeddedResources {
     static func faults(in value: JSONValue, _ root: SchemaNode) -> [FieldError] {
         var faults: [FieldError] = []

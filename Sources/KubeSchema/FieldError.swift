@@ -1,7 +1,7 @@
 import Base
 import CEL
 
-/// One reason why an object is refused, in the words of the API server (`k8s.io/apimachinery/pkg/util/validation/field`).
+/// One reason why an object is refused, with the API server's message (`k8s.io/apimachinery/pkg/util/validation/field`).
 public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The class of the fault. The raw value is the `reason` of a cause in a `Status`.
     public enum Kind: String, Sendable, Hashable {
@@ -17,7 +17,7 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
         case internalError = "InternalError"
         case typeInvalid = "FieldValueTypeInvalid"
 
-        /// How a message of this kind begins.
+        /// The beginning of messages of this kind.
         var title: String {
             switch self {
             case .notFound: "Not found"
@@ -34,26 +34,25 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The class of the fault.
     public let kind: Kind
-    /// The field's path, `spec.parts[1].id`; `<nil>` when the fault has no one place.
+    /// The path of the field, `spec.parts[1].id`; `<nil>` when the fault is not at a single field.
     public let field: String
     /// The message without the path: `Invalid value: 99: spec.size in body should be less than or equal to 10`.
     public let message: String
 
-    /// A fault from its finished parts. `field` empty means that it has no one place.
+    /// Creates a fault from its final parts. An empty `field` means that the fault is not at a single field.
     public init(_ kind: Kind, _ field: String, message: String) {
         self.kind = kind
         self.field = field.isEmpty ? "<nil>" : field
         self.message = message
     }
 
-    /// `Required value`, with a detail where there is one.
+    /// `Required value`, optionally with a detail.
     public static func required(_ field: String, _ detail: String = "") -> FieldError {
         FieldError(.required, field, message: compose(.required, nil, detail))
     }
 
-    /// `Invalid value: <value>: <detail>`; without a value the value is left out.
+    /// `Invalid value: <value>: <detail>`; without a value, that part is omitted.
     public static func invalid(_ field: String, _ value: JSONValue?, _ detail: String) -> FieldError {
         FieldError(.invalid, field, message: compose(.invalid, value, detail))
     }
@@ -63,23 +62,23 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
         FieldError(.typeInvalid, field, message: compose(.typeInvalid, value, detail))
     }
 
-    /// A second occurrence of what must be unique.
+    /// A repeated value that must be unique.
     public static func duplicate(_ field: String, _ value: JSONValue?) -> FieldError {
         FieldError(.duplicate, field, message: compose(.duplicate, value, ""))
     }
 
-    /// A value which is not among those listed.
+    /// A value that is not one of the supported ones.
     public static func notSupported(_ field: String, _ value: JSONValue, supported: [String]) -> FieldError {
         let detail = supported.isEmpty ? "" : "supported values: " + supported.map(GoFormat.quoted).joined(separator: ", ")
         return FieldError(.notSupported, field, message: compose(.notSupported, value, detail))
     }
 
-    /// Something that may not be set or changed.
+    /// A field that must not be set or changed.
     public static func forbidden(_ field: String, _ detail: String) -> FieldError {
         FieldError(.forbidden, field, message: compose(.forbidden, nil, detail))
     }
 
-    /// A string longer than `limit` (the server counts characters and says bytes).
+    /// A string longer than `limit` (the server counts characters, but its message says bytes).
     public static func tooLong(_ field: String, limit: Int) -> FieldError {
         FieldError(.tooLong, field, message: compose(.tooLong, nil, "may not be more than \(limit) \(limit == 1 ? "byte" : "bytes")"))
     }
@@ -90,12 +89,12 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
         return FieldError(.tooMany, field, message: compose(.tooMany, .int(Int64(actual)), detail))
     }
 
-    /// The note that a real server adds when faults of the schema kept it from running the rules.
+    /// The message that a real server adds when schema faults prevented it from running the rules.
     public static let rulesNotChecked = FieldError.invalid(
         "", .null,
         "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")
 
-    /// Whether rules are not run on an object with this fault: its shape cannot be relied on.
+    /// Whether a fault prevents the rules from running, because the object may have the wrong shape.
     public var blocksRules: Bool {
         switch kind {
         case .notSupported, .required, .tooLong, .tooMany, .typeInvalid: true
@@ -103,7 +102,7 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The cause as it stands in `details.causes` of a `Status`.
+    /// The entry for `details.causes` of a `Status`.
     public var cause: JSONValue {
         .object(["reason": .string(kind.rawValue), "message": .string(message), "field": .string(field)])
     }

@@ -1,6 +1,6 @@
 import Base
 
-/// `x-kubernetes-list-type`: sets hold no value twice, maps no key twice (`apiserver/schema/listtype`).
+/// `x-kubernetes-list-type`: a set contains no value twice, a map no key twice (`apiserver/schema/listtype`).
 enum ListTypes {
     static func faults(in value: JSONValue, _ root: SchemaNode) -> [FieldError] {
         var faults: [FieldError] = []
@@ -45,7 +45,7 @@ enum ListTypes {
         for index in repeated(identities) { faults.append(.duplicate("\(path)[\(index)]", identities[index])) }
     }
 
-    /// Where a value stands for the second time; later repetitions are not reported.
+    /// The index of each value's second occurrence; later occurrences are not reported.
     private static func repeated(_ values: [JSONValue]) -> [Int] {
         guard values.count > 1 else { return [] }
         var seen: [JSONValue: Int] = [:]
@@ -55,12 +55,12 @@ enum ListTypes {
         }
     }
 
-    /// Old elements of a list of type map, found by the keys of a new one.
+    /// Finds the old element of a list of type map that has the keys of a new one.
     struct Lookup {
         private let keys: [String]
         private var byIdentity: [[JSONValue]: JSONValue] = [:]
 
-        /// Nil for a list whose elements have no identity.
+        /// Nil for a list whose elements have no keys.
         init?(_ node: SchemaNode, _ elements: [JSONValue]?) {
             guard node.type == "array", node.listType == "map", !node.listMapKeys.isEmpty, let elements else { return nil }
             keys = node.listMapKeys

@@ -1,18 +1,18 @@
 import Base
 
-/// Removal of fields that a schema does not name (`apiserver/schema/pruning`).
+/// Removes fields that a schema does not name (`apiserver/schema/pruning`).
 enum Pruning {
-    /// The fields of an object that are the server's own: kept at the root and in embedded resources.
+    /// Fields that the server defines for every object: kept at the root and in embedded resources.
     static let metaFields: Set<String> = ["apiVersion", "kind", "metadata"]
 
-    /// Prunes a whole custom resource; returns the removed paths, sorted.
+    /// Prunes a whole custom resource. Returns the removed paths, sorted.
     static func prune(_ value: inout JSONValue, _ root: SchemaNode) -> [String] {
         var removed: [String] = []
         prune(&value, root, path: "", isResource: true, &removed)
         return removed.sorted()
     }
 
-    /// Prunes a part of a resource by the schema of that part.
+    /// Prunes a part of a resource with the schema of that part.
     static func prune(_ value: inout JSONValue, by node: SchemaNode) -> [String] {
         var removed: [String] = []
         prune(&value, node, path: "", isResource: node.embedded, &removed)
@@ -27,7 +27,7 @@ enum Pruning {
         }
         switch value {
         case .object(var members):
-            value = .null  // the only reference, so that changing the members copies nothing
+            value = .null  // drops the other reference, so that changing the members copies nothing
             for key in Array(members.keys) {
                 if isResource, metaFields.contains(key) { continue }
                 if let property = node?.properties[key] {
@@ -52,7 +52,7 @@ enum Pruning {
         }
     }
 
-    /// Under `x-kubernetes-preserve-unknown-fields` only what the schema names is looked into.
+    /// Under `x-kubernetes-preserve-unknown-fields`, pruning continues only inside fields that the schema names.
     private static func pruneKnownOnly(
         _ value: inout JSONValue, _ node: SchemaNode?, path: String, isResource: Bool, _ removed: inout [String]
     ) {

@@ -1,10 +1,10 @@
 import Base
 import CEL
 
-/// The `x-kubernetes-validations` of a schema, compiled: the tree of those nodes below which there are rules
+/// The compiled `x-kubernetes-validations` of a schema. A tree of the nodes that have rules or contain nodes with rules
 /// (`apiserver/schema/cel.Validator`).
 final class RuleSet: Sendable {
-    /// Why a rule cannot be run at all.
+    /// Why a rule cannot be run.
     private struct RuleFault: Error, Sendable, CustomStringConvertible {
         let description: String
     }
@@ -23,7 +23,7 @@ final class RuleSet: Sendable {
     private let additional: RuleSet?
     private let items: RuleSet?
 
-    /// Nil when neither the node nor anything below it has a rule.
+    /// Nil when neither the node nor any node below it has a rule.
     init?(_ node: SchemaNode, isResourceRoot: Bool) {
         self.node = node
         isResource = isResourceRoot || node.embedded
@@ -67,7 +67,7 @@ final class RuleSet: Sendable {
 
     private struct Run {
         var faults: [FieldError] = []
-        /// An expression went over its limit: no further rule is run.
+        /// An expression exceeded its cost limit: no further rule is run.
         var exhausted = false
     }
 
@@ -75,7 +75,7 @@ final class RuleSet: Sendable {
         _ value: JSONValue, old: JSONValue?, correlation: Correlation?, parentUnchanged: Bool, _ path: String, _ run: inout Run
     ) {
         if value.isNull || run.exhausted { return }
-        // A part without a partner of its own is unchanged when what encloses it is.
+        // A part that has no corresponding old value is unchanged when its parent is.
         let unchanged = { correlation?.isUnchanged(value) ?? parentUnchanged }
         check(value, old: old, isUnchanged: unchanged, path, &run)
         switch value {
@@ -137,7 +137,7 @@ final class RuleSet: Sendable {
                 if run.exhausted { return }
                 continue
             }
-            // A fault that the old object had too, in a part that did not change, is ignored, unless the rule reads `oldSelf`.
+            // When an unchanged part had the same fault before, the fault is ignored, unless the rule reads `oldSelf`.
             if !rule.usesOldSelf, isUnchanged() { continue }
             run.faults.append(fault(rule, value, variables, path))
         }
@@ -171,7 +171,7 @@ final class RuleSet: Sendable {
             if !trimmed.isEmpty, trimmed.utf8.count <= 5 * 1024, !trimmed.contains("\n") { detail = trimmed }
         }
         let place = path + (rule.source.fieldPath.isEmpty || !path.isEmpty ? rule.source.fieldPath : String(rule.source.fieldPath.dropFirst()))
-        // `JSONValue` reads nil as null too, hence the type.
+        // Without the explicit type, nil would become a JSON null.
         let shown: JSONValue? = node.type == "object" || node.type == "array" ? .none : value
         return switch rule.source.reason {
         case "FieldValueForbidden": .forbidden(place, detail)
@@ -193,7 +193,7 @@ final class RuleSet: Sendable {
 
     // MARK: Compilation
 
-    /// Rules that do not compile, at their places in the definition.
+    /// The rules that do not compile, with their paths in the definition.
     func compileErrors(path: String) -> [FieldError] {
         var faults: [FieldError] = []
         for (index, rule) in rules.enumerated() {

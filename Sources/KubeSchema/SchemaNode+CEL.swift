@@ -9,7 +9,7 @@ extension SchemaNode: CELSchema {
         (isResource ? Self.resourceFields?.properties[name] : nil) ?? properties[name]
     }
 
-    /// What rules may read of a resource beside its own schema: of the metadata only the two names.
+    /// The fields of a resource that rules may read even when its schema does not name them; of the metadata only the two names.
     private static let resourceFields: SchemaNode? = {
         let text: JSONValue = ["type": "string"]
         let metadata: JSONValue = ["type": "object", "properties": ["name": text, "generateName": text]]

@@ -1,9 +1,9 @@
 import Base
 import CEL
 
-/// One node of a schema: what may stand at one place of an object. Immutable once read, so that many requests share it.
+/// One node of a schema, which describes one part of an object. Immutable after parsing, so that many requests can share it.
 package final class SchemaNode: Sendable {
-    /// What an object may hold beyond its named properties.
+    /// What an object may contain besides its named properties.
     enum Additional: Sendable {
         case any
         case none
@@ -24,7 +24,7 @@ package final class SchemaNode: Sendable {
         let optionalOldSelf: Bool
     }
 
-    /// The declared type; empty where none is.
+    /// The declared type; empty when there is none.
     package let type: String
     package let format: String
     package let nullable: Bool
@@ -61,12 +61,12 @@ package final class SchemaNode: Sendable {
     let anyOf: [SchemaNode]
     let oneOf: [SchemaNode]
     let not: SchemaNode?
-    /// Keywords of OpenAPI v3 that a structural schema may not have, and that this one has.
+    /// Keywords of OpenAPI v3 in this node that a structural schema must not contain.
     let forbiddenKeywords: [String]
-    /// Whether the node says anything about meaning (title, description), which a nested one may not.
+    /// Whether the node has a title or description, which is not allowed in a nested node.
     let described: Bool
 
-    /// The types that a value may have; none means any.
+    /// The allowed types of a value; an empty list means any.
     var types: [String] {
         if intOrString { return ["integer", "string"] }
         return type.isEmpty ? [] : [type]
@@ -96,7 +96,7 @@ package final class SchemaNode: Sendable {
         minLength = try reader.integer("minLength")
         maxLength = try reader.integer("maxLength")
         pattern = try reader.string("pattern") ?? ""
-        // A pattern that does not compile is reported by StructuralCheck; at run time it matches nothing.
+        // StructuralCheck reports a pattern that does not compile; in validation it matches nothing.
         compiledPattern = pattern.isEmpty ? nil : try? Pattern(pattern)
         minItems = try reader.integer("minItems")
         maxItems = try reader.integer("maxItems")
@@ -114,13 +114,13 @@ package final class SchemaNode: Sendable {
         format = Formats.applies(declared, to: intOrString ? "" : type) ? declared : ""
     }
 
-    /// The schema of a field, by name or as an additional property.
+    /// The schema of a field: a named one or that of additional properties.
     func child(_ name: String) -> SchemaNode? {
         properties[name] ?? additional?.schema
     }
 }
 
-/// Typed reads of one schema object, with the place in every error.
+/// Typed access to one schema object; every error contains the path.
 private struct SchemaReader {
     let fields: [String: JSONValue]
     let path: String

@@ -1,23 +1,23 @@
 import Base
 import CEL
 
-/// The value rules of a schema (`kube-openapi/pkg/validation/validate`), with its words.
+/// The value rules of a schema (`kube-openapi/pkg/validation/validate`), with the same messages.
 enum SchemaValidation {
-    /// The faults of a whole resource; with `old`, those of unchanged parts are left out ("ratcheting").
+    /// The faults of a whole resource. With `old`, faults of unchanged parts are left out ("ratcheting").
     static func faults(of value: JSONValue, old: JSONValue?, _ root: SchemaNode) -> [FieldError] {
         let correlation = old.map { Correlation(old: $0, node: root) }
         return validate(value, root, "", correlation).faults
     }
 
-    /// What one schema says of one value. `matches` counts passed checks: of the branches of an `anyOf` that all fail, the one with
-    /// most is reported.
+    /// The result of one schema for one value. `matches` counts the passed checks: when all branches of an `anyOf` fail, the
+    /// branch with the most is reported.
     struct Outcome {
         private(set) var faults: [FieldError] = []
         var matches = 0
         var isValid: Bool { faults.isEmpty }
 
         mutating func add(_ fault: FieldError) {
-            // The server keeps its messages unique too; lists this long are rare, and bounded by the schema.
+            // The server also keeps its messages unique. Long lists are rare, and the schema bounds them.
             if !faults.contains(fault) { faults.append(fault) }
         }
 
@@ -34,12 +34,13 @@ enum SchemaValidation {
         return outcome
     }
 
-    /// Validates a branch of a combinator: its own faults count even if it did not change, those of unchanged members do not.
+    /// Validates a branch of a combinator. The branch's own faults count even if its value is unchanged; faults of unchanged
+    /// members do not.
     static func validateBranch(_ value: JSONValue, _ node: SchemaNode, _ path: String, _ correlation: Correlation?) -> Outcome {
         check(value, node, path, correlation)
     }
 
-    /// Every validator that applies to the value, and one match for each.
+    /// Runs every check that applies to the value, and adds one match for each.
     private static func check(_ value: JSONValue, _ node: SchemaNode, _ path: String, _ correlation: Correlation?) -> Outcome {
         var outcome = Outcome()
         if value.isNull {
@@ -124,7 +125,7 @@ enum SchemaValidation {
         }
     }
 
-    /// A float that a JSON client may send for an integer; with the relative tolerance that the server's library has.
+    /// Whether a number that a JSON client sent as a float is an integer, with the relative tolerance of the server's library.
     static func isInteger(_ value: Double) -> Bool {
         guard value.isFinite, abs(value) <= 9_007_199_254_740_991 else { return false }
         let whole = value.rounded(.towardZero)
@@ -136,7 +137,7 @@ enum SchemaValidation {
     // MARK: Scalars
 
     private static func string(_ text: String, _ node: SchemaNode, _ path: String, _ outcome: inout Outcome) {
-        // The first fault only, as the server does.
+        // Only the first fault is reported, as by the server.
         if let limit = node.maxLength, text.unicodeScalars.count > limit {
             outcome.add(.tooLong(path, limit: limit))
         } else if let least = node.minLength, text.unicodeScalars.count < least {
@@ -153,7 +154,7 @@ enum SchemaValidation {
         }
         let actual = value.double ?? 0
         if let factor = node.multipleOf { multiple(of: factor, value, path, &outcome) }
-        // An integer is compared with an integer: the server cuts the bounds.
+        // An integer is compared with an integer bound: the server truncates the bounds.
         let isInteger = if case .int = value { true } else { false }
         let maximum = isInteger ? node.maximum?.rounded(.towardZero) : node.maximum
         let minimum = isInteger ? node.minimum?.rounded(.towardZero) : node.minimum
@@ -168,7 +169,7 @@ enum SchemaValidation {
         outcome.matches += 1
     }
 
-    /// Whether a number has a place in the integers of a format.
+    /// Whether a number is in the range of an integer format.
     private static func fits(_ value: JSONValue, _ format: String) -> Bool {
         guard let whole = value.int else { return false }
         return format != "int32" || Int32(exactly: whole) != nil
@@ -191,7 +192,7 @@ enum SchemaValidation {
         if !fits { outcome.add(.invalid(path, value, "\(path) in body should be a multiple of \(GoFormat.double(factor))")) }
     }
 
-    /// A bound in the type of the value.
+    /// A bound, printed in the type of the value.
     private static func bound(_ limit: Double, _ value: JSONValue) -> String {
         if case .int = value, let whole = Int64(exactly: limit.rounded(.towardZero)) { return String(whole) }
         return GoFormat.double(limit)
@@ -244,7 +245,7 @@ enum SchemaValidation {
         }
         for (key, member) in members {
             if let property = node.properties[key] {
-                // What the object says it is was converted by the server, so it is never "unchanged".
+                // The server has converted `kind` and `apiVersion`, so they never count as unchanged.
                 let isTypeMeta = path.isEmpty && (key == "kind" || key == "apiVersion")
                 outcome.merge(validate(member, property, place(key), isTypeMeta ? nil : correlation?.member(key)))
                 continue

@@ -1,7 +1,7 @@
 import Base
 import CEL
 
-/// What a schema must be to be "structural" (`apiserver/schema/validation.go`), checked when a definition is created.
+/// Checks that a schema is "structural" (`apiserver/schema/validation.go`), when a definition is created.
 enum StructuralCheck {
     private enum Level { case root, item, field }
 
@@ -106,7 +106,8 @@ enum StructuralCheck {
         }
     }
 
-    /// A default must hold against its own schema and rules as it stands, before the defaults inside it, and name no unknown field.
+    /// A default must be valid for its own schema and rules, before nested defaults are applied, and must not contain unknown
+    /// fields.
     private static func defaultValue(_ value: JSONValue, _ node: SchemaNode, _ path: String, _ faults: inout [FieldError]) {
         var pruned = value
         for unknown in Pruning.prune(&pruned, by: node) {
@@ -120,7 +121,7 @@ enum StructuralCheck {
         }
     }
 
-    /// Inside `allOf`, `anyOf`, `oneOf` and `not` only value rules may stand, about fields that the schema itself names.
+    /// Inside `allOf`, `anyOf`, `oneOf` and `not` only value rules are allowed, and only for fields that the schema itself names.
     private static func nested(in node: SchemaNode, _ path: String, _ spine: SchemaNode, _ faults: inout [FieldError]) {
         let intOrString = { (branches: [SchemaNode]) in
             node.intOrString && branches.count == 2 && branches.map(\.type) == ["integer", "string"]

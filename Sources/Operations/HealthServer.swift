@@ -1,16 +1,16 @@
 import HTTPServing
 
-/// What a kubelet and a Prometheus ask of a process: `/healthz` (or `/livez`), `/readyz` and `/metrics`.
+/// Answers a kubelet and Prometheus: `/healthz` (or `/livez`), `/readyz` and `/metrics`.
 ///
-/// Guarantee: few clients cannot keep others out for long: an idle connection is closed after 15 s.
+/// Guarantee: a few clients cannot block others for long, because an idle connection is closed after 15 s.
 public final class HealthServer: Sendable {
     private let http: HTTPServer
 
     /// - Parameters:
-    ///   - stalls: what hangs and will not go on by itself, in words; with any of it `/healthz` answers 500, and a kubelet starts the process
-    ///     again. Asked for each request.
-    ///   - isReady: whether the process does its work now; asked for each request.
-    ///   - metrics: Prometheus text.
+    ///   - stalls: descriptions of work that hangs and will not recover by itself. When there are any, `/healthz` answers 500,
+    ///     and a kubelet restarts the process. Called for each request.
+    ///   - isReady: whether the process does its work now. Called for each request.
+    ///   - metrics: returns Prometheus text.
     public init(
         stalls: @escaping @Sendable () -> [String] = { [] }, isReady: @escaping @Sendable () -> Bool,
         metrics: @escaping @Sendable () -> String
@@ -29,8 +29,9 @@ public final class HealthServer: Sendable {
         }
     }
 
-    /// - Parameter everyAddress: a kubelet's probes come from outside the pod; on a laptop loopback is enough.
-    /// - Returns: the port that was bound.
+    /// - Parameter everyAddress: false listens on loopback only, which is enough on a laptop; true is for the probes of a
+    ///   kubelet, which come from outside the pod.
+    /// - Returns: the bound port.
     public func start(port: UInt16, everyAddress: Bool) throws(HTTPBindFailure) -> UInt16 {
         try http.start(port: port, everyAddress: everyAddress)
     }

@@ -2,17 +2,18 @@ import Base
 import CShims
 import Glibc
 
-/// Waits on everything that one child does, until it has ended and said all. Owns its descriptors and closes them.
+/// Waits for all events of one child until the child has ended and its output is read. Owns the child's descriptors and closes
+/// them.
 struct ChildLoop: Sendable {
-    /// How long after the child's end its output is read, when a grandchild keeps it open.
+    /// When a grandchild keeps the output open, reading stops this many seconds after the child's end.
     private static let grace = 2.0
 
     var outputs: [(fd: Int32, handler: RunningCommand.OutputHandler)] = []
-    /// -1: the child has none of ours.
+    /// -1: the child's input is not one of our pipes.
     var input: Int32 = -1
     var pending: ArraySlice<UInt8> = []
     var pidfd: Int32 = -1
-    /// Readable when something was queued for the input.
+    /// Becomes readable when input was queued.
     var wake: Int32 = -1
     /// Monotonic seconds.
     var deadline: Double?
@@ -20,9 +21,9 @@ struct ChildLoop: Sendable {
     private var isReaped: Bool { pidfd < 0 }
 
     /// - Parameters:
-    ///   - queued: takes what was queued for the input, and whether it ends there.
-    ///   - expired: the deadline has passed; called once.
-    ///   - reaped: the child has ended; what it wrote may still follow.
+    ///   - queued: takes the queued input, and whether the input ends after it.
+    ///   - expired: called once, when the deadline has passed.
+    ///   - reaped: called when the child has ended; its last output may still follow.
     mutating func run(
         queued: () -> (bytes: [UInt8], ends: Bool), expired: () -> Void, reaped: (Exit) -> Void
     ) {
@@ -37,12 +38,12 @@ struct ChildLoop: Sendable {
             var set = outputs.map { pollfd(fd: $0.fd, events: Int16(POLLIN), revents: 0) }
             set.append(pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0))
             set.append(pollfd(fd: wake, events: Int16(POLLIN), revents: 0))
-            // A closed reader is seen as an error event, also when there is nothing to write.
+            // poll(2) reports a closed reader as an error event even when nothing is to be written.
             set.append(pollfd(fd: input, events: pending.isEmpty ? 0 : Int16(POLLOUT), revents: 0))
             let until = isReaped ? giveUp : deadline
             let milliseconds = until.map { Int32(max(0, min(1e9, ($0 - time.monotonic()) * 1000 + 1))) } ?? -1
             if poll(&set, nfds_t(set.count), milliseconds) < 0, errno != EINTR {
-                // No memory for it, for the moment: everything is looked at, and nothing of that waits.
+                // poll(2) is out of memory for the moment: all descriptors are tried, which does not block.
                 usleep(10_000)
                 for index in set.indices { set[index].revents = Int16(POLLIN) }
             }
@@ -67,7 +68,7 @@ struct ChildLoop: Sendable {
         close(wake)
     }
 
-    /// For a child that has been killed and that nobody will follow: reaps it and closes everything.
+    /// For a child that was killed because no thread can follow it: reaps the child and closes everything.
     mutating func abandon() {
         outputs.forEach { close($0.fd) }
         outputs = []
@@ -77,9 +78,9 @@ struct ChildLoop: Sendable {
         while !isReaped, reap() == nil { _ = poll(&set, 1, -1) }
     }
 
-    /// True at the end of the stream, which is then closed.
+    /// Reads what is available. Returns true at the end of the stream, which is then closed.
     private static func drain(_ fd: Int32, _ handler: RunningCommand.OutputHandler) -> Bool {
-        // A few reads at a time: a child that writes without end must not starve its deadline.
+        // Limited to a few reads, so that the deadline is checked even when a child writes without end.
         for _ in 0..<16 {
             let (count, bytes) = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
                 let count = read(fd, buffer.baseAddress, buffer.count)
@@ -114,7 +115,7 @@ struct ChildLoop: Sendable {
             } else if count < 0, errno == EAGAIN {
                 return
             } else {
-                // The child closed its end: it wants no more.
+                // The child has closed its input.
                 return abandonInput()
             }
         }
@@ -134,7 +135,7 @@ struct ChildLoop: Sendable {
         guard answer != -EAGAIN else { return nil }
         close(pidfd)
         pidfd = -1
-        // Somebody else has reaped it: what it ended with is lost, and nobody may take that for success.
+        // Another part of the process has reaped the child: the exit status is lost and must not count as success.
         guard answer == 0 else { return .unknown }
         return number == 0 ? .code(code) : .signal(number)
     }

@@ -2,9 +2,9 @@ import Base
 import Glibc
 
 extension Command {
-    /// Runs to the end and returns what it wrote. The exit status is the caller's to judge.
+    /// Runs the command to its end and returns its output. The caller must check the exit status.
     ///
-    /// When the task is cancelled the whole process group is killed, and `CancellationError` is thrown once it is gone.
+    /// When the task is cancelled the whole process group is killed. `CancellationError` is thrown after it has ended.
     public func run() async throws -> CommandResult {
         let out = Collected(limit: outputLimit)
         let err = Collected(limit: outputLimit)

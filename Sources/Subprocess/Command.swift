@@ -1,14 +1,14 @@
-/// A program to run: what, with which words, in which surroundings, and for how long.
+/// A program to run, with its arguments, its environment and its deadline.
 ///
-/// No shell is involved: arguments reach the program as they are. The child gets a process group of its own, every
-/// signal at its default, and no descriptor but its standard three.
+/// No shell is involved: arguments reach the program unchanged. The child gets its own process group, the default action for
+/// every signal, and only the three standard descriptors.
 public struct Command: Sendable {
     public enum Environment: Sendable {
         /// This process's environment.
         case inherit
         /// This process's environment with changes.
         case inheriting(adding: [String: String], removing: Set<String> = [])
-        /// Exactly these.
+        /// Exactly these variables.
         case exact([String: String])
     }
 
@@ -18,16 +18,16 @@ public struct Command: Sendable {
         case file(path: String)
     }
 
-    /// A path, or a name that is looked up on this process's PATH.
+    /// A path, or a name that is searched on the PATH of this process.
     public var executable: String
     public var arguments: [String]
     public var environment: Environment
     public var workingDirectory: String?
     public var standardInput: Input
-    /// Seconds after which the whole process group is killed; nil waits for ever.
+    /// The seconds after which the whole process group is killed; nil means never.
     public var deadlineSeconds: Double?
-    /// Bytes kept of each of standard output and error; what comes after is read and dropped, so that the child never
-    /// blocks, and `CommandResult.truncated` says so.
+    /// The number of bytes kept of standard output and of standard error. Further output is read and dropped, so that the child
+    /// never blocks, and `CommandResult.truncated` is set.
     public var outputLimit: Int
 
     public init(
@@ -49,7 +49,7 @@ public struct Command: Sendable {
 public enum Exit: Sendable, Hashable, CustomStringConvertible {
     case code(Int32)
     case signal(Int32)
-    /// It ended, and the kernel does not say how: something else in this process waited for it.
+    /// The process ended, but its status is unknown: another part of this process has reaped it.
     case unknown
 
     public var isSuccess: Bool { self == .code(0) }
@@ -68,7 +68,7 @@ public struct CommandResult: Sendable {
     public var stderr: [UInt8]
     /// The deadline passed and the group was killed.
     public var timedOut: Bool
-    /// More output came than `Command.outputLimit`.
+    /// The output was longer than `Command.outputLimit`.
     public var truncated: Bool
 
     public var succeeded: Bool { exit.isSuccess && !timedOut }

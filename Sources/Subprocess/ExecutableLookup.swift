@@ -2,7 +2,7 @@ import Glibc
 
 /// Finds programs as execvp(3) would.
 public enum ExecutableLookup {
-    /// The path of the program, or nil. A name with a slash is taken as a path.
+    /// The path of the program, or nil. A name that contains a slash is used as a path.
     public static func find(_ name: String, path: String? = nil) -> String? {
         if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }
         let search = path ?? getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
@@ -17,7 +17,7 @@ public enum ExecutableLookup {
 
 func errorText(_ number: Int32) -> String { String(cString: strerror(number)) }
 
-/// This process's environment, read each time.
+/// The environment of this process, read on each call.
 public func currentEnvironment() -> [String: String] {
     var result: [String: String] = [:]
     var entry = environ

@@ -2,10 +2,10 @@ import Base
 import CShims
 import Glibc
 
-/// A started child: its output as it comes, signals, its end.
+/// A started child: its output as it arrives, signals to it, and its end.
 ///
-/// Each child has a thread of its own that does nothing but wait in poll(2): for output, for room in its standard input,
-/// for its end, for its deadline. Children are few and short; a thread is simpler than a reactor, and blocks nobody.
+/// Each child has its own thread, which only waits in poll(2): for output, for room in the child's standard input, for its end
+/// and for its deadline. Children are few and short-lived, and a thread is simpler than an event loop.
 public final class RunningCommand: Sendable {
     public typealias OutputHandler = @Sendable ([UInt8]) -> Void
 
@@ -14,17 +14,17 @@ public final class RunningCommand: Sendable {
 
     fileprivate struct State {
         var exit: Exit?
-        /// The child has been reaped and its output handed over.
+        /// The child has been reaped and its output delivered.
         var isOver = false
         var timedOut = false
         var waiters: [CheckedContinuation<Exit, Never>] = []
-        /// What `write` has queued; the thread is woken through the pipe.
+        /// Input from `write` that is not sent yet; the thread is woken through the pipe.
         var queued: [UInt8] = []
         var inputEnds = true
         var wake: Int32 = -1
     }
 
-    /// Starts the child. `onStdout` and `onStderr` are called in order, from one thread; without a handler the stream goes to
+    /// Starts the child. `onStdout` and `onStderr` are called in order, from one thread; a stream without a handler goes to
     /// /dev/null. With `keepInputOpen` the standard input stays open for `write` until `closeInput`.
     public static func start(
         _ command: Command, keepInputOpen: Bool = false, onStdout: OutputHandler? = nil, onStderr: OutputHandler? = nil
@@ -58,7 +58,8 @@ public final class RunningCommand: Sendable {
             loop.input = pipe.write
             if case .bytes(let bytes) = command.standardInput { loop.pending = bytes[...] }
         }
-        // Not a loop over both: Swift 6.3.1 optimises one over an array literal of optional closures into a release too many.
+        // Not a loop over both handlers: Swift 6.3.1 miscompiles a loop over an array literal of optional closures (one release
+        // too many).
         func capture(_ handler: OutputHandler?) throws(SubprocessError) -> Int32 {
             guard let handler else { return -1 }
             guard let pipe = makePipe() else { throw fail(errno) }
@@ -84,7 +85,7 @@ public final class RunningCommand: Sendable {
         }
         loop.deadline = command.deadlineSeconds.map { SystemTime().monotonic() + $0 }
         guard running.begin(loop) else {
-            // No room for another thread: without one nobody would learn of the child's end.
+            // No further thread can be created, and without one nobody would notice the child's end.
             _ = kill(-pid, SIGKILL)
             loop.abandon()
             close(wake.write)
@@ -95,8 +96,8 @@ public final class RunningCommand: Sendable {
 
     private init(pid: Int32) { self.pid = pid }
 
-    /// Returns when the child has ended and its output has been handed over. A grandchild that keeps the output open
-    /// is waited for at most two seconds after the child's end, then its output is cut off.
+    /// Returns when the child has ended and its output has been delivered. If a grandchild keeps the output open, reading stops
+    /// at most two seconds after the child's end.
     public func wait() async -> Exit {
         await withCheckedContinuation { continuation in
             let ended = state.withLock { state -> Exit? in
@@ -108,7 +109,7 @@ public final class RunningCommand: Sendable {
         }
     }
 
-    /// Whether the command's deadline passed, and the group was killed for it.
+    /// Whether the group was killed because the deadline passed.
     public var timedOut: Bool { state.withLock { $0.timedOut } }
 
     /// Sends a signal to the child's whole process group; does nothing once the child has been reaped.
@@ -127,7 +128,7 @@ public final class RunningCommand: Sendable {
         }
     }
 
-    /// Ends the child's standard input after what has been queued.
+    /// Closes the child's standard input after the queued bytes.
     public func closeInput() {
         state.withLock { state in
             state.inputEnds = true
@@ -137,7 +138,7 @@ public final class RunningCommand: Sendable {
 
     // MARK: The thread
 
-    /// What one child needs of its thread.
+    /// What is passed to the child's thread.
     private final class Work: Sendable {
         let running: RunningCommand
         let loop: ChildLoop
@@ -148,7 +149,7 @@ public final class RunningCommand: Sendable {
         }
     }
 
-    /// False when no thread can be had.
+    /// Returns false when no thread can be created.
     private func begin(_ loop: ChildLoop) -> Bool {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -193,7 +194,7 @@ public final class RunningCommand: Sendable {
 }
 
 extension RunningCommand.State {
-    /// Wakes the thread; a full pipe has woken it already.
+    /// Wakes the thread. When the pipe is full, the thread has already been woken.
     fileprivate func nudge() {
         guard wake >= 0 else { return }
         var byte: UInt8 = 1
@@ -227,13 +228,13 @@ private func spawn(
     }
 }
 
-/// A null-terminated array of C strings, alive during the call.
+/// Calls `body` with a null-terminated array of C strings, which is valid during the call.
 private func withCStrings<R>(_ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R) -> R {
     var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
     pointers.append(nil)
     defer { pointers.forEach { free($0) } }
     return pointers.withUnsafeBufferPointer { buffer in
-        // Not empty: it ends with the null.
+        // The buffer is never empty, because it ends with the null.
         buffer.baseAddress.map(body) ?? body(UnsafePointer(bitPattern: MemoryLayout<Int>.alignment).unsafelyUnwrapped)
     }
 }

@@ -2,10 +2,10 @@ import Artifacts
 import Base
 import Glibc
 
-/// Words to a subcommand; errors to sentences and exit statuses.
+/// Finds and runs the subcommand; turns errors into messages and exit statuses.
 @main
 enum Assay {
-    /// That of the file VERSION.
+    /// The version in the file VERSION.
     static let version = String(EmbeddedVersion.text.prefix { !$0.isNewline })
 
     static let subcommands: [any Subcommand.Type] = [
@@ -59,7 +59,7 @@ enum Assay {
         }
     }
 
-    /// The command that the words begin with. The longest name wins: `results list` is a command of its own.
+    /// The command whose name the words begin with. The longest name wins: `results list` is a separate command.
     static func command(of words: [String]) -> (any Subcommand.Type)? {
         subcommands.filter { words.starts(with: $0.syntax.name.split(separator: " ").map(String.init)) }
             .max { $0.syntax.name.count < $1.syntax.name.count }

@@ -1,15 +1,15 @@
 import Base
 import KubeCore
 
-/// A small API server for tests of faults: list, watch, get, create, update, patch and delete over real HTTP, with any of
-/// them going wrong on demand.
+/// A small API server for tests of faults: list, watch, get, create, update, patch and delete over real HTTP, each of which can
+/// be made to fail.
 ///
-/// It has no schemas, no admission and no kubelet; the embedded API server is the one that is held to the real one.
+/// It has no schemas, no admission and no kubelet. Only the embedded API server is compared with the real one.
 public final class FakeAPI: Sendable {
     struct State: Sendable {
         var objects = FakeObjects()
         var faults: [FakeFault] = []
-        /// Streams opened before a change of this number end.
+        /// Streams that were opened before this number changed end.
         var streamEpoch = 0
         var streamsEndByCut = false
         var openStreams = 0
@@ -28,20 +28,20 @@ public final class FakeAPI: Sendable {
 
     public var url: String { server.url }
 
-    // MARK: The state, past HTTP
+    // MARK: Direct access to the state, without HTTP
 
     /// The newest resource version.
     public var version: String { String(state.withLock { $0.objects.version }) }
 
-    /// Watches that are open now.
+    /// The number of watches that are open now.
     public var openStreams: Int { state.withLock { $0.openStreams } }
 
     public func get(_ type: ResourceType, _ key: ObjectKey) -> JSONValue? { state.withLock { $0.objects.get(type, key) } }
 
-    /// In the order of their keys.
+    /// All objects of a type, in the order of their keys.
     public func all(_ type: ResourceType) -> [JSONValue] { state.withLock { $0.objects.all(type) } }
 
-    /// Creates the object, or replaces all of the one with its name, status included.
+    /// Creates the object, or replaces the object of the same name completely, including its status.
     @discardableResult
     public func put(_ type: ResourceType, _ object: JSONValue) throws -> JSONValue {
         let namespace = object.at("metadata", "namespace")?.string ?? (type.namespaced ? "default" : "")
@@ -57,12 +57,12 @@ public final class FakeAPI: Sendable {
         }.get()
     }
 
-    /// Deletes the object; with finalizers it is marked instead.
+    /// Deletes the object; an object with finalizers is only marked for deletion.
     public func delete(_ type: ResourceType, _ key: ObjectKey) throws {
         _ = try state.withLock { $0.objects.delete(type, key) }.get()
     }
 
-    /// Forgets the history: watches from versions before now are answered with 410.
+    /// Forgets the history: watches from earlier versions are answered with 410.
     public func compact() {
         state.withLock { state in
             state.objects.advance()
@@ -72,12 +72,12 @@ public final class FakeAPI: Sendable {
 
     // MARK: Faults
 
-    /// Faults are looked at in the order in which they were added; the first that matches is committed.
+    /// Faults are checked in the order in which they were added; the first that matches is used.
     public func inject(_ fault: FakeFault) { state.withLock { $0.faults.append(fault) } }
 
     public func clearFaults() { state.withLock { $0.faults = [] } }
 
-    /// Ends every open stream: as a server that stops does, or by a cut.
+    /// Ends every open stream, either properly, as when a server stops, or by cutting the connection.
     public func endStreams(byCut: Bool = false) {
         state.withLock { state in
             state.streamEpoch += 1

@@ -1,16 +1,16 @@
 import Base
 import KubeCore
 
-/// A fault that a fake API commits, and when.
+/// A fault of a fake API, and the requests that it affects.
 public struct FakeFault: Sendable {
-    /// Which requests it hits. Unset fields match anything.
+    /// The requests that are affected. Unset fields match anything.
     public struct Target: Sendable {
         public var method: String?
         public var plural: String?
         public var subresource: String?
-        /// Watches, or everything but watches.
+        /// True: only watches. False: everything except watches.
         public var isWatch: Bool?
-        /// Only pages after the first, or only first pages.
+        /// True: only pages after the first. False: only first pages.
         public var isContinued: Bool?
         public var name: String?
 
@@ -28,20 +28,20 @@ public struct FakeFault: Sendable {
     }
 
     public enum Effect: Sendable {
-        /// Answer this and do nothing.
+        /// Send this answer and do nothing.
         case answer(ScriptedResponse)
-        /// Do what was asked, then close the connection without an answer.
+        /// Perform the request, then close the connection without an answer.
         case loseResponse
-        /// Answer a GET with the object as it was before its last write.
+        /// Answer a GET with the object's state before its last write.
         case staleRead
-        /// Close a stream after this many events; with `midLine`, after half of one more.
+        /// Close a stream after this many events; with `midLine`, after half of the next one.
         case cutStream(afterEvents: Int, midLine: Bool)
         /// Send no bookmarks, not even the one that ends the initial events.
         case noBookmarks
     }
 
     public var target: Target
-    /// How many requests it hits before it is used up.
+    /// The number of requests that are affected.
     public var times: Int
     public var effect: Effect
 

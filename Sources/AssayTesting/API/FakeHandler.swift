@@ -73,8 +73,8 @@ struct FakeHandler: Sendable {
         }
     }
 
-    /// Pages by a token that names the version and the offset, over what is there now: good enough where nothing changes
-    /// between pages, and a fault says when it must not be.
+    /// The continue token contains the version and the offset, and pages are taken from the current objects. This is correct
+    /// while nothing changes between pages; a fault can simulate an expired token.
     private func list(_ route: FakeRoute) -> ScriptedResponse {
         state.withLock { state in
             let objects = state.objects.all(route.type).filter(route.selects)

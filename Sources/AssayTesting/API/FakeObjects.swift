@@ -17,7 +17,7 @@ struct FakeObjects: Sendable {
     /// Watches from before this version are answered with 410.
     private(set) var compactedBefore = 0
     private var objects: [String: [ObjectKey: JSONValue]] = [:]
-    /// The state before the last write of each object, for stale reads.
+    /// Each object's state before its last write, for stale reads.
     private var previous: [String: [ObjectKey: JSONValue]] = [:]
     private var serial = 0
 
@@ -58,7 +58,7 @@ struct FakeObjects: Sendable {
         return .success(store(type, key, object, event: "ADDED"))
     }
 
-    /// - Parameter status: change only `status`; otherwise everything but it.
+    /// - Parameter status: true changes only `status`; false changes everything else.
     mutating func update(_ type: ResourceType, _ key: ObjectKey, _ new: JSONValue, status: Bool) -> Outcome {
         guard let old = get(type, key) else { return .failure(Self.notFound(type, key)) }
         if let claimed = new.at("metadata", "resourceVersion")?.string, !claimed.isEmpty,

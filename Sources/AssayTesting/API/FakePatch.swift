@@ -1,6 +1,6 @@
 import Base
 
-/// As much of patching as the operator's own patches need. The embedded API server has the complete one.
+/// The part of patching that the operator's own patches need. The embedded API server implements all of it.
 enum FakePatch {
     static func apply(_ patch: JSONValue, to object: JSONValue, contentType: String) -> JSONValue? {
         contentType.hasPrefix("application/json-patch") ? operations(patch, object) : merge(patch, object)
@@ -16,7 +16,7 @@ enum FakePatch {
         return .object(result)
     }
 
-    /// RFC 6902: test, add, replace and remove. nil when a test fails or a path does not exist.
+    /// RFC 6902, only test, add, replace and remove. Nil when a test fails or a path does not exist.
     private static func operations(_ patch: JSONValue, _ object: JSONValue) -> JSONValue? {
         var result = object
         for operation in patch.array ?? [] {

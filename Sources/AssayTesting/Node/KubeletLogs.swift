@@ -1,12 +1,12 @@
-/// The part of a kubelet that a real API server asks for logs: `/containerLogs/NAMESPACE/POD/CONTAINER` over TLS. What a container
-/// has said depends on its name alone. The API server must not have been given an authority for kubelets.
+/// The log endpoint of a kubelet, for a real API server: `/containerLogs/NAMESPACE/POD/CONTAINER` over TLS. The log depends only
+/// on the name of the container. The API server must not be configured with a certificate authority for kubelets.
 public final class KubeletLogs: Sendable {
     private let server: ScriptedServer
     private let front: TLSFront
 
     /// - Parameters:
-    ///   - logs: by container name; others have said nothing.
-    ///   - directory: for its files; made when missing, and the caller's to remove.
+    ///   - logs: by container name; other containers have empty logs.
+    ///   - directory: for its files; created when missing. The caller must remove it.
     public init(_ logs: [String: [UInt8]], directory: String) async throws {
         server = try ScriptedServer { request in
             let parts = request.target.prefix { $0 != "?" }.split(separator: "/")
@@ -16,6 +16,6 @@ public final class KubeletLogs: Sendable {
         front = try await TLSFront(before: server.port, directory: directory)
     }
 
-    /// For ``SimulatedNode/register(kubeletPort:)``.
+    /// The port for ``SimulatedNode/register(kubeletPort:)``.
     public var port: Int { front.port }
 }

@@ -2,17 +2,17 @@ import Base
 import KubeClient
 import KubeCore
 
-/// A node without containers: takes the pods of an API server, says that they run, and then that they ended well.
+/// A node without containers: it takes the pods of an API server and reports that they run, and later that they succeeded.
 ///
-/// It speaks as a kubelet does, over the API alone, with any API server. Pods that no scheduler has placed it places on itself.
-/// Every container ends with exit code 0 and the termination message that belongs to its name. Where the logs come from is up to
-/// the server: `KubeletLogs` serves them as a kubelet does.
+/// It uses only the API, like a kubelet, and works with any API server. Pods that no scheduler has assigned are assigned to this
+/// node. Every container ends with exit code 0 and the termination message set for its name. Logs are not served here: for a real
+/// API server use `KubeletLogs`.
 public struct SimulatedNode: Sendable {
-    /// What its pods do.
+    /// The behaviour of the pods.
     public struct Script: Sendable {
-        /// Seconds from the start of a pod's containers to their end.
+        /// The seconds from the start of a pod's containers to their end.
         public var seconds: Double
-        /// By container name; others leave none.
+        /// By container name; other containers leave no message.
         public var terminationMessages: [String: String]
 
         public init(seconds: Double = 0, terminationMessages: [String: String]) {
@@ -33,8 +33,9 @@ public struct SimulatedNode: Sendable {
         self.time = time
     }
 
-    /// Creates the Node object, or takes over the one that is there.
-    /// - Parameter kubeletPort: where the API server asks for logs, at 127.0.0.1; nil for a server that has them from elsewhere.
+    /// Creates the Node object, or reuses an existing one.
+    /// - Parameter kubeletPort: the port on 127.0.0.1 where the API server requests logs; nil when the server gets logs
+    ///   elsewhere.
     public func register(kubeletPort: Int? = nil) async throws {
         let node: JSONValue = [
             "apiVersion": "v1", "kind": "Node", "metadata": ["name": .string(name), "labels": ["kubernetes.io/hostname": .string(name)]], "spec": [:],
@@ -59,7 +60,7 @@ public struct SimulatedNode: Sendable {
             .nodes, ObjectKey(namespace: "", name: name), .merge(["status": status]), subresource: "status")
     }
 
-    /// Plays pods until the task is cancelled.
+    /// Simulates pods until the task is cancelled.
     public func run() async {
         let begun = Locked(Set<String>())
         await withDiscardingTaskGroup { group in
@@ -96,7 +97,7 @@ public struct SimulatedNode: Sendable {
         }
     }
 
-    /// A call that fails is tried again: the pod's owner waits for its end.
+    /// A failed call is repeated, because the owner of the pod waits for the pod's end.
     private func play(_ pod: JSONValue, _ key: ObjectKey, isPlaced: Bool) async {
         if !isPlaced { await persist { try await bind(key) } }
         let begun = time.now()

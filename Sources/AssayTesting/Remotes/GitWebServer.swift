@@ -2,23 +2,23 @@ import Base
 import Glibc
 import Subprocess
 
-/// Bare repositories over HTTPS with a password: nginx before `git http-backend`, on loopback, for one test.
+/// Bare repositories over HTTPS with a password, for one test: nginx in front of `git http-backend`, on loopback.
 ///
-/// Below its address: `/<name>.git` is the repository `<root>/<name>.git`. The same repositories are behind
-/// `/moved/` (a redirect to another host, which notes what it is shown), `/small/` (takes no request over 16 KB), `/stalls/`
-/// (takes a push and never answers) and `/forgets/` (takes a push, keeps it, and breaks off instead of saying so).
+/// `/<name>.git` is the repository `<root>/<name>.git`. The same repositories are available under `/moved/` (a redirect to
+/// another host, which records the headers it receives), `/small/` (refuses requests over 16 KB), `/stalls/` (accepts a push and
+/// never answers) and `/forgets/` (accepts and stores a push, then closes the connection without an answer).
 public final class GitWebServer: Sendable {
-    /// Where the repositories lie.
+    /// The directory of the repositories.
     public let root: String
     public let port: Int
-    /// The authority that its certificate is from, PEM.
+    /// The authority that signed the server's certificate, as PEM.
     public let authority: [UInt8]
     private let directory: String
     private let processes: [RunningCommand]
 
     /// - Parameters:
-    ///   - directory: for its files; made when missing, and the caller's to remove.
-    ///   - users: names and passwords; git's name for a token alone is `x-access-token`.
+    ///   - directory: for its files; created when missing. The caller must remove it.
+    ///   - users: names and passwords; git uses the name `x-access-token` for a token without a name.
     public init(directory: String, root: String, users: [String: String]) async throws {
         self.directory = directory
         self.root = root
@@ -56,16 +56,16 @@ public final class GitWebServer: Sendable {
 
     public func url(_ path: String) -> String { "https://127.0.0.1:\(port)/\(path)" }
 
-    /// Changes who may come in; from the next request on.
+    /// Changes the users and passwords, from the next request on.
     public func setUsers(_ users: [String: String]) throws { try Self.write(Self.users(users), to: "\(directory)/users") }
 
-    /// What the redirect's host was shown: a line for each request, with its Authorization header.
+    /// What the target of the redirect received: one line per request, with its Authorization header.
     public func thiefSaw() -> [String] {
         guard let data = FileReading.whole("\(directory)/thief.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
-    /// A line for each request: the user, the request and the status.
+    /// One line per request: the user, the request and the status.
     public func requests() -> [String] {
         guard let data = FileReading.whole("\(directory)/access.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
@@ -79,7 +79,7 @@ public final class GitWebServer: Sendable {
 
     private static let scripts = [
         "stalls.sh": #"[ "$REQUEST_METHOD" = POST ] && exec sleep 600; exec git http-backend"#,
-        // The answer is thrown away after git has written the ref; an empty answer is a 502.
+        // The answer is discarded after git has written the ref; nginx reports an empty answer as 502.
         "forgets.sh": #"case "$PATH_INFO" in */git-receive-pack) git http-backend > /dev/null; exit 1;; esac; exec git http-backend"#,
     ]
 
@@ -156,10 +156,10 @@ struct ServerFailure: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// Tests that run side by side must not be given one port: it is free until its server listens.
+/// Parallel tests must not get the same port: a port stays free until its server listens.
 private let portsGiven = Locked(Set<Int>())
 
-/// Ports of this machine that nobody listens on, all different, and none that this process was given before.
+/// Ports of this machine on which nobody listens: all different, and none returned before in this process.
 func freePorts(_ count: Int) throws -> [Int] {
     var sockets: [Int32] = []
     defer { sockets.forEach { close($0) } }
@@ -172,7 +172,7 @@ func freePorts(_ count: Int) throws -> [Int] {
     }
 }
 
-/// The socket stays open, so that the same port does not come again.
+/// The socket stays open, so that the same port is not returned again.
 private func freePort(_ sockets: inout [Int32]) throws -> Int {
     let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     sockets.append(fd)
@@ -187,7 +187,7 @@ private func freePort(_ sockets: inout [Int32]) throws -> Int {
     return Int(UInt16(bigEndian: address.sin_port))
 }
 
-/// Returns when somebody listens on a port of loopback.
+/// Returns when a server listens on the port on loopback.
 func waitForListener(on port: Int, log: String) async throws {
     let end = SystemTime().monotonic() + 20
     while true {

@@ -2,16 +2,16 @@ import Base
 import Glibc
 import Subprocess
 
-/// An sshd on loopback with one key that may come in, for one test: bare repositories are reached by their paths.
+/// An sshd on loopback that accepts one key, for one test. Bare repositories are addressed by their paths.
 public final class SSHServer: Sendable {
     public let port: Int
-    /// The private key that may come in, as a Secret's `identity`.
+    /// The accepted private key, as a Secret's `identity`.
     public let identity: [UInt8]
-    /// The line of the server's own key, as a Secret's `known_hosts`.
+    /// The line with the server's public key, as a Secret's `known_hosts`.
     public let knownHosts: [UInt8]
     private let process: RunningCommand
 
-    /// - Parameter directory: for its files; made when missing, and the caller's to remove.
+    /// - Parameter directory: for its files; created when missing. The caller must remove it.
     public init(directory: String) async throws {
         port = try freePorts(1)[0]
         try Directory.make(directory, mode: 0o700)
@@ -37,7 +37,7 @@ public final class SSHServer: Sendable {
 
             """
         try FileWriting.write(configuration.utf8, to: "\(directory)/sshd_config")
-        // Where sshd shuts its children in when it runs as root; the package makes it at boot only.
+        // The directory for sshd's privilege separation when it runs as root; the package creates it only at boot.
         if geteuid() == 0 { mkdir("/run/sshd", 0o755) }
         process = try RunningCommand.start(Command("/usr/sbin/sshd", ["-D", "-f", "\(directory)/sshd_config", "-E", "\(directory)/sshd.log"]))
         try await waitForListener(on: port, log: "\(directory)/sshd.log")

@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// A TCP connection whose bytes the test decides on, for what a proper client would never send.
+/// A TCP connection that sends exactly the test's bytes, for input that a proper client never sends.
 public final class RawConnection: Sendable {
     public struct Failure: Error {}
 
@@ -38,7 +38,7 @@ public final class RawConnection: Sendable {
         }
     }
 
-    /// What comes until the text appears, or the server closes.
+    /// Reads until the text appears, or until the server closes the connection.
     public func readAll(until end: String) async throws -> String {
         let socket = socket
         return await withCheckedContinuation { continuation in

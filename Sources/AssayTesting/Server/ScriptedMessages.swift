@@ -1,20 +1,20 @@
 import Base
 
-/// One request as the scripted server received it.
+/// One request that the scripted server has received.
 public struct ScriptedRequest: Sendable, Hashable {
     public var method: String
-    /// The request target as sent, path and query.
+    /// The path and query as sent.
     public var target: String
-    /// Names in lower case; a repeated header keeps its last value.
+    /// Names in lower case; of a repeated header the last value is kept.
     public var headers: [String: String]
     public var body: [UInt8]
-    /// Which connection carried it, counted from 1: tells a reused connection from a new one.
+    /// The number of the connection, counted from 1. It distinguishes a reused connection from a new one.
     public var connection: Int
 
     /// The target before the question mark, percent-decoded.
     public var path: String { Self.decode(target.split(separator: "?", maxSplits: 1).first.map(String.init) ?? "") }
 
-    /// The query, percent-decoded; a name without a value has an empty one.
+    /// The query, percent-decoded; a name without a value has an empty value.
     public var query: [String: String] {
         guard let mark = target.firstIndex(of: "?") else { return [:] }
         var result: [String: String] = [:]
@@ -25,7 +25,7 @@ public struct ScriptedRequest: Sendable, Hashable {
         return result
     }
 
-    /// The body as JSON, nil when it is none.
+    /// The body as JSON; nil when it is not JSON.
     public var json: JSONValue? { try? JSONValue(parsing: body) }
 
     private static func decode(_ text: String) -> String {
@@ -47,24 +47,24 @@ public struct ScriptedRequest: Sendable, Hashable {
     }
 }
 
-/// What the scripted server answers.
+/// An answer of the scripted server.
 ///
-/// A body of plain bytes is sent with its length; as soon as it has any other piece it is sent in chunks, one per piece.
+/// A body that consists only of bytes is sent with its length. A body with any other piece is sent in chunks, one per piece.
 public struct ScriptedResponse: Sendable {
     /// One step of a body.
     public enum Piece: Sendable {
         case bytes([UInt8])
-        /// Real seconds of silence; ends early when the server stops or the peer leaves.
+        /// Real seconds without data; ends early when the server stops or the peer closes the connection.
         case delay(Double)
         /// The connection is closed without the end of the body.
         case cut
-        /// Nothing more is ever sent, and the connection stays open.
+        /// Nothing more is sent, and the connection stays open.
         case hang
-        /// Runs the closure on the connection's thread; the body goes on when it returns.
+        /// Runs the closure on the connection's thread. The body continues when it returns.
         case live(@Sendable (LiveBody) -> Void)
 
         public static func text(_ text: String) -> Piece { .bytes(Array(text.utf8)) }
-        /// A line of JSON and its newline, as watch streams have them.
+        /// A line of JSON with a newline, as in watch streams.
         public static func line(_ value: JSONValue) -> Piece { .bytes(value.serialized() + [10]) }
     }
 
@@ -73,9 +73,9 @@ public struct ScriptedResponse: Sendable {
     public var status: Int
     public var headers: [(name: String, value: String)]
     public var pieces: [Piece]
-    /// Send in chunks even if the body is plain.
+    /// Send in chunks even if the body consists only of bytes.
     public var chunked = false
-    /// Close the connection after the answer (and say so).
+    /// Close the connection after the answer, and announce that in a header.
     public var closes = false
     var opening = Opening.normal
 
@@ -94,7 +94,7 @@ public struct ScriptedResponse: Sendable {
         ScriptedResponse(status: status, headers: [("Content-Type", "text/plain")], pieces: [.text(text)])
     }
 
-    /// A Kubernetes `Status` failure.
+    /// An answer with a Kubernetes `Status` of type Failure.
     public static func failure(
         _ code: Int, reason: String, message: String = "scripted", retryAfterSeconds: Int? = nil
     ) -> ScriptedResponse {
@@ -114,14 +114,14 @@ public struct ScriptedResponse: Sendable {
         return response
     }
 
-    /// The connection is closed before a byte is answered: a response that was lost.
+    /// Closes the connection without an answer: a lost response.
     public static var dropConnection: ScriptedResponse {
         var response = ScriptedResponse()
         response.opening = .dropConnection
         return response
     }
 
-    /// The connection stays open and nothing is ever answered.
+    /// Keeps the connection open and never answers.
     public static var silence: ScriptedResponse {
         var response = ScriptedResponse()
         response.opening = .silence

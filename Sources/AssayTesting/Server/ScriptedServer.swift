@@ -1,15 +1,15 @@
 import Base
 import Dispatch
 
-/// A server that could not be started.
+/// The server could not be started.
 public struct ScriptedServerError: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// A loopback HTTP/1.1 server whose every answer is scripted, down to the byte at which a connection is cut.
+/// A loopback HTTP/1.1 server with scripted answers; the script also decides after which byte a connection is cut.
 ///
-/// It uses a thread per connection and blocking calls on purpose: a scripted silence then occupies no thread of Swift's
-/// pool. Tests only; it trusts its peer.
+/// It deliberately uses one thread per connection and blocking calls, so that a scripted delay blocks no thread of Swift's pool.
+/// For tests only; it trusts its peer.
 public final class ScriptedServer: Sendable {
     public typealias Handler = @Sendable (ScriptedRequest) -> ScriptedResponse
 
@@ -17,9 +17,9 @@ public final class ScriptedServer: Sendable {
     public let port: Int
     private let core: ScriptedServerCore
 
-    /// Starts to listen at once.
-    /// - Parameter port: 0 picks a free one; a number lets a test restart a server where a client expects it.
-    /// - Throws: `ScriptedServerError` when the port cannot be had.
+    /// Starts to listen immediately.
+    /// - Parameter port: 0 selects a free port; a number lets a test restart a server where a client expects it.
+    /// - Throws: `ScriptedServerError` when the port is not available.
     public init(port: Int = 0, handler: @escaping Handler) throws {
         let (descriptor, bound) = try Socket.listen(port: port)
         self.port = bound
@@ -33,16 +33,16 @@ public final class ScriptedServer: Sendable {
     /// `http://127.0.0.1:port`.
     public var url: String { "http://127.0.0.1:\(port)" }
 
-    /// Every request so far, in the order in which they were complete.
+    /// All requests so far, in the order in which they were complete.
     public var requests: [ScriptedRequest] { core.state.withLock { $0.requests } }
 
-    /// `GET /path?query` of every request so far.
+    /// All requests so far as `GET /path?query`.
     public var requestLines: [String] { requests.map { "\($0.method) \($0.target)" } }
 
-    /// Connections accepted so far.
+    /// The number of connections accepted so far.
     public var connectionCount: Int { core.state.withLock { $0.connections } }
 
-    /// Waits until that many requests have come; false when they did not in time.
+    /// Waits for that many requests; false when they do not come within the time.
     public func waitForRequests(_ count: Int, within seconds: Double = 20) async -> Bool {
         await eventually(within: seconds) { self.requests.count >= count }
     }
@@ -50,7 +50,7 @@ public final class ScriptedServer: Sendable {
     /// Closes the listener and every connection; later connections are refused. Returns when the port is free.
     public func stop() { core.stop() }
 
-    /// Closes every open connection in the middle of what it does, and goes on listening.
+    /// Closes every open connection, even in the middle of an answer, and continues to listen.
     public func cutConnections() { core.cutConnections() }
 }
 
@@ -109,14 +109,14 @@ final class ScriptedServerCore: Sendable {
             return !state.stopped
         }
         guard first else { return }
-        // Shutting the listener down wakes the accept; its own thread closes it, which frees the port.
+        // Shutting down the listener wakes the thread in accept. That thread closes the listener, which frees the port.
         Socket.shutdown(listener)
         cutConnections()
         listenerClosed.wait()
     }
 
     func cutConnections() {
-        // Shut down only: the connection's own thread closes the descriptor, so that its number is not reused under it.
+        // Only shut down: the connection's own thread closes the descriptor, so that its number is not reused before.
         state.withLock { state in for descriptor in state.open { Socket.shutdown(descriptor) } }
     }
 

@@ -1,25 +1,25 @@
 import Base
 
-/// Where a `live` piece of a scripted body writes to.
+/// The target of a `live` piece of a scripted body.
 public struct LiveBody: Sendable {
     let writer: ResponseWriter
 
-    /// Sends one chunk. False when the peer has gone or the server stops: time to return.
+    /// Sends one chunk. False when the peer has gone or the server stops; the closure should then return.
     @discardableResult
     public func send(_ bytes: [UInt8]) -> Bool { writer.sendChunk(bytes) }
 
-    /// Sends a line of JSON with its newline.
+    /// Sends a line of JSON with a newline.
     @discardableResult
     public func send(line: JSONValue) -> Bool { send(line.serialized() + [10]) }
 
-    /// True while the peer is there and the server runs.
+    /// True while the peer is connected and the server runs.
     public var isOpen: Bool { writer.wait(seconds: 0) }
 
-    /// Lets time pass; false when the peer has gone or the server stops.
+    /// Waits; false when the peer has gone or the server stops.
     @discardableResult
     public func wait(seconds: Double) -> Bool { writer.wait(seconds: seconds) }
 
-    /// Closes the connection without an end of the body. Nothing can be sent afterwards.
+    /// Closes the connection in the middle of the body. Nothing can be sent afterwards.
     public func cut() { Socket.shutdown(writer.descriptor) }
 }
 
@@ -28,7 +28,7 @@ struct ResponseWriter: Sendable {
     let descriptor: Int32
     let isStopped: @Sendable () -> Bool
 
-    /// True when the connection can carry another request.
+    /// Writes an answer. Returns true when the connection can be used for another request.
     func write(_ response: ScriptedResponse, toHead: Bool) -> Bool {
         switch response.opening {
         case .normal: break
@@ -78,7 +78,7 @@ struct ResponseWriter: Sendable {
             descriptor, Array((String(bytes.count, radix: 16) + "\r\n").utf8) + bytes + Array("\r\n".utf8))
     }
 
-    /// False when the peer has gone or the server stops before the time is over.
+    /// Returns false when the peer has gone or the server stops before the time has passed.
     func wait(seconds: Double) -> Bool {
         let time = SystemTime()
         let end = time.monotonic() + seconds
@@ -102,7 +102,7 @@ struct RequestReader {
         self.connection = connection
     }
 
-    /// nil at the end of the connection, and for anything that is no HTTP.
+    /// The next request; nil at the end of the connection, and for bytes that are not HTTP.
     mutating func next() -> ScriptedRequest? {
         guard let head = readHead() else { return nil }
         let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n")

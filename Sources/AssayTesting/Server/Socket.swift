@@ -1,8 +1,8 @@
 import Glibc
 
-/// The few socket calls that a scripted server needs, on loopback only.
+/// The socket calls of a scripted server, on loopback only.
 enum Socket {
-    /// POLLRDHUP of poll.h, which the importer hides behind a feature macro.
+    /// POLLRDHUP of poll.h, which Swift does not import because a feature macro hides it.
     private static let pollRemoteHangUp: Int16 = 0x2000
 
     static func listen(port: Int) throws -> (descriptor: Int32, port: Int) {

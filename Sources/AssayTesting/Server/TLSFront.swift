@@ -2,27 +2,27 @@ import Base
 import Glibc
 import Subprocess
 
-/// nginx with TLS, and with HTTP/2 where it is wanted, before an HTTP server of this machine: what an API server looks like
-/// from outside. On loopback, for tests and benchmarks.
+/// nginx with TLS, and optionally HTTP/2, in front of a local HTTP server. To clients it looks like a real API server. On
+/// loopback, for tests and benchmarks.
 public final class TLSFront: Sendable {
-    /// How it behaves.
+    /// The behaviour of the front.
     public struct Settings: Sendable {
         public var speaksHTTP2 = true
-        /// What it takes at once on one HTTP/2 connection.
+        /// The number of concurrent streams on one HTTP/2 connection.
         public var streams = 128
-        /// After so many requests it ends a connection (GOAWAY over HTTP/2).
+        /// The number of requests after which a connection is closed (GOAWAY over HTTP/2).
         public var requestsPerConnection = 1_000_000
-        /// Seconds after which it closes a connection without requests.
+        /// The seconds after which a connection without requests is closed.
         public var idleSeconds = 300
-        /// Whether it asks for a client certificate of its own authority.
+        /// Whether clients are asked for a certificate of this server's own authority.
         public var asksForCertificate = false
-        /// Seconds by which each request is held back: a network that is not loopback.
+        /// The seconds by which each request is delayed, to simulate a slower network than loopback.
         public var latency = 0.0
 
         public init() {}
     }
 
-    /// A request that it has answered.
+    /// A request that was answered.
     public struct Request: Sendable, Hashable {
         /// The same for all requests of one connection.
         public var connection: Int
@@ -32,7 +32,7 @@ public final class TLSFront: Sendable {
     }
 
     public let port: Int
-    /// The authority of its certificate and of the client's, PEM.
+    /// The authority that signed the certificates of the server and of the client, as PEM.
     public let authority: [UInt8]
     public let clientCertificate: [UInt8]
     public let clientKey: [UInt8]
@@ -40,8 +40,8 @@ public final class TLSFront: Sendable {
     private let process = Locked<RunningCommand?>(nil)
 
     /// - Parameters:
-    ///   - backend: the port of the server behind it.
-    ///   - directory: for its files; made when missing, and the caller's to remove.
+    ///   - backend: the port of the HTTP server behind it.
+    ///   - directory: for its files; created when missing. The caller must remove it.
     public init(before backend: Int, directory: String, settings: Settings = Settings()) async throws {
         self.directory = directory
         port = try freePorts(1)[0]
@@ -61,7 +61,7 @@ public final class TLSFront: Sendable {
 
     public var url: String { "https://127.0.0.1:\(port)" }
 
-    /// Starts it again, on the same port.
+    /// Starts nginx again, on the same port.
     public func start() async throws {
         let nginx = try RunningCommand.start(
             Command("nginx", ["-c", "\(directory)/nginx.conf", "-e", "\(directory)/error.log"]))
@@ -69,17 +69,17 @@ public final class TLSFront: Sendable {
         try await waitForListener(on: port, log: "\(directory)/error.log")
     }
 
-    /// Ends it in the middle of what it does; every connection is reset.
+    /// Kills nginx; every connection is reset.
     public func kill() async {
         guard let nginx = process.withLock({ $0 }) else { return }
         nginx.signal(SIGKILL)
         _ = await nginx.wait()
     }
 
-    /// Lets it say nothing more, with its connections open, or go on.
+    /// Stops nginx from answering while its connections stay open, or lets it continue.
     public func pause(_ pauses: Bool) { process.withLock { $0 }?.signal(pauses ? SIGSTOP : SIGCONT) }
 
-    /// The requests that it has answered so far.
+    /// The requests that were answered so far.
     public func requests() -> [Request] {
         guard let data = FileReading.whole("\(directory)/access.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").compactMap { line in
@@ -106,7 +106,7 @@ public final class TLSFront: Sendable {
 
     private static func configuration(directory: String, port: Int, backend: Int, _ settings: Settings) -> String {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(separator: "\n    ")
-        // Debian's nginx-light brings the echo module, which can wait.
+        // Debian's nginx-light contains the echo module, which can delay a request.
         let (module, place) = settings.latency > 0
             ? ("load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;", "location / { echo_sleep \(settings.latency); echo_exec @backend; }\n        location @backend")
             : ("", "location /")

@@ -11,7 +11,8 @@ public enum Base64 {
         String(decoding: encodeBytes(bytes), as: UTF8.self)
     }
 
-    /// As ASCII bytes, in lines of `lineLength` letters (a multiple of 4) each ended by a newline when it is given.
+    /// The text as ASCII bytes. With `lineLength` (a multiple of 4) it is split into lines of that many letters, each ended by a
+    /// newline.
     public static func encodeBytes(_ bytes: some Collection<UInt8>, lineLength: Int? = nil) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity((bytes.count + 2) / 3 * 4 + (lineLength.map { bytes.count * 4 / 3 / $0 + 2 } ?? 0))
@@ -42,8 +43,8 @@ public enum Base64 {
         return out
     }
 
-    /// The bytes, or the offset of the first byte that does not belong (as Go's `base64.CorruptInputError` counts).
-    /// Carriage returns and newlines are passed over; padding is required.
+    /// The bytes, or the offset of the first invalid byte (counted as in Go's `base64.CorruptInputError`). Carriage returns and
+    /// newlines are skipped; padding is required.
     public static func decode(_ text: some Collection<UInt8>) -> Result<[UInt8], CorruptInput> {
         var out: [UInt8] = []
         out.reserveCapacity(text.count / 4 * 3)

@@ -1,5 +1,5 @@
-/// SHA-1 (FIPS 180-4). Only for what a format prescribes it for, such as the end of a git pack: it protects against nobody who means
-/// it.
+/// SHA-1 (FIPS 180-4). Only for formats that require it, such as the checksum of a git pack: it does not protect against
+/// deliberate changes.
 public enum SHA1 {
     /// The 20 bytes of the digest.
     public static func digest(of bytes: some Collection<UInt8>) -> [UInt8] {

@@ -14,7 +14,7 @@ public struct SHA256: Sendable {
         }
     }
 
-    /// The 32 bytes of the digest. The value itself is not changed: more can be added to it afterwards.
+    /// The 32 bytes of the digest. The value is not changed: more bytes can be added afterwards.
     public func finalize() -> [UInt8] {
         var copy = self
         let bits = length &* 8
@@ -91,7 +91,7 @@ public struct SHA256: Sendable {
     ]
 }
 
-/// Lower-case hexadecimal digits, two a byte.
+/// Lower-case hexadecimal digits, two per byte.
 public func hex(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     var out: [UInt8] = []

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Directories: making, listing, removing.
+/// Creates, lists and removes directories.
 public enum Directory {
-    /// Makes the directory and those above it; one that exists stays as it is.
-    /// - Parameter mode: set whatever the umask says; the directories that are made above get no more than it and 0755.
-    ///   Without it all get 0755 less the umask.
+    /// Creates the directory and its missing parents. A directory that exists is not changed.
+    /// - Parameter mode: set regardless of the umask; parents that are created get only those of its bits that are in 0755.
+    ///   Without a mode all get 0755 less the umask.
     public static func make(_ path: String, mode: mode_t? = nil) throws(FileError) {
         if FileEntry.isDirectory(path) { return }
         let parts = path.pathComponents
@@ -22,13 +22,13 @@ public enum Directory {
     }
 
     /// The names in a directory, sorted, without `.` and `..`; nil when it cannot be read.
-    /// - Parameter limit: of more names some are left out, whichever the file system gives last.
+    /// - Parameter limit: at most this many names are returned; the first ones that the file system lists are kept.
     public static func names(in path: String, limit: Int = .max) -> [String]? {
         guard let names = rawNames(in: Array(path.utf8CString), limit: limit) else { return nil }
         return names.map { $0.withUnsafeBufferPointer { String(decoding: UnsafeRawBufferPointer($0).dropLast(), as: UTF8.self) } }.sorted()
     }
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable (fsync).
     public static func sync(_ path: String) throws(FileError) {
         let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard fd >= 0 else { throw FileError("open", path) }
@@ -36,12 +36,12 @@ public enum Directory {
         guard fsync(fd) == 0 else { throw FileError("sync", path) }
     }
 
-    /// `rm -rf`: of a file, a link (which is not followed), or a directory with all that is in it. What cannot be removed stays.
-    /// - Returns: whether nothing is left.
+    /// `rm -rf` of a file, a link (which is not followed), or a directory with its contents. What cannot be removed stays.
+    /// - Returns: whether everything was removed.
     @discardableResult
     public static func removeTree(_ path: String) -> Bool { removeTree(Array(path.utf8CString)) }
 
-    /// Bytes that a tree takes on its disk, counted up to the limit; other file systems below it are not entered.
+    /// The bytes that a tree uses on its disk. Counting stops above the limit; mounted file systems are not entered.
     public static func usage(of path: String, upTo limit: Int) -> Int {
         var info = stat()
         guard lstat(path, &info) == 0 else { return 0 }
@@ -59,19 +59,19 @@ public enum Directory {
         return total
     }
 
-    // By bytes, because a name need not be UTF-8: one that became a `String` first would name another file.
+    // Works on bytes, because a name need not be UTF-8: converted to a `String` and back it would name another file.
 
     private static func removeTree(_ path: [CChar]) -> Bool {
         var info = stat()
         guard lstat(path, &info) == 0 else { return errno == ENOENT }
         guard info.st_mode & S_IFMT == S_IFDIR else { return unlink(path) == 0 || errno == ENOENT }
-        // A directory without write permission keeps its entries otherwise (trial output can be like that).
+        // Entries of a directory without write permission cannot be removed; the output of a trial can contain such directories.
         if info.st_mode & 0o700 != 0o700 { chmod(path, 0o700) }
         for name in rawNames(in: path) ?? [] { _ = removeTree(join(path, name)) }
         return rmdir(path) == 0 || errno == ENOENT
     }
 
-    /// Names with their final zero.
+    /// The names, each with its terminating zero.
     private static func rawNames(in path: [CChar], limit: Int = .max) -> [[CChar]]? {
         guard let stream = opendir(path) else { return nil }
         defer { closedir(stream) }

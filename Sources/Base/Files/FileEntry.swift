@@ -1,10 +1,10 @@
 import Glibc
 
-/// What stands under a path.
+/// The kind of file at a path.
 public enum FileEntry {
     public enum Kind: Sendable { case directory, file, link, other }
 
-    /// Of the entry itself, not of what a link points to; nil when there is none.
+    /// The kind of the entry itself; links are not followed. Nil when there is no entry.
     public static func kind(_ path: String) -> Kind? {
         var info = stat()
         guard lstat(path, &info) == 0 else { return nil }
@@ -16,18 +16,18 @@ public enum FileEntry {
         }
     }
 
-    /// - Parameter followingLinks: a link that points to nothing does not count.
+    /// - Parameter followingLinks: true: a link to a missing file does not count.
     public static func exists(_ path: String, followingLinks: Bool = false) -> Bool {
         followingLinks ? access(path, F_OK) == 0 : kind(path) != nil
     }
 
-    /// A directory, or a link to one.
+    /// True for a directory and for a link to one.
     public static func isDirectory(_ path: String) -> Bool {
         var info = stat()
         return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// What a symbolic link says; nil for anything else.
+    /// The target of a symbolic link; nil for anything else.
     public static func linkTarget(_ path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(path, &buffer, buffer.count)

@@ -1,8 +1,8 @@
 import Glibc
 
-/// A call to the file system that failed: what was tried, where, and why.
+/// A file system call that failed: the operation, the path and the reason.
 public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What was tried, as a verb: `write`, `make the directory`.
+    /// The operation, as a verb: `write`, `make the directory`.
     public let operation: String
     public let path: String
     /// `errno`.
@@ -14,10 +14,10 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         self.number = number
     }
 
-    /// The disk is full, over its quota, or mounted read-only: writing again does not help before somebody changes that.
+    /// The disk is full, over its quota, or mounted read-only: writing again fails until somebody changes that.
     public var isFull: Bool { number == ENOSPC || number == EDQUOT || number == EROFS }
 
-    /// The file is larger than what was to be read.
+    /// The file is larger than the reader's limit.
     public var isTooLarge: Bool { number == EFBIG }
 
     /// `cannot write /a/b: No space left on device`.

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Reading files, never more than a limit. A FIFO is not waited for.
+/// Reads files, up to a limit. Opening a FIFO does not block.
 public enum FileReading {
     /// All bytes of a file.
-    /// - Parameter limit: a larger file is an error (EFBIG), so that a path to something else fills no memory.
+    /// - Parameter limit: a larger file is an error (EFBIG), so that a path to an unexpected file cannot fill the memory.
     public static func bytes(_ path: String, limit: Int = 1 << 30) throws(FileError) -> [UInt8] {
         let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard fd >= 0 else { throw FileError("read", path) }
@@ -16,7 +16,7 @@ public enum FileReading {
     /// All bytes of a file; nil when it cannot be read or is larger than `limit`.
     public static func whole(_ path: String, limit: Int = 1 << 30) -> [UInt8]? { try? bytes(path, limit: limit) }
 
-    /// At most the first `limit` bytes of a regular file that is not behind a link; nil when it cannot be read.
+    /// The first `limit` bytes, or fewer, of a regular file. Links are not followed. Nil when the file cannot be read.
     public static func beginning(of path: String, limit: Int) -> [UInt8]? {
         let fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard fd >= 0 else { return nil }
@@ -26,7 +26,7 @@ public enum FileReading {
         return try? upTo(limit, from: fd, path)
     }
 
-    /// As `beginning`, as text. Bytes that are no UTF-8 become U+FFFD.
+    /// Like `beginning`, as text. Bytes that are not UTF-8 become U+FFFD.
     public static func text(_ path: String, limit: Int = 1 << 20) -> String? {
         beginning(of: path, limit: limit).map { String(decoding: $0, as: UTF8.self) }
     }
@@ -43,7 +43,7 @@ public enum FileReading {
 
     // MARK: Open files
 
-    /// What an open file has from its position on, up to its end or to `limit` bytes.
+    /// Reads an open file from its current position to its end, or to `limit` bytes.
     public static func upTo(_ limit: Int, from fd: Int32, _ path: String) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: min(max(1, limit), 64 << 10))
@@ -59,7 +59,7 @@ public enum FileReading {
         return bytes
     }
 
-    /// Up to `count` bytes at an offset; nil at the end, or when the file cannot be read.
+    /// Up to `count` bytes at an offset; nil at the end of the file, or when it cannot be read.
     public static func piece(_ fd: Int32, at offset: Int, count: Int) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: count)
         while true {
@@ -70,7 +70,7 @@ public enum FileReading {
         }
     }
 
-    /// The bytes of a range; fewer when the file ends before it, or cannot be read.
+    /// The bytes of a range; fewer when the file ends inside it or cannot be read.
     public static func range(_ fd: Int32, _ range: Range<Int>) -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < range.count,
@@ -81,7 +81,7 @@ public enum FileReading {
         return bytes
     }
 
-    /// Where the first line begins at or after an offset; the offset itself when there is none before `end`.
+    /// The offset of the first line that begins at or after `offset`; `offset` itself when none begins before `end`.
     public static func lineStart(_ fd: Int32, from offset: Int, to end: Int) -> Int {
         var at = max(0, offset - 1)
         while at < end, let bytes = piece(fd, at: at, count: min(1 << 16, end - at)) {

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Writing files. A mode that is given is set whatever the umask says; without one a file gets 0644 less the umask.
+/// Writes files. A given mode is set regardless of the umask; without one a file gets 0644 less the umask.
 public enum FileWriting {
-    /// Writes beside the file and renames over it: a reader sees the old bytes or the new ones. With `durable` the bytes and
-    /// the name are on the disk when this returns.
+    /// Writes a new file beside the old one and renames it over the old one: readers see either the old or the new bytes. With
+    /// `durable` the bytes and the name are on the disk when this returns.
     public static func replace(
         _ path: String, with bytes: some Collection<UInt8>, mode: mode_t? = nil, durable: Bool = true
     ) throws(FileError) {
@@ -27,19 +27,19 @@ public enum FileWriting {
         if durable { try Directory.sync(Path.parent(of: path)) }
     }
 
-    /// Writes into the file itself, which is made when it is not there. For files that others have open or mounted, and for
-    /// those that nobody reads before they are whole. A link is not followed.
+    /// Writes into the file itself and creates it if it is missing. For files that other processes have open or mounted, and for
+    /// files that nobody reads before they are complete. A link is not followed.
     public static func write(_ bytes: some Collection<UInt8>, to path: String, mode: mode_t? = nil) throws(FileError) {
         let fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode ?? 0o644)
         guard fd >= 0 else { throw FileError("write", path) }
         defer { close(fd) }
         try write(bytes, to: fd, path: path)
-        // Refused where somebody else owns a file that may be written: it keeps the mode that it has.
+        // `fchmod` fails when the file belongs to another user. The file then keeps its mode.
         if let mode { fchmod(fd, mode) }
     }
 
-    /// Writes all bytes at the position of an open file.
-    /// - Parameter path: for the error.
+    /// Writes all bytes at the current position of an open file.
+    /// - Parameter path: used in the error only.
     public static func write(_ bytes: some Collection<UInt8>, to fd: Int32, path: String) throws(FileError) {
         let failed = bytes.withContiguousStorageIfAvailable { write(UnsafeRawBufferPointer($0), to: fd) }
             ?? Array(bytes).withUnsafeBytes { write($0, to: fd) }

@@ -1,21 +1,21 @@
 import Glibc
 
-/// Paths as text. Nothing here looks at the disk but `workingDirectory`.
+/// Paths as text. Only `workingDirectory` reads from the system.
 public enum Path {
-    /// `/a` of `/a/b`, `/` of `/a`, `.` of `a`.
+    /// The parent directory: `/a` for `/a/b`, `/` for `/a`, `.` for `a`.
     public static func parent(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// The path as seen from the directory of `file`; an absolute or empty one is returned as it is.
+    /// A relative path resolved against the directory of `file`; an absolute or empty path is returned unchanged.
     public static func resolve(_ path: String, besides file: String) -> String {
         if path.hasPrefix("/") || path.isEmpty { return path }
         guard let slash = file.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
         return String(file[...slash]) + path
     }
 
-    /// The absolute path, without `.`, `..` and empty parts. `..` removes the name before it, whether that is a link or not.
+    /// The absolute path, without `.`, `..` and empty parts. `..` removes the preceding name, even when that is a link.
     public static func absolute(_ path: String, in directory: String = workingDirectory) -> String {
         var parts: [String] = []
         for part in (path.hasPrefix("/") ? path : "\(directory)/\(path)").pathComponents where part != "." {
@@ -24,7 +24,7 @@ public enum Path {
         return "/" + parts.joined(separator: "/")
     }
 
-    /// Of the process.
+    /// The working directory of the process.
     public static var workingDirectory: String {
         guard let text = getcwd(nil, 0) else { return "/" }
         defer { free(text) }
@@ -33,8 +33,8 @@ public enum Path {
 }
 
 extension StringProtocol {
-    /// What stands between the slashes, empty parts left out. By bytes: a combining mark behind a slash makes one `Character`
-    /// of both, and is the beginning of a name all the same.
+    /// The parts between the slashes, without empty ones. Split by bytes: Swift joins a slash and a following combining mark into
+    /// one `Character`, but the mark is the beginning of a name.
     public var pathComponents: [String] {
         utf8.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
     }

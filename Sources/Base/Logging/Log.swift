@@ -1,9 +1,9 @@
 import Glibc
 
-/// Structured log lines on standard error: one JSON object a line, or text for a person.
+/// Structured log lines on standard error: one JSON object per line, or text for people.
 ///
-/// A line carries the time, the level, the component, the message and fields (the object's key, the trial). Values are
-/// whatever the caller passes: secrets must not be among them.
+/// A line has the time, the level, the component, the message and fields (the object's key, the trial). Values are logged as
+/// given: callers must not pass secrets.
 public struct Log: Sendable {
     public enum Level: Int, Sendable, Comparable, CaseIterable {
         case debug, info, warning, error
@@ -13,7 +13,7 @@ public struct Log: Sendable {
 
     public enum Format: Sendable { case json, text }
 
-    /// Where lines go. One destination is shared by a process's logs.
+    /// The target of log lines. All logs of a process share one destination.
     public struct Destination: Sendable {
         public let minimum: Level
         public let format: Format
@@ -27,7 +27,7 @@ public struct Log: Sendable {
 
         public static func standardError(minimum: Level, format: Format) -> Destination {
             Destination(minimum: minimum, format: format) { line in
-                // One write a line: lines of several threads do not mix.
+                // One write per line, so that lines of several threads do not mix.
                 line.withUnsafeBytes { _ = Glibc.write(2, $0.baseAddress, $0.count) }
             }
         }
@@ -39,7 +39,7 @@ public struct Log: Sendable {
     private let fields: [String: JSONValue]
     private let destination: Destination?
 
-    /// Without a destination, lines go to the one that `bootstrap` set.
+    /// Without a destination, lines go to the one set by `bootstrap`.
     public init(_ component: String, destination: Destination? = nil) {
         self.init(component: component, fields: [:], destination: destination)
     }
@@ -50,12 +50,12 @@ public struct Log: Sendable {
         self.destination = destination
     }
 
-    /// Sets the process's destination; called once, by the executable, before anything logs.
+    /// Sets the destination of the process. Called once, by the executable, before anything is logged.
     public static func bootstrap(_ destination: Destination) { shared.withLock { $0 = destination } }
 
     private static let shared = Locked(Destination.standardError(minimum: .info, format: .text))
 
-    /// The same log with more fields on every line.
+    /// The same log with additional fields on every line.
     public func with(_ more: [String: JSONValue]) -> Log {
         Log(component: component, fields: fields.merging(more) { $1 }, destination: destination)
     }
@@ -87,8 +87,8 @@ public struct Log: Sendable {
 }
 
 extension String {
-    /// Control characters replaced, so that text from outside can't move a terminal's cursor (CVE-2021-25743), break a line,
-    /// or be read in another order than it is in (CVE-2021-42574).
+    /// The text with control characters replaced, so that text from outside cannot move the cursor of a terminal
+    /// (CVE-2021-25743), break a line, or be displayed in another order than its characters have (CVE-2021-42574).
     public var replacingControls: String {
         guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) || $0.turnsText }) else { return self }
         var out = ""
@@ -106,7 +106,7 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Ends a line, or changes the direction of the text after it.
+    /// True for characters that end a line or change the direction of the following text.
     fileprivate var turnsText: Bool {
         switch value {
         case 0x61C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true

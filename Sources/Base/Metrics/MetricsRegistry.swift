@@ -1,4 +1,4 @@
-/// Counters, gauges and histograms of one process, written as Prometheus text (exposition format 0.0.4).
+/// Counters, gauges and histograms of one process, as Prometheus text (exposition format 0.0.4).
 public final class MetricsRegistry: Sendable {
     public typealias Labels = [String: String]
 
@@ -33,7 +33,7 @@ public final class MetricsRegistry: Sendable {
         return Gauge(registry: self, name: name)
     }
 
-    /// `bounds` are upper bounds in rising order; the last bucket has none.
+    /// `bounds` are upper bounds in ascending order. The last bucket has no upper bound.
     public func histogram(_ name: String, help: String, bounds: [Double]) -> HistogramMetric {
         declare(name, .histogram, help, bounds)
         return HistogramMetric(registry: self, name: name)
@@ -51,7 +51,8 @@ public final class MetricsRegistry: Sendable {
         public func set(_ value: Double, _ labels: Labels = [:]) { registry.change(name, labels) { _ in value } }
         public func add(_ amount: Double, _ labels: Labels = [:]) { registry.change(name, labels) { $0 + amount } }
 
-        /// A series whose value is asked for whenever the text is written; nil leaves it out. It takes the place of one with these labels.
+        /// Adds a series whose value is requested each time the text is written; nil leaves it out. It replaces a series with the
+        /// same labels.
         public func follow(_ labels: Labels, _ value: @escaping @Sendable () -> Double?) { registry.follow(name, labels, value) }
     }
 
@@ -91,9 +92,9 @@ public final class MetricsRegistry: Sendable {
         }
     }
 
-    /// Everything, families and series in alphabetical order.
+    /// All families and series, in alphabetical order.
     public func prometheusText() -> String {
-        // Values that are asked for are asked for without the lock.
+        // The `follow` closures are called without the lock held.
         let families = families.withLock { $0 }
         var out = ""
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {

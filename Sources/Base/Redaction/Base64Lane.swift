@@ -1,20 +1,20 @@
-/// Looks for secrets in base64: in both alphabets, mixed even, and over the line breaks that programs put into it.
+/// Finds secrets in base64, in either alphabet or a mixture, even when line breaks divide it.
 struct Base64Lane: Sendable {
-    /// As much white space as may stand within a value: a line break and the indentation after it.
+    /// The most white space that may occur inside a value: a line break and the indentation after it.
     static let longestPause = 32
 
     private var state: NeedleSet.State = 0
-    /// Where the last letters stood in the text, as a ring; empty until needed.
+    /// Positions of the last letters in the text, as a ring buffer; empty until needed.
     private var starts: [Int] = []
     private var count = 0
     private var pause = 0
-    /// After a backslash, which is the first half of an escaped line break in text that was escaped twice.
+    /// The last byte was a backslash: it may begin an escaped line break in text that was escaped twice.
     private var isEscaped = false
 
-    /// Nothing of a value has been seen.
+    /// True when no part of a value has been seen.
     var isIdle: Bool { state == 0 && !isEscaped }
 
-    /// From where on the text may be a part of a value; nil for nowhere.
+    /// The position at which a possible match begins; nil when there is none.
     func firstHeld(_ needles: NeedleSet) -> Int? {
         state == 0 ? nil : starts[(count - needles.depth(state)) & (starts.count - 1)]
     }
@@ -63,7 +63,7 @@ struct Base64Lane: Sendable {
 
     // MARK: Letters
 
-    /// The letter of the standard alphabet, or `=`; 0 for everything else.
+    /// Each byte's letter of the standard alphabet, or `=`; 0 for every other byte.
     private static let letters: [UInt8] = {
         var table = [UInt8](repeating: 0, count: 256)
         for byte in UInt8.min...UInt8.max {
@@ -77,7 +77,7 @@ struct Base64Lane: Sendable {
         return table
     }()
 
-    /// What a letter may look like in a text; the beginning of its escape included.
+    /// The bytes that can represent a letter in a text, including the first byte of its escape.
     static func spellings(_ letter: UInt8) -> [UInt8] {
         switch letter {
         case UInt8(ascii: "+"): [letter, UInt8(ascii: "-"), UInt8(ascii: "%")]
@@ -86,12 +86,12 @@ struct Base64Lane: Sendable {
         }
     }
 
-    /// What may stand between two letters, or begin it.
+    /// The bytes that may occur between two letters, or begin a separator.
     static let pauses: [UInt8] = [0x0A, 0x0D, UInt8(ascii: "\\"), UInt8(ascii: "%")]
 }
 
 extension [Int] {
-    /// Room for the last `length` positions and one more; a power of two.
+    /// A ring buffer for the last `length` positions and one more; its size is a power of two.
     static func ring(_ length: Int) -> [Int] {
         var size = 16
         while size < length + 2 { size *= 2 }
@@ -99,19 +99,19 @@ extension [Int] {
     }
 }
 
-/// Occurrences that were found and are not replaced yet: in order, and apart from each other.
+/// Occurrences that were found but not yet replaced, in order and without overlaps.
 struct Occurrences: Sendable {
     struct Occurrence: Sendable {
         var start: Int
         var end: Int
-        /// Whose it is: of several that overlap, the longest one's.
+        /// The secret that it belongs to. Of several overlapping occurrences, the longest one decides.
         var owner: Int
         var longest: Int
     }
 
     private(set) var all: [Occurrence] = []
 
-    /// Adds one, which becomes one with those that it overlaps.
+    /// Adds an occurrence and merges it with those that it overlaps.
     mutating func add(_ start: Int, _ end: Int, owner: Int) {
         var merged = Occurrence(start: start, end: end, owner: owner, longest: end - start)
         var first = all.count

@@ -1,11 +1,12 @@
-/// Undoes percent-encoding and the backslash escapes of JSON in a stream, byte by byte, and says where in the text each
-/// decoded byte stood.
+/// Decodes percent-encoding and the backslash escapes of JSON in a stream, byte by byte, and reports the position of each decoded
+/// byte in the text.
 ///
-/// What is no escape stands for itself. A backslash before any mark stands for that mark, as in JSON and in shells.
+/// Bytes outside an escape are passed on unchanged. A backslash before a punctuation mark stands for that mark, as in JSON and in
+/// shells.
 struct EscapeDecoder: Sendable {
     struct Symbol {
         var byte: UInt8
-        /// Where it stood in the text.
+        /// The position at which it began in the text.
         var start: Int
         var end: Int
     }
@@ -13,23 +14,23 @@ struct EscapeDecoder: Sendable {
     private enum Mode { case none, percent, backslash, unicode }
 
     private var mode = Mode.none
-    /// What has come of an escape so far, and from where on.
+    /// The bytes of an unfinished escape; `start` is its position.
     private var pending: [UInt8] = []
     private var start = 0
-    /// The first half of a character outside the basic plane.
+    /// The first half of a surrogate pair (a character above U+FFFF).
     private var high: (value: UInt32, start: Int)?
-    /// Where the last escape ended: from there on the decoded text is the text.
+    /// The end of the last escape. After it the decoded text equals the text.
     private(set) var escapesEnd = 0
 
-    /// Nothing is on its way.
+    /// True when no escape is unfinished.
     var isSettled: Bool { mode == .none && high == nil }
 
-    /// From where on the text is not decoded yet; nil when all is.
+    /// The position of the first byte that is not decoded yet; nil when all are.
     var firstPending: Int? { high?.start ?? (mode == .none ? nil : start) }
 
     static func begins(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") }
 
-    /// What an escape of two bytes stands for, by its second; nil when there is none.
+    /// The meaning of a two-byte escape, given its second byte; nil when it has none.
     static func short(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "n"): 0x0A
@@ -42,10 +43,10 @@ struct EscapeDecoder: Sendable {
         }
     }
 
-    /// Somebody else has seen that an escape ends there, and that what it stands for is of no interest.
+    /// Records the end of an escape that the caller has skipped because its meaning cannot be part of a secret.
     mutating func passOver(to end: Int) { escapesEnd = end }
 
-    /// Appends what the next byte of the text completes.
+    /// Appends the symbols that the next byte of the text completes.
     mutating func take(_ byte: UInt8, at position: Int, into out: inout [Symbol]) {
         switch mode {
         case .none:
@@ -73,7 +74,7 @@ struct EscapeDecoder: Sendable {
         }
     }
 
-    /// The text is over: an escape that began is none.
+    /// Ends the text: an unfinished escape is passed on as it is.
     mutating func finish(into out: inout [Symbol]) {
         guard mode != .none else { return }
         literally(&out)
@@ -93,7 +94,7 @@ struct EscapeDecoder: Sendable {
             start = first.start
             high = nil
         }
-        // Half a character is in no secret; a replacement character is as good as any.
+        // No secret contains half a surrogate pair, so a replacement character is enough.
         complete(Array(String(Unicode.Scalar(scalar) ?? "\u{FFFD}").utf8), end, &out)
     }
 

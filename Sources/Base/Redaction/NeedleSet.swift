@@ -1,23 +1,23 @@
-/// Many byte strings looked for at once (Aho and Corasick, 1975).
+/// Searches for many byte strings at once (Aho and Corasick, 1975).
 ///
-/// The work is linear in the text, whatever the text is, and the memory in the strings: no output of a trial can make the
-/// search slow. Tables are raw memory, because this loop is run over every byte that leaves a trial.
+/// The time is linear in the text, whatever its content, and the memory is linear in the strings: no output of a trial can make
+/// the search slow. The tables are raw memory, because this loop runs over every byte that leaves a trial.
 final class NeedleSet: @unchecked Sendable {
-    // Written by `init` alone; afterwards read from anywhere, which is why it may be shared.
+    // The tables are written only by `init` and read-only afterwards, so threads may share them.
 
     private struct Node {
         var firstChild: Int32 = 0
         var sibling: Int32 = 0
-        /// The longest proper suffix that is a prefix of a needle.
+        /// The node of the longest proper suffix that is a prefix of a needle.
         var fail: Int32 = 0
-        /// The longest needle that ends here: this node, or one on the way of `fail`; 0 for none.
+        /// The node of the longest needle that ends here: this node or one reached through `fail`; 0 when there is none.
         var report: Int32 = 0
         var depth: Int32 = 0
         var owner: Int32 = -1
         var byte: UInt8 = 0
     }
 
-    /// 0 is the beginning, in which nothing of a needle has been seen.
+    /// 0 is the initial state: no part of a needle has been seen.
     typealias State = Int32
 
     private let nodes: UnsafeMutablePointer<Node>
@@ -25,7 +25,7 @@ final class NeedleSet: @unchecked Sendable {
     let maximumLength: Int
     let isEmpty: Bool
 
-    /// - Parameter needles: the strings, each with whose it is; of equal strings the first one's owner counts.
+    /// - Parameter needles: the strings, each with its owner; of equal strings the first owner is used.
     init(_ needles: [(bytes: [UInt8], owner: Int)]) {
         let capacity = needles.reduce(1) { $0 + $1.bytes.count }
         nodes = .allocate(capacity: capacity)
@@ -60,7 +60,7 @@ final class NeedleSet: @unchecked Sendable {
         root.deallocate()
     }
 
-    /// Level by level, so that shorter prefixes are linked before longer ones look at them.
+    /// Links the nodes level by level, because a node needs the links of shorter prefixes.
     private func link(_ count: Int) {
         var queue: [Int] = [0]
         queue.reserveCapacity(count)
@@ -92,7 +92,7 @@ final class NeedleSet: @unchecked Sendable {
         return root[Int(byte)]
     }
 
-    /// How many bytes of a needle have been seen.
+    /// The number of bytes of a needle that have been seen.
     func depth(_ state: State) -> Int { Int(nodes[Int(state)].depth) }
 
     func fail(_ state: State) -> State { nodes[Int(state)].fail }

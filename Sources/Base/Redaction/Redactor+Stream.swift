@@ -1,8 +1,8 @@
 extension Redactor {
-    /// Redacts a text that comes in chunks, which may cut a secret anywhere: what could be the beginning of one is held back.
+    /// Redacts a text that arrives in chunks. A secret may be cut anywhere: bytes that may begin one are held back.
     public struct Stream: Sendable {
         private let tables: Tables?
-        /// The text from `base` on that is not written yet.
+        /// The part of the text, beginning at `base`, that is not written yet.
         private var held: [UInt8] = []
         private var base = 0
         private var scanned = 0
@@ -10,7 +10,7 @@ extension Redactor {
 
         private var plain: NeedleSet.State = 0
         private var letters = Base64Lane()
-        /// The text without its escapes is looked at beside the text itself, but only while the two differ.
+        /// True while the text without its escapes differs from the text itself; only then is it searched as well.
         private var isDecoding = false
         private var decoder = EscapeDecoder()
         private var decoded: NeedleSet.State = 0
@@ -18,10 +18,10 @@ extension Redactor {
         private var symbols = 0
         private var batch: [EscapeDecoder.Symbol] = []
 
-        /// How many stretches of text were replaced.
+        /// The number of replaced stretches of text.
         public private(set) var count = 0
         private var byOwner: [Int]
-        /// Where, when somebody wants to know.
+        /// Their ranges; recorded only when this is not nil.
         var replaced: [Range<Int>]?
 
         public init(_ redactor: Redactor) {
@@ -29,7 +29,7 @@ extension Redactor {
             byOwner = [Int](repeating: 0, count: redactor.tables?.names.count ?? 0)
         }
 
-        /// The same by the names of the secrets. Where several overlapped the longest one counts.
+        /// `count` by the names of the secrets. Of overlapping secrets the longest one is counted.
         public var counts: [String: Int] {
             guard let tables else { return [:] }
             var counts: [String: Int] = [:]
@@ -37,7 +37,7 @@ extension Redactor {
             return counts
         }
 
-        /// What was written so far is thrown away by whoever asked for it, and does not count.
+        /// Resets the counts, because the caller discards what was written so far.
         public mutating func forgetCounts() {
             count = 0
             byOwner = [Int](repeating: 0, count: byOwner.count)
@@ -50,7 +50,7 @@ extension Redactor {
             return drain(to: safe(tables))
         }
 
-        /// What is left; the text is over.
+        /// Ends the text and returns the rest of it.
         public mutating func finish() -> [UInt8] {
             guard let tables else { return [] }
             if isDecoding {
@@ -72,7 +72,7 @@ extension Redactor {
                     var i = scanned - base
                     while i <= last {
                         if plain == 0, !isDecoding, letters.isIdle {
-                            // Most of a text is passed over here, two bytes at a look.
+                            // Most of a text is skipped here; each step looks at two bytes.
                             while i < last {
                                 if pairs[Int(bytes[i]) &<< 8 | Int(bytes[i &+ 1])] == 0 {
                                     i &+= 1
@@ -108,7 +108,7 @@ extension Redactor {
             if decoder.isSettled, (firstDecoded(tables) ?? position + 1) >= decoder.escapesEnd { isDecoding = false }
         }
 
-        /// Up to here the decoded text was the text, back to where the last escape ended.
+        /// Starts decoding. The state is cut to the bytes after the last escape, where decoded text and text are the same.
         private mutating func beginDecoding(_ state: NeedleSet.State, _ position: Int, _ tables: Tables) {
             isDecoding = true
             if starts.isEmpty { starts = .ring(tables.plain.maximumLength) }
@@ -137,7 +137,7 @@ extension Redactor {
 
         // MARK: Writing
 
-        /// Up to where no occurrence can begin any more that was not found yet.
+        /// The position before which no further occurrence can begin.
         private func safe(_ tables: Tables) -> Int {
             var safe = scanned - tables.plain.depth(plain)
             if let held = letters.firstHeld(tables.base64) { safe = min(safe, held) }
@@ -156,7 +156,7 @@ extension Redactor {
             for occurrence in found.all {
                 guard occurrence.start < safe else { break }
                 if at < occurrence.start { out.append(contentsOf: held[(at - base)..<(occurrence.start - base)]) }
-                // One that reaches beyond what is safe may still grow.
+                // An occurrence that ends after `safe` may still grow.
                 guard occurrence.end <= safe else {
                     at = max(at, safe)
                     break

@@ -1,15 +1,15 @@
 /// Replaces secret values in bytes.
 ///
-/// What is looked for is exact: each value of at least `minimumLength` bytes as it stands, percent-encoded, with the
-/// backslash escapes of JSON, and in base64 at any alignment, in either alphabet and over line breaks (`SecretForms`,
-/// `EscapeDecoder`, `Base64Lane` say it precisely). Shorter values would hit by chance and destroy what is published; their
-/// names are reported (`tooShort`). Patterns are not guessed at: that was tried elsewhere and dropped for its false positives.
+/// The search is exact: each value of at least `minimumLength` bytes as it is, percent-encoded, with the backslash escapes of
+/// JSON, and in base64 at any alignment, in either alphabet and across line breaks (exact definitions: `SecretForms`,
+/// `EscapeDecoder`, `Base64Lane`). Shorter values would match by chance and destroy what is published; their names are reported
+/// (`tooShort`). Patterns of secrets are not guessed: another project tried that and dropped it because of false positives.
 ///
-/// Guarantees: a byte is taken away exactly when it lies within an occurrence of such a form; occurrences that overlap are
-/// replaced as one. Every other byte stays what it is. The result does not depend on how a text is cut into chunks.
+/// Guarantees: a byte is removed exactly when it lies within an occurrence of such a form; overlapping occurrences are replaced
+/// as one. Every other byte is unchanged. The result does not depend on how a text is divided into chunks.
 public struct Redactor: Sendable {
     public struct Secret: Sendable, Hashable {
-        /// What the secret is called in reports.
+        /// The name of the secret in reports.
         public var name: String
         public var value: [UInt8]
 
@@ -22,15 +22,15 @@ public struct Redactor: Sendable {
     public static let minimumLength = 8
     public static let replacement = Array("[redacted]".utf8)
 
-    /// What all streams of a redactor share.
+    /// Shared by all streams of a redactor.
     final class Tables: Sendable {
         let names: [String]
         let plain: NeedleSet
         let base64: NeedleSet
-        /// 1 for each two bytes, by their number, with which something of interest may begin.
+        /// Indexed by two consecutive bytes as a 16-bit number: 1 when they may begin an occurrence or an escape.
         let pairs: [UInt8]
-        /// 1 for each byte of which neither a needle begins with the byte that it stands for after a backslash, nor with itself:
-        /// such an escape may be passed over.
+        /// 1 for each byte that, after a backslash, cannot begin a needle, neither itself nor as the byte that the escape stands
+        /// for. Such an escape is skipped.
         let dull: [UInt8]
 
         init(_ secrets: [Secret]) {
@@ -52,13 +52,13 @@ public struct Redactor: Sendable {
                     for second in Base64Lane.spellings(form[1]) + Base64Lane.pauses { mark(first, second) }
                 }
             }
-            // Where escapes begin and end must not depend on what is passed over.
+            // All possible escapes are marked, so that skipping does not change where escapes begin and end.
             for second in UInt8.min...UInt8.max { mark(UInt8(ascii: "\\"), second) }
             for second in Array("0123456789abcdefABCDEF".utf8) { mark(UInt8(ascii: "%"), second) }
             let plainFirst = Set(secrets.flatMap { SecretForms.plain($0.value).map { $0[0] } })
             let letterFirst = Set(letters.flatMap { Base64Lane.spellings($0.bytes[0]) })
             dull = (UInt8.min...UInt8.max).map { byte in
-                // Of two backslashes the second has a meaning of its own to `Base64Lane`.
+                // After a backslash, `Base64Lane` treats a second backslash differently, so it is never skipped.
                 guard byte != UInt8(ascii: "\\"), !plainFirst.contains(UInt8(ascii: "\\")), !plainFirst.contains(byte),
                     let meant = EscapeDecoder.short(byte), !plainFirst.contains(meant), !letterFirst.contains(meant)
                 else { return 0 }
@@ -69,12 +69,12 @@ public struct Redactor: Sendable {
     }
 
     let tables: Tables?
-    /// Names of the secrets that are too short to be looked for, in order.
+    /// Names of the secrets that are too short to be searched for, in order.
     public let tooShort: [String]
-    /// The longest stretch of text that can be one occurrence, in bytes.
+    /// The length of the longest text that can be one occurrence, in bytes.
     public let reach: Int
 
-    /// Empty values are passed over.
+    /// Empty values are ignored.
     public init(secrets: [Secret]) {
         let given = secrets.filter { !$0.value.isEmpty }
         tooShort = given.filter { SecretForms.trimmed($0.value).count < Self.minimumLength }.map(\.name)
@@ -86,10 +86,10 @@ public struct Redactor: Sendable {
 
     public init(secrets: [String]) { self.init(secrets: secrets.map { Secret(name: "", value: Array($0.utf8)) }) }
 
-    /// Nothing is looked for.
+    /// True when there is nothing to search for.
     public var isEmpty: Bool { tables == nil }
 
-    /// The bytes with every secret replaced, and how often one was.
+    /// The bytes with every secret replaced, and the number of replacements.
     public func redact(_ bytes: [UInt8]) -> (bytes: [UInt8], count: Int) {
         guard bytes.count >= Self.minimumLength, !isEmpty else { return (bytes, 0) }
         var stream = Stream(self)
@@ -102,7 +102,7 @@ public struct Redactor: Sendable {
         isEmpty ? text : String(decoding: redact(Array(text.utf8)).bytes, as: UTF8.self)
     }
 
-    /// Where the bytes are taken away; in order, and none touches another's bytes.
+    /// The ranges of the removed bytes, in order and without overlaps.
     public func occurrences(in bytes: [UInt8]) -> [Range<Int>] {
         guard bytes.count >= Self.minimumLength, !isEmpty else { return [] }
         var stream = Stream(self)

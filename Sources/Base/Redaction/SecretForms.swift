@@ -1,45 +1,45 @@
-/// In which forms a secret's value is looked for.
+/// The forms in which a secret's value is searched for.
 ///
-/// All of them are exact: the value, or a piece of it that is as long as a secret of its own, written in another way.
-/// Percent-encoding and the backslashes of JSON need no form here: `EscapeDecoder` undoes them in the text.
+/// All of them are exact: the value, or a piece of it that is itself long enough for a secret, in another notation.
+/// Percent-encoding and the backslashes of JSON need no form here: `EscapeDecoder` decodes them in the text.
 enum SecretForms {
-    /// Longer values are looked for as they are only: their encoded forms would take more memory than a collector has.
+    /// Longer values are searched for only as they are: their encoded forms would need more memory than a collector has.
     static let longestEncoded = 16 << 10
-    /// Lines of a secret that are at least this long, and without white space, are secrets of their own: the lines of a key
-    /// are printed indented, numbered, one by one.
+    /// Lines of a secret that have at least this length and no white space are searched for separately, because programs print
+    /// the lines of a key indented, numbered or one by one.
     static let shortestLine = 32
 
-    /// The value without the white space around it: a Secret made from a file often ends with a newline, which programs
-    /// trim before they use or print it.
+    /// The value without white space at its ends: a Secret made from a file often ends with a newline, which programs remove
+    /// before they use or print the value.
     static func trimmed(_ value: [UInt8]) -> [UInt8] {
         guard let first = value.firstIndex(where: { !isBlank($0) }), let last = value.lastIndex(where: { !isBlank($0) })
         else { return [] }
         return Array(value[first...last])
     }
 
-    /// What is looked for in the text, both as it stands and without its escapes.
+    /// The forms searched for both in the text and in the text without its escapes.
     static func plain(_ value: [UInt8]) -> [[UInt8]] {
         let core = trimmed(value)
         var forms = [value, core]
         guard core.count <= longestEncoded else { return kept(forms) }
         let lines = core.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).map(Array.init)
         if lines.count > 1 {
-            // As terminals end lines, and as files do that came from one.
+            // Lines ended by CR LF, as in terminal output and in files captured from it.
             forms.append(joined(core.split(separator: 0x0A, omittingEmptySubsequences: false).map { trimmedEnd(Array($0)) }, [0x0D, 0x0A]))
             forms.append(core.filter { $0 != 0x0D })
-            // As a shell passes it on that was not told to keep it in one piece.
+            // Words separated by single blanks: the result of an unquoted variable in a shell.
             forms.append(joined(core.split(whereSeparator: isBlank).map(Array.init), [0x20]))
             forms += lines.map(trimmed).filter { $0.count >= shortestLine && !$0.contains(where: isBlank) }
         }
-        // Forms say `+` for a blank.
+        // HTML forms encode a blank as `+`.
         forms += forms.filter { $0.contains(0x20) }.map { $0.map { $0 == 0x20 ? UInt8(ascii: "+") : $0 } }
-        // JSON within JSON has its escapes escaped; one layer of them is undone in the text.
+        // JSON inside JSON has its escapes escaped again; the decoder removes only one layer of them.
         forms += forms.flatMap { form in JSONStyle.all.map { escapedAsJSON(form, $0) } }
         return kept(forms)
     }
 
-    /// In base64 a value looks different after one or two other bytes: the letters that the value alone decides, by
-    /// where it begins in a group of three. The last letter and its padding belong to it when nothing follows.
+    /// The base64 letters of a value depend on where it begins in a group of three bytes. For each of the three cases: the
+    /// letters that the value alone determines, and also those with the last letter and its padding, for a value at the end.
     static func base64(_ value: [UInt8]) -> [[UInt8]] {
         let core = trimmed(value)
         guard core.count >= Redactor.minimumLength, core.count <= longestEncoded else { return [] }
@@ -67,20 +67,20 @@ enum SecretForms {
 
     private static func joined(_ parts: [[UInt8]], _ separator: [UInt8]) -> [UInt8] { Array(parts.joined(separator: separator)) }
 
-    /// What writers of JSON escape though they need not.
+    /// Escapes that JSON writers use although JSON does not require them.
     private struct JSONStyle: Sendable {
         var nonASCII = false
         var slashes = false
-        /// `<`, `>` and `&`, so that the text may stand in a page.
+        /// `<`, `>` and `&`, so that the text can be embedded in HTML.
         var html = false
-        /// As `\u0022`; and `+`, `'` and the grave accent, too.
+        /// `\u0022` for a quotation mark; also escapes `+`, `'` and the grave accent.
         var quotes = false
         var upperCase = false
 
         static let all = [
-            // As little as can be: JavaScript, Rust, Swift.
+            // Only the required escapes: JavaScript, Rust, Swift.
             JSONStyle(),
-            // Python; Java's and others' ways to keep to ASCII.
+            // Python; also Java and other languages when they write ASCII only.
             JSONStyle(nonASCII: true), JSONStyle(nonASCII: true, upperCase: true),
             // PHP, with and without JSON_UNESCAPED_UNICODE.
             JSONStyle(nonASCII: true, slashes: true), JSONStyle(slashes: true),
@@ -96,7 +96,7 @@ enum SecretForms {
             let digits = hex([UInt8(unit >> 8), UInt8(unit & 0xFF)])
             return Array(("\\u" + (style.upperCase ? digits.uppercased() : digits)).utf8)
         }
-        // What is no text is in no JSON.
+        // A value that is not UTF-8 cannot occur in JSON.
         guard let text = String(validating: value, as: UTF8.self) else { return [] }
         var out: [UInt8] = []
         for scalar in text.unicodeScalars {

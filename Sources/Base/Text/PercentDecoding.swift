@@ -1,4 +1,4 @@
-/// Decodes `%XX`; a broken escape is kept as it is.
+/// Decodes `%XX`; an invalid escape is left unchanged.
 public func percentDecoded(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String {
     let bytes = Array(text.utf8)
     var out: [UInt8] = []

@@ -1,5 +1,5 @@
 extension StringProtocol {
-    /// Without the characters at both ends that `unwanted` names.
+    /// The text without the characters at both ends for which `unwanted` is true.
     public func trimming(_ unwanted: (Character) -> Bool) -> SubSequence {
         var rest = self[...]
         while let first = rest.first, unwanted(first) { rest = rest.dropFirst() }
@@ -7,6 +7,6 @@ extension StringProtocol {
         return rest
     }
 
-    /// Without white space and line ends around it.
+    /// The text without white space and line ends at both ends.
     public var trimmed: String { String(trimming(\.isWhitespace)) }
 }

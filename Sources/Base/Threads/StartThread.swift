@@ -1,10 +1,10 @@
 import Glibc
 
-/// Runs work on a thread of its own, which nobody waits for.
+/// Runs work on a new thread, which is never joined.
 /// - Parameters:
 ///   - name: as `ps -T` shows it; the kernel keeps 15 bytes.
-///   - stackBytes: deep JSON recurses.
-/// - Returns: false when the system makes no more threads; the work does not run then.
+///   - stackBytes: the size of the stack; parsing deeply nested JSON is recursive.
+/// - Returns: false when the system cannot create a thread; the work then does not run.
 @discardableResult
 public func startThread(name: String, stackBytes: Int = 4 << 20, _ work: @escaping @Sendable () -> Void) -> Bool {
     var attributes = pthread_attr_t()
@@ -19,7 +19,8 @@ public func startThread(name: String, stackBytes: Int = 4 << 20, _ work: @escapi
         { pointer in
             guard let pointer else { return nil }
             let start = Unmanaged<ThreadStart>.fromOpaque(pointer).takeRetainedValue()
-            // pthread_setname_np(3) is a GNU extension that Swift's Glibc module leaves out. A name is no more than a help.
+            // pthread_setname_np(3) is a GNU extension that Swift's Glibc module omits. A failure is ignored: the name only helps
+            // debugging.
             try? FileWriting.write(start.name.utf8, to: "/proc/thread-self/comm")
             start.work()
             return nil

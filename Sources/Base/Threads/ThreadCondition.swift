@@ -1,9 +1,9 @@
 import Glibc
 
-/// A lock whose holder can wait for what another thread does. For threads that may block; elsewhere `Locked` is the lock.
+/// A lock whose holder can wait for another thread. For threads that may block; use `Locked` elsewhere.
 ///
-/// Only between `lock` and `unlock` may `wait` and `broadcast` be called, and what is waited for be read or changed.
-public final class ThreadCondition: @unchecked Sendable {  // the two pthread objects are made for sharing, and stay where they are
+/// Call `wait` and `broadcast`, and read or change the state that is waited for, only between `lock` and `unlock`.
+public final class ThreadCondition: @unchecked Sendable {  // both pthread objects are thread-safe and never move
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -29,15 +29,15 @@ public final class ThreadCondition: @unchecked Sendable {  // the two pthread ob
 
     public func unlock() { pthread_mutex_unlock(mutex) }
 
-    /// Wakes everybody who waits.
+    /// Wakes all waiting threads.
     public func broadcast() { pthread_cond_broadcast(changed) }
 
-    /// Returns after a `broadcast`, and sometimes without one: look again at what is waited for.
+    /// Returns after a `broadcast`, and sometimes without one: check the condition again.
     public func wait() { pthread_cond_wait(changed, mutex) }
 
-    /// As `wait`, with an end.
+    /// Like `wait`, with a deadline.
     /// - Parameter end: in seconds of `SystemTime.monotonic()`.
-    /// - Returns: false when the end has come.
+    /// - Returns: false when the deadline has passed.
     public func wait(until end: Double) -> Bool {
         let whole = max(0, min(end, 1e15)).rounded(.down)
         var limit = timespec(tv_sec: Int(whole), tv_nsec: Int(max(0, min(end - whole, 0.999_999_999)) * 1e9))

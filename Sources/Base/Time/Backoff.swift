@@ -1,4 +1,4 @@
-/// A backoff that counts for itself: each `next` is one more failure in a row, until nothing has failed for a time.
+/// A backoff that counts failures: each `next` is one more failure in a row. The count starts over after a time without failures.
 public struct Backoff: Sendable, Equatable {
     public let policy: BackoffPolicy
     /// The count starts over when this long has passed since the end of the last wait.
@@ -12,7 +12,7 @@ public struct Backoff: Sendable, Equatable {
         self.resetAfterSeconds = resetAfterSeconds
     }
 
-    /// True when nothing has gone wrong for the reset time.
+    /// True when the reset time has passed without a failure.
     public func isRested(now: Double) -> Bool {
         guard let lastAt else { return true }
         return now - lastAt > resetAfterSeconds
@@ -25,7 +25,7 @@ public struct Backoff: Sendable, Equatable {
     public mutating func next(now: Double, random: Double = .random(in: 0..<1)) -> Double {
         failures = isRested(now: now) ? 1 : failures + 1
         let delay = policy.seconds(afterFailures: failures, random: random)
-        // What counts is the quiet after the wait, not the wait itself.
+        // The reset time begins after the wait.
         lastAt = now + delay
         return delay
     }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// Where the time comes from. Decisions take the time as a parameter; what waits takes one of these, so that a test
-/// can move the time by hand.
+/// A source of time. Code that decides takes the time as a parameter; code that waits takes a `TimeSource`, so that a test can
+/// move the time by hand.
 public protocol TimeSource: Sendable {
     /// The wall clock, which may jump.
     func now() -> Timestamp
-    /// Seconds since some fixed moment; never jumps, never goes back.
+    /// Seconds since a fixed moment; never jumps and never goes back.
     func monotonic() -> Double
     /// Returns after the time has passed; throws `CancellationError` when the task is cancelled first.
     func sleep(seconds: Double) async throws

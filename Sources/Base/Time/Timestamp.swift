@@ -1,6 +1,6 @@
 import Glibc
 
-/// A moment of the wall clock (UTC), to the nanosecond; written as RFC 3339.
+/// A moment of the wall clock (UTC), with nanoseconds; written as RFC 3339.
 public struct Timestamp: Sendable, Hashable, Comparable {
     /// Since 1970-01-01T00:00:00Z.
     public let seconds: Int64
@@ -23,12 +23,12 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         (a.seconds, a.nanoseconds) < (b.seconds, b.nanoseconds)
     }
 
-    /// In seconds.
+    /// The difference in seconds.
     public static func - (a: Timestamp, b: Timestamp) -> Double {
         Double(a.seconds - b.seconds) + Double(a.nanoseconds - b.nanoseconds) / 1e9
     }
 
-    /// Never later than the end of the year 9999, nor before the year 1: what can be written. Adding no number (NaN) adds nothing.
+    /// The result is limited to the years 1 to 9999, which can be written. Adding NaN changes nothing.
     public func adding(seconds delta: Double) -> Timestamp {
         let (first, last) = (Int64(-62_135_596_800), Int64(253_402_300_799))
         let bounded = delta.isNaN ? 0 : min(max(delta, -1e12), 1e12)
@@ -155,7 +155,7 @@ extension Timestamp: Codable, CustomStringConvertible {
         self = time
     }
 
-    /// Whole seconds as Kubernetes writes them, milliseconds when there is a fraction.
+    /// Written in whole seconds, as Kubernetes does; with milliseconds when there is a fraction.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)

@@ -8,7 +8,7 @@ package enum Formats {
         "k8slongname",
     ]
 
-    /// Whether a format means something for a type; elsewhere the server ignores it.
+    /// Whether a format applies to a type; for other types the server ignores it.
     package static func applies(_ format: String, to type: String) -> Bool {
         switch type {
         case "", "string": text.contains(normalized(format))

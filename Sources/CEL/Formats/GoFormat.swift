@@ -1,6 +1,6 @@
 import Base
 
-/// Values as Go's `fmt` prints them: the server's messages are compared word for word.
+/// Prints values as Go's `fmt` does, because the server's messages are compared word for word.
 package enum GoFormat {
     /// `%q`: a double-quoted Go string literal.
     package static func quoted(_ text: String) -> String {
@@ -58,7 +58,7 @@ package enum GoFormat {
         }
     }
 
-    /// `%v` of a float64: the shortest form that reads back, with an exponent outside 1e-4 ..< 1e21.
+    /// `%v` of a float64: the shortest form that parses to the same value, with an exponent outside 1e-4 ..< 1e21.
     package static func double(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
@@ -75,7 +75,8 @@ package enum GoFormat {
         return sign + plain(digits, point)
     }
 
-    /// A bad value as `field.Error` shows it: scalars plainly, strings quoted, the rest as Go's JSON (which escapes `<`, `>`, `&`).
+    /// A bad value as `field.Error` prints it: scalars unquoted, strings quoted, other values as Go's JSON (which escapes `<`,
+    /// `>`, `&`).
     package static func errorValue(_ value: JSONValue) -> String {
         switch value {
         case .int(let number): return String(number)
@@ -97,9 +98,9 @@ package enum GoFormat {
         }
     }
 
-    /// The digits of the shortest decimal form and where its point lies: 0.0125 is ("125", -1).
+    /// The digits of the shortest decimal form and the position of its point: 0.0125 is ("125", -1).
     static func decimal(_ value: Double) -> (negative: Bool, digits: String, point: Int) {
-        // Swift's description is the shortest form that reads back, as Go's is; only the layout differs.
+        // Like Go, Swift's description uses the shortest digits that parse to the same value; only the notation differs.
         var text = Substring(abs(value).description)
         var exponent = 0
         if let mark = text.firstIndex(of: "e") {

@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// Kubernetes' named formats: `format.dns1123Label().validate(self)` is none when all is well, else the faults.
+/// Kubernetes' named formats: `format.dns1123Label().validate(self)` is none for a valid value, otherwise the list of faults.
 enum CELFormats {
     private static let names: [String: Pattern] = [
         "dns1123Label": #"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"#,
@@ -20,7 +20,7 @@ enum CELFormats {
     ]
     private static let others: Set<String> = ["uri", "uuid", "byte", "date", "datetime"]
 
-    /// Nil when there is no such function.
+    /// Calls a function by name; nil when it does not exist.
     static func call(_ name: String, _ values: [CELValue]) throws(CELError) -> CELValue? {
         if name == "format.named", values.count == 1 {
             let wanted = try CELStrings.string(values[0])
@@ -121,7 +121,7 @@ enum CELFormatting {
         }
     }
 
-    /// Inside lists and maps strings are quoted.
+    /// The text of a value inside a list or map, where strings are quoted.
     private static func nested(_ value: CELValue) throws(CELError) -> String {
         switch value {
         case .string(let text): return GoFormat.quoted(text)
@@ -137,7 +137,7 @@ enum CELFormatting {
         }
     }
 
-    /// Digits after the point, rounded half to even of the exact value, as C and Go print.
+    /// A number with `precision` digits after the point. The exact value is rounded half to even, as in C and Go.
     private static func fixed(_ number: Double, _ precision: Int) -> String {
         guard number.isFinite else { return number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity" }
         return printed("%.*f", number, precision)
@@ -157,7 +157,7 @@ enum CELFormatting {
     }
 
     private static func printed(_ format: String, _ number: Double, _ precision: Int) -> String {
-        // 309 digits before the point at most.
+        // There are at most 309 digits before the point.
         let digits = min(precision, 1000)
         var buffer = [CChar](repeating: 0, count: 330 + digits)
         let capacity = buffer.count

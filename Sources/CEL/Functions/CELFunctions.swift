@@ -1,14 +1,14 @@
 import Base
 
-/// The functions and operators of CEL, and of the libraries that Kubernetes adds.
+/// The functions and operators of CEL and of the libraries that Kubernetes adds.
 enum CELFunctions {
-    /// Names of types used as values: `type(x) == string`.
+    /// Names of types that are used as values: `type(x) == string`.
     static let typeNames: [String: String] = [
         "bool": "bool", "int": "int", "uint": "uint", "double": "double", "string": "string", "bytes": "bytes", "list": "list",
         "map": "map", "null_type": "null_type", "type": "type", "optional_type": "optional_type",
     ]
 
-    /// Functions whose name has a dot and whose first part is no value.
+    /// Functions whose name contains a dot and whose first part is not a value.
     static let namespaced: Set<String> = [
         "optional.of", "optional.none", "optional.ofNonZeroValue", "ip.isCanonical", "strings.quote", "sets.contains", "sets.equivalent",
         "sets.intersects", "format.named", "lists.range", "format.dns1123Label", "format.dns1123Subdomain", "format.dns1035Label",
@@ -16,13 +16,13 @@ enum CELFunctions {
         "format.dns1035LabelPrefix", "format.uri", "format.uuid", "format.byte", "format.date", "format.datetime",
     ]
 
-    /// Functions that are called by name alone.
+    /// Functions that are called without a receiver.
     static let global: Set<String> = [
         "size", "int", "uint", "double", "string", "bool", "bytes", "timestamp", "duration", "type", "dyn", "matches", "url", "isURL", "ip",
         "isIP", "cidr", "isCIDR", "quantity", "isQuantity", "getFullYear", "@in",
     ]
 
-    /// The cost of a call beyond one step: that of reading long strings.
+    /// The cost of a call beyond one step: one for each 10 bytes of a string or bytes argument.
     static func cost(_ values: [CELValue]) -> Int {
         values.reduce(0) { sum, value in
             switch value {
@@ -33,7 +33,7 @@ enum CELFunctions {
         }
     }
 
-    /// A call by name, or an operator.
+    /// Calls a function without a receiver, or an operator.
     static func call(_ name: String, _ values: [CELValue]) throws(CELError) -> CELValue {
         if name.hasPrefix("_") || name == "-_" || name == "@in" { return try CELOperators.apply(name, values) }
         switch (name, values.count) {
@@ -58,7 +58,7 @@ enum CELFunctions {
         throw .noOverload
     }
 
-    /// A call on a value.
+    /// Calls a function on a value.
     static func method(_ target: CELValue, _ name: String, _ values: [CELValue]) throws(CELError) -> CELValue {
         if name == "size", values.isEmpty { return .int(Int64(try size(target))) }
         switch target {
@@ -97,7 +97,7 @@ enum CELFunctions {
         }
     }
 
-    /// A value as messages show it: without quotes.
+    /// A value as messages print it, without quotes.
     static func plain(_ value: CELValue) -> String {
         switch value {
         case .string(let text): text

@@ -23,7 +23,7 @@ enum CELLists {
         return true
     }
 
-    /// Nil when lists have no such function.
+    /// Calls a list function; nil when it does not exist.
     static func method(_ list: CELList, _ name: String, _ values: [CELValue]) throws(CELError) -> CELValue? {
         let elements = try list.elements()
         switch (name, values.count) {
@@ -91,7 +91,7 @@ enum CELLists {
 
     private static func sorted(_ elements: [CELValue], by keys: [CELValue]) throws(CELError) -> [CELValue] {
         guard elements.count == keys.count else { throw .noOverload }
-        // Compared once before, so that the sort itself cannot fail.
+        // The types are compared before sorting, so that the sort itself cannot fail.
         for key in keys.dropFirst() where key.typeName != keys[0].typeName { throw CELError("list elements must have the same type") }
         if let first = keys.first { _ = try CELValue.order(first, first) }
         let indices = keys.indices.sorted { ((try? CELValue.order(keys[$0], keys[$1])) ?? 0, $0) < (0, $1) }

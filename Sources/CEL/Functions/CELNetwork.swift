@@ -1,6 +1,6 @@
 /// `url()`, `ip()`, `cidr()` and `quantity()`: the types that Kubernetes adds to CEL.
 enum CELNetwork {
-    /// Nil when there is no such function.
+    /// Calls a function by name; nil when it does not exist.
     static func call(_ name: String, _ values: [CELValue]) throws(CELError) -> CELValue? {
         guard values.count == 1 else { return nil }
         if name == "isIP" || name == "ip.isCanonical" || name == "ip" || name == "cidr" || name == "isCIDR" || name == "url" || name == "isURL"
@@ -42,7 +42,7 @@ enum CELNetwork {
         return network
     }
 
-    /// Nil when the value has no such function.
+    /// Calls a function on a value; nil when the value has no such function.
     static func method(_ target: CELValue, _ name: String, _ values: [CELValue]) throws(CELError) -> CELValue? {
         switch target {
         case .url(let url): return values.isEmpty ? part(of: url, name) : nil
@@ -123,7 +123,7 @@ extension IPNetwork {
 
 /// A Kubernetes quantity, `100m` or `1.5Gi`, as a scaled number.
 package struct CELQuantity: Sendable {
-    /// In nano-units, the finest that Kubernetes keeps; a double carries what lies beyond 64 bits.
+    /// In nano-units, the finest that Kubernetes keeps. A double, because values may exceed 64 bits.
     private let nano: Double
 
     init(nano: Double) { self.nano = nano }
@@ -165,7 +165,7 @@ package struct CELQuantity: Sendable {
         return whole
     }
 
-    /// Nil when quantities have no such function.
+    /// Calls a function on the quantity; nil when it does not exist.
     func method(_ name: String, _ values: [CELValue]) throws(CELError) -> CELValue? {
         switch (name, values.count) {
         case ("sign", 0): return .int(nano < 0 ? -1 : nano > 0 ? 1 : 0)

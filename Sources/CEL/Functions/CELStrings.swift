@@ -1,6 +1,6 @@
 /// The string functions of CEL, of cel-go's string library (version 2), and Kubernetes' own for regular expressions.
 enum CELStrings {
-    /// Nil when strings have no such function.
+    /// Calls a string function; nil when it does not exist.
     static func method(_ text: String, _ name: String, _ values: [CELValue]) throws(CELError) -> CELValue? {
         switch (name, values.count) {
         case ("startsWith", 1): return .bool(text.unicodeScalars.starts(with: try string(values[0]).unicodeScalars))
@@ -74,7 +74,6 @@ enum CELStrings {
         let part = Array(try string(values[0]).unicodeScalars)
         let offset = values.count == 2 ? try int(values[1]) : nil
         if let offset, offset < 0 || offset > scalars.count {
-            // Past the end of a shorter string there is nothing to find.
             if offset > 0, name == "indexOf" || !part.isEmpty { throw CELError("index out of range: \(offset)") }
             throw CELError("index out of range: \(offset)")
         }
@@ -126,7 +125,7 @@ enum CELStrings {
         return join(out + scalars[min(position, scalars.count)...])
     }
 
-    /// At most `limit` parts when it is positive, none when it is zero.
+    /// At most `limit` parts when it is positive; no parts when it is zero.
     private static func split(_ text: String, _ separator: String, limit: Int) -> [String] {
         if limit == 0 { return [] }
         let scalars = Array(text.unicodeScalars)

@@ -1,12 +1,12 @@
 extension CELExpression {
-    /// Whether a name is read anywhere in the expression.
+    /// Whether the expression uses the name anywhere.
     package func mentions(_ name: String) -> Bool {
         var found = false
         walk { if case .identifier(name) = $0.kind { found = true } }
         return found
     }
 
-    /// Visits the expression and everything in it.
+    /// Calls `visit` for the expression and all its parts.
     private func walk(_ visit: (CELExpression) -> Void) {
         visit(self)
         switch kind {

@@ -1,7 +1,7 @@
-/// A parsed expression of the Common Expression Language, macros already resolved.
+/// A parsed expression of the Common Expression Language, with all macros expanded.
 package struct CELExpression: Sendable {
     let kind: Kind
-    /// Where it begins, in Unicode scalars of the source.
+    /// The position of its beginning, in Unicode scalars of the source.
     let offset: Int
 
     indirect enum Kind: Sendable {
@@ -42,14 +42,14 @@ package struct CELExpression: Sendable {
         let range: CELExpression
         /// One name (the element, or a map's key) or two (index and element, key and value).
         let variables: [String]
-        /// What must hold for an element to take part; always there but in `map` and the transforms.
+        /// The condition for an element to be included; nil is possible only in `map` and the transforms.
         let predicate: CELExpression?
-        /// What becomes of an element, in `map` and the transforms.
+        /// The result for an element, in `map` and the transforms.
         let transform: CELExpression?
     }
 }
 
-/// Why an expression does not compile, laid out as cel-go does.
+/// Why an expression does not compile, in the layout of cel-go.
 package struct CELCompileError: Error, Sendable, CustomStringConvertible {
     package let description: String
 
@@ -64,13 +64,13 @@ package struct CELCompileError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why an expression that compiles has no value.
+/// Why the evaluation of an expression failed.
 package struct CELError: Error, Sendable, Hashable, CustomStringConvertible {
     package let description: String
     init(_ description: String) { self.description = description }
 
     static let noOverload = CELError("no such overload")
     static let overflow = CELError("integer overflow")
-    /// Evaluation took more steps than the server would grant.
+    /// The evaluation took more steps than the server allows.
     package static let costExceeded = CELError("operation cancelled: actual cost limit exceeded")
 }

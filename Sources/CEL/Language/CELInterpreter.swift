@@ -1,8 +1,8 @@
 import Base
 
-/// Evaluates an expression. Values are read from the object only where the expression asks for them.
+/// Evaluates an expression. Parts of the object are converted only when the expression reads them.
 package struct CELInterpreter {
-    /// The limit of steps of one expression (`celconfig.PerCallLimit`), counted in evaluated nodes.
+    /// The limit of steps for one expression (`celconfig.PerCallLimit`), counted in evaluated nodes.
     static let stepLimit = 1_000_000
 
     private var variables: [(name: String, value: CELValue)]
@@ -12,7 +12,7 @@ package struct CELInterpreter {
         self.variables = variables.map { ($0.key, $0.value) }
     }
 
-    /// The value of an expression. Throws `CELError` with the words that cel-go has for it.
+    /// The value of an expression. Throws `CELError` with cel-go's message.
     package static func evaluate(_ expression: CELExpression, _ variables: [String: CELValue]) throws(CELError) -> CELValue {
         var interpreter = CELInterpreter(variables)
         return try interpreter.value(of: expression)
@@ -75,7 +75,7 @@ package struct CELInterpreter {
         return try value(of: body)
     }
 
-    /// `&&` and `||`: the decisive operand wins even when the other one fails.
+    /// `&&` and `||`: a decisive operand determines the result even when the other operand fails.
     private mutating func logical(_ left: CELExpression, _ right: CELExpression, decisive: Bool) throws(CELError) -> CELValue {
         var fault: CELError?
         for operand in [left, right] {
@@ -142,7 +142,7 @@ package struct CELInterpreter {
 
     // MARK: Calls and literals
 
-    /// `optional.of(x)`, `ip.isCanonical(x)` and the like: the target is a name of the language, not a variable.
+    /// `optional.of(x)`, `ip.isCanonical(x)` and the like: the target is part of the function's name, not a variable.
     private mutating func method(_ target: CELExpression, _ name: String, _ arguments: [CELExpression]) throws(CELError) -> CELValue {
         if case .identifier(let space) = target.kind, !variables.contains(where: { $0.name == space }),
             CELFunctions.namespaced.contains("\(space).\(name)")
@@ -220,7 +220,7 @@ package struct CELInterpreter {
         case .filter:
             var kept: [(key: CELValue, value: CELValue)] = []
             for item in items where try holds(comprehension.predicate, item.bindings) { kept.append((item.key, item.value)) }
-            // Of a map, the keys: that is what the variable stands for.
+            // For a map the result contains the keys, because the variable stands for the key.
             if case .map = range { return .list(kept.map(\.key)) }
             return .list(kept.map(\.value))
         case .map, .transformList:
@@ -278,7 +278,7 @@ package struct CELInterpreter {
         return try with(bindings, transform)
     }
 
-    /// `all` and `exists` join their results as `&&` and `||` do: a decisive element outweighs failures.
+    /// `all` and `exists` combine their results like `&&` and `||`: a decisive element overrides failures.
     private mutating func quantify(
         _ items: [Item], _ comprehension: CELExpression.Comprehension, decisive: Bool
     ) throws(CELError) -> CELValue {

@@ -2,7 +2,7 @@
 struct CELLexer {
     enum Token: Equatable {
         case identifier(String)
-        /// The magnitude; its sign belongs to the parser.
+        /// The magnitude; the parser handles the sign.
         case int(UInt64)
         case uint(UInt64)
         case double(Double)
@@ -116,7 +116,7 @@ struct CELLexer {
         return .uint(value)
     }
 
-    /// A string or bytes literal with its prefixes; nil when none begins here.
+    /// A string or bytes literal with its prefixes; nil when there is none at this position.
     private mutating func quoted() throws(CELCompileError) -> Token? {
         var raw = false
         var isBytes = false

@@ -1,6 +1,6 @@
-/// Calls that are syntax: they bind variables, so their arguments are not evaluated first.
+/// Macros: calls that bind variables, so their arguments are not evaluated before the call.
 enum CELMacros {
-    /// The expression that `target.name(arguments)` stands for: a macro's, or a plain call.
+    /// The expression for `target.name(arguments)`: the expansion of a macro, or a plain call.
     static func expand(
         _ target: CELExpression, _ name: String, _ arguments: [CELExpression], at offset: Int, in source: String
     ) throws(CELCompileError) -> CELExpression {
@@ -44,7 +44,7 @@ enum CELMacros {
         case ("transformMapEntry", 3): return try comprehension(.transformMapEntry, 2, predicate: nil, transform: 2)
         case ("transformMapEntry", 4): return try comprehension(.transformMapEntry, 2, predicate: 2, transform: 3)
         case ("sortBy", 2):
-            // Pairs of key and element, sorted by the list library.
+            // Pairs of key and element, which the list library sorts.
             let keys = try comprehension(.map, 1, predicate: nil, transform: 1)
             return make(.method(target, "@sortByAssociatedKeys", [keys]))
         case ("optMap", 2), ("optFlatMap", 2):

@@ -1,6 +1,6 @@
-/// Reads the grammar of CEL (https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax).
+/// Parses CEL (https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax).
 package struct CELParser {
-    /// Names that CEL keeps for itself; as fields they are written `__name__`.
+    /// Reserved names of CEL; as fields they are written `__name__`.
     static let reserved: Set<String> = [
         "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
         "package", "namespace", "return", "var", "void", "while",
@@ -133,7 +133,7 @@ package struct CELParser {
             return CELExpression(kind: .call("!_", [try nested()]), offset: start)
         }
         guard isSymbol("-") else { return try member() }
-        // A sign before a number is part of it: the smallest integer has no positive counterpart.
+        // A sign before a number is part of the number, because the smallest integer has no positive counterpart.
         if position + 1 < tokens.count {
             switch tokens[position + 1].token {
             case .int, .double: return try member()
@@ -161,7 +161,7 @@ package struct CELParser {
                 let nameOffset = offset
                 position += 1
                 if !optional, isSymbol("(") {
-                    // Calls are placed at their parenthesis, as cel-go places them.
+                    // The position of a call is its parenthesis, as in cel-go.
                     let callOffset = offset
                     let arguments = try arguments()
                     target = try CELMacros.expand(target, name, arguments, at: callOffset, in: source)

@@ -1,7 +1,8 @@
-/// A regular expression with RE2's syntax and meaning: matching takes time in proportion to text and expression, whatever both say.
+/// A regular expression with RE2's syntax and meaning. The time for a match is proportional to the lengths of text and
+/// expression, whatever they contain.
 ///
-/// Go's `regexp`, which the API server uses, cannot be made to backtrack; Swift's and ICU's can, and count characters by
-/// other rules. Hence a small machine of our own (Pike's: threads in order of preference, one step a character).
+/// Go's `regexp`, which the API server uses, never backtracks. Swift's and ICU's do, and they count characters by other rules. So
+/// this is our own small machine (Pike's: threads in order of preference, one step per character).
 package struct Pattern: Sendable {
     fileprivate enum Instruction: Sendable {
         case scalar(PatternClass)
@@ -13,7 +14,7 @@ package struct Pattern: Sendable {
 
     private let program: [Instruction]
 
-    /// Throws `PatternError` for what RE2 refuses.
+    /// Throws `PatternError` for an expression that RE2 refuses.
     package init(_ source: String) throws(PatternError) {
         var compiler = Compiler(source: source)
         try compiler.emit(PatternParser.parse(source))
@@ -24,7 +25,7 @@ package struct Pattern: Sendable {
     /// Whether the expression matches anywhere in the text.
     package func matches(_ text: String) -> Bool { search(Array(text.unicodeScalars), from: 0, stopAtFirst: true) != nil }
 
-    /// The leftmost match, preferred as Perl would; nil when there is none.
+    /// The leftmost match, with Perl's preference among alternatives; nil when there is none.
     func firstMatch(in text: String) -> String? {
         let scalars = Array(text.unicodeScalars)
         return search(scalars, from: 0, stopAtFirst: false).map { Self.string(scalars[$0]) }
@@ -39,7 +40,7 @@ package struct Pattern: Sendable {
         while start <= scalars.count, limit.map({ found.count < $0 }) ?? true,
             let range = search(scalars, from: start, stopAtFirst: false)
         {
-            // An empty match right after a match is none, as in Go.
+            // An empty match directly after another match does not count, as in Go.
             if !(range.isEmpty && range.lowerBound == previousEnd) { found.append(Self.string(scalars[range])) }
             previousEnd = range.upperBound
             start = range.isEmpty ? range.upperBound + 1 : range.upperBound
@@ -59,7 +60,7 @@ package struct Pattern: Sendable {
 
         init(_ size: Int) { lastSeen = Array(repeating: -1, count: size) }
 
-        /// False when the instruction is already waiting at this position.
+        /// Returns false when the instruction already waits at this position.
         mutating func visit(_ instruction: Int, at position: Int) -> Bool {
             if lastSeen[instruction] == position { return false }
             lastSeen[instruction] = position
@@ -89,7 +90,7 @@ package struct Pattern: Sendable {
                     if stopAtFirst { return best }
                 default: continue
                 }
-                break  // threads after a match are less preferred
+                break  // the remaining threads have a lower preference than this match
             }
             swap(&current, &following)
             position += 1
@@ -97,7 +98,8 @@ package struct Pattern: Sendable {
         return best
     }
 
-    /// Follows what needs no character. An explicit stack, since a long expression would exhaust the thread's.
+    /// Follows the instructions that consume no character. Uses an explicit stack, because a long expression would overflow the
+    /// thread's stack.
     private func add(
         _ instruction: Int, start: Int, at position: Int, _ text: [Unicode.Scalar], _ threads: inout Threads, _ stack: inout [Int]
     ) {
@@ -139,7 +141,7 @@ package struct Pattern: Sendable {
         let source: String
         var program: [Instruction] = []
 
-        /// Nested counts multiply: `((a{1000}){1000})` is refused, as RE2 refuses it.
+        /// Nested repetition counts multiply: `((a{1000}){1000})` is refused, as by RE2.
         mutating func append(_ instruction: Instruction) throws(PatternError) {
             if program.count >= 50_000 { throw PatternError("expression too large", source) }
             program.append(instruction)
@@ -187,7 +189,7 @@ package struct Pattern: Sendable {
             let fork = program.count
             try append(.jump(0))
             if part.canBeEmpty {
-                // `(x+)?`: an empty round is preferred where the expression prefers it, as in Go.
+                // `(x+)?`: the quantifier's greediness decides whether an empty round is preferred, as in Go.
                 try plus(part, greedy: greedy)
             } else {
                 try emit(part)

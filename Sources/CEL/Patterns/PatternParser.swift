@@ -1,10 +1,10 @@
-/// Why a regular expression is refused, in the words of Go's `regexp/syntax`.
+/// Why a regular expression is refused, with the message of Go's `regexp/syntax`.
 package struct PatternError: Error, Sendable, CustomStringConvertible {
     package let description: String
     init(_ code: String, _ fragment: String) { description = "error parsing regexp: \(code): `\(fragment)`" }
 }
 
-/// Reads the syntax of RE2 (https://github.com/google/re2/wiki/Syntax), without names of scripts.
+/// Parses the syntax of RE2 (https://github.com/google/re2/wiki/Syntax), except names of scripts.
 struct PatternParser {
     struct Flags {
         var foldsCase = false
@@ -118,7 +118,7 @@ struct PatternParser {
         }
     }
 
-    /// `{n}`, `{n,}`, `{n,m}`; anything else that begins with a brace is literal.
+    /// `{n}`, `{n,}`, `{n,m}`; other text that begins with a brace is literal.
     private mutating func counted() throws(PatternError) -> (least: Int, most: Int?)? {
         let start = position
         position += 1
@@ -149,7 +149,7 @@ struct PatternParser {
         return Int(fragment(from: start, to: position)) ?? 1001
     }
 
-    /// One element; nil for a group that only sets flags.
+    /// Parses one element; nil for a group that only sets flags.
     private mutating func atom() throws(PatternError) -> PatternNode? {
         guard let scalar = next else { return .empty }
         switch scalar {
@@ -208,7 +208,7 @@ struct PatternParser {
         position += 1
     }
 
-    /// Reads `?flags:` or `?flags)`; true when a group follows.
+    /// Parses `?flags:` or `?flags)`. Returns true when a group follows.
     private mutating func groupFlags(_ start: Int) throws(PatternError) -> Bool {
         position += 1
         var negative = false
@@ -254,7 +254,7 @@ struct PatternParser {
         return literal(try escapedScalar())
     }
 
-    /// `\d`, `\W`, `\pL`, `\P{Greek}`; nil when what follows is no class.
+    /// `\d`, `\W`, `\pL`, `\P{Greek}`; nil when there is no class at this position.
     mutating func namedClass() throws(PatternError) -> [PatternClass.Item]? {
         guard position + 1 < text.count else { return nil }
         let start = position
@@ -310,7 +310,7 @@ struct PatternParser {
         case "v": return "\u{0B}"
         case "x": return try hexadecimal(start)
         case "0"..."7":
-            // A single digit other than zero would be a back reference.
+            // A single digit other than zero would be a back reference, which RE2 does not support.
             guard scalar == "0" || next.map({ ("0"..."7").contains($0) }) ?? false else { throw bad() }
             var value = scalar.value - 0x30
             var digits = 1

@@ -11,7 +11,7 @@ indirect enum PatternNode {
         case textStart, textEnd, lineStart, lineEnd, wordBoundary, noWordBoundary
     }
 
-    /// Whether it can match no character at all.
+    /// Whether it can match the empty text.
     var canBeEmpty: Bool {
         switch self {
         case .empty, .assertion: true
@@ -77,7 +77,7 @@ struct PatternClass: Sendable {
 struct PatternCategory: Sendable {
     private let prefix: String
 
-    /// Nil for a name that is no general category; names of scripts are not known here.
+    /// Nil for a name that is not a general category; names of scripts are not supported.
     init?(_ name: String) {
         let known: Set<String> = [
             "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf",

@@ -1,12 +1,13 @@
-/// Finds, before any object is seen, what can never be evaluated: unknown names, fields that the schema lacks, operands of types that
-/// do not go together. The words are those of cel-go, for the first fault.
+/// Finds errors that do not depend on the object: unknown names, fields missing in the schema, operands with incompatible types.
+/// Reports the first fault, with the message of cel-go.
 package struct CELChecker {
     private let source: String
     private var variables: [(name: String, type: CELType)]
-    /// The first literal of several types. Its type is `dyn`; it is refused in the end, unless it is an argument of `format`.
+    /// The first literal with mixed element types. Its type is `dyn`. It is refused at the end, unless it is an argument of
+    /// `format`.
     private var mixed: CELCompileError?
 
-    /// The type of an expression; throws where it has none.
+    /// The type of an expression. Throws when it has none.
     package static func type(
         of expression: CELExpression, source: String, variables: [String: CELType]
     ) throws(CELCompileError) -> CELType {
@@ -149,7 +150,7 @@ package struct CELChecker {
         }
     }
 
-    /// One type for all elements: literals of Kubernetes are homogeneous.
+    /// One type for all elements: in Kubernetes the elements of a literal must have the same type.
     private mutating func common(_ expressions: [(CELExpression, optional: Bool)]) throws(CELCompileError) -> CELType {
         var result = CELType.dyn
         for (expression, optional) in expressions {
@@ -185,12 +186,12 @@ package struct CELChecker {
         throw noOverload(name, arguments, expression)
     }
 
-    /// Of overloads that only evaluation can tell apart: their type when they agree.
+    /// The type of a call whose overload is known only at evaluation: the common result type, or `dyn`.
     private static func shared(_ types: [CELType]) -> CELType {
         Set(types.map(\.name)).count == 1 ? types[0] : .dyn
     }
 
-    /// Arguments that are written out are checked at once.
+    /// Checks arguments that are literals.
     private func literals(_ name: String, _ arguments: [CELExpression]) throws(CELCompileError) {
         guard let last = arguments.last, case .literal(.string(let text)) = last.kind else { return }
         let valid: Bool
@@ -233,9 +234,9 @@ package struct CELChecker {
     }
 }
 
-/// What operators take and give.
+/// The operand types and result types of operators.
 enum CELOperatorTypes {
-    /// Nil when the operands do not go together.
+    /// The result type; nil when the operands are incompatible.
     static func result(_ name: String, _ types: [CELType]) -> CELType? {
         if types.count == 1 {
             switch (name, types[0]) {

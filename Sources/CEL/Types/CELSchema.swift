@@ -1,11 +1,11 @@
-/// What the language reads of the schema that an object follows: enough to give its parts types and values.
+/// The part of an object's schema that CEL uses: enough to determine the types and values of its parts.
 ///
-/// The schema itself, with all that it says of validity, is `KubeSchema`'s. Identity is type identity: two objects are of one type when
-/// they follow the same node.
+/// The complete schema, with its validation rules, is in `KubeSchema`. Two objects have the same type when they have the same
+/// schema node (the same instance).
 package protocol CELSchema: AnyObject, Sendable {
-    /// The declared type; empty where none is.
+    /// The declared type; empty when there is none.
     var type: String { get }
-    /// Of the formats, those that mean something for `type`; empty where none is.
+    /// The format, if it applies to `type`; otherwise empty.
     var format: String { get }
     var nullable: Bool { get }
     /// `x-kubernetes-int-or-string`.
@@ -19,8 +19,9 @@ package protocol CELSchema: AnyObject, Sendable {
     var listMapKeys: [String] { get }
     /// The schema of the elements of an array.
     var elementSchema: (any CELSchema)? { get }
-    /// The schema that all values of a map have; nil for an object with named fields.
+    /// The schema of all values of a map; nil for an object with named fields.
     var valueSchema: (any CELSchema)? { get }
-    /// The schema of a named field. A resource has `apiVersion`, `kind`, and a name in its metadata, whatever its own schema says.
+    /// The schema of a named field. A resource always has `apiVersion`, `kind`, and a name in its metadata, even when its own
+    /// schema does not name them.
     func fieldSchema(_ name: String, ofResource isResource: Bool) -> (any CELSchema)?
 }

@@ -1,7 +1,7 @@
-/// The functions of the language and what they take. `dyn` in an argument takes anything.
+/// The signatures of the functions. `dyn` as an argument type accepts any type.
 enum CELSignatures {
     struct Signature: Sendable {
-        /// Nil for a function that is called by name alone.
+        /// Nil for a function without a receiver.
         let receiver: CELType?
         let arguments: [CELType]
         let result: CELType
@@ -23,7 +23,7 @@ enum CELSignatures {
         Signature(receiver: nil, arguments: arguments, result: result)
     }
 
-    /// Overloads by name.
+    /// The overloads of each function, by name.
     static let table: [String: [Signature]] = {
         var table: [String: [Signature]] = [
             "size": [
@@ -90,7 +90,8 @@ enum CELSignatures {
         return table
     }()
 
-    /// The result of functions whose type follows from what they are given; nil when this is none of them, or does not fit.
+    /// The result type of functions for which it depends on the argument types; nil when the function is not one of them or the
+    /// arguments do not fit.
     static func generic(_ name: String, _ receiver: CELType?, _ arguments: [CELType]) -> CELType? {
         switch (name, receiver, arguments.count) {
         case ("optional.of", nil, 1), ("optional.ofNonZeroValue", nil, 1): return .optional(arguments[0])

@@ -1,16 +1,16 @@
 /// The static type of an expression.
 package indirect enum CELType: Sendable {
-    /// Known only when the expression is evaluated.
+    /// Known only at evaluation.
     case dyn
     case null, bool, int, uint, double, string, bytes, timestamp, duration, type
     case list(CELType)
     case map(CELType, CELType)
     case object(any CELSchema, isResource: Bool)
     case optional(CELType)
-    /// A type of a library, by its name: `net.IP`.
+    /// A library type, by name: `net.IP`.
     case opaque(String)
 
-    /// The type of what a schema describes; nil where CEL rules may not read.
+    /// The type of the values that a schema describes; nil for values that CEL rules may not read.
     package init?(_ node: any CELSchema, isResource: Bool = false) {
         if node.intOrString {
             self = .dyn
@@ -62,7 +62,7 @@ package indirect enum CELType: Sendable {
         }
     }
 
-    /// Whether a value of the one may stand where the other is wanted; what is only known later fits everywhere.
+    /// Whether a value of one type can be used where the other is required; `dyn` fits every type.
     package static func fits(_ first: CELType, _ second: CELType) -> Bool {
         switch (first, second) {
         case (.dyn, _), (_, .dyn): true
@@ -74,7 +74,7 @@ package indirect enum CELType: Sendable {
         case (.optional(let a), .optional(let b)): fits(a, b)
         case (.object(let a, _), .object(let b, _)): a === b
         case (.opaque(let a), .opaque(let b)): a == b
-        // Optionals and library types are compared with null to see whether they are there.
+        // Optionals and library types may be compared with null to test for absence.
         case (.null, .optional), (.optional, .null), (.null, .opaque), (.opaque, .null): true
         default: false
         }
@@ -91,7 +91,7 @@ package indirect enum CELType: Sendable {
         if case .dyn = self { true } else { false }
     }
 
-    /// The field of an object or the value of a map; nil when there is none.
+    /// The type of an object's field or of a map's value; nil when there is none.
     func field(_ name: String) -> CELType? {
         switch self {
         case .dyn: return .dyn

@@ -1,13 +1,13 @@
 import Base
 
-/// A list: computed, or a part of an object whose elements are converted only when they are read.
+/// A list: computed, or part of an object whose elements are converted only when they are read.
 package struct CELList: Sendable {
     private enum Storage: Sendable {
         case values([CELValue])
         case data([JSONValue], items: any CELSchema)
     }
 
-    /// How elements are told apart when lists are compared or added.
+    /// How elements are identified when lists are compared or added.
     enum Identity: Sendable {
         case position
         case value
@@ -73,7 +73,7 @@ package struct CELList: Sendable {
         }
     }
 
-    /// `+`: a set takes what it lacks, a list of type map replaces the elements with the same keys, others append.
+    /// `+`: a set adds missing elements, a list of type map replaces elements with the same keys, other lists append.
     func adding(_ other: CELList) throws(CELError) -> CELList {
         var result = try elements()
         for added in try other.elements() {
@@ -123,7 +123,8 @@ package struct CELMap: Sendable {
     }
 
     private let storage: Storage
-    /// A resource, or one embedded: it has what every resource has, whatever its schema names.
+    /// True for a resource and an embedded resource: it has the fields of every resource, even when its schema does not name
+    /// them.
     private let isResource: Bool
 
     init(_ values: [CELKey: CELValue]) {
@@ -136,7 +137,7 @@ package struct CELMap: Sendable {
         self.isResource = isResource
     }
 
-    /// Whether this is an object with named fields rather than a map.
+    /// Whether this is an object with named fields instead of a map.
     var isObject: Bool {
         if case .data(_, let node) = storage { node.valueSchema == nil } else { false }
     }
@@ -165,7 +166,7 @@ package struct CELMap: Sendable {
         }
     }
 
-    /// The keys, in an order that is the same each time.
+    /// The keys, in a fixed order.
     func keys() -> [CELValue] {
         switch storage {
         case .values(let values): values.keys.map(\.value).sorted { ((try? CELValue.order($0, $1)) ?? nil) == -1 }

@@ -1,9 +1,10 @@
 import Base
 
-/// Objects as CEL sees them through their schema (`apiserver/pkg/cel/common.UnstructuredToVal`).
+/// Converts objects to CEL values according to their schema (`apiserver/pkg/cel/common.UnstructuredToVal`).
 package enum CELData {
-    /// The value of `data`; throws where it is not of its schema's type.
-    /// - Parameter isResource: a whole object of the API, which has a kind and metadata whatever its schema names.
+    /// The value of `data`. Throws when it does not have the type of its schema.
+    /// - Parameter isResource: whether it is a whole API object, which has a kind and metadata even when its schema does not name
+    ///   them.
     package static func value(of data: JSONValue, _ node: any CELSchema, isResource: Bool = false) throws(CELError) -> CELValue {
         if isResource, case .object(let members) = data { return .map(CELMap(members, node, isResource: true)) }
         if data.isNull {

@@ -68,12 +68,12 @@ enum CELDates {
             rest -= 1_000_000_000
             seconds += 1
         }
-        // Years 1 to 9999, as protobuf has it.
+        // Years 1 to 9999, as in protobuf.
         guard (-62_135_596_800...253_402_300_799).contains(seconds) else { throw CELError("timestamp overflow") }
         return Timestamp(seconds: seconds, nanoseconds: Int32(rest))
     }
 
-    /// `UTC` or an offset like `-08:00`. Names of zones need tables that this server does not carry.
+    /// `UTC` or an offset like `-08:00`. Zone names are not supported, because this server has no zone tables.
     private static func offset(_ zone: String) throws(CELError) -> Int {
         if zone == "UTC" || zone == "Z" || zone.isEmpty { return 0 }
         let sign = zone.hasPrefix("-") ? -1 : 1
@@ -97,7 +97,7 @@ enum CELDates {
 }
 
 extension CELTime {
-    /// RFC 3339 with as many digits of the second as it has.
+    /// RFC 3339 with as many fraction digits as the value needs.
     static func text(_ moment: Timestamp) -> String {
         let whole = Timestamp(seconds: moment.seconds).rfc3339
         guard moment.nanoseconds != 0 else { return whole }

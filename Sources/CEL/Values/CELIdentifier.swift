@@ -1,4 +1,4 @@
-/// How names of fields are written where CEL allows only identifiers: `foo-bar` is `foo__dash__bar`, `namespace` is `__namespace__`.
+/// Field names as CEL identifiers: `foo-bar` becomes `foo__dash__bar`, `namespace` becomes `__namespace__`.
 enum CELIdentifier {
     static func escape(_ name: String) -> String {
         if CELParser.reserved.contains(name) { return "__\(name)__" }
@@ -21,7 +21,7 @@ enum CELIdentifier {
         return out
     }
 
-    /// Nil for what `escape` never writes.
+    /// Nil for a name that `escape` never produces.
     static func unescape(_ name: String) -> String? {
         guard name.contains("__") else { return CELParser.reserved.contains(name) ? nil : name }
         if name.hasPrefix("__"), name.hasSuffix("__"), CELParser.reserved.contains(String(name.dropFirst(2).dropLast(2))) {

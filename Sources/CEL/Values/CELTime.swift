@@ -1,8 +1,8 @@
 import Base
 
-/// Times and durations as CEL and the server's formats read and write them.
+/// Parses and prints times and durations as CEL and the server's formats do.
 enum CELTime {
-    /// `date-time`: RFC 3339, with a space allowed for the `T` and the zone left out, as the server's library allows.
+    /// `date-time`: RFC 3339. As in the server's library, a space may replace the `T`, and the zone may be missing.
     static func timestamp(dateTime text: String) -> Timestamp? {
         if let exact = Timestamp(rfc3339: text) { return exact }
         let bytes = Array(text.utf8)
@@ -53,14 +53,14 @@ enum CELTime {
         return overflow ? nil : negative ? -sum : sum
     }
 
-    /// Names of units, the last of each also as the beginning of a longer word, and their nanoseconds.
+    /// Names of units and their nanoseconds. The last name of each unit may also be the beginning of a longer word.
     private static let looseUnits: [(names: [String], scale: Double)] = [
         (["ns", "nano"], 1), (["us", "µs", "micro"], 1e3), (["ms", "milli"], 1e6), (["s", "sec"], 1e9), (["m", "min"], 60e9),
         (["h", "hr", "hour"], 3600e9), (["d", "day"], 86400e9), (["w", "wk", "week"], 604_800e9),
     ]
 
-    /// The `duration` format: Go's, or whatever numbers with units in words are somewhere in the text (`22 ns`, `3 days`, `P1D`), in
-    /// nanoseconds (kube-openapi `strfmt.ParseDuration`).
+    /// The `duration` format, in nanoseconds: Go's syntax, or numbers with unit words anywhere in the text (`22 ns`, `3 days`,
+    /// `P1D`; kube-openapi `strfmt.ParseDuration`).
     static func duration(loose text: String) -> Int64? {
         if let exact = duration(text) { return exact }
         var total = 0.0
@@ -81,7 +81,7 @@ enum CELTime {
         return isKnown && abs(total) < 9e18 ? Int64(total) : nil
     }
 
-    /// How CEL prints a duration: seconds, `3600s`, `1.5s`.
+    /// A duration as CEL prints it, in seconds: `3600s`, `1.5s`.
     static func text(nanoseconds: Int64) -> String {
         GoFormat.double(Double(nanoseconds) / 1e9) + "s"
     }

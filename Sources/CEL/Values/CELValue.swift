@@ -22,7 +22,7 @@ package indirect enum CELValue: Sendable {
     case quantity(CELQuantity)
     /// A named format of `format.named()`.
     case format(String)
-    /// Data that a schema preserves without saying what it is: it can be compared, and nothing else.
+    /// Data that a schema preserves without declaring its type: it can only be compared.
     case unknown(JSONValue)
 
     var typeName: String {
@@ -52,14 +52,14 @@ package indirect enum CELValue: Sendable {
     static func list(_ elements: [CELValue]) -> CELValue { .list(CELList(elements)) }
 }
 
-/// The key of a map. Whole numbers are one key whatever their type, as CEL has it.
+/// The key of a map. Equal whole numbers of different types are the same key, as in CEL.
 enum CELKey: Hashable, Sendable {
     case bool(Bool)
     case int(Int64)
     case uint(UInt64)
     case string(String)
 
-    /// Nil for a value that cannot be a key.
+    /// Nil for a value that is not allowed as a key.
     init?(_ value: CELValue) {
         switch value {
         case .bool(let flag): self = .bool(flag)
@@ -86,7 +86,8 @@ enum CELKey: Hashable, Sendable {
 // MARK: Equality and order
 
 extension CELValue {
-    /// `==`: numbers across their types, lists of type set and map in any order; different types are unequal.
+    /// `==`: numbers are compared across their types, lists of type set and map in any order; values of other different types are
+    /// unequal.
     static func equal(_ first: CELValue, _ second: CELValue) throws(CELError) -> Bool {
         switch (first, second) {
         case (.null, .null): return true
@@ -111,7 +112,7 @@ extension CELValue {
         }
     }
 
-    /// For `<`, `<=`, `>` and `>=`: -1, 0 or 1; nil for NaN, with which every comparison is false.
+    /// For `<`, `<=`, `>` and `>=`: -1, 0 or 1; nil for NaN, for which every comparison is false.
     static func order(_ first: CELValue, _ second: CELValue) throws(CELError) -> Int? {
         switch (first, second) {
         case (.bool(let a), .bool(let b)): return a == b ? 0 : a ? 1 : -1
@@ -150,7 +151,7 @@ extension CELValue {
         }
     }
 
-    /// Exactly: a 64-bit integer may have no double of its own.
+    /// Compares exactly, because a double cannot represent every 64-bit integer.
     private static func compare<Integer: FixedWidthInteger>(_ value: Double, to other: Integer) -> Int? {
         if value.isNaN { return nil }
         if value >= Double(Integer.max) { return 1 }

@@ -7,8 +7,8 @@ package struct IPAddress: Sendable, Hashable {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// `sloppy` allows leading zeros in the octets of IPv4, as older clients wrote them. Zones and IPv4-mapped IPv6 are refused, as CEL's
-    /// `ip()` refuses them.
+    /// `sloppy` allows leading zeros in the octets of IPv4, as older clients wrote them. Zones and IPv4-mapped IPv6 addresses are
+    /// refused, as in CEL's `ip()`.
     init?(_ text: String, sloppy: Bool = false) {
         guard let bytes = text.contains(":") ? Self.version6(text) : Self.version4(text, sloppy: sloppy) else { return nil }
         self.bytes = bytes
@@ -51,7 +51,7 @@ package struct IPAddress: Sendable, Hashable {
         return head + Array(repeating: 0, count: 16 - head.count - tail.count) + tail
     }
 
-    /// RFC 5952 for IPv6: lower case, the longest run of zeros shortened.
+    /// In IPv6 the form of RFC 5952: lower case, with the longest run of zeros shortened.
     var text: String {
         guard isIPv6 else { return bytes.map(String.init).joined(separator: ".") }
         let groups = (0..<8).map { UInt16(bytes[$0 * 2]) << 8 | UInt16(bytes[$0 * 2 + 1]) }
@@ -80,7 +80,7 @@ package struct IPAddress: Sendable, Hashable {
     }
 }
 
-/// An address with the length of its prefix: `10.0.0.0/8`.
+/// An address with a prefix length: `10.0.0.0/8`.
 package struct IPNetwork: Sendable, Hashable {
     let address: IPAddress
     let prefix: Int
@@ -101,7 +101,7 @@ package struct IPNetwork: Sendable, Hashable {
 
     var text: String { "\(address.text)/\(prefix)" }
 
-    /// The network's first address.
+    /// The network with its first address.
     var masked: IPNetwork {
         var bytes = address.bytes
         for index in bytes.indices {
@@ -118,7 +118,7 @@ package struct IPNetwork: Sendable, Hashable {
     func contains(_ other: IPNetwork) -> Bool { other.prefix >= prefix && contains(other.address) }
 }
 
-/// The parts of a URL as Go's `net/url.ParseRequestURI` takes them apart: absolute, or a path from the root.
+/// The parts of a URL as Go's `net/url.ParseRequestURI` splits it: an absolute URL, or a path from the root.
 package struct URLParts: Sendable, Hashable {
     let text: String
     let scheme: String

@@ -1,17 +1,17 @@
-/// A command line that does not fit the syntax; the message says what to type instead.
+/// A command line that does not match the syntax. The message says what to type instead.
 struct UsageError: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
 }
 
-/// The words of one command line, checked against its syntax.
+/// The words of one command line, checked against the command's syntax.
 struct Arguments: Sendable {
     private(set) var positionals: [String] = []
     private var values: [String: [String]] = [:]
     private var flags: Set<String> = []
     private(set) var wantsHelp = false
 
-    /// `--name value`, `--name=value`, `--flag`, `--` ends the options.
+    /// Accepts `--name value`, `--name=value` and `--flag`; `--` ends the options.
     init(_ words: [String], syntax: CommandSyntax) throws(UsageError) {
         var rest = words[...]
         let hint = "see: assay \(syntax.name) --help"

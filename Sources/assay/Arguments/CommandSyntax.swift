@@ -1,9 +1,9 @@
-/// What one subcommand takes. The help text and the parser read the same declaration.
+/// The arguments of one subcommand. The help text and the parser use the same declaration.
 struct CommandSyntax: Sendable {
     struct Option: Sendable {
-        /// Long, without the dashes.
+        /// The long name without the dashes.
         let name: String
-        /// Shown in the help as `--name VALUE`; nil for a flag.
+        /// The name of the value in the help; nil for a flag.
         let value: String?
         let help: String
         var repeats = false
@@ -40,7 +40,7 @@ struct CommandSyntax: Sendable {
         return out
     }
 
-    /// Columns of a terminal that help texts fit into.
+    /// The width of help texts, in columns.
     private static let width = 100
 
     static func table(_ rows: [(String, String)]) -> String {

@@ -1,6 +1,6 @@
 import Base
 
-/// The embedded control plane by itself.
+/// `assay apiserver`: the embedded control plane alone.
 enum APIServerCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "apiserver", summary: "Serve the embedded API server, for one machine, with or without the podman node.",
@@ -31,7 +31,7 @@ enum APIServerCommand: Subcommand {
             .init(
                 port: UInt16(port), dataDirectory: directory, nodeDirectory: kind == "podman" ? "\(directory)/node" : nil, cacheDirectory: cache,
                 podman: arguments.value("podman") ?? "podman"))
-        // Written at once: whoever started this waits for the line.
+        // Written immediately, because the program that started this process waits for these lines.
         Output.write("serving \(host.server)\nkubeconfig \(directory)/kubeconfig\n")
         for await _ in stops {}
         await host.stop(removeContainers: false)

@@ -1,7 +1,7 @@
 import Artifacts
 import Base
 
-/// What `compare` and `gate` have in common.
+/// The options that `compare` and `gate` share.
 struct ComparisonOptions {
     static let options: [CommandSyntax.Option] = [
         .init(name: "agent", value: "A", help: "Only this agent, on both sides."),
@@ -28,7 +28,7 @@ struct ComparisonOptions {
         confidence = try arguments.number("confidence", in: 0.5...0.999) ?? 0.95
     }
 
-    /// Whatever keeps it from being told is bad input for a script: it is neither a yes nor a no.
+    /// Every failed comparison is reported as bad input, so that a script does not take it for a result.
     func compare(_ a: String, _ b: String, _ arguments: Arguments) async throws -> JobComparison {
         do {
             let references = [try JobReference(parsing: a), try JobReference(parsing: b)]
@@ -40,7 +40,7 @@ struct ComparisonOptions {
         }
     }
 
-    /// Which of several jobs a bare name was taken for is said.
+    /// When several jobs have the given name, prints which of them is used.
     private static func note(_ reference: JobReference, _ job: JobRuns) {
         guard reference.text == job.name, reference.back == 0, !job.others.isEmpty else { return }
         Assay.complain(

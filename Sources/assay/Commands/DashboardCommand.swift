@@ -3,7 +3,7 @@ import Base
 import Dashboard
 import Git
 
-/// `assay dashboard`: a site of the results, as files or served.
+/// `assay dashboard`: writes a site of the results as files, or serves it.
 enum DashboardCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "dashboard", summary: "Make a web site of the results, or serve one that follows them.",
@@ -29,7 +29,7 @@ enum DashboardCommand: Subcommand {
         let title = arguments.value("title") ?? options.place.shortName
         guard !title.isEmpty, title.count <= 200 else { throw UsageError("--title takes 1 to 200 characters") }
         let directory = arguments.value("out").map { Path.absolute($0) } ?? options.siteCache
-        // First of all: a wrong place of results leaves no folder behind.
+        // Opened first, so that no folder is created when the place of the results is wrong.
         let reader = try await options.open()
         let generator = try SiteGenerator(directory: directory, title: title, isLive: address != nil)
         let first = try await generator.update(from: reader, origin: options.place.origin)
@@ -51,7 +51,7 @@ enum DashboardCommand: Subcommand {
                 } catch is CancellationError {
                     return
                 } catch {
-                    // Once, not at each look: the site stays as it is until the results can be read again.
+                    // Reported once, not on every refresh. The site stays unchanged until the results can be read again.
                     if !failing { Assay.complain("the site is not brought up to date: \(error)") }
                     failing = true
                 }
@@ -79,12 +79,12 @@ enum DashboardCommand: Subcommand {
 }
 
 extension ResultsPlaceOptions {
-    /// Where the site of these results is kept when only `--serve` asks for it.
+    /// The directory of the site when only `--serve` is given.
     fileprivate var siteCache: String { "\(query.cacheDirectory)/dashboard/\(SHA256.hex(of: "\(place)".utf8).prefix(16))" }
 }
 
 extension ResultsPlace {
-    /// For a title: no folder of this machine and no host gets onto a page that may be published.
+    /// The name for a title. It contains no local folder and no host, because the page may be published.
     fileprivate var shortName: String {
         let text = switch self {
         case .directory(let directory): directory

@@ -21,7 +21,7 @@ enum CollectSubcommand: Subcommand {
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
         let task = Task { await Collector.run(environment: currentEnvironment()) }
-        // The kubelet says TERM: what is known by then is still reported.
+        // The kubelet sends SIGTERM: the collector then still reports what it has.
         let interrupts = Interrupts { _ in task.cancel() }
         defer { withExtendedLifetime(interrupts) {} }
         return await task.value

@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// `--log-level` and `--log-format`, alike for every command that logs.
+/// `--log-level` and `--log-format`, the same for every command that logs.
 enum LogOptions {
     static let options = [
         CommandSyntax.Option(name: "log-level", value: "LEVEL", help: "debug, info, warning or error."),

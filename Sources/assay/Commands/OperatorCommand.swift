@@ -11,7 +11,7 @@ import Reconcilers
 import Subprocess
 import TrialPods
 
-/// The operator by itself: on a cluster as a Deployment, or beside `assay apiserver`.
+/// `assay operator`: the operator alone, as a Deployment on a cluster or beside `assay apiserver`.
 enum OperatorCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "operator", summary: "Run EvalJobs: watch the API server, create trial pods, record results.",
@@ -60,7 +60,7 @@ enum OperatorCommand: Subcommand {
         let port = try arguments.integer("health-port", in: 0...65535) ?? 8080
         let health = HealthServer(
             stalls: { liveness.stalled.map(\.description) },
-            // Standing by for the lease is being ready: a second replica does its work by waiting.
+            // A replica that waits for the lease is ready: waiting is its task.
             isReady: { current.withLock { $0 }?.isReady ?? true }, metrics: { metrics.prometheusText() })
         if port > 0 { _ = try health.start(port: UInt16(port), everyAddress: configuration.setting == .cluster) }
 
@@ -79,7 +79,7 @@ enum OperatorCommand: Subcommand {
             let lease = LeaderElection(
                 client: client, namespace: arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default",
                 name: "assay-operator", identity: instance, liveness: liveness)
-            // A lost lease ends the work, not the process: it stands again.
+            // Losing the lease ends the work but not the process: it competes for the lease again.
             while await lease.run(lead: lead) == .lost {}
         }
         let interrupts = Interrupts { count in
@@ -122,7 +122,8 @@ enum OperatorCommand: Subcommand {
         var configuration = OperatorConfiguration(
             setting: setting, namespace: arguments.value("namespace"), stateDirectory: state, cacheDirectory: cache,
             resultsDirectory: arguments.value("results-dir").map { Path.absolute($0) },
-            // As the operator's own image: one that was put onto the nodes by hand is not looked for in a registry.
+            // The same pull policy as for the operator's own image: an image that was loaded onto the nodes by hand is not pulled
+            // from a registry.
             pods: TrialPodSettings(assayImage: image, imagePullPolicy: "IfNotPresent", cacheHostPath: setting == .laptop ? cache : nil),
             defaultTarget: setting == .laptop ? Laptop.target : EvalTargetSpec(type: .cluster),
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
@@ -137,10 +138,10 @@ enum OperatorCommand: Subcommand {
         return configuration
     }
 
-    /// GiB; the volume of manifests/deployment.yaml has 8.
+    /// In GiB; the volume in manifests/deployment.yaml has 8 GiB.
     private static let defaultCacheLimit = 6
 
-    /// One option for `run` and `operator`.
+    /// The option is shared by `run` and `operator`.
     static let imagePullTimeout = CommandSyntax.Option(
         name: "image-pull-timeout", value: "SECONDS",
         help: "How long an image that cannot be pulled is waited for, each time (default: \(Int(PodFateBounds().imagePull))).")
@@ -151,7 +152,7 @@ enum OperatorCommand: Subcommand {
         return bounds
     }
 
-    /// `Name <address>`.
+    /// Parses `Name <address>`.
     static func committer(_ text: String?) throws -> FastImportStream.Identity {
         let text = text ?? "assay <assay@localhost>"
         guard let open = text.firstIndex(of: "<"), text.hasSuffix(">") else {
@@ -162,9 +163,9 @@ enum OperatorCommand: Subcommand {
     }
 }
 
-/// What is the same for every run on one machine.
+/// Settings shared by all runs on one machine.
 enum Laptop {
-    /// Understood by the podman node: the host's programs under throwaway overlays, and this executable.
+    /// An image name for the podman node: containers use the host's programs under temporary overlays, and this executable.
     static let image = "rootfs:/"
     static let target = EvalTargetSpec(type: .local, image: TargetImageSpec(default: image))
 }

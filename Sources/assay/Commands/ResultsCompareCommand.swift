@@ -1,7 +1,7 @@
 import Artifacts
 import Base
 
-/// `assay results compare JOB JOB`: two jobs, or two agents, task by task.
+/// `assay results compare JOB JOB`: compares two jobs, or two agents, task by task.
 enum ResultsCompareCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results compare", summary: "Compare two jobs, or two agents, task by task.",

@@ -3,7 +3,7 @@ import Base
 import Git
 import Glibc
 
-/// `assay results export`: runs taken out, as files or as lines.
+/// `assay results export`: exports runs as files or as lines.
 enum ResultsExportCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results export", summary: "Write runs to a directory, or their records to one file.",
@@ -57,7 +57,7 @@ enum ResultsExportCommand: Subcommand {
                 do throws(FileError) { try FileWriting.write(line, to: fd, path: out) } catch { throw ArtifactError(.storage, "cannot export: \(error)") }
             }
         } catch {
-            // A part of it would pass for all of it.
+            // Removed, because an incomplete export could be mistaken for a complete one.
             unlink(out)
             throw error
         }

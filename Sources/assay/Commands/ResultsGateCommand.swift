@@ -1,7 +1,7 @@
 import Artifacts
 import Base
 
-/// `assay results gate JOB --baseline JOB --max-regression X`: a comparison for a script.
+/// `assay results gate JOB --baseline JOB --max-regression X`: a comparison whose exit status a script can use.
 enum ResultsGateCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results gate", summary: "Fail when a job scores lower than a baseline.",

@@ -2,7 +2,7 @@ import Artifacts
 import Base
 import Git
 
-/// `assay results list`: runs, newest first, from the commits alone.
+/// `assay results list`: lists runs, newest first. Reads only the commits.
 enum ResultsListCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results list", summary: "List runs, newest first.",
@@ -28,7 +28,7 @@ enum ResultsListCommand: Subcommand {
         return ExitStatus.success
     }
 
-    /// One at a time: a hundred thousand entries need not fit into the memory.
+    /// Prints one entry at a time, so that a hundred thousand entries need not fit into memory.
     private static func printJSON(_ reader: any RunReader, _ filter: RunFilter, _ limit: Int) async throws {
         let output = BufferedOutput()
         let separator = (first: Array("[\n  ".utf8), next: Array(",\n  ".utf8))
@@ -64,7 +64,7 @@ enum ResultsListCommand: Subcommand {
     }
 
     private static func printTable(_ reader: any RunReader, _ filter: RunFilter, _ limit: Int) async throws {
-        // One more, to know whether there are more.
+        // One entry more than the limit shows whether the list is incomplete.
         var entries = try await reader.list(filter, limit: limit == .max ? limit : limit + 1)
         let more = entries.count > limit
         if more { entries.removeLast() }

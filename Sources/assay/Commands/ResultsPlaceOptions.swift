@@ -4,7 +4,7 @@ import EvalModel
 import Git
 import Subprocess
 
-/// The options that say which results are meant; without them, those of the last `assay run` in this directory.
+/// The options that select the results; without them, the results of the last `assay run` in this directory.
 struct ResultsPlaceOptions {
     static let options: [CommandSyntax.Option] = [
         .init(name: "remote", value: "URL|PATH", help: "Repository with the results: a URL, a path, or the name of a git remote here. Default: what the last assay run here used."),
@@ -24,7 +24,7 @@ struct ResultsPlaceOptions {
         query = RunQuery(cacheDirectory: cache, workingDirectory: workingDirectory)
     }
 
-    /// - Parameter whole: what is said of a part would be wrong of the whole.
+    /// - Parameter whole: true refuses a shallow clone, which has only a part of the results; false prints a note.
     func open(whole: Bool = false) async throws -> any RecordStore {
         let store = try await query.open(place)
         if let branch = store as? BranchReader, branch.isShallow {
@@ -48,7 +48,7 @@ struct ResultsPlaceOptions {
         var remote = arguments.value("remote")
         var branch = arguments.value("branch")
         var path = arguments.value("path")
-        // The branch and path of the last run belong to its remote.
+        // The branch and path of the last run apply only to its own remote.
         if remote == nil, case .branch(let lastRemote, let lastBranch, let lastPath)? = last {
             remote = lastRemote
             branch = branch ?? lastBranch.name
@@ -65,7 +65,7 @@ struct ResultsPlaceOptions {
         }
     }
 
-    /// What `assay run` left in `.assay/last-results.json`; nil when there is none.
+    /// The contents of `.assay/last-results.json`, which `assay run` writes; nil when it is missing.
     static func lastRun(_ workingDirectory: String) -> ResultsPlace? {
         guard let bytes = FileReading.whole("\(workingDirectory)/.assay/last-results.json", limit: 1 << 20), let value = try? JSONValue(parsing: bytes) else { return nil }
         if let directory = value["directory"]?.string { return .directory(directory) }

@@ -3,7 +3,7 @@ import Base
 import Git
 import Glibc
 
-/// `assay results prune --older-than D`: old runs removed, after asking.
+/// `assay results prune --older-than D`: removes old runs after asking.
 enum ResultsPruneCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results prune", summary: "Remove runs that ended before a time.",

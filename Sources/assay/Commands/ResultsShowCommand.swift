@@ -3,7 +3,7 @@ import Base
 import EvalModel
 import Git
 
-/// `assay results show RUN`: one run's or job's record, its transcript, or one of its logs.
+/// `assay results show RUN`: prints the record of a run or job, its transcript, or one of its logs.
 enum ResultsShowCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results show", summary: "Show one run: its record, transcript or logs.",
@@ -15,7 +15,7 @@ enum ResultsShowCommand: Subcommand {
             .init(name: "raw", value: nil, help: "With --transcript or --log: the very bytes, control characters included."),
         ])
 
-    /// The largest file that is printed.
+    /// The largest file that is printed, in bytes.
     private static let limit = 256 << 20
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
@@ -51,7 +51,7 @@ enum ResultsShowCommand: Subcommand {
         Output.write(text.isEmpty || text.hasSuffix("\n") ? text : text + "\n")
     }
 
-    /// The commit that brought the record; nil in a directory.
+    /// The commit that added the record; nil for results in a directory.
     private static func commit(of id: RunID, _ reader: any RunReader) async throws -> GitObjectID? {
         var filter = RunFilter()
         (filter.kinds, filter.idPrefix) = ([.run, .job], id.rawValue)
@@ -74,7 +74,8 @@ enum ResultsShowCommand: Subcommand {
     }
 }
 
-/// A record for a person. Every value comes from outside: none of its control characters reaches the terminal.
+/// A record as text for people. All values come from outside: their control characters are replaced before they reach the
+/// terminal.
 struct RunText {
     private(set) var text = ""
     private let details: RunDetails

@@ -2,7 +2,7 @@ import Artifacts
 import Base
 import Git
 
-/// `assay results verify`: whether results are what they promise to be.
+/// `assay results verify`: checks the integrity of results.
 enum ResultsVerifyCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results verify", summary: "Check results: ids, formats, history, duplicates, objects.",

@@ -7,7 +7,7 @@ import KubeCore
 import Reconcilers
 import TrialPods
 
-/// An EvalJob on this machine, from one command.
+/// `assay run`: runs an EvalJob on this machine.
 enum RunCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "run", summary: "Run an EvalJob on this machine, with podman and no cluster.",

@@ -1,7 +1,7 @@
 import Artifacts
 import Base
 
-/// The options that say which runs are meant, the same for every command that takes them.
+/// The options that select runs, the same for every command that takes them.
 enum RunFilterOptions {
     static let options: [CommandSyntax.Option] = [
         .init(name: "job", value: "J", help: "Only runs of this job: its name, UID or record id."),

@@ -1,7 +1,7 @@
-/// One of the executable's commands: its syntax, and what it does. Returns the process's exit status.
+/// One of the executable's commands: its syntax and its code. It returns the exit status of the process.
 protocol Subcommand: Sendable {
     static var syntax: CommandSyntax { get }
-    /// Not for people: left out of the list of commands.
+    /// True for commands that only programs call: they are not in the list of commands.
     static var hidden: Bool { get }
     static func run(_ arguments: Arguments) async throws -> Int32
 }
@@ -13,12 +13,12 @@ extension Subcommand {
 /// Exit statuses that scripts may rely on.
 enum ExitStatus {
     static let success: Int32 = 0
-    /// Some trials failed, or the pass rate is below what was asked for.
+    /// Some trials failed, or the pass rate is below the required one.
     static let belowBar: Int32 = 1
-    /// Bad input: nothing ran, or the job can't run as written.
+    /// Bad input: nothing ran, or the job cannot run as written.
     static let badInput: Int32 = 2
-    /// Only infrastructure failed.
+    /// All failures are infrastructure failures.
     static let infrastructure: Int32 = 3
-    /// By Ctrl-C, as a shell reports it.
+    /// Stopped by Ctrl-C; the number that shells report for it.
     static let interrupted: Int32 = 130
 }

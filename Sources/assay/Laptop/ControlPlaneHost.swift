@@ -7,12 +7,12 @@ import KubeCore
 import PodmanNode
 import YAML
 
-/// The embedded API server and, if wanted, the podman node, in this process.
+/// The embedded API server and, optionally, the podman node, in this process.
 final class ControlPlaneHost: Sendable {
     struct Settings: Sendable {
         var port: UInt16 = 0
         var dataDirectory: String
-        /// nil: no node; pods wait.
+        /// Nil: there is no node, so pods stay pending.
         var nodeDirectory: String?
         var cacheDirectory: String?
         var podman = "podman"
@@ -34,7 +34,7 @@ final class ControlPlaneHost: Sendable {
         self.running = running
     }
 
-    /// Starts both; the custom resources are there when this returns.
+    /// Starts the API server and the node. The custom resources are installed when this returns.
     static func start(_ settings: Settings) async throws -> ControlPlaneHost {
         let token = try tokenFile(in: settings.dataDirectory)
         var configuration = APIServer.Configuration(port: settings.port, token: token, dataDirectory: settings.dataDirectory)
@@ -55,7 +55,8 @@ final class ControlPlaneHost: Sendable {
                 client: client,
                 configuration: .init(
                     stateDirectory: directory, executable: try ownExecutable(), podman: settings.podman, cacheDirectory: settings.cacheDirectory,
-                    // A job's parallelism says how many run at once; a CPU that is shared makes them slower, not wrong. Memory is counted.
+                    // The CPU is nominally unlimited: a job's parallelism sets how many trials run at once, and sharing a CPU
+                    // only makes them slower. Memory is counted.
                     allocatable: ["cpu": "1k"]))
             try await node.start()
             api.podLogs = node
@@ -66,7 +67,7 @@ final class ControlPlaneHost: Sendable {
         }
     }
 
-    /// - Parameter removeContainers: also those of pods that still run; otherwise the next start takes them over.
+    /// - Parameter removeContainers: also remove containers of pods that still run; otherwise the next start takes them over.
     func stop(removeContainers: Bool) async {
         running?.cancel()
         _ = await running?.result
@@ -76,7 +77,7 @@ final class ControlPlaneHost: Sendable {
 
     // MARK: Parts
 
-    /// The same token over restarts, so that a kubeconfig stays good.
+    /// The token is kept across restarts, so that a kubeconfig stays valid.
     private static func tokenFile(in directory: String) throws -> String {
         try Directory.make(directory, mode: 0o700)
         let path = "\(directory)/token"
@@ -88,7 +89,8 @@ final class ControlPlaneHost: Sendable {
     }
 
     private static func writeKubeconfig(server: String, token: String, to path: String) throws {
-        // kubectl sends no token over plain HTTP, but it does send a user of the address; our own client takes the token.
+        // Over plain HTTP kubectl does not send the token, but it sends the password in the address. Our own client uses the
+        // token.
         let address = server.replacing("http://", with: "http://assay:\(token)@")
         let config: JSONValue = [
             "apiVersion": "v1", "kind": "Config", "current-context": "assay",
@@ -99,7 +101,7 @@ final class ControlPlaneHost: Sendable {
         try FileWriting.write(YAML.emit(config).utf8, to: path, mode: 0o600)
     }
 
-    /// The port of an earlier start: an operator that runs apart from the server finds it there again.
+    /// The port of an earlier start. Reusing it lets a separately started operator find the server again.
     private static func lastPort(of kubeconfig: String) -> UInt16? {
         guard let text = FileReading.text(kubeconfig) else { return nil }
         return text.firstMatch(of: /@127\.0\.0\.1:([0-9]+)/).flatMap { UInt16($0.1) }
@@ -123,7 +125,7 @@ final class ControlPlaneHost: Sendable {
         }
     }
 
-    /// The file of this program, for the containers; it must run where there is no Swift runtime.
+    /// The file of this program, for use in containers; it must run without an installed Swift runtime.
     static func ownExecutable() throws -> String {
         guard let path = FileEntry.linkTarget("/proc/self/exe") else { throw UsageError("cannot find the file of this program (/proc/self/exe)") }
         return path

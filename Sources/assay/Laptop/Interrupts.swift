@@ -2,22 +2,22 @@ import Base
 import Dispatch
 import Glibc
 
-/// SIGINT, SIGTERM and SIGHUP as events: the first asks to stop, the second insists. One that follows at once is the same wish told
-/// twice: timeout(1), service managers and CI runners signal the process and then its group.
+/// SIGINT, SIGTERM and SIGHUP as events: the first asks the command to stop, the second forces it. A signal that follows another
+/// immediately is ignored, because timeout(1), service managers and CI runners signal the process and then its group.
 ///
-/// The kernel's default is switched off for the whole process, so this is for commands that stop by themselves.
+/// The default action of these signals is disabled for the whole process, so this is only for commands that stop by themselves.
 final class Interrupts: Sendable {
     private let sources: Locked<[any DispatchSourceSignal]>
 
-    /// Seconds in which a signal repeats the last one.
+    /// The seconds in which another signal counts as the same one.
     private static let echo = 1.0
 
     init(_ handler: @escaping @Sendable (_ count: Int) -> Void) {
         let told = Locked((count: 0, at: -Double.infinity))
-        // nohup(1) means what it says.
+        // SIGHUP stays ignored when nohup(1) started the process.
         let numbers = [SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP])
         let made = numbers.map { number in
-            signal(number, SIG_IGN)  // Dispatch sees the signal all the same; children get the default back from the spawn
+            signal(number, SIG_IGN)  // Dispatch still receives the signal; child processes get the default action back when they are spawned
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
                 let now = SystemTime().monotonic()
@@ -37,7 +37,7 @@ final class Interrupts: Sendable {
     private static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
         guard sigaction(number, nil, &action) == 0 else { return false }
-        // SIG_IGN is the address 1.
+        // SIG_IGN is defined as the address 1.
         return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
     }
 }

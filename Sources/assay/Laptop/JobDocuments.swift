@@ -8,7 +8,7 @@ import YAML
 /// The objects of a job file: one EvalJob, and the targets, overlays, secrets and config maps that it needs.
 struct JobDocuments: Sendable {
     var job: JSONValue
-    /// What must exist before the job does, in the order of the file.
+    /// The objects that must be created before the job, in the order of the file.
     var others: [(type: ResourceType, object: JSONValue)]
 
     static let namespace = "default"
@@ -18,8 +18,8 @@ struct JobDocuments: Sendable {
         "assay.dev/v1alpha1/EvalTarget": .evalTargets, "assay.dev/v1alpha1/OverlaySource": .overlaySources,
     ]
 
-    /// Reads a file of one or more YAML documents, or the standard input for `-`; throws a `UsageError` that says which document is
-    /// wrong, and how.
+    /// Reads one or more YAML documents from a file, or from standard input for `-`. Throws a `UsageError` that names the wrong
+    /// document and the reason.
     init(file: String) throws {
         let bytes = try Self.read(file)
         let documents: [JSONValue]
@@ -50,7 +50,7 @@ struct JobDocuments: Sendable {
         self.job = job
     }
 
-    /// A pipe is as good as a file.
+    /// Reads any kind of file, including a pipe.
     private static func read(_ file: String) throws -> [UInt8] {
         let limit = 32 << 20
         let descriptor = file == "-" ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC)
@@ -64,7 +64,8 @@ struct JobDocuments: Sendable {
 
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
 
-    /// Makes local paths absolute file: URLs, and the name of a git remote its URL: the operator knows URLs only.
+    /// Makes local paths absolute file: URLs and replaces the name of a git remote by its URL, because the operator accepts only
+    /// URLs.
     mutating func resolvePaths(relativeTo directory: String) async throws {
         if let repo = job.at("spec", "source", "repo")?.string {
             job.set(["spec", "source", "repo"], to: .string(try await Self.source(repo, directory)))
@@ -80,7 +81,7 @@ struct JobDocuments: Sendable {
         guard !isURL(repo) else { return repo }
         let path = Path.absolute(repo, in: directory)
         guard FileEntry.exists(path, followingLinks: true) else {
-            // Not a path: it may be owner/name, which the operator understands.
+            // `owner/name` may be a shorthand that the operator understands, so it is not treated as a path.
             if repo.split(separator: "/").count == 2, !repo.hasPrefix("."), !repo.hasPrefix("/") { return repo }
             throw UsageError("spec.source.repo: there is no \(path)")
         }

@@ -5,14 +5,14 @@ import EvalModel
 import KubeCore
 import Subprocess
 
-/// What a run ends with: a table of its results, its figures, where they are, and the exit status.
+/// The report at the end of a run: a table of the results, the totals, where the results are stored, and the exit status.
 struct JobReport: Sendable {
     let job: EvalJob
     let state: StateDirectory
-    /// Those of the first trials.
+    /// The records of the first trials.
     let runs: [RunRecord]
 
-    /// As many as a person reads.
+    /// The largest number of rows in the table.
     static let rows = 200
 
     func print(stalled: String?, alreadyDone: Bool) {

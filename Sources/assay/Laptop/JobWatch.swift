@@ -7,24 +7,24 @@ import KubeCore
 struct JobWatch: Sendable {
     struct End: Sendable {
         var job: EvalJob
-        /// Why it can't go on; nil when it ended.
+        /// Why the job cannot continue; nil when it has ended.
         var stalled: String?
     }
 
     let client: KubeClient
     let key: ObjectKey
     let display: ProgressDisplay
-    /// Told once, when the job has trials.
+    /// Called once, when the job has trials.
     let hasBegun: @Sendable (EvalJob) throws -> Void
-    /// Whether a person has asked to stop.
+    /// Whether the user has asked to stop.
     let isInterrupted: @Sendable () -> Bool
-    /// Whether the conditions of the job are this process's findings: what held up an earlier process is not believed.
+    /// Whether the conditions of the job were written by this process. Conditions of an earlier process are ignored.
     let isCurrent: @Sendable (EvalJob) -> Bool
 
-    /// How long something that may pass is waited for before the command gives up.
+    /// The seconds to wait for a problem to disappear before the command gives up.
     private static let patience = 45.0
 
-    /// Asks several times a second: on one machine that costs less than it explains.
+    /// Polls the job several times a second, which costs little on one machine.
     func untilEnd() async throws -> End {
         var told: Set<String> = []
         var hasBegun = false
@@ -72,14 +72,15 @@ struct JobWatch: Sendable {
         }
     }
 
-    /// The job, and whether its conditions are this process's; asked in that order, so that they are not older than the answer.
+    /// The job, and whether its conditions come from this process. After that check the job is read again, so that its conditions
+    /// are at least as new as the check.
     private func look() async throws -> (EvalJob, isCurrent: Bool) {
         let known = try EvalJob(json: try await client.get(.evalJobs, key))
         guard isCurrent(known) else { return (known, false) }
         return (try EvalJob(json: try await client.get(.evalJobs, key)), true)
     }
 
-    /// Why a job that has begun does not go on by itself, as far as the API server knows.
+    /// The reasons why a running job does not continue, as far as the API server knows them.
     private func whatHoldsItUp(_ job: EvalJob, _ ready: Condition?) async throws -> [String] {
         if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message { return [message] }
         if job.spec.parallelism == 0 { return ["spec.parallelism is 0: no trial starts"] }
@@ -92,7 +93,7 @@ struct JobWatch: Sendable {
         }
     }
 
-    /// Nothing of it runs any more, no pod is on its way out, and what had ended is counted.
+    /// True when no trial of the job runs, no pod is being deleted, and all ended trials are counted.
     private func hasStopped(_ job: EvalJob) async throws -> Bool {
         guard job.status?.startTime != nil else { return true }
         guard job.metadata.annotations?[AssayNames.interruptedAnnotation] != nil, job.status?.phase == .suspended else { return false }
@@ -102,7 +103,7 @@ struct JobWatch: Sendable {
         }
     }
 
-    /// What an earlier process kept is pushed, or the remote is still away: then a condition says so.
+    /// Waits until results kept by an earlier process are pushed, or until a condition says that the remote is unreachable.
     func untilPushed() async throws -> EvalJob {
         let time = SystemTime()
         let began = time.monotonic()
@@ -115,7 +116,7 @@ struct JobWatch: Sendable {
         }
     }
 
-    /// On one machine nobody else will create what is missing while the command waits.
+    /// Reasons that do not disappear by waiting: on one machine nobody else creates the missing object meanwhile.
     private static func isHopeless(_ reason: String?) -> Bool {
         guard let reason = reason.flatMap(Reason.init(rawValue:)) else { return false }
         return [.targetNotFound, .targetNotReady, .secretNotFound, .remoteRejected, .sourceUnreachable].contains(reason)

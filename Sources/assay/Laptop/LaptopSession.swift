@@ -9,7 +9,7 @@ import PodmanNode
 import Reconcilers
 import TrialPods
 
-/// One `assay run`: control plane, node and operator in this process, one job, until it ends.
+/// One `assay run`: control plane, node and operator in this process, for one job, until the job ends.
 struct LaptopSession: Sendable {
     let documents: JobDocuments
     let state: StateDirectory
@@ -20,7 +20,7 @@ struct LaptopSession: Sendable {
     /// Returns the exit status.
     func run(minimumPassRate: Double?) async throws -> Int32 {
         let display = ProgressDisplay()
-        // From the first moment: a start takes seconds on a new directory.
+        // Signals are handled from here on, because starting in a new directory takes seconds.
         let stopping = Locked(Stopping())
         let interrupts = Interrupts { _ in
             let (count, target) = stopping.withLock { state in
@@ -41,7 +41,7 @@ struct LaptopSession: Sendable {
             throw UsageError("\(error)")
         }
         if stopping.withLock({ $0.count }) > 0 {
-            // Nothing of this run exists yet; containers of an earlier one may.
+            // This run has created nothing yet, but containers of an earlier run may exist.
             await host.stop(removeContainers: true)
             return ExitStatus.interrupted
         }
@@ -68,7 +68,8 @@ struct LaptopSession: Sendable {
         if isStopping { await target.interrupt() }
 
         let watch = JobWatch(client: client, key: key, display: display) { job in
-            // A job that could not begin has written nothing: what was read before is still what there is to read.
+            // Written only after the job has begun: a job that cannot begin writes no results, so `assay results` keeps reading
+            // the previous ones.
             try noteResults(of: job)
         } isInterrupted: {
             stopping.withLock { $0.count } > 0
@@ -92,7 +93,7 @@ struct LaptopSession: Sendable {
         return report.exitStatus(stalled: ended.stalled, minimumPassRate: minimumPassRate)
     }
 
-    /// Ctrl-C: how often, and what it interrupts once that is there.
+    /// The number of interrupts, and the job to interrupt once it exists.
     private struct Stopping {
         struct Target: Sendable {
             let client: KubeClient
@@ -114,8 +115,8 @@ struct LaptopSession: Sendable {
         var wasComplete: Bool
     }
 
-    /// Makes the objects of the file what they are on the server, and starts the operator; a job that is there goes on, unless what it
-    /// measures has changed.
+    /// Applies the objects of the file to the server and starts the operator. An existing job continues, unless what it measures
+    /// has changed.
     private func apply(_ client: KubeClient, _ runner: Operator, _ display: ProgressDisplay) async throws -> (Applied, Task<Void, Never>) {
         for (type, object) in documents.others {
             _ = try await put(type, object, client)
@@ -127,13 +128,13 @@ struct LaptopSession: Sendable {
         do {
             if let before, before.status?.phase == .cancelled, documents.job.at("spec", "cancel")?.bool != true {
                 display.say("the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
-                // The operator lets it go: what of it was not recorded yet is its business.
+                // The operator removes the finalizers; it decides what to do with results that are not recorded yet.
                 working = Task { await runner.run() }
                 try await remove(key, client)
             }
             let answer = try await put(.evalJobs, documents.job, client)
             if let before {
-                // A job that a Ctrl-C stopped, or a kill.
+                // The job was stopped by Ctrl-C or because the process was killed.
                 if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil { try await Stopping.Target(client: client, key: key).goOn() }
                 if let trials = before.status?.trials, before.status?.isOver != true {
                     let done = trials.completed + trials.failed
@@ -150,7 +151,7 @@ struct LaptopSession: Sendable {
         }
     }
 
-    /// A job of another file that a kill left half done is not what was asked for now.
+    /// Pauses unfinished jobs of other files, which a killed process has left: the user did not ask for them now.
     private func pauseOthers(than key: ObjectKey, _ client: KubeClient, _ display: ProgressDisplay) async throws {
         for object in try await client.list(.evalJobs, namespace: key.namespace).items {
             guard let other = try? EvalJob(json: object), other.key != key, other.status?.isOver != true,
@@ -161,8 +162,8 @@ struct LaptopSession: Sendable {
         }
     }
 
-    /// Applies a document. One that does not fit its schema at all is refused in the words of a creation: an apply has only those of
-    /// its bookkeeping for it.
+    /// Applies a document. When it does not fit its schema at all, the error of a dry-run creation is reported, because the error
+    /// of an apply is only about field management.
     private func put(_ type: ResourceType, _ object: JSONValue, _ client: KubeClient) async throws -> JSONValue {
         do { return try await client.apply(type, object, manager: "assay-run", fieldValidation: "Strict") } catch {
             if error.status?.code == 500 {
@@ -181,7 +182,7 @@ struct LaptopSession: Sendable {
         }
     }
 
-    /// Deletes the job and waits until the operator has let it go.
+    /// Deletes the job and waits until the operator has removed its finalizers.
     private func remove(_ key: ObjectKey, _ client: KubeClient) async throws {
         _ = try await client.delete(.evalJobs, key)
         for _ in 0..<600 {
@@ -193,14 +194,15 @@ struct LaptopSession: Sendable {
 
     private static func refused(_ error: KubeError) -> any Error {
         guard let status = error.status, status.isInvalid || status.code == 400 else { return error }
-        // The API server quotes what it refuses; a password in an address stays out of a terminal, and of a CI's log.
+        // The API server quotes the refused value. Passwords in addresses are removed, so that they do not reach a terminal or a
+        // CI log.
         var text = GitURL.withoutPasswords(status.message)
-        // The words of the rule at the root of the EvalJob's schema.
+        // The message of the rule at the root of the EvalJob schema.
         if text.contains("is fixed once trials exist") { text += " (here: give the changed job another metadata.name)" }
         return UsageError(text)
     }
 
-    /// For `assay results`, which reads what the last run here wrote.
+    /// Records where the results are, for later `assay results` commands.
     private func noteResults(of job: EvalJob) throws {
         var note: JSONValue = ["directory": .string(state.results)]
         if job.spec.artifacts.backend == .git, let git = job.spec.artifacts.git {

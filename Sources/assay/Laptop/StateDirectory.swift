@@ -1,9 +1,9 @@
 import Base
 import Glibc
 
-/// `.assay/` of a working directory: everything that a run on the laptop keeps, so that running again resumes.
+/// `.assay/` in the working directory: the state of runs on the laptop, so that a repeated run continues.
 ///
-/// One process at a time holds it; a second one is refused with the first one's pid.
+/// Only one process at a time can hold it; a second one is refused, with the pid of the first.
 struct StateDirectory: Sendable {
     let path: String
 
@@ -13,21 +13,21 @@ struct StateDirectory: Sendable {
     var node: String { "\(path)/node" }
     /// Mirrors of benchmark repositories; mounted read-only into repo-cache.
     var cache: String { "\(path)/cache" }
-    /// Runs until the artifact remote has them, and the ledger's private repositories.
+    /// Runs that are not pushed to the artifact remote yet, and the ledger's private repositories.
     var artifacts: String { "\(path)/artifacts" }
     /// Results of `backend: local`.
     var results: String { "\(path)/results" }
 
     init(workingDirectory: String) { path = "\(workingDirectory)/.assay" }
 
-    /// Makes the directory, with nobody else's eyes on it: it holds Secrets.
+    /// Creates the directory, readable only by its owner: it holds Secrets.
     func create() throws {
         for directory in [path, apiServer, node, cache, artifacts, results] {
             try Directory.make(directory, mode: 0o700)
         }
     }
 
-    /// Held until the process ends; throws when another process holds it.
+    /// Takes the lock until the process ends. Throws when another process holds it.
     func acquireLock() throws -> StateLock {
         let fd = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard fd >= 0 else { throw UsageError("cannot open \(path)/lock: \(String(cString: strerror(errno)))") }
@@ -44,7 +44,7 @@ struct StateDirectory: Sendable {
     }
 }
 
-/// Open as long as the value is kept; the kernel lets go of the lock when the process dies.
+/// Holds the lock while the value exists; the kernel releases it when the process dies.
 final class StateLock: Sendable {
     private let fd: Int32
     init(fd: Int32) { self.fd = fd }

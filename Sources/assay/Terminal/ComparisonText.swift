@@ -1,7 +1,7 @@
 import Artifacts
 import Base
 
-/// A comparison for a person.
+/// A comparison as text for people.
 struct ComparisonText {
     private(set) var text = ""
 

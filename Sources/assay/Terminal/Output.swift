@@ -1,23 +1,23 @@
 import Base
 import Glibc
 
-/// Standard output, as it comes. A reader that went away (`| head`) is the signal's business.
+/// Standard output, unbuffered. When the reader has gone (`| head`), SIGPIPE ends the process.
 enum Output {
     private static let failed = Locked<FileError?>(nil)
 
-    /// Why something of the output is missing; nil when all of it was written. Whoever ends the process looks at this once.
+    /// Why a part of the output is missing; nil when everything was written. Checked once, before the process ends.
     static var failure: FileError? { failed.withLock { $0 } }
 
     static func write(_ text: String) { write(Array(text.utf8)) }
     static func write(_ bytes: [UInt8]) {
         failed.withLock { failed in
-            // What comes after a gap would read as if there were none.
+            // After a failed write nothing more is written: the gap would not be visible.
             guard failed == nil else { return }
             do throws(FileError) { try FileWriting.write(bytes[...], to: STDOUT_FILENO, path: "standard output") } catch { failed = error }
         }
     }
 
-    /// Text from a trial for a terminal: lines stay, every other control character and what is not UTF-8 becomes visible.
+    /// Text from a trial for a terminal: line ends are kept; other control characters and invalid UTF-8 are made visible.
     static func inert(_ bytes: [UInt8]) -> String {
         bytes.split(separator: 10, omittingEmptySubsequences: false)
             .map { line in String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self).replacingControls }
@@ -25,7 +25,7 @@ enum Output {
     }
 }
 
-/// Standard output in large pieces: for lines by the hundred thousand.
+/// Standard output in large blocks, for hundreds of thousands of lines.
 final class BufferedOutput: Sendable {
     private let waiting = Locked([UInt8]())
 

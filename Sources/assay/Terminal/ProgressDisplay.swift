@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// How far a job is: a bar that redraws itself on a terminal, a line for every change elsewhere.
+/// The progress of a job: a bar that is redrawn on a terminal, otherwise one line per change.
 final class ProgressDisplay: Sendable {
     struct Counts: Equatable, Sendable {
         var total = 0
@@ -14,7 +14,7 @@ final class ProgressDisplay: Sendable {
     private let write: @Sendable (String) -> Void
     private let last = Locked<(counts: Counts, drawn: Bool)>((Counts(), false))
 
-    /// Writes to standard error unless told where else.
+    /// Writes to standard error by default.
     init(isTerminal: Bool = isatty(2) == 1, write: @escaping @Sendable (String) -> Void = ProgressDisplay.writeToStandardError) {
         self.isTerminal = isTerminal
         self.write = write

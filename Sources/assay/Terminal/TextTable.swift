@@ -1,6 +1,6 @@
 import Base
 
-/// Rows in columns, for a person. Cells come from outside: control characters never reach the terminal.
+/// A text table for people. Cells come from outside: their control characters are replaced before they reach the terminal.
 struct TextTable {
     enum Alignment { case left, right }
 
@@ -27,7 +27,7 @@ struct TextTable {
     }
 }
 
-/// Numbers as tables show them.
+/// Number formats of tables.
 enum Figure {
     /// Two decimals; `-` when there is none.
     static func reward(_ value: Double?) -> String { value.map { fixed($0, 2) } ?? "-" }
