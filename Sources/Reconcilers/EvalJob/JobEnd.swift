@@ -15,7 +15,13 @@ extension EvalJobReconciler {
             if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) { pass.wake(after: seconds) }
             return
         }
-        await recording.flush(place)
+        // Whoever sees the job's end reads the branch next, so the end waits for one push, whether or not it succeeds.
+        let isFirst = pass.memory.state.withLock { state in
+            defer { state.endFlushBegan = true }
+            return !state.endFlushBegan
+        }
+        if isFirst { await recording.flush(place) }
+        guard !pass.memory.state.withLock({ $0.recording.contains(.flush) }) else { return pass.wake(after: 30) }
         guard await place.recorder.isRecorded(name) else { return pass.wake(after: 2) }
         pass.ending = ending
     }

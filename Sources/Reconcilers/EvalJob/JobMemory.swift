@@ -41,6 +41,8 @@ final class JobMemory: Sendable {
         var ended: [String: EndedPod] = [:]
         /// The number of running trials found by the last pass.
         var running = 0
+        /// The push at the job's end has begun, or the results backend was failing then.
+        var endFlushBegan = false
         /// Existing ConfigMaps that the job's trials share, by name.
         var sharedMade: Set<String> = []
         /// The finished job's results were compared with their destination.

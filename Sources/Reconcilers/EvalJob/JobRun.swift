@@ -62,7 +62,7 @@ extension EvalJobReconciler {
             try await pass.attempt { try await trials.start(creations, context: place.context, started) }
             offer(observation.found(plan.record), refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
-            if mode == .interrupt, plan.running == 0 { await recording.flush(place) }
+            if mode == .interrupt, plan.running == 0, pass.recorder?.pending ?? 0 > 0 { await recording.flush(place) }
             if plan.isFinished { try await end(&pass, as: stopping ?? .complete, place) }
         }
         pass.recorder = await backend.recorder?.state()
