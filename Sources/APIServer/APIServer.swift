@@ -2,24 +2,24 @@ import Base
 import HTTPServing
 import KubeCore
 
-/// An API server for one machine: the part of the Kubernetes API that the operator and `kubectl` rely on, over HTTP on loopback.
+/// An API server for one machine: the part of the Kubernetes API that the operator and `kubectl` use, over HTTP on loopback.
 ///
-/// Guarantees: what was answered is on disk when a data directory is given, and survives the death of the process at any moment;
-/// resource versions only grow, over restarts too; a watch misses nothing or ends with 410. Assumptions: clients are on this machine
-/// and, where a token is set, know it. Caveats: one version of a kind is stored as it was written (no conversion), and there is no
-/// admission by webhooks, no authorization beyond the token.
+/// Guarantees: with a data directory, every change that was answered is on disk and survives the death of the process at any moment; resource
+/// versions only grow, also over restarts; a watch misses no change or ends with 410. Assumptions: clients are on this machine and, where a
+/// token is set, know it. Caveats: an object is stored in the version in which it was written (no conversion); there are no admission webhooks,
+/// and no authorization beyond the token.
 public final class APIServer: Sendable {
-    /// How a server is set up.
+    /// The settings of a server.
     public struct Configuration: Sendable {
-        /// The TCP port on 127.0.0.1; 0 takes a free one.
+        /// The TCP port on 127.0.0.1; 0 means any free port.
         public var port: UInt16
-        /// Where `port` is 0, the one that is taken when it is free: that of an earlier start, which clients know.
+        /// The port of an earlier start, which clients know. When `port` is 0, it is used if it is free.
         public var lastPort: UInt16?
-        /// The bearer token that every request but health checks must carry. Nil: none is asked for, though one that is sent is refused.
+        /// The bearer token that every request except health checks must carry. nil: no token is required, but a token that is sent is refused.
         public var token: String?
-        /// Where objects are kept. Nil: in memory only. One server at a time may use a directory.
+        /// The directory for objects. nil: objects are in memory only. One server at a time may use a directory.
         public var dataDirectory: String?
-        /// How many changes of each resource a watch can resume over; older versions get 410 Expired.
+        /// How many changes of each resource are kept for watches to resume from; older versions get 410 Expired.
         public var watchHistory: Int
 
         public init(port: UInt16 = 0, token: String? = nil, dataDirectory: String? = nil, watchHistory: Int = 4096) {
@@ -47,7 +47,7 @@ public final class APIServer: Sendable {
 
     public init(configuration: Configuration) { self.configuration = configuration }
 
-    /// Where container logs come from; nil answers that none is available.
+    /// The source of container logs; nil means that requests for logs are answered with an error.
     public var podLogs: (any PodLogProvider)? {
         get { logProvider.withLock { $0 } }
         set {
@@ -72,7 +72,7 @@ public final class APIServer: Sendable {
             core.logProvider.withLock { $0 = podLogs }
             core.makeFirstObjects()
             let controllers = Controllers(core: core)
-            // On loopback, for clients that keep a connection for each call and watch that they have at once.
+            // The limits are high, because the clients are on loopback and keep a connection for each concurrent call and watch.
             let http = HTTPServer(limits: HTTPServerLimits(connections: 4096, idleSeconds: 600), refusal: { error in
                 ServerResponse(status: error.status, contentType: "application/json", parts: [APIFailure.refused(error).body])
             }, handler: { core.handle($0) })
@@ -99,7 +99,7 @@ public final class APIServer: Sendable {
         return try http.start(port: configuration.port)
     }
 
-    /// Closes every connection, writes what is pending to disk and releases the data directory. A stopped server cannot start again.
+    /// Closes every connection, writes pending changes to disk and releases the data directory. A stopped server cannot start again.
     public func stop() async {
         let running = phase.withLock { phase -> Running? in
             guard case .running(let running) = phase else { return nil }
@@ -108,7 +108,7 @@ public final class APIServer: Sendable {
         }
         guard let running else { return }
         await withCheckedContinuation { continuation in
-            // Ending threads blocks; that must not happen on a thread of the task pool.
+            // Ending threads blocks, so it must not happen on a thread of the task pool.
             startThread(name: "api-stop") {
                 running.http.stop()
                 running.controllers.stop()
@@ -122,10 +122,10 @@ public final class APIServer: Sendable {
 /// Why a server could not start.
 public enum APIServerError: Error, Sendable, CustomStringConvertible {
     case cannotBind(HTTPBindFailure)
-    /// Another server has the directory; its pid where that could be read.
+    /// Another server uses the directory; `pid` is its process id, if it could be read.
     case dataDirectoryInUse(path: String, pid: Int32?)
     case dataDirectory(path: String, reason: String)
-    /// A server starts once.
+    /// `start` was called a second time on the same server.
     case alreadyStarted
 
     public var description: String {
@@ -140,7 +140,7 @@ public enum APIServerError: Error, Sendable, CustomStringConvertible {
 }
 
 extension APICore {
-    /// What every cluster has.
+    /// Creates the objects that exist in every cluster.
     func makeFirstObjects() {
         guard let kind = registry.kind(of: .namespaces) else { return }
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
@@ -148,7 +148,7 @@ extension APICore {
             MetadataRules.prepareForCreate(&value, kind: kind, namespace: "", uid: newUID(), now: now.rfc3339)
             kind.strategy.prepareForCreate(&value)
             kind.strategy.applyDefaults(&value)
-            // There already after the first start.
+            // After the first start the object exists already, and the error is ignored.
             _ = try? store.create(kind.id, StoreKey(text: name), value, needsNamespace: false)
         }
     }

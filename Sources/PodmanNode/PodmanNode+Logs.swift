@@ -2,7 +2,7 @@ import Base
 import KubeCore
 
 extension PodmanNode: PodLogProvider {
-    /// The log of a container, whole, from the file that it was written to; with `follow` until the container ends.
+    /// The log of a container, read from its file; with `follow` the stream continues until the container ends.
     /// - Throws: `PodLogUnavailable` for a container that has not started, in the kubelet's words.
     public func log(of target: PodLogTarget, options: LogOptions) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         let store = LogStore(directories: directories)

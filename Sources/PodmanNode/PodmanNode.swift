@@ -4,36 +4,35 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 
-/// Runs pods as podman containers on this machine, and tells an API server about them as a kubelet does. It is its own scheduler: pods
-/// that no node has are taken when they fit.
+/// Runs pods as podman containers on this machine, and reports them to an API server as a kubelet does. It is also the scheduler: it binds pods
+/// that have no node if they fit.
 ///
-/// - Guarantees: a container is never started twice, whatever kills this process: a node that is started again with the same
-///   directory goes on with the containers that are still there and takes note of those that ended meanwhile. No container
-///   outlives its pod. The containers of a pod share one network, which is never the host's; they see nothing of the host but what
-///   the pod and the image name.
-/// - Assumptions: podman 4.3 or newer; one node for a directory (a second is refused).
-/// - Caveats: no probes, no lifecycle hooks, no host ports. Where podman can set up no network, pods have loopback only, and the node's
+/// - Guarantees: a container is never started twice, even if this process is killed: a node that is started again with the same directory
+///   continues with the containers that still run and records the ends of the others. No container outlives its pod. The containers of a pod
+///   share one network, which is never the host's; they see nothing of the host except what the pod and the image name.
+/// - Assumptions: podman 4.3 or newer; one node for each directory (a second one is refused).
+/// - Caveats: no probes, no lifecycle hooks, no host ports. Where podman cannot set up a network, pods have loopback only, and the node's
 ///   conditions say so.
 public final class PodmanNode: Sendable {
-    /// How a node is set up.
+    /// The settings of a node.
     public struct Configuration: Sendable {
         /// The name of the node object.
         public var nodeName: String
         /// A directory on disk, for this node only: podman's storage, volumes and logs.
         public var stateDirectory: String
-        /// Our own program, seen read-only as `/usr/local/bin/assay` under the image `rootfs:/`.
+        /// The path of the operator's own program, mounted read-only as `/usr/local/bin/assay` in containers of the image `rootfs:/`.
         public var executable: String?
         /// The podman program: a name or a path.
         public var podman: String
-        /// The directory that the hostPath volume `repo-cache` mounts; nil: such a volume is refused.
+        /// The directory that the hostPath volume `repo-cache` mounts; nil means that such a volume is refused.
         public var cacheDirectory: String?
-        /// podman's `--network`; nil takes the first that works of `bridge`, `slirp4netns`, `pasta`, else `none`. The host's is refused.
+        /// podman's `--network`; nil means the first that works of `bridge`, `slirp4netns`, `pasta`, else `none`. The host's network is refused.
         public var network: String?
-        /// Labels of the node object beside the usual ones.
+        /// Labels of the node object in addition to the usual ones.
         public var labels: [String: String]
-        /// Amounts that replace what the machine has, `cpu: "4"` say.
+        /// Amounts that replace those of the machine, for example `cpu: "4"`.
         public var allocatable: [String: String]
-        /// Whether images of the user's own podman storage can be used too (read-only).
+        /// Whether images in the user's own podman storage can be used too (read-only).
         public var usesImagesOfUser: Bool
 
         public init(
@@ -64,7 +63,7 @@ public final class PodmanNode: Sendable {
         var dispatcher: PodDispatcher?
     }
 
-    /// What `start` has opened and found.
+    /// The results of `start`.
     struct Started: Sendable {
         var lock: Int32
         var podman: PodmanCLI
@@ -81,8 +80,8 @@ public final class PodmanNode: Sendable {
 
     var directories: NodeDirectories { NodeDirectories(state: configuration.stateDirectory) }
 
-    /// Finds out whether and how podman works on this machine, and locks the directory. Pods run once `run` is called.
-    /// - Throws: `PodmanNodeError`, with what to install or to change.
+    /// Finds out whether and how podman works on this machine, and locks the directory. Pods run only after `run` is called.
+    /// - Throws: `PodmanNodeError`, which says what to install or to change.
     public func start() async throws {
         let lock = try prepareDirectories()
         do {
@@ -90,7 +89,7 @@ public final class PodmanNode: Sendable {
             let earlier = FileReading.text(directories.bootIdentifier, limit: 64)
             let rebooted = earlier != nil && earlier != boot
             if rebooted {
-                // podman believes the files of the run root, which are from before the boot.
+                // podman trusts the files of its run root, and after a reboot they are out of date.
                 Directory.removeTree(directories.podmanRunRoot)
                 Directory.removeTree(directories.podmanTemporary)
             }
@@ -114,8 +113,8 @@ public final class PodmanNode: Sendable {
         }
     }
 
-    /// Follows the API server and runs its pods until the task is cancelled; containers then keep running, to be removed by
-    /// `stop` or taken over by the next node with this directory. Call it once, after `start`.
+    /// Follows the API server and runs its pods until the task is cancelled. The containers then keep running, until `stop` removes them or the
+    /// next node with this directory takes them over. Call it once, after `start`.
     public func run() async throws {
         guard let started = state.withLock({ $0.started }) else { throw PodmanNodeError.cannotRunContainers(reason: "the node was not started") }
         let (overflow, overflowIntake) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -145,8 +144,8 @@ public final class PodmanNode: Sendable {
         await dispatcher.stop()
     }
 
-    /// Ends what `run` began, after its task was cancelled, and unlocks the directory.
-    /// - Parameter removeContainers: removes every container of this node, running or not, and what pods left on disk.
+    /// Ends the work of `run` after its task was cancelled, and unlocks the directory.
+    /// - Parameter removeContainers: also removes every container of this node, running or not, and the files of its pods.
     public func stop(removeContainers: Bool) async {
         let dispatcher = state.withLock { state in
             defer { state.dispatcher = nil }
@@ -158,13 +157,13 @@ public final class PodmanNode: Sendable {
             defer { state.started = nil }
             return state.started
         }) {
-            // A child that is being started may hold a copy of the descriptor for a moment.
+            // The lock is released explicitly, because a child process that is being started may hold a copy of the descriptor for a moment.
             _ = flock(started.lock, LOCK_UN)
             close(started.lock)
         }
     }
 
-    /// Removes every container of this node and what pods left on disk.
+    /// Removes every container of this node and the files of its pods.
     public func removeAll() async {
         guard let podman = state.withLock({ $0.started })?.podman else { return }
         for _ in 0..<3 {
@@ -195,7 +194,7 @@ public final class PodmanNode: Sendable {
             for directory in [directories.podmanRoot, directories.podmanRunRoot, directories.podmanTemporary, directories.pods, directories.rootfs] {
                 try Directory.make(directory, mode: 0o755)
             }
-            // Anybody may write to /var/tmp: containers must not run from a directory that another user has made there under our name.
+            // Every user may write to /var/tmp. Containers must not run from a directory that another user has made there under this name.
             var info = stat()
             guard lstat(directories.podmanRunRoot, &info) == 0, info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid(),
                 chmod(directories.podmanRunRoot, 0o700) == 0
@@ -216,7 +215,7 @@ public final class PodmanNode: Sendable {
         return fd
     }
 
-    /// The user's own image storage, if it can be read beside ours.
+    /// The user's own image storage, if it can be read in addition to the node's.
     private func userImageStores() async -> [String] {
         guard configuration.usesImagesOfUser else { return [] }
         return await UserImages.stores(podman: configuration.podman)
@@ -260,7 +259,7 @@ public final class PodmanNode: Sendable {
         }
     }
 
-    /// Hands changes to the dispatcher in order, and lets it schedule whenever there are none left for the moment.
+    /// Passes changes to the dispatcher in order, and lets it schedule whenever no change is waiting.
     private func follow(_ store: Store<NodePod>, _ dispatcher: PodDispatcher) async {
         let (changes, intake) = AsyncStream<StoreChange<NodePod>?>.makeStream()
         let subscription = store.subscribe { intake.yield($0) }
@@ -268,7 +267,7 @@ public final class PodmanNode: Sendable {
             subscription.cancel()
             intake.finish()
         }
-        // A nil means: schedule without a change. It is sent after the first state has come, and while pods wait for resources.
+        // A nil means: schedule without a change. It is sent after the first complete list, and repeatedly while pods wait for resources.
         let ticker = Task {
             do { try await store.waitUntilSynced() } catch { return }
             intake.yield(nil)

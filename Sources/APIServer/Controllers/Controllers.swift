@@ -1,25 +1,25 @@
 import Base
 import Dispatch
 
-/// The parts of a controller manager without which objects would never go away: namespaces are emptied, definitions lose their
-/// resources, dependents follow their owners.
+/// The parts of a controller manager that delete objects: they empty deleted namespaces, remove the resources of deleted definitions, and delete
+/// dependents after their owners.
 ///
-/// One thread, woken by changes. Everything it does is decided from what is stored, so a change that it missed (the process died) is
-/// found again at start.
+/// One thread, woken by changes. Every action is decided from what is stored, so a change that was missed (because the process died) is found
+/// again at the next start.
 final class Controllers: Sendable {
     private struct Pending {
         var namespaces: Set<String> = []
         var definitions: Set<String> = []
         var owners: Set<String> = []
         var objects: Set<ObjectReference> = []
-        /// Namespaces and definitions that wait for their contents to go.
+        /// Namespaces and definitions whose deletion waits until their contents are deleted.
         var waitingNamespaces: Set<String> = []
         var waitingDefinitions: [ResourceID: String] = [:]
         var isStopped = false
         var isEmpty: Bool { namespaces.isEmpty && definitions.isEmpty && owners.isEmpty && objects.isEmpty }
     }
 
-    /// How often old events are looked for.
+    /// Seconds between two searches for old events.
     private static let sweepSeconds = 300.0
 
     private let core: APICore
@@ -54,7 +54,7 @@ final class Controllers: Sendable {
         done.wait()
     }
 
-    /// Called with the store locked, so it only records the change.
+    /// Called while the store is locked, so it only records the change.
     private func note(_ resource: ResourceID, _ event: StoreEvent) {
         let object = event.object
         let isNews = pending.withLock { pending in
@@ -65,7 +65,7 @@ final class Controllers: Sendable {
             if event.kind == .deleted {
                 if !object.uid.isEmpty { pending.owners.insert(object.uid) }
                 for owner in object.owners { pending.owners.insert(owner) }
-                // A namespace, a definition or an owner may wait for this deletion.
+                // The deletion of a namespace, a definition or an owner may be waiting for this deletion.
                 if pending.waitingNamespaces.contains(object.namespace) { pending.namespaces.insert(object.namespace) }
                 if let definition = pending.waitingDefinitions[resource] { pending.definitions.insert(definition) }
             } else {
@@ -98,7 +98,7 @@ final class Controllers: Sendable {
         done.signal()
     }
 
-    /// Waits for work; nil when the server stops.
+    /// Waits for work; returns nil when the server stops.
     private func next() -> Pending? {
         condition.lock()
         defer { condition.unlock() }
@@ -121,7 +121,7 @@ final class Controllers: Sendable {
 
     // MARK: Events
 
-    /// Events older than an hour go, as from a real server.
+    /// Deletes events older than an hour, as a real server does.
     private func expireEvents() {
         guard let kind = core.registry.kind(of: .events) else { return }
         let limit = core.now.adding(seconds: -3600)
@@ -160,7 +160,7 @@ final class Controllers: Sendable {
         pending.withLock { _ = $0.waitingNamespaces.remove(name) }
     }
 
-    /// Writes into the namespace's conditions why it still exists.
+    /// Writes into the namespace's conditions why the namespace still exists.
     private func noteRemaining(_ kind: ServedKind, _ name: String, _ count: Int) {
         let moment = core.now.rfc3339
         _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
@@ -181,8 +181,8 @@ final class Controllers: Sendable {
         }
     }
 
-    /// Deletes what there is of a resource.
-    /// - Returns: how many objects stay for now.
+    /// Deletes all objects of a resource.
+    /// - Returns: how many objects remain for now.
     private func deleteAll(_ resource: ResourceID, namespace: String?) -> Int {
         guard let kind = core.registry.kind(of: resource), namespace == nil || kind.isNamespaced else { return 0 }
         for object in core.store.references(in: resource, namespace: namespace) where !object.isDeleting {
@@ -200,7 +200,7 @@ final class Controllers: Sendable {
         let resource = ResourceID(qualified: name)
         pending.withLock { $0.waitingDefinitions[resource] = name }
         if core.registry.kind(of: resource) == nil {
-            // No version is served any more; its objects go all the same.
+            // No version of the kind is served any more; its objects are deleted all the same.
             for object in core.store.references(in: resource) { _ = try? core.store.delete(resource, object) }
         }
         let remaining = deleteAll(resource, namespace: nil)

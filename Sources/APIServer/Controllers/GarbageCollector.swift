@@ -1,15 +1,15 @@
 import Base
 
-/// Removes objects whose owners are gone, and carries out what the finalizers `orphan` and `foregroundDeletion` ask for.
+/// Deletes objects whose owners no longer exist, and does the work of the finalizers `orphan` and `foregroundDeletion`.
 ///
-/// Owners are found by uid: an owner that was deleted and made anew under its old name is another one.
+/// Owners are identified by uid: an owner that was deleted and created again under its old name is a different owner.
 struct GarbageCollector: Sendable {
     static let orphanFinalizer = "orphan"
     static let foregroundFinalizer = "foregroundDeletion"
 
     let core: APICore
 
-    /// Checks the dependents of an owner that was deleted, is being deleted, or has just been named as an owner.
+    /// Processes the dependents of an owner that was deleted, is being deleted, or has just been named as an owner.
     func settleDependents(ofUID uid: String) {
         let owner = core.store.object(uid: uid)
         if let owner, owner.object.isDeleting { finish(owner.reference) }
@@ -20,7 +20,7 @@ struct GarbageCollector: Sendable {
         }
     }
 
-    /// Whether an owner is there, and where this dependent may name it: in its own namespace, or in none.
+    /// Whether an owner exists and is in the dependent's namespace or in no namespace, as the API requires.
     private func isValid(
         _ owner: (reference: ObjectReference, object: StoredObject)?, for dependent: StoredObject, _ reference: ObjectReference
     ) -> Bool {
@@ -28,7 +28,7 @@ struct GarbageCollector: Sendable {
         return owner.object.namespace.isEmpty || owner.object.namespace == dependent.namespace
     }
 
-    /// Deletes a dependent without owners; one that has others left only loses the references to those that are gone.
+    /// Deletes a dependent that has no remaining owner. One that has another owner only loses its references to missing owners.
     private func release(_ reference: ObjectReference, _ dependent: StoredObject) {
         guard let kind = core.registry.kind(of: reference.resource), !dependent.owners.isEmpty else { return }
         let living = Set(dependent.owners.filter { isValid(core.store.object(uid: $0), for: dependent, reference) })
@@ -36,7 +36,7 @@ struct GarbageCollector: Sendable {
             guard !dependent.isDeleting else { return }
             var options = DeletionOptions()
             options.uid = dependent.uid
-            // An owner that appears meanwhile has changed the object.
+            // The precondition on the revision fails when a new owner was added in the meantime, because that changed the object.
             options.resourceVersion = String(dependent.revision)
             options.propagation = .background
             do {
@@ -46,7 +46,7 @@ struct GarbageCollector: Sendable {
                     release(reference, current)
                 }
             } catch {
-                return  // it is gone already
+                return  // the object is already deleted
             }
         } else if living.count < dependent.owners.count {
             dropReferences(kind, reference.key) { uid in !living.contains(uid) }
@@ -62,7 +62,7 @@ struct GarbageCollector: Sendable {
         }
     }
 
-    /// Does what the collector's own finalizers of an object that is being deleted ask for.
+    /// Does the work of the garbage collector's own finalizers on an object that is being deleted.
     func finish(_ reference: ObjectReference) {
         guard let object = core.store.get(reference.resource, reference.key), object.isDeleting,
             let kind = core.registry.kind(of: reference.resource)

@@ -1,7 +1,7 @@
 import Base
 import HTTPServing
 
-/// What the server says about itself: versions, groups, resources, OpenAPI.
+/// The discovery documents of the server: versions, groups, resources, OpenAPI.
 final class DiscoveryDocuments: Sendable {
     private struct Cached {
         var generation = -1
@@ -59,7 +59,7 @@ final class DiscoveryDocuments: Sendable {
 
     // MARK: Groups
 
-    /// Every group but the core one, in the order of discovery.
+    /// Every group except the core group, in the order of discovery.
     private var groups: [String] {
         var seen: [String] = []
         for kind in registry.all where !kind.group.isEmpty && !seen.contains(kind.group) { seen.append(kind.group) }
@@ -154,7 +154,7 @@ final class DiscoveryDocuments: Sendable {
 
     // MARK: OpenAPI
 
-    /// An empty document: kubectl asks for it to learn how to patch built-in kinds, which it knows without it.
+    /// An empty document. kubectl asks for it to learn how to patch built-in kinds, but knows that without it.
     private func openAPIV2(_ request: ServerRequest) -> ServerResponse {
         let accept = request.header("accept") ?? ""
         if accept.contains("protobuf") {

@@ -1,6 +1,6 @@
 import Base
 
-/// The OpenAPI v3 document of one group and version, with what kubectl reads of it: the schemas, and which parameters paths take.
+/// The OpenAPI v3 document of one group and version. It holds the parts that kubectl reads: the schemas, and the parameters of paths.
 enum OpenAPIDocument {
     static func of(_ kinds: [ServedKind]) -> JSONValue {
         var schemas: [String: JSONValue] = [:]
@@ -19,7 +19,7 @@ enum OpenAPIDocument {
     }
 }
 
-/// Schemas of kinds and of the types that they refer to.
+/// The schemas of kinds and of the types that they refer to.
 enum OpenAPISchemas {
     private static let prefix = "#/components/schemas/"
     static let meta = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -36,7 +36,7 @@ enum OpenAPISchemas {
         "Standard object's metadata. More info: "
         + "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
 
-    /// `dev.assay.contract.v1alpha1.Widget`; built-in types by their package.
+    /// The name of a kind's schema: `dev.assay.contract.v1alpha1.Widget`; the name of a built-in type begins with its package.
     static func name(_ kind: ServedKind) -> String {
         if case .named(let type) = kind.shape, let known = BuiltinTypes.shared.type(type) { return "\(known.package).\(type)" }
         return (kind.group.split(separator: ".").reversed().map(String.init) + [kind.version, kind.kind]).joined(separator: ".")
@@ -92,7 +92,7 @@ enum OpenAPISchemas {
         ]
     }
 
-    /// A definition's schema as it is published: an int-or-string says which two it can be.
+    /// The schema of a definition in its published form, where an int-or-string field lists its two types.
     private static func published(_ schema: JSONValue) -> JSONValue {
         guard var members = schema.object else { return schema }
         for key in ["properties", "definitions"] {
@@ -107,7 +107,7 @@ enum OpenAPISchemas {
 
     // MARK: Built-in types
 
-    /// Adds every type that is referred to, and those that these refer to.
+    /// Adds every type that is referred to, directly or through another type.
     static func addReferenced(_ schemas: inout [String: JSONValue]) {
         var wanted = ["Status", "DeleteOptions", "Patch"].map { meta + $0 } + schemas.values.flatMap(references)
         while let name = wanted.popLast() {

@@ -1,6 +1,6 @@
 import Base
 
-/// The paths of a kind in its OpenAPI document. kubectl reads from the parameters of PATCH whether dry runs and field validation work.
+/// The paths of a kind in its OpenAPI document. From the parameters of PATCH kubectl learns whether dry runs and field validation work.
 enum OpenAPIPaths {
     static func of(_ kind: ServedKind) -> [String: JSONValue] {
         let base = kind.group.isEmpty ? "/api/\(kind.version)" : "/apis/\(kind.group)/\(kind.version)"

@@ -1,4 +1,4 @@
-/// The kinds that are always there.
+/// The kinds that are served without a definition.
 enum BuiltinKinds {
     static let all: [ServedKind] = core + coordination + apps + rbac + networking + policy + authorization + extensions
 

@@ -19,7 +19,7 @@ struct NamespaceStrategy: KindStrategy {
     func markDeleting(_ value: inout JSONValue) { value.set(["status", "phase"], to: "Terminating") }
 }
 
-/// ConfigMaps and Secrets share their immutability and the grammar of their keys.
+/// ConfigMaps and Secrets have the same rules for immutability and for the grammar of keys.
 struct ConfigStrategy: KindStrategy {
     let isSecret: Bool
 
@@ -78,7 +78,7 @@ struct LeaseStrategy: KindStrategy {
 }
 
 struct EventStrategy: KindStrategy {
-    /// The members of an event that Go writes even when they are empty.
+    /// Adds the members of an event that Go writes even when they are empty.
     func applyDefaults(_ value: inout JSONValue) {
         for key in ["eventTime", "firstTimestamp", "lastTimestamp"] where value[key] == nil { value[key] = .null }
         for key in ["reportingComponent", "reportingInstance"] where value[key] == nil { value[key] = "" }

@@ -1,7 +1,7 @@
 import Base
 import KubeSchema
 
-/// A custom resource: its schema is its strategy.
+/// The strategy of a custom resource, which follows from its schema.
 struct CustomStrategy: KindStrategy {
     let schema: StructuralSchema
     let hasStatus: Bool
@@ -26,7 +26,7 @@ struct CustomStrategy: KindStrategy {
 
     func validateStatusUpdate(_ value: JSONValue, old: JSONValue, preceding: [FieldError]) -> [FieldError] {
         schema.validate(value, old: old, preceding: preceding).map { fault in
-            // The schema of the status is looked at by itself, and its messages name fields from there.
+            // A real server validates the status on its own, so its messages name fields relative to the status.
             guard fault.field.hasPrefix("status.") else { return fault }
             let inner = fault.field.dropFirst("status.".count)
             return FieldError(

@@ -1,9 +1,9 @@
 import Base
 import KubeSchema
 
-/// CustomResourceDefinitions: checked when they come, served as soon as they are stored.
+/// The strategy of CustomResourceDefinitions: they are checked on arrival, and their kinds are served as soon as they are stored.
 struct DefinitionStrategy: KindStrategy {
-    /// Held until the last custom resource is gone.
+    /// Present until the last custom resource of the definition is deleted.
     static let finalizer = "customresourcecleanup.apiextensions.k8s.io"
 
     func applyDefaults(_ value: inout JSONValue) {

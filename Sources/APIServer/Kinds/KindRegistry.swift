@@ -1,7 +1,7 @@
 import Base
 import KubeSchema
 
-/// The kinds that are served now: the built-in ones, and those of the definitions.
+/// The kinds that are served now: the built-in ones and those of the stored definitions.
 final class KindRegistry: Sendable {
     struct GroupVersion: Hashable, Sendable {
         var group: String
@@ -11,7 +11,7 @@ final class KindRegistry: Sendable {
 
     private struct State {
         var byPath: [GroupVersion: [String: ServedKind]] = [:]
-        /// Counts changes of what is served; discovery and OpenAPI documents are made once for each.
+        /// Counts the changes of the served kinds; discovery and OpenAPI documents are made once for each value.
         var generation = 0
         /// Custom kinds, in the order of their definitions' names.
         var custom: [ServedKind] = []
@@ -37,10 +37,10 @@ final class KindRegistry: Sendable {
         state.withLock { $0.byPath[GroupVersion(group: group, version: version)] != nil }
     }
 
-    /// The version in which a collection is worked on inside: for custom kinds any that is served.
+    /// The kind through which the server itself works on a collection; for custom kinds, any served version.
     func kind(of resource: ResourceID) -> ServedKind? { all.first { $0.id == resource } }
 
-    /// Every kind, groups in the order of discovery: core, built-in, then custom by name.
+    /// Every kind, in the order of discovery: core, built-in, then custom kinds by name.
     var all: [ServedKind] {
         BuiltinKinds.all + state.withLock { $0.custom }
     }
@@ -60,7 +60,7 @@ final class KindRegistry: Sendable {
         }
     }
 
-    /// The kinds that one definition brings.
+    /// The kinds that one definition defines.
     private static func kinds(_ definition: StoredObject) -> [ServedKind] {
         let value = definition.value
         let spec = value["spec"] ?? [:]

@@ -1,31 +1,31 @@
 import Base
 import KubeSchema
 
-/// What differs from kind to kind: defaults, validation, and deletion. Values carry no `apiVersion` and `kind`.
+/// The rules that differ between kinds: defaults, validation and deletion. Values have no `apiVersion` and `kind`.
 ///
-/// The default implementations suit a kind that is only stored; the caller handles metadata.
+/// The default implementations suit a kind that is only stored. The caller handles metadata.
 protocol KindStrategy: Sendable {
-    /// Fills in what the author left out.
+    /// Fills in values that the author left out.
     func applyDefaults(_ value: inout JSONValue)
-    /// Clears what a client may not set at creation, sets what the server decides.
+    /// Removes values that a client may not set at creation, and sets those that the server decides.
     func prepareForCreate(_ value: inout JSONValue)
     func validate(_ value: JSONValue, preceding: [FieldError]) -> [FieldError]
-    /// Carries over what an update through this path may not touch.
+    /// Restores from the old object the values that an update through this path may not change.
     func prepareForUpdate(_ value: inout JSONValue, old: JSONValue)
     func validateUpdate(_ value: JSONValue, old: JSONValue, preceding: [FieldError]) -> [FieldError]
     func prepareForStatusUpdate(_ value: inout JSONValue, old: JSONValue)
     func validateStatusUpdate(_ value: JSONValue, old: JSONValue, preceding: [FieldError]) -> [FieldError]
-    /// Why a name is refused; nil when it is good.
+    /// Why a name is refused; nil when it is valid.
     func fault(inName name: String, isPrefix: Bool) -> String?
-    /// Whether `metadata.generation` counts changes of anything but metadata and status.
+    /// Whether `metadata.generation` counts the changes outside metadata and status.
     var countsGenerations: Bool { get }
-    /// Whether a PUT without a resource version overwrites.
+    /// Whether a PUT without a resource version overwrites the object.
     var allowsUnconditionalUpdate: Bool { get }
-    /// Whether deleting answers with the object rather than with a status.
+    /// Whether the answer to a deletion is the object rather than a status.
     var returnsDeletedObject: Bool { get }
-    /// The grace period of a deletion in seconds; nil for kinds that go at once.
+    /// The grace period of a deletion in seconds; nil for kinds that are deleted at once.
     func gracePeriod(_ value: JSONValue, asked: Int?) -> Int?
-    /// Finalizers that every new object of the kind gets, or other marks of its being deleted.
+    /// Marks an object whose deletion has been requested, for example in its status.
     func markDeleting(_ value: inout JSONValue)
 }
 
@@ -49,12 +49,12 @@ extension KindStrategy {
     func markDeleting(_ value: inout JSONValue) {}
 }
 
-/// A kind that is only stored, with `spec` and `status` where it has them.
+/// The strategy of a kind that is only stored, with `spec` and `status` where the kind has them.
 struct PlainStrategy: KindStrategy {
     var countsGenerations = false
-    /// Status is only written through its own path.
+    /// Whether status can be written only through its own path.
     var hasStatus = false
-    /// Names may be any path segment (RBAC).
+    /// Whether names may be any path segment (RBAC).
     var hasFreeNames = false
 
     func prepareForCreate(_ value: inout JSONValue) { if hasStatus { value["status"] = [:] } }

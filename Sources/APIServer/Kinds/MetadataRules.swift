@@ -1,9 +1,9 @@
 import Base
 import KubeSchema
 
-/// What holds for `metadata` of every kind.
+/// The rules for `metadata` that are the same for every kind.
 enum MetadataRules {
-    /// Faults of a new object's metadata.
+    /// The faults of a new object's metadata.
     static func faults(_ value: JSONValue, kind: ServedKind) -> [FieldError] {
         let metadata = value["metadata"] ?? [:]
         var faults: [FieldError] = []
@@ -60,7 +60,7 @@ enum MetadataRules {
         return faults
     }
 
-    /// Faults of changed metadata.
+    /// The faults of an update's metadata.
     static func updateFaults(_ value: JSONValue, old: JSONValue, isCustom: Bool) -> [FieldError] {
         let metadata = value["metadata"] ?? [:]
         var faults = commonFaults(metadata)
@@ -72,14 +72,14 @@ enum MetadataRules {
                 let fault = FieldError.forbidden(
                     "metadata.finalizers",
                     "no new finalizers can be added if the object is being deleted, found new finalizers []string{\(list)}")
-                // A real server looks at a custom resource's metadata twice, and says so twice.
+                // A real server validates a custom resource's metadata twice, and reports the fault twice.
                 faults += isCustom ? [fault, fault] : [fault]
             }
         }
         return faults
     }
 
-    /// Faults of a change to what never changes. A real server looks at a custom resource's metadata twice, and says so twice.
+    /// The faults of a change to an immutable field. A real server validates a custom resource's metadata twice, and reports a fault twice.
     static func immutableFaults(_ value: JSONValue, old: JSONValue, isCustom: Bool) -> [FieldError] {
         var faults: [FieldError] = []
         for key in ["uid", "deletionTimestamp"] {
@@ -89,10 +89,10 @@ enum MetadataRules {
         return isCustom ? faults + faults : faults
     }
 
-    /// The finalizers without a domain that need none.
+    /// The finalizers that are allowed without a domain.
     private static let standardFinalizers: Set<String> = ["orphan", "foregroundDeletion", "kubernetes"]
 
-    /// Warnings about a custom resource's metadata that is allowed but discouraged (apiextensions-apiserver `validateKubeFinalizerName`).
+    /// Warnings about custom resource metadata that is allowed but discouraged (apiextensions-apiserver `validateKubeFinalizerName`).
     static func warnings(_ value: JSONValue, old: JSONValue?, isCustom: Bool) -> [String] {
         guard isCustom else { return [] }
         let before = Set((old?.at("metadata", "finalizers")?.array ?? []).compactMap(\.string))
@@ -105,7 +105,7 @@ enum MetadataRules {
         }
     }
 
-    /// What a client may not say about a new object.
+    /// Removes the metadata that a client may not set on a new object, and sets what the server decides.
     static func prepareForCreate(_ value: inout JSONValue, kind: ServedKind, namespace: String, uid: String, now: String) {
         var metadata = value["metadata"]?.object ?? [:]
         for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] { metadata[key] = nil }
@@ -119,7 +119,7 @@ enum MetadataRules {
         value["metadata"] = .object(metadata)
     }
 
-    /// What stays as it was, whoever writes.
+    /// Restores the metadata that no update may change.
     static func prepareForUpdate(_ value: inout JSONValue, old: JSONValue) {
         var metadata = value["metadata"]?.object ?? [:]
         let before = old["metadata"]?.object ?? [:]
@@ -139,7 +139,7 @@ enum MetadataRules {
         String(prefix.prefix(58)) + String((0..<5).map { _ in alphabet.randomElement() ?? "x" })
     }
 
-    /// Drops members that say nothing, as Go's `omitempty` does.
+    /// Removes empty members, as Go's `omitempty` does.
     static func dropEmpty(_ value: inout JSONValue) {
         guard var metadata = value["metadata"]?.object else { return }
         for (key, member) in metadata {

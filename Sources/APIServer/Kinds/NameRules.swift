@@ -1,4 +1,4 @@
-/// The grammars of names, with the words of apimachinery's `validation` package. Each returns what is wrong, or nil.
+/// The grammars of names, with the messages of apimachinery's `validation` package. Each function returns what is wrong, or nil.
 enum NameRules {
     static let subdomainMessage =
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
@@ -8,7 +8,7 @@ enum NameRules {
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
         + "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 
-    /// A name of objects. A prefix (`generateName`) may end in a dash.
+    /// The name of an object. A prefix (`generateName`) may end in a dash.
     static func subdomain(_ name: String, isPrefix: Bool = false) -> String? {
         let name = isPrefix ? masked(name) : name
         if name.utf8.count > 253 { return "must be no more than 253 characters" }
@@ -21,7 +21,7 @@ enum NameRules {
         return isLabel(name[...]) ? nil : labelMessage
     }
 
-    /// What can stand in a path (names of roles and bindings).
+    /// A name that can be a segment of a path (names of roles and bindings).
     static func pathSegment(_ name: String) -> String? {
         if name == "." || name == ".." { return "may not be '\(name)'" }
         for part in ["/", "%"] where name.contains(part) { return "may not contain '\(part)'" }
@@ -46,7 +46,7 @@ enum NameRules {
         return nil
     }
 
-    /// A label's key, an annotation's key, a finalizer: `name` or `prefix/name`.
+    /// The key of a label or annotation, or a finalizer: `name` or `prefix/name`.
     static func qualified(_ name: String) -> String? {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let last = parts.last else {
@@ -78,7 +78,7 @@ enum NameRules {
         return nil
     }
 
-    /// The name of an environment variable (relaxed as of 1.32): printable ASCII but `=`.
+    /// The name of an environment variable (relaxed as of 1.32): printable ASCII except `=`.
     static func environmentName(_ name: String) -> String? {
         let isGood = !name.isEmpty && name.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "=") }
         return isGood ? nil : "a valid environment variable name must consist only of printable ASCII characters other than '='"

@@ -1,12 +1,12 @@
 import Base
 
-/// What a pod is given where its author said nothing (kubernetes `pkg/apis/core/v1/defaults.go` and the admission plugins that every
-/// cluster runs). Also used for the pods of templates.
+/// The defaults of a pod (kubernetes `pkg/apis/core/v1/defaults.go` and the admission plugins that every cluster runs). Also used for the pods
+/// in templates.
 enum PodDefaults {
     static func apply(_ pod: inout JSONValue) {
         var spec = pod["spec"]?.object ?? [:]
         applyToTemplate(&spec)
-        // Priority and DefaultTolerationSeconds admission.
+        // The admission plugins Priority and DefaultTolerationSeconds set these.
         set(&spec, "priority", 0)
         set(&spec, "preemptionPolicy", "PreemptLowerPriority")
         var tolerations = spec["tolerations"]?.array ?? []
@@ -25,7 +25,7 @@ enum PodDefaults {
         pod["spec"] = .object(spec)
     }
 
-    /// The part that templates of workloads get too.
+    /// The defaults that also apply to the templates of workloads.
     static func applyToTemplate(_ spec: inout [String: JSONValue]) {
         set(&spec, "restartPolicy", "Always")
         set(&spec, "dnsPolicy", "ClusterFirst")
@@ -56,7 +56,7 @@ enum PodDefaults {
         if members["imagePullPolicy"] == nil, let image = members["image"]?.string {
             members["imagePullPolicy"] = isLatest(image) ? "Always" : "IfNotPresent"
         }
-        // A limit without a request is the request too.
+        // A limit without a request also becomes the request.
         if let limits = members["resources"]?["limits"]?.object {
             var requests = members["resources"]?["requests"]?.object ?? [:]
             for (resource, limit) in limits where requests[resource] == nil { requests[resource] = limit }
@@ -96,7 +96,7 @@ enum PodDefaults {
         return .object(members)
     }
 
-    /// No tag, or the tag `latest`; a digest is neither.
+    /// Whether an image has no tag or the tag `latest`; false for a digest.
     private static func isLatest(_ image: String) -> Bool {
         if image.contains("@") { return false }
         let last = image.split(separator: "/").last ?? ""

@@ -1,7 +1,7 @@
 import Base
 import KubeSchema
 
-/// Pods: what the API server itself decides about them. What happens to them afterwards is the node's business.
+/// The strategy of pods: what the API server itself decides. Everything that happens to a pod afterwards is decided by the node.
 struct PodStrategy: KindStrategy {
     func applyDefaults(_ value: inout JSONValue) {
         guard value["spec"] != nil else { return }
@@ -29,7 +29,7 @@ struct PodStrategy: KindStrategy {
     var countsGenerations: Bool { true }
     var returnsDeletedObject: Bool { true }
 
-    /// registry/core/pod/strategy.go, `CheckGracefulDelete`.
+    /// Source of the rule: registry/core/pod/strategy.go, `CheckGracefulDelete`.
     func gracePeriod(_ value: JSONValue, asked: Int?) -> Int? {
         let phase = value.at("status", "phase")?.string
         if (value.at("spec", "nodeName")?.string ?? "").isEmpty || phase == "Failed" || phase == "Succeeded" { return 0 }

@@ -2,7 +2,7 @@ import Base
 import HTTPServing
 import KubeSchema
 
-/// What a pod must be (kubernetes `pkg/apis/core/validation`): the parts that the operator or its users can get wrong.
+/// Validates pods (kubernetes `pkg/apis/core/validation`), as far as the operator or its users can make mistakes.
 enum PodValidation {
     static func faults(_ spec: JSONValue) -> [FieldError] {
         var faults: [FieldError] = []

@@ -1,7 +1,7 @@
 import Base
 import KubeSchema
 
-/// A kind as one version of one group serves it.
+/// A kind as it is served in one version of one group.
 final class ServedKind: Sendable {
     let group: String
     let version: String
@@ -13,17 +13,17 @@ final class ServedKind: Sendable {
     let shortNames: [String]
     let categories: [String]
     let verbs: [String]
-    /// Paths below an object, in the order in which discovery lists them.
+    /// The subresources of an object, in the order in which discovery lists them.
     let subresources: [Subresource]
     let shape: Shape
     let strategy: any KindStrategy
-    /// Set for kinds that a definition brought.
+    /// Set for kinds that come from a definition.
     let custom: CustomVersion?
 
     /// A subresource of an object.
     struct Subresource: Sendable {
         var name: String
-        /// The kind of the bodies; the object's own for `status`.
+        /// The kind of the request and response bodies; for `status` the object's own kind.
         var kind: String
         var group: String
         var version: String
@@ -56,14 +56,14 @@ final class ServedKind: Sendable {
     var id: ResourceID { ResourceID(plural, group: group) }
     var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
     var isCustom: Bool { custom != nil }
-    /// Whether status is written through a path of its own, and only there.
+    /// Whether status can be written only through a path of its own.
     var hasStatus: Bool { subresources.contains { $0.name == "status" } }
 
     func subresource(_ name: String) -> Subresource? { subresources.first { $0.name == name } }
 
     // MARK: From the store to the wire
 
-    /// `{"apiVersion":"v1","kind":"Pod",`: what the stored body lacks.
+    /// `{"apiVersion":"v1","kind":"Pod",`: the part that the stored body lacks.
     var head: [UInt8] {
         Array("{\"apiVersion\":\(JSONValue.string(apiVersion).text),\"kind\":\(JSONValue.string(kind).text),".utf8)
     }
@@ -80,7 +80,7 @@ final class ServedKind: Sendable {
         return value
     }
 
-    /// The object as it is stored.
+    /// The object in the form in which it is stored, without `apiVersion` and `kind`.
     func stored(_ value: JSONValue) -> JSONValue {
         var value = value
         value["apiVersion"] = nil
@@ -88,28 +88,28 @@ final class ServedKind: Sendable {
         return value
     }
 
-    // MARK: Refusals in this kind's name
+    // MARK: Refusals that name this kind
 
     func notFound(_ name: String) -> APIFailure { .notFound(group, plural, name) }
     func conflict(_ name: String, _ why: String = APIFailure.modified) -> APIFailure { .conflict(group, plural, name, why) }
     func invalid(_ name: String, _ faults: [FieldError]) -> APIFailure { .invalid(group, kind, name, faults) }
-    /// A body that is not an object of this kind.
+    /// The failure for a body that is not an object of this kind.
     func undecodable(_ why: String) -> APIFailure {
         .badRequest("\(kind) in version \"\(version)\" cannot be handled as a \(kind): \(why)")
     }
 }
 
-/// What a definition says about one version.
+/// The part of a definition that concerns one version.
 struct CustomVersion: Sendable {
     var definition: String
     var schema: StructuralSchema
-    /// `openAPIV3Schema` as it was given, for OpenAPI documents.
+    /// `openAPIV3Schema` as the author wrote it, for OpenAPI documents.
     var rawSchema: JSONValue
     var columns: [CustomColumn]
-    /// Paths of `selectableFields`, without the leading dot.
+    /// The paths of `selectableFields`, without the leading dot.
     var selectable: [String]
     var warning: String?
-    /// The definition is being deleted: nothing may be created.
+    /// Whether the definition is being deleted, so that no object may be created.
     var isTerminating: Bool
     var storageVersionHash: String
 }

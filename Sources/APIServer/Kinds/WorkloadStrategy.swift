@@ -1,7 +1,7 @@
 import Base
 import KubeSchema
 
-/// Deployments and DaemonSets. They are stored only: no controller here makes pods of them.
+/// The strategy of Deployments and DaemonSets. They are only stored: no controller of this server creates pods for them.
 struct WorkloadStrategy: KindStrategy {
     func applyDefaults(_ value: inout JSONValue) {
         guard var spec = value.at("spec", "template", "spec")?.object else { return }

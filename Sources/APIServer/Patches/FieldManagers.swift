@@ -1,6 +1,6 @@
 import Base
 
-/// The owners of fields (`metadata.managedFields`), and server-side apply.
+/// Tracks which manager owns which fields (`metadata.managedFields`), and does server-side apply.
 ///
 /// Source: structured-merge-diff `merge.Updater` and apimachinery `managedfields`, reduced to one version of a kind.
 struct FieldManagers {
@@ -20,7 +20,7 @@ struct FieldManagers {
 
     private(set) var entries: [Entry]
 
-    /// Managers of updates beyond this many are merged into one.
+    /// If more managers than this have made updates, the oldest are merged into one.
     private static let maximumUpdaters = 10
 
     init(_ object: JSONValue) {
@@ -51,7 +51,7 @@ struct FieldManagers {
             })
     }
 
-    /// Members that nobody owns: they say which object it is, or the server sets them.
+    /// Members that no manager owns: they identify the object, or the server sets them.
     private static let unowned: [[String]] =
         [["f:apiVersion"], ["f:kind"], ["f:status", "f:qosClass"]]
         + [
@@ -62,7 +62,7 @@ struct FieldManagers {
     private static func owned(_ tree: FieldTree, kind: ServedKind, subresource: String) -> FieldTree {
         var tree = tree
         for path in unowned { tree.remove(path) }
-        // What the path does not write is not owned through it.
+        // A manager does not own fields that the request's path does not write.
         if subresource == "status" {
             tree.children = tree.children.filter { $0.key == "f:status" || (!kind.isCustom && $0.key == "f:metadata") }
         } else if kind.hasStatus {
@@ -75,8 +75,8 @@ struct FieldManagers {
 
     // MARK: Updates
 
-    /// What a client's list says is taken over, so that it can be edited; one empty entry ends the tracking, and without a list, or
-    /// through a subresource, it stays as it was (managedfields `decodeLiveOrNew`).
+    /// Takes the client's list over, so that a client can edit it. One empty entry ends the tracking. Without a list, or through a subresource,
+    /// the object's list is kept (managedfields `decodeLiveOrNew`).
     init(_ object: JSONValue, given: JSONValue?, subresource: String) {
         self.init(object)
         guard subresource.isEmpty, let list = given?.array else { return }
@@ -84,21 +84,22 @@ struct FieldManagers {
         if list == [[:]] || !edited.entries.isEmpty { self = edited }
     }
 
-    /// Notes what a new object has, defaults included.
+    /// Records the manager of a new object's fields, including defaults.
     mutating func noteCreation(of object: JSONValue, kind: ServedKind, manager: String, now: String) {
         guard Self.canTrack(object, kind) else { return }
         noteUpdate(from: kind.shape.blank, to: object, kind: kind, manager: manager, subresource: "", now: now)
     }
 
-    /// A custom resource may hold what its schema's shape does not (a format that takes a list); a built-in kind may not.
+    /// Whether the object fits its shape. A custom resource may hold values that its schema's shape does not allow (a list where the schema has
+    /// a format); an object of a built-in kind always fits.
     private static func canTrack(_ object: JSONValue, _ kind: ServedKind) -> Bool {
         !kind.isCustom || TypedCheck.faults(in: object, shape: kind.shape).isEmpty
     }
 
-    /// Who owns the fields of an object that nobody tracked before its first apply (managedfields `skipNonAppliedManager`).
+    /// The manager that owns the fields of an object that was not tracked before its first apply (managedfields `skipNonAppliedManager`).
     private static let beforeFirstApply = "before-first-apply"
 
-    /// Notes what a write other than an apply has changed. Does nothing to an object that is not tracked.
+    /// Records the fields that a write other than an apply has changed. Does nothing for an object that is not tracked.
     mutating func noteChange(
         from old: JSONValue, to new: JSONValue, kind: ServedKind, manager: String, subresource: String, now: String
     ) {
@@ -149,9 +150,9 @@ struct FieldManagers {
 
     /// Applies a configuration.
     /// - Parameters:
-    ///   - live: the object as it is; nil when it has to be created.
-    ///   - force: take fields over from others instead of refusing.
-    /// - Returns: the object as it should be, without defaults.
+    ///   - live: the existing object; nil when it has to be created.
+    ///   - force: take fields over from other managers instead of failing.
+    /// - Returns: the resulting object, without defaults.
     /// - Throws: a conflict that names the managers and fields.
     mutating func apply(
         _ configuration: JSONValue, to live: JSONValue, kind: ServedKind, manager: String, subresource: String, force: Bool,
@@ -174,7 +175,7 @@ struct FieldManagers {
         let previous = entries.first { $0.isSame(mine) }
         var others = entries.filter { !$0.isSame(mine) }
         let merged = TypedMerge.merge(configuration, over: live, shape: shape)
-        // What the path does not write cannot be contested through it.
+        // Fields that the request's path does not write cannot cause a conflict.
         let changed = Self.owned(
             TypedMerge.difference(from: live, to: merged, shape: shape).changed, kind: kind, subresource: subresource)
         var conflicts: [(entry: Entry, fields: FieldTree)] = []
@@ -185,7 +186,7 @@ struct FieldManagers {
         if !conflicts.isEmpty && !force { throw Self.conflict(conflicts) }
         for index in others.indices { others[index].fields = others[index].fields.subtracting(changed) }
         others.removeAll(where: \.fields.isEmpty)
-        // What this manager no longer mentions goes, unless somebody else owns it.
+        // Fields that this manager no longer applies are removed, unless another manager owns them.
         var result = merged
         if let previous {
             let kept = others.reduce(set) { $0.union($1.fields) }
@@ -197,7 +198,7 @@ struct FieldManagers {
         return result
     }
 
-    /// An item of a list goes as a whole only when nobody owns a part of it.
+    /// An item of a list is removed as a whole only when no manager owns a part of it.
     private func withoutOwnedItems(_ gone: FieldTree, _ kept: FieldTree) -> FieldTree {
         var result = gone
         for (key, child) in gone.children {

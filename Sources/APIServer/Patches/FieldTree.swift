@@ -1,9 +1,8 @@
 import Base
 
-/// A set of fields, as `managedFields` has them: paths of members (`f:spec`), of list items by key (`k:{"id":"x"}`) and by value
-/// (`v:"a"`).
+/// A set of fields in the form of `managedFields`: paths of members (`f:spec`), of list items by key (`k:{"id":"x"}`) and by value (`v:"a"`).
 struct FieldTree: Sendable, Equatable {
-    /// Whether the path itself belongs to the set (`.` when there is more below it).
+    /// Whether the path itself is in the set (written as `.` when the set also has fields below it).
     var isMember = false
     var children: [String: FieldTree] = [:]
 
@@ -18,7 +17,7 @@ struct FieldTree: Sendable, Equatable {
         self.children = children
     }
 
-    /// Reads `fieldsV1`. The root is no member.
+    /// Reads `fieldsV1`. The root is not a member.
     init(fieldsV1 value: JSONValue) {
         for (key, child) in value.object ?? [:] where key != "." {
             let members = child.object ?? [:]
@@ -34,7 +33,7 @@ struct FieldTree: Sendable, Equatable {
         return .object(members)
     }
 
-    // MARK: What an object sets
+    // MARK: The fields of an object
 
     /// The fields that an object sets.
     init(of value: JSONValue, shape: Shape) {
@@ -69,7 +68,7 @@ struct FieldTree: Sendable, Equatable {
         }
     }
 
-    /// The tree with every place in it a member.
+    /// The tree in which every node is a member.
     var withContainers: FieldTree { FieldTree(isMember: true, children: children.mapValues(\.withContainers)) }
 
     // MARK: Sets
@@ -101,7 +100,7 @@ struct FieldTree: Sendable, Equatable {
         return result
     }
 
-    /// Without everything at or below the members of `other`: what is gone takes its parts along.
+    /// The set without everything at or below the members of `other`, because the removal of a field removes its parts.
     func subtractingRecursively(_ other: FieldTree) -> FieldTree {
         if other.isMember { return FieldTree() }
         var result = self
@@ -113,7 +112,7 @@ struct FieldTree: Sendable, Equatable {
         return result
     }
 
-    /// Without the branches at the given paths.
+    /// Removes the branch at the given path.
     mutating func remove(_ path: [String]) {
         guard let first = path.first, var child = children[first] else { return }
         if path.count == 1 {
@@ -124,7 +123,7 @@ struct FieldTree: Sendable, Equatable {
         children[first] = child.isEmpty ? nil : child
     }
 
-    /// The paths of the members, as messages have them: `.spec.parts[id="x"].n`.
+    /// The paths of the members in the form of messages: `.spec.parts[id="x"].n`.
     var paths: [String] {
         var found: [String] = []
         collect("", into: &found)
@@ -136,7 +135,7 @@ struct FieldTree: Sendable, Equatable {
         for (key, child) in children { child.collect(prefix + Self.text(key), into: &found) }
     }
 
-    /// A path's element as messages have it: `.spec`, `[id="x"]`.
+    /// One element of a path in the form of messages: `.spec`, `[id="x"]`.
     static func text(_ element: String) -> String {
         let rest = element.dropFirst(2)
         switch element.prefix(2) {
@@ -150,7 +149,7 @@ struct FieldTree: Sendable, Equatable {
 }
 
 extension ListShape {
-    /// How `managedFields` names an item of the list.
+    /// The name of an item of the list in `managedFields`.
     func element(for item: JSONValue) -> String {
         switch kind {
         case .map(let keys):

@@ -1,16 +1,16 @@
 import Base
 
-/// JSON patch (RFC 6902). Pure: either every operation applies, or the first that does not is reported.
+/// JSON patch (RFC 6902), without side effects: either every operation is applied, or the first one that fails is reported.
 struct JSONPatch {
     enum Fault: Error, Equatable {
-        /// The document is no patch.
+        /// The document is not a patch.
         case malformed(String)
         case tooLong(Int)
-        /// An operation is malformed, or does not fit the object: a failed test, a path that does not exist.
+        /// An operation is malformed or does not fit the object, for example a failed test or a path that does not exist.
         case unappliable(String)
     }
 
-    /// What a patch may do at most; kube-apiserver has the same bound.
+    /// The largest number of operations in a patch, as in kube-apiserver.
     static let maximumOperations = 10_000
 
     private struct Operation {
@@ -70,7 +70,7 @@ struct JSONPatch {
                 if operation.path.isEmpty {
                     result = operation.value ?? .null
                 } else {
-                    // A member that is not there is added, as the library that kube-apiserver uses does (json-patch v4).
+                    // A missing member is added, as in the library that kube-apiserver uses (json-patch v4).
                     let parent = try Self.read(operation.path.dropLast(), in: result)
                     if parent.array != nil { _ = try Self.remove(at: operation.path[...], in: &result) }
                     try Self.add(operation.value ?? .null, at: operation.path[...], in: &result)

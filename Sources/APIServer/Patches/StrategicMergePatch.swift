@@ -1,8 +1,8 @@
 import Base
 
-/// Strategic merge patch: a merge patch that knows which lists are merged by a key (apimachinery `strategicpatch`).
+/// Strategic merge patch: a merge patch that merges some lists by a key (apimachinery `strategicpatch`).
 ///
-/// Understood directives: `$patch: delete|replace|merge`, `$deleteFromPrimitiveList/x`, `$setElementOrder/x`, `$retainKeys`.
+/// Supported directives: `$patch: delete|replace|merge`, `$deleteFromPrimitiveList/x`, `$setElementOrder/x`, `$retainKeys`.
 struct StrategicMergePatch {
     struct Fault: Error {
         var message: String
@@ -13,7 +13,7 @@ struct StrategicMergePatch {
         return try merge(changes, into: target.object ?? [:], shape: shape).map { .object($0) } ?? .object([:])
     }
 
-    /// Nil: the object is to be deleted.
+    /// Returns nil when the patch deletes the object.
     private static func merge(
         _ patch: [String: JSONValue], into target: [String: JSONValue], shape: Shape
     ) throws(Fault) -> [String: JSONValue]? {
@@ -80,7 +80,7 @@ struct StrategicMergePatch {
         return result
     }
 
-    /// Items that the order names come in that order, in the places that such items have; others stay where they are.
+    /// Sorts the items that the order names among the places that they occupy; the other items keep their places.
     private static func sorted(_ items: [JSONValue], by order: [JSONValue], key: String) -> [JSONValue] {
         func rank(_ item: JSONValue) -> Int? {
             order.firstIndex { key.isEmpty ? $0 == item : $0[key] == item[key] }

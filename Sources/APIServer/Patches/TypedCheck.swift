@@ -1,19 +1,19 @@
 import Base
 import CEL
 
-/// Whether an applied configuration fits the shape of its kind: no member that the shape lacks, nothing of the wrong type, no item
-/// twice. A configuration that does not cannot be tracked, and so not applied, whatever the field validation.
+/// Checks that an applied configuration fits the shape of its kind: it has no member that the shape lacks, no value of the wrong type, and no
+/// item twice. A configuration that does not fit cannot be tracked, so it cannot be applied, whatever the field validation is.
 ///
-/// Source: structured-merge-diff `typed/validate.go`, whose words are used.
+/// Source: structured-merge-diff `typed/validate.go`, whose messages are used.
 enum TypedCheck {
-    /// What does not fit, each with its path: `.spec.colour: field not declared in schema`.
+    /// The faults, each with its path: `.spec.colour: field not declared in schema`.
     static func faults(in value: JSONValue, shape: Shape) -> [String] {
         var faults: [String] = []
         check(value, shape.resolved, "", &faults)
         return faults
     }
 
-    /// Faults as one text.
+    /// The faults as one text.
     static func list(_ faults: [String]) -> String {
         faults.count == 1 ? faults[0] : "errors:\n" + faults.map { "  \($0)" }.joined(separator: "\n")
     }

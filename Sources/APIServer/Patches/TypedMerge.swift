@@ -1,8 +1,8 @@
 import Base
 
-/// Objects merged and compared by their shape (structured-merge-diff).
+/// Merges and compares objects by their shape (structured-merge-diff).
 enum TypedMerge {
-    /// `applied` laid over `live`: members and items of `applied` win, what it does not mention stays.
+    /// Merges `applied` into `live`: members and items of `applied` replace those of `live`, and the others stay.
     static func merge(_ applied: JSONValue, over live: JSONValue?, shape: Shape) -> JSONValue {
         guard let live else { return applied }
         switch (shape.resolved, applied, live) {
@@ -34,9 +34,9 @@ enum TypedMerge {
         }
     }
 
-    /// What differs between two states of an object.
+    /// The difference between two states of an object.
     struct Difference {
-        /// Fields of the new state that the old one lacks or has otherwise.
+        /// Fields of the new state that are missing or different in the old state.
         var changed = FieldTree()
         /// Fields that only the old state has.
         var removed = FieldTree()
@@ -99,10 +99,10 @@ enum TypedMerge {
         }
     }
 
-    /// What is added or removed as a whole, with everything in it (structured-merge-diff `typed/compare.go`).
+    /// The field tree of a value that is added or removed as a whole, with everything in it (structured-merge-diff `typed/compare.go`).
     private static func whole(_ value: JSONValue, _ shape: Shape) -> FieldTree { FieldTree(of: value, shape: shape).withContainers }
 
-    /// The object without the given fields; what becomes empty by that goes too.
+    /// The object without the given fields, and without what becomes empty when they are removed.
     static func removing(_ fields: FieldTree, from value: JSONValue, shape: Shape) -> JSONValue? {
         switch (shape.resolved, value) {
         case (.list(let list), .array(let items)) where list.kind != .atomic && !fields.children.isEmpty:

@@ -2,7 +2,7 @@ import Base
 import HTTPServing
 import KubeCore
 
-/// Answers requests from the store and the kinds. It does no network I/O.
+/// Answers requests by means of the store and the kinds. It does no network I/O.
 final class APICore: Sendable {
     let store: ObjectStore
     let registry = KindRegistry()
@@ -10,7 +10,7 @@ final class APICore: Sendable {
     let logProvider = Locked<(any PodLogProvider)?>(nil)
     let discovery: DiscoveryDocuments
     let time: any TimeSource
-    /// Held while the stored definitions are read and taken over, so that an older reading never replaces a newer one.
+    /// Locked while the stored definitions are read and registered, so that an older reading never replaces a newer one.
     private let refreshing = Locked(())
 
     init(store: ObjectStore, token: String?, time: any TimeSource = SystemTime()) {
@@ -23,7 +23,7 @@ final class APICore: Sendable {
 
     var now: Timestamp { time.now() }
 
-    /// Serves what the stored definitions say.
+    /// Makes the registry serve the kinds of the stored definitions.
     func refreshDefinitions() {
         let before = refreshing.withLock { _ in
             let before = registry.all.filter(\.isCustom)
@@ -79,10 +79,10 @@ final class APICore: Sendable {
         }
     }
 
-    /// A token that was sent must be the right one, whether or not one is asked for.
+    /// Checks the token: a token that was sent must be the right one, even when none is required.
     ///
-    /// It may also come as the password of basic authentication: client-go, and so kubectl, sends no token over plain HTTP
-    /// (`tools/clientcmd`, "only try to read the auth information if we are secure"), but a user in the server's address.
+    /// The token may also come as the password of basic authentication. The reason is that client-go, and so kubectl, sends no token over plain
+    /// HTTP (`tools/clientcmd`, "only try to read the auth information if we are secure"), but does send a user in the server's address.
     private func authenticate(_ request: ServerRequest) throws(APIFailure) {
         guard let sent = request.header("authorization") else {
             if token != nil { throw .unauthorized }
@@ -119,7 +119,7 @@ final class APICore: Sendable {
         if rest.isEmpty { return try discovery.answer(request, format ?? OutputFormat(), request.segments) }
         var parts = Array(rest)
         var namespace = ""
-        // `/namespaces/NAME` and its own subresources are the namespace; anything longer lies in it.
+        // `/namespaces/NAME` and its own subresources address the namespace; a longer path addresses something in the namespace.
         if parts[0] == "namespaces", parts.count > 2, !["status", "finalize"].contains(parts[2]) || parts.count > 3 {
             namespace = parts[1]
             parts.removeFirst(2)
@@ -157,7 +157,7 @@ final class APICore: Sendable {
             if isNamed { return request.http.query.flag("watch") ? try watch(request) : try get(request) }
             return request.http.query.flag("watch") ? try watch(request) : try list(request)
         case "POST":
-            // A real server lets a custom resource be posted to a name.
+            // A real server allows a POST of a custom resource to a path with a name.
             guard request.subresource == nil, !isNamed || request.kind.isCustom else { throw unsupported("create", request) }
             return try create(request)
         case "PUT":

@@ -2,7 +2,7 @@ import Base
 import HTTPServing
 
 extension APICore {
-    /// The answer with one stored object, once it is on disk.
+    /// The answer with one stored object. It is sent when the object is on disk.
     func answer(
         _ request: ResourceRequest, _ object: StoredObject, status: Int = 200, complaints: [String] = []
     ) throws(APIFailure) -> ServerResponse {
@@ -16,7 +16,7 @@ extension APICore {
         }
     }
 
-    /// The answer with an object that is not in the store: a dry run, or a last state.
+    /// The answer with an object that is not in the store: the result of a dry run, or the last state of a deleted object.
     func answer(_ request: ResourceRequest, value: JSONValue, status: Int = 200, complaints: [String] = []) -> ServerResponse {
         let shown: JSONValue
         switch request.format.shape {
@@ -34,7 +34,7 @@ extension APICore {
         response.addWarnings(warnings)
         return response
     }
-    /// The metadata alone.
+    /// The metadata of an object without the rest.
     static func partial(_ value: JSONValue) -> JSONValue {
         ["kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"] ?? [:]]
     }
@@ -61,7 +61,7 @@ extension APICore {
 }
 
 extension ServerResponse {
-    /// What a client should tell its user (RFC 7234, section 5.5; apimachinery `NewWarningHeader`).
+    /// Adds warnings that the client should show to its user (RFC 7234, section 5.5; apimachinery `NewWarningHeader`).
     mutating func addWarnings(_ warnings: [String]) {
         for warning in warnings { headers.append(("Warning", "299 - \(Self.quoted(warning))")) }
     }

@@ -1,7 +1,7 @@
 import Base
 import YAML
 
-/// An object from a request body.
+/// An object that was read from a request body.
 struct DecodedBody {
     var value: JSONValue
     /// `unknown field "spec.colour"`, `duplicate field "spec.color"`.
@@ -9,12 +9,12 @@ struct DecodedBody {
 }
 
 extension ResourceRequest {
-    /// How deeply an object may nest; a patch could otherwise add to what is there, beyond what the JSON reader takes.
+    /// How deeply an object may nest. Without this limit a patch could make an object that the JSON reader cannot read back.
     private static let maximumDepth = 400
 
     /// Reads the body as an object of the request's kind: parsed, of the right kind and version, without unknown fields.
-    /// - Throws: 415 for a media type that is not understood, 400 for a body that cannot be read or, with strict validation, has
-    ///   fields that do not belong.
+    /// - Throws: 415 for an unsupported media type; 400 for a body that cannot be read or, with strict validation, has unknown or duplicate
+    ///   fields.
     func decodeBody(_ options: WriteOptions) throws(APIFailure) -> DecodedBody {
         var (value, complaints) = try parseBody()
         try checkKind(&value)
@@ -53,7 +53,7 @@ extension ResourceRequest {
         }
     }
 
-    /// A body that is no object of this kind, with its beginning (apimachinery `transformDecodeError`).
+    /// The failure for a body that is not an object of this kind; it quotes the beginning of the body (apimachinery `transformDecodeError`).
     private func unrecognized(_ why: String) -> APIFailure {
         let shown: String
         if http.body.isEmpty {
@@ -66,7 +66,7 @@ extension ResourceRequest {
         return .badRequest("the object provided is unrecognized (must be of type \(kind.kind)): \(why) (\(shown))")
     }
 
-    /// Where Go says it in fixed words, the same words.
+    /// The message for a syntax error, in Go's words where Go has a fixed message for it.
     private func goWords(_ error: JSONSyntaxError, body: [UInt8]) -> String {
         error.offset >= body.count ? "unexpected end of JSON input" : error.message
     }
@@ -103,9 +103,9 @@ extension ResourceRequest {
         value["kind"] = .string(kind.kind)
     }
 
-    /// Brings an object into the form in which it is kept, and says which fields did not belong.
+    /// Converts an object to the form in which it is stored; returns the fields that do not belong.
     func normalise(_ value: inout JSONValue) throws(APIFailure) -> [String] {
-        // `managedFields` nests a little deeper than the object, and must be readable again.
+        // `managedFields` nests a little deeper than the object, and must be readable too.
         guard value.isNested(atMost: Self.maximumDepth) else {
             throw kind.undecodable("nested more than \(Self.maximumDepth) levels deep")
         }
@@ -136,7 +136,7 @@ extension ResourceRequest {
 }
 
 extension JSONValue {
-    /// Whether no part lies under more than so many objects and arrays.
+    /// Whether no part lies inside more than `limit` objects and arrays.
     fileprivate func isNested(atMost limit: Int) -> Bool {
         switch self {
         case .object(let members): limit > 0 && members.values.allSatisfy { $0.isNested(atMost: limit - 1) }

@@ -36,14 +36,14 @@ extension APICore {
         return try answer(target, object, status: 201, complaints: warnings)
     }
 
-    /// Everyone with the token may do everything.
+    /// Answers an access review: everybody with the token may do everything.
     private func review(_ request: ResourceRequest, _ value: JSONValue) -> ServerResponse {
         var value = value
         value["status"] = ["allowed": true, "reason": "this server knows one user"]
         return answer(request, value: value, status: 201)
     }
 
-    /// The namespace of a new object: that of the path, which the body may repeat.
+    /// The namespace of a new object: that of the path; the body may only repeat it.
     func namespace(of value: JSONValue, _ request: ResourceRequest) throws(APIFailure) -> String {
         let named = value.at("metadata", "namespace")?.string ?? ""
         guard request.kind.isNamespaced else {
@@ -57,9 +57,10 @@ extension APICore {
         return request.namespace
     }
 
-    /// Completes, checks and stores a new object. Shared by POST and by an apply that creates.
-    /// - Parameter value: in: as decoded; out: as it was, or would have been, stored, with `apiVersion` and `kind`.
-    /// - Parameter managed: what `managedFields` should say about the completed object.
+    /// Completes, checks and stores a new object. Used for POST and for an apply that creates.
+    /// - Parameter value: in: the decoded object; out: the object as it was (or in a dry run would have been) stored, with `apiVersion` and
+    ///   `kind`.
+    /// - Parameter managed: returns the `managedFields` for the completed object.
     /// - Returns: the stored object; nil for a dry run.
     func admit(
         _ value: inout JSONValue, _ request: ResourceRequest, isDryRun: Bool, managed: (JSONValue) throws(APIFailure) -> JSONValue?
@@ -74,7 +75,7 @@ extension APICore {
             &value, kind: kind, namespace: request.namespace, uid: newUID(), now: now.rfc3339)
         kind.strategy.prepareForCreate(&value)
         kind.strategy.applyDefaults(&value)
-        // Status of a new pod is computed from what the defaults made of it.
+        // The status of a new pod depends on its defaults, so it is computed again after they are applied.
         if kind.id == .pods { kind.strategy.prepareForCreate(&value) }
         let faults = MetadataRules.faults(value, kind: kind)
         let name = value.at("metadata", "name")?.string ?? ""

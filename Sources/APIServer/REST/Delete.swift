@@ -1,7 +1,7 @@
 import Base
 import HTTPServing
 
-/// How a deletion was asked for: the body's `DeleteOptions`, or the query's.
+/// The options of a deletion, from the body's `DeleteOptions` or from the query.
 struct DeletionOptions: Sendable {
     enum Propagation: String, Sendable { case orphan = "Orphan", background = "Background", foreground = "Foreground" }
 
@@ -62,17 +62,17 @@ struct DeletionOptions: Sendable {
 }
 
 extension APICore {
-    /// What became of an object whose deletion was asked for.
+    /// The result of a request to delete an object.
     enum Deletion {
-        /// It is gone; its last state.
+        /// The object is deleted; the value is its last state.
         case gone(StoredObject)
-        /// It stays for now: for its grace period, or for finalizers.
+        /// The object remains for now, because of its grace period or its finalizers.
         case pending(StoredObject)
-        /// The result that a dry run would have had.
+        /// The result of a dry run: the object as it would have been returned.
         case dry(JSONValue)
     }
 
-    /// Namespaces that stay (apiserver `plugin/namespace/lifecycle`).
+    /// The namespaces that cannot be deleted (apiserver `plugin/namespace/lifecycle`).
     private static let immortalNamespaces: Set<String> = ["default", "kube-system", "kube-public"]
 
     func delete(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
@@ -97,7 +97,7 @@ extension APICore {
         }
     }
 
-    /// Deletes an object, or marks it so. Follows apiserver `registry.Store.Delete` with `rest.BeforeDelete`.
+    /// Deletes an object, or marks it as being deleted. Follows apiserver `registry.Store.Delete` with `rest.BeforeDelete`.
     func remove(_ kind: ServedKind, _ key: StoreKey, _ options: DeletionOptions) throws(APIFailure) -> Deletion {
         for _ in 0..<100 {
             guard let current = store.get(kind.id, key) else { throw kind.notFound(key.name) }
@@ -140,13 +140,13 @@ extension APICore {
     }
 
     /// Marks the object as being deleted.
-    /// - Returns: whether it stays for now.
+    /// - Returns: whether the object remains for now.
     private func mark(_ value: inout JSONValue, _ kind: ServedKind, _ options: DeletionOptions) -> Bool {
         let metadata = value["metadata"] ?? [:]
         let deletion = metadata["deletionTimestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
         let generation = metadata["generation"]?.int ?? 0
         let grace = kind.strategy.gracePeriod(value, asked: options.gracePeriodSeconds)
-        // A pod whose deletion is under way can only have its time shortened.
+        // For a pod that is already being deleted, the grace period can only be shortened.
         if let deletion, let pending = metadata["deletionGracePeriodSeconds"]?.int, grace != nil {
             guard let asked = options.gracePeriodSeconds, asked < pending else { return true }
             value.set(["metadata", "deletionTimestamp"], to: .string(deletion.adding(seconds: Double(asked - pending)).rfc3339))
@@ -175,7 +175,7 @@ extension APICore {
         return true
     }
 
-    /// The finalizers with which the garbage collector does what the client asked for.
+    /// Sets the finalizers that make the garbage collector do what the client asked for.
     private func setPropagation(_ value: inout JSONValue, _ propagation: DeletionOptions.Propagation?) {
         guard let propagation else { return }
         var finalizers = (value.at("metadata", "finalizers")?.array ?? []).filter {
@@ -191,7 +191,7 @@ extension APICore {
 
     private func addFinalizer(_ value: inout JSONValue, _ finalizer: String) {
         var finalizers = value.at("metadata", "finalizers")?.array ?? []
-        // A definition whose clean-up is done has had the finalizer taken away; it must not come back.
+        // The finalizer is removed from a definition when its clean-up is done, and must not be added again.
         guard value.at("metadata", "deletionTimestamp") == nil, !finalizers.contains(.string(finalizer)) else { return }
         finalizers.append(.string(finalizer))
         value.set(["metadata", "finalizers"], to: .array(finalizers))

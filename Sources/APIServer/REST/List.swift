@@ -25,12 +25,12 @@ extension APICore {
         try store.settle(listing.revision)
         var objects = listing.objects.filter(selection.matches)
         if let start { objects = Array(objects.drop { $0.key.text < start }) }
-        // From the watch cache of a real server ("resourceVersion=0") everything comes at once.
+        // With "resourceVersion=0" a real server answers from its watch cache and ignores the limit.
         guard limit > 0, version != .any, objects.count > limit else {
             return try answerList(request, objects: objects, revision: listing.revision)
         }
         let rest = objects.count - limit
-        // The next page begins right after this one's last key.
+        // The next page begins right after the last key of this page.
         let next = ContinueToken(revision: listing.revision, start: objects[limit - 1].key.text + "\0")
         return try answerList(
             request, objects: Array(objects.prefix(limit)), revision: listing.revision, next: next.text,
@@ -70,13 +70,13 @@ extension APICore {
         }
     }
 
-    /// A list in the form that was asked for.
+    /// The answer with a list in the requested form.
     func answerList(
         _ request: ResourceRequest, objects: [StoredObject], revision: UInt64, next: String = "", remaining: Int? = nil
     ) throws(APIFailure) -> ServerResponse {
         let kind = request.kind
         var metadata: JSONValue = ["resourceVersion": .string(String(revision))]
-        // Lists of custom resources always carry the member.
+        // Lists of custom resources always have this member.
         if !next.isEmpty || (kind.isCustom && request.format.shape == .object) { metadata["continue"] = .string(next) }
         if let remaining, !next.isEmpty { metadata["remainingItemCount"] = JSONValue(remaining) }
         switch request.format.shape {
@@ -97,7 +97,7 @@ extension APICore {
                 "{\"apiVersion\":\(JSONValue.string(kind.apiVersion).text),\"kind\":\(JSONValue.string(kind.listKind).text),\"metadata\":\(metadata.text),\"items\":["
                     .utf8)
         ]
-        // Items of built-in lists say neither kind nor version, as a real server's.
+        // As in a real server, items of built-in lists have neither `kind` nor `apiVersion`.
         let head = kind.isCustom ? kind.head : [UInt8(ascii: "{")]
         var chunk: [UInt8] = []
         for (index, object) in objects.enumerated() {
@@ -117,9 +117,9 @@ extension APICore {
 
 /// Which state of a collection a list shows (Kubernetes API concepts, "resource versions").
 enum ListVersion: Equatable {
-    /// The newest.
+    /// The newest state.
     case unset
-    /// "0": whatever there is.
+    /// "0": any state that is available.
     case any
     case exact(UInt64)
     case notOlderThan(UInt64)
@@ -136,7 +136,7 @@ enum ListVersion: Equatable {
         return query["resourceVersionMatch"] == "Exact" ? .exact(revision) : .notOlderThan(revision)
     }
 
-    /// The combinations of parameters that are refused (apimachinery `ValidateListOptions`).
+    /// Refuses the combinations of parameters that are not allowed (apimachinery `ValidateListOptions`).
     static func check(_ query: HTTPQuery) throws(APIFailure) {
         let match = query["resourceVersionMatch"] ?? ""
         let version = query["resourceVersion"] ?? ""
@@ -183,9 +183,9 @@ enum ListVersion: Equatable {
     }
 }
 
-/// Where a page ended.
+/// The position at which a page ended.
 struct ContinueToken {
-    /// The version that all pages show; nil: the newest, for a client that accepts an inconsistent rest.
+    /// The revision that all pages show; nil means the newest, for a client that accepts that later pages are not consistent with earlier ones.
     var revision: UInt64?
     /// The first key of the next page.
     var start: String

@@ -1,7 +1,7 @@
 import Base
 import YAML
 
-/// What a client wants to be answered in.
+/// The form in which a client wants its answer.
 struct OutputFormat: Sendable, Equatable {
     enum Encoding: Sendable { case json, yaml }
     enum Shape: Sendable, Equatable {
@@ -14,12 +14,12 @@ struct OutputFormat: Sendable, Equatable {
 
     var encoding = Encoding.json
     var shape = Shape.object
-    /// Aggregated discovery was asked for, in this version (`v2`).
+    /// The version of aggregated discovery that was requested (`v2`); nil when it was not requested.
     var discovery: String?
 
     static let accepted = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
 
-    /// Picks the first acceptable of `Accept`. Nil when nothing is: the answer is 406.
+    /// The first supported entry of `Accept`; nil when there is none, and then the answer is 406.
     static func negotiate(_ accept: String?) -> OutputFormat? {
         guard let accept, !accept.isEmpty else { return OutputFormat() }
         for range in accept.split(separator: ",") {
@@ -56,7 +56,7 @@ struct OutputFormat: Sendable, Equatable {
 
     var contentType: String { encoding == .json ? "application/json" : "application/yaml" }
 
-    /// Bytes that are JSON, in this encoding.
+    /// Converts JSON bytes to this encoding.
     func encode(_ json: [UInt8]) -> [UInt8] {
         switch encoding {
         case .json: json

@@ -3,10 +3,10 @@ import HTTPServing
 
 /// A change of an existing object, before it is checked and stored.
 struct Mutation {
-    /// The object as it should be, decoded and pruned.
+    /// The resulting object, decoded and pruned.
     var value: JSONValue
     var complaints: [String] = []
-    /// `managedFields` when the change tracked them itself (an apply).
+    /// The `managedFields` of a change that tracked them itself (an apply).
     var managers: FieldManagers?
 }
 
@@ -42,12 +42,12 @@ extension APICore {
         return try mutate(request, options) { _ in Mutation(value: body.value, complaints: body.complaints) }
     }
 
-    /// Reads, changes, checks and stores an object; again when somebody else was faster and the change does not name a version.
+    /// Reads, changes, checks and stores an object. Repeats this when another writer was faster and the change does not name a version.
     func mutate(
         _ request: ResourceRequest, _ options: WriteOptions, _ change: (JSONValue) throws(APIFailure) -> Mutation
     ) throws(APIFailure) -> ServerResponse {
         let name = request.name ?? ""
-        // Contention on one object is short: every loser's retry means that another write has succeeded.
+        // The loop is short in practice, because each failed attempt means that another write has succeeded.
         for _ in 0..<100 {
             guard let current = store.get(request.kind.id, request.key) else { throw request.kind.notFound(name) }
             let old = request.kind.full(current)
@@ -72,7 +72,7 @@ extension APICore {
                 return try answer(request, written, complaints: warnings)
             } catch let refusal as StoreRefusal {
                 if refusal == .missing { throw request.kind.notFound(name) }
-                // A PUT names the version that it read: now that is stale.
+                // A PUT names the version that it read, and that version is out of date now.
                 if request.http.method == "PUT", mutation.value.at("metadata", "resourceVersion") != nil {
                     throw request.kind.conflict(name)
                 }
@@ -85,7 +85,7 @@ extension APICore {
         throw request.kind.conflict(name)
     }
 
-    /// The object that a change leads to, complete and checked.
+    /// The object that results from a change, complete and checked.
     private func complete(
         _ mutation: Mutation, _ request: ResourceRequest, _ options: WriteOptions, current: StoredObject, old: JSONValue
     ) throws(APIFailure) -> JSONValue {
@@ -122,7 +122,7 @@ extension APICore {
         return value
     }
 
-    /// A body that names another object's UID is about an object that is gone.
+    /// Refuses a body with another uid than the stored object, because it means an object that no longer exists.
     private func checkIdentity(_ value: JSONValue, _ request: ResourceRequest, _ current: StoredObject) throws(APIFailure) {
         let kind = request.kind
         let uid = value.at("metadata", "uid")?.string ?? ""
@@ -134,7 +134,7 @@ extension APICore {
                 + "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current.uid)")
     }
 
-    /// What a generation counts changes of.
+    /// The part of an object whose changes are counted in its generation.
     private static func meaning(_ value: JSONValue, _ kind: ServedKind) -> JSONValue {
         var value = value
         value["metadata"] = nil
@@ -154,7 +154,7 @@ extension APICore {
         return managers.value
     }
 
-    /// Whether nothing holds an object any more whose deletion was asked for.
+    /// Whether an object whose deletion was requested can be removed now, because no finalizer or grace period keeps it.
     func isDeletable(_ value: JSONValue) -> Bool {
         let metadata = value["metadata"] ?? [:]
         guard metadata["deletionTimestamp"]?.string != nil, (metadata["finalizers"]?.array ?? []).isEmpty else { return false }

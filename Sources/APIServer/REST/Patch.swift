@@ -65,7 +65,7 @@ extension APICore {
         }
     }
 
-    /// A patch may not move the object.
+    /// Refuses a patch that changes the object's name or namespace.
     private func checkPlace(_ value: JSONValue, _ request: ResourceRequest) throws(APIFailure) {
         let name = request.name ?? ""
         let named = value.at("metadata", "name")?.string ?? ""
@@ -116,7 +116,7 @@ extension APICore {
             do {
                 return try applyNew(request, options, configuration, complaints, manager)
             } catch  where error.reason == "AlreadyExists" {
-                continue  // somebody else created it meanwhile
+                continue  // another client created the object in the meantime
             }
         }
     }

@@ -23,7 +23,7 @@ extension APICore {
             throw .internalError("\(error)")
         }
         let pump = LogPump(provider: provider, target: target, options: options, wakeup: wakeup)
-        // The status line waits until the provider has said whether there is a log.
+        // The status line is sent only after the provider has said whether there is a log.
         if let failure = pump.waitUntilOpen() { throw failure }
         return ServerResponse(status: 200, contentType: "text/plain") { writer in try pump.run(writer) }
     }
@@ -72,7 +72,7 @@ extension LogOptions {
     }
 }
 
-/// Passes a log from the provider's asynchronous stream to the connection's thread, with a bound on the bytes in between.
+/// Passes a log from the provider's asynchronous stream to the connection's thread, and limits the bytes that wait in between.
 private final class LogPump: Sendable {
     private struct State {
         var isOpen = false
@@ -144,7 +144,7 @@ private final class LogPump: Sendable {
         }
     }
 
-    /// Waits until the provider has opened the log or refused; returns the refusal.
+    /// Waits until the provider has opened the log or refused; returns the refusal, if any.
     func waitUntilOpen() -> APIFailure? {
         let deadline = SystemTime().monotonic() + 60
         while true {

@@ -2,7 +2,7 @@ import Base
 import HTTPServing
 
 extension APICore {
-    /// Gives a pod its node.
+    /// Binds a pod to a node.
     func bind(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try WriteOptions(request.http, options: "CreateOptions")
         let body = try subresourceBody(request)
@@ -32,7 +32,7 @@ extension APICore {
         return success(request)
     }
 
-    /// Deletes a pod on behalf of whoever clears its node, and notes in the pod why.
+    /// Deletes a pod for a client that drains its node, and records the reason in the pod.
     func evict(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let body = try subresourceBody(request)
         let options = try DeletionOptions(body["deleteOptions"] ?? [:], query: request.http.query)
@@ -87,8 +87,8 @@ extension APICore {
         return finish(request, 201, [request.format.encode(status)], [])
     }
 
-    /// A change that the server makes itself: no rules but those of the caller. Nil from `change` leaves the object as it is.
-    /// - Returns: the object as it is now, or its last state when the change let it go.
+    /// Makes a change on behalf of the server itself, without validation. When `change` returns nil, the object stays as it is.
+    /// - Returns: the object after the change, or its last state when the change caused its deletion.
     @discardableResult
     func mutateInside(
         _ kind: ServedKind, _ key: StoreKey, _ change: (JSONValue) throws(APIFailure) -> JSONValue?

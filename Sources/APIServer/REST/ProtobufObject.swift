@@ -1,6 +1,6 @@
 import Base
 
-/// The few kinds that kubectl sends as protobuf whatever the server says it accepts (`kubectl create configmap`, `auth can-i`).
+/// The few kinds that kubectl always sends as protobuf, whatever the server says it accepts (`kubectl create configmap`, `auth can-i`).
 ///
 /// Field numbers: the `generated.proto` files of k8s.io/api and apimachinery.
 enum ProtobufObject {
@@ -81,7 +81,7 @@ enum ProtobufObject {
         ])
     private static let roleReference = Field.message("roleRef", [1: .string("apiGroup"), 2: .string("kind"), 3: .string("name")])
 
-    /// Nil when the bytes are no protobuf object, or of a kind that is not among these.
+    /// Returns nil when the bytes are not a protobuf object, or not one of these kinds.
     static func decode(_ bytes: [UInt8]) -> JSONValue? {
         guard bytes.starts(with: Array("k8s\0".utf8)) else { return nil }
         // runtime.Unknown: typeMeta = 1 {apiVersion = 1, kind = 2}, raw = 2.
@@ -128,7 +128,7 @@ enum ProtobufObject {
     }
 }
 
-/// The wire format of protocol buffers, field by field.
+/// Reads the wire format of protocol buffers, field by field.
 struct ProtobufReader {
     enum Value {
         case number(UInt64)
@@ -178,7 +178,7 @@ struct ProtobufReader {
     }
 }
 
-/// A `Status` in protobuf: what a client that accepts nothing else is refused with.
+/// Encodes a `Status` in protobuf, to refuse a client that accepts nothing but protobuf.
 enum ProtobufStatus {
     static func encode(_ failure: APIFailure) -> [UInt8] {
         func varint(_ value: UInt64) -> [UInt8] {

@@ -2,11 +2,11 @@ import Base
 import HTTPServing
 import KubeSchema
 
-/// A request about a resource, with its path taken apart.
+/// A request for a resource, with its path parsed.
 struct ResourceRequest: Sendable {
     var http: ServerRequest
     var kind: ServedKind
-    /// Empty for objects without namespace, and for lists across all.
+    /// Empty for objects without namespace, and for lists across all namespaces.
     var namespace: String
     var name: String?
     var subresource: String?
@@ -15,7 +15,7 @@ struct ResourceRequest: Sendable {
     var key: StoreKey { StoreKey(namespace: namespace, name: name ?? "") }
 }
 
-/// How a write was asked for.
+/// The options of a write.
 struct WriteOptions: Sendable {
     enum Validation: Sendable { case ignore, warn, strict }
 
@@ -24,7 +24,7 @@ struct WriteOptions: Sendable {
     var validation = Validation.warn
     var isForced = false
 
-    /// - Parameter options: the kind to blame for a bad option: `CreateOptions`, `PatchOptions`.
+    /// - Parameter options: the kind that error messages name for a bad option: `CreateOptions`, `PatchOptions`.
     init(_ request: ServerRequest, options: String) throws(APIFailure) {
         let query = request.query
         let named = query["fieldManager"] ?? ""
@@ -50,13 +50,13 @@ struct WriteOptions: Sendable {
         isForced = query.flag("force")
         manager = named
         if manager.isEmpty {
-            // The product of the user agent, as a real server does it.
+            // As in a real server, the default manager is the product name in the user agent.
             manager = String((request.header("user-agent") ?? "").prefix { $0 != "/" }.prefix(Self.managerLimit))
             if manager.isEmpty { manager = "unknown" }
         }
     }
 
-    /// Bytes of a field manager's name (apimachinery `FieldManagerMaxLength`).
+    /// The largest length of a field manager's name in bytes (apimachinery `FieldManagerMaxLength`).
     private static let managerLimit = 128
 
     private static func check(_ manager: String, options: String) throws(APIFailure) {
@@ -76,7 +76,7 @@ struct WriteOptions: Sendable {
 }
 
 extension HTTPQuery {
-    /// A parameter that is a whole number; nil when it is absent or empty.
+    /// A parameter that is an integer; nil when it is absent or empty.
     func integer(_ name: String) throws(APIFailure) -> Int? {
         guard let text = self[name], !text.isEmpty else { return nil }
         guard let number = Int(text) else {

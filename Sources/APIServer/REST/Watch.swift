@@ -2,7 +2,7 @@ import Base
 import HTTPServing
 
 extension APICore {
-    /// Streams changes of a collection, or of one object of it.
+    /// Streams the changes of a collection, or of one object in it.
     func watch(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let query = request.http.query
         try ListVersion.check(query)
@@ -29,7 +29,7 @@ extension APICore {
         case .unset, .any: options.revision = nil
         case .exact(let revision), .notOlderThan(let revision): options.revision = revision
         }
-        // A version that is too old is refused before the stream begins, as HTTP.
+        // A version that is too old is refused with an HTTP status, before the stream begins.
         if !options.sendsInitialEvents, let revision = options.revision, store.events(request.kind.id, after: revision) == nil {
             throw .expired("The resourceVersion for the provided watch is too old.")
         }
@@ -39,19 +39,19 @@ extension APICore {
     }
 }
 
-/// One watch: its position in the history, and the form of its events.
+/// One watch: its position in the history, and the format of its events.
 final class WatchSession: Sendable {
     struct Options: Sendable {
-        /// Resume after this; nil: from now.
+        /// Resume after this revision; nil means from now on.
         var revision: UInt64?
         var sendsInitialEvents = false
-        /// Say where the initial events end.
+        /// Whether a bookmark marks the end of the initial events.
         var marksInitialEnd = false
         var sendsBookmarks = false
         var seconds = 0.0
     }
 
-    /// How often an idle watch is told how far it has come, in seconds.
+    /// Seconds between bookmarks, which tell the client of an idle watch the current revision.
     private static let bookmarkInterval = 60.0
 
     private let core: APICore
@@ -92,14 +92,14 @@ final class WatchSession: Sendable {
             }
             try writer.write(batch)
             seen = news.seen
-            // A definition that is gone ends the watches of its resources.
+            // When a definition is deleted, the watches of its resources end.
             if request.kind.isCustom, core.registry.kind(of: resource) == nil { return }
             let now = core.time.monotonic()
             if options.sendsBookmarks, now >= nextBookmark {
                 try writer.write(bookmark(seen, isInitialEnd: false))
                 nextBookmark = now + Self.bookmarkInterval
             }
-            // Shortly before the end once more, so that the next watch resumes close by.
+            // One more bookmark is sent shortly before the end, so that the next watch can resume from a recent revision.
             if options.sendsBookmarks, !isLastBookmarkSent, deadline - now <= 2, options.seconds > 10 {
                 try writer.write(bookmark(seen, isInitialEnd: false))
                 isLastBookmarkSent = true
@@ -112,7 +112,7 @@ final class WatchSession: Sendable {
         }
     }
 
-    /// Sends what exists, when that was asked for.
+    /// Sends the existing objects, if that was requested.
     /// - Returns: the revision after which changes follow; nil when the watch has ended.
     private func start(_ writer: HTTPBodyWriter, deadline: Double) throws -> UInt64? {
         guard options.sendsInitialEvents else {
@@ -144,7 +144,7 @@ final class WatchSession: Sendable {
         return true
     }
 
-    /// An event as this watch sees it: an object that begins to match is added, one that ceases to is deleted.
+    /// The event for this watch's selection: an object that begins to match is reported as added, one that no longer matches as deleted.
     private func show(_ event: StoreEvent) -> [UInt8]? {
         let isIn = event.kind != .deleted && selection.matches(event.object)
         let wasIn = event.previous.map(selection.matches) ?? false
@@ -154,7 +154,7 @@ final class WatchSession: Sendable {
         case (true, true): return line("MODIFIED", body(event.object))
         case (true, false):
             if event.kind == .deleted { return line("DELETED", body(event.object)) }
-            // The last state that matched, at the version in which it ceased to.
+            // Sends the last state that matched, at the revision in which the object stopped matching.
             guard let previous = event.previous else { return nil }
             let last = StoredObject(resource: request.kind.id, key: previous.key, revision: event.revision, value: previous.value)
             return line("DELETED", body(last))

@@ -14,9 +14,9 @@ struct FieldSelector: Sendable {
 
     init() {}
 
-    /// - Throws: a bad request when the syntax is wrong, or a field cannot be selected by.
+    /// - Throws: a bad request when the syntax is wrong, or when objects cannot be selected by a field.
     init(parsing text: String, kind: ServedKind) throws(APIFailure) {
-        // An equals sign alone selects everything, as it does on a real server.
+        // As in a real server, a part that is just an equals sign selects everything.
         for part in Self.split(text) where !part.isEmpty && part != "=" {
             guard let term = try Self.term(part) else {
                 throw .badRequest("invalid selector: '\(text)'; can't understand '\(part)'")
@@ -31,7 +31,7 @@ struct FieldSelector: Sendable {
         }
     }
 
-    /// The name that alone can match, when the selector says so.
+    /// The only name that can match, if the selector requires a name.
     var onlyName: String? { terms.first { $0.path == "metadata.name" && !$0.isNegated }?.value }
 
     func matches(_ object: StoredObject) -> Bool {
@@ -47,13 +47,13 @@ struct FieldSelector: Sendable {
         }
     }
 
-    /// A selectable field of a custom resource.
+    /// The value of a selectable field of a custom resource.
     private static func lookup(_ path: String, _ object: StoredObject) -> String {
         guard let found = try? JSONPathExpression(path).values(in: object.value).first else { return "" }
         return found.string ?? (found.isNull ? "" : found.text)
     }
 
-    /// Splits at commas; a backslash escapes.
+    /// Splits at commas; a backslash escapes the next character.
     private static func split(_ text: String) -> [String] {
         var parts = [""]
         var isEscaped = false
@@ -86,7 +86,7 @@ struct FieldSelector: Sendable {
         return nil
     }
 
-    /// A value's backslashes stand before backslashes, commas and equals signs, which stand nowhere else (apimachinery
+    /// In a value, a backslash must be followed by a backslash, a comma or an equals sign, and these must not occur without one (apimachinery
     /// `fields.UnescapeValue`).
     private static func unescaped(_ text: Substring) throws(APIFailure) -> String {
         var out = ""
@@ -110,9 +110,9 @@ struct FieldSelector: Sendable {
     }
 }
 
-/// Which objects of a kind a list or a watch is about.
+/// Selects the objects that a list or a watch returns.
 struct Selection: Sendable {
-    /// Empty: all of them.
+    /// Empty means all namespaces.
     var namespace = ""
     var labels = LabelSelector()
     var fields = FieldSelector()

@@ -13,7 +13,7 @@ struct LabelSelector: Sendable {
 
     init() {}
 
-    /// - Throws: a bad request with the words of the real parser.
+    /// - Throws: a bad request with the message of the real parser.
     init(parsing text: String) throws(APIFailure) {
         var tokens = Tokens(text)
         while true {
@@ -95,7 +95,7 @@ struct LabelSelector: Sendable {
         return key
     }
 
-    /// A value may be empty: `tier=`.
+    /// The value may be empty: `tier=`.
     private static func value(of key: String, _ tokens: inout Tokens) throws(APIFailure) -> String {
         guard case .word(let value) = tokens.peek() else { return "" }
         _ = tokens.next()
@@ -121,7 +121,7 @@ struct LabelSelector: Sendable {
     private enum Token: Equatable {
         case end, comma, open, close, bang, equals, notEquals, greater, less
         case word(String)
-        /// `==`, told from `=` for messages only.
+        /// `==`; it differs from `=` in messages only.
         case doubled
 
         var text: String {
@@ -182,7 +182,7 @@ struct LabelSelector: Sendable {
             }
         }
 
-        /// As an operator `==` is `=`; in front of a key it is an error and shown as it is.
+        /// The operator `==` is returned as `=`; in front of a key it is an error and is returned unchanged, for the message.
         func peek() -> Token {
             guard at < tokens.count else { return .end }
             if tokens[at] == .doubled, at > 0, case .word = tokens[at - 1] { return .equals }

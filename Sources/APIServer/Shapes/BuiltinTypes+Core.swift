@@ -1,5 +1,5 @@
 extension BuiltinTypes {
-    /// core/v1, coordination and authorization: the rest of the small kinds.
+    /// core/v1, coordination and authorization: the small kinds.
     static let coreTypes = """
         package io.k8s.api.core.v1
         ObjectReference atomic

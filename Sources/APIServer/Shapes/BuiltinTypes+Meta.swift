@@ -1,5 +1,5 @@
 extension BuiltinTypes {
-    /// meta/v1: what every object carries.
+    /// meta/v1: the metadata of every object.
     static let metaTypes = """
         package io.k8s.apimachinery.pkg.apis.meta.v1
         ObjectMeta

@@ -1,5 +1,5 @@
 extension BuiltinTypes {
-    /// apps, rbac and networking: kinds that are kept for whoever applies them; nothing here acts on them.
+    /// apps, rbac and networking: kinds that are only stored; nothing in this server acts on them.
     static let workloadTypes = """
         package io.k8s.api.apps.v1
         Deployment

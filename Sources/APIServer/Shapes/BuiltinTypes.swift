@@ -1,8 +1,8 @@
-/// The types of the built-in kinds, read once from the tables beside this file.
+/// The types of the built-in kinds, parsed once from the tables in the files beside this one.
 ///
-/// A table has a line `package NAME`, then types: a line with the name, then indented lines `field type attributes`. A type is a
-/// scalar, another type's name, `[]T` or `map[T]`; `*T` tells zero from absent; a closing `!` makes the field required. Attributes:
-/// `map=a,b` (list map with keys), `set`, `merge=k` (strategic merge by k), `merge` (of scalars). A type's line may end in `atomic`.
+/// A table has a line `package NAME`, then types: a line with the name, then indented lines `field type attributes`. A type is a scalar, another
+/// type's name, `[]T` or `map[T]`; `*T` distinguishes zero from absent; a closing `!` makes the field required. Attributes: `map=a,b` (list map
+/// with keys), `set`, `merge=k` (strategic merge by k), `merge` (of scalars). A type's line may end in `atomic`.
 struct BuiltinTypes: Sendable {
     static let shared = BuiltinTypes(tables: [metaTypes, podTypes, podPartTypes, coreTypes, workloadTypes, extensionTypes])
 

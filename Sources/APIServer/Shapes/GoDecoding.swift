@@ -1,18 +1,18 @@
 import Base
 
-/// Reads an object of a built-in kind as Go's decoder and encoder together would: unknown members go, nulls go, zeros of optional
-/// members go, a wrong type is an error.
+/// Converts an object of a built-in kind as Go's decoder and encoder together would: unknown members, nulls, and zeros of optional members are
+/// removed, and a wrong type is an error.
 ///
-/// Source: `encoding/json` as `sigs.k8s.io/json` has it, whose words are used.
+/// Source: `encoding/json` as in `sigs.k8s.io/json`, whose messages are used.
 struct GoDecoding {
     struct Mismatch: Error {
         var message: String
     }
 
-    /// Paths of members that no type has: `spec.containers[0].imge`.
+    /// Paths of members that the type does not have: `spec.containers[0].imge`.
     private(set) var unknown: [String] = []
 
-    /// - Parameter path: where the value stands, for `unknown`.
+    /// - Parameter path: the path of the value, for `unknown`.
     mutating func decode(_ value: JSONValue, as shape: Shape, path: String = "") throws(Mismatch) -> JSONValue {
         try decode(value, shape.resolved, path: path, owner: "", field: "")
     }
@@ -46,7 +46,7 @@ struct GoDecoding {
         case (.map(let element), .object(let members)):
             var out: [String: JSONValue] = [:]
             for (key, member) in members {
-                // A null in a map is the zero of its type.
+                // A null in a map becomes the zero value of its type.
                 out[key] =
                     member.isNull
                     ? zero(element) : try decode(member, element, path: "\(path).\(key)", owner: owner, field: field)
@@ -88,7 +88,7 @@ struct GoDecoding {
         return out
     }
 
-    /// Values that are kept as they were written: in `default: 0` the zero has a meaning.
+    /// Whether values are kept as they were written, because a zero has a meaning there, as in `default: 0`.
     private func isFree(_ shape: Shape) -> Bool {
         if case .any = shape { return true }
         return false
@@ -138,7 +138,7 @@ struct GoDecoding {
     }
 }
 
-/// An amount with a unit: `100m`, `1.5Gi` (apimachinery `resource.Quantity`).
+/// An amount with an optional unit: `100m`, `1.5Gi` (apimachinery `resource.Quantity`).
 struct Quantity {
     static let syntaxMessage =
         "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -166,7 +166,7 @@ struct Quantity {
 }
 
 extension JSONValue {
-    /// What Go's decoder calls a value of this kind.
+    /// The name of this kind of value in the messages of Go's decoder.
     var goKind: String {
         switch self {
         case .null: "null"

@@ -1,7 +1,7 @@
 import Base
 
 extension Shape {
-    /// The shape of a custom resource from its `openAPIV3Schema`, with `metadata` as every object has it.
+    /// The shape of a custom resource from its `openAPIV3Schema`; its `metadata` is the same as in every object.
     static func customResource(_ schema: JSONValue) -> Shape {
         var fields = objectFields(schema)
         fields["apiVersion"] = FieldShape(shape: .string)
@@ -19,7 +19,7 @@ extension Shape {
         }
         switch schema["type"]?.string {
         case "string":
-            // A string with a format is tracked as any scalar (kube-openapi `schemaconv`).
+            // A string with a format is tracked like any other scalar (kube-openapi `schemaconv`).
             let format = schema["format"]?.string ?? ""
             self = format.isEmpty || format == "byte" ? .string : .scalar
         case "boolean": self = .bool

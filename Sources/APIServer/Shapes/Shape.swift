@@ -1,24 +1,24 @@
 import Base
 
-/// What a value looks like: enough to decode it as Go would, to merge patches into it and to track who owns which field.
+/// The structure of a value: enough to decode it as Go would, to merge patches into it and to track who owns which field.
 ///
-/// Built-in kinds have theirs from `BuiltinTypes`, custom resources from their OpenAPI schema.
+/// The shapes of built-in kinds come from `BuiltinTypes`, those of custom resources from their OpenAPI schema.
 indirect enum Shape: Sendable {
-    /// Any value; where nothing else is known it is owned and merged as a whole.
+    /// Any value; it is owned and merged as a whole.
     case any
     case string, bool, int32, int64, number, intOrString, quantity
-    /// A string, a number or a boolean, whichever.
+    /// A string, a number or a boolean.
     case scalar
-    /// Base64 on the wire.
+    /// Bytes, encoded as base64 in JSON.
     case bytes
     case time, microTime
     case map(Shape)
     case list(ListShape)
     case object(ObjectShape)
-    /// A built-in type, looked up when it is needed: types refer to each other.
+    /// A built-in type. It is looked up when it is needed, because types can refer to each other in a cycle.
     case named(String)
 
-    /// The shape with a name resolved.
+    /// This shape; for `named`, the shape of the type with that name.
     var resolved: Shape {
         if case .named(let name) = self { return BuiltinTypes.shared.type(name).map { .object($0) } ?? .any }
         return self
@@ -43,42 +43,43 @@ indirect enum Shape: Sendable {
         return nil
     }
 
-    /// What Go writes of a new value of a built-in type: parts that are no pointers are there from the start, so that nobody comes
-    /// to own them. A custom resource begins with nothing.
+    /// The value that Go writes for a new value of a built-in type. Parts that are not pointers are present in it from the start, so that no
+    /// manager comes to own them. A custom resource starts empty.
     var blank: JSONValue {
         guard case .named = self, let object else { return [:] }
         return object.blank
     }
 }
 
-/// A list and how two of them merge.
+/// A list, and the rule by which two lists are merged.
 struct ListShape: Sendable {
     enum Kind: Sendable, Equatable {
         case atomic
         case set
-        /// Items are objects, told apart by these members.
+        /// Items are objects, identified by these members.
         case map(keys: [String])
     }
     var element: Shape
     var kind: Kind
-    /// The member by which a strategic merge patch finds an item; empty for scalars that merge as a set; nil: the list is replaced.
+    /// The member by which a strategic merge patch finds an item; empty for scalars that are merged as a set; nil means that the list is
+    /// replaced.
     var mergeKey: String?
-    /// What a key member counts as where it is absent.
+    /// The default values of key members that are absent.
     var defaults: [String: String] = [:]
 }
 
 /// An object with known members.
 final class ObjectShape: Sendable {
-    /// The type's name in a message and, for built-in types, in OpenAPI.
+    /// The type's name in messages and, for built-in types, in OpenAPI.
     let name: String
     /// `io.k8s.api.core.v1`; empty for parts of a custom resource.
     let package: String
     let fields: [String: FieldShape]
-    /// Members beyond `fields`; nil when they are unknown.
+    /// The shape of members that are not in `fields`; nil when such members are unknown.
     let additional: Shape?
-    /// Unknown members are kept.
+    /// Whether unknown members are kept.
     let preservesUnknown: Bool
-    /// Owned and replaced as one.
+    /// Whether the object is owned and replaced as a whole.
     let isAtomic: Bool
 
     init(
@@ -111,8 +112,8 @@ final class ObjectShape: Sendable {
 /// A member of an object.
 struct FieldShape: Sendable {
     var shape: Shape
-    /// Written even when it is empty, and required in OpenAPI.
+    /// Whether the member is written even when it is empty, and is required in OpenAPI.
     var isRequired = false
-    /// A zero is told from an absent value (a pointer in Go).
+    /// Whether a zero differs from an absent value (a pointer in Go).
     var isPointer = false
 }

@@ -8,10 +8,10 @@ struct APIFailure: Error, Sendable {
     var reason: String
     var message: String
     var details: JSONValue?
-    /// What `metadata.continue` should carry: after a 410 on a page, a token for the rest of the list as it is now.
+    /// The value of `metadata.continue`: after a 410 on a page, a token for the rest of the list in its current state.
     var continueToken: String?
     var retryAfterSeconds: Int?
-    /// What was noticed about the request before it failed: unknown fields.
+    /// Warnings about the request that were found before it failed, for example unknown fields.
     var warnings: [String] = []
 
     init(_ code: Int, _ reason: String, _ message: String, details: JSONValue? = nil) {
@@ -27,7 +27,6 @@ struct APIFailure: Error, Sendable {
         return copy
     }
 
-    /// The `Status` object.
     var object: JSONValue {
         var status: JSONValue = [
             "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure",
@@ -47,7 +46,7 @@ struct APIFailure: Error, Sendable {
     var body: [UInt8] { object.serialized() + [10] }
 }
 
-// MARK: The usual refusals
+// MARK: Common failures
 
 extension APIFailure {
     private static func details(group: String, kind: String, name: String = "", causes: [JSONValue] = []) -> JSONValue {
@@ -92,7 +91,7 @@ extension APIFailure {
     }
 
     static func invalid(_ group: String, _ kind: String, _ name: String, _ faults: [FieldError]) -> APIFailure {
-        // A fault that was found twice is said once, and listed twice (apimachinery `ErrorList.ToAggregate`).
+        // A fault that was found twice appears once in the message and twice in the causes (apimachinery `ErrorList.ToAggregate`).
         var said: Set<String> = []
         let words = faults.map(\.description).filter { said.insert($0).inserted }
         let list = words.count == 1 ? words[0] : "[\(words.joined(separator: ", "))]"
@@ -101,10 +100,10 @@ extension APIFailure {
             details: details(group: group, kind: kind, name: name, causes: faults.map(\.cause)))
     }
 
-    /// A plain error, which a real server answers as a failure of its own.
+    /// An error without a reason of its own, which a real server answers as an internal error.
     static func unexpected(_ message: String) -> APIFailure { APIFailure(500, "", message) }
 
-    /// An operation that a kind knows, but not at this path.
+    /// An operation that the kind supports, but not at this path.
     static func notSupported(_ operation: String, _ group: String, _ resource: String) -> APIFailure {
         APIFailure(
             405, "MethodNotAllowed", "\(operation) is not supported on resources of kind \"\(qualified(resource, group))\"",
@@ -143,7 +142,7 @@ extension APIFailure {
             500, "InternalError", "Internal error occurred: \(message)", details: ["causes": [["message": .string(message)]]])
     }
 
-    /// A version that this server has not reached.
+    /// The requested version is newer than the newest version of this server.
     static func tooLargeVersion(_ wanted: UInt64, current: UInt64) -> APIFailure {
         var failure = APIFailure(
             504, "Timeout", "Timeout: Too large resource version: \(wanted), current: \(current)",
@@ -152,7 +151,7 @@ extension APIFailure {
         return failure
     }
 
-    /// Bytes that are not an HTTP request that the server accepts.
+    /// The connection received bytes that are not an acceptable HTTP request.
     static func refused(_ error: HTTPRequestError) -> APIFailure {
         switch error.status {
         case 413: APIFailure(413, "RequestEntityTooLarge", error.message)

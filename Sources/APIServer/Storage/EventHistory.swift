@@ -2,7 +2,7 @@
 struct StoreEvent: Sendable {
     enum Kind: Sendable { case added, modified, deleted }
     var kind: Kind
-    /// The object after the change; for a deletion its last state, at the deletion's revision.
+    /// The object after the change; for a deletion, its last state at the deletion's revision.
     var object: StoredObject
     /// The object before the change; nil when it was added.
     var previous: StoredObject?
@@ -10,9 +10,9 @@ struct StoreEvent: Sendable {
     var revision: UInt64 { object.revision }
 }
 
-/// The last changes of a collection, in order: what a watch resumes over and what an old list is rebuilt from.
+/// The last changes of a collection, in order. Watches resume from them, and older states of a list are rebuilt from them.
 struct EventHistory {
-    /// Every event after this revision is present.
+    /// The history has every event after this revision.
     private(set) var start: UInt64
     private(set) var events: [StoreEvent] = []
     private let limit: Int
@@ -28,7 +28,7 @@ struct EventHistory {
     mutating func append(_ event: StoreEvent) {
         events.append(event)
         bytes += event.object.body.count
-        // Dropping a quarter at a time keeps the cost of dropping small.
+        // Many events are removed at a time, so that the cost for each event stays small.
         let slack = max(1, limit / 4)
         guard events.count >= limit + slack || bytes > byteLimit, events.count > 1 else { return }
         let dropped = min(events.count - 1, max(events.count - limit, events.count / 4, 1))
@@ -37,7 +37,7 @@ struct EventHistory {
         events.removeFirst(dropped)
     }
 
-    /// The events after a revision that is not older than `start`.
+    /// The events after a revision, which must not be older than `start`.
     func events(after revision: UInt64) -> ArraySlice<StoreEvent> {
         var low = 0
         var high = events.count

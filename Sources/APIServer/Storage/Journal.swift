@@ -1,18 +1,18 @@
 import Base
 import Glibc
 
-/// Writes changes to disk in batches: changes that come while one fsync runs are written together by the next.
+/// Writes changes to disk in batches: changes that arrive during one fsync are written together by the next.
 ///
-/// Guarantees: a revision that `wait` confirmed survives the death of the process and of the machine. A full disk delays changes and
-/// loses none: they stay pending and are written when there is room.
-final class Journal: @unchecked Sendable {  // everything mutable is behind `condition`; `file`, `written` and `foldAt` belong to the writer thread
+/// Guarantees: a revision that `wait` confirmed survives the death of the process and of the machine. A full disk delays changes but loses none:
+/// they stay pending and are written when there is space.
+final class Journal: @unchecked Sendable {  // `condition` guards all mutable state except the writer thread's `file`, `written` and `foldAt`
     /// All objects at one revision.
     struct Capture: Sendable {
         var revision: UInt64
         var objects: [(resource: ResourceID, objects: [StoredObject])]
     }
 
-    /// A journal of this many bytes is folded into a snapshot; of more, when the snapshot itself is large.
+    /// The size in bytes at which a journal is replaced by a snapshot; the size is larger when the snapshot itself is large.
     static let smallestFold = 32 << 20
 
     private let files: JournalFiles
@@ -42,7 +42,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         pendingRevision = revision
     }
 
-    /// Locks the directory, and reads what is in it.
+    /// Locks the directory and reads its files.
     static func open(
         directory: String, foldAt: Int = smallestFold
     ) throws(APIServerError) -> (
@@ -83,7 +83,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         startThread(name: "journal") { [self] in run(onDurable: onDurable, capture: capture) }
     }
 
-    /// Takes a change. Called with the store locked, so that changes come in the order of their revisions.
+    /// Adds a change. Called while the store is locked, so that changes arrive in the order of their revisions.
     func append(_ record: JournalRecord) {
         condition.lock()
         pending += record.encoded
@@ -92,7 +92,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         condition.unlock()
     }
 
-    /// Waits until a revision is on disk; false when it is not within the time.
+    /// Waits until a revision is on disk; returns false when the time passes first.
     func wait(for revision: UInt64, seconds: Double) -> Bool {
         condition.lock()
         defer { condition.unlock() }
@@ -117,7 +117,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         condition.broadcast()
         while !isDone || isFolding { condition.wait() }
         condition.unlock()
-        // Unlocked by name before the close: a child that is being started may hold a copy of the descriptor for a moment (flock(2)).
+        // The lock is released explicitly before the close, because a child that is being started may hold a copy of the descriptor (flock(2)).
         _ = flock(lockFile, LOCK_UN)
         Glibc.close(lockFile)
     }
@@ -158,8 +158,8 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         onDurable(revision)
     }
 
-    /// Appends and syncs. While writing fails it tries again; false when the journal is closed meanwhile or the sync failed,
-    /// after which the state of the file is unknown.
+    /// Appends and syncs; retries while writing fails. Returns false when the journal is closed in the meantime, or when the sync failed, which
+    /// leaves the state of the file unknown.
     private func persist(_ bytes: [UInt8]) -> Bool {
         while true {
             do throws(FileError) {
@@ -173,7 +173,7 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
             } catch {
                 note(error.description)
             }
-            // A part of the batch may have been written: the next attempt begins where this one did.
+            // A part of the batch may have been written, so the file is cut back to its length before this attempt.
             guard ftruncate(file, off_t(written)) == 0, lseek(file, 0, SEEK_END) >= 0 else { return false }
             condition.lock()
             let gaveUp = isClosing
@@ -194,13 +194,13 @@ final class Journal: @unchecked Sendable {  // everything mutable is behind `con
         }
     }
 
-    /// Begins a new journal and writes a snapshot of what the old ones hold, while writing goes on.
+    /// Begins a new journal and writes a snapshot of the contents of the old journals, while writing continues.
     private func fold(capture: (() -> Void) -> Capture?, onDurable: (UInt64) -> Void) {
         condition.lock()
         let isBusy = isFolding
         condition.unlock()
         guard !isBusy else { return }
-        // With the store locked nothing is appended: what is pending then is exactly what the capture holds and the disk does not.
+        // While the store is locked nothing is appended, so the pending changes are exactly those that are in the capture but not on disk.
         var rest: [UInt8] = []
         let captured = capture { [self] in
             condition.lock()

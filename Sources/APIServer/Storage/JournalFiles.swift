@@ -1,17 +1,17 @@
 import Base
 import Glibc
 
-/// The files of a data directory: `snapshot-N` holds every object at revision N, `journal-N` the changes after it.
+/// The files of a data directory: `snapshot-N` holds every object at revision N, `journal-N` holds the changes after it.
 ///
-/// A snapshot is written aside and renamed, so one that has the name is whole. The last journal may end in the middle of a record: the
-/// process died before anyone was told of it, and the tail is dropped.
+/// A snapshot is written under a temporary name and then renamed, so a file with the final name is complete. The last journal may end in the
+/// middle of a record when the process died while writing it. That change was not confirmed to anyone, and the incomplete record is dropped.
 struct JournalFiles {
     let directory: String
 
     struct Contents {
         var revision: UInt64 = 0
         var objects: [ObjectReference: (revision: UInt64, body: [UInt8])] = [:]
-        /// The journal to go on with: its name and how much of it is good.
+        /// The journal to continue: its name and the length of its valid part in bytes.
         var journal: (name: String, length: Int)?
     }
 
@@ -61,12 +61,12 @@ struct JournalFiles {
         throw damaged(name, "broken record at byte \(at)")
     }
 
-    /// - Returns: how many bytes of the journal are good.
+    /// - Returns: how many bytes of the journal are valid.
     private func replay(
         _ bytes: [UInt8], name: String, base: UInt64, mayEndTorn: Bool, into contents: inout Contents
     ) throws(APIServerError) -> Int {
         guard bytes.starts(with: Self.magic) else {
-            // Killed between creating the file and writing its first line.
+            // The process was killed between creating the file and writing its first line.
             if mayEndTorn && Self.magic.starts(with: bytes) { return 0 }
             throw damaged(name, "it does not begin as a journal")
         }
@@ -96,7 +96,7 @@ struct JournalFiles {
 
     // MARK: Writing
 
-    /// Opens a journal for appending after `length` good bytes; a new one begins with its first line.
+    /// Opens a journal for appending after `length` valid bytes; a new journal begins with its first line.
     func openJournal(_ name: String, length: Int) throws(APIServerError) -> Int32 {
         let file = open(path(name), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw failure(name) }
@@ -109,10 +109,10 @@ struct JournalFiles {
         return file
     }
 
-    /// Where the first record of a journal begins.
+    /// The offset of the first record in a journal.
     static var headLength: Int { magic.count }
 
-    /// Writes a snapshot aside, then gives it its name.
+    /// Writes a snapshot under a temporary name, then renames it.
     func writeSnapshot(_ capture: Journal.Capture) throws(APIServerError) {
         let temporary = "snapshot.tmp"
         let file = open(path(temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -137,7 +137,7 @@ struct JournalFiles {
         try asServerError { () throws(FileError) in try Directory.sync(directory) }
     }
 
-    /// Removes what a snapshot has made unnecessary.
+    /// Removes the files that a snapshot has made unnecessary.
     func removeFiles(olderThan revision: UInt64) throws(APIServerError) {
         for name in try list() {
             let start = number(of: name, prefix: "snapshot-") ?? number(of: name, prefix: "journal-")

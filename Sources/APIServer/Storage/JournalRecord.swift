@@ -1,10 +1,10 @@
 import Base
 
-/// One change as it lies in a file: length and checksum (4 bytes each, little endian), then the change.
+/// One change as it is stored in a file: length and checksum (4 bytes each, little endian), then the change.
 enum JournalRecord: Sendable {
     case put(resource: ResourceID, key: StoreKey, revision: UInt64, body: [UInt8])
     case delete(resource: ResourceID, key: StoreKey, revision: UInt64)
-    /// The last record of a snapshot: how many objects it holds, at which revision.
+    /// The last record of a snapshot: how many objects the snapshot holds, and its revision.
     case end(revision: UInt64, count: UInt64)
 
     static func put(resource: ResourceID, object: StoredObject) -> JournalRecord {
@@ -17,7 +17,7 @@ enum JournalRecord: Sendable {
         }
     }
 
-    /// A record cannot be larger than a request body with what the server adds to it.
+    /// The largest record: it must hold a request body and what the server adds to it.
     static let maximumLength = 64 << 20
 
     var encoded: [UInt8] {
@@ -54,7 +54,7 @@ enum JournalRecord: Sendable {
         return record + payload
     }
 
-    /// Reads the record that begins at an offset; nil when the bytes there are no whole, intact record.
+    /// Reads the record at an offset; nil when the bytes are not a complete record with a correct checksum.
     static func decode(_ bytes: [UInt8], at offset: Int) -> (record: JournalRecord, end: Int)? {
         var cursor = offset
         func number<N: FixedWidthInteger>(_: N.Type, limit: Int) -> N? {

@@ -1,26 +1,27 @@
 import Base
 import HTTPServing
 
-/// Why a write was not made.
+/// Why a write was refused.
 enum StoreRefusal: Error, Sendable, Equatable {
-    /// The object is there already.
+    /// The object exists already.
     case exists
-    /// The object is not there (any more).
+    /// The object does not exist, or no longer exists.
     case missing
-    /// The object is at another revision than the writer read.
+    /// The object has another revision than the one that the writer read.
     case changed
     case namespaceMissing
     case namespaceTerminating
 }
 
-/// Every object, with the changes that led to it.
+/// Holds every object, and the recent changes.
 ///
-/// Guarantees: revisions grow by one with each change, over restarts too; writers compare and swap, so no update is lost; a watcher
-/// sees each change once, in order, and only when it is on disk. Readers must call `settle` before they tell anyone what they read.
+/// Guarantees: revisions grow by one with each change, also over restarts; a write succeeds only on the revision that the writer read, so no
+/// update is lost; a watcher sees each change once, in order, and only when it is on disk. Readers must call `settle` before they pass on what
+/// they read.
 final class ObjectStore: Sendable {
     private struct Collection {
         var objects: [StoreKey: StoredObject] = [:]
-        /// The keys of `objects`, sorted: a page of a list begins in the middle.
+        /// The keys of `objects`, sorted, so that a page of a list can begin anywhere.
         var keys: [StoreKey] = []
         var history: EventHistory
         var watchers: [ObjectIdentifier: Wakeup] = [:]
@@ -51,8 +52,8 @@ final class ObjectStore: Sendable {
         var durable: UInt64 = 0
         var openedAt: UInt64 = 0
         var collections: [ResourceID: Collection] = [:]
-        /// Collections with changes that watchers have not been told of, and the last such change: it stays until it is on
-        /// disk, because a watcher that is woken before sees nothing yet.
+        /// Collections with changes that watchers have not been told of, and the last such change. An entry stays until the change is on disk,
+        /// because a watcher that is woken earlier finds no change.
         var untold: [ResourceID: UInt64] = [:]
         var byUID: [String: ObjectReference] = [:]
         var dependents: [String: Set<ObjectReference>] = [:]
@@ -65,8 +66,8 @@ final class ObjectStore: Sendable {
 
     /// - Parameters:
     ///   - directory: where to keep the objects; nil keeps them in memory.
-    ///   - historyLimit: how many changes of each collection a watch can resume over.
-    ///   - foldAt: a journal of this many bytes is folded into a snapshot.
+    ///   - historyLimit: how many changes of each collection are kept for watches to resume from.
+    ///   - foldAt: the size in bytes at which a journal is replaced by a snapshot.
     init(directory: String?, historyLimit: Int, foldAt: Int = Journal.smallestFold) throws(APIServerError) {
         self.historyLimit = historyLimit
         var first = State()
@@ -109,7 +110,7 @@ final class ObjectStore: Sendable {
             })
     }
 
-    /// Writes what is pending and lets go of the directory.
+    /// Writes pending changes and releases the directory.
     func close() { journal?.close() }
 
     // MARK: Reading
@@ -132,13 +133,13 @@ final class ObjectStore: Sendable {
 
     func dependents(ofUID uid: String) -> [ObjectReference] { state.withLock { Array($0.dependents[uid] ?? []) } }
 
-    /// The uids that are named as owners, for a look at start.
+    /// The uids that are named as owners; the garbage collector checks them at start.
     var ownerUIDs: [String] { state.withLock { Array($0.dependents.keys) } }
 
-    /// A collection as it is, or as it was.
+    /// The state of a collection at one revision.
     struct Listing: Sendable {
         var revision: UInt64
-        /// In the order of their keys.
+        /// Sorted by key.
         var objects: [StoredObject]
     }
 
@@ -165,7 +166,7 @@ final class ObjectStore: Sendable {
         }
     }
 
-    /// Whether anything lies in a collection, or in a namespace of it.
+    /// The objects in a collection, or in one namespace of it.
     func references(in resource: ResourceID, namespace: String? = nil) -> [StoredObject] {
         state.withLock { state in
             guard let collection = state.collections[resource] else { return [] }
@@ -174,13 +175,13 @@ final class ObjectStore: Sendable {
         }
     }
 
-    /// Every collection that holds something.
+    /// Every collection that is not empty.
     var resources: [ResourceID] { state.withLock { $0.collections.filter { !$0.value.objects.isEmpty }.map(\.key) } }
 
     // MARK: Writing
 
     /// Creates an object.
-    /// - Parameter needsNamespace: refuse unless the object's namespace is there and not going away, decided in the same step.
+    /// - Parameter needsNamespace: refuse unless the object's namespace exists and is not being deleted; checked in the same atomic step.
     @discardableResult
     func create(_ resource: ResourceID, _ key: StoreKey, _ value: JSONValue, needsNamespace: Bool) throws(StoreRefusal)
         -> StoredObject
@@ -199,7 +200,7 @@ final class ObjectStore: Sendable {
         return object
     }
 
-    /// Replaces an object that is still at the revision that was read.
+    /// Replaces an object if it still has the revision that was read.
     @discardableResult
     func update(_ resource: ResourceID, _ read: StoredObject, _ value: JSONValue) throws(StoreRefusal) -> StoredObject {
         let object = try state.withLock { state throws(StoreRefusal) in
@@ -211,8 +212,8 @@ final class ObjectStore: Sendable {
         return object
     }
 
-    /// Removes an object that is still at the revision that was read.
-    /// - Parameter last: what watchers are shown as its last state, when that differs from what was read.
+    /// Removes an object if it still has the revision that was read.
+    /// - Parameter last: the last state to show to watchers, when it differs from the state that was read.
     /// - Returns: the last state, at the revision of the deletion.
     @discardableResult
     func delete(_ resource: ResourceID, _ read: StoredObject, last: JSONValue? = nil) throws(StoreRefusal) -> StoredObject {
@@ -272,7 +273,7 @@ final class ObjectStore: Sendable {
     // MARK: Durability
 
     /// Waits until a revision is on disk.
-    /// - Throws: `APIFailure` when the disk does not take it.
+    /// - Throws: `APIFailure` when it could not be written.
     func settle(_ revision: UInt64) throws(APIFailure) {
         guard let journal else { return }
         guard journal.wait(for: revision, seconds: 10) else {
@@ -298,7 +299,7 @@ final class ObjectStore: Sendable {
 
     // MARK: Watching
 
-    /// The changes after a revision that are on disk; nil when the window no longer reaches back to it.
+    /// The changes after a revision that are on disk; nil when the history does not reach back to that revision.
     func events(_ resource: ResourceID, after revision: UInt64) -> (events: [StoreEvent], seen: UInt64)? {
         state.withLock { state in
             guard let collection = state.collections[resource] else {
@@ -322,13 +323,13 @@ final class ObjectStore: Sendable {
         state.withLock { _ = $0.collections[resource]?.watchers.removeValue(forKey: ObjectIdentifier(wakeup)) }
     }
 
-    /// Wakes every watcher of a collection: what it watches has ceased to be served.
+    /// Wakes every watcher of a collection, because its kind is no longer served.
     func wakeWatchers(of resource: ResourceID) {
         let wakeups = state.withLock { state in state.collections[resource].map { Array($0.watchers.values) } ?? [] }
         for wakeup in wakeups { wakeup.signal() }
     }
 
-    /// Called for every change, in order, while the store is locked: it must only record it.
+    /// Registers a function that is called for every change, in order, while the store is locked; it must only record the change.
     func observe(_ observer: @escaping @Sendable (ResourceID, StoreEvent) -> Void) {
         state.withLock { $0.observer = observer }
     }

@@ -1,6 +1,6 @@
 import Base
 
-/// Which collection an object lies in.
+/// Identifies a collection of objects.
 struct ResourceID: Hashable, Sendable, CustomStringConvertible {
     var group: String
     var plural: String
@@ -10,7 +10,7 @@ struct ResourceID: Hashable, Sendable, CustomStringConvertible {
         self.group = group
     }
 
-    /// `widgets.contract.assay.dev`; `pods` in the core group.
+    /// Parses `widgets.contract.assay.dev`, or `pods` for the core group.
     init(qualified: String) {
         let dot = qualified.firstIndex(of: ".")
         plural = String(qualified[..<(dot ?? qualified.endIndex)])
@@ -25,7 +25,7 @@ struct ResourceID: Hashable, Sendable, CustomStringConvertible {
     static let customResourceDefinitions = ResourceID("customresourcedefinitions", group: "apiextensions.k8s.io")
 }
 
-/// Which object of a collection. Its text orders as etcd's keys do: by namespace, then name.
+/// Identifies an object in a collection. Keys sort by namespace, then name, as etcd's keys do.
 struct StoreKey: Hashable, Comparable, Sendable {
     /// `namespace/name`, or the name of an object without namespace.
     let text: String
@@ -39,15 +39,15 @@ struct StoreKey: Hashable, Comparable, Sendable {
     static func < (a: StoreKey, b: StoreKey) -> Bool { a.text < b.text }
 }
 
-/// An object of any kind, wherever it lies.
+/// Identifies an object of any kind.
 struct ObjectReference: Hashable, Sendable {
     var resource: ResourceID
     var key: StoreKey
 }
 
-/// One version of one object. It holds the bytes that every reader is sent, and the few fields that are looked at without parsing.
+/// One version of one object. It holds the bytes that are sent to readers, and the few fields that are needed without parsing.
 ///
-/// `apiVersion` and `kind` are not part of it: they belong to the version that a request asks for, and are written in front.
+/// It does not include `apiVersion` and `kind`: they depend on the version that a request asks for, and are written in front of the bytes.
 final class StoredObject: Sendable {
     let key: StoreKey
     let revision: UInt64
@@ -55,7 +55,7 @@ final class StoredObject: Sendable {
     let body: [UInt8]
     let uid: String
     let labels: [String: String]
-    /// The values of `SelectableFields` of its resource.
+    /// The values of the fields that `SelectableFields` lists for its resource.
     let fields: [String: String]
     let owners: [String]
     let isDeleting: Bool
@@ -78,14 +78,14 @@ final class StoredObject: Sendable {
     var namespace: String { key.namespace }
     var name: String { key.name }
 
-    /// The object, parsed anew each time: ten thousand trees would take many times the memory of their bytes.
+    /// The object, parsed at every call: keeping ten thousand parsed trees would take many times the memory of their bytes.
     var value: JSONValue {
         // The bytes came from `serialized()`, or from a journal whose checksums and syntax were checked when it was read.
         (try? JSONValue(parsing: body)) ?? .object([:])
     }
 }
 
-/// The fields besides the name that a field selector may ask for, by resource.
+/// The fields other than the name that a field selector may use, by resource.
 enum SelectableFields {
     static let paths: [ResourceID: [String]] = [
         .pods: [
@@ -109,7 +109,7 @@ enum SelectableFields {
         for path in paths {
             var at: JSONValue? = value
             for step in path.split(separator: ".") { at = at?[String(step)] }
-            // An event's `source` selects by the component that it names.
+            // The field `source` of an event is compared by its component.
             if path == "source" { at = at?["component"] }
             switch at {
             case .string(let text): found[path] = text

@@ -21,7 +21,7 @@ struct CustomColumn: Sendable {
         priority = value["priority"]?.int ?? 0
     }
 
-    /// What a definition without columns shows.
+    /// The column that is shown when a definition has no columns.
     static var age: CustomColumn {
         CustomColumn([
             "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp",
@@ -39,7 +39,7 @@ struct CustomColumn: Sendable {
         path = JSONPathExpression()
     }
 
-    /// The cell of a row (apiextensions `tableconvertor`): a value of another type than the column's shows as nothing.
+    /// The cell of a row (apiextensions `tableconvertor`); empty when the value does not have the type of the column.
     func cell(_ object: JSONValue, now: Timestamp) -> JSONValue {
         guard let value = path.values(in: object).first, !value.isNull else { return .null }
         switch type {

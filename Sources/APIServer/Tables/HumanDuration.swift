@@ -1,7 +1,7 @@
 /// `5m30s`, `3h`, `12d`: a duration as kubectl prints ages (apimachinery `util/duration`).
 enum HumanDuration {
     static func text(seconds exact: Double) -> String {
-        // A clock that is a little behind still counts as now.
+        // A slightly negative duration, from clocks that differ a little, counts as zero.
         if exact < -1 { return "<invalid>" }
         if exact < 0 { return "0s" }
         let seconds = Int(exact)

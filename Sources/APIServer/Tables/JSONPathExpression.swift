@@ -8,7 +8,7 @@ struct JSONPathExpression: Sendable {
         case member(String)
         case index(Int)
         case all
-        /// `[?(@.path op value)]`; without an operator the path has to be there.
+        /// `[?(@.path op value)]`; without an operator the path must exist.
         case filter(path: JSONPathExpression, comparison: String?, value: JSONValue)
     }
 
@@ -62,7 +62,7 @@ struct JSONPathExpression: Sendable {
         return try filter(inner.dropFirst(2).dropLast())
     }
 
-    /// Where the bracket that opens `text` closes; quotes and inner brackets are skipped.
+    /// The position of the bracket that closes the one at the start of `text`; quoted text and inner brackets are skipped.
     private static func closing(_ text: Substring) -> Substring.Index? {
         var depth = 0
         var quote: Character?
@@ -107,7 +107,7 @@ struct JSONPathExpression: Sendable {
         return nil
     }
 
-    /// Everything that the path leads to.
+    /// All values that the path selects.
     func values(in root: JSONValue) -> [JSONValue] {
         var found = [root]
         for step in steps {

@@ -1,6 +1,6 @@
 import Base
 
-/// The head of a column of a table.
+/// The header of a column of a table.
 struct TableColumn: Sendable {
     var name: String
     var type = "string"
@@ -32,7 +32,7 @@ struct TableColumn: Sendable {
     }
 }
 
-/// How a kind is shown in a table: its columns, and the cells of one object.
+/// Shows a kind as a table: its columns, and the cells of one object.
 struct TablePrinter: Sendable {
     var columns: [TableColumn]
     var cells: @Sendable (_ object: JSONValue, _ now: Timestamp) -> [JSONValue]

@@ -1,18 +1,18 @@
 import Base
 
-/// How a node that starts continues with the pods and containers that a node before it left behind.
+/// Decides how a starting node continues with the pods and containers that an earlier node process left behind.
 enum Adoption {
     struct Outcome: Sendable, Hashable {
         var journal: PodJournal
-        /// Ends that are not in the journal yet.
+        /// Ends of containers that are not in the journal yet.
         var exits: [ContainerExit] = []
-        /// Containers that never started: made anew if they are still wanted.
+        /// Containers that were made but never started; they are removed, and made again if they are still wanted.
         var remove: [String] = []
     }
 
     /// - Parameters:
-    ///   - containers: what podman has of the pod.
-    ///   - rebooted: the machine was started anew since, so nothing of it runs any more.
+    /// - containers: the pod's containers that podman lists.
+    /// - rebooted: whether the machine has been restarted since, so that none of its containers run any more.
     static func adopt(_ journal: PodJournal, containers: [ListedContainer], rebooted: Bool, now: Timestamp) -> Outcome {
         var outcome = Outcome(journal: journal)
         for (name, before) in journal.containers where before.starting || before.isRunning {
@@ -36,7 +36,7 @@ enum Adoption {
         return outcome
     }
 
-    /// A pod of this node of which nothing is known any more, though its status says that it has run: it is never started again.
+    /// A journal for a pod whose status says that it has run but whose journal is missing: its containers count as lost and never start again.
     static func lost(_ pod: NodePod, now: Timestamp) -> PodJournal? {
         let statuses = (pod.status["initContainerStatuses"]?.array ?? []) + (pod.status["containerStatuses"]?.array ?? [])
         guard statuses.contains(where: { $0["containerID"]?.string.map { !$0.isEmpty } ?? false }) else { return nil }

@@ -1,10 +1,10 @@
 import Base
 
-/// One entry of `containerStatuses`.
+/// Builds one entry of `containerStatuses`.
 enum ContainerStatusBuilder {
     /// - Parameters:
-    ///   - record: what is known; nil before the node has seen the container.
-    ///   - hasInit: the pod has init containers, so that others wait as `PodInitializing`.
+    /// - record: the node's record of the container; nil before there is one.
+    /// - hasInit: whether the pod has init containers; the other containers then wait with the reason `PodInitializing`.
     static func status(
         of container: NodeContainer, record: ContainerRecord?, isInit: Bool, hasInit: Bool
     ) -> JSONValue {
@@ -47,7 +47,7 @@ enum ContainerStatusBuilder {
         return .object(status)
     }
 
-    /// An init container is ready once it has succeeded, any other while it runs (there are no probes here).
+    /// An init container is ready once it has succeeded. Any other container is ready while it runs, because this node has no probes.
     static func isReady(_ record: ContainerRecord?, isInit: Bool) -> Bool {
         guard let record else { return false }
         return isInit ? record.end?.exitCode == 0 : record.isRunning

@@ -1,7 +1,7 @@
-/// `$(NAME)` in commands, arguments and environment values.
+/// Expands `$(NAME)` in commands, arguments and environment values.
 ///
-/// Source of the rule: k8s.io/kubernetes/third_party/forked/golang/expansion. `$$` is a dollar, `$(NAME)` the value of a
-/// name that is known and stays as it is otherwise; any other dollar stays.
+/// Source of the rule: k8s.io/kubernetes/third_party/forked/golang/expansion. `$$` gives one dollar. `$(NAME)` gives the value of a known name
+/// and is left unchanged for an unknown one. Any other dollar is left unchanged.
 enum EnvExpansion {
     static func expand(_ text: String, _ lookup: (String) -> String?) -> String {
         let bytes = Array(text.utf8)

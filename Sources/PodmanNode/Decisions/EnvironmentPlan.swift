@@ -1,6 +1,6 @@
 import Base
 
-/// A container that cannot be made as its spec says: shown as `CreateContainerConfigError`.
+/// Why a container cannot be made as its spec says; shown as `CreateContainerConfigError`.
 struct ContainerConfigError: Error, Sendable, Hashable {
     var message: String
 }
@@ -11,7 +11,7 @@ struct EnvironmentPlan: Sendable, Hashable {
     var command: [String]
     var arguments: [String]
 
-    /// The objects that a container's environment takes values from.
+    /// The objects from which a container's environment takes values.
     struct References: Sendable, Hashable {
         var secrets: Set<String> = []
         var configMaps: Set<String> = []
@@ -29,7 +29,7 @@ struct EnvironmentPlan: Sendable, Hashable {
         return references
     }
 
-    /// What the references point to; a name that is missing was not found.
+    /// The data of the referenced objects; a name that is missing was not found.
     struct Values: Sendable {
         var secrets: [String: [String: [UInt8]]] = [:]
         var configMaps: [String: [String: [UInt8]]] = [:]
@@ -39,8 +39,8 @@ struct EnvironmentPlan: Sendable, Hashable {
 }
 
 extension EnvironmentPlan {
-    /// Source of the rules: kubelet `makeEnvironmentVariables`: sources first, entries over them in their order, each
-    /// entry sees what stands before it.
+    /// Source of the rules: kubelet `makeEnvironmentVariables`. Sources are applied first and entries override them in order; each entry can
+    /// refer to the variables before it.
     init(_ container: NodeContainer, of pod: NodePod, values: Values) throws(ContainerConfigError) {
         var variables: [String: String] = [:]
         for source in container.environmentSources {
@@ -105,7 +105,7 @@ extension EnvironmentPlan {
     }
 }
 
-/// The downward API: what a pod may learn of itself.
+/// The downward API: the fields of a pod that its containers can read.
 struct PodFields: Sendable {
     var nodeName = ""
     var hostIP = ""
@@ -133,7 +133,7 @@ struct PodFields: Sendable {
         return nil
     }
 
-    /// An amount in units of the divisor, rounded up; a limit that is not set is the node's.
+    /// A resource amount in units of the divisor, rounded up; for a limit that is not set, the node's amount.
     func resource(_ name: String, of container: NodeContainer, divisor: String?) -> String? {
         let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
         guard parts.count == 2, ["cpu", "memory", "ephemeral-storage"].contains(parts[1]) else { return nil }

@@ -1,17 +1,17 @@
-/// Whether an image can be named so, and what pulling it needs.
+/// Checks the name of an image, and decides how the image is pulled.
 ///
 /// Source of the rule: distribution/reference (the grammar of names) and the kubelet's `applyDefaultImageTag`.
 enum ImageReference {
     /// The image that needs no registry: a root made of the host's programs.
     static let hostRoot = "rootfs:/"
 
-    /// Why the name is refused, in the kubelet's words; nil when it can be used.
+    /// Why the name is refused, in the kubelet's words; nil when the name is valid.
     static func problem(with name: String) -> String? {
         guard name != hostRoot, let reason = syntaxProblem(name) else { return nil }
         return "Failed to apply default image tag \"\(name)\": couldn't parse image name \"\(name)\": \(reason)"
     }
 
-    /// Always for `:latest` and for no tag at all, else IfNotPresent.
+    /// `Always` for `:latest` and for no tag, otherwise `IfNotPresent`.
     static func defaultPullPolicy(_ name: String) -> String {
         if name == hostRoot || name.contains("@") { return "IfNotPresent" }
         let last = name.split(separator: "/").last ?? ""
@@ -42,7 +42,7 @@ enum ImageReference {
         return rest.count > 255 ? "repository name must not be more than 255 characters" : nil
     }
 
-    /// A name that is only wrong in having an upper-case letter gets a message that says so.
+    /// A name whose only fault is an upper-case letter gets a message that says so.
     private static func problem(of rest: Substring, otherwise invalid: String) -> String {
         var repository = rest
         if let slash = rest.firstIndex(of: "/"), isDomain(rest[..<slash]) || rest[..<slash].contains(where: \.isUppercase) {

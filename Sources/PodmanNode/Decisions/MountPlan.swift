@@ -1,18 +1,18 @@
 import Base
 
-/// What a container sees of the pod's volumes, and why a pod's volumes cannot be had.
+/// Decides what a container mounts from the pod's volumes, and whether the pod's volumes can be provided.
 enum MountPlan {
-    /// A directory or file of the host at a path of the container.
+    /// A directory or file of the host, mounted at a path of the container.
     struct Bind: Sendable, Hashable {
         var source: String
         var target: String
         var readOnly: Bool
     }
 
-    /// The only volume that may come from the host, and only if the node has been given a directory for it.
+    /// The only volume that may be a directory of the host, and only if the node is configured with a directory for it.
     static let cacheVolume = "repo-cache"
 
-    /// Why this pod's volumes can never be had here; nil when they can.
+    /// Why this node can never provide the pod's volumes; nil when it can.
     static func refusal(of pod: NodePod, cacheDirectory: String?) -> String? {
         for volume in pod.volumes {
             switch volume.kind {
@@ -32,7 +32,7 @@ enum MountPlan {
         return nil
     }
 
-    /// - Parameter directory: where a volume of the pod lies on the host.
+    /// - Parameter directory: returns the directory of a pod's volume on the host.
     static func binds(
         of container: NodeContainer, variables: [String: String], directory: (String) -> String?
     ) throws(ContainerConfigError) -> [Bind] {
@@ -53,7 +53,7 @@ enum MountPlan {
             }
             binds.append(Bind(source: source, target: mount.path, readOnly: mount.readOnly))
         }
-        // A mount below another's path must come after it.
+        // A mount inside another mount's path must come after that mount.
         return binds.sorted { $0.target.count < $1.target.count }
     }
 }

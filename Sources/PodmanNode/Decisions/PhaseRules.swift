@@ -1,4 +1,4 @@
-/// The phase of a pod from its containers. Source of the rule: kubelet `getPhase` (pkg/kubelet/kubelet_pods.go).
+/// Computes the phase of a pod from its containers. Source of the rule: kubelet `getPhase` (pkg/kubelet/kubelet_pods.go).
 enum PhaseRules {
     static func phase(of pod: NodePod, containers: [String: ContainerRecord], isTerminal: Bool) -> String {
         var pendingInit = 0

@@ -1,24 +1,24 @@
 import Base
 
-/// What to do next for a pod: decided from what is known, without doing anything.
+/// The next steps for a pod, computed from what the node knows, without side effects.
 enum PodPlan {
     enum Step: Sendable, Hashable {
-        /// Put the volumes in place.
+        /// Create the volumes.
         case prepare
         case start(String)
-        /// Tell running containers to end, and say when they are killed.
+        /// Tell running containers to end, and record when they will be killed.
         case stop([String], graceSeconds: Int)
-        /// Their time is over.
+        /// Kill the containers, whose grace period is over.
         case kill([String])
-        /// Nothing runs and nothing will: remove the containers and publish the last phase.
+        /// No container runs or will run: remove the containers and publish the last phase.
         case tearDown
-        /// The pod was deleted and is torn down: let go of the object.
+        /// The pod was deleted and is torn down: let the API server delete the object.
         case release
     }
 
     struct Decision: Sendable, Hashable {
         var steps: [Step] = []
-        /// When to look again if nothing happens.
+        /// When to plan again if nothing happens before.
         var wakeAt: Timestamp?
     }
 
@@ -32,13 +32,13 @@ enum PodPlan {
         return planner.decision
     }
 
-    /// When the pod has been active for too long.
+    /// When the pod will have been active for longer than `activeDeadlineSeconds` allows.
     static func deadline(of pod: NodePod, _ journal: PodJournal) -> Timestamp? {
         pod.activeDeadlineSeconds.map { journal.startTime.adding(seconds: Double($0)) }
     }
 
-    /// Seconds to wait before the attempt after `failures` failures in a row. Source of the rule: the kubelet's
-    /// container and image back-off, from 10 s doubling to 5 min; the first restart comes at once.
+    /// Seconds to wait before the next attempt after `failures` failures in a row. Source of the rule: the kubelet's back-off for containers and
+    /// images, from 10 s doubling to 5 min; the first restart comes without a wait.
     static func backoff(afterFailures failures: Int) -> Double {
         failures <= 1 ? 0 : BackoffPolicy(initialSeconds: 10, capSeconds: 300).seconds(afterFailures: failures - 1)
     }
@@ -59,7 +59,7 @@ private struct Planner {
         return decision
     }
 
-    /// Ends what runs; when nothing does, the pod is torn down.
+    /// Ends the running containers; when none run, the pod is torn down.
     private mutating func stop(_ containers: [NodeContainer], graceSeconds: Int) {
         let running = containers.map(\.name).filter { records[$0]?.isRunning == true }
         if running.isEmpty {
@@ -73,7 +73,8 @@ private struct Planner {
         if let next = running.compactMap({ records[$0]?.killAt }).filter({ $0 > now }).min() { wake(at: next) }
     }
 
-    /// The normal course: init containers one after the other, then the others, then the end.
+    /// The steps of a pod that is not being ended: run the init containers one after the other, then the other containers, then tear the pod
+    /// down.
     mutating func advance() {
         let started = pod.containers.contains { records[$0.name]?.hasRun == true }
         for container in pod.initContainers {

@@ -1,8 +1,8 @@
 import Base
 
-/// What this node does not do for a pod, said before anything is started.
+/// Refuses pods that need what this node does not support, before anything is started.
 enum PodRefusal {
-    /// Why the container is refused; nil when it can be made.
+    /// Why the container is refused; nil when this node supports it.
     static func refusal(of container: NodeContainer, in pod: NodePod) -> String? {
         if let namespace = pod.hostNamespaces.first { return "\(namespace) is not supported on this node" }
         if container.security["privileged"]?.bool == true { return "privileged containers are not supported on this node" }
@@ -16,7 +16,7 @@ enum PodRefusal {
         container.security["runAsUser"]?.int ?? pod.runAsUser
     }
 
-    /// `uid[:gid]` for podman; nil: the image's user.
+    /// `uid[:gid]` for podman; nil means the image's user.
     static func user(of container: NodeContainer, in pod: NodePod) -> String? {
         let group = container.security["runAsGroup"]?.int ?? pod.runAsGroup
         guard let user = userID(of: container, in: pod) else { return group.map { "0:\($0)" } }

@@ -1,11 +1,11 @@
 import Base
 
-/// The status of a pod as the kubelet writes it, from what the node knows.
+/// Builds the status of a pod from the node's data, in the form in which the kubelet writes it.
 ///
 /// Source of the rules: kubelet `generateAPIPodStatus`, `convertToAPIContainerStatuses` and the status manager's
 /// `mergePodStatus`, checked against recordings of a real node.
 enum PodStatusBuilder {
-    /// The condition types that the node writes; all others belong to somebody else and are left alone.
+    /// The condition types that the node writes; conditions of other types belong to other writers and are left unchanged.
     static let ownConditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
 
     struct Surroundings: Sendable {
@@ -13,12 +13,12 @@ enum PodStatusBuilder {
         var now: Timestamp
     }
 
-    /// - Returns: the whole status, with the foreign conditions of `pod.status` kept.
+    /// - Returns: the whole status, including the conditions of other writers in `pod.status`.
     static func status(of pod: NodePod, journal: PodJournal, in surroundings: Surroundings) -> JSONValue {
         let records = journal.containers
         let computed = computedPhase(of: pod, journal: journal)
         let ended = computed == "Succeeded" || computed == "Failed"
-        // A last phase is published once nothing of the pod runs any more; until then only the conditions tell.
+        // A last phase is published only when none of the pod's containers run any more; until then only the conditions show the end.
         let published = !ended || journal.tornDown || pod.hasEnded ? computed : phaseWhileEnding(pod, records)
 
         var status: [String: JSONValue] = [
@@ -48,14 +48,14 @@ enum PodStatusBuilder {
         return .object(status)
     }
 
-    /// What the containers say without what ends the pod; when they have all ended, the phase that stood before.
+    /// The phase of a pod that is being ended: computed from its containers, or the previous phase when all of them have ended.
     private static func phaseWhileEnding(_ pod: NodePod, _ records: [String: ContainerRecord]) -> String {
         let phase = PhaseRules.phase(of: pod, containers: records, isTerminal: false)
         return phase == "Succeeded" || phase == "Failed" ? pod.phase : phase
     }
 
     static func computedPhase(of pod: NodePod, journal: PodJournal) -> String {
-        // A deadline fails the pod at once, an eviction once nothing of it runs.
+        // A deadline makes the pod `Failed` at once, an eviction once none of its containers run.
         if let ending = journal.ending, ending.cause == .deadline || (ending.cause == .evicted && journal.tornDown) { return "Failed" }
         let isTerminal = journal.tornDown || journal.ending != nil
         let phase = PhaseRules.phase(of: pod, containers: journal.containers, isTerminal: isTerminal)
@@ -63,13 +63,13 @@ enum PodStatusBuilder {
         return journal.tornDown && phase != "Succeeded" ? "Failed" : phase
     }
 
-    /// Every init container has ended well, or has been started and stays (a sidecar).
+    /// Whether every init container has either succeeded or is a running sidecar.
     static func isInitialized(_ pod: NodePod, _ records: [String: ContainerRecord]) -> Bool {
         incompleteInit(pod, records).isEmpty
     }
 
     private static func incompleteInit(_ pod: NodePod, _ records: [String: ContainerRecord]) -> [String] {
-        // Once a main container has run, the pod is past its initialisation for good.
+        // Once a main container has run, the pod stays initialised.
         if pod.containers.contains(where: { records[$0.name]?.hasRun == true }) { return [] }
         return pod.initContainers.filter { container in
             let record = records[container.name]

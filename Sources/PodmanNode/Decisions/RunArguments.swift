@@ -1,18 +1,19 @@
 import Base
 
-/// The words of `podman run` for one container.
+/// Builds the arguments of `podman run` for one container.
 enum RunArguments {
-    /// What starts.
+    /// The image or root from which a container starts.
     enum Image: Sendable, Hashable {
         case registry(String)
-        /// A directory that becomes the root under a throwaway overlay, with these directories of the host under overlays of their own.
+        /// A directory that becomes the root under a temporary overlay; these directories of the host are mounted, each under an overlay of its
+        /// own.
         case hostRoot(skeleton: String, overlays: [String], executable: String?)
     }
 
     struct Request: Sendable {
         var name: String
         var labels: [String: String]
-        /// The container whose network this one has.
+        /// The container whose network this container joins.
         var sandbox: String
         var image: Image
         var pod: NodePod
@@ -25,8 +26,8 @@ enum RunArguments {
         var identifierFile: String
     }
 
-    /// Names of the environment that podman itself reads: their values are given as arguments, all others by name, so
-    /// that secrets do not stand in the process list.
+    /// Environment variables that podman itself reads. Their values are passed as arguments; all other variables are passed by name, so that
+    /// secrets do not appear in the process list.
     private static let readByPodman: Set<String> = [
         "PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS",
         "GOTRACEBACK", "GODEBUG", "GOMAXPROCS", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "BUILDAH_ISOLATION", "TERM",
@@ -77,8 +78,8 @@ enum RunArguments {
         return words
     }
 
-    /// The words of `podman run` for a pod's sandbox: a container that does nothing but hold the pod's network, which all its containers
-    /// join, as Kubernetes' pause container does. Its root is that of `rootfs:/`, read-only: no image is needed for it.
+    /// The arguments of `podman run` for a pod's sandbox: a container whose only purpose is to hold the pod's network, like the pause container
+    /// of Kubernetes. All containers of the pod join its network. Its root is the read-only root of `rootfs:/`, so it needs no image.
     static func sandbox(named name: String, labels: [String: String], root: RootfsImage.Root, _ abilities: PodmanAbilities) -> [String] {
         var words = ["run", "--detach", "--name", name]
         for (key, value) in labels.sorted(by: { $0.key < $1.key }) { words += ["--label", "\(key)=\(value)"] }
@@ -92,7 +93,7 @@ enum RunArguments {
     private static func limits(of container: NodeContainer, _ abilities: PodmanAbilities) -> [String] {
         var words: [String] = []
         if abilities.memoryLimits, let memory = container.limit("memory"), memory.whole > 0 {
-            // podman refuses less than 6 MiB: the runtime needs as much itself.
+            // podman refuses a limit below 6 MiB, because the container runtime itself needs that much.
             let bytes = max(memory.whole, 6 << 20)
             words += ["--memory", "\(bytes)b"]
             if abilities.swapLimits { words += ["--memory-swap", "\(bytes)b"] }
@@ -100,7 +101,7 @@ enum RunArguments {
         }
         if abilities.cpuLimits {
             if let cpu = container.limit("cpu"), cpu.thousandths > 0 {
-                // Microseconds of each tenth of a second; the kernel refuses less than a hundredth of that.
+                // The quota is in microseconds per tenth of a second. The kernel refuses less than a hundredth of that period.
                 words += ["--cpu-period", "100000", "--cpu-quota", String(max(cpu.thousandths * 100, 1000))]
             }
             if let cpu = container.request("cpu"), cpu.thousandths > 0 {

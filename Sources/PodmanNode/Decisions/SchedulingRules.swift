@@ -1,6 +1,6 @@
 import Base
 
-/// Whether a pod fits on the one node, in the scheduler's words when it does not.
+/// Decides whether a pod fits on the one node, and says why not in the scheduler's words.
 enum SchedulingRules {
     struct Node: Sendable {
         var name: String
@@ -26,7 +26,7 @@ enum SchedulingRules {
             + "0/1 nodes are available: 1 Preemption is not helpful for scheduling."
     }
 
-    /// The sum over the containers, or the largest init container if that is more.
+    /// The sum over the containers, or the amount of the largest init container if that is larger.
     static func requests(of pod: NodePod) -> [String: ResourceQuantity] {
         var sum: [String: ResourceQuantity] = [:]
         for container in pod.containers + pod.initContainers.filter(\.isSidecar) {

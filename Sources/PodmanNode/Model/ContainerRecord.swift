@@ -9,7 +9,7 @@ struct ContainerEnd: Sendable, Hashable, Codable {
     var finishedAt: Timestamp
     var containerID: String?
 
-    /// The end of a container that cannot be found any more, in the kubelet's words.
+    /// The end of a container that podman does not know any more, in the kubelet's words.
     static func lost(containerID: String?, started: Timestamp, now: Timestamp, whilePodWas what: String) -> ContainerEnd {
         ContainerEnd(
             exitCode: 137, reason: "ContainerStatusUnknown",
@@ -18,10 +18,10 @@ struct ContainerEnd: Sendable, Hashable, Codable {
     }
 }
 
-/// What the node knows of one container of a pod: kept on disk, so that a node that was killed continues where it was.
+/// What the node knows of one container of a pod. It is kept on disk, so that a node that was killed can continue.
 struct ContainerRecord: Sendable, Hashable, Codable {
     enum State: Sendable, Hashable, Codable {
-        /// Not started; a nil reason: it is waiting for its turn.
+        /// Not started. Without a reason the container waits until the plan starts it.
         case waiting(reason: String?, message: String?)
         case running(since: Timestamp)
         case ended(ContainerEnd)
@@ -29,47 +29,47 @@ struct ContainerRecord: Sendable, Hashable, Codable {
 
     var state = State.waiting(reason: nil, message: nil)
     var last: ContainerEnd?
-    /// How often it was started again after it had run (`restartCount`).
+    /// How often the container was started again after it had run (`restartCount`).
     var restarts = 0
-    /// podman's id of the newest instance.
+    /// podman's id of the latest instance.
     var containerID: String?
     var imageID = ""
-    /// The earliest time of the next attempt to start it.
+    /// The earliest time of the next attempt to start the container.
     var notBefore: Timestamp?
-    /// Failed attempts in a row (of the pull, of the configuration, or of runs that ended), for the back-off.
+    /// How many attempts in a row failed (pulls, configuration errors, or runs that ended), for the back-off.
     var failures = 0
-    /// A start was asked of podman and its answer is not yet known.
+    /// Whether podman was asked to start the container and has not answered yet.
     var starting = false
-    /// When the container is killed; set once it was sent TERM.
+    /// When the container will be killed; set when TERM was sent to it.
     var killAt: Timestamp?
 
     var isRunning: Bool { if case .running = state { true } else { false } }
     var end: ContainerEnd? { if case .ended(let end) = state { end } else { nil } }
-    /// It ran at least once.
+    /// Whether the container ran at least once.
     var hasRun: Bool { containerID != nil || last != nil || end != nil }
 }
 
-/// Why a pod is brought to its end before its containers ended by themselves.
+/// Why a pod is ended before its containers end by themselves.
 struct PodEnding: Sendable, Hashable, Codable {
     enum Cause: String, Sendable, Codable { case deleted, deadline, evicted }
     var cause: Cause
     /// Published as the pod's reason and message; nil for a deletion.
     var reason: String?
     var message: String?
-    /// From TERM to KILL.
+    /// Seconds between TERM and KILL.
     var graceSeconds: Int
 }
 
-/// Everything the node knows of a pod that the API server does not: one file on disk.
+/// Everything that the node knows of a pod and the API server does not: one file on disk.
 struct PodJournal: Sendable, Hashable, Codable {
     var namespace: String
     var name: String
     var uid: String
     var startTime: Timestamp
     var containers: [String: ContainerRecord]
-    /// Volumes are in place and containers can be started.
+    /// Whether the volumes exist and containers can be started.
     var ready = false
     var ending: PodEnding?
-    /// The containers are gone and the pod's last phase may be published.
+    /// Whether the containers are removed, so that the pod's last phase may be published.
     var tornDown = false
 }

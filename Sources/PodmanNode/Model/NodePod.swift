@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// What the node needs to know of a pod: read once from the object, then used as it is.
+/// The part of a pod that the node needs, read once from the object and not changed afterwards.
 struct NodePod: Sendable, Hashable {
     enum RestartPolicy: String, Sendable { case always = "Always", onFailure = "OnFailure", never = "Never" }
 
@@ -31,10 +31,10 @@ struct NodePod: Sendable, Hashable {
     var initContainers: [NodeContainer]
     var containers: [NodeContainer]
     var volumes: [NodeVolume]
-    /// The status as the API server last showed it: conditions of others are kept, transitions keep their times.
+    /// The status that the API server last sent. From it the conditions of other writers and the transition times are kept.
     var status: JSONValue
 
-    /// - Throws: `JSONDecodingError` that names the field which cannot be read.
+    /// - Throws: `JSONDecodingError` that names the field that cannot be read.
     init(_ object: JSONValue) throws(JSONDecodingError) {
         guard let name = object.at("metadata", "name")?.string, let uid = object.at("metadata", "uid")?.string else {
             throw JSONDecodingError(path: "metadata", message: "a pod must have a name and a uid")
@@ -96,7 +96,7 @@ struct NodeContainer: Sendable, Hashable {
 
     var name: String
     var image: String
-    /// Always, IfNotPresent or Never; absent: the rule of the image's tag.
+    /// Always, IfNotPresent or Never; nil means that the tag of the image decides.
     var pullPolicy: String?
     var command: [String]
     var arguments: [String]
@@ -104,11 +104,11 @@ struct NodeContainer: Sendable, Hashable {
     var environment: [NodeEnvironmentEntry]
     var environmentSources: [NodeEnvironmentSource]
     var mounts: [Mount]
-    /// As in the spec; the status repeats it.
+    /// Copied from the spec; the status repeats it.
     var resources: JSONValue
     var terminationMessagePath: String
     var terminationMessageFallsBackToLogs: Bool
-    /// An init container that keeps running beside the others (`restartPolicy: Always`).
+    /// Whether this is an init container that keeps running beside the others (`restartPolicy: Always`).
     var isSidecar: Bool
     var security: JSONValue
 

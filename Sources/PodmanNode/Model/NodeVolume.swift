@@ -1,6 +1,6 @@
 import Base
 
-/// A volume of a pod, as far as the node knows the kind.
+/// A volume of a pod, for the kinds of volume that the node supports.
 struct NodeVolume: Sendable, Hashable {
     /// A file that a secret, config map, downward API or projected volume puts into the volume.
     struct Item: Sendable, Hashable {
@@ -9,7 +9,7 @@ struct NodeVolume: Sendable, Hashable {
         var mode: Int?
     }
 
-    /// One source of files.
+    /// One source of the files in a volume.
     enum FileSource: Sendable, Hashable {
         case secret(name: String, items: [Item]?, optional: Bool)
         case configMap(name: String, items: [Item]?, optional: Bool)

@@ -1,8 +1,8 @@
 import Base
 
-/// An amount of a resource (`500m`, `20Mi`, `1e3`), kept in thousandths so that sums are exact.
+/// An amount of a resource (`500m`, `20Mi`, `1e3`), stored in thousandths so that sums are exact.
 ///
-/// Source of the rule: apimachinery `resource.Quantity`; amounts beyond 2^63 thousandths are cut off there.
+/// Source of the rule: apimachinery `resource.Quantity`; amounts beyond 2^63 thousandths are limited to that value.
 struct ResourceQuantity: Sendable, Hashable, Comparable {
     var thousandths: Int64
 
@@ -31,7 +31,7 @@ struct ResourceQuantity: Sendable, Hashable, Comparable {
         thousandths = scaled >= 9.2e18 ? .max : scaled <= -9.2e18 ? .min : Int64(scaled)
     }
 
-    /// Rounded up, as the kubelet does for bytes.
+    /// The amount in whole units, rounded up, as the kubelet does for bytes.
     var whole: Int { Int(thousandths / 1000 + (thousandths % 1000 > 0 ? 1 : 0)) }
 
     static func < (a: ResourceQuantity, b: ResourceQuantity) -> Bool { a.thousandths < b.thousandths }

@@ -3,19 +3,20 @@ import HTTPTransport
 import KubeClient
 import KubeCore
 
-/// What the node asks of the API server, in its own words.
+/// The node's requests to the API server.
 struct NodeAPI: Sendable {
     let client: KubeClient
 
     enum Written: Sendable {
         case written(JSONValue)
-        /// The pod is gone, or another has taken its name.
+        /// The pod does not exist any more, or another pod has its name.
         case gone
     }
 
     // MARK: Pods
 
-    /// Writes the status of this very pod. Conditions are merged by type, so what one does not say any more is taken out by name.
+    /// Writes the status of the pod with this uid. Conditions are merged by type, so conditions that are absent from `status` are removed by
+    /// name.
     func writeStatus(_ status: JSONValue, of pod: NodePod) async throws -> Written {
         var status = status
         status["conditions"] = .array(
@@ -32,7 +33,7 @@ struct NodeAPI: Sendable {
         }
     }
 
-    /// Deletes the object of a pod whose containers are gone (grace period 0); finalizers may keep it.
+    /// Deletes the object of a pod whose containers are removed (grace period 0); finalizers may keep the object.
     func release(_ pod: NodePod) async throws -> Written {
         do {
             _ = try await client.delete(.pods, pod.key, options: KubeCore.DeleteOptions(gracePeriodSeconds: 0, uid: pod.uid))
@@ -43,8 +44,8 @@ struct NodeAPI: Sendable {
         }
     }
 
-    /// Gives a pod to the node.
-    /// - Returns: whether it took effect; false when it was gone or taken.
+    /// Binds a pod to the node.
+    /// - Returns: whether the pod was bound; false when it was deleted or bound to another node.
     func bind(_ pod: NodePod, to node: String) async throws -> Bool {
         let binding: JSONValue = [
             "apiVersion": "v1", "kind": "Binding",
@@ -76,7 +77,7 @@ struct NodeAPI: Sendable {
 
     // MARK: What pods refer to
 
-    /// The data of the named objects; those that do not exist are left out.
+    /// The data of the named objects; objects that do not exist are left out.
     func values(_ references: EnvironmentPlan.References, namespace: String, fields: PodFields) async throws -> EnvironmentPlan.Values {
         var values = EnvironmentPlan.Values(fields: fields)
         for name in references.secrets {
@@ -116,7 +117,7 @@ struct NodeAPI: Sendable {
 
     // MARK: The node
 
-    /// Creates the node object or takes over the one that is there.
+    /// Creates the node object, or updates the one that exists.
     func register(_ node: JSONValue) async throws {
         do {
             _ = try await client.create(.nodes, node, namespace: nil)

@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// The node as the API server shows it.
+/// The node object for the API server.
 struct NodeObject: Sendable {
     var name: String
     var hostIP: String
@@ -10,7 +10,7 @@ struct NodeObject: Sendable {
     var abilities: PodmanAbilities
     var bootIdentifier: String
 
-    /// What the machine has.
+    /// The resources of the machine.
     static func capacity(stateDirectory: String) -> [String: String] {
         var disk = statvfs()
         let bytes = statvfs(stateDirectory, &disk) == 0 ? Int(disk.f_blocks) * Int(disk.f_frsize) : 0
@@ -27,7 +27,7 @@ struct NodeObject: Sendable {
 
     var allocatable: [String: ResourceQuantity] { capacity.compactMapValues { ResourceQuantity($0) } }
 
-    /// How limits and the network work on this machine, for somebody who looks for the reason why a trial has none.
+    /// Tells how limits and the network work on this machine, for a reader who wants to know why a trial has none.
     private var annotations: [String: String] {
         [
             "assay.dev/network": abilities.network,

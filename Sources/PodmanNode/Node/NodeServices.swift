@@ -2,7 +2,7 @@ import Base
 import KubeCore
 import KubeRuntime
 
-/// What the workers of a node share.
+/// The objects that all workers of a node share.
 struct NodeServices: Sendable {
     var name: String
     var hostIP: String
@@ -24,7 +24,7 @@ struct NodeServices: Sendable {
     }
 }
 
-/// The node's memory of a pod on disk.
+/// The file that keeps the node's journal of a pod.
 struct JournalFile: Sendable {
     let directories: NodeDirectories
 
@@ -35,7 +35,7 @@ struct JournalFile: Sendable {
         try FileWriting.replace(path(journal.uid), with: try JSONValueEncoder().encode(journal).serialized(), mode: 0o600, durable: false)
     }
 
-    /// All journals that can be read; others are treated as missing.
+    /// All journals that can be read; unreadable ones are treated as missing.
     func load() -> [String: PodJournal] {
         var journals: [String: PodJournal] = [:]
         for uid in (Directory.names(in: directories.pods) ?? []) {

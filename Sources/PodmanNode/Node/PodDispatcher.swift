@@ -4,19 +4,18 @@ import KubeRuntime
 
 /// Assigns pods to the node and runs one `PodWorker` for each: the scheduler and the pod manager of one machine.
 ///
-/// Level-based: a change from the watch only wakes it; it decides from what is known
-/// at that time.
+/// Level-based: a change from the watch only triggers a decision, which uses the state that is known at that time.
 actor PodDispatcher {
     let services: NodeServices
     let node: SchedulingRules.Node
     let rebooted: Bool
 
     private var workers: [String: (worker: PodWorker, task: Task<Void, Never>)] = [:]
-    /// Pods of this node, ended ones too.
+    /// Pods of this node, including ended ones.
     private var assigned: [String: NodePod] = [:]
-    /// Pods that no node has.
+    /// Pods that are not bound to a node.
     private var pending: [String: NodePod] = [:]
-    /// Bound to this node by us; the watch has not shown it yet.
+    /// Pods that this dispatcher has bound but that the watch has not shown as bound yet.
     private var bound: [String: NodePod] = [:]
     private var journals: [String: PodJournal]
     private var containers: [String: [ListedContainer]]
@@ -54,7 +53,7 @@ actor PodDispatcher {
         workers[uid]?.worker.send(.gone)
     }
 
-    /// Called once all pods have been seen: removes what belongs to pods that no longer exist.
+    /// Removes the containers and files of pods that no longer exist. Called once all pods have been listed.
     func removeLeftovers() async {
         let known = Set(assigned.keys)
         let leftovers = containers.filter { !known.contains($0.key) }.flatMap { $0.value.map(\.id) }
@@ -80,7 +79,7 @@ actor PodDispatcher {
             let outcome = Adoption.adopt(earlier, containers: containers[pod.uid] ?? [], rebooted: rebooted, now: now)
             journal = outcome.journal
             exits = outcome.exits
-            // Of a pod that is torn down nothing is wanted any more; its sandbox may still be there.
+            // A pod that is torn down needs no containers any more, but its sandbox may still exist.
             try? await services.podman.remove(journal.tornDown ? (containers[pod.uid] ?? []).map(\.id) : outcome.remove)
             services.log.info("goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
         } else {
@@ -89,7 +88,7 @@ actor PodDispatcher {
                 ?? PodJournal(namespace: pod.key.namespace, name: pod.key.name, uid: pod.uid, startTime: now, containers: [:])
             if pod.hasEnded { journal.tornDown = true }
         }
-        // During the wait for podman the pod may have been presented again.
+        // The pod may have been presented again while podman was working.
         guard workers[pod.uid] == nil, !stopped else { return }
         let worker = PodWorker(pod: pod, journal: journal, services: services)
         for exit in exits { worker.send(.exited(exit)) }
@@ -108,7 +107,7 @@ actor PodDispatcher {
 
     func worker(_ uid: String) -> PodWorker? { workers[uid]?.worker }
 
-    /// The kernel dropped events of exits: podman's list is compared instead.
+    /// Called when the kernel has dropped events about exits: compares with podman's list instead.
     func resync() async {
         guard let listed = try? await services.podman.list() else { return }
         for container in listed where !container.isRunning && !container.neverStarted {
@@ -117,7 +116,7 @@ actor PodDispatcher {
         }
     }
 
-    /// Ends the workers; containers keep running.
+    /// Ends the workers; their containers keep running.
     func stop() async {
         stopped = true
         let tasks = workers.values.map(\.task)
@@ -131,7 +130,7 @@ actor PodDispatcher {
 
     // MARK: Scheduling
 
-    /// Gives waiting pods to the node, oldest first, as far as they fit.
+    /// Binds pending pods to the node, oldest first, as far as they fit.
     func schedule() async {
         guard !pending.isEmpty else { return }
         for pod in pending.values.sorted(by: { ($0.creation ?? .init(seconds: 0), $0.key) < ($1.creation ?? .init(seconds: 0), $1.key) }) {

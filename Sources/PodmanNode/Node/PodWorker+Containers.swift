@@ -2,9 +2,9 @@ import Base
 import KubeCore
 import KubeRuntime
 
-// Starting containers and taking note of their ends.
+// Starts containers and records their ends.
 extension PodWorker {
-    /// Tries to start a container; what stands in the way becomes its waiting reason and the time of the next attempt.
+    /// Tries to start a container. If that fails, the record gets the reason and the time of the next attempt.
     func start(_ name: String) async {
         guard let container = pod.container(name) else { return }
         var record = journal.containers[name] ?? ContainerRecord()
@@ -57,7 +57,7 @@ extension PodWorker {
             log.debug(
                 "podman run", ["container": .string(name), "milliseconds": .int(Int64((services.time.monotonic() - asked) * 1000)), "answer": .string("\(started)")])
             if case .createError(let message) = started, message.contains("already in use") {
-                // A node that ran before with this directory has started it: it is not started a second time.
+                // An earlier node process with the same directory has started the container already, so it is not started again.
                 started = try await adopt(request.name) ?? started
             }
             if case .startError(let message) = started, message.hasPrefix("workdir "), message.contains("does not exist") {
@@ -126,7 +126,7 @@ extension PodWorker {
             identifierFile: identifier)
     }
 
-    /// Other runtimes make a working directory that the image lacks; podman refuses it. Here an empty one is mounted there.
+    /// podman refuses a working directory that the image lacks, while other runtimes create it. Here an empty directory is mounted at that path.
     private func runInNewDirectory(_ request: RunArguments.Request) async throws -> PodmanCLI.Started? {
         guard let directory = request.container.workingDirectory.map({ text in EnvExpansion.expand(text) { request.environment.variables[$0] } }),
             directory.hasPrefix("/"), !directory.contains(":")
@@ -140,7 +140,7 @@ extension PodWorker {
         return try await services.podman.run(again)
     }
 
-    /// A container that is already there under the name.
+    /// The container with this name, if it exists and has been started before. If it has ended, its end is reported to this worker.
     private func adopt(_ name: String) async throws -> PodmanCLI.Started? {
         guard let found = try await services.podman.list().first(where: { $0.name == name }), !found.neverStarted else { return nil }
         if !found.isRunning {
@@ -149,7 +149,7 @@ extension PodWorker {
         return .running(id: found.id)
     }
 
-    /// Directories that mounts of a part of a volume need, which must not lead out of the volume.
+    /// Makes the directories that mounts of a part of a volume need. They must not lead out of the volume.
     private func makeSubPaths(_ binds: [MountPlan.Bind]) throws {
         let roots = services.volumes.paths(of: pod).values
         for bind in binds where !roots.contains(bind.source) {
@@ -163,7 +163,7 @@ extension PodWorker {
         }
     }
 
-    /// Records why the container cannot be started now, and when to try again: about every twelve seconds, as the kubelet does.
+    /// Records why the container cannot be started now and when to try again: about every twelve seconds, as the kubelet does.
     private func wait(_ name: String, _ reason: String, _ message: String, event: String?, seconds: Double = 12) {
         if let event { services.event(.warning, "Failed", event, on: pod) }
         var record = journal.containers[name] ?? ContainerRecord()
@@ -175,7 +175,7 @@ extension PodWorker {
 
     // MARK: Images
 
-    /// The image's id when it is here; nil when the container waits, for its fetching or for a reason that is now in its record.
+    /// The image's id if the image is present; nil when the container must wait, for the pull or for the reason that is now in its record.
     private func image(of container: NodeContainer, _ name: String) async -> String? {
         let image = container.image
         if let problem = ImageReference.problem(with: image) {
@@ -190,7 +190,7 @@ extension PodWorker {
         }
         let policy = container.pullPolicy ?? ImageReference.defaultPullPolicy(image)
         let identifier = try? await services.podman.imageID(image)
-        // An image of `localhost/` was built here: there is no registry to ask.
+        // An image under `localhost/` was built on this machine, so no registry can provide it.
         let local = image.hasPrefix("localhost/")
         if let identifier, policy != "Always" || local || pulledImages.contains(name) {
             if pulledImages.remove(name) == nil { services.event(.normal, "Pulled", present, on: pod) }
@@ -248,7 +248,7 @@ extension PodWorker {
         await note(name, record, since: since, exit)
     }
 
-    /// Writes down the end of a container.
+    /// Records the end of a container.
     func note(_ name: String, _ before: ContainerRecord, since: Timestamp, _ exit: ContainerExit) async {
         let container = pod.container(name)
         var record = before
@@ -278,7 +278,7 @@ extension PodWorker {
         save()
     }
 
-    /// podman's state of the container, once it says that the container has ended.
+    /// podman's state of the container, once that says that the container has ended.
     private func endedState(_ id: String) async -> JSONValue? {
         for attempt in 0..<20 {
             guard let state = try? await services.podman.state(of: id) else { return nil }
@@ -288,7 +288,7 @@ extension PodWorker {
         return nil
     }
 
-    /// When the container may start again, if it does at all.
+    /// Sets when the container may start again, if it may at all.
     private func backOff(_ name: String, _ before: ContainerRecord, ranFor seconds: Double, _ now: Timestamp) -> ContainerRecord {
         var record = before
         guard let end = record.end, journal.ending == nil else { return record }
@@ -306,7 +306,7 @@ extension PodWorker {
         return record
     }
 
-    /// At most 4096 bytes from the end of the file, and 12 KiB over all containers of the pod, as the kubelet takes.
+    /// At most the last 4096 bytes of the file, and 12 KiB over all containers of the pod, as the kubelet does.
     private func terminationMessage(_ container: NodeContainer?, _ name: String, _ instance: Int, failed: Bool) -> String? {
         let share = min(4096, 12288 / max(pod.allContainers.count, 1))
         let bytes = FileReading.beginning(of: terminationLog(name, instance), limit: 1 << 20) ?? []

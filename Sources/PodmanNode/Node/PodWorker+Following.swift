@@ -1,7 +1,7 @@
 import Base
 
 extension PodWorker {
-    /// Watches for the container's end, and for its running out of memory.
+    /// Watches for the container's end, and for an out-of-memory condition.
     func follow(_ name: String, _ record: ContainerRecord) {
         guard let id = record.containerID else { return }
         services.exits.follow(id) { [intake] exit in intake.yield(.exited(exit)) }
@@ -13,7 +13,8 @@ extension PodWorker {
             tasks.append(
                 Task.detached { [intake] in
                     var looksInVain = 0
-                    // Two misses: an end that conmon reports at the same time comes first and cancels this.
+                    // The process must be missing twice in a row: if conmon reports the end at the same time, that report arrives first and
+                    // cancels this loop.
                     while looksInVain < 2 {
                         do { try await clock.sleep(seconds: ContainerProcess.interval) } catch { return }
                         looksInVain = process.isAlive ? 0 : looksInVain + 1

@@ -1,8 +1,8 @@
 import Base
 
-// What things of a pod are called on this machine.
+// The names of a pod's containers and files on this machine.
 extension PodWorker {
-    /// No container's name: those end in a number.
+    /// Never equals a container's name, because those end in a number.
     var sandboxName: String { "assay-\(uid)-sandbox" }
 
     func containerName(_ name: String, _ instance: Int) -> String { "assay-\(uid)-\(name)-\(instance)" }

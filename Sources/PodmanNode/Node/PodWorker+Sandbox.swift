@@ -1,14 +1,14 @@
 import Base
 
-/// A pod whose network could not be made; the kubelet says so in a `FailedCreatePodSandBox` event and tries again.
+/// Why the network of a pod could not be made. As the kubelet does, the node reports a `FailedCreatePodSandBox` event and tries again.
 struct SandboxFailure: Error, Sendable {
     var reason: String
     var message: String { "Failed to create pod sandbox: \(reason)" }
 }
 
-// The network of the pod: made before its first container, kept until after its last.
+// The network of the pod: made before the first container, removed after the last one.
 extension PodWorker {
-    /// Makes the sandbox unless this worker has made it, or found it, before.
+    /// Makes the sandbox, unless this worker has already made or found it.
     func makeSandbox() async throws(SandboxFailure) {
         guard !hasSandbox else { return }
         do {
@@ -26,7 +26,8 @@ extension PodWorker {
         }
     }
 
-    /// After the pod's last status, which need not wait for it. What fails here is done again when the pod object goes.
+    /// Removes the sandbox. Runs after the pod's last status was written, which need not wait for it. A failure is repaired when the pod object
+    /// is deleted.
     func removeSandbox() async {
         do {
             try await services.podman.remove([sandboxName])

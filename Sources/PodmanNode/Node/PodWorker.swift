@@ -2,12 +2,12 @@ import Base
 import KubeCore
 import KubeRuntime
 
-/// Runs one pod from its acceptance to its end. There is one task for each pod, which does everything for it, one thing
-/// after the other: it takes a message, updates what it knows, does the steps that `PodPlan` decides, and writes the status.
+/// Runs one pod from its acceptance to its end. Each pod has one task, which does everything in sequence: it takes a message, updates its state,
+/// does the steps that `PodPlan` decides, and writes the status.
 actor PodWorker {
     enum Message: Sendable {
         case pod(NodePod)
-        /// The object is gone, or another pod has its name.
+        /// The object does not exist any more, or another pod has its name.
         case gone
         case exited(ContainerExit)
         case pulled(container: String, failure: String?, seconds: Double)
@@ -20,7 +20,7 @@ actor PodWorker {
     nonisolated let key: ObjectKey
     nonisolated let intake: AsyncStream<Message>.Continuation
     private nonisolated let messages: AsyncStream<Message>
-    /// For readers of logs: which containers still run.
+    /// The containers that still run, for readers of logs.
     private nonisolated let running = Locked(Set<String>())
 
     let services: NodeServices
@@ -37,7 +37,7 @@ actor PodWorker {
     var watches: [String: [Task<Void, Never>]] = [:]
     private var usageTask: Task<Void, Never>?
     var pulls: [String: Task<Void, Never>] = [:]
-    /// After a failed pull: when the next one is due, and the registry's words.
+    /// After a failed pull of an image: when the next attempt may start, and the registry's message.
     var pullBackoff: [String: (until: Timestamp, failures: Int, message: String)] = [:]
     var pulledImages: Set<String> = []
     var sawOutOfMemory: Set<String> = []
@@ -58,13 +58,13 @@ actor PodWorker {
 
     nonisolated func isRunning(_ container: String) -> Bool { running.withLock { $0.contains(container) } }
 
-    /// Why a container has no log yet, for the answer to a request for it.
+    /// Why a container has no log yet; the answer to a request for that log.
     func waitingReason(of container: String) -> String {
         if case .waiting(let reason?, _) = journal.containers[container]?.state { return reason }
         return pod.initContainers.isEmpty ? "ContainerCreating" : "PodInitializing"
     }
 
-    /// Runs until the pod is gone, or until the task is cancelled (containers then keep running).
+    /// Runs until the pod is deleted, or until the task is cancelled (containers then keep running).
     func run() async {
         defer {
             wakeTask?.cancel()
@@ -88,7 +88,7 @@ actor PodWorker {
     private func take(_ message: Message) async {
         switch message {
         case .pod(let latest):
-            // The watch may be behind the answer to our own last write.
+            // The watch may deliver an older state than the answer to this worker's last write.
             guard !latest.isOlder(than: pod) else { return }
             pod = latest
             if latest.deletion != nil { noteDeletion() }
@@ -141,7 +141,7 @@ actor PodWorker {
         save()
     }
 
-    /// The object is gone: removes the containers at once, and everything on disk.
+    /// Called when the object is deleted: removes the containers at once, and all files of the pod.
     private func vanish() async {
         for attempt in 1...5 {
             do {
@@ -160,9 +160,9 @@ actor PodWorker {
 
     // MARK: Steps
 
-    /// Performs the plan's steps until the only thing left to do is to wait.
+    /// Performs the plan's steps until nothing is left to do but wait.
     private func settle() async {
-        // Bounded, so that messages are taken even if the plan never runs out of steps.
+        // Limited to 64 rounds, so that messages are read even if the plan always has another step.
         for _ in 0..<64 {
             if Task.isCancelled || finished { return }
             noteDeadline()
@@ -174,7 +174,7 @@ actor PodWorker {
                 wake(at: decision.wakeAt)
                 return
             }
-            // Written before the volumes are prepared, so that a pod is seen to be accepted.
+            // The status is written before the volumes are prepared, so that others see that the pod was accepted.
             if case .prepare = steps[0] { await publish() }
             if steps.contains(.tearDown), journal.ending == nil { await publish() }
             while !steps.isEmpty, !finished {
@@ -212,7 +212,7 @@ actor PodWorker {
                 services.event(.warning, "FailedMount", refusal, on: pod)
                 return
             }
-            // The sandbox takes as long as a container; the volumes are made meanwhile.
+            // Making the sandbox takes as long as making a container, so the volumes are made at the same time.
             async let sandbox: Void = makeSandbox()
             let values = try await services.api.values(VolumeStore.references(of: pod), namespace: pod.key.namespace, fields: services.fields)
             try services.volumes.prepare(pod, values: values)
@@ -226,7 +226,7 @@ actor PodWorker {
             retries = 0
             save()
         } catch {
-            // As the kubelet's mounts: half a second, doubling to two minutes.
+            // Waits like the kubelet does for mounts: half a second, doubling to two minutes.
             retries += 1
             let wait = BackoffPolicy(initialSeconds: 0.5, capSeconds: 122).seconds(afterFailures: retries)
             retryAt = services.time.now().adding(seconds: wait)
@@ -254,7 +254,7 @@ actor PodWorker {
 
     private func kill(_ names: [String]) async {
         let ids = names.compactMap { journal.containers[$0]?.containerID }
-        // Tried again after 5 s: the runtime may have been busy.
+        // Tries again after 5 s, because the runtime may have been busy.
         for name in names { journal.containers[name]?.killAt = services.time.now().adding(seconds: 5) }
         killedByNode.formUnion(ids)
         do { try await services.podman.signal("KILL", ids) } catch { log.warning("KILL could not be sent", ["error": .string("\(error)")]) }
@@ -270,7 +270,7 @@ actor PodWorker {
         }
         retryAt = nil
         let now = services.time.now()
-        // Once a pod was initialised, a container without an end counts as failed.
+        // Once a pod was initialised, a container without a recorded end counts as failed.
         if journal.ready, PodStatusBuilder.isInitialized(pod, journal.containers) {
             for container in pod.containers where journal.containers[container.name]?.end == nil {
                 var record = journal.containers[container.name] ?? ContainerRecord()
@@ -296,7 +296,7 @@ actor PodWorker {
         }
     }
 
-    /// Every instance that may exist, whether we know its id or not.
+    /// All instances that may exist, whether their ids are known or not.
     private func removeContainers(andSandbox: Bool) async throws {
         (watches.values.flatMap { $0 } + Array(pulls.values)).forEach { $0.cancel() }
         watches = [:]
@@ -322,7 +322,7 @@ actor PodWorker {
             case .written(let object):
                 lastWritten = status
                 log.debug("status written", ["phase": status["phase"] ?? .null])
-                // The stored status is kept, so that conditions that do not change keep their transition times.
+                // The stored status is kept, because conditions that do not change keep the transition times in it.
                 if let latest = try? NodePod(object), latest.uid == uid {
                     pod = latest
                     if latest.deletion != nil { noteDeletion() }
@@ -365,7 +365,7 @@ actor PodWorker {
         }
     }
 
-    /// Measures volumes with a limit now and then, the less often the longer it takes.
+    /// Measures the volumes that have a limit from time to time, less often the longer a measurement takes.
     private func watchUsage() {
         guard usageTask == nil, journal.ready, !journal.tornDown, journal.ending == nil, VolumeStore.hasLimits(pod) else { return }
         let (pod, volumes, clock) = (pod, services.volumes, services.time)
@@ -385,7 +385,7 @@ actor PodWorker {
 }
 
 extension JSONValue {
-    /// Whether every field of the other is here with the same value.
+    /// Whether every field of `other` exists here with the same value.
     fileprivate func contains(_ other: JSONValue) -> Bool {
         guard let mine = object, let theirs = other.object else { return self == other }
         return theirs.allSatisfy { key, value in value.isNull ? mine[key] == nil || mine[key] == .null : mine[key] == value }

@@ -5,16 +5,15 @@ import Glibc
 /// The end of a container, as conmon reported it.
 struct ContainerExit: Sendable, Hashable {
     var containerID: String
-    /// Nil when podman has already removed the file: then podman is asked.
+    /// The exit code; nil when podman has already removed the file, and then podman is asked.
     var code: Int?
     var at: Timestamp
 }
 
 /// Reports the end of containers at once: conmon writes a file with the exit code into one directory, which inotify watches.
 ///
-/// Guarantee: an exit after `start` is reported to whoever follows the container, even if following begins after the exit.
-/// Caveat: exits before `start` are not reported; a node that starts asks podman for those. It does the same when the kernel
-/// reports that events were lost.
+/// Guarantee: an exit after `start` is reported to the handler that follows the container, even if `follow` is called after the exit. Caveat:
+/// exits before `start` are not reported. A starting node asks podman for those, and also when the kernel reports that events were lost.
 final class ExitWatch: Sendable {
     typealias Handler = @Sendable (ContainerExit) -> Void
 
@@ -60,7 +59,7 @@ final class ExitWatch: Sendable {
         }
     }
 
-    /// Calls the handler once, when the container ends or at once when it has ended already.
+    /// Calls the handler once: when the container ends, or at once if it has already ended.
     func follow(_ containerID: String, _ handler: @escaping Handler) {
         let exit = state.withLock { state -> ContainerExit? in
             if let exit = state.untold.removeValue(forKey: containerID) { return exit }
@@ -97,14 +96,14 @@ final class ExitWatch: Sendable {
     }
 
     private func ended(_ name: String) {
-        // conmon writes under a temporary name first.
+        // conmon first writes the file under a temporary name, which this condition skips.
         guard name.count == 64, name.allSatisfy(\.isHexDigit) else { return }
         let code = FileReading.text(directory + "/" + name, limit: 64).flatMap { Int($0.prefix { $0.isNumber || $0 == "-" }) }
         let exit = ContainerExit(containerID: name, code: code, at: time.now())
         let handler = state.withLock { state -> Handler? in
             if let handler = state.followers.removeValue(forKey: name) { return handler }
             if state.untold[name]?.code == nil { state.untold[name] = exit }
-            // Containers of probes and sandboxes are never followed: their exits must not gather for ever.
+            // Containers of probes and sandboxes are never followed, so their exits would otherwise be kept forever.
             if state.untold.count > 4096 { state.untold.removeAll() }
             return nil
         }

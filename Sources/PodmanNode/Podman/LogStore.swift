@@ -2,12 +2,12 @@ import Base
 import Glibc
 import KubeCore
 
-/// The logs of the node's containers: one file for each instance of a container, in the format of the CRI
-/// (`time stream flag text`), kept until the pod is deleted.
+/// The logs of the node's containers: one file for each instance of a container, in the format of the CRI (`time stream flag text`). They are
+/// kept until the pod is deleted.
 struct LogStore: Sendable {
     let directories: NodeDirectories
 
-    /// The size of a log at which conmon truncates it, losing the beginning, so that a container cannot fill the disk.
+    /// The size at which conmon truncates a log, which loses the beginning, so that a container cannot fill the disk.
     static let maximumBytes = 256 << 20
 
     func directory(uid: String, container: String) -> String { "\(directories.pod(uid))/logs/\(container)" }
@@ -19,7 +19,7 @@ struct LogStore: Sendable {
             .compactMap { name in name.hasSuffix(".log") ? Int(name.dropLast(4)) : nil }.sorted()
     }
 
-    /// The end of a container's log, for a termination message: at most 80 lines and 2048 bytes, as the kubelet takes.
+    /// The end of a container's log, for a termination message: at most 80 lines and 2048 bytes, as the kubelet does.
     func tail(uid: String, container: String, instance: Int) -> String {
         guard let reader = LogFileReader(path: path(uid: uid, container: container, instance: instance)) else { return "" }
         reader.seekBack(from: 256 << 10)
@@ -31,8 +31,8 @@ struct LogStore: Sendable {
         return String(decoding: Array(lines.suffix(81).joined(separator: [UInt8(ascii: "\n")])), as: UTF8.self)
     }
 
-    /// The log as a stream that is read only as fast as it is consumed, so that a slow reader needs no memory.
-    /// - Parameter isOver: whether the container has ended; asked while following.
+    /// The log as a stream that is read only as fast as it is consumed, so that a slow reader causes no growth of memory.
+    /// - Parameter isOver: tells whether the container has ended; called while following.
     func stream(path: String, options: LogOptions, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) -> AsyncThrowingStream<[UInt8], any Error> {
         var since = options.sinceTime.flatMap(Timestamp.init(rfc3339:))
         if let seconds = options.sinceSeconds { since = time.now().adding(seconds: -Double(seconds)) }
@@ -73,7 +73,7 @@ private actor LogSession {
                 return out
             }
             guard options.follow, !over else { return nil }
-            // Asked before the file is read for the last time, so that everything written until the end is sent.
+            // Asked before the last read of the file, so that everything written before the end is sent.
             over = await isOver()
             if !over { try await time.sleep(seconds: 0.1) }
         }
@@ -86,7 +86,7 @@ private actor LogSession {
     }
 }
 
-/// Reads a log file from a position on; `next` returns nil at the present end of the file.
+/// Reads a log file from a position on; `next` returns nil at the current end of the file.
 final class LogFileReader {
     private let fd: Int32
     private var buffer = [UInt8](repeating: 0, count: 256 << 10)
@@ -103,7 +103,7 @@ final class LogFileReader {
         return count > 0 ? buffer[..<count] : nil
     }
 
-    /// Goes to the first line that begins in the last so many bytes.
+    /// Moves to the first line that begins within the last `bytes` bytes.
     func seekBack(from bytes: Int) {
         let end = lseek(fd, 0, SEEK_END)
         let start = max(0, Int(end) - bytes)
@@ -112,7 +112,7 @@ final class LogFileReader {
         lseek(fd, off_t(start + newline + 1), SEEK_SET)
     }
 
-    /// Goes to the last so many whole lines of the container (which may be several lines of the file each).
+    /// Moves to the start of the last `lines` whole lines of the container, each of which may be several lines of the file.
     func seek(toLast lines: Int) {
         var ends: [Int] = []
         var offset = 0
@@ -149,7 +149,7 @@ struct LogDecoder: Sendable {
         self.since = since
     }
 
-    /// Whether the line ends a line of the container (flag `F`), from its first bytes.
+    /// Whether this line of the file ends a line of the container (flag `F`), from the first bytes of the line.
     static func isWhole(_ head: [UInt8]) -> Bool {
         let parts = head.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
         return parts.count < 3 || parts[2].first != UInt8(ascii: "P")
@@ -186,7 +186,7 @@ struct LogDecoder: Sendable {
 
     private mutating func take(_ line: ArraySlice<UInt8>, into out: inout [UInt8]) {
         guard let first = line.firstIndex(of: space), let second = line[(first + 1)...].firstIndex(of: space), second + 1 < line.endIndex else {
-            // Not in the CRI's format: passed on as it is.
+            // The line is not in the CRI's format and is passed on unchanged.
             out.append(contentsOf: line)
             out.append(newlineByte)
             return

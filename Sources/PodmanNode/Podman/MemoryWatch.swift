@@ -1,23 +1,22 @@
 import Base
 import Glibc
 
-/// Whether a container ran out of its memory.
+/// Detects that a container ran out of memory.
 ///
-/// On a real node (cgroups v2) the kernel kills the whole container then, and the runtime reports it. With cgroups v1 it
-/// kills one process, which leaves a trial with half of its processes: there the node watches the kernel's counter and kills
-/// the rest. Where podman cannot set a limit at all, the node sums up the memory itself, which is slower to notice and misses
-/// short peaks.
+/// On a real node (cgroups v2) the kernel then kills the whole container, and the runtime reports it. With cgroups v1 the kernel kills one
+/// process, so a trial would continue with a part of its processes; there the node watches the kernel's counter and kills the rest. Where podman
+/// cannot set a limit at all, the node adds up the memory of the processes itself, which is slower and misses short peaks.
 struct MemoryWatch: Sendable {
     enum Source: Sendable, Hashable {
         /// A file with a line `oom_kill N`.
         case counter(path: String)
-        /// The container's first process and the bytes that all of its processes may take.
+        /// The container's first process, and the bytes that all of the container's processes may use together.
         case resident(pid: Int, limit: Int)
     }
 
     static let interval = 0.2
 
-    /// How to watch a container that has started; nil: nothing to do.
+    /// How to watch a container that has started; nil when there is nothing to watch.
     static func source(containerID: String, limit: Int?, abilities: PodmanAbilities, runRoot: String) -> Source? {
         guard let limit, !abilities.killsWholeContainer,
             let text = FileReading.text("\(runRoot)/overlay-containers/\(containerID)/userdata/pidfile", limit: 64),
@@ -51,7 +50,7 @@ struct MemoryWatch: Sendable {
         return 0
     }
 
-    /// The private memory of all processes in the same PID namespace.
+    /// The bytes of private memory of all processes in the same PID namespace.
     private static func resident(ofContainerOf pid: Int) -> Int {
         guard let namespace = FileEntry.linkTarget("/proc/\(pid)/ns/pid") else { return 0 }
         var pages = 0
@@ -63,9 +62,9 @@ struct MemoryWatch: Sendable {
         return pages * Int(getpagesize())
     }
 
-    /// Whether the kernel's log tells of an out-of-memory kill in the container's cgroup; nil when the log cannot be read.
+    /// Whether the kernel's log reports an out-of-memory kill in the container's cgroup; nil when the log cannot be read.
     ///
-    /// The kernel writes the line before it kills the process, so after the exit it is there.
+    /// The kernel writes the line before it kills the process, so after the exit the line is there.
     static func kernelLogTells(of containerID: String) -> Bool? {
         let fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard fd >= 0 else { return nil }
@@ -73,7 +72,7 @@ struct MemoryWatch: Sendable {
         var buffer = [UInt8](repeating: 0, count: 8192)
         while true {
             let count = read(fd, &buffer, buffer.count)
-            // EPIPE: the record was overwritten meanwhile; the next read goes on behind it.
+            // EPIPE: the record was overwritten before it was read; the next read continues with the next record.
             if count < 0, errno == EPIPE || errno == EINTR { continue }
             guard count > 0 else { return false }
             let record = String(decoding: buffer[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
@@ -88,15 +87,15 @@ struct MemoryWatch: Sendable {
     }
 
     /// - Parameters:
-    ///   - seen: the watch saw it.
-    ///   - runtime: podman says so.
-    ///   - kernelLog: `kernelLogTells`.
+    /// - seen: whether this watch saw the out-of-memory condition.
+    /// - runtime: whether podman reports it.
+    /// - kernelLog: the result of `kernelLogTells`.
     static func verdict(exitCode: Int, hasLimit: Bool, killedByNode: Bool, seen: Bool, runtime: Bool, kernelLog: Bool?) -> Bool {
-        // With cgroups v1 the first process may have survived and ended without an error.
+        // With cgroups v1 the first process may have survived the kill and ended without an error.
         if seen || runtime || kernelLog == true { return true }
         guard hasLimit, exitCode != 0 else { return false }
         if let kernelLog { return kernelLog }
-        // Nobody inside can send KILL to the first process, and we did not.
+        // A process inside the container cannot send KILL to the first process, and the node did not, so the kernel did.
         return exitCode == 137 && !killedByNode
     }
 }

@@ -1,18 +1,18 @@
 import Base
 
-/// What podman can do on this machine, found by trying once.
+/// What podman can do on this machine, found by running a container.
 struct PodmanAbilities: Sendable, Hashable, Codable {
     var version = ""
-    /// Before the subcommand: `--runtime runc`, `--cgroup-manager cgroupfs`.
+    /// Flags before the subcommand: `--runtime runc`, `--cgroup-manager cgroupfs`.
     var globalFlags: [String] = []
-    /// For every `run`: `--ulimit ...` where raising the limits is not permitted.
+    /// Flags for every `run`: `--ulimit ...` where raising the limits is not permitted.
     var containerFlags: [String] = []
-    /// The network of pods: `none`, `bridge`, `slirp4netns` or `pasta`; never the host's, where the API server would be in reach.
+    /// The network of pods: `none`, `bridge`, `slirp4netns` or `pasta`; never the host's, because containers could then reach the API server.
     var network = "none"
     var memoryLimits = false
     var swapLimits = false
     var cpuLimits = false
-    /// cgroups v2: an out-of-memory kill takes the whole container, as on a real node.
+    /// Whether an out-of-memory kill ends the whole container, as on a real node (cgroups v2).
     var killsWholeContainer = false
     var cgroupVersion = 0
     var rootless = false

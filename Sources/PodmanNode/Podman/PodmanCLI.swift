@@ -1,19 +1,19 @@
 import Base
 import Subprocess
 
-/// Where a node keeps what it needs, all on disk below one directory that nobody else may enter.
+/// The directories and files of a node, all on disk below one directory that no other user may enter.
 struct NodeDirectories: Sendable, Hashable {
     let state: String
 
     var podmanRoot: String { state + "/podman/root" }
-    /// On disk, like the rest. podman refuses one that is longer than 50 characters (sockets lie below it), which a working
-    /// directory easily is: then it is in /var/tmp, named after the hash of this directory's path.
+    /// A directory on disk. podman refuses a run root of more than 50 characters, because sockets lie below it. If a path below the node's
+    /// directory is longer, the run root is in /var/tmp instead, named after a hash of that directory's path.
     var podmanRunRoot: String {
         let own = state + "/podman/run"
         return own.utf8.count <= 50 ? own : "/var/tmp/assay-\(SHA256.hex(of: Array(state.utf8)).prefix(16))"
     }
     var podmanTemporary: String { state + "/podman/tmp" }
-    /// conmon writes the exit code of each container here.
+    /// The directory where conmon writes the exit code of each container.
     var exits: String { podmanTemporary + "/exits" }
     var rootfs: String { state + "/rootfs" }
     var abilities: String { state + "/podman/abilities.json" }
@@ -37,15 +37,15 @@ struct ListedContainer: Sendable, Hashable {
     var neverStarted: Bool { state == "created" || state == "configured" || state == "initialized" }
 }
 
-/// The podman program. Every call is one process; nothing is kept.
+/// Runs the podman program. Every call is one process; no state is kept between calls.
 struct PodmanCLI: Sendable {
     var path: String
     var directories: NodeDirectories
     var abilities: PodmanAbilities
-    /// Read-only stores of images beside our own (the user's).
+    /// Read-only image stores besides the node's own (those of the user).
     var imageStores: [String] = []
 
-    /// Marks a container as this node's.
+    /// The label that marks a container as this node's.
     static let podLabel = "assay.dev/pod-uid"
     static let containerLabel = "assay.dev/container"
     static let instanceLabel = "assay.dev/instance"
@@ -62,17 +62,17 @@ struct PodmanCLI: Sendable {
             + imageStores.flatMap { ["--storage-opt", "overlay.imagestore=\($0)"] } + abilities.globalFlags
     }
 
-    /// Runs podman to its end, even when the task is cancelled: a podman that is killed while it starts a container leaves processes
-    /// behind that it does not know of. The caller judges the exit status.
+    /// Runs podman to its end, even when the task is cancelled: if podman is killed while it starts a container, it leaves processes behind that
+    /// it does not know. The caller must check the exit status.
     func call(_ words: [String], environment: [String: String] = [:], deadline: Double = 120) async throws -> CommandResult {
         try await Task.detached { try await callCancellably(words, environment: environment, deadline: deadline) }.value
     }
 
-    /// As `call`, but podman is killed when the task is cancelled.
+    /// Like `call`, but podman is killed when the task is cancelled.
     private func callCancellably(_ words: [String], environment: [String: String] = [:], deadline: Double) async throws -> CommandResult {
         try await Command(
             path, globalFlags + words,
-            // conmon takes the locale of podman's environment, and fails at a path with letters that this locale does not have.
+            // conmon takes the locale from podman's environment, and fails on a path with letters that the locale does not have.
             environment: .inheriting(adding: ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
             workingDirectory: "/", deadlineSeconds: deadline, outputLimit: 32 << 20
         ).run()
@@ -84,7 +84,7 @@ struct PodmanCLI: Sendable {
         return result
     }
 
-    /// The last `Error:` line, without that word.
+    /// The text after `Error:` in the last line that begins so.
     static func reason(_ result: CommandResult) -> String {
         if result.timedOut { return "no answer in time" }
         let lines = result.stderrText.split(separator: "\n").map(String.init)
@@ -111,7 +111,7 @@ struct PodmanCLI: Sendable {
         return .createError(message: reason)
     }
 
-    /// The runtime's message without what podman adds, in the form in which a kubelet reports it.
+    /// The runtime's message without podman's additions, in the form in which a kubelet reports it.
     static func startError(_ reason: String) -> String {
         var text = reason
         for comment in [": OCI runtime attempted to invoke a command that was not found", ": OCI permission denied", ": OCI runtime error"] {
@@ -123,8 +123,9 @@ struct PodmanCLI: Sendable {
         return text
     }
 
-    /// Makes a pod's sandbox. One of that name that podman knows stays, whatever its state: podman starts it when a container joins it.
-    /// - Parameter words: those of `RunArguments.sandbox`.
+    /// Makes a pod's sandbox. An existing sandbox with this name is kept, whatever its state, because podman starts it when a container joins
+    /// it.
+    /// - Parameter words: the result of `RunArguments.sandbox`.
     func makeSandbox(_ name: String, _ words: [String]) async throws {
         let result = try await call(words)
         if result.succeeded { return }
@@ -146,18 +147,18 @@ struct PodmanCLI: Sendable {
         }
     }
 
-    /// What podman knows of a container's state; nil when there is no such container.
+    /// podman's state of a container; nil when there is no such container.
     func state(of container: String) async throws -> JSONValue? {
         let result = try await call(["container", "inspect", "--format", "{{json .State}}", container])
         return result.succeeded ? try? JSONValue(parsing: result.stdout) : nil
     }
 
-    /// Sends a signal; a container that has ended meanwhile is not an error.
+    /// Sends a signal; a container that has already ended is not an error.
     func signal(_ name: String, _ containers: [String]) async throws {
         _ = try await call(["kill", "--signal", name] + containers)
     }
 
-    /// Kills and removes, with a sandbox also the containers that have joined it; what is already gone is not an error.
+    /// Kills and removes containers, and with a sandbox also the containers that joined it; a missing container is not an error.
     func remove(_ containers: [String]) async throws {
         guard !containers.isEmpty else { return }
         let result = try await call(["rm", "--force", "--time", "0", "--volumes", "--ignore", "--depend"] + containers)
@@ -166,13 +167,13 @@ struct PodmanCLI: Sendable {
 
     // MARK: Images
 
-    /// `sha256:...`, or nil when the image is not here.
+    /// `sha256:...`, or nil when the image is not present.
     func imageID(_ name: String) async throws -> String? {
         let result = try await call(["image", "inspect", "--format", "{{.Id}}", name])
         return result.succeeded ? "sha256:" + result.stdoutText.trimmed : nil
     }
 
-    /// - Throws: `Failure` with the registry's words.
+    /// - Throws: `Failure` with the registry's message.
     func pull(_ name: String) async throws {
         let result = try await callCancellably(["pull", "--quiet", name], deadline: 3600)
         guard result.succeeded else { throw Failure(command: "pull", message: Self.reason(result)) }

@@ -4,11 +4,10 @@ import Subprocess
 
 /// Why this machine cannot run pods.
 public enum PodmanNodeError: Error, Sendable, CustomStringConvertible {
-    /// podman is not installed.
     case podmanMissing(path: String)
-    /// podman is there but cannot run a container in any way that we know.
+    /// podman is installed but could not run a container in any of the ways that were tried.
     case cannotRunContainers(reason: String)
-    /// The directory of the node cannot be used.
+    /// The node's directory cannot be used.
     case stateDirectory(path: String, reason: String)
     /// Another node uses the directory.
     case alreadyRunning(path: String)
@@ -26,17 +25,17 @@ public enum PodmanNodeError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Finds out how podman works on this machine, by running a tiny container in different ways until one works.
+/// Finds out how podman works on this machine, by running a small container in different ways until one works.
 struct PodmanProbe: Sendable {
     var podman: String
     var directories: NodeDirectories
     var rootfs: RootfsImage
     var imageStores: [String]
-    /// The network that was asked for; nil: the first that works of `bridge`, `slirp4netns`, `pasta`, then `none`.
+    /// The requested network; nil means the first that works of `bridge`, `slirp4netns`, `pasta`, then `none`.
     var network: String?
     let log: Log
 
-    /// The result of an earlier probe, from its file, as long as podman's version and settings are the same; else a new probe.
+    /// The result of an earlier probe, from its file, if podman's version and settings are unchanged; otherwise the result of a new probe.
     func abilities() async throws -> PodmanAbilities {
         let version = try await podmanVersion()
         if let remembered = remembered(), remembered.version == key(version) { return remembered }
@@ -69,7 +68,7 @@ struct PodmanProbe: Sendable {
         abilities.cgroupVersion = FileEntry.exists("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1
         let skeleton = try rootfs.skeleton(workingDirectory: nil)
 
-        // First what works on an ordinary machine, then what a restricted one needs.
+        // What works on an ordinary machine is tried first, then what a restricted machine needs.
         let runtimes: [[String]] = [[], ["--runtime", "runc"], ["--runtime", "crun"]]
         let managers: [[String]] = [[], ["--cgroup-manager", "cgroupfs"]]
         var lastReason = "no way of running a container worked"
@@ -108,7 +107,7 @@ struct PodmanProbe: Sendable {
         return abilities
     }
 
-    /// Flags to try for the limits of files and processes: not every machine permits raising them as podman does by default.
+    /// Flags to try for the limits of files and processes, because some machines do not permit raising them as podman does by default.
     private static func limitFlags() -> [[String]] {
         var files = rlimit()
         getrlimit(__rlimit_resource_t(7), &files)

@@ -1,25 +1,25 @@
 import Base
 import Glibc
 
-/// The image `rootfs:/`: an empty root, the host's programs and the harmless part of its settings, and nothing else.
+/// The image `rootfs:/`: an empty root with the host's programs and the settings of the host that hold no secrets, and nothing else.
 ///
-/// The skeleton is a small directory that is made once. Every container sees it and the host's `/usr` under overlays of
-/// its own, which are removed with the container.
+/// The skeleton is a small directory that is made once. Every container mounts it and the host's `/usr` under overlays of its own, which are
+/// removed with the container.
 struct RootfsImage: Sendable {
     struct Root: Sendable, Hashable {
         var path: String
-        /// Directories of the host that are laid over the root.
+        /// Directories of the host that are mounted over the root.
         var overlays: [String]
     }
 
     var directory: String
-    /// The root of the machine whose programs are used.
+    /// The root directory of the machine whose programs are used.
     var host = ""
 
     static let imageID = "rootfs:/"
 
-    /// The entries of `/etc` that programs may need and that are not secret. Everything else is left out: passwords, keys,
-    /// logins of registries and of git, sudo rules, the machine's identity, environment files.
+    /// The entries of `/etc` that programs may need and that are not secret. Everything else is left out: passwords, keys, logins of registries
+    /// and of git, sudo rules, the machine's identity, environment files.
     static let settings = [
         "passwd", "group", "nsswitch.conf", "host.conf", "gai.conf", "protocols", "services", "rpc", "networks", "ld.so.conf",
         "ld.so.conf.d", "ld.so.cache", "alternatives", "ssl/certs", "ssl/openssl.cnf", "ca-certificates.conf", "pki/tls/certs",
@@ -29,7 +29,7 @@ struct RootfsImage: Sendable {
         "resolv.conf",
     ]
 
-    /// The root whose working directory exists, as the runtime of a real node makes it.
+    /// A root in which the working directory exists; the runtime of a real node would create it.
     func skeleton(workingDirectory: String?) throws(FileError) -> Root {
         let extra = workingDirectory.flatMap { Self.isPlain($0) ? $0 : nil }
         let name = extra.map { "root-" + SHA256.hex(of: Array($0.utf8)).prefix(16) } ?? "root"
@@ -39,12 +39,12 @@ struct RootfsImage: Sendable {
         let building = "\(path).building.\(getpid()).\(UInt32.random(in: 0 ... .max))"
         try build(building)
         if let extra { try Directory.make(building + extra, mode: 0o755) }
-        // Another pod may have made it meanwhile.
+        // Another pod may have made the root in the meantime.
         if rename(building, path) != 0 { Directory.removeTree(building) }
         return Root(path: path, overlays: overlays)
     }
 
-    /// False for paths below directories that show the host's own: nothing can or must be made there.
+    /// Whether a path can be created in the skeleton. False below directories that show the host's own content, where nothing may be created.
     private static func isPlain(_ path: String) -> Bool {
         path.hasPrefix("/") && path != "/" && !path.split(separator: "/").contains("..")
             && !["usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32", "proc", "sys", "dev"].contains(path.split(separator: "/").first.map(String.init) ?? "")
@@ -72,7 +72,7 @@ struct RootfsImage: Sendable {
             }
         }
         for name in Self.settings { try copySettings(name, into: root + "/etc") }
-        // Some tools fail when the file does not exist.
+        // Some tools fail when this file does not exist.
         if !FileEntry.exists(root + "/etc/resolv.conf") { try FileWriting.write([], to: root + "/etc/resolv.conf", mode: 0o644) }
         try FileWriting.write(Array("127.0.0.1\tlocalhost\n::1\tlocalhost\n".utf8), to: root + "/etc/hosts", mode: 0o644)
         try FileWriting.write([], to: root + "/etc/hostname", mode: 0o644)
@@ -85,7 +85,8 @@ struct RootfsImage: Sendable {
         try copy(source, to: "\(etc)/\(name)", depth: 0)
     }
 
-    /// A link is kept when its target is visible in the container, else the target is copied. What others may not read is left out.
+    /// Copies an entry. A link is kept when its target is visible in the container; otherwise its target is copied. Files that other users may
+    /// not read are left out.
     private func copy(_ source: String, to target: String, depth: Int) throws(FileError) {
         guard depth < 12 else { return }
         var info = stat()

@@ -1,11 +1,11 @@
 import Base
 import Glibc
 
-/// Containers that podman does not know of: when podman itself is killed in the middle of a start, the container's monitor (conmon)
-/// and the runtime's waiting process stay behind, and `podman rm` leaves them alone.
+/// Finds containers that podman does not know. When podman is killed in the middle of a start, the container's monitor (conmon) and the
+/// runtime's waiting process remain, and `podman rm` does not end them.
 enum StrayMonitors {
-    /// Kills the monitors below our own storage, with their children, whose container podman does not list.
-    /// - Returns: how many there were.
+    /// Kills the monitors that use the node's own storage, and their children, if podman does not list their container.
+    /// - Returns: how many monitors were killed.
     @discardableResult
     static func kill(podmanRoot: String, known: Set<String>) -> Int {
         var killed = 0
@@ -20,7 +20,7 @@ enum StrayMonitors {
         return killed
     }
 
-    /// The container of a monitor's command line, if it is one of ours.
+    /// The container id in a monitor's command line, if the monitor uses the node's storage.
     static func container(_ words: [String], podmanRoot: String) -> String? {
         guard words.first?.split(separator: "/").last == "conmon", let flag = words.firstIndex(of: "-b"), flag + 1 < words.count else { return nil }
         let bundle = words[flag + 1]

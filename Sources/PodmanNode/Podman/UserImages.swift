@@ -1,9 +1,9 @@
 import Base
 import Subprocess
 
-/// The image storage of the user's own podman, so that an image built with `podman build` needs no registry.
+/// The image storage of the user's own podman. Reading it means that an image built with `podman build` needs no registry.
 enum UserImages {
-    /// Storage directories that can be read beside the node's own.
+    /// Storage directories that can be read in addition to the node's own.
     static func stores(podman: String) async -> [String] {
         let command = Command(podman, ["info", "--format", "json"], workingDirectory: "/", deadlineSeconds: 30)
         guard let result = try? await command.run(), result.succeeded, let info = try? JSONValue(parsing: result.stdout),

@@ -1,17 +1,17 @@
 import Base
 import Glibc
 
-/// A volume that cannot be set up now; as a kubelet does, the node reports a `FailedMount` event and tries again.
+/// Why a volume cannot be set up now. As the kubelet does, the node reports a `FailedMount` event and tries again.
 struct VolumeFailure: Error, Sendable, Hashable {
     var volume: String
     var reason: String
     var message: String { "MountVolume.SetUp failed for volume \"\(volume)\" : \(reason)" }
 }
 
-/// The volumes of pods as directories of the host. Secrets and volumes in memory lie on a tmpfs, all others in the state directory.
+/// The volumes of pods as directories of the host. Secrets and in-memory volumes are on a tmpfs, all others in the state directory.
 struct VolumeStore: Sendable {
     let directories: NodeDirectories
-    /// A directory on a tmpfs; nil: there is none, and everything is kept on disk.
+    /// A directory on a tmpfs; nil when there is none, and then all volumes are on disk.
     let memory: String?
     let cacheDirectory: String?
 
@@ -37,7 +37,7 @@ struct VolumeStore: Sendable {
         Dictionary(pod.volumes.map { ($0.name, path(of: $0, of: pod.uid)) }, uniquingKeysWith: { $1 })
     }
 
-    /// The objects that the pod's volumes take files from.
+    /// The objects whose data the pod's volumes contain as files.
     static func references(of pod: NodePod) -> EnvironmentPlan.References {
         var references = EnvironmentPlan.References()
         for volume in pod.volumes {
@@ -50,7 +50,7 @@ struct VolumeStore: Sendable {
         return references
     }
 
-    /// Makes every volume. One that exists already stays as it is.
+    /// Makes every volume. A volume that exists already is left unchanged.
     func prepare(_ pod: NodePod, values: EnvironmentPlan.Values) throws(VolumeFailure) {
         for volume in pod.volumes {
             let path = path(of: volume, of: pod.uid)
@@ -88,7 +88,7 @@ struct VolumeStore: Sendable {
         Directory.removeTree("\(directories.pod(uid))/volumes")
     }
 
-    /// The kubelet's words about the first volume over its limit.
+    /// The kubelet's message about the first volume that is over its limit.
     func overLimit(_ pod: NodePod) -> String? {
         for volume in pod.volumes {
             guard case .emptyDirectory(_, let limit?) = volume.kind, let bytes = ResourceQuantity(limit)?.whole, bytes > 0 else { continue }
@@ -156,7 +156,7 @@ struct VolumeStore: Sendable {
         }
     }
 
-    /// All files appear at once.
+    /// Writes the files so that all of them appear at once.
     private func write(_ files: [String: File], to path: String, mode: Int, group: Int?) throws {
         let building = path + ".new"
         Directory.removeTree(building)

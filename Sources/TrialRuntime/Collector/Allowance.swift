@@ -1,6 +1,6 @@
-/// How a budget is shared when not everything fits: the largest are cut first, to one common height.
+/// Divides a byte budget among files when not all of them fit: the largest are cut first, all to one common size.
 enum Allowance {
-    /// The height h with sum(min(size, h)) <= budget; nil when everything fits.
+    /// The common size h with sum(min(size, h)) <= budget; nil when everything fits.
     static func height(_ sizes: [Int], budget: Int) -> Int? {
         var rest = max(0, budget)
         let sorted = sizes.sorted()

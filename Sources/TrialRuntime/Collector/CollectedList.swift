@@ -1,6 +1,6 @@
 import Base
 
-/// `collected.json`: what the pack does not hold, and under which other names it holds what.
+/// `collected.json`: lists the files that the pack does not hold, and the files that it holds under another name than the original.
 struct CollectedList {
     let pack: OutputPack
 
@@ -32,7 +32,7 @@ struct CollectedList {
         object["renamed"] = list(renamed) { entry in
             [
                 "path": .string(entry.path.joined(separator: "/")),
-                // Percent-decoding of `path` gives the original name; a secret in it is gone for good.
+                // Percent-decoding `path` gives the original name, except for a secret in the name, which cannot be restored.
                 "original": .string(shown(entry.original)),
             ]
         }
@@ -53,7 +53,7 @@ struct CollectedList {
         ["path": .string("logs/" + shown(item.components)), key: .string(item.what)]
     }
 
-    /// Without secrets and controls, and no longer than a path may be.
+    /// The path without secrets and control characters, cut to the longest length that a path may have.
     private func shown(_ components: [[UInt8]]) -> String {
         let text = pack.filter.path(components).map(SafeName.encode).joined(separator: "/")
         return text.utf8.count <= 4096 ? text : String(text.prefix(1000)) + "..."

@@ -3,14 +3,14 @@ import EvalModel
 import Glibc
 import Subprocess
 
-/// What `assay collect` does: holds the tests back until the agent has ended, then reads the verdict, packs the outputs
-/// without their secrets, prints them, and leaves the report as its termination message.
+/// Implements `assay collect`: keeps the tests away from the trial until the agent has ended, then reads the verdict, packs the outputs without
+/// their secrets, prints the pack, and writes the report as its termination message.
 ///
-/// Guarantees: a report is written for every end of the trial that the container lives to see; a verdict in it never
-/// depends on whether packing worked, nor on whether the container lived through it. Cancelling the task (on SIGTERM) makes it report how far the trial was, without a
-/// verdict; once the trial is over, cancelling no longer stops it.
+/// Guarantees: a report is written however the trial ends, as long as this container is alive then. The verdict in the report does not depend on
+/// whether packing worked, nor on whether the container survived the packing. Cancelling the task (on SIGTERM) makes the collector report the
+/// progress of the trial without a verdict; once the trial is over, cancelling no longer stops it.
 public struct Collector: Sendable {
-    /// Takes the framed pack; false when it could not be written.
+    /// Receives the framed pack; returns false when it could not be written.
     public typealias Output = @Sendable ([UInt8]) -> Bool
 
     private let configuration: CollectorConfiguration
@@ -28,7 +28,7 @@ public struct Collector: Sendable {
         self.output = output
     }
 
-    /// Runs with the variables of the pod builder, printing to standard output; the process's exit code.
+    /// Reads the variables that the pod builder set and prints to standard output; returns the exit code of the process.
     public static func run(environment: [String: String]) async -> Int32 {
         let output: Output = { (try? FileWriting.write($0, to: STDOUT_FILENO, path: "standard output")) != nil }
         do throws(TrialError) {
@@ -41,10 +41,10 @@ public struct Collector: Sendable {
         }
     }
 
-    /// 0 with a report of the trial's end, 143 with the report of an interruption, 1 when no report could be left.
+    /// Returns 0 after a report of the trial's end, 143 after a report of an interruption, 1 when no report could be written.
     public func run() async -> Int32 {
         let (report, frame) = await collect()
-        // The pack is printed first: who sees a report may read the log at once.
+        // The pack is printed before the report is written, because whoever sees the report may read the log at once.
         if let frame, !output(frame) { log.error("the pack could not be printed") }
         guard leave(report) else { return 1 }
         return report.interrupted ? 143 : 0
@@ -78,7 +78,7 @@ public struct Collector: Sendable {
         case .over(let progress) where progress.stopped && Task.isCancelled:
             return (report(progress, interrupted: true), nil)
         case .over(let progress):
-            // Not cancelled with this task: the verdict is there, and the grace period is for getting it out.
+            // This task's cancellation does not stop `finish`: the verdict is known by now, and the grace period is there to write it out.
             return await Task.detached { await finish(progress) }.value
         }
     }
@@ -97,7 +97,7 @@ public struct Collector: Sendable {
         var heard = false
         let begun = time.monotonic()
         var endedAt: Double?
-        // What was said before the stop is still heard, up to a bound.
+        // Words that the runner said before the stop are still read, up to a limit.
         var readsLeft = 64
         while true {
             let isStopped = Task.isCancelled && endedAt == nil
@@ -123,7 +123,7 @@ public struct Collector: Sendable {
                 if isStopped { return .interrupted(progress) }
             }
             let now = time.monotonic()
-            // The runner's last word is followed by its end at once, and that closes the gate.
+            // The runner exits right after its last word, which closes the gate. If the gate stays open, another process wrote that word.
             if let endedAt, now - endedAt > configuration.endTimeout {
                 progress.outlive()
                 return .over(progress)
@@ -134,14 +134,15 @@ public struct Collector: Sendable {
         }
     }
 
-    /// Fills the trial's tests directory and hands over the verifier's environment; nil, or what went wrong.
+    /// Copies the step's tests into the trial's tests directory and hands over the verifier's environment; returns nil, or why that failed.
     private func releaseTests(of step: TrialProgram.Step) async -> ReleaseFailure? {
         let paths = configuration.paths
-        // The runner has emptied it. What it could not remove could pass for a part of the tests.
+        // The runner has emptied the directory. A file that it could not remove could be mistaken for a part of the tests.
         let left = (Directory.names(in: paths.releasedTests, limit: 5) ?? [])
         if !left.isEmpty { return .obstructed(left.joined(separator: ", ").replacingControls) }
         do {
-            // Writable, because tests may write beside themselves, and by anybody, because a trial's image may run as anybody.
+            // The tests are writable, because tests may write files beside themselves, and writable by everybody, because the image of a trial
+            // may run as any user.
             for command in [
                 Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.stagedTests(step))/.", paths.releasedTests]),
                 Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
@@ -149,7 +150,7 @@ public struct Collector: Sendable {
                 var bounded = command
                 bounded.deadlineSeconds = 120
                 let result = try await bounded.run()
-                // The directory itself may be the kubelet's; it is open to all from the start.
+                // The kubelet may own the directory itself; the directory is open to everybody from the start.
                 if !result.succeeded, command.executable == "cp" {
                     return ReleaseFailure(copying: String(result.stderrText.suffix(300)).replacingControls)
                 }
@@ -160,7 +161,7 @@ public struct Collector: Sendable {
         }
     }
 
-    /// Whatever the agent left at the path is not followed and not written to.
+    /// Writes the verifier's environment to its path. If the agent left something there, it is neither followed nor written to.
     private func handOverVariables() -> ReleaseFailure? {
         let paths = configuration.paths
         guard access(paths.stagedVariables, F_OK) == 0 else { return nil }
@@ -212,7 +213,7 @@ public struct Collector: Sendable {
         if report.error == nil, configuration.verify { award(&report, exit: progress.current.exits[.verify] ?? 0, filter) }
         if let error = report.error { report.error?.message = filter.redactor.redact(error.message).replacingControls }
 
-        // What the trial left may exhaust this container's memory: what is known of the trial stands before it is read.
+        // Reading the trial's outputs may exhaust this container's memory, so a report of what is known now is written first.
         var early = report
         if early.error == nil {
             early.error = TrialError(.artifactTruncated, "the collector ended before it had packed the outputs")
@@ -259,7 +260,7 @@ public struct Collector: Sendable {
             report.rewards = Self.redacted(reward.named, filter)
         } catch {
             report.error = error
-            // The message quotes the file, and may end within a secret: it is written again from what may be quoted.
+            // The message quotes the file and may be cut in the middle of a secret, so it is made again from the redacted text.
             do throws(TrialError) {
                 _ = try RewardFiles.verdict(
                     json: json.map { filter.redactor.redact($0).bytes }, text: text.map { filter.redactor.redact($0).bytes }, exitCode: exit,
@@ -270,7 +271,7 @@ public struct Collector: Sendable {
         }
     }
 
-    /// Names that differ in a secret only are told apart by a number.
+    /// Redacts the names of rewards. Names that differ only in a secret would become equal, so a number is appended to them.
     private static func redacted(_ named: [String: Double], _ filter: SecretFilter) -> [String: Double] {
         var result: [String: Double] = [:]
         var changed: [(name: String, value: Double)] = []
@@ -289,7 +290,7 @@ public struct Collector: Sendable {
         return result
     }
 
-    /// Adds the end of the failed script's standard error to the message: what a user would look up first.
+    /// Adds the end of the failed script's standard error to the message, because that is what a user would look at first.
     private func explain(_ report: inout TrialReport, _ progress: TrialProgress, from pack: OutputPack) {
         guard let error = report.error, error.type.consequence == .outcome, let phase = progress.lastPhase else { return }
         guard let folder = LogFolder(of: phase), progress.current.exits[phase] != 0,

@@ -1,33 +1,33 @@
 import Base
 import EvalModel
 
-/// What bounds a collector, so that no trial can make it fill a memory, a disk or a log.
+/// Limits of a collector, so that no trial can make it fill a memory, a disk or a log.
 public struct CollectorLimits: Sendable, Hashable {
-    /// Bytes of the packfile. A running container's log rotates at 10 MiB; base64 makes 4 of 3 bytes.
+    /// Bytes of the packfile. A running container's log is rotated at 10 MiB, and base64 makes 4 bytes of 3.
     public var pack = 7 << 20
-    /// Bytes read of all files together; when there is more, the largest files are cut.
+    /// Bytes read of all files together; when the files have more, the largest are cut.
     public var read = 256 << 20
-    /// Bytes of each file: hosts refuse a push with an object of more than 100 MB, however well it compresses.
+    /// Bytes of each file. Git hosts refuse a push with an object of more than 100 MB, however well it compresses.
     public var file = 48 << 20
-    /// Files and directories that are looked at.
+    /// How many files and directories are examined.
     public var entries = 20_000
-    /// Directories within each other.
+    /// How deeply directories may be nested.
     public var depth = 64
-    /// Bytes of each of the agent's outputs that go into a transcript made of them.
+    /// Bytes of each of the agent's outputs that are copied into a transcript made of them.
     public var transcript = 4 << 20
-    /// Bytes of a trajectory that is read; a larger one is kept and not looked into.
+    /// Bytes of the largest trajectory that is parsed; a larger one is collected but not parsed.
     public var trajectory = 16 << 20
-    /// Entries of each list in `collected.json`; the counts are always whole.
+    /// Entries of each list in `collected.json`; the counts beside the lists are always complete.
     public var listed = 1000
 
     public init() {}
 }
 
-/// What the collector is told: its part of the trial's program, and the secrets in its environment.
+/// The settings of a collector: its part of the trial's program, and the secrets in its environment.
 public struct CollectorConfiguration: Sendable {
     /// A value that must not leave the pod.
     public struct Secret: Sendable, Hashable {
-        /// What the agent's environment calls it; for the report.
+        /// The name of its variable in the agent's environment; used in the report.
         public var name: String
         public var value: String
 
@@ -40,17 +40,17 @@ public struct CollectorConfiguration: Sendable {
     public var paths = TrialPaths()
     public var rule = RewardRule.rollout
     public var verify = true
-    /// Seconds until the runner must have opened the gate.
+    /// Seconds within which the runner must open the gate.
     public var gateTimeout = 3600.0
-    /// Seconds from the runner's last word until its end must have closed the gate.
+    /// Seconds within which the runner must exit, and so close the gate, after its last word.
     public var endTimeout = 30.0
-    /// Never empty. Their limits are for messages; the runner enforces them.
+    /// Never empty. The collector uses the limits of the steps in messages only; the runner enforces them.
     public var steps: [TrialProgram.Step]
     public var secrets: [Secret] = []
     public var limits = CollectorLimits()
     public var terminationLog: String
 
-    /// For a task without steps or limits.
+    /// A configuration for a task without steps or limits.
     public init(paths: TrialPaths = TrialPaths()) {
         self.paths = paths
         terminationLog = paths.terminationLog
@@ -66,7 +66,7 @@ public struct CollectorConfiguration: Sendable {
         limits.pack = program.packLimitBytes
     }
 
-    /// Reads what delivery left for the collector, and the variables that the pod builder sets.
+    /// Reads the program file that delivery wrote for the collector, and the variables that the pod builder sets.
     ///
     /// - Throws: `internal_error`.
     public init(environment: [String: String]) throws(TrialError) {
@@ -78,7 +78,7 @@ public struct CollectorConfiguration: Sendable {
         read(environment)
     }
 
-    /// The secrets to redact, and the place of the report.
+    /// Reads the secrets to redact and the path of the report.
     mutating func read(_ environment: [String: String]) {
         if let path = environment[TrialVariables.terminationLog] { terminationLog = path }
         for entry in (environment[TrialVariables.redact] ?? "").split(separator: ",") {

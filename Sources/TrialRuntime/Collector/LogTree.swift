@@ -1,27 +1,27 @@
 import Glibc
 
-/// What lies below the logs directory, found without following any link and within bounds.
+/// The files below the logs directory, found without following any link and within limits.
 struct LogTree: Sendable {
     struct File: Sendable, Hashable {
-        /// Names as the file system has them, from the root on.
+        /// The names from the root on, as the file system has them.
         var components: [[UInt8]]
         var size: Int
     }
 
     struct Oddity: Sendable, Hashable {
         var components: [[UInt8]]
-        /// `symlink`, `fifo`, ... or why it could not be read.
+        /// `symlink`, `fifo`, ... or why the entry could not be read.
         var what: String
     }
 
     var files: [File] = []
     var skipped: [Oddity] = []
     var unreadable: [Oddity] = []
-    /// Directories that hold more than was looked at.
+    /// Directories that hold more entries than were examined.
     var unfinished: [Oddity] = []
     private var seen = 0
 
-    /// The verifier's files first, the agent's last: however many an agent writes, the verdict's evidence is kept.
+    /// The verifier's files come first and the agent's last: however many files an agent writes, the files that support the verdict are kept.
     private static let order = ["verifier", "setup", "command", "artifacts"].map { Array($0.utf8) }
 
     static func walk(_ root: String, limits: CollectorLimits) -> LogTree {
@@ -35,7 +35,7 @@ struct LogTree: Sendable {
         return tree
     }
 
-    /// Takes the descriptor over.
+    /// Takes ownership of the descriptor and closes it.
     private mutating func visit(_ fd: Int32, _ components: [[UInt8]], _ limits: CollectorLimits) {
         guard let directory = fdopendir(fd) else {
             close(fd)
@@ -69,7 +69,7 @@ struct LogTree: Sendable {
         }
     }
 
-    /// Sorted names, no more than there is room for.
+    /// The sorted names in a directory, at most as many as the limit of entries still allows.
     private mutating func names(
         in directory: OpaquePointer, _ components: [[UInt8]], _ limits: CollectorLimits
     ) -> [[UInt8]] {
@@ -101,9 +101,9 @@ struct LogTree: Sendable {
         }
     }
 
-    /// Opens a file below the root, following no link on the way and blocking on nothing; nil with `errno` set.
+    /// Opens a file below the root without following a link and without blocking; nil with `errno` set.
     ///
-    /// The tree may have changed since the walk: what is opened is looked at again.
+    /// The tree may have changed since the walk, so the type of the opened file is checked again.
     static func open(_ components: [[UInt8]], below root: String) -> Int32? {
         var fd = Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         for (index, name) in components.enumerated() {
@@ -127,8 +127,8 @@ struct LogTree: Sendable {
         return fd
     }
 
-    /// The bytes of a small file; nil when there is none, or when it is a link or no file. At most one byte more than
-    /// `limit` is read, so that the caller sees that it was exceeded.
+    /// The bytes of a small file; nil when it is missing, a link, or not a regular file. Reads at most `limit` + 1 bytes, so that the caller can
+    /// tell when the file is longer than `limit`.
     static func contents(_ path: [String], below root: String, limit: Int) -> [UInt8]? {
         guard let fd = open(path.map { Array($0.utf8) }, below: root) else { return nil }
         defer { close(fd) }
@@ -144,12 +144,12 @@ struct LogTree: Sendable {
 }
 
 extension [UInt8] {
-    /// A name as C wants it. Names from a directory hold no NUL.
+    /// Calls the body with the name as a C string. Names read from a directory hold no NUL.
     func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: count + 1) { buffer in
             for (index, byte) in enumerated() { buffer.initializeElement(at: index, to: CChar(bitPattern: byte)) }
             buffer.initializeElement(at: count, to: 0)
-            // An allocation of at least one element has an address.
+            // The address is not nil, because the allocation has at least one element.
             return buffer.withMemoryRebound(to: CChar.self) { body(UnsafePointer($0.baseAddress.unsafelyUnwrapped)) }
         }
     }

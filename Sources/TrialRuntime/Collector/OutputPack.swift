@@ -2,16 +2,17 @@ import Base
 import EvalModel
 import Glibc
 
-/// Makes one pack of a trial's outputs: walk, copy without secrets, blobs, cut to the limit, trees, pack.
+/// Makes one pack of a trial's outputs: lists the files, copies them without secrets, cuts them to the limit, and writes them as blobs, trees
+/// and a packfile.
 struct OutputPack: Sendable {
     struct Made: Sendable {
         var bytes: [UInt8]
         var description: TrialReport.Pack
     }
 
-    /// One file on its way into the pack.
+    /// One file that goes into the pack.
     struct Entry: Sendable {
-        /// Names for the tree, from the root of the pack on.
+        /// The path in the pack, from its root on.
         var path: [String]
         var original: [[UInt8]]
         var copy: String
@@ -19,10 +20,10 @@ struct OutputPack: Sendable {
         var kept: Int
         var redactions: [String: Int] = [:]
         var id = ""
-        /// Made by the collector, not found among the outputs.
+        /// The collector made this file; it is not one of the outputs.
         var isDerived = false
 
-        /// JSON lines are cut between two of them.
+        /// Whether the file is JSON lines, which are cut between two lines only.
         var isLines: Bool { path.last?.hasSuffix(".jsonl") == true }
     }
 
@@ -33,9 +34,9 @@ struct OutputPack: Sendable {
 
     private(set) var entries: [Entry] = []
     private(set) var tree = LogTree()
-    /// What the transcript was made of; nil when there is none.
+    /// What the transcript was made of; nil when there is no transcript.
     private(set) var transcript: Transcript.Source?
-    /// What the agent's trajectory says of tokens and cost; nil when there is none that can be read.
+    /// The tokens and cost in the agent's trajectory; nil when there is no readable trajectory.
     private(set) var usage: AgentUsage?
 
     init(_ configuration: CollectorConfiguration, filter: SecretFilter) {
@@ -45,7 +46,7 @@ struct OutputPack: Sendable {
         store = PackStore(directory: configuration.paths.work)
     }
 
-    /// Reads the logs into redacted copies. After this the trial's files are not looked at again.
+    /// Copies the logs, redacted. After this the trial's files are not read again.
     mutating func gather() throws {
         tree = LogTree.walk(paths.collectedLogs, limits: limits)
         let copies = paths.work + "/copies"
@@ -65,7 +66,7 @@ struct OutputPack: Sendable {
             do throws(RedactedCopy.Failure) {
                 var entry = Entry(
                     path: ["logs"] + names.path(file.components), original: file.components, copy: target, size: 0, kept: 0)
-                // A file may have grown since it was listed; its share stays what it was.
+                // A file may have grown since it was listed; its allowance is still that of the listed size.
                 let result = try copier.copy(
                     from: source, to: target, allowance: min(height, max(file.size, 1 << 16)), inLines: entry.isLines)
                 (entry.size, entry.kept, entry.redactions) = (result.size, result.kept, result.redactions)
@@ -77,27 +78,27 @@ struct OutputPack: Sendable {
         }
     }
 
-    /// The files that were cut or left out, directories that were not read to their end included.
+    /// How many files were cut or left out, counting directories that were not read to their end.
     var truncated: Int { entries.count { $0.kept < $0.size } + tree.unfinished.count }
 
-    /// How often each secret was replaced in the outputs, by its name.
+    /// How often each secret was replaced in the outputs, keyed by the secret's name.
     var redactions: [String: Int] {
         entries.reduce(into: [:]) { all, entry in all.merge(entry.redactions, uniquingKeysWith: +) }
     }
 
-    /// The redacted copy of a collected file; nil when there is none.
+    /// The redacted copy of a collected file; nil when there is no such file.
     func entry(_ path: String...) -> Entry? {
         let path = ["logs"] + path
         return entries.first { $0.path == path }
     }
 
-    /// The end of a collected file's redacted copy, as text; nil when there is none.
+    /// The end of a collected file's redacted copy, as text; nil when there is no such file.
     func ending(of directory: String, _ name: String, bytes: Int) -> String? {
         guard let entry = entry(directory, name) else { return nil }
         return FileReading.end(of: entry.copy, bytes: bytes).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Finds the session: the agent's own transcript, else one made of what else tells of it. After `gather`.
+    /// Adds the transcript of the session: the agent's own, or one made from its other outputs. Call it after `gather`.
     mutating func addTranscript() throws {
         let target = "\(paths.work)/copies/\(entries.count)"
         let trajectory = entry("agent", Trajectory.name).flatMap { Trajectory($0, limits: limits) }
@@ -110,12 +111,12 @@ struct OutputPack: Sendable {
         entries.append(Entry(path: [Transcript.name], original: [], copy: target, size: size, kept: size, isDerived: true))
     }
 
-    /// Packs the copies and a `collected.json` that `summary` completes.
+    /// Packs the copies and a `collected.json`, to which `summary` is added.
     mutating func make(summary: [String: JSONValue]) async throws -> Made {
         try await store.create()
         let ids = try await store.blobs(entries.map(\.copy))
         for index in entries.indices { entries[index].id = ids[index] }
-        // Trees and headers take some of the pack, too; a pack that is still too large is cut further.
+        // Trees and headers also take space in the pack; if the pack is still too large, the files are cut further.
         var budget = limits.pack - 4096 - entries.count * 48
         for _ in 0..<8 {
             try await cut(to: budget)
@@ -130,7 +131,7 @@ struct OutputPack: Sendable {
         throw PackStore.Failure(description: "the outputs could not be cut to \(limits.pack) bytes")
     }
 
-    /// Cuts the largest files, as git compresses them, until all fit the budget.
+    /// Cuts the largest files, measured as git compresses them, until all files fit the budget.
     private mutating func cut(to budget: Int) async throws {
         var fitting = budget
         for _ in 0..<6 {
@@ -148,7 +149,7 @@ struct OutputPack: Sendable {
             guard !changed.isEmpty else { return }
             let ids = try await store.blobs(changed.map { entries[$0].copy })
             for (index, id) in zip(changed, ids) { entries[index].id = id }
-            // The parts that are left may compress worse than the whole did.
+            // The parts that remain after a cut may compress worse than the whole file did.
             fitting = fitting * 9 / 10
         }
     }
@@ -158,7 +159,7 @@ struct OutputPack: Sendable {
         return stat(path, &info) == 0 ? Int(info.st_size) : 0
     }
 
-    /// Writes `collected.json` and all trees; the root's id and every object of the pack.
+    /// Writes `collected.json` and all trees; returns the id of the root tree and every object of the pack.
     private func write(summary: [String: JSONValue]) async throws -> (root: String, objects: [String]) {
         let list = paths.work + "/collected.json"
         let json = CollectedList(self).json(adding: summary).serialized(pretty: true) + [0x0A]
@@ -168,7 +169,8 @@ struct OutputPack: Sendable {
         root.insert(["collected.json"], id: id[0])
         for entry in entries {
             root.insert(entry.path, id: entry.id)
-            // The session's own files are what readers of a record look for first. Half a document is none.
+            // The session's own files are also placed at the root, where readers look first. A trajectory that was cut is not: half a JSON
+            // document is unreadable.
             switch entry.path {
             case ["logs", "agent", Transcript.name] where transcript == .agent: root.insert([Transcript.name], id: entry.id)
             case ["logs", "agent", Trajectory.name] where entry.kept == entry.size: root.insert([Trajectory.name], id: entry.id)

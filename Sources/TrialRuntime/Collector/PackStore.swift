@@ -4,8 +4,8 @@ import Subprocess
 
 /// A private bare repository in which the outputs become git objects.
 ///
-/// Git never sees the trial's directory: it reads redacted copies under names of ours, and trees are written entry by
-/// entry. No filter, attribute, ignore file, hook or configuration of the trial has any say.
+/// Git never reads the trial's directory. It reads redacted copies under names that the collector chose, and trees are written entry by entry.
+/// So filters, attributes, ignore files, hooks and configuration of the trial have no effect.
 struct PackStore: Sendable {
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -19,7 +19,7 @@ struct PackStore: Sendable {
         _ = try await git(["init", "--quiet", "--bare", "--template=", gitDirectory], inRepository: false)
     }
 
-    /// Writes files as blobs, byte for byte; object ids in the same order.
+    /// Writes files as blobs, byte for byte; returns the object ids in the same order.
     func blobs(_ paths: [String]) async throws -> [String] {
         guard !paths.isEmpty else { return [] }
         let lines = paths.joined(separator: "\n") + "\n"
@@ -31,7 +31,7 @@ struct PackStore: Sendable {
         return ids
     }
 
-    /// What each object takes on disk, compressed.
+    /// The compressed size of each object on disk, in bytes.
     func sizes(_ ids: [String]) async throws -> [Int] {
         guard !ids.isEmpty else { return [] }
         let lines = ids.joined(separator: "\n") + "\n"
@@ -44,7 +44,7 @@ struct PackStore: Sendable {
         return sizes
     }
 
-    /// Writes trees; each is a list of records as `mktree -z` reads them. Ids in the same order.
+    /// Writes trees, each given as a list of records for `mktree -z`; returns the ids in the same order.
     func trees(_ trees: [[String]]) async throws -> [String] {
         guard !trees.isEmpty else { return [] }
         var input: [UInt8] = []
@@ -62,7 +62,7 @@ struct PackStore: Sendable {
         return ids
     }
 
-    /// One packfile of exactly these objects.
+    /// One packfile of exactly these objects; nil when it is larger than `limit`.
     func pack(_ ids: [String], limit: Int) async throws -> [UInt8]? {
         let lines = ids.joined(separator: "\n") + "\n"
         let result = try await run(
@@ -87,7 +87,7 @@ struct PackStore: Sendable {
             "PATH": currentEnvironment()["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
             "HOME": directory, "LC_ALL": "C", "TMPDIR": directory,
             "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
-            // The loose objects are gone in a second: nothing of them need reach a disk.
+            // The loose objects are needed for a short time only, so they need not be synced to disk.
             "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "core.fsync", "GIT_CONFIG_VALUE_0": "none",
             "GIT_CONFIG_KEY_1": "gc.auto", "GIT_CONFIG_VALUE_1": "0",
         ]

@@ -1,14 +1,14 @@
 import Base
 
-/// The names that files get in the pack: without secrets, safe for git, and unique in their directory.
+/// Chooses the names of files in the pack: without secrets, safe for git, and unique in their directory.
 struct PackNames {
     let filter: SecretFilter
-    /// By the original path of a directory: what those of its entries are called that are not called what they were.
+    /// The changed names of entries, keyed by the original path of their directory.
     private var directories: [[[UInt8]]: [Wanted: String]] = [:]
 
     private struct Wanted: Hashable {
         var original: [UInt8]
-        /// What it is called without secrets. A directory may have several such names, when a secret ends within it.
+        /// The name without secrets. One directory may get several such names, when a secret ends within its name.
         var name: String
     }
 
@@ -26,11 +26,12 @@ struct PackNames {
 
     private mutating func name(_ component: [UInt8], clean: [UInt8], in parent: [[UInt8]]) -> String {
         let wanted = Wanted(original: component, name: SafeName.encode(clean))
-        // Only names that changed can collide, and one that looks as if it had: a directory may hold thousands of others.
+        // Only changed names, and names that look like changed ones, can collide. The others are not stored, because a directory may hold
+        // thousands of them.
         guard Array(wanted.name.utf8) != component || wanted.name.contains(Self.replacement) else { return wanted.name }
         if let known = directories[parent]?[wanted] { return known }
         var name = wanted.name
-        // Two names that differ in a secret only are the same without it.
+        // Two names that differ only in a secret are equal after redaction, so a number is appended.
         var number = 2
         while directories[parent]?.values.contains(name) == true {
             name = "\(wanted.name)%7E\(number)"
@@ -43,9 +44,9 @@ struct PackNames {
     private static let replacement = String(decoding: Redactor.replacement, as: UTF8.self)
 }
 
-/// The directories of the pack, written as git trees from the leaves up.
+/// The directories of the pack, written as git trees from the deepest level up.
 final class PackTree {
-    /// The bytes of a name: strings that Unicode calls equivalent ("é" in one scalar or two) are equal, and two files.
+    /// The bytes of a name. A String would not do: Unicode treats "é" in one scalar and in two as equal, but they name two files.
     private typealias Name = [UInt8]
     private var blobs: [Name: String] = [:]
     private var children: [Name: PackTree] = [:]
@@ -61,7 +62,7 @@ final class PackTree {
         child.insert(Array(path.dropFirst()), id: id)
     }
 
-    /// The ids of all trees; the root's is the last one. One git process per level.
+    /// Writes the trees with one git process per level; returns the ids of all trees, the root's last.
     func write(to store: PackStore) async throws -> [String] {
         var levels: [[PackTree]] = [[self]]
         while let next = levels.last?.flatMap({ $0.children.values }), !next.isEmpty { levels.append(next) }

@@ -1,9 +1,9 @@
 import Base
 import Glibc
 
-/// What stands where bytes were left out of a file.
+/// The text that replaces bytes that were cut out of a file.
 enum CutMark {
-    /// A line of its own; in JSON lines it is one of the transcript's (docs/schemas/transcript.schema.json).
+    /// One line. In a file of JSON lines it is a line of the transcript's format (docs/schemas/transcript.schema.json).
     static func bytes(leftOut: Int, of size: Int, inLines: Bool) -> [UInt8] {
         let text = "[assay: \(leftOut) of \(size) bytes left out here]"
         guard inLines else { return Array("\n\(text)\n".utf8) }
@@ -11,13 +11,13 @@ enum CutMark {
     }
 }
 
-/// Cuts the middle out of a file of ours (already redacted, so that a cut anywhere is safe).
+/// Cuts the middle out of a redacted copy, where any position is safe for a cut.
 enum PlainCut {
     /// Keeps about `keep` bytes, half at the beginning and half at the end; returns how many.
     ///
     /// - Parameters:
-    ///   - original: how long it was before it was cut for the first time.
-    ///   - inLines: the file is JSON lines: only whole ones are kept.
+    ///   - original: the file's length before its first cut.
+    ///   - inLines: the file is JSON lines, so only whole lines are kept.
     static func apply(to path: String, keep: Int, of original: Int, inLines: Bool = false) throws -> Int {
         let source = open(path, O_RDONLY | O_CLOEXEC)
         guard source >= 0 else { throw failure(path) }

@@ -1,28 +1,28 @@
 import Base
 import Glibc
 
-/// Copies one file out of the logs, without its secrets and within its allowance.
+/// Copies one file of the logs without its secrets, and cuts it to its allowance.
 struct RedactedCopy: Sendable {
     struct Result: Sendable, Hashable {
         /// The file's size when it was read.
         var size: Int
-        /// Bytes of it that were read; less than `size` when it was cut.
+        /// How many bytes of the file were read; less than `size` when it was cut.
         var kept: Int
-        /// How often each secret was replaced, by its name.
+        /// How often each secret was replaced, keyed by the secret's name.
         var redactions: [String: Int]
     }
 
     struct Failure: Error, CustomStringConvertible {
         let description: String
-        /// Whether it is our own disk that failed, and not the file.
+        /// Whether writing to the collector's own disk failed, rather than reading the file.
         let isOurs: Bool
     }
 
     let filter: SecretFilter
 
-    /// Keeps the beginning and the end of a file that is larger than `allowance`, with a mark between them.
+    /// Copies the file. Of a file larger than `allowance` the beginning and the end are kept, with a mark between them.
     ///
-    /// - Parameter inLines: the file is JSON lines, and so is the mark.
+    /// - Parameter inLines: the file is JSON lines, so the mark is a JSON line too.
     func copy(from source: Int32, to target: String, allowance: Int, inLines: Bool = false) throws(Failure) -> Result {
         var info = stat()
         guard fstat(source, &info) == 0 else { throw Self.failure("cannot look at it", isOurs: false) }
@@ -31,7 +31,7 @@ struct RedactedCopy: Sendable {
         guard out >= 0 else { throw Self.failure("cannot write \(target)", isOurs: true) }
         defer { close(out) }
         guard size > allowance else {
-            // Growing files end where they ended when they were looked at.
+            // A growing file is read up to the size that it had when it was examined.
             var stream = Redactor.Stream(filter.redactor)
             let kept = try pump(source, 0..<size, &stream, out)
             try write(stream.finish(), out)
@@ -40,9 +40,9 @@ struct RedactedCopy: Sendable {
         let half = allowance / 2
         var head = Redactor.Stream(filter.redactor)
         let keptHead = try pump(source, 0..<half, &head, out)
-        // What the stream holds back could be the beginning of a secret that was cut in two: it is dropped.
+        // The bytes that the stream holds back could be the beginning of a secret that the cut divides, so they are dropped.
         try write(CutMark.bytes(leftOut: size - 2 * half, of: size, inLines: inLines), out)
-        // Read from before the cut, so that a secret across it is seen whole.
+        // Reading starts before the cut, so that a secret across the cut is seen whole.
         var tail = Redactor.Stream(filter.redactor)
         let cut = size - half
         try pump(source, max(0, cut - 2 * filter.redactor.reach)..<cut, &tail, nil)
@@ -52,7 +52,7 @@ struct RedactedCopy: Sendable {
         return Result(size: size, kept: keptHead + keptTail, redactions: head.counts.merging(tail.counts, uniquingKeysWith: +))
     }
 
-    /// Redacts a range of the file into `out`; to nowhere when that is nil. Returns the bytes read.
+    /// Redacts a range of the file and writes it to `out`, or discards it when `out` is nil. Returns how many bytes were read.
     @discardableResult
     private func pump(
         _ source: Int32, _ range: Range<Int>, _ stream: inout Redactor.Stream, _ out: Int32?

@@ -1,12 +1,12 @@
 import Base
 
-/// Names of the trial's files as they go into a git tree.
+/// Names of the trial's files as they are stored in a git tree.
 ///
-/// `index-pack --strict` refuses `.git` in all its spellings and looks into `.gitmodules`; control characters and broken
-/// UTF-8 are for nobody's terminal. Such names are percent-encoded where it matters. A name that holds a percent sign
-/// before two hex digits is encoded too, so that decoding gives the original of every name.
+/// `index-pack --strict` refuses `.git` in all its spellings and parses `.gitmodules`; control characters and broken UTF-8 can disturb a
+/// terminal. Such names are percent-encoded as far as necessary. A name that holds a percent sign before two hex digits is encoded too, so that
+/// decoding always gives the original name.
 enum SafeName {
-    /// The name for the tree; equal to the original when nothing is wrong with it.
+    /// The name for the tree; equal to the original when the name needs no encoding.
     static func encode(_ name: [UInt8]) -> String {
         let text = String(validating: name, as: UTF8.self)
         let encodeFirst = text.map(isGitName) ?? false
@@ -20,7 +20,7 @@ enum SafeName {
             percent(first)
             rest = rest.dropFirst()
         }
-        // Whole scalars where the bytes are UTF-8, single bytes where they are not.
+        // Handles whole Unicode scalars where the bytes are UTF-8, and single bytes elsewhere.
         while let byte = rest.first {
             let length = byte < 0x80 ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2
             let piece = Array(rest.prefix(length))
@@ -37,7 +37,7 @@ enum SafeName {
         return out
     }
 
-    /// The bytes that `encode` was given.
+    /// Reverses `encode`: the original bytes of a name.
     static func decode(_ name: String) -> [UInt8] {
         let bytes = Array(name.utf8)
         var out: [UInt8] = []
@@ -54,17 +54,17 @@ enum SafeName {
         return out
     }
 
-    /// Controls, the separators of lines, marks that change the direction of text, and what HFS+ leaves out of names.
+    /// Control characters, line separators, marks that change the direction of text, and the characters that HFS+ ignores in names.
     private static func isUnwelcome(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x20, 0x7F..<0xA0, 0x200B...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF: true
-        case 0x5C: true  // a backslash separates directories elsewhere, and `a\.git` is refused
+        case 0x5C: true  // a backslash separates directories on other systems, and git refuses `a\.git`
         default: false
         }
     }
 
-    /// `.git`, `.gitmodules` and the like in any case, with whatever file systems ignore, and their short names on NTFS
-    /// (`git~1`, `gi7eba~1`). Broader than what git refuses: a name too many encoded costs nothing.
+    /// `.git`, `.gitmodules` and the like in any case, with the characters that file systems ignore, and their short names on NTFS (`git~1`,
+    /// `gi7eba~1`). Matches more than git refuses, because encoding a name without need does no harm.
     private static func isGitName(_ name: String) -> Bool {
         let plain = String(String.UnicodeScalarView(name.unicodeScalars.filter { !isUnwelcome($0) })).lowercased()
         return plain.hasPrefix(".git") || (plain.hasPrefix("gi") && plain.contains("~"))

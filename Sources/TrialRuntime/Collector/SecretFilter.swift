@@ -1,9 +1,9 @@
 import Base
 
-/// The agent's secrets as the collector looks for them.
+/// The agent's secrets, in the form in which the collector searches for them.
 struct SecretFilter: Sendable {
     let redactor: Redactor
-    /// Names of secrets that are too short to look for.
+    /// Names of secrets that are too short to be searched for.
     let unredacted: [String]
 
     init(_ secrets: [CollectorConfiguration.Secret]) {
@@ -11,7 +11,7 @@ struct SecretFilter: Sendable {
         unredacted = redactor.tooShort.sorted()
     }
 
-    /// The components of a path without secrets. A secret may lie in several of them when it holds a slash itself.
+    /// The components of a path, redacted. A secret that contains a slash may extend over several components.
     func path(_ components: [[UInt8]]) -> [[UInt8]] {
         guard !redactor.isEmpty else { return components }
         let found = redactor.occurrences(in: Array(components.joined(separator: [UInt8(ascii: "/")])))

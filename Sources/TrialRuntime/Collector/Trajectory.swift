@@ -1,25 +1,25 @@
 import Base
 import EvalModel
 
-/// An agent's trajectory in ATIF, Harbor's interchange format, read leniently: what is not as it should be is left out.
+/// An agent's trajectory in ATIF, Harbor's interchange format. Reading is lenient: malformed parts are left out.
 ///
-/// The file is the trial's, which may have made it to exhaust its reader: never more than one step is a tree in memory, and
-/// a step that is larger than any real one is not looked into.
+/// The trial wrote the file and may have made it to exhaust its reader's memory. So at most one step at a time is held as a tree, and a step
+/// that is larger than any real one is not parsed.
 struct Trajectory: Sendable {
     static let name = "trajectory.json"
 
-    /// Bytes of a step that is looked into.
+    /// Bytes of the largest step that is parsed.
     private static let longestStep = 4 << 20
-    /// Bytes of any other part that is.
+    /// Bytes of the largest other part that is parsed.
     private static let longestPart = 64 << 10
 
-    /// What the trajectory names, or the sum over its steps where it names no total.
+    /// The totals that the trajectory states; where it states none, the sum over its steps.
     let usage: AgentUsage
     /// The first line of the transcript.
     private let head: JSONValue
     private let bytes: [UInt8]
 
-    /// Reads a collected copy; nil when it is too large, was cut, or is no trajectory.
+    /// Reads a collected copy; nil when the file is too large, was cut, or is not a trajectory.
     init?(_ entry: OutputPack.Entry, limits: CollectorLimits) {
         guard entry.size > 0, entry.kept == entry.size, let bytes = FileReading.whole(entry.copy, limit: limits.trajectory) else { return nil }
         self.init(bytes)
@@ -58,14 +58,14 @@ struct Trajectory: Sendable {
         self.head = head
     }
 
-    /// nil for one that is too large to be looked into.
+    /// Parses one step; nil for a step that is too large to be parsed.
     private static func step(_ raw: ArraySlice<UInt8>) throws(JSONSyntaxError) -> JSONValue? {
         raw.count <= longestStep ? try JSONValue(parsing: raw) : nil
     }
 
     // MARK: Usage
 
-    /// What the steps say of tokens and cost.
+    /// The sum of the steps' tokens and cost.
     private struct StepTotals {
         private var steps = 0
         private var sums: [String: Double] = [:]
@@ -94,7 +94,7 @@ struct Trajectory: Sendable {
         }
     }
 
-    /// Beyond this nobody's count is true, and sums over many trials must not overflow.
+    /// No true count is larger, and sums over many trials must not overflow.
     private static let largest = 1e12
 
     private static func number(_ value: JSONValue?) -> Double? {
@@ -104,14 +104,15 @@ struct Trajectory: Sendable {
 
     // MARK: As a transcript
 
-    /// Writes the lines of a transcript (docs/schemas/transcript.schema.json); once `limit` bytes are written, no further step.
+    /// Writes the trajectory as lines of a transcript (docs/schemas/transcript.schema.json); writes no further step once `limit` bytes are
+    /// written.
     func tell(in file: inout LineFile, limit: Int) throws(PackStore.Failure) {
         try file.write(head)
         var failure: PackStore.Failure?
         var number = 0
         var left = 0
         var reader = JSONReader(bytes)
-        // What fails to parse has failed before, in `init`.
+        // `init` has parsed the same bytes without an error.
         try? reader.object { key, reader throws(JSONSyntaxError) in
             guard key == "steps" else { return try reader.skip() }
             try reader.array { reader throws(JSONSyntaxError) in
@@ -184,7 +185,7 @@ struct Trajectory: Sendable {
         }
     }
 
-    /// A text, or the texts of a list of parts.
+    /// A text, or the texts of a list of parts, joined.
     private static func text(_ content: JSONValue?) -> String {
         switch content {
         case nil, .null: return ""

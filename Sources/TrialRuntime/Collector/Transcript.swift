@@ -3,14 +3,14 @@ import Glibc
 
 /// Makes the transcript of a trial's session, one JSON object a line.
 ///
-/// The agent's own, when it wrote one, as it is; else its trajectory, step by step; else what it printed. So every run in
-/// which an agent ran has one. It is made of redacted copies; what was printed is read in pieces, so that memory does not
-/// grow with it.
+/// The agent's own transcript is used unchanged if the agent wrote one; otherwise it is made from the agent's trajectory, step by step;
+/// otherwise from what the agent printed. So every run in which an agent ran has a transcript. It is made of redacted copies. Printed output is
+/// read in pieces, so the use of memory does not grow with its length.
 struct Transcript: Sendable {
     static let name = "transcript.jsonl"
     static let schemaVersion = 1
 
-    /// What a transcript was made of; also in `collected.json`.
+    /// What a transcript was made of; also written to `collected.json`.
     enum Source: String, Sendable {
         /// `/logs/agent/transcript.jsonl`, byte for byte.
         case agent
@@ -20,29 +20,30 @@ struct Transcript: Sendable {
 
     struct Made: Sendable {
         var source: Source
-        /// The length of the file that was written; nil when the agent's own stands.
+        /// The length of the file that was written; nil when the agent's own transcript is used.
         var bytes: Int?
     }
 
-    /// A text of more bytes than this is told in several lines.
+    /// A text of more bytes than this is divided over several lines.
     private static let pieceLength = 16 << 10
-    /// A longer line of the agent's is told as text, even if it is JSON.
+    /// A longer line of the agent's output is written as text, even if it is JSON.
     private static let longestObject = 1 << 20
 
     let limits: CollectorLimits
 
-    /// nil when no agent ran.
+    /// Makes the transcript; nil when no agent ran.
     func derive(
         own: OutputPack.Entry?, trajectory: Trajectory?, stdout: OutputPack.Entry?, stderr: OutputPack.Entry?, to target: String
     ) throws(PackStore.Failure) -> Made? {
         if let own, own.size > 0 { return Made(source: .agent) }
         if let trajectory {
             var file = try LineFile(target)
-            // Told in its own form it is about as long as it is; a made-up one may be told in many times that.
+            // A transcript of a real trajectory is about as long as the trajectory; one of a made-up trajectory could be many times longer,
+            // hence the limit.
             try trajectory.tell(in: &file, limit: 2 * limits.trajectory)
             return Made(source: .trajectory, bytes: try file.finish())
         }
-        // The runner makes both before it runs the agent.
+        // The runner creates both files before it runs the agent.
         guard stdout != nil || stderr != nil else { return nil }
         var file = try LineFile(target)
         try file.write(["type": "session", "schemaVersion": JSONValue(Self.schemaVersion), "source": "output"])
@@ -75,7 +76,7 @@ struct Transcript: Sendable {
         try teller.tell(fd, tail..<size)
     }
 
-    /// Tells lines: those that are JSON objects as they are, the others as text, several to a line.
+    /// Writes lines of output to the transcript: a JSON object unchanged, other lines as text, several to one transcript line.
     private struct Teller {
         let stream: String
         var file: LineFile
@@ -87,7 +88,7 @@ struct Transcript: Sendable {
             self.file = file
         }
 
-        /// Returns how far it read: not into a line that it cannot finish, when only whole ones are wanted.
+        /// Returns the position up to which it read. When only whole lines are wanted, it stops before a line that would not fit.
         @discardableResult
         mutating func tell(_ fd: Int32, _ range: Range<Int>, wholeLinesOnly: Bool = false) throws(PackStore.Failure) -> Int {
             var offset = range.lowerBound
@@ -109,7 +110,7 @@ struct Transcript: Sendable {
                 }
             }
             if !line.isEmpty {
-                // A first line that is longer than what is wanted is told in part.
+                // A first line that is longer than the range is written in part.
                 if !wholeLinesOnly || told == range.lowerBound {
                     told += line.count
                     try endLine()
@@ -144,7 +145,7 @@ struct Transcript: Sendable {
             try file.write(["type": "output", "stream": .string(stream), "text": .string(String(decoding: bytes, as: UTF8.self))])
         }
 
-        /// The line without what surrounds the object, when it is one.
+        /// The JSON object in a line without the blanks around it; nil when the line is no object.
         private static func object(_ line: [UInt8]) -> ArraySlice<UInt8>? {
             guard line.count <= Transcript.longestObject, let first = line.firstIndex(where: { !isBlank($0) }), line[first] == UInt8(ascii: "{"),
                 let last = line.lastIndex(where: { !isBlank($0) }), line[last] == UInt8(ascii: "}"),
@@ -155,7 +156,7 @@ struct Transcript: Sendable {
 
         private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-        /// Where to cut so that no character is: at the first of its bytes.
+        /// The largest cut position up to `limit` that does not divide a character: the position of a character's first byte.
         private static func boundary(_ text: [UInt8], before limit: Int) -> Int {
             var end = limit
             while end > limit - 4, text[end] & 0xC0 == 0x80 { end -= 1 }
@@ -170,7 +171,7 @@ struct LineFile {
     private let fd: Int32
     private var buffer: [UInt8] = []
     private var written = 0
-    /// Bytes of the lines so far.
+    /// How many bytes of lines have been added so far.
     var length: Int { written + buffer.count }
 
     init(_ path: String) throws(PackStore.Failure) {
@@ -187,7 +188,7 @@ struct LineFile {
         if buffer.count >= 1 << 18 { try flush() }
     }
 
-    /// Closes the file; its length. A file that is not finished is closed with the process, which has not long to live.
+    /// Closes the file; returns its length. A file that is not finished is closed when the process ends, which is soon.
     mutating func finish() throws(PackStore.Failure) -> Int {
         try flush()
         close(fd)

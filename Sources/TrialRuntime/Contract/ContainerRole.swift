@@ -1,10 +1,10 @@
-/// What a container of a trial pod is for. The pod names each container after its role; this is the only place that knows the names.
+/// The purpose of a container of a trial pod. A container is named after its role, and only this type defines the names.
 public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
-    /// The init container that brings the task and lays out the volumes.
+    /// The init container that fetches the task and fills the volumes.
     case delivery
     /// The task's image; runs the agent and, in shared mode, the tests.
     case trial
-    /// Holds the tests back, then collects the outcome.
+    /// Keeps the tests away from the trial until the agent has ended, then collects the outcome.
     case collector
 
     public var containerName: String {
@@ -15,13 +15,13 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         }
     }
 
-    /// nil for a container that is none of a trial pod's, for example one that an admission webhook added.
+    /// nil for a container that does not belong to the trial pod's design, for example one that an admission webhook added.
     public init?(containerName: String) {
         guard let role = Self.allCases.first(where: { $0.containerName == containerName }) else { return nil }
         self = role
     }
 
-    /// What the container runs when its image is ours; nil for an image of the task.
+    /// The command of a container that runs the operator's image; nil for a container that runs the task's image.
     public var command: [String]? {
         switch self {
         case .delivery: [Self.executable, "repo-cache"]
@@ -30,6 +30,6 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         }
     }
 
-    /// Where our image has its program. The Containerfile and the podman node put it there.
+    /// The path of the program in the operator's image. The Containerfile and the podman node put it there.
     static let executable = "/usr/local/bin/assay"
 }

@@ -5,15 +5,15 @@ public enum LogFolder: String, Sendable, Hashable, CaseIterable {
     case agent
     case verifier
     case artifacts
-    /// What `install` printed.
+    /// The output of `install`.
     case setup
-    /// What `execute` printed.
+    /// The output of `execute`.
     case command
 
-    /// Where a step's `setup`, `command` and `verifier` are kept, by the step's name, when a further step begins.
+    /// When a further step begins, the previous step's `setup`, `command` and `verifier` are moved to a folder with that step's name in here.
     static let earlierSteps = "steps"
 
-    /// Where the output of a phase's script is kept; nil for a phase that runs no script.
+    /// The folder for the output of a phase's script; nil for a phase that runs no script.
     init?(of phase: TrialPhase) {
         switch phase {
         case .install: self = .setup

@@ -1,6 +1,6 @@
-/// Where things lie in a trial pod's containers: the only place that spells these paths. The runner is told them by `program.sh`.
+/// The paths in a trial pod's containers; no other place spells them. The runner gets them from `program.sh`.
 ///
-/// A `root` other than the empty one exists for tests only.
+/// A `root` that is not empty is for tests only.
 public struct TrialPaths: Sendable, Hashable {
     public let root: String
 
@@ -12,41 +12,41 @@ public struct TrialPaths: Sendable, Hashable {
     public var work: String { root + "/assay/work" }
     public var credentials: String { root + "/assay/credentials" }
     public var cache: String { root + "/assay/cache" }
-    /// The logs as init container and collector see them.
+    /// The logs directory in the init container and the collector.
     public var collectedLogs: String { root + "/assay/logs" }
-    /// The tests as the collector sees them.
+    /// The directory, in the collector, into which tests are released.
     public var releasedTests: String { root + "/assay/tests" }
     public var deliveredSolution: String { root + "/assay/solution" }
-    /// The tests, logs and solution as the trial sees them.
+    /// The tests in the trial container; the paths of the logs and the solution in that container follow.
     public var tests: String { root + "/tests" }
     public var logs: String { root + "/logs" }
     public var oracle: String { root + "/oracle" }
     public var solution: String { root + "/solution" }
     public var terminationLog: String { root + "/dev/termination-log" }
-    /// The FIFO on which the runner tells how far it is.
+    /// The FIFO on which the runner reports its progress.
     public var phaseFIFO: String { gate + "/phase" }
-    /// The FIFO on which the collector tells that the tests are there.
+    /// The FIFO on which the collector reports that the tests are in place.
     public var releasedFIFO: String { gate + "/released" }
     public var runner: String { scripts + "/run.sh" }
     public var install: String { scripts + "/install.sh" }
     public var execute: String { scripts + "/execute.sh" }
-    /// The runner's part of the program; beside the runner, which looks for it there.
+    /// The runner's part of the program. The runner looks for it in its own directory.
     public var runnerProgram: String { scripts + "/program.sh" }
-    /// The agent's scripts as the init container sees them, in a ConfigMap that all trials of the agent share.
+    /// The agent's scripts in the init container, from a ConfigMap that all trials of the agent share.
     public var agentScripts: String { root + "/assay/agent" }
-    /// The verifier's environment as the init container sees it, when it is too large for the pod.
+    /// The file in the init container with the verifier's environment, when that is too large for the pod's own variables.
     public var verifierVariables: String { root + "/assay/verifier" }
-    /// The collector's part of the program; in the volume that the trial does not mount.
+    /// The collector's part of the program, in a volume that the trial container does not mount.
     public var collectorProgram: String { staged + "/.assay/program.json" }
-    /// The verifier's environment until the tests are released.
+    /// The file that holds the verifier's environment until the tests are released.
     public var stagedVariables: String { staged + "/.assay/verifier-env" }
-    /// The verifier's environment where the runner reads it.
+    /// The file from which the runner reads the verifier's environment.
     public var releasedVariables: String { gate + "/verifier-env" }
 
     public func instruction(_ step: TrialProgram.Step) -> String { "\(scripts)/\(step.instruction)" }
-    /// The tests of a step until they are released.
+    /// The directory that holds the tests of a step until they are released.
     public func stagedTests(_ step: TrialProgram.Step) -> String { "\(staged)/\(step.tests)" }
 
-    /// A folder of the logs as init container and collector see it.
+    /// A folder of the logs in the init container and the collector.
     public func collected(_ folder: LogFolder) -> String { "\(collectedLogs)/\(folder.rawValue)" }
 }

@@ -1,28 +1,28 @@
-/// Names of the environment variables between operator, init container, runner and collector: the only place that spells them.
-/// `run.sh` repeats those that it sets, and a test compares it.
+/// Names of the environment variables that operator, init container, runner and collector exchange; no other Swift code spells them. `run.sh`
+/// repeats the names that it sets, and a test compares them.
 public enum TrialVariables {
-    /// No agent may set a variable of this prefix.
+    /// An agent may not set a variable with this prefix.
     public static let reservedPrefix = "ASSAY_"
-    /// Prepended to every path; for tests.
+    /// A path that is prepended to every path; for tests only.
     public static let root = "ASSAY_ROOT"
     public static let terminationLog = "ASSAY_TERMINATION_LOG"
 
     // delivery
     /// A `PodProgram` as JSON.
     public static let program = "ASSAY_PROGRAM"
-    /// The verifier's environment as a JSON object; absent when there is none, or when it is mounted.
+    /// The verifier's environment as a JSON object; absent when it is empty or mounted as a file.
     public static let verifierEnvironment = "ASSAY_VERIFIER_ENV"
 
     // trial: set by the runner, for the agent
     public static let instructionPath = "ASSAY_INSTRUCTION_PATH"
-    /// The task's text.
+    /// The text of the instruction.
     public static let instruction = "ASSAY_TASK_INSTRUCTION"
-    /// The same for agents that were written for Rollout.
+    /// The same text under the name that agents written for Rollout expect.
     public static let rolloutInstruction = "ROLLOUT_TASK_INSTRUCTION"
 
     // collector
-    /// `VARIABLE:NAME,...`: which of the collector's variables hold secrets, and what the agent calls them.
+    /// `VARIABLE:NAME,...`: each of the collector's variables that holds a secret, and its name in the agent's environment.
     public static let redact = "ASSAY_REDACT"
-    /// With a number appended: a secret's value.
+    /// Prefix of the variables that hold secrets; a number is appended.
     public static let secret = "ASSAY_SECRET_"
 }

@@ -2,23 +2,24 @@
 public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     /// The runner, the agent's scripts and the instruction; read-only for the trial.
     case scripts
-    /// The tests and the verifier's environment until the agent has ended, and the collector's part of the program; never mounted in the trial.
+    /// Holds the tests and the verifier's environment until the agent has ended, and the collector's part of the program; never mounted in the
+    /// trial container.
     case staged
     /// The two FIFOs between runner and collector.
     case gate
-    /// The collector's own room.
+    /// The collector's scratch space.
     case work
-    /// Where the tests are released to.
+    /// The directory into which the tests are released.
     case tests
     case logs
-    /// The agent's scripts, shared by its trials; mounted for delivery only.
+    /// The agent's scripts, shared by the agent's trials; mounted for delivery only.
     case agent
-    /// The verifier's environment, where it is too large for the pod; mounted for delivery only.
+    /// The verifier's environment, when it is too large for the pod's variables; mounted for delivery only.
     case verifier
-    /// For the oracle agent only.
+    /// The task's solution, for the oracle agent only.
     case solution
-    /// The Secret that the task is fetched with; mounted for delivery only.
+    /// The Secret with the credentials for fetching the task; mounted for delivery only.
     case credentials
-    /// Mirrors of repositories on the node; mounted for delivery only. The podman node knows it by this name.
+    /// Mirrors of repositories on the node; mounted for delivery only. The podman node recognises the volume by this name.
     case cache = "repo-cache"
 }

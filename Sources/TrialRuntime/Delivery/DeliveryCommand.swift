@@ -4,10 +4,10 @@ import Git
 import Glibc
 import SourceSync
 
-/// What the delivery container of a trial pod does: brings the task at its commit, and lays out the volumes.
+/// Implements the delivery container of a trial pod: fetches the task at its commit and fills the volumes.
 ///
-/// Reads the variables of `TrialVariables`. When it fails, the termination message is
-/// `{"error":{"type":...,"message":...}}`. Running it again on the same volumes gives the same result: a kubelet may.
+/// Reads the variables of `TrialVariables`. When it fails, the termination message is `{"error":{"type":...,"message":...}}`. It may run again
+/// on the same volumes, since a kubelet may restart the container, and then gives the same result.
 public struct DeliveryCommand: Sendable {
     private let environment: [String: String]
     private let volumes: DeliveryVolumes
@@ -43,7 +43,7 @@ public struct DeliveryCommand: Sendable {
         }
     }
 
-    /// Does everything; returns what is worth knowing about it.
+    /// Does the whole delivery; returns the facts for the termination message and the log.
     private func deliver() async throws -> JSONValue {
         let started = time.monotonic()
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
@@ -94,13 +94,13 @@ public struct DeliveryCommand: Sendable {
         }
     }
 
-    /// A termination message has 4096 bytes; JSON escapes may double what is not plain text.
+    /// A termination message has at most 4096 bytes, and JSON escapes may double the length of text.
     private static func cut(_ message: String) -> String {
         message.utf8.count <= 1500 ? message : String(message.prefix(700)) + " [...] " + String(message.suffix(300))
     }
 }
 
-/// The task of a program: which repository, commit and path.
+/// The task of a program: its repository, commit and path.
 struct TaskAtCommit: Sendable {
     let url: GitURL
     let commit: GitObjectID
@@ -117,11 +117,11 @@ struct TaskAtCommit: Sendable {
         path = try GitPath(parsing: delivery.taskPath)
     }
 
-    /// The operator has checked the addresses against its flags; `local` is how it says that files are allowed.
+    /// Which addresses git may use. The operator has checked them against its flags, and sets `local` when it allows file paths.
     static func policy(_ delivery: TrialProgram.Delivery) -> GitURL.Policy { delivery.source.local ? [.local, .loopbackHTTP] : .loopbackHTTP }
 }
 
-/// A directory for a moment, in the first place that can be written.
+/// A temporary directory, in the first place that is writable.
 struct Scratch: Sendable {
     let path: String
 

@@ -1,15 +1,15 @@
 import Base
 import Glibc
 
-/// A trial pod's volumes as the init container prepares them.
+/// Prepares a trial pod's volumes in the init container.
 struct DeliveryVolumes: Sendable {
     let paths: TrialPaths
 
-    /// Makes the folders and FIFOs that every trial has. What an earlier run of this container left is removed.
+    /// Makes the folders and FIFOs that every trial has, and removes what an earlier run of this container left.
     func prepare() throws(FileError) {
         for folder in [paths.scripts, paths.staged, paths.gate] { try Directory.make(folder) }
         for folder in [paths.staged, paths.scripts] { empty(folder) }
-        // The trial may run as any user, and the collector as another: both write below /logs.
+        // The trial and the collector may run as different users, and both write below /logs.
         try Directory.make(paths.collectedLogs)
         chmod(paths.collectedLogs, 0o777)
         for folder in LogFolder.allCases.map(paths.collected) {
@@ -22,12 +22,12 @@ struct DeliveryVolumes: Sendable {
         }
     }
 
-    /// Removes what is in a folder; the folder itself is a mount point.
+    /// Removes the contents of a folder, but not the folder, which is a mount point.
     func empty(_ folder: String) {
         for name in Directory.names(in: folder) ?? [] { Directory.removeTree("\(folder)/\(name)") }
     }
 
-    /// The runner, its part of the program, and the agent's scripts.
+    /// Writes the runner, its part of the program, and the agent's scripts.
     func writeScripts(_ program: PodProgram) throws(FileError) {
         try write(Runner.text.utf8, to: paths.runner, mode: 0o755)
         try write(RunnerProgram(program, paths: paths).text.utf8, to: paths.runnerProgram)
@@ -38,7 +38,7 @@ struct DeliveryVolumes: Sendable {
         }
     }
 
-    /// The collector's part of the program, and the verifier's environment that it hands over with the tests.
+    /// Writes the collector's part of the program, and the verifier's environment, which the collector hands over together with the tests.
     func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8]) throws {
         try write(try program.json, to: paths.collectorProgram)
         if !verifierVariables.isEmpty { try write(verifierVariables, to: paths.stagedVariables) }

@@ -3,7 +3,7 @@ import EvalModel
 import Git
 import SourceSync
 
-/// Checks that the task is one, and exports what the trial needs of it: instruction, tests, and the solution for the oracle.
+/// Checks that the folder is a task, and exports what the trial needs: the instruction, the tests, and for the oracle agent the solution.
 struct TaskDelivery: Sendable {
     let program: PodProgram
     let task: TaskAtCommit

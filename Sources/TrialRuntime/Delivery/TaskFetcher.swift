@@ -3,7 +3,7 @@ import EvalModel
 import Git
 import Glibc
 
-/// Gets the commit of a task: from the node's cache when it has it, else by a minimal fetch.
+/// Gets the commit of a task: from the node's cache if the cache has it, otherwise by a minimal fetch.
 struct TaskFetcher: Sendable {
     let delivery: TrialProgram.Delivery
     let task: TaskAtCommit
@@ -12,7 +12,7 @@ struct TaskFetcher: Sendable {
     let git: GitClient
     let time: any TimeSource
 
-    /// Tries again twice when the failure may pass: a pod that fails costs more than a second.
+    /// Retries a temporary failure twice, because a short wait costs less than a failed pod.
     func tree() async throws -> (tree: GitTree, origin: String) {
         let backoff = BackoffPolicy(initialSeconds: 1, factor: 3, capSeconds: 3)
         for attempt in 1...2 {
@@ -28,7 +28,7 @@ struct TaskFetcher: Sendable {
     }
 
     private func tryOnce() async throws -> (tree: GitTree, origin: String) {
-        // The Secret was given for the source; a dataset may name any other host.
+        // The credentials belong to the source's host, so they are not sent to another host that a dataset may name.
         let credentials: GitCredentials =
             task.url.sharesOrigin(with: delivery.source.repo, allowing: TaskAtCommit.policy(delivery))
             ? try .mounted(at: paths.credentials, for: task.url, directory: "\(scratch)/credentials") : .none
@@ -50,7 +50,7 @@ struct TaskFetcher: Sendable {
         return (try await GitTree.load(task.commit, in: repository, git: git, remote: remote), "fetch")
     }
 
-    /// The tree from the cache: as it is, else filled where we may write to it; nil when it cannot serve.
+    /// The tree from the cache, which is first filled if it lacks the commit and is writable; nil when the cache cannot provide the tree.
     private func cached(_ mirrors: MirrorStore, _ remote: GitClient.Remote) async throws(GitError) -> GitTree? {
         if let path = try await mirrors.existing(remote, having: task.commit) {
             do {

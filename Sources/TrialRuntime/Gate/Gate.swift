@@ -3,14 +3,14 @@ import CShims
 import Dispatch
 import Glibc
 
-/// The collector's ends of the two FIFOs, both opened before the runner can go on, and never again: whatever the agent
-/// puts at their paths later is not looked at.
+/// The collector's ends of the two FIFOs. Both are opened once, before the runner can continue, so files that the agent later puts at these
+/// paths have no effect.
 final class Gate: Sendable {
     enum Reading: Sendable, Hashable {
         case words([UInt8])
-        /// Nothing to read; the runner may or may not have opened its end.
+        /// There is nothing to read; the runner may or may not have opened its end.
         case nothing
-        /// The runner opened its end, and every such end is closed.
+        /// The runner opened its end, and all writing ends are closed now.
         case closed
     }
 
@@ -18,19 +18,19 @@ final class Gate: Sendable {
         let description: String
     }
 
-    /// The answers to the runner.
+    /// The two answers to the runner.
     static let go = "go"
     static let no = "no"
 
     private let phase: Int32
     private let released: Int32
-    /// A pipe; writing to it ends a wait early.
+    /// A pipe: writing to it ends a wait early.
     private let wake: (read: Int32, write: Int32)
     private let queue = DispatchQueue(label: "gate")
 
-    /// - Throws: `Failure` when a path is no FIFO: then the init container did not do its work.
+    /// - Throws: `Failure` when a path is not a FIFO, which means that the init container failed to make it.
     init(paths: TrialPaths) throws(Failure) {
-        // Read-write, so that opening does not wait for the runner, and writing never fails for lack of a reader.
+        // Opened for reading and writing, so that opening does not wait for the runner and writing never fails for lack of a reader.
         released = try Self.open(paths.releasedFIFO, O_RDWR)
         do throws(Failure) {
             phase = try Self.open(paths.phaseFIFO, O_RDONLY)
@@ -66,24 +66,24 @@ final class Gate: Sendable {
         return fd
     }
 
-    /// What there is to read now; never waits.
+    /// Reads what is available now; never waits.
     func read() -> Reading {
         var watched = pollfd(fd: phase, events: Int16(POLLIN), revents: 0)
         guard poll(&watched, 1, 0) > 0 else { return .nothing }
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = Glibc.read(phase, &buffer, buffer.count)
         if count > 0 { return .words(Array(buffer[0..<count])) }
-        // End of file is only an end when there was a writer: Linux says HUP then and not before.
+        // An end of file counts only when there was a writer before; Linux sets POLLHUP only in that case.
         if count == 0, watched.revents & Int16(POLLHUP) != 0 { return .closed }
         return .nothing
     }
 
-    /// Waits without using the processor until `read` has something to say, the seconds have passed, or the task is cancelled.
+    /// Waits, without using the processor, until `read` can return something, the seconds have passed, or the task is cancelled.
     ///
-    /// - Parameter endsWhenCancelled: false: only the first two end the wait.
+    /// - Parameter endsWhenCancelled: when false, cancelling the task does not end the wait.
     ///
-    /// Guarantees: a word is seen as soon as it is said. Caveat: it blocks a thread of its own queue, since Dispatch does not tell a FIFO
-    /// that nobody has opened yet from one that is closed.
+    /// Guarantees: a word from the runner ends the wait at once. Caveat: the wait blocks a thread of its own queue, because Dispatch cannot
+    /// distinguish a FIFO that nobody has opened yet from one that is closed.
     func wait(seconds: Double, endsWhenCancelled: Bool = true) async {
         let milliseconds = Int32(min(max(seconds, 0) * 1000, 3_600_000).rounded(.up))
         await withTaskCancellationHandler {
@@ -101,7 +101,7 @@ final class Gate: Sendable {
         }
     }
 
-    /// Tells the runner that the tests are there, or that they will not come.
+    /// Tells the runner that the tests are in place, or that they will not come.
     func release(_ go: Bool) {
         let word = Array("\(go ? Self.go : Self.no)\n".utf8)
         _ = assay_write_nosigpipe(released, word, word.count)

@@ -1,12 +1,12 @@
 import Base
 import EvalModel
 
-/// What the runner says on the gate, one line each.
+/// A message ("word") from the runner through the gate; each is one line.
 ///
-/// In shared mode the agent has the runner's rights and could say any of this; nothing here is trusted beyond what the
-/// design grants to shared mode, and everything is bounded.
+/// In shared mode the agent has the runner's rights and could send any of these words. So a word is trusted only as far as the design trusts an
+/// agent in shared mode, and every value has a limit.
 enum GateWord: Sendable, Hashable {
-    /// What a line begins with.
+    /// The first part of a line.
     enum Keyword: String, CaseIterable {
         case phase
         case done
@@ -20,7 +20,7 @@ enum GateWord: Sendable, Hashable {
     case done(TrialPhase, at: Int64, exit: Int, timedOut: Bool)
     case setupFailed(String)
     case agentEnd(verify: Bool)
-    /// A further step begins; the first one needs no word.
+    /// A further step begins; for the first step no word is sent.
     case step(Int)
     case end(stopped: Bool)
 
@@ -51,7 +51,7 @@ enum GateWord: Sendable, Hashable {
         }
     }
 
-    /// What it begins with, as the runner says it; for messages.
+    /// The keyword of the word, as the runner sends it; for messages.
     var name: String {
         switch self {
         case .phase(let phase, _): "\(Keyword.phase.rawValue) \(phase.rawValue)"
@@ -68,7 +68,7 @@ enum GateWord: Sendable, Hashable {
         return phase
     }
 
-    /// Bounded so that no arithmetic on times can overflow.
+    /// Parses a time within limits, so that arithmetic on times cannot overflow.
     private static func milliseconds(_ text: String) -> Int64? {
         guard let value = Int64(text), (0...(1 << 50)).contains(value) else { return nil }
         return value
@@ -80,7 +80,7 @@ enum GateWord: Sendable, Hashable {
     }
 }
 
-/// Cuts the gate's bytes into words. Lines that are no word, and lines longer than a pipe writes at once, are dropped.
+/// Divides the bytes from the gate into words. Lines that are not words, and lines longer than one atomic write to a pipe, are dropped.
 struct GateReader: Sendable {
     private var line: [UInt8] = []
     private var overlong = false

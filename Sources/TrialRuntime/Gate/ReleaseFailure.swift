@@ -1,12 +1,12 @@
-/// Why the tests could not be put where the trial runs them.
+/// Why the tests could not be copied to the place where the trial runs them.
 enum ReleaseFailure: Sendable, Hashable {
-    /// The trial left something in the way: that is its own doing, as any other way to be without a verdict is. Were it not, an
-    /// agent could have every trial that it loses run again.
+    /// The trial left something at the target. This counts as an outcome of the trial; otherwise an agent could get a new run for every trial
+    /// that it is about to lose.
     case obstructed(String)
-    /// The machine could not: its disk, its memory.
+    /// The machine failed, for example because its disk or memory is full.
     case failed(String)
 
-    /// From what `cp` said. The tests are the collector's own and readable; what else keeps them from being copied is at the target.
+    /// Classifies the error output of `cp`. The tests belong to the collector and are readable, so any other error comes from the target.
     init(copying errors: String) {
         let machine = ["no space left", "disk quota", "input/output error", "cannot allocate memory", "stale file handle", "too many open files"]
         let text = errors.lowercased()

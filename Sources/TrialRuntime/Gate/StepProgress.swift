@@ -1,13 +1,13 @@
 import EvalModel
 
-/// What is known of one step of a trial from the gate's words.
+/// What the words from the gate have told about one step of a trial.
 struct StepProgress: Sendable, Hashable {
-    /// Where the tests are.
+    /// The state of the step's tests.
     enum Tests: Sendable, Hashable {
-        /// Nobody asked for them yet.
+        /// The tests have not been asked for yet.
         case held
         case released
-        /// They could not be put in place.
+        /// The tests could not be copied into place.
         case withheld(ReleaseFailure)
     }
 
@@ -18,10 +18,10 @@ struct StepProgress: Sendable, Hashable {
     var agentEnded = false
     var tests = Tests.held
 
-    /// No phase is running.
+    /// Whether no phase is running.
     var isIdle: Bool { lastPhase.map { timings[$0]?.end != nil } ?? true }
 
-    /// A further step may begin: the agent ended well, and what was released has been run.
+    /// Whether a further step may begin: the agent ended well, and if the tests were released, they have been run.
     var isOver: Bool { agentEnded && isIdle && agentFailure(nil) == nil && (tests == .held || exits[.verify] != nil) }
 
     func mayBegin(_ phase: TrialPhase) -> Bool {
@@ -43,9 +43,9 @@ struct StepProgress: Sendable, Hashable {
 
     private static func order(_ phase: TrialPhase) -> Int { TrialPhase.allCases.firstIndex(of: phase) ?? 0 }
 
-    // MARK: What it stands for
+    // MARK: Failures
 
-    /// Why the agent's phases did not end well; nil when they did, as far as they went.
+    /// Why the agent's phases failed; nil when the phases that have run ended well.
     func agentFailure(_ limits: TrialProgram.Limits?) -> TrialError? {
         if timedOut.contains(.install) {
             return TrialError(.agentInstallTimeout, "install \(late(.install, limits))")
@@ -62,7 +62,7 @@ struct StepProgress: Sendable, Hashable {
         return nil
     }
 
-    /// Why there is no verdict on a step whose agent ended well; nil when only the reward can tell.
+    /// Why a step whose agent ended well has no verdict; nil when that depends on the reward alone.
     func verificationFailure(_ limits: TrialProgram.Limits?) -> TrialError? {
         switch tests {
         case .withheld(.obstructed(let what)):

@@ -1,28 +1,28 @@
 import EvalModel
 
-/// What is known of a trial from the gate's words: a state that words move, and the error it stands for at the end.
+/// The state of a trial as the words from the gate describe it, and the error that follows from this state when the trial ends.
 struct TrialProgress: Sendable, Hashable {
-    /// What the collector has to do about a word.
+    /// What the collector must do after a word.
     enum Action: Sendable, Hashable {
         case none
-        /// The agent is done with the current step and verification is wanted.
+        /// The agent is done with the current step, and verification is wanted.
         case releaseTests
     }
 
     /// How many steps the trial has.
     let expected: Int
-    /// Those that have begun, in order; never empty.
+    /// The steps that have begun, in order; never empty.
     private(set) var steps = [StepProgress()]
     private(set) var setupFailure: String?
     private(set) var ended = false
-    /// The runner was told to stop.
+    /// Whether the runner was told to stop.
     private(set) var stopped = false
-    /// The first word that the runner cannot have said when it came.
+    /// The first word that the runner cannot have sent at that moment, so that another process must have sent it.
     private(set) var stray: String?
 
     init(steps: Int = 1) { expected = steps }
 
-    /// The position of the step that the trial is in.
+    /// The index of the current step.
     var position: Int { steps.count - 1 }
 
     var current: StepProgress {
@@ -33,16 +33,17 @@ struct TrialProgress: Sendable, Hashable {
     var lastPhase: TrialPhase? { current.lastPhase }
     var agentEnded: Bool { current.agentEnded }
 
-    /// Where the current step's tests are.
+    /// The state of the current step's tests.
     var tests: StepProgress.Tests {
         get { current.tests }
         set { current.tests = newValue }
     }
 
-    /// Takes a word. One that the runner cannot have said by now is another's: it moves nothing, and there will be no verdict.
+    /// Applies a word. A word that the runner cannot have sent at this point comes from another process: it changes no other state, and the
+    /// trial gets no verdict.
     mutating func apply(_ word: GateWord) -> Action {
         guard isDue(word) else {
-            // A stop may come after the last word was said.
+            // A stop may arrive after the runner's last word.
             if case .end = word {} else { stray = stray ?? word.name }
             return .none
         }
@@ -61,7 +62,7 @@ struct TrialProgress: Sendable, Hashable {
         return .none
     }
 
-    /// The last word was said long ago, and somebody still holds the gate: it was not the runner's.
+    /// Notes that the gate is still open long after the last word, so that another process than the runner must have sent that word.
     mutating func outlive() { stray = stray ?? GateWord.end(stopped: false).name }
 
     private func isDue(_ word: GateWord) -> Bool {
@@ -76,11 +77,11 @@ struct TrialProgress: Sendable, Hashable {
         }
     }
 
-    /// The error of a trial whose agent phase did not end well, or that died; nil when only the reward can tell.
+    /// The error of a trial whose agent phase failed, or whose container died; nil when the outcome depends on the reward alone.
     ///
     /// - Parameters:
     ///   - verify: whether verification was wanted.
-    ///   - limits: of each step, as far as they are known; for the message.
+    ///   - limits: the limits of each step, as far as they are known; for the message.
     func failure(verify: Bool, limits: [TrialProgram.Limits] = []) -> TrialError? {
         if let setupFailure { return TrialError(.environmentStartFailed, setupFailure) }
         let limits = limits.indices.contains(position) ? limits[position] : nil
@@ -102,7 +103,7 @@ struct TrialProgress: Sendable, Hashable {
 }
 
 extension TrialOutcome {
-    /// The error of a trial that died in a phase: after the agent began, dying is an outcome.
+    /// The error of a trial that died in a phase. A death after the agent began is an outcome of the trial.
     public static func death(in phase: TrialPhase?, because reason: String) -> TrialError {
         let (type, place): (TrialErrorType, String) =
             switch phase {

@@ -1,16 +1,16 @@
 import Base
 import EvalModel
 
-/// The frame in which a pack stands in the collector's log.
+/// The text format of a pack in the collector's log.
 ///
-/// Lines are long, because the runtime puts some forty bytes before each of them on disk, and shorter than the 16 KiB at
-/// which it cuts lines.
+/// Lines are long, because the container runtime stores about forty bytes with each of them, but shorter than the 16 KiB at which the runtime
+/// splits lines.
 public enum PackFrame {
     static let lineLength = 12288
     static let headerPrefix = "-----BEGIN ASSAY PACK v1 "
     static let trailer = "-----END ASSAY PACK-----"
 
-    /// Header, base64 lines and trailer, each line with its newline.
+    /// Header, base64 lines and trailer, each with its newline.
     public static func encode(_ pack: [UInt8], description: TrialReport.Pack) -> [UInt8] {
         var out = Array("\(header(description))\n".utf8)
         out.append(contentsOf: Base64.encodeBytes(pack, lineLength: lineLength))
@@ -24,14 +24,14 @@ public enum PackFrame {
     }
 }
 
-/// Finds the pack that a report describes in a log, whatever else the log holds.
+/// Finds the pack that a report describes in a log that may hold other text.
 ///
-/// Only a frame whose header is the report's and whose bytes have the report's SHA-256 counts; of several, the last one.
-/// Everything else is somebody's text. Memory is bounded by the size that the report names.
+/// A frame counts only if its header matches the report and its bytes have the report's SHA-256; of several such frames the last one counts.
+/// Everything else in the log is ignored. The size in the report limits the use of memory.
 public struct PackFrameParser: Sendable {
     public enum Result: Sendable, Hashable {
         case pack([UInt8])
-        /// `artifact_truncated`: the message says in which way the log falls short.
+        /// `artifact_truncated`; the message says what the log lacks.
         case missing(TrialError)
     }
 
@@ -50,7 +50,7 @@ public struct PackFrameParser: Sendable {
         header = Array(PackFrame.header(expected).utf8)
     }
 
-    /// The next bytes of the log.
+    /// Adds the next bytes of the log.
     public mutating func feed(_ bytes: some Sequence<UInt8>) {
         for byte in bytes {
             if byte == UInt8(ascii: "\n") {
@@ -61,7 +61,7 @@ public struct PackFrameParser: Sendable {
         }
     }
 
-    /// The verdict once the log is over. A last line without a newline does not count: it may be cut.
+    /// The result after the end of the log. A last line without a newline does not count, because it may be cut.
     public mutating func finish() -> Result {
         if let found { return .pack(found) }
         let message =
@@ -92,7 +92,7 @@ public struct PackFrameParser: Sendable {
             return
         }
         guard inside else { return }
-        // Room for the whole pack and some: a frame that never ends must not fill the memory.
+        // Room for the whole pack and a little more: a frame without an end must not fill the memory.
         if text.count + line.count <= (expected.bytes / 3 + 1) * 4 + 4 {
             text.append(contentsOf: line)
         } else {

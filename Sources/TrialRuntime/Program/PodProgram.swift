@@ -1,15 +1,15 @@
 import Base
 import EvalModel
 
-/// The part of a trial's program that its pod acts on. It travels once, in the environment of the delivery container, which writes the
-/// runner's part as a shell file and the collector's into the volume that only the collector mounts.
+/// The part of a trial's program that its pod uses. It is passed once, in the environment of the delivery container. Delivery writes the
+/// runner's part as a shell file, and the collector's part into a volume that only the collector mounts.
 public struct PodProgram: Sendable, Hashable, Codable {
     public var version: Int
     public var delivery: TrialProgram.Delivery
     public var steps: [TrialProgram.Step]
     public var verifier: TrialProgram.Verifier
     public var instructionPath: String
-    /// Seconds until the runner must have opened the gate.
+    /// Seconds within which the runner must open the gate.
     public var gateTimeoutSec: Double
     public var packLimitBytes: Int
 
@@ -36,12 +36,12 @@ public struct PodProgram: Sendable, Hashable, Codable {
         get throws { try JSONValueEncoder().encode(self).serialized() }
     }
 
-    /// - Parameter place: where it was read, for messages.
-    /// - Throws: `internal_error` for what is no program, or one of another version.
+    /// - Parameter place: where the JSON was read from, for messages.
+    /// - Throws: `internal_error` for JSON that is not a program, or is a program of another version.
     public init(json: some Sequence<UInt8>, from place: String) throws(TrialError) {
         do {
             let value = try JSONValue(parsing: Array(json))
-            // The version first: what follows may have another shape.
+            // The version is checked first, because another version may have a different structure.
             guard let version = value["version"]?.int else { throw TrialError(.internalError, "\(place): the program has no version") }
             guard version == TrialProgram.currentVersion else {
                 throw TrialError(

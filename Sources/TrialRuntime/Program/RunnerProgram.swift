@@ -1,6 +1,6 @@
-/// The runner's part of a program: a shell file, because bash reads no JSON. `run.sh` reads it once, before anything of the task runs.
+/// The runner's part of a program: a shell file, because bash cannot read JSON. `run.sh` reads it once, before it runs anything of the task.
 struct RunnerProgram {
-    /// Names and values, in the order of the file. `run.sh` declares each name, and a test compares them.
+    /// Names and values, in the order of the file. `run.sh` declares each name, and a test compares the two lists.
     let assignments: [(name: String, value: Value)]
 
     enum Value: Equatable {
@@ -38,7 +38,7 @@ struct RunnerProgram {
             + assignments.map { "\($0.name)=\($0.value.shell)\n" }.joined()
     }
 
-    /// At least one millisecond: 0 stands for no limit.
+    /// At least one millisecond, because 0 means no limit.
     private static func milliseconds(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds < 1e9 else { return "0" }
         return String(max(1, Int((seconds * 1000).rounded(.up))))

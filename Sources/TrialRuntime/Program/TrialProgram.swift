@@ -1,33 +1,33 @@
 import EvalModel
 import SourceSync
 
-/// One trial as a document: what runs, where, with which limits, and how it is judged, after every override and template.
+/// The description of one trial after all overrides and templates: what runs, where, with which limits, and how it is judged.
 ///
-/// `TrialPods` makes it by a pure function; the pod builder, delivery, the collector, the record, the cost and `assay plan` read it,
-/// so that none of them works anything out a second time. It holds names of environment variables and no values.
+/// A pure function in `TrialPods` makes it. The pod builder, delivery, the collector, the record, the cost and `assay plan` all read it, so that
+/// none of them computes the same facts again. It holds names of environment variables but no values.
 public struct TrialProgram: Sendable, Hashable, Codable {
-    /// Of the document and of its part that travels into the pod. 1 was the delivery plan alone.
+    /// The version of this document and of the part that is passed to the pod. Version 1 was the delivery plan alone.
     public static let currentVersion = 2
 
     public var version: Int
     public var identity: Identity
     public var delivery: Delivery
-    /// In the order in which they run; a task without steps has one.
+    /// The steps in the order in which they run; a task without steps has one.
     public var steps: [Step]
-    /// The containers that are the task's; delivery and collector are the same for every trial of an operator.
+    /// The containers that differ between tasks; delivery and collector are the same for every trial of an operator.
     public var containers: [Container]
     public var verifier: Verifier
     public var agent: Agent
     public var network: Network
 
-    /// Which trial it is.
+    /// Identifies the trial.
     public struct Identity: Sendable, Hashable, Codable {
         public var runId: RunID
         public var job: String
         public var agent: String
         public var dataset: String
         public var task: String
-        /// From 1.
+        /// Counts from 1.
         public var attempt: Int
         public var family: TaskSchema
 
@@ -42,14 +42,14 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         }
     }
 
-    /// Where the task comes from.
+    /// The source of the task.
     public struct Delivery: Sendable, Hashable, Codable {
         /// A commit of a repository.
         public struct Source: Sendable, Hashable, Codable {
             public var repo: String
             /// The full object id.
             public var commit: String
-            /// Whether `repo` is a path on this machine (the laptop), to be exported from the cache without network.
+            /// Whether `repo` is a path on this machine (the laptop), so that the task is exported from the cache without network.
             public var local: Bool
 
             public init(repo: String, commit: String, local: Bool = false) {
@@ -63,7 +63,7 @@ public struct TrialProgram: Sendable, Hashable, Codable {
             }
         }
 
-        /// A registry task's own repository.
+        /// The separate repository of a registry's task.
         public struct TaskRepo: Sendable, Hashable, Codable {
             public var repo: String
             public var commit: String
@@ -79,9 +79,9 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var source: Source
         /// The task's folder, relative to the root of its repository.
         public var taskPath: String
-        /// Where the task lies when not in `source`.
+        /// The repository of the task, when it is not `source`.
         public var taskRepo: TaskRepo?
-        /// Whether the solution is delivered: for the oracle agent only.
+        /// Whether the solution is delivered; only for the oracle agent.
         public var solution: Bool
 
         public init(source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false) {
@@ -94,9 +94,9 @@ public struct TrialProgram: Sendable, Hashable, Codable {
 
     /// One pass through install, execute and verify.
     public struct Step: Sendable, Hashable, Codable {
-        /// Names the step's folder of logs where there are several.
+        /// Also the name of the step's folder of logs when there are several steps.
         public var name: String
-        /// The instruction's file, relative to the task's folder; without such a file there is no instruction.
+        /// The file of the instruction, relative to the task's folder. If the file does not exist, there is no instruction.
         public var instruction: String
         /// The folder of the tests, relative to the task's folder.
         public var tests: String
@@ -110,7 +110,7 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         }
     }
 
-    /// What the phases of a step may take, in seconds.
+    /// The time limits of a step's phases, in seconds.
     public struct Limits: Sendable, Hashable, Codable {
         /// nil: the step has no install phase.
         public var installSec: Double?
@@ -124,7 +124,7 @@ public struct TrialProgram: Sendable, Hashable, Codable {
             self.verifySec = verifySec
         }
 
-        /// nil: no limit, or no such phase.
+        /// nil: the phase has no limit, or the step has no such phase.
         public subscript(phase: TrialPhase) -> Double? {
             switch phase {
             case .install: installSec
@@ -135,12 +135,12 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         }
     }
 
-    /// A container with what it really asks for.
+    /// A container with the resources that it requests.
     public struct Container: Sendable, Hashable, Codable {
         public var role: ContainerRole
-        /// nil: nobody named one, and the trial is refused.
+        /// nil: no image is configured, and the trial is refused.
         public var image: String?
-        /// nil: the image's own.
+        /// nil: the image's own working directory.
         public var workdir: String?
         /// Names only, never values.
         public var env: [String]
@@ -155,15 +155,15 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         }
     }
 
-    /// As the pod asks for them.
+    /// The resources that the pod requests.
     public struct Resources: Sendable, Hashable, Codable {
-        /// CPUs requested: reserved, and what a cost is computed from.
+        /// CPUs requested: they are reserved, and the cost is computed from them.
         public var cpus: Double
-        /// MiB requested: reserved, and what a cost is computed from.
+        /// MiB requested: they are reserved, and the cost is computed from them.
         public var memoryMB: Int
-        /// MiB that it may use.
+        /// The most memory that the container may use, in MiB.
         public var memoryLimitMB: Int
-        /// MiB that it may write.
+        /// The most disk space that the container may use, in MiB.
         public var storageMB: Int
 
         public init(cpus: Double, memoryMB: Int, memoryLimitMB: Int, storageMB: Int) {
@@ -178,7 +178,7 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         /// false: no tests run, and there is no verdict.
         public var enabled: Bool
         public var rewardRule: RewardRule
-        /// Whether what the agent left running is ended before the tests come.
+        /// Whether processes that the agent left running are ended before the tests are released.
         public var endAgentProcesses: Bool
         /// Names only, never values.
         public var env: [String]
@@ -194,7 +194,7 @@ public struct TrialProgram: Sendable, Hashable, Codable {
     public struct Agent: Sendable, Hashable, Codable {
         public var name: String
         public var model: String?
-        /// Where the agent finds the instruction.
+        /// The path where the agent finds the instruction.
         public var instructionPath: String
         /// Names only, never values.
         public var env: [String]
@@ -207,7 +207,7 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         }
     }
 
-    /// What the trial may reach.
+    /// What the trial may connect to.
     public enum Network: String, Sendable, Hashable, Codable {
         case `public`
     }

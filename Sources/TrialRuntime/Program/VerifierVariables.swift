@@ -1,10 +1,11 @@
 import Base
 import EvalModel
 
-/// The values of the verifier's environment: from the operator to delivery as a JSON object, from there to the collector as a file, and
-/// with the tests to the runner as entries `NAME=value`, each ended by a NUL, so that a value may hold anything.
+/// The values of the verifier's environment. The operator gives them to delivery as a JSON object, and delivery gives them to the collector as a
+/// file of entries `NAME=value`, each ended by a NUL so that a value may hold any other byte. The collector gives that file to the runner
+/// together with the tests.
 public enum VerifierVariables {
-    /// The key in a ConfigMap of its own, where they are too large for the pod.
+    /// The key in the separate ConfigMap that holds the values when they are too large for the pod.
     public static let key = "env.json"
 
     public static func json(_ variables: [String: String]) -> String {

@@ -1,16 +1,16 @@
 import Base
 import EvalModel
 
-/// What the collector of a trial pod says about its trial, in the container's termination message.
+/// The collector's report about its trial, written as the container's termination message.
 ///
-/// The termination message outlives the container, its log and the node's disk, so the verdict rests on this alone; the
-/// outputs themselves come with the log and are checked against `pack`. Kubernetes cuts messages at 4096 bytes, hence
-/// everything of unbounded length is cut here first, and `messageTruncated` says so.
+/// The termination message outlives the container, its log and the node's disk, so the verdict is read from it alone. The outputs are in the log
+/// and are checked against `pack`. Kubernetes cuts messages at 4096 bytes, so every value of unlimited length is shortened here first, and
+/// `messageTruncated` says so.
 ///
-/// Decoding is lenient: missing fields get their empty value and unknown ones are ignored, so that an operator can read
-/// the reports of pods that an older or newer version of it created.
+/// Decoding is lenient: missing fields get their empty value and unknown ones are ignored, so that an operator can read the reports of pods that
+/// an older or newer version of it created.
 public struct TrialReport: Codable, Sendable, Hashable {
-    /// When a phase began and ended, in milliseconds since 1970 by the node's clock. No `end`: the trial died in it.
+    /// The begin and end of a phase, in milliseconds since 1970 by the node's clock. Without `end` the trial died in the phase.
     public struct Timing: Codable, Sendable, Hashable {
         public var start: Int64
         public var end: Int64?
@@ -21,12 +21,12 @@ public struct TrialReport: Codable, Sendable, Hashable {
         }
     }
 
-    /// One step of a trial that has several.
+    /// One step of a trial with several steps.
     public struct Step: Codable, Sendable, Hashable {
         public var name: String
-        /// Phases by name.
+        /// Timings by the name of the phase.
         public var phases: [String: Timing]
-        /// Exit codes of the scripts, by phase name.
+        /// Exit codes of the scripts, by the name of the phase.
         public var exitCodes: [String: Int]
 
         public init(name: String, phases: [String: Timing] = [:], exitCodes: [String: Int] = [:]) {
@@ -36,11 +36,11 @@ public struct TrialReport: Codable, Sendable, Hashable {
         }
     }
 
-    /// The outputs, as one git packfile, framed in base64 in the collector's log.
+    /// Describes the outputs: one git packfile, framed in base64 in the collector's log.
     public struct Pack: Codable, Sendable, Hashable {
         /// SHA-256 of the packfile's bytes, lower-case hex.
         public var sha256: String
-        /// Length of the packfile.
+        /// Length of the packfile in bytes.
         public var bytes: Int
         /// The root tree's object id, lower-case hex.
         public var tree: String
@@ -55,46 +55,46 @@ public struct TrialReport: Codable, Sendable, Hashable {
     /// The largest termination message that a kubelet keeps of one container, in bytes.
     public static let maximumBytes = 4096
 
-    /// Version of this format; 1.
+    /// The version of this format: 1.
     public var version: Int
-    /// The verdict: `reward` of the map, or its only value, or its mean; nil when there is an error or verification is off.
+    /// The verdict: `reward` of the map, or the map's only value, or the mean of its values; nil when there is an error or verification is off.
     public var reward: Double?
-    /// All rewards by name (one number in `reward.txt` is named `reward`).
+    /// All rewards by name (a single number in `reward.txt` gets the name `reward`).
     public var rewards: [String: Double]
     /// Why there is no reward, or an outcome that is an error.
     public var error: TrialError?
-    /// The phase that the trial was in when it ended or died; nil when it never began.
+    /// The phase in which the trial ended or died; nil when it never began.
     public var lastPhase: TrialPhase?
-    /// The trial container closed the gate without the word that it was done.
+    /// Whether the trial container closed the gate without sending its last word.
     public var trialDied: Bool
-    /// The collector or the runner was told to stop (SIGTERM) before the trial was over: this report holds no verdict.
+    /// Whether the collector or the runner was told to stop (SIGTERM) before the trial was over; the report then holds no verdict.
     public var interrupted: Bool
-    /// Phases by name (`TrialPhase`'s raw values; the collector knows no teardown). Of a trial with several steps, those of the last one
-    /// that began, and collect.
+    /// Timings by the name of the phase (`TrialPhase`'s raw values, without teardown, which the collector cannot see). For a trial with several
+    /// steps: the phases of the last step that began, and collect.
     public var phases: [String: Timing]
     /// The steps that began; nil for a trial without steps.
     public var steps: [Step]?
     /// Exit codes of the agent's and the verifier's scripts, by phase name.
     public var exitCodes: [String: Int]
-    /// The outputs; nil when nothing could be packed.
+    /// Describes the outputs; nil when nothing could be packed.
     public var pack: Pack?
-    /// How many files were cut or left out because of a cap (listed in `collected.json` of the pack).
+    /// How many files were cut or left out because of a limit (listed in `collected.json` of the pack).
     public var truncatedFiles: Int
-    /// How many entries were not collected because of what they are (links, FIFOs, devices, sockets).
+    /// How many entries were not collected because of their type (links, FIFOs, devices, sockets).
     public var skippedFiles: Int
     /// How many files or directories could not be read.
     public var unreadableFiles: Int
     /// How many times a secret value was replaced in the outputs.
     public var redactions: Int
-    /// The same by the names of the environment variables; where secrets overlapped, the longest one's.
+    /// The same count for each environment variable's name; where secrets overlapped, the longest one is counted.
     public var redacted: [String: Int]
     /// Names of environment variables whose secret was too short to redact.
     public var unredacted: [String]
     /// What the transcript was made of: `agent`, `trajectory` or `output`; nil when there is none.
     public var transcript: String?
-    /// What the agent's trajectory says of tokens and cost; nil when there is none.
+    /// The tokens and cost in the agent's trajectory; nil when it states none.
     public var usage: AgentUsage?
-    /// Something in this message (not in the pack) was cut to fit into `maximumBytes`.
+    /// Whether something in this message (not in the pack) was cut to fit into `maximumBytes`.
     public var messageTruncated: Bool
 
     public init(
@@ -150,7 +150,7 @@ public struct TrialReport: Codable, Sendable, Hashable {
     }
 }
 
-/// An error whose type may be of a newer vocabulary than ours.
+/// An error whose type may come from a newer version and be unknown here.
 private struct LenientError: Decodable {
     var error: TrialError
 
@@ -169,16 +169,15 @@ private struct LenientError: Decodable {
 }
 
 extension TrialReport {
-    /// Timing of one phase.
     public subscript(_ phase: TrialPhase) -> Timing? {
         get { phases[phase.rawValue] }
         set { phases[phase.rawValue] = newValue }
     }
 
-    /// Whether the report says how the trial ended; without it, what happened to the pod has to say so.
+    /// Whether the report tells how the trial ended. If not, the caller must conclude it from the state of the pod.
     public var isFinal: Bool { !interrupted && !trialDied }
 
-    /// Reads a termination message; nil when it is none of ours (empty, cut, or another program's).
+    /// Reads a termination message; nil when it is not such a report (empty, cut, or another program's).
     public init?(terminationMessage: String?) {
         guard let terminationMessage, let value = try? JSONValue(parsing: terminationMessage),
             value["version"]?.int != nil, let report = try? JSONValueDecoder().decode(TrialReport.self, from: value)
@@ -188,16 +187,16 @@ extension TrialReport {
 
     /// The report as JSON of at most `maximumBytes`.
     ///
-    /// What does not fit is cut in this order, and `messageTruncated` set: the error's message, the names of secrets
-    /// that were redacted or could not be, the rewards beside the main one, the steps.
+    /// When it is too long, these are shortened or left out in this order, and `messageTruncated` is set: the error's message, the names of
+    /// secrets that were redacted or could not be, the rewards other than the main one, the steps.
     public func terminationMessage() -> [UInt8] {
         var report = self
         var bytes = report.json()
         guard bytes.count > Self.maximumBytes else { return bytes }
         report.messageTruncated = true
         if let error = report.error, error.message.utf8.count > 512 {
-            // Escaping can make six bytes of one; the end is what a message of a program has of interest, but the
-            // beginning names what failed.
+            // JSON escapes can make six bytes of one. The end of a message usually tells the cause, and its beginning tells what failed, so both
+            // are kept.
             report.error?.message = String(error.message.prefix(200)) + " [...] " + String(error.message.suffix(200))
             bytes = report.json()
         }
@@ -222,11 +221,11 @@ extension TrialReport {
     }
 
     private func json() -> [UInt8] {
-        // Nothing in a report fails to encode; an empty message would be read as "no report".
+        // Encoding a report cannot fail. If it did, an empty message would be read as "no report", hence the empty object.
         (try? JSONValueEncoder().encode(self).serialized()) ?? Array("{}".utf8)
     }
 
-    /// The spans of phases that ended.
+    /// The durations of the phases that ended.
     public static func timings(_ phases: [String: Timing]) -> PhaseTimings {
         var timings = PhaseTimings()
         for phase in TrialPhase.allCases {
@@ -237,7 +236,7 @@ extension TrialReport {
         return timings
     }
 
-    /// The outcome that the report describes: reward, error and timings; the cost is the operator's to add.
+    /// The outcome that the report describes: reward, error and timings. The operator adds the cost.
     public var outcome: TrialOutcome {
         let spans = steps.map { $0.map(\.phases) + [phases.filter { $0.key == TrialPhase.collect.rawValue }] } ?? [phases]
         let timings = PhaseTimings(summing: spans.map(Self.timings))

@@ -1,10 +1,10 @@
-/// The script that is PID 1 of the trial container: `run.sh` in this folder, which `make generate` writes into `RunnerText`.
+/// The script that is PID 1 of the trial container: `run.sh` in this folder. `make generate` writes it into `RunnerText`.
 ///
-/// Delivery writes it from its own executable, so the runner is always of the version that delivers and collects.
+/// Delivery writes the script from its own executable, so the runner always has the same version as delivery and the collector.
 public enum Runner {
     public static let text = RunnerText.run
 
-    /// The `execute` script of the oracle agent: the task's own solution.
+    /// The `execute` script of the oracle agent, which runs the task's own solution.
     static func oracleExecute(_ paths: TrialPaths) -> String {
         """
         cd "${PWD:-/}"
