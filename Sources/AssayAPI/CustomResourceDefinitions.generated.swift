@@ -304,14 +304,22 @@ spec:
                         description: 'A glob on names of tasks: * and ? do not cross a slash, ** does.'
                         minLength: 1
                         maxLength: 256
+                    format:
+                      type: string
+                      description: 'The family of the tasks, which decides about their defaults and the exit code of test.sh. Omitted:
+                        harbor.'
+                      enum:
+                      - rollout
+                      - harbor
                     rewardRule:
                       type: string
-                      description: 'How test.sh''s exit code counts: rollout makes a non-zero exit verifier_failed, harbor
-                        ignores it. Omitted: rollout, unless the task has a schema_version.'
+                      description: Deprecated; use format.
                       enum:
                       - rollout
                       - harbor
                   x-kubernetes-validations:
+                  - rule: '!(has(self.format) && has(self.rewardRule))'
+                    message: format replaces rewardRule; set only format
                   - rule: '[has(self.path), has(self.registry), has(self.tasks)].filter(given, given).size() == 1'
                     message: exactly one of path, registry and tasks must be set
                   - rule: has(self.path) || has(self.name)

@@ -2,19 +2,32 @@ import Base
 import EvalModel
 
 /// A `registry.json`: datasets by name and version.
+///
+/// Mistakes in a dataset count only when it is selected: one registry serves many people, and their jobs do not depend on each other.
 public struct RegistryFile: Sendable, Hashable {
-    /// In the order of the file.
+    /// A dataset that cannot be used.
+    public struct Broken: Sendable, Hashable {
+        /// Nil when the entry has no readable name or version.
+        public var name: String?
+        public var version: String?
+        public var error: FileFormatError
+    }
+
+    /// The usable datasets, in the order of the file.
     public var entries: [RegistryEntry]
+    /// The other datasets, in the order of the file.
+    public var broken: [Broken]
     /// Sentences for the user about what is ignored.
     public var warnings: [String]
 
-    public init(entries: [RegistryEntry], warnings: [String] = []) {
+    public init(entries: [RegistryEntry], broken: [Broken] = [], warnings: [String] = []) {
         self.entries = entries
+        self.broken = broken
         self.warnings = warnings
     }
 
     /// - Parameter file: the file's name, for messages.
-    /// - Throws: `FileFormatError` with the path of the value that is wrong.
+    /// - Throws: `FileFormatError` when the file is not a JSON array.
     public static func parse(_ bytes: [UInt8], file: String = "registry.json") throws(FileFormatError) -> RegistryFile {
         let value: JSONValue
         do {
@@ -27,12 +40,17 @@ public struct RegistryFile: Sendable, Hashable {
             throw FileFormatError(file: file, place: "", message: "must be an array of datasets, not \(ValueReader.kindName(value))")
         }
         var result = RegistryFile(entries: [])
-        for var reader in try ValueReader.objects(elements, file: file, path: "") {
-            let entry = try entry(&reader, warnings: &result.warnings)
-            if result.entries.contains(where: { $0.name == entry.name && $0.version == entry.version }) {
-                throw reader.problem("version", "dataset \"\(entry.name)\" has version \"\(entry.version)\" twice")
+        for (index, element) in elements.enumerated() {
+            do throws(FileFormatError) {
+                var reader = try ValueReader(element, file: file, path: "[\(index)]")
+                let entry = try entry(&reader, warnings: &result.warnings)
+                if result.entries.contains(where: { $0.name == entry.name && $0.version == entry.version }) {
+                    throw reader.problem("version", "dataset \"\(entry.name)\" has version \"\(entry.version)\" twice")
+                }
+                result.entries.append(entry)
+            } catch {
+                result.broken.append(Broken(name: element["name"]?.string, version: element["version"]?.string, error: error))
             }
-            result.entries.append(entry)
         }
         return result
     }
@@ -85,34 +103,43 @@ public struct RegistryFile: Sendable, Hashable {
     ///
     /// With a version: exactly that one. Without: `head` if there is one, else the highest.
     ///
-    /// - Throws: `RegistrySelectionError` that lists the available names or versions.
+    /// - Throws: `RegistrySelectionError` that lists the available names or versions, or says what is wrong with the selected dataset.
     public func select(name: String, version: String?) throws(RegistrySelectionError) -> RegistryEntry {
         let named = entries.filter { $0.name == name }
-        guard !named.isEmpty else {
-            throw RegistrySelectionError(name: name, version: version, available: Set(entries.map(\.name)).sorted())
-        }
+        let faulty = broken.filter { $0.name == name }
+        let versions = named.map(\.version) + faulty.compactMap(\.version)
+        let wanted: String?
         if let version {
-            if let exact = named.first(where: { $0.version == version }) { return exact }
-        } else if let head = named.first(where: { $0.version == "head" }) {
-            return head
-        } else if let highest = named.max(by: { DatasetVersion($0.version) < DatasetVersion($1.version) }) {
-            return highest
+            wanted = versions.contains(version) ? version : nil
+        } else {
+            wanted = versions.contains("head") ? "head" : versions.max { DatasetVersion($0) < DatasetVersion($1) }
+        }
+        // A version that is there twice is broken, too: which of the two is meant is not known.
+        if let error = faulty.first(where: { $0.version == wanted })?.error {
+            throw RegistrySelectionError(name: name, version: version, available: [], broken: error)
+        }
+        if let entry = named.first(where: { $0.version == wanted }) { return entry }
+        guard !named.isEmpty || !faulty.isEmpty else {
+            let names = Set(entries.map(\.name)).union(broken.compactMap(\.name))
+            throw RegistrySelectionError(name: name, version: version, available: names.sorted())
         }
         throw RegistrySelectionError(
-            name: name, version: version,
-            available: named.map { DatasetVersion($0.version) }.sorted().map(\.text), isVersionMissing: true)
+            name: name, version: version, available: versions.map { DatasetVersion($0) }.sorted().map(\.text), isVersionMissing: true)
     }
 }
 
-/// The registry has no such dataset or version.
+/// The registry has no such dataset or version, or the dataset cannot be used.
 public struct RegistrySelectionError: Error, Sendable, Hashable, CustomStringConvertible {
     public var name: String
     public var version: String?
     /// The names of all datasets, or the versions of the requested one.
     public var available: [String]
     public var isVersionMissing = false
+    /// What is wrong with the selected dataset, when it is there.
+    public var broken: FileFormatError?
 
     public var description: String {
+        if let broken { return broken.description }
         let list = available.isEmpty ? "it is empty" : "it has \(available.prefix(20).joined(separator: ", "))"
         return isVersionMissing
             ? "the registry has no version \"\(version ?? "")\" of dataset \"\(name)\": \(list)"

@@ -35,7 +35,8 @@ struct TableReader {
     }
 
     private func wrongType(_ key: String, _ expected: String, _ node: TOMLNode) -> FormatProblem {
-        problem(key, "must be \(expected), not \(node.value.kindName)")
+        if case .string(let text) = node.value { return problem(key, "must be \(expected), not the string \"\(text.prefix(40))\"") }
+        return problem(key, "must be \(expected), not \(node.value.kindName)")
     }
 
     mutating func string(_ key: String) throws(FormatProblem) -> String? {
@@ -44,29 +45,26 @@ struct TableReader {
         return text
     }
 
+    /// A boolean, or one of the numbers and words that Harbor's parser reads as one (``LaxValue``).
     mutating func boolean(_ key: String) throws(FormatProblem) -> Bool? {
         guard let node = node(key) else { return nil }
-        guard case .boolean(let flag) = node.value else { throw wrongType(key, "a boolean", node) }
+        guard let flag = LaxValue.boolean(node.value) else { throw wrongType(key, "a boolean", node) }
         return flag
     }
 
+    /// An integer, a float without a fraction, or a string that is one of them.
     mutating func integer(_ key: String, atLeast least: Int, atMost most: Int = 1 << 40) throws(FormatProblem) -> Int? {
         guard let node = node(key) else { return nil }
-        guard case .integer(let number) = node.value else { throw wrongType(key, "an integer", node) }
+        guard let number = LaxValue.integer(node.value) else { throw wrongType(key, "an integer", node) }
         guard number >= least else { throw problem(key, "must be at least \(least), not \(number)") }
         guard number <= most else { throw problem(key, "must be at most \(most), not \(number)") }
         return Int(number)
     }
 
-    /// An integer or a float, above zero.
+    /// An integer, a float, or a string that is one of them; above zero.
     mutating func positive(_ key: String, atMost most: Double = .greatestFiniteMagnitude) throws(FormatProblem) -> Double? {
         guard let node = node(key) else { return nil }
-        let number: Double
-        switch node.value {
-        case .integer(let whole): number = Double(whole)
-        case .float(let float): number = float
-        default: throw wrongType(key, "a number", node)
-        }
+        guard let number = LaxValue.number(node.value) else { throw wrongType(key, "a number", node) }
         guard number.isFinite, number > 0 else { throw problem(key, "must be a number above 0, not \(number)") }
         guard number <= most else { throw problem(key, "must be at most \(most), not \(number)") }
         return number
@@ -101,6 +99,9 @@ struct TableReader {
         }
         return result
     }
+
+    /// Marks a key as known and returns whether it is there.
+    mutating func has(_ key: String) -> Bool { node(key) != nil }
 
     mutating func subtable(_ key: String) throws(FormatProblem) -> TOMLTable? {
         guard let node = node(key) else { return nil }

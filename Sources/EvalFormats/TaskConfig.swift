@@ -10,9 +10,11 @@ public struct TaskConfig: Sendable, Hashable {
     /// One sentence for each ignored key, with its line.
     public var warnings: [String]
 
-    /// - Parameter name: the task's name, for the result and for messages.
+    /// - Parameters:
+    ///   - name: the task's name, for the result and for messages.
+    ///   - format: the family that the dataset gives; nil for Harbor's (docs/formats.md).
     /// - Throws: `task_invalid` that names the key, its line, and what was expected.
-    public static func parse(_ bytes: [UInt8], name: String) throws(TrialError) -> TaskConfig {
+    public static func parse(_ bytes: [UInt8], name: String, format: TaskSchema? = nil) throws(TrialError) -> TaskConfig {
         let table: TOMLTable
         do {
             table = try TOML.parse(bytes)
@@ -20,7 +22,7 @@ public struct TaskConfig: Sendable, Hashable {
             throw invalid(name, FormatProblem(line: error.position.line, message: "column \(error.position.column): \(error.message)"))
         }
         do throws(FormatProblem) {
-            var parser = TaskConfigParser(name: name)
+            var parser = TaskConfigParser(name: name, family: format ?? .harbor)
             return try parser.parse(table)
         } catch {
             throw invalid(name, error)
@@ -36,23 +38,24 @@ public struct TaskConfig: Sendable, Hashable {
 /// Reads the tables of a `task.toml`.
 struct TaskConfigParser {
     private let name: String
+    private let family: TaskSchema
     private var warnings: [String] = []
     private var unsupported: [UnsupportedFeature] = []
 
-    init(name: String) {
+    init(name: String, family: TaskSchema) {
         self.name = name
+        self.family = family
     }
 
     mutating func parse(_ table: TOMLTable) throws(FormatProblem) -> TaskConfig {
         var root = TableReader(table)
-        let (schema, version) = try schema(&root)
-        var task = EvalTask(name: name, schema: schema, schemaVersion: version)
+        var task = EvalTask(name: name, schema: family, schemaVersion: try version(&root))
         task.source = try root.string("source")
         // Free-form tables that describe the task for people.
         _ = try root.subtable("metadata")
         _ = try root.subtable("task")
 
-        task.timeouts = TaskTimeouts(agentSec: schema == .rollout ? 600 : nil)
+        task.timeouts = TaskTimeouts(agentSec: family == .rollout ? 600 : nil)
         try agent(root.subtable("agent"), into: &task)
         try verifier(root.subtable("verifier"), into: &task)
         try environment(root.subtable("environment"), into: &task)
@@ -72,18 +75,15 @@ struct TaskConfigParser {
 
     // MARK: The version
 
-    /// `schema_version` makes a Harbor task, `version` alone a Rollout task.
-    private mutating func schema(_ root: inout TableReader) throws(FormatProblem) -> (TaskSchema, String) {
+    /// The version of the file. A file may omit both version keys.
+    private func version(_ root: inout TableReader) throws(FormatProblem) -> String {
         let version = try root.string("version")
         let schemaVersion = try root.string("schema_version")
-        guard let value = schemaVersion ?? version else {
-            throw FormatProblem(line: nil, message: "version is missing: write version = \"1.0\" (or schema_version, for a Harbor task)")
-        }
-        let key = schemaVersion == nil ? "version" : "schema_version"
+        guard let value = schemaVersion ?? version else { return family == .rollout ? "1.0" : "1.4" }
         guard value == "1" || value.hasPrefix("1.") else {
-            throw root.problem(key, "\"\(value)\" is not known: 1.x is")
+            throw root.problem(schemaVersion == nil ? "version" : "schema_version", "\"\(value)\" is not known: 1.x is")
         }
-        return (schemaVersion == nil ? .rollout : .harbor, value)
+        return value
     }
 
     // MARK: Tables
@@ -132,6 +132,10 @@ struct TaskConfigParser {
         if let gpus = try reader.integer("gpus", atLeast: 0) { result.gpus = gpus }
         _ = try reader.strings("gpu_types")
         if result.gpus > 0 { refuse(.gpus, "environment.gpus is not supported yet") }
+        for key in Self.hardware {
+            guard let node = reader.node(key), Self.asks(node.value) else { continue }
+            refuse(.hardware, "environment.\(key) asks for hardware that is not supported yet")
+        }
         if let workdir = try reader.string("workdir"), !workdir.isEmpty {
             guard workdir.hasPrefix("/") else { throw reader.problem("workdir", "must be an absolute path, not \"\(workdir)\"") }
             result.workdir = workdir
@@ -149,7 +153,8 @@ struct TaskConfigParser {
         if try reader.subtable("healthcheck") != nil {
             refuse(.healthcheck, "[environment.healthcheck] is not supported yet")
         }
-        if try reader.boolean("allow_internet") == false {
+        // The older key counts only without the newer one, as for Harbor.
+        if try reader.boolean("allow_internet") == false, !reader.has("network_mode") {
             refuse(.network, "environment.allow_internet = false is not supported yet")
         }
         try network(&reader, name: "environment")
@@ -167,9 +172,30 @@ struct TaskConfigParser {
     private mutating func artifacts(_ root: inout TableReader) throws(FormatProblem) {
         guard let artifacts = try root.array("artifacts") else { return }
         for artifact in artifacts {
+            let source: String
+            var isPlain = true
+            switch artifact.value {
+            case .string(let path): source = path
+            case .table(let table):
+                var reader = TableReader(table, name: "artifacts")
+                guard let path = try reader.string("source") else {
+                    throw FormatProblem(line: artifact.position.line, message: "artifacts: an entry has no source")
+                }
+                source = path
+                isPlain = !["destination", "exclude", "service"].contains { reader.has($0) }
+                warn(reader)
+            default:
+                throw FormatProblem(
+                    line: artifact.position.line,
+                    message: "artifacts must be an array of strings and tables, but has \(artifact.value.kindName) in it")
+            }
+            let parts = source.split(separator: "/").filter { $0 != "." }
+            guard !parts.contains("..") else {
+                throw FormatProblem(line: artifact.position.line, message: "artifacts: \"\(source)\" must not contain ..")
+            }
             // Everything below /logs/artifacts is always collected.
-            if case .string(let path) = artifact.value, path == "/logs/artifacts" || path.hasPrefix("/logs/artifacts/") { continue }
-            refuse(.artifacts, "artifacts outside of /logs/artifacts are not supported yet")
+            if isPlain, source.hasPrefix("/"), parts.starts(with: ["logs", "artifacts"]) { continue }
+            refuse(.artifacts, "artifacts: \"\(source)\" is not supported yet; only paths below /logs/artifacts are")
             return
         }
     }
@@ -191,7 +217,7 @@ struct TaskConfigParser {
     private mutating func user(_ reader: inout TableReader, name: String) throws(FormatProblem) {
         guard let node = reader.node("user") else { return }
         switch node.value {
-        case .string("root"), .integer(0): break
+        case .string("root"), .string("0"), .integer(0): break
         case .string, .integer: refuse(.user, "\(name).user is not supported yet")
         default: throw reader.problem("user", "must be a string or an integer, not \(node.value.kindName)")
         }
@@ -206,6 +232,22 @@ struct TaskConfigParser {
                 "\(name).env takes the values of \(templates.joined(separator: ", ")) from ${...}, which is not supported yet")
         }
         return variables
+    }
+
+    /// Keys of [environment] that ask for hardware. Other unknown keys are ignored with a warning; running without the hardware
+    /// would measure something else.
+    private static let hardware = ["tpu", "tpus", "gpu", "npu", "npus", "fpga", "fpgas", "accelerator", "accelerators"]
+
+    /// Whether the value of such a key asks for anything: `gpu = 0` does not.
+    private static func asks(_ value: TOMLValue) -> Bool {
+        switch value {
+        case .integer(let number): number != 0
+        case .float(let number): number != 0
+        case .boolean(let flag): flag
+        case .string(let text): !text.isEmpty
+        case .array(let elements): !elements.isEmpty
+        case .dateTime, .table: true
+        }
     }
 
     /// The same limits as the EvalJob's fields have. A larger value is a mistake, and not a valid Kubernetes quantity.

@@ -7,6 +7,12 @@ public protocol TaskFolder: Sendable {
     func exists(_ path: String) async throws -> Bool
     /// The bytes of a file; nil when there is none.
     func read(_ path: String) async throws -> [UInt8]?
+    /// The paths of git submodules in the task's folder, sorted. A directory on disk has none: their files are there.
+    func submodules() async throws -> [String]
+}
+
+extension TaskFolder {
+    public func submodules() async throws -> [String] { [] }
 }
 
 /// The files of a task that were already listed and read, for example with `git ls-tree` and `git cat-file`.

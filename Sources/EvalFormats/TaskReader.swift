@@ -18,19 +18,18 @@ public enum TaskReader {
     ///
     /// - Parameters:
     ///   - needsSolution: whether the solution must exist, because the oracle agent will run it.
-    ///   - rewardRule: overrides the rule that the task's schema selects.
+    ///   - format: the family that the dataset gives; nil for Harbor's.
     /// - Throws: `TrialError` of type `task_not_found` or `task_invalid` that says what is missing or wrong, and the
     ///   folder's own errors.
     public static func load(
-        name: String, from folder: some TaskFolder, needsSolution: Bool = false, rewardRule: RewardRule? = nil
+        name: String, from folder: some TaskFolder, needsSolution: Bool = false, format: TaskSchema? = nil
     ) async throws -> LoadedTask {
         guard let bytes = try await folder.read("task.toml") else {
             if try await folder.exists("") { throw invalid(name, missing: ["task.toml"]) }
             throw TrialError(.taskNotFound, "task \"\(name)\": there is no such folder in the source")
         }
-        let config = try TaskConfig.parse(bytes, name: name)
+        let config = try TaskConfig.parse(bytes, name: name, format: format)
         var task = config.task
-        if let rewardRule { task.rewardRule = rewardRule }
         let hasStepsFolder = try await folder.exists("steps")
         let hasSteps = config.hasSteps || hasStepsFolder
 
@@ -49,14 +48,19 @@ public enum TaskReader {
         if hasStepsFolder, !config.hasSteps {
             task.unsupported.append(UnsupportedFeature(.steps, "steps/ is not supported yet"))
         }
+        for path in try await folder.submodules() {
+            task.unsupported.append(
+                UnsupportedFeature(.submodule, "\(path) is a git submodule, which is not fetched yet: add its files to the repository"))
+        }
         try await addEnvironmentFiles(of: folder, to: &task)
         return LoadedTask(task: task, warnings: config.warnings)
     }
 
     private static func addEnvironmentFiles(of folder: some TaskFolder, to task: inout EvalTask) async throws {
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
-        for file in ["environment/docker-compose.yaml", "environment/docker-compose.yml"] where try await folder.exists(file) {
-            task.unsupported.append(UnsupportedFeature(.compose, "\(file) is not supported yet"))
+        // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
+        if try await folder.exists("environment/docker-compose.yaml") {
+            task.unsupported.append(UnsupportedFeature(.compose, "environment/docker-compose.yaml is not supported yet"))
         }
         if task.environment.hasDockerfile, task.environment.dockerImage == nil {
             task.unsupported.append(

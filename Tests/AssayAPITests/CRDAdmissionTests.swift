@@ -73,6 +73,9 @@ struct CRDAdmissionTests {
         CRDRow(#"{"datasets": [{"path": "a", "version": "1"}]}"#, "spec.datasets[0].version", "version needs registry"),
         CRDRow(#"{"datasets": [{"path": "a", "rewardRule": "harbor"}]}"#),
         CRDRow(#"{"datasets": [{"path": "a", "rewardRule": "strict"}]}"#, "spec.datasets[0].rewardRule", "supported values"),
+        CRDRow(#"{"datasets": [{"path": "a", "format": "rollout"}]}"#), CRDRow(#"{"datasets": [{"path": "a", "format": "harbor"}]}"#),
+        CRDRow(#"{"datasets": [{"path": "a", "format": "inspect"}]}"#, "spec.datasets[0].format", "supported values"),
+        CRDRow(#"{"datasets": [{"path": "a", "format": "rollout", "rewardRule": "rollout"}]}"#, "spec.datasets[0]", "format replaces rewardRule"),
         CRDRow(#"{"datasets": [{"name": "d", "tasks": [{"name": "t"}, {"name": "t"}]}]}"#, "spec.datasets[0].tasks[1]", "Duplicate value"),
         CRDRow(#"{"datasets": [{"name": "d", "tasks": [{"name": "t", "ref": "x"}]}]}"#, "spec.datasets[0].tasks[0].ref", "ref needs repo"),
         // numbers

@@ -135,7 +135,7 @@ final class Workbench: Sendable {
         let folder = "\(benchmark)/tasks/\(name)"
         try write("\(folder)/task.toml", "version = \"1.0\"\n" + toml)
         try write("\(folder)/instruction.md", instruction)
-        try write("\(folder)/environment/Dockerfile", "FROM debian:12-slim\n")
+        try write("\(folder)/environment/README", "The trial runs in the target's default image.\n")
         try write("\(folder)/solution/solve.sh", "#!/bin/bash\n" + solution + "\n", executable: true)
         if let test {
             try write("\(folder)/tests/test.sh", "#!/bin/bash\n" + test + "\n", executable: true)

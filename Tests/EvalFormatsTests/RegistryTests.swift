@@ -29,8 +29,8 @@ struct RegistryTests {
         #expect(registry.warnings == ["[0].metrics[1].type: metric \"uv-script\" of dataset \"d\" is ignored"])
     }
 
-    @Test("mistakes are named with their place", arguments: [
-        ("{}", "must be an array of datasets, not an object"), ("[1]", "[0]: must be an object, not a number"),
+    @Test("mistakes of a dataset are named with their place", arguments: [
+        ("[1]", "[0]: must be an object, not a number"),
         ("[{\"version\": \"1\"}]", "[0].name: is required"), ("[{\"name\": \"d\"}]", "[0].version: is required"),
         ("[{\"name\": \"d\", \"version\": 1.0}]", "[0].version: must be a string, not a number"),
         ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": {}}]", "[0].tasks: must be a list, not an object"),
@@ -41,12 +41,40 @@ struct RegistryTests {
         ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\", \"git_commit_id\": \"abc\"}]}]", "git_commit_id: needs a git_url"),
         ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\"}, {\"path\": \"b/a\"}]}]", "tasks[1].name: task \"a\" is in dataset \"d\" twice"),
         ("[{\"name\": \"d\", \"version\": \"1\"}, {\"name\": \"d\", \"version\": \"1\"}]", "[1].version: dataset \"d\" has version \"1\" twice"),
-        ("[\n{]", "line 2, column 2"),
     ] as [(String, String)])
-    func mistakes(text: String, message: String) {
+    func mistakes(text: String, message: String) throws {
+        let file = try parse(text)
+        let error = try #require(file.broken.first?.error)
+        #expect(error.description.hasPrefix("registry.json: "))
+        #expect(error.description.contains(message), "\(error)")
+        if let name = file.broken.first?.name {
+            let selection = #expect(throws: RegistrySelectionError.self) { try file.select(name: name, version: nil) }
+            #expect(selection?.description == error.description)
+        }
+    }
+
+    @Test("a file that is no array of datasets", arguments: [
+        ("{}", "must be an array of datasets, not an object"), ("[\n{]", "line 2, column 2"), ("", "line 1"),
+    ])
+    func unreadable(text: String, message: String) {
         let error = #expect(throws: FileFormatError.self) { try parse(text) }
         #expect(error?.description.hasPrefix("registry.json: ") == true)
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+    }
+
+    @Test("mistakes in other datasets do not matter", arguments: [
+        "{\"name\": \"e\", \"version\": \"1\", \"tasks\": [{\"path\": \"../x\"}]}", "{\"name\": \"e\"}", "7", "{}",
+        "{\"name\": \"e\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\", \"git_commit_id\": \"abc\"}]}",
+        "{\"name\": \"d\", \"version\": \"0.9\", \"tasks\": 3}",
+    ])
+    func others(other: String) throws {
+        let good = "{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\"}]}"
+        for text in ["[\(good), \(other)]", "[\(other), \(good)]"] {
+            let file = try parse(text)
+            #expect(try file.select(name: "d", version: nil).tasks == [TaskReference(name: "a", path: "a")])
+            #expect(try file.select(name: "d", version: "1").version == "1")
+            #expect(file.broken.count == 1)
+        }
     }
 
     private func registry(_ versions: [String]) -> RegistryFile {

@@ -1,3 +1,4 @@
+import EvalFormats
 import EvalModel
 import Testing
 
@@ -26,6 +27,7 @@ struct RewardTests {
 
     @Test("reward.json: `reward`, else the only figure, else the mean", arguments: [
         ("{\"reward\": 1}", 1.0), ("{\"reward\": 0.25, \"speed\": 900}", 0.25), ("{\"accuracy\": 0.75}", 0.75),
+        ("{\"reward\": true}", 1), ("{\"reward\": false}", 0), ("{\"a\": true, \"b\": 0.5}", 0.75),
         ("{\"a\": 1, \"b\": 0, \"c\": 0.5}", 0.5), (" {\"reward\":1e0}\n", 1),
     ])
     func json(text: String, value: Double) throws {
@@ -33,7 +35,7 @@ struct RewardTests {
     }
 
     @Test("anything else in reward.json is invalid, also beside a good reward.txt", arguments: [
-        "", "1", "[1]", "{}", "{\"reward\": \"1\"}", "{\"reward\": null}", "{\"reward\": true}", "{\"reward\": NaN}", "{\"reward\": 1e999}",
+        "", "1", "[1]", "{}", "{\"reward\": \"1\"}", "{\"reward\": null}", "true", "{\"reward\": \"true\"}", "{\"reward\": NaN}", "{\"reward\": 1e999}",
         "{\"reward\": 1, \"note\": \"x\"}", "{\"reward\": [1]}", "{\"reward\": 1", "{\"a\": 1e308, \"b\": 1e308}",
     ])
     func badJSON(text: String) {
@@ -77,6 +79,16 @@ struct RewardTests {
             try RewardFiles.parse(json: bytes("{\"" + String(repeating: "k", count: 5000) + "\": \"x\"}"), text: nil)
         }
         #expect((key?.message.utf8.count ?? 1000) < 200)
+    }
+
+    @Test("a task with version = \"1.0\" keeps its reward when test.sh fails, unless its dataset is Rollout's")
+    func family() throws {
+        let toml = Array("version = \"1.0\"".utf8)
+        let harbor = try TaskConfig.parse(toml, name: "x").task.rewardRule
+        #expect(try RewardFiles.verdict(json: nil, text: bytes("0\n"), exitCode: 1, rule: harbor) == Reward(0))
+        let rollout = try TaskConfig.parse(toml, name: "x", format: .rollout).task.rewardRule
+        let error = #expect(throws: TrialError.self) { try RewardFiles.verdict(json: nil, text: bytes("0\n"), exitCode: 1, rule: rollout) }
+        #expect(error?.type == .verifierFailed)
     }
 
     @Test("only exactly 1 is a pass", arguments: [(1.0, true), (0, false), (0.999, false), (2, false), (-1, false)])

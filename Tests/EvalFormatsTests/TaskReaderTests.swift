@@ -48,7 +48,7 @@ struct TaskReaderTests {
     }
 
     @Test("what only the folder shows and is not supported", arguments: [
-        ("environment/docker-compose.yaml", UnsupportedFeature.Kind.compose), ("environment/docker-compose.yml", .compose),
+        ("environment/docker-compose.yaml", UnsupportedFeature.Kind.compose),
         ("steps/one/instruction.md", .steps),
     ])
     func unsupported(path: String, kind: UnsupportedFeature.Kind) async throws {
@@ -57,17 +57,43 @@ struct TaskReaderTests {
         #expect(loaded.task.refusal(image: "i")?.type == .taskInvalid)
     }
 
+    @Test("files that only look like Docker Compose's are ordinary files", arguments: [
+        "environment/docker-compose.yml", "environment/app/docker-compose.yaml", "environment/compose.yaml",
+    ])
+    func ordinary(path: String) async throws {
+        #expect(try await load(Self.complete + [path]).task.refusal(image: "i") == nil)
+    }
+
+    private struct FolderWithSubmodules: TaskFolder {
+        let files: ListedTaskFolder
+        let paths: [String]
+        func exists(_ path: String) -> Bool { files.exists(path) }
+        func read(_ path: String) -> [UInt8]? { files.read(path) }
+        func submodules() -> [String] { paths }
+    }
+
+    @Test("submodules refuse the task by name", arguments: [["tests/dep"], ["environment/x", "solution/y"], []])
+    func submodules(paths: [String]) async throws {
+        let files = ListedTaskFolder(paths: Self.complete, files: ["task.toml": []])
+        let task = try await TaskReader.load(name: "x", from: FolderWithSubmodules(files: files, paths: paths)).task
+        let refusal = task.refusal(image: "i")
+        #expect((refusal?.type == .taskInvalid) == !paths.isEmpty)
+        for path in paths { #expect(refusal?.message.contains("\(path) is a git submodule") == true) }
+    }
+
     @Test("a task of steps is refused for its steps, not for files that it need not have")
     func steps() async throws {
         let loaded = try await load(["steps/one/instruction.md", "environment/Dockerfile"], toml: "schema_version = \"1.4\"\n[[steps]]\nname = \"one\"")
         #expect(loaded.task.unsupported.map(\.kind).contains(.steps))
     }
 
-    @Test("a dataset's rule for the reward overrides the task's")
-    func rewardRule() async throws {
+    @Test("a dataset's family decides about the rule for the reward and the limits")
+    func family() async throws {
         let folder = ListedTaskFolder(paths: Self.complete, files: ["task.toml": Array("version = \"1.0\"".utf8)])
-        #expect(try await TaskReader.load(name: "x", from: folder).task.rewardRule == .rollout)
-        #expect(try await TaskReader.load(name: "x", from: folder, rewardRule: .harbor).task.rewardRule == .harbor)
+        #expect(try await TaskReader.load(name: "x", from: folder).task.rewardRule == .harbor)
+        let task = try await TaskReader.load(name: "x", from: folder, format: .rollout).task
+        #expect(task.rewardRule == .rollout)
+        #expect(task.timeouts.agentSec == 600)
     }
 
     @Test("a directory: links stay within the boundary, large files are refused")
@@ -103,7 +129,7 @@ struct TestDatasetTests {
 
     @Test("every task is one, without a warning, and can run on a given image", arguments: tasks)
     func task(name: String) async throws {
-        let loaded = try await TaskReader.load(name: name, from: DirectoryTaskFolder("\(Self.root)/\(name)"), needsSolution: true)
+        let loaded = try await TaskReader.load(name: name, from: DirectoryTaskFolder("\(Self.root)/\(name)"), needsSolution: true, format: .rollout)
         #expect(loaded.warnings == [])
         #expect(loaded.task.refusal(image: "rootfs:/") == nil)
         #expect(loaded.task.schema == .rollout)

@@ -30,6 +30,14 @@ import Testing
         #expect(error?.message.contains("\n") != true)
     }
 
+    @Test("a folder on this machine may have blanks in its path", arguments: [
+        ("/srv/my benchmarks/r", "file:///srv/my benchmarks/r"), ("./a b", "file://./a b"), ("file:///srv/a  b", "file:///srv/a  b"),
+    ])
+    func blanks(text: String, git: String) throws {
+        #expect(try GitURL(parsing: text, allowing: .local).text == git)
+        #expect(throws: GitError.self) { try GitURL(parsing: text) }
+    }
+
     @Test func overlong() {
         #expect(throws: GitError.self) { try GitURL(parsing: "https://host/" + String(repeating: "a", count: 5000)) }
     }

@@ -41,12 +41,18 @@ public struct DatasetSpec: Codable, Sendable, Hashable {
     /// Globs for task names; nil or empty: all.
     public var include: [String]?
     public var exclude: [String]?
-    /// Overrides the rule that the tasks' own schema selects.
+    /// The family of the tasks; nil for Harbor's.
+    public var format: TaskSchema?
+    /// The older way to give `format`.
     public var rewardRule: RewardRule?
+
+    /// The family that the dataset gives, in either way.
+    public var family: TaskSchema? { format ?? rewardRule.map { TaskSchema($0) } }
 
     public init(
         path: String? = nil, registry: RegistrySpec? = nil, tasks: [TaskSpec]? = nil, name: String? = nil,
-        version: String? = nil, include: [String]? = nil, exclude: [String]? = nil, rewardRule: RewardRule? = nil
+        version: String? = nil, include: [String]? = nil, exclude: [String]? = nil, format: TaskSchema? = nil,
+        rewardRule: RewardRule? = nil
     ) {
         self.path = path
         self.registry = registry
@@ -55,6 +61,7 @@ public struct DatasetSpec: Codable, Sendable, Hashable {
         self.version = version
         self.include = include
         self.exclude = exclude
+        self.format = format
         self.rewardRule = rewardRule
     }
 }

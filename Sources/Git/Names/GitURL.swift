@@ -78,8 +78,12 @@ public struct GitURL: Sendable, Hashable, Codable, CustomStringConvertible {
         }
         guard !text.isEmpty else { throw refuse("it is empty; write an https:// or ssh:// URL") }
         guard text.utf8.count <= Self.maximumLength else { throw refuse("it is longer than \(Self.maximumLength) bytes") }
-        guard !text.unicodeScalars.contains(where: { $0.value < 0x21 || $0.value == 0x7F || (0x80..<0xA0).contains($0.value) })
-        else { throw refuse("it holds a blank or a control character") }
+        guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F || (0x80..<0xA0).contains($0.value) })
+        else { throw refuse("it contains a control character") }
+        // Only folders on this machine have blanks in their names.
+        guard !text.contains(" ") || ["/", "./", "../", "file:///"].contains(where: { text.hasPrefix($0) }) else {
+            throw refuse("it contains a blank")
+        }
         guard !text.hasPrefix("-") else { throw refuse("it begins with a dash, which git would read as an option") }
         guard !text.contains("::") || text.contains("://["), !text.hasPrefix("ext:") else {
             throw refuse("transports with \"::\" run programs and are never used; write an https:// or ssh:// URL")

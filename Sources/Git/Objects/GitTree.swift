@@ -127,6 +127,28 @@ public final class GitTree: Sendable {
         }
     }
 
+    /// The submodules below a directory, as paths relative to it, sorted by bytes.
+    public func submodules(below path: String) -> [String] {
+        let real: String
+        switch resolve(path) {
+        case .root: real = ""
+        case .entry(let entry) where entry.kind == .directory: real = entry.path
+        default: return []
+        }
+        return submodules(in: real, named: "")
+    }
+
+    private func submodules(in directory: String, named prefix: String) -> [String] {
+        names(in: directory).flatMap { name -> [String] in
+            let path = directory.isEmpty ? name : "\(directory)/\(name)"
+            switch entry(path)?.kind {
+            case .submodule: return [prefix + name]
+            case .directory: return submodules(in: path, named: "\(prefix)\(name)/")
+            default: return []
+            }
+        }
+    }
+
     /// The directories directly in `path` that have a file of this name, as paths below the root; links to directories
     /// count under their own name.
     public func folders(in path: GitPath, having file: String) -> [String] {

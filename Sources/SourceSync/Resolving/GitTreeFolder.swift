@@ -19,6 +19,8 @@ public struct GitTreeFolder: TaskFolder {
 
     /// - Throws: `GitError`: `.tooLarge` for a file over 1 MiB, `.corrupt` for a damaged object.
     public func read(_ relative: String) async throws -> [UInt8]? { try await tree.read(full(relative)) }
+
+    public func submodules() -> [String] { tree.submodules(below: path.text) }
 }
 
 extension SourceResolver {

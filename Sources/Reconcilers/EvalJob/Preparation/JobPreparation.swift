@@ -69,7 +69,7 @@ struct JobPreparation: Sendable {
                 throw ReconcileError.stalled(.datasetNotFound, "\(field).path: \(error.message)", on: .sourceReady)
             }
             let name = dataset.name ?? path.split(separator: "/").last.map(String.init) ?? "dataset"
-            return Dataset(name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.rewardRule)
+            return Dataset(name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.family?.rewardRule)
         }
         if let registry = dataset.registry {
             guard let path = registry.path, let name = dataset.name else {
@@ -79,7 +79,7 @@ struct JobPreparation: Sendable {
                 let file = try RegistryFile.parse(try await resolver.file(path, in: tree), file: path)
                 let entry = try file.select(name: name, version: dataset.version)
                 let tasks = DatasetFolder.select(entry.tasks, include: dataset.include, exclude: dataset.exclude)
-                return Dataset(name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.rewardRule)
+                return Dataset(name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.family?.rewardRule)
             } catch let error as SourceError where error.isTransient {
                 throw error
             } catch {
@@ -89,18 +89,18 @@ struct JobPreparation: Sendable {
         let tasks = (dataset.tasks ?? []).map { TaskReference(name: $0.name, path: $0.path ?? $0.name, repo: $0.repo, ref: $0.ref) }
         return Dataset(
             name: dataset.name ?? "tasks", version: dataset.version,
-            tasks: DatasetFolder.select(tasks, include: dataset.include, exclude: dataset.exclude), rewardRule: dataset.rewardRule)
+            tasks: DatasetFolder.select(tasks, include: dataset.include, exclude: dataset.exclude), rewardRule: dataset.family?.rewardRule)
     }
 
     // MARK: Tasks
 
     /// The repositories that tasks name, by address and ref: one clone for all tasks of a repository, as registries expect.
-    private typealias Repositories = [String: Result<(source: PinnedSource, tree: GitTree), TrialError>]
+    private typealias Repositories = [[String]: Result<(source: PinnedSource, tree: GitTree), TrialError>]
 
     private func repository(
         _ repo: String, _ reference: TaskReference, _ known: inout Repositories, _ credentials: Credentials
     ) async throws -> Result<(source: PinnedSource, tree: GitTree), TrialError> {
-        let key = "\(repo) \(reference.ref ?? "")"
+        let key = [repo, reference.ref ?? ""]
         if let found = known[key] { return found }
         let found: Result<(source: PinnedSource, tree: GitTree), TrialError>
         do {
@@ -141,7 +141,7 @@ struct JobPreparation: Sendable {
         if let absent { return result(nil, absent) }
         do {
             let folder = GitTreeFolder(tree, path: try GitPath(parsing: reference.path))
-            let loaded = try await TaskReader.load(name: reference.name, from: folder, rewardRule: dataset.rewardRule)
+            let loaded = try await TaskReader.load(name: reference.name, from: folder, format: dataset.rewardRule.map { TaskSchema($0) })
             let solution = folder.exists("solution/solve.sh")
             return result(loaded.task, nil, solution: solution, warnings: loaded.warnings)
         } catch let error as TrialError {

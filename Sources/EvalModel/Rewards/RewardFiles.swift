@@ -52,6 +52,8 @@ public enum RewardFiles {
             switch member {
             case .int(let number): named[name] = Double(number)
             case .double(let number) where number.isFinite: named[name] = number
+            // As for Harbor: its verifiers are often Python scripts that write a boolean.
+            case .bool(let flag): named[name] = flag ? 1 : 0
             default: throw invalid("reward.json: \"\(excerpt(name))\" is not a finite number")
             }
         }

@@ -39,9 +39,12 @@ public struct EvalTask: Sendable, Hashable, Codable {
         self.unsupported = unsupported
     }
 
-    /// The image the trial runs in: the job's or target's override, else the task's own, else the target's default.
+    /// The image the trial runs in: the job's override, else the task's own, else the target's default.
+    ///
+    /// Nil for a task with a Dockerfile when neither the job nor the task names an image: the target's default image lacks what the
+    /// Dockerfile adds, and images are not built yet.
     public func image(override: String?, targetDefault: String?) -> String? {
-        override ?? environment.dockerImage ?? targetDefault
+        override ?? environment.dockerImage ?? (environment.hasDockerfile ? nil : targetDefault)
     }
 
     /// Why the task cannot run; nil when it can.
@@ -64,13 +67,16 @@ public struct EvalTask: Sendable, Hashable, Codable {
     }
 }
 
-/// The family of a task.
+/// The family of a task: its defaults, and how its verifier's exit code counts (docs/formats.md).
 public enum TaskSchema: String, Sendable, Hashable, Codable, CaseIterable {
     case rollout
     case harbor
 
     /// The family's rule for the reward.
     public var rewardRule: RewardRule { self == .rollout ? .rollout : .harbor }
+
+    /// The family whose rule this is: a dataset's `rewardRule` is the older way to give its family.
+    public init(_ rule: RewardRule) { self = rule == .rollout ? .rollout : .harbor }
 }
 
 /// How the verifier's exit code counts.
@@ -131,6 +137,7 @@ public struct UnsupportedFeature: Sendable, Hashable, Codable {
         case healthcheck
         case mcpServers
         case gpus
+        case hardware
         case network
         case user
         case operatingSystem
@@ -138,6 +145,7 @@ public struct UnsupportedFeature: Sendable, Hashable, Codable {
         case artifacts
         case environmentVariables
         case solutionVariables
+        case submodule
     }
 
     public var kind: Kind
