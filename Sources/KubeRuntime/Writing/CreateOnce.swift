@@ -25,20 +25,21 @@ extension KubeClient {
     /// object that is being deleted under the name counts as there.
     /// - Parameters:
     ///   - attempts: of creations whose answer is lost.
+    ///   - projection: what is kept of the object as it is stored; `isOurs` sees no more.
     ///   - isOurs: such as a comparison of the owner's uid.
     public func createOnce(
-        _ type: ResourceType, _ object: JSONValue, namespace: String, attempts: Int = 3,
+        _ type: ResourceType, _ object: JSONValue, namespace: String, attempts: Int = 3, keeping projection: ObjectProjection = .whole,
         isOurs: @Sendable (JSONValue) -> Bool
     ) async throws(KubeError) -> CreatedOnce {
         var left = max(1, attempts)
         while true {
             left -= 1
             do {
-                return .created(try await create(type, object, namespace: namespace))
+                return .created(try await create(type, object, namespace: namespace, keeping: projection))
             } catch {
                 if error.isAlreadyExists, let key = ObjectKey(of: object) {
                     do {
-                        let found = try await get(type, ObjectKey(namespace: namespace, name: key.name))
+                        let found = try await get(type, ObjectKey(namespace: namespace, name: key.name), keeping: projection)
                         return isOurs(found) ? .existed(found) : .taken(found)
                     } catch {
                         // Gone between the two: the next attempt makes it.
