@@ -5,12 +5,14 @@ import KubeCore
 extension KubeClient {
     /// One page of a list. See ``listAll(_:namespace:options:)`` for all of it.
     ///
-    /// - Parameter namespace: nil lists every namespace.
+    /// - Parameters:
+    ///   - namespace: nil lists every namespace.
+    ///   - projection: what is kept of each item.
     public func list(
-        _ type: ResourceType, namespace: String? = nil, options: ListOptions = ListOptions()
+        _ type: ResourceType, namespace: String? = nil, options: ListOptions = ListOptions(), keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> ListPage {
         let bytes = try await listRaw(type, namespace: namespace, options: options)
-        do { return try ListPage(parsing: bytes, type: type) } catch {
+        do { return try ListPage(parsing: bytes, type: type, keeping: projection) } catch {
             throw .malformed("\(type): \(error)")
         }
     }

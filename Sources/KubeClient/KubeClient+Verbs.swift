@@ -1,12 +1,13 @@
 import Base
 import KubeCore
 
+// `keeping` says how much of the answer is built: `.metadata` for who asks only for the version of what was written.
 extension KubeClient {
     /// Reads one object, or a subresource of it.
     public func get(
-        _ type: ResourceType, _ key: ObjectKey, subresource: String? = nil
+        _ type: ResourceType, _ key: ObjectKey, subresource: String? = nil, keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> JSONValue {
-        try await json { () throws(KubeRequestError) in try .get(type, key, subresource: subresource) }
+        try await json(keeping: projection) { () throws(KubeRequestError) in try .get(type, key, subresource: subresource) }
     }
 
     /// Creates an object, in `namespace` or in the one that it names, and returns it as stored.
@@ -15,9 +16,9 @@ extension KubeClient {
     @discardableResult
     public func create(
         _ type: ResourceType, _ object: JSONValue, namespace: String? = nil, fieldManager: String? = nil,
-        dryRun: Bool = false, fieldValidation: String? = nil
+        dryRun: Bool = false, fieldValidation: String? = nil, keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> JSONValue {
-        try await json { () throws(KubeRequestError) in
+        try await json(keeping: projection) { () throws(KubeRequestError) in
             try .create(
                 type, object, namespace: namespace, fieldManager: fieldManager, dryRun: dryRun,
                 fieldValidation: fieldValidation)
@@ -49,9 +50,9 @@ extension KubeClient {
     @discardableResult
     public func patch(
         _ type: ResourceType, _ key: ObjectKey, _ patch: Patch, subresource: String? = nil,
-        fieldManager: String? = nil, dryRun: Bool = false, fieldValidation: String? = nil
+        fieldManager: String? = nil, dryRun: Bool = false, fieldValidation: String? = nil, keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> JSONValue {
-        try await json { () throws(KubeRequestError) in
+        try await json(keeping: projection) { () throws(KubeRequestError) in
             try .patch(
                 type, key, patch, subresource: subresource, fieldManager: fieldManager, dryRun: dryRun,
                 fieldValidation: fieldValidation)
@@ -77,9 +78,9 @@ extension KubeClient {
     /// Deletes an object. Returns the object when it stays for a while (finalizers, grace), else a `Status`.
     @discardableResult
     public func delete(
-        _ type: ResourceType, _ key: ObjectKey, options: DeleteOptions = DeleteOptions()
+        _ type: ResourceType, _ key: ObjectKey, options: DeleteOptions = DeleteOptions(), keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> JSONValue {
-        try await json { () throws(KubeRequestError) in try .delete(type, key, options: options) }
+        try await json(keeping: projection) { () throws(KubeRequestError) in try .delete(type, key, options: options) }
     }
 
     /// Deletes what a list with `selecting` would return.
@@ -94,9 +95,9 @@ extension KubeClient {
     }
 
     private func json(
-        _ build: () throws(KubeRequestError) -> KubeRequest
+        keeping projection: ObjectProjection = .whole, _ build: () throws(KubeRequestError) -> KubeRequest
     ) async throws(KubeError) -> JSONValue {
-        try await send(try KubeClient.building(build)).json()
+        try await send(try KubeClient.building(build)).json(keeping: projection)
     }
 
     static func building(_ build: () throws(KubeRequestError) -> KubeRequest) throws(KubeError) -> KubeRequest {

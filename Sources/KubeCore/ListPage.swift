@@ -21,9 +21,15 @@ public struct ListPage: Sendable, Hashable {
     }
 
     /// Reads a list response. Items of built-in types have no `apiVersion` and `kind`; they are filled in from `type`.
-    public init(parsing body: [UInt8], type: ResourceType) throws(ListSyntaxError) {
+    ///
+    /// - Parameter projection: what is kept of each item.
+    public init(parsing body: [UInt8], type: ResourceType, keeping projection: ObjectProjection = .whole) throws(ListSyntaxError) {
         let json: JSONValue
-        do { json = try JSONValue(parsing: body) } catch { throw ListSyntaxError(message: "\(error)") }
+        do {
+            json = try JSONValue(parsing: body, keeping: .only(["metadata": .everything, "items": projection.json]))
+        } catch {
+            throw ListSyntaxError(message: "\(error)")
+        }
         guard let metadata = json["metadata"], metadata.object != nil else {
             throw ListSyntaxError(message: "the list has no metadata")
         }

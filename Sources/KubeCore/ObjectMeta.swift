@@ -41,7 +41,7 @@ public struct ObjectMeta: Codable, Sendable, Hashable {
         self.ownerReferences = ownerReferences
     }
 
-    private enum CodingKeys: String, CodingKey {
+    private enum CodingKeys: String, CodingKey, CaseIterable {
         case name, generateName, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp
         case deletionGracePeriodSeconds, labels, annotations, finalizers, ownerReferences
     }
@@ -95,6 +95,10 @@ public struct ObjectMeta: Codable, Sendable, Hashable {
 }
 
 extension ObjectMeta {
+    /// Of `metadata` what an `ObjectMeta` holds; above all not `managedFields`, which is often larger than the rest.
+    public static let projection = JSONProjection.only(
+        Dictionary(CodingKeys.allCases.map { ($0.stringValue, .everything) }, uniquingKeysWith: { first, _ in first }))
+
     /// Reads `metadata` from an object as the server sends it. Lenient, because the server has already validated it: a
     /// field of the wrong type reads as absent.
     public init(of object: JSONValue) {

@@ -18,9 +18,11 @@ public enum WatchEvent: Sendable, Hashable {
     ///
     /// A bare `Status` counts as an error event: servers and proxies send it when a watch fails late. An `ERROR` event
     /// whose object is not a `Status` becomes an error with code 500.
-    public init(line: [UInt8]) throws(WatchLineError) {
-        let json: JSONValue
-        do { json = try JSONValue(parsing: line) } catch { throw WatchLineError(message: "\(error)") }
+    ///
+    /// - Parameter projection: what is kept of an object that was added, modified or deleted.
+    public init(line: [UInt8], keeping projection: ObjectProjection = .whole) throws(WatchLineError) {
+        var json = try Self.parse(line, .only(["type": .everything, "object": projection.json]))
+        if !Self.typesOfChanges.contains(json["type"]?.string ?? "") { json = try Self.parse(line, .everything) }
         guard let type = json["type"]?.string else {
             guard let status = KubeStatus(json: json) else {
                 throw WatchLineError(message: "the line has no event type and is not a Status")
@@ -48,6 +50,12 @@ public enum WatchEvent: Sendable, Hashable {
         default:
             throw WatchLineError(message: "the event type \(type.prefix(40)) is not known")
         }
+    }
+
+    private static let typesOfChanges: Set = ["ADDED", "MODIFIED", "DELETED"]
+
+    private static func parse(_ line: [UInt8], _ projection: JSONProjection) throws(WatchLineError) -> JSONValue {
+        do { return try JSONValue(parsing: line, keeping: projection) } catch { throw WatchLineError(message: "\(error)") }
     }
 
     /// The resource version to continue from after this event; nil when it has none.

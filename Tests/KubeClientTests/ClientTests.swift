@@ -60,6 +60,27 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect(what.contains("GET /api/v1/namespaces/a/pods/x is not JSON"))
     }
 
+    @Test("of an answer only what is asked for is built, and all of it must be JSON") func answersAreProjected() async throws {
+        let broken = Locked(false)
+        let server = try ScriptedServer { _ in
+            let spec = broken.withLock { $0 } ? "tru" : #"{"nodeName":"n"}"#
+            return .text(#"{"kind":"Pod","metadata":{"name":"x","resourceVersion":"7","managedFields":[{}]},"spec":\#(spec)}"#)
+        }
+        let client = KubeClient(config: .direct(server: server.url))
+        let pod: JSONValue = ["metadata": ["name": "x", "namespace": "a"]]
+        func answers() async throws -> [JSONValue] {
+            [
+                try await client.create(.pods, pod, keeping: .metadata), try await client.patch(.pods, key, .merge(["a": 1]), keeping: .metadata),
+                try await client.delete(.pods, key, keeping: .metadata), try await client.get(.pods, key, keeping: .metadata),
+            ]
+        }
+        for answer in try await answers() { #expect(answer == ["kind": "Pod", "metadata": ["name": "x", "resourceVersion": "7"]]) }
+        #expect(try await client.get(.pods, key).at("spec", "nodeName") == "n")
+        broken.withLock { $0 = true }
+        let error = await #expect(throws: KubeError.self) { try await client.create(.pods, pod, keeping: .metadata) }
+        #expect("\(error as Any)".contains("is not JSON"))
+    }
+
     @Test func whatCannotBeAskedIsNotSent() async throws {
         let server = try ScriptedServer { _ in .json([:]) }
         let client = KubeClient(config: .direct(server: server.url))

@@ -44,6 +44,34 @@ import Testing
         #expect(foreign.code == 500)
     }
 
+    @Test("of a changed object only the projection is built; other events are read whole") func projections() throws {
+        let object = #"{"kind":"Pod","metadata":{"name":"x","resourceVersion":"7","managedFields":[{"manager":"m"}]},"spec":{"nodeName":"n","containers":[{}]}}"#
+        let projection = ObjectProjection.metadata(and: ["spec": .keys("nodeName")])
+        for type in ["ADDED", "MODIFIED", "DELETED"] {
+            for line in ["{\"type\":\"\(type)\",\"object\":\(object)}", "{\"object\":\(object),\"type\":\"\(type)\"}"] {
+                switch try WatchEvent(line: Array(line.utf8), keeping: projection) {
+                case .added(let kept), .modified(let kept), .deleted(let kept):
+                    #expect(kept == ["kind": "Pod", "metadata": ["name": "x", "resourceVersion": "7"], "spec": ["nodeName": "n"]])
+                case let other: Issue.record("\(line) is \(other)")
+                }
+            }
+        }
+        let status = #"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old","reason":"Expired","code":410,"details":{"uid":"u"}}"#
+        for line in [
+            "{\"type\":\"ERROR\",\"object\":\(status)}", status,
+            #"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}"#,
+        ] {
+            #expect(try WatchEvent(line: Array(line.utf8), keeping: .metadata) == parse(line))
+        }
+    }
+
+    @Test("a line that is broken in a part that is not kept is no event", arguments: [
+        #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":"#, #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":tru}}}"#,
+        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"x\"},\"spec\":\"\u{0}\"}}",
+    ]) func brokenWhereNobodyReads(line: String) {
+        #expect(throws: WatchLineError.self) { try WatchEvent(line: Array(line.utf8), keeping: .metadata) }
+    }
+
     @Test(arguments: [
         "", "{", "[]", "null", #"{"type":"ADDED"}"#, #"{"type":"ADDED","object":7}"#, #"{"type":"BOOKMARK","object":{}}"#,
         #"{"type":"SURPRISE","object":{}}"#, #"{"object":{}}"#, "{\"type\":\"ADDED\",\"object\":{\"a\":\"\u{0}\"}}",
@@ -66,8 +94,15 @@ import Testing
         #expect(empty == ListPage(items: [], resourceVersion: "5"))
     }
 
+    @Test func itemsAreProjected() throws {
+        let text = #"{"metadata":{"resourceVersion":"5","continue":"t"},"items":[{"metadata":{"name":"x","managedFields":[]},"spec":{}}]}"#
+        let page = try ListPage(parsing: Array(text.utf8), type: .pods, keeping: .metadata)
+        #expect(page == ListPage(items: [["apiVersion": "v1", "kind": "Pod", "metadata": ["name": "x"]]], resourceVersion: "5", continueToken: "t"))
+    }
+
     @Test(arguments: ["", "[]", "{}", #"{"metadata":{},"items":{}}"#]) func whatIsNoList(text: String) {
         #expect(throws: ListSyntaxError.self) { try ListPage(parsing: Array(text.utf8), type: .pods) }
+        #expect(throws: ListSyntaxError.self) { try ListPage(parsing: Array(text.utf8), type: .pods, keeping: .metadata) }
     }
 }
 

@@ -45,6 +45,19 @@ struct WritingTests {
         #expect(api.all(.pods).count == 1)
     }
 
+    @Test("the answers are kept as far as they are asked for: made, found again, or somebody else's")
+    func projectedCreate() async throws {
+        let pod = Build.pod("p", labels: ["job": "u1"])
+        let isOurs: @Sendable (JSONValue) -> Bool = { $0.at("metadata", "labels", "job") == "u1" && $0["spec"] == nil }
+        let first = try await client.createOnce(.pods, pod, namespace: "default", keeping: .metadata, isOurs: isOurs)
+        let second = try await client.createOnce(.pods, pod, namespace: "default", keeping: .metadata, isOurs: isOurs)
+        let stored = try #require(api.get(.pods, key))
+        #expect(stored["spec"] != nil)
+        #expect(ObjectMeta(of: first.object) == ObjectMeta(of: stored))
+        #expect(second == .existed(first.object))
+        #expect(first.object["spec"] == nil)
+    }
+
     @Test("a refused creation is an error, at once")
     func refusedCreate() async throws {
         api.inject(FakeFault(.answer(.failure(403, reason: "Forbidden")), on: .init(method: "POST")))

@@ -1,6 +1,8 @@
+import AssayAPI
 import Base
 import EvalModel
 import Foundation
+import KubeCore
 import Testing
 import TrialPods
 
@@ -68,15 +70,84 @@ struct RecordingTests {
         .init(file: "node-lost", last: .running, error: .environmentNodeLost, bound: 165),
     ]
 
-    static func events(_ file: String) throws -> [Event] {
+    /// The lines of a recording that are about the pod.
+    static func lines(_ file: String) throws -> [(text: [UInt8], event: JSONValue)] {
         let url = try #require(Bundle.module.url(forResource: file, withExtension: "jsonl", subdirectory: "Fixtures/pods"))
         let text = try String(contentsOf: url, encoding: .utf8)
         return try text.split(separator: "\n").compactMap { line in
             let event = try JSONValue(parsing: String(line))
-            guard event["watch"]?.string == "pod", let object = event["object"] else { return nil }
-            return Event(
-                seconds: try #require(event["seconds"]?.double), pod: try #require(PodSnapshot.project(object)))
+            return event["watch"]?.string == "pod" ? (Array(line.utf8), event) : nil
         }
+    }
+
+    static func events(_ file: String) throws -> [Event] {
+        try lines(file).map { line in
+            let object = try #require(line.event["object"])
+            return Event(seconds: try #require(line.event["seconds"]?.double), pod: try #require(PodSnapshot.project(object)))
+        }
+    }
+
+    @Test("a pod of which only the projection was built reads like the whole one", arguments: expectations)
+    func projected(_ expected: Expectation) throws {
+        let lines = try Self.lines(expected.file)
+        #expect(!lines.isEmpty)
+        for line in lines {
+            let whole = try #require(line.event["object"])
+            let kept = try JSONValue(parsing: line.text, keeping: .only(["object": PodSnapshot.projection.json]))["object"] ?? .null
+            let snapshot = try #require(PodSnapshot.project(whole))
+            #expect(PodSnapshot.project(kept) == snapshot)
+            #expect(kept.at("spec", "containers") == nil)
+            #expect(kept.text.utf8.count < whole.text.utf8.count * 2 / 3)
+            // As a watch delivers it, after a list and in one.
+            let change: JSONValue = ["type": "MODIFIED", "object": whole]
+            #expect(try WatchEvent(line: change.serialized(), keeping: PodSnapshot.projection) == .modified(kept))
+            let list: JSONValue = ["metadata": ["resourceVersion": "1"], "items": [whole]]
+            #expect(try ListPage(parsing: list.serialized(), type: .pods, keeping: PodSnapshot.projection).items == [kept])
+        }
+    }
+
+    @Test("nothing that a snapshot holds is lost by the projection")
+    func projectedInFull() throws {
+        let time: JSONValue = "2026-01-02T03:04:05Z"
+        let state: JSONValue = [
+            "terminated": [
+                "exitCode": 3, "signal": 9, "reason": "Error", "message": "é\n{\"reward\":1}", "startedAt": time, "finishedAt": time,
+                "containerID": "c",
+            ]
+        ]
+        let conditions: [JSONValue] = ["PodScheduled", "Ready", "DisruptionTarget", "Initialized"].map {
+            ["type": .string($0), "status": "True", "reason": "R", "message": "M", "lastTransitionTime": time, "lastProbeTime": nil]
+        }
+        let pod: JSONValue = [
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": [
+                "name": "p", "namespace": "n", "generateName": "g", "uid": "u", "resourceVersion": "7", "generation": 2, "creationTimestamp": time,
+                "deletionTimestamp": time, "deletionGracePeriodSeconds": 30, "labels": ["a": "b"],
+                "annotations": [AssayNames.interruptedAnnotation: "true", "other": "x"], "finalizers": ["f"],
+                "ownerReferences": [["apiVersion": "v1", "kind": "EvalJob", "name": "j", "uid": "ju", "controller": true, "blockOwnerDeletion": true]],
+                "managedFields": [["manager": "m", "fieldsV1": ["f:spec": ["f:containers": [:]]]]],
+            ],
+            "spec": ["nodeName": "node1", "restartPolicy": "Never", "containers": [["name": "trial", "image": "i"]]],
+            "status": [
+                "phase": "Failed", "reason": "Evicted", "message": "low on memory", "startTime": time, "podIP": "10.0.0.1",
+                "conditions": .array(conditions),
+                "initContainerStatuses": [["name": "repo-cache", "state": state, "image": "i"]],
+                "containerStatuses": [
+                    ["name": "trial", "state": ["running": ["startedAt": time]], "imageID": "i"],
+                    ["name": "collector", "state": ["waiting": ["reason": "ErrImagePull", "message": "no"]]],
+                ],
+            ],
+        ]
+        let kept = try JSONValue(parsing: pod.serialized(), keeping: PodSnapshot.projection.json)
+        let snapshot = try #require(PodSnapshot.project(pod))
+        #expect(PodSnapshot.project(kept) == snapshot)
+        // The sample has a value in every place.
+        for child in [Mirror(reflecting: snapshot), Mirror(reflecting: snapshot.metadata)].flatMap(\.children) {
+            #expect(!"\(child.value)".hasPrefix("nil"), "\(child.label ?? "")")
+        }
+        #expect(snapshot.containers.count == 3)
+        #expect(kept.at("metadata", "managedFields") == nil)
+        #expect(kept.at("status", "podIP") == nil)
     }
 
     @Test("every recording has an expectation")

@@ -1,15 +1,3 @@
-/// Why a text is not JSON, and where.
-public struct JSONSyntaxError: Error, Sendable, Equatable, CustomStringConvertible {
-    public let message: String
-    /// Bytes from the start.
-    public let offset: Int
-    /// Both from 1; the column counts bytes.
-    public let line: Int
-    public let column: Int
-
-    public var description: String { "\(message) at line \(line), column \(column)" }
-}
-
 /// A pull parser over UTF-8 bytes: the caller asks for what it expects and skips the rest, so that a large list can be
 /// projected without building a tree.
 ///
@@ -48,16 +36,12 @@ public struct JSONReader {
     ) throws(JSONSyntaxError) {
         try open(UInt8(ascii: "{"), "an object")
         if close(UInt8(ascii: "}")) { return }
-        while true {
-            skipSpace()
-            guard peek == UInt8(ascii: "\"") else { throw fail("expected a key in quotes") }
-            let key = try string()
-            skipSpace()
-            guard peek == UInt8(ascii: ":") else { throw fail("expected ':' after a key") }
-            at += 1
+        repeat {
+            try beginKey()
+            let key = try quoted()
+            try endKey()
             try member(key, &self)
-            if try more(UInt8(ascii: "}")) == false { return }
-        }
+        } while try more(UInt8(ascii: "}"))
     }
 
     /// Calls `item` once for each item; it must consume exactly one value.
@@ -66,10 +50,7 @@ public struct JSONReader {
     ) throws(JSONSyntaxError) {
         try open(UInt8(ascii: "["), "an array")
         if close(UInt8(ascii: "]")) { return }
-        while true {
-            try item(&self)
-            if try more(UInt8(ascii: "]")) == false { return }
-        }
+        repeat { try item(&self) } while try more(UInt8(ascii: "]"))
     }
 
     /// The next value as a tree.
@@ -77,13 +58,42 @@ public struct JSONReader {
         try value(duplicates: nil, path: "")
     }
 
-    /// Passes over the next value, checking only its structure.
+    /// The parts of the next value that `projection` names, as a tree.
+    public mutating func value(keeping projection: JSONProjection) throws(JSONSyntaxError) -> JSONValue {
+        guard case .only(let kept) = projection else { return try value() }
+        skipSpace()
+        switch peek {
+        case UInt8(ascii: "{"):
+            var members: [String: JSONValue] = [:]
+            try object { key, reader throws(JSONSyntaxError) in
+                guard let part = kept[key] else { return try reader.skip() }
+                members[key] = try reader.value(keeping: part)
+            }
+            return .object(members)
+        case UInt8(ascii: "["):
+            var items: [JSONValue] = []
+            try array { reader throws(JSONSyntaxError) in items.append(try reader.value(keeping: projection)) }
+            return .array(items)
+        default:
+            return try value()
+        }
+    }
+
+    /// Passes over the next value. It throws where `value` would.
     public mutating func skip() throws(JSONSyntaxError) {
         skipSpace()
         switch peek {
-        case UInt8(ascii: "{"): try object { _, reader throws(JSONSyntaxError) in try reader.skip() }
+        case UInt8(ascii: "{"):
+            try open(UInt8(ascii: "{"), "an object")
+            if close(UInt8(ascii: "}")) { return }
+            repeat {
+                try beginKey()
+                try skipQuoted()
+                try endKey()
+                try skip()
+            } while try more(UInt8(ascii: "}"))
         case UInt8(ascii: "["): try array { reader throws(JSONSyntaxError) in try reader.skip() }
-        case UInt8(ascii: "\""): try skipString()
+        case UInt8(ascii: "\""): try skipQuoted()
         default: _ = try scalar()
         }
     }
@@ -182,6 +192,7 @@ public struct JSONReader {
             guard isDigit(peek) else { throw fail("expected a digit in the exponent") }
             digits()
         }
+        if whole, at - start <= Self.digitsOfInt64 { return .int(integer(bytes[start..<at])) }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
         if whole, let i = Int64(text) { return .int(i) }
         guard let d = Double(text), d.isFinite else {
@@ -191,67 +202,93 @@ public struct JSONReader {
         return .double(d)
     }
 
+    /// So many digits always fit, whatever they are.
+    private static let digitsOfInt64 = 18
+
+    private func integer(_ text: ArraySlice<UInt8>) -> Int64 {
+        var magnitude: Int64 = 0
+        for byte in text where byte != UInt8(ascii: "-") { magnitude = magnitude * 10 + Int64(byte - UInt8(ascii: "0")) }
+        return text.first == UInt8(ascii: "-") ? -magnitude : magnitude
+    }
+
     // MARK: Strings
 
-    private mutating func skipString() throws(JSONSyntaxError) {
+    private mutating func beginKey() throws(JSONSyntaxError) {
+        skipSpace()
+        guard peek == UInt8(ascii: "\"") else { throw fail("expected a key in quotes") }
+    }
+
+    private mutating func endKey() throws(JSONSyntaxError) {
+        skipSpace()
+        guard peek == UInt8(ascii: ":") else { throw fail("expected ':' after a key") }
         at += 1
-        while let byte = peek {
-            at += 1
-            if byte == UInt8(ascii: "\"") { return }
-            if byte == UInt8(ascii: "\\") { at += 1 }
-        }
-        throw fail("unexpected end of JSON input")
     }
 
     private mutating func quoted() throws(JSONSyntaxError) -> String {
         at += 1
         let start = at
-        while at < bytes.count {
-            let byte = bytes[at]
-            if byte == UInt8(ascii: "\"") {
-                let text = try utf8(bytes[start..<at], start)
-                at += 1
-                return text
-            }
-            if byte == UInt8(ascii: "\\") { return try quotedWithEscapes(start) }
-            if byte < 0x20 { throw fail("a control character in a string must be escaped") }
+        var isASCII = passPlain()
+        let end = at
+        guard var escaped = try closeOrEscape() else { return try text(bytes[start..<end], start, isASCII: isASCII) }
+        var out = Array(bytes[start..<end])
+        while true {
+            out.append(contentsOf: escaped.utf8)
+            let next = at
+            isASCII = passPlain() && isASCII
+            out.append(contentsOf: bytes[next..<at])
+            guard let more = try closeOrEscape() else { return try text(out[...], start, isASCII: isASCII) }
+            escaped = more
+        }
+    }
+
+    private mutating func skipQuoted() throws(JSONSyntaxError) {
+        at += 1
+        let start = at
+        var isASCII = true
+        repeat { isASCII = passPlain() && isASCII } while try closeOrEscape() != nil
+        // Escapes are ASCII, so they neither mend nor break what stands beside them.
+        if !isASCII { _ = try text(bytes[start..<(at - 1)], start, isASCII: false) }
+    }
+
+    /// Passes over the bytes that stand for themselves, up to a quote, an escape, a control character or the end of the input.
+    /// - Returns: whether all of them are ASCII.
+    private mutating func passPlain() -> Bool {
+        var next = at
+        var seen: UInt8 = 0
+        while next < bytes.count {
+            let byte = bytes[next]
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20 { break }
+            seen |= byte
+            next += 1
+        }
+        at = next
+        return seen < 0x80
+    }
+
+    /// Passes over the quote that ends a string, and returns nil; or over an escape, and returns its character.
+    private mutating func closeOrEscape() throws(JSONSyntaxError) -> Unicode.Scalar? {
+        switch peek {
+        case UInt8(ascii: "\""):
             at += 1
+            return nil
+        case UInt8(ascii: "\\"):
+            at += 1
+            return try escape()
+        case nil: throw fail("unexpected end of JSON input")
+        default: throw fail("a control character in a string must be escaped")
         }
-        throw fail("unexpected end of JSON input")
     }
 
-    private mutating func quotedWithEscapes(_ start: Int) throws(JSONSyntaxError) -> String {
-        var out = Array(bytes[start..<at])
-        while at < bytes.count {
-            let byte = bytes[at]
-            switch byte {
-            case UInt8(ascii: "\""):
-                let text = try utf8(out[...], start)
-                at += 1
-                return text
-            case UInt8(ascii: "\\"):
-                at += 1
-                try escape(into: &out)
-            case 0..<0x20:
-                throw fail("a control character in a string must be escaped")
-            default:
-                out.append(byte)
-                at += 1
-            }
-        }
-        throw fail("unexpected end of JSON input")
-    }
-
-    private mutating func escape(into out: inout [UInt8]) throws(JSONSyntaxError) {
+    private mutating func escape() throws(JSONSyntaxError) -> Unicode.Scalar {
         guard let byte = peek else { throw fail("unexpected end of JSON input") }
         at += 1
         switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): out.append(byte)
-        case UInt8(ascii: "b"): out.append(0x08)
-        case UInt8(ascii: "f"): out.append(0x0C)
-        case UInt8(ascii: "n"): out.append(0x0A)
-        case UInt8(ascii: "r"): out.append(0x0D)
-        case UInt8(ascii: "t"): out.append(0x09)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{C}"
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "t"): return "\t"
         case UInt8(ascii: "u"):
             var code = try fourHexDigits()
             if (0xD800..<0xDC00).contains(code), at + 1 < bytes.count, bytes[at] == UInt8(ascii: "\\"),
@@ -267,8 +304,7 @@ public struct JSONReader {
                 }
             }
             // A lone surrogate is no character; U+FFFD stands for it, as in Go's decoder.
-            let scalar = Unicode.Scalar(code) ?? "\u{FFFD}"
-            out.append(contentsOf: Array(String(Character(scalar)).utf8))
+            return Unicode.Scalar(code) ?? "\u{FFFD}"
         default:
             at -= 1
             throw fail("unknown escape in a string")
@@ -293,8 +329,10 @@ public struct JSONReader {
         return code
     }
 
-    private func utf8(_ slice: ArraySlice<UInt8>, _ start: Int) throws(JSONSyntaxError) -> String {
-        if let text = String(validating: slice, as: UTF8.self) { return text }
+    /// - Parameter isASCII: of all that was not escaped; it needs no check then.
+    private func text(_ utf8: ArraySlice<UInt8>, _ start: Int, isASCII: Bool) throws(JSONSyntaxError) -> String {
+        if isASCII { return String(decoding: utf8, as: UTF8.self) }
+        if let text = String(validating: utf8, as: UTF8.self) { return text }
         throw fail("invalid UTF-8 in a string", offset: start)
     }
 

@@ -33,6 +33,7 @@ private final class Slot {
     func member(_ key: String) -> Slot {
         var members: [String: Slot] = [:]
         if case .object(let present) = content { members = present }
+        content = .none  // gives up the shared storage, so that the write below happens in place
         let slot = members[key] ?? Slot()
         members[key] = slot
         content = .object(members)
@@ -42,6 +43,7 @@ private final class Slot {
     func item() -> Slot {
         var items: [Slot] = []
         if case .array(let present) = content { items = present }
+        content = .none
         let slot = Slot()
         items.append(slot)
         content = .array(items)

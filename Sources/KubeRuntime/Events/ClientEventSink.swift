@@ -7,14 +7,14 @@ struct ClientEventSink: EventSink {
     let client: KubeClient
 
     func create(_ event: JSONValue, namespace: String) async throws {
-        do { try await client.create(.events, event, namespace: namespace) } catch {
+        do { try await client.create(.events, event, namespace: namespace, keeping: .metadata) } catch {
             // There already: the answer to an earlier attempt was lost.
             guard error.isAlreadyExists else { throw error }
         }
     }
 
     func patch(_ key: ObjectKey, _ change: JSONValue) async throws {
-        try await client.patch(.events, key, .merge(change))
+        try await client.patch(.events, key, .merge(change), keeping: .metadata)
     }
 }
 

@@ -40,17 +40,19 @@ public final class Reflector<Object: Sendable>: Sendable {
 
     /// - Parameters:
     ///   - namespace: nil for all.
+    ///   - projection: what `project` gets to see of an object. The less it is, the less each event costs.
     ///   - onUnreadable: told of every object that `project` refuses. Such an object is passed over; the stream goes on.
     ///   - project: makes the small value that is kept. It runs for every event; it must not block.
     public init(
         client: KubeClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
-        fieldSelector: String? = nil, options: WatcherOptions = WatcherOptions(), time: any TimeSource = SystemTime(),
+        fieldSelector: String? = nil, keeping projection: ObjectProjection = .whole, options: WatcherOptions = WatcherOptions(), time: any TimeSource = SystemTime(),
         metrics: MetricsRegistry? = nil, liveness: Liveness? = nil, log: Log? = nil,
         onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)? = nil,
         project: @escaping @Sendable (JSONValue) throws -> Object
     ) {
         scope = ReflectorScope(
-            client: client, type: type, namespace: namespace, labelSelector: labelSelector, fieldSelector: fieldSelector)
+            client: client, type: type, namespace: namespace, labelSelector: labelSelector, fieldSelector: fieldSelector,
+            projection: projection)
         self.time = time
         self.log = (log ?? Log("watch")).with(["resource": .string(type.description)])
         self.metrics = metrics.map { ReflectorMetrics(registry: $0, resource: type.description) }
@@ -221,7 +223,7 @@ public final class Reflector<Object: Sendable>: Sendable {
 
     private func line(_ bytes: [UInt8]) -> WatchLine<Object> {
         let event: WatchEvent
-        do { event = try WatchEvent(line: bytes) } catch { return .broken(error.message) }
+        do { event = try WatchEvent(line: bytes, keeping: scope.projection) } catch { return .broken(error.message) }
         switch event {
         case .added(let object), .modified(let object):
             return item(object).map { .present($0) } ?? .unknown("an event whose object has no name")

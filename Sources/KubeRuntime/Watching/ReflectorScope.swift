@@ -9,13 +9,16 @@ struct ReflectorScope: Sendable {
     let namespace: String?
     let labelSelector: String?
     let fieldSelector: String?
+    /// What is built of each object.
+    let projection: ObjectProjection
 
     /// The version stays unset: a quorum read, which alone is paged and alone cannot go back in time.
     func list(limit: Int?, continueToken: String?) async throws(KubeError) -> ListPage {
         try await client.list(
             type, namespace: namespace,
             options: ListOptions(
-                labelSelector: labelSelector, fieldSelector: fieldSelector, limit: limit, continueToken: continueToken))
+                labelSelector: labelSelector, fieldSelector: fieldSelector, limit: limit, continueToken: continueToken),
+            keeping: projection)
     }
 
     func watch(version: String?, sendsInitialEvents: Bool, timeoutSeconds: Int) async throws(KubeError) -> WatchLines {

@@ -25,20 +25,21 @@ extension KubeClient {
     /// object under the name that is being deleted counts as existing.
     /// - Parameters:
     ///   - attempts: how often the creation is sent when responses are lost.
+    ///   - projection: which parts of the stored object are kept; `isOurs` sees no more.
     ///   - isOurs: for example, compares the owner's uid.
     public func createOnce(
-        _ type: ResourceType, _ object: JSONValue, namespace: String, attempts: Int = 3,
+        _ type: ResourceType, _ object: JSONValue, namespace: String, attempts: Int = 3, keeping projection: ObjectProjection = .whole,
         isOurs: @Sendable (JSONValue) -> Bool
     ) async throws(KubeError) -> CreatedOnce {
         var left = max(1, attempts)
         while true {
             left -= 1
             do {
-                return .created(try await create(type, object, namespace: namespace))
+                return .created(try await create(type, object, namespace: namespace, keeping: projection))
             } catch {
                 if error.isAlreadyExists, let key = ObjectKey(of: object) {
                     do {
-                        let found = try await get(type, ObjectKey(namespace: namespace, name: key.name))
+                        let found = try await get(type, ObjectKey(namespace: namespace, name: key.name), keeping: projection)
                         return isOurs(found) ? .existed(found) : .taken(found)
                     } catch {
                         // Deleted between the creation and the read: the next attempt creates it.

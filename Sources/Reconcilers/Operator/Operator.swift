@@ -4,6 +4,7 @@ import Base
 import KubeClient
 import KubeCore
 import KubeRuntime
+import TrialPods
 
 /// The operator: watches its resources and the trial pods, and reconciles what changed.
 ///
@@ -48,7 +49,7 @@ public final class Operator: Sendable {
         }
         pods = Reflector(
             client: client, type: .pods, namespace: namespace, labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue)",
-            time: time, metrics: metrics, liveness: liveness
+            keeping: PodSnapshot.projection, time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }
             return trial

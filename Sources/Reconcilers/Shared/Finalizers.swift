@@ -20,7 +20,7 @@ struct Finalizers: Sendable {
         var metadata: [String: JSONValue] = ["finalizers": names.isEmpty ? .null : .array(names.map { .string($0) })]
         if let version { metadata["resourceVersion"] = .string(version) }
         do {
-            let answer = try await client.patch(type, key, .merge(["metadata": .object(metadata)]))
+            let answer = try await client.patch(type, key, .merge(["metadata": .object(metadata)]), keeping: .metadata)
             return answer.at("metadata", "resourceVersion")?.string
         } catch where error.isNotFound {
             return nil

@@ -121,6 +121,16 @@ extension PodSnapshot.State {
 }
 
 extension PodSnapshot {
+    /// What `project` reads of a pod.
+    public static let projection = ObjectProjection.metadata(and: [
+        "spec": .keys("nodeName", "restartPolicy"),
+        "status": .only([
+            "phase": .everything, "reason": .everything, "message": .everything, "startTime": .everything,
+            "initContainerStatuses": .keys("name", "state"), "containerStatuses": .keys("name", "state"),
+            "conditions": .keys("type", "status", "reason", "message", "lastTransitionTime"),
+        ]),
+    ])
+
     /// Keeps what is needed of a pod; nil for an object without a name.
     public static func project(_ pod: JSONValue) -> PodSnapshot? {
         guard let metadata = pod["metadata"] else { return nil }

@@ -11,7 +11,7 @@ struct TrialPodWriter: Sendable {
 
     /// - Returns: false when another object has the pod's name, or the pod of an earlier try is still being deleted.
     func create(_ pod: JSONValue, namespace: String, jobUID: String) async throws -> Bool {
-        let outcome = try await client.createOnce(.pods, pod, namespace: namespace) { found in
+        let outcome = try await client.createOnce(.pods, pod, namespace: namespace, keeping: .metadata) { found in
             found.at("metadata", "labels", AssayNames.jobUIDLabel)?.string == jobUID
         }
         let metadata = ObjectMeta(of: outcome.object)
@@ -45,7 +45,7 @@ struct TrialPodWriter: Sendable {
             if preserve { metadata["labels"] = .object([AssayNames.countedLabel: "true"]) }
             if policy == .interrupt { metadata["annotations"] = .object([AssayNames.interruptedAnnotation: "true"]) }
             do {
-                let answer = try await client.patch(.pods, pod.key, .strategic(["metadata": metadata]))
+                let answer = try await client.patch(.pods, pod.key, .strategic(["metadata": metadata]), keeping: .metadata)
                 if let version = answer.at("metadata", "resourceVersion")?.string {
                     expectations.wrote(pod.key, version: version, for: jobUID)
                 }
@@ -63,7 +63,7 @@ struct TrialPodWriter: Sendable {
 
     private func delete(_ pod: TrialPod, jobUID: String, options: DeleteOptions) async throws {
         do {
-            try await client.delete(.pods, pod.key, options: options)
+            try await client.delete(.pods, pod.key, options: options, keeping: .metadata)
             expectations.deleted(pod.key, uid: pod.uid, for: jobUID)
         } catch {
             guard error.isNotFound || error.isConflict else { throw error }

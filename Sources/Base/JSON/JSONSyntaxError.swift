@@ -1,0 +1,11 @@
+/// Why a text is not JSON, and where.
+public struct JSONSyntaxError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let message: String
+    /// Bytes from the start.
+    public let offset: Int
+    /// Both from 1; the column counts bytes.
+    public let line: Int
+    public let column: Int
+
+    public var description: String { "\(message) at line \(line), column \(column)" }
+}
