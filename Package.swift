@@ -78,7 +78,9 @@ let package = Package(
         .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
         .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
         .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
-        .testTarget(name: "DashboardTests", dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "Artifacts", "Dashboard"], resources: [.copy("Browser")]),
+        .testTarget(
+            name: "DashboardTests", dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "Artifacts", "Dashboard"],
+            resources: [.copy("Browser")]),
         // A process for tests that need many writers, or that kill one.
         .executableTarget(name: "ledger-writer", dependencies: ["Base", "EvalModel", "Git", "Artifacts"], path: "Tests/LedgerWriter"),
         .testTarget(
@@ -103,7 +105,8 @@ let package = Package(
         .testTarget(name: "CELTests", dependencies: ["Base", "CEL", "KubeSchema"]),
         .testTarget(name: "KubeSchemaTests", dependencies: ["Base", "KubeSchema"]),
         .testTarget(
-            name: "APIServerTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeSchema", "APIServer", "AssayTesting"],
+            name: "APIServerTests",
+            dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeSchema", "APIServer", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "assayTests",

@@ -50,7 +50,8 @@ struct LedgerBenchmarks {
 
     private func git(_ words: [String], in directory: String? = nil, input: Command.Input = .none) async throws -> [UInt8] {
         let identity = ["-c", "user.name=assay", "-c", "user.email=assay@localhost", "-c", "gc.auto=0"]
-        let result = try await Command("git", identity + words, workingDirectory: directory ?? scratch, standardInput: input, outputLimit: 1 << 30).run()
+        let result = try await Command("git", identity + words, workingDirectory: directory ?? scratch, standardInput: input, outputLimit: 1 << 30)
+            .run()
         guard result.succeeded else { throw Failure(description: "git \(words.prefix(3)): \(result.stderrText)") }
         return result.stdout
     }
@@ -93,10 +94,13 @@ struct LedgerBenchmarks {
 
     private func stream(_ runs: [PendingRun], extra: (PendingRun) throws -> [(String, [UInt8])] = { _ in [] }) throws -> String {
         let file = "\(scratch)/stream"
-        guard FileManager.default.createFile(atPath: file, contents: nil), let out = FileHandle(forWritingAtPath: file) else { throw Failure(description: "cannot write \(file)") }
+        guard FileManager.default.createFile(atPath: file, contents: nil), let out = FileHandle(forWritingAtPath: file) else {
+            throw Failure(description: "cannot write \(file)")
+        }
         for run in runs {
             var bytes = Array(
-                "commit refs/heads/\(Self.branch)\ncommitter assay <assay@localhost> \(run.date.seconds) +0000\ndata \(run.message.utf8.count)\n\(run.message)".utf8)
+                "commit refs/heads/\(Self.branch)\ncommitter assay <assay@localhost> \(run.date.seconds) +0000\ndata \(run.message.utf8.count)\n\(run.message)"
+                    .utf8)
             for (path, content) in try run.files.map({ ($0.key.text, $0.value) }) + extra(run) {
                 bytes += Array("M 100644 inline \(run.id.path)/\(path)\ndata \(content.count)\n".utf8) + content + [0x0A]
             }
@@ -140,7 +144,8 @@ struct LedgerBenchmarks {
         }
         row(
             "\(count) runs of 11 KB, speed of raw fast-import + push (0.6)",
-            "ratio \(shown(median(ratios)))  (\(shown(median(ours))) s of which durable after \(shown(median(kept))) s, raw \(shown(median(theirs))) s)")
+            "ratio \(shown(median(ratios)))  (\(shown(median(ours))) s of which durable after \(shown(median(kept))) s, raw \(shown(median(theirs))) s)"
+        )
         let loop = try await loop(runs: 30) * Double(count)
         row(
             "  against a loop of git commit and git push (50)",
@@ -190,20 +195,26 @@ struct LedgerBenchmarks {
         guard try await self.count(a) == count else { throw Failure(description: "not all runs arrived") }
         row(
             "\(count) runs of 11 KB whose outputs come as packs",
-            "ratio \(shown(other / time.pushed))  (\(shown(time.pushed)) s of which checked and durable after \(shown(time.kept)) s, raw \(shown(other)) s)")
+            "ratio \(shown(other / time.pushed))  (\(shown(time.pushed)) s of which checked and durable after \(shown(time.kept)) s, raw \(shown(other)) s)"
+        )
     }
 
-    private static func id(_ output: [UInt8]) -> String { String(decoding: output, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? "" }
+    private static func id(_ output: [UInt8]) -> String {
+        String(decoding: output, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
+    }
 
     /// A fresh ledger, nothing fetched before, before a branch that others have filled.
     func largeBranch(runs count: Int) async throws {
         let remote = try await bare("large")
         let file = "\(scratch)/large-stream"
-        guard FileManager.default.createFile(atPath: file, contents: nil), let out = FileHandle(forWritingAtPath: file) else { throw Failure(description: "cannot write \(file)") }
+        guard FileManager.default.createFile(atPath: file, contents: nil), let out = FileHandle(forWritingAtPath: file) else {
+            throw Failure(description: "cannot write \(file)")
+        }
         for n in 0..<count {
             let id = RunID(jobUID: "large", agent: "a", dataset: "d", task: "t\(n)", attempt: 1, rerun: 0)
             let content = "{\"runId\":\"\(id)\",\"n\":\(n)}\n"
-            let text = "commit refs/heads/\(Self.branch)\ncommitter assay <assay@localhost> \(1_700_000_000 + n) +0000\ndata 22\nRun: \(id)\n"
+            let text =
+                "commit refs/heads/\(Self.branch)\ncommitter assay <assay@localhost> \(1_700_000_000 + n) +0000\ndata 22\nRun: \(id)\n"
                 + ["metadata", "summary"].map { "M 100644 inline \(id.path)/\($0).json\ndata \(content.utf8.count)\n\(content)\n" }.joined()
             try out.write(contentsOf: Data(text.utf8))
         }

@@ -20,6 +20,8 @@ enum SpawnBenchmark {
         madvise(memory, size, MADV_NOHUGEPAGE)
         for offset in stride(from: 0, to: size, by: 4096) { memory.storeBytes(of: 1, toByteOffset: offset, as: UInt8.self) }
         let large = try await seconds(spawns)
-        row("a child process beside \(megabytes) MB of own memory, against beside none", "ratio \(shown(large / small))  (\(shown(large / 200)) s, \(shown(small / 200)) s)")
+        row(
+            "a child process beside \(megabytes) MB of own memory, against beside none",
+            "ratio \(shown(large / small))  (\(shown(large / 200)) s, \(shown(small / 200)) s)")
     }
 }

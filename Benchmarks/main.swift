@@ -55,13 +55,16 @@ try await SpawnBenchmark.run()
 
 // MARK: A list of 10,000 pods
 
-let pod = #"{"metadata":{"name":"job-1a2b3c4d-%d","namespace":"default","uid":"df021ed4-bb04-44bf-9340-%012d","resourceVersion":"%d","labels":{"assay.dev/job":"job","assay.dev/index":"%d"}},"spec":{"containers":[{"name":"trial","image":"localhost/t:1","command":["bash","-p","/assay/scripts/run.sh"],"resources":{"limits":{"cpu":"1","memory":"2Gi"}}},{"name":"collector","image":"localhost/c:1"}],"nodeName":"node1","restartPolicy":"Never"},"status":{"phase":"Succeeded","containerStatuses":[{"name":"trial","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"name":"collector","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed","message":"{\"version\":1,\"reward\":1}"}}}]}}"#
+let pod =
+    #"{"metadata":{"name":"job-1a2b3c4d-%d","namespace":"default","uid":"df021ed4-bb04-44bf-9340-%012d","resourceVersion":"%d","labels":{"assay.dev/job":"job","assay.dev/index":"%d"}},"spec":{"containers":[{"name":"trial","image":"localhost/t:1","command":["bash","-p","/assay/scripts/run.sh"],"resources":{"limits":{"cpu":"1","memory":"2Gi"}}},{"name":"collector","image":"localhost/c:1"}],"nodeName":"node1","restartPolicy":"Never"},"status":{"phase":"Succeeded","containerStatuses":[{"name":"trial","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed"}}},{"name":"collector","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"reason":"Completed","message":"{\"version\":1,\"reward\":1}"}}}]}}"#
 let list = Array(
     (#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":["#
         + (0..<10_000).map { String(format: pod, $0, $0, $0, $0) }.joined(separator: ",") + "]}").utf8)
 let data = Data(list)
 let trees = try await compare(5, { _ = try JSONValue(parsing: list) }, { _ = try JSONSerialization.jsonObject(with: data) })
-row("10,000 pods (\(list.count >> 20) MiB) to trees, against JSONSerialization", "ratio \(shown(trees.ratio))  (\(shown(trees.a)) s, \(shown(trees.b)) s)")
+row(
+    "10,000 pods (\(list.count >> 20) MiB) to trees, against JSONSerialization",
+    "ratio \(shown(trees.ratio))  (\(shown(trees.a)) s, \(shown(trees.b)) s)")
 let projected = try await compare(
     5,
     {
@@ -111,7 +114,9 @@ for (what, line) in [
             let result = try await Command("sed", sed, environment: .inheriting(adding: ["LC_ALL": "C"]), outputLimit: 64 << 20).run()
             precondition(result.succeeded, result.stderrText)
         })
-    row("32 MiB of \(what), 4 secrets in all their forms, against sed for bare values", "ratio \(shown(redaction.ratio))  (\(shown(redaction.a)) s, \(shown(redaction.b)) s)")
+    row(
+        "32 MiB of \(what), 4 secrets in all their forms, against sed for bare values",
+        "ratio \(shown(redaction.ratio))  (\(shown(redaction.a)) s, \(shown(redaction.b)) s)")
 }
 
 // MARK: Runs into a bare repository

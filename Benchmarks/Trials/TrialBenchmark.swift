@@ -22,7 +22,9 @@ struct TrialBenchmark {
         let leases = LeaseGaps(client: cluster.direct)
         let operating = try start(directory)
         defer { operating.signal(SIGKILL) }
-        guard await eventually(within: 60, { leases.renewals > 1 }) else { throw BenchmarkError("the operator does not lead: \(directory)/operator.log") }
+        guard await eventually(within: 60, { leases.renewals > 1 }) else {
+            throw BenchmarkError("the operator does not lead: \(directory)/operator.log")
+        }
 
         let before = ProcessFigures(pid: operating.pid)
         let answered = cluster.front.requests().count
@@ -43,7 +45,9 @@ struct TrialBenchmark {
         guard recorded == trials else { throw BenchmarkError("\(recorded) of \(trials) trials are recorded") }
 
         func connections(_ version: String) -> Int { Set(requests.filter { $0.httpVersion == version }.map(\.connection)).count }
-        let losses = try String(contentsOfFile: "\(directory)/operator.log", encoding: .utf8).split(separator: "\n").count { $0.contains("lost the lease") }
+        let losses = try String(contentsOfFile: "\(directory)/operator.log", encoding: .utf8).split(separator: "\n").count {
+            $0.contains("lost the lease")
+        }
         row("\(trials) trials, parallelism \(parallelism)", "\(shown(taken)) s")
         row(
             "  CPU a trial with child processes (bound: 8 ms)",

@@ -73,9 +73,11 @@ public final class APIServer: Sendable {
             core.makeFirstObjects()
             let controllers = Controllers(core: core)
             // The limits are high, because the clients are on loopback and keep a connection for each concurrent call and watch.
-            let http = HTTPServer(limits: HTTPServerLimits(connections: 4096, idleSeconds: 600), refusal: { error in
-                ServerResponse(status: error.status, contentType: "application/json", parts: [APIFailure.refused(error).body])
-            }, handler: { core.handle($0) })
+            let http = HTTPServer(
+                limits: HTTPServerLimits(connections: 4096, idleSeconds: 600),
+                refusal: { error in
+                    ServerResponse(status: error.status, contentType: "application/json", parts: [APIFailure.refused(error).body])
+                }, handler: { core.handle($0) })
             let port: UInt16
             do {
                 port = try Self.bind(http, configuration)

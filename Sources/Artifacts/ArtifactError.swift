@@ -31,14 +31,15 @@ public struct ArtifactError: Error, Sendable, Hashable, CustomStringConvertible 
     }
 
     public init(_ error: GitError) {
-        let kind: Kind = switch error.kind {
-        case .unreachable, .timeout, .conflict, .cancelled: .unreachable
-        case .authentication, .refused, .notARepository: .refused
-        case .tooLarge: .tooLarge
-        case .invalidInput, .gitMissing: .invalid
-        case .storage: .storage
-        case .corrupt, .refNotFound, .pathNotFound, .failed: .failed
-        }
+        let kind: Kind =
+            switch error.kind {
+            case .unreachable, .timeout, .conflict, .cancelled: .unreachable
+            case .authentication, .refused, .notARepository: .refused
+            case .tooLarge: .tooLarge
+            case .invalidInput, .gitMissing: .invalid
+            case .storage: .storage
+            case .corrupt, .refNotFound, .pathNotFound, .failed: .failed
+            }
         self.init(kind, error.message)
     }
 

@@ -14,7 +14,9 @@ public struct ServerRequest: Sendable {
     public var headers: [String: String]
     public var body: [UInt8]
 
-    public init(method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8], isHTTP10: Bool = false) {
+    public init(
+        method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8], isHTTP10: Bool = false
+    ) {
         self.method = method
         self.isHTTP10 = isHTTP10
         self.segments = segments

@@ -34,7 +34,12 @@ final class BodySource: Sendable {
             channel.abandon()
         }
         // The token is released outside the lock, because its deinitialiser may run any code.
-        if case .success(_?) = result {} else { _ = held.withLock { held in defer { held = nil }; return held } }
+        if case .success(_?) = result {
+        } else {
+            _ = held.withLock { held in
+                defer { held = nil }; return held
+            }
+        }
         return try result.get()
     }
 }

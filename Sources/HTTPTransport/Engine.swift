@@ -45,11 +45,13 @@ final class Engine: @unchecked Sendable {  // `multi` and `active` belong to the
         _ = assay_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 128)
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self)
-        let code = pthread_create(&thread, nil, { context in
-            guard let context else { return nil }
-            Unmanaged<Engine>.fromOpaque(context).takeRetainedValue().run()
-            return nil
-        }, context.toOpaque())
+        let code = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Engine>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            }, context.toOpaque())
         guard code == 0 else {
             context.release()
             curl_multi_cleanup(multi)

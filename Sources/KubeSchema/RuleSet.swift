@@ -151,7 +151,8 @@ final class RuleSet: Sendable {
         if error == .costExceeded {
             run.exhausted = true
             run.faults.append(
-                .invalid(path, type, "'\(error)': no further validation rules will be run due to call cost exceeds limit for rule: \(words(of: rule))"))
+                .invalid(
+                    path, type, "'\(error)': no further validation rules will be run due to call cost exceeds limit for rule: \(words(of: rule))"))
         } else if error.description.hasPrefix("no such overload") {
             run.faults.append(
                 .invalid(

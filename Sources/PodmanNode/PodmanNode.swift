@@ -186,7 +186,9 @@ public final class PodmanNode: Sendable {
         guard path.hasPrefix("/"), !path.contains(":"), !path.contains(",") else {
             throw PodmanNodeError.stateDirectory(path: path, reason: "the path must be absolute, without colon and comma")
         }
-        if configuration.network == "host" || configuration.network?.hasPrefix("container:") == true || configuration.network?.hasPrefix("ns:") == true {
+        if configuration.network == "host" || configuration.network?.hasPrefix("container:") == true
+            || configuration.network?.hasPrefix("ns:") == true
+        {
             throw PodmanNodeError.cannotRunContainers(reason: "the network \"\(configuration.network ?? "")\" would let trials reach the API server")
         }
         do {

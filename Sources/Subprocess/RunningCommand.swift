@@ -158,12 +158,14 @@ public final class RunningCommand: Sendable {
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         var thread = pthread_t()
         let context = Unmanaged.passRetained(Work(self, loop))
-        let code = pthread_create(&thread, &attributes, { context in
-            guard let context else { return nil }
-            let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
-            work.running.follow(work.loop)
-            return nil
-        }, context.toOpaque())
+        let code = pthread_create(
+            &thread, &attributes,
+            { context in
+                guard let context else { return nil }
+                let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
+                work.running.follow(work.loop)
+                return nil
+            }, context.toOpaque())
         if code != 0 { context.release() }
         return code == 0
     }

@@ -9,8 +9,10 @@ enum Assay {
     static let version = String(EmbeddedVersion.text.prefix { !$0.isNewline })
 
     static let subcommands: [any Subcommand.Type] = [
-        RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self, ResultsExportCommand.self,
-        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, DeliverSubcommand.self, CollectSubcommand.self,
+        RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self,
+        ResultsExportCommand.self,
+        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self,
+        DeliverSubcommand.self, CollectSubcommand.self,
     ]
 
     static func main() async {

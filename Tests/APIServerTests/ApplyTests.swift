@@ -118,7 +118,9 @@ struct ApplyTests {
             ] as [(JSONValue, String)] {
                 let refused = try await server.send("PATCH", path, thing("a", spec), type: "application/apply-patch+yaml")
                 #expect(refused.status == 500)
-                #expect(refused.message.contains("failed to create typed patch object (/a; test.assay.dev/v1, Kind=Thing): \(fault)"), "\(refused.message)")
+                #expect(
+                    refused.message.contains("failed to create typed patch object (/a; test.assay.dev/v1, Kind=Thing): \(fault)"),
+                    "\(refused.message)")
             }
             #expect(try await server.send("GET", "\(things)/a").status == 404)
         }

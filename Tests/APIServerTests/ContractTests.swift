@@ -13,9 +13,12 @@ struct ContractTests {
         let fixtures = try #require(Bundle.module.resourcePath) + "/Fixtures/contract"
         try await withDirectory { directory in
             try await withServer(directory: isDurable ? directory + "/data" : nil) { server in
-                let run = try await Command("python3", [
-                    "\(fixtures)/contract.py", "--server", server.url, "--expect", "\(fixtures)/kube-apiserver-1.36.json",
-                ], deadlineSeconds: 180).run()
+                let run = try await Command(
+                    "python3",
+                    [
+                        "\(fixtures)/contract.py", "--server", server.url, "--expect", "\(fixtures)/kube-apiserver-1.36.json",
+                    ], deadlineSeconds: 180
+                ).run()
                 let lines = run.stdoutText.split(separator: "\n")
                 let differing = lines.filter { $0.hasPrefix("DIFFERS") }
                 let worded = lines.filter { $0.hasPrefix("wording") }.map { $0.dropFirst(7).drop { $0 == " " } }

@@ -23,8 +23,7 @@ struct KubectlTests {
         }
 
         @discardableResult
-        func callAsFunction(_ arguments: String..., input: JSONValue? = nil) async throws -> (ok: Bool, out: String, err: String)
-        {
+        func callAsFunction(_ arguments: String..., input: JSONValue? = nil) async throws -> (ok: Bool, out: String, err: String) {
             let result = try await command(arguments, input).run()
             return (result.succeeded, result.stdoutText, result.stderrText)
         }

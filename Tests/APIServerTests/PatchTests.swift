@@ -112,9 +112,11 @@ struct PatchTests {
             try await withServer(directory: directory + "/d") { server in
                 var definition = thingDefinition
                 var version = definition.at("spec", "versions")?[0] ?? [:]
-                version.set(["schema", "openAPIV3Schema", "properties", "free"], to: [
-                    "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-                ])
+                version.set(
+                    ["schema", "openAPIV3Schema", "properties", "free"],
+                    to: [
+                        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                    ])
                 definition.set(["spec", "versions"], to: [version])
                 _ = try await server.send("POST", definitions, definition)
                 _ = try await server.send("POST", things, thing("a"))

@@ -303,7 +303,8 @@ import Testing
         // The disk is moved to a larger one, as a person would.
         try Directory.make("\(bench.path)/large/pending")
         for name in Directory.names(in: "\(settings.directory)/pending") ?? [] {
-            try FileWriting.replace("\(bench.path)/large/pending/\(name)", with: try #require(FileReading.whole("\(settings.directory)/pending/\(name)")))
+            try FileWriting.replace(
+                "\(bench.path)/large/pending/\(name)", with: try #require(FileReading.whole("\(settings.directory)/pending/\(name)")))
         }
         let next = try bench.ledger(remote, directory: "large")
         try await next.flush()

@@ -23,7 +23,8 @@ import Testing
         #expect(throws: GitError.self) { try GitURL(parsing: text) }
     }
 
-    @Test("catalogue 46: a path prefix out of the branch is refused", arguments: ["../x", "/x", "a/../b", ".git", "a/.GIT/x", "a\0b", "a\\b", "a//b"])
+    @Test(
+        "catalogue 46: a path prefix out of the branch is refused", arguments: ["../x", "/x", "a/../b", ".git", "a/.GIT/x", "a\0b", "a\\b", "a//b"])
     func paths(_ text: String) {
         #expect(throws: GitError.self) { try GitPath(parsing: text) }
     }
@@ -38,7 +39,8 @@ import Testing
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         let files: [String: [UInt8]] = [
-            "logs/artifacts/repo/.gitignore": Array("*\n".utf8), "logs/artifacts/repo/.gitattributes": Array("* text eol=crlf filter=lfs ident\n".utf8),
+            "logs/artifacts/repo/.gitignore": Array("*\n".utf8),
+            "logs/artifacts/repo/.gitattributes": Array("* text eol=crlf filter=lfs ident\n".utf8),
             "logs/artifacts/repo/a.txt": Array("one\r\ntwo\nthree\r$Id$\n".utf8), "logs/artifacts/repo/HEAD": Array("ref: refs/heads/main\n".utf8),
             "logs/artifacts/repo/objects/x": [0, 1, 2, 255, 254], "logs/artifacts/repo/core": Array("[core]\n\tfsmonitor = touch /tmp/x\n".utf8),
             "logs/agent/ä \"quoted\" \t name": Array("x".utf8), "logs/agent/empty": [],

@@ -14,7 +14,8 @@ import Testing
         return try PendingRun(run: bench.record(index), pack: try await bench.pack(["logs/noise.bin": noise]))
     }
 
-    @Test("catalogue 32: a push larger than receive.maxInputSize goes in smaller ones; a record that is too large alone is told, and holds nobody back")
+    @Test(
+        "catalogue 32: a push larger than receive.maxInputSize goes in smaller ones; a record that is too large alone is told, and holds nobody back")
     func maxInputSize() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

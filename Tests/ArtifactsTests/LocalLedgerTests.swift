@@ -13,7 +13,9 @@ import Testing
         let bench = try Workbench()
         let directory = "\(bench.path)/results"
         let ledger = LocalLedger(directory: directory, scratch: "\(bench.path)/scratch")
-        let pack = try await bench.pack(["logs/agent/stdout.txt": Array("hi\n".utf8), "transcript.jsonl": Array("{}\n".utf8), "collected.json": [123, 125]])
+        let pack = try await bench.pack([
+            "logs/agent/stdout.txt": Array("hi\n".utf8), "transcript.jsonl": Array("{}\n".utf8), "collected.json": [123, 125],
+        ])
         var failed = bench.record(0, reward: nil)
         failed.kind = "retry"
         let retry = try PendingRun(run: failed, slot: .retry(0))
@@ -60,7 +62,8 @@ import Testing
 
     private func files(_ directory: String) -> Set<String> {
         var found: Set<String> = []
-        for case let path as String in FileManager.default.enumerator(atPath: directory) ?? .init() where !FileEntry.isDirectory("\(directory)/\(path)") {
+        for case let path as String in FileManager.default.enumerator(atPath: directory) ?? .init()
+        where !FileEntry.isDirectory("\(directory)/\(path)") {
             found.insert(path)
         }
         return found

@@ -12,7 +12,9 @@ import Testing
                 group.addTask {
                     let bytes = 1 + index % 400
                     let reservation = try await budget.reserve(bytes)
-                    inUse.withLock { $0.now += bytes; $0.most = max($0.most, $0.now); $0.served += 1 }
+                    inUse.withLock {
+                        $0.now += bytes; $0.most = max($0.most, $0.now); $0.served += 1
+                    }
                     await Task.yield()
                     inUse.withLock { $0.now -= bytes }
                     reservation.release()

@@ -21,7 +21,8 @@ import Testing
         var runs: [PendingRun] = []
         for index in 0..<3 {
             runs.append(try PendingRun(run: bench.record(index), pack: index == 0 ? pack : nil))
-            runs.append(try PendingRun(run: bench.record(index + 10, agent: "scripted", model: "m-1", task: "task-\(index)", reward: index == 2 ? nil : 0.5)))
+            runs.append(
+                try PendingRun(run: bench.record(index + 10, agent: "scripted", model: "m-1", task: "task-\(index)", reward: index == 2 ? nil : 0.5)))
         }
         var failed = bench.record(1, reward: nil)
         failed.kind = "retry"
@@ -69,7 +70,9 @@ import Testing
         }
         #expect(Set(runs.map(\.id)).count == 6)
         let last = try #require(runs.max { $0.date < $1.date })
-        #expect(last.agent == "scripted" && last.model == "m-1" && last.error == "verifier_reward_missing" && last.outcome == "failed" && last.reward == nil)
+        #expect(
+            last.agent == "scripted" && last.model == "m-1" && last.error == "verifier_reward_missing" && last.outcome == "failed"
+                && last.reward == nil)
         #expect(last.seconds == 1.5 && last.sourceCommit == String(repeating: "ab", count: 20))
         var filter = RunFilter()
         filter.agent = "oracle"
@@ -212,7 +215,9 @@ import Testing
             #expect(error.kind == .notFound && error.message.contains("it has: main"), "\(place): \(error.message)")
         }
         #expect(try await artifactError { try await query(bench).open(.branch(remote: bench.path, branch: branch, path: .root)) }.kind == .notFound)
-        #expect(try await artifactError { try await query(bench).open(.branch(remote: "origin", branch: branch, path: .root)) }.message.contains("origin"))
+        #expect(
+            try await artifactError { try await query(bench).open(.branch(remote: "origin", branch: branch, path: .root)) }.message.contains("origin")
+        )
         #expect(try await artifactError { try await query(bench).open(.branch(remote: "ext::sh", branch: branch, path: .root)) }.kind == .invalid)
         #expect(try await artifactError { try await query(bench).open(.directory("nothing")) }.kind == .notFound)
         let cache = HistoryCache(directory: "\(bench.path)/cache")
@@ -247,7 +252,9 @@ import Testing
     @Test("commits that are not ours, or only look like it, are passed over")
     func foreign() throws {
         func entry(_ message: String) -> RunEntry? {
-            GitObjectID(String(repeating: "a", count: 40)).flatMap { RunEntry(LoggedCommit(id: $0, date: Workbench.epoch, message: Array(message.utf8))) }
+            GitObjectID(String(repeating: "a", count: 40)).flatMap {
+                RunEntry(LoggedCommit(id: $0, date: Workbench.epoch, message: Array(message.utf8)))
+            }
         }
         for message in [
             "", "Run:", "Run: nothing", "Run: 0123456789abcde", "Run: 0123456789ABCDEF", "Run: 0123456789abcdef and more", "Retry: 0123456789abcdef",

@@ -18,7 +18,9 @@ import Testing
     }
 
     /// A ledger with the credential that a Secret of these keys gives.
-    private func ledger(_ url: String, secret: [String: [UInt8]], directory: String = "ledger", time: any TimeSource = HastyTime()) throws -> GitLedger {
+    private func ledger(_ url: String, secret: [String: [UInt8]], directory: String = "ledger", time: any TimeSource = HastyTime()) throws
+        -> GitLedger
+    {
         let url = try GitURL(parsing: url)
         let credentials = try GitCredentials.secret(secret, for: url, directory: "\(bench.path)/credentials")
         var settings = try bench.settings("/unused", directory: directory)
@@ -26,10 +28,12 @@ import Testing
         return try GitLedger(settings: settings, time: time, log: Log("test"))
     }
 
-    @Test("https: what a Secret may hold to push with: basic, a token by each name, with the host's own authority", arguments: [
-        ["username": "me", "password": "right"], ["token": "tok en/=+"], ["bearerToken": "tok en/=+"], ["password": "tok en/=+"],
-        ["username": "me", "token": "right"],
-    ])
+    @Test(
+        "https: what a Secret may hold to push with: basic, a token by each name, with the host's own authority",
+        arguments: [
+            ["username": "me", "password": "right"], ["token": "tok en/=+"], ["bearerToken": "tok en/=+"], ["password": "tok en/=+"],
+            ["username": "me", "token": "right"],
+        ])
     func secrets(data: [String: String]) async throws {
         let server = try await web(["me": "right", "x-access-token": "tok en/=+"])
         let remote = try await bench.emptyRemote()

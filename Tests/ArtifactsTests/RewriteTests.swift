@@ -110,7 +110,9 @@ import Testing
         let tip = try await bench.git(remote, "rev-parse", Workbench.branch)
         // The tip is fetched without its history, which is here all the same.
         try await first.check()
-        if isRemoved { try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)") } else {
+        if isRemoved {
+            try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
+        } else {
             try await bench.git(remote, "update-ref", "refs/heads/\(Workbench.branch)", early)
         }
         try await bench.git(remote, "gc", "--prune=now", "-q")

@@ -87,7 +87,8 @@ import Testing
         value.set(["config", "environment"], to: [1])
         #expect(
             try schema("run").problems(value) == [
-                "agent is missing", "attempt is not integer", "config.environment[0] is not string", "extra is not in the schema", "runId does not match",
+                "agent is missing", "attempt is not integer", "config.environment[0] is not string", "extra is not in the schema",
+                "runId does not match",
             ])
     }
 }

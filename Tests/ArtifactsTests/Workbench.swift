@@ -91,7 +91,9 @@ final class Workbench: Sendable {
 
     // MARK: Ledgers
 
-    func settings(_ remote: String, directory: String = "ledger", branch: String = Workbench.branch, path prefix: String = "") throws -> GitLedger.Settings {
+    func settings(_ remote: String, directory: String = "ledger", branch: String = Workbench.branch, path prefix: String = "") throws
+        -> GitLedger.Settings
+    {
         GitLedger.Settings(
             remote: .init(try GitURL(parsing: "file://\(remote)", allowing: .local)), branch: try GitBranch(parsing: branch),
             path: try GitPath(parsing: prefix), committer: try .init(name: "assay", email: "assay@localhost"), directory: "\(path)/\(directory)",
@@ -126,7 +128,9 @@ final class Workbench: Sendable {
 
     static let epoch = Timestamp(seconds: 1_750_000_000)
 
-    func record(_ index: Int, job: String = "job", agent: String = "oracle", model: String? = nil, task: String? = nil, reward: Double? = 1) -> RunRecord {
+    func record(_ index: Int, job: String = "job", agent: String = "oracle", model: String? = nil, task: String? = nil, reward: Double? = 1)
+        -> RunRecord
+    {
         let coordinate = TrialCoordinate(
             index: index, agent: agent, agentIndex: 0, dataset: "basic", task: task ?? "task-\(index)", taskIndex: index, attempt: 1)
         var outcome = TrialOutcome(

@@ -57,17 +57,22 @@ struct CRDAdmissionTests {
         CRDRow(#"{"agents": [{"name": "a b", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "value": ""}]}]}"#),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}]}"#),
-        CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K"}]}]}"#, "spec.agents[0].env[0]", "exactly one of value and valueFrom"),
+        CRDRow(
+            #"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K"}]}]}"#, "spec.agents[0].env[0]", "exactly one of value and valueFrom"),
         CRDRow(
             #"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "value": "v", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}]}"#,
             "spec.agents[0].env[0]", "exactly one of value and valueFrom"),
-        CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "ASSAY_GATE", "value": "v"}]}]}"#, "spec.agents[0].env[0].name", "reserved"),
+        CRDRow(
+            #"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "ASSAY_GATE", "value": "v"}]}]}"#, "spec.agents[0].env[0].name", "reserved"),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "1K", "value": "v"}]}]}"#, "spec.agents[0].env[0].name", "should match"),
         // datasets
         CRDRow(#"{"datasets": [{}]}"#, "spec.datasets[0]", "exactly one of path, registry and tasks"),
-        CRDRow(#"{"datasets": [{"path": "a", "name": "n", "tasks": [{"name": "t"}]}]}"#, "spec.datasets[0]", "exactly one of path, registry and tasks"),
+        CRDRow(
+            #"{"datasets": [{"path": "a", "name": "n", "tasks": [{"name": "t"}]}]}"#, "spec.datasets[0]", "exactly one of path, registry and tasks"),
         CRDRow(#"{"datasets": [{"name": "d", "version": "1", "registry": {"path": "registry.json"}}]}"#),
-        CRDRow(#"{"datasets": [{"name": "d", "registry": {"path": "r", "url": "https://h/r"}}]}"#, "spec.datasets[0].registry", "exactly one of path and url"),
+        CRDRow(
+            #"{"datasets": [{"name": "d", "registry": {"path": "r", "url": "https://h/r"}}]}"#, "spec.datasets[0].registry",
+            "exactly one of path and url"),
         CRDRow(#"{"datasets": [{"name": "d", "registry": {}}]}"#, "spec.datasets[0].registry", "exactly one of path and url"),
         CRDRow(#"{"datasets": [{"registry": {"path": "r"}}]}"#, "spec.datasets[0]", "name is required"),
         CRDRow(#"{"datasets": [{"path": "a", "version": "1"}]}"#, "spec.datasets[0].version", "version needs registry"),
@@ -79,7 +84,8 @@ struct CRDAdmissionTests {
         CRDRow(#"{"datasets": [{"name": "d", "tasks": [{"name": "t"}, {"name": "t"}]}]}"#, "spec.datasets[0].tasks[1]", "Duplicate value"),
         CRDRow(#"{"datasets": [{"name": "d", "tasks": [{"name": "t", "ref": "x"}]}]}"#, "spec.datasets[0].tasks[0].ref", "ref needs repo"),
         // numbers
-        CRDRow(#"{"attempts": 0}"#, "spec.attempts", "greater than or equal to 1"), CRDRow(#"{"attempts": "3"}"#, "spec.attempts", "must be of type integer"),
+        CRDRow(#"{"attempts": 0}"#, "spec.attempts", "greater than or equal to 1"),
+        CRDRow(#"{"attempts": "3"}"#, "spec.attempts", "must be of type integer"),
         CRDRow(#"{"parallelism": 0}"#), CRDRow(#"{"parallelism": -1}"#, "spec.parallelism", "greater than or equal to 0"),
         CRDRow(#"{"timeoutMultiplier": 0}"#, "spec.timeoutMultiplier", "greater than 0"), CRDRow(#"{"timeoutMultiplier": 0.5}"#),
         CRDRow(#"{"retry": {"multiplier": 0.5}}"#, "spec.retry.multiplier", "greater than or equal to 1"),
@@ -88,11 +94,18 @@ struct CRDAdmissionTests {
         CRDRow(#"{"environment": {"image": "rootfs:/"}}"#), CRDRow(#"{"environment": {"image": "-v"}}"#, "spec.environment.image", "should match"),
         CRDRow(#"{"environment": {"preserveEnv": "never"}}"#, "spec.environment.preserveEnv", "supported values"),
         CRDRow(#"{"environment": {"network": {"mode": "allowlist", "allowedHosts": ["*.example.com"]}}}"#),
-        CRDRow(#"{"environment": {"network": {"mode": "allowlist"}}}"#, "spec.environment.network", "mode allowlist and allowedHosts must be set together"),
-        CRDRow(#"{"environment": {"network": {"allowedHosts": ["x"]}}}"#, "spec.environment.network", "mode allowlist and allowedHosts must be set together"),
+        CRDRow(
+            #"{"environment": {"network": {"mode": "allowlist"}}}"#, "spec.environment.network",
+            "mode allowlist and allowedHosts must be set together"),
+        CRDRow(
+            #"{"environment": {"network": {"allowedHosts": ["x"]}}}"#, "spec.environment.network",
+            "mode allowlist and allowedHosts must be set together"),
         CRDRow(#"{"environment": {"podTemplate": {"labels": {"assay.dev/job": "x"}}}}"#, "spec.environment.podTemplate.labels", "belong to Assay"),
-        CRDRow(#"{"environment": {"podTemplate": {"resources": {"limits": {"cpu": 2, "memory": "2Gi"}}, "affinity": {"nodeAffinity": {"x": [1]}}}}}"#),
-        CRDRow(#"{"environment": {"podTemplate": {"resources": {"limits": {"cpu": "two"}}}}}"#, "spec.environment.podTemplate.resources.limits.cpu", "should match"),
+        CRDRow(
+            #"{"environment": {"podTemplate": {"resources": {"limits": {"cpu": 2, "memory": "2Gi"}}, "affinity": {"nodeAffinity": {"x": [1]}}}}}"#),
+        CRDRow(
+            #"{"environment": {"podTemplate": {"resources": {"limits": {"cpu": "two"}}}}}"#, "spec.environment.podTemplate.resources.limits.cpu",
+            "should match"),
         CRDRow(#"{"verifier": {"environmentMode": "none"}}"#, "spec.verifier.environmentMode", "supported values"),
         CRDRow(#"{"metrics": [{"type": "median"}]}"#, "spec.metrics[0].type", "supported values"),
         CRDRow(#"{"artifacts": {"backend": "git"}}"#, "spec.artifacts.git", "backend git needs git.remote"),
@@ -114,7 +127,8 @@ struct CRDAdmissionTests {
         CRDRow(#"{"host": {"address": "h"}}"#, "spec.host", "host goes with type vm only"),
         CRDRow(#"{"type": "vm", "host": {"address": "-oProxyCommand=id"}}"#, "spec.host.address", "should match"),
         CRDRow(#"{"type": "vm", "host": {"address": "h", "user": "-l"}}"#, "spec.host.user", "should match"),
-        CRDRow(#"{"type": "local", "sync": "noop", "workdir": "/srv/repo"}"#), CRDRow(#"{"type": "local", "sync": "noop"}"#, "spec.workdir", "name it"),
+        CRDRow(#"{"type": "local", "sync": "noop", "workdir": "/srv/repo"}"#),
+        CRDRow(#"{"type": "local", "sync": "noop"}"#, "spec.workdir", "name it"),
         CRDRow(#"{"workdir": "/srv/repo"}"#, "spec.workdir", "local and vm only"),
         CRDRow(#"{"type": "ci", "sync": "continuous"}"#, "spec.sync", "a target that stays"),
         CRDRow(#"{"syncOptions": {"mode": "sparse"}}"#, "spec.syncOptions", "mode sparse and sparsePaths must be set together"),
@@ -131,7 +145,8 @@ struct CRDAdmissionTests {
     static let overlays: [CRDRow] = [
         CRDRow("{}"), CRDRow(#"{"repo": "https://github.com/acme/tools", "toolsSubdir": "", "skillsSubdir": "."}"#),
         CRDRow(#"{"repo": null}"#, "spec.repo", "Required value"), CRDRow(#"{"toolsSubdir": "/etc"}"#, "spec.toolsSubdir", "should match"),
-        CRDRow(#"{"skillsSubdir": "a/../../b"}"#, "spec.skillsSubdir", "no component may be .."), CRDRow(#"{"interval": "never"}"#, "spec.interval", "should match"),
+        CRDRow(#"{"skillsSubdir": "a/../../b"}"#, "spec.skillsSubdir", "no component may be .."),
+        CRDRow(#"{"interval": "never"}"#, "spec.interval", "should match"),
     ]
 
     @Test("overlays", arguments: overlays)
@@ -139,10 +154,12 @@ struct CRDAdmissionTests {
         try Self.check(row, ["apiVersion": "assay.dev/v1alpha1", "kind": "OverlaySource", "metadata": ["name": "o"], "spec": ["repo": "acme/tools"]])
     }
 
-    @Test("catalogue 44: a ref that is an option, or no ref", arguments: [
-        "--upload-pack=touch /tmp/x", "-x", "a..b", "a b", "a\nb", "x.lock", "a//b", "/a", "a/", "a@{1}", "x^", "x:y", "a\\b", "x.", "",
-        String(repeating: "x", count: 256),
-    ])
+    @Test(
+        "catalogue 44: a ref that is an option, or no ref",
+        arguments: [
+            "--upload-pack=touch /tmp/x", "-x", "a..b", "a b", "a\nb", "x.lock", "a//b", "/a", "a/", "a@{1}", "x^", "x:y", "a\\b", "x.", "",
+            String(repeating: "x", count: 256),
+        ])
     func badRefs(ref: String) throws {
         var job = Self.job
         job.set(["spec", "source", "ref"], to: .string(ref))
@@ -160,12 +177,15 @@ struct CRDAdmissionTests {
         #expect(try CRDFiles.admit(job).faults == [])
     }
 
-    @Test("catalogue 45: URLs that run commands, carry credentials or hide control characters", arguments: [
-        ("ext::sh -c id", "transport helpers"), ("fd::7", "transport helpers"), ("--upload-pack=x", "should match"), ("git://h/x", "the scheme must be"),
-        ("ftp://h/x", "the scheme must be"), ("https://u:p@h/x", "the URL must not contain credentials"),
-        ("https://token@h/x", "the URL must not contain credentials"), ("ssh://u:p@h/x", "the URL must not contain a password"),
-        ("https://h/x\ny", "should match"), ("https://h/\u{01}", "should match"), ("", "at least 1 chars long"),
-    ])
+    @Test(
+        "catalogue 45: URLs that run commands, carry credentials or hide control characters",
+        arguments: [
+            ("ext::sh -c id", "transport helpers"), ("fd::7", "transport helpers"), ("--upload-pack=x", "should match"),
+            ("git://h/x", "the scheme must be"),
+            ("ftp://h/x", "the scheme must be"), ("https://u:p@h/x", "the URL must not contain credentials"),
+            ("https://token@h/x", "the URL must not contain credentials"), ("ssh://u:p@h/x", "the URL must not contain a password"),
+            ("https://h/x\ny", "should match"), ("https://h/\u{01}", "should match"), ("", "at least 1 chars long"),
+        ])
     func badURLs(url: String, message: String) throws {
         for path in [["spec", "source", "repo"], ["spec", "artifacts", "git", "remote"]] {
             var job = Self.job
@@ -178,10 +198,12 @@ struct CRDAdmissionTests {
         #expect(try CRDFiles.admit(job).faults.contains { $0.field == "spec.datasets[0].tasks[0].repo" })
     }
 
-    @Test("URLs", arguments: [
-        "https://github.com/a/b", "http://127.0.0.1:8080/x.git", "ssh://git@github.com/a/b", "ssh://git@h:2222/a", "git@github.com:a/b.git",
-        "/srv/git/b.git", "file:///srv/b", ".", "./x",
-    ])
+    @Test(
+        "URLs",
+        arguments: [
+            "https://github.com/a/b", "http://127.0.0.1:8080/x.git", "ssh://git@github.com/a/b", "ssh://git@h:2222/a", "git@github.com:a/b.git",
+            "/srv/git/b.git", "file:///srv/b", ".", "./x",
+        ])
     func goodURLs(url: String) throws {
         var job = Self.job
         job.set(["spec", "source", "repo"], to: .string(url))
@@ -190,9 +212,11 @@ struct CRDAdmissionTests {
         #expect(try CRDFiles.admit(job).faults == [])
     }
 
-    @Test("catalogue 49: a Secret is one of the object's own namespace: no field names another", arguments: [
-        ["spec", "source", "secretRef"], ["spec", "artifacts", "git", "secretRef"],
-    ])
+    @Test(
+        "catalogue 49: a Secret is one of the object's own namespace: no field names another",
+        arguments: [
+            ["spec", "source", "secretRef"], ["spec", "artifacts", "git", "secretRef"],
+        ])
     func foreignSecrets(path: [String]) throws {
         var job = Self.job
         job.set(["spec", "artifacts"], to: ["backend": "git", "git": ["remote": "https://github.com/acme/results"]])
@@ -205,9 +229,11 @@ struct CRDAdmissionTests {
         #expect(try CRDFiles.admit(job).faults.contains { $0.field == path.joined(separator: ".") + ".name" })
     }
 
-    @Test("catalogue 46: paths that leave their folder", arguments: [
-        "../x", "a/../b", "a/..", "..", "/abs", ".git/hooks", "a/.GIT/config", "a\u{00}b", "a\nb", "-x", "", String(repeating: "x", count: 5000),
-    ])
+    @Test(
+        "catalogue 46: paths that leave their folder",
+        arguments: [
+            "../x", "a/../b", "a/..", "..", "/abs", ".git/hooks", "a/.GIT/config", "a\u{00}b", "a\nb", "-x", "", String(repeating: "x", count: 5000),
+        ])
     func badPaths(path: String) throws {
         var job = Self.job
         job.set(["spec", "datasets"], to: [["path": .string(path)]])

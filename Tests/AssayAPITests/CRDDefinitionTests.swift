@@ -14,10 +14,13 @@ struct CRDDefinitionTests {
         #expect(try CRDFiles.schema(kind).compileErrors() == [])
     }
 
-    @Test("names, columns and subresource", arguments: [
-        ("evaljobs", "ej", ["Phase", "Completed", "Failed", "Pass Rate", "Mean Reward", "Age"]),
-        ("evaltargets", "et", ["Type", "Sync", "Ready", "Active", "Age"]), ("overlaysources", "ovs", ["Repo", "Order", "Revision", "Ready", "Age"]),
-    ])
+    @Test(
+        "names, columns and subresource",
+        arguments: [
+            ("evaljobs", "ej", ["Phase", "Completed", "Failed", "Pass Rate", "Mean Reward", "Age"]),
+            ("evaltargets", "et", ["Type", "Sync", "Ready", "Active", "Age"]),
+            ("overlaysources", "ovs", ["Repo", "Order", "Revision", "Ready", "Age"]),
+        ])
     func names(plural: String, short: String, columns: [String]) throws {
         let definition = try CRDFiles.definition(plural)
         #expect(definition.at("metadata", "name")?.string == plural + ".assay.dev")

@@ -44,10 +44,13 @@ struct CRDLifeTests {
 
     static let fixed: [(String, String)] = [
         ("source", #"{"source": {"repo": "https://github.com/acme/bench", "ref": "dev"}}"#), ("datasets", #"{"datasets": [{"path": "other"}]}"#),
-        ("agents", #"{"agents": [{"name": "a", "execute": "x"}]}"#), ("attempts", #"{"attempts": 2}"#), ("timeoutMultiplier", #"{"timeoutMultiplier": 2}"#),
-        ("instructionPath", #"{"instructionPath": "/x"}"#), ("environment", #"{"environment": {"image": "x"}}"#), ("verifier", #"{"verifier": {"disable": true}}"#),
+        ("agents", #"{"agents": [{"name": "a", "execute": "x"}]}"#), ("attempts", #"{"attempts": 2}"#),
+        ("timeoutMultiplier", #"{"timeoutMultiplier": 2}"#),
+        ("instructionPath", #"{"instructionPath": "/x"}"#), ("environment", #"{"environment": {"image": "x"}}"#),
+        ("verifier", #"{"verifier": {"disable": true}}"#),
         ("artifacts", #"{"artifacts": {"backend": "git", "git": {"remote": "https://h/x"}}}"#), ("targetRef", #"{"targetRef": {"name": "u"}}"#),
-        ("targetRef", #"{"targetRef": null}"#), ("overlays", #"{"overlays": []}"#), ("metrics", #"{"metrics": null}"#), ("metrics", #"{"metrics": [{"type": "max"}]}"#),
+        ("targetRef", #"{"targetRef": null}"#), ("overlays", #"{"overlays": []}"#), ("metrics", #"{"metrics": null}"#),
+        ("metrics", #"{"metrics": [{"type": "max"}]}"#),
     ]
 
     @Test("catalogue 48: what is measured is fixed once trials exist", arguments: fixed)
@@ -63,10 +66,13 @@ struct CRDLifeTests {
         #expect(faults.first?.message.contains("is fixed once trials exist") == true)
     }
 
-    @Test("what may change while trials run", arguments: [
-        #"{"parallelism": 2}"#, #"{"suspend": true}"#, #"{"cancel": true}"#, #"{"retry": {"maxAttempts": 7}}"#, #"{"ttlSecondsAfterFinished": 5}"#,
-        #"{"activeDeadlineSeconds": 5}"#,
-    ])
+    @Test(
+        "what may change while trials run",
+        arguments: [
+            #"{"parallelism": 2}"#, #"{"suspend": true}"#, #"{"cancel": true}"#, #"{"retry": {"maxAttempts": 7}}"#,
+            #"{"ttlSecondsAfterFinished": 5}"#,
+            #"{"activeDeadlineSeconds": 5}"#,
+        ])
     func mutable(change: String) throws {
         let job = Self.started(6)
         #expect(try CRDFiles.admit(try CRDAdmissionTests.change(job, change), old: job).faults == [])
@@ -84,7 +90,10 @@ struct CRDLifeTests {
         job["status"] = [
             "observedGeneration": 1, "phase": "Running", "startTime": "2026-01-01T00:00:00Z", "source": ["commit": "abc"],
             "conditions": [
-                ["type": "Ready", "status": "False", "reason": "Progressing", "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1]
+                [
+                    "type": "Ready", "status": "False", "reason": "Progressing", "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    "observedGeneration": 1,
+                ]
             ],
             "trials": [
                 "total": 6, "pending": 1, "running": 2, "completed": 2, "failed": 1, "infrastructure": 0, "skipped": 0, "progress": "3/6",

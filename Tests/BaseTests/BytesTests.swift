@@ -2,12 +2,16 @@ import Base
 import Testing
 
 @Suite struct BytesTests {
-    @Test("SHA-256 of FIPS 180-4's examples", arguments: [
-        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-        ("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"),
-    ])
+    @Test(
+        "SHA-256 of FIPS 180-4's examples",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+        ])
     func sha256(text: String, digest: String) {
         #expect(SHA256.hex(of: Array(text.utf8)) == digest)
     }
@@ -25,9 +29,11 @@ import Testing
         #expect(SHA256.hex(of: [UInt8](repeating: 0x61, count: 1_000_000)) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
     }
 
-    @Test("Base64 of RFC 4648's examples", arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
-    ])
+    @Test(
+        "Base64 of RFC 4648's examples",
+        arguments: [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
+        ])
     func base64(text: String, encoded: String) throws {
         #expect(Base64.encode(Array(text.utf8)) == encoded)
         #expect(try Base64.decode(encoded).get() == Array(text.utf8))
@@ -46,22 +52,27 @@ import Testing
         #expect(try Base64.decode(lines).get() == bytes)
     }
 
-    @Test("times read and write", arguments: [
-        ("2026-01-02T03:04:05Z", 1_767_323_045, "2026-01-02T03:04:05Z"),
-        ("2026-01-02T03:04:05.5+01:30", 1_767_317_645, "2026-01-02T01:34:05.500Z"),
-        ("1969-12-31T23:59:59Z", -1, "1969-12-31T23:59:59Z"),
-        ("2024-02-29T00:00:00Z", 1_709_164_800, "2024-02-29T00:00:00Z"),
-    ])
+    @Test(
+        "times read and write",
+        arguments: [
+            ("2026-01-02T03:04:05Z", 1_767_323_045, "2026-01-02T03:04:05Z"),
+            ("2026-01-02T03:04:05.5+01:30", 1_767_317_645, "2026-01-02T01:34:05.500Z"),
+            ("1969-12-31T23:59:59Z", -1, "1969-12-31T23:59:59Z"),
+            ("2024-02-29T00:00:00Z", 1_709_164_800, "2024-02-29T00:00:00Z"),
+        ])
     func times(text: String, seconds: Int64, written: String) throws {
         let time = try #require(Timestamp(rfc3339: text))
         #expect(time.seconds == seconds)
         #expect(time.description == written)
     }
 
-    @Test("a time far away is the last that can be written", arguments: [
-        (1e300, "9999-12-31T23:59:59Z"), (Double.infinity, "9999-12-31T23:59:59Z"), (9.3e18, "9999-12-31T23:59:59Z"), (-1e300, "0001-01-01T00:00:00Z"),
-        (Double.nan, "1970-01-01T00:00:00Z"), (1.5, "1970-01-01T00:00:01.500Z"), (-0.5, "1969-12-31T23:59:59.500Z"),
-    ])
+    @Test(
+        "a time far away is the last that can be written",
+        arguments: [
+            (1e300, "9999-12-31T23:59:59Z"), (Double.infinity, "9999-12-31T23:59:59Z"), (9.3e18, "9999-12-31T23:59:59Z"),
+            (-1e300, "0001-01-01T00:00:00Z"),
+            (Double.nan, "1970-01-01T00:00:00Z"), (1.5, "1970-01-01T00:00:01.500Z"), (-0.5, "1969-12-31T23:59:59.500Z"),
+        ])
     func farAway(seconds: Double, written: String) {
         #expect(Timestamp(seconds: 0).adding(seconds: seconds).description == written)
     }
@@ -71,9 +82,11 @@ import Testing
 
     @Test func logLinesCarryFieldsAndNoControls() throws {
         let lines = Locked<[String]>([])
-        let log = Log("test", destination: .init(minimum: .info, format: .json) { line in
-            lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
-        })
+        let log = Log(
+            "test",
+            destination: .init(minimum: .info, format: .json) { line in
+                lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+            })
         log.with(["object": "ns/name"]).info("hello", ["n": 1])
         log.debug("not written")
         let line = try #require(lines.withLock { $0.first })
@@ -94,21 +107,22 @@ import Testing
         let h = registry.histogram("h_seconds", help: "Times.", bounds: [0.1, 1])
         h.observe(0.05)
         h.observe(5)
-        #expect(registry.prometheusText() == """
-            # HELP c_total Counts.
-            # TYPE c_total counter
-            c_total{kind="a\\"b"} 2
-            # HELP g Level.
-            # TYPE g gauge
-            g 1.5
-            # HELP h_seconds Times.
-            # TYPE h_seconds histogram
-            h_seconds_bucket{le="0.1"} 1
-            h_seconds_bucket{le="1"} 1
-            h_seconds_bucket{le="+Inf"} 2
-            h_seconds_sum 5.05
-            h_seconds_count 2
+        #expect(
+            registry.prometheusText() == """
+                # HELP c_total Counts.
+                # TYPE c_total counter
+                c_total{kind="a\\"b"} 2
+                # HELP g Level.
+                # TYPE g gauge
+                g 1.5
+                # HELP h_seconds Times.
+                # TYPE h_seconds histogram
+                h_seconds_bucket{le="0.1"} 1
+                h_seconds_bucket{le="1"} 1
+                h_seconds_bucket{le="+Inf"} 2
+                h_seconds_sum 5.05
+                h_seconds_count 2
 
-            """)
+                """)
     }
 }

@@ -6,26 +6,29 @@ import Testing
         try JSONValue(parsing: Array(text.utf8), keeping: projection)
     }
 
-    @Test("only what is named is built", arguments: [
-        (#"{"a":1,"b":{"c":[1,{"d":"}"}]},"e":"x"}"#, #"{"a":1,"e":"x"}"#),
-        (#"{"list":[{"a":1,"b":2},{"b":3},7]}"#, #"{"list":[{"a":1},{},7]}"#),
-        (#"{"list":{"a":[1],"b":2}}"#, #"{"list":{"a":[1]}}"#),
-        (#"{"list":null,"missing":1}"#, #"{"list":null}"#),
-        (#"[{"a":1,"b":2}]"#, #"[{"a":1}]"#), ("7", "7"), (#""x""#, #""x""#),
-        // Of a repeated key the last value counts, as everywhere.
-        (#"{"a":1,"b":1,"a":2,"b":2}"#, #"{"a":2}"#),
-        (#"{"\u0061":1,"\u0062":2}"#, #"{"a":1}"#),
-    ])
+    @Test(
+        "only what is named is built",
+        arguments: [
+            (#"{"a":1,"b":{"c":[1,{"d":"}"}]},"e":"x"}"#, #"{"a":1,"e":"x"}"#),
+            (#"{"list":[{"a":1,"b":2},{"b":3},7]}"#, #"{"list":[{"a":1},{},7]}"#),
+            (#"{"list":{"a":[1],"b":2}}"#, #"{"list":{"a":[1]}}"#),
+            (#"{"list":null,"missing":1}"#, #"{"list":null}"#),
+            (#"[{"a":1,"b":2}]"#, #"[{"a":1}]"#), ("7", "7"), (#""x""#, #""x""#),
+            // Of a repeated key the last value counts, as everywhere.
+            (#"{"a":1,"b":1,"a":2,"b":2}"#, #"{"a":2}"#),
+            (#"{"\u0061":1,"\u0062":2}"#, #"{"a":1}"#),
+        ])
     func parts(text: String, kept: String) throws {
         let projection = JSONProjection.only(["a": .everything, "e": .everything, "list": .keys("a")])
         #expect(try read(text, projection).text == kept)
         #expect(try read(text, .everything) == JSONValue(parsing: text))
     }
 
-    static let refused = [
-        "{", "[1,]", #"{"x" 1}"#, #"{"x":1,}"#, "{x:1}", "01", "1.", "-", "1e", "tru", "nul", "1e999", #""\q""#, #""\u12g4""#, #""\ud83d\u12""#,
-        "\"abc", "\"\u{1}\"", "\"é\u{1}\"", "[1 2]", "]", #"{"x":"\"}"#, String(repeating: "[", count: 600),
-    ].map { Array($0.utf8) } + [[0x22, 0xFF, 0x22], [0x22, 0xC3, 0x5C, 0x6E, 0xA9, 0x22], [0x22, 0xC3, 0x22]]
+    static let refused =
+        [
+            "{", "[1,]", #"{"x" 1}"#, #"{"x":1,}"#, "{x:1}", "01", "1.", "-", "1e", "tru", "nul", "1e999", #""\q""#, #""\u12g4""#, #""\ud83d\u12""#,
+            "\"abc", "\"\u{1}\"", "\"é\u{1}\"", "[1 2]", "]", #"{"x":"\"}"#, String(repeating: "[", count: 600),
+        ].map { Array($0.utf8) } + [[0x22, 0xFF, 0x22], [0x22, 0xC3, 0x5C, 0x6E, 0xA9, 0x22], [0x22, 0xC3, 0x22]]
 
     @Test("what is passed over is checked like the rest: the same error, at the same place", arguments: refused)
     func checked(bad: [UInt8]) throws {
@@ -53,11 +56,13 @@ import Testing
         #expect(throws: JSONSyntaxError.self) { try read("{} x", .keys("a")) }
     }
 
-    @Test("strings are read as before, whatever they are made of", arguments: [
-        (#""""#, ""), (#""plain""#, "plain"), (#""é😀""#, "é😀"), (#""é\né""#, "é\né"), (#""\u00e9a\ud83d\ude00""#, "éa😀"),
-        (#""\ud800\ud800x""#, "\u{FFFD}\u{FFFD}x"), (#""\b\f\n\r\t\/\\\"""#, "\u{8}\u{C}\n\r\t/\\\""), (#""{\"reward\":1}""#, #"{"reward":1}"#),
-        ("\"\u{7F}\u{80}\"", "\u{7F}\u{80}"),
-    ])
+    @Test(
+        "strings are read as before, whatever they are made of",
+        arguments: [
+            (#""""#, ""), (#""plain""#, "plain"), (#""é😀""#, "é😀"), (#""é\né""#, "é\né"), (#""\u00e9a\ud83d\ude00""#, "éa😀"),
+            (#""\ud800\ud800x""#, "\u{FFFD}\u{FFFD}x"), (#""\b\f\n\r\t\/\\\"""#, "\u{8}\u{C}\n\r\t/\\\""), (#""{\"reward\":1}""#, #"{"reward":1}"#),
+            ("\"\u{7F}\u{80}\"", "\u{7F}\u{80}"),
+        ])
     func strings(text: String, value: String) throws {
         #expect(try JSONValue(parsing: text) == .string(value))
         var reader = JSONReader(Array(text.utf8))
@@ -65,11 +70,13 @@ import Testing
         #expect(reader.offset == text.utf8.count)
     }
 
-    @Test("whole numbers of any length", arguments: [
-        ("0", JSONValue.int(0)), ("-0", .int(0)), ("-7", .int(-7)), ("999999999999999999", .int(999_999_999_999_999_999)),
-        ("-99999999999999999", .int(-99_999_999_999_999_999)), ("9223372036854775807", .int(.max)), ("-9223372036854775808", .int(.min)),
-        ("9223372036854775808", .double(9_223_372_036_854_775_808)), ("1.0", .double(1)), ("10e2", .double(1000)),
-    ])
+    @Test(
+        "whole numbers of any length",
+        arguments: [
+            ("0", JSONValue.int(0)), ("-0", .int(0)), ("-7", .int(-7)), ("999999999999999999", .int(999_999_999_999_999_999)),
+            ("-99999999999999999", .int(-99_999_999_999_999_999)), ("9223372036854775807", .int(.max)), ("-9223372036854775808", .int(.min)),
+            ("9223372036854775808", .double(9_223_372_036_854_775_808)), ("1.0", .double(1)), ("10e2", .double(1000)),
+        ])
     func numbers(text: String, value: JSONValue) throws {
         #expect(try JSONValue(parsing: text) == value)
     }

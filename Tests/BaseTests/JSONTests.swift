@@ -2,13 +2,15 @@ import Base
 import Testing
 
 @Suite struct JSONTests {
-    @Test("values read and write back", arguments: [
-        (#"{"b":1,"a":[true,null,-2.5,"x"]}"#, #"{"a":[true,null,-2.5,"x"],"b":1}"#),
-        (#" [ 1e3 , 9223372036854775807 , 9223372036854775808 ] "#, "[1000,9223372036854775807,9.223372036854776e+18]"),
-        (#""\u00e9\ud83d\ude00\ud800x""#, "\"\u{e9}\u{1F600}\u{FFFD}x\""),
-        (#""a\"\\\/\b\f\n\r\t""#, #""a\"\\/\u0008\u000c\n\r\t""#),
-        ("{}", "{}"), ("[]", "[]"), ("\u{FEFF}1", "1"),
-    ])
+    @Test(
+        "values read and write back",
+        arguments: [
+            (#"{"b":1,"a":[true,null,-2.5,"x"]}"#, #"{"a":[true,null,-2.5,"x"],"b":1}"#),
+            (#" [ 1e3 , 9223372036854775807 , 9223372036854775808 ] "#, "[1000,9223372036854775807,9.223372036854776e+18]"),
+            (#""\u00e9\ud83d\ude00\ud800x""#, "\"\u{e9}\u{1F600}\u{FFFD}x\""),
+            (#""a\"\\\/\b\f\n\r\t""#, #""a\"\\/\u0008\u000c\n\r\t""#),
+            ("{}", "{}"), ("[]", "[]"), ("\u{FEFF}1", "1"),
+        ])
     func roundTrip(text: String, written: String) throws {
         let value = try JSONValue(parsing: text)
         #expect(value.text == written)
@@ -16,10 +18,12 @@ import Testing
         #expect(try JSONValue(parsing: value.serialized(pretty: true)).text == written)
     }
 
-    @Test("what is not JSON is refused with its place", arguments: [
-        ("", 1, 1), ("{", 1, 2), ("[1,]", 1, 4), ("{\"a\" 1}", 1, 6), ("01", 1, 2), ("1.", 1, 3), ("tru", 1, 1),
-        ("\"\u{1}\"", 1, 2), ("[1]\n x", 2, 2), ("1e999", 1, 1), (#""\q""#, 1, 3), ("\"abc", 1, 5),
-    ])
+    @Test(
+        "what is not JSON is refused with its place",
+        arguments: [
+            ("", 1, 1), ("{", 1, 2), ("[1,]", 1, 4), ("{\"a\" 1}", 1, 6), ("01", 1, 2), ("1.", 1, 3), ("tru", 1, 1),
+            ("\"\u{1}\"", 1, 2), ("[1]\n x", 2, 2), ("1e999", 1, 1), (#""\q""#, 1, 3), ("\"abc", 1, 5),
+        ])
     func refused(text: String, line: Int, column: Int) {
         #expect { try JSONValue(parsing: text) } throws: { error in
             guard let error = error as? JSONSyntaxError else { return false }
@@ -81,11 +85,13 @@ import Testing
         #expect(try JSONValueDecoder().decode(Sample.self, from: JSONValue(parsing: value.text)) == sample)
     }
 
-    @Test("decoding errors name the field", arguments: [
-        (#"{"inner":[]}"#, "name", "required"),
-        (#"{"name":"x","inner":[{"n":1},{"n":"2"}]}"#, "inner[1].n", "whole number, not a string"),
-        (#"{"name":"x","inner":{}}"#, "inner", "an array, not an object"),
-    ])
+    @Test(
+        "decoding errors name the field",
+        arguments: [
+            (#"{"inner":[]}"#, "name", "required"),
+            (#"{"name":"x","inner":[{"n":1},{"n":"2"}]}"#, "inner[1].n", "whole number, not a string"),
+            (#"{"name":"x","inner":{}}"#, "inner", "an array, not an object"),
+        ])
     func decodingErrors(text: String, path: String, message: String) throws {
         let value = try JSONValue(parsing: text)
         #expect { try JSONValueDecoder().decode(Sample.self, from: value) } throws: { error in

@@ -7,61 +7,65 @@ import Testing
     private static let token = "sk-live/AbC+d3f?4567 x"
     private static let key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQ\n-----END KEY-----"
 
-    @Test("catalogue 58: a secret is found in every form that programs write it in", arguments: [
-        // as it is
-        ("[\(token)]", token, "[[redacted]]"),
-        ("\(token)\(token)", token, "[redacted][redacted]"),
-        ("sk-live/AbC+d3f?4567", token, "sk-live/AbC+d3f?4567"),
-        // percent-encoded: all of it, what must be, upper and lower case, a blank as +
-        ("q=sk-live%2FAbC%2Bd3f%3F4567%20x&", token, "q=[redacted]&"),
-        ("q=sk-live%2fAbC%2bd3f%3f4567+x&", token, "q=[redacted]&"),
-        ("q=sk-live/AbC%2Bd3f?4567%20x&", token, "q=[redacted]&"),
-        ("q=%73%6B%2D%6C%69%76%65%2F%41%62%43%2B%64%33%66%3F%34%35%36%37%20%78&", token, "q=[redacted]&"),
-        // within JSON, and JSON within JSON
-        (#"{"k":"sk-live\/AbC+d3f?4567 x"}"#, token, #"{"k":"[redacted]"}"#),
-        (#"{"k":"sk-live\u002fAbC\u002Bd3f?4567 x"}"#, token, #"{"k":"[redacted]"}"#),
-        (#"{"k":"a\"b\\c\td1234"}"#, "a\"b\\c\td1234", #"{"k":"[redacted]"}"#),
-        (#"{"k":"{\"k\":\"a\\\"b\\\\c\\td1234\"}"}"#, "a\"b\\c\td1234", #"{"k":"{\"k\":\"[redacted]\"}"}"#),
-        (#"{"k":"gr\u00fc\u00dfe-\ud83d\ude00-1"}"#, "grüße-😀-1", #"{"k":"[redacted]"}"#),
-        ("{\"k\":\"grüße-😀-1\"}", "grüße-😀-1", #"{"k":"[redacted]"}"#),
-        (#""\"gr\\u00fc\\u00dfe-\\ud83d\\ude00-1\"""#, "grüße-😀-1", #""\"[redacted]\"""#),
-        (#""\"gr\\u00FC\\u00DFe-\\uD83D\\uDE00-1\"""#, "grüße-😀-1", #""\"[redacted]\"""#),
-        (#""\"abc\\/d<ef>g&hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
-        (#""\"abc\\\/d<ef>g&hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
-        (#""\"abc/d\\u003cef\\u003eg\\u0026hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
-        (#""\"abc/d\\u003Cef\\u003Eg\\u0026hij\\u002B\\u0022\"""#, "abc/d<ef>g&hij+\"", #""\"[redacted]\"""#),
-        // values that look like escapes themselves
-        ("a%41%42%43%44z %2541", "a%41%42%43%44z", "[redacted] %2541"),
-        ("a%2541%2542%2543%2544z", "a%41%42%43%44z", "[redacted]"),
-        (#"x\n\n\n\ny"#, #"x\n\n\n\ny"#, "[redacted]"),
-        // several lines: as they are, as a terminal ends them, in JSON, as a shell passes them on, one by one
-        ("<\(key)>", key, "<[redacted]>"),
-        ("<\(key.split(separator: "\n").joined(separator: "\r\n"))>", key, "<[redacted]>"),
-        ("<\(key.split(separator: "\n").joined(separator: "\\n"))>", key, "<[redacted]>"),
-        ("<\(key.split(separator: "\n").joined(separator: "\\\\n"))>", key, "<[redacted]>"),
-        ("<\(key.split(separator: "\n").joined(separator: " "))>", key, "<[redacted]>"),
-        ("  1 MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", key, "  1 [redacted]"),
-        ("-----BEGIN KEY-----", key, "-----BEGIN KEY-----"),
-        // a Secret that ends with a newline
-        ("<12345678>", "12345678\n", "<[redacted]>"),
-        ("<12345678\n>", "12345678\n", "<[redacted]>"),
-        // not quite
-        ("1234567 2345678 12345 678 1234%5678", "12345678", "1234567 2345678 12345 678 1234%5678"),
-        (#"1234\u00358 12\x345678"#, "12345678", #"1234\u00358 12\x345678"#),
-    ] as [(String, String, String)])
+    @Test(
+        "catalogue 58: a secret is found in every form that programs write it in",
+        arguments: [
+            // as it is
+            ("[\(token)]", token, "[[redacted]]"),
+            ("\(token)\(token)", token, "[redacted][redacted]"),
+            ("sk-live/AbC+d3f?4567", token, "sk-live/AbC+d3f?4567"),
+            // percent-encoded: all of it, what must be, upper and lower case, a blank as +
+            ("q=sk-live%2FAbC%2Bd3f%3F4567%20x&", token, "q=[redacted]&"),
+            ("q=sk-live%2fAbC%2bd3f%3f4567+x&", token, "q=[redacted]&"),
+            ("q=sk-live/AbC%2Bd3f?4567%20x&", token, "q=[redacted]&"),
+            ("q=%73%6B%2D%6C%69%76%65%2F%41%62%43%2B%64%33%66%3F%34%35%36%37%20%78&", token, "q=[redacted]&"),
+            // within JSON, and JSON within JSON
+            (#"{"k":"sk-live\/AbC+d3f?4567 x"}"#, token, #"{"k":"[redacted]"}"#),
+            (#"{"k":"sk-live\u002fAbC\u002Bd3f?4567 x"}"#, token, #"{"k":"[redacted]"}"#),
+            (#"{"k":"a\"b\\c\td1234"}"#, "a\"b\\c\td1234", #"{"k":"[redacted]"}"#),
+            (#"{"k":"{\"k\":\"a\\\"b\\\\c\\td1234\"}"}"#, "a\"b\\c\td1234", #"{"k":"{\"k\":\"[redacted]\"}"}"#),
+            (#"{"k":"gr\u00fc\u00dfe-\ud83d\ude00-1"}"#, "grüße-😀-1", #"{"k":"[redacted]"}"#),
+            ("{\"k\":\"grüße-😀-1\"}", "grüße-😀-1", #"{"k":"[redacted]"}"#),
+            (#""\"gr\\u00fc\\u00dfe-\\ud83d\\ude00-1\"""#, "grüße-😀-1", #""\"[redacted]\"""#),
+            (#""\"gr\\u00FC\\u00DFe-\\uD83D\\uDE00-1\"""#, "grüße-😀-1", #""\"[redacted]\"""#),
+            (#""\"abc\\/d<ef>g&hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
+            (#""\"abc\\\/d<ef>g&hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
+            (#""\"abc/d\\u003cef\\u003eg\\u0026hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
+            (#""\"abc/d\\u003Cef\\u003Eg\\u0026hij\\u002B\\u0022\"""#, "abc/d<ef>g&hij+\"", #""\"[redacted]\"""#),
+            // values that look like escapes themselves
+            ("a%41%42%43%44z %2541", "a%41%42%43%44z", "[redacted] %2541"),
+            ("a%2541%2542%2543%2544z", "a%41%42%43%44z", "[redacted]"),
+            (#"x\n\n\n\ny"#, #"x\n\n\n\ny"#, "[redacted]"),
+            // several lines: as they are, as a terminal ends them, in JSON, as a shell passes them on, one by one
+            ("<\(key)>", key, "<[redacted]>"),
+            ("<\(key.split(separator: "\n").joined(separator: "\r\n"))>", key, "<[redacted]>"),
+            ("<\(key.split(separator: "\n").joined(separator: "\\n"))>", key, "<[redacted]>"),
+            ("<\(key.split(separator: "\n").joined(separator: "\\\\n"))>", key, "<[redacted]>"),
+            ("<\(key.split(separator: "\n").joined(separator: " "))>", key, "<[redacted]>"),
+            ("  1 MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", key, "  1 [redacted]"),
+            ("-----BEGIN KEY-----", key, "-----BEGIN KEY-----"),
+            // a Secret that ends with a newline
+            ("<12345678>", "12345678\n", "<[redacted]>"),
+            ("<12345678\n>", "12345678\n", "<[redacted]>"),
+            // not quite
+            ("1234567 2345678 12345 678 1234%5678", "12345678", "1234567 2345678 12345 678 1234%5678"),
+            (#"1234\u00358 12\x345678"#, "12345678", #"1234\u00358 12\x345678"#),
+        ] as [(String, String, String)])
     func forms(text: String, secret: String, wanted: String) {
         #expect(redacted(text, [secret]) == wanted)
     }
 
-    @Test("secrets that contain, begin or overlap one another leave nothing of any", arguments: [
-        ("a sup3rsecret b sup3rsecret-longer c sup3rsecre", ["sup3rsecret", "sup3rsecret-longer"], "a [redacted] b [redacted] c sup3rsecre"),
-        ("sup3rsecret-longe", ["sup3rsecret", "sup3rsecret-longer"], "[redacted]-longe"),
-        ("xx-sup3rsecret-xx", ["sup3rsecret", "xx-sup3rsecret"], "[redacted]-xx"),
-        ("<abcdefghijklmnop>", ["abcdefghij", "ghijklmnop"], "<[redacted]>"),
-        ("<abcdefghijABCDEFGHIJ>", ["abcdefghij", "ABCDEFGHIJ"], "<[redacted][redacted]>"),
-        ("aaaaaaaaaaaaaaaaaaaaaaaab", ["aaaaaaaa"], "[redacted]b"),
-        ("short or empty", ["short", ""], "short or empty"),
-    ] as [(String, [String], String)])
+    @Test(
+        "secrets that contain, begin or overlap one another leave nothing of any",
+        arguments: [
+            ("a sup3rsecret b sup3rsecret-longer c sup3rsecre", ["sup3rsecret", "sup3rsecret-longer"], "a [redacted] b [redacted] c sup3rsecre"),
+            ("sup3rsecret-longe", ["sup3rsecret", "sup3rsecret-longer"], "[redacted]-longe"),
+            ("xx-sup3rsecret-xx", ["sup3rsecret", "xx-sup3rsecret"], "[redacted]-xx"),
+            ("<abcdefghijklmnop>", ["abcdefghij", "ghijklmnop"], "<[redacted]>"),
+            ("<abcdefghijABCDEFGHIJ>", ["abcdefghij", "ABCDEFGHIJ"], "<[redacted][redacted]>"),
+            ("aaaaaaaaaaaaaaaaaaaaaaaab", ["aaaaaaaa"], "[redacted]b"),
+            ("short or empty", ["short", ""], "short or empty"),
+        ] as [(String, [String], String)])
     func several(text: String, secrets: [String], wanted: String) {
         #expect(redacted(text, secrets) == wanted)
         #expect(redacted(text, secrets.reversed()) == wanted)
@@ -73,7 +77,8 @@ import Testing
             let redactor = Redactor(secrets: [secret])
             for before in 0..<7 {
                 for after in 0..<4 {
-                    let around = Array(repeating: UInt8(ascii: "q"), count: before) + Array(secret.utf8)
+                    let around =
+                        Array(repeating: UInt8(ascii: "q"), count: before) + Array(secret.utf8)
                         + Array(repeating: UInt8(ascii: "Z"), count: after)
                     let standard = Base64.encode(around)
                     let url = standard.map { $0 == "+" ? "-" : $0 == "/" ? "_" : String($0) }.joined()

@@ -149,7 +149,10 @@ enum CELTables {
         ("self.nope == 1", "1:5: undefined field 'nope'"),
         ("nope == 1", "1:1: undeclared reference to 'nope' (in container '')"),
         ("self.s.nope() == 1", "1:12: undeclared reference to 'nope' (in container '')"),
-        ("self.i ==", "1:10: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"),
+        (
+            "self.i ==",
+            "1:10: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
+        ),
         ("self.l.all(x.y, true)", "1:13: argument must be a simple name"),
         ("has(self)", "1:5: invalid argument to has() macro"),
         ("self.i", "cel expression must evaluate to a bool"),

@@ -92,7 +92,12 @@ struct CELTests {
         }
     }
 
-    @Test("names of fields", arguments: [("a-b", "a__dash__b"), ("a.b/c", "a__dot__b__slash__c"), ("namespace", "__namespace__"), ("a__b", "a__underscores__b"), ("plain", "plain")])
+    @Test(
+        "names of fields",
+        arguments: [
+            ("a-b", "a__dash__b"), ("a.b/c", "a__dot__b__slash__c"), ("namespace", "__namespace__"), ("a__b", "a__underscores__b"),
+            ("plain", "plain"),
+        ])
     func identifiers(name: String, escaped: String) {
         #expect(CELIdentifier.escape(name) == escaped)
         #expect(CELIdentifier.unescape(escaped) == name)

@@ -24,10 +24,18 @@ import Testing
         try await bench.writeEverything()
         // Long enough for a raw file, which is followed too.
         try await bench.write(
-            [SiteBench.pending(.init(task: "long", at: 9, files: ["logs/agent/stdout.txt": Array(String(repeating: SiteBench.hostile + "\n", count: 400).utf8) + [0xFF]]))], directory: "ledger-2")
+            [
+                SiteBench.pending(
+                    .init(
+                        task: "long", at: 9,
+                        files: ["logs/agent/stdout.txt": Array(String(repeating: SiteBench.hostile + "\n", count: 400).utf8) + [0xFF]]))
+            ], directory: "ledger-2")
         try await bench.generate()
         let base = "file://\(bench.site)/"
-        let answer = try await bench.browse(["start": .string(base + "index.html"), "crawl": true, "evaluate": "document.querySelectorAll('script, img, iframe, object, embed, form, style, [style]').length"])
+        let answer = try await bench.browse([
+            "start": .string(base + "index.html"), "crawl": true,
+            "evaluate": "document.querySelectorAll('script, img, iframe, object, embed, form, style, [style]').length",
+        ])
         expectQuiet(answer, base: base)
         let pages = answer.list("pages")
         let opened = Set(pages.compactMap { $0["url"]?.string.map { String($0.dropFirst(base.count)) } })
@@ -51,12 +59,15 @@ import Testing
         let bench = try await SiteBench()
         try await bench.writeEverything()
         let long = String(repeating: "unbroken", count: 60)
-        try await bench.write([SiteBench.pending(.init(agent: long, model: long, task: long, reward: nil, error: TrialError(.verifierFailed, long), at: 9))], directory: "ledger-2")
+        try await bench.write(
+            [SiteBench.pending(.init(agent: long, model: long, task: long, reward: nil, error: TrialError(.verifierFailed, long), at: 9))],
+            directory: "ledger-2")
         try await bench.generate(title: "a title of some length for a narrow screen")
         let base = "file://\(bench.site)/"
         let ground = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a + b)"
         let answer = try await bench.browse([
-            "start": .string(base + "index.html"), "crawl": true, "width": 360, "height": 740, "mobile": true, "scheme": .string(scheme), "evaluate": .string(ground),
+            "start": .string(base + "index.html"), "crawl": true, "width": 360, "height": 740, "mobile": true, "scheme": .string(scheme),
+            "evaluate": .string(ground),
         ])
         expectQuiet(answer, base: base)
         #expect(answer.list("pages").count > 20)
@@ -90,8 +101,12 @@ import Testing
             })()
             """
         let base = "file://\(bench.site)/"
-        let answer = try await bench.browse(["start": .string(base + "index.html"), "crawl": true, "scheme": .string(scheme), "evaluate": .string(script)])
-        for page in answer.list("pages") where page["type"]?.string == "text/html" { #expect(page["value"]?.string == "", "\(page["url"]?.string ?? "")") }
+        let answer = try await bench.browse([
+            "start": .string(base + "index.html"), "crawl": true, "scheme": .string(scheme), "evaluate": .string(script),
+        ])
+        for page in answer.list("pages") where page["type"]?.string == "text/html" {
+            #expect(page["value"]?.string == "", "\(page["url"]?.string ?? "")")
+        }
     }
 
     @Test("by keyboard: the skip link first, then the navigation, then what is on the page, each seen to have the focus")
@@ -99,11 +114,15 @@ import Testing
         let bench = try await SiteBench()
         try await bench.writeEverything()
         try await bench.generate()
-        let focus = "(() => { const e = document.activeElement, s = getComputedStyle(e); return [e.tagName, e.textContent.trim().slice(0, 40), s.outlineStyle, parseFloat(s.outlineWidth) >= 2, e.getBoundingClientRect().top >= 0].join('|'); })()"
+        let focus =
+            "(() => { const e = document.activeElement, s = getComputedStyle(e); return [e.tagName, e.textContent.trim().slice(0, 40), s.outlineStyle, parseFloat(s.outlineWidth) >= 2, e.getBoundingClientRect().top >= 0].join('|'); })()"
         var steps: [JSONValue] = [["open": .string("file://\(bench.site)/index.html")]]
         for _ in 0..<9 { steps += [["press": "Tab"], ["wait": "new Promise((r) => setTimeout(() => r(true), 150))"], ["evaluate": .string(focus)]] }
         // The skip link leads past the navigation.
-        steps += [["open": .string("file://\(bench.site)/runs.html")], ["press": "Tab"], ["press": "Enter"], ["evaluate": "document.activeElement.id + location.hash"]]
+        steps += [
+            ["open": .string("file://\(bench.site)/runs.html")], ["press": "Tab"], ["press": "Enter"],
+            ["evaluate": "document.activeElement.id + location.hash"],
+        ]
         steps += [["press": "Tab"], ["evaluate": "document.activeElement.getAttribute('aria-label')"]]
         let values = try await bench.browse(["steps": .array(steps)]).texts("values")
         let order = values.prefix(9).map { String($0.split(separator: "|")[1]) }
@@ -119,25 +138,34 @@ import Testing
         let bench = try await SiteBench()
         try await bench.writeEverything()
         try await bench.generate()
-        let runs = SiteBench.everything().compactMap { run in (try? JSONValueEncoder().encode(SiteBench.record(run))).flatMap { RunFacts(id: SiteBench.record(run).runId, metadata: $0) } }
+        let runs = SiteBench.everything().compactMap { run in
+            (try? JSONValueEncoder().encode(SiteBench.record(run))).flatMap { RunFacts(id: SiteBench.record(run).runId, metadata: $0) }
+        }
         let (one, two) = (RunID(jobUID: "uid-1"), RunID(jobUID: "uid-2"))
         let wanted = try #require(JobComparison(before: runs.filter { $0.job == one }, after: runs.filter { $0.job == two })).total
         let tiles = "[...document.querySelectorAll('#compared dd b')].map((b) => b.textContent).join('|')"
         let rows = "[...document.querySelectorAll('#compared tbody tr')].map((r) => [...r.cells].map((c) => c.textContent).join(' ')).join('|')"
         let answer = try await bench.browse([
             "steps": [
-                ["open": .string("file://\(bench.site)/compare.html?a=\(one)&b=\(two)")], ["wait": "document.querySelector('#compared dd') !== null"], ["evaluate": .string(tiles)], ["evaluate": .string(rows)],
-                ["evaluate": "(() => { const s = document.getElementById('after-agent'); s.value = [...s.options].find((o) => o.text === 'oracle').value; s.dispatchEvent(new Event('change')); })()"],
+                ["open": .string("file://\(bench.site)/compare.html?a=\(one)&b=\(two)")], ["wait": "document.querySelector('#compared dd') !== null"],
+                ["evaluate": .string(tiles)], ["evaluate": .string(rows)],
+                [
+                    "evaluate":
+                        "(() => { const s = document.getElementById('after-agent'); s.value = [...s.options].find((o) => o.text === 'oracle').value; s.dispatchEvent(new Event('change')); })()"
+                ],
                 ["wait": "document.querySelectorAll('#compared tbody tr').length === 1"], ["evaluate": .string(rows)],
                 // An id that is none, and one of no job: the choice stays, nothing is loaded.
-                ["open": .string("file://\(bench.site)/compare.html?a=../../etc/passwd&b=<script>")], ["wait": "document.querySelector('#compared dd') !== null"],
+                ["open": .string("file://\(bench.site)/compare.html?a=../../etc/passwd&b=<script>")],
+                ["wait": "document.querySelector('#compared dd') !== null"],
             ]
         ])
         expectQuiet(answer, base: "file://\(bench.site)/")
         let values = answer.texts("values")
         #expect(values[0].hasPrefix("\(wanted.wins)|\(wanted.losses)|\(wanted.ties)|\(Figures.signed(wanted.meanDifference))|"))
         #expect(wanted.wins == 1 && wanted.losses == 1 && wanted.ties == 3)
-        #expect(values[1].contains("claude basics/hello 0.500 1.000 \u{25B2} +0.500") && values[1].contains("claude basics/parse 0.500 0.250 \u{25BC} -0.250"))
+        #expect(
+            values[1].contains("claude basics/hello 0.500 1.000 \u{25B2} +0.500")
+                && values[1].contains("claude basics/parse 0.500 0.250 \u{25BC} -0.250"))
         #expect(values[1].contains("basics/t\"><img src=x onerror=alert(6)>"))
         #expect(values[2] == "oracle basics/hello 1.000 1.000 0.000")
     }
@@ -157,7 +185,8 @@ import Testing
 
         async let watched = bench.browse([
             "steps": [
-                ["open": .string(base + "runs.html")], ["wait": "document.body?.textContent.includes('15 runs') === true"], ["evaluate": "document.querySelectorAll('tbody tr').length"],
+                ["open": .string(base + "runs.html")], ["wait": "document.body?.textContent.includes('15 runs') === true"],
+                ["evaluate": "document.querySelectorAll('tbody tr').length"],
             ]
         ])
         try await bench.write([SiteBench.pending(.init(task: "new", at: 200_000))], directory: "ledger-2")

@@ -72,8 +72,10 @@ import Testing
         arguments: [
             ("index.html", true), ("runs-12.html", true), ("job/0123456789abcdef-2.html", true), ("run/01/23456789abcdef.html", true),
             ("raw/01/23456789abcdef/3.txt", true), ("data/0123456789abcdef.js", true), ("assets/app.js", true),
-            ("", false), ("notes.html", false), ("runs-.html", false), ("runs-1-2.html", false), ("job/../index.html", false), ("run/01/../../index.html", false),
-            ("run/01/23456789ABCDEF.html", false), ("raw/01/23456789abcdef/3.html", false), ("assets/../index.html", false), (".assay-dashboard.json", false),
+            ("", false), ("notes.html", false), ("runs-.html", false), ("runs-1-2.html", false), ("job/../index.html", false),
+            ("run/01/../../index.html", false),
+            ("run/01/23456789ABCDEF.html", false), ("raw/01/23456789abcdef/3.html", false), ("assets/../index.html", false),
+            (".assay-dashboard.json", false),
             ("/index.html", false), ("assets//app.js", false), ("data/0123456789abcdef.js\0", false),
         ])
     func names(_ name: String, _ isOurs: Bool) {
@@ -92,8 +94,10 @@ import Testing
     @Test(
         "where to listen",
         arguments: [
-            ("127.0.0.1:8080", "127.0.0.1:8080"), (":80", "127.0.0.1:80"), ("8080", "127.0.0.1:8080"), ("0.0.0.0", "0.0.0.0:0"), ("localhost:1", "127.0.0.1:1"),
-            ("", nil), ("256.0.0.1:1", nil), ("1.2.3:4", nil), ("example.com:80", nil), ("127.0.0.1:", nil), ("127.0.0.1:65536", nil), ("[::1]:80", nil),
+            ("127.0.0.1:8080", "127.0.0.1:8080"), (":80", "127.0.0.1:80"), ("8080", "127.0.0.1:8080"), ("0.0.0.0", "0.0.0.0:0"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("", nil), ("256.0.0.1:1", nil), ("1.2.3:4", nil), ("example.com:80", nil), ("127.0.0.1:", nil), ("127.0.0.1:65536", nil),
+            ("[::1]:80", nil),
             ("127.0.0.1:-1", nil), ("+1.0.0.1:80", nil),
         ])
     func addresses(_ text: String, _ wanted: String?) {

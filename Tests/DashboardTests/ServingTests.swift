@@ -10,7 +10,9 @@ import Testing
 /// What the server answers, without a socket; BrowserTests have one.
 @Suite struct ServingTests {
     private func request(_ path: String, method: String = "GET", headers: [String: String] = ["host": "127.0.0.1:8080"]) -> ServerRequest {
-        ServerRequest(method: method, segments: path.split(separator: "/").map { String($0).removingPercent }, rawPath: path, query: HTTPQuery(), headers: headers, body: [])
+        ServerRequest(
+            method: method, segments: path.split(separator: "/").map { String($0).removingPercent }, rawPath: path, query: HTTPQuery(),
+            headers: headers, body: [])
     }
 
     private func site() async throws -> SiteBench {
@@ -31,7 +33,9 @@ import Testing
         #expect(policy.hasPrefix("default-src 'none'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"))
         let version = try #require(headers["ETag"])
         #expect(headers["Server-Timing"] == "version;desc=\(version)")
-        #expect(DashboardServer.answer(request("/", headers: ["host": "localhost", "if-none-match": version]), bench.site, isLoopback: true).status == 304)
+        #expect(
+            DashboardServer.answer(request("/", headers: ["host": "localhost", "if-none-match": version]), bench.site, isLoopback: true).status == 304
+        )
         try await bench.write([SiteBench.pending(.init(task: "two", at: 70))], directory: "ledger-2")
         try await bench.generate(isLive: true)
         #expect(DashboardServer.answer(request("/", headers: ["if-none-match": version]), bench.site, isLoopback: true).status == 200)
@@ -41,7 +45,8 @@ import Testing
     func refused() async throws {
         let bench = try await site()
         let paths = [
-            "/../evals.git/HEAD", "/..%2fevals.git/HEAD", "/%2e%2e/evals.git/HEAD", "/.assay-dashboard.json", "/assets", "/assets/", "//index.html", "/index.html/", "/run/..%2f..%2findex.html",
+            "/../evals.git/HEAD", "/..%2fevals.git/HEAD", "/%2e%2e/evals.git/HEAD", "/.assay-dashboard.json", "/assets", "/assets/", "//index.html",
+            "/index.html/", "/run/..%2f..%2findex.html",
             "/assets%2fapp.js", "/index.html%00", "/job/0123456789abcdef.html", "/\\index.html",
         ]
         for path in paths { #expect(DashboardServer.answer(request(path), bench.site, isLoopback: true).status == 404, "\(path)") }
@@ -50,7 +55,9 @@ import Testing
     @Test("other methods and, on loopback, other hosts are refused; a link in the folder is not followed")
     func others() async throws {
         let bench = try await site()
-        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] { #expect(DashboardServer.answer(request("/", method: method), bench.site, isLoopback: true).status == 405) }
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+            #expect(DashboardServer.answer(request("/", method: method), bench.site, isLoopback: true).status == 405)
+        }
         for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example", "127.0.0.1:80:80"] {
             #expect(DashboardServer.answer(request("/", headers: ["host": host]), bench.site, isLoopback: true).status == 421, "\(host)")
         }

@@ -15,7 +15,8 @@ final class SiteBench: Sendable {
     static let branch = "assay/runs/v1"
     static let epoch = Timestamp(seconds: 1_790_000_000)
     /// Text that acts on a reader who lets it.
-    static let hostile = "<script>document.title='owned';alert(1)</script><img src=https://evil.example/x onerror=alert(2)> \u{1B}[31m\u{1B}]0;t\u{7} \u{202E}txt \"quoted\" 'single' & {{7*7}}"
+    static let hostile =
+        "<script>document.title='owned';alert(1)</script><img src=https://evil.example/x onerror=alert(2)> \u{1B}[31m\u{1B}]0;t\u{7} \u{202E}txt \"quoted\" 'single' & {{7*7}}"
 
     init() async throws {
         path = "\(NSTemporaryDirectory())/assay-dashboard-\(UUID().uuidString)".replacingOccurrences(of: "//", with: "/")
@@ -51,13 +52,16 @@ final class SiteBench: Sendable {
     }
 
     static func record(_ run: Run) -> RunRecord {
-        let coordinate = TrialCoordinate(index: 0, agent: run.agent, agentIndex: 0, dataset: "basics", task: run.task, taskIndex: 0, attempt: run.attempt)
+        let coordinate = TrialCoordinate(
+            index: 0, agent: run.agent, agentIndex: 0, dataset: "basics", task: run.task, taskIndex: 0, attempt: run.attempt)
         var outcome = TrialOutcome(reward: run.reward.map { Reward($0) }, error: run.error, cost: 0.25)
         outcome.timings.setup = PhaseSpan(startedAt: epoch, seconds: 2)
         outcome.timings.execute = PhaseSpan(startedAt: epoch, seconds: 61.5)
         return RunRecord(
-            runId: coordinate.runID(jobUID: run.uid), jobName: run.job, jobUid: run.uid, namespace: "default", agent: run.agent, model: run.model, trial: coordinate, retries: 0,
-            outcome: outcome, exitCodes: ["execute": 0], config: .init(instructionPath: "/tmp/instruction.md", image: "img:1", environment: ["API_KEY"]),
+            runId: coordinate.runID(jobUID: run.uid), jobName: run.job, jobUid: run.uid, namespace: "default", agent: run.agent, model: run.model,
+            trial: coordinate, retries: 0,
+            outcome: outcome, exitCodes: ["execute": 0],
+            config: .init(instructionPath: "/tmp/instruction.md", image: "img:1", environment: ["API_KEY"]),
             sourceRepo: "org/repo", sourceCommit: String(repeating: "ab", count: 20), evalFile: "tasks/\(run.task)", outputs: .init(redactions: 1),
             startedAt: epoch.adding(seconds: run.at), timestamp: epoch.adding(seconds: run.at + 60))
     }
@@ -73,28 +77,37 @@ final class SiteBench: Sendable {
         for run in runs { figures.add(record(run).trialOutcome) }
         return try PendingRun(
             job: JobRecord(
-                runId: RunID(jobUID: uid), jobName: name, jobUid: uid, namespace: "default", totalTrials: runs.count, cancelled: cancelled, reason: cancelled ? "stopped by a user" : nil,
-                agents: [("claude", figures)], sourceRepo: "org/repo", sourceCommit: String(repeating: "ab", count: 20), startedAt: epoch, timestamp: epoch.adding(seconds: at)))
+                runId: RunID(jobUID: uid), jobName: name, jobUid: uid, namespace: "default", totalTrials: runs.count, cancelled: cancelled,
+                reason: cancelled ? "stopped by a user" : nil,
+                agents: [("claude", figures)], sourceRepo: "org/repo", sourceCommit: String(repeating: "ab", count: 20), startedAt: epoch,
+                timestamp: epoch.adding(seconds: at)))
     }
 
     /// Two jobs of two agents on tasks with every outcome, and text that is up to no good wherever text can be.
     static func everything() -> [Run] {
-        let session = [
-            #"{"role":"user","content":"Fix it"}"#,
-            #"{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"<b>looking</b>"},{"type":"tool_use","name":"<i>bash</i>","input":{"command":"cat <<E\n</pre><script>alert(3)</script>\nE"}}]}}"#,
-            "this is no JSON " + hostile,
-        ].joined(separator: "\n") + "\n"
+        let session =
+            [
+                #"{"role":"user","content":"Fix it"}"#,
+                #"{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"<b>looking</b>"},{"type":"tool_use","name":"<i>bash</i>","input":{"command":"cat <<E\n</pre><script>alert(3)</script>\nE"}}]}}"#,
+                "this is no JSON " + hostile,
+            ].joined(separator: "\n") + "\n"
         var runs: [Run] = []
         for (number, uid) in ["uid-1", "uid-2"].enumerated() {
             let at = Double(number) * 86400
             runs += [
-                Run(uid: uid, task: "hello", at: at, files: ["transcript.jsonl": Array(session.utf8) + [0xFF, 0xFE, 0x80, 10], "logs/verifier/stdout.txt": Array("3 passed\n".utf8)]),
+                Run(
+                    uid: uid, task: "hello", at: at,
+                    files: ["transcript.jsonl": Array(session.utf8) + [0xFF, 0xFE, 0x80, 10], "logs/verifier/stdout.txt": Array("3 passed\n".utf8)]),
                 Run(uid: uid, task: "hello", attempt: 2, reward: number == 0 ? 0 : 1, at: at + 10),
-                Run(uid: uid, task: "parse", reward: number == 0 ? 0.5 : 0.25, at: at + 20, files: ["logs/agent/stdout.txt": Array((hostile + "\n").utf8) + [0xC3, 0x28, 0x1B, 0x5B, 0x32, 0x4A, 10]]),
+                Run(
+                    uid: uid, task: "parse", reward: number == 0 ? 0.5 : 0.25, at: at + 20,
+                    files: ["logs/agent/stdout.txt": Array((hostile + "\n").utf8) + [0xC3, 0x28, 0x1B, 0x5B, 0x32, 0x4A, 10]]),
                 Run(uid: uid, task: "slow", reward: nil, error: TrialError(.agentExecutionTimeout, "stopped after 600 s: \(hostile)"), at: at + 30),
                 Run(uid: uid, task: "lost", reward: nil, error: TrialError(.environmentNodeLost, "node-3 went away"), at: at + 40),
                 Run(uid: uid, agent: "oracle", model: nil, task: "hello", at: at + 50),
-                Run(uid: uid, agent: "x\"><script>alert(4)</script>", model: "m'<svg onload=alert(5)>", task: "t\"><img src=x onerror=alert(6)>", reward: 0, at: at + 60),
+                Run(
+                    uid: uid, agent: "x\"><script>alert(4)</script>", model: "m'<svg onload=alert(5)>", task: "t\"><img src=x onerror=alert(6)>",
+                    reward: 0, at: at + 60),
             ]
         }
         return runs
@@ -116,7 +129,8 @@ final class SiteBench: Sendable {
         try await write(
             runs.map(Self.pending)
                 + [
-                    Self.job("nightly", uid: "uid-1", runs.filter { $0.uid == "uid-1" }), Self.job("nightly", uid: "uid-2", runs.filter { $0.uid == "uid-2" }, cancelled: true, at: 90000),
+                    Self.job("nightly", uid: "uid-1", runs.filter { $0.uid == "uid-1" }),
+                    Self.job("nightly", uid: "uid-2", runs.filter { $0.uid == "uid-2" }, cancelled: true, at: 90000),
                 ])
     }
 
@@ -134,7 +148,9 @@ final class SiteBench: Sendable {
         try await SiteGenerator(directory: site, title: title, isLive: isLive).update(from: reader(), origin: "Branch \(Self.branch) of evals")
     }
 
-    func text(_ file: SitePath) throws -> String { String(decoding: try #require(FileReading.whole("\(site)/\(file.text)"), "\(file.text)"), as: UTF8.self) }
+    func text(_ file: SitePath) throws -> String {
+        String(decoding: try #require(FileReading.whole("\(site)/\(file.text)"), "\(file.text)"), as: UTF8.self)
+    }
 
     /// Every file of the site, by path.
     func files() -> Set<String> {

@@ -17,7 +17,10 @@ import Testing
         let report = try await bench.generate()
         #expect(report.runs == 14 && report.jobs == 2 && report.unreadable.isEmpty && report.removed == 0)
         let files = bench.files()
-        #expect(files.isSuperset(of: ["index.html", "jobs.html", "runs.html", "matrix.html", "compare.html", "assets/style.css", "assets/app.js", "assets/icon.svg"]))
+        #expect(
+            files.isSuperset(of: [
+                "index.html", "jobs.html", "runs.html", "matrix.html", "compare.html", "assets/style.css", "assets/app.js", "assets/icon.svg",
+            ]))
         #expect(files.count { $0.hasPrefix("run/") } == 14)
         #expect(files.count { $0.hasPrefix("job/") } == 2 && files.count { $0.hasPrefix("data/") } == 2)
         let index = try bench.text(.index)
@@ -39,8 +42,13 @@ import Testing
             #expect(text.contains("default-src &#39;none&#39;; style-src &#39;self&#39;; script-src &#39;self&#39;"))
             // One script: ours, from a file. No image, no style, no handler.
             #expect(text.components(of: "<script") == 1 && text.contains("assets/app.js\"></script>"))
-            for word in ["<img", "<iframe", "<style", " style=", "<svg onload", " onerror=alert(2)>", "javascript:", "src=\"http", "href=\"http"] { #expect(!text.contains(word), "\(word) in \(name)") }
-            #expect(!text.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" && $0 != "\t" || (0x7F..<0xA0).contains($0.value) || $0.value == 0x202E })
+            for word in ["<img", "<iframe", "<style", " style=", "<svg onload", " onerror=alert(2)>", "javascript:", "src=\"http", "href=\"http"] {
+                #expect(!text.contains(word), "\(word) in \(name)")
+            }
+            #expect(
+                !text.unicodeScalars.contains {
+                    $0.value < 0x20 && $0 != "\n" && $0 != "\t" || (0x7F..<0xA0).contains($0.value) || $0.value == 0x202E
+                })
         }
         let run = SiteBench.everything()[0]
         let page = try bench.text(.run(SiteBench.record(run).runId))
@@ -97,13 +105,16 @@ import Testing
         let line = #"{"role":"assistant","content":"\#(String(repeating: "word ", count: 200))"}"# + "\n"
         let session = Array(String(repeating: line, count: 2000).utf8)
         let log = Array(String(repeating: "\u{1B}[1mbuild\u{1B}[0m \u{202E}\n", count: 9000).utf8)
-        let run = SiteBench.Run(task: "long", files: ["transcript.jsonl": session, "logs/agent/stdout.txt": log, "logs/agent/core": [0x7F, 0x45, 0, 1, 2]])
+        let run = SiteBench.Run(
+            task: "long", files: ["transcript.jsonl": session, "logs/agent/stdout.txt": log, "logs/agent/core": [0x7F, 0x45, 0, 1, 2]])
         try await bench.write([try SiteBench.pending(run)])
         try await bench.generate()
         let id = SiteBench.record(run).runId
         let page = try bench.text(.run(id))
         #expect(page.utf8.count < 2 << 20)
-        #expect(page.contains("This page shows the beginning of the session") && page.contains("left out \u{2026}") && page.contains("1 file not shown here: binary"))
+        #expect(
+            page.contains("This page shows the beginning of the session") && page.contains("left out \u{2026}")
+                && page.contains("1 file not shown here: binary"))
         let raw = bench.files().filter { $0.hasPrefix("raw/\(id.path)/") }
         #expect(Set(raw.compactMap { FileReading.whole("\(bench.site)/\($0)") }) == [session, log])
         for name in raw { #expect(page.contains("../../\(name)\"")) }
@@ -157,7 +168,9 @@ import Testing
         let reader = try await RunQuery(cacheDirectory: "\(bench.path)/cache", workingDirectory: bench.path).open(.directory("results"))
         let generator = try SiteGenerator(directory: "\(bench.path)/site-2", title: "evals")
         _ = try await generator.update(from: reader, origin: "Branch \(SiteBench.branch) of evals")
-        for name in bench.files() { #expect(FileReading.whole("\(bench.site)/\(name)") == FileReading.whole("\(bench.path)/site-2/\(name)"), "\(name)") }
+        for name in bench.files() {
+            #expect(FileReading.whole("\(bench.site)/\(name)") == FileReading.whole("\(bench.path)/site-2/\(name)"), "\(name)")
+        }
         #expect(try await generator.update(from: reader, origin: "Branch \(SiteBench.branch) of evals").written == 0)
     }
 

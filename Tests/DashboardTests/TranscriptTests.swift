@@ -17,10 +17,17 @@ import Testing
         // As Claude Code streams.
         #expect(
             steps(
-                #"{"type":"assistant","timestamp":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"hi"},{"type":"tool_use","name":"Bash","input":{"command":"ls"}}]}}"#)
-                == [.step(.init(role: .assistant, time: "2026-01-01T00:00:00Z", parts: [.reasoning("hm"), .text("hi"), .call(name: "Bash", input: "ls")]))])
+                #"{"type":"assistant","timestamp":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"hi"},{"type":"tool_use","name":"Bash","input":{"command":"ls"}}]}}"#
+            )
+                == [
+                    .step(
+                        .init(
+                            role: .assistant, time: "2026-01-01T00:00:00Z", parts: [.reasoning("hm"), .text("hi"), .call(name: "Bash", input: "ls")]))
+                ])
         #expect(
-            steps(#"{"type":"user","message":{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"is_error":true}]}}"#)
+            steps(
+                #"{"type":"user","message":{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"is_error":true}]}}"#
+            )
                 == [.step(.init(role: .tool, time: nil, parts: [.result("a\nb", isError: true)]))])
         // As Codex does.
         #expect(
@@ -54,7 +61,10 @@ import Testing
 
     @Test(
         "what is no step stays as it is written",
-        arguments: ["no JSON at all", "{\"half\":", "[1,2]", "17", "{\"step\":1}", "{\"role\":\"user\"}", "{\"role\":7,\"content\":\"x\"}", "{\"type\":\"result\"}", "{\"message\":{\"content\":null}}"])
+        arguments: [
+            "no JSON at all", "{\"half\":", "[1,2]", "17", "{\"step\":1}", "{\"role\":\"user\"}", "{\"role\":7,\"content\":\"x\"}",
+            "{\"type\":\"result\"}", "{\"message\":{\"content\":null}}",
+        ])
     func raw(_ line: String) {
         #expect(steps(line + "\n\n") == [.raw(line)])
     }
@@ -72,7 +82,8 @@ import Testing
         #expect(
             read.entries == [
                 .step(.init(role: .user, time: "2026-01-01T00:00:00Z", parts: [.text("do it")])),
-                .step(.init(role: .assistant, time: nil, parts: [.reasoning("so"), .call(name: "bash", input: "ls"), .result("file", isError: false)])),
+                .step(
+                    .init(role: .assistant, time: nil, parts: [.reasoning("so"), .call(name: "bash", input: "ls"), .result("file", isError: false)])),
                 .raw("{\"step_id\":3}"),
             ])
         #expect(Transcript(trajectory: Array("{}".utf8), limit: 10) == nil)
@@ -85,7 +96,8 @@ import Testing
         let long = String(repeating: "x", count: RunLimits.part + 1000)
         #expect(TranscriptView(Transcript(jsonLines: Array("{\"role\":\"user\",\"content\":\"\(long)\"}".utf8)[...], limit: 10)).isCut)
         // Indented by a thousand blanks, each of these numbers would take a line of its own.
-        let nested = "{\"role\":\"tool\",\"content\":" + String(repeating: "[", count: 500) + Array(repeating: "1", count: 300_000).joined(separator: ",")
+        let nested =
+            "{\"role\":\"tool\",\"content\":" + String(repeating: "[", count: 500) + Array(repeating: "1", count: 300_000).joined(separator: ",")
             + String(repeating: "]", count: 500) + "}"
         let entries = Transcript(jsonLines: Array(nested.utf8)[...], limit: 10).entries
         #expect(entries.count == 1 && "\(entries)".utf8.count < 3 * RunLimits.part)

@@ -79,7 +79,8 @@ extension EndToEnd {
 
                     """
                 try bench.write(
-                    "job.yaml", target + JobFiles.job("trajectory", agents: JobFiles.agent("coder", execute: execute), environment: "overrideCPUs: 2"))
+                    "job.yaml", target + JobFiles.job("trajectory", agents: JobFiles.agent("coder", execute: execute), environment: "overrideCPUs: 2")
+                )
                 try await bench.assay("run", "job.yaml", expecting: 0)
                 let branch = try await bench.branch()
                 let run = try #require(branch.runs(agent: "coder").first)
@@ -92,7 +93,9 @@ extension EndToEnd {
                 let total = try #require(branch.jobs.first)
                 #expect(total.at("totals", "tokens") == run["tokens"] && total.at("totals", "cost") == run["cost"])
                 #expect(run.at("outputs", "transcript") == "trajectory")
-                let transcript = try await bench.output(ofAgent: "coder", "transcript.jsonl").split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+                let transcript = try await bench.output(ofAgent: "coder", "transcript.jsonl").split(separator: "\n").map {
+                    try JSONValue(parsing: String($0))
+                }
                 #expect(transcript.map { $0["type"] } == ["session", "message", "message", "usage"])
                 #expect(transcript[2]["role"] == "assistant" && transcript[2]["text"] == "Done.")
                 let trailers = try await bench.commits().first { $0.subject.hasPrefix("Run: ") }?.trailers

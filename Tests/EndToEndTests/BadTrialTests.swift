@@ -8,7 +8,8 @@ extension EndToEnd {
     @Suite struct BadTrialTests {
         @Test func aTrialThatRunsOutOfItsMemoryIsAnOutcomeOfItsPhase() async throws {
             try await Workbench.with("memory") { bench in
-                try bench.task("greedy", toml: "[environment]\nmemory_mb = 2048\n", test: "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
+                try bench.task(
+                    "greedy", toml: "[environment]\nmemory_mb = 2048\n", test: "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
                 try await bench.commitBenchmark()
                 let allocate = "echo allocating; x=0123456789abcdef; while :; do x=$x$x; done"
                 try bench.write(
@@ -46,7 +47,8 @@ extension EndToEnd {
                 let began = SystemTime().monotonic()
                 // The longest bound is that of an image that cannot be pulled; it is tried twice.
                 try await bench.assay("run", "job.yaml", "--image-pull-timeout", "10", expecting: 3, seconds: 150)
-                print("trials that cannot begin, tried twice where infrastructure is at fault: \((SystemTime().monotonic() - began).rounded(to: 1)) s")
+                print(
+                    "trials that cannot begin, tried twice where infrastructure is at fault: \((SystemTime().monotonic() - began).rounded(to: 1)) s")
 
                 let branch = try await bench.branch()
                 func run(_ task: String) throws -> JSONValue { try #require(branch.runs(task: task).first, "no run of \(task)") }
@@ -93,7 +95,9 @@ private final class LocalImages: Sendable {
         let image = "localhost/assay-e2e-\(name):\(UUID().uuidString.prefix(8).lowercased())"
         for (path, text) in files { try bench.write("image-\(name)/\(path)", text, executable: true) }
         let archive = "\(bench.directory)/\(name).tar"
-        for command in [Command("tar", ["-C", "\(bench.directory)/image-\(name)", "-cf", archive, "."]), Command("podman", ["import", archive, image])] {
+        for command in [
+            Command("tar", ["-C", "\(bench.directory)/image-\(name)", "-cf", archive, "."]), Command("podman", ["import", archive, image]),
+        ] {
             let result = try await command.run()
             try #require(result.succeeded, "\(command.executable): \(result.stderrText)")
             if command.executable == "podman" { made.withLock { $0.append(image) } }

@@ -21,7 +21,8 @@ extension EndToEnd {
             let lines = run.stdoutText.split(separator: "\n").map(String.init)
             #expect(lines.filter { $0.hasPrefix("DIFFERS") } == [], "\(run.stdoutText)\(run.stderrText)")
             // The real server words it with a diff of Go structs.
-            #expect(lines.filter { $0.hasPrefix("wording") }.map { $0.dropFirst(7).trimmingCharacters(in: .whitespaces) } == ["pod spec is immutable"])
+            #expect(
+                lines.filter { $0.hasPrefix("wording") }.map { $0.dropFirst(7).trimmingCharacters(in: .whitespaces) } == ["pod spec is immutable"])
             #expect(lines.last == "144 of 145 steps alike, 1 differ in wording only, 0 differ", "\(lines.last ?? "")")
             await cluster.stop()
             await bench.remove()

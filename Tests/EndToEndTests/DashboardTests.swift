@@ -22,7 +22,10 @@ extension EndToEnd {
                 try bench.task("half", test: "mkdir -p /logs/verifier; echo 0.5 > /logs/verifier/reward.txt")
                 try bench.task("unrewarded", test: "true")
                 try await bench.commitBenchmark()
-                let session = #"{"role":"user","content":"greet"}"# + "\n" + #"{"role":"assistant","content":"<script>alert(1)</script>","tool_calls":[{"function":{"name":"sh","arguments":"{\"command\":\"ls\"}"}}]}"# + "\n"
+                let session =
+                    #"{"role":"user","content":"greet"}"# + "\n"
+                    + #"{"role":"assistant","content":"<script>alert(1)</script>","tool_calls":[{"function":{"name":"sh","arguments":"{\"command\":\"ls\"}"}}]}"#
+                    + "\n"
                 let script = """
                     cat > /logs/agent/transcript.jsonl <<'EOF'
                     \(session)EOF
@@ -43,7 +46,9 @@ extension EndToEnd {
                 #expect(pages.count { $0["url"]?.string?.contains("/run/") == true } == 3)
                 let shown = pages.compactMap { $0["value"]?.string }.filter { $0.contains("no JSON") }
                 #expect(shown.count == 3)
-                for text in shown { #expect(text.contains("no JSON \\x1b[31m \u{FFFD} <script>alert(2)</script>") && text.contains("<script>alert(1)</script>")) }
+                for text in shown {
+                    #expect(text.contains("no JSON \\x1b[31m \u{FFFD} <script>alert(2)</script>") && text.contains("<script>alert(1)</script>"))
+                }
 
                 #expect(try await bench.assay("dashboard", "--out", "site", expecting: 0).stdoutText.hasPrefix("3 runs of 1 jobs; 0 files written"))
                 // A folder that is somebody's, an address that is none.
@@ -65,7 +70,10 @@ extension EndToEnd {
                 let line = try #require(try bench.read("serve.log").split(separator: "\n").first { $0.hasPrefix("serving ") })
                 let base = String(line.dropFirst("serving ".count))
                 async let watched = browse([
-                    "steps": [["open": .string(base + "runs.html")], ["wait": "document.body?.textContent.includes('2 runs') === true"], ["evaluate": "location.href"]]
+                    "steps": [
+                        ["open": .string(base + "runs.html")], ["wait": "document.body?.textContent.includes('2 runs') === true"],
+                        ["evaluate": "location.href"],
+                    ]
                 ])
                 try bench.write("job2.yaml", JobFiles.job("second"))
                 try await bench.assay("run", "job2.yaml", expecting: 0)

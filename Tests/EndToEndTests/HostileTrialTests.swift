@@ -85,7 +85,8 @@ extension EndToEnd {
                 try await bench.git("fsck", "--strict", "--no-dangling", in: bench.results)
                 let modes = try await bench.git("ls-tree", "-r", "--format=%(objectmode)", "assay/runs/v1", in: bench.results)
                 #expect(Set(modes.split(separator: "\n")) == ["100644"], "files, and nothing else")
-                try await bench.git("clone", "--quiet", "--branch", "assay/runs/v1", bench.results, "\(bench.directory)/checkout", in: bench.directory)
+                try await bench.git(
+                    "clone", "--quiet", "--branch", "assay/runs/v1", bench.results, "\(bench.directory)/checkout", in: bench.directory)
                 let everything = try await bench.git("log", "-p", "--text", "--format=%B", "assay/runs/v1", in: bench.results)
 
                 try await trees(branch, bench)
@@ -124,7 +125,8 @@ extension EndToEnd {
             #expect(ids.count > 10)
             for line in ids {
                 let parts = line.split(separator: " ", maxSplits: 1).map(String.init)
-                let name = parts[1].dropFirst(2).split(separator: "/").map { $0.hasPrefix(".git") ? "%2E" + $0.dropFirst() : String($0) }.joined(separator: "/")
+                let name = parts[1].dropFirst(2).split(separator: "/").map { $0.hasPrefix(".git") ? "%2E" + $0.dropFirst() : String($0) }.joined(
+                    separator: "/")
                 let found = try await bench.git("rev-parse", "assay/runs/v1:\(folder)/logs/agent/work/\(name)", in: bench.results)
                 #expect(found == parts[0], "\(name) is not byte for byte what it was")
             }
@@ -138,19 +140,24 @@ extension EndToEnd {
             var shown = ["assay run": ran.stdoutText + ran.stderrText, "metadata": message]
             for words in [
                 ["results", "list", "--remote", "results.git"], ["results", "show", id, "--remote", "results.git"],
-                ["results", "show", id, "--remote", "results.git", "--transcript"], ["results", "show", id, "--remote", "results.git", "--log", "command/stderr.txt"],
+                ["results", "show", id, "--remote", "results.git", "--transcript"],
+                ["results", "show", id, "--remote", "results.git", "--log", "command/stderr.txt"],
             ] {
                 shown[words.joined(separator: " ")] = try await bench.assay(words, expecting: 0).stdoutText
             }
             for (place, text) in shown {
-                #expect(!text.unicodeScalars.contains { ($0.value < 0x20 && $0 != "\n") || (0x7F..<0xA0).contains($0.value) || $0.value == 0x202E }, "\(place): \(text.debugDescription)")
+                #expect(
+                    !text.unicodeScalars.contains { ($0.value < 0x20 && $0 != "\n") || (0x7F..<0xA0).contains($0.value) || $0.value == 0x202E },
+                    "\(place): \(text.debugDescription)")
             }
             #expect(shown.values.contains { $0.contains("said") })
         }
 
         private func secrets(_ branch: ArtifactBranch, _ bench: Workbench, _ everything: String) async throws {
             let run = try #require(branch.runs(agent: "spill").first)
-            #expect(run.at("error", "type") == "verifier_reward_invalid" && run.at("error", "message")?.string?.contains("[[redacted]]") == true, "\(run.text)")
+            #expect(
+                run.at("error", "type") == "verifier_reward_invalid" && run.at("error", "message")?.string?.contains("[[redacted]]") == true,
+                "\(run.text)")
             #expect(run.at("outputs", "redacted", "KEY")?.int ?? 0 >= 12, "\(run.text)")
             var pieces = [Self.secret, "s3cr", "with=marks", "and-more", "s3cr%2", "with%3", "with%3D"]
             for before in 0..<3 {
@@ -179,13 +186,17 @@ extension EndToEnd {
                 let branch = try await bench.branch()
                 let run = try #require(branch.runs(agent: "flood").first)
                 let spans = run["timings"]?.object ?? [:]
-                print("10 GB and 100,000 files: \((SystemTime().monotonic() - begun).rounded(to: 1)) s in all, the collector \(spans["collect"]?["seconds"]?.double ?? 0) s")
+                print(
+                    "10 GB and 100,000 files: \((SystemTime().monotonic() - begun).rounded(to: 1)) s in all, the collector \(spans["collect"]?["seconds"]?.double ?? 0) s"
+                )
                 // The collector's container may have 1 GiB; one that took more would have been killed, and the verdict with it.
                 #expect(run["reward"]?.double == 1 && run["passed"] == true, "\(run.text)")
                 #expect(run.at("outputs", "truncatedFiles")?.int ?? 0 >= 3)
                 let collected = try JSONValue(parsing: try await bench.output(ofAgent: "flood", "collected.json"))
                 let truncated = collected.at("truncated", "items")?.array ?? []
-                #expect(truncated.first?["path"] == "logs/agent/huge.log" && truncated.first?["bytes"]?.int == 10 << 30, "largest first: \(truncated.prefix(3))")
+                #expect(
+                    truncated.first?["path"] == "logs/agent/huge.log" && truncated.first?["bytes"]?.int == 10 << 30,
+                    "largest first: \(truncated.prefix(3))")
                 #expect(truncated.contains { $0["path"] == "logs/command/stdout.txt" })
                 #expect(collected.at("unfinished", "count")?.int == 1)
                 #expect(branch.files.count <= 20_010)

@@ -7,7 +7,9 @@ extension EndToEnd {
     /// Mistakes in a job file, as a user meets them: exit status 2, one message that says where and what to do, and nothing run.
     @Suite struct JobErrorTests {
         /// Runs a job that cannot begin; returns what it says.
-        private func refusal(_ bench: Workbench, _ job: String, _ options: String..., sourceLocation: SourceLocation = #_sourceLocation) async throws -> String {
+        private func refusal(_ bench: Workbench, _ job: String, _ options: String..., sourceLocation: SourceLocation = #_sourceLocation) async throws
+            -> String
+        {
             try bench.write("job.yaml", job)
             let began = SystemTime().monotonic()
             let result = try await bench.assay(["run", "job.yaml"] + options, seconds: 60)
@@ -90,7 +92,8 @@ extension EndToEnd {
                 try bench.task("one")
                 try await bench.commitBenchmark()
                 func agent(_ key: String) -> String {
-                    JobFiles.agent("caller", execute: "true", env: [["name": "KEY", "valueFrom": ["secretKeyRef": ["name": "llm", "key": .string(key)]]]])
+                    JobFiles.agent(
+                        "caller", execute: "true", env: [["name": "KEY", "valueFrom": ["secretKeyRef": ["name": "llm", "key": .string(key)]]]])
                 }
                 var said = try await refusal(bench, JobFiles.job("no-secret", agents: agent("key")))
                 expect(said, says: "spec.agents[0].env[0].valueFrom.secretKeyRef", "there is no Secret \"llm\"")

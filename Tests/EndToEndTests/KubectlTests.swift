@@ -111,7 +111,8 @@ extension EndToEnd {
             #expect(again.split(separator: "\n").allSatisfy { $0.hasSuffix("unchanged") || $0.hasSuffix("configured") }, "\(again)")
             #expect(try await kubectl("explain", "evaljob.spec").contains("parallelism\t<integer>"))
             #expect(try await kubectl("explain", "ej.spec.artifacts.git.branch").contains("<string>"))
-            for example in try FileManager.default.contentsOfDirectory(atPath: "\(Workbench.root)/examples").sorted() where example.hasSuffix(".yaml") {
+            for example in try FileManager.default.contentsOfDirectory(atPath: "\(Workbench.root)/examples").sorted() where example.hasSuffix(".yaml")
+            {
                 try await kubectl("apply", "--dry-run=server", "-f", "\(Workbench.root)/examples/\(example)")
             }
             await cluster.stop()

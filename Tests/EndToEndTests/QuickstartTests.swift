@@ -99,7 +99,8 @@ extension EndToEnd {
                 // Runs have ids of their own; below them every name is the same, and so is every level above.
                 func names(_ paths: [String]) -> [String] {
                     paths.map { path in
-                        path.split(separator: "/").enumerated().map { $0 < 2 ? String(repeating: "x", count: $1.count) : String($1) }.joined(separator: "/")
+                        path.split(separator: "/").enumerated().map { $0 < 2 ? String(repeating: "x", count: $1.count) : String($1) }.joined(
+                            separator: "/")
                     }.sorted()
                 }
                 #expect(names(found) == names(branch.files))

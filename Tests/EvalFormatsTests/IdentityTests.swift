@@ -5,11 +5,13 @@ import Testing
 @Suite("run ids and the trial matrix")
 struct IdentityTests {
     /// Computed apart, with Python's hashlib over json.dumps(..., separators=(",", ":"), ensure_ascii=False).
-    @Test("a run id is the hash of the compact JSON array", arguments: [
-        ("uid-1", "oracle", "test-dataset", "hello-world", 1, 0, "6478f4f0df1075c7"),
-        ("uid-1", "oracle", "test-dataset", "hello-world", 1, 1, "80a589d541062723"),
-        ("uid-1", "a/b \"quoted\"", "dätä", "t\n", 100_000, 0, "3a2966c4b8b4189d"),
-    ])
+    @Test(
+        "a run id is the hash of the compact JSON array",
+        arguments: [
+            ("uid-1", "oracle", "test-dataset", "hello-world", 1, 0, "6478f4f0df1075c7"),
+            ("uid-1", "oracle", "test-dataset", "hello-world", 1, 1, "80a589d541062723"),
+            ("uid-1", "a/b \"quoted\"", "dätä", "t\n", 100_000, 0, "3a2966c4b8b4189d"),
+        ])
     func runID(uid: String, agent: String, dataset: String, task: String, attempt: Int, rerun: Int, expected: String) {
         let id = RunID(jobUID: uid, agent: agent, dataset: dataset, task: task, attempt: attempt, rerun: rerun)
         #expect(id.rawValue == expected)
@@ -24,10 +26,12 @@ struct IdentityTests {
         #expect(first != RunID(jobUID: "uid-2", agent: "a", dataset: "d", task: "t", attempt: 1, rerun: 0))
     }
 
-    @Test("only sixteen lower-case hex digits are an id", arguments: [
-        ("0123456789abcdef", true), ("0123456789ABCDEF", false), ("0123456789abcde", false), ("0123456789abcdef0", false),
-        ("../3456789abcdef", false), ("", false), ("0123456789abcdeg", false),
-    ])
+    @Test(
+        "only sixteen lower-case hex digits are an id",
+        arguments: [
+            ("0123456789abcdef", true), ("0123456789ABCDEF", false), ("0123456789abcde", false), ("0123456789abcdef0", false),
+            ("../3456789abcdef", false), ("", false), ("0123456789abcdeg", false),
+        ])
     func reading(text: String, isID: Bool) {
         #expect((RunID(text) != nil) == isID)
     }
@@ -48,10 +52,11 @@ struct IdentityTests {
             Dataset(name: "d2", tasks: [TaskReference(name: "x", path: "x")]),
         ]
         let matrix = try TrialMatrix(agents: ["a", "b"], datasets: datasets, attempts: 2, rerun: 3)
-        #expect(matrix.map { "\($0.index) \($0.agent) \($0.dataset)/\($0.task) \($0.attempt)" } == [
-            "0 a d1/x 1", "1 a d1/x 2", "2 a d1/y 1", "3 a d1/y 2", "4 a d2/x 1", "5 a d2/x 2",
-            "6 b d1/x 1", "7 b d1/x 2", "8 b d1/y 1", "9 b d1/y 2", "10 b d2/x 1", "11 b d2/x 2",
-        ])
+        #expect(
+            matrix.map { "\($0.index) \($0.agent) \($0.dataset)/\($0.task) \($0.attempt)" } == [
+                "0 a d1/x 1", "1 a d1/x 2", "2 a d1/y 1", "3 a d1/y 2", "4 a d2/x 1", "5 a d2/x 2",
+                "6 b d1/x 1", "7 b d1/x 2", "8 b d1/y 1", "9 b d1/y 2", "10 b d2/x 1", "11 b d2/x 2",
+            ])
         #expect(matrix.allSatisfy { $0.rerun == 3 })
         #expect(matrix[8].agentIndex == 1)
         #expect(matrix[8].taskIndex == 1)
@@ -66,8 +71,10 @@ struct IdentityTests {
         let tasks = (0..<500).map { TrialMatrix.TaskKey(dataset: "d", task: "t\($0)") }
         let matrix = try TrialMatrix(agents: ["a", "b"], tasks: tasks, attempts: 100)
         #expect(matrix.count == 100_000)
-        #expect(matrix[99_999] == TrialCoordinate(
-            index: 99_999, agent: "b", agentIndex: 1, dataset: "d", task: "t499", taskIndex: 499, attempt: 100))
+        #expect(
+            matrix[99_999]
+                == TrialCoordinate(
+                    index: 99_999, agent: "b", agentIndex: 1, dataset: "d", task: "t499", taskIndex: 499, attempt: 100))
         #expect(try TrialMatrix(agents: [], tasks: tasks, attempts: 1).isEmpty)
     }
 

@@ -3,10 +3,12 @@ import Testing
 
 @Suite("index sets")
 struct IndexSetTests {
-    @Test("written compactly and read back", arguments: [
-        ([], ""), ([5], "5"), ([0, 1], "0-1"), (Array(0...41) + [43], "0-41,43"), ([9, 3, 5, 4, 3], "3-5,9"),
-        ([0, 2, 4], "0,2,4"), ([2, 0, 1], "0-2"),
-    ] as [([Int], String)])
+    @Test(
+        "written compactly and read back",
+        arguments: [
+            ([], ""), ([5], "5"), ([0, 1], "0-1"), (Array(0...41) + [43], "0-41,43"), ([9, 3, 5, 4, 3], "3-5,9"),
+            ([0, 2, 4], "0,2,4"), ([2, 0, 1], "0-2"),
+        ] as [([Int], String)])
     func codec(indexes: [Int], text: String) throws {
         let set = TrialIndexSet(indexes)
         #expect(set.description == text)
@@ -17,10 +19,12 @@ struct IndexSetTests {
         #expect(set.last == indexes.max())
     }
 
-    @Test("what was not written by us is refused", arguments: [
-        ",", "1,", ",1", "1-", "-1", "1--2", "2-1", "1-1", "3,1", "1,1", "1,2", "0-3,4", "0-3,2", "01", "1 ", "a", "1-2-3", "0x1", "+1",
-        "99999999999999999999", "１",
-    ])
+    @Test(
+        "what was not written by us is refused",
+        arguments: [
+            ",", "1,", ",1", "1-", "-1", "1--2", "2-1", "1-1", "3,1", "1,1", "1,2", "0-3,4", "0-3,2", "01", "1 ", "a", "1-2-3", "0x1", "+1",
+            "99999999999999999999", "１",
+        ])
     func refused(text: String) {
         #expect(throws: TrialIndexSetError.self) { try TrialIndexSet(parsing: text) }
     }

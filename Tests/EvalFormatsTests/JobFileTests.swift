@@ -38,10 +38,11 @@ struct JobFileTests {
         #expect(job.agents[1].description == "My agent")
         #expect(job.agents[1].install == "pip install mine")
         #expect(job.agents[1].execute == "mine run")
-        #expect(job.datasets == [
-            .folder(path: "./tasks"), .registry(.path("registry.json"), name: "bench", version: "1.0"),
-            .registry(.url("https://example.com/registry.json"), name: "other", version: nil),
-        ])
+        #expect(
+            job.datasets == [
+                .folder(path: "./tasks"), .registry(.path("registry.json"), name: "bench", version: "1.0"),
+                .registry(.url("https://example.com/registry.json"), name: "other", version: nil),
+            ])
         #expect(job.variables == ["API_KEY", "HOST", "PATH_PART"])
     }
 
@@ -64,41 +65,48 @@ struct JobFileTests {
     @Test("variables are resolved, and a missing one is an error that names it")
     func variables() throws {
         let job = try JobFile.parse(Fixture.bytes("job.yaml"))
-        #expect(try job.resolvedEnvironments(["API_KEY": "k", "PATH_PART": "p"]) == [
-            "mine": ["API_KEY": "k", "URL": "https://localhost/p", "PLAIN": "$5 and $$"]
-        ])
+        #expect(
+            try job.resolvedEnvironments(["API_KEY": "k", "PATH_PART": "p"]) == [
+                "mine": ["API_KEY": "k", "URL": "https://localhost/p", "PLAIN": "$5 and $$"]
+            ])
         let error = #expect(throws: FileFormatError.self) { try job.resolvedEnvironments(["HOST": "h"]) }
-        #expect(error?.description == "job.yaml: agents: the environment has no value for ${API_KEY} (agent \"mine\", env API_KEY), "
-            + "${PATH_PART} (agent \"mine\", env URL): export it before the run")
+        #expect(
+            error?.description == "job.yaml: agents: the environment has no value for ${API_KEY} (agent \"mine\", env API_KEY), "
+                + "${PATH_PART} (agent \"mine\", env URL): export it before the run")
     }
 
-    @Test("mistakes are named with their place", arguments: [
-        ("REST", "name: is required"), ("name: 3\nREST", "name: must be a string, not a number"),
-        ("name: j\nagents: [{name: oracle}]\n", "datasets: must name at least one dataset"),
-        ("name: j\ndatasets: [{path: x}]\n", "agents: must name at least one agent"),
-        ("name: j\nn_attempts: 0\nREST", "n_attempts: must be at least 1, not 0"),
-        ("name: j\nn_attempts: two\nREST", "n_attempts: must be a whole number, not a string"),
-        ("name: j\ntimeout_multiplier: -1\nREST", "timeout_multiplier: must be above 0"),
-        ("name: j\ninstruction_path: x\nREST", "instruction_path: must be an absolute path"),
-        ("name: j\nretry: {multiplier: 0.5}\nREST", "retry.multiplier: must be at least 1"),
-        ("name: j\nretry: 3\nREST", "retry: must be an object, not a number"),
-        ("name: j\nenvironment: {type: modal}\nREST", "environment.type: \"modal\" is not supported"),
-        ("name: j\nenvironment: {type: vm}\nREST", "environment.type: must be one of docker, k8s, not \"vm\""),
-        ("name: j\nenvironment: {preserve_env: maybe}\nREST", "environment.preserve_env: must be one of never, always, on_failure"),
-        ("name: j\nenvironment: {force_build: yes}\nREST", "environment.force_build: must be true or false, not a string"),
-        ("name: j\nmetrics: [{type: median}]\nREST", "metrics[0].type: must be one of mean, min, max, sum"),
-        ("name: j\nmetrics: [{}]\nREST", "metrics[0].type: is required"),
-        ("name: j\nagents: [{name: a}]\ndatasets: [{path: x}]\n", "agents[0].execute: is required for agent \"a\""),
-        ("name: j\nagents: [{name: oracle, execute: x}]\ndatasets: [{path: x}]\n", "agents[0].name: \"oracle\" runs the task's own"),
-        ("name: j\nagents: [{name: oracle}, {name: oracle}]\ndatasets: [{path: x}]\n", "agents[1].name: \"oracle\" is given twice"),
-        ("name: j\nagents: [{name: a, execute: x, env: {K: 1}}]\ndatasets: [{path: x}]\n", "agents[0].env.K: must be a string, not a number: quote it"),
-        ("name: j\nagents: [{name: oracle}]\ndatasets: [{}]\n", "datasets[0].path: is required, or a registry"),
-        ("name: j\nagents: [{name: oracle}]\ndatasets: [{path: x, registry: {path: y}, name: z}]\n", "cannot be combined with registry"),
-        ("name: j\nagents: [{name: oracle}]\ndatasets: [{registry: {}, name: z}]\n", "datasets[0].registry: must have either path or url"),
-        ("name: j\nagents: [{name: oracle}]\ndatasets: [{registry: {url: y}}]\n", "datasets[0].name: is required"),
-        ("name: j\nname: k\nREST", "line 2, column 1: the key \"name\" is given twice"), ("", "must be an object, not null"),
-        ("[1]", "must be an object, not a list"),
-    ] as [(String, String)])
+    @Test(
+        "mistakes are named with their place",
+        arguments: [
+            ("REST", "name: is required"), ("name: 3\nREST", "name: must be a string, not a number"),
+            ("name: j\nagents: [{name: oracle}]\n", "datasets: must name at least one dataset"),
+            ("name: j\ndatasets: [{path: x}]\n", "agents: must name at least one agent"),
+            ("name: j\nn_attempts: 0\nREST", "n_attempts: must be at least 1, not 0"),
+            ("name: j\nn_attempts: two\nREST", "n_attempts: must be a whole number, not a string"),
+            ("name: j\ntimeout_multiplier: -1\nREST", "timeout_multiplier: must be above 0"),
+            ("name: j\ninstruction_path: x\nREST", "instruction_path: must be an absolute path"),
+            ("name: j\nretry: {multiplier: 0.5}\nREST", "retry.multiplier: must be at least 1"),
+            ("name: j\nretry: 3\nREST", "retry: must be an object, not a number"),
+            ("name: j\nenvironment: {type: modal}\nREST", "environment.type: \"modal\" is not supported"),
+            ("name: j\nenvironment: {type: vm}\nREST", "environment.type: must be one of docker, k8s, not \"vm\""),
+            ("name: j\nenvironment: {preserve_env: maybe}\nREST", "environment.preserve_env: must be one of never, always, on_failure"),
+            ("name: j\nenvironment: {force_build: yes}\nREST", "environment.force_build: must be true or false, not a string"),
+            ("name: j\nmetrics: [{type: median}]\nREST", "metrics[0].type: must be one of mean, min, max, sum"),
+            ("name: j\nmetrics: [{}]\nREST", "metrics[0].type: is required"),
+            ("name: j\nagents: [{name: a}]\ndatasets: [{path: x}]\n", "agents[0].execute: is required for agent \"a\""),
+            ("name: j\nagents: [{name: oracle, execute: x}]\ndatasets: [{path: x}]\n", "agents[0].name: \"oracle\" runs the task's own"),
+            ("name: j\nagents: [{name: oracle}, {name: oracle}]\ndatasets: [{path: x}]\n", "agents[1].name: \"oracle\" is given twice"),
+            (
+                "name: j\nagents: [{name: a, execute: x, env: {K: 1}}]\ndatasets: [{path: x}]\n",
+                "agents[0].env.K: must be a string, not a number: quote it"
+            ),
+            ("name: j\nagents: [{name: oracle}]\ndatasets: [{}]\n", "datasets[0].path: is required, or a registry"),
+            ("name: j\nagents: [{name: oracle}]\ndatasets: [{path: x, registry: {path: y}, name: z}]\n", "cannot be combined with registry"),
+            ("name: j\nagents: [{name: oracle}]\ndatasets: [{registry: {}, name: z}]\n", "datasets[0].registry: must have either path or url"),
+            ("name: j\nagents: [{name: oracle}]\ndatasets: [{registry: {url: y}}]\n", "datasets[0].name: is required"),
+            ("name: j\nname: k\nREST", "line 2, column 1: the key \"name\" is given twice"), ("", "must be an object, not null"),
+            ("[1]", "must be an object, not a list"),
+        ] as [(String, String)])
     func mistakes(text: String, message: String) {
         let error = #expect(throws: FileFormatError.self) { try parse(text.replacing("REST", with: Self.rest)) }
         #expect(error?.description.hasPrefix("job.yaml: ") == true)
@@ -107,27 +115,35 @@ struct JobFileTests {
 
     @Test("unknown keys are ignored with a warning that names them")
     func unknown() throws {
-        let job = try parse("name: j\nextra: 1\nretry: {jitter: true}\nenvironment: {provider_config: {app: x}}\n"
-            + "agents: [{name: oracle, colour: red}]\ndatasets: [{path: x, y: z}]\n")
-        #expect(Set(job.warnings) == Set([
-            "extra", "retry.jitter", "environment.provider_config.app", "agents[0].colour", "datasets[0].y",
-        ].map { "unknown key \($0) is ignored" }))
+        let job = try parse(
+            "name: j\nextra: 1\nretry: {jitter: true}\nenvironment: {provider_config: {app: x}}\n"
+                + "agents: [{name: oracle, colour: red}]\ndatasets: [{path: x, y: z}]\n")
+        #expect(
+            Set(job.warnings)
+                == Set(
+                    [
+                        "extra", "retry.jitter", "environment.provider_config.app", "agents[0].colour", "datasets[0].y",
+                    ].map { "unknown key \($0) is ignored" }))
     }
 
-    @Test("a job is told from a resource", arguments: [
-        (["name": "j", "agents": []], true), (["datasets": []], true), (["apiVersion": "v1", "kind": "EvalJob", "agents": []], false),
-        (["kind": "X", "agents": []], false), (["name": "j"], false), ([1], false), (nil, false),
-    ] as [(JSONValue, Bool)])
+    @Test(
+        "a job is told from a resource",
+        arguments: [
+            (["name": "j", "agents": []], true), (["datasets": []], true), (["apiVersion": "v1", "kind": "EvalJob", "agents": []], false),
+            (["kind": "X", "agents": []], false), (["name": "j"], false), ([1], false), (nil, false),
+        ] as [(JSONValue, Bool)])
     func detection(document: JSONValue, isJob: Bool) {
         #expect(JobFile.isJobFile(document) == isJob)
     }
 
-    @Test("templates", arguments: [
-        ("plain", [], "plain"), ("${A}", ["A"], "1"), ("x${A}y${B}z", ["A", "B"], "x1y2z"), ("${A}${A}", ["A"], "11"), ("$A $$ $", [], "$A $$ $"),
-        ("${", [], "${"), ("${}", [], "${}"), ("${1A}", [], "${1A}"), ("${A", [], "${A"), ("${A b}", [], "${A b}"), ("${X:-d}", ["X"], "d"),
-        ("${X:-}", ["X"], ""), ("${EMPTY:-d}", ["EMPTY"], "d"), ("${EMPTY}", ["EMPTY"], ""), ("${A:-d}", ["A"], "1"), ("${${A}", ["A"], "${1"),
-        ("é${A}é", ["A"], "é1é"),
-    ] as [(String, [String], String)])
+    @Test(
+        "templates",
+        arguments: [
+            ("plain", [], "plain"), ("${A}", ["A"], "1"), ("x${A}y${B}z", ["A", "B"], "x1y2z"), ("${A}${A}", ["A"], "11"), ("$A $$ $", [], "$A $$ $"),
+            ("${", [], "${"), ("${}", [], "${}"), ("${1A}", [], "${1A}"), ("${A", [], "${A"), ("${A b}", [], "${A b}"), ("${X:-d}", ["X"], "d"),
+            ("${X:-}", ["X"], ""), ("${EMPTY:-d}", ["EMPTY"], "d"), ("${EMPTY}", ["EMPTY"], ""), ("${A:-d}", ["A"], "1"), ("${${A}", ["A"], "${1"),
+            ("é${A}é", ["A"], "é1é"),
+        ] as [(String, [String], String)])
     func templates(text: String, variables: [String], resolved: String) {
         let template = VariableTemplate(text)
         #expect(template.variables == variables)

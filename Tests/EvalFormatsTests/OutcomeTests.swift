@@ -4,17 +4,19 @@ import Testing
 
 @Suite("errors, outcomes and their counting")
 struct OutcomeTests {
-    @Test("every error type has its raw value and its consequence", arguments: [
-        ("environment_build_failed", .infrastructure), ("environment_build_timeout", .infrastructure),
-        ("environment_image_pull_failed", .infrastructure), ("environment_start_failed", .infrastructure),
-        ("environment_resource_allocation_failed", .infrastructure), ("agent_install_failed", .outcome),
-        ("agent_install_timeout", .outcome), ("agent_execution_failed", .outcome), ("agent_execution_timeout", .outcome),
-        ("verifier_failed", .outcome), ("verifier_timeout", .outcome), ("verifier_reward_missing", .outcome),
-        ("verifier_reward_invalid", .outcome), ("environment_teardown_failed", .advisory), ("task_invalid", .input),
-        ("task_not_found", .input), ("internal_error", .infrastructure), ("source_sync_failed", .infrastructure),
-        ("fixture_mismatch", .input), ("artifact_truncated", .advisory), ("cancelled", .cancelled),
-        ("environment_node_lost", .infrastructure), ("environment_evicted", .infrastructure),
-    ] as [(String, TrialErrorType.Consequence)])
+    @Test(
+        "every error type has its raw value and its consequence",
+        arguments: [
+            ("environment_build_failed", .infrastructure), ("environment_build_timeout", .infrastructure),
+            ("environment_image_pull_failed", .infrastructure), ("environment_start_failed", .infrastructure),
+            ("environment_resource_allocation_failed", .infrastructure), ("agent_install_failed", .outcome),
+            ("agent_install_timeout", .outcome), ("agent_execution_failed", .outcome), ("agent_execution_timeout", .outcome),
+            ("verifier_failed", .outcome), ("verifier_timeout", .outcome), ("verifier_reward_missing", .outcome),
+            ("verifier_reward_invalid", .outcome), ("environment_teardown_failed", .advisory), ("task_invalid", .input),
+            ("task_not_found", .input), ("internal_error", .infrastructure), ("source_sync_failed", .infrastructure),
+            ("fixture_mismatch", .input), ("artifact_truncated", .advisory), ("cancelled", .cancelled),
+            ("environment_node_lost", .infrastructure), ("environment_evicted", .infrastructure),
+        ] as [(String, TrialErrorType.Consequence)])
     func types(raw: String, consequence: TrialErrorType.Consequence) throws {
         let type = try #require(TrialErrorType(rawValue: raw))
         #expect(type.consequence == consequence)
@@ -25,18 +27,20 @@ struct OutcomeTests {
     @Test("the table above is complete")
     func complete() { #expect(TrialErrorType.allCases.count == 23) }
 
-    @Test("a trial is counted into one class", arguments: [
-        (TrialOutcome(reward: Reward(1)), TrialOutcome.Class.completed, true),
-        (TrialOutcome(reward: Reward(0)), .completed, false),
-        (TrialOutcome(), .completed, false),
-        (TrialOutcome(reward: Reward(1), error: TrialError(.environmentTeardownFailed, "")), .completed, true),
-        (TrialOutcome(reward: Reward(1), error: TrialError(.artifactTruncated, "")), .completed, true),
-        (TrialOutcome(error: TrialError(.agentExecutionTimeout, "")), .failed, false),
-        (TrialOutcome(reward: Reward(1), error: TrialError(.verifierTimeout, "")), .failed, false),
-        (TrialOutcome(error: TrialError(.environmentNodeLost, "")), .infrastructure, false),
-        (TrialOutcome(error: TrialError(.taskInvalid, "")), .infrastructure, false),
-        (TrialOutcome(error: TrialError(.cancelled, "")), .skipped, false),
-    ])
+    @Test(
+        "a trial is counted into one class",
+        arguments: [
+            (TrialOutcome(reward: Reward(1)), TrialOutcome.Class.completed, true),
+            (TrialOutcome(reward: Reward(0)), .completed, false),
+            (TrialOutcome(), .completed, false),
+            (TrialOutcome(reward: Reward(1), error: TrialError(.environmentTeardownFailed, "")), .completed, true),
+            (TrialOutcome(reward: Reward(1), error: TrialError(.artifactTruncated, "")), .completed, true),
+            (TrialOutcome(error: TrialError(.agentExecutionTimeout, "")), .failed, false),
+            (TrialOutcome(reward: Reward(1), error: TrialError(.verifierTimeout, "")), .failed, false),
+            (TrialOutcome(error: TrialError(.environmentNodeLost, "")), .infrastructure, false),
+            (TrialOutcome(error: TrialError(.taskInvalid, "")), .infrastructure, false),
+            (TrialOutcome(error: TrialError(.cancelled, "")), .skipped, false),
+        ])
     func classes(outcome: TrialOutcome, expected: TrialOutcome.Class, isPass: Bool) {
         #expect(outcome.outcomeClass == expected)
         #expect(outcome.isPass == isPass)
@@ -67,10 +71,12 @@ struct OutcomeTests {
         #expect(aggregate.tokens == TokenUsage(prompt: 15, completion: 2, cached: 1))
     }
 
-    @Test("a trial costs what its models did and what it had reserved, as far as either is known", arguments: [
-        (3600.0, 2.0, 1024, 0.5, 0.25, 1.25), (1800, 1, 2048, 0.5, nil, 0.25), (1800, 1, 2048, nil, 0.25, 0.25), (0, 4, 1024, 1, 1, 0),
-        (1, 1, 1024, 0.0361, nil, 0.00001), (3600, 1, 1024, nil, nil, nil),
-    ] as [(Double, Double, Int, Double?, Double?, Double?)])
+    @Test(
+        "a trial costs what its models did and what it had reserved, as far as either is known",
+        arguments: [
+            (3600.0, 2.0, 1024, 0.5, 0.25, 1.25), (1800, 1, 2048, 0.5, nil, 0.25), (1800, 1, 2048, nil, 0.25, 0.25), (0, 4, 1024, 1, 1, 0),
+            (1, 1, 1024, 0.0361, nil, 0.00001), (3600, 1, 1024, nil, nil, nil),
+        ] as [(Double, Double, Int, Double?, Double?, Double?)])
     func costs(seconds: Double, cpus: Double, memoryMB: Int, cpuHour: Double?, memoryGiBHour: Double?, cost: Double?) {
         let compute = TrialCost.compute(cpus: cpus, memoryMB: memoryMB, seconds: seconds, cpuHour: cpuHour, memoryGiBHour: memoryGiBHour)
         #expect(compute == cost)
@@ -97,21 +103,25 @@ struct OutcomeTests {
         #expect(try JSONValueDecoder().decode(Aggregate.self, from: value) == whole)
     }
 
-    @Test("retries: infrastructure only, a bounded number, a bounded delay", arguments: [
-        (1, TrialErrorType.environmentNodeLost, RetryPolicy.Decision.retry(afterMs: 1000)),
-        (2, .internalError, .retry(afterMs: 2000)), (3, .internalError, .stop), (1, .agentExecutionFailed, .stop),
-        (1, .taskInvalid, .stop), (1, .fixtureMismatch, .stop), (1, .cancelled, .stop), (1, .verifierTimeout, .stop),
-    ])
+    @Test(
+        "retries: infrastructure only, a bounded number, a bounded delay",
+        arguments: [
+            (1, TrialErrorType.environmentNodeLost, RetryPolicy.Decision.retry(afterMs: 1000)),
+            (2, .internalError, .retry(afterMs: 2000)), (3, .internalError, .stop), (1, .agentExecutionFailed, .stop),
+            (1, .taskInvalid, .stop), (1, .fixtureMismatch, .stop), (1, .cancelled, .stop), (1, .verifierTimeout, .stop),
+        ])
     func retry(tries: Int, error: TrialErrorType, expected: RetryPolicy.Decision) {
         #expect(RetryPolicy().decision(afterTries: tries, error: error) == expected)
     }
 
-    @Test("delays grow to the limit and no further", arguments: [
-        (RetryPolicy(), 1, 1000), (RetryPolicy(), 5, 16000), (RetryPolicy(), 6, 30000), (RetryPolicy(), .max, 30000), (RetryPolicy(), 0, 1000),
-        (RetryPolicy(initialDelayMs: 0), 9, 0), (RetryPolicy(initialDelayMs: 50, maxDelayMs: 20), 1, 20),
-        (RetryPolicy(initialDelayMs: -5), 1, 0), (RetryPolicy(multiplier: 0.5), 4, 1000), (RetryPolicy(multiplier: 1.5), 3, 2250),
-        (RetryPolicy(maxDelayMs: -1), 1, 0), (RetryPolicy(multiplier: .nan), 3, 1000), (RetryPolicy(multiplier: .infinity), 3, 30000),
-    ])
+    @Test(
+        "delays grow to the limit and no further",
+        arguments: [
+            (RetryPolicy(), 1, 1000), (RetryPolicy(), 5, 16000), (RetryPolicy(), 6, 30000), (RetryPolicy(), .max, 30000), (RetryPolicy(), 0, 1000),
+            (RetryPolicy(initialDelayMs: 0), 9, 0), (RetryPolicy(initialDelayMs: 50, maxDelayMs: 20), 1, 20),
+            (RetryPolicy(initialDelayMs: -5), 1, 0), (RetryPolicy(multiplier: 0.5), 4, 1000), (RetryPolicy(multiplier: 1.5), 3, 2250),
+            (RetryPolicy(maxDelayMs: -1), 1, 0), (RetryPolicy(multiplier: .nan), 3, 1000), (RetryPolicy(multiplier: .infinity), 3, 30000),
+        ])
     func delays(policy: RetryPolicy, tries: Int, milliseconds: Int) {
         #expect(policy.delayMs(afterTries: tries) == milliseconds)
     }

@@ -48,9 +48,13 @@ struct PublicTasksTests {
         for role in ["environment", "agent", "verifier"] {
             if let mode = harbor.at(role, "network_mode")?.string, mode != "public" { kinds.insert(.network) }
             if let user = harbor.at(role, "user")?.string, user != "root" { kinds.insert(.user) }
-            if strings(harbor.at(role, "env")).values.contains(where: { !VariableTemplate($0).variables.isEmpty }) { kinds.insert(.environmentVariables) }
+            if strings(harbor.at(role, "env")).values.contains(where: { !VariableTemplate($0).variables.isEmpty }) {
+                kinds.insert(.environmentVariables)
+            }
         }
-        if harbor.at("verifier", "environment") != nil || harbor.at("verifier", "environment_mode")?.string == "separate" { kinds.insert(.separateVerifier) }
+        if harbor.at("verifier", "environment") != nil || harbor.at("verifier", "environment_mode")?.string == "separate" {
+            kinds.insert(.separateVerifier)
+        }
         if harbor.at("environment", "gpus")?.int ?? 0 > 0 { kinds.insert(.gpus) }
         if harbor["artifacts"]?.array?.isEmpty == false { kinds.insert(.artifacts) }
         if harbor.at("solution", "env") != nil { kinds.insert(.solutionVariables) }

@@ -16,32 +16,38 @@ struct RegistryTests {
               "metrics": [{"type": "mean"}, {"type": "uv-script", "kwargs": {"script_path": "x"}}]},
              {"name": "empty", "version": "head", "tasks": []}]
             """)
-        #expect(registry.entries == [
-            RegistryEntry(
-                name: "d", version: "1.0", description: "x",
-                tasks: [
-                    TaskReference(name: "a", path: "tasks/a"),
-                    TaskReference(name: "b", path: "tasks/b", repo: "https://example.com/r", ref: "abc"),
-                    TaskReference(name: "c", path: "", repo: "https://example.com/c"),
-                ], metrics: [.mean]),
-            RegistryEntry(name: "empty", version: "head", tasks: []),
-        ])
+        #expect(
+            registry.entries == [
+                RegistryEntry(
+                    name: "d", version: "1.0", description: "x",
+                    tasks: [
+                        TaskReference(name: "a", path: "tasks/a"),
+                        TaskReference(name: "b", path: "tasks/b", repo: "https://example.com/r", ref: "abc"),
+                        TaskReference(name: "c", path: "", repo: "https://example.com/c"),
+                    ], metrics: [.mean]),
+                RegistryEntry(name: "empty", version: "head", tasks: []),
+            ])
         #expect(registry.warnings == ["[0].metrics[1].type: metric \"uv-script\" of dataset \"d\" is ignored"])
     }
 
-    @Test("mistakes of a dataset are named with their place", arguments: [
-        ("[1]", "[0]: must be an object, not a number"),
-        ("[{\"version\": \"1\"}]", "[0].name: is required"), ("[{\"name\": \"d\"}]", "[0].version: is required"),
-        ("[{\"name\": \"d\", \"version\": 1.0}]", "[0].version: must be a string, not a number"),
-        ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": {}}]", "[0].tasks: must be a list, not an object"),
-        ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"name\": \"a\"}]}]", "[0].tasks[0].path: is required"),
-        ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": 3}]}]", "[0].tasks[0].path: must be a string"),
-        ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"../x\"}]}]", "[0].tasks[0].path: path \"../x\" must not contain .."),
-        ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \".\"}]}]", "[0].tasks[0].name: is required"),
-        ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\", \"git_commit_id\": \"abc\"}]}]", "git_commit_id: needs a git_url"),
-        ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\"}, {\"path\": \"b/a\"}]}]", "tasks[1].name: task \"a\" is in dataset \"d\" twice"),
-        ("[{\"name\": \"d\", \"version\": \"1\"}, {\"name\": \"d\", \"version\": \"1\"}]", "[1].version: dataset \"d\" has version \"1\" twice"),
-    ] as [(String, String)])
+    @Test(
+        "mistakes of a dataset are named with their place",
+        arguments: [
+            ("[1]", "[0]: must be an object, not a number"),
+            ("[{\"version\": \"1\"}]", "[0].name: is required"), ("[{\"name\": \"d\"}]", "[0].version: is required"),
+            ("[{\"name\": \"d\", \"version\": 1.0}]", "[0].version: must be a string, not a number"),
+            ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": {}}]", "[0].tasks: must be a list, not an object"),
+            ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"name\": \"a\"}]}]", "[0].tasks[0].path: is required"),
+            ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": 3}]}]", "[0].tasks[0].path: must be a string"),
+            ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"../x\"}]}]", "[0].tasks[0].path: path \"../x\" must not contain .."),
+            ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \".\"}]}]", "[0].tasks[0].name: is required"),
+            ("[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\", \"git_commit_id\": \"abc\"}]}]", "git_commit_id: needs a git_url"),
+            (
+                "[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\"}, {\"path\": \"b/a\"}]}]",
+                "tasks[1].name: task \"a\" is in dataset \"d\" twice"
+            ),
+            ("[{\"name\": \"d\", \"version\": \"1\"}, {\"name\": \"d\", \"version\": \"1\"}]", "[1].version: dataset \"d\" has version \"1\" twice"),
+        ] as [(String, String)])
     func mistakes(text: String, message: String) throws {
         let file = try parse(text)
         let error = try #require(file.broken.first?.error)
@@ -53,20 +59,24 @@ struct RegistryTests {
         }
     }
 
-    @Test("a file that is no array of datasets", arguments: [
-        ("{}", "must be an array of datasets, not an object"), ("[\n{]", "line 2, column 2"), ("", "line 1"),
-    ])
+    @Test(
+        "a file that is no array of datasets",
+        arguments: [
+            ("{}", "must be an array of datasets, not an object"), ("[\n{]", "line 2, column 2"), ("", "line 1"),
+        ])
     func unreadable(text: String, message: String) {
         let error = #expect(throws: FileFormatError.self) { try parse(text) }
         #expect(error?.description.hasPrefix("registry.json: ") == true)
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
     }
 
-    @Test("mistakes in other datasets do not matter", arguments: [
-        "{\"name\": \"e\", \"version\": \"1\", \"tasks\": [{\"path\": \"../x\"}]}", "{\"name\": \"e\"}", "7", "{}",
-        "{\"name\": \"e\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\", \"git_commit_id\": \"abc\"}]}",
-        "{\"name\": \"d\", \"version\": \"0.9\", \"tasks\": 3}",
-    ])
+    @Test(
+        "mistakes in other datasets do not matter",
+        arguments: [
+            "{\"name\": \"e\", \"version\": \"1\", \"tasks\": [{\"path\": \"../x\"}]}", "{\"name\": \"e\"}", "7", "{}",
+            "{\"name\": \"e\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\", \"git_commit_id\": \"abc\"}]}",
+            "{\"name\": \"d\", \"version\": \"0.9\", \"tasks\": 3}",
+        ])
     func others(other: String) throws {
         let good = "{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\"}]}"
         for text in ["[\(good), \(other)]", "[\(other), \(good)]"] {
@@ -81,11 +91,13 @@ struct RegistryTests {
         RegistryFile(entries: versions.map { RegistryEntry(name: "d", version: $0, tasks: []) })
     }
 
-    @Test("which version", arguments: [
-        (["1.0", "2.0"], nil, "2.0"), (["1.0", "head", "2.0"], nil, "head"), (["1.9", "1.10"], nil, "1.10"), (["1.0", "2.0"], "1.0", "1.0"),
-        (["2.0", "2.0-rc1"], nil, "2.0"), (["2.0-rc2", "2.0-rc10", "1.9"], nil, "2.0-rc2"), (["2.0-rc.2", "2.0-rc.10"], nil, "2.0-rc.10"),
-        (["v1.2", "1.1"], nil, "v1.2"), (["1", "1.0.1"], nil, "1.0.1"), (["2024.01", "2023.12"], nil, "2024.01"),
-    ] as [([String], String?, String)])
+    @Test(
+        "which version",
+        arguments: [
+            (["1.0", "2.0"], nil, "2.0"), (["1.0", "head", "2.0"], nil, "head"), (["1.9", "1.10"], nil, "1.10"), (["1.0", "2.0"], "1.0", "1.0"),
+            (["2.0", "2.0-rc1"], nil, "2.0"), (["2.0-rc2", "2.0-rc10", "1.9"], nil, "2.0-rc2"), (["2.0-rc.2", "2.0-rc.10"], nil, "2.0-rc.10"),
+            (["v1.2", "1.1"], nil, "v1.2"), (["1", "1.0.1"], nil, "1.0.1"), (["2024.01", "2023.12"], nil, "2024.01"),
+        ] as [([String], String?, String)])
     func selection(versions: [String], asked: String?, expected: String) throws {
         #expect(try registry(versions).select(name: "d", version: asked).version == expected)
         #expect(try registry(versions.reversed()).select(name: "d", version: asked).version == expected)
@@ -117,9 +129,10 @@ struct DatasetFolderTests {
             "tasks2/y/task.toml", "tasks/B/task.toml",
         ]
         let tasks = DatasetFolder.tasks(at: try SourcePath("tasks"), taskFiles: files)
-        #expect(tasks == [
-            TaskReference(name: "B", path: "tasks/B"), TaskReference(name: "a", path: "tasks/a"), TaskReference(name: "b", path: "tasks/b"),
-        ])
+        #expect(
+            tasks == [
+                TaskReference(name: "B", path: "tasks/B"), TaskReference(name: "a", path: "tasks/a"), TaskReference(name: "b", path: "tasks/b"),
+            ])
         #expect(DatasetFolder.tasks(at: try SourcePath("."), taskFiles: ["x/task.toml", "y/z/task.toml"]).map(\.path) == ["x"])
         #expect(DatasetFolder.tasks(at: try SourcePath("tasks/a"), taskFiles: files).map(\.path) == ["tasks/a"])
         #expect(DatasetFolder.tasks(at: try SourcePath("none"), taskFiles: files) == [])
@@ -129,22 +142,28 @@ struct DatasetFolderTests {
         #expect(throws: TrialMatrixError.self) { try TrialMatrix(agents: ["a"], datasets: [Dataset(name: "d", tasks: alike)], attempts: 1) }
     }
 
-    @Test("include and exclude", arguments: [
-        (nil, nil, ["easy-1", "easy-2", "hard-1"]), (["easy-*"], nil, ["easy-1", "easy-2"]), (["*-1"], ["hard*"], ["easy-1"]),
-        ([], ["*"], []), (["none"], nil, []), (["easy-1", "hard-1"], [], ["easy-1", "hard-1"]),
-    ] as [([String]?, [String]?, [String])])
+    @Test(
+        "include and exclude",
+        arguments: [
+            (nil, nil, ["easy-1", "easy-2", "hard-1"]), (["easy-*"], nil, ["easy-1", "easy-2"]), (["*-1"], ["hard*"], ["easy-1"]),
+            ([], ["*"], []), (["none"], nil, []), (["easy-1", "hard-1"], [], ["easy-1", "hard-1"]),
+        ] as [([String]?, [String]?, [String])])
     func selection(include: [String]?, exclude: [String]?, expected: [String]) throws {
         let files = ["easy-1", "easy-2", "hard-1"].map { "\($0)/task.toml" }
         let tasks = DatasetFolder.tasks(at: try SourcePath(""), taskFiles: files, include: include, exclude: exclude)
         #expect(tasks.map(\.name) == expected)
     }
 
-    @Test("globs", arguments: [
-        ("*", "", true), ("*", "abc", true), ("a*c", "abbbc", true), ("a*c", "abbbd", false), ("?", "a", true), ("?", "", false),
-        ("a?c", "abc", true), ("[ab]x", "bx", true), ("[!ab]x", "bx", false), ("[!ab]x", "cx", true), ("[a-c]1", "b1", true), ("[a-c]1", "d1", false),
-        ("[]]", "]", true), ("[a", "[a", true), ("\\*", "*", true), ("\\*", "a", false), ("**a", "bca", true), ("a", "A", false), ("é?", "éx", true),
-        ("*a*b*c*", "xxaxxbxxcxx", true), ("", "", true), ("", "a", false), ("a\\", "a\\", true), ("[a-]", "-", true),
-    ] as [(String, String, Bool)])
+    @Test(
+        "globs",
+        arguments: [
+            ("*", "", true), ("*", "abc", true), ("a*c", "abbbc", true), ("a*c", "abbbd", false), ("?", "a", true), ("?", "", false),
+            ("a?c", "abc", true), ("[ab]x", "bx", true), ("[!ab]x", "bx", false), ("[!ab]x", "cx", true), ("[a-c]1", "b1", true),
+            ("[a-c]1", "d1", false),
+            ("[]]", "]", true), ("[a", "[a", true), ("\\*", "*", true), ("\\*", "a", false), ("**a", "bca", true), ("a", "A", false),
+            ("é?", "éx", true),
+            ("*a*b*c*", "xxaxxbxxcxx", true), ("", "", true), ("", "a", false), ("a\\", "a\\", true), ("[a-]", "-", true),
+        ] as [(String, String, Bool)])
     func globs(pattern: String, name: String, matches: Bool) {
         #expect(Glob(pattern).matches(name) == matches)
     }

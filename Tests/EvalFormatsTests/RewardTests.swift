@@ -6,38 +6,47 @@ import Testing
 struct RewardTests {
     private func bytes(_ text: String?) -> [UInt8]? { text.map { Array($0.utf8) } }
 
-    @Test("reward.txt holds one finite decimal number", arguments: [
-        ("1", 1.0), ("0", 0), ("1\n", 1), (" 0.5 \r\n", 0.5), ("-2", -2), ("+1.5", 1.5), (".5", 0.5), ("1.", 1), ("1e-3", 0.001),
-        ("2E2", 200), ("1.0\n\n", 1), ("00.5", 0.5),
-    ])
+    @Test(
+        "reward.txt holds one finite decimal number",
+        arguments: [
+            ("1", 1.0), ("0", 0), ("1\n", 1), (" 0.5 \r\n", 0.5), ("-2", -2), ("+1.5", 1.5), (".5", 0.5), ("1.", 1), ("1e-3", 0.001),
+            ("2E2", 200), ("1.0\n\n", 1), ("00.5", 0.5),
+        ])
     func text(text: String, value: Double) throws {
         let reward = try RewardFiles.parse(json: nil, text: bytes(text))
         #expect(reward.value == value)
         #expect(reward.named == ["reward": value])
     }
 
-    @Test("anything else in reward.txt is invalid", arguments: [
-        "", " \n", "NaN", "nan", "inf", "-Infinity", "1e999", "0x1p3", "one", "1 2", "1\n0", "1,5", "1_0", "--1", "1e", ".", "+", "true",
-        "\u{FEFF}1", "\u{0}", "１",
-    ])
+    @Test(
+        "anything else in reward.txt is invalid",
+        arguments: [
+            "", " \n", "NaN", "nan", "inf", "-Infinity", "1e999", "0x1p3", "one", "1 2", "1\n0", "1,5", "1_0", "--1", "1e", ".", "+", "true",
+            "\u{FEFF}1", "\u{0}", "１",
+        ])
     func badText(text: String) {
         let error = #expect(throws: TrialError.self) { try RewardFiles.parse(json: nil, text: bytes(text)) }
         #expect(error?.type == .verifierRewardInvalid)
     }
 
-    @Test("reward.json: `reward`, else the only figure, else the mean", arguments: [
-        ("{\"reward\": 1}", 1.0), ("{\"reward\": 0.25, \"speed\": 900}", 0.25), ("{\"accuracy\": 0.75}", 0.75),
-        ("{\"reward\": true}", 1), ("{\"reward\": false}", 0), ("{\"a\": true, \"b\": 0.5}", 0.75),
-        ("{\"a\": 1, \"b\": 0, \"c\": 0.5}", 0.5), (" {\"reward\":1e0}\n", 1),
-    ])
+    @Test(
+        "reward.json: `reward`, else the only figure, else the mean",
+        arguments: [
+            ("{\"reward\": 1}", 1.0), ("{\"reward\": 0.25, \"speed\": 900}", 0.25), ("{\"accuracy\": 0.75}", 0.75),
+            ("{\"reward\": true}", 1), ("{\"reward\": false}", 0), ("{\"a\": true, \"b\": 0.5}", 0.75),
+            ("{\"a\": 1, \"b\": 0, \"c\": 0.5}", 0.5), (" {\"reward\":1e0}\n", 1),
+        ])
     func json(text: String, value: Double) throws {
         #expect(try RewardFiles.parse(json: bytes(text), text: nil).value == value)
     }
 
-    @Test("anything else in reward.json is invalid, also beside a good reward.txt", arguments: [
-        "", "1", "[1]", "{}", "{\"reward\": \"1\"}", "{\"reward\": null}", "true", "{\"reward\": \"true\"}", "{\"reward\": NaN}", "{\"reward\": 1e999}",
-        "{\"reward\": 1, \"note\": \"x\"}", "{\"reward\": [1]}", "{\"reward\": 1", "{\"a\": 1e308, \"b\": 1e308}",
-    ])
+    @Test(
+        "anything else in reward.json is invalid, also beside a good reward.txt",
+        arguments: [
+            "", "1", "[1]", "{}", "{\"reward\": \"1\"}", "{\"reward\": null}", "true", "{\"reward\": \"true\"}", "{\"reward\": NaN}",
+            "{\"reward\": 1e999}",
+            "{\"reward\": 1, \"note\": \"x\"}", "{\"reward\": [1]}", "{\"reward\": 1", "{\"a\": 1e308, \"b\": 1e308}",
+        ])
     func badJSON(text: String) {
         let error = #expect(throws: TrialError.self) { try RewardFiles.parse(json: bytes(text), text: bytes("1")) }
         #expect(error?.type == .verifierRewardInvalid)
@@ -50,11 +59,13 @@ struct RewardTests {
         #expect(error?.type == .verifierRewardMissing)
     }
 
-    @Test("the exit code, by each rule", arguments: [
-        (RewardRule.rollout, 0, "1", nil), (.rollout, 1, "1", .verifierFailed), (.rollout, 1, nil, .verifierFailed),
-        (.rollout, 0, nil, .verifierRewardMissing), (.rollout, 0, "x", .verifierRewardInvalid),
-        (.harbor, 0, "1", nil), (.harbor, 1, "1", nil), (.harbor, 1, nil, .verifierRewardMissing), (.harbor, 137, "x", .verifierRewardInvalid),
-    ] as [(RewardRule, Int, String?, TrialErrorType?)])
+    @Test(
+        "the exit code, by each rule",
+        arguments: [
+            (RewardRule.rollout, 0, "1", nil), (.rollout, 1, "1", .verifierFailed), (.rollout, 1, nil, .verifierFailed),
+            (.rollout, 0, nil, .verifierRewardMissing), (.rollout, 0, "x", .verifierRewardInvalid),
+            (.harbor, 0, "1", nil), (.harbor, 1, "1", nil), (.harbor, 1, nil, .verifierRewardMissing), (.harbor, 137, "x", .verifierRewardInvalid),
+        ] as [(RewardRule, Int, String?, TrialErrorType?)])
     func rules(rule: RewardRule, exitCode: Int, text: String?, expected: TrialErrorType?) {
         do throws(TrialError) {
             _ = try RewardFiles.verdict(json: nil, text: bytes(text), exitCode: exitCode, rule: rule)

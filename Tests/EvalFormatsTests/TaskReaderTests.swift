@@ -22,15 +22,17 @@ struct TaskReaderTests {
         #expect(loaded.warnings == [])
     }
 
-    @Test("what is missing is said", arguments: [
-        ([], nil, false, "no such folder", TrialErrorType.taskNotFound),
-        (["instruction.md"], nil, false, "task \"x\" has no task.toml", .taskInvalid),
-        (["instruction.md", "environment/Dockerfile"], "", false, "task \"x\" has no tests/test.sh", .taskInvalid),
-        (["environment/Dockerfile"], "", false, "task \"x\" has no instruction.md, no tests/test.sh", .taskInvalid),
-        (["instruction.md", "tests/test.sh"], "", false, "task \"x\" has no environment/ (or environment.docker_image", .taskInvalid),
-        (["instruction.md", "environment/x", "tests/other.sh"], "", false, "task \"x\" has no tests/test.sh", .taskInvalid),
-        (["instruction.md", "environment/x", "tests/test.sh"], "", true, "task \"x\" has no solution/solve.sh, which the oracle", .taskInvalid),
-    ] as [([String], String?, Bool, String, TrialErrorType)])
+    @Test(
+        "what is missing is said",
+        arguments: [
+            ([], nil, false, "no such folder", TrialErrorType.taskNotFound),
+            (["instruction.md"], nil, false, "task \"x\" has no task.toml", .taskInvalid),
+            (["instruction.md", "environment/Dockerfile"], "", false, "task \"x\" has no tests/test.sh", .taskInvalid),
+            (["environment/Dockerfile"], "", false, "task \"x\" has no instruction.md, no tests/test.sh", .taskInvalid),
+            (["instruction.md", "tests/test.sh"], "", false, "task \"x\" has no environment/ (or environment.docker_image", .taskInvalid),
+            (["instruction.md", "environment/x", "tests/other.sh"], "", false, "task \"x\" has no tests/test.sh", .taskInvalid),
+            (["instruction.md", "environment/x", "tests/test.sh"], "", true, "task \"x\" has no solution/solve.sh, which the oracle", .taskInvalid),
+        ] as [([String], String?, Bool, String, TrialErrorType)])
     func missing(paths: [String], toml: String?, needsSolution: Bool, message: String, type: TrialErrorType) async {
         let error = await #expect(throws: TrialError.self) {
             try await load(paths, toml: toml.map { "version = \"1.0\"\n\($0)" }, needsSolution: needsSolution)
@@ -47,19 +49,23 @@ struct TaskReaderTests {
         #expect(built.task.unsupported == [])
     }
 
-    @Test("what only the folder shows and is not supported", arguments: [
-        ("environment/docker-compose.yaml", UnsupportedFeature.Kind.compose),
-        ("steps/one/instruction.md", .steps),
-    ])
+    @Test(
+        "what only the folder shows and is not supported",
+        arguments: [
+            ("environment/docker-compose.yaml", UnsupportedFeature.Kind.compose),
+            ("steps/one/instruction.md", .steps),
+        ])
     func unsupported(path: String, kind: UnsupportedFeature.Kind) async throws {
         let loaded = try await load(Self.complete + [path])
         #expect(loaded.task.unsupported.contains { $0.kind == kind })
         #expect(loaded.task.refusal(image: "i")?.type == .taskInvalid)
     }
 
-    @Test("files that only look like Docker Compose's are ordinary files", arguments: [
-        "environment/docker-compose.yml", "environment/app/docker-compose.yaml", "environment/compose.yaml",
-    ])
+    @Test(
+        "files that only look like Docker Compose's are ordinary files",
+        arguments: [
+            "environment/docker-compose.yml", "environment/app/docker-compose.yaml", "environment/compose.yaml",
+        ])
     func ordinary(path: String) async throws {
         #expect(try await load(Self.complete + [path]).task.refusal(image: "i") == nil)
     }
@@ -83,7 +89,8 @@ struct TaskReaderTests {
 
     @Test("a task of steps is refused for its steps, not for files that it need not have")
     func steps() async throws {
-        let loaded = try await load(["steps/one/instruction.md", "environment/Dockerfile"], toml: "schema_version = \"1.4\"\n[[steps]]\nname = \"one\"")
+        let loaded = try await load(
+            ["steps/one/instruction.md", "environment/Dockerfile"], toml: "schema_version = \"1.4\"\n[[steps]]\nname = \"one\"")
         #expect(loaded.task.unsupported.map(\.kind).contains(.steps))
     }
 

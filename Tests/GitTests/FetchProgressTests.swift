@@ -4,10 +4,12 @@ import Testing
 @testable import Git
 
 @Suite struct FetchProgressTests {
-    @Test("a transfer is stalled when its mean over the window is below the floor, and not before", arguments: [
-        // Bytes a second, and when it is given up; nil: not within five minutes.
-        (0, 60), (1, 60), (500, 60), (1024, nil), (50_000, nil),
-    ] as [(Int, Int?)])
+    @Test(
+        "a transfer is stalled when its mean over the window is below the floor, and not before",
+        arguments: [
+            // Bytes a second, and when it is given up; nil: not within five minutes.
+            (0, 60), (1, 60), (500, 60), (1024, nil), (50_000, nil),
+        ] as [(Int, Int?)])
     func floor(rate: Int, end: Int?) {
         var progress = FetchProgress(window: 60, floor: 1024, at: 0)
         var stalled: Int?
@@ -49,10 +51,12 @@ import Testing
         #expect(progress.isStalled(at: 61))
     }
 
-    @Test("what git does on this machine afterwards is not the remote's fault, and a remote cannot pretend it", arguments: [
-        ("Receiving objects: 100% (273/273), 1.23 MiB | 456.00 KiB/s, done.", false), ("Resolving deltas:  10% (1/10)", false),
-        ("remote: Resolving deltas:  10% (1/10)", true),
-    ])
+    @Test(
+        "what git does on this machine afterwards is not the remote's fault, and a remote cannot pretend it",
+        arguments: [
+            ("Receiving objects: 100% (273/273), 1.23 MiB | 456.00 KiB/s, done.", false), ("Resolving deltas:  10% (1/10)", false),
+            ("remote: Resolving deltas:  10% (1/10)", true),
+        ])
     func resolving(line: String, isStalled: Bool) {
         var progress = FetchProgress(window: 60, floor: 1024, at: 0)
         progress.said("Receiving objects:  99% (272/273), 1.23 MiB | 456.00 KiB/s", at: 1)

@@ -74,7 +74,8 @@ import Testing
         case .badMode:
             let content = Array("100644 a/b\0".utf8) + PackForge.id("blob", Array("content\n".utf8))
             return GitStore.Pack(
-                bytes: PackForge.pack([PackForge.blob("content\n"), PackForge.object(2, content)]), tree: try #require(GitObjectID(hex(PackForge.id("tree", content)))))
+                bytes: PackForge.pack([PackForge.blob("content\n"), PackForge.object(2, content)]),
+                tree: try #require(GitObjectID(hex(PackForge.id("tree", content)))))
         case .bomb: return with(PackForge.pack([PackForge.object(3, Array("content\n".utf8), claiming: 1 << 40), tree]))
         case .offsetOutside:
             // The first object of the pack before it, which in the joined pack is where this points to.

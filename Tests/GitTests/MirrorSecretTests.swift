@@ -41,7 +41,8 @@ import Testing
         let source = try await bench.repository()
         let commit = try await bench.head(source)
         let url = try GitURL(parsing: "https://h/r")
-        let refuse = "if test -n \"$fetch$look\" && ! grep -qs password=good '\(credentials)'/answers-*; then echo \"fatal: Authentication failed for 'https://h/r'\" >&2; exit 128; fi"
+        let refuse =
+            "if test -n \"$fetch$look\" && ! grep -qs password=good '\(credentials)'/answers-*; then echo \"fatal: Authentication failed for 'https://h/r'\" >&2; exit 128; fi"
         let git = try bench.gitServing(["https://h/r": source], refuse)
         let store = MirrorStore(directory: "\(bench.path)/cache", git: git)
         let good = GitClient.Remote(url, credentials: try secret("good", for: url))
@@ -86,7 +87,8 @@ import Testing
         for name in ["a-1.new-1-1", "b-2.new-1-1", "c-3.old-1-1"] { try Directory.make("\(store.directory)/\(name)/objects") }
         let lock = try await FileLock.acquire(store.lockFile("b-2"), deadline: 1)
         await store.clean()
-        #expect(Directory.names(in: store.directory)?.filter { !$0.hasSuffix(".lock") } == ["b-2.new-1-1", "c-3.old-1-1"], "a reader may be in the last")
+        #expect(
+            Directory.names(in: store.directory)?.filter { !$0.hasSuffix(".lock") } == ["b-2.new-1-1", "c-3.old-1-1"], "a reader may be in the last")
         lock.release()
         await store.clean()
         #expect(Directory.names(in: store.directory)?.filter { !$0.hasSuffix(".lock") } == ["c-3.old-1-1"])

@@ -126,7 +126,11 @@ import Testing
         // The first piece starts a rebuild; the reading holds git back until it is done.
         let gate = DispatchSemaphore(value: 0)
         async let reading: Void = git.readObjects(entries.map(\.id), in: path) { (_, piece, _) throws(GitError) in
-            if total.withLock({ $0 += piece.count; return $0 == piece.count }) { gate.wait() }
+            if total.withLock({
+                $0 += piece.count; return $0 == piece.count
+            }) {
+                gate.wait()
+            }
         }
         try await store.rebuild(remote)
         rebuilt.withLock { $0 = true }
@@ -148,7 +152,8 @@ import Testing
     func apart() throws {
         let url = try GitURL(parsing: "https://h/r")
         func path(_ password: String, of name: String?) throws -> String {
-            store.path(for: .init(url, credentials: try .secret(["password": Array(password.utf8)], of: name, for: url, directory: "\(bench.path)/c")))
+            store.path(
+                for: .init(url, credentials: try .secret(["password": Array(password.utf8)], of: name, for: url, directory: "\(bench.path)/c")))
         }
         #expect(try path("one", of: nil) != path("two", of: nil))
         #expect(try path("one", of: nil) != store.path(for: .init(url)))
@@ -187,7 +192,9 @@ import Testing
 
     @Test("a minimal fetch brings files and links in one go: nothing is asked for one by one afterwards")
     func minimalFetchIsComplete() async throws {
-        let source = try await bench.repository(files: ["tasks/a/x": "x", "tasks/a/l": "-> x", "links/one": "-> ../tasks/a/x", "links/two": "-> one", "other": "o"])
+        let source = try await bench.repository(files: [
+            "tasks/a/x": "x", "tasks/a/l": "-> x", "links/one": "-> ../tasks/a/x", "links/two": "-> one", "other": "o",
+        ])
         try await bench.git(source, "config", "uploadpack.allowFilter", "true")
         let commit = try await bench.head(source)
         let remote = try bench.remote(source)

@@ -22,8 +22,13 @@ import Testing
             return count < 2
         }
         #expect(ended && splitter.ended && count == 2)
-        #expect(!splitter.feed(Array("d\0".utf8)) { _ in count += 1; return true })
-        splitter.finish { _ in count += 1; return true }
+        #expect(
+            !splitter.feed(Array("d\0".utf8)) { _ in
+                count += 1; return true
+            })
+        splitter.finish { _ in
+            count += 1; return true
+        }
         #expect(count == 2)
     }
 
@@ -34,7 +39,9 @@ import Testing
         let commit = try #require(view("\(id)\n1700000000\nRun: x\n\nA: b\n"))
         #expect(commit.id.hex == id && commit.date.seconds == 1_700_000_000 && commit.message == Array("Run: x\n\nA: b\n".utf8))
         #expect(view("\(id)\n-5\n")?.date.seconds == -5)
-        for text in ["", "x", "\(id)", "\(id)\n", "\(id)\n12", "\(id)\n\nx", "\(id)\n12x\nx", "short\n12\nx"] { #expect(view(text) == nil, "\(text)") }
+        for text in ["", "x", "\(id)", "\(id)\n", "\(id)\n12", "\(id)\n\nx", "\(id)\n12x\nx", "short\n12\nx"] {
+            #expect(view(text) == nil, "\(text)")
+        }
     }
 }
 

@@ -21,11 +21,15 @@ import Testing
             \(a)\trefs/heads/same
             """)
 
-    @Test("a ref means", arguments: [
-        (String?.none, a, "refs/heads/main"), ("HEAD", a, "refs/heads/main"), ("main", a, "refs/heads/main"), ("feature/x", b, "refs/heads/feature/x"),
-        ("v1", d, "refs/tags/v1"), ("light", b, "refs/tags/light"), ("refs/heads/both", b, "refs/heads/both"), ("refs/tags/both", c, "refs/tags/both"),
-        ("same", a, "refs/heads/same"),
-    ])
+    @Test(
+        "a ref means",
+        arguments: [
+            (String?.none, a, "refs/heads/main"), ("HEAD", a, "refs/heads/main"), ("main", a, "refs/heads/main"),
+            ("feature/x", b, "refs/heads/feature/x"),
+            ("v1", d, "refs/tags/v1"), ("light", b, "refs/tags/light"), ("refs/heads/both", b, "refs/heads/both"),
+            ("refs/tags/both", c, "refs/tags/both"),
+            ("same", a, "refs/heads/same"),
+        ])
     func resolution(text: String?, id: String, name: String) throws {
         let ref = try text.map { try GitRef(parsing: $0) }
         let wanted = try #require(GitObjectID(id))
@@ -56,45 +60,57 @@ import Testing
         #expect(error?.hints == ["trunk"])
     }
 
-    @Test("git's words and what they mean", arguments: [
-        ("fatal: unable to access 'https://nope/': Could not resolve host: nope", GitError.Kind.unreachable),
-        ("fatal: unable to access 'https://h/': Failed to connect to h port 443 after 0 ms: Couldn't connect to server", .unreachable),
-        ("ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.", .unreachable),
-        ("fatal: unable to access 'https://h/': The requested URL returned error: 503", .unreachable),
-        ("fatal: the remote end hung up unexpectedly", .unreachable),
-        ("git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.", .authentication),
-        ("fatal: could not read Username for 'https://h': terminal prompts disabled", .authentication),
-        ("fatal: Authentication failed for 'https://h/r/'", .authentication),
-        ("Host key verification failed.\nfatal: Could not read from remote repository.", .authentication),
-        ("fatal: unable to access 'https://h/r/': The requested URL returned error: 403", .authentication),
-        ("fatal: repository 'https://h/r/' not found", .notARepository),
-        ("fatal: '/x' does not appear to be a git repository\nfatal: Could not read from remote repository.", .notARepository),
-        ("fatal: couldn't find remote ref refs/heads/x", .refNotFound),
-        ("fatal: remote error: upload-pack: not our ref aaaa", .refNotFound),
-        ("fatal: unable to access 'http://h/r/': Operation too slow. Less than 1000 bytes/sec transferred the last 30 seconds", .timeout),
-        ("fatal: write error: No space left on device", .storage),
-        ("error: inflate: data stream error (incorrect header check)\nfatal: packed object aaaa (stored in ./objects/pack/p.pack) is corrupt", .corrupt),
-        ("fatal: transport 'file' not allowed", .refused),
-        ("fatal: detected dubious ownership in repository at '/x'", .refused),
-        ("fatal: something never seen", .failed),
-        ("error: no DAV locking support on https://h/r/\nfatal: git-http-push failed\nerror: failed to push some refs to 'https://h/r'", .notARepository),
-        // Names say nothing.
-        ("fatal: repository 'https://h/timeout-bench/' not found", .notARepository),
-        ("fatal: '/srv/redirects/corrupt.git' does not appear to be a git repository\nfatal: Could not read from remote repository.", .notARepository),
-        ("fatal: unable to access 'https://h/access denied/': Could not resolve host: h", .unreachable),
-        ("fatal: couldn't find remote ref refs/heads/timeout", .refNotFound),
-        ("fatal: not a git repository: '.'", .corrupt),
-        ("fatal: transport 'file' not allowed\nfatal: could not fetch aaaa from promisor remote", .refused),
-        ("fatal: unable to access 'https://h/r/': SSL connection timeout", .timeout),
-        ("fatal: unable to access 'https://h/r/': Maximum (0) redirects followed", .refused),
-    ])
+    @Test(
+        "git's words and what they mean",
+        arguments: [
+            ("fatal: unable to access 'https://nope/': Could not resolve host: nope", GitError.Kind.unreachable),
+            ("fatal: unable to access 'https://h/': Failed to connect to h port 443 after 0 ms: Couldn't connect to server", .unreachable),
+            ("ssh: connect to host h port 22: Connection refused\nfatal: Could not read from remote repository.", .unreachable),
+            ("fatal: unable to access 'https://h/': The requested URL returned error: 503", .unreachable),
+            ("fatal: the remote end hung up unexpectedly", .unreachable),
+            ("git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.", .authentication),
+            ("fatal: could not read Username for 'https://h': terminal prompts disabled", .authentication),
+            ("fatal: Authentication failed for 'https://h/r/'", .authentication),
+            ("Host key verification failed.\nfatal: Could not read from remote repository.", .authentication),
+            ("fatal: unable to access 'https://h/r/': The requested URL returned error: 403", .authentication),
+            ("fatal: repository 'https://h/r/' not found", .notARepository),
+            ("fatal: '/x' does not appear to be a git repository\nfatal: Could not read from remote repository.", .notARepository),
+            ("fatal: couldn't find remote ref refs/heads/x", .refNotFound),
+            ("fatal: remote error: upload-pack: not our ref aaaa", .refNotFound),
+            ("fatal: unable to access 'http://h/r/': Operation too slow. Less than 1000 bytes/sec transferred the last 30 seconds", .timeout),
+            ("fatal: write error: No space left on device", .storage),
+            (
+                "error: inflate: data stream error (incorrect header check)\nfatal: packed object aaaa (stored in ./objects/pack/p.pack) is corrupt",
+                .corrupt
+            ),
+            ("fatal: transport 'file' not allowed", .refused),
+            ("fatal: detected dubious ownership in repository at '/x'", .refused),
+            ("fatal: something never seen", .failed),
+            (
+                "error: no DAV locking support on https://h/r/\nfatal: git-http-push failed\nerror: failed to push some refs to 'https://h/r'",
+                .notARepository
+            ),
+            // Names say nothing.
+            ("fatal: repository 'https://h/timeout-bench/' not found", .notARepository),
+            (
+                "fatal: '/srv/redirects/corrupt.git' does not appear to be a git repository\nfatal: Could not read from remote repository.",
+                .notARepository
+            ),
+            ("fatal: unable to access 'https://h/access denied/': Could not resolve host: h", .unreachable),
+            ("fatal: couldn't find remote ref refs/heads/timeout", .refNotFound),
+            ("fatal: not a git repository: '.'", .corrupt),
+            ("fatal: transport 'file' not allowed\nfatal: could not fetch aaaa from promisor remote", .refused),
+            ("fatal: unable to access 'https://h/r/': SSL connection timeout", .timeout),
+            ("fatal: unable to access 'https://h/r/': Maximum (0) redirects followed", .refused),
+        ])
     func classification(said: String, kind: GitError.Kind) {
         #expect(GitFailure.classify(stderr: said, exit: "exit status 128", timedOut: false, doing: "fetch", place: "r").kind == kind)
     }
 
     @Test func messagesHoldNoUserInformation() {
         let error = GitFailure.classify(
-            stderr: "fatal: unable to access 'https://me:hunter22@h/r/': \u{1B}[31mbad", exit: "exit status 128", timedOut: false, doing: "fetch", place: "r")
+            stderr: "fatal: unable to access 'https://me:hunter22@h/r/': \u{1B}[31mbad", exit: "exit status 128", timedOut: false, doing: "fetch",
+            place: "r")
         #expect(!error.message.contains("hunter22"))
         #expect(!error.message.contains("\u{1B}"))
     }

@@ -25,7 +25,9 @@ import Testing
             guard head.contains("Authorization: \(allowed)") else {
                 return .reply(status: "401 Unauthorized", headers: ["WWW-Authenticate: Basic realm=\"r\""])
             }
-            if head.hasPrefix("GET /r.git/info/refs") { return .reply(status: "200 OK", body: Array("\(String(repeating: "a", count: 40))\trefs/heads/main\n".utf8)) }
+            if head.hasPrefix("GET /r.git/info/refs") {
+                return .reply(status: "200 OK", body: Array("\(String(repeating: "a", count: 40))\trefs/heads/main\n".utf8))
+            }
             if head.hasPrefix("GET /r.git/HEAD") { return .reply(status: "200 OK", body: Array("ref: refs/heads/main\n".utf8)) }
             return .reply(status: "404 Not Found")
         }
@@ -68,16 +70,18 @@ import Testing
         func answer(_ request: String) async throws -> String {
             let result = try await git.result(
                 .init(
-                    arguments: ["credential", "fill"], remote: .init(url, credentials: credentials), input: .bytes(Array((request + "\n\n").utf8)), doing: "ask"))
+                    arguments: ["credential", "fill"], remote: .init(url, credentials: credentials), input: .bytes(Array((request + "\n\n").utf8)),
+                    doing: "ask"))
             return result.stdoutText
         }
         #expect(try await answer("protocol=https\nhost=git.example.com").contains("password=tok'en \"x\n"))
         let templated = try GitCredentials.secret(
             ["username": [], "password": Array("\n".utf8), "token": Array("tok'en \"x".utf8)], for: url, directory: "\(bench.path)/credentials")
         #expect(templated.key == credentials.key, "empty keys say nothing")
-        for other in ["protocol=https\nhost=evil.example.com", "protocol=http\nhost=git.example.com", "protocol=https\nhost=git.example.com:8443",
-            "protocol=https\nhost=git.example.com.evil.org"]
-        {
+        for other in [
+            "protocol=https\nhost=evil.example.com", "protocol=http\nhost=git.example.com", "protocol=https\nhost=git.example.com:8443",
+            "protocol=https\nhost=git.example.com.evil.org",
+        ] {
             #expect(try await !answer(other).contains("tok'en"), "\(other)")
         }
     }
@@ -87,7 +91,9 @@ import Testing
         let https = try GitURL(parsing: "https://git.example.com/r")
         let ssh = try GitURL(parsing: "ssh://git@git.example.com/r")
         func message(_ data: [String: [UInt8]], _ url: GitURL) -> String {
-            do { return "key \(try GitCredentials.secret(data, for: url, directory: "\(bench.path)/credentials").key)" } catch { return error.message }
+            do { return "key \(try GitCredentials.secret(data, for: url, directory: "\(bench.path)/credentials").key)" } catch {
+                return error.message
+            }
         }
         let authority = Array("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".utf8)
         #expect(message(["caFile": Array("not pem".utf8), "token": [65]], https).contains("no certificate in PEM"))
@@ -96,7 +102,8 @@ import Testing
         var keys: [String: [UInt8]] = [:]
         for (name, passphrase, format) in [("plain", "", "RFC4716"), ("locked", "secret-words", "RFC4716"), ("pem", "secret-words", "PEM")] {
             let file = "\(bench.path)/\(name)"
-            let made = try await Command("ssh-keygen", ["-q", "-t", format == "PEM" ? "rsa" : "ed25519", "-m", format, "-N", passphrase, "-f", file]).run()
+            let made = try await Command("ssh-keygen", ["-q", "-t", format == "PEM" ? "rsa" : "ed25519", "-m", format, "-N", passphrase, "-f", file])
+                .run()
             try #require(made.succeeded, "\(made.stderrText)")
             keys[name] = FileReading.whole(file)
         }
@@ -124,9 +131,11 @@ import Testing
         #expect(mode == 0o600)
     }
 
-    @Test("secrets that cannot be", arguments: [
-        ["password": "a\nhost=evil.example.com"], ["password": ""], ["username": "a\nb", "password": "long-enough"], [:],
-    ])
+    @Test(
+        "secrets that cannot be",
+        arguments: [
+            ["password": "a\nhost=evil.example.com"], ["password": ""], ["username": "a\nb", "password": "long-enough"], [:],
+        ])
     func badSecrets(data: [String: String]) throws {
         let url = try GitURL(parsing: "https://git.example.com/org/repo")
         #expect(throws: GitError.self) { try GitCredentials.secret(data.mapValues { Array($0.utf8) }, for: url, directory: "\(bench.path)/c") }

@@ -20,24 +20,30 @@ import Testing
     private static let shared = [
         "tasks/a/task.toml": "version = \"1.0\"\n", "tasks/a/tests/test.sh": "#!/bin/bash\n", "tasks/a/tests/data": "-> ../../../shared/data",
         "tasks/a/tests/near": "-> test.sh", "tasks/a/tests/abs": "-> /etc/passwd", "tasks/a/tests/up": "-> ../../../../../etc/passwd",
-        "tasks/a/tests/gone": "-> nothing", "tasks/a/tests/deep/ü name.txt": "x", "tasks/b": "-> ../other/b", "other/b/task.toml": "version = \"1.0\"\n",
+        "tasks/a/tests/gone": "-> nothing", "tasks/a/tests/deep/ü name.txt": "x", "tasks/b": "-> ../other/b",
+        "other/b/task.toml": "version = \"1.0\"\n",
         "shared/data/one": "1\n", "shared/data/loop": "-> ../data", "circle": "-> circle", "empty": "",
     ]
 
-    @Test("where a path leads", arguments: [
-        ("", "root"), ("tasks/a/task.toml", "tasks/a/task.toml"), ("tasks/a/tests/data/one", "shared/data/one"), ("tasks/b/task.toml", "other/b/task.toml"),
-        ("tasks/a/../b/task.toml", "other/b/task.toml"), ("shared/data/loop/loop/one", "shared/data/one"), ("tasks/a/tests/abs", "outside"),
-        ("tasks/a/tests/up", "outside"), ("tasks/a/tests/gone", "missing"), ("circle", "outside"), ("../x", "outside"), ("tasks/a/task.toml/x", "missing"),
-        ("nope", "missing"), ("shared/data", "shared/data"),
-    ])
+    @Test(
+        "where a path leads",
+        arguments: [
+            ("", "root"), ("tasks/a/task.toml", "tasks/a/task.toml"), ("tasks/a/tests/data/one", "shared/data/one"),
+            ("tasks/b/task.toml", "other/b/task.toml"),
+            ("tasks/a/../b/task.toml", "other/b/task.toml"), ("shared/data/loop/loop/one", "shared/data/one"), ("tasks/a/tests/abs", "outside"),
+            ("tasks/a/tests/up", "outside"), ("tasks/a/tests/gone", "missing"), ("circle", "outside"), ("../x", "outside"),
+            ("tasks/a/task.toml/x", "missing"),
+            ("nope", "missing"), ("shared/data", "shared/data"),
+        ])
     func places(path: String, leads: String) async throws {
         let (tree, _) = try await tree(Self.shared)
-        let place = switch tree.resolve(path) {
-        case .root: "root"
-        case .entry(let entry): entry.path
-        case .missing: "missing"
-        case .outside: "outside"
-        }
+        let place =
+            switch tree.resolve(path) {
+            case .root: "root"
+            case .entry(let entry): entry.path
+            case .missing: "missing"
+            case .outside: "outside"
+            }
         #expect(place == leads)
     }
 
@@ -88,7 +94,8 @@ import Testing
     @Test("catalogue 51: attributes and ignore files in a tree change no byte of it")
     func attributes() async throws {
         let (tree, _) = try await tree([
-            "t/.gitattributes": "* text eol=crlf export-subst filter=evil ident\nhidden export-ignore\n", "t/.gitignore": "*\n!.gitignore\n!.gitattributes\n!kept\n!hidden\n",
+            "t/.gitattributes": "* text eol=crlf export-subst filter=evil ident\nhidden export-ignore\n",
+            "t/.gitignore": "*\n!.gitignore\n!.gitattributes\n!kept\n!hidden\n",
             "t/kept": "$Format:%H$ $Id$\nline\n", "t/hidden": "h",
         ])
         try await TreeExport(tree).export(try GitPath(parsing: "t"), to: "\(bench.path)/out")
@@ -124,7 +131,9 @@ import Testing
         #expect(try await tree.read("d/\u{301}x") == Array("three".utf8))
         #expect(try GitPath(parsing: "d/\u{301}x").components.count == 2)
         #expect(try await TreeExport(tree).export(.root, to: "\(bench.path)/out").files == 3)
-        #expect(FileReading.whole("\(bench.path)/out/\u{E9}") == Array("one".utf8) && FileReading.whole("\(bench.path)/out/e\u{301}") == Array("two".utf8))
+        #expect(
+            FileReading.whole("\(bench.path)/out/\u{E9}") == Array("one".utf8) && FileReading.whole("\(bench.path)/out/e\u{301}") == Array("two".utf8)
+        )
     }
 
     @Test("a link that leaves what is exported and comes back leads to the same file")
@@ -165,7 +174,9 @@ import Testing
 
     @Test("an object stream cut anywhere reads the same", arguments: [1, 2, 3, 7, 64, 1000])
     func batchChunks(size: Int) throws {
-        let ids = [String(repeating: "1", count: 40), String(repeating: "2", count: 40), String(repeating: "3", count: 40)].compactMap { GitObjectID($0) }
+        let ids = [String(repeating: "1", count: 40), String(repeating: "2", count: 40), String(repeating: "3", count: 40)].compactMap {
+            GitObjectID($0)
+        }
         let stream = Array("\(ids[0]) blob 5\nhello\n\(ids[1]) blob 0\n\n\(ids[2]) blob 3\n\n\n\n\n".utf8)
         var parser = BatchParser(ids: ids)
         var got: [[UInt8]] = [[], [], []]

@@ -72,7 +72,8 @@ struct ServerLimitTests {
     func oldVersion() async throws {
         let server = HTTPServer { request in
             request.rawPath == "/stream"
-                ? ServerResponse(status: 200, contentType: "text/plain", stream: { try $0.write(Array("streamed".utf8)) }) : .text(200, request.isHTTP10 ? "old" : "new")
+                ? ServerResponse(status: 200, contentType: "text/plain", stream: { try $0.write(Array("streamed".utf8)) })
+                : .text(200, request.isHTTP10 ? "old" : "new")
         }
         let port = try server.start(port: 0)
         for (path, body) in [("/", "old"), ("/stream", "streamed")] {

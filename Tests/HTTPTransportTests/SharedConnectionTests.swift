@@ -121,7 +121,9 @@ import Testing
         let site = try await Site { request in
             ScriptedResponse(pieces: [.bytes([UInt8](repeating: 5, count: request.target == "/large" ? size : 10))])
         }
-        let results = await sendAll(21) { $0 == 10 ? site.request("/large", reading: .whole(limit: 1 << 20)) : site.request($0 < 4 ? "/large" : "/small") }
+        let results = await sendAll(21) {
+            $0 == 10 ? site.request("/large", reading: .whole(limit: 1 << 20)) : site.request($0 < 4 ? "/large" : "/small")
+        }
         for (number, result) in results.enumerated() {
             switch number {
             case 10: #expect(result == .failure(.bodyTooLarge(limit: 1 << 20)))

@@ -10,12 +10,14 @@ import Testing
     @Test func chunksArriveWhileTheServerStillWrites() async throws {
         let gate = Locked(0)
         let server = try ScriptedServer { _ in
-            .stream([.live { body in
-                for number in 1...3 {
-                    body.send([UInt8(number)])
-                    while gate.withLock({ $0 < number }), body.wait(seconds: 0.001) {}
+            .stream([
+                .live { body in
+                    for number in 1...3 {
+                        body.send([UInt8(number)])
+                        while gate.withLock({ $0 < number }), body.wait(seconds: 0.001) {}
+                    }
                 }
-            }])
+            ])
         }
         var body = try await transport.send(HTTPRequest(url: server.url)).body.makeAsyncIterator()
         for number in 1...3 {
@@ -32,12 +34,14 @@ import Testing
         let sent = Locked(0)
         let server = try ScriptedServer { request in
             guard request.target == "/slow" else { return ScriptedResponse(pieces: [.bytes([UInt8](repeating: 1, count: 32 << 20))]) }
-            return .stream([.live { body in
-                for _ in 0..<(total / chunk.count) {
-                    guard body.send(chunk) else { return }
-                    sent.withLock { $0 += chunk.count }
+            return .stream([
+                .live { body in
+                    for _ in 0..<(total / chunk.count) {
+                        guard body.send(chunk) else { return }
+                        sent.withLock { $0 += chunk.count }
+                    }
                 }
-            }])
+            ])
         }
         let slow = try await transport.send(HTTPRequest(url: server.url + "/slow", timeouts: HTTPTimeouts(idle: 5)))
         // Another transfer of half that size runs to its end beside it: the thread was free to read the slow one too.
@@ -130,10 +134,12 @@ import Testing
     }
 
     private func endlessStream(_ closed: Locked<Bool>) -> ScriptedResponse {
-        .stream([.live { body in
-            body.send([1])
-            while body.wait(seconds: 0.01) {}
-            closed.withLock { $0 = true }
-        }])
+        .stream([
+            .live { body in
+                body.send([1])
+                while body.wait(seconds: 0.01) {}
+                closed.withLock { $0 = true }
+            }
+        ])
     }
 }

@@ -20,7 +20,9 @@ import Testing
         return (process.terminationStatus, String(decoding: output, as: UTF8.self))
     }
 
-    @Test("the embedded files are those of the repository, and docs/reliability.md names the tests of each fault", arguments: ["generate", "index-faults"])
+    @Test(
+        "the embedded files are those of the repository, and docs/reliability.md names the tests of each fault",
+        arguments: ["generate", "index-faults"])
     func upToDate(script: String) throws {
         let result = try Self.run(["scripts/\(script)", "--check"])
         #expect(result.status == 0, "\(result.output)")
@@ -54,7 +56,9 @@ import Testing
     @Test func anEmbeddedFileThatChangedIsFound() throws {
         try withRepository { place in
             #expect(try Self.run(["scripts/generate"], in: place).status == 0)
-            #expect(try text("Sources/A/A.generated.swift", in: place).contains("public static let text = ##\"\"\"\none \\(two) \"\"\"# \\#(three)\n\n\"\"\"##\n"))
+            #expect(
+                try text("Sources/A/A.generated.swift", in: place).contains(
+                    "public static let text = ##\"\"\"\none \\(two) \"\"\"# \\#(three)\n\n\"\"\"##\n"))
             #expect(try Self.run(["scripts/generate", "--check"], in: place).status == 0)
             try write("docs/a.txt", "other\n", in: place)
             let stale = try Self.run(["scripts/generate", "--check"], in: place)

@@ -137,7 +137,9 @@ let key = ObjectKey(namespace: "a", name: "x")
     @Test("catalogue 11: a 429 is waited for as long as it says") func tooManyRequests() async throws {
         let count = Locked(0)
         let server = try ScriptedServer { _ in
-            count.withLock { $0 += 1; return $0 } <= 2
+            count.withLock {
+                $0 += 1; return $0
+            } <= 2
                 ? .failure(429, reason: "TooManyRequests", retryAfterSeconds: 7) : .json(["ok": true])
         }
         let time = ManualTime()
@@ -170,11 +172,12 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect(server.requests.count == 1)
     }
 
-    @Test(arguments: [
-        (429, 5, false, 0, 5), (429, 0, true, 9, 0), (429, 5, true, 10, nil), (429, nil, true, 0, nil),
-        (429, 301, true, 0, nil), (503, 5, true, 0, 5), (503, 5, false, 0, nil), (500, nil, true, 0, nil),
-        (404, 5, true, 0, nil), (409, 5, true, 0, nil),
-    ] as [(Int, Int?, Bool, Int, Int?)])
+    @Test(
+        arguments: [
+            (429, 5, false, 0, 5), (429, 0, true, 9, 0), (429, 5, true, 10, nil), (429, nil, true, 0, nil),
+            (429, 301, true, 0, nil), (503, 5, true, 0, 5), (503, 5, false, 0, nil), (500, nil, true, 0, nil),
+            (404, 5, true, 0, nil), (409, 5, true, 0, nil),
+        ] as [(Int, Int?, Bool, Int, Int?)])
     func rule(code: Int, retryAfter: Int?, idempotent: Bool, attempts: Int, delay: Int?) {
         #expect(RetryRule.delay(code: code, retryAfter: retryAfter, isIdempotent: idempotent, attempts: attempts) == delay)
     }

@@ -91,7 +91,8 @@ import Testing
     /// A plugin that counts its runs in a file and prints what `body` says.
     private func plugin(_ directory: TemporaryDirectory, _ body: String, hint: String = "") throws -> ExecPlugin {
         let path = try directory.write(
-            "plugin", "#!/bin/sh\necho run >> '\(directory.path)/runs'\nprintf '%s' \"$KUBERNETES_EXEC_INFO\" > '\(directory.path)/info'\n\(body)\n", executable: true)
+            "plugin", "#!/bin/sh\necho run >> '\(directory.path)/runs'\nprintf '%s' \"$KUBERNETES_EXEC_INFO\" > '\(directory.path)/info'\n\(body)\n",
+            executable: true)
         return ExecPlugin(
             command: path, arguments: ["a b", "$c"], environment: ["WHO": "me"], installHint: hint,
             cluster: ["server": "https://h"])
@@ -145,7 +146,10 @@ import Testing
         ("echo secret", "its output is no ExecCredential"),
         (#"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"secret"}}'"#, "make them agree"),
         (#"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{}}'"#, "neither a token nor a certificate"),
-        (#"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"clientKeyData":"secret"}}'"#, "certificate without its key"),
+        (
+            #"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"clientKeyData":"secret"}}'"#,
+            "certificate without its key"
+        ),
     ]) func whatGoesWrongIsSaidWithoutSecrets(body: String, part: String) async throws {
         let directory = try TemporaryDirectory()
         let plugin = try plugin(directory, body)

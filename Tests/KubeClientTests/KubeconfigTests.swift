@@ -58,10 +58,14 @@ import Testing
         ("{tokenFile: /abs/token, token: first}", .tokenFile(path: "/abs/token", initial: "first")),
         ("{username: u, password: p}", .basic(user: "u", password: "p")),
         ("{}", .none),
-        ("{exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/plug, args: [a, b], env: [{name: N, value: v}], interactiveMode: Never}}",
-            .exec(ExecPlugin(command: "/k/bin/plug", arguments: ["a", "b"], environment: ["N": "v"]))),
-        ("{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}",
-            .exec(ExecPlugin(apiVersion: "client.authentication.k8s.io/v1beta1", command: "aws"))),
+        (
+            "{exec: {apiVersion: client.authentication.k8s.io/v1, command: bin/plug, args: [a, b], env: [{name: N, value: v}], interactiveMode: Never}}",
+            .exec(ExecPlugin(command: "/k/bin/plug", arguments: ["a", "b"], environment: ["N": "v"]))
+        ),
+        (
+            "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}",
+            .exec(ExecPlugin(apiVersion: "client.authentication.k8s.io/v1beta1", command: "aws"))
+        ),
     ]) func credentials(user: String, credential: KubeCredential) throws {
         #expect(try config(Self.minimal(user: user)).credential == credential)
     }
@@ -90,34 +94,55 @@ import Testing
         #expect(config.impersonation == KubeConfig.Impersonation(user: "jane", uid: "7", groups: ["a", "b"]))
     }
 
-    @Test(arguments: [
-        ("", nil, "kubeconfig /k/config sets no current-context: name a context (none)"),
-        ("a: [", nil, "kubeconfig /k/config is not YAML"),
-        ("- 1", nil, "kubeconfig /k/config is not a mapping: is it the right file?"),
-        ("clusters: 7", nil, "kubeconfig /k/config: clusters is not a list"),
-        ("clusters: [{}]", nil, "kubeconfig /k/config: clusters[0] has no name"),
-        (plain, "nope", "kubeconfig /k/config has no context \"nope\": it has \"anonymous\", \"lab\", \"work\""),
-        ("contexts: [{name: c, context: {cluster: gone}}]", "c",
-            "kubeconfig /k/config: context \"c\" names the cluster \"gone\", which is not there: it has none"),
-        ("clusters: [{name: k, cluster: {server: \"https://h\"}}]\ncontexts: [{name: c, context: {cluster: k, user: u}}]", "c",
-            "kubeconfig /k/config: context \"c\" names the user \"u\", which is not there: it has none"),
-        (minimal(cluster: "{server: \"h:6443\"}"), nil,
-            "kubeconfig /k/config: clusters[k].server is \"h:6443\": it must begin with https://"),
-        (minimal(cluster: "{server: \"https://h\", certificate-authority-data: \"%%\"}"), nil,
-            "kubeconfig /k/config: clusters[k].certificate-authority-data is not base64"),
-        (minimal(cluster: "{server: \"https://h\", certificate-authority: no/such.pem}"), nil,
-            "kubeconfig /k/config: clusters[k].certificate-authority: /k/no/such.pem does not exist"),
-        (minimal(cluster: "{server: \"https://h\", certificate-authority-data: Y2E=, insecure-skip-tls-verify: true}"), nil,
-            "kubeconfig /k/config: clusters[k] sets both insecure-skip-tls-verify and a certificate-authority: remove one"),
-        (minimal(user: "{client-key-data: a2V5}"), nil,
-            "kubeconfig /k/config: users[u] has a client certificate or a client key, not both: add the other"),
-        (minimal(user: "{auth-provider: {name: gcp}}"), nil,
-            "kubeconfig /k/config: users[u].auth-provider is no longer part of Kubernetes: use an exec plugin"),
-        (minimal(user: "{exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}}"), nil,
-            "kubeconfig /k/config: users[u].exec.apiVersion is \"client.authentication.k8s.io/v1alpha1\""),
-        (minimal(user: "{exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}}"), nil,
-            "kubeconfig /k/config: users[u].exec asks for a terminal"),
-    ] as [(String, String?, String)])
+    @Test(
+        arguments: [
+            ("", nil, "kubeconfig /k/config sets no current-context: name a context (none)"),
+            ("a: [", nil, "kubeconfig /k/config is not YAML"),
+            ("- 1", nil, "kubeconfig /k/config is not a mapping: is it the right file?"),
+            ("clusters: 7", nil, "kubeconfig /k/config: clusters is not a list"),
+            ("clusters: [{}]", nil, "kubeconfig /k/config: clusters[0] has no name"),
+            (plain, "nope", "kubeconfig /k/config has no context \"nope\": it has \"anonymous\", \"lab\", \"work\""),
+            (
+                "contexts: [{name: c, context: {cluster: gone}}]", "c",
+                "kubeconfig /k/config: context \"c\" names the cluster \"gone\", which is not there: it has none"
+            ),
+            (
+                "clusters: [{name: k, cluster: {server: \"https://h\"}}]\ncontexts: [{name: c, context: {cluster: k, user: u}}]", "c",
+                "kubeconfig /k/config: context \"c\" names the user \"u\", which is not there: it has none"
+            ),
+            (
+                minimal(cluster: "{server: \"h:6443\"}"), nil,
+                "kubeconfig /k/config: clusters[k].server is \"h:6443\": it must begin with https://"
+            ),
+            (
+                minimal(cluster: "{server: \"https://h\", certificate-authority-data: \"%%\"}"), nil,
+                "kubeconfig /k/config: clusters[k].certificate-authority-data is not base64"
+            ),
+            (
+                minimal(cluster: "{server: \"https://h\", certificate-authority: no/such.pem}"), nil,
+                "kubeconfig /k/config: clusters[k].certificate-authority: /k/no/such.pem does not exist"
+            ),
+            (
+                minimal(cluster: "{server: \"https://h\", certificate-authority-data: Y2E=, insecure-skip-tls-verify: true}"), nil,
+                "kubeconfig /k/config: clusters[k] sets both insecure-skip-tls-verify and a certificate-authority: remove one"
+            ),
+            (
+                minimal(user: "{client-key-data: a2V5}"), nil,
+                "kubeconfig /k/config: users[u] has a client certificate or a client key, not both: add the other"
+            ),
+            (
+                minimal(user: "{auth-provider: {name: gcp}}"), nil,
+                "kubeconfig /k/config: users[u].auth-provider is no longer part of Kubernetes: use an exec plugin"
+            ),
+            (
+                minimal(user: "{exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}}"), nil,
+                "kubeconfig /k/config: users[u].exec.apiVersion is \"client.authentication.k8s.io/v1alpha1\""
+            ),
+            (
+                minimal(user: "{exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}}"), nil,
+                "kubeconfig /k/config: users[u].exec asks for a terminal"
+            ),
+        ] as [(String, String?, String)])
     func errorsSayWhatAndWhere(text: String, context: String?, message: String) {
         let error = #expect(throws: KubeConfigError.self) { try config(text, context: context) }
         #expect(error?.message.hasPrefix(message) == true, "\(error?.message ?? "none")")

@@ -72,9 +72,11 @@ import Testing
         #expect(server.requestLines == ["GET /api/v1/namespaces/a/pods?watch=true&resourceVersion=5&allowWatchBookmarks=true"])
     }
 
-    @Test("catalogues 5 and 6: a line that is cut, mid-JSON or mid-character, is no event", arguments: [
-        Array("{\"b\":".utf8), Array("{\"b\":\"".utf8) + [0xC3],
-    ], [true, false])
+    @Test(
+        "catalogues 5 and 6: a line that is cut, mid-JSON or mid-character, is no event",
+        arguments: [
+            Array("{\"b\":".utf8), Array("{\"b\":\"".utf8) + [0xC3],
+        ], [true, false])
     func cut(tail: [UInt8], cleanly: Bool) async throws {
         let server = try ScriptedServer { _ in .stream([.bytes(Array("{\"a\":1}\n".utf8) + tail)] + (cleanly ? [] : [.cut])) }
         var iterator = try await lines(server).makeAsyncIterator()

@@ -77,7 +77,9 @@ import Testing
     @Test func theFieldOfAnInvalidObject() {
         let json: JSONValue = [
             "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "EvalJob is invalid", "reason": "Invalid", "code": 422,
-            "details": ["causes": [["reason": "FieldValueInvalid", "message": "must be positive", "field": "spec.attempts"]], "retryAfterSeconds": 3],
+            "details": [
+                "causes": [["reason": "FieldValueInvalid", "message": "must be positive", "field": "spec.attempts"]], "retryAfterSeconds": 3,
+            ],
         ]
         let status = KubeStatus(httpCode: 422, body: json.serialized(), request: "POST /x")
         #expect(status.isInvalid)
@@ -105,7 +107,9 @@ import Testing
         #expect(status.message.hasSuffix("..."))
     }
 
-    @Test(arguments: [("3", 3), (" 7 ", 7), ("0", 0), ("-1", nil), ("soon", nil), ("Wed, 21 Oct 2026 07:28:00 GMT", nil), ("", nil)] as [(String, Int?)])
+    @Test(
+        arguments: [("3", 3), (" 7 ", 7), ("0", 0), ("-1", nil), ("soon", nil), ("Wed, 21 Oct 2026 07:28:00 GMT", nil), ("", nil)] as [(String, Int?)]
+    )
     func retryAfter(header: String, seconds: Int?) {
         #expect(KubeStatus(httpCode: 429, body: [], retryAfter: header, request: "GET /x").retryAfterSeconds == seconds)
     }

@@ -6,25 +6,27 @@ import Testing
     static let evalJobs = ResourceType(
         group: "assay.dev", version: "v1alpha1", plural: "evaljobs", kind: "EvalJob", namespaced: true)
 
-    @Test(arguments: [
-        (ResourceType.pods, nil, nil, nil, "/api/v1/pods"),
-        (.pods, "", nil, nil, "/api/v1/pods"),
-        (.pods, "team-a", nil, nil, "/api/v1/namespaces/team-a/pods"),
-        (.pods, "team-a", "x", nil, "/api/v1/namespaces/team-a/pods/x"),
-        (.pods, "team-a", "x", "log", "/api/v1/namespaces/team-a/pods/x/log"),
-        (.nodes, nil, "n:1 é", nil, "/api/v1/nodes/n%3A1%20%C3%A9"),
-        (.namespaces, nil, "team-a", "status", "/api/v1/namespaces/team-a/status"),
-        (.leases, "a", "b", nil, "/apis/coordination.k8s.io/v1/namespaces/a/leases/b"),
-        (evalJobs, "a", "j", "status", "/apis/assay.dev/v1alpha1/namespaces/a/evaljobs/j/status"),
-    ] as [(ResourceType, String?, String?, String?, String)])
+    @Test(
+        arguments: [
+            (ResourceType.pods, nil, nil, nil, "/api/v1/pods"),
+            (.pods, "", nil, nil, "/api/v1/pods"),
+            (.pods, "team-a", nil, nil, "/api/v1/namespaces/team-a/pods"),
+            (.pods, "team-a", "x", nil, "/api/v1/namespaces/team-a/pods/x"),
+            (.pods, "team-a", "x", "log", "/api/v1/namespaces/team-a/pods/x/log"),
+            (.nodes, nil, "n:1 é", nil, "/api/v1/nodes/n%3A1%20%C3%A9"),
+            (.namespaces, nil, "team-a", "status", "/api/v1/namespaces/team-a/status"),
+            (.leases, "a", "b", nil, "/apis/coordination.k8s.io/v1/namespaces/a/leases/b"),
+            (evalJobs, "a", "j", "status", "/apis/assay.dev/v1alpha1/namespaces/a/evaljobs/j/status"),
+        ] as [(ResourceType, String?, String?, String?, String)])
     func paths(type: ResourceType, namespace: String?, name: String?, subresource: String?, path: String) throws {
         #expect(try KubeRequest.path(type, namespace: namespace, name: name, subresource: subresource) == path)
     }
 
-    @Test(arguments: [
-        (ResourceType.pods, "a", ""), (.pods, "a", "."), (.pods, "a", ".."), (.pods, "a", "x/y"), (.pods, "a", "%2e"),
-        (.pods, "..", "x"), (.pods, "a/b", "x"), (.pods, "", "x"), (.nodes, "a", "x"), (.pods, "a", "x\n"),
-    ] as [(ResourceType, String, String)])
+    @Test(
+        arguments: [
+            (ResourceType.pods, "a", ""), (.pods, "a", "."), (.pods, "a", ".."), (.pods, "a", "x/y"), (.pods, "a", "%2e"),
+            (.pods, "..", "x"), (.pods, "a/b", "x"), (.pods, "", "x"), (.nodes, "a", "x"), (.pods, "a", "x\n"),
+        ] as [(ResourceType, String, String)])
     func namesThatWouldChangeThePathAreRefused(type: ResourceType, namespace: String, name: String) {
         #expect(throws: KubeRequestError.self) { try KubeRequest.path(type, namespace: namespace, name: name) }
         #expect(throws: KubeRequestError.self) {

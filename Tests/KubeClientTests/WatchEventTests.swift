@@ -45,7 +45,8 @@ import Testing
     }
 
     @Test("of a changed object only the projection is built; other events are read whole") func projections() throws {
-        let object = #"{"kind":"Pod","metadata":{"name":"x","resourceVersion":"7","managedFields":[{"manager":"m"}]},"spec":{"nodeName":"n","containers":[{}]}}"#
+        let object =
+            #"{"kind":"Pod","metadata":{"name":"x","resourceVersion":"7","managedFields":[{"manager":"m"}]},"spec":{"nodeName":"n","containers":[{}]}}"#
         let projection = ObjectProjection.metadata(and: ["spec": .keys("nodeName")])
         for type in ["ADDED", "MODIFIED", "DELETED"] {
             for line in ["{\"type\":\"\(type)\",\"object\":\(object)}", "{\"object\":\(object),\"type\":\"\(type)\"}"] {
@@ -56,7 +57,8 @@ import Testing
                 }
             }
         }
-        let status = #"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old","reason":"Expired","code":410,"details":{"uid":"u"}}"#
+        let status =
+            #"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old","reason":"Expired","code":410,"details":{"uid":"u"}}"#
         for line in [
             "{\"type\":\"ERROR\",\"object\":\(status)}", status,
             #"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}"#,
@@ -65,10 +67,14 @@ import Testing
         }
     }
 
-    @Test("a line that is broken in a part that is not kept is no event", arguments: [
-        #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":"#, #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":tru}}}"#,
-        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"x\"},\"spec\":\"\u{0}\"}}",
-    ]) func brokenWhereNobodyReads(line: String) {
+    @Test(
+        "a line that is broken in a part that is not kept is no event",
+        arguments: [
+            #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":"#,
+            #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":tru}}}"#,
+            "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"x\"},\"spec\":\"\u{0}\"}}",
+        ]) func brokenWhereNobodyReads(line: String)
+    {
         #expect(throws: WatchLineError.self) { try WatchEvent(line: Array(line.utf8), keeping: .metadata) }
     }
 
@@ -84,7 +90,8 @@ import Testing
     @Test func itemsGetTheirTypeAndNullIsEmpty() throws {
         let page = try ListPage(
             parsing: Array(
-                #"{"kind":"PodList","metadata":{"resourceVersion":"5","continue":"t","remainingItemCount":3},"items":[{"metadata":{"name":"x"}}]}"#.utf8),
+                #"{"kind":"PodList","metadata":{"resourceVersion":"5","continue":"t","remainingItemCount":3},"items":[{"metadata":{"name":"x"}}]}"#
+                    .utf8),
             type: .pods)
         #expect(page.items == [["apiVersion": "v1", "kind": "Pod", "metadata": ["name": "x"]]])
         #expect(page.resourceVersion == "5")

@@ -190,7 +190,9 @@ struct TaskPoolTests {
         let pool = TaskPool<String, Int>(width: 2, deadlineSeconds: 60, late: { _ in -1 }, onFinish: { _ in })
         for number in 0..<100 {
             pool.start("many-\(number)", group: "many") {
-                state.withLock { $0.active += 1; $0.most = max($0.most, $0.active); $0.order.append("many") }
+                state.withLock {
+                    $0.active += 1; $0.most = max($0.most, $0.active); $0.order.append("many")
+                }
                 try? await gate.wait()
                 state.withLock { $0.active -= 1 }
                 return number
@@ -216,7 +218,8 @@ struct TaskPoolTests {
     func deadline() async {
         let time = ManualTime()
         let finished = Locked<[String]>([])
-        let pool = TaskPool<String, Int>(width: 1, deadlineSeconds: 30, time: time, late: { _ in -1 }, onFinish: { key in finished.withLock { $0.append(key) } })
+        let pool = TaskPool<String, Int>(
+            width: 1, deadlineSeconds: 30, time: time, late: { _ in -1 }, onFinish: { key in finished.withLock { $0.append(key) } })
         pool.start("drips", group: "a") {
             try? await SystemTime().sleep(seconds: 3600)
             return 1

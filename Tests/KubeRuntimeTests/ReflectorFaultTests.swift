@@ -240,7 +240,11 @@ struct ReflectorFaultTests {
     func watchListRefused() async throws {
         api.inject(
             FakeFault(
-                .answer(.failure(422, reason: "Invalid", message: "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")),
+                .answer(
+                    .failure(
+                        422, reason: "Invalid",
+                        message: "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
+                    )),
                 on: .init(isWatch: true)))
         let rig = ReflectorRig(url: api.url, options: ReflectorRig.quickOptions(watchList: true))
         #expect(await rig.shows(["a=Pending", "b=Pending"]))
@@ -275,7 +279,11 @@ struct ReflectorFaultTests {
     func storm() async throws {
         let time = ManualTime()
         api.inject(FakeFault(.answer(.failure(500, reason: "InternalError")), on: .init(plural: "pods"), times: 1000))
-        let rig = ReflectorRig(url: api.url, options: { var o = WatcherOptions(); o.usesWatchList = false; return o }(), time: time)
+        let rig = ReflectorRig(
+            url: api.url,
+            options: {
+                var o = WatcherOptions(); o.usesWatchList = false; return o
+            }(), time: time)
         var pauses: [Double] = []
         while pauses.reduce(0, +) < 600 { pauses.append(await time.advanceToNextSleeper()) }
         #expect(pauses.count < 28)
@@ -370,7 +378,8 @@ struct ReflectorFaultTests {
             "items": [Build.pod("z", phase: "Running").merging(version: "890")],
         ]
         let second = try ScriptedServer(port: api.server.port) { request in
-            request.query["watch"] == nil ? .json(other)
+            request.query["watch"] == nil
+                ? .json(other)
                 : request.query["resourceVersion"] == "900" ? .stream([.hang]) : .failure(410, reason: "Expired")
         }
         #expect(await rig.shows(["z=Running"]))

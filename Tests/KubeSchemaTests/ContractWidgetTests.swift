@@ -19,69 +19,101 @@ struct ContractWidgetTests {
         Row(
             step: "create no spec", spec: nil,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec", "Required value", "FieldValueRequired"],
             ]),
         Row(
             step: "create required missing", spec: #"{"size": 1}"#,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec.color", "Required value", "FieldValueRequired"],
             ]),
         Row(
             step: "create wrong type", spec: #"{"color": "red", "size": "big"}"#,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec.size", #"Invalid value: "string": spec.size in body must be of type integer: "string""#, "FieldValueTypeInvalid"],
             ]),
         Row(
             step: "create out of range", spec: #"{"color": "red", "size": 99}"#,
             causes: [
-                ["spec.size", "Invalid value: 99: spec.size in body should be less than or equal to 10", "FieldValueInvalid"],
+                ["spec.size", "Invalid value: 99: spec.size in body should be less than or equal to 10", "FieldValueInvalid"]
             ]),
         Row(
             step: "create bad enum", spec: #"{"color": "pink"}"#,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec.color", #"Unsupported value: "pink": supported values: "red", "green", "blue""#, "FieldValueNotSupported"],
             ]),
         Row(
             step: "create bad pattern and too long", spec: #"{"color": "red", "name": "ABCDEFGHIJ"}"#,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec.name", "Too long: may not be more than 8 bytes", "FieldValueTooLong"],
             ]),
         Row(
             step: "create cel rule broken", spec: #"{"color": "red", "size": 5, "max": 4}"#,
             causes: [
-                ["spec", "Invalid value: size must not exceed max", "FieldValueInvalid"],
+                ["spec", "Invalid value: size must not exceed max", "FieldValueInvalid"]
             ]),
         Row(
             step: "create duplicate set item", spec: #"{"color": "red", "tags": ["a", "a"]}"#,
             causes: [
-                ["spec.tags[1]", #"Duplicate value: "a""#, "FieldValueDuplicate"],
+                ["spec.tags[1]", #"Duplicate value: "a""#, "FieldValueDuplicate"]
             ]),
         Row(
             step: "create duplicate map key", spec: #"{"color": "red", "parts": [{"id": "a"}, {"id": "a"}]}"#,
             causes: [
-                ["spec.parts[1]", #"Duplicate value: {"id":"a"}"#, "FieldValueDuplicate"],
+                ["spec.parts[1]", #"Duplicate value: {"id":"a"}"#, "FieldValueDuplicate"]
             ]),
         Row(
             step: "create too many items", spec: #"{"color": "red", "tags": ["a", "b", "c", "d"]}"#,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec.tags", "Too many: 4: must have at most 3 items", "FieldValueTooMany"],
             ]),
         Row(
             step: "create int-or-string wrong", spec: #"{"color": "red", "port": true}"#,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec.port", #"Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean""#, "FieldValueTypeInvalid"],
             ]),
         Row(
             step: "create several faults at once", spec: #"{"color": "pink", "size": 0, "tags": "x"}"#,
             causes: [
-                ["<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation", "FieldValueInvalid"],
+                [
+                    "<nil>",
+                    "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+                    "FieldValueInvalid",
+                ],
                 ["spec.color", #"Unsupported value: "pink": supported values: "red", "green", "blue""#, "FieldValueNotSupported"],
                 ["spec.size", "Invalid value: 0: spec.size in body should be greater than or equal to 1", "FieldValueInvalid"],
                 ["spec.tags", #"Invalid value: "string": spec.tags in body must be of type array: "string""#, "FieldValueTypeInvalid"],
@@ -287,7 +319,8 @@ struct ContractWidgetTests {
         let (new, _) = try Self.stored(#"{"color": "blue", "fixed": "other"}"#)
         let faults = schema.validate(new, old: old)
         #expect(faults == [.invalid("spec.fixed", "other", "fixed is immutable")])
-        #expect(faults.first?.cause == ["field": "spec.fixed", "message": "Invalid value: \"other\": fixed is immutable", "reason": "FieldValueInvalid"])
+        #expect(
+            faults.first?.cause == ["field": "spec.fixed", "message": "Invalid value: \"other\": fixed is immutable", "reason": "FieldValueInvalid"])
         #expect(schema.validate(new) == [])
     }
 }

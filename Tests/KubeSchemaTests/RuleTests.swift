@@ -13,10 +13,12 @@ struct RuleTests {
         ])
     }
 
-    @Test("the reason decides the kind", arguments: [
-        ("FieldValueInvalid", "Invalid value: \"y\": no"), ("FieldValueForbidden", "Forbidden: no"), ("FieldValueRequired", "Required value: no"),
-        ("FieldValueDuplicate", "Duplicate value: \"y\""),
-    ])
+    @Test(
+        "the reason decides the kind",
+        arguments: [
+            ("FieldValueInvalid", "Invalid value: \"y\": no"), ("FieldValueForbidden", "Forbidden: no"), ("FieldValueRequired", "Required value: no"),
+            ("FieldValueDuplicate", "Duplicate value: \"y\""),
+        ])
     func reasons(reason: String, message: String) throws {
         let rule: JSONValue = ["rule": "self == 'x'", "message": " no ", "reason": .string(reason)]
         let faults = try schema(["a": ["type": "string", "x-kubernetes-validations": [rule]]]).validate(["spec": ["a": "y"]])
@@ -68,7 +70,10 @@ struct RuleTests {
     func root() throws {
         let subject = try StructuralSchema([
             "type": "object",
-            "properties": ["spec": ["type": "object", "properties": ["a": ["type": "string"]]], "status": ["type": "object", "properties": ["p": ["type": "string"]]]],
+            "properties": [
+                "spec": ["type": "object", "properties": ["a": ["type": "string"]]],
+                "status": ["type": "object", "properties": ["p": ["type": "string"]]],
+            ],
             "x-kubernetes-validations": [
                 ["rule": "self.metadata.name.startsWith('a')", "message": "name"],
                 ["rule": "!has(oldSelf.status) || self.spec.a == oldSelf.spec.a", "message": "frozen", "fieldPath": ".spec.a"],

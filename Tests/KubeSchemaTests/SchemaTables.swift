@@ -31,16 +31,19 @@ enum SchemaTables {
             schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "1", stored: "1",
             faults: ["spec.v: Invalid value: 1: spec.v in body should be greater than 1"]),
         Row(
-            schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "10", stored: "10",
+            schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "10",
+            stored: "10",
             faults: ["spec.v: Invalid value: 10: spec.v in body should be less than 10"]),
         Row(
             schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "5", stored: "5",
             faults: []),
         Row(
-            schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "0.5", stored: "0.5",
+            schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "0.5",
+            stored: "0.5",
             faults: ["spec.v: Invalid value: 0.5: spec.v in body should be greater than 1"]),
         Row(
-            schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "100.25", stored: "100.25",
+            schema: #"{"type": "number", "minimum": 1, "exclusiveMinimum": true, "maximum": 10, "exclusiveMaximum": true}"#, value: "100.25",
+            stored: "100.25",
             faults: ["spec.v: Invalid value: 100.25: spec.v in body should be less than 10"]),
         Row(
             schema: #"{"type": "integer", "multipleOf": 5}"#, value: "5", stored: "5",
@@ -74,7 +77,10 @@ enum SchemaTables {
             faults: []),
         Row(
             schema: #"{"type": "integer", "format": "int32"}"#, value: "1.5", stored: "1.5",
-            faults: [#"spec.v: Invalid value: "float64": spec.v in body must be of type int32: "float64""#, #"<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec.v"#]),
+            faults: [
+                #"spec.v: Invalid value: "float64": spec.v in body must be of type int32: "float64""#,
+                #"<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec.v"#,
+            ]),
         Row(
             schema: #"{"type": "integer", "format": "int32"}"#, value: #""x""#, stored: #""x""#,
             faults: [#"spec.v: Invalid value: "string": spec.v in body must be of type integer: "string""#]),
@@ -175,7 +181,8 @@ enum SchemaTables {
             schema: #"{"type": "string", "format": "uri"}"#, value: #""x""#, stored: #""x""#,
             faults: [#"spec.v: Invalid value: "x": spec.v in body must be of type uri: "x""#]),
         Row(
-            schema: #"{"type": "string", "format": "uuid"}"#, value: #""00000000-0000-0000-0000-000000000000""#, stored: #""00000000-0000-0000-0000-000000000000""#,
+            schema: #"{"type": "string", "format": "uuid"}"#, value: #""00000000-0000-0000-0000-000000000000""#,
+            stored: #""00000000-0000-0000-0000-000000000000""#,
             faults: []),
         Row(
             schema: #"{"type": "string", "format": "uuid"}"#, value: #""x""#, stored: #""x""#,
@@ -241,17 +248,24 @@ enum SchemaTables {
             schema: #"{"type": "array", "minItems": 2, "maxItems": 1, "items": {"type": "string"}}"#, value: #"["a", "b"]"#, stored: #"["a", "b"]"#,
             faults: ["spec.v: Too many: 2: must have at most 1 item"]),
         Row(
-            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#, value: "{}", stored: "{}",
+            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#,
+            value: "{}", stored: "{}",
             faults: ["spec.v: Invalid value: 0: spec.v in body should have at least 1 properties"]),
         Row(
-            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#, value: #"{"a": 2}"#, stored: #"{"a": 2}"#,
+            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#,
+            value: #"{"a": 2}"#, stored: #"{"a": 2}"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#, value: #"{"a": 1}"#, stored: #"{"a": 1}"#,
+            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#,
+            value: #"{"a": 1}"#, stored: #"{"a": 1}"#,
             faults: ["spec.v.a: Invalid value: 1: spec.v.a in body should be greater than or equal to 2"]),
         Row(
-            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#, value: #"{"a": "x", "b": 3}"#, stored: #"{"a": "x", "b": 3}"#,
-            faults: ["spec.v: Too many: 2: must have at most 1 item", #"spec.v.a: Invalid value: "string": spec.v.a in body must be of type integer: "string""#]),
+            schema: #"{"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "integer", "minimum": 2}}"#,
+            value: #"{"a": "x", "b": 3}"#, stored: #"{"a": "x", "b": 3}"#,
+            faults: [
+                "spec.v: Too many: 2: must have at most 1 item",
+                #"spec.v.a: Invalid value: "string": spec.v.a in body must be of type integer: "string""#,
+            ]),
         Row(
             schema: #"{"type": "object", "additionalProperties": true}"#, value: #"{"a": {"b": 1}}"#, stored: #"{"a": {}}"#,
             faults: []),
@@ -277,20 +291,28 @@ enum SchemaTables {
             schema: #"{"type": "integer", "enum": [1, 2]}"#, value: "3", stored: "3",
             faults: [#"spec.v: Unsupported value: 3: supported values: "1", "2""#]),
         Row(
-            schema: #"{"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}}}}"#, value: #"{"z": 1, "a": {"b": "x", "c": 1}}"#, stored: #"{"a": {"b": "x"}, "z": 1}"#,
+            schema:
+                #"{"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}}}}"#,
+            value: #"{"z": 1, "a": {"b": "x", "c": 1}}"#, stored: #"{"a": {"b": "x"}, "z": 1}"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}"#, value: #"{"a": 1}"#, stored: #"{"a": 1}"#,
+            schema: #"{"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}"#, value: #"{"a": 1}"#,
+            stored: #"{"a": 1}"#,
             faults: ["spec.v.apiVersion: Required value", "spec.v.kind: Required value"]),
         Row(
-            schema: #"{"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}"#, value: #"{"apiVersion": "v1", "kind": "Pod", "spec": {}}"#, stored: #"{"apiVersion": "v1", "kind": "Pod", "spec": {}}"#,
+            schema: #"{"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}"#,
+            value: #"{"apiVersion": "v1", "kind": "Pod", "spec": {}}"#, stored: #"{"apiVersion": "v1", "kind": "Pod", "spec": {}}"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}"#, value: #"{"apiVersion": "", "kind": 5}"#, stored: #"{"apiVersion": "", "kind": 5}"#,
+            schema: #"{"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}"#,
+            value: #"{"apiVersion": "", "kind": 5}"#, stored: #"{"apiVersion": "", "kind": 5}"#,
             faults: [#"spec.v.apiVersion: Invalid value: "": must not be empty"#, "spec.v.kind: Invalid value: 5: must be a string"]),
         Row(
             schema: #"{"type": "string", "anyOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""a""#, stored: #""a""#,
-            faults: [#"<nil>: Invalid value: "": "spec.v" must validate at least one schema (anyOf)"#, #"spec.v: Invalid value: "a": spec.v in body should be at least 2 chars long"#]),
+            faults: [
+                #"<nil>: Invalid value: "": "spec.v" must validate at least one schema (anyOf)"#,
+                #"spec.v: Invalid value: "a": spec.v in body should be at least 2 chars long"#,
+            ]),
         Row(
             schema: #"{"type": "string", "anyOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""x""#, stored: #""x""#,
             faults: []),
@@ -299,7 +321,10 @@ enum SchemaTables {
             faults: []),
         Row(
             schema: #"{"type": "string", "oneOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""a""#, stored: #""a""#,
-            faults: [#"<nil>: Invalid value: "": "spec.v" must validate one and only one schema (oneOf). Found none valid"#, #"spec.v: Invalid value: "a": spec.v in body should be at least 2 chars long"#]),
+            faults: [
+                #"<nil>: Invalid value: "": "spec.v" must validate one and only one schema (oneOf). Found none valid"#,
+                #"spec.v: Invalid value: "a": spec.v in body should be at least 2 chars long"#,
+            ]),
         Row(
             schema: #"{"type": "string", "oneOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""x""#, stored: #""x""#,
             faults: []),
@@ -311,13 +336,23 @@ enum SchemaTables {
             faults: [#"<nil>: Invalid value: "": "spec.v" must validate one and only one schema (oneOf). Found 2 valid alternatives"#]),
         Row(
             schema: #"{"type": "string", "allOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""a""#, stored: #""a""#,
-            faults: [#"spec.v: Invalid value: "a": spec.v in body should be at least 2 chars long"#, #"spec.v: Invalid value: "a": spec.v in body should match '^x'"#, #"<nil>: Invalid value: "": "spec.v" must validate all the schemas (allOf). None validated"#]),
+            faults: [
+                #"spec.v: Invalid value: "a": spec.v in body should be at least 2 chars long"#,
+                #"spec.v: Invalid value: "a": spec.v in body should match '^x'"#,
+                #"<nil>: Invalid value: "": "spec.v" must validate all the schemas (allOf). None validated"#,
+            ]),
         Row(
             schema: #"{"type": "string", "allOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""x""#, stored: #""x""#,
-            faults: [#"spec.v: Invalid value: "x": spec.v in body should be at least 2 chars long"#, #"<nil>: Invalid value: "": "spec.v" must validate all the schemas (allOf)"#]),
+            faults: [
+                #"spec.v: Invalid value: "x": spec.v in body should be at least 2 chars long"#,
+                #"<nil>: Invalid value: "": "spec.v" must validate all the schemas (allOf)"#,
+            ]),
         Row(
             schema: #"{"type": "string", "allOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""ab""#, stored: #""ab""#,
-            faults: [#"spec.v: Invalid value: "ab": spec.v in body should match '^x'"#, #"<nil>: Invalid value: "": "spec.v" must validate all the schemas (allOf)"#]),
+            faults: [
+                #"spec.v: Invalid value: "ab": spec.v in body should match '^x'"#,
+                #"<nil>: Invalid value: "": "spec.v" must validate all the schemas (allOf)"#,
+            ]),
         Row(
             schema: #"{"type": "string", "allOf": [{"minLength": 2}, {"pattern": "^x"}]}"#, value: #""xx""#, stored: #""xx""#,
             faults: []),
@@ -328,13 +363,21 @@ enum SchemaTables {
             schema: #"{"type": "string", "not": {"pattern": "^x"}}"#, value: #""x""#, stored: #""x""#,
             faults: [#"<nil>: Invalid value: "": "spec.v" must not validate the schema (not)"#]),
         Row(
-            schema: #"{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}"#, value: "{}", stored: "{}",
-            faults: [#"<nil>: Invalid value: "": "spec.v" must validate one and only one schema (oneOf). Found none valid"#, "spec.v.a: Required value"]),
+            schema:
+                #"{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}"#,
+            value: "{}", stored: "{}",
+            faults: [
+                #"<nil>: Invalid value: "": "spec.v" must validate one and only one schema (oneOf). Found none valid"#, "spec.v.a: Required value",
+            ]),
         Row(
-            schema: #"{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}"#, value: #"{"a": "1"}"#, stored: #"{"a": "1"}"#,
+            schema:
+                #"{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}"#,
+            value: #"{"a": "1"}"#, stored: #"{"a": "1"}"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}"#, value: #"{"a": "1", "b": "2"}"#, stored: #"{"a": "1", "b": "2"}"#,
+            schema:
+                #"{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}"#,
+            value: #"{"a": "1", "b": "2"}"#, stored: #"{"a": "1", "b": "2"}"#,
             faults: [#"<nil>: Invalid value: "": "spec.v" must validate one and only one schema (oneOf). Found 2 valid alternatives"#]),
         Row(
             schema: #"{"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "integer"}}"#, value: "[1, 1, 1]", stored: "[1, 1, 1]",
@@ -343,37 +386,57 @@ enum SchemaTables {
             schema: #"{"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "integer"}}"#, value: "[1, 2]", stored: "[1, 2]",
             faults: []),
         Row(
-            schema: #"{"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "b"], "items": {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}, "c": {"type": "string"}}}}"#, value: #"[{"a": "x", "b": 1}, {"a": "x", "b": 1, "c": "d"}]"#, stored: #"[{"a": "x", "b": 1}, {"a": "x", "b": 1, "c": "d"}]"#,
+            schema:
+                #"{"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "b"], "items": {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}, "c": {"type": "string"}}}}"#,
+            value: #"[{"a": "x", "b": 1}, {"a": "x", "b": 1, "c": "d"}]"#, stored: #"[{"a": "x", "b": 1}, {"a": "x", "b": 1, "c": "d"}]"#,
             faults: [#"spec.v[1]: Duplicate value: {"a":"x","b":1}"#]),
         Row(
-            schema: #"{"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "b"], "items": {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}, "c": {"type": "string"}}}}"#, value: #"[{"a": "x", "b": 1}, {"a": "x", "b": 2}]"#, stored: #"[{"a": "x", "b": 1}, {"a": "x", "b": 2}]"#,
+            schema:
+                #"{"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "b"], "items": {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}, "c": {"type": "string"}}}}"#,
+            value: #"[{"a": "x", "b": 1}, {"a": "x", "b": 2}]"#, stored: #"[{"a": "x", "b": 1}, {"a": "x", "b": 2}]"#,
             faults: []),
         Row(
-            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: "1", stored: "1",
+            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: "1",
+            stored: "1",
             faults: []),
         Row(
-            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: #""a""#, stored: #""a""#,
+            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: #""a""#,
+            stored: #""a""#,
             faults: []),
         Row(
-            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: #""b""#, stored: #""b""#,
+            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: #""b""#,
+            stored: #""b""#,
             faults: [#"spec.v: Invalid value: "b": spec.v in body should match '^a'"#]),
         Row(
-            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: "true", stored: "true",
-            faults: [#"spec.v: Invalid value: "boolean": spec.v in body must be of type integer,string: "boolean""#, #"<nil>: Invalid value: "": "spec.v" must validate at least one schema (anyOf)"#, #"spec.v: Invalid value: "boolean": spec.v in body must be of type integer: "boolean""#]),
+            schema: #"{"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": "^a"}"#, value: "true",
+            stored: "true",
+            faults: [
+                #"spec.v: Invalid value: "boolean": spec.v in body must be of type integer,string: "boolean""#,
+                #"<nil>: Invalid value: "": "spec.v" must validate at least one schema (anyOf)"#,
+                #"spec.v: Invalid value: "boolean": spec.v in body must be of type integer: "boolean""#,
+            ]),
         Row(
             schema: #"{"type": "array", "items": {"type": "string", "default": "d"}}"#, value: #"[null, "x"]"#, stored: #"["d", "x"]"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "properties": {"a": {"type": "object", "default": {"b": 1}, "properties": {"b": {"type": "integer"}, "c": {"type": "integer", "default": 7}}}}}"#, value: "{}", stored: #"{"a": {"b": 1, "c": 7}}"#,
+            schema:
+                #"{"type": "object", "properties": {"a": {"type": "object", "default": {"b": 1}, "properties": {"b": {"type": "integer"}, "c": {"type": "integer", "default": 7}}}}}"#,
+            value: "{}", stored: #"{"a": {"b": 1, "c": 7}}"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "properties": {"a": {"type": "object", "default": {"b": 1}, "properties": {"b": {"type": "integer"}, "c": {"type": "integer", "default": 7}}}}}"#, value: #"{"a": {}}"#, stored: #"{"a": {"c": 7}}"#,
+            schema:
+                #"{"type": "object", "properties": {"a": {"type": "object", "default": {"b": 1}, "properties": {"b": {"type": "integer"}, "c": {"type": "integer", "default": 7}}}}}"#,
+            value: #"{"a": {}}"#, stored: #"{"a": {"c": 7}}"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "properties": {"a": {"type": "object", "default": {"b": 1}, "properties": {"b": {"type": "integer"}, "c": {"type": "integer", "default": 7}}}}}"#, value: #"{"a": null}"#, stored: #"{"a": {"b": 1, "c": 7}}"#,
+            schema:
+                #"{"type": "object", "properties": {"a": {"type": "object", "default": {"b": 1}, "properties": {"b": {"type": "integer"}, "c": {"type": "integer", "default": 7}}}}}"#,
+            value: #"{"a": null}"#, stored: #"{"a": {"b": 1, "c": 7}}"#,
             faults: []),
         Row(
-            schema: #"{"type": "object", "additionalProperties": {"type": "object", "default": {"x": "y"}, "properties": {"x": {"type": "string"}}}}"#, value: #"{"a": null, "b": {}}"#, stored: #"{"a": {"x": "y"}, "b": {}}"#,
+            schema:
+                #"{"type": "object", "additionalProperties": {"type": "object", "default": {"x": "y"}, "properties": {"x": {"type": "string"}}}}"#,
+            value: #"{"a": null, "b": {}}"#, stored: #"{"a": {"x": "y"}, "b": {}}"#,
             faults: []),
     ]
 }

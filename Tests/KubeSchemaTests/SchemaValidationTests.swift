@@ -46,7 +46,8 @@ struct SchemaValidationTests {
             "apiVersion": "v", "kind": "k", "metadata": ["name": "n", "labels": ["a": "b"]], "other": 1,
             "spec": [
                 "unknown": 1, "known": ["a": "x", "b": 1], "list": [["a": "x"], ["b": 1]], "map": ["k": ["a": "x", "b": 1]],
-                "free": ["x": ["y": nil], "known": ["b": 1]], "embedded": ["apiVersion": "v1", "kind": "Pod", "metadata": ["x": 1], "spec": ["b": 1]],
+                "free": ["x": ["y": nil], "known": ["b": 1]],
+                "embedded": ["apiVersion": "v1", "kind": "Pod", "metadata": ["x": 1], "spec": ["b": 1]],
             ],
         ]
         let removed = schema.prune(&value)
@@ -94,7 +95,10 @@ struct SchemaValidationTests {
                         "r": ["type": "string"], "short": ["type": "string", "maxLength": 2], "other": ["type": "string"],
                         "map": [
                             "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
-                            "items": ["type": "object", "required": ["k"], "properties": ["k": ["type": "string"], "v": ["type": "integer", "maximum": 1]]],
+                            "items": [
+                                "type": "object", "required": ["k"],
+                                "properties": ["k": ["type": "string"], "v": ["type": "integer", "maximum": 1]],
+                            ],
                         ],
                         "atomic": ["type": "array", "items": ["type": "string", "maxLength": 1]],
                     ],
@@ -127,10 +131,22 @@ struct SchemaValidationTests {
             (#"{"type":"object","properties":{"a":{"type":"array"}}}"#, "s.properties[a].items: Required value: must be specified"),
             (#"{"type":"object","properties":{"a":{}}}"#, "s.properties[a].type: Required value: must not be empty for specified object fields"),
             (#"{"type":"object","additionalProperties":true}"#, "s.additionalProperties: Forbidden: must not be used at the root"),
-            (#"{"type":"object","properties":{"a":{"type":"string","anyOf":[{"type":"string"}]}}}"#, "s.properties[a].anyOf[0].type: Forbidden: must be empty to be structural"),
-            (#"{"type":"object","properties":{"a":{"type":"string","pattern":"("}}}"#, "s.properties[a].pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `(`"),
-            (#"{"type":"object","properties":{"a":{"type":"array","items":{"type":"string"},"uniqueItems":true}}}"#, "s.properties[a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic"),
-            (#"{"type":"object","properties":{"a":{"type":"string","default":5}}}"#, "s.properties[a].default: Invalid value: \"integer\":  in body must be of type string: \"integer\""),
+            (
+                #"{"type":"object","properties":{"a":{"type":"string","anyOf":[{"type":"string"}]}}}"#,
+                "s.properties[a].anyOf[0].type: Forbidden: must be empty to be structural"
+            ),
+            (
+                #"{"type":"object","properties":{"a":{"type":"string","pattern":"("}}}"#,
+                "s.properties[a].pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `(`"
+            ),
+            (
+                #"{"type":"object","properties":{"a":{"type":"array","items":{"type":"string"},"uniqueItems":true}}}"#,
+                "s.properties[a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
+            ),
+            (
+                #"{"type":"object","properties":{"a":{"type":"string","default":5}}}"#,
+                "s.properties[a].default: Invalid value: \"integer\":  in body must be of type string: \"integer\""
+            ),
         ])
     func structural(schema: String, fault: String) throws {
         #expect(try StructuralSchema(JSONValue(parsing: schema)).compileErrors(path: "s").map(\.description) == [fault])

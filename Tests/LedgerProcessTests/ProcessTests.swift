@@ -8,7 +8,8 @@ import Testing
 /// Writers that are processes of their own: many at once, and killed at any moment.
 @Suite(.serialized) struct ProcessTests {
     /// `ledger-writer` lies where this test bundle was built.
-    private static let writer = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "ledger-writer").path
+    private static let writer = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "ledger-writer")
+        .path
 
     private func write(_ bench: Bench, writer: Int, runs count: Int, deadline: Double = 300) -> Command {
         Command(

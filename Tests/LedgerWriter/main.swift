@@ -22,11 +22,13 @@ let acknowledged = open(words[7], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o6
 let epoch = Timestamp(seconds: 1_750_000_000)
 
 func run(_ index: Int) throws -> PendingRun {
-    let coordinate = TrialCoordinate(index: index, agent: "oracle", agentIndex: 0, dataset: "basic", task: "task-\(index)", taskIndex: index, attempt: 1)
+    let coordinate = TrialCoordinate(
+        index: index, agent: "oracle", agentIndex: 0, dataset: "basic", task: "task-\(index)", taskIndex: index, attempt: 1)
     return try PendingRun(
         run: RunRecord(
             runId: coordinate.runID(jobUID: "uid-\(job)"), jobName: job, jobUid: "uid-\(job)", namespace: "default", agent: "oracle", model: nil,
-            trial: coordinate, retries: 0, outcome: TrialOutcome(reward: Reward(1), error: nil), config: .init(instructionPath: "/tmp/instruction.md"),
+            trial: coordinate, retries: 0, outcome: TrialOutcome(reward: Reward(1), error: nil),
+            config: .init(instructionPath: "/tmp/instruction.md"),
             sourceRepo: "org/repo", sourceCommit: String(repeating: "ab", count: 20), evalFile: "tasks/\(index)", startedAt: epoch,
             timestamp: epoch.adding(seconds: Double(index))))
 }

@@ -6,7 +6,8 @@ import Testing
 
 /// Pods for the tests of decisions.
 func nodePod(
-    _ name: String = "p", restartPolicy: String = "Never", initContainers: [JSONValue] = [], containers: [JSONValue] = [["name": "trial", "image": "rootfs:/"]],
+    _ name: String = "p", restartPolicy: String = "Never", initContainers: [JSONValue] = [],
+    containers: [JSONValue] = [["name": "trial", "image": "rootfs:/"]],
     spec: [String: JSONValue] = [:], metadata: [String: JSONValue] = [:], status: JSONValue = [:]
 ) throws -> NodePod {
     var whole: [String: JSONValue] = ["restartPolicy": .string(restartPolicy), "containers": .array(containers)]
@@ -32,15 +33,20 @@ private func running() -> ContainerRecord {
     return record
 }
 
-private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool = true, ending: PodEnding? = nil, tornDown: Bool = false) -> PodJournal {
-    PodJournal(namespace: "default", name: "p", uid: "u-1", startTime: start, containers: containers, ready: ready, ending: ending, tornDown: tornDown)
+private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool = true, ending: PodEnding? = nil, tornDown: Bool = false)
+    -> PodJournal
+{
+    PodJournal(
+        namespace: "default", name: "p", uid: "u-1", startTime: start, containers: containers, ready: ready, ending: ending, tornDown: tornDown)
 }
 
 @Suite struct PodPlanTests {
     private let two: [JSONValue] = [["name": "trial"], ["name": "collector"]]
     private let first: [JSONValue] = [["name": "a"], ["name": "b"]]
 
-    private func steps(_ pod: NodePod, _ journal: PodJournal, at now: Timestamp = start) -> [PodPlan.Step] { PodPlan.next(pod, journal, now: now).steps }
+    private func steps(_ pod: NodePod, _ journal: PodJournal, at now: Timestamp = start) -> [PodPlan.Step] {
+        PodPlan.next(pod, journal, now: now).steps
+    }
 
     @Test func volumesComeFirst() throws {
         #expect(steps(try nodePod(), journal(ready: false)) == [.prepare])
@@ -110,10 +116,11 @@ private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool 
 }
 
 @Suite struct PhaseRulesTests {
-    @Test(arguments: [
-        ("Never", nil, nil, "Pending"), ("Never", 0, nil, "Pending"), ("Never", 1, nil, "Failed"), ("OnFailure", 1, nil, "Pending"),
-        ("Never", 0, 0, "Succeeded"), ("Never", 0, 3, "Failed"), ("OnFailure", 0, 3, "Running"), ("Always", 0, 0, "Running"),
-    ] as [(String, Int?, Int?, String)])
+    @Test(
+        arguments: [
+            ("Never", nil, nil, "Pending"), ("Never", 0, nil, "Pending"), ("Never", 1, nil, "Failed"), ("OnFailure", 1, nil, "Pending"),
+            ("Never", 0, 0, "Succeeded"), ("Never", 0, 3, "Failed"), ("OnFailure", 0, 3, "Running"), ("Always", 0, 0, "Running"),
+        ] as [(String, Int?, Int?, String)])
     func phases(_ policy: String, _ initCode: Int?, _ code: Int?, _ phase: String) throws {
         let pod = try nodePod(restartPolicy: policy, initContainers: [["name": "i"]])
         var records: [String: ContainerRecord] = [:]
@@ -178,14 +185,17 @@ private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool 
         ("none", "k", "secret \"none\" not found"), ("s", "other", "couldn't find key other in Secret default/s"),
     ])
     func missing(_ name: String, _ key: String, _ message: String) throws {
-        let container: JSONValue = ["name": "c", "env": [["name": "S", "valueFrom": ["secretKeyRef": ["name": .string(name), "key": .string(key)]]]]]
+        let container: JSONValue = [
+            "name": "c", "env": [["name": "S", "valueFrom": ["secretKeyRef": ["name": .string(name), "key": .string(key)]]]],
+        ]
         #expect(throws: ContainerConfigError(message: message)) { try plan(container, .init(secrets: ["s": ["k": [1]]])) }
     }
 }
 
 @Suite struct ImageReferenceTests {
     @Test func recordedProblem() throws {
-        let recorded = try PodRecordings.pods("image-name-invalid").last?.at("status", "containerStatuses")?[0]?.at("state", "waiting", "message")?.string
+        let recorded = try PodRecordings.pods("image-name-invalid").last?.at("status", "containerStatuses")?[0]?.at("state", "waiting", "message")?
+            .string
         #expect(ImageReference.problem(with: "Not/A Valid:Name") == recorded)
     }
 
@@ -204,7 +214,8 @@ private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool 
 
 @Suite struct SchedulingRulesTests {
     private let node = SchedulingRules.Node(
-        name: "n", labels: ["disk": "ssd"], allocatable: ["cpu": ResourceQuantity(2), "memory": ResourceQuantity(1 << 30), "pods": ResourceQuantity(3)])
+        name: "n", labels: ["disk": "ssd"],
+        allocatable: ["cpu": ResourceQuantity(2), "memory": ResourceQuantity(1 << 30), "pods": ResourceQuantity(3)])
 
     @Test(arguments: [
         ("unschedulable-cpu", "Insufficient cpu"), ("unschedulable-gpu", "Insufficient nvidia.com/gpu"), ("unschedulable-selector", "selector"),
@@ -234,7 +245,10 @@ private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool 
 }
 
 @Suite struct ResourceQuantityTests {
-    @Test(arguments: [("500m", 500), ("1", 1000), ("0.1", 100), ("20Mi", 20_971_520_000), ("1e3", 1_000_000), ("1k", 1_000_000), ("2Gi", 2_147_483_648_000), ("1u", 1)])
+    @Test(arguments: [
+        ("500m", 500), ("1", 1000), ("0.1", 100), ("20Mi", 20_971_520_000), ("1e3", 1_000_000), ("1k", 1_000_000), ("2Gi", 2_147_483_648_000),
+        ("1u", 1),
+    ])
     func parses(_ text: String, _ thousandths: Int64) { #expect(ResourceQuantity(text)?.thousandths == thousandths) }
 
     @Test(arguments: ["", "x", "1Zi", "Mi"]) func refuses(_ text: String) { #expect(ResourceQuantity(text) == nil) }

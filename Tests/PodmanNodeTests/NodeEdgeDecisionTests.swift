@@ -132,7 +132,9 @@ import Testing
 }
 
 @Suite struct RunArgumentsTests {
-    private func words(_ container: JSONValue, _ image: RunArguments.Image, variables: [String: String] = [:], abilities: PodmanAbilities = .init()) throws -> [String] {
+    private func words(_ container: JSONValue, _ image: RunArguments.Image, variables: [String: String] = [:], abilities: PodmanAbilities = .init())
+        throws -> [String]
+    {
         let container = NodeContainer(container)
         let request = RunArguments.Request(
             name: "n", labels: [:], sandbox: "pod-sandbox", image: image, pod: try nodePod(), container: container,
@@ -190,10 +192,12 @@ import Testing
     }
 
     @Test func runtimeErrorsReadAsOnARealNode() {
-        let podman = "runc: runc create failed: unable to start container process: exec: \"/no/such/bash\": stat /no/such/bash: no such file or directory: OCI runtime attempted to invoke a command that was not found"
+        let podman =
+            "runc: runc create failed: unable to start container process: exec: \"/no/such/bash\": stat /no/such/bash: no such file or directory: OCI runtime attempted to invoke a command that was not found"
         #expect(
             PodmanCLI.startError(podman)
-                == "OCI runtime create failed: runc create failed: unable to start container process: exec: \"/no/such/bash\": stat /no/such/bash: no such file or directory: unknown")
+                == "OCI runtime create failed: runc create failed: unable to start container process: exec: \"/no/such/bash\": stat /no/such/bash: no such file or directory: unknown"
+        )
     }
 }
 
@@ -204,15 +208,21 @@ import Testing
 
     @Test func parts() throws {
         let binds = try binds([
-            ["name": "v", "mountPath": "/a/b", "subPath": "s"], ["name": "v", "mountPath": "/a", "readOnly": true], ["name": "v", "mountPath": "/c/d/e", "subPathExpr": "$(A)"],
+            ["name": "v", "mountPath": "/a/b", "subPath": "s"], ["name": "v", "mountPath": "/a", "readOnly": true],
+            ["name": "v", "mountPath": "/c/d/e", "subPathExpr": "$(A)"],
         ])
-        #expect(binds == [.init(source: "/host/v", target: "/a", readOnly: true), .init(source: "/host/v/s", target: "/a/b", readOnly: false), .init(source: "/host/v/x", target: "/c/d/e", readOnly: false)])
+        #expect(
+            binds == [
+                .init(source: "/host/v", target: "/a", readOnly: true), .init(source: "/host/v/s", target: "/a/b", readOnly: false),
+                .init(source: "/host/v/x", target: "/c/d/e", readOnly: false),
+            ])
     }
 
-    @Test(arguments: [
-        [["name": "none", "mountPath": "/a"]], [["name": "v", "mountPath": "a"]], [["name": "v", "mountPath": "/a:rw"]],
-        [["name": "v", "mountPath": "/a", "subPath": "../x"]], [["name": "v", "mountPath": "/a", "subPath": "/x"]],
-    ] as [JSONValue])
+    @Test(
+        arguments: [
+            [["name": "none", "mountPath": "/a"]], [["name": "v", "mountPath": "a"]], [["name": "v", "mountPath": "/a:rw"]],
+            [["name": "v", "mountPath": "/a", "subPath": "../x"]], [["name": "v", "mountPath": "/a", "subPath": "/x"]],
+        ] as [JSONValue])
     func refused(_ mounts: JSONValue) { #expect(throws: ContainerConfigError.self) { try binds(mounts) } }
 
     @Test func hostPathsAreRefusedButForTheCache() throws {

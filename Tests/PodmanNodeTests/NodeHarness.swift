@@ -46,7 +46,8 @@ final class NodeHarness: Sendable {
         let node = PodmanNode(
             client: client,
             configuration: .init(
-                nodeName: "node1", stateDirectory: state, executable: program, cacheDirectory: cache, allocatable: ["cpu": "64"], usesImagesOfUser: false),
+                nodeName: "node1", stateDirectory: state, executable: program, cacheDirectory: cache, allocatable: ["cpu": "64"],
+                usesImagesOfUser: false),
             log: Log("node", destination: Log.Destination.none))
         try await node.start()
         if let bytes = FileReading.whole(state + "/podman/abilities.json") { Self.abilities.withLock { $0 = bytes } }

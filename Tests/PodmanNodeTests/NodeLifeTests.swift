@@ -39,7 +39,9 @@ import Testing
         try await harness.create("untold", podSpec([shell("trial", "sleep 300")]))
         let pod = try await harness.wait("untold") { $0.isRunning("trial") }
         let id = try #require(pod.at("status", "containerStatuses")?[0]?["containerID"]?.string?.split(separator: "/").last.map(String.init))
-        let pids = try await harness.podman(["inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", id]).split(separator: " ").compactMap { Int32($0.filter(\.isNumber)) }
+        let pids = try await harness.podman(["inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", id]).split(separator: " ").compactMap {
+            Int32($0.filter(\.isNumber))
+        }
         try #require(pids.count == 2 && pids.allSatisfy { $0 > 1 })
         for pid in pids { kill(pid, SIGKILL) }
         let ended = try await harness.wait("untold") { $0.ended("trial") != nil }
@@ -74,7 +76,8 @@ import Testing
         let skeleton = try RootfsImage(directory: own.directory + "/state/rootfs").skeleton(workingDirectory: nil)
         // podman has no word for "created by the runtime and no more": init is it, and forgetting is rm's part here.
         _ = try await podman.call(
-            ["create", "--name", "stray", "--network", "none"] + podman.abilities.containerFlags + skeleton.overlays.flatMap { ["-v", "\($0):\($0):O"] }
+            ["create", "--name", "stray", "--network", "none"] + podman.abilities.containerFlags
+                + skeleton.overlays.flatMap { ["-v", "\($0):\($0):O"] }
                 + ["--rootfs", skeleton.path + ":O", "/bin/sleep", "300"])
         _ = try await podman.call(["init", "stray"])
         #expect(StrayMonitors.kill(podmanRoot: "/no/such/root", known: []) == 0)
@@ -89,7 +92,8 @@ import Testing
         let pod = try await harness.wait("orphan") { $0.isRunning("trial") }
         let uid = try #require(pod.at("metadata", "uid")?.string)
         await harness.kill()
-        try await harness.client.delete(.pods, ObjectKey(namespace: "default", name: "orphan"), options: KubeCore.DeleteOptions(gracePeriodSeconds: 0))
+        try await harness.client.delete(
+            .pods, ObjectKey(namespace: "default", name: "orphan"), options: KubeCore.DeleteOptions(gracePeriodSeconds: 0))
         try await harness.start()
         #expect(try await eventually { try await !harness.podman(["ps", "--all", "--format", "{{.Names}}"]).contains(uid) })
         #expect(await eventually { !FileEntry.exists(harness.directory + "/state/pods/" + uid) })
@@ -102,7 +106,8 @@ import Testing
         try await harness.create(name, podSpec([shell("trial", "sleep 300")]))
         let uid = try #require(try await harness.wait(name) { $0.isRunning("trial") }.at("metadata", "uid")?.string)
         let sandbox = "assay-\(uid)-sandbox"
-        let told = try await harness.podman(["inspect", "--format", "{{.State.Pid}} {{.NetworkSettings.SandboxKey}}", sandbox]).split(whereSeparator: \.isWhitespace)
+        let told = try await harness.podman(["inspect", "--format", "{{.State.Pid}} {{.NetworkSettings.SandboxKey}}", sandbox]).split(
+            whereSeparator: \.isWhitespace)
         let pid = try #require(told.first)
         #expect(FileEntry.exists("/proc/\(pid)"))
         if isKilled { await harness.kill() }

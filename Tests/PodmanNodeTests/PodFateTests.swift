@@ -21,7 +21,10 @@ import Testing
 
     /// Runs a pod and compares what a watcher sees with a recording: every state that we show is one that a real node showed,
     /// in the same order, and the last one is the same.
-    private func compare(_ fate: String, _ spec: JSONValue, finalizers: [String] = [], deleteAfterStart: Bool = false, until condition: @escaping @Sendable (JSONValue) -> Bool) async throws {
+    private func compare(
+        _ fate: String, _ spec: JSONValue, finalizers: [String] = [], deleteAfterStart: Bool = false,
+        until condition: @escaping @Sendable (JSONValue) -> Bool
+    ) async throws {
         let harness = try harness
         let watching = harness.record(fate, until: condition)
         try await harness.create(fate, spec, finalizers: finalizers)
@@ -34,14 +37,15 @@ import Testing
         var rest = recorded[...]
         for state in seen {
             guard let index = rest.firstIndex(of: state) else {
-                Issue.record("\(fate): this state is not in what is left of the recording\n\(state)\nwhich is\n\(rest.map(\.description).joined(separator: "\n"))")
+                Issue.record(
+                    "\(fate): this state is not in what is left of the recording\n\(state)\nwhich is\n\(rest.map(\.description).joined(separator: "\n"))"
+                )
                 return
             }
             rest = rest[(index + 1)...]
         }
         #expect(seen.last == recorded.last, "\(fate)")
     }
-
 
     @Test func succeeded() async throws {
         try await compare(
@@ -71,7 +75,8 @@ import Testing
     @Test func outOfMemory() async throws {
         let limits: JSONValue = ["limits": ["memory": "20Mi"]]
         try await compare(
-            "oom-killed", podSpec([shell("trial", "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ${#x}", ["resources": limits])]), until: isEnded)
+            "oom-killed", podSpec([shell("trial", "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo ${#x}", ["resources": limits])]),
+            until: isEnded)
     }
 
     @Test func outOfMemoryInAChildTakesTheWholeContainer() async throws {
@@ -123,7 +128,9 @@ import Testing
         try await harness.create("image-pull-fails", podSpec([["name": "trial", "image": "127.0.0.1:1/none:1", "command": ["true"]]]))
         try await harness.wait("image-pull-fails") { $0.waiting("trial") == "ErrImagePull" }
         let pod = try await harness.wait("image-pull-fails") { $0.waiting("trial") == "ImagePullBackOff" }
-        #expect(pod.container("trial")?.at("state", "waiting", "message")?.string?.hasPrefix("Back-off pulling image \"127.0.0.1:1/none:1\": ErrImagePull: ") == true)
+        #expect(
+            pod.container("trial")?.at("state", "waiting", "message")?.string?.hasPrefix(
+                "Back-off pulling image \"127.0.0.1:1/none:1\": ErrImagePull: ") == true)
         try await harness.client.delete(.pods, ObjectKey(namespace: "default", name: "image-pull-fails"))
         #expect(try await harness.waitGone("image-pull-fails"))
     }
@@ -139,7 +146,8 @@ import Testing
 
     @Test func secretKeyMissing() async throws {
         let env: JSONValue = [["name": "S", "valueFrom": ["secretKeyRef": ["name": "none", "key": "k"]]]]
-        try await compare("secret-key-missing", podSpec([shell("trial", "true", ["env": env])]), until: { $0.waiting("trial") == "CreateContainerConfigError" })
+        try await compare(
+            "secret-key-missing", podSpec([shell("trial", "true", ["env": env])]), until: { $0.waiting("trial") == "CreateContainerConfigError" })
     }
 
     @Test func volumeSecretMissing() async throws {
@@ -150,7 +158,8 @@ import Testing
         let recorded = try #require(try PodRecordings.pods("volume-secret-missing").last)
         #expect(NormalStatus(pod) == NormalStatus(recorded))
         // The secret appears: the pod goes on.
-        try await harness.client.create(.secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "late", "namespace": "default"], "data": ["k": "dmFsdWU="]])
+        try await harness.client.create(
+            .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "late", "namespace": "default"], "data": ["k": "dmFsdWU="]])
         let ended = try await harness.waitEnded("volume-secret-missing")
         #expect(ended.at("status", "phase") == "Succeeded")
         #expect(try await harness.log("volume-secret-missing", "trial") == Array("value".utf8))
@@ -162,7 +171,8 @@ import Testing
         let mounts: JSONValue = [["name": "v", "mountPath": "/v"]]
         let volumes: JSONValue = [["name": "v", "emptyDir": ["sizeLimit": "1Mi"]]]
         try await compare(
-            "emptydir-over-limit", podSpec([shell("trial", "head -c 5000000 /dev/zero > /v/x; sleep 60", ["volumeMounts": mounts])], ["volumes": volumes]),
+            "emptydir-over-limit",
+            podSpec([shell("trial", "head -c 5000000 /dev/zero > /v/x; sleep 60", ["volumeMounts": mounts])], ["volumes": volumes]),
             until: isEnded)
     }
 
@@ -180,4 +190,6 @@ import Testing
 private let never: @Sendable (JSONValue) -> Bool = { _ in false }
 private let isEnded: @Sendable (JSONValue) -> Bool = { ["Succeeded", "Failed"].contains($0.at("status", "phase")?.string ?? "") }
 
-private func podSpec(_ containers: [JSONValue], _ more: [String: JSONValue]) -> JSONValue { PodmanNodeTests.podSpec(containers, initContainers: [], more) }
+private func podSpec(_ containers: [JSONValue], _ more: [String: JSONValue]) -> JSONValue {
+    PodmanNodeTests.podSpec(containers, initContainers: [], more)
+}

@@ -47,7 +47,8 @@ import Testing
         let harness = try harness
         var sidecar = try #require(server("sidecar", port: 8099).object)
         sidecar["restartPolicy"] = "Always"
-        try await harness.create("served", podSpec([shell("trial", ask(port: 8099, attempts: 300)), shell("other", "sleep 4")], initContainers: [.object(sidecar)]))
+        try await harness.create(
+            "served", podSpec([shell("trial", ask(port: 8099, attempts: 300)), shell("other", "sleep 4")], initContainers: [.object(sidecar)]))
         try await harness.wait("served") { $0.ended("trial") != nil && $0.isRunning("other") }
         #expect(try await log("served", "trial") == "hello from sidecar\n")
         try await harness.create("stranger", podSpec([shell("trial", ask(port: 8099, attempts: 5))]))
@@ -88,7 +89,11 @@ import Testing
         try await harness.create(
             "bereft",
             podSpec(
-                [shell("trial", "while [ ! -e /v/go ]; do sleep 0.1; done; [ -e /v/second ] || { touch /v/second; exit 1; }; ls /sys/class/net", ["volumeMounts": mounts])],
+                [
+                    shell(
+                        "trial", "while [ ! -e /v/go ]; do sleep 0.1; done; [ -e /v/second ] || { touch /v/second; exit 1; }; ls /sys/class/net",
+                        ["volumeMounts": mounts])
+                ],
                 initContainers: [], ["restartPolicy": "OnFailure", "volumes": [["name": "v", "emptyDir": [:]]]]))
         let pod = try await harness.wait("bereft") { $0.isRunning("trial") }
         _ = try await harness.podman(["kill", "--signal", "KILL", try sandbox(of: pod)])

@@ -12,7 +12,9 @@ import Testing
     private var harness: NodeHarness { get throws { try #require(NodeHarness.current) } }
 
     /// Runs a script in one container and returns what it wrote.
-    private func output(_ name: String, _ script: String, container: [String: JSONValue] = [:], spec: [String: JSONValue] = [:]) async throws -> String {
+    private func output(_ name: String, _ script: String, container: [String: JSONValue] = [:], spec: [String: JSONValue] = [:]) async throws
+        -> String
+    {
         let harness = try harness
         try await harness.create(name, podSpec([shell("trial", script, container)], initContainers: [], spec))
         let pod = try await harness.waitEnded(name)
@@ -58,18 +60,25 @@ import Testing
     func importedImage() async throws {
         let harness = try harness
         // A root with a shell and what it needs, from this machine.
-        let script = "cd / && tar -chf - usr/bin/bash usr/bin/cat $(ldd /usr/bin/bash /usr/bin/cat | grep -o '/[^ ]*' | grep '^/lib\\|^/usr' | grep -v ':$' | sort -u)"
+        let script =
+            "cd / && tar -chf - usr/bin/bash usr/bin/cat $(ldd /usr/bin/bash /usr/bin/cat | grep -o '/[^ ]*' | grep '^/lib\\|^/usr' | grep -v ':$' | sort -u)"
         let tar = harness.directory + "/image.tar"
         let made = try await Command("/bin/bash", ["-c", "(\(script)) > \(tar) 2>/dev/null"]).run()
         try #require(made.exit == .code(0))
-        _ = try await harness.podman(["import", "--change", "ENTRYPOINT [\"/usr/bin/bash\", \"-c\"]", "--change", "CMD [\"echo from the image\"]", tar, "localhost/shell:1"])
+        _ = try await harness.podman([
+            "import", "--change", "ENTRYPOINT [\"/usr/bin/bash\", \"-c\"]", "--change", "CMD [\"echo from the image\"]", tar, "localhost/shell:1",
+        ])
         try await harness.create("image-default", podSpec([["name": "trial", "image": "localhost/shell:1"]]))
         let first = try await harness.waitEnded("image-default")
         #expect(try await harness.log("image-default", "trial") == Array("from the image\n".utf8))
         #expect(first.container("trial")?["imageID"]?.string?.hasPrefix("sha256:") == true)
-        try await harness.create("image-args", podSpec([["name": "trial", "image": "localhost/shell:1", "args": ["echo $0 $PWD; cat /etc/hosts", "zero"], "workingDir": "/not/there"]]))
+        try await harness.create(
+            "image-args",
+            podSpec([["name": "trial", "image": "localhost/shell:1", "args": ["echo $0 $PWD; cat /etc/hosts", "zero"], "workingDir": "/not/there"]]))
         let second = try await harness.waitEnded("image-args")
-        #expect(String(decoding: try await harness.log("image-args", "trial"), as: UTF8.self).hasPrefix("zero /not/there\n127.0.0.1\tlocalhost\n"), "\(second["status"]?.text ?? "")")
+        #expect(
+            String(decoding: try await harness.log("image-args", "trial"), as: UTF8.self).hasPrefix("zero /not/there\n127.0.0.1\tlocalhost\n"),
+            "\(second["status"]?.text ?? "")")
         // An image without bash: the trial cannot start, and says which program is missing.
         try await harness.create("image-no-program", podSpec([["name": "trial", "image": "localhost/shell:1", "command": ["/bin/no-bash"]]]))
         let third = try await harness.waitEnded("image-no-program")
@@ -82,15 +91,20 @@ import Testing
 
     @Test func environment() async throws {
         let harness = try harness
-        try await harness.client.create(.secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "env", "namespace": "default"], "stringData": ["k": "line one\nline two"]])
-        try await harness.client.create(.configMaps, ["apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "env", "namespace": "default"], "data": ["m": "mapped"]])
+        try await harness.client.create(
+            .secrets,
+            ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "env", "namespace": "default"], "stringData": ["k": "line one\nline two"]])
+        try await harness.client.create(
+            .configMaps, ["apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "env", "namespace": "default"], "data": ["m": "mapped"]])
         let text = try await output(
             "environment", "echo \"$A|$B|$S|$M|$N|$PATH_TEST|$1\"; env | grep -ci proxy; exit 0",
             container: [
                 "args": ["zero", "$(A)"],
                 "env": [
-                    ["name": "A", "value": "a"], ["name": "B", "value": "$(A)$$(A)$(NONE)"], ["name": "S", "valueFrom": ["secretKeyRef": ["name": "env", "key": "k"]]],
-                    ["name": "M", "valueFrom": ["configMapKeyRef": ["name": "env", "key": "m"]]], ["name": "N", "valueFrom": ["fieldRef": ["fieldPath": "metadata.name"]]],
+                    ["name": "A", "value": "a"], ["name": "B", "value": "$(A)$$(A)$(NONE)"],
+                    ["name": "S", "valueFrom": ["secretKeyRef": ["name": "env", "key": "k"]]],
+                    ["name": "M", "valueFrom": ["configMapKeyRef": ["name": "env", "key": "m"]]],
+                    ["name": "N", "valueFrom": ["fieldRef": ["fieldPath": "metadata.name"]]],
                     ["name": "PATH_TEST", "value": "p"],
                 ],
             ])
@@ -100,15 +114,23 @@ import Testing
     @Test func volumes() async throws {
         let harness = try harness
         try FileWriting.write(Array("cached".utf8), to: harness.cache + "/mirror", mode: 0o644)
-        try await harness.client.create(.secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "files", "namespace": "default"], "stringData": ["a": "AAA", "b": "BBB"]])
+        try await harness.client.create(
+            .secrets,
+            ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "files", "namespace": "default"], "stringData": ["a": "AAA", "b": "BBB"]])
         let mounts: JSONValue = [
-            ["name": "shared", "mountPath": "/shared"], ["name": "memory", "mountPath": "/memory"], ["name": "secret", "mountPath": "/secret", "readOnly": true],
+            ["name": "shared", "mountPath": "/shared"], ["name": "memory", "mountPath": "/memory"],
+            ["name": "secret", "mountPath": "/secret", "readOnly": true],
             ["name": "repo-cache", "mountPath": "/assay/cache", "readOnly": true], ["name": "shared", "mountPath": "/ro", "readOnly": true],
             ["name": "shared", "mountPath": "/part", "subPath": "sub/dir"],
         ]
         let volumes: JSONValue = [
             ["name": "shared", "emptyDir": [:]], ["name": "memory", "emptyDir": ["medium": "Memory"]],
-            ["name": "secret", "secret": ["secretName": "files", "defaultMode": 256, "items": [["key": "a", "path": "x/a"], ["key": "b", "path": "b", "mode": 420]]]],
+            [
+                "name": "secret",
+                "secret": [
+                    "secretName": "files", "defaultMode": 256, "items": [["key": "a", "path": "x/a"], ["key": "b", "path": "b", "mode": 420]],
+                ],
+            ],
             ["name": "repo-cache", "hostPath": ["path": "/wherever"]],
         ]
         let script = """
@@ -121,7 +143,8 @@ import Testing
             "volumes",
             podSpec(
                 [shell("trial", script, ["volumeMounts": mounts])],
-                initContainers: [shell("first", "echo -n init- | tee /shared/from-init > /memory/from-init", ["volumeMounts": mounts])], ["volumes": volumes]))
+                initContainers: [shell("first", "echo -n init- | tee /shared/from-init > /memory/from-init", ["volumeMounts": mounts])],
+                ["volumes": volumes]))
         let pod = try await harness.waitEnded("volumes")
         let text = String(decoding: try await harness.log("volumes", "trial"), as: UTF8.self)
         #expect(text == "init-init-AAABBBcached\n400\n644\n777\nhere\ntmpfs\n", "\(pod["status"]?.text ?? "")")
@@ -130,8 +153,12 @@ import Testing
         try await harness.create(
             "gate",
             podSpec(
-                [shell("trial", "exec 3>/gate/phase; echo word >&3", ["volumeMounts": gate]), shell("collector", "cat /gate/phase", ["volumeMounts": gate])],
-                initContainers: [shell("first", "mkfifo -m 666 /gate/phase", ["volumeMounts": gate])], ["volumes": [["name": "gate", "emptyDir": [:]]]]))
+                [
+                    shell("trial", "exec 3>/gate/phase; echo word >&3", ["volumeMounts": gate]),
+                    shell("collector", "cat /gate/phase", ["volumeMounts": gate]),
+                ],
+                initContainers: [shell("first", "mkfifo -m 666 /gate/phase", ["volumeMounts": gate])],
+                ["volumes": [["name": "gate", "emptyDir": [:]]]]))
         _ = try await harness.waitEnded("gate")
         #expect(try await harness.log("gate", "collector") == Array("word\n".utf8))
     }
@@ -154,8 +181,14 @@ import Testing
 
     @Test func userAndReadOnlyRoot() async throws {
         let text = try await output(
-            "security", "id -u; id -g; touch /x 2>/dev/null && echo WROTE; grep -i nonewprivs /proc/self/status | tr -s '\\t' ' '; grep CapEff /proc/self/status | cut -f2",
-            container: ["securityContext": ["runAsUser": 1234, "runAsGroup": 77, "readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]]]])
+            "security",
+            "id -u; id -g; touch /x 2>/dev/null && echo WROTE; grep -i nonewprivs /proc/self/status | tr -s '\\t' ' '; grep CapEff /proc/self/status | cut -f2",
+            container: [
+                "securityContext": [
+                    "runAsUser": 1234, "runAsGroup": 77, "readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false,
+                    "capabilities": ["drop": ["ALL"]],
+                ]
+            ])
         #expect(text == "1234\n77\nNoNewPrivs: 1\n0000000000000000\n")
     }
 
@@ -167,7 +200,11 @@ import Testing
         case "privileged": try await harness.create(name, podSpec([shell("trial", "true", ["securityContext": ["privileged": true]])]))
         case "hostNetwork": try await harness.create(name, podSpec([shell("trial", "true")], initContainers: [], ["hostNetwork": true]))
         default:
-            try await harness.create(name, podSpec([shell("trial", "true", ["volumeMounts": [["name": "etc", "mountPath": "/h"]]])], initContainers: [], ["volumes": [["name": "etc", "hostPath": ["path": "/etc"]]]]))
+            try await harness.create(
+                name,
+                podSpec(
+                    [shell("trial", "true", ["volumeMounts": [["name": "etc", "mountPath": "/h"]]])], initContainers: [],
+                    ["volumes": [["name": "etc", "hostPath": ["path": "/etc"]]]]))
             #expect(try await eventually { try await harness.events(about: name).contains("FailedMount") })
             return
         }
@@ -226,7 +263,11 @@ import Testing
 
     @Test func sidecar() async throws {
         let harness = try harness
-        try await harness.create("sidecar", podSpec([shell("trial", "sleep 0.5")], initContainers: [shell("collector", "trap 'exit 0' TERM; while :; do sleep 0.05; done", ["restartPolicy": "Always"])]))
+        try await harness.create(
+            "sidecar",
+            podSpec(
+                [shell("trial", "sleep 0.5")],
+                initContainers: [shell("collector", "trap 'exit 0' TERM; while :; do sleep 0.05; done", ["restartPolicy": "Always"])]))
         let pod = try await harness.waitEnded("sidecar")
         #expect(pod.at("status", "phase") == "Succeeded")
         #expect(pod.ended("collector")?["exitCode"] == 0)

@@ -64,7 +64,8 @@ import Testing
         journal.ready = sandbox == "True"
         journal.tornDown = isOver
         if let reason = status["reason"]?.string {
-            journal.ending = PodEnding(cause: reason == "Evicted" ? .evicted : .deadline, reason: reason, message: status["message"]?.string, graceSeconds: 3)
+            journal.ending = PodEnding(
+                cause: reason == "Evicted" ? .evicted : .deadline, reason: reason, message: status["message"]?.string, graceSeconds: 3)
         } else if pod.deletion != nil {
             journal.ending = PodEnding(cause: .deleted, graceSeconds: 3)
         } else if pod.key.name == "deadline-exceeded", journal.containers["trial"]?.isRunning == true,

@@ -158,9 +158,11 @@ struct ControlTests {
         try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .success(1) : .never }) { world in
             try await world.client.create(.namespaces, Build.object(.namespaces, "team"))
             try await world.client.create(
-                .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "push"], "stringData": ["password": "12345678"]], namespace: "team")
+                .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "push"], "stringData": ["password": "12345678"]],
+                namespace: "team")
             let artifacts: JSONValue = [
-                "backend": "git", "git": ["remote": "https://127.0.0.1:1/results.git", "branch": .string(World.branch), "secretRef": ["name": "push"]],
+                "backend": "git",
+                "git": ["remote": "https://127.0.0.1:1/results.git", "branch": .string(World.branch), "secretRef": ["name": "push"]],
             ]
             // Begun on the laptop, where a remote that does not answer holds nothing up; gone on with as on a cluster.
             try await world.withOperator(.laptop) { _ in

@@ -25,7 +25,9 @@ struct EconomyTests {
                 }
                 let alone = try await healthy("alone")
                 // More than there are workers.
-                for number in 0..<6 { try await world.createJob("drip-\(number)", with: ["source": ["repo": .string("\(drip.url)/r-\(number).git")]]) }
+                for number in 0..<6 {
+                    try await world.createJob("drip-\(number)", with: ["source": ["repo": .string("\(drip.url)/r-\(number).git")]])
+                }
                 let reached = await drip.waitForRequests(4)
                 #expect(reached)
                 // The machine may be busy with other tests: the best of three.
@@ -90,7 +92,9 @@ struct EconomyTests {
 
     @Test("a job is woken by what is wanted of it, not by its status; a target's status wakes nobody")
     func wakeRules() throws {
-        func entry(_ generation: Int, running: Int = 0, annotation: String? = nil, isDeleting: Bool = false, target: String? = nil) -> StoreEntry<EvalJob> {
+        func entry(_ generation: Int, running: Int = 0, annotation: String? = nil, isDeleting: Bool = false, target: String? = nil) -> StoreEntry<
+            EvalJob
+        > {
             let metadata = ObjectMeta(
                 name: "job", namespace: "default", uid: "u", generation: generation, annotations: annotation.map { ["assay.dev/interrupted": $0] })
             let spec = EvalJobSpec(source: SourceSpec(repo: "r"), targetRef: target.map { LocalReference(name: $0) })
@@ -118,7 +122,8 @@ struct EconomyTests {
             var status = EvalTargetStatus()
             status.activeTrials = active
             return StoreEntry(
-                key: metadata.key, uid: "u", version: "1", isDeleting: false, object: EvalTarget(metadata: metadata, spec: EvalTargetSpec(), status: status))
+                key: metadata.key, uid: "u", version: "1", isDeleting: false,
+                object: EvalTarget(metadata: metadata, spec: EvalTargetSpec(), status: status))
         }
         #expect(!rules.changesSpec(.updated(old: target(1, active: 0), new: target(1, active: 5))))
         #expect(rules.changesSpec(.updated(old: target(1, active: 0), new: target(2, active: 0))))

@@ -88,17 +88,24 @@ struct InputTests {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in
                 let repo = JSONValue.string("file://\(world.source)")
-                try await world.createJob(with: ["datasets": [[
-                    "name": "d", "tasks": [
-                        ["name": "good", "path": "tasks/a", "repo": repo], ["name": "bad", "path": "tasks/a", "repo": repo, "ref": "nowhere"],
-                        ["name": "bad2", "path": "tasks/a", "repo": repo, "ref": "nowhere"],
-                    ],
-                ]]])
+                try await world.createJob(with: [
+                    "datasets": [
+                        [
+                            "name": "d",
+                            "tasks": [
+                                ["name": "good", "path": "tasks/a", "repo": repo],
+                                ["name": "bad", "path": "tasks/a", "repo": repo, "ref": "nowhere"],
+                                ["name": "bad2", "path": "tasks/a", "repo": repo, "ref": "nowhere"],
+                            ],
+                        ]
+                    ]
+                ])
                 let job = try await world.waitForEnd()
                 #expect(job.status?.trials?.completedIndexes?.description == "0" && job.status?.trials?.failedIndexes?.description == "1-2")
                 let record = try #require(try await world.records().first { $0["index"] == 1 })
                 #expect(record.at("error", "type") == "task_invalid")
-                #expect(record.at("error", "message")?.string?.contains("the task's repository: file://\(world.source) has no") == true, "\(record.text)")
+                #expect(
+                    record.at("error", "message")?.string?.contains("the task's repository: file://\(world.source) has no") == true, "\(record.text)")
             }
         }
     }
@@ -118,9 +125,12 @@ struct InputTests {
         try await World.run { world in
             try await world.withOperator { _ in
                 for (name, changes, reason, says) in Self.stalled {
-                    let text = JSONValue.object(changes).text.replacing("SOURCE", with: "file://\(world.source)").replacing("REMOTE", with: "file://\(world.remote)")
+                    let text = JSONValue.object(changes).text.replacing("SOURCE", with: "file://\(world.source)").replacing(
+                        "REMOTE", with: "file://\(world.remote)")
                     try await world.createJob(name, with: try JSONValue(parsing: text).object ?? [:])
-                    let job = try await world.wait(name, name) { $0.status?.conditions.contains { $0.type == "Stalled" && $0.status == "True" } == true }
+                    let job = try await world.wait(name, name) {
+                        $0.status?.conditions.contains { $0.type == "Stalled" && $0.status == "True" } == true
+                    }
                     let condition = try #require(job.status?.conditions.first { $0.type == "Stalled" })
                     #expect(condition.reason == reason && condition.message?.contains(says) == true, "\(condition)")
                     #expect(job.status?.phase == .pending)

@@ -21,7 +21,8 @@ struct OwnedConfigMapsTests {
             let first = try await world.client.get(.configMaps, ObjectKey(namespace: "default", name: name))
             #expect(first["immutable"] == true && first.at("metadata", "ownerReferences")?.array?.count == 1)
             try await maps.ensure(name, data: ["a": "1"], for: job)
-            #expect(ObjectMeta(of: try await world.client.get(.configMaps, ObjectKey(namespace: "default", name: name))).uid == ObjectMeta(of: first).uid)
+            #expect(
+                ObjectMeta(of: try await world.client.get(.configMaps, ObjectKey(namespace: "default", name: name))).uid == ObjectMeta(of: first).uid)
             try await maps.ensure(name, data: ["a": "2"], for: job)
             #expect(try await maps.read(name, for: job) == ["a": "2"])
             #expect(try await maps.read(name, for: other) == nil)

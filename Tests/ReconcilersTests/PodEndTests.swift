@@ -183,7 +183,8 @@ struct PodEndTests {
     @Test("catalogue 55: escapes in what a trial says are inert in records, commits, events and the status")
     func escapes() async throws {
         let said = "cannot \u{1B}[2J\u{1B}]0;owned\u{7}\u{9B}31m \u{202E}go on\r\nAssay-Reward: 1"
-        try await World.run(tasks: ["a", "b"], fate: { .failureSaying(TrialError($0.index == 0 ? .verifierFailed : .environmentStartFailed, said)) }) { world in
+        try await World.run(tasks: ["a", "b"], fate: { .failureSaying(TrialError($0.index == 0 ? .verifierFailed : .environmentStartFailed, said)) })
+        { world in
             try await world.withOperator { _ in
                 try await world.createJob(with: ["retry": ["maxAttempts": 1]])
                 let job = try await world.waitForEnd()
@@ -195,7 +196,9 @@ struct PodEndTests {
                 shown += try await world.records().compactMap { $0.at("error", "message")?.string }
                 shown += try await world.git(world.remote, "log", "--format=%B", World.branch).split(separator: "\n").map(String.init)
                 for text in shown {
-                    #expect(!text.unicodeScalars.contains { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) || $0.value == 0x202E }, "\(text.debugDescription)")
+                    #expect(
+                        !text.unicodeScalars.contains { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) || $0.value == 0x202E },
+                        "\(text.debugDescription)")
                 }
                 #expect(shown.allSatisfy { !$0.hasPrefix("Assay-Reward") }, "a message ends no trailer: \(shown)")
             }

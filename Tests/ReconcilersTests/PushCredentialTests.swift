@@ -85,7 +85,9 @@ struct PushCredentialTests {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in
                 try await world.createJob(with: ["artifacts": ["backend": "git", "git": ["remote": "origin", "branch": .string(World.branch)]]])
-                let job = try await world.wait("job", within: 30, "is refused") { $0.status?.conditions.contains { $0.type == "Stalled" && $0.status == "True" } == true }
+                let job = try await world.wait("job", within: 30, "is refused") {
+                    $0.status?.conditions.contains { $0.type == "Stalled" && $0.status == "True" } == true
+                }
                 let message = try #require(job.status?.conditions.first { $0.type == "ArtifactsReady" }?.message)
                 #expect(message.contains("spec.artifacts.git") && message.contains("\"origin\"") && message.contains("https://"))
                 #expect(world.node.seen.isEmpty)

@@ -12,10 +12,12 @@ struct RecoveryTests {
     func lostAnswers() async throws {
         try await World.run(tasks: ["a", "b"]) { world in
             let lost = Locked(Set<String>())
-            let breaker = try Breaker(to: world.port, loses: { request in
-                // The first answer to each kind of change.
-                request.changesSomething && lost.withLock { $0.insert("\(request.method) \(request.path)").inserted }
-            })
+            let breaker = try Breaker(
+                to: world.port,
+                loses: { request in
+                    // The first answer to each kind of change.
+                    request.changesSomething && lost.withLock { $0.insert("\(request.method) \(request.path)").inserted }
+                })
             defer { breaker.stop() }
             try await world.withOperator(server: breaker.url) { _ in
                 try await world.createJob(with: ["attempts": 2])
@@ -77,7 +79,10 @@ struct RecoveryTests {
                 _ = try await world.waitForEnd("between")
                 try await world.client.create(
                     .customResourceDefinitions,
-                    ["apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": ["name": .string(name.name)], "spec": definition["spec"] ?? [:]])
+                    [
+                        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": ["name": .string(name.name)],
+                        "spec": definition["spec"] ?? [:],
+                    ])
                 let client = world.client
                 let lab = Build.object(.evalTargets, "lab", spec: ["type": "cluster"])
                 let made = await eventually { (try? await client.create(.evalTargets, lab, namespace: "default")) != nil }
@@ -103,7 +108,8 @@ struct RecoveryTests {
             let key = ObjectKey(namespace: "default", name: "job")
             // As if the count had not come through.
             var object = try await world.client.get(.evalJobs, key)
-            object.set(["status", "trials"], to: ["total": 2, "pending": 0, "running": 2, "completed": 0, "failed": 0, "infrastructure": 0, "skipped": 0])
+            object.set(
+                ["status", "trials"], to: ["total": 2, "pending": 0, "running": 2, "completed": 0, "failed": 0, "infrastructure": 0, "skipped": 0])
             object.set(["status", "agents"], to: nil)
             object.set(["status", "metrics"], to: nil)
             _ = try await world.client.updateStatus(.evalJobs, object)
@@ -142,12 +148,17 @@ struct RecoveryTests {
     /// Returns whether the operator was killed before the job was over.
     private func run(dyingAfter n: Int) async throws -> Bool {
         let killed = Locked(false)
-        try await World.run(tasks: ["a", "b"], binds: false, fate: { $0.index == 0 && $0.retry == 0 ? .evicted : $0.index == 1 ? .failure(.agentExecutionTimeout) : .success(0.5) }) { world in
+        try await World.run(
+            tasks: ["a", "b"], binds: false,
+            fate: { $0.index == 0 && $0.retry == 0 ? .evicted : $0.index == 1 ? .failure(.agentExecutionTimeout) : .success(0.5) }
+        ) { world in
             try await world.createJob(with: ["parallelism": 2])
-            let breaker = try Breaker(to: world.port, dieAfter: n, onDeath: {
-                // Dead operators push nothing.
-                try? world.breakRemote()
-            })
+            let breaker = try Breaker(
+                to: world.port, dieAfter: n,
+                onDeath: {
+                    // Dead operators push nothing.
+                    try? world.breakRemote()
+                })
             try await world.withOperator(state: "first", server: breaker.url) { _ in
                 let over = try await eventually {
                     if breaker.isDead { return true }

@@ -77,14 +77,17 @@ struct ResultsGoneTests {
                 #expect(isStopped)
                 try await SystemTime().sleep(seconds: 2)
                 #expect(try await world.job() != nil, "it waits while the results may still be recorded")
-                _ = try await world.client.patch(.evalJobs, Self.key, .merge(["metadata": ["annotations": [AssayNames.abandonResultsAnnotation: "true"]]]))
+                _ = try await world.client.patch(
+                    .evalJobs, Self.key, .merge(["metadata": ["annotations": [AssayNames.abandonResultsAnnotation: "true"]]]))
                 let gone = try await eventually(within: 10) { try await world.job() == nil }
                 #expect(gone)
                 try await world.expectNoPods()
                 let told = try await eventually { try await !world.eventMessages("ResultsAbandoned").isEmpty }
                 #expect(told)
                 let message = try await world.eventMessages("ResultsAbandoned").first ?? ""
-                #expect(message.contains("2 runs") && message.contains("trial 0 (scripted, a)") && message.contains("trial 1 (scripted, b)"), "\(message)")
+                #expect(
+                    message.contains("2 runs") && message.contains("trial 0 (scripted, a)") && message.contains("trial 1 (scripted, b)"), "\(message)"
+                )
             }
         }
     }
@@ -93,9 +96,11 @@ struct ResultsGoneTests {
     func secretIsGone() async throws {
         try await World.run(tasks: ["a", "b"], fate: { _ in .never }) { world in
             try await world.client.create(
-                .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "push"], "stringData": ["password": "12345678"]], namespace: "default")
+                .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "push"], "stringData": ["password": "12345678"]],
+                namespace: "default")
             let artifacts: JSONValue = [
-                "backend": "git", "git": ["remote": "https://127.0.0.1:1/results.git", "branch": .string(World.branch), "secretRef": ["name": "push"]],
+                "backend": "git",
+                "git": ["remote": "https://127.0.0.1:1/results.git", "branch": .string(World.branch), "secretRef": ["name": "push"]],
             ]
             // Begun on the laptop, where a remote that does not answer holds nothing up; gone on with as on a cluster.
             try await world.withOperator(.laptop) { _ in

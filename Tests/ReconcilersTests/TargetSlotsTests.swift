@@ -14,7 +14,10 @@ struct TargetSlotsTests {
         ("what it does not want it does not get", 4, ["a": Share(running: 1, wanted: 2)], ["a": 2]),
         ("two share alike", 4, ["a": Share(running: 0, wanted: 9), "b": Share(running: 0, wanted: 9, waitingSince: 1)], ["a": 2, "b": 2]),
         ("who has less comes first", 4, ["a": Share(running: 3, wanted: 9), "b": Share(running: 0, wanted: 9, waitingSince: 7)], ["b": 1]),
-        ("then who has waited longest", 1, ["a": Share(running: 0, wanted: 1, waitingSince: 3), "b": Share(running: 0, wanted: 1, waitingSince: 2)], ["b": 1]),
+        (
+            "then who has waited longest", 1,
+            ["a": Share(running: 0, wanted: 1, waitingSince: 3), "b": Share(running: 0, wanted: 1, waitingSince: 2)], ["b": 1]
+        ),
         ("full is full", 2, ["a": Share(running: 2, wanted: 1), "b": Share(running: 0, wanted: 1)], [:]),
         ("a limit that was lowered", 1, ["a": Share(running: 3, wanted: 1)], [:]),
     ]

@@ -55,10 +55,12 @@ import Testing
         #expect(after.isFinished && after.release.isEmpty)
     }
 
-    @Test("infrastructure failures are retried, outcomes are not", arguments: [
-        (TrialErrorType.environmentEvicted, true), (.environmentNodeLost, true), (.sourceSyncFailed, true),
-        (.agentExecutionFailed, false), (.verifierTimeout, false), (.taskInvalid, false),
-    ])
+    @Test(
+        "infrastructure failures are retried, outcomes are not",
+        arguments: [
+            (TrialErrorType.environmentEvicted, true), (.environmentNodeLost, true), (.sourceSyncFailed, true),
+            (.agentExecutionFailed, false), (.verifierTimeout, false), (.taskInvalid, false),
+        ])
     func retries(error: TrialErrorType, retried: Bool) {
         let plan = Self.planner(total: 1).plan(pods: [Self.pod(0, Self.ended(error, secondsAgo: 60))], now: Self.now)
         #expect(plan.create == (retried ? [.init(index: 0, retry: 1)] : []))

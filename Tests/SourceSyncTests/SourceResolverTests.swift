@@ -19,7 +19,9 @@ import Testing
         "tasks/nested/deep/task.toml": "version = \"1.0\"\n", "more/c/task.toml": "version = \"1.0\"\n", "registry.json": "[]",
     ]
 
-    @Test("what a ref is pinned to", arguments: ["none", "branch", "full-branch", "light-tag", "annotated-tag", "tag-of-tag", "commit", "abbreviation", "detached"])
+    @Test(
+        "what a ref is pinned to",
+        arguments: ["none", "branch", "full-branch", "light-tag", "annotated-tag", "tag-of-tag", "commit", "abbreviation", "detached"])
     func pins(kind: String) async throws {
         let source = try await bench.repository(files: Self.files)
         let first = try await bench.head(source)
@@ -29,17 +31,18 @@ import Testing
         try await bench.git(source, "branch", "old")
         let second = try await bench.commit(source, ["x": "1"])
         if kind == "detached" { try await bench.git(source, "checkout", "-q", "--detach", first.hex) }
-        let (ref, commit): (String?, GitObjectID) = switch kind {
-        case "none": (nil, second)
-        case "branch": ("old", first)
-        case "full-branch": ("refs/heads/old", first)
-        case "light-tag": ("light", first)
-        case "annotated-tag": ("v1", first)
-        case "tag-of-tag": ("v2", first)
-        case "commit": (first.hex, first)
-        case "abbreviation": (String(first.hex.prefix(8)), first)
-        default: (nil, first)
-        }
+        let (ref, commit): (String?, GitObjectID) =
+            switch kind {
+            case "none": (nil, second)
+            case "branch": ("old", first)
+            case "full-branch": ("refs/heads/old", first)
+            case "light-tag": ("light", first)
+            case "annotated-tag": ("v1", first)
+            case "tag-of-tag": ("v2", first)
+            case "commit": (first.hex, first)
+            case "abbreviation": (String(first.hex.prefix(8)), first)
+            default: (nil, first)
+            }
         let pinned = try await resolver.pin("file://\(source)", ref: ref)
         #expect(pinned.commit == commit)
         #expect(pinned.url.isLocal)
@@ -89,24 +92,28 @@ import Testing
         await #expect(throws: SourceError.self) { try await resolver.file("nope.json", in: tree) }
     }
 
-    @Test("sources that cannot be used say why", arguments: [
-        ("missing-ref", "has no branch, tag or commit \"nope\"; it has: main"), ("missing-commit", "has no branch, tag or commit"),
-        ("missing-abbreviation", "has no branch, tag or commit \"abcdef12\""), ("empty", "has no commit yet"), ("folder", "no git repository is there"),
-        ("nothing", "no git repository is there"), ("option", "begins with a dash"), ("ext", "transports with \"::\""),
-    ])
+    @Test(
+        "sources that cannot be used say why",
+        arguments: [
+            ("missing-ref", "has no branch, tag or commit \"nope\"; it has: main"), ("missing-commit", "has no branch, tag or commit"),
+            ("missing-abbreviation", "has no branch, tag or commit \"abcdef12\""), ("empty", "has no commit yet"),
+            ("folder", "no git repository is there"),
+            ("nothing", "no git repository is there"), ("option", "begins with a dash"), ("ext", "transports with \"::\""),
+        ])
     func failures(kind: String, says: String) async throws {
         let source = try await bench.repository(files: Self.files)
         try await bench.git(bench.path, "init", "-q", "-b", "main", "empty")
-        let (repo, ref): (String, String?) = switch kind {
-        case "missing-ref": ("file://\(source)", "nope")
-        case "missing-commit": ("file://\(source)", String(repeating: "e", count: 40))
-        case "missing-abbreviation": ("file://\(source)", "abcdef12")
-        case "empty": ("file://\(bench.path)/empty", nil)
-        case "folder": ("file://\(bench.path)", nil)
-        case "nothing": ("file://\(bench.path)/nowhere", nil)
-        case "option": ("file://\(source)", "--upload-pack=touch \(bench.path)/ran")
-        default: ("ext::touch%\(bench.path)/ran", nil)
-        }
+        let (repo, ref): (String, String?) =
+            switch kind {
+            case "missing-ref": ("file://\(source)", "nope")
+            case "missing-commit": ("file://\(source)", String(repeating: "e", count: 40))
+            case "missing-abbreviation": ("file://\(source)", "abcdef12")
+            case "empty": ("file://\(bench.path)/empty", nil)
+            case "folder": ("file://\(bench.path)", nil)
+            case "nothing": ("file://\(bench.path)/nowhere", nil)
+            case "option": ("file://\(source)", "--upload-pack=touch \(bench.path)/ran")
+            default: ("ext::touch%\(bench.path)/ran", nil)
+            }
         let error = await #expect(throws: SourceError.self) { try await resolver.pin(repo, ref: ref) }
         #expect(error?.message.contains(says) == true, "\(error?.message ?? "")")
         #expect(error?.type == .sourceSyncFailed)

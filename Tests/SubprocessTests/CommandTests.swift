@@ -35,9 +35,11 @@ import Testing
         let task = Task {
             try await Command("sh", ["-c", "sleep 300 & echo $! > /dev/null; wait"]).run()
         }
-        let running = try RunningCommand.start(Command("sh", ["-c", "sleep 300 & echo $!; wait"]), onStdout: { chunk in
-            pid.withLock { $0 = Int32(String(decoding: chunk, as: UTF8.self).trimmed) }
-        })
+        let running = try RunningCommand.start(
+            Command("sh", ["-c", "sleep 300 & echo $!; wait"]),
+            onStdout: { chunk in
+                pid.withLock { $0 = Int32(String(decoding: chunk, as: UTF8.self).trimmed) }
+            })
         while pid.withLock({ $0 }) == nil { try await Task.sleep(for: .milliseconds(5)) }
         running.signal(SIGKILL)
         #expect(await running.wait() == .signal(SIGKILL))
@@ -133,9 +135,11 @@ import Testing
 
     @Test func inputCanBeWrittenAsItGoes() async throws {
         let out = Locked("")
-        let running = try RunningCommand.start(Command("cat"), keepInputOpen: true, onStdout: { chunk in
-            out.withLock { $0 += String(decoding: chunk, as: UTF8.self) }
-        })
+        let running = try RunningCommand.start(
+            Command("cat"), keepInputOpen: true,
+            onStdout: { chunk in
+                out.withLock { $0 += String(decoding: chunk, as: UTF8.self) }
+            })
         running.write(Array("one ".utf8))
         running.write(Array("two".utf8))
         running.closeInput()

@@ -29,29 +29,31 @@ struct PositionTests {
         #expect(table.entries.map(\.key) == ["name", "a b", "x", "list"])
     }
 
-    @Test("mistakes are named with line and column", arguments: [
-        ("a = 1\na = 2\n", 2, 1, "\"a\" is given twice (line 1)"),
-        ("[a]\nb = 1\n[a]\n", 3, 2, "\"a\" is already defined (line 1)"),
-        ("a = {b = 1}\n[a.c]\n", 2, 2, "\"a\" is an inline table"),
-        ("a.b = 1\n[a]\n", 2, 2, "\"a\" is already defined (line 1)"),
-        ("a = [1]\n[[a]]\n", 2, 3, "not as an array of tables"),
-        ("x = tru\n", 1, 5, "\"tru\" is not a value: quote it"),
-        ("x = 012\n", 1, 5, "must not begin with 0"),
-        ("x = 9223372036854775808\n", 1, 5, "does not fit 64 bits"),
-        ("x = 2026-02-30\n", 1, 5, "is not a date or time"),
-        ("x = \"a\n", 1, 5, "is not closed on its line"),
-        ("x = \"\"\"a\n", 1, 5, "is not closed"),
-        ("x = \"\\q\"\n", 1, 6, "unknown escape"),
-        ("x = \"\\ud800\"\n", 1, 6, "no Unicode character"),
-        ("x = [1 2]\n", 1, 8, "expected , or ]"),
-        ("x = {a = 1,}\n", 1, 12, "expected a key"),
-        ("x 1\n", 1, 3, "expected = after the key"),
-        ("x =\n", 1, 4, "expected a value"),
-        ("x = 1 y = 2\n", 1, 7, "expected the end of the line"),
-        ("[a\n", 1, 3, "expected ]"), ("[a", 1, 3, "expected ] at the end of the header, found the end"),
-        ("x = 1\r", 1, 6, "carriage return"), ("# \u{1}\n", 1, 3, "control character"),
-        ("é = 1\n", 1, 1, "expected a key"), ("\"é\" = é\n", 1, 7, "\"\" is not a value"),
-    ])
+    @Test(
+        "mistakes are named with line and column",
+        arguments: [
+            ("a = 1\na = 2\n", 2, 1, "\"a\" is given twice (line 1)"),
+            ("[a]\nb = 1\n[a]\n", 3, 2, "\"a\" is already defined (line 1)"),
+            ("a = {b = 1}\n[a.c]\n", 2, 2, "\"a\" is an inline table"),
+            ("a.b = 1\n[a]\n", 2, 2, "\"a\" is already defined (line 1)"),
+            ("a = [1]\n[[a]]\n", 2, 3, "not as an array of tables"),
+            ("x = tru\n", 1, 5, "\"tru\" is not a value: quote it"),
+            ("x = 012\n", 1, 5, "must not begin with 0"),
+            ("x = 9223372036854775808\n", 1, 5, "does not fit 64 bits"),
+            ("x = 2026-02-30\n", 1, 5, "is not a date or time"),
+            ("x = \"a\n", 1, 5, "is not closed on its line"),
+            ("x = \"\"\"a\n", 1, 5, "is not closed"),
+            ("x = \"\\q\"\n", 1, 6, "unknown escape"),
+            ("x = \"\\ud800\"\n", 1, 6, "no Unicode character"),
+            ("x = [1 2]\n", 1, 8, "expected , or ]"),
+            ("x = {a = 1,}\n", 1, 12, "expected a key"),
+            ("x 1\n", 1, 3, "expected = after the key"),
+            ("x =\n", 1, 4, "expected a value"),
+            ("x = 1 y = 2\n", 1, 7, "expected the end of the line"),
+            ("[a\n", 1, 3, "expected ]"), ("[a", 1, 3, "expected ] at the end of the header, found the end"),
+            ("x = 1\r", 1, 6, "carriage return"), ("# \u{1}\n", 1, 3, "control character"),
+            ("é = 1\n", 1, 1, "expected a key"), ("\"é\" = é\n", 1, 7, "\"\" is not a value"),
+        ])
     func mistakes(text: String, line: Int, column: Int, message: String) throws {
         let error = try #require(throws: TOMLError.self) { try TOML.parse(text) }
         #expect(error.position == TOMLPosition(line: line, column: column), "\(error)")
@@ -70,10 +72,12 @@ struct PositionTests {
         #expect(table.entry("a")?.keyPosition == TOMLPosition(line: 1, column: 1))
     }
 
-    @Test("nesting is bounded, in every form", arguments: [
-        "a = " + String(repeating: "[", count: 100_000), "a = " + String(repeating: "{a = ", count: 100_000),
-        String(repeating: "a.", count: 100_000) + "a = 1", "[" + String(repeating: "a.", count: 100_000) + "a]",
-    ])
+    @Test(
+        "nesting is bounded, in every form",
+        arguments: [
+            "a = " + String(repeating: "[", count: 100_000), "a = " + String(repeating: "{a = ", count: 100_000),
+            String(repeating: "a.", count: 100_000) + "a = 1", "[" + String(repeating: "a.", count: 100_000) + "a]",
+        ])
     func nesting(text: String) throws {
         let error = try #require(throws: TOMLError.self) { try TOML.parse(text) }
         #expect(error.message.contains("levels deep"))

@@ -69,7 +69,8 @@ struct PodFateTests {
         }
         #expect(end.error?.type == .environmentStartFailed)
         #expect(end.error?.message.contains("exec format error") == true)
-        #expect(PodFate.of(Self.pod(trial: Self.ended(0, "Completed")), at: Self.now.adding(seconds: 60)).end == nil, "a collector may pack for a while")
+        #expect(
+            PodFate.of(Self.pod(trial: Self.ended(0, "Completed")), at: Self.now.adding(seconds: 60)).end == nil, "a collector may pack for a while")
     }
 
     @Test("catalogue 21: succeeded then evicted is a success with a report, and never one without")

@@ -124,7 +124,9 @@ struct RecordingTests {
                 "name": "p", "namespace": "n", "generateName": "g", "uid": "u", "resourceVersion": "7", "generation": 2, "creationTimestamp": time,
                 "deletionTimestamp": time, "deletionGracePeriodSeconds": 30, "labels": ["a": "b"],
                 "annotations": [AssayNames.interruptedAnnotation: "true", "other": "x"], "finalizers": ["f"],
-                "ownerReferences": [["apiVersion": "v1", "kind": "EvalJob", "name": "j", "uid": "ju", "controller": true, "blockOwnerDeletion": true]],
+                "ownerReferences": [
+                    ["apiVersion": "v1", "kind": "EvalJob", "name": "j", "uid": "ju", "controller": true, "blockOwnerDeletion": true]
+                ],
                 "managedFields": [["manager": "m", "fieldsV1": ["f:spec": ["f:containers": [:]]]]],
             ],
             "spec": ["nodeName": "node1", "restartPolicy": "Never", "containers": [["name": "trial", "image": "i"]]],

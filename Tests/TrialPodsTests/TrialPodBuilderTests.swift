@@ -67,7 +67,9 @@ struct TrialPodBuilderTests {
 
     @Test("identity: name, labels, owner, finalizer")
     func identity() throws {
-        let pod = try Self.pod { $0.retry = 2; $0.coordinate.rerun = 1 }
+        let pod = try Self.pod {
+            $0.retry = 2; $0.coordinate.rerun = 1
+        }
         let hash = SHA256.hex(of: Array("0c4f1c7e-1111-2222-3333-444455556666".utf8)).prefix(8)
         #expect(pod.at("metadata", "name")?.string == "hello-\(hash)-7-r1-t2")
         #expect(pod.at("metadata", "namespace")?.string == "evals")
@@ -143,10 +145,12 @@ struct TrialPodBuilderTests {
         }
     }
 
-    @Test("the source's Secret is for the source's host: not for a task that lies elsewhere", arguments: [
-        ("https://git.example/other", true), ("https://GIT.example/other", true), ("https://evil.example/other", false),
-        ("https://git.example:8443/other", false), ("ssh://git.example/other", false),
-    ])
+    @Test(
+        "the source's Secret is for the source's host: not for a task that lies elsewhere",
+        arguments: [
+            ("https://git.example/other", true), ("https://GIT.example/other", true), ("https://evil.example/other", false),
+            ("https://git.example:8443/other", false), ("ssh://git.example/other", false),
+        ])
     func foreignTask(repo: String, isGiven: Bool) throws {
         let pod = try Self.pod {
             $0.job.spec.source.secretRef = LocalReference(name: "git-secret")
@@ -207,7 +211,9 @@ struct TrialPodBuilderTests {
         #expect(map.data["LARGE"] == request.task.environment.env["LARGE"] && map.data["odd name"] == nil)
         #expect(Self.env(trial)["odd name"]?.string == "stays" && Self.env(trial)["API_KEY"] != nil)
         #expect(Self.mounts(try Self.container(small, "repo-cache")).contains("verifier=/assay/verifier ro"))
-        #expect(!maps.contains { $0.name == from && $0.data.values.contains { $0.contains("yyyy") } }, "the trial's ConfigMap has nothing of the verifier")
+        #expect(
+            !maps.contains { $0.name == from && $0.data.values.contains { $0.contains("yyyy") } }, "the trial's ConfigMap has nothing of the verifier"
+        )
     }
 
     @Test("what is recorded and paid for is what the pod asks for")
@@ -224,9 +230,10 @@ struct TrialPodBuilderTests {
         #expect(container.resources == .init(cpus: 2.5, memoryMB: 2048, memoryLimitMB: 8192, storageMB: 19074))
         #expect(container.image == "debian:12" && container.workdir == "/srv" && container.env == ["A", "B"])
         let asked = try Self.container(try Self.builder.pod(for: request), "trial")["resources"]
-        #expect(asked == [
-            "requests": ["cpu": "2500m", "memory": "2048Mi"], "limits": ["memory": "8Gi", "ephemeral-storage": "20G"],
-        ])
+        #expect(
+            asked == [
+                "requests": ["cpu": "2500m", "memory": "2048Mi"], "limits": ["memory": "8Gi", "ephemeral-storage": "20G"],
+            ])
         #expect(Quantity("1.5Gi").amount == 1_610_612_736 && Quantity("100m").amount == 0.1 && Quantity("many").amount == nil)
         let value = try JSONValueEncoder().encode(program)
         #expect(value["version"] == 2 && !value.text.contains("\"1\""), "names, no values")

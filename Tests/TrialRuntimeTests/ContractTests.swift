@@ -32,7 +32,9 @@ struct ContractTests {
         let declared = Self.script.split(separator: "\n").drop { !$0.contains("# Set by program.sh.") }.prefix { !$0.contains("shellcheck source") }
             .joined(separator: " ").matches(of: /([a-z_]+)=/).map { String($0.output.1) }
         #expect(Set(declared) == Set(part.assignments.map(\.name)))
-        for name in part.assignments.map(\.name) { #expect(Self.script.contains("$\(name)") || Self.script.contains("${\(name)") || Self.script.contains("${#\(name)"), "\(name) is read") }
+        for name in part.assignments.map(\.name) {
+            #expect(Self.script.contains("$\(name)") || Self.script.contains("${\(name)") || Self.script.contains("${#\(name)"), "\(name) is read")
+        }
         #expect(!Self.script.contains("/assay/"))
         let folders = Set(Self.script.matches(of: /\$logs\/([a-z]+)/).map { String($0.output.1) })
         #expect(folders == Set(LogFolder.allCases.map(\.rawValue)).union([LogFolder.earlierSteps]))
@@ -44,7 +46,9 @@ struct ContractTests {
         program.instructionPath = "/tmp/it's $(a) \"b\"\n\\ `c`.md"
         program.steps[0].limits.installSec = nil
         program.steps[0].limits.executeSec = 0.0001
-        let script = RunnerProgram(program, paths: TrialPaths()).text + #"printf '%s|%s|%s' "$instruction_target" "${install_limits[0]}" "${execute_limits[0]}""#
+        let script =
+            RunnerProgram(program, paths: TrialPaths()).text
+            + #"printf '%s|%s|%s' "$instruction_target" "${install_limits[0]}" "${execute_limits[0]}""#
         let result = try await Command("bash", ["-c", script]).run()
         #expect(result.stdoutText == program.instructionPath + "|none|1")
     }

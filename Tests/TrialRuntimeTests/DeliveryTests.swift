@@ -149,9 +149,12 @@ import Testing
 
     @Test("a registry task comes from its own repository")
     func taskRepository() async throws {
-        let other = try await bench.repository("other", files: [
-            "task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"x\"\n", "instruction.md": "Other.\n", "tests/test.sh": "#!/bin/bash\n",
-        ])
+        let other = try await bench.repository(
+            "other",
+            files: [
+                "task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"x\"\n", "instruction.md": "Other.\n",
+                "tests/test.sh": "#!/bin/bash\n",
+            ])
         var program = program("")
         program.delivery.taskRepo = .init(repo: "file://\(other)", commit: try await bench.head(other).hex)
         #expect(try await run(program).code == 0)
@@ -176,12 +179,15 @@ import Testing
         #expect(!foreign.requests.isEmpty && !foreign.requests.contains { $0.lowercased().contains("authorization") })
     }
 
-    @Test("what is wrong is typed, and says where", arguments: [
-        ("no-folder", "task_not_found", "has no folder \"tasks/zzz\""), ("no-tests", "task_invalid", "no tests/test.sh"),
-        ("no-source", "source_sync_failed", "another machine"), ("no-commit", "source_sync_failed", "has no commit eeeeeeeeeeee"),
-        ("outside", "source_sync_failed", "refused"), ("file", "source_sync_failed", "not allowed here"), ("cold-cache", "source_sync_failed", "cache"),
-        ("abbreviated", "internal_error", "full commit id"),
-    ])
+    @Test(
+        "what is wrong is typed, and says where",
+        arguments: [
+            ("no-folder", "task_not_found", "has no folder \"tasks/zzz\""), ("no-tests", "task_invalid", "no tests/test.sh"),
+            ("no-source", "source_sync_failed", "another machine"), ("no-commit", "source_sync_failed", "has no commit eeeeeeeeeeee"),
+            ("outside", "source_sync_failed", "refused"), ("file", "source_sync_failed", "not allowed here"),
+            ("cold-cache", "source_sync_failed", "cache"),
+            ("abbreviated", "internal_error", "full commit id"),
+        ])
     func failures(kind: String, type: String, says: String) async throws {
         var program = program()
         switch kind {
@@ -205,7 +211,10 @@ import Testing
     func roundTrip() throws {
         var program = program(solution: true)
         program.delivery.taskRepo = .init(repo: "https://example.com/t", commit: "def")
-        program.steps.append(.init(name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests", limits: .init(installSec: nil, executeSec: nil, verifySec: 5)))
+        program.steps.append(
+            .init(
+                name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests",
+                limits: .init(installSec: nil, executeSec: nil, verifySec: 5)))
         #expect(try PodProgram(json: program.json, from: "here") == program)
     }
 
@@ -238,7 +247,7 @@ import Testing
     @Test("a program that cannot be read", arguments: ["", "{", "{\"version\":2}"])
     func badPlans(text: String) async throws {
         let code = await DeliveryCommand.run(environment: [
-            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PROGRAM": text
+            "ASSAY_ROOT": bench.path, "ASSAY_TERMINATION_LOG": "\(bench.path)/termination", "ASSAY_PROGRAM": text,
         ])
         #expect(code == 1)
         #expect(bench.text("termination")?.contains("internal_error") == true)

@@ -72,7 +72,9 @@ struct HostileOutputTests {
         for case let path as String in try #require(FileManager.default.enumerator(atPath: root)) {
             var isFolder: ObjCBool = false
             guard FileManager.default.fileExists(atPath: "\(root)/\(path)", isDirectory: &isFolder), !isFolder.boolValue else { continue }
-            let packed = "logs/agent/work/" + path.split(separator: "/").map { $0.hasPrefix(".git") ? "%2E" + $0.dropFirst() : $0 }
+            let packed =
+                "logs/agent/work/"
+                + path.split(separator: "/").map { $0.hasPrefix(".git") ? "%2E" + $0.dropFirst() : $0 }
                 .joined(separator: "/")
             let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: "\(root)/\(path)")))
             #expect(ended.files[packed] == bytes, "\(path)")
@@ -232,7 +234,9 @@ struct HostileOutputTests {
         #expect(ended.files.values.contains(Array("3\n".utf8)))
         for (path, bytes) in ended.files {
             let text = path + "\n" + String(decoding: bytes, as: UTF8.self)
-            for piece in ["tok/en", "with=all", "of letters", "kinds", "dG9rL2Vu", "YWxsP2tpbmRz"] { #expect(!text.contains(piece), "\(piece) in \(path)") }
+            for piece in ["tok/en", "with=all", "of letters", "kinds", "dG9rL2Vu", "YWxsP2tpbmRz"] {
+                #expect(!text.contains(piece), "\(piece) in \(path)")
+            }
         }
         #expect(ended.report.error?.type == .verifierRewardInvalid)
         let message = try String(contentsOfFile: rig.paths.terminationLog, encoding: .utf8)
@@ -254,7 +258,9 @@ struct HostileOutputTests {
         #expect(try await both.run().report.rewards == ["reward": 1, "[redacted]": 0.5, "[redacted] 3": 0.25, "[redacted] 2": 0], "none is lost")
         let other = try self.rig("true", variables: ["TOKEN": secret, "ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": secret])
         // What is quoted of the file is cut after 60 characters, which lie within the secret.
-        try other.write("echo 'this is not a number but it goes on for a while: \(secret)' > $ASSAY_ROOT/logs/verifier/reward.txt", other.paths.staged + "/tests/test.sh")
+        try other.write(
+            "echo 'this is not a number but it goes on for a while: \(secret)' > $ASSAY_ROOT/logs/verifier/reward.txt",
+            other.paths.staged + "/tests/test.sh")
         let message = try #require(try await other.run().report.error?.message)
         #expect(!message.contains("ABCDEFG") && message.contains("[redacted"), "\(message)")
     }
@@ -294,7 +300,9 @@ struct HostileOutputTests {
     @Test("logs that are gone do not take the verdict away")
     func noLogs() async throws {
         let rig = try rig("true")
-        let ended = try await rig.run { $0.paths = TrialPaths(root: rig.paths.root); unlink(rig.paths.collectedLogs) }
+        let ended = try await rig.run {
+            $0.paths = TrialPaths(root: rig.paths.root); unlink(rig.paths.collectedLogs)
+        }
         #expect(ended.report.error?.type == .verifierRewardMissing)
         #expect(ended.report.unreadableFiles == 1)
         #expect(ended.files.keys.sorted() == ["collected.json"])

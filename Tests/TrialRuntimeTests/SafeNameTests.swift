@@ -5,11 +5,12 @@ import Testing
 @Suite("Names in packs")
 struct SafeNameTests {
     static let plain = ["stdout.txt", "ünïcode 名前", "100%", "50% off", "a.git", "gitignore", ".hidden", "-dash", "a b\"c"]
-    static let strange: [[UInt8]] = [
-        ".git", ".GIT", ".Git", ".gitmodules", ".gitattributes", ".git ", ".git.", "git~1", "GIT~2", "gi7eba~1",
-        ".g\u{200C}it", ".git::$INDEX_ALLOCATION", "a\\.git", "\u{1B}[31m", "line\nbreak", "tab\t", "%2E", "a%2eb",
-        "\u{202E}txt.exe",
-    ].map { Array($0.utf8) } + [[0xFF, 0xFE], [0x41, 0xC3], [0xE2, 0x28, 0xA1]]
+    static let strange: [[UInt8]] =
+        [
+            ".git", ".GIT", ".Git", ".gitmodules", ".gitattributes", ".git ", ".git.", "git~1", "GIT~2", "gi7eba~1",
+            ".g\u{200C}it", ".git::$INDEX_ALLOCATION", "a\\.git", "\u{1B}[31m", "line\nbreak", "tab\t", "%2E", "a%2eb",
+            "\u{202E}txt.exe",
+        ].map { Array($0.utf8) } + [[0xFF, 0xFE], [0x41, 0xC3], [0xE2, 0x28, 0xA1]]
 
     @Test("harmless names stay", arguments: plain)
     func stays(_ name: String) {

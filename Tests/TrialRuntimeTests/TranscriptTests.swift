@@ -9,7 +9,8 @@ import TrialRuntime
 @Suite("Transcripts", .timeLimit(.minutes(2)))
 struct TranscriptTests {
     private func run(
-        _ execute: String, install: String? = nil, variables: [String: String] = [:], executeSec: Double = 20, _ change: (inout CollectorConfiguration) -> Void = { _ in }
+        _ execute: String, install: String? = nil, variables: [String: String] = [:], executeSec: Double = 20,
+        _ change: (inout CollectorConfiguration) -> Void = { _ in }
     ) async throws -> TrialRig.Ended {
         let rig = try TrialRig(
             install: install, execute: "cd $ASSAY_ROOT/logs/agent || exit 1\n" + execute, test: "echo 1 > $ASSAY_ROOT/logs/verifier/reward.txt",
@@ -55,7 +56,8 @@ struct TranscriptTests {
 
     @Test("a trajectory is told step by step, and its totals are reported")
     func trajectory() async throws {
-        let totals = #","final_metrics":{"total_prompt_tokens":1000,"total_completion_tokens":200,"total_cached_tokens":300,"total_cost_usd":0.125,"total_steps":4}"#
+        let totals =
+            #","final_metrics":{"total_prompt_tokens":1000,"total_completion_tokens":200,"total_cached_tokens":300,"total_cost_usd":0.125,"total_steps":4}"#
         let ended = try await run(
             write(final: totals) + "\necho printed; : > transcript.jsonl",
             variables: ["ASSAY_REDACT": "ASSAY_SECRET_0:TOKEN", "ASSAY_SECRET_0": "sup3r-secret-value"])
@@ -82,14 +84,19 @@ struct TranscriptTests {
             ])
     }
 
-    @Test("without totals the steps' figures are added up; what is no figure is not believed", arguments: [
-        ("", AgentUsage(tokens: TokenUsage(prompt: 300, completion: 50, cached: 50), costUSD: 0.03, steps: 4)),
-        (#","final_metrics":{"total_prompt_tokens":7}"#, AgentUsage(tokens: TokenUsage(prompt: 7, completion: 50, cached: 50), costUSD: 0.03, steps: 4)),
-        (
-            #","final_metrics":{"total_prompt_tokens":-1,"total_completion_tokens":"many","total_cached_tokens":1e300,"total_cost_usd":null}"#,
-            AgentUsage(tokens: TokenUsage(prompt: 300, completion: 50, cached: 50), costUSD: 0.03, steps: 4)
-        ),
-    ] as [(String, AgentUsage)])
+    @Test(
+        "without totals the steps' figures are added up; what is no figure is not believed",
+        arguments: [
+            ("", AgentUsage(tokens: TokenUsage(prompt: 300, completion: 50, cached: 50), costUSD: 0.03, steps: 4)),
+            (
+                #","final_metrics":{"total_prompt_tokens":7}"#,
+                AgentUsage(tokens: TokenUsage(prompt: 7, completion: 50, cached: 50), costUSD: 0.03, steps: 4)
+            ),
+            (
+                #","final_metrics":{"total_prompt_tokens":-1,"total_completion_tokens":"many","total_cached_tokens":1e300,"total_cost_usd":null}"#,
+                AgentUsage(tokens: TokenUsage(prompt: 300, completion: 50, cached: 50), costUSD: 0.03, steps: 4)
+            ),
+        ] as [(String, AgentUsage)])
     func sums(final: String, usage: AgentUsage) async throws {
         let ended = try await run(write(final: final))
         #expect(ended.report.usage == usage)
@@ -140,7 +147,8 @@ struct TranscriptTests {
     @Test("a trajectory of strange shapes is told as far as it goes")
     func strange() async throws {
         let ended = try await run(
-            #"echo '{"steps":[null,3,{},{"source":7,"message":{"a":1},"tool_calls":[{}],"observation":{"results":[{"content":[1,"x"]}]}}]}' > trajectory.json"#)
+            #"echo '{"steps":[null,3,{},{"source":7,"message":{"a":1},"tool_calls":[{}],"observation":{"results":[{"content":[1,"x"]}]}}]}' > trajectory.json"#
+        )
         let lines = try lines(ended)
         try expectOurs(lines)
         #expect(lines.count == 8, "\(lines.map(\.text))")
@@ -169,7 +177,9 @@ struct TranscriptTests {
         try expectOurs(lines)
         let cuts = lines.filter { $0["type"] == "cut" }
         #expect(cuts.map { $0["stream"] } == ["stdout", "stderr"])
-        func texts(_ stream: String) -> [String] { lines.filter { $0["type"] == "output" && $0["stream"]?.string == stream }.compactMap { $0["text"]?.string } }
+        func texts(_ stream: String) -> [String] {
+            lines.filter { $0["type"] == "output" && $0["stream"]?.string == stream }.compactMap { $0["text"]?.string }
+        }
         let told = texts("stdout")
         #expect(told.first?.hasPrefix("line 1 of many\nline 2") == true && told.last?.hasSuffix("line 20000 of many\n") == true)
         #expect(told.joined().split(separator: "\n").allSatisfy { $0.wholeMatch(of: /line [0-9]+ of many/) != nil }, "whole lines only")
@@ -190,7 +200,8 @@ struct TranscriptTests {
     func packed() async throws {
         for write in ["> transcript.jsonl", ""] {
             let ended = try await run(
-                "for i in $(seq 4000); do echo '{\"n\":'$i',\"x\":\"'$RANDOM$RANDOM$RANDOM$RANDOM'\"}'; done \(write)") { $0.limits.pack = 40_000 }
+                "for i in $(seq 4000); do echo '{\"n\":'$i',\"x\":\"'$RANDOM$RANDOM$RANDOM$RANDOM'\"}'; done \(write)"
+            ) { $0.limits.pack = 40_000 }
             let lines = try lines(ended)
             #expect(lines.contains { $0["n"] == 1 } && lines.contains { $0["n"] == 4000 })
             #expect(lines.count { $0["type"] == "cut" } == 1)
@@ -202,9 +213,10 @@ struct TranscriptTests {
     @Test("a trajectory that was cut is no document, and not shown as one")
     func cutTrajectory() async throws {
         let ended = try await run(
-            "{ echo '{\"steps\":[{\"message\":\"'; head -c 60000 /dev/urandom | base64 -w0; echo '\"}]}'; } > trajectory.json; echo said") {
-                $0.limits.pack = 30_000
-            }
+            "{ echo '{\"steps\":[{\"message\":\"'; head -c 60000 /dev/urandom | base64 -w0; echo '\"}]}'; } > trajectory.json; echo said"
+        ) {
+            $0.limits.pack = 30_000
+        }
         #expect(ended.files["trajectory.json"] == nil && ended.files["logs/agent/trajectory.json"] != nil)
         #expect(ended.report.truncatedFiles >= 1)
     }

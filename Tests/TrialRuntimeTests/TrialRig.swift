@@ -39,14 +39,17 @@ final class TrialRig: Sendable {
     ///   - verifierVariables: handed over with the tests.
     ///   - change: of the program, which has one step with limits of 20 s.
     init(
-        install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:], verifierVariables: [String: String] = [:],
+        install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:],
+        verifierVariables: [String: String] = [:],
         program change: (inout PodProgram) -> Void = { _ in }
     ) throws {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("assay-trial-\(UUID().uuidString)").path
         paths = TrialPaths(root: root)
         var program = PodProgram(
-            delivery: .init(source: .init(repo: "https://git.example/bench", commit: String(repeating: "a", count: 40)), taskPath: "t"), steps: [Self.step],
-            verifier: .init(rewardRule: .rollout, env: verifierVariables.keys.sorted()), instructionPath: root + "/tmp/instruction.md", gateTimeoutSec: 30,
+            delivery: .init(source: .init(repo: "https://git.example/bench", commit: String(repeating: "a", count: 40)), taskPath: "t"),
+            steps: [Self.step],
+            verifier: .init(rewardRule: .rollout, env: verifierVariables.keys.sorted()), instructionPath: root + "/tmp/instruction.md",
+            gateTimeoutSec: 30,
             packLimitBytes: CollectorLimits().pack)
         change(&program)
         self.program = program

@@ -142,7 +142,7 @@ struct TrialRunTests {
                 """,
             test: "echo 0 > \(file).txt", error: .verifierFailed, message: "came when it was not due"),
         .init(
-            name: "the runner is killed", // The parent of the script is `timeout`, and the parent of that is the runner.
+            name: "the runner is killed",  // The parent of the script is `timeout`, and the parent of that is the runner.
             execute: "read -r _ _ _ runner _ < /proc/$PPID/stat; kill -KILL $runner; sleep 5",
             error: .agentExecutionFailed, message: "before its time"),
         .init(
@@ -191,7 +191,9 @@ struct TrialRunTests {
             program: {
                 let limits = TrialProgram.Limits(installSec: nil, executeSec: 20, verifySec: 20)
                 $0.steps = [
-                    .init(name: "one", instruction: "steps/one/instruction.md", tests: "steps/one/tests", limits: .init(installSec: 20, executeSec: 20, verifySec: 20)),
+                    .init(
+                        name: "one", instruction: "steps/one/instruction.md", tests: "steps/one/tests",
+                        limits: .init(installSec: 20, executeSec: 20, verifySec: 20)),
                     .init(name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests", limits: limits),
                 ]
             })
@@ -199,7 +201,8 @@ struct TrialRunTests {
         #expect(ended.report.error == nil && ended.report.reward == 1, "\(String(describing: ended.report.error))")
         let steps = try #require(ended.report.steps)
         #expect(steps.map(\.name) == ["one", "two"])
-        #expect(Set(steps[0].phases.keys) == ["setup", "install", "execute", "verify"] && Set(steps[1].phases.keys) == ["setup", "execute", "verify"])
+        #expect(
+            Set(steps[0].phases.keys) == ["setup", "install", "execute", "verify"] && Set(steps[1].phases.keys) == ["setup", "execute", "verify"])
         #expect(steps[1].exitCodes == ["execute": 0, "verify": 0] && ended.report.exitCodes == steps[1].exitCodes)
         #expect(ended.text("logs/agent/seen.txt") == "Say one.\nSay one.\nSay two.\nSay two.\n")
         #expect(ended.text("logs/agent/tests-seen.txt")?.split(separator: "\n").map { $0.filter { $0 != " " } } == ["0", "0"])

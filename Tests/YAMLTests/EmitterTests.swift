@@ -14,44 +14,48 @@ struct EmitterTests {
                 "version": "1.0", "time": "12:30", "text": "it's a test", "colon": "a: b", "glob": "*.txt",
             ],
         ]
-        #expect(YAML.emit(value) == """
-            apiVersion: assay.dev/v1alpha1
-            kind: EvalJob
-            spec:
-              agents:
-              - name: oracle
-              - execute: |
-                  set -e
-                  echo hi
-                name: "no"
-              colon: "a: b"
-              empty: {}
-              glob: "*.txt"
-              half: 0.5
-              image: rootfs:/
-              nested:
-              - - 1
-                - 2
-              - []
-              none: null
-              ok: true
-              text: it's a test
-              time: "12:30"
-              version: "1.0"
+        #expect(
+            YAML.emit(value) == """
+                apiVersion: assay.dev/v1alpha1
+                kind: EvalJob
+                spec:
+                  agents:
+                  - name: oracle
+                  - execute: |
+                      set -e
+                      echo hi
+                    name: "no"
+                  colon: "a: b"
+                  empty: {}
+                  glob: "*.txt"
+                  half: 0.5
+                  image: rootfs:/
+                  nested:
+                  - - 1
+                    - 2
+                  - []
+                  none: null
+                  ok: true
+                  text: it's a test
+                  time: "12:30"
+                  version: "1.0"
 
-            """)
+                """)
     }
 
-    @Test("strings that look like something else survive", arguments: [
-        "", " ", "no", "Yes", "on", "null", "~", "true", "1", "0x1F", "0o7", "017", "1_000", "1e3", ".5", ".inf", ".nan", "-1", "+1",
-        "1:30", "2001-12-14", "2001-12-14 21:59:43.10", "<<", "=", "-", "- a", "?", "? a", ":", ":a", "a:", "a: b", "a #b", "#a",
-        "&a", "*a", "!a", "|", ">", "'a'", "\"a\"", "%a", "@a", "`a`", "[a]", "{a}", ",", "---", "...", "--- a", "... a", " a", "a ",
-        "a\n", "a\nb", "a\nb\n", "a\nb\n\n\n", "\na", "\n", "\n\n", " a\nb", "a\n b\n", "a\n\tb", "\ta", "a\tb", "a\n  \nb", "a\r\nb",
-        "\u{0}", "\u{7F}", "\u{85}", "\u{A0}", "\u{2028}x", "\u{FEFF}a", "é", "日本語", "🙂", "a\u{FFFE}", "\\", "\"", "a\\nb", "y", "N",
-    ])
+    @Test(
+        "strings that look like something else survive",
+        arguments: [
+            "", " ", "no", "Yes", "on", "null", "~", "true", "1", "0x1F", "0o7", "017", "1_000", "1e3", ".5", ".inf", ".nan", "-1", "+1",
+            "1:30", "2001-12-14", "2001-12-14 21:59:43.10", "<<", "=", "-", "- a", "?", "? a", ":", ":a", "a:", "a: b", "a #b", "#a",
+            "&a", "*a", "!a", "|", ">", "'a'", "\"a\"", "%a", "@a", "`a`", "[a]", "{a}", ",", "---", "...", "--- a", "... a", " a", "a ",
+            "a\n", "a\nb", "a\nb\n", "a\nb\n\n\n", "\na", "\n", "\n\n", " a\nb", "a\n b\n", "a\n\tb", "\ta", "a\tb", "a\n  \nb", "a\r\nb",
+            "\u{0}", "\u{7F}", "\u{85}", "\u{A0}", "\u{2028}x", "\u{FEFF}a", "é", "日本語", "🙂", "a\u{FFFE}", "\\", "\"", "a\\nb", "y", "N",
+        ])
     func awkward(text: String) throws {
-        for value: JSONValue in [.string(text), [.string(text)], .object(["k": .string(text)]), .object([text: "v"]),
-            [.object([text: [.string(text)]])]
+        for value: JSONValue in [
+            .string(text), [.string(text)], .object(["k": .string(text)]), .object([text: "v"]),
+            [.object([text: [.string(text)]])],
         ] {
             let written = YAML.emit(value)
             #expect(try YAML.parseSingle(written) == value, "\(written)")
@@ -65,10 +69,12 @@ struct EmitterTests {
         #expect(try YAML.parseSingle(YAML.emit(value)) == value)
     }
 
-    @Test("numbers keep their type and value", arguments: [
-        JSONValue.int(0), .int(.min), .int(.max), .double(0), .double(-0.0), .double(3), .double(0.1), .double(1e16), .double(1e-7),
-        .double(.leastNonzeroMagnitude), .double(.greatestFiniteMagnitude), .double(-2.5),
-    ])
+    @Test(
+        "numbers keep their type and value",
+        arguments: [
+            JSONValue.int(0), .int(.min), .int(.max), .double(0), .double(-0.0), .double(3), .double(0.1), .double(1e16), .double(1e-7),
+            .double(.leastNonzeroMagnitude), .double(.greatestFiniteMagnitude), .double(-2.5),
+        ])
     func numbers(value: JSONValue) throws {
         #expect(try YAML.parseSingle(YAML.emit(["n": value])) == ["n": value])
     }
@@ -92,7 +98,10 @@ struct EmitterTests {
     @Test("any bytes are either read or refused", arguments: 0..<20)
     func anyBytes(seed: Int) {
         var random = SplitMix(state: UInt64(seed) &+ 99)
-        let pieces = ["a", ": ", "- ", "\n", "  ", "[", "]", "{", "}", ",", "&a ", "*a", "<<", "!!int ", "'", "\"", "|\n", "? ", "#", "\t", "1", "~", "---\n", "\u{0}", "é"]
+        let pieces = [
+            "a", ": ", "- ", "\n", "  ", "[", "]", "{", "}", ",", "&a ", "*a", "<<", "!!int ", "'", "\"", "|\n", "? ", "#", "\t", "1", "~", "---\n",
+            "\u{0}", "é",
+        ]
         for _ in 0..<200 {
             let text = (0..<Int.random(in: 0..<25, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
             guard let value = try? YAML.parse(text) else { continue }
@@ -109,14 +118,20 @@ struct EmitterTests {
         case 4, 5: .string(anyText(using: &random))
         case 6: .array((0..<Int.random(in: 0..<4, using: &random)).map { _ in anyValue(depth: depth - 1, using: &random) })
         default:
-            .object(Dictionary((0..<Int.random(in: 0..<4, using: &random)).map { _ in
-                (anyText(using: &random), anyValue(depth: depth - 1, using: &random))
-            }) { first, _ in first })
+            .object(
+                Dictionary(
+                    (0..<Int.random(in: 0..<4, using: &random)).map { _ in
+                        (anyText(using: &random), anyValue(depth: depth - 1, using: &random))
+                    }
+                ) { first, _ in first })
         }
     }
 
     private func anyText(using random: inout SplitMix) -> String {
-        let alphabet = ["a", "Z", "0", "7", " ", " ", "\n", "\n", "\t", ":", "#", "-", "'", "\"", "\\", "{", "[", ",", "&", "*", "!", "|", ">", "%", "@", ".", "é", "\u{1F}", "\u{2029}", "🙂", "\r"]
+        let alphabet = [
+            "a", "Z", "0", "7", " ", " ", "\n", "\n", "\t", ":", "#", "-", "'", "\"", "\\", "{", "[", ",", "&", "*", "!", "|", ">", "%", "@", ".",
+            "é", "\u{1F}", "\u{2029}", "🙂", "\r",
+        ]
         return (0..<Int.random(in: 0..<10, using: &random)).map { _ in alphabet.randomElement(using: &random) ?? "" }.joined()
     }
 }

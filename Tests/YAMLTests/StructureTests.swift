@@ -4,11 +4,13 @@ import YAML
 
 @Suite("YAML structure")
 struct StructureTests {
-    @Test("documents", arguments: [
-        ("", []), ("# only a comment\n", []), ("---\n", [JSONValue.null]), ("a: 1", [.object(["a": .int(1)])]),
-        ("--- 1\n--- 2\n", [.int(1), .int(2)]), ("a: 1\n---\n# nothing\n---\nb: 2\n", [["a": 1], nil, ["b": 2]]),
-        ("%YAML 1.2\n---\na: 1\n...\n", [["a": 1]]), ("\u{FEFF}a: 1\n", [["a": 1]]), ("a: 1\r\nb: 2\r\n", [["a": 1, "b": 2]]),
-    ] as [(String, [JSONValue])])
+    @Test(
+        "documents",
+        arguments: [
+            ("", []), ("# only a comment\n", []), ("---\n", [JSONValue.null]), ("a: 1", [.object(["a": .int(1)])]),
+            ("--- 1\n--- 2\n", [.int(1), .int(2)]), ("a: 1\n---\n# nothing\n---\nb: 2\n", [["a": 1], nil, ["b": 2]]),
+            ("%YAML 1.2\n---\na: 1\n...\n", [["a": 1]]), ("\u{FEFF}a: 1\n", [["a": 1]]), ("a: 1\r\nb: 2\r\n", [["a": 1, "b": 2]]),
+        ] as [(String, [JSONValue])])
     func documents(text: String, expected: [JSONValue]) throws {
         #expect(try YAML.parse(text) == expected)
     }
@@ -44,18 +46,21 @@ struct StructureTests {
         // A literal block may not stand inside a flow mapping: libyaml says so.
         #expect(throws: YAMLError.self) { try YAML.parse(text) }
         let valid = text.replacing("{name: two, install: |\n      literal\n    }", with: "{name: two}")
-        #expect(try YAML.parseSingle(valid) == [
-            "spec": [
-                "agents": [["name": "one", "env": ["A": "1", "B": nil]], ["name": "two"]],
-                "script": "set -e\n  echo \"hi: #1\"\n", "folded": "one two", "empty": [],
-            ]
-        ])
+        #expect(
+            try YAML.parseSingle(valid) == [
+                "spec": [
+                    "agents": [["name": "one", "env": ["A": "1", "B": nil]], ["name": "two"]],
+                    "script": "set -e\n  echo \"hi: #1\"\n", "folded": "one two", "empty": [],
+                ]
+            ])
     }
 
-    @Test("keys become strings", arguments: [
-        ("1: a", "1"), ("0x10: a", "16"), ("true: a", "true"), ("on: a", "on"), ("1.0: a", "1.0"), ("'~': a", "~"),
-        ("? k\n: a", "k"), ("&x k: a", "k"), ("2001-01-01: a", "2001-01-01"),
-    ])
+    @Test(
+        "keys become strings",
+        arguments: [
+            ("1: a", "1"), ("0x10: a", "16"), ("true: a", "true"), ("on: a", "on"), ("1.0: a", "1.0"), ("'~': a", "~"),
+            ("? k\n: a", "k"), ("&x k: a", "k"), ("2001-01-01: a", "2001-01-01"),
+        ])
     func keys(text: String, key: String) throws {
         #expect(try YAML.parseSingle(text) == .object([key: "a"]))
     }
@@ -89,22 +94,24 @@ struct StructureTests {
         #expect(throws: YAMLError.self) { try YAML.parse("&a 1\n---\n*a\n") }
     }
 
-    @Test("mistakes are named with line and column", arguments: [
-        ("a: 1\nb: 2\na: 3\n", 3, 1, "the key \"a\" is given twice (first on line 1)"),
-        ("spec:\n  x: {k: 1, k: 2}\n", 2, 13, "the key \"k\" is given twice"),
-        ("1: a\n\"1\": b\n", 2, 1, "given twice"),
-        ("a: *nowhere\n", 1, 4, "no anchor &nowhere"),
-        ("a: &x [1, *x]\n", 1, 11, "is inside the node it refers to"),
-        ("<<: 1\n", 1, 5, "<< takes a mapping"),
-        ("x: &x {a: 1}\ny:\n  <<: *x\n  <<: *x\n", 4, 3, "<< is given twice"),
-        ("[a]: 1\n", 1, 1, "must be a string, not a collection"),
-        ("~: 1\n", 1, 1, "must not be null"),
-        ("a: [1, 2\n", 2, 1, "flow sequence"),
-        ("a:\n\t- 1\n", 2, 1, "cannot start any token"),
-        ("a: b: c\n", 1, 5, "mapping values are not allowed"),
-        ("a: \"x\n", 2, 1, "quoted scalar"),
-        ("a: !!seq {b: 1}\n", 1, 4, "not supported"),
-    ])
+    @Test(
+        "mistakes are named with line and column",
+        arguments: [
+            ("a: 1\nb: 2\na: 3\n", 3, 1, "the key \"a\" is given twice (first on line 1)"),
+            ("spec:\n  x: {k: 1, k: 2}\n", 2, 13, "the key \"k\" is given twice"),
+            ("1: a\n\"1\": b\n", 2, 1, "given twice"),
+            ("a: *nowhere\n", 1, 4, "no anchor &nowhere"),
+            ("a: &x [1, *x]\n", 1, 11, "is inside the node it refers to"),
+            ("<<: 1\n", 1, 5, "<< takes a mapping"),
+            ("x: &x {a: 1}\ny:\n  <<: *x\n  <<: *x\n", 4, 3, "<< is given twice"),
+            ("[a]: 1\n", 1, 1, "must be a string, not a collection"),
+            ("~: 1\n", 1, 1, "must not be null"),
+            ("a: [1, 2\n", 2, 1, "flow sequence"),
+            ("a:\n\t- 1\n", 2, 1, "cannot start any token"),
+            ("a: b: c\n", 1, 5, "mapping values are not allowed"),
+            ("a: \"x\n", 2, 1, "quoted scalar"),
+            ("a: !!seq {b: 1}\n", 1, 4, "not supported"),
+        ])
     func mistakes(text: String, line: Int, column: Int, message: String) throws {
         let error = try #require(throws: YAMLError.self) { try YAML.parse(text) }
         #expect(error.message.contains(message), "\(error)")

@@ -44,9 +44,10 @@ import Testing
         #expect(try !Arguments(["a", "--", "--help"], syntax: Self.syntax).wantsHelp)
     }
 
-    @Test(arguments: [
-        (["--at"], nil), (["--at", "--quiet"], nil), (["--at", "80"], "80"), (["--at=80"], "80"),
-    ] as [([String], String?)])
+    @Test(
+        arguments: [
+            (["--at"], nil), (["--at", "--quiet"], nil), (["--at", "80"], "80"), (["--at=80"], "80"),
+        ] as [([String], String?)])
     func aValueMayBeLeftOut(words: [String], value: String?) throws {
         let arguments = try Arguments(words, syntax: Self.serving)
         #expect(arguments.has("at") && arguments.value("at") == value)

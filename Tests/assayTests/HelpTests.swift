@@ -34,9 +34,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (["run", "x"], "run"), (["results", "list"], "results list"), (["results"], nil), (["result"], nil), ([], nil),
-    ] as [([String], String?)])
+    @Test(
+        arguments: [
+            (["run", "x"], "run"), (["results", "list"], "results list"), (["results"], nil), (["result"], nil), ([], nil),
+        ] as [([String], String?)])
     func theLongestNameIsTheCommand(words: [String], name: String?) {
         #expect(Assay.command(of: words)?.syntax.name == name)
     }

@@ -26,7 +26,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "there is no EvalJob in it"), (secret, "there is no EvalJob in it"), ("\(job)---\n\(job)", "there are 2 EvalJobs in it; run one at a time"),
+        ("", "there is no EvalJob in it"), (secret, "there is no EvalJob in it"),
+        ("\(job)---\n\(job)", "there are 2 EvalJobs in it; run one at a time"),
         ("\(job)---\nkind: Secret\n", "document 2: apiVersion and kind are missing; a job file holds Kubernetes objects such as kind: EvalJob"),
         (
             "apiVersion: v1\nkind: Pod\n",

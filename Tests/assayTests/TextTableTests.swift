@@ -27,10 +27,12 @@ import Testing
         #expect(!text.contains("\u{1B}") && text.split(separator: "\n").count == 2)
     }
 
-    @Test(arguments: [
-        (nil, "-"), (-1, "-"), (1e12, "-"), (.nan, "-"), (.infinity, "-"), (0, "0.0s"), (59.94, "59.9s"), (60, "1m0s"), (3599.9, "59m59s"), (3600, "1h0m"),
-        (90_061, "25h1m"),
-    ] as [(Double?, String)])
+    @Test(
+        arguments: [
+            (nil, "-"), (-1, "-"), (1e12, "-"), (.nan, "-"), (.infinity, "-"), (0, "0.0s"), (59.94, "59.9s"), (60, "1m0s"), (3599.9, "59m59s"),
+            (3600, "1h0m"),
+            (90_061, "25h1m"),
+        ] as [(Double?, String)])
     func durations(seconds: Double?, text: String) {
         #expect(Figure.duration(seconds) == text)
     }

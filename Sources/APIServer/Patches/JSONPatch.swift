@@ -23,7 +23,9 @@ struct JSONPatch {
     private var operations: [Operation] = []
 
     init(_ document: JSONValue) throws(Fault) {
-        guard let items = document.array else { throw .malformed("json: cannot unmarshal \(document.goKind) into Go value of type []handlers.jsonPatchOp") }
+        guard let items = document.array else {
+            throw .malformed("json: cannot unmarshal \(document.goKind) into Go value of type []handlers.jsonPatchOp")
+        }
         guard items.count <= Self.maximumOperations else {
             throw .tooLong(items.count)
         }

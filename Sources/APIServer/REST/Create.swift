@@ -10,7 +10,8 @@ extension APICore {
     func create(_ request: ResourceRequest) throws(APIFailure) -> ServerResponse {
         let options = try WriteOptions(request.http, options: "CreateOptions")
         if request.kind.custom?.isTerminating == true {
-            throw APIFailure(405, "MethodNotAllowed",
+            throw APIFailure(
+                405, "MethodNotAllowed",
                 "create not allowed while custom resource definition is terminating", details: [:])
         }
         let body = try request.decodeBody(options)
@@ -114,7 +115,8 @@ extension APICore {
             "reason": "NamespaceTerminating", "message": .string("namespace \(request.namespace) is being terminated"),
             "field": "metadata.namespace",
         ]
-        return .forbidden(request.kind.group, request.kind.plural, name,
+        return .forbidden(
+            request.kind.group, request.kind.plural, name,
             "unable to create new content in namespace \(request.namespace) because it is being terminated", causes: [cause])
     }
 

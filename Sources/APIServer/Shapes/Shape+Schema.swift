@@ -7,8 +7,9 @@ extension Shape {
         fields["apiVersion"] = FieldShape(shape: .string)
         fields["kind"] = FieldShape(shape: .string)
         fields["metadata"] = FieldShape(shape: .named("ObjectMeta"))
-        return .object(ObjectShape(
-            name: "", fields: fields, preservesUnknown: schema["x-kubernetes-preserve-unknown-fields"]?.bool == true))
+        return .object(
+            ObjectShape(
+                name: "", fields: fields, preservesUnknown: schema["x-kubernetes-preserve-unknown-fields"]?.bool == true))
     }
 
     /// The shape that a part of a schema describes.
@@ -49,8 +50,9 @@ extension Shape {
             case .bool(true)?: .any
             default: nil
             }
-        return .object(ObjectShape(
-            name: "", fields: objectFields(schema), additional: additional, preservesUnknown: preserves, isAtomic: isAtomic))
+        return .object(
+            ObjectShape(
+                name: "", fields: objectFields(schema), additional: additional, preservesUnknown: preserves, isAtomic: isAtomic))
     }
 
     private static func list(_ schema: JSONValue) -> ListShape {

@@ -142,7 +142,8 @@ public struct JobComparison: Sendable, Hashable {
         let namesA = Set(jobA.runs.map { $0.agent ?? "" }), namesB = Set(jobB.runs.map { $0.agent ?? "" })
         func require(_ name: String, _ names: Set<String>, _ job: JobRuns) throws(ArtifactError) {
             guard names.contains(name) else {
-                throw ArtifactError(.invalid, "job \(job.name) (\(job.label)) has no run of an agent \(name); it has: \(names.sorted().joined(separator: ", "))")
+                throw ArtifactError(
+                    .invalid, "job \(job.name) (\(job.label)) has no run of an agent \(name); it has: \(names.sorted().joined(separator: ", "))")
             }
         }
         for job in [jobA, jobB] where job.runs.isEmpty {
@@ -151,12 +152,15 @@ public struct JobComparison: Sendable, Hashable {
         if case .two(let a, let b) = agents {
             try require(a, namesA, jobA)
             try require(b, namesB, jobB)
-            guard a != b || !isSame(jobA, jobB) else { throw ArtifactError(.invalid, "both sides are agent \(a) of job \(jobA.name) (\(jobA.label)): name two jobs, or two agents") }
+            guard a != b || !isSame(jobA, jobB) else {
+                throw ArtifactError(.invalid, "both sides are agent \(a) of job \(jobA.name) (\(jobA.label)): name two jobs, or two agents")
+            }
             return Pairing(a: [a], b: [b], counterpart: [a: b])
         }
         guard !isSame(jobA, jobB) else {
             throw ArtifactError(
-                .invalid, "both sides are the same job \(jobA.name) (\(jobA.label)): name another one (\(jobA.name)~1 is the one of that name before the newest), or two "
+                .invalid,
+                "both sides are the same job \(jobA.name) (\(jobA.label)): name another one (\(jobA.name)~1 is the one of that name before the newest), or two "
                     + "agents of it")
         }
         if case .one(let name) = agents {
@@ -167,7 +171,9 @@ public struct JobComparison: Sendable, Hashable {
         if !namesA.isDisjoint(with: namesB) { return Pairing() }
         if namesA.count == 1, namesB.count == 1, let a = namesA.first, let b = namesB.first { return Pairing(counterpart: [a: b]) }
         throw ArtifactError(
-            .invalid, "the jobs have no agent in common (\(namesA.sorted().joined(separator: ", ")) and \(namesB.sorted().joined(separator: ", "))): choose one of each side")
+            .invalid,
+            "the jobs have no agent in common (\(namesA.sorted().joined(separator: ", ")) and \(namesB.sorted().joined(separator: ", "))): choose one of each side"
+        )
     }
 
     private static func isSame(_ a: JobRuns, _ b: JobRuns) -> Bool { a.id == b.id && a.name == b.name }
@@ -251,7 +257,8 @@ extension JobComparison {
         }
         let pairs: [JSONValue] = pairs.map {
             [
-                "agentA": .string($0.agentA), "agentB": .string($0.agentB), "dataset": .string($0.dataset), "task": .string($0.task), "a": .double($0.a),
+                "agentA": .string($0.agentA), "agentB": .string($0.agentB), "dataset": .string($0.dataset), "task": .string($0.task),
+                "a": .double($0.a),
                 "b": .double($0.b), "difference": .double($0.difference), "result": .string($0.result.rawValue), "attemptsA": JSONValue($0.attemptsA),
                 "attemptsB": JSONValue($0.attemptsB),
             ]

@@ -24,7 +24,9 @@ public struct JobReference: Sendable, Hashable, CustomStringConvertible {
 
     private static func refusal(_ text: String) -> ArtifactError {
         ArtifactError(
-            .invalid, "\"\(text.replacingControls)\" names no job: write its name, its name and ~1 for the one of that name before the newest, its UID, or its record's id")
+            .invalid,
+            "\"\(text.replacingControls)\" names no job: write its name, its name and ~1 for the one of that name before the newest, its UID, or its record's id"
+        )
     }
 
     public var description: String { back == 0 ? text : "\(text)~\(back)" }
@@ -101,7 +103,9 @@ public struct JobCollection: Sendable {
         let (key, found) = candidates[reference.back]
         var job = JobRuns(
             id: key.id, name: key.name, ended: found.ended, runs: found.runs.values.sorted { ($1.date, $1.id) < ($0.date, $0.id) })
-        job.others = candidates.enumerated().filter { $0.offset != reference.back }.map { .init(id: $0.element.key.id, ended: $0.element.value.ended) }
+        job.others = candidates.enumerated().filter { $0.offset != reference.back }.map {
+            .init(id: $0.element.key.id, ended: $0.element.value.ended)
+        }
         return job
     }
 
@@ -133,7 +137,8 @@ extension RunReader {
 
     private func missing(_ reference: JobReference, _ count: Int) async throws(ArtifactError) -> ArtifactError {
         if count > 0 {
-            return ArtifactError(.notFound, "\(place) has \(count == 1 ? "one job" : "\(count) jobs") named \(reference.text), so there is no \(reference)")
+            return ArtifactError(
+                .notFound, "\(place) has \(count == 1 ? "one job" : "\(count) jobs") named \(reference.text), so there is no \(reference)")
         }
         let names = Locked(Set<String>())
         var filter = RunFilter()

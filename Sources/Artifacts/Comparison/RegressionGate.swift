@@ -36,7 +36,8 @@ public struct RegressionGate: Sendable, Hashable {
         guard Self.coverage(comparison) >= minCoverage else {
             let lost = comparison.onlyA.count(where: \.isScored)
             return .notComparable(
-                "only \(comparison.pairs.count) of \(comparison.pairs.count + lost) scores of the baseline have a counterpart, less than --min-coverage \(minCoverage) asks for")
+                "only \(comparison.pairs.count) of \(comparison.pairs.count + lost) scores of the baseline have a counterpart, less than --min-coverage \(minCoverage) asks for"
+            )
         }
         return -difference > maxRegression + JobComparison.tolerance ? .regressed(by: -difference) : .passed
     }

@@ -40,7 +40,8 @@ public struct ResultsExport: Sendable {
             return true
         }
         let there = Set(files.filter { $0.isMetadata && $0.retry == nil }.map(\.run))
-        report.leftOut = left.withLock { $0 } + selected.filter { $0.kind != .retry && !there.contains($0.id) }.map { "\($0.id.path)/\(PendingRun.metadataFile)" }
+        report.leftOut =
+            left.withLock { $0 } + selected.filter { $0.kind != .retry && !there.contains($0.id) }.map { "\($0.id.path)/\(PendingRun.metadataFile)" }
         do throws(FileError) {
             try Directory.make(directory)
         } catch {
@@ -76,7 +77,9 @@ public struct ResultsExport: Sendable {
     }
 
     /// Passes one line for each record to `receive`, newest first.
-    public func lines(_ filter: RunFilter, as format: LineFormat, _ receive: @escaping @Sendable ([UInt8]) throws(ArtifactError) -> Void) async throws(ArtifactError) -> Report {
+    public func lines(_ filter: RunFilter, as format: LineFormat, _ receive: @escaping @Sendable ([UInt8]) throws(ArtifactError) -> Void)
+        async throws(ArtifactError) -> Report
+    {
         let selected = try await store.list(filter)
         let keys = Set(selected.map { RecordKey(run: $0.id, retry: $0.retry) })
         let files = try await store.recordFiles { $0.isMetadata && $0.isReadable && keys.contains(RecordKey(run: $0.run, retry: $0.retry)) }
@@ -104,7 +107,8 @@ public struct ResultsExport: Sendable {
 
     private static let phases = ["setup", "install", "execute", "verify", "collect", "teardown"]
     private static let plain = [
-        "runId", "kind", "jobName", "jobUid", "namespace", "agent", "model", "dataset", "task", "attempt", "rerun", "index", "retries", "reward", "passed", "outcome",
+        "runId", "kind", "jobName", "jobUid", "namespace", "agent", "model", "dataset", "task", "attempt", "rerun", "index", "retries", "reward",
+        "passed", "outcome",
     ]
     private static let last = ["cost", "sourceRepo", "sourceCommit", "sourceRef", "evalFile", "startedAt", "timestamp"]
     private static let whole = ["scores", "exitCodes", "overlays", "config", "outputs"]

@@ -23,7 +23,8 @@ struct BranchCreation: Sendable {
         let others = try await client.listRemote(remote, patterns: ["refs/heads/*"]).refs.keys.map { $0.dropFirst("refs/heads/".count) }
         if let other = others.sorted().first(where: { name.hasPrefix($0 + "/") || $0.hasPrefix(name + "/") }) {
             throw ArtifactError(
-                .invalid, "the branch \(branch) cannot be created in \(remote.url), which has a branch \"\(String(other).replacingControls)\": git keeps no branch "
+                .invalid,
+                "the branch \(branch) cannot be created in \(remote.url), which has a branch \"\(String(other).replacingControls)\": git keeps no branch "
                     + "below the name of another; set spec.artifacts.git.branch to another name")
         }
     }

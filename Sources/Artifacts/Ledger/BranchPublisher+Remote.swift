@@ -40,7 +40,9 @@ extension BranchPublisher {
             guard mine == generation, before == pushes else { continue }
             audited = .some(found)
             lost.formUnion(absent)
-            if let found, !settings.path.isRoot, let obstacle = try await repository.obstacle(to: [settings.path], in: found) { throw errors.inTheWay(obstacle) }
+            if let found, !settings.path.isRoot, let obstacle = try await repository.obstacle(to: [settings.path], in: found) {
+                throw errors.inTheWay(obstacle)
+            }
             if found == nil, !mayCreate {
                 try await BranchCreation(client: client, remote: remote, branch: settings.branch).check()
                 mayCreate = true

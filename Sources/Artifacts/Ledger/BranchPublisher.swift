@@ -221,9 +221,11 @@ actor BranchPublisher {
         if let repository { return repository }
         // Only one call creates the repository. A second one would mistake the unfinished directory for a damaged repository.
         let mine = generation
-        let task = opening ?? Task { [settings, client, remote] in
-            try await GitStore(at: "\(settings.directory)/repository", remote: remote, client: client)
-        }
+        let task =
+            opening
+            ?? Task { [settings, client, remote] in
+                try await GitStore(at: "\(settings.directory)/repository", remote: remote, client: client)
+            }
         opening = task
         let result = await task.result
         if opening == task { opening = nil }

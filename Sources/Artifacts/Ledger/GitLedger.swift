@@ -4,13 +4,10 @@ import Git
 
 /// Writes to one artifact branch; it is the only writer of that branch in this process. Pushes many commits at once, never by force.
 ///
-/// - Guarantees: `submit` returns once the record is on this machine's disk. A record counts as confirmed only when the remote has
-///   acknowledged it, or was seen to have it. A record is on the branch once, however often it is submitted, pushed, or rebuilt
-///   after a conflict.
-/// - Recovery: if the process dies, the next ledger for the same branch finds the unconfirmed records in the local store and pushes
-///   them. Confirmed records are kept for a while (`Settings.retention`) and are pushed again if somebody rewrites the branch without
-///   them.
-/// - Caveats: two ledgers for one branch in one process would cause conflicts with each other, but lose nothing.
+/// - Guarantees: `submit` returns once the record is on this machine's disk. A record counts as confirmed only when the remote has it.
+///   A record is on the branch once, however often it is submitted, pushed, or rebuilt after a conflict.
+/// - Recovery: the next ledger for the same branch pushes the unconfirmed records of a process that died. Confirmed records are kept for
+///   a while (`Settings.retention`) and pushed again if somebody rewrites the branch without them.
 public actor GitLedger {
     private let settings: Settings
     private let time: any TimeSource
@@ -121,15 +118,17 @@ public actor GitLedger {
 
     private func keep(_ run: PendingRun) async throws(ArtifactError) {
         gathered.append(run)
-        let task = nextKeeping ?? {
-            let before = keeping
-            let task = Task {
-                _ = await before?.value
-                return await self.keepGathered()
-            }
-            nextKeeping = task
-            return task
-        }()
+        let task =
+            nextKeeping
+            ?? {
+                let before = keeping
+                let task = Task {
+                    _ = await before?.value
+                    return await self.keepGathered()
+                }
+                nextKeeping = task
+                return task
+            }()
         if let failure = await task.value[run.name] { throw failure }
     }
 

@@ -85,10 +85,14 @@ public struct BranchReader: RunReader {
         guard let entry = found.withLock({ $0 }) else { return try await notFound(id.rawValue) }
         let commit = "commit \(entry.commit?.short ?? "-") of \(entry.kind.rawValue) \(id)"
         guard entry.path ?? "" == path.text else {
-            return ArtifactError(.notFound, "\(place) has \(commit) below \(entry.path.map { "the folder \"\($0.replacingControls)\": name it with --path" } ?? "its root: leave --path out")")
+            return ArtifactError(
+                .notFound,
+                "\(place) has \(commit) below \(entry.path.map { "the folder \"\($0.replacingControls)\": name it with --path" } ?? "its root: leave --path out")"
+            )
         }
         let folder = path.isRoot ? id.path : "\(path)/\(id.path)"
-        return ArtifactError(.notFound, "\(place) has \(commit), but no \(folder)/\(PendingRun.metadataFile): it was removed, and is in that commit still")
+        return ArtifactError(
+            .notFound, "\(place) has \(commit), but no \(folder)/\(PendingRun.metadataFile): it was removed, and is in that commit still")
     }
 
     /// The other folders of the branch that contain records, sorted. The root is an empty string.

@@ -46,7 +46,9 @@ public struct DirectoryReader: RunReader {
     public func contents(of file: GitPath, run id: RunID, limit: Int) async throws(ArtifactError) -> [UInt8] {
         let path = "\(directory)/\(id.path)/\(file.text)"
         var info = stat()
-        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { throw ArtifactError(.notFound, "run \(id) in \(place) has no file \(file)") }
+        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+            throw ArtifactError(.notFound, "run \(id) in \(place) has no file \(file)")
+        }
         guard info.st_size <= limit else { throw ArtifactError(.invalid, "\(path) is larger than \(limit) bytes") }
         guard let bytes = FileReading.whole(path, limit: limit) else { throw ArtifactError(.storage, "cannot read \(path)") }
         return bytes

@@ -50,7 +50,8 @@ public struct RecordFile: Sendable, Hashable {
 public protocol RecordStore: RunReader {
     /// The files that `wanted` accepts, sorted by path. `wanted` is called once for each file of a record, and `strays` gets the path
     /// of each other file.
-    func recordFiles(where wanted: @escaping @Sendable (RecordFile) -> Bool, strays: @escaping @Sendable (String) -> Void) async throws(ArtifactError) -> [RecordFile]
+    func recordFiles(where wanted: @escaping @Sendable (RecordFile) -> Bool, strays: @escaping @Sendable (String) -> Void) async throws(ArtifactError)
+        -> [RecordFile]
     /// Passes the bytes of the files to the receiver, in order and in pieces. An error thrown by the receiver ends the reading.
     func read(
         _ files: [RecordFile], receive: @escaping @Sendable (_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(ArtifactError) -> Void

@@ -118,7 +118,8 @@ extension RunEntry {
 
     /// The columns of a listing as CSV.
     public static let csvColumns = [
-        "runId", "kind", "retry", "timestamp", "jobName", "jobId", "agent", "model", "dataset", "task", "attempt", "reward", "outcome", "error", "seconds",
+        "runId", "kind", "retry", "timestamp", "jobName", "jobId", "agent", "model", "dataset", "task", "attempt", "reward", "outcome", "error",
+        "seconds",
         "sourceCommit", "totalTrials", "passRate", "cancelled", "commit", "path",
     ]
 
@@ -136,7 +137,9 @@ extension RunEntry {
         text += (seconds?.description ?? "") + ","
         Self.add(sourceCommit, to: &text)
         if let trials { text += String(trials) }
-        text += "," + (passRate?.description ?? "") + "," + (kind == .job ? "\(cancelled)" : "") + "," + (commit?.hex ?? "") + "," + (path.map(CSVText.field) ?? "") + "\r\n"
+        text +=
+            "," + (passRate?.description ?? "") + "," + (kind == .job ? "\(cancelled)" : "") + "," + (commit?.hex ?? "") + ","
+            + (path.map(CSVText.field) ?? "") + "\r\n"
         bytes.append(contentsOf: text.utf8)
     }
 

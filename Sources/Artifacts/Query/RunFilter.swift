@@ -90,9 +90,12 @@ struct TrailerFilter: Sendable {
         if let agent, !Self.isEqual(trailers.agent, agent) { return false }
         if let task, !Self.isEqual(trailers.task, task) { return false }
         if let model, !Self.isEqual(trailers.model, model) { return false }
-        if let idPrefix, trailers.id.count < idPrefix.count || !Self.isEqual(.init(rebasing: trailers.id[..<idPrefix.count]), idPrefix) { return false }
+        if let idPrefix, trailers.id.count < idPrefix.count || !Self.isEqual(.init(rebasing: trailers.id[..<idPrefix.count]), idPrefix) {
+            return false
+        }
         guard !jobNames.isEmpty else { return true }
-        return jobNames.contains { Self.isEqual(trailers.job, $0) } || jobIDs.contains { Self.isEqual(trailers.kind == .job ? trailers.id : trailers.jobID, $0) }
+        return jobNames.contains { Self.isEqual(trailers.job, $0) }
+            || jobIDs.contains { Self.isEqual(trailers.kind == .job ? trailers.id : trailers.jobID, $0) }
     }
 
     func accepts(_ entry: RunEntry) -> Bool { filter.statuses.isEmpty || filter.statuses.contains { $0.fits(entry) } }

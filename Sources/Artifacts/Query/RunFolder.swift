@@ -109,7 +109,9 @@ extension DirectoryReader {
 
     public func files(of folders: [RunFolder]) async throws(ArtifactError) -> [[RunFile]] {
         folders.map { folder in
-            Self.walk("\(directory)/\(folder.id.path)", "").map { RunFile(path: $0.path, size: $0.size, source: .file("\(folder.id.path)/\($0.path)")) }
+            Self.walk("\(directory)/\(folder.id.path)", "").map {
+                RunFile(path: $0.path, size: $0.size, source: .file("\(folder.id.path)/\($0.path)"))
+            }
         }
     }
 
@@ -117,7 +119,9 @@ extension DirectoryReader {
         var read: [[UInt8]] = []
         for file in files {
             guard case .file(let path) = file.source else { throw ArtifactError(.failed, "a file of another place was asked for in \(place)") }
-            guard let bytes = FileReading.beginning(of: "\(directory)/\(path)", limit: limit) else { throw ArtifactError(.storage, "cannot read \(directory)/\(path)") }
+            guard let bytes = FileReading.beginning(of: "\(directory)/\(path)", limit: limit) else {
+                throw ArtifactError(.storage, "cannot read \(directory)/\(path)")
+            }
             read.append(bytes)
         }
         return read
@@ -130,7 +134,9 @@ extension DirectoryReader {
             var info = stat()
             guard lstat("\(folder)/\(prefix)\(name)", &info) == 0 else { continue }
             if info.st_mode & S_IFMT == S_IFDIR { found += walk(folder, "\(prefix)\(name)/") }
-            if info.st_mode & S_IFMT == S_IFREG { found.append(("\(prefix)\(name)", Int(info.st_size), "\(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec)")) }
+            if info.st_mode & S_IFMT == S_IFREG {
+                found.append(("\(prefix)\(name)", Int(info.st_size), "\(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec)"))
+            }
         }
         return prefix.isEmpty ? found.sorted { $0.path < $1.path } : found
     }

@@ -97,7 +97,9 @@ public struct RunQuery: Sendable {
 
     private func isName(_ text: String) -> Bool {
         !text.isEmpty && !text.hasPrefix("-") && !text.hasPrefix(".")
-            && text.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "._-".unicodeScalars.contains($0)) }
+            && text.unicodeScalars.allSatisfy {
+                $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "._-".unicodeScalars.contains($0))
+            }
     }
 
     private func localPath(_ text: String) -> String? {

@@ -62,7 +62,8 @@ public struct RunDetails: Sendable, Hashable {
         let names = candidates.prefix(20).map { $0.path.components.dropFirst().joined(separator: "/") }.joined(separator: ", ")
         let more = candidates.count > 20 ? " and \(candidates.count - 20) more" : ""
         throw ArtifactError(
-            .notFound, "run \(id) has \(ending.isEmpty ? "no log" : "several logs") \"\(name)\"; " + (names.isEmpty ? "it has none" : "it has: \(names)\(more)"))
+            .notFound,
+            "run \(id) has \(ending.isEmpty ? "no log" : "several logs") \"\(name)\"; " + (names.isEmpty ? "it has none" : "it has: \(names)\(more)"))
     }
 }
 
@@ -86,7 +87,8 @@ extension RunReader {
         let digits = text.lowercased()
         if let id = RunID(digits) { return id }
         guard (4..<RunID.length).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }) else {
-            throw ArtifactError(.invalid, "\"\(text.replacingControls)\" is no run id: write the \(RunID.length) hex digits, or the first four or more of them")
+            throw ArtifactError(
+                .invalid, "\"\(text.replacingControls)\" is no run id: write the \(RunID.length) hex digits, or the first four or more of them")
         }
         var filter = RunFilter()
         filter.kinds = Set(RunEntry.Kind.allCases)
@@ -95,7 +97,8 @@ extension RunReader {
         if ids.count == 1 { return ids[0] }
         if ids.isEmpty { throw try await notFound(digits) }
         throw ArtifactError(
-            .notFound, "\(ids.count) runs in \(place) begin with \(digits): " + ids.prefix(8).map(\.rawValue).joined(separator: ", ")
+            .notFound,
+            "\(ids.count) runs in \(place) begin with \(digits): " + ids.prefix(8).map(\.rawValue).joined(separator: ", ")
                 + (ids.count > 8 ? " and \(ids.count - 8) more" : ""))
     }
 

@@ -118,10 +118,11 @@ extension PendingRun {
     private static func lines(_ value: JSONValue) -> [UInt8] { value.serialized(pretty: true) + [0x0A] }
 
     private static func message(_ record: RunRecord, _ slot: Slot) -> String {
-        let subject = switch slot {
-        case .final: "Run: \(record.runId)"
-        case .retry(let n): "Retry: \(record.runId) \(n)"
-        }
+        let subject =
+            switch slot {
+            case .final: "Run: \(record.runId)"
+            case .retry(let n): "Retry: \(record.runId) \(n)"
+            }
         return CommitMessage(
             subject: subject,
             trailers: [
@@ -131,7 +132,8 @@ extension PendingRun {
                 ("Assay-Outcome", record.outcome.rawValue), ("Assay-Error", record.error?.type.rawValue),
                 ("Assay-Steps", record.steps.map { $0.map(\.name).joined(separator: ", ") }),
                 ("Assay-Seconds", "\((record.timings.totalSeconds * 1000).rounded() / 1000)"),
-                ("Assay-Cost", record.cost.map { "\($0)" }), ("Assay-Tokens", record.tokens.map { "\($0.total)" }), ("Source-Commit", record.sourceCommit),
+                ("Assay-Cost", record.cost.map { "\($0)" }), ("Assay-Tokens", record.tokens.map { "\($0.total)" }),
+                ("Source-Commit", record.sourceCommit),
             ]
         ).text
     }

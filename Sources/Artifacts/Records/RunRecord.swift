@@ -134,8 +134,10 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
     public init(
         kind: String = "run", runId: RunID, jobName: String, jobUid: String, namespace: String, agent: String, model: String?, trial: TrialCoordinate,
-        retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration, sourceRepo: String,
-        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?, timestamp: Timestamp
+        retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
+        sourceRepo: String,
+        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?,
+        timestamp: Timestamp
     ) {
         schemaVersion = Self.currentSchema
         self.kind = kind
@@ -289,7 +291,8 @@ public struct JobRecord: Codable, Sendable, Hashable {
 
     public init(
         runId: RunID, jobName: String, jobUid: String, namespace: String, totalTrials: Int, cancelled: Bool, reason: String?,
-        agents: [(name: String, figures: Aggregate)], metrics: [MetricType] = [], config: Configuration? = nil, sourceRepo: String, sourceCommit: String,
+        agents: [(name: String, figures: Aggregate)], metrics: [MetricType] = [], config: Configuration? = nil, sourceRepo: String,
+        sourceCommit: String,
         sourceRef: String? = nil, startedAt: Timestamp?, timestamp: Timestamp
     ) {
         schemaVersion = RunRecord.currentSchema

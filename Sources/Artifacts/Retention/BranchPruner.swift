@@ -63,7 +63,9 @@ public struct BranchPruner: Sendable {
             let reader = try await query.copy(of: remote, branch, path)
             let gathered = Locked((entries: [RunEntry](), seen: SeenRecords(), foreign: 0))
             try await query.git.history(reader.tip, in: reader.repository, remote: remote) { commit in
-                guard let trailers = RunTrailers(commit.message), let digits = RunTrailers.digits(trailers.id), var entry = RunEntry(trailers, date: commit.date) else {
+                guard let trailers = RunTrailers(commit.message), let digits = RunTrailers.digits(trailers.id),
+                    var entry = RunEntry(trailers, date: commit.date)
+                else {
                     if !Self.isOurs(commit.message) { gathered.withLock { $0.foreign += 1 } }
                     return true
                 }
@@ -91,7 +93,8 @@ public struct BranchPruner: Sendable {
         let name = try await query.git.defaultBranch(remote)
         guard name.map({ $0 == branch.name }) ?? ["main", "master"].contains(branch.name) else { return }
         throw GitError(
-            .refused, Self.defaultBranchRefusal + "\(branch) is the default branch of \(remote.url), and others have committed to it; their history would end. "
+            .refused,
+            Self.defaultBranchRefusal + "\(branch) is the default branch of \(remote.url), and others have committed to it; their history would end. "
                 + "Keep results on a branch of their own (such as assay/runs/v1)")
     }
 
@@ -110,9 +113,11 @@ public struct BranchPruner: Sendable {
                 case .accepted: return try await done(new, proposal.plan)
                 case .refused(let why):
                     throw GitError(
-                        .refused, "\(remote.url) does not let \(branch) be replaced: \(why); allow the credential to force-push to this branch "
+                        .refused,
+                        "\(remote.url) does not let \(branch) be replaced: \(why); allow the credential to force-push to this branch "
                             + "(receive.denyNonFastForwards and branch protection forbid it) and try again")
-                case .tooLarge(let why): throw GitError(.tooLarge, "\(remote.url) does not take a push of that size: \(why); raise its limit, or prune more at once")
+                case .tooLarge(let why):
+                    throw GitError(.tooLarge, "\(remote.url) does not take a push of that size: \(why); raise its limit, or prune more at once")
                 case .conflict: break
                 case .unknown(let error):
                     // The push may have succeeded although its answer was lost, so the remote is asked.
@@ -167,9 +172,14 @@ public struct BranchPruner: Sendable {
         }
         // Safety check: compute the expected files in a second way, so that nothing is pushed that loses more than intended.
         let expected = try await build(in: store, root: root, removing: prunedFolders, message: message, now: now) { _ in }
-        let (made, wanted) = (try await git.revParse("\(tip.hex)^{tree}", in: store.path), try await git.revParse("\(expected.hex)^{tree}", in: store.path))
+        let (made, wanted) = (
+            try await git.revParse("\(tip.hex)^{tree}", in: store.path), try await git.revParse("\(expected.hex)^{tree}", in: store.path)
+        )
         guard made == wanted, made != nil else {
-            throw GitError(.failed, "the new history of \(branch) does not have exactly the files that should stay; nothing was pushed. This is a mistake of Assay: report it")
+            throw GitError(
+                .failed,
+                "the new history of \(branch) does not have exactly the files that should stay; nothing was pushed. This is a mistake of Assay: report it"
+            )
         }
         return tip
     }
@@ -191,7 +201,8 @@ public struct BranchPruner: Sendable {
         do throws(GitError) {
             try await query.git.forEachFile(of: proposal.tip, at: path, folders: true, in: proposal.reader.repository, remote: remote) { entry in
                 let parts = entry.path.split(separator: "/")
-                guard parts.count == 2 || (parts.count == 4 && parts[2] == PendingRun.retriesFolder), let id = RunID(String(parts[0] + parts[1])) else { return true }
+                guard parts.count == 2 || (parts.count == 4 && parts[2] == PendingRun.retriesFolder), let id = RunID(String(parts[0] + parts[1]))
+                else { return true }
                 if parts.count == 2 {
                     found.withLock { $0[RecordKey(run: id, retry: nil)] = entry.id }
                 } else if let number = Int(parts[3]), String(number) == parts[3] {

@@ -34,7 +34,9 @@ public struct DirectoryPruner: Sendable {
                 throw ArtifactError(.storage, "cannot prune \(folder): \(String(cString: strerror(errno)))")
             }
             Directory.removeTree(aside)
-            guard !FileEntry.exists(aside) else { throw ArtifactError(.storage, "cannot remove all of \(aside): look at its permissions; it is no longer a result") }
+            guard !FileEntry.exists(aside) else {
+                throw ArtifactError(.storage, "cannot remove all of \(aside): look at its permissions; it is no longer a result")
+            }
         }
     }
 }

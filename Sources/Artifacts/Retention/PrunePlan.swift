@@ -34,7 +34,8 @@ public struct PrunePlan: Sendable, Hashable {
             if let id = entry.jobID { jobs.insert(id) } else if let name = entry.job { namesWithoutID.insert(name) }
         }
         for entry in entries {
-            let keeps = entry.kind == .job
+            let keeps =
+                entry.kind == .job
                 ? isElsewhere(entry) || entry.date >= cutoff || jobs.contains(entry.id) || (entry.job.map(namesWithoutID.contains) ?? false)
                 : stays(entry)
             if keeps { kept.append(entry) } else { pruned.append(entry) }
@@ -64,7 +65,8 @@ public struct PrunePlan: Sendable, Hashable {
         for entry in pruned.prefix(Self.listed) {
             let parts = [
                 entry.date.rfc3339, entry.retry.map { "retry \($0) of" } ?? entry.kind.rawValue, entry.id.rawValue, entry.job ?? "-",
-                entry.kind == .job ? "" : "\(entry.agent ?? "-") \(entry.dataset ?? "-")/\(entry.task ?? "-") \(entry.attempt.map { "#\($0)" } ?? "")",
+                entry.kind == .job
+                    ? "" : "\(entry.agent ?? "-") \(entry.dataset ?? "-")/\(entry.task ?? "-") \(entry.attempt.map { "#\($0)" } ?? "")",
             ]
             lines.append(parts.filter { !$0.isEmpty }.joined(separator: " ").replacingControls)
         }

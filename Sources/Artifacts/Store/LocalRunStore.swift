@@ -140,7 +140,8 @@ final class LocalRunStore: Sendable {
             // If all of them do not fit, some may fit one by one.
             if new.count > 1, error.isFull { return new.reduce(into: [:]) { $0.merge(keep([$1])) { first, _ in first } } }
             let others = new.count > 1 ? " and \(new.count - 1) more" : ""
-            let failure = ArtifactError(.storage, "cannot keep the result of run \(first.id)\(others): \(error)\(error.isFull ? "; free some space" : "")")
+            let failure = ArtifactError(
+                .storage, "cannot keep the result of run \(first.id)\(others): \(error)\(error.isFull ? "; free some space" : "")")
             return Dictionary(new.map { ($0.name, failure) }, uniquingKeysWith: { first, _ in first })
         }
     }
@@ -185,7 +186,10 @@ final class LocalRunStore: Sendable {
 
     /// Reads a record; nil if it is not stored, or is damaged. A damaged one is moved aside, never deleted.
     func load(_ name: String) -> PendingRun? {
-        guard let (place, file) = state.withLock({ state in state.places[name].flatMap { place in state.segments[place.segment].map { (place, $0.file) } } })
+        guard
+            let (place, file) = state.withLock({ state in
+                state.places[name].flatMap { place in state.segments[place.segment].map { (place, $0.file) } }
+            })
         else { return nil }
         if let bytes = PendingRunsFile.read(file, place.range), let run = PendingRunsFile.decode(bytes), run.name == name { return run }
         putAside(name)

@@ -57,7 +57,9 @@ enum PendingRunsFile {
         var bytes = [UInt8](repeating: 0, count: range.count)
         var done = 0
         while done < range.count {
-            let count = bytes.withUnsafeMutableBytes { pread(fd, $0.baseAddress?.advanced(by: done), range.count - done, off_t(range.lowerBound + done)) }
+            let count = bytes.withUnsafeMutableBytes {
+                pread(fd, $0.baseAddress?.advanced(by: done), range.count - done, off_t(range.lowerBound + done))
+            }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { return nil }
             done += count
@@ -85,7 +87,8 @@ enum PendingRunsFile {
         var found: [Found] = []
         var offset = 0
         while offset < size {
-            guard let head = read(fd, offset..<min(size, offset + headLength)), let length = bodyLength(head[...]), length <= size - offset - headLength,
+            guard let head = read(fd, offset..<min(size, offset + headLength)), let length = bodyLength(head[...]),
+                length <= size - offset - headLength,
                 let header = header(fd, offset + headLength, length), let id = header["id"]?.string.flatMap(RunID.init)
             else { return (found, size, changed, false) }
             let slot = header["retry"]?.int.map { PendingRun.Slot.retry($0) } ?? .final

@@ -31,7 +31,9 @@ struct RecordCheck: Sendable {
         guard let document = document(value) else {
             return [Finding(.schema, metadataPath, "its kind is none of run, retry and job: something else than Assay wrote it")]
         }
-        var found = RecordSchema.of(document).problems(value).map { Finding(.schema, metadataPath, "\($0), against docs/schemas/\(document.rawValue).schema.json") }
+        var found = RecordSchema.of(document).problems(value).map {
+            Finding(.schema, metadataPath, "\($0), against docs/schemas/\(document.rawValue).schema.json")
+        }
         found += idFindings(value, document)
         found += summaryFindings(value, document)
         if document == .run { found += outcomeFindings(value) }
@@ -50,7 +52,9 @@ struct RecordCheck: Sendable {
     private func unknownVersion(_ value: JSONValue, _ path: String) -> Finding? {
         guard let version = value["schemaVersion"], version != JSONValue(RunRecord.currentSchema) else { return nil }
         return Finding(
-            .version, path, "its schemaVersion is \(version.text), and this assay knows only \(RunRecord.currentSchema): check it with the version that wrote it, or a newer one")
+            .version, path,
+            "its schemaVersion is \(version.text), and this assay knows only \(RunRecord.currentSchema): check it with the version that wrote it, or a newer one"
+        )
     }
 
     // MARK: Ids
@@ -58,7 +62,9 @@ struct RecordCheck: Sendable {
     private func idFindings(_ value: JSONValue, _ document: RecordSchema.Document) -> [Finding] {
         var found: [Finding] = []
         let written = value["runId"]?.string ?? ""
-        if written != run.rawValue { found.append(Finding(.id, metadataPath, "its runId is \(written), and its folder is that of \(run): it was moved, or changed by hand")) }
+        if written != run.rawValue {
+            found.append(Finding(.id, metadataPath, "its runId is \(written), and its folder is that of \(run): it was moved, or changed by hand"))
+        }
         let kind = value["kind"]?.string
         let expected = retry != nil ? "retry" : document == .job ? "job" : "run"
         if kind != expected { found.append(Finding(.id, metadataPath, "its kind is \(kind ?? "-"), and a record in this place is a \(expected)")) }
@@ -77,7 +83,9 @@ struct RecordCheck: Sendable {
         if let computed, computed != run {
             found.append(
                 Finding(
-                    .id, metadataPath, "its fields (jobUid\(document == .job ? "" : ", agent, dataset, task, attempt, rerun")) make the id \(computed), not \(run): a field was changed after it was written"))
+                    .id, metadataPath,
+                    "its fields (jobUid\(document == .job ? "" : ", agent, dataset, task, attempt, rerun")) make the id \(computed), not \(run): a field was changed after it was written"
+                ))
         }
         return found
     }
@@ -93,14 +101,20 @@ struct RecordCheck: Sendable {
         if let version = unknownVersion(short, summaryPath) { return [version] }
         var found = RecordSchema.of(.summary).problems(short).map { Finding(.schema, summaryPath, "\($0), against docs/schemas/summary.schema.json") }
         for key in Self.shared where short[key] != value[key] {
-            found.append(Finding(.disagreement, summaryPath, "its \(key) is \(short[key]?.text ?? "absent"), that of metadata.json \(value[key]?.text ?? "absent")"))
+            found.append(
+                Finding(
+                    .disagreement, summaryPath, "its \(key) is \(short[key]?.text ?? "absent"), that of metadata.json \(value[key]?.text ?? "absent")"
+                ))
         }
-        if short["error"] != value.at("error", "type") { found.append(Finding(.disagreement, summaryPath, "its error is not the type of the one in metadata.json")) }
+        if short["error"] != value.at("error", "type") {
+            found.append(Finding(.disagreement, summaryPath, "its error is not the type of the one in metadata.json"))
+        }
         return found
     }
 
     private static let shared = [
-        "kind", "runId", "jobName", "agent", "model", "dataset", "task", "attempt", "reward", "passed", "outcome", "cost", "sourceCommit", "timestamp",
+        "kind", "runId", "jobName", "agent", "model", "dataset", "task", "attempt", "reward", "passed", "outcome", "cost", "sourceCommit",
+        "timestamp",
     ]
 
     /// Checks that the class of the outcome and the pass are consistent with the error and the reward.
@@ -112,7 +126,12 @@ struct RecordCheck: Sendable {
         if type.map({ TrialErrorType(rawValue: $0) != nil }) ?? true {
             let error = type.flatMap(TrialErrorType.init(rawValue:)).map { TrialError($0, "") }
             let expected = TrialOutcome(error: error).outcomeClass.rawValue
-            if outcome != expected { found.append(Finding(.disagreement, metadataPath, "its outcome is \(outcome), and with \(type.map { "the error \($0)" } ?? "no error") it is \(expected)")) }
+            if outcome != expected {
+                found.append(
+                    Finding(
+                        .disagreement, metadataPath,
+                        "its outcome is \(outcome), and with \(type.map { "the error \($0)" } ?? "no error") it is \(expected)"))
+            }
         }
         if passed != (outcome == TrialOutcome.Class.completed.rawValue && value["reward"]?.double == 1) {
             found.append(Finding(.disagreement, metadataPath, "passed is \(passed), which its outcome and reward do not say"))
@@ -122,15 +141,21 @@ struct RecordCheck: Sendable {
 
     private func toldFindings(_ value: JSONValue, _ told: Told) -> [Finding] {
         var found: [Finding] = []
-        if told.kind.rawValue != value["kind"]?.string { found.append(Finding(.disagreement, metadataPath, "its commit tells of a \(told.kind.rawValue)")) }
+        if told.kind.rawValue != value["kind"]?.string {
+            found.append(Finding(.disagreement, metadataPath, "its commit tells of a \(told.kind.rawValue)"))
+        }
         let reward = told.kind == .job ? value.at("totals", "meanReward")?.double : value["reward"]?.double
         if told.reward != reward {
             found.append(
                 Finding(
-                    .disagreement, metadataPath, "its commit tells of the reward \(told.reward.map { "\($0)" } ?? "-"), and the record of \(reward.map { "\($0)" } ?? "-"): one of them was changed"))
+                    .disagreement, metadataPath,
+                    "its commit tells of the reward \(told.reward.map { "\($0)" } ?? "-"), and the record of \(reward.map { "\($0)" } ?? "-"): one of them was changed"
+                ))
         }
         if told.kind != .job, let outcome = told.outcome, outcome != value["outcome"]?.string {
-            found.append(Finding(.disagreement, metadataPath, "its commit tells of the outcome \(outcome), and the record of \(value["outcome"]?.string ?? "-")"))
+            found.append(
+                Finding(
+                    .disagreement, metadataPath, "its commit tells of the outcome \(outcome), and the record of \(value["outcome"]?.string ?? "-")"))
         }
         return found
     }

@@ -35,7 +35,8 @@ public struct ResultsVerifier: Sendable {
             for (key, told) in told.sorted(by: { $0.key < $1.key }) where !there.contains(key) {
                 found(
                     Finding(
-                        .missing, "\(prefix)\(key.folder)/\(PendingRun.metadataFile)", "a commit tells of this \(told.kind.rawValue), and the branch does not have it: it was removed "
+                        .missing, "\(prefix)\(key.folder)/\(PendingRun.metadataFile)",
+                        "a commit tells of this \(told.kind.rawValue), and the branch does not have it: it was removed "
                             + "(restore it from that commit)"))
             }
         }
@@ -46,7 +47,9 @@ public struct ResultsVerifier: Sendable {
 
     // MARK: History
 
-    private func history(_ branch: BranchReader, _ found: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> [RecordKey: RecordCheck.Told] {
+    private func history(_ branch: BranchReader, _ found: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> [RecordKey:
+        RecordCheck.Told]
+    {
         struct State {
             var told: [RecordKey: RecordCheck.Told] = [:]
             var commits: [RecordKey: String] = [:]
@@ -67,10 +70,12 @@ public struct ResultsVerifier: Sendable {
                     if state.told[key] != nil {
                         found(
                             Finding(
-                                .duplicate, commit.id.hex, "commits \(key.folder) a second time (an earlier commit of it than the newest): a listing takes the newest one; two writers "
+                                .duplicate, commit.id.hex,
+                                "commits \(key.folder) a second time (an earlier commit of it than the newest): a listing takes the newest one; two writers "
                                     + "that do not see each other, or a branch put together by hand, do this"))
                     } else {
-                        state.told[key] = .init(kind: trailers.kind, reward: trailers.reward.flatMap(RunTrailers.number), outcome: trailers.outcome.map(RunTrailers.text))
+                        state.told[key] = .init(
+                            kind: trailers.kind, reward: trailers.reward.flatMap(RunTrailers.number), outcome: trailers.outcome.map(RunTrailers.text))
                     }
                 }
                 return true
@@ -79,8 +84,11 @@ public struct ResultsVerifier: Sendable {
             for merge in try await branch.git.merges(in: branch.repository, of: branch.tip, remote: branch.remote) {
                 found(
                     Finding(
-                        .history, merge.hex, "is a merge, and the history of results is one line of commits"
-                            + (foreign > 0 ? "; others write to this branch, so it may be theirs" : ": something else than Assay wrote to this branch"), isFault: foreign == 0))
+                        .history, merge.hex,
+                        "is a merge, and the history of results is one line of commits"
+                            + (foreign > 0
+                                ? "; others write to this branch, so it may be theirs" : ": something else than Assay wrote to this branch"),
+                        isFault: foreign == 0))
             }
             return told
         } catch {
@@ -105,7 +113,9 @@ public struct ResultsVerifier: Sendable {
         var summary: RecordFile?
     }
 
-    private func documents(_ store: any RecordStore, _ prefix: String, _ found: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> [RecordKey: Documents] {
+    private func documents(_ store: any RecordStore, _ prefix: String, _ found: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError)
+        -> [RecordKey: Documents]
+    {
         let folders = Locked(Set<RecordKey>())
         let files = try await store.recordFiles { file in
             let key = RecordKey(run: file.run, retry: file.retry)
@@ -125,14 +135,18 @@ public struct ResultsVerifier: Sendable {
             documents[key] = nil
             found(
                 Finding(
-                    .incomplete, prefix + key.folder, "it has no metadata.json, so it is no record: "
-                        + (store is DirectoryReader ? "a process that is writing it, or was ended while it did; the run that owns it writes it to its end" : "restore it from an earlier commit")))
+                    .incomplete, prefix + key.folder,
+                    "it has no metadata.json, so it is no record: "
+                        + (store is DirectoryReader
+                            ? "a process that is writing it, or was ended while it did; the run that owns it writes it to its end"
+                            : "restore it from an earlier commit")))
         }
         return documents
     }
 
     private func records(
-        _ store: any RecordStore, _ documents: [RecordKey: Documents], _ prefix: String, _ told: [RecordKey: RecordCheck.Told]?, _ report: Locked<Report>,
+        _ store: any RecordStore, _ documents: [RecordKey: Documents], _ prefix: String, _ told: [RecordKey: RecordCheck.Told]?,
+        _ report: Locked<Report>,
         _ found: @escaping @Sendable (Finding) -> Void
     ) async throws(ArtifactError) {
         var keys = documents.keys.sorted()[...]
@@ -157,7 +171,8 @@ public struct ResultsVerifier: Sendable {
                 if let told, told[RecordKey(run: check.run, retry: check.retry)] == nil {
                     found(
                         Finding(
-                            .untold, "\(check.folder)/\(PendingRun.metadataFile)", "no commit of the branch's history tells of it, so no listing shows it: it was put there by hand, or its "
+                            .untold, "\(check.folder)/\(PendingRun.metadataFile)",
+                            "no commit of the branch's history tells of it, so no listing shows it: it was put there by hand, or its "
                                 + "commit's message was changed"))
                 }
             }

@@ -26,7 +26,8 @@ public struct JobIdentity: Sendable, Hashable, CustomStringConvertible {
     /// For objects that the job owns: they are deleted with it, and by a foreground deletion before it.
     public var ownerReference: OwnerReference {
         OwnerReference(
-            apiVersion: ResourceType.evalJobs.apiVersion, kind: ResourceType.evalJobs.kind, name: name, uid: uid, controller: true, blockOwnerDeletion: true)
+            apiVersion: ResourceType.evalJobs.apiVersion, kind: ResourceType.evalJobs.kind, name: name, uid: uid, controller: true,
+            blockOwnerDeletion: true)
     }
 }
 

@@ -110,7 +110,8 @@ public final class GitWebServer: Sendable {
 
             """
         }
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(separator: "\n    ")
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(
+            separator: "\n    ")
         let git = "/usr/lib/git-core/git-http-backend"
         return """
             daemon off;

@@ -16,11 +16,14 @@ public final class SSHServer: Sendable {
         port = try freePorts(1)[0]
         try Directory.make(directory, mode: 0o700)
         for name in ["host", "user"] {
-            let made = try await Command("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", "\(directory)/\(name)"], deadlineSeconds: 30).run()
+            let made = try await Command(
+                "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", "\(directory)/\(name)"], deadlineSeconds: 30
+            ).run()
             guard made.succeeded else { throw ServerFailure("ssh-keygen: \(made.stderrText)") }
         }
         identity = try FileReading.bytes("\(directory)/user")
-        let key = String(decoding: try FileReading.bytes("\(directory)/host.pub"), as: UTF8.self).split(separator: " ").prefix(2).joined(separator: " ")
+        let key = String(decoding: try FileReading.bytes("\(directory)/host.pub"), as: UTF8.self).split(separator: " ").prefix(2).joined(
+            separator: " ")
         knownHosts = Array("[127.0.0.1]:\(port) \(key)\n".utf8)
         let configuration = """
             Port \(port)

@@ -105,10 +105,15 @@ public final class TLSFront: Sendable {
         """
 
     private static func configuration(directory: String, port: Int, backend: Int, _ settings: Settings) -> String {
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(separator: "\n    ")
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(
+            separator: "\n    ")
         // Debian's nginx-light contains the echo module, which can delay a request.
-        let (module, place) = settings.latency > 0
-            ? ("load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;", "location / { echo_sleep \(settings.latency); echo_exec @backend; }\n        location @backend")
+        let (module, place) =
+            settings.latency > 0
+            ? (
+                "load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;",
+                "location / { echo_sleep \(settings.latency); echo_exec @backend; }\n        location @backend"
+            )
             : ("", "location /")
         return """
             \(module)

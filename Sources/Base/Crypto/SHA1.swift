@@ -28,12 +28,13 @@ public enum SHA1 {
             for i in 16..<80 { w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1) }
             var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
             for i in 0..<80 {
-                let (f, k): (UInt32, UInt32) = switch i {
-                case ..<20: ((b & c) | (~b & d), 0x5a82_7999)
-                case ..<40: (b ^ c ^ d, 0x6ed9_eba1)
-                case ..<60: ((b & c) | (b & d) | (c & d), 0x8f1b_bcdc)
-                default: (b ^ c ^ d, 0xca62_c1d6)
-                }
+                let (f, k): (UInt32, UInt32) =
+                    switch i {
+                    case ..<20: ((b & c) | (~b & d), 0x5a82_7999)
+                    case ..<40: (b ^ c ^ d, 0x6ed9_eba1)
+                    case ..<60: ((b & c) | (b & d) | (c & d), 0x8f1b_bcdc)
+                    default: (b ^ c ^ d, 0xca62_c1d6)
+                    }
                 (e, d, c, b, a) = (d, c, rotate(b, 30), a, rotate(a, 5) &+ f &+ e &+ k &+ w[i])
             }
             state[0] &+= a

@@ -41,7 +41,8 @@ public enum FileWriting {
     /// Writes all bytes at the current position of an open file.
     /// - Parameter path: used in the error only.
     public static func write(_ bytes: some Collection<UInt8>, to fd: Int32, path: String) throws(FileError) {
-        let failed = bytes.withContiguousStorageIfAvailable { write(UnsafeRawBufferPointer($0), to: fd) }
+        let failed =
+            bytes.withContiguousStorageIfAvailable { write(UnsafeRawBufferPointer($0), to: fd) }
             ?? Array(bytes).withUnsafeBytes { write($0, to: fd) }
         if let failed { throw FileError("write", path, failed) }
     }

@@ -6,8 +6,7 @@ public func percentDecoded(_ text: some StringProtocol, plusIsSpace: Bool = fals
     var at = 0
     while at < bytes.count {
         let byte = bytes[at]
-        if byte == UInt8(ascii: "%"), at + 2 < bytes.count, let high = hexDigit(bytes[at + 1]), let low = hexDigit(bytes[at + 2])
-        {
+        if byte == UInt8(ascii: "%"), at + 2 < bytes.count, let high = hexDigit(bytes[at + 1]), let low = hexDigit(bytes[at + 2]) {
             out.append(high << 4 | low)
             at += 3
         } else {

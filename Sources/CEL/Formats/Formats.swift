@@ -33,7 +33,8 @@ package enum Formats {
         case "byte": !value.isEmpty && isBase64(value)
         case "hostname": hostname(value)
         case "k8sshortname": shortName(value)
-        case "k8slongname": value.utf8.count <= 253 && value.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { shortName(String($0)) }
+        case "k8slongname":
+            value.utf8.count <= 253 && value.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { shortName(String($0)) }
         case "isbn": isbn10(value) || isbn13(value)
         case "isbn10": isbn10(value)
         case "isbn13": isbn13(value)
@@ -59,7 +60,8 @@ package enum Formats {
     ].compactMapValues { try? Pattern($0) }
 
     private static let hostPattern = try? Pattern(
-        #"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"#)
+        #"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"#
+    )
 
     private static func hostname(_ value: String) -> Bool {
         guard value.utf8.count <= 255, value.split(separator: ".").allSatisfy({ $0.utf8.count <= 63 }) else { return false }

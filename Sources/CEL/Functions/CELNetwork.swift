@@ -104,7 +104,9 @@ extension IPNetwork {
             switch values[0] {
             case .ip(let other): return .bool(contains(other))
             case .string(let text):
-                guard let other = IPAddress(text) else { throw CELError("IP Address \(GoFormat.quoted(text)) parse error during conversion from string") }
+                guard let other = IPAddress(text) else {
+                    throw CELError("IP Address \(GoFormat.quoted(text)) parse error during conversion from string")
+                }
                 return .bool(contains(other))
             default: throw .noOverload
             }

@@ -227,7 +227,9 @@ package struct CELParser {
             return inner
         case .symbol("["): return try listLiteral(start)
         case .symbol("{"): return try mapLiteral(start)
-        default: throw unexpected("expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}")
+        default:
+            throw unexpected(
+                "expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}")
         }
     }
 

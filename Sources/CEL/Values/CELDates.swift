@@ -45,7 +45,8 @@ enum CELDates {
         case ("_-_", .duration(let a), .duration(let b)): return .duration(try checked(a.subtractingReportingOverflow(b)))
         case ("_+_", .timestamp(let moment), .duration(let by)), ("_+_", .duration(let by), .timestamp(let moment)):
             return .timestamp(try shifted(moment, by))
-        case ("_-_", .timestamp(let moment), .duration(let by)): return .timestamp(try shifted(moment, try checked(Int64(0).subtractingReportingOverflow(by))))
+        case ("_-_", .timestamp(let moment), .duration(let by)):
+            return .timestamp(try shifted(moment, try checked(Int64(0).subtractingReportingOverflow(by))))
         case ("_-_", .timestamp(let a), .timestamp(let b)):
             let seconds = try checked((a.seconds - b.seconds).multipliedReportingOverflow(by: 1_000_000_000))
             return .duration(try checked(seconds.addingReportingOverflow(Int64(a.nanoseconds - b.nanoseconds))))

@@ -9,14 +9,18 @@ struct TimelineChart {
         return figure("Runs per \(timeline.unit)", "chart-runs", scale: [Figures.count(most), most > 1 ? Figures.count(most / 2) : "", "0"]) {
             for (index, bucket) in timeline.buckets.enumerated() {
                 let a = bucket.tally.aggregate
-                let parts: [(Int, CSSClass)] = [(a.passes, "good"), (bucket.tally.partial, "part"), (a.failed, "bad"), (a.infrastructure, "infra"), (a.skipped, "skip")]
+                let parts: [(Int, CSSClass)] = [
+                    (a.passes, "good"), (bucket.tally.partial, "part"), (a.failed, "bad"), (a.infrastructure, "infra"), (a.skipped, "skip"),
+                ]
                 tag("g") {
                     tag("title", text: "\(timeline.label(bucket)): \(Self.words(bucket.tally))")
                     stack(parts, most, at: index)
                 }
             }
         } legend: {
-            for (look, word) in [("good", "passed"), ("part", "not passed"), ("bad", "agent or verifier failed"), ("infra", "infrastructure"), ("skip", "skipped")] as [(CSSClass, String)] {
+            for (look, word) in [
+                ("good", "passed"), ("part", "not passed"), ("bad", "agent or verifier failed"), ("infra", "infrastructure"), ("skip", "skipped"),
+            ] as [(CSSClass, String)] {
                 tag("li") {
                     tag("span", .classes("swatch", look), .fixed("aria-hidden", "true"))
                     tag("span", text: word)
@@ -30,7 +34,8 @@ struct TimelineChart {
         return parts.filter { $0.0 > 0 }.map { count, look in
             let height = Double(count) / Double(most) * 100
             top -= height
-            return tag("rect", .classes(look), .number("x", Double(index) * 10 + 1), .number("y", top), .number("width", 8), .number("height", height))
+            return tag(
+                "rect", .classes(look), .number("x", Double(index) * 10 + 1), .number("y", top), .number("width", 8), .number("height", height))
         }
     }
 
@@ -45,7 +50,8 @@ struct TimelineChart {
                     tag("title", text: "\(timeline.label(point.bucket)): \(Figures.percent(point.bucket.tally.aggregate.passRate))")
                     // A line of length 0 with round ends stays a round dot when the drawing is stretched.
                     tag(
-                        "line", .classes("dot"), .fixed("vector-effect", "non-scaling-stroke"), .number("x1", point.x), .number("x2", point.x), .number("y1", point.y),
+                        "line", .classes("dot"), .fixed("vector-effect", "non-scaling-stroke"), .number("x1", point.x), .number("x2", point.x),
+                        .number("y1", point.y),
                         .number("y2", point.y))
                 }
             }
@@ -64,7 +70,11 @@ struct TimelineChart {
             tag("div", .classes("plot")) {
                 tag("div", .classes("scale-y"), .fixed("aria-hidden", "true")) { for mark in scale { tag("span", text: mark) } }
                 tag("svg", .fixed("role", "img"), .label("\(title): \(summary)"), .fixed("preserveAspectRatio", "none"), .viewBox(width, 100)) {
-                    for y in [0, 50, 100] { tag("line", .classes("grid"), .fixed("vector-effect", "non-scaling-stroke"), .number("x1", 0), .number("x2", width), .number("y1", y), .number("y2", y)) }
+                    for y in [0, 50, 100] {
+                        tag(
+                            "line", .classes("grid"), .fixed("vector-effect", "non-scaling-stroke"), .number("x1", 0), .number("x2", width),
+                            .number("y1", y), .number("y2", y))
+                    }
                     shapes
                 }
                 tag("div", .classes("scale-x"), .fixed("aria-hidden", "true")) {
@@ -83,7 +93,8 @@ struct TimelineChart {
 
     private static func words(_ tally: Tally) -> String {
         let a = tally.aggregate
-        return "\(Figures.plural(a.total, "run")), \(a.passes) passed, \(tally.partial) not passed, \(a.failed) failed, \(a.infrastructure) ended by infrastructure"
+        return
+            "\(Figures.plural(a.total, "run")), \(a.passes) passed, \(tally.partial) not passed, \(a.failed) failed, \(a.infrastructure) ended by infrastructure"
     }
 
     /// The same figures as a table.
@@ -99,8 +110,12 @@ struct TimelineChart {
             tag("summary", text: "The figures as a table")
             DataTable(
                 caption: "Runs and pass rate per \(timeline.unit)",
-                columns: [.text("From"), .number("Runs"), .number("Pass rate"), .number("Passed"), .number("Not passed"), .number("Failed"), .number("Infrastructure")],
-                rows: rows).html
+                columns: [
+                    .text("From"), .number("Runs"), .number("Pass rate"), .number("Passed"), .number("Not passed"), .number("Failed"),
+                    .number("Infrastructure"),
+                ],
+                rows: rows
+            ).html
         }
     }
 }

@@ -26,7 +26,8 @@ struct RunFacts: Sendable, Hashable {
     /// Reads a metadata.json. Unknown fields of other versions are ignored; nil when it does not describe a run.
     init?(id: RunID, metadata: JSONValue) {
         let kind = metadata["kind"]?.string ?? "run"
-        guard kind == "run" || kind == "retry", let jobName = metadata["jobName"]?.string, let agent = metadata["agent"]?.string, let task = metadata["task"]?.string,
+        guard kind == "run" || kind == "retry", let jobName = metadata["jobName"]?.string, let agent = metadata["agent"]?.string,
+            let task = metadata["task"]?.string,
             let ended = metadata["timestamp"]?.string.flatMap(Timestamp.init(rfc3339:))
         else { return nil }
         self.id = id

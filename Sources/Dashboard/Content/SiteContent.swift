@@ -56,7 +56,8 @@ struct JobSummary: Sendable, Hashable {
 
     var json: JSONValue {
         var object: [String: JSONValue] = [
-            "kind": "job", "jobName": .string(name), "namespace": .string(namespace), "totalTrials": JSONValue(totalTrials), "cancelled": .bool(cancelled),
+            "kind": "job", "jobName": .string(name), "namespace": .string(namespace), "totalTrials": JSONValue(totalTrials),
+            "cancelled": .bool(cancelled),
             "sourceRepo": .string(sourceRepo), "sourceCommit": .string(sourceCommit), "timestamp": .string(ended.rfc3339Millis),
         ]
         object["reason"] = reason.map { .string($0) }
@@ -83,7 +84,8 @@ struct SiteContent: Sendable {
         jobs = ids.map { id in
             let runs = groups[id] ?? []
             return JobFacts(
-                id: id, name: known[id]?.name ?? runs.first?.jobName ?? "", namespace: known[id]?.namespace ?? runs.first?.namespace ?? "", runs: runs,
+                id: id, name: known[id]?.name ?? runs.first?.jobName ?? "", namespace: known[id]?.namespace ?? runs.first?.namespace ?? "",
+                runs: runs,
                 record: known[id])
         }.sorted { ($1.latest, $1.id) < ($0.latest, $0.id) }
         tally = Tally(sorted)

@@ -35,5 +35,7 @@ struct Timeline: Sendable {
         buckets = made
     }
 
-    func label(_ bucket: Bucket) -> String { unit.hasPrefix("day") || unit.contains("week") || unit.contains("year") ? Figures.day(bucket.start) : Figures.minute(bucket.start) }
+    func label(_ bucket: Bucket) -> String {
+        unit.hasPrefix("day") || unit.contains("week") || unit.contains("year") ? Figures.day(bucket.start) : Figures.minute(bucket.start)
+    }
 }

@@ -13,20 +13,30 @@ struct ComparePage {
             tag("header", .classes("title")) {
                 tag("h1", text: "Compare two jobs")
                 tag("p", .classes("sub")) {
-                    tag("span", text: "Paired by agent and task: the mean score in the one job against the other. A failed run scores 0; runs that do not count are left out.")
+                    tag(
+                        "span",
+                        text:
+                            "Paired by agent and task: the mean score in the one job against the other. A failed run scores 0; runs that do not count are left out."
+                    )
                 }
             }
             if jobs.isEmpty {
                 tag("p", .classes("empty"), text: "No jobs yet.")
             } else {
                 tag("noscript") {
-                    tag("p", .classes("notice", "skip"), text: "Choosing jobs needs the script of this page. Without it: the page of each job compares it with the job of the same name before it, and `assay results compare` compares any two.")
+                    tag(
+                        "p", .classes("notice", "skip"),
+                        text:
+                            "Choosing jobs needs the script of this page. Without it: the page of each job compares it with the job of the same name before it, and `assay results compare` compares any two."
+                    )
                 }
                 tag("div", .id("compare"), .classes("compare")) {
                     choice("Before", "before", "before-agent")
                     choice("After", "after", "after-agent")
                 }
-                if jobs.count > Self.limit { tag("p", .classes("note"), text: "The newest \(Figures.count(Self.limit)) of \(Figures.count(jobs.count)) jobs can be chosen.") }
+                if jobs.count > Self.limit {
+                    tag("p", .classes("note"), text: "The newest \(Figures.count(Self.limit)) of \(Figures.count(jobs.count)) jobs can be chosen.")
+                }
                 tag("div", .id("compared"), .fixed("aria-live", "polite"))
             }
         }
@@ -38,7 +48,9 @@ struct ComparePage {
             tag("label", .refers("for", job), text: "Job")
             tag("select", .id(job)) {
                 for item in jobs.prefix(Self.limit) {
-                    tag("option", .value(item.id.rawValue), text: "\(item.fullName) · \(Figures.minute(item.latest)) · \(Figures.percent(item.tally.aggregate.passRate))")
+                    tag(
+                        "option", .value(item.id.rawValue),
+                        text: "\(item.fullName) · \(Figures.minute(item.latest)) · \(Figures.percent(item.tally.aggregate.passRate))")
                 }
             }
             tag("label", .refers("for", agent), text: "Agent")
@@ -56,9 +68,12 @@ struct ComparePage {
             guard run.counts, let agent = agentIndex[run.agent], let task = taskIndex[run.taskKey] else { return nil }
             return .array([JSONValue(agent), JSONValue(task), run.score.map { .double($0) } ?? .null, JSONValue(run.passed ? 1 : 0)])
         }
-        return EmbeddedJSON.call("assayJob", [
-            "id": .string(job.id.rawValue), "name": .string(job.fullName), "latest": .string(Figures.minute(job.latest)),
-            "agents": .array(agents.map { .string($0) }), "tasks": .array(tasks.map { [.string($0.dataset), .string($0.task)] }), "runs": .array(runs),
-        ])
+        return EmbeddedJSON.call(
+            "assayJob",
+            [
+                "id": .string(job.id.rawValue), "name": .string(job.fullName), "latest": .string(Figures.minute(job.latest)),
+                "agents": .array(agents.map { .string($0) }), "tasks": .array(tasks.map { [.string($0.dataset), .string($0.task)] }),
+                "runs": .array(runs),
+            ])
     }
 }

@@ -19,13 +19,19 @@ struct DataTable {
     var html: HTML {
         guard !rows.isEmpty else { return tag("p", .classes("empty"), text: whenEmpty) }
         return tag("div", .classes("scroll"), .fixed("role", "region"), .fixed("tabindex", "0"), .label(caption)) {
-            HTML.element("table", classes.isEmpty ? [] : [.classes(classes)], [
-                tag("caption", .classes("unseen"), text: caption),
-                tag("thead") {
-                    tag("tr") { for column in columns { HTML.element("th", [.fixed("scope", "col")] + (column.isNumber ? [.classes("num")] : []), [.text(column.title)]) } }
-                },
-                tag("tbody") { for row in rows { self.row(row) } },
-            ])
+            HTML.element(
+                "table", classes.isEmpty ? [] : [.classes(classes)],
+                [
+                    tag("caption", .classes("unseen"), text: caption),
+                    tag("thead") {
+                        tag("tr") {
+                            for column in columns {
+                                HTML.element("th", [.fixed("scope", "col")] + (column.isNumber ? [.classes("num")] : []), [.text(column.title)])
+                            }
+                        }
+                    },
+                    tag("tbody") { for row in rows { self.row(row) } },
+                ])
         }
     }
 

@@ -80,14 +80,21 @@ struct JobPages {
     private func change(_ before: JobFacts, _ path: SitePath) -> HTML {
         guard let comparison = JobComparison(before: before.runs, after: job.runs), !comparison.pairs.isEmpty else { return .empty }
         let total = comparison.total
-        let interval = total.interval.map { ", \(Figures.percent($0.confidence)) interval \(Figures.signed($0.low)) to \(Figures.signed($0.high))" } ?? ""
+        let interval =
+            total.interval.map { ", \(Figures.percent($0.confidence)) interval \(Figures.signed($0.low)) to \(Figures.signed($0.high))" } ?? ""
         return Pieces.section("Since the previous job of this name", "change") {
             tag("p", .classes("verdict")) {
                 tag("b", .classes("good"), text: "\(Figures.count(total.wins)) better")
                 tag("b", .classes("bad"), text: "\(Figures.count(total.losses)) worse")
                 tag("b", text: "\(Figures.count(total.ties)) the same")
-                tag("span", text: "of \(Figures.plural(comparison.pairs.count, "pair")) of agent and task; mean difference \(Figures.signed(total.meanDifference))\(interval)")
-                tag("a", .link(SiteLink(comparing: before.id, with: job.id, from: path)), text: "Compare with \(before.fullName) of \(Figures.minute(before.latest))")
+                tag(
+                    "span",
+                    text:
+                        "of \(Figures.plural(comparison.pairs.count, "pair")) of agent and task; mean difference \(Figures.signed(total.meanDifference))\(interval)"
+                )
+                tag(
+                    "a", .link(SiteLink(comparing: before.id, with: job.id, from: path)),
+                    text: "Compare with \(before.fullName) of \(Figures.minute(before.latest))")
             }
         }
     }
@@ -97,7 +104,10 @@ struct JobPages {
         let table = MatrixTable(caption: "Passes by agent and task", runs: runs, tasks: tasks, page: path, showsAttempts: true)
         return Pieces.section("Tasks", "tasks", note: table.leftOut) {
             tag("ul", .classes("legend", "heat"), .label("Signs of the attempts")) {
-                for (sign, look, word) in [("\u{2713}", "good", "passed"), ("\u{25D0}", "part", "not passed"), ("\u{2717}", "bad", "agent or verifier failed"), ("\u{26A0}\u{FE0E}", "infra", "infrastructure, does not count")] as [(String, CSSClass, String)] {
+                for (sign, look, word) in [
+                    ("\u{2713}", "good", "passed"), ("\u{25D0}", "part", "not passed"), ("\u{2717}", "bad", "agent or verifier failed"),
+                    ("\u{26A0}\u{FE0E}", "infra", "infrastructure, does not count"),
+                ] as [(String, CSSClass, String)] {
                     tag("li") {
                         tag("span", .classes("sign", look), text: sign)
                         tag("span", text: word)
@@ -116,8 +126,10 @@ struct JobPages {
         let rows = runs.tallies(by: \.taskKey).map { key, tally -> [HTML] in
             let a = tally.aggregate
             return [
-                .text(key.text), .text(Figures.count(a.total)), Pieces.share(a.passRate), .text(Figures.reward(a.meanReward)), .text(Figures.reward(a.rewardMin)),
-                .text(Figures.reward(a.rewardMax)), Pieces.count(a.failed, "bad"), Pieces.count(a.infrastructure, "infra"), .text(Figures.duration(tally.medianSeconds)),
+                .text(key.text), .text(Figures.count(a.total)), Pieces.share(a.passRate), .text(Figures.reward(a.meanReward)),
+                .text(Figures.reward(a.rewardMin)),
+                .text(Figures.reward(a.rewardMax)), Pieces.count(a.failed, "bad"), Pieces.count(a.infrastructure, "infra"),
+                .text(Figures.duration(tally.medianSeconds)),
             ]
         }
         return DataTable(
@@ -125,6 +137,7 @@ struct JobPages {
             columns: [
                 .text("Task"), .number("Runs"), .text("Pass rate"), .number("Mean reward"), .number("Lowest"), .number("Highest"), .number("Failed"),
                 .number("Infrastructure"), .number("Median time"),
-            ], rows: rows).html
+            ], rows: rows
+        ).html
     }
 }

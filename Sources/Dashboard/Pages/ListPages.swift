@@ -63,19 +63,23 @@ struct ListPages {
         guard !found.isEmpty else { return .empty }
         let rows = found.sorted { ($1.value.runs.count, $0.key) < ($0.value.runs.count, $1.key) }.prefix(30).map { name, group -> [HTML] in
             let sample = group.runs[0]
-            let meaning = switch group.outcome {
-            case .failed: "agent or verifier; counts"
-            case .infrastructure: "infrastructure or input; does not count"
-            case .skipped: "stopped; does not count"
-            case .completed: "the verdict stands"
-            }
+            let meaning =
+                switch group.outcome {
+                case .failed: "agent or verifier; counts"
+                case .infrastructure: "infrastructure or input; does not count"
+                case .skipped: "stopped; does not count"
+                case .completed: "the verdict stands"
+                }
             return [
-                group.outcome == .completed ? Pieces.badge("plain", "\u{2022}", name) : Pieces.badge(sample), .text(Figures.count(group.runs.count)), .text(meaning),
+                group.outcome == .completed ? Pieces.badge("plain", "\u{2022}", name) : Pieces.badge(sample), .text(Figures.count(group.runs.count)),
+                .text(meaning),
                 tag("a", .classes("id"), .link(SiteLink(.run(sample.id), from: .index)), .label("Newest run with \(name)"), text: sample.id.rawValue),
             ]
         }
         return Pieces.section("Errors", "errors") {
-            DataTable(caption: "Errors by type", columns: [.text("Error"), .number("Runs"), .text("Meaning"), .text("Newest run")], rows: Array(rows)).html
+            DataTable(
+                caption: "Errors by type", columns: [.text("Error"), .number("Runs"), .text("Meaning"), .text("Newest run")], rows: Array(rows)
+            ).html
         }
     }
 
@@ -105,7 +109,8 @@ struct ListPages {
             return Page(.runs(number), title: "Runs", section: .runs) {
                 heading("Runs", Figures.plural(content.runs.count, "run"))
                 pages
-                Pieces.runs(content.runs.slice(page: number, size: Self.runsPerPage), from: .runs(number), caption: "Runs, newest first", withJob: true)
+                Pieces.runs(
+                    content.runs.slice(page: number, size: Self.runsPerPage), from: .runs(number), caption: "Runs, newest first", withJob: true)
                 pages
             }
         }
@@ -118,9 +123,13 @@ struct ListPages {
             let pages = Pagination(page: number, count: count) { .matrix($0) }.links(from: .matrix(number), label: "Pages of tasks")
             let slice = tasks.slice(page: number, size: Self.tasksPerPage)
             let rows = Set(slice)
-            let table = MatrixTable(caption: "Passes by agent and task", runs: content.runs.filter { rows.contains($0.taskKey) }, tasks: slice, page: .matrix(number), showsAttempts: false)
+            let table = MatrixTable(
+                caption: "Passes by agent and task", runs: content.runs.filter { rows.contains($0.taskKey) }, tasks: slice, page: .matrix(number),
+                showsAttempts: false)
             return Page(.matrix(number), title: "Matrix", section: .matrix) {
-                heading("Agents by tasks", "All runs of \(Figures.plural(tasks.count, "task")): passes of the runs that count. A cell leads to its newest run.")
+                heading(
+                    "Agents by tasks",
+                    "All runs of \(Figures.plural(tasks.count, "task")): passes of the runs that count. A cell leads to its newest run.")
                 legend
                 pages
                 if let more = table.leftOut { tag("p", .classes("note"), text: more) }

@@ -68,7 +68,9 @@ struct MatrixTable {
         if a.infrastructure > 0 { spoken += ", \(a.infrastructure) ended by infrastructure" }
         return tag("td", .classes(look)) {
             tag("a", .classes("value"), .link(SiteLink(.run(newest.id), from: page)), .label(spoken + ". Newest run."), .title(spoken), text: words)
-            if let mean = a.meanReward, runs.count > 1, mean != 0, mean != 1 { tag("span", .classes("mean"), text: "\u{2300} \(Figures.reward(mean))") }
+            if let mean = a.meanReward, runs.count > 1, mean != 0, mean != 1 {
+                tag("span", .classes("mean"), text: "\u{2300} \(Figures.reward(mean))")
+            }
             if showsAttempts, runs.count > 1 { attempts(runs) }
         }
     }
@@ -79,7 +81,9 @@ struct MatrixTable {
         return tag("span", .classes("attempts")) {
             for run in sorted.prefix(8) {
                 let sign = Pieces.sign(run)
-                tag("a", .classes(sign.look), .link(SiteLink(.run(run.id), from: page)), .label("Attempt \(run.attempt): \(sign.word)"), text: sign.text)
+                tag(
+                    "a", .classes(sign.look), .link(SiteLink(.run(run.id), from: page)), .label("Attempt \(run.attempt): \(sign.word)"),
+                    text: sign.text)
             }
             if sorted.count > 8 { tag("span", text: "+\(sorted.count - 8)") }
         }

@@ -9,7 +9,8 @@ struct SiteFrame: Sendable, Hashable {
 
     /// What a browser may load for a page: only our own files. Nothing inline, nothing from elsewhere, no form, no frame.
     var policy: String {
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'" + (isLive ? "; connect-src 'self'" : "")
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+            + (isLive ? "; connect-src 'self'" : "")
     }
 }
 
@@ -87,7 +88,9 @@ struct Page {
                         for item in Section.allCases {
                             tag("li") {
                                 item == section
-                                    ? tag("a", link(item.path), item.path == path ? .fixed("aria-current", "page") : .fixed("aria-current", "true"), text: item.name)
+                                    ? tag(
+                                        "a", link(item.path), item.path == path ? .fixed("aria-current", "page") : .fixed("aria-current", "true"),
+                                        text: item.name)
                                     : tag("a", link(item.path), text: item.name)
                             }
                         }
@@ -122,7 +125,9 @@ struct Pagination {
                     if index > 0, near[index - 1] != number - 1 { tag("li", .fixed("aria-hidden", "true"), text: "\u{2026}") }
                     tag("li") {
                         number == page
-                            ? tag("a", .link(SiteLink(target(number), from: path)), .fixed("aria-current", "page"), .label("Page \(number)"), text: "\(number)")
+                            ? tag(
+                                "a", .link(SiteLink(target(number), from: path)), .fixed("aria-current", "page"), .label("Page \(number)"),
+                                text: "\(number)")
                             : tag("a", .link(SiteLink(target(number), from: path)), .label("Page \(number)"), text: "\(number)")
                     }
                 }

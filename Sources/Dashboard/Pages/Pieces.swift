@@ -66,7 +66,9 @@ enum Pieces {
             tile("Pass rate", Figures.percent(a.passRate), "\(Figures.count(a.passes)) of \(Figures.count(a.completed + a.failed)) that count")
             tile("Mean reward", Figures.reward(a.meanReward), a.rewards == 0 ? nil : "over \(Figures.plural(a.rewards, "verdict"))")
             tile("Agent failures", Figures.count(a.failed), "count as no pass")
-            tile("Infrastructure", Figures.count(a.infrastructure), a.skipped > 0 ? "does not count; \(Figures.count(a.skipped)) skipped" : "does not count")
+            tile(
+                "Infrastructure", Figures.count(a.infrastructure),
+                a.skipped > 0 ? "does not count; \(Figures.count(a.skipped)) skipped" : "does not count")
             if let median = tally.medianSeconds { tile("Median time", Figures.duration(median), "of a run") }
             if let cost = a.cost { tile("Cost", Figures.cost(cost), "where known") }
         }
@@ -76,7 +78,8 @@ enum Pieces {
         let rows = runs.tallies(by: \.agentKey).map { key, tally -> [HTML] in
             let a = tally.aggregate
             return [
-                tag("b", text: key.agent), .text(key.model ?? Figures.none), .text(Figures.count(a.total)), share(a.passRate), .text(Figures.reward(a.meanReward)),
+                tag("b", text: key.agent), .text(key.model ?? Figures.none), .text(Figures.count(a.total)), share(a.passRate),
+                .text(Figures.reward(a.meanReward)),
                 .text(Figures.count(a.passes)), .text(Figures.count(tally.partial)), count(a.failed, "bad"), count(a.infrastructure, "infra"),
                 .text(Figures.duration(tally.medianSeconds)), .text(Figures.cost(a.cost)),
             ]
@@ -86,7 +89,8 @@ enum Pieces {
             columns: [
                 .text("Agent"), .text("Model"), .number("Runs"), .text("Pass rate"), .number("Mean reward"), .number("Passed"), .number("Not passed"),
                 .number("Failed"), .number("Infrastructure"), .number("Median time"), .number("Cost"),
-            ], rows: rows, whenEmpty: "No runs yet.").html
+            ], rows: rows, whenEmpty: "No runs yet."
+        ).html
     }
 
     /// A number that is grey when it is 0.
@@ -104,7 +108,8 @@ enum Pieces {
             let attempt = "\(run.attempt)" + (run.rerun > 0 ? ", rerun \(run.rerun)" : "")
             var row: [HTML] = [
                 tag("a", .classes("id"), .link(SiteLink(.run(run.id), from: page)), text: run.id.rawValue), badge(run), named(run.task, run.dataset),
-                named(run.agent, run.model ?? ""), .text(attempt), .text(Figures.reward(run.reward)), .text(Figures.duration(run.seconds)), time(run.ended),
+                named(run.agent, run.model ?? ""), .text(attempt), .text(Figures.reward(run.reward)), .text(Figures.duration(run.seconds)),
+                time(run.ended),
             ]
             if withJob { row.append(tag("a", .classes("name"), .link(SiteLink(.job(run.job), from: page)), text: run.jobName)) }
             return row
@@ -140,7 +145,8 @@ enum Pieces {
             columns: [
                 .text("Job"), .text("Latest"), .text("State"), .number("Runs"), .text("Pass rate"), .number("Mean reward"), .number("Failed"),
                 .number("Infrastructure"), .number("Cost"),
-            ], rows: rows, whenEmpty: "No jobs yet.").html
+            ], rows: rows, whenEmpty: "No jobs yet."
+        ).html
     }
 
     static func section(_ title: String, _ anchor: Anchor, note: String? = nil, @HTMLBuilder content: () -> [HTML]) -> HTML {

@@ -50,7 +50,9 @@ struct RunPage {
         return .group([
             tag("dl", .classes("tiles")) {
                 Pieces.tile("Reward", Figures.reward(facts.reward), facts.counts ? nil : "does not count")
-                Pieces.tile("Time", Figures.duration(facts.seconds), facts.retries > 0 ? "after \(Figures.plural(facts.retries, "lost try", "lost tries"))" : nil)
+                Pieces.tile(
+                    "Time", Figures.duration(facts.seconds),
+                    facts.retries > 0 ? "after \(Figures.plural(facts.retries, "lost try", "lost tries"))" : nil)
                 if let cost = facts.cost { Pieces.tile("Cost", Figures.cost(cost)) }
                 if let tokens { tokens }
                 for (name, value) in scores { Pieces.tile(name, value.double.map { Figures.fixed($0, 3) } ?? Figures.none, "score") }
@@ -64,20 +66,22 @@ struct RunPage {
         let prompt = tokens["prompt"]?.int, completion = tokens["completion"]?.int
         guard prompt != nil || completion != nil else { return nil }
         let cached = tokens["cached"]?.int.map { ", \(Figures.count($0)) of the first cached" } ?? ""
-        return Pieces.tile("Tokens", [prompt, completion].map { $0.map(Figures.count) ?? Figures.none }.joined(separator: " / "), "prompt / completion" + cached)
+        return Pieces.tile(
+            "Tokens", [prompt, completion].map { $0.map(Figures.count) ?? Figures.none }.joined(separator: " / "), "prompt / completion" + cached)
     }
 
     private var error: HTML {
         guard let error = run.metadata["error"], let type = error["type"]?.string else { return .empty }
         let kind = TrialErrorType(rawValue: type)
-        let remark = switch kind?.consequence {
-        case .outcome: "An outcome of the agent or its verification: it counts, as no pass."
-        case .infrastructure: "Infrastructure, not the agent: it does not count."
-        case .input: "The task or its input is at fault: it does not count."
-        case .cancelled: "Stopped: it does not count."
-        case .advisory: "The verdict stands in spite of it."
-        case nil: "An error that this version does not know."
-        }
+        let remark =
+            switch kind?.consequence {
+            case .outcome: "An outcome of the agent or its verification: it counts, as no pass."
+            case .infrastructure: "Infrastructure, not the agent: it does not count."
+            case .input: "The task or its input is at fault: it does not count."
+            case .cancelled: "Stopped: it does not count."
+            case .advisory: "The verdict stands in spite of it."
+            case nil: "An error that this version does not know."
+            }
         let look: CSSClass = run.facts.outcome == .failed ? "bad" : run.facts.outcome == .infrastructure ? "infra" : "skip"
         return tag("section", .classes("notice", look), .label("Error")) {
             tag("p") {
@@ -146,15 +150,29 @@ struct RunPage {
         add("Model", run.facts.model)
         add("Dataset", run.facts.dataset)
         add("Task folder", m["evalFile"]?.string)
-        add("Source", [m["sourceRepo"]?.string, m["sourceCommit"]?.string].compactMap { $0 }.joined(separator: " @ ") + (m["sourceRef"]?.string.map { " (\($0))" } ?? ""))
-        add("Overlays", m["overlays"]?.array?.prefix(50).map { "\($0["name"]?.string ?? "?") @ \($0["revision"]?.string ?? "?")" }.joined(separator: ", "))
+        add(
+            "Source",
+            [m["sourceRepo"]?.string, m["sourceCommit"]?.string].compactMap { $0 }.joined(separator: " @ ")
+                + (m["sourceRef"]?.string.map { " (\($0))" } ?? ""))
+        add(
+            "Overlays",
+            m["overlays"]?.array?.prefix(50).map { "\($0["name"]?.string ?? "?") @ \($0["revision"]?.string ?? "?")" }.joined(separator: ", "))
         add("Image", config["image"]?.string)
-        add("Resources", [(number(config["cpus"]), number(config["cpus"]) == "1" ? "CPU" : "CPUs"), (number(config["memoryMB"]), "MB memory"), (number(config["storageMB"]), "MB storage")]
+        add(
+            "Resources",
+            [
+                (number(config["cpus"]), number(config["cpus"]) == "1" ? "CPU" : "CPUs"), (number(config["memoryMB"]), "MB memory"),
+                (number(config["storageMB"]), "MB storage"),
+            ]
             .compactMap { value, unit in value.map { "\($0) \(unit)" } }.joined(separator: ", "))
-        add("Timeouts", [("install", config["installTimeoutSec"]), ("agent", config["agentTimeoutSec"]), ("verifier", config["verifierTimeoutSec"])]
-            .compactMap { name, value in number(value).map { "\(name) \($0) s" } }.joined(separator: ", "))
+        add(
+            "Timeouts",
+            [("install", config["installTimeoutSec"]), ("agent", config["agentTimeoutSec"]), ("verifier", config["verifierTimeoutSec"])]
+                .compactMap { name, value in number(value).map { "\(name) \($0) s" } }.joined(separator: ", "))
         add("Environment", config["environment"]?.array?.compactMap(\.string).joined(separator: ", "))
-        add("Exit codes", m["exitCodes"]?.object?.sorted { $0.key < $1.key }.compactMap { key, value in value.int.map { "\(key) \($0)" } }.joined(separator: ", "))
+        add(
+            "Exit codes",
+            m["exitCodes"]?.object?.sorted { $0.key < $1.key }.compactMap { key, value in value.int.map { "\(key) \($0)" } }.joined(separator: ", "))
         add("Outputs", outputs)
         add("Started", m["startedAt"]?.string)
         add("Ended", m["timestamp"]?.string)
@@ -192,7 +210,10 @@ struct RunPage {
         }
         guard !rows.isEmpty else { return .empty }
         return Pieces.section("Tries ended by infrastructure failures", "tries", note: "Each was followed by another try; none counts.") {
-            DataTable(caption: "Tries ended by infrastructure failures", columns: [.number("Try"), .text("Ended"), .text("Error"), .text("Message")], rows: Array(rows)).html
+            DataTable(
+                caption: "Tries ended by infrastructure failures", columns: [.number("Try"), .text("Ended"), .text("Error"), .text("Message")],
+                rows: Array(rows)
+            ).html
         }
     }
 
@@ -207,7 +228,9 @@ struct RunPage {
             if !found.file.isWhole, let end = bytes.lastIndex(of: 10) { bytes = bytes[..<end] }
             return (Transcript(jsonLines: bytes, limit: RunLimits.steps), found.number)
         }
-        if read?.0.hasSteps != true, let atif, let bytes = atif.file.bytes, let steps = Transcript(trajectory: bytes, limit: RunLimits.steps) { read = (steps, atif.number) }
+        if read?.0.hasSteps != true, let atif, let bytes = atif.file.bytes, let steps = Transcript(trajectory: bytes, limit: RunLimits.steps) {
+            read = (steps, atif.number)
+        }
         guard let (transcript, number) = read, !transcript.entries.isEmpty else {
             return Pieces.section("Transcript", "transcript") {
                 tag("p", .classes("empty"), text: "This run has no transcript: its agent wrote none into /logs/agent/transcript.jsonl.")
@@ -244,7 +267,9 @@ struct RunPage {
         }
         guard !shown.isEmpty || without > 0 else { return [] }
         return [
-            Pieces.section("Logs", "logs", note: without > 0 ? "\(Figures.plural(without, "file")) not shown here: binary, or past what one page shows." : nil) {
+            Pieces.section(
+                "Logs", "logs", note: without > 0 ? "\(Figures.plural(without, "file")) not shown here: binary, or past what one page shows." : nil
+            ) {
                 shown.isEmpty ? tag("p", .classes("empty"), text: "No log to show.") : .group(shown)
             }
         ]
@@ -252,11 +277,14 @@ struct RunPage {
 
     /// Whether a file below logs/ is the session, which is shown separately.
     private func isSession(_ file: RunDossier.File) -> Bool {
-        file.path == "logs/agent/trajectory.json" || file.path == "logs/agent/transcript.jsonl" && file.bytes == run.file("transcript.jsonl")?.file.bytes
+        file.path == "logs/agent/trajectory.json"
+            || file.path == "logs/agent/transcript.jsonl" && file.bytes == run.file("transcript.jsonl")?.file.bytes
     }
 
     private static func rank(_ path: String) -> Int {
-        for (rank, folder) in ["logs/verifier/", "logs/agent/", "logs/command/", "logs/setup/"].enumerated() where path.hasPrefix(folder) { return rank }
+        for (rank, folder) in ["logs/verifier/", "logs/agent/", "logs/command/", "logs/setup/"].enumerated() where path.hasPrefix(folder) {
+            return rank
+        }
         return 9
     }
 
@@ -270,7 +298,10 @@ struct RunPage {
             let head = InertText.prefix(bytes[...], limit / 2)
             let tail = InertText.suffix(bytes[...], limit / 2)
             parts = [
-                .text(String(decoding: head, as: UTF8.self)), tag("span", .classes("gap"), text: " \u{2026} \(Figures.bytes(max(0, (file.size ?? bytes.count) - head.count - tail.count))) left out \u{2026} "),
+                .text(String(decoding: head, as: UTF8.self)),
+                tag(
+                    "span", .classes("gap"),
+                    text: " \u{2026} \(Figures.bytes(max(0, (file.size ?? bytes.count) - head.count - tail.count))) left out \u{2026} "),
                 .text(String(decoding: tail, as: UTF8.self)),
             ]
         }
@@ -292,7 +323,9 @@ struct RunPage {
         let file = run.files[number]
         guard file.isWhole, let bytes = file.bytes else {
             let log = file.path == "transcript.jsonl" ? "--transcript" : "--log PATH"
-            return tag("p", .classes("cut"), text: "\(what) The file is too large to be copied; print it with: assay results show \(run.facts.id) \(log) --raw")
+            return tag(
+                "p", .classes("cut"),
+                text: "\(what) The file is too large to be copied; print it with: assay results show \(run.facts.id) \(log) --raw")
         }
         let target = SitePath.raw(run.facts.id, number)
         if !raw.contains(where: { $0.path == target }) { raw.append((number, target, bytes)) }
@@ -307,7 +340,10 @@ struct RunPage {
             let target = SitePath.raw(run.facts.id, number)
             let name = clip(file.path, 500)
             let isCopied = raw.contains { $0.path == target }
-            return [isCopied ? tag("a", .classes("code"), .link(SiteLink(target, from: path)), text: name) : tag("span", .classes("code"), text: name), .text(file.size.map { Figures.bytes($0) } ?? Figures.none)]
+            return [
+                isCopied ? tag("a", .classes("code"), .link(SiteLink(target, from: path)), text: name) : tag("span", .classes("code"), text: name),
+                .text(file.size.map { Figures.bytes($0) } ?? Figures.none),
+            ]
         }
         let more = run.files.count - rows.count
         return tag("details", .classes("log")) {
@@ -325,10 +361,14 @@ struct RunPage {
         return tag("details", .classes("log")) {
             tag("summary") {
                 tag("span", .classes("code"), text: "metadata.json")
-                tag("span", .classes("remark"), text: (text.count > RunLimits.record ? "over " : "") + Figures.bytes(min(text.count, RunLimits.record)))
+                tag(
+                    "span", .classes("remark"),
+                    text: (text.count > RunLimits.record ? "over " : "") + Figures.bytes(min(text.count, RunLimits.record)))
             }
             if text.count > RunLimits.record { tag("p", .classes("cut"), text: "Cut at \(Figures.bytes(RunLimits.record)).") }
-            tag("pre", .fixed("tabindex", "0"), .label("metadata.json"), text: String(decoding: InertText.prefix(text[...], RunLimits.record), as: UTF8.self))
+            tag(
+                "pre", .fixed("tabindex", "0"), .label("metadata.json"),
+                text: String(decoding: InertText.prefix(text[...], RunLimits.record), as: UTF8.self))
         }
     }
 

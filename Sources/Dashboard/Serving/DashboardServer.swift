@@ -20,7 +20,9 @@ public struct ListenAddress: Sendable, Hashable {
         let number = isNumber ? text : parts.count == 2 ? parts[1] : "0"
         guard !number.isEmpty, number.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(number) else { throw wrong }
         let named = address.isEmpty || address == "localhost" ? "127.0.0.1" : address
-        let numbers = named.split(separator: ".", omittingEmptySubsequences: false).map { part in part.utf8.count <= 3 && part.utf8.allSatisfy { (48...57).contains($0) } ? UInt8(part) : nil }
+        let numbers = named.split(separator: ".", omittingEmptySubsequences: false).map { part in
+            part.utf8.count <= 3 && part.utf8.allSatisfy { (48...57).contains($0) } ? UInt8(part) : nil
+        }
         guard numbers.count == 4, let a = numbers[0], let b = numbers[1], let c = numbers[2], let d = numbers[3] else { throw wrong }
         host = "\(a).\(b).\(c).\(d)"
         ip = (a, b, c, d)
@@ -49,7 +51,8 @@ public final class DashboardServer: Sendable {
     /// - Returns: the port that was bound.
     public func start(_ address: ListenAddress) throws -> UInt16 {
         let directory = directory
-        let server = HTTPServer(refusal: { Self.plain($0.status, $0.message) }, handler: { Self.answer($0, directory, isLoopback: address.isLoopback) })
+        let server = HTTPServer(
+            refusal: { Self.plain($0.status, $0.message) }, handler: { Self.answer($0, directory, isLoopback: address.isLoopback) })
         let port = try server.start(address: address.ip, port: address.port)
         http.withLock { $0 = server }
         return port
@@ -71,19 +74,24 @@ public final class DashboardServer: Sendable {
             response.headers.append(("Allow", "GET, HEAD"))
             return response
         }
-        guard !isLoopback || isLocal(request.header("host")) else { return plain(421, "this address is served for this machine only: use http://127.0.0.1 or http://localhost") }
+        guard !isLoopback || isLocal(request.header("host")) else {
+            return plain(421, "this address is served for this machine only: use http://127.0.0.1 or http://localhost")
+        }
         // Browsers ask for it when they show a raw file.
         if request.rawPath == "/favicon.ico" { return ServerResponse(status: 204, contentType: "text/plain", parts: []) }
         let name = request.segments.isEmpty ? SitePath.index.text : request.segments.joined(separator: "/")
         // Checked on the decoded path. A name with `..`, a backslash or a NUL is never a name of ours.
-        guard let file = SitePath(found: name), request.rawPath == "/" || request.rawPath == "/\(file.text)" else { return plain(404, "there is no such page") }
+        guard let file = SitePath(found: name), request.rawPath == "/" || request.rawPath == "/\(file.text)" else {
+            return plain(404, "there is no such page")
+        }
         return give(file, "\(directory)/\(file.text)", ifNot: request.header("if-none-match"))
     }
 
     private static func isLocal(_ host: String?) -> Bool {
         guard let host else { return true }
         let name = host.split(separator: ":", omittingEmptySubsequences: false)
-        return name.count <= 2 && (name[0] == "localhost" || name[0].hasPrefix("127.") && name[0].utf8.allSatisfy { (48...57).contains($0) || $0 == 46 })
+        return name.count <= 2
+            && (name[0] == "localhost" || name[0].hasPrefix("127.") && name[0].utf8.allSatisfy { (48...57).contains($0) || $0 == 46 })
     }
 
     private static func give(_ file: SitePath, _ path: String, ifNot known: String?) -> ServerResponse {
@@ -121,7 +129,8 @@ public final class DashboardServer: Sendable {
     private static func protected(_ response: ServerResponse, _ version: String?) -> ServerResponse {
         var response = response
         response.headers += [
-            ("Content-Security-Policy", SiteFrame(title: "", isLive: true).policy + "; frame-ancestors 'none'"), ("X-Content-Type-Options", "nosniff"),
+            ("Content-Security-Policy", SiteFrame(title: "", isLive: true).policy + "; frame-ancestors 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
             ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"), ("Cross-Origin-Resource-Policy", "same-origin"),
             ("Cross-Origin-Opener-Policy", "same-origin"), ("Cache-Control", "no-cache"),
         ]

@@ -7,7 +7,9 @@ public struct DashboardError: Error, Sendable, Hashable, CustomStringConvertible
     public let description: String
     public init(_ description: String) { self.description = description }
 
-    init(_ failure: FileError) { self.init("cannot write the site: \(failure.description)" + (failure.isFull ? "; free some space, or name another folder" : "")) }
+    init(_ failure: FileError) {
+        self.init("cannot write the site: \(failure.description)" + (failure.isFull ? "; free some space, or name another folder" : ""))
+    }
 }
 
 /// The folder of a site. Files are replaced atomically, and only when their content changes.
@@ -94,7 +96,8 @@ struct SiteFolder: Sendable {
             } else if let file = SitePath(found: inner) {
                 guard !kept.contains(file) else { continue }
                 if unlink("\(path)/\(inner)") == 0 { removed += 1 }
-            } else if let cut = inner.range(of: ".tmp-"), SitePath(found: String(inner[..<cut.lowerBound])) != nil || inner.hasPrefix(SiteState.file) {
+            } else if let cut = inner.range(of: ".tmp-"), SitePath(found: String(inner[..<cut.lowerBound])) != nil || inner.hasPrefix(SiteState.file)
+            {
                 unlink("\(path)/\(inner)")
             }
         }

@@ -49,7 +49,8 @@ public struct SiteGenerator: Sendable {
         var changed: [RunFolder] = []
         for item in try await reader.folders() {
             if let entry = old?.entries[item.id], entry.version == item.version,
-                entry.job != nil || entry.facts == nil || isSameTemplate && folder.has(.run(item.id)) && entry.raw.allSatisfy({ folder.has(.raw(item.id, $0)) })
+                entry.job != nil || entry.facts == nil
+                    || isSameTemplate && folder.has(.run(item.id)) && entry.raw.allSatisfy({ folder.has(.raw(item.id, $0)) })
             {
                 state.entries[item.id] = entry
             } else {
@@ -105,7 +106,9 @@ public struct SiteGenerator: Sendable {
             var bytes = 0
             let first = next
             repeat {
-                let shown = lists[next].indices.filter { RunLimits.isShown(lists[next][$0].path) }.sorted { rank(lists[next][$0]) < rank(lists[next][$1]) }
+                let shown = lists[next].indices.filter { RunLimits.isShown(lists[next][$0].path) }.sorted {
+                    rank(lists[next][$0]) < rank(lists[next][$1])
+                }
                 for file in shown.prefix(RunLimits.files) {
                     bytes += min(lists[next][file].size ?? 64 << 10, RunLimits.file)
                     wanted.append((next, file))
@@ -117,7 +120,9 @@ public struct SiteGenerator: Sendable {
             for (place, bytes) in zip(wanted, contents) {
                 files[place.run - first][place.file].bytes = bytes
                 // A file shorter than the limit was read completely.
-                if files[place.run - first][place.file].size == nil, bytes.count < RunLimits.file { files[place.run - first][place.file].size = bytes.count }
+                if files[place.run - first][place.file].size == nil, bytes.count < RunLimits.file {
+                    files[place.run - first][place.file].size = bytes.count
+                }
             }
             result += try await render(Array(zip(folders[first..<next], files)))
         }
@@ -150,7 +155,9 @@ public struct SiteGenerator: Sendable {
 
     private func entry(_ item: RunFolder, _ files: [RunDossier.File]) throws -> SiteState.Entry {
         var entry = SiteState.Entry(version: item.version, facts: nil, job: nil, raw: [])
-        guard let bytes = files.first(where: { $0.path == "metadata.json" })?.bytes, let metadata = try? JSONValue(parsing: bytes) else { return entry }
+        guard let bytes = files.first(where: { $0.path == "metadata.json" })?.bytes, let metadata = try? JSONValue(parsing: bytes) else {
+            return entry
+        }
         if let job = JobSummary(id: item.id, metadata: metadata) {
             entry.job = job
         } else if let facts = RunFacts(id: item.id, metadata: metadata) {

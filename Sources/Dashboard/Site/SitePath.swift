@@ -26,14 +26,18 @@ struct SitePath: Sendable, Hashable, Comparable {
     /// A file found on disk; nil when its name is not one that a site uses.
     init?(found text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        func isHex(_ text: Substring, _ count: Int) -> Bool { text.utf8.count == count && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) } }
+        func isHex(_ text: Substring, _ count: Int) -> Bool {
+            text.utf8.count == count && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+        }
         func isNumber(_ text: Substring) -> Bool { !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) } }
         func stem(_ name: Substring, _ ending: String) -> Substring? { name.hasSuffix(ending) ? name.dropLast(ending.count) : nil }
         let known: Bool
         switch (parts.first, parts.count) {
         case (_, 1):
             let words = stem(parts[0], ".html").map { $0.split(separator: "-", omittingEmptySubsequences: false) } ?? []
-            known = words.count == 1 ? ["index", "compare", "jobs", "runs", "matrix"].contains(words[0])
+            known =
+                words.count == 1
+                ? ["index", "compare", "jobs", "runs", "matrix"].contains(words[0])
                 : words.count == 2 && ["jobs", "runs", "matrix"].contains(words[0]) && isNumber(words[1])
         case ("assets", 2): known = ["style.css", "app.js", "icon.svg"].contains(parts[1])
         case ("job", 2):

@@ -54,6 +54,7 @@ struct SiteState: Sendable {
         }
         var jobs: [String: JSONValue] = [:]
         for (id, digest) in self.jobs { jobs[id.rawValue] = .string(digest) }
-        return JSONValue.object(["format": JSONValue(Self.format), "template": .string(template), "folders": .object(folders), "jobs": .object(jobs)]).serialized() + [10]
+        return JSONValue.object(["format": JSONValue(Self.format), "template": .string(template), "folders": .object(folders), "jobs": .object(jobs)])
+            .serialized() + [10]
     }
 }

@@ -109,14 +109,17 @@ extension Transcript.Step {
             return Transcript.Step(role: .other(value["stream"]?.string ?? type), time: nil, parts: [.result(text, isError: false)])
         case "session", "usage":
             let rest = (value.object ?? [:]).filter { !["type", "schemaVersion"].contains($0.key) }.sorted { $0.key < $1.key }
-            return Transcript.Step(role: .other(type), time: nil, parts: [.text(rest.map { "\($0.key): \(plain($0.value))" }.joined(separator: "\n"))])
+            return Transcript.Step(
+                role: .other(type), time: nil, parts: [.text(rest.map { "\($0.key): \(plain($0.value))" }.joined(separator: "\n"))])
         default: return nil
         }
     }
 
     /// `{type: assistant, text}` and `{type: tool_result, output}`.
     private static func speaker(_ value: JSONValue) -> String? {
-        guard let type = value["type"]?.string, value["text"] != nil || value["content"] != nil || value["output"] != nil || value["result"] != nil || value["message"]?.string != nil else { return nil }
+        guard let type = value["type"]?.string,
+            value["text"] != nil || value["content"] != nil || value["output"] != nil || value["result"] != nil || value["message"]?.string != nil
+        else { return nil }
         return type
     }
 
@@ -124,7 +127,9 @@ extension Transcript.Step {
         guard let role else { return nil }
         self.role = .init(role)
         parts = []
-        for key in ["reasoning_content", "reasoning", "thinking"] { if let text = value[key]?.string, !text.isEmpty { parts.append(.reasoning(text)) } }
+        for key in ["reasoning_content", "reasoning", "thinking"] {
+            if let text = value[key]?.string, !text.isEmpty { parts.append(.reasoning(text)) }
+        }
         for key in ["content", "message", "text", "output", "result"] { if let content = value[key] { add(content) } }
         for call in value["tool_calls"]?.array ?? [] { add(call: call) }
         if let call = value["function_call"] { add(call: call) }

@@ -9,7 +9,9 @@ public struct TrialOutcome: Sendable, Hashable, Codable {
     /// What the agent says it used; nil when it does not.
     public var tokens: TokenUsage?
 
-    public init(reward: Reward? = nil, error: TrialError? = nil, timings: PhaseTimings = PhaseTimings(), cost: Double? = nil, tokens: TokenUsage? = nil) {
+    public init(
+        reward: Reward? = nil, error: TrialError? = nil, timings: PhaseTimings = PhaseTimings(), cost: Double? = nil, tokens: TokenUsage? = nil
+    ) {
         self.reward = reward
         self.error = error
         self.timings = timings

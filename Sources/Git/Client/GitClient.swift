@@ -148,9 +148,10 @@ public struct GitClient: Sendable {
         } else if result["GIT_SSH_COMMAND"] == nil {
             result["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes -o ConnectTimeout=20"
         }
-        var configuration = Self.hardening + [
-            ("http.lowSpeedLimit", String(settings.lowSpeedLimit)), ("http.lowSpeedTime", String(settings.lowSpeedSeconds)),
-        ]
+        var configuration =
+            Self.hardening + [
+                ("http.lowSpeedLimit", String(settings.lowSpeedLimit)), ("http.lowSpeedTime", String(settings.lowSpeedSeconds)),
+            ]
         configuration += credentials.configuration + call.configuration
         // Only the repository that is used, never "*" (CVE-2022-24765).
         if let repository = call.repository { configuration.append(("safe.directory", repository)) }

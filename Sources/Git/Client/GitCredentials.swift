@@ -92,7 +92,8 @@ public struct GitCredentials: Sendable, Hashable {
                 let strange = Set(data.keys).subtracting(["caFile", "ca.crt", "username"]).sorted()
                 guard strange.isEmpty else {
                     throw GitError(
-                        .authentication, "the secret for \(url) has no password or token key; these keys are not understood: "
+                        .authentication,
+                        "the secret for \(url) has no password or token key; these keys are not understood: "
                             + strange.map { $0.replacingControls }.joined(separator: ", "))
                 }
                 return GitCredentials(.none, key: authoritiesKey, scope: name, authorities: authorities)
@@ -118,7 +119,9 @@ public struct GitCredentials: Sendable, Hashable {
             identity = identity.filter { $0 != 0x0D }
             guard !SSHKey.hasPassphrase(identity) else {
                 throw GitError(
-                    .authentication, "the identity key of the secret for \(url) has a passphrase, which cannot be entered here: make a key without one (ssh-keygen -N '')")
+                    .authentication,
+                    "the identity key of the secret for \(url) has a passphrase, which cannot be entered here: make a key without one (ssh-keygen -N '')"
+                )
             }
             // OpenSSH rejects a key file without a newline at the end, and Secrets often lack it.
             if identity.last != 0x0A { identity.append(0x0A) }

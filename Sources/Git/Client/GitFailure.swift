@@ -15,12 +15,15 @@ enum GitFailure {
         }
 
         if timedOut { return error(.timeout, "it took longer than allowed") }
-        if has("operation too slow", "timed out", "timeout was reached", "connection timeout", "gateway timeout") { return error(.timeout, "the remote sent nothing for too long") }
+        if has("operation too slow", "timed out", "timeout was reached", "connection timeout", "gateway timeout") {
+            return error(.timeout, "the remote sent nothing for too long")
+        }
         if has("returned error: 413", "http 413", "exceeds maximum allowed size") {
             return error(.tooLarge, "the remote does not take that much at once")
         }
         // Checked before authentication, because ssh adds "could not read from remote repository" to each of these.
-        if has("could not resolve host", "couldn't connect", "failed to connect", "connection refused", "no route to host",
+        if has(
+            "could not resolve host", "couldn't connect", "failed to connect", "connection refused", "no route to host",
             "network is unreachable", "temporary failure in name resolution", "name or service not known",
             "connection reset", "connection closed by", "empty reply from server", "the remote end hung up",
             "early eof", "unexpected disconnect", "returned error: 5", "error: 429", "kex_exchange_identification", "connection was closed")
@@ -30,18 +33,25 @@ enum GitFailure {
         if has("host key verification failed") {
             return error(.authentication, "the host's key is not the known one; put the right line into known_hosts of the secret")
         }
-        if has("authentication failed", "could not read username", "could not read password", "permission denied (", "invalid credentials",
+        if has(
+            "authentication failed", "could not read username", "could not read password", "permission denied (", "invalid credentials",
             "returned error: 401", "returned error: 403", "terminal prompts disabled", "access denied", "too many authentication failures")
         {
-            return error(.authentication, "the credential is missing, wrong or not allowed to; give git one that may (on a cluster: a Secret that secretRef names)")
+            return error(
+                .authentication,
+                "the credential is missing, wrong or not allowed to; give git one that may (on a cluster: a Secret that secretRef names)")
         }
-        if has("unable to update url base from redirection", "redirects followed", "warning: redirecting to", "returned error: 301", "returned error: 302",
+        if has(
+            "unable to update url base from redirection", "redirects followed", "warning: redirecting to", "returned error: 301",
+            "returned error: 302",
             "returned error: 307", "returned error: 308")
         {
             return error(.refused, "the remote redirects elsewhere, and redirects are not followed; write the new address")
         }
         if has("certificate verif", "certificate problem", "no alternative certificate", "certificate subject name") {
-            return error(.authentication, "the host's certificate is not trusted; name its authority (on a cluster: caFile of the Secret; else git's http.sslCAInfo)")
+            return error(
+                .authentication,
+                "the host's certificate is not trusted; name its authority (on a cluster: caFile of the Secret; else git's http.sslCAInfo)")
         }
         if has("detected dubious ownership") {
             return error(.refused, "the repository belongs to another user; change its owner")
@@ -59,12 +69,14 @@ enum GitFailure {
         if has("not a git repository: '.'", "cannot change to '") {
             return error(.corrupt, "the repository on this machine is gone or damaged")
         }
-        if has("not our ref", "couldn't find remote ref", "unadvertised object", "no such ref", "remote did not send all necessary objects",
+        if has(
+            "not our ref", "couldn't find remote ref", "unadvertised object", "no such ref", "remote did not send all necessary objects",
             "no such remote ref")
         {
             return error(.refNotFound, "the remote does not have it")
         }
-        if has("does not appear to be a git repository", "not a git repository", "repository not found", "returned error: 404",
+        if has(
+            "does not appear to be a git repository", "not a git repository", "repository not found", "returned error: 404",
             "not found", "no such file or directory", "project you were looking for could not be found",
             // For a web server that is not a git server, git tries to write files over WebDAV.
             "no dav locking support", "git-http-push failed", "info/refs not valid")
@@ -72,7 +84,8 @@ enum GitFailure {
         {
             return error(.notARepository, "no git repository is there, or the credential may not see it")
         }
-        if has("bad object", "corrupt", "packfile", "loose object", "unable to read tree", "missing blob", "missing tree", "inflate:",
+        if has(
+            "bad object", "corrupt", "packfile", "loose object", "unable to read tree", "missing blob", "missing tree", "inflate:",
             "object file", "could not read", "invalid index-pack output", "index-pack failed", "unable to read sha1")
         {
             return error(.corrupt, "objects are missing or damaged")

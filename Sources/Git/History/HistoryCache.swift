@@ -24,7 +24,7 @@ public struct HistoryCache: Sendable {
         let path = "\(directory)/\(name).git"
         do {
             return (path, try await fetch(branch, remote, path))
-        } catch where error.kind == .corrupt || error.kind == .failed {
+        } catch  where error.kind == .corrupt || error.kind == .failed {
             Directory.removeTree(path)
             return (path, try await fetch(branch, remote, path))
         }
@@ -50,7 +50,7 @@ public struct HistoryCache: Sendable {
                         "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--filter=tree:0", "--end-of-options",
                         "origin", "+\(branch.ref):\(ref)",
                     ], repository: path, remote: remote, doing: "fetch \(branch) of"))
-        } catch where error.kind == .refNotFound {
+        } catch  where error.kind == .refNotFound {
             let refs = try await git.listRemote(remote, patterns: ["refs/heads/*"])
             throw refs.noBranch(branch, place: remote.url.text)
         }
@@ -79,7 +79,9 @@ public struct HistoryCache: Sendable {
 
     /// Fetches the missing ones of the files, many in one request. Best effort, as in `prefetchFolders`.
     public func prefetch(_ files: [GitObjectID], from remote: GitClient.Remote, in repository: String) async {
-        guard let store = try? await GitStore(at: repository, remote: remote, client: git), let missing = try? await store.missing(files) else { return }
+        guard let store = try? await GitStore(at: repository, remote: remote, client: git), let missing = try? await store.missing(files) else {
+            return
+        }
         var rest = missing.sorted()[...]
         while !rest.isEmpty {
             _ = try? await git.fetchObjects(Array(rest.prefix(20_000)), filter: "blob:none", into: repository, from: remote)
@@ -106,7 +108,9 @@ public enum LocalRepository {
         if isOne(path) { return path }
         let inner = "\(path)/.git"
         if isOne(inner) { return inner }
-        guard let text = FileReading.whole(inner, limit: 4096).map({ String(decoding: $0, as: UTF8.self) }), text.hasPrefix("gitdir: ") else { return nil }
+        guard let text = FileReading.whole(inner, limit: 4096).map({ String(decoding: $0, as: UTF8.self) }), text.hasPrefix("gitdir: ") else {
+            return nil
+        }
         let target = text.dropFirst(8).prefix { !$0.isNewline }
         let absolute = target.hasPrefix("/") ? String(target) : "\(path)/\(target)"
         return isOne(absolute) ? absolute : nil

@@ -8,12 +8,15 @@ extension GitClient {
     public func fsck(_ repository: String) async throws(GitError) -> [String] {
         let call = Call(
             arguments: ["fsck", "--strict", "--no-dangling", "--no-progress"], repository: repository,
-            configuration: [("core.commitGraph", "false")], environment: ["GIT_NO_REPLACE_OBJECTS": "1"], deadline: 3600, doing: "check the objects of")
+            configuration: [("core.commitGraph", "false")], environment: ["GIT_NO_REPLACE_OBJECTS": "1"], deadline: 3600,
+            doing: "check the objects of")
         let result = try await result(call)
         guard case .code = result.exit, !result.timedOut else { throw failure(call, result) }
         let lines = (result.stdoutText + "\n" + result.stderrText).split(separator: "\n").map(String.init)
             .filter { !$0.hasPrefix("notice:") && !$0.hasPrefix("dangling ") && !$0.hasPrefix("unreachable ") }
-        return result.succeeded ? lines.filter { $0.hasPrefix("error") || $0.hasPrefix("missing") || $0.hasPrefix("broken") } : lines.isEmpty ? ["git fsck: \(result.exit)"] : lines
+        return result.succeeded
+            ? lines.filter { $0.hasPrefix("error") || $0.hasPrefix("missing") || $0.hasPrefix("broken") }
+            : lines.isEmpty ? ["git fsck: \(result.exit)"] : lines
     }
 
     /// The merge commits in a tip's history (more than one parent), newest first.

@@ -107,7 +107,8 @@ struct FetchWords: Sendable {
     }
 
     private mutating func keep(_ line: String) {
-        guard !line.isEmpty, !line.hasPrefix(" "), !line.hasPrefix("From "), !line.trimmedBlanks.hasSuffix(", done."), !line.hasPrefix("remote: Total "),
+        guard !line.isEmpty, !line.hasPrefix(" "), !line.hasPrefix("From "), !line.trimmedBlanks.hasSuffix(", done."),
+            !line.hasPrefix("remote: Total "),
             errors.utf8.count < 1 << 16
         else { return }
         errors += line + "\n"

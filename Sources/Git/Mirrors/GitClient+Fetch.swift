@@ -10,12 +10,15 @@ extension GitClient {
         _ commit: GitObjectID, from remote: Remote, into repository: String, paths: [GitPath]
     ) async throws(GitError) {
         let doing = "fetch commit \(commit.short) from"
-        for (key, value) in [("remote.origin.url", remote.url.text), ("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none")] {
+        for (key, value) in [
+            ("remote.origin.url", remote.url.text), ("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none"),
+        ] {
             try await run(Call(arguments: ["config", key, value], repository: repository, doing: "prepare"))
         }
         var call = Call(
             arguments: [
-                "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--filter=blob:none", "origin", commit.hex,
+                "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--filter=blob:none", "origin",
+                commit.hex,
             ], repository: repository, remote: remote, doing: doing)
         if remote.url.isLocal { call.arguments.insert("--update-shallow", at: 1) }
         let first = try await result(call)
@@ -74,6 +77,7 @@ extension GitClient {
             Call(
                 arguments: ["rev-list", "--objects", "--missing=print", "--no-walk", "--no-object-names", commit.hex], repository: repository,
                 doing: "look for objects in"))
-        return Set(String(decoding: output, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("?") }.compactMap { GitObjectID($0.dropFirst()) })
+        return Set(
+            String(decoding: output, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("?") }.compactMap { GitObjectID($0.dropFirst()) })
     }
 }

@@ -43,7 +43,8 @@ extension GitClient {
         let place = call.place ?? call.remote?.url.text ?? call.repository ?? ""
         guard !isStalled.withLock({ $0 }) else {
             throw GitError(
-                .timeout, "cannot \(call.doing) \(place): the remote has sent less than \(Int(settings.stallBytesPerSecond)) bytes a second for "
+                .timeout,
+                "cannot \(call.doing) \(place): the remote has sent less than \(Int(settings.stallBytesPerSecond)) bytes a second for "
                     + "\(Int(settings.stallSeconds)) s; check the remote and the network")
         }
         let said = words.withLock { words in

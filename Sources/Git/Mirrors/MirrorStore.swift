@@ -57,7 +57,9 @@ public struct MirrorStore: Sendable {
     public func open(_ commit: GitObjectID, from remote: GitClient.Remote) async throws(GitError) -> Mirror {
         let mirror = try await lease(remote)
         let path = mirror.path
-        if FileEntry.isDirectory(path), isAdmitted(remote, path), try await git.revParse("\(Self.keepRef(commit))^{commit}", in: path) == commit { return mirror }
+        if FileEntry.isDirectory(path), isAdmitted(remote, path), try await git.revParse("\(Self.keepRef(commit))^{commit}", in: path) == commit {
+            return mirror
+        }
         let lock = try await lock(remote)
         defer { lock.release() }
         if FileEntry.isDirectory(path), try await git.contains(commit, in: path), try await isWhole(commit, path) {

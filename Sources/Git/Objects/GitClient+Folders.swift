@@ -50,7 +50,8 @@ extension GitClient {
         let request = ids.map { $0.hex + "\n" }.joined()
         let output = try await run(
             Call(
-                arguments: ["cat-file", "--batch-check=%(objectsize)"], repository: place, input: .bytes(Array(request.utf8)), environment: environment,
+                arguments: ["cat-file", "--batch-check=%(objectsize)"], repository: place, input: .bytes(Array(request.utf8)),
+                environment: environment,
                 doing: "look for objects in", place: repository))
         let lines = output.split(separator: 10).map { Int(String(decoding: $0, as: UTF8.self)) }
         guard lines.count == ids.count else { throw GitError(.corrupt, "git told \(lines.count) sizes of \(ids.count) objects in \(repository)") }

@@ -169,7 +169,7 @@ public final class GitTree: Sendable {
         if let known = cache.withLock({ $0[entry.id] }) { return known }
         do {
             return try await git.readBlob(entry.id, limit: limit, in: repository, remote: remote)
-        } catch where error.kind == .tooLarge {
+        } catch  where error.kind == .tooLarge {
             throw GitError(.tooLarge, "\(quoted(path)) in commit \(commit.short) is larger than \(limit) bytes")
         }
     }

@@ -11,7 +11,8 @@ public struct FastImportStream: Sendable {
         /// - Throws: `.invalidInput` when the name or email contains a character that would end its part of the line early.
         public init(name: String, email: String) throws(GitError) {
             for part in [name, email] where part.isEmpty || part.contains(where: { "<>\n\0".contains($0) }) {
-                throw GitError(.invalidInput, "\(quoted("\(name) <\(email)>")) is no committer: name and address must not be empty nor hold < > or line breaks")
+                throw GitError(
+                    .invalidInput, "\(quoted("\(name) <\(email)>")) is no committer: name and address must not be empty nor hold < > or line breaks")
             }
             self.name = name
             self.email = email
@@ -44,7 +45,8 @@ public struct FastImportStream: Sendable {
     public mutating func commit(message: String, date: Timestamp, changes: [Change]) {
         commits += 1
         let text = Array((message.hasSuffix("\n") ? message : message + "\n").utf8)
-        bytes += Array("commit \(Self.ref)\nmark :1\ncommitter \(committer.name) <\(committer.email)> \(date.seconds) +0000\ndata \(text.count)\n".utf8)
+        bytes += Array(
+            "commit \(Self.ref)\nmark :1\ncommitter \(committer.name) <\(committer.email)> \(date.seconds) +0000\ndata \(text.count)\n".utf8)
         bytes += text
         for change in changes {
             switch change {

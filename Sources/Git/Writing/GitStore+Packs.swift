@@ -151,7 +151,8 @@ extension GitStore {
     /// Writes one index for all packs, because git otherwise searches each pack separately, which is slow when there are many. Best effort:
     /// without the index everything works, only more slowly.
     public func indexPacks() async {
-        _ = try? await client.result(.init(arguments: ["multi-pack-index", "write", "--no-progress"], repository: path, doing: "index the packs of", place: path))
+        _ = try? await client.result(
+            .init(arguments: ["multi-pack-index", "write", "--no-progress"], repository: path, doing: "index the packs of", place: path))
     }
 
     /// Called when the remote has what was pushed. Removes packs that nothing else needs, and marks the packs of the commits as coming from

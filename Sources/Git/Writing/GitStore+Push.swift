@@ -34,7 +34,8 @@ extension GitStore {
                 if let why = PushReport.storageTrouble(result.stderrText) {
                     return .unknown(GitError(.unreachable, "\(remote.url) has no room for what is pushed to \(branch): \(why)"))
                 }
-                return .unknown(GitError(.failed, "\(remote.url) could not keep what was pushed to \(branch) (git: \(GitFailure.summary(result.stderrText)))"))
+                return .unknown(
+                    GitError(.failed, "\(remote.url) could not keep what was pushed to \(branch) (git: \(GitFailure.summary(result.stderrText)))"))
             }
             let outcome = PushReport.outcome(line, stderr: result.stderrText)
             if outcome != .accepted || result.succeeded { return outcome }
@@ -74,12 +75,17 @@ enum PushReport {
     /// The remote's message about a problem with its disk; nil if there is none.
     static func storageTrouble(_ stderr: String) -> String? {
         let signs = ["no space left on device", "disk quota exceeded", "read-only file system"]
-        return remarks(stderr).split(separator: ";").first { part in signs.contains(where: part.lowercased().contains) }.map { String($0).trimmedBlanks }
+        return remarks(stderr).split(separator: ";").first { part in signs.contains(where: part.lowercased().contains) }.map {
+            String($0).trimmedBlanks
+        }
     }
 
     /// Whether this side could not read the objects to send. The connection then also breaks off, and git reports both.
     static func isDamageHere(_ stderr: String) -> Bool {
-        let signs = ["unable to parse commit", "could not read", "bad object", "bad tree object", "unable to read", "object file", "missing tree", "missing blob"]
+        let signs = [
+            "unable to parse commit", "could not read", "bad object", "bad tree object", "unable to read", "object file", "missing tree",
+            "missing blob",
+        ]
         return stderr.split(separator: "\n").contains { line in
             let line = line.lowercased()
             let ours = line.hasPrefix("fatal:") || line.hasPrefix("error:")

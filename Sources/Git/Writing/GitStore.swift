@@ -203,7 +203,8 @@ public struct GitStore: Sendable {
             outputs.append(
                 try await client.run(
                     .init(
-                        arguments: ["ls-tree", "-z", "--full-tree"] + options + [commit.hex, "--"] + some.map { $0.isRoot ? "." : $0.text + (asFolders ? "/" : "") },
+                        arguments: ["ls-tree", "-z", "--full-tree"] + options + [commit.hex, "--"]
+                            + some.map { $0.isRoot ? "." : $0.text + (asFolders ? "/" : "") },
                         repository: path, remote: remote, doing: "list folders of")))
         }
         return outputs

@@ -50,7 +50,8 @@ public final class HistoryRewrite: Sendable {
         file = Locked(fd)
         let text = Array((message.hasSuffix("\n") ? message : message + "\n").utf8)
         var bytes = Array("feature done\nreset \(FastImportStream.ref)\n\n".utf8)
-        bytes += Array("commit \(FastImportStream.ref)\ncommitter \(committer.name) <\(committer.email)> \(date.seconds) +0000\ndata \(text.count)\n".utf8)
+        bytes += Array(
+            "commit \(FastImportStream.ref)\ncommitter \(committer.name) <\(committer.email)> \(date.seconds) +0000\ndata \(text.count)\n".utf8)
         bytes += text
         bytes += Array("M 040000 \(tree.hex) \"\"\n".utf8)
         for path in removing { bytes += Array("D \(FastImportStream.pathText(path))\n".utf8) }
@@ -112,7 +113,9 @@ extension GitStore {
         if let line = PushReport.line(of: branch, in: result.stdoutText) {
             let outcome = PushReport.outcome(line, stderr: result.stderrText)
             // A server that refuses every push that is not a fast-forward. This is its policy, not a race, because the lease held.
-            if case .conflict(let why) = outcome, why.contains("non-fast-forward") || why.contains("denying non-fast-forward") { return .refused(why) }
+            if case .conflict(let why) = outcome, why.contains("non-fast-forward") || why.contains("denying non-fast-forward") {
+                return .refused(why)
+            }
             if outcome != .accepted || result.succeeded { return outcome }
         }
         let error = client.failure(call, result)

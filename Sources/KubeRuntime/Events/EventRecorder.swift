@@ -75,7 +75,7 @@ public final class EventRecorder: Sendable {
         await attempt(occurrence) {
             do {
                 try await self.sink.patch(key, EventObject.countPatch(occurrence))
-            } catch where EventFailure(error) == .gone {
+            } catch  where EventFailure(error) == .gone {
                 let now = self.time.now()
                 let renewed = self.aggregator.withLock { $0.renew(occurrence, now: now) }
                 try await self.sink.create(

@@ -31,11 +31,13 @@ final class LeaseThread: TaskExecutor {
         pipes = (ends[0], ends[1])
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self)
-        let code = pthread_create(&thread, nil, { context in
-            guard let context else { return nil }
-            // The object lives as long as the process.
-            Unmanaged<LeaseThread>.fromOpaque(context).takeUnretainedValue().run()
-        }, context.toOpaque())
+        let code = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                // The object lives as long as the process.
+                Unmanaged<LeaseThread>.fromOpaque(context).takeUnretainedValue().run()
+            }, context.toOpaque())
         guard code == 0 else {
             context.release()
             ends.forEach { close($0) }

@@ -45,7 +45,8 @@ public final class Reflector<Object: Sendable>: Sendable {
     ///   - project: makes the small value that is kept. It runs for every event; it must not block.
     public init(
         client: KubeClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
-        fieldSelector: String? = nil, keeping projection: ObjectProjection = .whole, options: WatcherOptions = WatcherOptions(), time: any TimeSource = SystemTime(),
+        fieldSelector: String? = nil, keeping projection: ObjectProjection = .whole, options: WatcherOptions = WatcherOptions(),
+        time: any TimeSource = SystemTime(),
         metrics: MetricsRegistry? = nil, liveness: Liveness? = nil, log: Log? = nil,
         onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)? = nil,
         project: @escaping @Sendable (JSONValue) throws -> Object

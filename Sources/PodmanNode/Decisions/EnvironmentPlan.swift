@@ -140,8 +140,10 @@ struct PodFields: Sendable {
         let amount: ResourceQuantity?
         switch parts[0] {
         case "limits":
-            amount = container.limit(parts[1])
-                ?? (parts[1] == "cpu" ? ResourceQuantity(allocatableCPU) : parts[1] == "memory" ? ResourceQuantity(allocatableMemory) : ResourceQuantity(0))
+            amount =
+                container.limit(parts[1])
+                ?? (parts[1] == "cpu"
+                    ? ResourceQuantity(allocatableCPU) : parts[1] == "memory" ? ResourceQuantity(allocatableMemory) : ResourceQuantity(0))
         case "requests": amount = container.request(parts[1]) ?? ResourceQuantity(0)
         default: return nil
         }

@@ -7,7 +7,8 @@ enum PodRefusal {
         if let namespace = pod.hostNamespaces.first { return "\(namespace) is not supported on this node" }
         if container.security["privileged"]?.bool == true { return "privileged containers are not supported on this node" }
         if container.security["runAsNonRoot"]?.bool == true, userID(of: container, in: pod) == 0 {
-            return "container's runAsUser breaks non-root policy (pod: \"\(pod.key.name)_\(pod.key.namespace)(\(pod.uid))\", container: \(container.name))"
+            return
+                "container's runAsUser breaks non-root policy (pod: \"\(pod.key.name)_\(pod.key.namespace)(\(pod.uid))\", container: \(container.name))"
         }
         return nil
     }

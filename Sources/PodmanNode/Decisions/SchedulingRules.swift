@@ -30,7 +30,10 @@ enum SchedulingRules {
     static func requests(of pod: NodePod) -> [String: ResourceQuantity] {
         var sum: [String: ResourceQuantity] = [:]
         for container in pod.containers + pod.initContainers.filter(\.isSidecar) {
-            for resource in names(container) { sum[resource, default: ResourceQuantity(0)] = (sum[resource] ?? ResourceQuantity(0)) + (container.request(resource) ?? ResourceQuantity(0)) }
+            for resource in names(container) {
+                sum[resource, default: ResourceQuantity(0)] =
+                    (sum[resource] ?? ResourceQuantity(0)) + (container.request(resource) ?? ResourceQuantity(0))
+            }
         }
         for container in pod.initContainers where !container.isSidecar {
             for resource in names(container) {

@@ -55,7 +55,8 @@ struct NodeObject: Sendable {
             ]
         }
         let amounts = JSONValue.object(capacity.mapValues(JSONValue.string))
-        let network = abilities.network == "none"
+        let network =
+            abilities.network == "none"
             ? condition("NetworkUnavailable", "True", "NoContainerNetwork", "containers have no network: podman can set up none on this machine")
             : condition("NetworkUnavailable", "False", "ContainerNetwork", "containers have a network of their own (\(abilities.network))")
         return [
@@ -66,7 +67,8 @@ struct NodeObject: Sendable {
             "conditions": [condition("Ready", "True", "KubeletReady", "podman runs containers"), network],
             "nodeInfo": [
                 "architecture": .string(Self.architecture), "operatingSystem": "linux", "bootID": .string(bootIdentifier),
-                "containerRuntimeVersion": .string("podman://" + (abilities.version.split(separator: ";").first?.split(separator: " ").last.map(String.init) ?? "")),
+                "containerRuntimeVersion": .string(
+                    "podman://" + (abilities.version.split(separator: ";").first?.split(separator: " ").last.map(String.init) ?? "")),
                 "kernelVersion": .string(Self.kernel), "kubeletVersion": "assay", "osImage": "Linux", "machineID": "", "systemUUID": "",
                 "kubeProxyVersion": "",
             ],

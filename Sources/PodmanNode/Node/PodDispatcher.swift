@@ -81,10 +81,12 @@ actor PodDispatcher {
             exits = outcome.exits
             // A pod that is torn down needs no containers any more, but its sandbox may still exist.
             try? await services.podman.remove(journal.tornDown ? (containers[pod.uid] ?? []).map(\.id) : outcome.remove)
-            services.log.info("goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
+            services.log.info(
+                "goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
         } else {
             if let strays = containers[pod.uid] { try? await services.podman.remove(strays.map(\.id)) }
-            journal = Adoption.lost(pod, now: now)
+            journal =
+                Adoption.lost(pod, now: now)
                 ?? PodJournal(namespace: pod.key.namespace, name: pod.key.name, uid: pod.uid, startTime: now, containers: [:])
             if pod.hasEnded { journal.tornDown = true }
         }

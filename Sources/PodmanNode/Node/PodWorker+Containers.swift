@@ -55,7 +55,11 @@ extension PodWorker {
             let asked = services.time.monotonic()
             var started = try await services.podman.run(request)
             log.debug(
-                "podman run", ["container": .string(name), "milliseconds": .int(Int64((services.time.monotonic() - asked) * 1000)), "answer": .string("\(started)")])
+                "podman run",
+                [
+                    "container": .string(name), "milliseconds": .int(Int64((services.time.monotonic() - asked) * 1000)),
+                    "answer": .string("\(started)"),
+                ])
             if case .createError(let message) = started, message.contains("already in use") {
                 // An earlier node process with the same directory has started the container already, so it is not started again.
                 started = try await adopt(request.name) ?? started
@@ -157,7 +161,9 @@ extension PodWorker {
             var path = root
             for part in bind.source.dropFirst(root.count + 1).split(separator: "/") {
                 path += "/" + part
-                if FileEntry.kind(path) == .link { throw ContainerConfigError(message: "subPath \(path.dropFirst(root.count + 1)) is a symbolic link") }
+                if FileEntry.kind(path) == .link {
+                    throw ContainerConfigError(message: "subPath \(path.dropFirst(root.count + 1)) is a symbolic link")
+                }
                 if FileEntry.kind(path) == nil { try Directory.make(path, mode: 0o777) }
             }
         }

@@ -133,7 +133,9 @@ actor PodWorker {
     }
 
     private func noteDeadline() {
-        guard journal.ending == nil, !journal.tornDown, let deadline = PodPlan.deadline(of: pod, journal), services.time.now() >= deadline else { return }
+        guard journal.ending == nil, !journal.tornDown, let deadline = PodPlan.deadline(of: pod, journal), services.time.now() >= deadline else {
+            return
+        }
         let text = "Pod was active on the node longer than the specified deadline"
         services.event(.normal, "DeadlineExceeded", text, on: pod)
         journal.ending = PodEnding(
@@ -275,7 +277,9 @@ actor PodWorker {
             for container in pod.containers where journal.containers[container.name]?.end == nil {
                 var record = journal.containers[container.name] ?? ContainerRecord()
                 record.state = .ended(
-                    .lost(containerID: record.containerID, started: Timestamp(seconds: 0), now: now, whilePodWas: journal.ending?.cause == .deleted ? "deleted" : "terminated"))
+                    .lost(
+                        containerID: record.containerID, started: Timestamp(seconds: 0), now: now,
+                        whilePodWas: journal.ending?.cause == .deleted ? "deleted" : "terminated"))
                 journal.containers[container.name] = record
             }
         }

@@ -33,7 +33,9 @@ struct LogStore: Sendable {
 
     /// The log as a stream that is read only as fast as it is consumed, so that a slow reader causes no growth of memory.
     /// - Parameter isOver: tells whether the container has ended; called while following.
-    func stream(path: String, options: LogOptions, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) -> AsyncThrowingStream<[UInt8], any Error> {
+    func stream(path: String, options: LogOptions, time: any TimeSource, isOver: @escaping @Sendable () async -> Bool) -> AsyncThrowingStream<
+        [UInt8], any Error
+    > {
         var since = options.sinceTime.flatMap(Timestamp.init(rfc3339:))
         if let seconds = options.sinceSeconds { since = time.now().adding(seconds: -Double(seconds)) }
         let session = LogSession(path: path, options: options, since: since, time: time, isOver: isOver)

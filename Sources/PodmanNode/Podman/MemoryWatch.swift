@@ -55,7 +55,9 @@ struct MemoryWatch: Sendable {
         guard let namespace = FileEntry.linkTarget("/proc/\(pid)/ns/pid") else { return 0 }
         var pages = 0
         for name in (Directory.names(in: "/proc") ?? []) where name.allSatisfy(\.isNumber) {
-            guard FileEntry.linkTarget("/proc/\(name)/ns/pid") == namespace, let text = FileReading.text("/proc/\(name)/statm", limit: 256) else { continue }
+            guard FileEntry.linkTarget("/proc/\(name)/ns/pid") == namespace, let text = FileReading.text("/proc/\(name)/statm", limit: 256) else {
+                continue
+            }
             let numbers = text.split(separator: " ").compactMap { Int($0) }
             if numbers.count > 2 { pages += max(0, numbers[1] - numbers[2]) }
         }
@@ -82,7 +84,9 @@ struct MemoryWatch: Sendable {
 
     /// Whether one record of the kernel's log reports such a kill.
     static func tells(_ record: String, of containerID: String) -> Bool {
-        guard let semicolon = record.firstIndex(of: ";"), record[semicolon...].hasPrefix(";oom-kill:constraint=CONSTRAINT_MEMCG") else { return false }
+        guard let semicolon = record.firstIndex(of: ";"), record[semicolon...].hasPrefix(";oom-kill:constraint=CONSTRAINT_MEMCG") else {
+            return false
+        }
         return record.split(separator: ",").contains { $0.hasPrefix("oom_memcg=") && $0.contains("libpod-" + containerID) }
     }
 
@@ -99,4 +103,3 @@ struct MemoryWatch: Sendable {
         return exitCode == 137 && !killedByNode
     }
 }
-

@@ -73,7 +73,8 @@ struct PodmanCLI: Sendable {
         try await Command(
             path, globalFlags + words,
             // conmon takes the locale from podman's environment, and fails on a path with letters that the locale does not have.
-            environment: .inheriting(adding: ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
+            environment: .inheriting(
+                adding: ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
             workingDirectory: "/", deadlineSeconds: deadline, outputLimit: 32 << 20
         ).run()
     }

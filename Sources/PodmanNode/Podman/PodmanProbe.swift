@@ -40,7 +40,9 @@ struct PodmanProbe: Sendable {
         let version = try await podmanVersion()
         if let remembered = remembered(), remembered.version == key(version) { return remembered }
         let found = try await probe(version: version)
-        if let bytes = try? JSONValueEncoder().encode(found).serialized(pretty: true) { try? FileWriting.replace(directories.abilities, with: bytes, mode: 0o644, durable: false) }
+        if let bytes = try? JSONValueEncoder().encode(found).serialized(pretty: true) {
+            try? FileWriting.replace(directories.abilities, with: bytes, mode: 0o644, durable: false)
+        }
         return found
     }
 
@@ -79,7 +81,9 @@ struct PodmanProbe: Sendable {
                     abilities.containerFlags = limits
                     let (works, reason) = try await tries(abilities, skeleton, [])
                     if works { break search }
-                    log.debug("this way of running containers does not work", ["flags": .string((runtime + manager + limits).joined(separator: " ")), "reason": .string(reason)])
+                    log.debug(
+                        "this way of running containers does not work",
+                        ["flags": .string((runtime + manager + limits).joined(separator: " ")), "reason": .string(reason)])
                     lastReason = reason
                 }
             }
@@ -112,9 +116,10 @@ struct PodmanProbe: Sendable {
         var files = rlimit()
         getrlimit(__rlimit_resource_t(7), &files)
         let open = min(files.rlim_max, 1_048_576)
-        return [[]] + [("\(open)", "32768"), ("\(open)", "4096"), ("1024", "1024")].map {
-            ["--ulimit", "nofile=\($0.0):\($0.0)", "--ulimit", "nproc=\($0.1):\($0.1)"]
-        }
+        return [[]]
+            + [("\(open)", "32768"), ("\(open)", "4096"), ("1024", "1024")].map {
+                ["--ulimit", "nofile=\($0.0):\($0.0)", "--ulimit", "nproc=\($0.1):\($0.1)"]
+            }
     }
 
     private func tries(_ abilities: PodmanAbilities, _ skeleton: RootfsImage.Root, _ flags: [String]) async throws -> (Bool, String) {

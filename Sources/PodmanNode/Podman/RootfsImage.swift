@@ -47,7 +47,8 @@ struct RootfsImage: Sendable {
     /// Whether a path can be created in the skeleton. False below directories that show the host's own content, where nothing may be created.
     private static func isPlain(_ path: String) -> Bool {
         path.hasPrefix("/") && path != "/" && !path.split(separator: "/").contains("..")
-            && !["usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32", "proc", "sys", "dev"].contains(path.split(separator: "/").first.map(String.init) ?? "")
+            && !["usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32", "proc", "sys", "dev"].contains(
+                path.split(separator: "/").first.map(String.init) ?? "")
     }
 
     private func overlays() -> [String] {
@@ -93,7 +94,9 @@ struct RootfsImage: Sendable {
         switch FileEntry.kind(source) {
         case .link:
             guard let link = FileEntry.linkTarget(source) else { return }
-            if link.hasPrefix("/usr/") || link.hasPrefix("/etc/alternatives/") || link.hasPrefix("/etc/ssl/certs/") || !link.contains("/") || link.hasPrefix("../usr/") {
+            if link.hasPrefix("/usr/") || link.hasPrefix("/etc/alternatives/") || link.hasPrefix("/etc/ssl/certs/") || !link.contains("/")
+                || link.hasPrefix("../usr/")
+            {
                 symlink(link, target)
             } else if stat(source, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_mode & 0o004 != 0,
                 let real = realpath(source, nil)
@@ -104,7 +107,9 @@ struct RootfsImage: Sendable {
         case .directory:
             guard stat(source, &info) == 0, info.st_mode & 0o005 == 0o005 else { return }
             try Directory.make(target, mode: 0o755)
-            for name in (Directory.names(in: source) ?? []) where name != "private" { try copy("\(source)/\(name)", to: "\(target)/\(name)", depth: depth + 1) }
+            for name in (Directory.names(in: source) ?? []) where name != "private" {
+                try copy("\(source)/\(name)", to: "\(target)/\(name)", depth: depth + 1)
+            }
         case .file:
             guard stat(source, &info) == 0, info.st_mode & 0o004 != 0, let bytes = FileReading.whole(source, limit: 16 << 20) else { return }
             try FileWriting.write(bytes, to: target, mode: info.st_mode & 0o755)

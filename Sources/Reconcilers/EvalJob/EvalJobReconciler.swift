@@ -253,7 +253,8 @@ public final class EvalJobReconciler: Sendable {
                 pass.source = pinned
                 return prepared
             } catch let error as PlanUnreadable {
-                log.warning("the job's plan is read from the source again", ["object": .string(pass.identity.description), "error": .string("\(error)")])
+                log.warning(
+                    "the job's plan is read from the source again", ["object": .string(pass.identity.description), "error": .string("\(error)")])
                 pass.memory.state.withLock { $0.planIsUnreadable = true }
             }
         }

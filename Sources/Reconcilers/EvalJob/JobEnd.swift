@@ -12,7 +12,9 @@ extension EvalJobReconciler {
     /// Writes the job's own record once every trial is counted and no pod is left. The job ends when that record is kept.
     func end(_ pass: inout JobPass, as ending: JobEnding, _ place: TrialRecording.Place) async throws {
         guard let name = pass.memory.state.withLock({ $0.jobRecord }) else {
-            if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) { pass.wake(after: seconds) }
+            if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) {
+                pass.wake(after: seconds)
+            }
             return
         }
         // Whoever sees the job's end reads the branch next, so the end waits for one push, whether or not it succeeds.
@@ -80,7 +82,8 @@ extension EvalJobReconciler {
     /// results that the remote has lost since are pushed again.
     private func finishPushing(_ pass: inout JobPass) async throws -> Bool {
         let known = pass.job.status?.artifacts?.pending ?? 0
-        let isUnchecked = configuration.setting == .laptop && pass.job.spec.artifacts.backend == .git
+        let isUnchecked =
+            configuration.setting == .laptop && pass.job.spec.artifacts.backend == .git
             && !pass.memory.state.withLock { $0.resultsWereChecked }
         guard known > 0 || isUnchecked else { return false }
         let backend = await backends.current(of: pass.job, pass.identity)
@@ -172,6 +175,8 @@ extension EvalJobReconciler {
         let list = named.isEmpty ? "" : ": \(named.joined(separator: ", "))\(lost.count > named.count ? " and \(lost.count - named.count) more" : "")"
         let message = "\(lost.count) runs of the deleted job are not recorded, as \(why)\(list)"
         events.record(.warning, reason: Reason.resultsAbandoned.rawValue, message: message, on: subject(pass.identity))
-        log.error("results of a deleted job are abandoned", ["object": .string(pass.identity.description), "why": .string(why), "runs": JSONValue(lost.count)])
+        log.error(
+            "results of a deleted job are abandoned",
+            ["object": .string(pass.identity.description), "why": .string(why), "runs": JSONValue(lost.count)])
     }
 }

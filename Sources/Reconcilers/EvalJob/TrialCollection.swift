@@ -63,7 +63,9 @@ struct TrialCollection: Sendable {
     }
 
     /// The record of a trial that never had a pod.
-    func pendingRun(without error: TrialError, trial: TrialCoordinate, context: Context, now: Timestamp) throws -> (run: PendingRun, trial: RecordedTrial) {
+    func pendingRun(without error: TrialError, trial: TrialCoordinate, context: Context, now: Timestamp) throws -> (
+        run: PendingRun, trial: RecordedTrial
+    ) {
         let outcome = TrialOutcome(error: error)
         let program = context.request(trial).map(TrialProgram.init)
         let record = record(of: trial, program, outcome: outcome, context: context, slot: .final, report: nil, pod: nil, at: now)
@@ -82,7 +84,8 @@ struct TrialCollection: Sendable {
     }
 
     private func record(
-        of trial: TrialCoordinate, _ program: TrialProgram?, outcome: TrialOutcome, costs: TrialCost? = nil, context: Context, slot: PendingRun.Slot, report: TrialReport?, pod: TrialPod?,
+        of trial: TrialCoordinate, _ program: TrialProgram?, outcome: TrialOutcome, costs: TrialCost? = nil, context: Context, slot: PendingRun.Slot,
+        report: TrialReport?, pod: TrialPod?,
         at time: Timestamp? = nil
     ) -> RunRecord {
         let agent = context.agent(trial)
@@ -99,14 +102,16 @@ struct TrialCollection: Sendable {
             steps: report?.steps?.map { .init(name: $0.name, timings: TrialReport.timings($0.phases), exitCodes: $0.exitCodes) },
             config: .init(
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
-                verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, image: container?.image, cpus: container?.resources.cpus,
+                verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, image: container?.image,
+                cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
                     redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript)
-            }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp, timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+            }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
+            timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
     }
 
     /// Reads the pack from the collector's log. The pod still exists then, because it has our finalizer.

@@ -45,7 +45,8 @@ final class EvalTargetReconciler: Sendable {
         let generation = target.metadata.generation
         let unsupported = UnsupportedFields.check(target.spec, onCluster: onCluster).first
         conditions.set(
-            ConditionType.ready.rawValue, unsupported == nil ? .yes : .no, reason: (unsupported == nil ? Reason.succeeded : .unsupportedField).rawValue,
+            ConditionType.ready.rawValue, unsupported == nil ? .yes : .no,
+            reason: (unsupported == nil ? Reason.succeeded : .unsupportedField).rawValue,
             message: unsupported?.message ?? "", observedGeneration: generation, now: now)
         conditions.setNegative(
             ConditionType.stalled.rawValue, unsupported != nil, reason: Reason.unsupportedField.rawValue, message: unsupported?.message ?? "",

@@ -22,7 +22,7 @@ struct Finalizers: Sendable {
         do {
             let answer = try await client.patch(type, key, .merge(["metadata": .object(metadata)]), keeping: .metadata)
             return answer.at("metadata", "resourceVersion")?.string
-        } catch where error.isNotFound {
+        } catch  where error.isNotFound {
             return nil
         }
     }

@@ -24,7 +24,8 @@ public struct OwnedConfigMaps: Sendable {
 
         public var description: String {
             switch self {
-            case .tooLarge(let name, let bytes): "the ConfigMap \"\(name)\" would hold \(bytes) bytes, more than the \(OwnedConfigMaps.maxBytes) it may"
+            case .tooLarge(let name, let bytes):
+                "the ConfigMap \"\(name)\" would hold \(bytes) bytes, more than the \(OwnedConfigMaps.maxBytes) it may"
             case .nameTaken(let key): "the ConfigMap \(key) belongs to somebody else; delete it, or give the job another name"
             }
         }
@@ -57,7 +58,9 @@ public struct OwnedConfigMaps: Sendable {
                 if Self.data(of: found) == data, found["immutable"]?.bool == true { return }
                 guard !isLast else { throw Failure.nameTaken(ObjectKey(namespace: job.namespace, name: name)) }
                 do {
-                    try await client.delete(.configMaps, ObjectKey(of: found) ?? ObjectKey(namespace: job.namespace, name: name), options: DeleteOptions(uid: ObjectMeta(of: found).uid))
+                    try await client.delete(
+                        .configMaps, ObjectKey(of: found) ?? ObjectKey(namespace: job.namespace, name: name),
+                        options: DeleteOptions(uid: ObjectMeta(of: found).uid))
                 } catch {
                     guard error.isNotFound || error.isConflict else { throw error }
                 }

@@ -73,7 +73,7 @@ public struct SourceResolver: Sendable {
             if let full = ref.commit {
                 do {
                     mirror = try await mirrors.open(full, from: remote)
-                } catch where error.kind == .refNotFound {
+                } catch  where error.kind == .refNotFound {
                     throw refs.notFound(ref, place: remote.url.text)
                 }
             } else {
@@ -112,7 +112,7 @@ public struct SourceResolver: Sendable {
     ) async throws(GitError) -> R {
         do {
             return try await body(try await mirrors.open(commit, from: remote))
-        } catch where error.kind == .corrupt {
+        } catch  where error.kind == .corrupt {
             try await mirrors.rebuild(remote)
             return try await body(try await mirrors.open(commit, from: remote))
         }

@@ -20,7 +20,9 @@ struct PodCause {
     /// The error that the pod's status names, if any.
     func known(_ report: TrialReport?) -> TrialError? {
         if let ended = pod.trial?.termination {
-            if ended.isStartFailure { return Self.startFailure("\(ContainerRole.trial.containerName): \(ended.reason): \(ended.message)", container: .trial) }
+            if ended.isStartFailure {
+                return Self.startFailure("\(ContainerRole.trial.containerName): \(ended.reason): \(ended.message)", container: .trial)
+            }
             if ended.reason == "OOMKilled" {
                 return outcome(report, "the trial container ran out of its memory limit (OOMKilled)")
             }

@@ -62,14 +62,19 @@ public struct SharedData: Sendable, Hashable {
     /// Keys of ConfigMaps allow fewer characters than names of variables.
     private static func isKey(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= 253
-            && name.utf8.allSatisfy { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
-                || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+            && name.utf8.allSatisfy {
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0
+                    || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
+            }
             && name != "." && !name.hasPrefix("..")
     }
 
     /// - Throws: `internal_error` for data that no ConfigMap can hold.
     func check(_ request: TrialPodRequest) throws(TrialError) {
-        for (map, what) in [(agent, "the scripts of agent \"\(request.agent.name)\""), (verifier, "the verifier's environment"), (environment, "the task's environment")] {
+        for (map, what) in [
+            (agent, "the scripts of agent \"\(request.agent.name)\""), (verifier, "the verifier's environment"),
+            (environment, "the task's environment"),
+        ] {
             guard let map, Self.size(map.data) > Self.maximumBytes else { continue }
             throw TrialError(
                 .internalError, "\(what): \(Self.size(map.data)) bytes, more than \(Self.maximumBytes); keep them in the image or fetch them")

@@ -124,7 +124,9 @@ public struct TrialPodBuilder: Sendable {
     private func sourceSecret(_ request: TrialPodRequest) -> LocalReference? {
         guard let own = request.taskRepo else { return request.job.spec.source.secretRef }
         let policy: GitURL.Policy = [.local, .loopbackHTTP]
-        guard let url = try? GitURL(parsing: own.repo, allowing: policy), url.sharesOrigin(with: request.source.repo, allowing: policy) else { return nil }
+        guard let url = try? GitURL(parsing: own.repo, allowing: policy), url.sharesOrigin(with: request.source.repo, allowing: policy) else {
+            return nil
+        }
         return request.job.spec.source.secretRef
     }
 

@@ -54,7 +54,9 @@ public struct CollectorConfiguration: Sendable {
     public init(paths: TrialPaths = TrialPaths()) {
         self.paths = paths
         terminationLog = paths.terminationLog
-        steps = [.init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: nil, executeSec: nil, verifySec: .infinity))]
+        steps = [
+            .init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: nil, executeSec: nil, verifySec: .infinity))
+        ]
     }
 
     public init(_ program: PodProgram, paths: TrialPaths) {

@@ -55,7 +55,7 @@ struct TaskFetcher: Sendable {
         if let path = try await mirrors.existing(remote, having: task.commit) {
             do {
                 return try await GitTree.load(task.commit, in: path, git: git)
-            } catch where error.kind == .corrupt {
+            } catch  where error.kind == .corrupt {
                 guard !delivery.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
                 try await mirrors.rebuild(remote)
             }
@@ -63,7 +63,7 @@ struct TaskFetcher: Sendable {
         guard !delivery.source.local, access(mirrors.directory, W_OK) == 0 else { return nil }
         do {
             return try await GitTree.load(task.commit, in: try await mirrors.ensure(task.commit, from: remote), git: git)
-        } catch where error.kind == .storage || error.kind == .corrupt {
+        } catch  where error.kind == .storage || error.kind == .corrupt {
             return nil
         }
     }

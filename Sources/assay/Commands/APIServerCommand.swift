@@ -13,7 +13,9 @@ enum APIServerCommand: Subcommand {
             .init(name: "port", value: "PORT", help: "On 127.0.0.1; 0 takes a free one (default: 0)."),
             .init(name: "node", value: "KIND", help: "`podman` runs the pods on this machine; `none` leaves them waiting (default: none)."),
             .init(name: "podman", value: "PATH", help: "The podman program (default: podman)."),
-            .init(name: "cache-dir", value: "DIR", help: "Mirrors of sources, mounted read-only into trial pods; the operator's --cache-dir (default: DATA-DIR/cache)."),
+            .init(
+                name: "cache-dir", value: "DIR",
+                help: "Mirrors of sources, mounted read-only into trial pods; the operator's --cache-dir (default: DATA-DIR/cache)."),
         ] + LogOptions.options)
 
     static func run(_ arguments: Arguments) async throws -> Int32 {

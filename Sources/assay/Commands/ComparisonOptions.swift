@@ -45,7 +45,8 @@ struct ComparisonOptions {
         guard reference.text == job.name, reference.back == 0, !job.others.isEmpty else { return }
         Assay.complain(
             "note: \(job.others.count + 1) jobs are named \(job.name.replacingControls); \(reference) is \(job.label.replacingControls), ended \(job.ended.rfc3339); others: "
-                + job.others.prefix(5).map { "\($0.id?.rawValue ?? "(no id)") (\($0.ended.rfc3339))" }.joined(separator: ", ") + (job.others.count > 5 ? ", ..." : "")
+                + job.others.prefix(5).map { "\($0.id?.rawValue ?? "(no id)") (\($0.ended.rfc3339))" }.joined(separator: ", ")
+                + (job.others.count > 5 ? ", ..." : "")
                 + "; choose by id or by \(reference.text)~N")
     }
 }

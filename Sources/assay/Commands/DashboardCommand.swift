@@ -13,7 +13,11 @@ enum DashboardCommand: Subcommand {
             """,
         options: ResultsPlaceOptions.options + [
             .init(name: "out", value: "DIR", help: "Where the site goes: a new or empty folder, or one that an earlier call made."),
-            .init(name: "serve", value: "[ADDR:PORT]", help: "Serve the site, at 127.0.0.1 and a free port unless told otherwise. Other addresses let everybody who reaches them read the results.", valueIsOptional: true),
+            .init(
+                name: "serve", value: "[ADDR:PORT]",
+                help:
+                    "Serve the site, at 127.0.0.1 and a free port unless told otherwise. Other addresses let everybody who reaches them read the results.",
+                valueIsOptional: true),
             .init(name: "interval", value: "SECONDS", help: "With --serve: how often the results are looked at (default 10)."),
             .init(name: "title", value: "TEXT", help: "On every page (default: the name of the repository or folder)."),
         ])
@@ -86,10 +90,11 @@ extension ResultsPlaceOptions {
 extension ResultsPlace {
     /// The name for a title. It contains no local folder and no host, because the page may be published.
     fileprivate var shortName: String {
-        let text = switch self {
-        case .directory(let directory): directory
-        case .branch(let remote, _, _): remote
-        }
+        let text =
+            switch self {
+            case .directory(let directory): directory
+            case .branch(let remote, _, _): remote
+            }
         var name = text.split(whereSeparator: { $0 == "/" || $0 == ":" }).last.map(String.init) ?? "results"
         if name.hasSuffix(".git"), name.count > 4 { name.removeLast(4) }
         return name == "." || name == ".." ? "results" : name

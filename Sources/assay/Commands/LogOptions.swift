@@ -16,12 +16,13 @@ enum LogOptions {
             }
             level = known
         }
-        let format: Log.Format = switch arguments.value("log-format") {
-        case nil: isatty(2) == 1 ? .text : .json
-        case "json": .json
-        case "text": .text
-        case let other?: throw UsageError("--log-format takes json or text, not \"\(other)\"")
-        }
+        let format: Log.Format =
+            switch arguments.value("log-format") {
+            case nil: isatty(2) == 1 ? .text : .json
+            case "json": .json
+            case "text": .text
+            case let other?: throw UsageError("--log-format takes json or text, not \"\(other)\"")
+            }
         Log.bootstrap(.standardError(minimum: level, format: format))
     }
 }

@@ -28,7 +28,8 @@ enum OperatorCommand: Subcommand {
             .init(name: "cache-dir", value: "DIR", help: "Mirrors of sources (default: STATE-DIR/cache)."),
             .init(
                 name: "cache-limit", value: "GIB",
-                help: "Size of all mirrors above which the least recently used are removed (default: \(defaultCacheLimit); with --setting laptop there is "
+                help:
+                    "Size of all mirrors above which the least recently used are removed (default: \(defaultCacheLimit); with --setting laptop there is "
                     + "no limit)."),
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
             imagePullTimeout,
@@ -42,7 +43,9 @@ enum OperatorCommand: Subcommand {
             .init(name: "leader-election", value: "on|off", help: "Wait for a Lease before working (default: on)."),
             .init(name: "lease-namespace", value: "NAME", help: "Where the Lease is (default: $POD_NAMESPACE, else default)."),
             .init(name: "health-port", value: "PORT", help: "/healthz, /readyz and /metrics; 0 switches them off (default: 8080)."),
-            .init(name: "setting", value: "cluster|laptop", help: "laptop: local repositories are allowed and the synced local store counts (default: cluster)."),
+            .init(
+                name: "setting", value: "cluster|laptop",
+                help: "laptop: local repositories are allowed and the synced local store counts (default: cluster)."),
         ] + LogOptions.options)
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
@@ -64,10 +67,11 @@ enum OperatorCommand: Subcommand {
             isReady: { current.withLock { $0 }?.isReady ?? true }, metrics: { metrics.prometheusText() })
         if port > 0 { _ = try health.start(port: UInt16(port), everyAddress: configuration.setting == .cluster) }
 
-        let elects = try arguments.value("leader-election").map { text throws(UsageError) in
-            guard text == "on" || text == "off" else { throw UsageError("--leader-election takes on or off, not \"\(text)\"") }
-            return text == "on"
-        } ?? true
+        let elects =
+            try arguments.value("leader-election").map { text throws(UsageError) in
+                guard text == "on" || text == "off" else { throw UsageError("--leader-election takes on or off, not \"\(text)\"") }
+                return text == "on"
+            } ?? true
         let work = Task {
             @Sendable func lead() async {
                 let running = Operator(client: client, configuration: configuration, instance: instance, metrics: metrics, liveness: liveness)
@@ -109,11 +113,12 @@ enum OperatorCommand: Subcommand {
     }
 
     private static func configuration(_ arguments: Arguments, _ environment: [String: String]) throws -> OperatorConfiguration {
-        let setting: OperatorConfiguration.Setting = switch arguments.value("setting") {
-        case nil, "cluster": .cluster
-        case "laptop": .laptop
-        case let other?: throw UsageError("--setting takes cluster or laptop, not \"\(other)\"")
-        }
+        let setting: OperatorConfiguration.Setting =
+            switch arguments.value("setting") {
+            case nil, "cluster": .cluster
+            case "laptop": .laptop
+            case let other?: throw UsageError("--setting takes cluster or laptop, not \"\(other)\"")
+            }
         guard let image = arguments.value("image") ?? environment["ASSAY_IMAGE"] ?? (setting == .laptop ? Laptop.image : nil) else {
             throw UsageError("--image (or ASSAY_IMAGE) is missing: the image of this program, for the containers of trial pods")
         }

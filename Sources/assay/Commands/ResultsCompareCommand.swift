@@ -11,7 +11,8 @@ enum ResultsCompareCommand: Subcommand {
             verifier failed scores 0, and what infrastructure ended, or was skipped, does not count. A difference is B less A.
             """,
         positionals: [
-            .init(name: "A", help: "A job."), .init(name: "B", help: "Another job; the same one when left out, with --agent-a and --agent-b.", required: false),
+            .init(name: "A", help: "A job."),
+            .init(name: "B", help: "Another job; the same one when left out, with --agent-a and --agent-b.", required: false),
         ],
         options: ResultsPlaceOptions.options + ComparisonOptions.options + [
             .init(name: "all", value: nil, help: "Show every task in the table, not only those that differ most."),
@@ -23,7 +24,8 @@ enum ResultsCompareCommand: Subcommand {
         guard format == "table" || format == "json" else { throw UsageError("--output takes table or json, not \"\(format.replacingControls)\"") }
         let second = arguments.positionals.count > 1 ? arguments.positionals[1] : nil
         guard second != nil || (arguments.value("agent-a") != nil && arguments.value("agent-b") != nil) else {
-            throw UsageError("B is missing: name another job, or two agents of this one with --agent-a and --agent-b (see: assay results compare --help)")
+            throw UsageError(
+                "B is missing: name another job, or two agents of this one with --agent-a and --agent-b (see: assay results compare --help)")
         }
         let comparison = try await ComparisonOptions(arguments).compare(arguments.positionals[0], second ?? arguments.positionals[0], arguments)
         if format == "json" {

@@ -14,7 +14,11 @@ enum ResultsExportCommand: Subcommand {
         options: ResultsPlaceOptions.options + RunFilterOptions.options + [
             .init(name: "kind", value: "KIND", help: "run (default; as files with its retries), retry, job, or all."),
             .init(name: "format", value: "FORMAT", help: "files (default), jsonl or csv."),
-            .init(name: "out", value: "PATH", help: "With files: a directory that is empty or not there yet. With jsonl and csv: a file that is not there yet, or - for standard output. Needed."),
+            .init(
+                name: "out", value: "PATH",
+                help:
+                    "With files: a directory that is empty or not there yet. With jsonl and csv: a file that is not there yet, or - for standard output. Needed."
+            ),
         ])
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
@@ -43,18 +47,24 @@ enum ResultsExportCommand: Subcommand {
         }
     }
 
-    private static func write(_ export: ResultsExport, _ filter: RunFilter, _ format: ResultsExport.LineFormat, to out: String) async throws -> ResultsExport.Report {
+    private static func write(_ export: ResultsExport, _ filter: RunFilter, _ format: ResultsExport.LineFormat, to out: String) async throws
+        -> ResultsExport.Report
+    {
         guard out != "-" else {
             return try await export.lines(filter, as: format) { line in Output.write(line) }
         }
         let fd = open(out, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard fd >= 0 else {
-            throw UsageError("cannot create \(out.replacingControls): \(String(cString: strerror(errno)))" + (errno == EEXIST ? "; name a file that is not there yet" : ""))
+            throw UsageError(
+                "cannot create \(out.replacingControls): \(String(cString: strerror(errno)))"
+                    + (errno == EEXIST ? "; name a file that is not there yet" : ""))
         }
         defer { close(fd) }
         do {
             return try await export.lines(filter, as: format) { (line) throws(ArtifactError) in
-                do throws(FileError) { try FileWriting.write(line, to: fd, path: out) } catch { throw ArtifactError(.storage, "cannot export: \(error)") }
+                do throws(FileError) { try FileWriting.write(line, to: fd, path: out) } catch {
+                    throw ArtifactError(.storage, "cannot export: \(error)")
+                }
             }
         } catch {
             // Removed, because an incomplete export could be mistaken for a complete one.

@@ -12,8 +12,11 @@ enum ResultsGateCommand: Subcommand {
         positionals: [.init(name: "JOB", help: "The job in question: its name (the newest of it), NAME~1, its UID or its record's id.")],
         options: ResultsPlaceOptions.options + [
             .init(name: "baseline", value: "JOB", help: "What it is held against. Needed."),
-            .init(name: "max-regression", value: "X", help: "How far the mean score may fall, in units of the score (0.02; 0 allows nothing). Needed."),
-            .init(name: "min-coverage", value: "X", help: "The share of the baseline's scores that must have a counterpart, else nothing can be told (default 0.5)."),
+            .init(
+                name: "max-regression", value: "X", help: "How far the mean score may fall, in units of the score (0.02; 0 allows nothing). Needed."),
+            .init(
+                name: "min-coverage", value: "X",
+                help: "The share of the baseline's scores that must have a counterpart, else nothing can be told (default 0.5)."),
         ] + ComparisonOptions.options + [.init(name: "output", value: "FORMAT", help: "table (default) or json.")])
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
@@ -40,11 +43,16 @@ enum ResultsGateCommand: Subcommand {
     }
 
     private static func words(_ verdict: RegressionGate.Verdict, _ comparison: JobComparison, _ gate: RegressionGate) -> (Int32, String, String) {
-        let change = (comparison.total.meanDifference ?? 0) < 0 ? "fell by \(Figure.fixed(-(comparison.total.meanDifference ?? 0), 4))" : "did not fall"
+        let change =
+            (comparison.total.meanDifference ?? 0) < 0 ? "fell by \(Figure.fixed(-(comparison.total.meanDifference ?? 0), 4))" : "did not fall"
         let scale = "over \(comparison.total.pairs) compared scores of \(comparison.total.tasks) tasks"
         switch verdict {
-        case .passed: return (ExitStatus.success, "passed", "the mean \(comparison.metric.rawValue) \(change) \(scale); \(gate.maxRegression) is allowed")
-        case .regressed: return (ExitStatus.belowBar, "regressed", "the mean \(comparison.metric.rawValue) \(change) \(scale); only \(gate.maxRegression) is allowed")
+        case .passed:
+            return (ExitStatus.success, "passed", "the mean \(comparison.metric.rawValue) \(change) \(scale); \(gate.maxRegression) is allowed")
+        case .regressed:
+            return (
+                ExitStatus.belowBar, "regressed", "the mean \(comparison.metric.rawValue) \(change) \(scale); only \(gate.maxRegression) is allowed"
+            )
         case .notComparable(let why): return (ExitStatus.badInput, "not comparable", why)
         }
     }

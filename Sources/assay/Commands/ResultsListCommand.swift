@@ -6,7 +6,8 @@ import Git
 enum ResultsListCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "results list", summary: "List runs, newest first.",
-        details: "Reads a branch of any repository, or the directory of backend: local. Nothing is checked out, and of a remote only the commits are fetched.",
+        details:
+            "Reads a branch of any repository, or the directory of backend: local. Nothing is checked out, and of a remote only the commits are fetched.",
         options: ResultsPlaceOptions.options + RunFilterOptions.options + [
             .init(name: "kind", value: "KIND", help: "run (default), retry (tries that infrastructure ended), job, or all."),
             .init(name: "limit", value: "N", help: "At most so many (default 50 in a table, all in JSON and CSV)."),
@@ -15,7 +16,9 @@ enum ResultsListCommand: Subcommand {
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
         let format = arguments.value("output") ?? "table"
-        guard ["table", "json", "csv"].contains(format) else { throw UsageError("--output takes table, json or csv, not \"\(format.replacingControls)\"") }
+        guard ["table", "json", "csv"].contains(format) else {
+            throw UsageError("--output takes table, json or csv, not \"\(format.replacingControls)\"")
+        }
         var filter = try RunFilterOptions.filter(arguments)
         filter.kinds = try RunFilterOptions.kinds(arguments.value("kind"))
         let limit = try arguments.integer("limit", in: 1...10_000_000)
@@ -71,7 +74,9 @@ enum ResultsListCommand: Subcommand {
         guard !entries.isEmpty else {
             Output.write("No runs in \(reader.place.replacingControls)\(filter == RunFilter() ? "" : " that fit").\n")
             if let branch = reader as? BranchReader {
-                let others = try await branch.foldersElsewhere().map { $0.isEmpty ? "its root (without --path)" : "\"\($0.replacingControls)\" (--path)" }
+                let others = try await branch.foldersElsewhere().map {
+                    $0.isEmpty ? "its root (without --path)" : "\"\($0.replacingControls)\" (--path)"
+                }
                 if !others.isEmpty { Output.write("The branch has some below \(others.prefix(10).joined(separator: ", ")).\n") }
             }
             return
@@ -81,7 +86,8 @@ enum ResultsListCommand: Subcommand {
         var columns: [(String, TextTable.Alignment)] = [("RUN", .left)]
         if kinds { columns.append(("KIND", .left)) }
         columns += [
-            ("ENDED", .left), ("JOB", .left), ("AGENT", .left), ("TASK", .left), ("ATTEMPT", .right), ("REWARD", .right), ("OUTCOME", .left), ("TIME", .right),
+            ("ENDED", .left), ("JOB", .left), ("AGENT", .left), ("TASK", .left), ("ATTEMPT", .right), ("REWARD", .right), ("OUTCOME", .left),
+            ("TIME", .right),
         ]
         var table = TextTable(columns)
         for entry in entries {
@@ -90,7 +96,8 @@ enum ResultsListCommand: Subcommand {
             let outcome = entry.kind == .job ? (entry.cancelled ? "cancelled" : "") : entry.error ?? entry.outcome ?? "-"
             cells += [
                 entry.date.rfc3339, entry.job ?? "-", entry.kind == .job ? "" : entry.agent ?? "-",
-                entry.kind == .job ? (entry.trials.map { $0 == 1 ? "1 trial" : "\($0) trials" } ?? "")
+                entry.kind == .job
+                    ? (entry.trials.map { $0 == 1 ? "1 trial" : "\($0) trials" } ?? "")
                     : (severalDatasets ? entry.dataset.map { $0 + "/" } ?? "" : "") + (entry.task ?? "-"), entry.attempt.map { "\($0)" } ?? "",
                 Figure.reward(entry.reward), outcome, entry.kind == .job ? "" : Figure.duration(entry.seconds),
             ]

@@ -7,7 +7,9 @@ import Subprocess
 /// The options that select the results; without them, the results of the last `assay run` in this directory.
 struct ResultsPlaceOptions {
     static let options: [CommandSyntax.Option] = [
-        .init(name: "remote", value: "URL|PATH", help: "Repository with the results: a URL, a path, or the name of a git remote here. Default: what the last assay run here used."),
+        .init(
+            name: "remote", value: "URL|PATH",
+            help: "Repository with the results: a URL, a path, or the name of a git remote here. Default: what the last assay run here used."),
         .init(name: "branch", value: "B", help: "Branch with the results (default assay/runs/v1)."),
         .init(name: "path", value: "P", help: "Folder of the branch below which the results lie (default: its root)."),
         .init(name: "dir", value: "DIR", help: "Directory with the results of backend: local, instead of a repository."),
@@ -28,7 +30,8 @@ struct ResultsPlaceOptions {
     func open(whole: Bool = false) async throws -> any RecordStore {
         let store = try await query.open(place)
         if let branch = store as? BranchReader, branch.isShallow {
-            let text = "\(branch.place.replacingControls) is a shallow clone, which has the newest commits only: name its remote instead (--remote origin), or "
+            let text =
+                "\(branch.place.replacingControls) is a shallow clone, which has the newest commits only: name its remote instead (--remote origin), or "
                 + "complete it (git fetch --unshallow)"
             if whole { throw UsageError(text) }
             Assay.complain("note: \(text)")
@@ -44,7 +47,9 @@ struct ResultsPlaceOptions {
             return .directory(directory)
         }
         let last = lastRun(workingDirectory)
-        if arguments.value("remote") == nil, arguments.value("branch") == nil, arguments.value("path") == nil, case .directory? = last, let last { return last }
+        if arguments.value("remote") == nil, arguments.value("branch") == nil, arguments.value("path") == nil, case .directory? = last, let last {
+            return last
+        }
         var remote = arguments.value("remote")
         var branch = arguments.value("branch")
         var path = arguments.value("path")
@@ -67,7 +72,9 @@ struct ResultsPlaceOptions {
 
     /// The contents of `.assay/last-results.json`, which `assay run` writes; nil when it is missing.
     static func lastRun(_ workingDirectory: String) -> ResultsPlace? {
-        guard let bytes = FileReading.whole("\(workingDirectory)/.assay/last-results.json", limit: 1 << 20), let value = try? JSONValue(parsing: bytes) else { return nil }
+        guard let bytes = FileReading.whole("\(workingDirectory)/.assay/last-results.json", limit: 1 << 20),
+            let value = try? JSONValue(parsing: bytes)
+        else { return nil }
         if let directory = value["directory"]?.string { return .directory(directory) }
         guard let remote = value["remote"]?.string, let branch = value["branch"]?.string.flatMap({ try? GitBranch(parsing: $0) }),
             let path = try? GitPath(parsing: value["path"]?.string ?? "")

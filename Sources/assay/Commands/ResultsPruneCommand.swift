@@ -30,7 +30,8 @@ enum ResultsPruneCommand: Subcommand {
             switch options.place {
             case .directory: return try await directory(options, cutoff, arguments)
             case .branch(let remote, let branch, let path):
-                return try await Self.branch(try await BranchPruner(options.query, remote: remote, branch: branch, path: path), branch, cutoff, arguments)
+                return try await Self.branch(
+                    try await BranchPruner(options.query, remote: remote, branch: branch, path: path), branch, cutoff, arguments)
             }
         } catch let error as ArtifactError {
             let isInput = [.invalid, .notFound, .branchIsDefault].contains(error.kind)
@@ -73,7 +74,9 @@ enum ResultsPruneCommand: Subcommand {
 
     private static func show(_ plan: PrunePlan, _ place: String) {
         guard !plan.isEmpty else { return Output.write("Nothing in \(place.replacingControls) ended before \(plan.cutoff.rfc3339).\n") }
-        Output.write("\(PrunePlan.count(plan.pruned)) of \(place.replacingControls) ended before \(plan.cutoff.rfc3339); \(PrunePlan.count(plan.kept)) would stay.\n")
+        Output.write(
+            "\(PrunePlan.count(plan.pruned)) of \(place.replacingControls) ended before \(plan.cutoff.rfc3339); \(PrunePlan.count(plan.kept)) would stay.\n"
+        )
         var table = TextTable([("JOB", .left), ("RUNS", .right), ("FIRST", .left), ("LAST", .left)])
         let byJob = Dictionary(grouping: plan.pruned.filter { $0.kind == .run }) { $0.job ?? "-" }
         for (job, runs) in byJob.sorted(by: { $0.key < $1.key }).prefix(30) {

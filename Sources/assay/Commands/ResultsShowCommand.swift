@@ -21,13 +21,16 @@ enum ResultsShowCommand: Subcommand {
     static func run(_ arguments: Arguments) async throws -> Int32 {
         let format = arguments.value("output") ?? "text"
         guard format == "text" || format == "json" else { throw UsageError("--output takes text or json, not \"\(format)\"") }
-        guard !(arguments.flag("transcript") && arguments.value("log") != nil) else { throw UsageError("--transcript and --log are two questions: ask one") }
+        guard !(arguments.flag("transcript") && arguments.value("log") != nil) else {
+            throw UsageError("--transcript and --log are two questions: ask one")
+        }
         let reader = try await ResultsPlaceOptions(arguments).open()
         let id = try await reader.resolve(arguments.positionals[0])
         let details = try await reader.details(of: id)
         if arguments.flag("transcript") {
             guard details.hasTranscript else {
-                throw ArtifactError(.notFound, "run \(id) has no transcript: its agent wrote no transcript.jsonl into /logs/agent; its logs: \(logs(details))")
+                throw ArtifactError(
+                    .notFound, "run \(id) has no transcript: its agent wrote no transcript.jsonl into /logs/agent; its logs: \(logs(details))")
             }
             printFile(try await reader.transcript(of: id, limit: limit), raw: arguments.flag("raw"))
         } else if let name = arguments.value("log") {
@@ -82,7 +85,13 @@ struct RunText {
 
     init(_ details: RunDetails) {
         self.details = details
-        if let job = details.job { add(job) } else if let run = details.run { add(run) } else { text += Output.inert(details.metadata.serialized(pretty: true)) + "\n" }
+        if let job = details.job {
+            add(job)
+        } else if let run = details.run {
+            add(run)
+        } else {
+            text += Output.inert(details.metadata.serialized(pretty: true)) + "\n"
+        }
         files()
     }
 
@@ -133,7 +142,8 @@ struct RunText {
         row("Started", job.startedAt?.rfc3339)
         row("Ended", job.timestamp.rfc3339)
         var table = TextTable([
-            ("AGENT", .left), ("COMPLETED", .right), ("FAILED", .right), ("SKIPPED", .right), ("PASSES", .right), ("PASS RATE", .right), ("MEAN REWARD", .right),
+            ("AGENT", .left), ("COMPLETED", .right), ("FAILED", .right), ("SKIPPED", .right), ("PASSES", .right), ("PASS RATE", .right),
+            ("MEAN REWARD", .right),
         ])
         for (name, figures) in job.agents.sorted(by: { $0.key < $1.key }) + [("total", job.totals)] {
             table.add([

@@ -27,7 +27,8 @@ enum ResultsVerifyCommand: Subcommand {
                 if format == "json" {
                     Output.write(finding.json.serialized() + [10])
                 } else {
-                    Output.write("\(finding.isFault ? "" : "note: ")\(finding.kind.rawValue): \(finding.place): \(finding.message)".replacingControls + "\n")
+                    Output.write(
+                        "\(finding.isFault ? "" : "note: ")\(finding.kind.rawValue): \(finding.place): \(finding.message)".replacingControls + "\n")
                 }
             }
             if format == "text" {

@@ -9,7 +9,9 @@ enum RunFilterOptions {
         .init(name: "model", value: "M", help: "Only runs with this model."),
         .init(name: "task", value: "T", help: "Only runs of this task."),
         .init(
-            name: "status", value: "S", help: "Only runs that ended so: passed, completed, failed, infrastructure, skipped, or a type of error (as agent_execution_timeout); several apart by commas, or the option again.",
+            name: "status", value: "S",
+            help:
+                "Only runs that ended so: passed, completed, failed, infrastructure, skipped, or a type of error (as agent_execution_timeout); several apart by commas, or the option again.",
             repeats: true),
         .init(name: "since", value: "WHEN", help: "Only runs that ended then or later: 2026-01-02, 2026-01-02T03:04:05Z, or how long ago (7d, 12h)."),
     ]
@@ -33,7 +35,8 @@ enum RunFilterOptions {
 
     static func moment(_ text: String, option: String, now: Timestamp) throws(UsageError) -> Timestamp {
         guard let moment = MomentText.moment(text, now: now) else {
-            throw UsageError("--\(option) takes a date (2026-01-02), a time (2026-01-02T03:04:05Z) or how long ago (7d, 12h), not \"\(text.replacingControls)\"")
+            throw UsageError(
+                "--\(option) takes a date (2026-01-02), a time (2026-01-02T03:04:05Z) or how long ago (7d, 12h), not \"\(text.replacingControls)\"")
         }
         return moment
     }
@@ -41,7 +44,9 @@ enum RunFilterOptions {
     static func kinds(_ text: String?) throws(UsageError) -> Set<RunEntry.Kind> {
         guard let text else { return [.run] }
         if text == "all" { return Set(RunEntry.Kind.allCases) }
-        guard let kind = RunEntry.Kind(rawValue: text) else { throw UsageError("--kind takes run, retry, job or all, not \"\(text.replacingControls)\"") }
+        guard let kind = RunEntry.Kind(rawValue: text) else {
+            throw UsageError("--kind takes run, retry, job or all, not \"\(text.replacingControls)\"")
+        }
         return [kind]
     }
 }

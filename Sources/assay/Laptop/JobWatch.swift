@@ -66,7 +66,9 @@ struct JobWatch: Sendable {
             }
             if job.status?.startTime != nil, time.monotonic() >= nextLook {
                 nextLook = time.monotonic() + 2
-                for reason in try await whatHoldsItUp(job, ready) where told.insert(reason).inserted { display.say("waiting: \(reason.replacingControls)") }
+                for reason in try await whatHoldsItUp(job, ready) where told.insert(reason).inserted {
+                    display.say("waiting: \(reason.replacingControls)")
+                }
             }
             try await time.sleep(seconds: 0.15)
         }
@@ -82,7 +84,9 @@ struct JobWatch: Sendable {
 
     /// The reasons why a running job does not continue, as far as the API server knows them.
     private func whatHoldsItUp(_ job: EvalJob, _ ready: Condition?) async throws -> [String] {
-        if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message { return [message] }
+        if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message {
+            return [message]
+        }
         if job.spec.parallelism == 0 { return ["spec.parallelism is 0: no trial starts"] }
         guard job.status?.trials?.running ?? 0 > 0 else { return [] }
         return try await client.listAll(.pods, namespace: key.namespace).items.compactMap { pod in

@@ -135,7 +135,9 @@ struct LaptopSession: Sendable {
             let answer = try await put(.evalJobs, documents.job, client)
             if let before {
                 // The job was stopped by Ctrl-C or because the process was killed.
-                if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil { try await Stopping.Target(client: client, key: key).goOn() }
+                if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil {
+                    try await Stopping.Target(client: client, key: key).goOn()
+                }
                 if let trials = before.status?.trials, before.status?.isOver != true {
                     let done = trials.completed + trials.failed
                     if done > 0 { display.say("going on: \(done) of \(trials.total) trials have their result") }
@@ -167,7 +169,7 @@ struct LaptopSession: Sendable {
     private func put(_ type: ResourceType, _ object: JSONValue, _ client: KubeClient) async throws -> JSONValue {
         do { return try await client.apply(type, object, manager: "assay-run", fieldValidation: "Strict") } catch {
             if error.status?.code == 500 {
-                do { _ = try await client.create(type, object, dryRun: true, fieldValidation: "Strict") } catch where !error.isAlreadyExists {
+                do { _ = try await client.create(type, object, dryRun: true, fieldValidation: "Strict") } catch  where !error.isAlreadyExists {
                     throw Self.refused(error)
                 }
             }
@@ -189,7 +191,8 @@ struct LaptopSession: Sendable {
             if try await existing(key, client) == nil { return }
             try await Task.sleep(for: .milliseconds(50))
         }
-        throw UsageError("the cancelled job \(key.name) is not gone after 30 s; `assay run` again goes on with it, another metadata.name goes past it")
+        throw UsageError(
+            "the cancelled job \(key.name) is not gone after 30 s; `assay run` again goes on with it, another metadata.name goes past it")
     }
 
     private static func refused(_ error: KubeError) -> any Error {

@@ -16,13 +16,17 @@ struct ComparisonText {
 
     private mutating func add(_ side: JobComparison.Side, _ letter: String, _ metric: ScoreMetric) {
         let without = side.runs - side.scored
-        text += "\(letter)  \(side.name.replacingControls)  \(side.id?.rawValue ?? "-")  ended \(side.ended.rfc3339)  \(side.runs) runs"
+        text +=
+            "\(letter)  \(side.name.replacingControls)  \(side.id?.rawValue ?? "-")  ended \(side.ended.rfc3339)  \(side.runs) runs"
             + (without > 0 ? ", \(without) of them without a score" : "") + "\n"
     }
 
     private mutating func figures(_ comparison: JobComparison) {
         let summaries = comparison.byAgent
-        let confidence = comparison.total.interval.map { "\(Figure.fixed($0.confidence * 100, $0.confidence * 100 == ($0.confidence * 100).rounded() ? 0 : 1))% INTERVAL" } ?? "INTERVAL"
+        let confidence =
+            comparison.total.interval.map {
+                "\(Figure.fixed($0.confidence * 100, $0.confidence * 100 == ($0.confidence * 100).rounded() ? 0 : 1))% INTERVAL"
+            } ?? "INTERVAL"
         var table = TextTable([
             ("AGENT", .left), ("TASKS", .right), ("WINS", .right), ("LOSSES", .right), ("TIES", .right), ("MEAN A", .right), ("MEAN B", .right),
             ("DIFFERENCE", .right), (confidence, .left),
@@ -31,7 +35,8 @@ struct ComparisonText {
         if summaries.count != 1 { table.add(row("total", comparison.total)) }
         text += "\n" + table.render()
         if let interval = comparison.total.interval {
-            text += "Differences are B less A, of the mean \(comparison.metric.rawValue); percentile bootstrap over tasks, \(interval.resamples) resamples.\n"
+            text +=
+                "Differences are B less A, of the mean \(comparison.metric.rawValue); percentile bootstrap over tasks, \(interval.resamples) resamples.\n"
         }
     }
 
@@ -48,7 +53,9 @@ struct ComparisonText {
     }
 
     private mutating func tasks(_ comparison: JobComparison, _ limit: Int) {
-        let sorted = comparison.pairs.filter { limit == .max || $0.result != .tie }.sorted { (-abs($0.difference), $0.task) < (-abs($1.difference), $1.task) }
+        let sorted = comparison.pairs.filter { limit == .max || $0.result != .tie }.sorted {
+            (-abs($0.difference), $0.task) < (-abs($1.difference), $1.task)
+        }
         guard !sorted.isEmpty else { return }
         var table = TextTable([("TASK", .left), ("AGENT", .left), ("A", .right), ("B", .right), ("DIFFERENCE", .right), ("ATTEMPTS", .right)])
         for pair in sorted.prefix(limit) {
@@ -66,8 +73,11 @@ struct ComparisonText {
         text += "\nOnly in \(letter), so in no figure:\n"
         for entry in list.prefix(limit) {
             let other = letter == "A" ? "B" : "A"
-            let why = entry.reason == .absent ? "\(other) has no run of it" : entry.isScored ? "no run of \(other) counts" : "neither side has a run that counts"
-            text += "  \("\(entry.dataset)/\(entry.task)".replacingControls)  \(entry.agent.replacingControls)  (\(why)"
+            let why =
+                entry.reason == .absent
+                ? "\(other) has no run of it" : entry.isScored ? "no run of \(other) counts" : "neither side has a run that counts"
+            text +=
+                "  \("\(entry.dataset)/\(entry.task)".replacingControls)  \(entry.agent.replacingControls)  (\(why)"
                 + (entry.isScored || entry.reason == .unscored ? "" : "; no run here counts either") + ")\n"
         }
         if list.count > limit { text += "  and \(list.count - limit) more\n" }

@@ -9,10 +9,12 @@ import Testing
 @Suite struct ComparisonTests {
     /// A run as its commit tells of it. `score`: nil is a run that the agent failed.
     private static func run(
-        _ job: String, _ task: String, _ score: Double?, agent: String = "a", dataset: String = "d", attempt: Int = 1, outcome: String? = nil, at seconds: Double = 0
+        _ job: String, _ task: String, _ score: Double?, agent: String = "a", dataset: String = "d", attempt: Int = 1, outcome: String? = nil,
+        at seconds: Double = 0
     ) -> RunEntry {
         var entry = RunEntry(
-            kind: .run, id: RunID(jobUID: job, agent: agent, dataset: dataset, task: task, attempt: attempt, rerun: Int(seconds)), date: Workbench.epoch.adding(seconds: seconds))
+            kind: .run, id: RunID(jobUID: job, agent: agent, dataset: dataset, task: task, attempt: attempt, rerun: Int(seconds)),
+            date: Workbench.epoch.adding(seconds: seconds))
         (entry.job, entry.jobID) = (job, RunID(jobUID: job))
         (entry.agent, entry.dataset, entry.task, entry.attempt) = (agent, dataset, task, attempt)
         entry.outcome = outcome ?? (score == nil ? "failed" : "completed")
@@ -26,17 +28,21 @@ import Testing
         return try #require(collection.job(try JobReference(parsing: name)))
     }
 
-    private static func compare(_ a: [RunEntry], _ b: [RunEntry], _ agents: JobComparison.Agents = .sameName, _ metric: ScoreMetric = .reward) throws -> JobComparison {
+    private static func compare(_ a: [RunEntry], _ b: [RunEntry], _ agents: JobComparison.Agents = .sameName, _ metric: ScoreMetric = .reward) throws
+        -> JobComparison
+    {
         try JobComparison(job("A", a), job("B", b), agents: agents, metric: metric)
     }
 
     @Test("tasks are paired, attempts are averaged, a failed run scores 0, and the difference is B less A")
     func paired() throws {
         let a = [
-            Self.run("A", "win", 0), Self.run("A", "loss", 1), Self.run("A", "tie", 0.5), Self.run("A", "more", 1), Self.run("A", "more", 0, attempt: 2),
+            Self.run("A", "win", 0), Self.run("A", "loss", 1), Self.run("A", "tie", 0.5), Self.run("A", "more", 1),
+            Self.run("A", "more", 0, attempt: 2),
         ]
         let b = [
-            Self.run("B", "win", 1), Self.run("B", "loss", nil), Self.run("B", "tie", 0.5), Self.run("B", "more", 1), Self.run("B", "more", 1, attempt: 2),
+            Self.run("B", "win", 1), Self.run("B", "loss", nil), Self.run("B", "tie", 0.5), Self.run("B", "more", 1),
+            Self.run("B", "more", 1, attempt: 2),
             Self.run("B", "more", 0, attempt: 3),
         ]
         let result = try Self.compare(a, b)
@@ -52,14 +58,24 @@ import Testing
     @Test("what infrastructure ended, or was skipped, scores nothing; what has no counterpart is listed")
     func unpaired() throws {
         let a = [
-            Self.run("A", "both", 1), Self.run("A", "both", nil, attempt: 2, outcome: "infrastructure"), Self.run("A", "gone", 1), Self.run("A", "lost", 1),
+            Self.run("A", "both", 1), Self.run("A", "both", nil, attempt: 2, outcome: "infrastructure"), Self.run("A", "gone", 1),
+            Self.run("A", "lost", 1),
             Self.run("A", "stopped", nil, outcome: "skipped"),
         ]
-        let b = [Self.run("B", "both", 1), Self.run("B", "lost", nil, outcome: "infrastructure"), Self.run("B", "new", 0), Self.run("B", "stopped", nil, outcome: "skipped")]
+        let b = [
+            Self.run("B", "both", 1), Self.run("B", "lost", nil, outcome: "infrastructure"), Self.run("B", "new", 0),
+            Self.run("B", "stopped", nil, outcome: "skipped"),
+        ]
         let result = try Self.compare(a, b)
         #expect(result.pairs.count == 1 && result.pairs[0].a == 1 && result.total.meanDifference == 0)
-        #expect(result.onlyA.map { "\($0.task) \($0.isScored) \($0.reason.rawValue)" } == ["gone true absent", "lost true unscored", "stopped false unscored"])
-        #expect(result.onlyB.map { "\($0.task) \($0.isScored) \($0.reason.rawValue)" } == ["lost false unscored", "new true absent", "stopped false unscored"])
+        #expect(
+            result.onlyA.map { "\($0.task) \($0.isScored) \($0.reason.rawValue)" } == [
+                "gone true absent", "lost true unscored", "stopped false unscored",
+            ])
+        #expect(
+            result.onlyB.map { "\($0.task) \($0.isScored) \($0.reason.rawValue)" } == [
+                "lost false unscored", "new true absent", "stopped false unscored",
+            ])
         #expect(result.a.runs == 5 && result.a.scored == 3)
     }
 
@@ -82,7 +98,9 @@ import Testing
         #expect(two.pairs.count == 1 && two.total.meanDifference == 1 && two.pairs[0].agentA == "x" && two.pairs[0].agentB == "y")
         #expect(try Self.compare(a, b, .one("x")).onlyA.isEmpty)
         let single = try Self.compare([Self.run("A", "t", 0, agent: "old")], [Self.run("B", "t", 1, agent: "new")])
-        #expect(single.pairs.count == 1 && single.pairs[0].agentA == "old" && single.pairs[0].agentB == "new" && single.onlyA.isEmpty && single.onlyB.isEmpty)
+        #expect(
+            single.pairs.count == 1 && single.pairs[0].agentA == "old" && single.pairs[0].agentB == "new" && single.onlyA.isEmpty
+                && single.onlyB.isEmpty)
     }
 
     @Test("what cannot be compared says why: no agent in common, an agent that is not there, a job with itself, a job without runs")
@@ -191,7 +209,8 @@ import Testing
     @Test("the gate passes what fell by no more than is allowed, and no more")
     func gate() throws {
         func judge(_ baseline: [Double?], _ job: [Double?], _ allowed: Double) throws -> RegressionGate.Verdict {
-            let a = baseline.enumerated().map { Self.run("A", "t\($0.offset)", $0.element) }, b = job.enumerated().map { Self.run("B", "t\($0.offset)", $0.element) }
+            let a = baseline.enumerated().map { Self.run("A", "t\($0.offset)", $0.element) },
+                b = job.enumerated().map { Self.run("B", "t\($0.offset)", $0.element) }
             return RegressionGate(maxRegression: allowed).judge(try Self.compare(a, b))
         }
         #expect(try judge([1, 1], [1, 1], 0) == .passed)

@@ -14,7 +14,11 @@ import Testing
         let pack = try await bench.pack(["transcript.jsonl": Array("{}\n".utf8), "logs/agent/stdout.txt": [0xFF, 0, 0x1B], "logs/empty": []])
         var retry = bench.record(0, reward: nil)
         retry.kind = "retry"
-        let runs = try [PendingRun(run: bench.record(0), pack: pack), PendingRun(run: bench.record(1, agent: "=x", reward: nil)), PendingRun(run: retry, slot: .retry(0))]
+        let runs =
+            try [
+                PendingRun(run: bench.record(0), pack: pack), PendingRun(run: bench.record(1, agent: "=x", reward: nil)),
+                PendingRun(run: retry, slot: .retry(0)),
+            ]
             + [PendingRun(job: bench.job())]
         try await bench.publish(runs, to: remote)
         return (remote, runs)
@@ -30,7 +34,9 @@ import Testing
         let report = try await ResultsExport(store).files(filter, to: "\(bench.path)/out")
         #expect(report.records == 3 && report.leftOut.isEmpty)
         for file in try await bench.files(remote) {
-            #expect(FileReading.whole("\(bench.path)/out/\(file)") == (try await bench.gitBytes(remote, ["show", "\(Workbench.branch):\(file)"])), "\(file)")
+            #expect(
+                FileReading.whole("\(bench.path)/out/\(file)") == (try await bench.gitBytes(remote, ["show", "\(Workbench.branch):\(file)"])),
+                "\(file)")
         }
         let back = try await bench.query().open(.directory("out"))
         #expect(Set(try await back.list(filter).map(\.id)) == Set(try await store.list(filter).map(\.id)))
@@ -40,7 +46,9 @@ import Testing
         filter = RunFilter()
         filter.agent = "oracle"
         #expect(try await ResultsExport(store).files(filter, to: "\(bench.path)/one").records == 1)
-        #expect(!FileEntry.exists("\(bench.path)/one/\(runs[1].id.path)") && FileEntry.exists("\(bench.path)/one/\(runs[0].id.path)/retries/0/metadata.json"))
+        #expect(
+            !FileEntry.exists("\(bench.path)/one/\(runs[1].id.path)")
+                && FileEntry.exists("\(bench.path)/one/\(runs[0].id.path)/retries/0/metadata.json"))
     }
 
     @Test("as lines: whole records, newest first, and the columns of a table")
@@ -51,7 +59,9 @@ import Testing
         let lines = Locked([String]())
         var filter = RunFilter()
         filter.kinds = Set(RunEntry.Kind.allCases)
-        let report = try await ResultsExport(store).lines(filter, as: .jsonl) { line in lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
+        let report = try await ResultsExport(store).lines(filter, as: .jsonl) { line in
+            lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+        }
         #expect(report.records == 4 && report.leftOut.isEmpty)
         let records = try lines.withLock { $0 }.map { try JSONValue(parsing: Array($0.utf8)) }
         #expect(lines.withLock { $0 }.allSatisfy { $0.hasSuffix("\n") && $0.filter(\.isNewline).count == 1 })
@@ -74,7 +84,8 @@ import Testing
         // What git's own checks would refuse, put there by somebody with a repository of their own.
         try await bench.importCommit(
             "hostile\n",
-            "M 120000 inline \(folder)/link\ndata 11\n/etc/passwd\nM 100644 inline \(folder)/logs/..\\\\x\ndata 1\nx\nM 100644 inline \"\(folder)/logs/a\\001b\"\ndata 1\nx\n", into: remote)
+            "M 120000 inline \(folder)/link\ndata 11\n/etc/passwd\nM 100644 inline \(folder)/logs/..\\\\x\ndata 1\nx\nM 100644 inline \"\(folder)/logs/a\\001b\"\ndata 1\nx\n",
+            into: remote)
         let report = try await ResultsExport(try await bench.store(remote)).files(RunFilter(), to: "\(bench.path)/out")
         #expect(report.records == 2 && report.leftOut.count == 3 && report.leftOut.contains("\(folder)/link"), "\(report.leftOut)")
         #expect(!FileEntry.exists("\(bench.path)/out/\(folder)/link") && FileEntry.exists("\(bench.path)/out/\(folder)/metadata.json"))

@@ -95,7 +95,8 @@ extension Workbench {
     /// Commits on top of a branch, as a stream for `git fast-import` says; `from` is the tip.
     func importCommit(_ message: String, _ changes: String, into remote: String) async throws {
         let tip = try await git(remote, "rev-parse", Self.branch)
-        let stream = "commit refs/heads/\(Self.branch)\ncommitter X <x@example.com> 1800000000 +0000\ndata \(message.utf8.count)\n\(message)\nfrom \(tip)\n\(changes)\n"
+        let stream =
+            "commit refs/heads/\(Self.branch)\ncommitter X <x@example.com> 1800000000 +0000\ndata \(message.utf8.count)\n\(message)\nfrom \(tip)\n\(changes)\n"
         try await git(remote, "fast-import", "--quiet", input: Array(stream.utf8))
     }
 }

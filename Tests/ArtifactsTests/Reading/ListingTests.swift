@@ -18,12 +18,15 @@ import Testing
     @Test(
         "a status is a class of outcomes, a type of error, or passed",
         arguments: [
-            ("passed", ["pass"]), ("completed", ["pass", "half", "unverified", "cut"]), ("failed", ["late"]), ("infrastructure", ["lost"]), ("skipped", ["stopped"]),
-            ("agent_execution_timeout", ["late"]), ("environment_node_lost", ["lost"]), ("cancelled", ["stopped", "job"]), ("artifact_truncated", ["cut"]),
+            ("passed", ["pass"]), ("completed", ["pass", "half", "unverified", "cut"]), ("failed", ["late"]), ("infrastructure", ["lost"]),
+            ("skipped", ["stopped"]),
+            ("agent_execution_timeout", ["late"]), ("environment_node_lost", ["lost"]), ("cancelled", ["stopped", "job"]),
+            ("artifact_truncated", ["cut"]),
         ])
     func statuses(status: String, expected: [String]) throws {
         let entries: [(String, RunEntry)] = [
-            ("pass", try Self.entry { ($0.outcome, $0.reward) = ("completed", 1) }), ("half", try Self.entry { ($0.outcome, $0.reward) = ("completed", 0.5) }),
+            ("pass", try Self.entry { ($0.outcome, $0.reward) = ("completed", 1) }),
+            ("half", try Self.entry { ($0.outcome, $0.reward) = ("completed", 0.5) }),
             ("unverified", try Self.entry { $0.outcome = "completed" }),
             ("cut", try Self.entry { ($0.outcome, $0.reward, $0.error) = ("completed", 0, "artifact_truncated") }),
             ("late", try Self.entry { ($0.outcome, $0.error) = ("failed", "agent_execution_timeout") }),
@@ -66,11 +69,17 @@ import Testing
         #expect(try await list { $0.job = "job" } == 5)
         #expect(try await list { $0.job = "uid-job" } == 4)
         #expect(try await list { $0.job = RunID(jobUID: "uid-other").rawValue } == 1)
-        #expect(try await list { $0.job = "uid-job"; $0.kinds = [.run, .job] } == 5)
+        #expect(
+            try await list {
+                $0.job = "uid-job"; $0.kinds = [.run, .job]
+            } == 5)
         #expect(try await list { $0.jobs = ["uid-job", "uid-other"] } == 5)
         #expect(try await list { $0.job = "nothing" } == 0)
         #expect(try await list { $0.since = Workbench.epoch.adding(seconds: 4) } == 3)
-        #expect(try await list { $0.since = Workbench.epoch.adding(seconds: 4); $0.task = "task-3" } == 1)
+        #expect(
+            try await list {
+                $0.since = Workbench.epoch.adding(seconds: 4); $0.task = "task-3"
+            } == 1)
         #expect(try await list { $0.statuses = [RunStatus("passed")].compactMap { $0 }.reduce(into: []) { $0.insert($1) } } == 5)
         #expect(try await store.list(RunFilter()).allSatisfy { $0.jobID == RunID(jobUID: "uid-job") || $0.jobID == RunID(jobUID: "uid-other") })
     }
@@ -99,9 +108,11 @@ import Testing
         entry.commit = GitObjectID(String(repeating: "a", count: 40))
         entry.path = "x/y"
         let object = try #require(entry.json.object)
-        #expect(Set(object.keys) == [
-            "agent", "attempt", "commit", "dataset", "error", "jobId", "jobName", "kind", "model", "outcome", "path", "reward", "runId", "seconds", "sourceCommit", "task", "timestamp",
-        ])
+        #expect(
+            Set(object.keys) == [
+                "agent", "attempt", "commit", "dataset", "error", "jobId", "jobName", "kind", "model", "outcome", "path", "reward", "runId",
+                "seconds", "sourceCommit", "task", "timestamp",
+            ])
         #expect(object["reward"] == 0.25 && object["seconds"] == 3 && object["attempt"] == 2)
         var bytes: [UInt8] = []
         entry.appendJSON(to: &bytes)
@@ -114,8 +125,10 @@ import Testing
     @Test(
         "catalogue 55: CSV fields are quoted as RFC 4180 says, formulas and control characters are made inert",
         arguments: [
-            ("plain", "plain"), ("", ""), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("two\nlines", "two\\nlines"), ("a\r\nb", "a\\x0d\\nb"),
-            ("=1+1", "'=1+1"), ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""), ("+1", "'+1"), ("@SUM(A1)", "'@SUM(A1)"), ("-x", "'-x"), ("-1.5", "-1.5"),
+            ("plain", "plain"), ("", ""), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("two\nlines", "two\\nlines"),
+            ("a\r\nb", "a\\x0d\\nb"),
+            ("=1+1", "'=1+1"), ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""), ("+1", "'+1"), ("@SUM(A1)", "'@SUM(A1)"),
+            ("-x", "'-x"), ("-1.5", "-1.5"),
             ("\tx", "' x"), ("\u{1b}[31mred", "\\x1b[31mred"), ("\u{9b}31m", "\\x9b31m"), ("nul\0", "nul\\x00"), ("ü 𝛑", "ü 𝛑"), ("a=b", "a=b"),
         ])
     func csv(value: String, expected: String) {
@@ -147,7 +160,9 @@ import Testing
 
     @Test("catalogue 55: a commit with escapes and invalid UTF-8 in its trailers is listed inert")
     func hostileCommit() throws {
-        let message = Array("Run: \(Self.id)\n\nAssay-Task: \u{1b}]0;x\u{7}\nAssay-Agent: ".utf8) + [0xFF, 0xC2, 0x9B, 0x41] + Array("\nAssay-Job: =cmd()\n".utf8)
+        let message =
+            Array("Run: \(Self.id)\n\nAssay-Task: \u{1b}]0;x\u{7}\nAssay-Agent: ".utf8) + [0xFF, 0xC2, 0x9B, 0x41]
+            + Array("\nAssay-Job: =cmd()\n".utf8)
         let commit = try #require(GitObjectID(String(repeating: "a", count: 40)))
         let entry = try #require(RunEntry(LoggedCommit(id: commit, date: Workbench.epoch, message: message)))
         var (json, csv) = ([UInt8](), [UInt8]())

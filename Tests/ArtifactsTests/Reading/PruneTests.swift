@@ -26,7 +26,9 @@ import Testing
         func entry(_ kind: RunEntry.Kind, _ task: String, at seconds: Double, job: String = "j", hasID: Bool = true, retry: Int? = nil) -> RunEntry {
             let id = kind == .job ? RunID(jobUID: job) : RunID(jobUID: job, agent: "a", dataset: "d", task: task, attempt: 1, rerun: 0)
             var entry = RunEntry(kind: kind, id: id, date: Workbench.epoch.adding(seconds: seconds))
-            (entry.job, entry.jobID, entry.task, entry.retry) = (job, hasID || kind == .job ? RunID(jobUID: job) : nil, kind == .job ? job : task, retry)
+            (entry.job, entry.jobID, entry.task, entry.retry) = (
+                job, hasID || kind == .job ? RunID(jobUID: job) : nil, kind == .job ? job : task, retry
+            )
             return entry
         }
         let entries = [
@@ -45,7 +47,8 @@ import Testing
         let plan = PrunePlan(entries, before: cutoff(100))
         func names(_ entries: [RunEntry]) -> [String] { entries.map { "\($0.kind.rawValue) \($0.task ?? "")\($0.retry.map { " \($0)" } ?? "")" } }
         #expect(names(plan.pruned) == ["run old", "run x", "run y", "run odd", "retry odd 1"])
-        #expect(names(plan.kept) == ["job half", "run new", "job gone", "job late", "retry new 0", "retry open 0", "retry open 1", "job plain", "run z"])
+        #expect(
+            names(plan.kept) == ["job half", "run new", "job gone", "job late", "retry new 0", "retry open 0", "retry open 1", "job plain", "run z"])
         #expect(PrunePlan.count(plan.pruned) == "4 runs and 1 retry" && PrunePlan.count([]) == "nothing")
         #expect(PrunePlan(entries, before: cutoff(0)).isEmpty)
         let all = PrunePlan(entries, before: cutoff(1000))
@@ -60,7 +63,9 @@ import Testing
         let ledger = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
         var retry = bench.record(1, reward: nil)
         retry.kind = "retry"
-        for run in try bench.runs(0..<6) + [try PendingRun(run: retry, slot: .retry(0)), try PendingRun(job: bench.job())] { try await ledger.submit(run) }
+        for run in try bench.runs(0..<6) + [try PendingRun(run: retry, slot: .retry(0)), try PendingRun(job: bench.job())] {
+            try await ledger.submit(run)
+        }
         try Directory.make("\(bench.path)/results/.pruned-0123456789abcdef/x")
         let reader = DirectoryReader(directory: "\(bench.path)/results")
         let pruner = DirectoryPruner(reader)
@@ -87,7 +92,9 @@ import Testing
         let run = try PendingRun(run: bench.record(0))
         try await ledger.submit(run)
         let shard = String(run.id.rawValue.prefix(2))
-        #expect(rename("\(bench.path)/results/\(shard)", "\(bench.path)/elsewhere") == 0 && symlink("../elsewhere", "\(bench.path)/results/\(shard)") == 0)
+        #expect(
+            rename("\(bench.path)/results/\(shard)", "\(bench.path)/elsewhere") == 0 && symlink("../elsewhere", "\(bench.path)/results/\(shard)") == 0
+        )
         let pruner = DirectoryPruner(DirectoryReader(directory: "\(bench.path)/results"))
         let plan = try await pruner.plan(before: cutoff(1000))
         if !plan.isEmpty {
@@ -112,7 +119,8 @@ import Testing
             retries.append(try PendingRun(run: retry, slot: .retry(0), pack: pack))
         }
         // The last retry's run has no record yet.
-        let runs = try [PendingRun(run: bench.record(0), pack: pack), PendingRun(run: bench.record(5), pack: pack)]
+        let runs =
+            try [PendingRun(run: bench.record(0), pack: pack), PendingRun(run: bench.record(5), pack: pack)]
             + [1, 2, 3, 4, 6].map { try PendingRun(run: bench.record($0)) } + retries + [PendingRun(job: bench.job())]
         try await bench.publish(runs, to: remote, path: prefix)
         let server = http ? try await HTTPRemote(root: bench.path) : nil
@@ -133,7 +141,11 @@ import Testing
 
         // One entry each, in the order that they had, with everything but the commit's id.
         let gone = Set((0..<3).map { bench.record($0).runId })
-        func plain(_ entries: [RunEntry]) -> [RunEntry] { entries.map { var entry = $0; entry.commit = nil; return entry } }
+        func plain(_ entries: [RunEntry]) -> [RunEntry] {
+            entries.map {
+                var entry = $0; entry.commit = nil; return entry
+            }
+        }
         let after = try await bench.store(remote, path: prefix).list(filter)
         #expect(plain(after) == plain(before.filter { !gone.contains($0.id) }))
         let base = prefix.isEmpty ? "" : prefix + "/"
@@ -148,7 +160,9 @@ import Testing
         // The root says what went, and where the branch was.
         let root = try await bench.git(remote, "rev-list", "--max-parents=0", Workbench.branch)
         let message = try await bench.git(remote, "log", "-1", "--format=%B", root)
-        #expect(message.hasPrefix("Prune: 3 runs and 1 retry that ended before \(cutoff(5).rfc3339)") && message.contains("Assay-Previous-Tip: \(tipBefore)"))
+        #expect(
+            message.hasPrefix("Prune: 3 runs and 1 retry that ended before \(cutoff(5).rfc3339)")
+                && message.contains("Assay-Previous-Tip: \(tipBefore)"))
         for id in gone { #expect(message.contains(id.rawValue)) }
         #expect(try await bench.git(remote, "log", "-1", "--format=%an %ae %at %cn %ct", Workbench.branch).hasPrefix("assay assay@localhost"))
 

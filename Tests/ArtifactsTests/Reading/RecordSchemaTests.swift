@@ -9,11 +9,12 @@ import Testing
 @Suite struct RecordSchemaTests {
     @Test("the schemas in the executable are those in docs/schemas (make generate)", arguments: RecordSchema.Document.allCases)
     func embedded(document: RecordSchema.Document) throws {
-        let text = switch document {
-        case .run: RecordSchemaText.run
-        case .summary: RecordSchemaText.summary
-        case .job: RecordSchemaText.job
-        }
+        let text =
+            switch document {
+            case .run: RecordSchemaText.run
+            case .summary: RecordSchemaText.summary
+            case .job: RecordSchemaText.job
+            }
         let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
         let file = try #require(FileReading.whole("/\(root)/docs/schemas/\(document.rawValue).schema.json"))
         #expect(Array(text.utf8) == file)
@@ -24,7 +25,8 @@ import Testing
         let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
         let schema = try JSONValue(parsing: try #require(FileReading.whole("/\(root)/docs/schemas/\(document.rawValue).schema.json")))
         let known: Set = [
-            "$schema", "$id", "$defs", "$ref", "title", "description", "type", "required", "properties", "additionalProperties", "items", "enum", "const", "pattern",
+            "$schema", "$id", "$defs", "$ref", "title", "description", "type", "required", "properties", "additionalProperties", "items", "enum",
+            "const", "pattern",
             "format", "minimum",
         ]
         func walk(_ schema: JSONValue) {
@@ -63,7 +65,8 @@ import Testing
         value["timestamp"] = "yesterday"
         value.set(["config", "environment"], to: [1])
         let expected = [
-            "agent is missing", "attempt is not integer", "config.environment[0] is not string", "outcome is none of \"completed\", \"failed\", \"infrastructure\", \"skipped\"",
+            "agent is missing", "attempt is not integer", "config.environment[0] is not string",
+            "outcome is none of \"completed\", \"failed\", \"infrastructure\", \"skipped\"",
             "rerun is too small", "runId does not match", "timestamp is no time",
         ]
         #expect(RecordSchema.of(.run).problems(value) == expected)

@@ -17,7 +17,10 @@ import Testing
         let pack = try await bench.pack(["transcript.jsonl": Array("{}\n".utf8), "logs/agent/stdout.txt": Array("out\n".utf8)])
         var retry = bench.record(1, reward: nil)
         retry.kind = "retry"
-        let runs = try [PendingRun(run: bench.record(0), pack: pack)] + bench.runs(1..<40) + [try PendingRun(run: retry, slot: .retry(0)), try PendingRun(job: bench.job())]
+        let runs =
+            try [PendingRun(run: bench.record(0), pack: pack)] + bench.runs(1..<40) + [
+                try PendingRun(run: retry, slot: .retry(0)), try PendingRun(job: bench.job()),
+            ]
         try await bench.publish(runs, to: remote)
         let server = try await HTTPRemote(root: bench.path)
         let store = try await bench.store(server.url("remote.git"))

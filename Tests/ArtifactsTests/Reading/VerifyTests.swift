@@ -78,19 +78,30 @@ import Testing
     }
 
     static let changes: [Change] = [
-        Change(testDescription: "another reward", edit: { $0["reward"] = 0.5; $0["passed"] = false }, expected: .disagreement, words: "its commit tells of the reward 1.0"),
+        Change(
+            testDescription: "another reward",
+            edit: {
+                $0["reward"] = 0.5; $0["passed"] = false
+            }, expected: .disagreement, words: "its commit tells of the reward 1.0"),
         Change(testDescription: "another task", edit: { $0["task"] = "other" }, expected: .id, words: "make the id"),
         Change(testDescription: "another id", edit: { $0["runId"] = "0123456789abcdef" }, expected: .id, words: "its folder is that of"),
         Change(testDescription: "a later version", edit: { $0["schemaVersion"] = 2 }, expected: .version, words: "schemaVersion is 2"),
-        Change(testDescription: "a version that is no number", edit: { $0["schemaVersion"] = "1" }, expected: .version, words: "schemaVersion is \"1\""),
+        Change(
+            testDescription: "a version that is no number", edit: { $0["schemaVersion"] = "1" }, expected: .version, words: "schemaVersion is \"1\""),
         Change(testDescription: "no version", edit: { $0["schemaVersion"] = nil }, expected: .schema, words: "schemaVersion is missing"),
         Change(testDescription: "a field of another type", edit: { $0["attempt"] = "one" }, expected: .schema, words: "attempt is not integer"),
         Change(testDescription: "a field that is missing", edit: { $0["evalFile"] = nil }, expected: .schema, words: "evalFile is missing"),
         Change(testDescription: "another kind", edit: { $0["kind"] = "thing" }, expected: .schema, words: "none of run, retry and job"),
-        Change(testDescription: "an outcome that the error does not say", edit: { $0["error"] = ["type": "cancelled", "message": ""] }, expected: .disagreement, words: "it is skipped"),
+        Change(
+            testDescription: "an outcome that the error does not say", edit: { $0["error"] = ["type": "cancelled", "message": ""] },
+            expected: .disagreement, words: "it is skipped"),
         Change(testDescription: "a pass that is none", edit: { $0["passed"] = false }, expected: .disagreement, words: "passed is false"),
-        Change(testDescription: "a summary of another run", file: "summary.json", edit: { $0["agent"] = "x" }, expected: .disagreement, words: "its agent is \"x\""),
-        Change(testDescription: "a summary without a field", file: "summary.json", edit: { $0["seconds"] = nil }, expected: .schema, words: "seconds is missing"),
+        Change(
+            testDescription: "a summary of another run", file: "summary.json", edit: { $0["agent"] = "x" }, expected: .disagreement,
+            words: "its agent is \"x\""),
+        Change(
+            testDescription: "a summary without a field", file: "summary.json", edit: { $0["seconds"] = nil }, expected: .schema,
+            words: "seconds is missing"),
     ]
 
     @Test("a document that was changed is found, with what is wrong", arguments: changes)
@@ -116,7 +127,9 @@ import Testing
         let job = try PendingRun(job: bench.job()), run = try PendingRun(run: bench.record(0))
         let bytes = (job: try #require(job.metadata), run: try #require(run.metadata))
         func kinds(_ run: RunID, _ retry: Int?, _ metadata: [UInt8]) -> [String] {
-            RecordCheck(run: run, retry: retry, folder: "x", metadata: metadata, summary: nil, told: nil).findings().map { "\($0.kind.rawValue) \($0.message)" }
+            RecordCheck(run: run, retry: retry, folder: "x", metadata: metadata, summary: nil, told: nil).findings().map {
+                "\($0.kind.rawValue) \($0.message)"
+            }
         }
         #expect(kinds(job.id, nil, bytes.job) == [])
         #expect(kinds(run.id, nil, bytes.job).count { $0.hasPrefix("id ") } == 2)
@@ -133,7 +146,8 @@ import Testing
         value["reward"] = 0.5
         try await bench.commit([file: value.text], to: Workbench.branch, of: remote)
         let (report, found) = try await findings(try await bench.store(remote), fsck: false)
-        #expect(found.contains { $0.kind == .disagreement && $0.place == file && $0.message.contains("its commit tells of the reward 1.0") }, "\(found)")
+        #expect(
+            found.contains { $0.kind == .disagreement && $0.place == file && $0.message.contains("its commit tells of the reward 1.0") }, "\(found)")
         #expect(report.faults == found.count)
     }
 
@@ -159,7 +173,10 @@ import Testing
         try await bench.importCommit("by hand\n", inline("\(stranger.id.path)/metadata.json", metadata), into: remote)
         try await bench.importCommit(runs[1].message, inline("notes", "x"), into: remote)
         let (_, found) = try await findings(try await bench.store(remote))
-        #expect(found.contains { $0.kind == .missing && $0.place == "\(runs[0].id.path)/metadata.json" && $0.message.contains("restore it from that commit") })
+        #expect(
+            found.contains {
+                $0.kind == .missing && $0.place == "\(runs[0].id.path)/metadata.json" && $0.message.contains("restore it from that commit")
+            })
         #expect(found.contains { $0.kind == .untold && $0.place == "\(stranger.id.path)/metadata.json" })
         #expect(found.contains { $0.kind == .incomplete && $0.place == "\(stranger.id.path)/summary.json" })
         #expect(found.contains { $0.kind == .duplicate && $0.message.contains(runs[1].id.path) })
@@ -167,7 +184,8 @@ import Testing
 
         // A merge is a fault where only Assay writes, and worth a note where others do.
         let tip = try await bench.git(remote, "rev-parse", Workbench.branch)
-        let merge = "commit refs/heads/\(Workbench.branch)\ncommitter X <x@example.com> 1800000000 +0000\ndata 6\nmerge\n\nfrom \(tip)\nmerge \(tip)~1\n\n"
+        let merge =
+            "commit refs/heads/\(Workbench.branch)\ncommitter X <x@example.com> 1800000000 +0000\ndata 6\nmerge\n\nfrom \(tip)\nmerge \(tip)~1\n\n"
         try await bench.git(remote, "fast-import", "--quiet", input: Array(merge.utf8))
         let merged = try await findings(try await bench.store(remote))
         #expect(merged.findings.filter { $0.kind == .history }.map(\.isFault) == [false] && merged.report.notes == 1)
@@ -188,10 +206,13 @@ import Testing
         let gone = try await artifactError { try await self.findings(try await bench.store(remote)) }
         #expect(gone.message.contains(String(blob.prefix(12))))
         // A commit message that lost its object's header is told by fsck alone.
-        let odd = "tree \(try await bench.git(remote, "rev-parse", "\(Workbench.branch)^{tree}"))\nauthor X 1 +0000\ncommitter X <x@example.com> 1 +0000\n\nodd\n"
+        let odd =
+            "tree \(try await bench.git(remote, "rev-parse", "\(Workbench.branch)^{tree}"))\nauthor X 1 +0000\ncommitter X <x@example.com> 1 +0000\n\nodd\n"
         try await bench.git(remote, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", input: Array(odd.utf8))
         let fsck = try await GitClient().fsck(remote)
-        #expect(fsck.contains { $0.contains(blob) } && fsck.contains { $0.contains("missingEmail") || $0.contains("badEmail") || $0.contains("missing email") }, "\(fsck)")
+        #expect(
+            fsck.contains { $0.contains(blob) }
+                && fsck.contains { $0.contains("missingEmail") || $0.contains("badEmail") || $0.contains("missing email") }, "\(fsck)")
     }
 
     @Test("a directory: a folder without a record, a link in place of a file, a file that is no JSON")

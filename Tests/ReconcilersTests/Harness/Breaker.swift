@@ -136,7 +136,8 @@ final class Breaker: Sendable {
             let text = String(decoding: buffer[..<head], as: UTF8.self)
             let words = text.prefix { $0 != "\r\n" }.split(separator: " ")
             guard words.count >= 2 else { return }
-            let length = text.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+            let length =
+                text.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
                 .flatMap { Int($0.dropFirst(15).filter { !$0.isWhitespace }) } ?? 0
             while buffer.count < head + length {
                 guard let more = Self.read(client) else { return }

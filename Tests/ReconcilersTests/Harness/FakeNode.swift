@@ -144,11 +144,12 @@ final class FakeNode: PodLogProvider {
                 report[.execute] = .init(start: 1_750_000_000_000, end: 1_750_000_360_000)
             }
             let half = pack.framed.count / 2
-            let log: [UInt8]? = switch fate {
-            case .successWithoutLog: nil
-            case .successWithRotatedLog(_, let hasBeginning): Array(hasBeginning ? pack.framed[..<half] : pack.framed[half...])
-            default: pack.framed
-            }
+            let log: [UInt8]? =
+                switch fate {
+                case .successWithoutLog: nil
+                case .successWithRotatedLog(_, let hasBeginning): Array(hasBeginning ? pack.framed[..<half] : pack.framed[half...])
+                default: pack.framed
+                }
             state.withLock { $0.logs[pod.uid] = log }
             if case .succeededThenEvicted = fate {
                 try await end(pod, report, phase: ["phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."])
@@ -230,7 +231,9 @@ final class FakeNode: PodLogProvider {
             defer { left = max(0, left - 1) }
             return left > 0
         }
-        if fails || SystemTime().monotonic() < logsFailUntil.withLock({ $0 }) { throw PodLogUnavailable(status: 500, message: "the kubelet restarts") }
+        if fails || SystemTime().monotonic() < logsFailUntil.withLock({ $0 }) {
+            throw PodLogUnavailable(status: 500, message: "the kubelet restarts")
+        }
         guard let bytes = state.withLock({ $0.logs[container.uid] }) else { throw PodLogUnavailable(status: 404, message: "the log is gone") }
         return AsyncThrowingStream { continuation in
             continuation.yield(bytes)

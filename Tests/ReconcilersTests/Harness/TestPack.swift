@@ -20,7 +20,8 @@ struct TestPack: Sendable {
         let verifier = try await text(repository, ["mktree"], Array("100644 blob \(blob)\treward.txt\n".utf8))
         let logs = try await text(repository, ["mktree"], Array("040000 tree \(verifier)\tverifier\n".utf8))
         let root = try await text(repository, ["mktree"], Array("040000 tree \(logs)\tlogs\n".utf8))
-        let bytes = try await git(repository, ["pack-objects", "--stdout", "-q"], Array([blob, verifier, logs, root].map { $0 + "\n" }.joined().utf8))
+        let bytes = try await git(
+            repository, ["pack-objects", "--stdout", "-q"], Array([blob, verifier, logs, root].map { $0 + "\n" }.joined().utf8))
         let description = TrialReport.Pack(sha256: SHA256.hex(of: bytes), bytes: bytes.count, tree: root)
         return TestPack(description: description, framed: PackFrame.encode(bytes, description: description))
     }

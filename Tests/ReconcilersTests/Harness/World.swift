@@ -90,7 +90,8 @@ final class World: Sendable {
         let folder = "\(source)/tasks/\(name)"
         let files = [
             "task.toml": "version = \"1.0\"\n[agent]\ntimeout_sec = 60.0\n[verifier]\ntimeout_sec = 60.0\n[environment]\ndocker_image = \"x:1\"\n",
-            "instruction.md": "Do it.\n", "tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n", "solution/solve.sh": "#!/bin/bash\ntrue\n",
+            "instruction.md": "Do it.\n", "tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n",
+            "solution/solve.sh": "#!/bin/bash\ntrue\n",
         ]
         for (file, text) in files where !(name.hasPrefix("broken") && file == "tests/test.sh") {
             try Directory.make(Path.parent(of: "\(folder)/\(file)"))
@@ -133,11 +134,13 @@ final class World: Sendable {
         config.rateLimit = nil
         let metrics = MetricsRegistry()
         let configuration = OperatorConfiguration(
-            setting: setting, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache", resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
+            setting: setting, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
+            resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
             pods: TrialPodSettings(assayImage: "assay:test", cacheHostPath: "\(path)/cache"), defaultTarget: EvalTargetSpec(type: .cluster),
             pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)
         return RunningOperator(
-            Operator(client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
+            Operator(
+                client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
             metrics)
     }
 

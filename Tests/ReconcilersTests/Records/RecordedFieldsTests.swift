@@ -33,14 +33,18 @@ struct RecordedFieldsTests {
         spec.agents = [
             AgentSpec(
                 name: "solver", model: "m-1", install: "true", execute: "solve",
-                env: [EnvironmentVariable(name: "MODE", value: "fast"), EnvironmentVariable(name: "KEY", secret: SecretKeyReference(name: "s", key: "k"))])
+                env: [
+                    EnvironmentVariable(name: "MODE", value: "fast"),
+                    EnvironmentVariable(name: "KEY", secret: SecretKeyReference(name: "s", key: "k")),
+                ])
         ]
         change(&spec)
         return EvalJob(metadata: ObjectMeta(name: "hello", namespace: "evals", uid: "0c4f1c7e-1111-2222-3333-444455556666"), spec: spec)
     }
 
     static let passed: TrialReport = {
-        var report = TrialReport(reward: 1, rewards: ["reward": 1, "speed": 0.5], lastPhase: .verify, exitCodes: ["install": 0, "execute": 0, "verify": 0])
+        var report = TrialReport(
+            reward: 1, rewards: ["reward": 1, "speed": 0.5], lastPhase: .verify, exitCodes: ["install": 0, "execute": 0, "verify": 0])
         var at: Int64 = 1_800_000_000_000
         for phase in [TrialPhase.setup, .install, .execute, .verify, .collect] {
             report[phase] = .init(start: at, end: at + 1500)
@@ -103,7 +107,9 @@ struct RecordedFieldsTests {
                 "metadata": [
                     "name": "hello-0", "namespace": "evals", "uid": "u", "creationTimestamp": "2027-01-15T08:00:00Z",
                     "labels": .object(
-                        TrialPodNames.labels(job: "hello", jobUID: sample.job.metadata.uid ?? "", coordinate: trial, retry: 1).mapValues { .string($0) }),
+                        TrialPodNames.labels(job: "hello", jobUID: sample.job.metadata.uid ?? "", coordinate: trial, retry: 1).mapValues {
+                            .string($0)
+                        }),
                 ],
                 "status": ["startTime": "2027-01-15T08:00:01Z"],
             ]))

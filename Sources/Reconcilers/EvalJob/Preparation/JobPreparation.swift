@@ -53,7 +53,8 @@ struct JobPreparation: Sendable {
         }
         guard !matrix.isEmpty else {
             throw .stalled(
-                .noTrials, "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : "the datasets have no task that include and exclude let through")",
+                .noTrials,
+                "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : "the datasets have no task that include and exclude let through")",
                 on: .ready)
         }
         return matrix

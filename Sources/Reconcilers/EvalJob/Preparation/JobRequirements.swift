@@ -67,7 +67,9 @@ struct JobRequirements: Sendable {
         let namespace = identity.namespace
         var known: [String: Set<String>] = [:]
         if let name = job.spec.source.secretRef?.name { _ = try await keys(ofSecret: name, for: "spec.source.secretRef", namespace, &known) }
-        if let name = job.spec.artifacts.git?.secretRef?.name { _ = try await keys(ofSecret: name, for: "spec.artifacts.git.secretRef", namespace, &known) }
+        if let name = job.spec.artifacts.git?.secretRef?.name {
+            _ = try await keys(ofSecret: name, for: "spec.artifacts.git.secretRef", namespace, &known)
+        }
         for (position, agent) in job.spec.agents.enumerated() {
             for (place, variable) in agent.env.enumerated() {
                 guard let reference = variable.valueFrom?.secretKeyRef, reference.optional != true else { continue }
@@ -85,7 +87,9 @@ struct JobRequirements: Sendable {
     }
 
     /// The keys of a Secret; nil when the operator may not read it.
-    private func keys(ofSecret name: String, for field: String, _ namespace: String, _ known: inout [String: Set<String>]) async throws -> Set<String>? {
+    private func keys(ofSecret name: String, for field: String, _ namespace: String, _ known: inout [String: Set<String>]) async throws -> Set<
+        String
+    >? {
         if let keys = known[name] { return keys }
         do {
             let secret = try await client.get(.secrets, ObjectKey(namespace: namespace, name: name))

@@ -33,7 +33,10 @@ final class PreparationPool: Sendable {
     private let plans: PlanStore
     private let credentials: CredentialSource
 
-    init(preparation: JobPreparation, plans: PlanStore, credentials: CredentialSource, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void) {
+    init(
+        preparation: JobPreparation, plans: PlanStore, credentials: CredentialSource, time: any TimeSource,
+        wake: @escaping @Sendable (ObjectKey) -> Void
+    ) {
         self.preparation = preparation
         self.plans = plans
         self.credentials = credentials
@@ -42,7 +45,8 @@ final class PreparationPool: Sendable {
             late: { _ in
                 .failure(
                     .waiting(
-                        .sourceUnreachable, "spec.source.repo: the source was not read within \(Int(Self.deadlineSeconds / 60)) minutes; it is tried again",
+                        .sourceUnreachable,
+                        "spec.source.repo: the source was not read within \(Int(Self.deadlineSeconds / 60)) minutes; it is tried again",
                         on: .sourceReady, retryAfterSeconds: 60))
             }, onFinish: { wake($0.job.key) })
     }
@@ -63,7 +67,8 @@ final class PreparationPool: Sendable {
             } catch let error as ReconcileError {
                 return .failure(error)
             } catch {
-                return .failure(.waiting(.planNotKept, "the job's plan cannot be kept in ConfigMaps: \(error)", on: .sourceReady, retryAfterSeconds: 10))
+                return .failure(
+                    .waiting(.planNotKept, "the job's plan cannot be kept in ConfigMaps: \(error)", on: .sourceReady, retryAfterSeconds: 10))
             }
         }
     }

@@ -28,7 +28,8 @@ extension EvalJobReconciler {
         if let known = memory(of: identity.uid).state.withLock({ $0.prepared }) { return known }
         if let kept = job.status?.plan, let plan = try? await plans.read(kept, for: identity, spec: job.spec) { return plan }
         return try await sources.prepare(job, pinnedTo: job.status?.source?.commit) { [credentials] url in
-            try await credentials.credentials(for: url, secret: job.spec.source.secretRef?.name, namespace: identity.namespace, only: job.spec.source.repo)
+            try await credentials.credentials(
+                for: url, secret: job.spec.source.secretRef?.name, namespace: identity.namespace, only: job.spec.source.repo)
         }
     }
 }

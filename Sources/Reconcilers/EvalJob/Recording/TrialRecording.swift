@@ -220,7 +220,10 @@ final class TrialRecording: Sendable {
             (run, recorded) = try await collection.pendingRun(of: pod, end: end, error: error, slot: slot, trial: trial, context: place.context)
         } catch let failure as KubeError {
             guard logIsLost else { throw failure }
-            let why = error ?? TrialError(.artifactTruncated, "the collector's log could not be read for \(Int(RecordingFailure.logSeconds / 60)) minutes: \(failure)")
+            let why =
+                error
+                ?? TrialError(
+                    .artifactTruncated, "the collector's log could not be read for \(Int(RecordingFailure.logSeconds / 60)) minutes: \(failure)")
             (run, recorded) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: place.context)
         }
         do {

@@ -63,7 +63,8 @@ enum JobStatusComputation {
             let uncounted = (status.trials?.running ?? 0) + (status.trials?.pending ?? 0)
             conditions.set(
                 .ready, .no, stopping.reason,
-                pass.resultsWait.map { "no trial runs any more; up to \(uncounted) of \(pass.total ?? 0) wait to be counted: \($0)" } ?? "the trials are being stopped")
+                pass.resultsWait.map { "no trial runs any more; up to \(uncounted) of \(pass.total ?? 0) wait to be counted: \($0)" }
+                    ?? "the trials are being stopped")
         } else if let pause = pass.pause {
             status.phase = .suspended
             switch pause {
@@ -98,11 +99,12 @@ enum JobStatusComputation {
         artifacts.runs = TrialCounting.counted(in: status).count
         status.artifacts = artifacts
         if let failure = recorder.failure {
-            let reason: Reason = switch failure.kind {
-            case .branchIsDefault: .branchIsDefault
-            case .refused: .remoteRejected
-            default: .remoteUnreachable
-            }
+            let reason: Reason =
+                switch failure.kind {
+                case .branchIsDefault: .branchIsDefault
+                case .refused: .remoteRejected
+                default: .remoteUnreachable
+                }
             conditions.set(.artifactsReady, .no, reason, failure.message)
         } else {
             conditions.set(.artifactsReady, .yes, recorder.branch == nil ? .storedLocally : .pushed, recorder.notice ?? "")

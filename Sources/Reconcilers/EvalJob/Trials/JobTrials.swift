@@ -219,14 +219,16 @@ struct JobTrials: Sendable {
         try await makeShared(request, identity, pass.memory)
         do {
             guard try await podWriter.create(pod, namespace: identity.namespace, jobUID: identity.uid) else {
-                log.warning("a pod of another owner has the name of a trial", ["object": .string(identity.description), "index": JSONValue(trial.index)])
+                log.warning(
+                    "a pod of another owner has the name of a trial", ["object": .string(identity.description), "index": JSONValue(trial.index)])
                 return
             }
         } catch let error as KubeError where error.isInvalid {
             // The server would refuse the pod again, so the trial ends with this error.
             return fails(
                 TrialError(
-                    .environmentStartFailed, "the API server refuses the trial's pod, look at the job's podTemplate and the task's environment: \(error)"))
+                    .environmentStartFailed,
+                    "the API server refuses the trial's pod, look at the job's podTemplate and the task's environment: \(error)"))
         } catch let error as KubeError where error.isForbidden {
             // A quota or an admission rule: the next pass tries again, and an event tells the user.
             events.record(.warning, reason: Reason.trialPodRefused.rawValue, message: "pod of trial \(trial.index): \(error)", on: subject)

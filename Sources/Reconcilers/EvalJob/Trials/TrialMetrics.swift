@@ -15,12 +15,13 @@ struct TrialMetrics: Sendable {
     }
 
     func count(_ trial: RecordedTrial) {
-        let result = switch trial.outcome.outcomeClass {
-        case .completed: "completed"
-        case .failed: "failed"
-        case .infrastructure: "infrastructure"
-        case .skipped: "skipped"
-        }
+        let result =
+            switch trial.outcome.outcomeClass {
+            case .completed: "completed"
+            case .failed: "failed"
+            case .infrastructure: "infrastructure"
+            case .skipped: "skipped"
+            }
         total.add(1, ["result": result])
     }
 
