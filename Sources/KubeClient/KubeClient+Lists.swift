@@ -7,7 +7,7 @@ extension KubeClient {
     ///
     /// - Parameters:
     ///   - namespace: nil lists every namespace.
-    ///   - projection: what is kept of each item.
+    ///   - projection: the part that is kept of each item.
     public func list(
         _ type: ResourceType, namespace: String? = nil, options: ListOptions = ListOptions(), keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> ListPage {

@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-// `keeping` says how much of the answer is built: `.metadata` for who asks only for the version of what was written.
+// `keeping` is the part of the response that is built. Callers that need only the new resource version pass `.metadata`.
 extension KubeClient {
     /// Reads one object, or a subresource of it.
     public func get(

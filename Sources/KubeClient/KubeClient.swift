@@ -159,7 +159,7 @@ public struct KubeResponse: Sendable {
     public let headers: HTTPHeaders
     public let body: [UInt8]
 
-    /// The body as JSON, or what `projection` keeps of it.
+    /// The part of the body that `projection` names, as JSON.
     public func json(keeping projection: ObjectProjection = .whole) throws(KubeError) -> JSONValue {
         do { return try JSONValue(parsing: body, keeping: projection.json) } catch {
             throw .malformed("the answer to \(request.summary) is not JSON: \(error)")

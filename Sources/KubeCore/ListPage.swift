@@ -22,7 +22,7 @@ public struct ListPage: Sendable, Hashable {
 
     /// Reads a list response. Items of built-in types have no `apiVersion` and `kind`; they are filled in from `type`.
     ///
-    /// - Parameter projection: what is kept of each item.
+    /// - Parameter projection: the part that is kept of each item.
     public init(parsing body: [UInt8], type: ResourceType, keeping projection: ObjectProjection = .whole) throws(ListSyntaxError) {
         let json: JSONValue
         do {

@@ -95,7 +95,7 @@ public struct ObjectMeta: Codable, Sendable, Hashable {
 }
 
 extension ObjectMeta {
-    /// Of `metadata` what an `ObjectMeta` holds; above all not `managedFields`, which is often larger than the rest.
+    /// The fields of `metadata` that `ObjectMeta` has. It leaves out `managedFields`, which is often larger than all others.
     public static let projection = JSONProjection.only(
         Dictionary(CodingKeys.allCases.map { ($0.stringValue, .everything) }, uniquingKeysWith: { first, _ in first }))
 

@@ -1,15 +1,15 @@
 import Base
 
-/// How much of an object of the API is built from its JSON. What is left out is checked to be JSON and passed over.
+/// The part of an API object that is built from its JSON. The rest is validated as JSON and skipped.
 public struct ObjectProjection: Sendable, Hashable {
     public let json: JSONProjection
 
     public static let whole = ObjectProjection(json: .everything)
 
-    /// Which object it is, and what ``ObjectMeta`` holds of it.
+    /// `apiVersion`, `kind`, and the fields of `metadata` that ``ObjectMeta`` has.
     public static let metadata = metadata(and: [:])
 
-    /// The same, and of its other members those that are named.
+    /// Like ``metadata``, and the given other members of the object.
     public static func metadata(and members: [String: JSONProjection]) -> ObjectProjection {
         var kept = members
         kept["apiVersion"] = .everything

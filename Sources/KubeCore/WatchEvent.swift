@@ -19,7 +19,7 @@ public enum WatchEvent: Sendable, Hashable {
     /// A bare `Status` counts as an error event: servers and proxies send it when a watch fails late. An `ERROR` event
     /// whose object is not a `Status` becomes an error with code 500.
     ///
-    /// - Parameter projection: what is kept of an object that was added, modified or deleted.
+    /// - Parameter projection: the part that is kept of an added, modified or deleted object. Other events are read whole.
     public init(line: [UInt8], keeping projection: ObjectProjection = .whole) throws(WatchLineError) {
         var json = try Self.parse(line, .only(["type": .everything, "object": projection.json]))
         if !Self.typesOfChanges.contains(json["type"]?.string ?? "") { json = try Self.parse(line, .everything) }

@@ -58,7 +58,7 @@ public struct JSONReader {
         try value(duplicates: nil, path: "")
     }
 
-    /// The parts of the next value that `projection` names, as a tree.
+    /// Reads the next value and returns the parts that `projection` names as a tree.
     public mutating func value(keeping projection: JSONProjection) throws(JSONSyntaxError) -> JSONValue {
         guard case .only(let kept) = projection else { return try value() }
         skipSpace()
@@ -79,7 +79,7 @@ public struct JSONReader {
         }
     }
 
-    /// Passes over the next value. It throws where `value` would.
+    /// Skips the next value. Throws the errors that `value` would throw.
     public mutating func skip() throws(JSONSyntaxError) {
         skipSpace()
         switch peek {
@@ -202,7 +202,7 @@ public struct JSONReader {
         return .double(d)
     }
 
-    /// So many digits always fit, whatever they are.
+    /// Any number of this many digits fits in an Int64.
     private static let digitsOfInt64 = 18
 
     private func integer(_ text: ArraySlice<UInt8>) -> Int64 {
@@ -246,11 +246,11 @@ public struct JSONReader {
         let start = at
         var isASCII = true
         repeat { isASCII = passPlain() && isASCII } while try closeOrEscape() != nil
-        // Escapes are ASCII, so they neither mend nor break what stands beside them.
+        // Escapes are ASCII, so they do not change whether the bytes around them are valid UTF-8.
         if !isASCII { _ = try text(bytes[start..<(at - 1)], start, isASCII: false) }
     }
 
-    /// Passes over the bytes that stand for themselves, up to a quote, an escape, a control character or the end of the input.
+    /// Skips the unescaped bytes of a string, up to a quote, an escape, a control character or the end of the input.
     /// - Returns: whether all of them are ASCII.
     private mutating func passPlain() -> Bool {
         var next = at
@@ -265,7 +265,7 @@ public struct JSONReader {
         return seen < 0x80
     }
 
-    /// Passes over the quote that ends a string, and returns nil; or over an escape, and returns its character.
+    /// Reads the quote that ends a string and returns nil, or reads an escape and returns its character.
     private mutating func closeOrEscape() throws(JSONSyntaxError) -> Unicode.Scalar? {
         switch peek {
         case UInt8(ascii: "\""):
@@ -329,7 +329,7 @@ public struct JSONReader {
         return code
     }
 
-    /// - Parameter isASCII: of all that was not escaped; it needs no check then.
+    /// - Parameter isASCII: whether all unescaped bytes are ASCII. Then the text needs no validation.
     private func text(_ utf8: ArraySlice<UInt8>, _ start: Int, isASCII: Bool) throws(JSONSyntaxError) -> String {
         if isASCII { return String(decoding: utf8, as: UTF8.self) }
         if let text = String(validating: utf8, as: UTF8.self) { return text }

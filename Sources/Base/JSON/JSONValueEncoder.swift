@@ -33,7 +33,7 @@ private final class Slot {
     func member(_ key: String) -> Slot {
         var members: [String: Slot] = [:]
         if case .object(let present) = content { members = present }
-        content = .none  // gives up the shared storage, so that the write below happens in place
+        content = .none  // releases the shared storage, so that the write below happens in place
         let slot = members[key] ?? Slot()
         members[key] = slot
         content = .object(members)

@@ -40,7 +40,7 @@ public final class Reflector<Object: Sendable>: Sendable {
 
     /// - Parameters:
     ///   - namespace: nil for all.
-    ///   - projection: what `project` gets to see of an object. The less it is, the less each event costs.
+    ///   - projection: the part of each object that is built and passed to `project`. A smaller part costs less CPU time per event.
     ///   - onUnreadable: told of every object that `project` refuses. Such an object is passed over; the stream goes on.
     ///   - project: makes the small value that is kept. It runs for every event; it must not block.
     public init(

@@ -9,7 +9,7 @@ struct ReflectorScope: Sendable {
     let namespace: String?
     let labelSelector: String?
     let fieldSelector: String?
-    /// What is built of each object.
+    /// The part of each object that is built.
     let projection: ObjectProjection
 
     /// The version stays unset: a quorum read, which alone is paged and alone cannot go back in time.

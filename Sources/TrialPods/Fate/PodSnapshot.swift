@@ -121,7 +121,7 @@ extension PodSnapshot.State {
 }
 
 extension PodSnapshot {
-    /// What `project` reads of a pod.
+    /// The part of a pod that `project` reads.
     public static let projection = ObjectProjection.metadata(and: [
         "spec": .keys("nodeName", "restartPolicy"),
         "status": .only([
