@@ -135,6 +135,23 @@ extension EndToEnd {
             }
         }
 
+        /// The default image lacks what the Dockerfile adds, so that the result would say nothing about the agent.
+        @Test func aTaskWithOnlyADockerfileDoesNotRunOnTheDefaultImage() async throws {
+            try await Workbench.with("only-dockerfile") { bench in
+                try bench.task("plain")
+                try bench.task("needs-build")
+                try bench.write("\(bench.benchmark)/tasks/needs-build/environment/Dockerfile", "FROM debian:12-slim\nRUN touch /x\n")
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("only-dockerfile", image: nil))
+                try await bench.assay("run", "job.yaml", expecting: 3)
+                let branch = try await bench.branch()
+                #expect(branch.runs(task: "plain").compactMap { $0["reward"]?.double } == [1])
+                #expect(branch.errorType(task: "needs-build") == "task_invalid")
+                let message = branch.errorMessage(task: "needs-build")
+                #expect(message.contains("environment/Dockerfile") && message.contains("spec.environment.image"), "\(message)")
+            }
+        }
+
         @Test func whatAJobMeasuresIsFixedOnceItHasTrials() async throws {
             try await Workbench.with("changed") { bench in
                 try bench.task("one")
