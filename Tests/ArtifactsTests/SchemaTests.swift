@@ -25,6 +25,7 @@ import Testing
             timeoutMultiplier: 2, agentTimeoutSec: 600, installTimeoutSec: 300, verifierTimeoutSec: 60, instructionPath: "/tmp/i", image: "x",
             cpus: 1.5, memoryMB: 2048, storageMB: 10240, environment: ["A"])
         for phase in TrialPhase.allCases { record.timings[phase] = PhaseSpan(startedAt: Workbench.epoch, seconds: 1) }
+        record.steps = [.init(name: "first", timings: record.timings, exitCodes: ["execute": 0])]
         record.overlays = [.init(name: "tools", revision: "abc")]
         return record
     }
