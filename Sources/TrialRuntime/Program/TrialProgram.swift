@@ -3,7 +3,7 @@ import SourceSync
 
 /// The description of one trial after all overrides and templates: what runs, where, with which limits, and how it is judged.
 ///
-/// A pure function in `TrialPods` makes it. The pod builder, delivery, the collector, the record, the cost and `assay plan` all read it, so that
+/// A pure function in `TrialPods` makes it. The pod builder, delivery, the collector, the record and the cost all read it, so that
 /// none of them computes the same facts again. It holds names of environment variables but no values.
 public struct TrialProgram: Sendable, Hashable, Codable {
     /// The version of this document and of the part that is passed to the pod. Version 1 was the delivery plan alone.
