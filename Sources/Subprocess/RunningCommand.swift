@@ -74,7 +74,13 @@ public final class RunningCommand: Sendable {
         ownEnds += [wake.read, wake.write]
         loop.wake = wake.read
 
-        let pid = spawn(command, path: path, stdin: stdinFD, stdout: stdoutFD, stderr: stderrFD, pidfd: &loop.pidfd)
+        var pid = spawn(command, path: path, stdin: stdinFD, stdout: stdoutFD, stderr: stderrFD, pidfd: &loop.pidfd)
+        // A program that was just written can still be open for writing in a child of another thread, until that child's own exec. It
+        // passes within milliseconds.
+        for _ in 0..<20 where pid == -ETXTBSY {
+            usleep(5000)
+            pid = spawn(command, path: path, stdin: stdinFD, stdout: stdoutFD, stderr: stderrFD, pidfd: &loop.pidfd)
+        }
         if pid < 0 { throw fail(-pid) }
         childEnds.forEach { close($0) }
 

@@ -90,7 +90,7 @@ import Testing
 
     @Test func deadlineExceeded() async throws {
         try await compare(
-            "deadline-exceeded", podSpec([shell("trial", "sleep 60")], ["activeDeadlineSeconds": 10]), until: isEnded)
+            "deadline-exceeded", podSpec([shell("trial", "sleep 60")], ["activeDeadlineSeconds": 30]), until: isEnded)
     }
 
     @Test func deletedHonoursTerm() async throws {
