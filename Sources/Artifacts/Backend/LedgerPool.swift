@@ -103,9 +103,23 @@ public actor LedgerPool {
 
     /// Closes all ledgers at the same time, because each may be pushing and the process has a single grace period for all of them.
     public func stop() async {
+        let time = time
         await withTaskGroup { group in
-            for entry in entries.values { group.addTask { await entry.ledger.stop() } }
+            for entry in entries.values { group.addTask { await Self.finish(entry.ledger, time: time) } }
             for task in closing.values { group.addTask { await task.value } }
         }
+    }
+
+    /// Pushes what waits once more, then closes the ledger: another operator may continue its jobs, and cannot read this one's disk. A push
+    /// that is not over after 5 seconds has 10 more.
+    private static func finish(_ ledger: GitLedger, time: any TimeSource) async {
+        let pushing = Task { if await ledger.state.failure == nil { try? await ledger.flush() } }
+        let timer = Task {
+            try await time.sleep(seconds: 5)
+            await ledger.stop(grace: 10)
+        }
+        await pushing.value
+        timer.cancel()
+        await ledger.stop()
     }
 }

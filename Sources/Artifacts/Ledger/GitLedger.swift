@@ -88,7 +88,7 @@ public actor GitLedger {
 
     // MARK: Before a job
 
-    /// Checks that the branch can be written: it exists, or it may be created because it is not the remote's default branch.
+    /// Checks that the branch can be written: it exists, or may be created because it is not the remote's default branch.
     /// - Throws: `.branchIsDefault`; `.unreachable` and similar errors when the remote does not answer.
     public func check() async throws(ArtifactError) {
         do { head = try await publisher.currentTip(refresh: true) } catch {
@@ -197,7 +197,6 @@ public actor GitLedger {
     }
 
     /// Stops the background work. Nothing is lost: the next ledger continues.
-    ///
     /// - Parameter grace: seconds that a running push may take before it is killed. Killing it damages neither the remote nor the records.
     public func stop(grace: Double = 15) async {
         isStopped = true
@@ -218,7 +217,6 @@ public actor GitLedger {
     }
 
     // MARK: Asking
-
     /// The record of a run, from the local store or from the branch as last read; nil if there is none.
     public func record(of id: RunID) async throws(ArtifactError) -> RunRecord? {
         if local.isWaiting(id.rawValue), let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
@@ -327,7 +325,8 @@ public actor GitLedger {
         dequeue(done, jobs: Dictionary(batch.map { ($0.run.name, $0.run.job) }, uniquingKeysWith: { first, _ in first }))
         // Called before the new records are confirmed, because confirming them may evict older ones that have to be pushed again.
         await noticeLosses()
-        local.confirm(Array(done))
+        // A record that was found missing just now waits again.
+        local.confirm(done.filter { !waitingNames.contains($0) })
         log.debug("pushed", ["records": JSONValue(done.count), "head": .string(head?.short ?? "-")])
         startWatch()
         return Set(batch.map(\.run.job))
@@ -370,6 +369,7 @@ public actor GitLedger {
         // A running push reads the branch itself, and reports an unreachable remote.
         guard publishing == nil else { return true }
         do { head = try await publisher.currentTip(refresh: true) } catch { return true }
+        guard !isStopped else { return false }
         await noticeLosses()
         return true
     }

@@ -60,7 +60,18 @@ static let run = #"""
         "required": ["name", "timings", "exitCodes"],
         "properties": {
           "name": {"type": "string", "description": "The step's name."},
-          "timings": {"type": "object", "description": "As timings above, of this step; timings above holds the sums then."},
+          "timings": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "object",
+              "required": ["startedAt", "seconds"],
+              "properties": {
+                "startedAt": {"type": "string", "format": "date-time", "description": "By the node's clock."},
+                "seconds": {"type": "number", "minimum": 0, "description": "Measured."}
+              }
+            },
+            "description": "As timings above, of this step; timings above holds the sums then."
+          },
           "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "By phase."}
         }
       },
