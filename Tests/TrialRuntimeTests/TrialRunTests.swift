@@ -238,6 +238,31 @@ struct TrialRunTests {
         }
     }
 
+    @Test("the verifier's variables arrive whatever their names are, the runner's own included")
+    func variableNames() async throws {
+        let rig = try TrialRig(
+            execute: "true", test: "[ \"$(env | grep -cxE 'a[.]b=1|FOO-BAR=2|entry=3|steps=4|variables=5')\" = 5 ] || exit 1; \(Self.reward)",
+            verifierVariables: ["a.b": "1", "FOO-BAR": "2", "entry": "3", "steps": "4", "variables": "5"])
+        let ended = try await rig.run()
+        #expect(ended.report.reward == 1, "\(ended.text("logs/verifier/stderr.txt") ?? "")")
+    }
+
+    @Test("what copies the output to the container's log may be stopped by the agent: the trial ends all the same")
+    func stoppedMirrors() async throws {
+        let stop = """
+            sleep 1
+            runner=$PPID
+            while [ "$(cat /proc/$runner/comm)" != bash ]; do runner=$(cut -d' ' -f4 /proc/$runner/stat); done
+            for child in $(cat /proc/$runner/task/$runner/children); do
+              [ "$(cat /proc/$child/comm)" = bash ] && kill -STOP $child
+            done
+            exit 0
+            """
+        let rig = try TrialRig(execute: stop, test: Self.reward)
+        let ended = try await rig.run()
+        #expect(ended.report.error == nil && ended.report.reward == 1)
+    }
+
     @Test("a collector that waits does nothing, and hears a word at once")
     func waits() async throws {
         let rig = try TrialRig()

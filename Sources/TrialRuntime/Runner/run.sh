@@ -88,8 +88,8 @@ assay_main() {
     fi
     set -m # a process group of its own
     (
-      # shellcheck disable=SC2163 # an entry is NAME=value
-      for entry in "${variables[@]}"; do export "$entry"; done
+      # By env, not by export: names may be such that no shell variable can have, like "a.b".
+      if [ "${#variables[@]}" -gt 0 ]; then exec env -- "${variables[@]}" "$@"; fi
       exec "$@"
     ) </dev/null >"$dir/stdout.txt" 2>"$dir/stderr.txt" 8>&- 9>&- &
     child=$!
@@ -229,7 +229,14 @@ assay_main() {
   else
     chmod -R a+rX "$logs" 2>/dev/null
   fi
-  for entry in $mirrors; do wait "$entry" 2>/dev/null; done
+  # An agent may have stopped them: the trial does not wait for that.
+  # shellcheck disable=SC2086 # a list of process ids
+  if [ -n "$mirrors" ]; then
+    (sleep 10; kill -KILL $mirrors) >/dev/null 2>&1 8>&- 9>&- &
+    entry=$!
+    for word in $mirrors; do wait "$word" 2>/dev/null; done
+    kill "$entry" 2>/dev/null
+  fi
   say 'end {}'
   exit 0
 }
