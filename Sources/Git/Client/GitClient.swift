@@ -82,9 +82,12 @@ public struct GitClient: Sendable {
     }
 
     func failure(_ call: Call, _ result: CommandResult) -> GitError {
-        GitFailure.classify(
+        let error = GitFailure.classify(
             stderr: result.stderrText, exit: "\(result.exit)", timedOut: result.timedOut, doing: call.doing,
             place: call.place ?? call.remote?.url.text ?? call.repository ?? "")
+        // A call without a remote uses no transport: git wanted to fetch an object that is missing here.
+        if call.remote == nil, result.stderrText.contains("' not allowed") { return GitError(.corrupt, error.message) }
+        return error
     }
 
     static func startFailure(_ error: any Error, _ call: Call) -> GitError {
