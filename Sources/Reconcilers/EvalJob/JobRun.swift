@@ -30,7 +30,7 @@ extension EvalJobReconciler {
         let place = prepared.flatMap { prepared in
             backend.recorder.map { recorder in
                 TrialRecording.Place(
-                    context: .init(job: pass.job, prepared: prepared, target: target), identity: pass.identity, recorder: recorder, memory: memory)
+                    context: .init(job: pass.identity, spec: pass.job.spec, prepared: prepared, target: target), recorder: recorder, memory: memory)
             }
         }
         pass.recorder = await backend.recorder?.state()

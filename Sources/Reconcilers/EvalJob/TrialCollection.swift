@@ -15,13 +15,12 @@ struct TrialCollection: Sendable {
 
     /// The data that all records of a job have in common.
     struct Context: Sendable {
-        let job: EvalJob
+        let job: JobIdentity
+        let spec: EvalJobSpec
         let prepared: PreparedJob
         let target: EvalTargetSpec
 
-        var uid: String { job.metadata.uid ?? "" }
-
-        func agent(_ trial: TrialCoordinate) -> AgentSpec { job.spec.agents[trial.agentIndex] }
+        func agent(_ trial: TrialCoordinate) -> AgentSpec { spec.agents[trial.agentIndex] }
         func task(_ trial: TrialCoordinate) -> PreparedTask { prepared.tasks[trial.taskIndex] }
 
         /// Everything that decides a trial's pod and its record; nil for a task that cannot be read.
@@ -29,7 +28,8 @@ struct TrialCollection: Sendable {
             let prepared = task(trial)
             guard let task = prepared.task else { return nil }
             return TrialPodRequest(
-                job: job, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry, source: .init(self.prepared.source),
+                job: job, jobSpec: spec, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry,
+                source: .init(self.prepared.source),
                 taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule)
         }
     }
@@ -90,14 +90,14 @@ struct TrialCollection: Sendable {
     ) -> RunRecord {
         let agent = context.agent(trial)
         let prepared = context.task(trial)
-        let spec = context.job.spec
+        let spec = context.spec
         let limits = program?.steps.first?.limits
         let container = program?[.trial]
         let source = prepared.taskRepo ?? context.prepared.source
         let kind = if case .retry = slot { "retry" } else { "run" }
         return RunRecord(
-            kind: kind, runId: trial.runID(jobUID: context.uid), jobName: context.job.metadata.name, jobUid: context.uid,
-            namespace: context.job.metadata.namespace ?? "", agent: agent.name, model: agent.model, trial: trial, retries: pod?.identity.retry ?? 0,
+            kind: kind, runId: trial.runID(jobUID: context.job.uid), jobName: context.job.name, jobUid: context.job.uid,
+            namespace: context.job.namespace, agent: agent.name, model: agent.model, trial: trial, retries: pod?.identity.retry ?? 0,
             outcome: outcome, costs: costs, exitCodes: report?.exitCodes ?? [:],
             steps: report?.steps?.map { .init(name: $0.name, timings: TrialReport.timings($0.phases), exitCodes: $0.exitCodes) },
             config: .init(

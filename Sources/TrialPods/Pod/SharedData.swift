@@ -15,7 +15,7 @@ public struct SharedData: Sendable, Hashable {
         init(_ part: String, _ data: [String: String], _ request: TrialPodRequest) {
             let text = JSONValue.object(data.mapValues { .string($0) }).serialized()
             name = TrialPodNames.configMap(
-                job: request.job.metadata.name, jobUID: request.job.metadata.uid ?? "", part: "\(part)-\(SHA256.hex(of: text).prefix(8))")
+                job: request.job.name, jobUID: request.job.uid, part: "\(part)-\(SHA256.hex(of: text).prefix(8))")
             self.data = data
         }
     }

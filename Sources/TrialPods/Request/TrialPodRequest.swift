@@ -4,10 +4,11 @@ import TrialRuntime
 
 /// Everything that decides one trial pod.
 public struct TrialPodRequest: Sendable {
-    public var job: EvalJob
+    public var job: JobIdentity
+    public var jobSpec: EvalJobSpec
     public var target: EvalTargetSpec
     public var task: EvalTask
-    /// The agent at `coordinate.agentIndex` in `job.spec.agents`.
+    /// The agent at `coordinate.agentIndex` in `jobSpec.agents`.
     public var agent: AgentSpec
     public var coordinate: TrialCoordinate
     /// How many earlier pods of this trial were lost to infrastructure; 0 for the first pod.
@@ -21,11 +22,12 @@ public struct TrialPodRequest: Sendable {
     public var rewardRule: RewardRule?
 
     public init(
-        job: EvalJob, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
+        job: JobIdentity, jobSpec: EvalJobSpec, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
         retry: Int = 0, source: TrialProgram.Delivery.Source, taskPath: String, taskRepo: TrialProgram.Delivery.TaskRepo? = nil,
         rewardRule: RewardRule? = nil
     ) {
         self.job = job
+        self.jobSpec = jobSpec
         self.target = target
         self.task = task
         self.agent = agent
@@ -49,14 +51,14 @@ public struct TrialPodRequest: Sendable {
 
     /// The image that the trial runs in; nil when no image is named.
     public var image: String? {
-        task.image(override: job.spec.environment.image, targetDefault: target.image?.default)
+        task.image(override: jobSpec.environment.image, targetDefault: target.image?.default)
     }
 
     /// The limits of the phases, with all overrides and multipliers applied.
     public var timeouts: TaskTimeouts {
         task.timeouts.resolved(
-            multiplier: job.spec.timeoutMultiplier, verifierOverrideSec: job.spec.verifier.overrideTimeoutSec,
-            verifierMaxSec: job.spec.verifier.maxTimeoutSec)
+            multiplier: jobSpec.timeoutMultiplier, verifierOverrideSec: jobSpec.verifier.overrideTimeoutSec,
+            verifierMaxSec: jobSpec.verifier.maxTimeoutSec)
     }
 }
 

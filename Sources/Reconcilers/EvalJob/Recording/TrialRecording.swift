@@ -32,9 +32,10 @@ final class TrialRecording: Sendable {
     /// What a job's records are made from and where they go.
     struct Place: Sendable {
         let context: TrialCollection.Context
-        let identity: JobIdentity
         let recorder: any RunRecorder
         let memory: JobMemory
+
+        var identity: JobIdentity { context.job }
     }
 
     private struct Key: Hashable, Sendable {
