@@ -122,7 +122,7 @@ public final class PodmanNode: Sendable {
         try exits.start()
         defer { exits.stop() }
         let containers = try await started.podman.list()
-        StrayMonitors.kill(podmanRoot: directories.podmanRoot, known: Set(containers.map(\.id)))
+        OrphanedMonitors.kill(podmanRoot: directories.podmanRoot, known: Set(containers.map(\.id)))
         let node = nodeObject(started)
         let events = EventRecorder(client: client, component: "kubelet", instance: node.name)
         let services = services(started, exits: exits, events: events, node: node)
@@ -170,7 +170,7 @@ public final class PodmanNode: Sendable {
             guard let listed = try? await podman.list(), !listed.isEmpty else { break }
             do { try await podman.remove(listed.map(\.id)) } catch { log.warning("containers could not be removed", ["error": .string("\(error)")]) }
         }
-        StrayMonitors.kill(podmanRoot: directories.podmanRoot, known: [])
+        OrphanedMonitors.kill(podmanRoot: directories.podmanRoot, known: [])
         let volumes = VolumeStore(directories: directories, cacheDirectory: nil)
         for uid in (Directory.names(in: directories.pods) ?? []) {
             volumes.remove(uid)

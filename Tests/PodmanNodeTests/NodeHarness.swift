@@ -70,8 +70,8 @@ final class NodeHarness: Sendable {
             task.cancel()
             _ = await task.result
             if let listed = try? await node.startedNode?.podman.list() {
-                let strays = StrayMonitors.kill(podmanRoot: directory + "/state/podman/root", known: Set(listed.map(\.id)))
-                if strays > 0 { Issue.record("the node left \(strays) containers behind that podman does not know of") }
+                let orphans = OrphanedMonitors.kill(podmanRoot: directory + "/state/podman/root", known: Set(listed.map(\.id)))
+                if orphans > 0 { Issue.record("the node left \(orphans) containers behind that podman does not know of") }
             }
             await node.stop(removeContainers: true)
         }

@@ -57,7 +57,7 @@ final class Controllers: Sendable {
     /// Called while the store is locked, so it only records the change.
     private func note(_ resource: ResourceID, _ event: StoreEvent) {
         let object = event.object
-        let isNews = pending.withLock { pending in
+        let isNew = pending.withLock { pending in
             if resource == .namespaces, object.isDeleting, event.kind != .deleted { pending.namespaces.insert(object.name) }
             if resource == .customResourceDefinitions, object.isDeleting, event.kind != .deleted {
                 pending.definitions.insert(object.name)
@@ -74,7 +74,7 @@ final class Controllers: Sendable {
             }
             return !pending.isEmpty
         }
-        if isNews { wake() }
+        if isNew { wake() }
     }
 
     private func wake() {

@@ -29,12 +29,12 @@ extension APICore {
                 return managers.value
             }
         } catch {
-            throw error.warning(body.complaints)
+            throw error.warning(body.warnings)
         }
-        let warnings = body.complaints + MetadataRules.warnings(value, old: nil, isCustom: request.kind.isCustom)
-        guard let object else { return answer(target, value: value, status: 201, complaints: warnings) }
+        let warnings = body.warnings + MetadataRules.warnings(value, old: nil, isCustom: request.kind.isCustom)
+        guard let object else { return answer(target, value: value, status: 201, warnings: warnings) }
         if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
-        return try answer(target, object, status: 201, complaints: warnings)
+        return try answer(target, object, status: 201, warnings: warnings)
     }
 
     /// Answers an access review: everybody with the token may do everything.

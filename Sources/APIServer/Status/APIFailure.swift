@@ -92,8 +92,8 @@ extension APIFailure {
 
     static func invalid(_ group: String, _ kind: String, _ name: String, _ faults: [FieldError]) -> APIFailure {
         // A fault that was found twice appears once in the message and twice in the causes (apimachinery `ErrorList.ToAggregate`).
-        var said: Set<String> = []
-        let words = faults.map(\.description).filter { said.insert($0).inserted }
+        var seen: Set<String> = []
+        let words = faults.map(\.description).filter { seen.insert($0).inserted }
         let list = words.count == 1 ? words[0] : "[\(words.joined(separator: ", "))]"
         return APIFailure(
             422, "Invalid", "\(qualified(kind, group)) \"\(name)\" is invalid: \(list)",

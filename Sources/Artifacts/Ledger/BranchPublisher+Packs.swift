@@ -76,7 +76,7 @@ extension BranchPublisher {
                 if mine == discards { kept[pack.tree]?.name = name }
                 return nil
             case .failure(let error):
-                if mine == discards { letGo(pack.tree) }
+                if mine == discards { releasePack(pack.tree) }
                 return error
             }
         }
@@ -84,7 +84,7 @@ extension BranchPublisher {
 
     /// Decrements the number of records that need the tree. When none is left, returns the name of the pack that contained it.
     @discardableResult
-    private func letGo(_ tree: GitObjectID) -> String? {
+    private func releasePack(_ tree: GitObjectID) -> String? {
         guard let pack = kept[tree] else { return nil }
         guard pack.users <= 1 else {
             kept[tree]?.users -= 1
@@ -119,7 +119,7 @@ extension BranchPublisher {
     /// Removes packs of records that the remote has. A pack stays if a waiting record has the same outputs or has its outputs in the same pack.
     func forgetPacks(of runs: [PendingRun]) {
         pushesSinceTidy += 1
-        let names = Set(runs.compactMap(\.pack?.tree).compactMap { letGo($0) })
+        let names = Set(runs.compactMap(\.pack?.tree).compactMap { releasePack($0) })
         let needed = Set(kept.values.map(\.name))
         repository?.settle(removing: names.subtracting(needed).sorted(), keeping: needed)
     }

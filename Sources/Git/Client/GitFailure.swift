@@ -6,12 +6,12 @@ enum GitFailure {
     ///   - place: the repository, for the message.
     ///   - doing: the action, as in "cannot \(doing)".
     static func classify(stderr: String, exit: String, timedOut: Bool, doing: String, place: String) -> GitError {
-        let said = summary(stderr)
+        let message = summary(stderr)
         // Names of repositories, branches and files may look like error messages.
         let text = withoutNames(stderr, place: place).lowercased()
         func has(_ any: String...) -> Bool { any.contains { text.contains($0) } }
         func error(_ kind: GitError.Kind, _ advice: String) -> GitError {
-            GitError(kind, "cannot \(doing) \(place): \(advice)" + (said.isEmpty ? "" : " (git: \(said))"))
+            GitError(kind, "cannot \(doing) \(place): \(advice)" + (message.isEmpty ? "" : " (git: \(message))"))
         }
 
         if timedOut { return error(.timeout, "it took longer than allowed") }
@@ -90,7 +90,7 @@ enum GitFailure {
         {
             return error(.corrupt, "objects are missing or damaged")
         }
-        return error(.failed, said.isEmpty ? "git ended with \(exit)" : "git ended with \(exit)")
+        return error(.failed, "git ended with \(exit)")
     }
 
     /// Git's message without the repository's address and without any text in single quotes.

@@ -41,7 +41,7 @@ public struct WatcherOptions: Sendable {
     public var failuresBeforeRelist = 5
     /// Complete lists older than what is known, until the server's history is believed to have gone back for good
     /// (etcd restored from a backup).
-    public var regressionsBeforeBelief = 10
+    public var regressionsBeforeAccepting = 10
 
     public init() {}
 }

@@ -104,7 +104,7 @@ struct PodmanCLI: Sendable {
     }
 
     func run(_ request: RunArguments.Request) async throws -> Started {
-        let variables = request.environment.variables.filter { RunArguments.goesByName($0.key) }
+        let variables = request.environment.variables.filter { RunArguments.isPassedByName($0.key) }
         let result = try await call(RunArguments.words(request, abilities), environment: variables)
         if result.succeeded { return .running(id: result.stdoutText.trimmed) }
         let reason = Self.reason(result)

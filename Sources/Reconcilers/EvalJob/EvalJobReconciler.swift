@@ -100,7 +100,7 @@ public final class EvalJobReconciler: Sendable {
         }
         do {
             var pass = JobPass(job: job, identity: identity, memory: memory(of: identity.uid), now: time.now())
-            recording.harvest(identity, pass.memory)
+            recording.takeFinished(identity, pass.memory)
             if job.metadata.isDeleting {
                 try await finalize(&pass)
             } else if job.status?.isOver == true {
@@ -176,7 +176,7 @@ public final class EvalJobReconciler: Sendable {
         forgetOldSpec(pass)
         do {
             try await ensureFinalizer(pass.job)
-            if pass.hasStarted { try await goOn(&pass) } else { try await begin(&pass) }
+            if pass.hasStarted { try await continueTrials(&pass) } else { try await begin(&pass) }
         } catch let error as ReconcileError {
             pass.add(error)
             trials.yieldSlots(pass.identity.uid)

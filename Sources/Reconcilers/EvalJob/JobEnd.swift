@@ -132,7 +132,7 @@ extension EvalJobReconciler {
             return
         }
         if job.status?.isOver != true, pass.hasStarted {
-            do { try await goOn(&pass, deleting: true) } catch let error as ReconcileError { pass.add(error) }
+            do { try await continueTrials(&pass, deleting: true) } catch let error as ReconcileError { pass.add(error) }
             try await writeStatus(&pass)
             if pass.isGone { return }
             if pass.ending == nil {

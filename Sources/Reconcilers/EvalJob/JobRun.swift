@@ -8,7 +8,7 @@ import TrialPods
 extension EvalJobReconciler {
     /// One pass over the trials. Stopping, pausing and releasing happen even when the source or the results remote is unavailable. Starting
     /// trials and recording them both need the plan and a results backend.
-    func goOn(_ pass: inout JobPass, deleting: Bool = false) async throws {
+    func continueTrials(_ pass: inout JobPass, deleting: Bool = false) async throws {
         let memory = pass.memory
         // Without its target no new trial starts; trials that run are still collected.
         var target = configuration.defaultTarget
@@ -55,7 +55,7 @@ extension EvalJobReconciler {
         try await trials.stop(plan, observation, &pass)
         let (job, identity, due) = (pass.job, pass.identity, observation.present(plan.release))
         try await pass.attempt { try await trials.release(due, of: job, identity) }
-        if let place { askFirst(&plan, observation, place, &pass) } else { plan.limitCreations(to: 0) }
+        if let place { keepCreatable(&plan, observation, place, &pass) } else { plan.limitCreations(to: 0) }
         trials.takeSlots(&plan, &pass, limit: target.maxConcurrentTrials)
         if let place {
             let (creations, started) = (plan.create, pass)
@@ -101,7 +101,7 @@ extension EvalJobReconciler {
 
     /// Keeps only the creations that may happen now. A failed try must be recorded before its successor is created. The ledger is asked for
     /// a record of the trial before a retry, and before any trial when this operator does not know whether it ran already.
-    private func askFirst(_ plan: inout TrialPlan, _ observation: JobTrials.Observation, _ place: TrialRecording.Place, _ pass: inout JobPass) {
+    private func keepCreatable(_ plan: inout TrialPlan, _ observation: JobTrials.Observation, _ place: TrialRecording.Place, _ pass: inout JobPass) {
         let memory = pass.memory
         let wasRunning = memory.state.withLock { state in
             let known = state.wasRunning ?? true

@@ -34,7 +34,7 @@ struct ResultsPlaceOptions {
                 "\(branch.place.replacingControls) is a shallow clone, which has the newest commits only: name its remote instead (--remote origin), or "
                 + "complete it (git fetch --unshallow)"
             if whole { throw UsageError(text) }
-            Assay.complain("note: \(text)")
+            Assay.printError("note: \(text)")
         }
         return store
     }

@@ -17,7 +17,7 @@ struct JobReport: Sendable {
 
     func print(stalled: String?, alreadyDone: Bool) {
         if let stalled {
-            Assay.complain("\(job.metadata.name): \(stalled.replacingControls)")
+            Assay.printError("\(job.metadata.name): \(stalled.replacingControls)")
             return
         }
         if alreadyDone { Swift.print("\(job.metadata.name) is finished; nothing is left to run\n") }
@@ -60,7 +60,7 @@ struct JobReport: Sendable {
         if let pending = artifacts?.pending, pending > 0 {
             let why = job.status?.conditions.first { $0.type == ConditionType.artifactsReady.rawValue }?.message ?? ""
             Swift.print("results: \(pending) kept in \(state.artifacts) until \(git.remote) takes them; the next run pushes them")
-            if !why.isEmpty { Assay.complain(why.replacingControls) }
+            if !why.isEmpty { Assay.printError(why.replacingControls) }
         } else {
             Swift.print("results: \(git.branch) of \(git.remote) at \(artifacts?.head?.prefix(12) ?? "-")")
         }

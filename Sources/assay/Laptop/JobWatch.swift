@@ -25,7 +25,7 @@ struct JobWatch: Sendable {
     private static let patience = 45.0
 
     /// Polls the job several times a second, which costs little on one machine.
-    func untilEnd() async throws -> End {
+    func waitForEnd() async throws -> End {
         var told: Set<String> = []
         var hasBegun = false
         var nextLook = 0.0
@@ -66,7 +66,7 @@ struct JobWatch: Sendable {
             }
             if job.status?.startTime != nil, time.monotonic() >= nextLook {
                 nextLook = time.monotonic() + 2
-                for reason in try await whatHoldsItUp(job, ready) where told.insert(reason).inserted {
+                for reason in try await waitingReasons(job, ready) where told.insert(reason).inserted {
                     display.say("waiting: \(reason.replacingControls)")
                 }
             }
@@ -83,7 +83,7 @@ struct JobWatch: Sendable {
     }
 
     /// The reasons why a running job does not continue, as far as the API server knows them.
-    private func whatHoldsItUp(_ job: EvalJob, _ ready: Condition?) async throws -> [String] {
+    private func waitingReasons(_ job: EvalJob, _ ready: Condition?) async throws -> [String] {
         if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message {
             return [message]
         }
@@ -108,14 +108,14 @@ struct JobWatch: Sendable {
     }
 
     /// Waits until results kept by an earlier process are pushed, or until a condition says that the remote is unreachable.
-    func untilPushed() async throws -> EvalJob {
+    func waitUntilPushed() async throws -> EvalJob {
         let time = SystemTime()
         let began = time.monotonic()
         while true {
             let (job, isCurrent) = try await look()
             let artifacts = job.status?.conditions.first { $0.type == ConditionType.artifactsReady.rawValue }
-            let isAway = artifacts?.isFalse == true
-            if isCurrent && (job.status?.artifacts?.pending ?? 0 == 0 || isAway) || time.monotonic() - began > Self.patience { return job }
+            let isUnreachable = artifacts?.isFalse == true
+            if isCurrent && (job.status?.artifacts?.pending ?? 0 == 0 || isUnreachable) || time.monotonic() - began > Self.patience { return job }
             try await time.sleep(seconds: 0.15)
         }
     }

@@ -76,8 +76,8 @@ struct LaptopSession: Sendable {
         } isCurrent: { job in
             job.identity.map { runner.hasLooked(at: $0) } ?? false
         }
-        var ended = try await watch.untilEnd()
-        if ended.stalled == nil { ended.job = try await watch.untilPushed() }
+        var ended = try await watch.waitForEnd()
+        if ended.stalled == nil { ended.job = try await watch.waitUntilPushed() }
         display.finish()
         working.cancel()
         await working.value
@@ -99,7 +99,7 @@ struct LaptopSession: Sendable {
             let client: KubeClient
             let key: ObjectKey
             func interrupt() async { try? await setInterrupted("true") }
-            func goOn() async throws { try await setInterrupted(.null) }
+            func clearInterrupted() async throws { try await setInterrupted(.null) }
 
             private func setInterrupted(_ value: JSONValue) async throws {
                 try await client.patch(.evalJobs, key, .merge(["metadata": ["annotations": [AssayNames.interruptedAnnotation: value]]]))
@@ -136,7 +136,7 @@ struct LaptopSession: Sendable {
             if let before {
                 // The job was stopped by Ctrl-C or because the process was killed.
                 if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil {
-                    try await Stopping.Target(client: client, key: key).goOn()
+                    try await Stopping.Target(client: client, key: key).clearInterrupted()
                 }
                 if let trials = before.status?.trials, before.status?.isOver != true {
                     let done = trials.completed + trials.failed

@@ -93,7 +93,7 @@ final class TrialRecording: Sendable {
     // MARK: Results
 
     /// Takes the results of finished work.
-    func harvest(_ job: JobIdentity, _ memory: JobMemory) {
+    func takeFinished(_ job: JobIdentity, _ memory: JobMemory) {
         let begun = memory.state.withLock { $0.recording }
         for work in begun {
             guard let outcome = tasks.take(Key(job: job, work: work)) else { continue }

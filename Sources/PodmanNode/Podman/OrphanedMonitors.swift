@@ -3,7 +3,7 @@ import Glibc
 
 /// Finds containers that podman does not know. When podman is killed in the middle of a start, the container's monitor (conmon) and the
 /// runtime's waiting process remain, and `podman rm` does not end them.
-enum StrayMonitors {
+enum OrphanedMonitors {
     /// Kills the monitors that use the node's own storage, and their children, if podman does not list their container.
     /// - Returns: how many monitors were killed.
     @discardableResult
