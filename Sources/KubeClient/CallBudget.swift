@@ -1,16 +1,16 @@
 import Base
 
-/// How many calls may be under way at once; the others wait for their turn, in order.
+/// Limits how many calls are in progress at once. Further calls wait and start in order.
 ///
-/// One budget is meant for everything that a process asks of one API server: 1,000 pods that end together then use as many
-/// connections as ten do, and none of their calls waits so long for an answer that it is taken for lost.
+/// All calls of a process to one API server share a budget. So 1,000 pods that end together use no more connections than ten do, and no call waits so
+/// long for an answer that it times out.
 public final class CallBudget: Sendable {
     private let state: Locked<CallQueue<CheckedContinuation<Bool, Never>>>
 
-    /// - Parameter limit: calls at once, at least 1.
+    /// - Parameter limit: the number of calls at once, at least 1.
     public init(_ limit: Int) { state = Locked(CallQueue(limit: max(1, limit))) }
 
-    /// A place among the calls that are under way. It is given back with its last reference.
+    /// Permission for one call. It is given back when its last reference is released.
     final class Place: Sendable {
         private let budget: CallBudget
 
@@ -19,7 +19,7 @@ public final class CallBudget: Sendable {
         deinit { budget.leave() }
     }
 
-    /// Waits for a place.
+    /// Waits until a call may start.
     func enter() async throws(CancellationError) -> Place {
         let number = state.withLock { $0.newNumber() }
         let granted = await withTaskCancellationHandler {
@@ -40,17 +40,17 @@ public final class CallBudget: Sendable {
 
     private func leave() { state.withLock { $0.leave() }?.resume(returning: true) }
 
-    /// Calls that are under way; for tests.
+    /// The number of calls in progress; for tests.
     var underWay: Int { state.withLock { $0.underWay } }
-    /// Calls that wait; for tests.
+    /// The number of waiting calls; for tests.
     var waiting: Int { state.withLock { $0.waiting } }
 }
 
-/// The decisions of a ``CallBudget``, without locks. `Waiter` is how to reach a call that waits.
+/// The decisions of a ``CallBudget``, without locks. `Waiter` is used to resume a waiting call.
 struct CallQueue<Waiter> {
     enum Entry: Equatable {
         case enters, waits
-        /// Its task was cancelled before it came.
+        /// Its task was cancelled before it was added to the queue.
         case gone
     }
 
@@ -58,7 +58,7 @@ struct CallQueue<Waiter> {
     private(set) var underWay = 0
     private var next = 0
     private var waiters: [Int: Waiter] = [:]
-    /// Their numbers in the order in which they came; those that were cancelled are passed over.
+    /// The numbers of waiting calls in order. Cancelled calls are skipped.
     private var order: [Int] = []
     private var first = 0
     private var cancelled: Set<Int> = []
@@ -83,18 +83,18 @@ struct CallQueue<Waiter> {
         return .waits
     }
 
-    /// Returns who has to be told: a call that waited. One that has not come yet is turned away when it comes; one that has entered
-    /// goes on, and finds out by itself.
+    /// Cancels a call. Returns its waiter if the call was waiting. A call that is not in the queue yet is refused when it arrives; a call that has
+    /// started continues and checks for cancellation itself.
     mutating func cancel(_ number: Int) -> Waiter? {
         if let waiter = waiters.removeValue(forKey: number) { return waiter }
         cancelled.insert(number)
         return nil
     }
 
-    /// It is known how the wait of this call ended: a later cancellation is none of the queue's business.
+    /// Ends the tracking of a call whose wait is over: a later cancellation has no effect on the queue.
     mutating func settle(_ number: Int) { cancelled.remove(number) }
 
-    /// A call is over. Returns the one that takes its place.
+    /// Ends a call. Returns the next call to start.
     mutating func leave() -> Waiter? {
         while first < order.count {
             let number = order[first]
@@ -112,11 +112,11 @@ struct CallQueue<Waiter> {
     }
 }
 
-/// What one process may have under way at one API server. Watches and followed logs count for nothing: they last, and are few.
+/// The limits of one process for calls to one API server. Watches and followed logs are not limited: they are few and stay open for a long time.
 public struct CallBudgets: Sendable {
-    /// Everything but logs. The server takes 100 requests at once on an HTTP/2 connection, of which some are left for others.
+    /// For everything but logs. The server allows 100 concurrent requests on an HTTP/2 connection; some of them are left for other users.
     public let calls: CallBudget
-    /// Reading logs to their end: each has a connection of its own, which the next one uses again.
+    /// For reading complete logs. Each read has its own connection, which is reused.
     public let logs: CallBudget
 
     public init(calls: Int = 64, logs: Int = 16) {

@@ -4,7 +4,7 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// Where results cannot go.
+    /// Results that cannot be written.
     @Suite struct ArtifactErrorTests {
         @Test func aDefaultBranchIsNeverMade() async throws {
             try await Workbench.with("default-branch") { bench in
@@ -33,7 +33,7 @@ extension EndToEnd {
                 let named = try await bench.assay("run", "job.yaml", expecting: 2)
                 for word in ["spec.artifacts.git.remote", "\"upstream\""] { #expect(named.stderrText.contains(word), "\(named.stderrText)") }
 
-                // Once it is there the same job goes on.
+                // Once the repository exists, the same job continues.
                 try await bench.git("init", "--quiet", "--bare", "\(bench.directory)/typo.git", in: bench.directory)
                 try bench.write("job.yaml", JobFiles.job("job", artifacts: "{backend: git, git: {remote: \"file://\(bench.directory)/typo.git\"}}"))
                 try await bench.assay("run", "job.yaml", expecting: 0)
@@ -53,7 +53,7 @@ extension EndToEnd {
             }
         }
 
-        /// The remote goes away while the job runs; the next run pushes what was kept, and runs nothing.
+        /// The remote becomes unreachable while the job runs. The next run pushes the kept results and runs no trial.
         @Test func whatARemoteCouldNotTakeIsPushedByTheNextRun() async throws {
             try await Workbench.with("away") { bench in
                 for name in ["a", "b", "c"] { try bench.task(name) }

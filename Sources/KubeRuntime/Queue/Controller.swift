@@ -47,7 +47,7 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     /// - Parameters:
     ///   - name: for logs and metrics.
     ///   - workers: how many keys may be reconciled at once.
-    ///   - liveness: is told of a reconcile that has not returned after `reconcileBound` seconds.
+    ///   - liveness: notified of a reconcile that has not returned after `reconcileBound` seconds.
     ///   - gatherSeconds: how long events with the cause `gathered` are collected before the next reconcile.
     public init(
         name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey, gatherSeconds: Double = 0.25,

@@ -2,10 +2,10 @@ import EvalFormats
 import EvalModel
 import Git
 
-/// A task's folder in a commit, as the readers of task files want it.
+/// A task's folder in a commit, in the form that the readers of task files expect.
 public struct GitTreeFolder: TaskFolder {
     public let tree: GitTree
-    /// Below the repository's root.
+    /// Relative to the repository's root.
     public let path: GitPath
 
     public init(_ tree: GitTree, path: GitPath) {
@@ -24,9 +24,9 @@ public struct GitTreeFolder: TaskFolder {
 }
 
 extension SourceResolver {
-    /// The tasks of a folder of tasks in a commit, sorted, filtered, with their `task.toml` files read in one go.
+    /// The tasks in a folder of a commit, sorted and filtered. Their `task.toml` files are read together.
     ///
-    /// - Throws: `task_not_found` naming the path, the commit and what is there instead.
+    /// - Throws: `task_not_found`, which names the path, the commit and the names that exist there.
     public func tasks(
         in tree: GitTree, at path: String, include: [String]? = nil, exclude: [String]? = nil
     ) async throws(SourceError) -> [TaskReference] {
@@ -60,9 +60,9 @@ extension SourceResolver {
             git: .pathNotFound)
     }
 
-    /// A file of a commit, such as registry.json.
+    /// The bytes of a file in a commit, such as registry.json.
     ///
-    /// - Throws: `task_not_found` when there is none.
+    /// - Throws: `task_not_found` when the file does not exist.
     public func file(_ path: String, in tree: GitTree, limit: Int = 16 << 20) async throws(SourceError) -> [UInt8] {
         do {
             let place = try GitPath(parsing: path)
