@@ -29,7 +29,7 @@ extension TrialProgram {
             ],
             verifier: Verifier(
                 enabled: !job.spec.verifier.disable, rewardRule: request.rewardRule ?? task.rewardRule,
-                endAgentProcesses: job.spec.verifier.endAgentProcesses, env: task.verifierEnv.keys.sorted()),
+                endAgentProcesses: job.spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: job.spec.instructionPath, env: agentNames))
     }
 }
