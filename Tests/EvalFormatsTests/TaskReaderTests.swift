@@ -17,7 +17,7 @@ struct TaskReaderTests {
         let loaded = try await load(Self.complete, needsSolution: true)
         #expect(loaded.task.hasInstruction)
         #expect(loaded.task.environment.hasDockerfile)
-        #expect(loaded.task.unsupported.map(\.kind) == [.imageBuild])
+        #expect(TaskRequirements.unmet(by: loaded.task, hasImage: false).count == 1)
         #expect(loaded.task.refusal(image: "rootfs:/") == nil)
         #expect(loaded.warnings == [])
     }
@@ -44,21 +44,23 @@ struct TaskReaderTests {
     @Test("docker_image stands for environment/")
     func image() async throws {
         let loaded = try await load(["instruction.md", "tests/test.sh"], toml: "version = \"1.0\"\nenvironment.docker_image = \"i\"")
-        #expect(loaded.task.unsupported == [])
+        #expect(TaskRequirements.unmet(by: loaded.task, hasImage: false) == [])
         let built = try await load(Self.complete, toml: "version = \"1.0\"\nenvironment.docker_image = \"i\"")
-        #expect(built.task.unsupported == [])
+        #expect(TaskRequirements.unmet(by: built.task, hasImage: false) == [])
     }
 
-    @Test(
-        "what only the folder shows and is not supported",
-        arguments: [
-            ("environment/docker-compose.yaml", UnsupportedFeature.Kind.compose),
-            ("steps/one/instruction.md", .steps),
-        ])
-    func unsupported(path: String, kind: UnsupportedFeature.Kind) async throws {
-        let loaded = try await load(Self.complete + [path])
-        #expect(loaded.task.unsupported.contains { $0.kind == kind })
-        #expect(loaded.task.refusal(image: "i")?.type == .taskInvalid)
+    @Test("Docker Compose is known only by the folder and not supported")
+    func compose() async throws {
+        let task = try await load(Self.complete + ["environment/docker-compose.yaml"]).task
+        #expect(task.environment.hasCompose)
+        let refusal = task.refusal(image: "i")
+        #expect(refusal?.type == .taskInvalid)
+        #expect(refusal?.message.contains("environment/docker-compose.yaml is not supported yet") == true)
+    }
+
+    @Test("a folder steps/ without [[steps]] is an ordinary folder")
+    func plainStepsFolder() async throws {
+        #expect(try await load(Self.complete + ["steps/one/instruction.md"]).task.refusal(image: "i") == nil)
     }
 
     @Test(
@@ -87,11 +89,42 @@ struct TaskReaderTests {
         for path in paths { #expect(refusal?.message.contains("\(path) is a git submodule") == true) }
     }
 
-    @Test("a task of steps is refused for its steps, not for files that it need not have")
-    func steps() async throws {
-        let loaded = try await load(
-            ["steps/one/instruction.md", "environment/Dockerfile"], toml: "schema_version = \"1.4\"\n[[steps]]\nname = \"one\"")
-        #expect(loaded.task.unsupported.map(\.kind).contains(.steps))
+    @Test(
+        "which files a task of steps must have",
+        arguments: [
+            (["steps/a/instruction.md", "steps/a/tests/test.sh"], "", nil), (["steps/a/instruction.md", "tests/test.sh"], "", nil),
+            (["steps/a/tests/test.sh"], "", "no steps/a/instruction.md"),
+            (["steps/a/instruction.md"], "", "no steps/a/tests/test.sh (or tests/test.sh)"),
+            (["instruction.md", "steps/b/instruction.md", "tests/test.sh"], "", "no steps/a/instruction.md"),
+            (["steps/a/instruction.md"], "[steps.verifier.environment]\ndocker_image = \"v\"", nil),
+            (["steps/a/instruction.md", "steps/a/tests/Dockerfile"], "[steps.verifier]\nenvironment_mode = \"separate\"", nil),
+            (["steps/a/instruction.md", "steps/a/tests/Dockerfile"], "", "no steps/a/tests/test.sh"),
+            (["steps/a/instruction.md", "tests/docker-compose.yaml"], "[verifier]\nenvironment_mode = \"separate\"", nil),
+        ] as [([String], String, String?)])
+    func steps(paths: [String], toml: String, missing: String?) async throws {
+        let text = "schema_version = \"1.4\"\n[[steps]]\nname = \"a\"\n\(toml)"
+        guard let missing else {
+            let task = try await load(paths + ["environment/Dockerfile"], toml: text).task
+            #expect(task.steps.map(\.name) == ["a"])
+            #expect(task.refusal(image: "i")?.message.contains("[[steps]] is not supported yet") == true)
+            return
+        }
+        let error = await #expect(throws: TrialError.self) { try await load(paths + ["environment/Dockerfile"], toml: text) }
+        #expect(error?.message.contains(missing) == true, "\(error?.message ?? "")")
+    }
+
+    @Test(
+        "a separate verifier whose image holds the tests needs no test.sh",
+        arguments: [
+            ("[verifier.environment]\ndocker_image = \"v\"", "environment/x", true),
+            ("[verifier]\nenvironment_mode = \"separate\"", "tests/Dockerfile", true),
+            ("[verifier]\nenvironment_mode = \"separate\"", "tests/docker-compose.yaml", true),
+            ("[verifier]\nenvironment_mode = \"separate\"", "tests/x", false), ("", "tests/Dockerfile", false),
+            ("[verifier]\nenvironment_mode = \"shared\"", "tests/Dockerfile", false),
+        ])
+    func bundledTests(toml: String, path: String, isComplete: Bool) async {
+        let loaded = try? await load(["instruction.md", "environment/Dockerfile", path], toml: toml)
+        #expect((loaded != nil) == isComplete)
     }
 
     @Test("a dataset's family decides about the rule for the reward and the limits")

@@ -191,7 +191,7 @@ struct TrialPodBuilderTests {
             $0.agent.env = [EnvironmentVariable(name: "API_KEY", secret: SecretKeyReference(name: "agent-secret", key: "api-key"))]
             $0.jobSpec.source.secretRef = LocalReference(name: "git-secret")
             $0.task.environment.env = Dictionary(uniqueKeysWithValues: (0..<15).map { ("VARIABLE_\($0)", String(repeating: "v", count: 45)) })
-            $0.task.verifierEnv = ["JUDGE_MODEL": String(repeating: "m", count: 60)]
+            $0.task.verifier.env = ["JUDGE_MODEL": String(repeating: "m", count: 60)]
         }
         let pod = try Self.builder.pod(for: request)
         #expect(pod.serialized().count <= 6 * 1024, "\(pod.serialized().count) bytes")
@@ -199,7 +199,7 @@ struct TrialPodBuilderTests {
         // A larger environment leaves the pod.
         request.task.environment.env["LARGE"] = String(repeating: "$(x)", count: 5000)
         request.task.environment.env["odd name"] = "stays"
-        request.task.verifierEnv["LARGE"] = String(repeating: "y", count: 20_000)
+        request.task.verifier.env["LARGE"] = String(repeating: "y", count: 20_000)
         let small = try Self.builder.pod(for: request)
         #expect(small.serialized().count <= 6 * 1024)
         let maps = request.shared.configMaps
@@ -319,7 +319,7 @@ struct TrialPodBuilderTests {
             $0.jobSpec.verifier.disable = true
             $0.jobSpec.verifier.endAgentProcesses = true
             $0.rewardRule = .harbor
-            $0.task.verifierEnv = ["B": "2", "A": "$1"]
+            $0.task.verifier.env = ["B": "2", "A": "$1"]
         }
         #expect(Self.env(try Self.container(pod, "trial")).isEmpty, "nothing of the verifier is in the trial's environment")
         let delivery = Self.env(try Self.container(pod, "repo-cache"))
@@ -376,7 +376,7 @@ struct TrialPodBuilderTests {
             try Self.pod { $0.agent.env = [EnvironmentVariable(name: "ASSAY_VERIFY", value: "0")] }
         }
         #expect(throws: TrialError.self) {
-            try Self.pod { $0.task.unsupported = [UnsupportedFeature(.compose, "docker-compose.yaml is not done")] }
+            try Self.pod { $0.task.environment.hasCompose = true }
         }
     }
 }

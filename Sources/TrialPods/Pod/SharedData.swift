@@ -45,8 +45,8 @@ public struct SharedData: Sendable, Hashable {
             if !scripts.isEmpty { agent = ConfigMap("agent-\(request.coordinate.agentIndex)", scripts, request) }
         }
         let task = request.coordinate.taskIndex
-        if Self.size(request.task.verifierEnv) > Self.literalBytes {
-            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifierEnv)], request)
+        if Self.size(request.task.verifier.env) > Self.literalBytes {
+            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifier.env)], request)
         }
         let variables = request.taskVariables
         guard Self.size(variables) > Self.literalBytes else {

@@ -29,7 +29,7 @@ extension TrialProgram {
             ],
             verifier: Verifier(
                 enabled: !spec.verifier.disable, rewardRule: request.rewardRule ?? task.rewardRule,
-                endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifierEnv.keys.sorted()),
+                endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames))
     }
 }

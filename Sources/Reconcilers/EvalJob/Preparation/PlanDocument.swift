@@ -7,7 +7,7 @@ import SourceSync
 /// A `PreparedJob` as JSON, in the form stored in the job's ConfigMaps. It contains data of public task files and addresses without
 /// credentials, never a value of a Secret.
 struct PlanDocument: Codable, Sendable, Hashable {
-    static let currentVersion = 1
+    static let currentVersion = 2
 
     struct Source: Codable, Sendable, Hashable {
         var repo: String
