@@ -10,7 +10,7 @@ import TrialPods
 
 /// Reconciles one EvalJob from its present state.
 ///
-/// A pass runs its steps in a fixed order and writes all its findings as one status at its end. No pass waits for a source or for a results
+/// A pass runs its steps in a fixed order: it decides, writes all its findings as one status, then starts and releases pods. No pass waits for a source or for a results
 /// remote: preparing (`PreparationPool`), opening a results backend (`ResultsBackends`) and recording (`TrialRecording`) run outside the
 /// passes and wake the job when they are done. A kill at any moment does no harm because of the order of the writes: record, count in the
 /// status, take the finalizer off, delete.
@@ -79,7 +79,7 @@ public final class EvalJobReconciler: Sendable {
                 return entry.object.snapshot.metadata.controller?.uid == uid ? [uid] : []
             }, podWriter: podWriter, configuration: configuration, slots: TargetSlots(), load: load, metrics: metrics, events: events, log: log,
             wake: { wake($0, .event) })
-        orphans = OrphanedPods(client: client, podWriter: podWriter, pods: pods, log: log)
+        orphans = OrphanedPods(client: client, podWriter: podWriter, pods: pods, podsByUID: trials.pods, log: log)
     }
 
     public func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
@@ -96,7 +96,7 @@ public final class EvalJobReconciler: Sendable {
         awaitingCache.withLock { _ = $0.remove(key) }
         guard trials.podWriter.expectations.areMet(for: identity.uid, in: podStore) else {
             log.debug("the pods' cache is older than the last write", ["object": .string(key.description)])
-            return .waiting(afterSeconds: 0.05)
+            return .waiting(afterSeconds: 0.01)
         }
         do {
             var pass = JobPass(job: job, identity: identity, memory: memory(of: identity.uid), now: time.now())
@@ -128,6 +128,10 @@ public final class EvalJobReconciler: Sendable {
 
     /// Whether the conditions in the job's status were found by this process, not by an earlier one.
     func hasLooked(at job: JobIdentity) -> Bool { looked.withLock { $0.contains(job) } }
+
+    /// How long events of a job's pods and of its records are gathered, in seconds: the more pods there are, the more events one pass
+    /// answers.
+    func gatherSeconds(_ job: ObjectKey) -> Double { min(0.25, 0.02 + 0.002 * Double(orphans.podCount(of: job))) }
 
     /// Whether the job waits until the cache shows the operator's own write.
     func awaitsCache(_ key: ObjectKey) -> Bool { awaitingCache.withLock { $0.contains(key) } }
@@ -182,6 +186,7 @@ public final class EvalJobReconciler: Sendable {
             trials.yieldSlots(pass.identity.uid)
         }
         try await writeStatus(&pass)
+        try await carryOut(&pass)
     }
 
     /// Begins the job. Before the first pod is created, the pinned commit and the number of trials are in the status, the plan is kept and

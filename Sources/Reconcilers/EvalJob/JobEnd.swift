@@ -135,6 +135,7 @@ extension EvalJobReconciler {
             do { try await continueTrials(&pass, deleting: true) } catch let error as ReconcileError { pass.add(error) }
             try await writeStatus(&pass)
             if pass.isGone { return }
+            try await carryOut(&pass)
             if pass.ending == nil {
                 guard let why = try await whyAbandoned(pass) else { return pass.wake(after: 1) }
                 abandon(pass, why)

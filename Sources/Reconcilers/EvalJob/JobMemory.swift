@@ -31,6 +31,12 @@ final class JobMemory: Sendable {
         var recording: Set<TrialRecording.Work> = []
         /// Recording work that failed and will be tried again.
         var recordingFailures: [TrialRecording.Work: RecordingFailure] = [:]
+        /// How fast the next pods are created.
+        var pace = SlowStart()
+        /// Why the API server refused to create a pod when that was last tried; nil when it did not.
+        var refusal: String?
+        /// What waited when results were last pushed early.
+        var earlyPush: EarlyPush?
         /// Trials whose pod cannot be created, by index. They end with this error.
         var startFailures: [Int: TrialError] = [:]
         /// Pods that were deleted before they were counted, in their last seen state, by name.
@@ -53,6 +59,12 @@ final class JobMemory: Sendable {
         /// The record's name, as `PendingRun.name`.
         let name: String
         let trial: RecordedTrial
+    }
+
+    /// The branch's tip and the number of records that wait.
+    struct EarlyPush: Sendable, Hashable {
+        let head: String?
+        let pending: Int
     }
 
     struct EndedPod: Sendable {

@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
+import KubeClient
 import KubeCore
 import TrialPods
 
@@ -34,6 +35,7 @@ extension EvalJobReconciler {
             }
         }
         pass.recorder = await backend.recorder?.state()
+        pass.refusal = memory.state.withLock { $0.refusal }
         let mode = JobTrials.mode(stopping: stopping, pause: pass.pause, isHeld: !pass.errors.isEmpty || place == nil)
         let observation = trials.observe(&pass, mode: mode)
         let counted = TrialCounting.counted(in: pass.job.status)
@@ -53,21 +55,73 @@ extension EvalJobReconciler {
 
         // First the steps that must happen whatever else fails.
         try await trials.stop(plan, observation, &pass)
-        let (job, identity, due) = (pass.job, pass.identity, observation.present(plan.release))
-        try await pass.attempt { try await trials.release(due, of: job, identity) }
-        if let place { keepCreatable(&plan, observation, place, &pass) } else { plan.limitCreations(to: 0) }
-        trials.takeSlots(&plan, &pass, limit: target.maxConcurrentTrials)
         if let place {
-            let (creations, started) = (plan.create, pass)
-            try await pass.attempt { try await trials.start(creations, context: place.context, started) }
             offer(observation.found(plan.record), refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
-            if mode == .interrupt, plan.running == 0, pass.recorder?.pending ?? 0 > 0 { await recording.flush(place) }
-            if plan.isFinished { try await end(&pass, as: stopping ?? .complete, place) }
+            if plan.running == 0, plan.create.isEmpty { await flush(place, pass) }
+            keepCreatable(&plan, observation, place, &pass)
+        } else {
+            plan.limitCreations(to: 0)
         }
+        if plan.create.count > Self.creations {
+            plan.limitCreations(to: Self.creations)
+            pass.wake(after: 0)
+        }
+        trials.takeSlots(&plan, &pass, limit: target.maxConcurrentTrials)
+        pass.work = TrialWork(planner: planner, observation: observation, release: plan.release, create: plan.create, context: place?.context)
+        if let place, plan.isFinished { try await end(&pass, as: stopping ?? .complete, place) }
         pass.recorder = await backend.recorder?.state()
         if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
         if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
+    }
+
+    /// Pods that one pass creates at most, so that ended trials are recorded, and a cancellation is noticed, while a thousand are created.
+    private static let creations = 250
+
+    /// Releases and starts pods. The status is written before, so trials that this pass has counted are released at once.
+    func carryOut(_ pass: inout JobPass) async throws {
+        guard let work = pass.work, !pass.isGone else { return }
+        let (job, identity, memory, trials, now) = (pass.job, pass.identity, pass.memory, trials, pass.now)
+        let started = pass
+        let failuresBefore = memory.state.withLock { $0.startFailures.count }
+        async let releasing = Self.failure {
+            try await trials.release(work.due(TrialCounting.counted(in: started.latest.status), now: now), of: job, identity)
+        }
+        async let starting = Self.failure {
+            if let context = work.context { try await trials.start(work.create, context: context, started) }
+        }
+        let (releaseFailure, startFailure) = (await releasing, await starting)
+        for failure in [releaseFailure, startFailure] { try await pass.attempt { if let failure { throw failure } } }
+        // Trials whose pods cannot be created are recorded by the next pass.
+        if memory.state.withLock({ $0.startFailures.count }) > failuresBefore { pass.wake(after: 0) }
+        let refusal = (startFailure as? KubeError).flatMap { $0.isForbidden ? "\($0)" : nil }
+        guard refusal != pass.refusal else { return }
+        memory.state.withLock { $0.refusal = refusal }
+        pass.refusal = refusal
+        try await writeStatus(&pass)
+    }
+
+    private static func failure(_ step: () async throws -> Void) async -> (any Error)? {
+        do {
+            try await step()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Pushes waiting results early when no trial runs and all that ended are recorded: users read the branch then, and on a cluster no trial
+    /// is counted before.
+    private func flush(_ place: TrialRecording.Place, _ pass: JobPass) async {
+        guard let recorder = pass.recorder, recorder.pending > 0 else { return }
+        let push = JobMemory.EarlyPush(head: recorder.head, pending: recorder.pending)
+        let isDue = pass.memory.state.withLock { state in
+            guard state.recording.isEmpty else { return false }
+            // The ledger limits early pushes. What it does not push now waits for the next regular push.
+            defer { state.earlyPush = push }
+            return state.earlyPush != push
+        }
+        if isDue { await recording.flush(place) }
     }
 
     private func stopping(_ pass: inout JobPass) -> JobEnding? {

@@ -7,6 +7,8 @@ import KubeCore
 /// The findings of one pass over a job. The status is computed from them once, at the end of the pass.
 struct JobPass: Sendable {
     let job: EvalJob
+    /// The job as this pass last wrote it; nil before.
+    var written: EvalJob?
     let identity: JobIdentity
     let memory: JobMemory
     let now: Timestamp
@@ -18,6 +20,10 @@ struct JobPass: Sendable {
     var recorder: RecorderState?
     /// Why the job does not go on, or only in part. The first error is the one reported to users first.
     var errors: [ReconcileError] = []
+    /// What the pass does once its status is written.
+    var work: TrialWork?
+    /// The API server's message when it refuses to create a trial's pod.
+    var refusal: String?
     /// A failure that did not prevent the other steps; the pass is repeated later.
     var failure: (any Error)?
     var matrix: TrialMatrix?
@@ -36,6 +42,8 @@ struct JobPass: Sendable {
     var isPreliminary = false
     private(set) var wakeAfter: Double?
 
+    /// The newest state of the job that is known.
+    var latest: EvalJob { written ?? job }
     var hasStarted: Bool { job.status?.startTime != nil }
     /// How many trials the job has; nil before it has begun.
     var total: Int? { matrix?.count ?? (hasStarted ? job.status?.trials?.total : nil) }

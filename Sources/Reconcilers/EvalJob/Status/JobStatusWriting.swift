@@ -6,25 +6,27 @@ import KubeCore
 import KubeRuntime
 
 extension EvalJobReconciler {
-    /// Writes the status at the end of a pass.
+    /// Writes what the pass has found as the job's status. Doing so twice in a pass counts nothing twice.
     func writeStatus(_ pass: inout JobPass) async throws {
         let found = pass
-        guard let written = try await status.write(pass.job, compute: { JobStatusComputation.next(of: $0, after: found) }) else {
+        let last = pass.latest.status
+        guard let written = try await status.write(pass.latest, compute: { JobStatusComputation.next(of: $0, after: found) }) else {
             pass.isGone = true
             return
         }
+        pass.written = written
         let counted = TrialCounting.counted(in: written.status)
         pass.memory.state.withLock { state in
             for index in Array(state.submitted.keys) where counted.contains(index) { state.submitted.removeValue(forKey: index) }
             for index in Array(state.startFailures.keys) where counted.contains(index) { state.startFailures.removeValue(forKey: index) }
         }
-        let before = TrialCounting.counted(in: pass.job.status)
+        let before = TrialCounting.counted(in: last)
         for trial in pass.recorded where counted.contains(trial.index) && !before.contains(trial.index) { metrics.count(trial) }
         // The operator's own status writes wake no job, so a pass is asked for here to act on the new status.
-        if counted != before || written.status?.isOver != pass.job.status?.isOver || written.status?.startTime != pass.job.status?.startTime {
+        if counted != before || written.status?.isOver != last?.isOver || written.status?.startTime != last?.startTime {
             pass.wake(after: 0)
         }
-        announce(pass, before: pass.job.status, after: written.status)
+        announce(pass, before: last, after: written.status)
     }
 
     private func announce(_ pass: JobPass, before: EvalJobStatus?, after: EvalJobStatus?) {
@@ -45,9 +47,4 @@ extension EvalJobReconciler {
                 message: "\(trials?.completed ?? 0) completed, \(trials?.failed ?? 0) failed, \(trials?.skipped ?? 0) skipped", on: about)
         }
     }
-}
-
-extension JobPass {
-    /// The API server's message when it currently refuses to create a trial's pod.
-    var refusal: String? { (failure as? KubeError).flatMap { $0.isForbidden ? "\($0)" : nil } }
 }
