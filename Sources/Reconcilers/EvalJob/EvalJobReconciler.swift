@@ -105,6 +105,8 @@ public final class EvalJobReconciler: Sendable {
                 try await finalize(&pass)
             } else if job.status?.isOver == true {
                 try await afterEnd(&pass)
+            } else if pass.memory.namespaceEndSeen != nil {
+                try await leaveNamespace(&pass)
             } else {
                 try await advance(&pass)
             }
@@ -181,6 +183,7 @@ public final class EvalJobReconciler: Sendable {
             pass.add(error)
             trials.yieldSlots(pass.identity.uid)
         }
+        await lookForNamespaceEnd(&pass)
         try await writeStatus(&pass)
     }
 

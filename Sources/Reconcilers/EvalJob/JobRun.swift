@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
+import KubeClient
 import KubeCore
 import TrialPods
 
@@ -48,7 +49,8 @@ extension EvalJobReconciler {
             total: total, parallelism: pass.job.spec.parallelism, retry: pass.job.spec.retry.policy, counted: counted, settled: settled, mode: mode,
             uncountedRoom: room(pass, observation, counted))
         var plan = planner.plan(pods: observation.planned, now: pass.now)
-        pass.running = plan.running
+        let starting = observation.starting(at: pass.now)
+        pass.running = plan.running - starting.count
         pass.wake(at: plan.wakeAt)
 
         // First the steps that must happen whatever else fails.
@@ -60,14 +62,32 @@ extension EvalJobReconciler {
         if let place {
             let (creations, started) = (plan.create, pass)
             try await pass.attempt { try await trials.start(creations, context: place.context, started) }
+            do { try await trials.remakeShared(for: starting, context: place.context, &pass) } catch is CancellationError {
+                throw CancellationError()
+            } catch { pass.failure = pass.failure ?? error }
             offer(observation.found(plan.record), refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
             if mode == .interrupt, plan.running == 0, pass.recorder?.pending ?? 0 > 0 { await recording.flush(place) }
-            if plan.isFinished { try await end(&pass, as: stopping ?? .complete, place) }
+            if plan.isFinished { try await end(&pass, as: stopping, place) }
         }
+        pass.heldUp = heldUp(pass, starting: starting, retrying: observation.found(plan.waitForRetry), room: planner.uncountedRoom)
         pass.recorder = await backend.recorder?.state()
         if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
         if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
+    }
+
+    /// Why trials that could run do not run yet.
+    private func heldUp(_ pass: JobPass, starting: [TrialsHeldUp.Pod], retrying: [JobTrials.Found], room: Int?) -> TrialsHeldUp? {
+        let failed = retrying.compactMap { pod, fate in
+            fate.end?.error.map {
+                TrialsHeldUp.Pod(name: pod.name, index: pod.identity.index, reason: $0.type.rawValue, message: $0.message, isTriedAgain: true)
+            }
+        }
+        return .find(
+            pods: starting + failed, refusal: (pass.failure as? KubeError).flatMap { $0.isForbidden && !$0.isNamespaceTerminating ? $0 : nil },
+            slots: pass.fullTarget,
+            unconfirmed: room == 0 ? "no trial starts until the remote has more of the results that wait for it" : nil, running: pass.running,
+            parallelism: pass.job.spec.parallelism)
     }
 
     private func stopping(_ pass: inout JobPass) -> JobEnding? {

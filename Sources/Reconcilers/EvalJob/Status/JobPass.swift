@@ -23,7 +23,12 @@ struct JobPass: Sendable {
     var matrix: TrialMatrix?
     /// Trials whose record is kept and which are to be counted in this pass.
     var recorded: [RecordedTrial] = []
+    /// Trials whose pod runs.
     var running = 0
+    /// Why trials that could run do not run yet.
+    var heldUp: TrialsHeldUp?
+    /// The target whose slots are all taken, when that keeps trials from starting.
+    var fullTarget: TrialsHeldUp.Slots?
     var pause: Pause?
     /// Why the job is ending: its trials are being stopped, and not all are counted yet.
     var stopping: JobEnding?
@@ -84,28 +89,5 @@ struct JobPass: Sendable {
     mutating func wake(after seconds: Double) { wakeAfter = min(wakeAfter ?? seconds, seconds) }
     mutating func wake(at time: Timestamp?) {
         if let time { wake(after: max(0, time - now)) }
-    }
-}
-
-/// Why a job ends.
-enum JobEnding: Sendable, Hashable {
-    case complete
-    case cancelled
-    case deadlineExceeded
-
-    var phase: EvalJobStatus.Phase {
-        switch self {
-        case .complete: .succeeded
-        case .cancelled: .cancelled
-        case .deadlineExceeded: .failed
-        }
-    }
-
-    var reason: Reason {
-        switch self {
-        case .complete: .trialsComplete
-        case .cancelled: .cancelled
-        case .deadlineExceeded: .deadlineExceeded
-        }
     }
 }
