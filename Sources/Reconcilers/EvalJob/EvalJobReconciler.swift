@@ -106,7 +106,7 @@ public final class EvalJobReconciler: Sendable {
             } else if job.status?.isOver == true {
                 try await afterEnd(&pass)
             } else if pass.memory.namespaceEndSeen != nil {
-                try await leaveNamespace(&pass)
+                try await endWithNamespace(&pass)
             } else {
                 try await advance(&pass)
             }

@@ -134,7 +134,7 @@ extension EvalJobReconciler {
             return
         }
         guard try await recordDeleted(&pass), !pass.isGone else { return }
-        try await letGo(&pass)
+        try await releaseJob(&pass)
     }
 
     /// Stops the pods of a job that is being deleted, or whose namespace is, and records the trials that ended.
@@ -153,7 +153,7 @@ extension EvalJobReconciler {
     }
 
     /// Takes the finalizers off the job's pods and then off the job.
-    func letGo(_ pass: inout JobPass) async throws {
+    func releaseJob(_ pass: inout JobPass) async throws {
         let job = pass.job
         try await trials.releaseAll(of: pass.identity)
         guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else { return }

@@ -42,7 +42,7 @@ final class JobMemory: Sendable {
         /// The number of running trials found by the last pass.
         var running = 0
         /// The kinds of causes that held trials up and were told as Events.
-        var toldHeldUp: Set<String> = []
+        var reportedCauses: Set<String> = []
         /// The push at the job's end has begun, or the results backend was failing then.
         var endFlushBegan = false
         /// Existing ConfigMaps that the job's trials share, by name.

@@ -70,17 +70,17 @@ extension EvalJobReconciler {
             if mode == .interrupt, plan.running == 0, pass.recorder?.pending ?? 0 > 0 { await recording.flush(place) }
             if plan.isFinished { try await end(&pass, as: stopping, place) }
         }
-        pass.heldUp = heldUp(pass, starting: starting, retrying: observation.found(plan.waitForRetry), room: planner.uncountedRoom)
+        pass.pendingCause = pendingCause(pass, starting: starting, retrying: observation.found(plan.waitForRetry), room: planner.uncountedRoom)
         pass.recorder = await backend.recorder?.state()
         if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
         if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
     }
 
     /// Why trials that could run do not run yet.
-    private func heldUp(_ pass: JobPass, starting: [TrialsHeldUp.Pod], retrying: [JobTrials.Found], room: Int?) -> TrialsHeldUp? {
+    private func pendingCause(_ pass: JobPass, starting: [PendingCause.Pod], retrying: [JobTrials.Found], room: Int?) -> PendingCause? {
         let failed = retrying.compactMap { pod, fate in
             fate.end?.error.map {
-                TrialsHeldUp.Pod(name: pod.name, index: pod.identity.index, reason: $0.type.rawValue, message: $0.message, isTriedAgain: true)
+                PendingCause.Pod(name: pod.name, index: pod.identity.index, reason: $0.type.rawValue, message: $0.message, isRetried: true)
             }
         }
         return .find(

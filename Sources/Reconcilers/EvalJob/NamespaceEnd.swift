@@ -28,11 +28,11 @@ extension EvalJobReconciler {
     }
 
     /// Handles a job that is not being deleted itself, in a namespace that is.
-    func leaveNamespace(_ pass: inout JobPass) async throws {
+    func endWithNamespace(_ pass: inout JobPass) async throws {
         let isHeld = pass.job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true
         guard isHeld || trials.pods.objects(for: pass.identity.uid).contains(where: \.isTracked) else { return }
         guard try await recordDeleted(&pass), !pass.isGone else { return }
-        try await letGo(&pass)
+        try await releaseJob(&pass)
     }
 
     /// Whether the job's namespace has been in deletion for so long that its results are not waited for any more.

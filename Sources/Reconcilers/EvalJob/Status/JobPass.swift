@@ -26,9 +26,9 @@ struct JobPass: Sendable {
     /// Trials whose pod runs.
     var running = 0
     /// Why trials that could run do not run yet.
-    var heldUp: TrialsHeldUp?
+    var pendingCause: PendingCause?
     /// The target whose slots are all taken, when that keeps trials from starting.
-    var fullTarget: TrialsHeldUp.Slots?
+    var fullTarget: PendingCause.Slots?
     var pause: Pause?
     /// Why the job is ending: its trials are being stopped, and not all are counted yet.
     var stopping: JobEnding?

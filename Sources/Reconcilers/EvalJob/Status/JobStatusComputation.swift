@@ -95,9 +95,9 @@ enum JobStatusComputation {
         } else if pass.hasStarted || pass.matrix != nil {
             status.phase = .running
             guard pass.errors.isEmpty else { return }
-            if let held = pass.heldUp {
+            if let held = pass.pendingCause {
                 let before = status.conditions.first { $0.type == ConditionType.ready.rawValue && $0.reason == held.reason.rawValue }
-                conditions.set(.ready, .no, held.reason, held.words(after: before?.message))
+                conditions.set(.ready, .no, held.reason, held.message(replacing: before?.message))
             } else {
                 conditions.set(.ready, .no, .trialsRunning, "the trials are running")
             }

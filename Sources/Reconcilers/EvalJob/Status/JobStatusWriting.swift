@@ -48,7 +48,7 @@ extension EvalJobReconciler {
         where before?.conditions.contains(where: { $0.reason == error.reason.rawValue && $0.message == error.message }) != true {
             events.record(.warning, reason: error.reason.rawValue, message: error.message, on: about)
         }
-        announceHeldUp(pass, before: before, about)
+        reportPendingCause(pass, before: before, about)
         if before?.startTime == nil, after?.startTime != nil, let matrix = pass.matrix {
             events.record(
                 .normal, reason: Reason.trialsRunning.rawValue,
@@ -63,11 +63,11 @@ extension EvalJobReconciler {
     }
 
     /// Tells each kind of cause once. What the condition said before this pass was told by it, or by the process before this one.
-    private func announceHeldUp(_ pass: JobPass, before: EvalJobStatus?, _ about: EventSubject) {
-        guard let held = pass.heldUp, held.isEvent, pass.errors.isEmpty, pass.stopping == nil, pass.pause == nil else { return }
+    private func reportPendingCause(_ pass: JobPass, before: EvalJobStatus?, _ about: EventSubject) {
+        guard let held = pass.pendingCause, held.isEvent, pass.errors.isEmpty, pass.stopping == nil, pass.pause == nil else { return }
         let shown = before?.conditions.first { $0.type == ConditionType.ready.rawValue && $0.reason == held.reason.rawValue }?.message
-        let isNews = pass.memory.state.withLock { $0.toldHeldUp.insert(held.kind).inserted }
-        guard isNews, shown.map({ held.words(after: $0) != $0 }) ?? true else { return }
+        let isNews = pass.memory.state.withLock { $0.reportedCauses.insert(held.kind).inserted }
+        guard isNews, shown.map({ held.message(replacing: $0) != $0 }) ?? true else { return }
         events.record(.warning, reason: held.reason.rawValue, message: held.message, on: about)
     }
 }

@@ -30,7 +30,7 @@ struct JobTrials: Sendable {
         var vanished: Set<String> = []
 
         /// Pods that have not started.
-        func starting(at now: Timestamp) -> [TrialsHeldUp.Pod] {
+        func starting(at now: Timestamp) -> [PendingCause.Pod] {
             byName.values.compactMap { pod, fate in
                 guard case .waiting(let reason, let message, _) = fate else { return nil }
                 let age = pod.snapshot.metadata.creationTimestamp.map { now - $0 } ?? 0
@@ -254,7 +254,7 @@ struct JobTrials: Sendable {
     /// Creates shared ConfigMaps again that somebody deleted while pods wait for them. A pod that waits for one starts by itself once it is there.
     ///
     /// - Parameter starting: pods that have not started.
-    func remakeShared(for starting: [TrialsHeldUp.Pod], context: TrialCollection.Context, _ pass: inout JobPass) async throws {
+    func remakeShared(for starting: [PendingCause.Pod], context: TrialCollection.Context, _ pass: inout JobPass) async throws {
         let waiting = starting.filter { $0.reason == "CreateContainerConfigError" || $0.isOrdinary }
         guard !waiting.isEmpty else { return }
         let now = pass.now

@@ -10,15 +10,15 @@ import Testing
 @testable import Reconcilers
 
 @Suite("Why trials do not run yet, in tables")
-struct TrialsHeldUpDecisionTests {
+struct PendingCauseDecisionTests {
     private func find(
-        _ pods: [TrialsHeldUp.Pod] = [], refusal: KubeError? = nil, slots: TrialsHeldUp.Slots? = nil, unconfirmed: String? = nil, running: Int = 0,
+        _ pods: [PendingCause.Pod] = [], refusal: KubeError? = nil, slots: PendingCause.Slots? = nil, unconfirmed: String? = nil, running: Int = 0,
         parallelism: Int = 4
-    ) -> TrialsHeldUp? {
+    ) -> PendingCause? {
         .find(pods: pods, refusal: refusal, slots: slots, unconfirmed: unconfirmed, running: running, parallelism: parallelism)
     }
 
-    private func pod(_ index: Int, _ reason: String, _ message: String = "") -> TrialsHeldUp.Pod {
+    private func pod(_ index: Int, _ reason: String, _ message: String = "") -> PendingCause.Pod {
         .init(name: "p\(index)", index: index, reason: reason, message: message)
     }
 
@@ -39,7 +39,7 @@ struct TrialsHeldUpDecisionTests {
 
     @Test("a full target is told as an event only when nothing of the job runs")
     func slots() {
-        let slots = TrialsHeldUp.Slots(target: "narrow", limit: 2)
+        let slots = PendingCause.Slots(target: "narrow", limit: 2)
         let alone = find(slots: slots)
         #expect(alone?.reason == .waitingForSlot && alone?.isEvent == true && alone?.message.contains("\"narrow\"") == true)
         let beside = find(slots: slots, running: 1)
@@ -59,16 +59,18 @@ struct TrialsHeldUpDecisionTests {
 
     @Test("words that differ in numbers only, or say less than those shown, do not replace them")
     func words() {
-        func held(_ message: String) -> TrialsHeldUp { .init(reason: .trialsPending, kind: "k", message: message) }
-        #expect(held("pod p: back-off 20s restarting").words(after: "pod p: back-off 10s restarting") == "pod p: back-off 10s restarting")
-        #expect(held("pod p: ImagePullBackOff: Back-off").words(after: "pod p: ErrImagePull: no such host") == "pod p: ErrImagePull: no such host")
-        #expect(held("pod q: ImagePullBackOff: Back-off").words(after: "pod p: ErrImagePull: no such host") == "pod q: ImagePullBackOff: Back-off")
-        #expect(held("pod p: ErrImagePull: denied").words(after: "pod p: ErrImagePull: no such host") == "pod p: ErrImagePull: denied")
+        func held(_ message: String) -> PendingCause { .init(reason: .trialsPending, kind: "k", message: message) }
+        #expect(held("pod p: back-off 20s restarting").message(replacing: "pod p: back-off 10s restarting") == "pod p: back-off 10s restarting")
+        #expect(
+            held("pod p: ImagePullBackOff: Back-off").message(replacing: "pod p: ErrImagePull: no such host") == "pod p: ErrImagePull: no such host")
+        #expect(
+            held("pod q: ImagePullBackOff: Back-off").message(replacing: "pod p: ErrImagePull: no such host") == "pod q: ImagePullBackOff: Back-off")
+        #expect(held("pod p: ErrImagePull: denied").message(replacing: "pod p: ErrImagePull: no such host") == "pod p: ErrImagePull: denied")
     }
 }
 
 @Suite("What a person sees of pods that cannot start")
-struct TrialsHeldUpTests {
+struct PendingCauseTests {
     /// The statuses of a pod on a real node, one after the other.
     private func recorded(_ name: String) throws -> [JSONValue] {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

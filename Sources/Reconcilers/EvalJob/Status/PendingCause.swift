@@ -7,7 +7,7 @@ import TrialPods
 /// Why trials of a running job do not run yet, for the condition `Ready` and for one Event.
 ///
 /// Pure. The words are those of the scheduler, the kubelet or the API server.
-struct TrialsHeldUp: Sendable, Hashable {
+struct PendingCause: Sendable, Hashable {
     /// Of the condition and of the Event.
     var reason: Reason
     /// Names the kind of cause. The Event is written once for each kind, however often its words change.
@@ -24,7 +24,7 @@ struct TrialsHeldUp: Sendable, Hashable {
         var reason: String
         var message: String
         /// The pod has ended; its trial is tried again.
-        var isTriedAgain = false
+        var isRetried = false
         /// Seconds since the pod was created.
         var age = 0.0
 
@@ -47,40 +47,40 @@ struct TrialsHeldUp: Sendable, Hashable {
     /// The cause that most of the pods have; a refusal by the API server comes before it, and a full target after it.
     static func find(
         pods: [Pod], refusal: KubeError?, slots: Slots?, unconfirmed: String?, running: Int, parallelism: Int
-    ) -> TrialsHeldUp? {
-        if let refusal { return TrialsHeldUp(reason: .trialPodRefused, kind: kind(of: refusal), message: "\(refusal)") }
+    ) -> PendingCause? {
+        if let refusal { return PendingCause(reason: .trialPodRefused, kind: kind(of: refusal), message: "\(refusal)") }
         if let most = mostCommon(pods) { return most }
         if let slots {
             let (text, isAlone) = ("all slots of the EvalTarget \"\(slots.target)\" are taken (maxConcurrentTrials: \(slots.limit))", running == 0)
-            return TrialsHeldUp(
+            return PendingCause(
                 reason: isAlone ? .waitingForSlot : .trialsRunning, kind: "slot", message: isAlone ? text : "\(text); the other trials wait",
                 isEvent: isAlone)
         }
-        if let unconfirmed { return TrialsHeldUp(reason: .pushPending, kind: "unconfirmed", message: unconfirmed) }
+        if let unconfirmed { return PendingCause(reason: .pushPending, kind: "unconfirmed", message: unconfirmed) }
         if parallelism == 0 {
-            return TrialsHeldUp(reason: .trialsRunning, kind: "parallelism", message: "spec.parallelism is 0: no trial starts", isEvent: false)
+            return PendingCause(reason: .trialsRunning, kind: "parallelism", message: "spec.parallelism is 0: no trial starts", isEvent: false)
         }
         return nil
     }
 
-    private static func mostCommon(_ pods: [Pod]) -> TrialsHeldUp? {
+    private static func mostCommon(_ pods: [Pod]) -> PendingCause? {
         var groups: [String: [Pod]] = [:]
         for pod in pods where !pod.isOrdinary { groups[kind(of: pod), default: []].append(pod) }
         // The first pod speaks for its group, so that the words do not change when another pod joins.
         let largest = groups.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
         guard let (kind, group) = largest, let first = group.min(by: { ($0.index, $0.name) < ($1.index, $1.name) }) else { return slowest(pods) }
         let words = first.message.isEmpty ? first.reason : "\(first.reason): \(first.message)"
-        return TrialsHeldUp(
+        return PendingCause(
             reason: .trialsPending, kind: kind,
-            message: "pod \(first.name): \(words)".replacingControls + (first.isTriedAgain ? "; the trial is tried again" : ""))
+            message: "pod \(first.name): \(words)".replacingControls + (first.isRetried ? "; the trial is tried again" : ""))
     }
 
     /// A pod whose containers the node has not started after a while. What the node waits for (a large image, a volume) is only in the pod's Events.
-    private static func slowest(_ pods: [Pod]) -> TrialsHeldUp? {
+    private static func slowest(_ pods: [Pod]) -> PendingCause? {
         let slow = pods.filter { $0.isOrdinary && $0.age >= slowSeconds }
         guard let first = slow.min(by: { ($0.index, $0.name) < ($1.index, $1.name) }) else { return nil }
         let words = first.message.isEmpty ? first.reason : "\(first.reason): \(first.message)"
-        return TrialsHeldUp(
+        return PendingCause(
             reason: .trialsPending, kind: "slow",
             message: "pod \(first.name): \(words); `kubectl describe pod \(first.name)` shows what the node waits for".replacingControls,
             isEvent: false)
@@ -101,7 +101,7 @@ struct TrialsHeldUp: Sendable, Hashable {
     /// The words to show after `before` was shown: those shown stay when the new ones say no more.
     ///
     /// Kubelets alternate between the error of a pull and the back-off after it, and put numbers in their messages that change each time.
-    func words(after before: String?) -> String {
+    func message(replacing before: String?) -> String {
         guard let before else { return message }
         if before.withoutNumbers == message.withoutNumbers { return before }
         let pod = message.prefix { $0 != ":" }
