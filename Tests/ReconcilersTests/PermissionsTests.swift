@@ -122,7 +122,10 @@ struct PermissionsTests {
             // Somebody replaces a ConfigMap that the trials share: it is made anew.
             let maps = try await world.client.list(.configMaps, namespace: space).items
             let shared = try #require(
-                maps.first { ObjectMeta(of: $0).name.contains("agent") } ?? maps.first { ObjectMeta(of: $0).name.hasPrefix("assay-") })
+                maps.first { map in
+                    let metadata = ObjectMeta(of: map)
+                    return metadata.controller?.name == "stays" && !metadata.name.contains("-plan-")
+                })
             let key = try #require(ObjectKey(of: shared))
             _ = try await world.client.delete(.configMaps, key)
             var other = shared

@@ -41,7 +41,7 @@ final class JobMemory: Sendable {
         var ended: [String: EndedPod] = [:]
         /// The number of running trials found by the last pass.
         var running = 0
-        /// The kinds of causes that held trials up and were told as Events.
+        /// The kinds of causes for which an Event was written (`PendingCause.kind`).
         var reportedCauses: Set<String> = []
         /// The push at the job's end has begun, or the results backend was failing then.
         var endFlushBegan = false

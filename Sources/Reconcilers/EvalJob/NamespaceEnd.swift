@@ -7,7 +7,7 @@ import KubeCore
 ///
 /// Since Kubernetes 1.33 the pods of such a namespace are deleted before everything else, and nothing can be created in it. The job itself gets
 /// no deletion timestamp while the finalizers of its pods hold them, and a try that was ended can have no successor. So the end of the namespace
-/// is the end of the job: what ended is recorded, and everything is let go within a bound, whether or not the results remote answers.
+/// is the end of the job: what ended is recorded, and all finalizers are removed within a bound, whether or not the results remote answers.
 extension EvalJobReconciler {
     /// Seconds after which the finalizers go even if results are not recorded. Nobody can wait for a namespace that never goes away, and its
     /// Secrets go soon.

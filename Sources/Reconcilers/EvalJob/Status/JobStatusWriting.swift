@@ -62,7 +62,7 @@ extension EvalJobReconciler {
         }
     }
 
-    /// Tells each kind of cause once. What the condition said before this pass was told by it, or by the process before this one.
+    /// Writes one Event for each kind of cause. A cause that the condition had before this pass has its Event already, maybe from an earlier process.
     private func reportPendingCause(_ pass: JobPass, before: EvalJobStatus?, _ about: EventSubject) {
         guard let held = pass.pendingCause, held.isEvent, pass.errors.isEmpty, pass.stopping == nil, pass.pause == nil else { return }
         let shown = before?.conditions.first { $0.type == ConditionType.ready.rawValue && $0.reason == held.reason.rawValue }?.message
