@@ -23,7 +23,10 @@ struct RefusedDocumentTests {
                     "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
                 ),
                 ("spec.parallelism", "Invalid value: -1: spec.parallelism in body should be greater than or equal to 0"),
-            ]) == "EvalJob \"x\":\n  spec.agents[0].name: is missing\n  spec.parallelism: -1: should be greater than or equal to 0")
+            ]) == "EvalJob \"x\": spec.agents[0].name: is missing; spec.parallelism: -1: should be greater than or equal to 0")
+        #expect(
+            message([("spec.attempts", "Invalid value: \"string\": spec.attempts in body must be of type integer: \"string\"")])
+                == "EvalJob \"x\": spec.attempts: must be of type integer: \"string\"")
         #expect(
             message([("spec.artifacts", "Invalid value: {\"backend\":\"git\"}: git is required for backend: git")])
                 == "EvalJob \"x\": spec.artifacts: git is required for backend: git")
