@@ -40,6 +40,10 @@ spec:
       type: string
       description: Counted trials of the total.
       jsonPath: .status.trials.progress
+    - name: Running
+      type: integer
+      description: Trials whose pod runs.
+      jsonPath: .status.trials.running
     - name: Failed
       type: integer
       description: Trials with an error.
@@ -56,6 +60,11 @@ spec:
       type: date
       description: When the object was created.
       jsonPath: .metadata.creationTimestamp
+    - name: Status
+      type: string
+      description: What the condition Ready says.
+      priority: 1
+      jsonPath: .status.conditions[?(@.type=="Ready")].message
     schema:
       openAPIV3Schema:
         type: object
@@ -874,7 +883,7 @@ spec:
               conditions:
                 type: array
                 description: 'Conditions of the job, one per type: Ready, Stalled, SourceReady, TargetReady,
-                  OverlaysReady, ArtifactsReady, Complete, Failed.'
+                  OverlaysReady, ArtifactsReady, Complete, Failed, Finished.'
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
@@ -958,11 +967,11 @@ spec:
                     format: int32
                   pending:
                     type: integer
-                    description: Trials that have not started.
+                    description: Trials that wait for their turn, for their pod to start, or for their next try.
                     format: int32
                   running:
                     type: integer
-                    description: Trials that have a pod.
+                    description: Trials whose pod runs.
                     format: int32
                   completed:
                     type: integer
@@ -980,6 +989,13 @@ spec:
                     type: integer
                     description: Trials that were not run, because the job was cancelled.
                     format: int32
+                  errors:
+                    type: object
+                    description: How many counted trials had each error, by the error's type.
+                    additionalProperties:
+                      type: integer
+                      description: The number of trials.
+                      format: int32
                   progress:
                     type: string
                     description: Counted trials of the total, as 41/60.

@@ -21,6 +21,7 @@ struct ResourceID: Hashable, Sendable, CustomStringConvertible {
 
     static let namespaces = ResourceID("namespaces")
     static let pods = ResourceID("pods")
+    static let serviceAccounts = ResourceID("serviceaccounts")
     static let events = ResourceID("events")
     static let customResourceDefinitions = ResourceID("customresourcedefinitions", group: "apiextensions.k8s.io")
 }

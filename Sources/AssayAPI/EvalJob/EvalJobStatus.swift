@@ -115,7 +115,9 @@ public struct OverlayStatus: Codable, Sendable, Hashable {
 /// Counts of trials. The index of a counted trial is in exactly one of the sets; other indexes are in none.
 public struct TrialsStatus: Codable, Sendable, Hashable {
     public var total: Int
+    /// Trials that wait for their turn, for their pod to start, or for their next try.
     public var pending: Int
+    /// Trials whose pod runs.
     public var running: Int
     /// Trials with a verdict.
     public var completed: Int
@@ -124,6 +126,8 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
     /// The part of `failed` that is not the agent's fault.
     public var infrastructure: Int
     public var skipped: Int
+    /// How many counted trials had each error, by its type; the notes beside a verdict and skipped trials are left out.
+    public var errors: [String: Int]?
     /// `41/60`: counted trials of the total, for the printer column.
     public var progress: String?
     /// As `0-41,43`; attempts count from 1, indexes from 0.
@@ -133,7 +137,7 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
 
     public init(
         total: Int = 0, pending: Int = 0, running: Int = 0, completed: Int = 0, failed: Int = 0, infrastructure: Int = 0,
-        skipped: Int = 0, progress: String? = nil, completedIndexes: TrialIndexSet? = nil,
+        skipped: Int = 0, errors: [String: Int]? = nil, progress: String? = nil, completedIndexes: TrialIndexSet? = nil,
         failedIndexes: TrialIndexSet? = nil, skippedIndexes: TrialIndexSet? = nil
     ) {
         self.total = total
@@ -143,6 +147,7 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
         self.failed = failed
         self.infrastructure = infrastructure
         self.skipped = skipped
+        self.errors = errors
         self.progress = progress
         self.completedIndexes = completedIndexes
         self.failedIndexes = failedIndexes
@@ -158,10 +163,16 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
         failed = try values.value(.failed, or: 0)
         infrastructure = try values.value(.infrastructure, or: 0)
         skipped = try values.value(.skipped, or: 0)
+        errors = try values.optional(.errors)
         progress = try values.optional(.progress)
         completedIndexes = try values.optional(.completedIndexes)
         failedIndexes = try values.optional(.failedIndexes)
         skippedIndexes = try values.optional(.skippedIndexes)
+    }
+
+    /// The error that most trials had; of several, the first by name.
+    public var mostFrequentError: TrialErrorType? {
+        (errors ?? [:]).min { ($1.value, $0.key) < ($0.value, $1.key) }.flatMap { TrialErrorType(rawValue: $0.key) }
     }
 }
 

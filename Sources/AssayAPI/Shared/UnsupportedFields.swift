@@ -73,6 +73,11 @@ public enum UnsupportedFields {
     }
 
     public static func check(_ spec: OverlaySourceSpec) -> [UnsupportedField] {
-        [UnsupportedField("spec", "overlays are not supported yet; jobs that name this object are stalled, other jobs ignore it")]
+        [
+            UnsupportedField(
+                "spec",
+                "overlays are not delivered yet: until they are, jobs in this namespace are Stalled unless their spec.overlays is []; delete this object, "
+                    + "or set its spec.suspend to true, and jobs without spec.overlays run")
+        ]
     }
 }

@@ -105,6 +105,8 @@ public final class EvalJobReconciler: Sendable {
                 try await finalize(&pass)
             } else if job.status?.isOver == true {
                 try await afterEnd(&pass)
+            } else if pass.memory.namespaceEndSeen != nil {
+                try await endWithNamespace(&pass)
             } else {
                 try await advance(&pass)
             }
@@ -187,6 +189,7 @@ public final class EvalJobReconciler: Sendable {
         }
         try await writeStatus(&pass)
         try await carryOut(&pass)
+        await lookForNamespaceEnd(&pass)
     }
 
     /// Begins the job. Before the first pod is created, the pinned commit and the number of trials are in the status, the plan is kept and

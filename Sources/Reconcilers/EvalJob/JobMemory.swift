@@ -34,7 +34,7 @@ final class JobMemory: Sendable {
         /// How fast the next pods are created.
         var pace = SlowStart()
         /// Why the API server refused to create a pod when that was last tried; nil when it did not.
-        var refusal: String?
+        var refusal: PendingCause?
         /// What waited when results were last pushed early.
         var earlyPush: EarlyPush?
         /// Trials whose pod cannot be created, by index. They end with this error.
@@ -47,12 +47,22 @@ final class JobMemory: Sendable {
         var ended: [String: EndedPod] = [:]
         /// The number of running trials found by the last pass.
         var running = 0
+        /// The kinds of causes for which an Event was written (`PendingCause.kind`).
+        var reportedCauses: Set<String> = []
         /// The push at the job's end has begun, or the results backend was failing then.
         var endFlushBegan = false
         /// Existing ConfigMaps that the job's trials share, by name.
         var sharedMade: Set<String> = []
+        /// When the shared ConfigMaps were last looked for because pods waited.
+        var sharedCheckedAt: Timestamp?
+        /// When the job's status was last written, by the monotonic clock.
+        var statusWrittenAt: Double?
         /// The finished job's results were compared with their destination.
         var resultsWereChecked = false
+        /// When the job's namespace was found to be in deletion, by the monotonic clock.
+        var namespaceEndSeen: Double?
+        /// When the API server was last asked for the namespace, by the monotonic clock.
+        var namespaceAskedAt: Double?
     }
 
     struct SubmittedTrial: Sendable {
@@ -78,6 +88,9 @@ final class JobMemory: Sendable {
     }
 
     let state = Locked(State())
+
+    /// When the job's namespace was found to be in deletion, by the monotonic clock; nil when it was not.
+    var namespaceEndSeen: Double? { state.withLock { $0.namespaceEndSeen } }
 }
 
 /// The trials of a prepared job that cannot run, computed once instead of in each pass.

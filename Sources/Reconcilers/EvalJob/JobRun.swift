@@ -50,12 +50,16 @@ extension EvalJobReconciler {
             total: total, parallelism: pass.job.spec.parallelism, retry: pass.job.spec.retry.policy, counted: counted, settled: settled, mode: mode,
             uncountedRoom: room(pass, observation, counted))
         var plan = planner.plan(pods: observation.planned, now: pass.now)
-        pass.running = plan.running
+        let starting = observation.starting(at: pass.now)
+        pass.running = plan.running - starting.count
         pass.wake(at: plan.wakeAt)
 
         // First the steps that must happen whatever else fails.
         try await trials.stop(plan, observation, &pass)
         if let place {
+            do { try await trials.remakeShared(for: starting, context: place.context, &pass) } catch is CancellationError {
+                throw CancellationError()
+            } catch { pass.failure = pass.failure ?? error }
             offer(observation.found(plan.record), refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
             if plan.running == 0, plan.create.isEmpty { await flush(place, pass) }
@@ -69,7 +73,8 @@ extension EvalJobReconciler {
         }
         trials.takeSlots(&plan, &pass, limit: target.maxConcurrentTrials)
         pass.work = TrialWork(planner: planner, observation: observation, release: plan.release, create: plan.create, context: place?.context)
-        if let place, plan.isFinished { try await end(&pass, as: stopping ?? .complete, place) }
+        if let place, plan.isFinished { try await end(&pass, as: stopping, place) }
+        pass.pendingCause = pendingCause(pass, starting: starting, retrying: observation.found(plan.waitForRetry), room: planner.uncountedRoom)
         pass.recorder = await backend.recorder?.state()
         if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
         if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
@@ -94,7 +99,7 @@ extension EvalJobReconciler {
         for failure in [releaseFailure, startFailure] { try await pass.attempt { if let failure { throw failure } } }
         // Trials whose pods cannot be created are recorded by the next pass.
         if memory.state.withLock({ $0.startFailures.count }) > failuresBefore { pass.wake(after: 0) }
-        let refusal = (startFailure as? KubeError).flatMap { $0.isForbidden ? "\($0)" : nil }
+        let refusal = (startFailure as? KubeError).flatMap { $0.isForbidden && !$0.isNamespaceTerminating ? PendingCause.refused($0) : nil }
         guard refusal != pass.refusal else { return }
         memory.state.withLock { $0.refusal = refusal }
         pass.refusal = refusal
@@ -122,6 +127,19 @@ extension EvalJobReconciler {
             return state.earlyPush != push
         }
         if isDue { await recording.flush(place) }
+    }
+
+    /// Why trials that could run do not run yet.
+    private func pendingCause(_ pass: JobPass, starting: [PendingCause.Pod], retrying: [JobTrials.Found], room: Int?) -> PendingCause? {
+        let failed = retrying.compactMap { pod, fate in
+            fate.end?.error.map {
+                PendingCause.Pod(name: pod.name, index: pod.identity.index, reason: $0.type.rawValue, message: $0.message, isRetried: true)
+            }
+        }
+        return .find(
+            pods: starting + failed, slots: pass.fullTarget,
+            unconfirmed: room == 0 ? "no trial starts until the remote has more of the results that wait for it" : nil, running: pass.running,
+            parallelism: pass.job.spec.parallelism)
     }
 
     private func stopping(_ pass: inout JobPass) -> JobEnding? {

@@ -53,7 +53,8 @@ extension SourceResolver {
     private func missing(_ path: GitPath, in tree: GitTree) -> SourceError {
         var parent = path.parent
         while !parent.isRoot, !tree.exists(parent.text) { parent = parent.parent }
-        let there = tree.names(in: parent.text).prefix(12).joined(separator: ", ")
+        let names = tree.names(in: parent.text)
+        let there = names.prefix(12).joined(separator: ", ") + (names.count > 12 ? " and \(names.count - 12) more" : "")
         return SourceError(
             .taskNotFound,
             "commit \(tree.commit.short) has no folder \"\(path)\"; \(parent.isRoot ? "its root" : "\"\(parent)\"") has: \(there.isEmpty ? "nothing" : there)",

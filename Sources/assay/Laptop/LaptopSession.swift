@@ -197,9 +197,7 @@ struct LaptopSession: Sendable {
 
     private static func refused(_ error: KubeError) -> any Error {
         guard let status = error.status, status.isInvalid || status.code == 400 else { return error }
-        // The API server quotes the refused value. Passwords in addresses are removed, so that they do not reach a terminal or a
-        // CI log.
-        var text = GitURL.withoutPasswords(status.message)
+        var text = RefusedDocument.message(status, name: "\(status.kind) \"\(status.name)\"")
         // The message of the rule at the root of the EvalJob schema.
         if text.contains("is fixed once trials exist") { text += " (here: give the changed job another metadata.name)" }
         return UsageError(text)

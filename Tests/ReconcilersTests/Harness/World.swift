@@ -126,15 +126,17 @@ final class World: Sendable {
     /// - Parameters:
     ///   - state: the operator's own directory; another name is an operator that remembers nothing.
     ///   - server: instead of the API server itself.
+    ///   - token: of a service account, which may do only what its roles allow; nil: the operator may do everything.
+    ///   - namespace: the only one to watch.
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
-        pushInterval: Double = 0.02, policy: GitURL.Policy = .local
+        pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil
     ) throws -> RunningOperator {
-        var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)")
+        var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
         let metrics = MetricsRegistry()
         let configuration = OperatorConfiguration(
-            setting: setting, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
+            setting: setting, namespace: namespace, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
             resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
             pods: TrialPodSettings(assayImage: "assay:test", cacheHostPath: "\(path)/cache"), defaultTarget: EvalTargetSpec(type: .cluster),
             pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)

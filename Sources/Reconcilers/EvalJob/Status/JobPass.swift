@@ -22,14 +22,19 @@ struct JobPass: Sendable {
     var errors: [ReconcileError] = []
     /// What the pass does once its status is written.
     var work: TrialWork?
-    /// The API server's message when it refuses to create a trial's pod.
-    var refusal: String?
+    /// Set while the API server refuses to create a trial's pod.
+    var refusal: PendingCause?
     /// A failure that did not prevent the other steps; the pass is repeated later.
     var failure: (any Error)?
     var matrix: TrialMatrix?
     /// Trials whose record is kept and which are to be counted in this pass.
     var recorded: [RecordedTrial] = []
+    /// Trials whose pod runs.
     var running = 0
+    /// Why trials that could run do not run yet, other than `refusal`.
+    var pendingCause: PendingCause?
+    /// The target whose slots are all taken, when that keeps trials from starting.
+    var fullTarget: PendingCause.Slots?
     var pause: Pause?
     /// Why the job is ending: its trials are being stopped, and not all are counted yet.
     var stopping: JobEnding?
@@ -44,6 +49,8 @@ struct JobPass: Sendable {
 
     /// The newest state of the job that is known.
     var latest: EvalJob { written ?? job }
+    /// Why trials that could run do not run yet.
+    var heldBy: PendingCause? { refusal ?? pendingCause }
     var hasStarted: Bool { job.status?.startTime != nil }
     /// How many trials the job has; nil before it has begun.
     var total: Int? { matrix?.count ?? (hasStarted ? job.status?.trials?.total : nil) }
@@ -92,28 +99,5 @@ struct JobPass: Sendable {
     mutating func wake(after seconds: Double) { wakeAfter = min(wakeAfter ?? seconds, seconds) }
     mutating func wake(at time: Timestamp?) {
         if let time { wake(after: max(0, time - now)) }
-    }
-}
-
-/// Why a job ends.
-enum JobEnding: Sendable, Hashable {
-    case complete
-    case cancelled
-    case deadlineExceeded
-
-    var phase: EvalJobStatus.Phase {
-        switch self {
-        case .complete: .succeeded
-        case .cancelled: .cancelled
-        case .deadlineExceeded: .failed
-        }
-    }
-
-    var reason: Reason {
-        switch self {
-        case .complete: .trialsComplete
-        case .cancelled: .cancelled
-        case .deadlineExceeded: .deadlineExceeded
-        }
     }
 }

@@ -29,6 +29,15 @@ struct JobTrials: Sendable {
         /// Names of pods that are gone from the cluster and were not counted.
         var vanished: Set<String> = []
 
+        /// Pods that have not started.
+        func starting(at now: Timestamp) -> [PendingCause.Pod] {
+            byName.values.compactMap { pod, fate in
+                guard case .waiting(let reason, let message, _) = fate else { return nil }
+                let age = pod.snapshot.metadata.creationTimestamp.map { now - $0 } ?? 0
+                return .init(name: pod.name, index: pod.identity.index, reason: reason, message: message, age: age)
+            }
+        }
+
         func found(_ names: [String]) -> [Found] { names.compactMap { byName[$0] } }
         /// The named pods that are still in the cluster.
         func present(_ names: [String]) -> [Found] { found(names.filter { !vanished.contains($0) }) }
@@ -90,7 +99,10 @@ struct JobTrials: Sendable {
         let granted = slots.take(
             plan.create.count, running: running, limit: limit, of: target, for: uid, job: job.key, others: load.running(on: target, beside: uid))
         // A pod of another job may end without an event for this job.
-        if granted < plan.create.count { pass.wake(after: 1) }
+        if granted < plan.create.count {
+            pass.fullTarget = .init(target: target.name, limit: limit)
+            pass.wake(after: 1)
+        }
         plan.limitCreations(to: granted)
         if running < before { slots.waiting(beside: uid).forEach(wake) }
     }
@@ -223,10 +235,6 @@ struct JobTrials: Sendable {
                 TrialError(
                     .environmentStartFailed,
                     "the API server refuses the trial's pod, look at the job's podTemplate and the task's environment: \(error)"))
-        } catch let error as KubeError where error.isForbidden {
-            // A quota or an admission rule: the next pass tries again, and an event tells the user.
-            events.record(.warning, reason: Reason.trialPodRefused.rawValue, message: "pod of trial \(trial.index): \(error)", on: subject)
-            throw error
         }
         pass.memory.state.withLock { _ = $0.notRecorded.remove(creation) }
         log.debug("started a trial", ["object": .string(identity.description), "index": JSONValue(trial.index), "retry": JSONValue(creation.retry)])
@@ -236,6 +244,32 @@ struct JobTrials: Sendable {
                 message: "trial \(trial.index) (\(trial.agent), \(trial.task)) is tried again, try \(creation.retry + 1)", on: subject)
         }
     }
+
+    /// Creates shared ConfigMaps again that somebody deleted while pods wait for them. A pod that waits for one starts by itself once it is there.
+    ///
+    /// - Parameter starting: pods that have not started.
+    func remakeShared(for starting: [PendingCause.Pod], context: TrialCollection.Context, _ pass: inout JobPass) async throws {
+        let waiting = starting.filter { $0.reason == "CreateContainerConfigError" || $0.isOrdinary }
+        guard !waiting.isEmpty else { return }
+        let now = pass.now
+        let next = pass.memory.state.withLock { state -> Timestamp in
+            // A pod that was just made needs a moment for its containers.
+            let next = (state.sharedCheckedAt ?? now).adding(seconds: Self.sharedCheckSeconds)
+            if state.sharedCheckedAt == nil || next <= now { state.sharedCheckedAt = now }
+            return next
+        }
+        guard next <= now else { return pass.wake(at: next) }
+        pass.wake(after: Self.sharedCheckSeconds)
+        var seen: Set<String> = []
+        for pod in waiting.prefix(20) {
+            guard let trial = context.prepared.matrix.coordinate(at: pod.index), let request = context.request(trial) else { continue }
+            for map in request.shared.configMaps where seen.insert(map.name).inserted {
+                try await OwnedConfigMaps(client: podWriter.client).ensure(map.name, data: map.data, for: pass.identity)
+            }
+        }
+    }
+
+    private static let sharedCheckSeconds = 5.0
 
     /// Creates the ConfigMaps that the pod needs, once per job and process. Before a retry they are ensured again: somebody may have
     /// deleted one, and a pod that waits for a missing ConfigMap ends as a failed start.

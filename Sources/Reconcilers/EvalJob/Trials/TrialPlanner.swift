@@ -60,6 +60,8 @@ public struct TrialPlan: Sendable, Hashable {
     public var interrupt: [String] = []
     /// Pods to stop, because the job is being cancelled, deleted or interrupted.
     public var stop: [String] = []
+    /// Failed pods whose trial is tried again later.
+    public var waitForRetry: [String] = []
     /// The earliest time at which the plan changes without any event.
     public var wakeAt: Timestamp?
     /// Trials whose containers run or are about to run.
@@ -174,6 +176,7 @@ public struct TrialPlanner: Sendable {
             plan.keepFailed.append(pod.name)
             plan.create.append(.init(index: pod.index, retry: pod.retry + 1))
         } else {
+            plan.waitForRetry.append(pod.name)
             plan.wakeAt = min(plan.wakeAt ?? time, time)
         }
     }
