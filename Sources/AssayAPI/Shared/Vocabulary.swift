@@ -61,6 +61,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case interrupted = "Interrupted"
     case cancelled = "Cancelled"
     case deadlineExceeded = "DeadlineExceeded"
+    /// Trials wait for images that are being built.
+    case buildingImages = "BuildingImages"
     case trialsRunning = "TrialsRunning"
     case trialsComplete = "TrialsComplete"
     /// The API server refuses a trial's pod for now, for example because of a quota or an admission rule.

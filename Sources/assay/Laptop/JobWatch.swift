@@ -87,6 +87,7 @@ struct JobWatch: Sendable {
         if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message {
             return [message]
         }
+        if let ready, ready.reason == Reason.buildingImages.rawValue, let message = ready.message { return [message] }
         if job.spec.parallelism == 0 { return ["spec.parallelism is 0: no trial starts"] }
         guard job.status?.trials?.running ?? 0 > 0 else { return [] }
         return try await client.listAll(.pods, namespace: key.namespace).items.compactMap { pod in

@@ -32,6 +32,7 @@ enum JobStatusComputation {
         if let total = pass.total, pass.matrix != nil || pass.hasStarted {
             if status.startTime == nil { status.startTime = pass.now }
             status.plan = pass.plan ?? status.plan
+            status.images = pass.images ?? status.images
             TrialCounting.count(pass.recorded, into: &status, agents: pass.agents, total: total, metrics: pass.job.spec.metricTypes)
             TrialCounting.setRunning(pass.running, in: &status)
             if !pass.errors.contains(where: { $0.condition == .targetReady }) { conditions.set(.targetReady, .yes, .targetFound) }
@@ -75,9 +76,13 @@ enum JobStatusComputation {
                     "trials that ran were stopped; they run again when the annotation \(AssayNames.interruptedAnnotation) is taken away")
             }
         } else if pass.hasStarted || pass.matrix != nil {
-            status.phase = .running
+            let building = pass.images?.building ?? 0
+            let hasTrials = pass.running > 0 || !TrialCounting.counted(in: status).isEmpty
+            status.phase = building > 0 && !hasTrials ? .preparing : .running
             guard pass.errors.isEmpty else { return }
-            if let refusal = pass.refusal {
+            if building > 0, pass.refusal == nil {
+                conditions.set(.ready, .no, .buildingImages, "building \(building) of \(pass.images?.total ?? building) images")
+            } else if let refusal = pass.refusal {
                 conditions.set(.ready, .no, .trialPodRefused, refusal)
             } else {
                 conditions.set(.ready, .no, .trialsRunning)
