@@ -513,8 +513,19 @@ spec:
                     pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                   forceBuild:
                     type: boolean
-                    description: Whether to build images again even if they exist.
+                    description: Whether a task's Dockerfile comes before its docker_image.
                     default: false
+                  buildArguments:
+                    type: object
+                    description: Build arguments (ARG) for the tasks' Dockerfiles. They are not secret, because images keep them.
+                    maxProperties: 64
+                    x-kubernetes-validations:
+                    - rule: self.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,255}$'))
+                      message: names are letters, digits and _, and do not begin with a digit
+                    additionalProperties:
+                      type: string
+                      description: The value of the argument.
+                      maxLength: 4096
                   preserveEnv:
                     type: string
                     description: When a trial's pod is kept after the trial is counted.
@@ -925,6 +936,23 @@ spec:
                   commit:
                     type: string
                     description: The commit that every trial runs.
+              images:
+                type: object
+                description: The images that are built for the job, of those that trials without a result need.
+                required:
+                - total
+                - ready
+                - failed
+                properties:
+                  total:
+                    type: integer
+                    description: How many images the trials need.
+                  ready:
+                    type: integer
+                    description: How many of them exist.
+                  failed:
+                    type: integer
+                    description: How many of them could not be built.
               plan:
                 type: object
                 description: Where what was prepared for the job is kept, in ConfigMaps that the job owns.

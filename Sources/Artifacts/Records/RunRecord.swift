@@ -13,6 +13,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var verifierTimeoutSec: Double?
         public var instructionPath: String
         public var image: String?
+        /// `sha256:...` of the image that the trial ran in; nil when it has none, or it is not known.
+        public var imageDigest: String?
         public var cpus: Double?
         public var memoryMB: Int?
         public var storageMB: Int?
@@ -21,7 +23,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
-            instructionPath: String, image: String? = nil, cpus: Double? = nil, memoryMB: Int? = nil, storageMB: Int? = nil,
+            instructionPath: String, image: String? = nil, imageDigest: String? = nil, cpus: Double? = nil, memoryMB: Int? = nil,
+            storageMB: Int? = nil,
             environment: [String] = []
         ) {
             self.timeoutMultiplier = timeoutMultiplier
@@ -30,6 +33,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.verifierTimeoutSec = verifierTimeoutSec
             self.instructionPath = instructionPath
             self.image = image
+            self.imageDigest = imageDigest
             self.cpus = cpus
             self.memoryMB = memoryMB
             self.storageMB = storageMB

@@ -106,6 +106,7 @@ static let run = #"""
         "verifierTimeoutSec": {"type": "number", "description": "For verify, in seconds."},
         "instructionPath": {"type": "string", "description": "Where the instruction lay in the trial."},
         "image": {"type": "string", "description": "The trial container's image."},
+        "imageDigest": {"type": "string", "description": "The digest of the image that the trial ran in, as sha256:...."},
         "cpus": {"type": "number", "description": "CPU limit."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},

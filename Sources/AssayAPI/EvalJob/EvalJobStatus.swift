@@ -24,6 +24,8 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     /// Where what was prepared for the job is kept.
     public var plan: PlanStatus?
     public var overlays: [OverlayStatus]?
+    /// The images that are built for the job; nil when none is.
+    public var images: ImagesStatus?
     public var trials: TrialsStatus?
     public var metrics: MetricsStatus?
     /// Counts and metrics per agent, in the order of the spec.
@@ -38,7 +40,8 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
 
     public init(
         observedGeneration: Int? = nil, phase: Phase? = nil, conditions: [Condition] = [], source: SourceStatus? = nil,
-        plan: PlanStatus? = nil, overlays: [OverlayStatus]? = nil, trials: TrialsStatus? = nil, metrics: MetricsStatus? = nil,
+        plan: PlanStatus? = nil, overlays: [OverlayStatus]? = nil, images: ImagesStatus? = nil, trials: TrialsStatus? = nil,
+        metrics: MetricsStatus? = nil,
         agents: [AgentStatus]? = nil, cost: Double? = nil, tokens: TokenUsage? = nil, artifacts: ArtifactsStatus? = nil,
         startTime: Timestamp? = nil, completionTime: Timestamp? = nil
     ) {
@@ -48,6 +51,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         self.source = source
         self.plan = plan
         self.overlays = overlays
+        self.images = images
         self.trials = trials
         self.metrics = metrics
         self.agents = agents
@@ -66,6 +70,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         source = try values.optional(.source)
         plan = try values.optional(.plan)
         overlays = try values.optional(.overlays)
+        images = try values.optional(.images)
         trials = try values.optional(.trials)
         metrics = try values.optional(.metrics)
         agents = try values.optional(.agents)
@@ -99,6 +104,21 @@ public struct PlanStatus: Codable, Sendable, Hashable {
         self.sha256 = sha256
         self.configMaps = configMaps
     }
+}
+
+/// How many images of the job's tasks are built, of those that trials without a result need.
+public struct ImagesStatus: Codable, Sendable, Hashable {
+    public var total: Int
+    public var ready: Int
+    public var failed: Int
+
+    public init(total: Int, ready: Int, failed: Int) {
+        self.total = total
+        self.ready = ready
+        self.failed = failed
+    }
+
+    public var building: Int { total - ready - failed }
 }
 
 /// A pinned overlay.

@@ -28,6 +28,8 @@ public final class EvalJobReconciler: Sendable {
     let sources: JobPreparation
     let credentials: CredentialSource
     let preparation: PreparationPool
+    /// nil when nothing builds images.
+    let images: ImageBuilds?
     let backends: ResultsBackends
     let recording: TrialRecording
     let trials: JobTrials
@@ -67,6 +69,7 @@ public final class EvalJobReconciler: Sendable {
         sources = JobPreparation(resolver: resolver)
         preparation = PreparationPool(
             preparation: sources, plans: plans, credentials: credentials, time: time, wake: { wake($0, .event) })
+        images = configuration.imageBuilder.map { ImageBuilds($0, time: time, wake: { wake($0, .event) }) }
         backends = ResultsBackends(
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
@@ -144,6 +147,7 @@ public final class EvalJobReconciler: Sendable {
             if let generation = memory.state.withLock({ $0.generation }) { preparation.forget(.init(job: job, generation: generation)) }
         }
         backends.forget(job)
+        images?.release(job)
         trials.forget(job.uid)
         status.gate.forget(job.key)
         awaitingCache.withLock { _ = $0.remove(job.key) }
@@ -164,6 +168,7 @@ public final class EvalJobReconciler: Sendable {
     /// Stops the work that runs outside the passes.
     func stop() async {
         await preparation.stop()
+        await images?.stop()
         await recording.stop()
         await backends.stop()
     }
@@ -213,6 +218,11 @@ public final class EvalJobReconciler: Sendable {
         pass.matrix = prepared.matrix
         pass.plan = pass.memory.state.withLock { $0.plan }
         pass.pause = JobPass.Pause(pass.job)
+        if images != nil {
+            let target = try requirements.target(of: pass.job, pass.identity)
+            let contexts = Set(prepared.tasksToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.environment.context))
+            if !contexts.isEmpty { pass.images = ImagesStatus(total: contexts.count, ready: 0, failed: 0) }
+        }
         pass.wake(after: 0)
     }
 
@@ -229,7 +239,7 @@ public final class EvalJobReconciler: Sendable {
 
     private func forgetPreparation(_ pass: JobPass) {
         let old = pass.memory.state.withLock { state in
-            (state.prepared, state.plan, state.preparationFailure, state.refusals) = (nil, nil, nil, nil)
+            (state.prepared, state.plan, state.preparationFailure, state.refusals, state.images) = (nil, nil, nil, nil, nil)
             return state.generation
         }
         if let old { preparation.forget(.init(job: pass.identity, generation: old)) }

@@ -19,6 +19,8 @@ final class JobMemory: Sendable {
         /// The stored plan was read and cannot be used.
         var planIsUnreadable = false
         var refusals: TrialRefusals?
+        /// The tasks whose image must be built, with their keys, for this default image of the target.
+        var images: (defaultImage: String?, builds: [Int: ImageBuild])?
         /// The job had begun before this process first saw it, so the ledger may have runs that the status does not have.
         var wasRunning: Bool?
         /// Runs that were submitted to the ledger and are not in the status yet, by index.
@@ -95,10 +97,15 @@ final class JobMemory: Sendable {
 
 /// The trials of a prepared job that cannot run, computed once instead of in each pass.
 struct TrialRefusals: Sendable {
-    /// The target's default image, which the refusals depend on.
-    let defaultImage: String?
+    /// The target's default image and the images that could not be built, which the refusals depend on.
+    let basis: Basis
     let errors: [ErrorRange]
     let indexes: TrialIndexSet
+
+    struct Basis: Sendable, Hashable {
+        let defaultImage: String?
+        let failedImages: Set<ImageKey>
+    }
 
     /// The trials of one agent on one task, which all fail with the same error.
     struct ErrorRange: Sendable {
@@ -106,22 +113,27 @@ struct TrialRefusals: Sendable {
         let error: TrialError
     }
 
-    init(_ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?) {
-        self.defaultImage = defaultImage
+    init(_ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool) {
+        basis = Self.basis(defaultImage, images)
         var errors: [ErrorRange] = []
         var indexes = TrialIndexSet()
-        for (agentIndex, agent) in spec.agents.enumerated() {
-            for (taskIndex, task) in prepared.tasks.enumerated() {
-                let image = task.task?.image(override: spec.environment.image, targetDefault: defaultImage)
-                guard let error = task.refusal(for: agent.agent, image: image) else { continue }
-                let first = (agentIndex * prepared.tasks.count + taskIndex) * spec.attempts
-                let range = first...(first + spec.attempts - 1)
+        for (taskIndex, task) in prepared.tasks.enumerated() {
+            let image = task.task?.image(
+                override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage)
+            let ranges = prepared.trials(ofTask: taskIndex, agents: spec.agents.count, attempts: spec.attempts)
+            for (agent, range) in zip(spec.agents, ranges) {
+                guard let error = task.refusal(for: agent.agent, image: image, canBuild: canBuild) ?? images.failure(ofTask: taskIndex)?.error
+                else { continue }
                 errors.append(ErrorRange(indexes: range, error: error))
                 indexes.insert(range)
             }
         }
-        self.errors = errors
+        self.errors = errors.sorted { $0.indexes.lowerBound < $1.indexes.lowerBound }
         self.indexes = indexes
+    }
+
+    static func basis(_ defaultImage: String?, _ images: JobImages) -> Basis {
+        Basis(defaultImage: defaultImage, failedImages: Set(images.failed.keys))
     }
 
     /// The first `count` refused trials that are not in `settled`.

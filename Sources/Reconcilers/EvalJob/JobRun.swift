@@ -28,18 +28,21 @@ extension EvalJobReconciler {
         let stopping = deleting ? JobEnding.cancelled : stopping(&pass)
         pass.stopping = stopping
         pass.pause = JobPass.Pause(pass.job)
+        pass.recorder = await backend.recorder?.state()
+        let isHeld = !pass.errors.isEmpty || prepared == nil || backend.recorder == nil
+        let mode = JobTrials.mode(stopping: stopping, pause: pass.pause, isHeld: isHeld)
+        let images = prepared.map { self.images(of: $0, target: target, mode: mode, &pass) } ?? JobImages()
         let place = prepared.flatMap { prepared in
             backend.recorder.map { recorder in
                 TrialRecording.Place(
-                    context: .init(job: pass.identity, spec: pass.job.spec, prepared: prepared, target: target), recorder: recorder, memory: memory)
+                    context: .init(job: pass.identity, spec: pass.job.spec, prepared: prepared, target: target, images: images), recorder: recorder,
+                    memory: memory)
             }
         }
-        pass.recorder = await backend.recorder?.state()
         pass.refusal = memory.state.withLock { $0.refusal }
-        let mode = JobTrials.mode(stopping: stopping, pause: pass.pause, isHeld: !pass.errors.isEmpty || place == nil)
         let observation = trials.observe(&pass, mode: mode)
         let counted = TrialCounting.counted(in: pass.job.status)
-        let refusals = stopping == nil ? prepared.map { self.refusals($0, pass, target) } : nil
+        let refusals = stopping == nil ? prepared.map { self.refusals($0, pass, target, images) } : nil
         let settled = memory.state.withLock { state in
             var settled = TrialIndexSet(state.submitted.keys)
             for case .run(let index) in state.recording { settled.insert(index) }
@@ -48,7 +51,7 @@ extension EvalJobReconciler {
         }
         let planner = TrialPlanner(
             total: total, parallelism: pass.job.spec.parallelism, retry: pass.job.spec.retry.policy, counted: counted, settled: settled, mode: mode,
-            uncountedRoom: room(pass, observation, counted))
+            uncountedRoom: room(pass, observation, counted), unready: prepared.map { Self.unready($0, images, pass) } ?? TrialIndexSet())
         var plan = planner.plan(pods: observation.planned, now: pass.now)
         let starting = observation.starting(at: pass.now)
         pass.running = plan.running - starting.count
@@ -60,7 +63,12 @@ extension EvalJobReconciler {
             do { try await trials.remakeShared(for: starting, context: place.context, &pass) } catch is CancellationError {
                 throw CancellationError()
             } catch { pass.failure = pass.failure ?? error }
-            offer(observation.found(plan.record), refusals, counted, stopping, mode, place, &pass)
+            // The record of a trial has the log of its image's build, which is looked up after a restart.
+            let ended = observation.found(plan.record).filter { pod, _ in
+                guard mode == .run, let trial = place.context.prepared.matrix.coordinate(at: pod.identity.index) else { return true }
+                return !images.unready.contains(trial.taskIndex)
+            }
+            offer(ended, refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
             if plan.running == 0, plan.create.isEmpty { await flush(place, pass) }
             keepCreatable(&plan, observation, place, &pass)
@@ -160,11 +168,12 @@ extension EvalJobReconciler {
         return max(0, max(100, 2 * pass.job.spec.parallelism) - max(recorder.pending, ended))
     }
 
-    /// Trials whose task cannot run. They fail without a pod.
-    private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec) -> TrialRefusals {
+    /// Trials whose task cannot run, or whose image could not be built. They fail without a pod.
+    private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec, _ images: JobImages) -> TrialRefusals {
         let image = target.image?.default
-        if let known = pass.memory.state.withLock({ $0.refusals }), known.defaultImage == image { return known }
-        let found = TrialRefusals(prepared, spec: pass.job.spec, defaultImage: image)
+        if let known = pass.memory.state.withLock({ $0.refusals }), known.basis == TrialRefusals.basis(image, images) { return known }
+        let found = TrialRefusals(
+            prepared, spec: pass.job.spec, defaultImage: image, images: images, canBuild: configuration.imageBuilder != nil)
         pass.memory.state.withLock { $0.refusals = found }
         return found
     }

@@ -20,6 +20,11 @@ public struct GitTreeFolder: TaskFolder {
     /// - Throws: `GitError`: `.tooLarge` for a file over 1 MiB, `.corrupt` for a damaged object.
     public func read(_ relative: String) async throws -> [UInt8]? { try await tree.read(full(relative)) }
 
+    public func treeID(_ relative: String) -> String? {
+        guard case .entry(let entry) = tree.resolve(full(relative)), entry.kind == .directory else { return nil }
+        return entry.id.hex
+    }
+
     public func submodules() -> [String] { tree.submodules(below: path.text) }
 }
 

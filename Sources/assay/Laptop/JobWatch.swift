@@ -83,7 +83,7 @@ struct JobWatch: Sendable {
     /// Why a running job does not continue, as its condition says.
     private func waitingReason(_ job: EvalJob, _ ready: Condition?) -> String? {
         if job.spec.parallelism == 0 { return "spec.parallelism is 0: no trial starts" }
-        let reasons: [Reason] = [.suspended, .trialPodRefused, .trialsPending, .waitingForSlot, .pushPending]
+        let reasons: [Reason] = [.suspended, .trialPodRefused, .trialsPending, .waitingForSlot, .pushPending, .buildingImages]
         return reasons.contains { $0.rawValue == ready?.reason } ? ready?.message : nil
     }
 

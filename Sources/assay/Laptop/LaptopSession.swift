@@ -50,6 +50,7 @@ struct LaptopSession: Sendable {
             pods: TrialPodSettings(assayImage: Laptop.image, cacheHostPath: state.cache), defaultTarget: Laptop.target, pushInterval: pushInterval,
             committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
         configuration.keepsFinishedSeconds = 60
+        configuration.imageBuilder = host.node.map { PodmanImageBuilder(node: $0, directory: state.builds) }
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
         let applied: Applied
         let working: Task<Void, Never>

@@ -13,13 +13,13 @@ struct PreparedTask: Sendable, Hashable {
     let warnings: [String]
 
     /// Why an agent's trials of this task cannot run; nil when they can.
-    func refusal(for agent: Agent, image: String?) -> TrialError? {
+    func refusal(for agent: Agent, image: TaskImage?, canBuild: Bool) -> TrialError? {
         if let refusal { return refusal }
         if agent.isOracle, !hasSolution {
             return TrialError(
                 .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
         }
-        return task?.refusal(image: image)
+        return task?.refusal(image: image, canBuild: canBuild)
     }
 }
 

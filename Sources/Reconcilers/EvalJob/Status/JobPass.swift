@@ -17,6 +17,8 @@ struct JobPass: Sendable {
     var source: String?
     /// Where the job's plan is stored.
     var plan: PlanStatus?
+    /// The images that trials need built; nil when there are none or it is not known.
+    var images: ImagesStatus?
     var recorder: RecorderState?
     /// Why the job does not go on, or only in part. The first error is the one reported to users first.
     var errors: [ReconcileError] = []
