@@ -371,8 +371,8 @@ spec:
                       maxLength: 65536
                     execute:
                       type: string
-                      description: A bash script that runs the agent. The instruction is in $ASSAY_TASK_INSTRUCTION and
-                        in the file named by instructionPath.
+                      description: A bash script that runs the agent. The instruction is in the file that
+                        $ASSAY_INSTRUCTION_PATH names and, up to 120,000 bytes, in $ASSAY_TASK_INSTRUCTION.
                       maxLength: 65536
                     env:
                       type: array
@@ -1005,9 +1005,13 @@ spec:
                     type: integer
                     description: Trials with a verdict.
                     format: int32
+                  agentErrors:
+                    type: integer
+                    description: The part of completed whose agent failed or timed out; its reward counts all the same.
+                    format: int32
                   failed:
                     type: integer
-                    description: Trials with an error, infrastructure failures included.
+                    description: Trials without a verdict, because of an error; infrastructure failures included.
                     format: int32
                   infrastructure:
                     type: integer
@@ -1032,7 +1036,7 @@ spec:
                     description: The indexes with a verdict, as 0-41,43.
                   failedIndexes:
                     type: string
-                    description: The indexes with an error, as 0-41,43.
+                    description: The indexes without a verdict because of an error, as 0-41,43.
                   skippedIndexes:
                     type: string
                     description: The indexes that were not run, as 0-41,43.
@@ -1089,9 +1093,13 @@ spec:
                       type: integer
                       description: Trials with a verdict.
                       format: int32
+                    agentErrors:
+                      type: integer
+                      description: The part of completed whose agent failed or timed out; its reward counts all the same.
+                      format: int32
                     failed:
                       type: integer
-                      description: Trials with an error, infrastructure failures included.
+                      description: Trials without a verdict, because of an error; infrastructure failures included.
                       format: int32
                     infrastructure:
                       type: integer

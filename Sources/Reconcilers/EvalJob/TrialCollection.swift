@@ -46,7 +46,6 @@ struct TrialCollection: Sendable {
     ) async throws -> (run: PendingRun, trial: RecordedTrial) {
         var outcome = end.outcome
         outcome.error = error
-        if let error, !error.type.isAdvisory { outcome.reward = nil }
         var pack: PendingRun.Pack?
         if let expected = end.report?.pack {
             switch try await readPack(expected, from: pod) {
@@ -101,14 +100,15 @@ struct TrialCollection: Sendable {
         let source = prepared.taskRepo ?? context.prepared.source
         let kind = if case .retry = slot { "retry" } else { "run" }
         return RunRecord(
-            kind: kind, runId: trial.runID(jobUID: context.job.uid), jobName: context.job.name, jobUid: context.job.uid,
-            namespace: context.job.namespace, agent: agent.name, model: agent.model, trial: trial, retries: pod?.identity.retry ?? 0,
+            kind: kind, family: program?.identity.family, runId: trial.runID(jobUID: context.job.uid), jobName: context.job.name,
+            jobUid: context.job.uid, namespace: context.job.namespace, agent: agent.name, model: agent.model, trial: trial,
+            retries: pod?.identity.retry ?? 0,
             outcome: outcome, costs: costs, exitCodes: report?.exitCodes ?? [:],
             steps: report?.steps?.map { .init(name: $0.name, timings: TrialReport.timings($0.phases), exitCodes: $0.exitCodes) },
             config: .init(
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
-                verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, image: container?.image,
-                imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.trialImageID),
+                verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, longInstructionBytes: report?.longInstructionBytes,
+                image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.trialImageID),
                 cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
