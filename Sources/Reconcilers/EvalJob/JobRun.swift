@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import EvalModel
 import KubeCore
+import Planning
 import TrialPods
 
 /// Carries out the planner's decisions for a job that has begun.

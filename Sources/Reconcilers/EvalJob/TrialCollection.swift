@@ -5,6 +5,7 @@ import EvalModel
 import Git
 import KubeClient
 import KubeCore
+import Planning
 import TrialPods
 import TrialRuntime
 
@@ -14,25 +15,7 @@ struct TrialCollection: Sendable {
     let log: Log
 
     /// The data that all records of a job have in common.
-    struct Context: Sendable {
-        let job: JobIdentity
-        let spec: EvalJobSpec
-        let prepared: PreparedJob
-        let target: EvalTargetSpec
-
-        func agent(_ trial: TrialCoordinate) -> AgentSpec { spec.agents[trial.agentIndex] }
-        func task(_ trial: TrialCoordinate) -> PreparedTask { prepared.tasks[trial.taskIndex] }
-
-        /// Everything that decides a trial's pod and its record; nil for a task that cannot be read.
-        func request(_ trial: TrialCoordinate, retry: Int = 0) -> TrialPodRequest? {
-            let prepared = task(trial)
-            guard let task = prepared.task else { return nil }
-            return TrialPodRequest(
-                job: job, jobSpec: spec, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry,
-                source: .init(self.prepared.source),
-                taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule)
-        }
-    }
+    typealias Context = PlannedJob
 
     /// The record of an ended pod.
     ///

@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import EvalModel
 import Git
+import Planning
 import SourceSync
 
 /// A `PreparedJob` as JSON, in the form stored in the job's ConfigMaps. It contains data of public task files and addresses without

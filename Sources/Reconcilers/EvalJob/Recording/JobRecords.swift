@@ -2,6 +2,7 @@ import Artifacts
 import AssayAPI
 import Base
 import EvalModel
+import Planning
 
 extension EvalJobReconciler {
     /// The records of a job's first trials, in the order of its trials; trials without a record are left out. Unlike a pass, this waits for
