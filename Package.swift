@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "AssayAPI", "TrialRuntime"]),
         .target(
-            name: "Planning", dependencies: ["EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
+            name: "Planning", dependencies: ["Base", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
         .target(
             name: "Reconcilers",
             dependencies: [
@@ -60,8 +60,9 @@ let package = Package(
             name: "assay",
             dependencies: [
                 "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
-                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning", "Reconcilers",
-                "Rollout", "APIServer", "PodmanNode", "Operations",
+                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
+                "Reconcilers",
+                "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
             ]),
         .executableTarget(
             name: "benchmarks",
@@ -109,8 +110,9 @@ let package = Package(
             exclude: ["Records/expected"]),
         .testTarget(
             name: "RolloutTests",
-            dependencies: ["Base", "Subprocess", "YAML", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "Artifacts", "Rollout", "AssayTesting"],
-            resources: [.copy("Fixtures")]),
+            dependencies: [
+                "Base", "Subprocess", "YAML", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "Artifacts", "Rollout", "AssayTesting",
+            ]),
         .testTarget(name: "CELTests", dependencies: ["Base", "CEL", "KubeSchema"]),
         .testTarget(name: "KubeSchemaTests", dependencies: ["Base", "KubeSchema"]),
         .testTarget(
@@ -119,7 +121,8 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "assayTests",
-            dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "EvalModel", "Artifacts", "AssayAPI", "Planning", "Rollout", "assay"], resources: [.copy("Help")]),
+            dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "EvalModel", "Artifacts", "AssayAPI", "Planning", "Rollout", "assay"],
+            resources: [.copy("Help")]),
         .testTarget(
             name: "PodmanNodeTests", dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "APIServer", "PodmanNode", "AssayTesting"],
             resources: [.copy("Fixtures")]),

@@ -43,7 +43,8 @@ extension JobFile {
     private static func name(_ root: inout ValueReader) throws(FileFormatError) -> String? {
         guard let name = try root.string("name"), !name.isEmpty else { return nil }
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })
+        guard parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }),
+            !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })
         else { throw root.problem("name", "\"\(name.replacingControls)\" cannot be the name of a directory") }
         return name
     }
@@ -52,7 +53,8 @@ extension JobFile {
         guard let word = try root.string("log_level"), !word.isEmpty else { return }
         logLevel = LogLevel(rawValue: word.lowercased())
         if logLevel == nil {
-            warnings.append("log_level \"\(word.replacingControls)\" is ignored: it is one of \(LogLevel.allCases.map(\.rawValue).joined(separator: ", "))")
+            warnings.append(
+                "log_level \"\(word.replacingControls)\" is ignored: it is one of \(LogLevel.allCases.map(\.rawValue).joined(separator: ", "))")
         }
     }
 

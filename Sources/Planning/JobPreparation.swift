@@ -58,10 +58,15 @@ public struct JobPreparation: Sendable {
         guard !matrix.isEmpty else {
             throw .stalled(
                 .noTrials,
-                "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : "the datasets have no task that include and exclude let through")",
+                "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : noTask(spec))",
                 on: .ready)
         }
         return matrix
+    }
+
+    private static func noTask(_ spec: EvalJobSpec) -> String {
+        let filtered = spec.datasets.contains { $0.include?.isEmpty == false || $0.exclude?.isEmpty == false }
+        return filtered ? "the datasets have no task that include and exclude let through" : "the datasets have no task"
     }
 
     // MARK: Datasets
@@ -74,7 +79,8 @@ public struct JobPreparation: Sendable {
                 throw ReconcileError.stalled(.datasetNotFound, "\(field).path: \(error.message)", on: .sourceReady)
             }
             let name = dataset.name ?? path.split(separator: "/").last.map(String.init) ?? "dataset"
-            return Dataset(name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.family?.rewardRule,
+            return Dataset(
+                name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.family?.rewardRule,
                 defaultSchema: dataset.defaultFormat)
         }
         if let registry = dataset.registry {
@@ -85,8 +91,9 @@ public struct JobPreparation: Sendable {
                 let file = try RegistryFile.parse(try await resolver.file(path, in: tree), file: path)
                 let entry = try file.select(name: name, version: dataset.version)
                 let tasks = DatasetFolder.select(entry.tasks, include: dataset.include, exclude: dataset.exclude)
-                return Dataset(name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.family?.rewardRule,
-                defaultSchema: dataset.defaultFormat)
+                return Dataset(
+                    name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.family?.rewardRule,
+                    defaultSchema: dataset.defaultFormat)
             } catch let error as SourceError where error.isTransient {
                 throw error
             } catch {
@@ -97,7 +104,7 @@ public struct JobPreparation: Sendable {
         return Dataset(
             name: dataset.name ?? "tasks", version: dataset.version,
             tasks: DatasetFolder.select(tasks, include: dataset.include, exclude: dataset.exclude), rewardRule: dataset.family?.rewardRule,
-                defaultSchema: dataset.defaultFormat)
+            defaultSchema: dataset.defaultFormat)
     }
 
     // MARK: Tasks
@@ -149,7 +156,8 @@ public struct JobPreparation: Sendable {
         if let absent { return result(nil, absent) }
         do {
             let folder = GitTreeFolder(tree, path: try GitPath(parsing: reference.path))
-            let loaded = try await TaskReader.load(name: reference.name, from: folder, format: dataset.rewardRule.map { TaskSchema($0) },
+            let loaded = try await TaskReader.load(
+                name: reference.name, from: folder, format: dataset.rewardRule.map { TaskSchema($0) },
                 defaultFormat: dataset.defaultSchema ?? .harbor)
             let solution = folder.exists("solution/solve.sh")
             return result(loaded.task, nil, solution: solution, warnings: loaded.warnings)

@@ -96,7 +96,8 @@ public struct DatasetLocator: Sendable {
         let origin = try await tree?.address(ofRemote: "origin")
         if let tree, let head = tree.head, try await tree.isCommitted() {
             return DatasetPlace(
-                name: name, repo: "file://" + tree.root, commit: head.hex, path: tree.path, folder: folder, tasks: tasks, head: head.hex, origin: origin)
+                name: name, repo: "file://" + tree.root, commit: head.hex, path: tree.path, folder: folder, tasks: tasks, head: head.hex,
+                origin: origin)
         }
         let snapshot = try await snapshots.snapshot(of: folder, files: try await tree?.files())
         return DatasetPlace(
@@ -143,7 +144,9 @@ public struct DatasetLocator: Sendable {
 
     /// Redirects are not followed, because the address that answers in the end would not be the one in the file.
     private func download(_ url: String, field: String) async throws -> [UInt8] {
-        guard url.hasPrefix("https://") || url.hasPrefix("http://") else { throw DatasetError("\(field): must be an https:// address, not \"\(url)\"") }
+        guard url.hasPrefix("https://") || url.hasPrefix("http://") else {
+            throw DatasetError("\(field): must be an https:// address, not \"\(url)\"")
+        }
         let answer: (status: Int, location: String?, body: [UInt8])
         do {
             let response = try await transport.send(HTTPRequest(url: url, timeouts: HTTPTimeouts(connect: 20, total: 120)))

@@ -50,7 +50,9 @@ public final class JobOutputs: Sendable {
         guard let uid = entry.uid else { return }
         for id in Self.runs(in: results) where !known.contains(id) {
             let folder = "\(results)/\(id.path)"
-            guard let bytes = FileReading.whole("\(folder)/metadata.json", limit: 16 << 20), let value = try? JSONValue(parsing: bytes) else { continue }
+            guard let bytes = FileReading.whole("\(folder)/metadata.json", limit: 16 << 20), let value = try? JSONValue(parsing: bytes) else {
+                continue
+            }
             guard value["jobUid"]?.string == uid, value["kind"]?.string == "run",
                 let record = try? JSONValueDecoder().decode(RunRecord.self, from: value)
             else {
@@ -115,8 +117,10 @@ public final class JobOutputs: Sendable {
     }
 
     private static func safe(_ name: String) -> String {
-        name.split(separator: "/", omittingEmptySubsequences: false).map { ["", ".", ".."].contains($0) ? "_" : String($0).replacing("\0", with: "_") }
-            .joined(separator: "/")
+        name.split(separator: "/", omittingEmptySubsequences: false).map {
+            ["", ".", ".."].contains($0) ? "_" : String($0).replacing("\0", with: "_")
+        }
+        .joined(separator: "/")
     }
 
     private static func write(_ trial: TrialResult, from run: String, to folder: String) throws {

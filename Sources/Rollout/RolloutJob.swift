@@ -89,7 +89,8 @@ public struct RolloutJob: Sendable, Hashable {
             spec["artifacts"] = ["backend": "git", "git": ["remote": .string(remote)]]
         }
         return [
-            "apiVersion": .string("\(AssayNames.group)/\(AssayNames.version)"), "kind": "EvalJob", "metadata": metadata(objectName, place), "spec": spec,
+            "apiVersion": .string("\(AssayNames.group)/\(AssayNames.version)"), "kind": "EvalJob", "metadata": metadata(objectName, place),
+            "spec": spec,
         ]
     }
 
@@ -234,7 +235,8 @@ public struct RolloutJob: Sendable, Hashable {
         notes.append(
             origin == nil
                 ? "on a cluster, results need a repository: set spec.artifacts (backend: git, git.remote, git.secretRef)"
-                : "results go to the branch \(GitArtifactsSpec.defaultBranch) of spec.artifacts.git.remote; add git.secretRef with a credential that may push")
+                : "results go to the branch \(GitArtifactsSpec.defaultBranch) of spec.artifacts.git.remote; add git.secretRef with a credential that may push"
+        )
         return notes
     }
 

@@ -318,6 +318,17 @@ struct TaskConfigTests {
         #expect(task.image(override: "o", targetDefault: "d") == "o")
     }
 
+    @Test(
+        "the family of a task that the dataset leaves to it",
+        arguments: [
+            ("", TaskSchema.rollout), ("version = \"1.0\"\n", .rollout), ("schema_version = \"1.3\"\n", .harbor),
+        ])
+    func defaultFamily(text: String, family: TaskSchema) throws {
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", defaultFormat: .rollout).task.schema == family)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t").task.schema == .harbor)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", format: .rollout, defaultFormat: .harbor).task.schema == .rollout)
+    }
+
     @Test("a task with only a Dockerfile does not run on the target's default image")
     func dockerfile() {
         var task = EvalTask(name: "x", schema: .harbor, schemaVersion: "1.0")

@@ -128,6 +128,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     /// The task's folder in the source.
     public var evalFile: String
     public var outputs: Outputs?
+    /// What was ignored in the task's files, one sentence each; nil for nothing.
+    public var warnings: [String]?
     public var startedAt: Timestamp?
     /// When the run ended; also the date of its commit.
     public var timestamp: Timestamp
@@ -136,7 +138,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         kind: String = "run", runId: RunID, jobName: String, jobUid: String, namespace: String, agent: String, model: String?, trial: TrialCoordinate,
         retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
         sourceRepo: String,
-        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?,
+        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil,
+        warnings: [String]? = nil, startedAt: Timestamp?,
         timestamp: Timestamp
     ) {
         schemaVersion = Self.currentSchema
@@ -171,6 +174,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         self.overlays = overlays
         self.evalFile = evalFile
         self.outputs = outputs
+        self.warnings = warnings
         self.startedAt = startedAt
         self.timestamp = timestamp
     }

@@ -56,12 +56,9 @@ public struct EvalTask: Sendable, Hashable, Codable {
         self.submodules = submodules
     }
 
-    /// The image the trial runs in: the job's override, else the task's own, else the target's default.
-    ///
-    /// Nil for a task with a Dockerfile when neither the job nor the task names an image: the target's default image lacks what the
-    /// Dockerfile adds, and images are not built yet.
+    /// The image the trial runs in; nil when there is none, or when it must be built, which is not supported yet.
     public func image(override: String?, targetDefault: String?) -> String? {
-        override ?? environment.dockerImage ?? (environment.hasDockerfile ? nil : targetDefault)
+        imageSource(override: override, targetDefault: targetDefault)?.image
     }
 
     /// Why the task cannot run; nil when it can.

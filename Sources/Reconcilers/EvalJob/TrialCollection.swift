@@ -93,7 +93,8 @@ struct TrialCollection: Sendable {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
                     redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript)
-            }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
+            }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
+            startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
     }
 

@@ -25,6 +25,12 @@ extension EvalJobReconciler {
         return found
     }
 
+    /// What is ignored in the files of a job's tasks.
+    func warnings(of job: EvalJob) async throws -> [JobPlan.Warning] {
+        guard let identity = job.identity else { return [] }
+        return TaskWarnings.grouped(try await preparedNow(job, identity))
+    }
+
     private func preparedNow(_ job: EvalJob, _ identity: JobIdentity) async throws -> PreparedJob {
         if let known = memory(of: identity.uid).state.withLock({ $0.prepared }) { return known }
         if let kept = job.status?.plan, let plan = try? await plans.read(kept, for: identity, spec: job.spec) { return plan }
