@@ -256,7 +256,7 @@ spec:
                             description: The task's name in results.
                             minLength: 1
                             maxLength: 253
-                            pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$'
+                            pattern: '^[^-./\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^/\x00-\x20\x7F])?$'
                           repo:
                             type: string
                             description: 'The repository that holds the task; omitted: the job''s source.'
@@ -289,7 +289,7 @@ spec:
                         the folder''s name.'
                       minLength: 1
                       maxLength: 253
-                      pattern: '^[A-Za-z0-9]([A-Za-z0-9._/@-]*[A-Za-z0-9])?$'
+                      pattern: '^[^-./\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^/\x00-\x20\x7F])?$'
                     version:
                       type: string
                       description: 'The version of the registry''s entry; omitted: head, then the highest.'
@@ -320,6 +320,13 @@ spec:
                       enum:
                       - rollout
                       - harbor
+                    defaultFormat:
+                      type: string
+                      description: 'The family of tasks without a schema_version; those with one are Harbor''s. Omitted: harbor. For
+                        datasets that mix both.'
+                      enum:
+                      - rollout
+                      - harbor
                     rewardRule:
                       type: string
                       description: Deprecated; use format.
@@ -329,6 +336,8 @@ spec:
                   x-kubernetes-validations:
                   - rule: '!(has(self.format) && has(self.rewardRule))'
                     message: format replaces rewardRule; set only format
+                  - rule: '!(has(self.defaultFormat) && (has(self.format) || has(self.rewardRule)))'
+                    message: format is for all tasks; set either format or defaultFormat
                   - rule: '[has(self.path), has(self.registry), has(self.tasks)].filter(given, given).size() == 1'
                     message: exactly one of path, registry and tasks must be set
                   - rule: has(self.path) || has(self.name)
@@ -355,7 +364,7 @@ spec:
                       description: 'The agent''s name in results. oracle is reserved: it runs the task''s own solution.'
                       minLength: 1
                       maxLength: 63
-                      pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$'
+                      pattern: '^[^-./\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^/\x00-\x20\x7F])?$'
                     description:
                       type: string
                       description: What the agent is, for the records.

@@ -306,10 +306,10 @@ struct TaskConfigTests {
     @Test(
         "which image: the job's, the task's, the Dockerfile's, the target's only where there is none of these",
         arguments: [
-            (nil, nil, false, false, "d", .named("d")), (nil, nil, false, false, nil, nil), (nil, "own", false, false, "d", .named("own")),
-            ("o", "own", false, false, "d", .named("o")), ("o", nil, true, true, "d", .named("o")), (nil, nil, true, false, "d", .built),
-            (nil, nil, true, false, nil, .built), (nil, "own", true, false, "d", .named("own")), (nil, "own", true, true, "d", .built),
-            (nil, "own", false, true, "d", .named("own")), (nil, nil, false, true, "d", .named("d")),
+            (nil, nil, false, false, "d", .target("d")), (nil, nil, false, false, nil, nil), (nil, "own", false, false, "d", .task("own")),
+            ("o", "own", false, false, "d", .job("o")), ("o", nil, true, true, "d", .job("o")), (nil, nil, true, false, "d", .dockerfile),
+            (nil, nil, true, false, nil, .dockerfile), (nil, "own", true, false, "d", .task("own")), (nil, "own", true, true, "d", .dockerfile),
+            (nil, "own", false, true, "d", .task("own")), (nil, nil, false, true, "d", .target("d")),
         ] as [(String?, String?, Bool, Bool, String?, TaskImage?)])
     func image(job: String?, own: String?, dockerfile: Bool, force: Bool, target: String?, expected: TaskImage?) {
         var task = EvalTask(name: "x", schema: .harbor, schemaVersion: "1.0")
@@ -322,8 +322,19 @@ struct TaskConfigTests {
     func noImage() {
         let task = EvalTask(name: "x", schema: .rollout, schemaVersion: "1.0")
         #expect(task.refusal(image: nil, canBuild: true)?.message.contains("has no image") == true)
-        #expect(task.refusal(image: .named("i"), canBuild: false) == nil)
-        #expect(task.refusal(image: .built, canBuild: true) == nil)
-        #expect(task.refusal(image: .built, canBuild: false)?.message.contains("built from environment/Dockerfile") == true)
+        #expect(task.refusal(image: .target("i"), canBuild: false) == nil)
+        #expect(task.refusal(image: .dockerfile, canBuild: true) == nil)
+        #expect(task.refusal(image: .dockerfile, canBuild: false)?.message.contains("built from environment/Dockerfile") == true)
+    }
+
+    @Test(
+        "the family of a task that the dataset leaves to it",
+        arguments: [
+            ("", TaskSchema.rollout), ("version = \"1.0\"\n", .rollout), ("schema_version = \"1.3\"\n", .harbor),
+        ])
+    func defaultFamily(text: String, family: TaskSchema) throws {
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", defaultFormat: .rollout).task.schema == family)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t").task.schema == .harbor)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", format: .rollout, defaultFormat: .harbor).task.schema == .rollout)
     }
 }

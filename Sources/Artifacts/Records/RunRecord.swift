@@ -138,6 +138,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     /// The task's folder in the source.
     public var evalFile: String
     public var outputs: Outputs?
+    /// What was ignored in the task's files, one sentence each; nil for nothing.
+    public var warnings: [String]?
     public var startedAt: Timestamp?
     /// When the run ended; also the date of its commit.
     public var timestamp: Timestamp
@@ -147,7 +149,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         model: String?, trial: TrialCoordinate,
         retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
         sourceRepo: String,
-        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?,
+        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil,
+        warnings: [String]? = nil, startedAt: Timestamp?,
         timestamp: Timestamp
     ) {
         schemaVersion = Self.currentSchema
@@ -183,6 +186,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         self.overlays = overlays
         self.evalFile = evalFile
         self.outputs = outputs
+        self.warnings = warnings
         self.startedAt = startedAt
         self.timestamp = timestamp
     }

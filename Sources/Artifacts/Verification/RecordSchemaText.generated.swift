@@ -132,6 +132,7 @@ static let run = #"""
       "description": "In their order; later ones shadow earlier ones."
     },
     "evalFile": {"type": "string", "description": "The task's folder in the source."},
+    "warnings": {"type": "array", "items": {"type": "string"}, "description": "What was ignored in the task's files, one sentence each, such as an unknown key of task.toml."},
     "outputs": {
       "type": "object",
       "required": ["truncatedFiles", "skippedFiles", "unreadableFiles", "redactions", "unredacted"],

@@ -1,9 +1,21 @@
 /// Where the image of a trial comes from.
 public enum TaskImage: Sendable, Hashable {
-    /// An image that exists: it is pulled.
-    case named(String)
+    /// The job names it for all its tasks.
+    case job(String)
+    /// The task names it (`docker_image`).
+    case task(String)
     /// Built from the task's `environment/Dockerfile`.
-    case built
+    case dockerfile
+    /// The target's default, for a task that says nothing about its image.
+    case target(String)
+
+    /// The image's name; nil for an image that is built.
+    public var name: String? {
+        switch self {
+        case .job(let name), .task(let name), .target(let name): name
+        case .dockerfile: nil
+        }
+    }
 }
 
 extension EvalTask {
@@ -15,10 +27,10 @@ extension EvalTask {
     ///   - forceBuild: a Dockerfile comes before `docker_image`.
     /// - Returns: nil when nothing names an image.
     public func image(override: String?, forceBuild: Bool, targetDefault: String?) -> TaskImage? {
-        if let override { return .named(override) }
-        if let own = environment.dockerImage, !(forceBuild && environment.hasDockerfile) { return .named(own) }
-        if environment.hasDockerfile { return .built }
-        return targetDefault.map(TaskImage.named)
+        if let override { return .job(override) }
+        if let own = environment.dockerImage, !(forceBuild && environment.hasDockerfile) { return .task(own) }
+        if environment.hasDockerfile { return .dockerfile }
+        return targetDefault.map(TaskImage.target)
     }
 
     /// Why the task cannot run; nil when it can.
@@ -28,7 +40,7 @@ extension EvalTask {
     ///   - canBuild: whether there is something that builds images.
     public func refusal(image: TaskImage?, canBuild: Bool) -> TrialError? {
         var reasons = TaskRequirements.unmet(by: self)
-        if image == .built, !canBuild {
+        if image == .dockerfile, !canBuild {
             reasons.append(
                 "its image would have to be built from environment/Dockerfile, which is not supported on a cluster yet: set "
                     + "environment.docker_image in task.toml, or spec.environment.image in the EvalJob")

@@ -5,6 +5,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import SourceSync
 import TrialPods
 

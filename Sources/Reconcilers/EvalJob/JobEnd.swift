@@ -5,6 +5,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// The end of a job: its own record, its clean-up and its deletion.

@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import EvalModel
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// What a process remembers of a job between passes. All of it can be found again after a restart; keeping it saves that work in each pass.
@@ -93,60 +94,6 @@ final class JobMemory: Sendable {
 
     /// When the job's namespace was found to be in deletion, by the monotonic clock; nil when it was not.
     var namespaceEndSeen: Double? { state.withLock { $0.namespaceEndSeen } }
-}
-
-/// The trials of a prepared job that cannot run, computed once instead of in each pass.
-struct TrialRefusals: Sendable {
-    /// The target's default image and the images that could not be built, which the refusals depend on.
-    let basis: Basis
-    let errors: [ErrorRange]
-    let indexes: TrialIndexSet
-
-    struct Basis: Sendable, Hashable {
-        let defaultImage: String?
-        let failedImages: Set<ImageKey>
-    }
-
-    /// The trials of one agent on one task, which all fail with the same error.
-    struct ErrorRange: Sendable {
-        let indexes: ClosedRange<Int>
-        let error: TrialError
-    }
-
-    init(_ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool) {
-        basis = Self.basis(defaultImage, images)
-        var errors: [ErrorRange] = []
-        var indexes = TrialIndexSet()
-        for (taskIndex, task) in prepared.tasks.enumerated() {
-            let image = task.task?.image(
-                override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage)
-            let ranges = prepared.trials(ofTask: taskIndex, agents: spec.agents.count, attempts: spec.attempts)
-            for (agent, range) in zip(spec.agents, ranges) {
-                guard let error = task.refusal(for: agent.agent, image: image, canBuild: canBuild) ?? images.failure(ofTask: taskIndex)?.error
-                else { continue }
-                errors.append(ErrorRange(indexes: range, error: error))
-                indexes.insert(range)
-            }
-        }
-        self.errors = errors.sorted { $0.indexes.lowerBound < $1.indexes.lowerBound }
-        self.indexes = indexes
-    }
-
-    static func basis(_ defaultImage: String?, _ images: JobImages) -> Basis {
-        Basis(defaultImage: defaultImage, failedImages: Set(images.failed.keys))
-    }
-
-    /// The first `count` refused trials that are not in `settled`.
-    func open(atMost count: Int, except settled: TrialIndexSet) -> [(index: Int, error: TrialError)] {
-        var found: [(index: Int, error: TrialError)] = []
-        for range in errors {
-            for index in range.indexes where !settled.contains(index) {
-                guard found.count < count else { return found }
-                found.append((index, range.error))
-            }
-        }
-        return found
-    }
 }
 
 /// The failures of one piece of recording work.

@@ -3,6 +3,7 @@ import Base
 import EvalModel
 import KubeClient
 import KubeCore
+import Planning
 import TrialPods
 
 /// Carries out the planner's decisions for a job that has begun.

@@ -5,6 +5,7 @@ import EvalModel
 import Git
 import KubeClient
 import KubeCore
+import Planning
 import TrialPods
 import TrialRuntime
 
@@ -14,29 +15,7 @@ struct TrialCollection: Sendable {
     let log: Log
 
     /// The data that all records of a job have in common.
-    struct Context: Sendable {
-        let job: JobIdentity
-        let spec: EvalJobSpec
-        let prepared: PreparedJob
-        let target: EvalTargetSpec
-        let images: JobImages
-
-        func agent(_ trial: TrialCoordinate) -> AgentSpec { spec.agents[trial.agentIndex] }
-        func task(_ trial: TrialCoordinate) -> PreparedTask { prepared.tasks[trial.taskIndex] }
-
-        /// Everything that decides a trial's pod and its record; nil for a task that cannot be read.
-        ///
-        /// - Parameter pod: the trial's pod, which knows its image when the builder was not asked yet.
-        func request(_ trial: TrialCoordinate, retry: Int = 0, pod: TrialPod? = nil) -> TrialPodRequest? {
-            let prepared = task(trial)
-            guard let task = prepared.task else { return nil }
-            return TrialPodRequest(
-                job: job, jobSpec: spec, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry,
-                source: .init(self.prepared.source), taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) },
-                rewardRule: prepared.rewardRule,
-                builtImage: images.image(ofTask: trial.taskIndex)?.reference ?? pod?.snapshot.trialImage)
-        }
-    }
+    typealias Context = PlannedJob
 
     /// The record of an ended pod.
     ///
@@ -55,7 +34,7 @@ struct TrialCollection: Sendable {
         }
         // The message comes from a node or a trial and is shown in many places, so control characters are replaced.
         if let error = outcome.error { outcome.error?.message = error.message.replacingControls }
-        let program = context.request(trial, pod: pod).map(TrialProgram.init)
+        let program = context.request(trial, podImage: pod.snapshot.trialImage).map(TrialProgram.init)
         let costs = costs(of: program, outcome: outcome, report: end.report, context: context)
         outcome.cost = costs?.total
         let record = record(of: trial, program, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)
@@ -116,7 +95,8 @@ struct TrialCollection: Sendable {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
                     redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript)
-            }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
+            }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
+            startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
     }
 

@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import Git
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// The settings that an operator gets at its start.

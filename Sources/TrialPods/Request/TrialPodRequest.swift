@@ -60,9 +60,8 @@ public struct TrialPodRequest: Sendable {
     /// The image that the trial runs in; nil when no image is named, or it is not built yet.
     public var image: String? {
         switch imageSource {
-        case .named(let name): name
-        case .built: builtImage
-        case nil: nil
+        case .dockerfile: builtImage
+        case let other: other?.name
         }
     }
 

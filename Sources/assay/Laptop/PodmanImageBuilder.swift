@@ -1,5 +1,6 @@
 import Base
 import EvalModel
+import Planning
 import PodmanNode
 import Reconcilers
 

@@ -20,6 +20,11 @@ struct StateDirectory: Sendable {
     /// Results of `backend: local`.
     var results: String { "\(path)/results" }
 
+    /// Commits of folders that are in no repository, or have changes that are not committed.
+    var snapshots: String { "\(path)/snapshots" }
+    /// Which directories of outputs belong to which jobs of Rollout.
+    var outputs: String { "\(path)/outputs" }
+
     init(workingDirectory: String) { path = "\(workingDirectory)/.assay" }
 
     /// Creates the directory, readable only by its owner: it holds Secrets.

@@ -2,6 +2,7 @@ import AssayTesting
 import Base
 import EvalModel
 import Foundation
+import Planning
 import Reconcilers
 
 /// A builder of images without podman: it reads the real context from git, and ends each build when the test says how.

@@ -8,6 +8,7 @@ import Git
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import Reconcilers
 import Testing
 import TrialPods

@@ -1,4 +1,5 @@
 import EvalModel
+import Planning
 import Testing
 
 @testable import Reconcilers

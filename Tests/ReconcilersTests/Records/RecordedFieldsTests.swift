@@ -6,6 +6,7 @@ import Foundation
 import Git
 import KubeClient
 import KubeCore
+import Planning
 import SourceSync
 import Testing
 import TrialPods

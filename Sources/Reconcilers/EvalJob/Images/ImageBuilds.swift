@@ -2,17 +2,11 @@ import AssayAPI
 import Base
 import KubeCore
 import KubeRuntime
+import Planning
 
 /// The builds of the process: each image is looked up and built once, for all jobs that want it. A build ends early when no job wants it any
 /// more. A failure is kept as long as a job wants the image, so that no job tries again what failed for it.
 final class ImageBuilds: Sendable {
-    enum State: Sendable {
-        /// Being looked up or built, or waiting for its turn.
-        case building
-        case ready(BuiltImage)
-        case failed(ImageBuildFailure)
-    }
-
     private typealias Outcome = Result<BuiltImage, ImageBuildFailure>
 
     private struct Entry {
@@ -67,7 +61,7 @@ final class ImageBuilds: Sendable {
     }
 
     /// nil when nobody wants the image.
-    func state(of key: ImageKey) -> State? {
+    func state(of key: ImageKey) -> ImageState? {
         guard let entry = entries.withLock({ $0[key] }) else { return nil }
         if case .finished(let outcome)? = builds.progress(of: key) {
             switch outcome {

@@ -1,6 +1,7 @@
 import AssayAPI
 import EvalModel
 import Git
+import Planning
 import SourceSync
 
 /// The images that a job's trials wait for.

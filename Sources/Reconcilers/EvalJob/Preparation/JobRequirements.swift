@@ -3,6 +3,7 @@ import Base
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 
 /// What a job needs from the cluster before its first trial: supported fields, a target, explicitly named overlays, and Secrets.
 struct JobRequirements: Sendable {

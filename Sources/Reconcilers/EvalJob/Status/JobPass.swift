@@ -3,6 +3,7 @@ import AssayAPI
 import Base
 import EvalModel
 import KubeCore
+import Planning
 
 /// The findings of one pass over a job. The status is computed from them once, at the end of the pass.
 struct JobPass: Sendable {

@@ -4,6 +4,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 
 extension EvalJobReconciler {
     /// Writes what the pass has found as the job's status. Doing so twice in a pass counts nothing twice.

@@ -4,6 +4,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// A job's trials as pods: reads their state, and starts, stops and releases them. It needs the prepared plan and the pods, but neither the

@@ -1,5 +1,6 @@
 import Base
 import EvalModel
+import Planning
 
 /// What a pass has decided to do with pods. It is done once the pass's status is written.
 struct TrialWork: Sendable {
