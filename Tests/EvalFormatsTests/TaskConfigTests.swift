@@ -303,6 +303,19 @@ struct TaskConfigTests {
         #expect(config.warnings == [])
     }
 
+    /// Which of them are templates was asked of Harbor 0.26 (`resolve_env_vars`).
+    @Test(
+        "a variable whose whole value is a template is not supported; any other $ is literal",
+        arguments: [
+            ("${A}", true), ("${A:-}", true), ("${A:-b}", true), ("${A:-b}${C}", true), ("${a b}", true), ("x${A}", false), ("${A} ", false), ("${A}${B}", false),
+            ("${}", false), ("${:-x}", false), ("${A:b}", false), ("$A", false), ("${A", false), ("", false), ("$${A}", false),
+        ])
+    func templates(value: String, isTemplate: Bool) throws {
+        for table in ["environment", "verifier"] {
+            #expect(try unmet("[\(table).env]\nA = '\(value)'") == (isTemplate ? ["\(table).env with ${...} is not supported yet"] : []))
+        }
+    }
+
     @Test(
         "which image: the job's, the task's, the Dockerfile's, the target's only where there is none of these",
         arguments: [
