@@ -75,11 +75,11 @@ struct RunPage {
         let kind = TrialErrorType(rawValue: type)
         let remark =
             switch kind?.consequence {
-            case .outcome: "An outcome of the agent or its verification: it counts, as no pass."
+            case .outcome: "An outcome of the agent or its verification: it counts as not passed."
             case .infrastructure: "Infrastructure, not the agent: it does not count."
             case .input: "The task or its input is at fault: it does not count."
             case .cancelled: "Stopped: it does not count."
-            case .advisory: "The verdict stands in spite of it."
+            case .advisory: "The verdict is still valid."
             case nil: "An error that this version does not know."
             }
         let look: CSSClass = run.facts.outcome == .failed ? "bad" : run.facts.outcome == .infrastructure ? "infra" : "skip"
