@@ -20,7 +20,7 @@ import Testing
     ]
 
     @Test(
-        "what a ref is pinned to",
+        "the commit that a ref is pinned to",
         arguments: ["none", "branch", "full-branch", "light-tag", "annotated-tag", "tag-of-tag", "commit", "abbreviation", "detached"])
     func pins(kind: String) async throws {
         let source = try await bench.repository(files: Self.files)
@@ -49,7 +49,7 @@ import Testing
         #expect(try await resolver.tree(pinned).exists("tasks/a/task.toml"))
     }
 
-    @Test("what is not committed takes no part")
+    @Test("uncommitted changes are ignored")
     func dirtyCheckout() async throws {
         let source = try await bench.repository(files: Self.files)
         try bench.write(["tasks/new/task.toml": "version = \"1.0\"\n"], in: source)
@@ -57,7 +57,7 @@ import Testing
         #expect(try await resolver.tasks(in: tree, at: "tasks").map(\.name) == ["a", "b", "c"])
     }
 
-    @Test("a branch that moved is pinned anew, a commit stays what it is, even when the source is gone")
+    @Test("a branch that moved is pinned again; a commit id works even if the source is gone")
     func movement() async throws {
         let source = try await bench.repository(files: Self.files)
         let first = try await resolver.pin("file://\(source)", ref: "main")
@@ -82,7 +82,7 @@ import Testing
         #expect(try await resolver.file("registry.json", in: tree) == Array("[]".utf8))
     }
 
-    @Test("a path that is not there is named with the commit and what is there instead")
+    @Test("the error for a missing path names the commit and what exists there")
     func missingPath() async throws {
         let source = try await bench.repository(files: Self.files)
         let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test(
-        "sources that cannot be used say why",
+        "the errors for unusable sources give the reason",
         arguments: [
             ("missing-ref", "has no branch, tag or commit \"nope\"; it has: main"), ("missing-commit", "has no branch, tag or commit"),
             ("missing-abbreviation", "has no branch, tag or commit \"abcdef12\""), ("empty", "has no commit yet"),
