@@ -15,7 +15,7 @@ struct LedgerPoolTests {
     }
 
     @Test("a ledger without a job is closed after a day, a used one never; then a new one is opened")
-    func letGo() async throws {
+    func closedWhenUnused() async throws {
         let path = "\(NSTemporaryDirectory())/assay-pool-\(UUID().uuidString)"
         try Directory.make(path)
         defer { Directory.removeTree(path) }

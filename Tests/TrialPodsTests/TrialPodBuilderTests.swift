@@ -191,7 +191,7 @@ struct TrialPodBuilderTests {
             $0.agent.env = [EnvironmentVariable(name: "API_KEY", secret: SecretKeyReference(name: "agent-secret", key: "api-key"))]
             $0.jobSpec.source.secretRef = LocalReference(name: "git-secret")
             $0.task.environment.env = Dictionary(uniqueKeysWithValues: (0..<15).map { ("VARIABLE_\($0)", String(repeating: "v", count: 45)) })
-            $0.task.verifierEnv = ["JUDGE_MODEL": String(repeating: "m", count: 60)]
+            $0.task.verifier.env = ["JUDGE_MODEL": String(repeating: "m", count: 60)]
         }
         let pod = try Self.builder.pod(for: request)
         #expect(pod.serialized().count <= 6 * 1024, "\(pod.serialized().count) bytes")
@@ -199,7 +199,7 @@ struct TrialPodBuilderTests {
         // A larger environment is moved out of the pod.
         request.task.environment.env["LARGE"] = String(repeating: "$(x)", count: 5000)
         request.task.environment.env["odd name"] = "stays"
-        request.task.verifierEnv["LARGE"] = String(repeating: "y", count: 20_000)
+        request.task.verifier.env["LARGE"] = String(repeating: "y", count: 20_000)
         let small = try Self.builder.pod(for: request)
         #expect(small.serialized().count <= 6 * 1024)
         let maps = request.shared.configMaps
@@ -319,16 +319,35 @@ struct TrialPodBuilderTests {
             $0.jobSpec.verifier.disable = true
             $0.jobSpec.verifier.endAgentProcesses = true
             $0.rewardRule = .harbor
-            $0.task.verifierEnv = ["B": "2", "A": "$1"]
+            $0.task.verifier.env = ["B": "2", "A": "$1"]
         }
         #expect(Self.env(try Self.container(pod, "trial")).isEmpty, "nothing of the verifier is in the trial's environment")
         let delivery = Self.env(try Self.container(pod, "repo-cache"))
         #expect(Self.expanded(delivery["ASSAY_VERIFIER_ENV"]?.string ?? "") == #"{"A":"$1","B":"2"}"#)
         let program = try Self.program(pod)
-        #expect(program.verifier == .init(enabled: false, rewardRule: .harbor, endAgentProcesses: true, env: ["A", "B"]))
+        #expect(program.verifier == .init(enabled: false, endAgentProcesses: true, env: ["A", "B"]) && program.family == .harbor)
         let collector = CollectorConfiguration(program, paths: TrialPaths())
-        #expect(collector.rule == .harbor && !collector.verify && collector.gateTimeout == 5400)
+        #expect(collector.family == .harbor && !collector.verify && collector.gateTimeout == 5400)
         #expect(collector.limits.pack == 7 << 20)
+    }
+
+    @Test("the PATH of a task or an agent is for the phases: it does not decide whether the container finds bash")
+    func path() throws {
+        let large = Dictionary(uniqueKeysWithValues: (0..<40).map { ("NAME_\($0)", String(repeating: "v", count: 50)) })
+        for more in [[:], large] {
+            let task = try Self.pod { $0.task.environment.env = more.merging(["PATH": "/opt/tool/bin"]) { $1 } }
+            let env = Self.env(try Self.container(task, "trial"))
+            #expect(env["ASSAY_PATH"] == "/opt/tool/bin" && env["PATH"] == nil)
+            #expect(try Self.program(task).pathSetter == .task)
+        }
+        let agent = try Self.pod {
+            $0.task.environment.env = ["PATH": "/opt/tool/bin"]
+            $0.agent.env = [EnvironmentVariable(name: "PATH", secret: SecretKeyReference(name: "s", key: "path"))]
+        }
+        let env = Self.env(try Self.container(agent, "trial"))
+        #expect(env["ASSAY_PATH"]?.at("secretKeyRef", "key") == "path" && env["PATH"] == nil)
+        #expect(try Self.program(agent).pathSetter == .agent)
+        #expect(try Self.program(try Self.pod { $0.task.environment.env = ["A": "1"] }).pathSetter == nil)
     }
 
     @Test("templates: the target's, then the job's; the parts that make it a trial pod are never overridden")
@@ -376,7 +395,7 @@ struct TrialPodBuilderTests {
             try Self.pod { $0.agent.env = [EnvironmentVariable(name: "ASSAY_VERIFY", value: "0")] }
         }
         #expect(throws: TrialError.self) {
-            try Self.pod { $0.task.unsupported = [UnsupportedFeature(.compose, "docker-compose.yaml is not done")] }
+            try Self.pod { $0.task.environment.hasCompose = true }
         }
     }
 }
