@@ -94,8 +94,8 @@ struct GateTests {
             ], error: nil),
         .init(lines: ["phase execute 1", "done execute 2 0 0", "end {}"], error: .verifierFailed),
         .init(lines: verified, error: nil),
-        .init(lines: verified, error: .verifierFailed, tests: .withheld(.obstructed("test.sh"))),
-        .init(lines: verified.prefix(3) + ["end {}"], error: .internalError, tests: .withheld(.failed("no space left"))),
+        .init(lines: verified, error: .verifierFailed, tests: .notReleased(.obstructed("test.sh"))),
+        .init(lines: verified.prefix(3) + ["end {}"], error: .internalError, tests: .notReleased(.failed("no space left"))),
         .init(lines: verified, error: .verifierFailed, tests: .held),
         // What another than the runner said.
         .init(lines: ["phase execute 1", "setup-failed no room"] + verified.dropFirst(), error: .verifierFailed),
@@ -121,9 +121,9 @@ struct GateTests {
         let whole = state(first + verified + ["step 1"] + first + verified + ["end {}"])
         #expect(whole.failure(verify: true) == nil && whole.steps.count == 2 && whole.steps[0].exits == [.execute: 0, .verify: 0])
         #expect(state(first + verified + ["end {}"]).failure(verify: true)?.message == "the trial ended after step 1 of 2")
-        let strays: [[String]] = [["step 1"], first + ["step 1"], first + verified + ["step 2"], first + verified + ["step 1", "step 2"]]
-        for early in strays {
-            #expect(state(early + ["end {}"]).stray != nil, "\(early)")
+        let tooEarly: [[String]] = [["step 1"], first + ["step 1"], first + verified + ["step 2"], first + verified + ["step 1", "step 2"]]
+        for early in tooEarly {
+            #expect(state(early + ["end {}"]).unexpectedWord != nil, "\(early)")
         }
         #expect(state(first + verified + ["step 1", "phase execute 9"]).failure(verify: true)?.type == .agentExecutionFailed)
     }

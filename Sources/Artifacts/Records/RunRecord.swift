@@ -15,6 +15,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         /// The length of an instruction that was too long for `ASSAY_TASK_INSTRUCTION`, in bytes: the variable was not set. nil for others.
         public var longInstructionBytes: Int?
         public var image: String?
+        /// `sha256:...` of the image that the trial ran in; nil when it has none, or it is not known.
+        public var imageDigest: String?
         public var cpus: Double?
         public var memoryMB: Int?
         public var storageMB: Int?
@@ -23,7 +25,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
-            instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, cpus: Double? = nil, memoryMB: Int? = nil,
+            instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, cpus: Double? = nil,
+            memoryMB: Int? = nil,
             storageMB: Int? = nil,
             environment: [String] = []
         ) {
@@ -34,6 +37,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.instructionPath = instructionPath
             self.longInstructionBytes = longInstructionBytes
             self.image = image
+            self.imageDigest = imageDigest
             self.cpus = cpus
             self.memoryMB = memoryMB
             self.storageMB = storageMB
@@ -134,6 +138,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     /// The task's folder in the source.
     public var evalFile: String
     public var outputs: Outputs?
+    /// What was ignored in the task's files, one sentence each; nil for nothing.
+    public var warnings: [String]?
     public var startedAt: Timestamp?
     /// When the run ended; also the date of its commit.
     public var timestamp: Timestamp
@@ -143,7 +149,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         model: String?, trial: TrialCoordinate,
         retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
         sourceRepo: String,
-        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?,
+        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil,
+        warnings: [String]? = nil, startedAt: Timestamp?,
         timestamp: Timestamp
     ) {
         schemaVersion = Self.currentSchema
@@ -179,6 +186,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         self.overlays = overlays
         self.evalFile = evalFile
         self.outputs = outputs
+        self.warnings = warnings
         self.startedAt = startedAt
         self.timestamp = timestamp
     }

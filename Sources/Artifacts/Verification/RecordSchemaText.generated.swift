@@ -108,6 +108,7 @@ static let run = #"""
         "instructionPath": {"type": "string", "description": "Where the instruction lay in the trial."},
         "longInstructionBytes": {"type": "integer", "description": "The length of the instruction, when it was too long for ASSAY_TASK_INSTRUCTION and the variable was therefore not set."},
         "image": {"type": "string", "description": "The trial container's image."},
+        "imageDigest": {"type": "string", "description": "The digest of the image that the trial ran in, as sha256:...."},
         "cpus": {"type": "number", "description": "CPU limit."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},
@@ -131,6 +132,7 @@ static let run = #"""
       "description": "In their order; later ones shadow earlier ones."
     },
     "evalFile": {"type": "string", "description": "The task's folder in the source."},
+    "warnings": {"type": "array", "items": {"type": "string"}, "description": "What was ignored in the task's files, one sentence each, such as an unknown key of task.toml."},
     "outputs": {
       "type": "object",
       "required": ["truncatedFiles", "skippedFiles", "unreadableFiles", "redactions", "unredacted"],

@@ -29,8 +29,8 @@ struct PodEnvironment {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, !request.task.verifierEnv.isEmpty {
-            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifierEnv)))
+        if shared.verifier == nil, !request.task.verifier.env.isEmpty {
+            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
         }
         return env
     }

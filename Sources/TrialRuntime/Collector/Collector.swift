@@ -71,7 +71,7 @@ public struct Collector: Sendable {
         switch await watch(gate) {
         case .interrupted(let progress):
             return (report(progress, interrupted: true), nil)
-        case .neverOpened:
+        case .gateNeverOpened:
             let bound = Int(configuration.gateTimeout)
             let error = TrialError(.environmentStartFailed, "the trial container did not start within \(bound) s")
             return (TrialReport(error: error), nil)
@@ -87,14 +87,14 @@ public struct Collector: Sendable {
 
     private enum Watched: Sendable {
         case over(TrialProgress)
-        case neverOpened
+        case gateNeverOpened
         case interrupted(TrialProgress)
     }
 
     private func watch(_ gate: Gate) async -> Watched {
         var progress = TrialProgress(steps: configuration.steps.count, family: configuration.family)
         var reader = GateReader()
-        var heard = false
+        var hasReadWords = false
         let begun = time.monotonic()
         var endedAt: Double?
         // Words that the runner said before the stop are still read, up to a limit.
@@ -107,11 +107,11 @@ public struct Collector: Sendable {
             }
             switch gate.read() {
             case .words(let bytes):
-                heard = true
+                hasReadWords = true
                 for word in reader.feed(bytes) {
                     if case .releaseTests = progress.apply(word), configuration.verify, !isStopped {
                         let failure = await releaseTests(of: configuration.steps[progress.position])
-                        progress.tests = failure.map { .withheld($0) } ?? .released
+                        progress.tests = failure.map { .notReleased($0) } ?? .released
                         gate.release(failure == nil)
                     }
                 }
@@ -125,11 +125,11 @@ public struct Collector: Sendable {
             let now = time.monotonic()
             // The runner exits right after its last word, which closes the gate. If the gate stays open, another process wrote that word.
             if let endedAt, now - endedAt > configuration.endTimeout {
-                progress.outlive()
+                progress.noteGateStillOpen()
                 return .over(progress)
             }
-            if !heard, now - begun > configuration.gateTimeout { return .neverOpened }
-            let due = endedAt.map { $0 + configuration.endTimeout } ?? (heard ? now + 3600 : begun + configuration.gateTimeout)
+            if !hasReadWords, now - begun > configuration.gateTimeout { return .gateNeverOpened }
+            let due = endedAt.map { $0 + configuration.endTimeout } ?? (hasReadWords ? now + 3600 : begun + configuration.gateTimeout)
             await gate.wait(seconds: due - now + 0.001, endsWhenCancelled: endedAt == nil)
         }
     }
@@ -157,14 +157,14 @@ public struct Collector: Sendable {
                     return ReleaseFailure(copying: String(result.stderrText.suffix(300)).replacingControls)
                 }
             }
-            return handOverVariables()
+            return releaseVariables()
         } catch {
             return .failed("\(error)")
         }
     }
 
     /// Writes the verifier's environment to its path. If the agent left something there, it is neither followed nor written to.
-    private func handOverVariables() -> ReleaseFailure? {
+    private func releaseVariables() -> ReleaseFailure? {
         let paths = configuration.paths
         guard access(paths.stagedVariables, F_OK) == 0 else { return nil }
         guard let bytes = FileReading.whole(paths.stagedVariables, limit: 1 << 20) else { return .failed("\(paths.stagedVariables) cannot be read") }
@@ -213,7 +213,7 @@ public struct Collector: Sendable {
         case .failed(let error): report.error = error
         case .open(let agentError):
             if progress.stopped {
-                report.error = TrialOutcome.death(in: progress.lastPhase, because: "the trial was told to stop")
+                report.error = TrialOutcome.errorOfDeath(in: progress.lastPhase, because: "the trial was told to stop")
             } else if configuration.verify {
                 award(&report, progress, filter)
             }

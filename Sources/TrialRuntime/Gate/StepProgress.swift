@@ -8,7 +8,7 @@ struct StepProgress: Sendable, Hashable {
         case held
         case released
         /// The tests could not be copied into place.
-        case withheld(ReleaseFailure)
+        case notReleased(ReleaseFailure)
     }
 
     private(set) var lastPhase: TrialPhase?
@@ -71,9 +71,9 @@ struct StepProgress: Sendable, Hashable {
     /// Why a step whose agent ended well has no verdict; nil when that depends on the reward alone.
     func verificationFailure(_ limits: TrialProgram.Limits?) -> TrialError? {
         switch tests {
-        case .withheld(.obstructed(let what)):
+        case .notReleased(.obstructed(let what)):
             return TrialError(.verifierFailed, "the tests could not be put in place, the trial left something where they belong: \(what)")
-        case .withheld(.failed(let why)): return TrialError(.internalError, "the tests could not be released: \(why)")
+        case .notReleased(.failed(let why)): return TrialError(.internalError, "the tests could not be released: \(why)")
         case .held, .released: break
         }
         if timedOut.contains(.verify) {

@@ -27,7 +27,7 @@ struct TrialProgress: Sendable, Hashable {
     /// Whether the runner was told to stop.
     private(set) var stopped = false
     /// The first word that the runner cannot have sent at that moment, so that another process must have sent it.
-    private(set) var stray: String?
+    private(set) var unexpectedWord: String?
 
     init(steps: Int = 1, family: TaskSchema = .rollout) {
         expected = steps
@@ -56,7 +56,7 @@ struct TrialProgress: Sendable, Hashable {
     mutating func apply(_ word: GateWord) -> Action {
         guard isDue(word) else {
             // A stop may arrive after the runner's last word.
-            if case .end = word {} else { stray = stray ?? word.name }
+            if case .end = word {} else { unexpectedWord = unexpectedWord ?? word.name }
             return .none
         }
         switch word {
@@ -75,7 +75,7 @@ struct TrialProgress: Sendable, Hashable {
     }
 
     /// Notes that the gate is still open long after the last word, so that another process than the runner must have sent that word.
-    mutating func outlive() { stray = stray ?? GateWord.end(stopped: false).name }
+    mutating func noteGateStillOpen() { unexpectedWord = unexpectedWord ?? GateWord.end(stopped: false).name }
 
     private func isDue(_ word: GateWord) -> Bool {
         guard !ended else { return false }
@@ -105,11 +105,12 @@ struct TrialProgress: Sendable, Hashable {
     /// Why no reward counts, whatever the reward files hold; nil when they decide.
     private func verdictFailure(verify: Bool, limits: [TrialProgram.Limits]) -> TrialError? {
         if !ended {
-            return TrialOutcome.death(in: agentEnded ? .verify : lastPhase, because: "the trial container ended before its time")
+            return TrialOutcome.errorOfDeath(in: agentEnded ? .verify : lastPhase, because: "the trial container ended before its time")
         }
         if verify {
-            if let stray {
-                return TrialError(.verifierFailed, "something in the trial answered in its runner's place: \"\(stray)\" came when it was not due")
+            if let unexpectedWord {
+                return TrialError(
+                    .verifierFailed, "something in the trial answered in its runner's place: \"\(unexpectedWord)\" came when it was not due")
             }
             if let error = current.verificationFailure(limits.indices.contains(position) ? limits[position] : nil) { return error }
         }
@@ -122,7 +123,7 @@ struct TrialProgress: Sendable, Hashable {
 
 extension TrialOutcome {
     /// The error of a trial that died in a phase. A death after the agent began is an outcome of the trial.
-    public static func death(in phase: TrialPhase?, because reason: String) -> TrialError {
+    public static func errorOfDeath(in phase: TrialPhase?, because reason: String) -> TrialError {
         let (type, place): (TrialErrorType, String) =
             switch phase {
             case .install: (.agentInstallFailed, "during install")
