@@ -67,7 +67,7 @@ extension EndToEnd {
                     "job.yaml",
                     JobFiles.job(
                         "rollout", datasets: "[{path: tasks, format: rollout}]",
-                        agents: JobFiles.agent("slow", execute: "touch /tmp/done; [ -z \"$(ls -A /tests)\" ] && sleep 60")))
+                        agents: JobFiles.agent("slow", execute: "touch /tmp/done; [ -z \"$(ls -A /tests)\" ] && sleep 8")))
                 try await bench.assay("run", "job.yaml", expecting: 1)
                 let branch = try await bench.branch()
                 #expect(branch.errorType(task: "times-out") == "agent_execution_timeout")
