@@ -117,7 +117,9 @@ let package = Package(
         .testTarget(name: "KubeSchemaTests", dependencies: ["Base", "KubeSchema"]),
         .testTarget(
             name: "APIServerTests",
-            dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeSchema", "APIServer", "AssayTesting"],
+            dependencies: [
+                "Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeClient", "KubeSchema", "APIServer", "AssayTesting",
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "assayTests",

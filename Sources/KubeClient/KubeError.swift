@@ -24,6 +24,8 @@ public enum KubeError: Error, Sendable, Hashable {
     public var isAlreadyExists: Bool { status?.isAlreadyExists ?? false }
     public var isGone: Bool { status?.isGone ?? false }
     public var isForbidden: Bool { status?.isForbidden ?? false }
+    /// Nothing can be created in the namespace because it is being deleted.
+    public var isNamespaceTerminating: Bool { status?.isNamespaceTerminating ?? false }
     public var isInvalid: Bool { status?.isInvalid ?? false }
 
     /// The task was cancelled, which is not an error to report.

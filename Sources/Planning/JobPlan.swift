@@ -14,7 +14,7 @@ public struct JobPlan: Sendable, Hashable {
         public let definition: EvalTask?
         public let program: TrialProgram?
         /// nil when the task has no image, or cannot be read.
-        public let image: ImageSource?
+        public let image: TaskImage?
         /// Why the trials cannot run; nil when they can.
         public let refusal: TrialError?
     }
@@ -33,14 +33,16 @@ public struct JobPlan: Sendable, Hashable {
     public let lines: [Line]
     public let warnings: [Warning]
 
-    public init(_ planned: PlannedJob) {
+    /// - Parameter canBuild: whether there is something that builds images.
+    public init(_ planned: PlannedJob, canBuild: Bool) {
         let (spec, prepared) = (planned.spec, planned.prepared)
         job = planned.job.name
         repo = prepared.source.url.text
         commit = prepared.source.commit.hex
         let defaultImage = planned.target.image?.default
         var refusals: [Int: TrialError] = [:]
-        for range in TrialRefusals(prepared, spec: spec, defaultImage: defaultImage).errors { refusals[range.indexes.lowerBound] = range.error }
+        for range in TrialRefusals(
+            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild).errors { refusals[range.indexes.lowerBound] = range.error }
         let matrix = prepared.matrix
         lines = stride(from: 0, to: matrix.count, by: max(1, matrix.attempts)).map { index in
             let trial = matrix[index]
@@ -48,7 +50,8 @@ public struct JobPlan: Sendable, Hashable {
             return Line(
                 agent: trial.agent, dataset: trial.dataset, task: trial.task, attempts: matrix.attempts, definition: task.task,
                 program: planned.request(trial).map(TrialProgram.init),
-                image: task.task?.imageSource(override: spec.environment.image, targetDefault: defaultImage), refusal: refusals[index])
+                image: task.task?.image(
+                    override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage), refusal: refusals[index])
         }
         warnings = TaskWarnings.grouped(prepared)
     }
@@ -80,11 +83,7 @@ extension JobPlan.Line {
     }
 
     public var imageName: String {
-        switch image {
-        case .job(let name)?, .task(let name)?, .target(let name)?: name
-        case .dockerfile?: "environment/Dockerfile"
-        case nil: "-"
-        }
+        image.map { $0.name ?? "environment/Dockerfile" } ?? "-"
     }
 
     /// The user that the agent runs as: the one that the task names, else `image`, the image's own.

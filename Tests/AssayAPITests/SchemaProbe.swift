@@ -33,6 +33,7 @@ final class SchemaProbe {
         if type == TrialIndexSet.self { return try cast(leaf(path, "string", TrialIndexSet())) }
         if type == [String: String].self { return try cast(leaf(path, "map", [String: String]())) }
         if type == [String: Quantity].self { return try cast(leaf(path, "map", [String: Quantity]())) }
+        if type == [String: Int].self { return try cast(leaf(path, "map", [String: Int]())) }
         if type == [String: Double].self { return try cast(leaf(path, "map", [String: Double]())) }
         if let kind = type as? any (CaseIterable & RawRepresentable).Type {
             let (first, values) = cases(kind)

@@ -44,8 +44,8 @@ extension EndToEnd {
             #expect(try await kubectl("wait", "--for=condition=Complete", "evaljob/watched", "--timeout=120s").contains("condition met"))
 
             let rows = try await kubectl("get", "evaljobs").split(separator: "\n").map { columns(String($0)) }
-            #expect(rows.first == ["NAME", "PHASE", "COMPLETED", "FAILED", "PASS RATE", "MEAN REWARD", "AGE"])
-            #expect(rows.last?.dropLast() == ["watched", "Succeeded", "2/2", "1", "0.5", "1"])
+            #expect(rows.first == ["NAME", "PHASE", "COMPLETED", "RUNNING", "FAILED", "PASS RATE", "MEAN REWARD", "AGE"])
+            #expect(rows.last?.dropLast() == ["watched", "Succeeded", "2/2", "0", "1", "0.5", "1"])
             let stored = try YAML.parseSingle(try await kubectl("get", "ej", "watched", "-o", "yaml"))
             #expect(stored.at("status", "phase") == "Succeeded" && stored.at("spec", "parallelism") == 4)
             #expect(stored.at("status", "source", "commit")?.string?.count == 40)

@@ -120,6 +120,16 @@ import Testing
         await #expect(throws: SourceError.self) { try await resolver.file("nope.json", in: tree) }
     }
 
+    @Test("of a long list of what is there instead, the message says how much it leaves out", arguments: [12, 13, 40])
+    func manyNames(count: Int) async throws {
+        let names = (0..<count).map { "n\($0 + 100)" }
+        let source = try await bench.repository(files: Dictionary(uniqueKeysWithValues: names.map { ($0, "x") }))
+        let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
+        let error = await #expect(throws: SourceError.self) { try await resolver.tasks(in: tree, at: "tasks") }
+        #expect(error?.message.contains("its root has: n100, n101, ") == true)
+        #expect(error?.message.hasSuffix(count > 12 ? ", n111 and \(count - 12) more" : ", n111") == true, "\(error?.message ?? "")")
+    }
+
     @Test(
         "sources that cannot be used say why",
         arguments: [

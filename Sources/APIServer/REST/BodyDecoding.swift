@@ -46,7 +46,7 @@ extension ResourceRequest {
                 throw unrecognized("error converting YAML to JSON: \(error)")
             }
         case "application/vnd.kubernetes.protobuf":
-            guard let value = ProtobufObject.decode(http.body) else { fallthrough }
+            guard let value = ProtobufObject.decode(http.body) else { throw .unsupportedProtobuf }
             return (value, [])
         default:
             throw .unsupportedMediaType(OutputFormat.accepted)

@@ -131,6 +131,12 @@ extension APIFailure {
         )
     }
 
+    /// A protobuf body of a kind that is only read as JSON.
+    static let unsupportedProtobuf = APIFailure(
+        415, "UnsupportedMediaType",
+        "this server does not read protobuf for this kind - accepted media types include: application/json, application/yaml "
+            + "(with client-go: leave ContentType of rest.Config empty, or set it to application/json)")
+
     static func notAcceptable(_ accepted: [String]) -> APIFailure {
         APIFailure(406, "NotAcceptable", "only the following media types are accepted: \(accepted.joined(separator: ", "))")
     }

@@ -33,6 +33,7 @@ public enum TaskReader {
         let config = try TaskConfig.parse(bytes, name: name, format: format, defaultFormat: defaultFormat)
         var task = config.task
         task.hasInstruction = try await folder.exists("instruction.md")
+        task.environment.context = try await folder.treeID("environment")
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
         // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
         task.environment.hasCompose = try await folder.exists("environment/docker-compose.yaml")

@@ -130,7 +130,8 @@ enum GitFailure {
         let lines = stderr.split(whereSeparator: \.isNewline).map { String($0).trimmedBlanks }
             .filter { line in !line.isEmpty && !noise.contains { line.hasPrefix($0) } }
         let text = lines.suffix(4).joined(separator: "; ")
-        return withoutUserInfo(String(text.suffix(600)).replacingControls)
+        // How long an attempt took differs each time; the message of one cause is to stay the same.
+        return withoutUserInfo(String(text.suffix(600)).replacing(/\ after [0-9]+ (ms|milliseconds)/, with: "").replacingControls)
     }
 
     /// The repository that git refuses because of its owner, as git writes it.

@@ -74,7 +74,7 @@ public final class Operator: Sendable {
         // long.
         jobController = Controller(
             name: "evaljob", workers: configuration.workers, time: time, backoff: BackoffPolicy(initialSeconds: 0.005, capSeconds: 60),
-            metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            gatherSeconds: { reconciler.gatherSeconds($0) }, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
             await reconciler.reconcile($0)
         }

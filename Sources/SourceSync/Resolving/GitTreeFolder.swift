@@ -20,6 +20,11 @@ public struct GitTreeFolder: TaskFolder {
     /// - Throws: `GitError`: `.tooLarge` for a file over 1 MiB, `.corrupt` for a damaged object.
     public func read(_ relative: String) async throws -> [UInt8]? { try await tree.read(full(relative)) }
 
+    public func treeID(_ relative: String) -> String? {
+        guard case .entry(let entry) = tree.resolve(full(relative)), entry.kind == .directory else { return nil }
+        return entry.id.hex
+    }
+
     public func submodules() -> [String] { tree.submodules(below: path.text) }
 }
 
@@ -54,7 +59,8 @@ extension SourceResolver {
     private func missing(_ path: GitPath, in tree: GitTree, hint: String = "") -> SourceError {
         var parent = path.parent
         while !parent.isRoot, !tree.exists(parent.text) { parent = parent.parent }
-        let there = tree.names(in: parent.text).prefix(12).joined(separator: ", ")
+        let names = tree.names(in: parent.text)
+        let there = names.prefix(12).joined(separator: ", ") + (names.count > 12 ? " and \(names.count - 12) more" : "")
         return SourceError(
             .taskNotFound,
             "commit \(tree.commit.short) has no folder \"\(path)\"; \(parent.isRoot ? "its root" : "\"\(parent)\"") has: \(there.isEmpty ? "nothing" : there)"

@@ -51,7 +51,7 @@ enum PlanCommand: Subcommand {
         }
         // A plan shows no id that is made of the job's UID.
         let identity = JobIdentity(namespace: JobDocuments.namespace, name: documents.displayName, uid: "plan")
-        let plan = JobPlan(PlannedJob(job: identity, spec: job.spec, prepared: prepared, target: target))
+        let plan = JobPlan(PlannedJob(job: identity, spec: job.spec, prepared: prepared, target: target), canBuild: true)
         if format == "json" {
             Output.write(plan.json.serialized(pretty: true) + [0x0A])
         } else {

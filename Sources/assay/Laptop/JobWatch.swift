@@ -74,9 +74,7 @@ struct JobWatch: Sendable {
             }
             if job.status?.startTime != nil, time.monotonic() >= nextLook {
                 nextLook = time.monotonic() + 2
-                for reason in try await waitingReasons(job, ready) where told.insert(reason).inserted {
-                    display.say("waiting: \(reason.replacingControls)")
-                }
+                if let reason = waitingReason(job, ready), told.insert(reason).inserted { display.say("waiting: \(reason.replacingControls)") }
             }
             try await time.sleep(seconds: 0.15)
         }
@@ -90,19 +88,11 @@ struct JobWatch: Sendable {
         return (try EvalJob(json: try await client.get(.evalJobs, key)), true)
     }
 
-    /// The reasons why a running job does not continue, as far as the API server knows them.
-    private func waitingReasons(_ job: EvalJob, _ ready: Condition?) async throws -> [String] {
-        if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message {
-            return [message]
-        }
-        if job.spec.parallelism == 0 { return ["spec.parallelism is 0: no trial starts"] }
-        guard job.status?.trials?.running ?? 0 > 0 else { return [] }
-        return try await client.listAll(.pods, namespace: key.namespace).items.compactMap { pod in
-            guard pod.at("status", "phase") == "Pending" else { return nil }
-            let conditions = pod.at("status", "conditions")?.array ?? []
-            guard let scheduled = conditions.first(where: { $0["type"] == "PodScheduled" && $0["status"] == "False" }) else { return nil }
-            return "pod \(ObjectMeta(of: pod).name): \(scheduled["message"]?.string ?? scheduled["reason"]?.string ?? "not scheduled")"
-        }
+    /// Why a running job does not continue, as its condition says.
+    private func waitingReason(_ job: EvalJob, _ ready: Condition?) -> String? {
+        if job.spec.parallelism == 0 { return "spec.parallelism is 0: no trial starts" }
+        let reasons: [Reason] = [.suspended, .trialPodRefused, .trialsPending, .waitingForSlot, .pushPending, .buildingImages]
+        return reasons.contains { $0.rawValue == ready?.reason } ? ready?.message : nil
     }
 
     /// True when no trial of the job runs, no pod is being deleted, and all ended trials are counted.

@@ -58,6 +58,7 @@ struct LaptopSession: Sendable {
             pods: TrialPodSettings(assayImage: Laptop.image, cacheHostPath: state.cache), defaultTarget: Laptop.target, pushInterval: pushInterval,
             committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
         configuration.keepsFinishedSeconds = 60
+        configuration.imageBuilder = host.node.map { PodmanImageBuilder(node: $0, directory: state.builds) }
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
         let applied: Applied
         let working: Task<Void, Never>
@@ -242,9 +243,7 @@ struct LaptopSession: Sendable {
 
     private static func refused(_ error: KubeError) -> any Error {
         guard let status = error.status, status.isInvalid || status.code == 400 else { return error }
-        // The API server quotes the refused value. Passwords in addresses are removed, so that they do not reach a terminal or a
-        // CI log.
-        var text = GitURL.withoutPasswords(status.message)
+        var text = RefusedDocument.message(status, name: "\(status.kind) \"\(status.name)\"")
         // The message of the rule at the root of the EvalJob schema.
         if text.contains("is fixed once trials exist") { text += " (here: give the changed job another name, or run it anew with --anew)" }
         return UsageError(text)

@@ -13,6 +13,8 @@ struct StateDirectory: Sendable {
     var node: String { "\(path)/node" }
     /// Mirrors of benchmark repositories; mounted read-only into repo-cache.
     var cache: String { "\(path)/cache" }
+    /// Logs and contexts of image builds.
+    var builds: String { "\(path)/builds" }
     /// Runs that are not pushed to the artifact remote yet, and the ledger's private repositories.
     var artifacts: String { "\(path)/artifacts" }
     /// Results of `backend: local`.
@@ -27,7 +29,7 @@ struct StateDirectory: Sendable {
 
     /// Creates the directory, readable only by its owner: it holds Secrets.
     func create() throws {
-        for directory in [path, apiServer, node, cache, artifacts, results] {
+        for directory in [path, apiServer, node, cache, builds, artifacts, results] {
             try Directory.make(directory, mode: 0o700)
         }
     }

@@ -21,7 +21,7 @@ struct JobRequirements: Sendable {
     }
 
     private func checkSupport(_ job: EvalJob) throws(ReconcileError) {
-        let found = UnsupportedFields.check(job.spec)
+        let found = UnsupportedFields.check(job.spec, canBuild: configuration.imageBuilder != nil)
         guard let first = found.first else { return }
         let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
         throw .stalled(.unsupportedField, first.message + more, on: .ready)
