@@ -61,7 +61,8 @@ struct CRDAdmissionTests {
         CRDRow(#"{"agents": [{"name": "a\nb", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
         CRDRow(#"{"datasets": [{"path": "x", "defaultFormat": "rollout"}]}"#),
         CRDRow(
-            #"{"datasets": [{"path": "x", "format": "harbor", "defaultFormat": "rollout"}]}"#, "spec.datasets[0]", "set either format or defaultFormat"),
+            #"{"datasets": [{"path": "x", "format": "harbor", "defaultFormat": "rollout"}]}"#, "spec.datasets[0]",
+            "set either format or defaultFormat"),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "value": ""}]}]}"#),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}]}"#),
         CRDRow(
