@@ -116,9 +116,13 @@ struct NamespaceEndTests {
                 try #require(done)
                 for name in ["one", "two"] { try await world.createJob(name, namespace: Self.team, with: ["targetRef": ["name": "narrow"]]) }
                 let begun = try await eventually(within: 20) {
-                    var running = 0
-                    for name in ["one", "two"] { running += try await world.job(name, namespace: Self.team)?.status?.trials?.running ?? 0 }
-                    return running == 1
+                    var (running, begun) = (0, 0)
+                    for name in ["one", "two"] {
+                        let status = try await world.job(name, namespace: Self.team)?.status
+                        running += status?.trials?.running ?? 0
+                        begun += status?.startTime == nil ? 0 : 1
+                    }
+                    return running == 1 && begun == 2
                 }
                 try #require(begun)
                 try await world.deleteNamespace(Self.team)
