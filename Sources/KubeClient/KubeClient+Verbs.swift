@@ -1,7 +1,8 @@
 import Base
 import KubeCore
 
-// `keeping` is the part of the response that is decoded. Callers that need only the new resource version pass `.metadata`.
+// `keeping` is the part of the response that is built. Callers that need only the new resource version pass `.metadata`: the server then
+// sends no more than that.
 extension KubeClient {
     /// Reads one object or a subresource of it.
     public func get(
@@ -96,7 +97,9 @@ extension KubeClient {
     private func json(
         keeping projection: ObjectProjection = .whole, _ build: () throws(KubeRequestError) -> KubeRequest
     ) async throws(KubeError) -> JSONValue {
-        try await send(try KubeClient.building(build)).json(keeping: projection)
+        var request = try KubeClient.building(build)
+        if projection.isMetadataOnly { request.accept = KubeRequest.metadataOnly }
+        return try await send(request).json(keeping: projection)
     }
 
     static func building(_ build: () throws(KubeRequestError) -> KubeRequest) throws(KubeError) -> KubeRequest {

@@ -54,9 +54,10 @@ public final class PodmanNode: Sendable {
 
     public let configuration: Configuration
     private let client: KubeClient
-    private let time: any TimeSource
+    let time: any TimeSource
     private let log: Log
     private let state = Locked(State())
+    let activeBuilds = Locked(0)
 
     private struct State {
         var started: Started?
@@ -106,6 +107,7 @@ public final class PodmanNode: Sendable {
                     "podman": .string(abilities.version), "flags": .string((abilities.globalFlags + abilities.containerFlags).joined(separator: " ")),
                     "network": .string(abilities.network), "memoryLimits": .bool(abilities.memoryLimits), "cpuLimits": .bool(abilities.cpuLimits),
                 ])
+            await endStrayBuilds(podman)
             state.withLock { $0.started = Started(lock: lock, podman: podman, rebooted: rebooted, bootIdentifier: boot) }
         } catch {
             close(lock)

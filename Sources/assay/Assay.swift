@@ -9,7 +9,8 @@ enum Assay {
     static let version = String(EmbeddedVersion.text.prefix { !$0.isNewline })
 
     static let subcommands: [any Subcommand.Type] = [
-        RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self,
+        RunCommand.self, PlanCommand.self, ConvertCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self,
+        ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self,

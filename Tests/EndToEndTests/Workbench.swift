@@ -68,11 +68,16 @@ final class Workbench: Sendable {
         try await assay(words, expecting: status, seconds: seconds)
     }
 
-    /// - Parameter place: the working directory; the workbench's own by default.
+    /// - Parameters:
+    ///   - place: the working directory; the workbench's own by default.
+    ///   - environment: variables to add. The user's cache is the workbench's own.
     @discardableResult
-    func assay(_ words: [String], expecting status: Int32? = nil, in place: String? = nil, seconds: Double = 300) async throws -> CommandResult {
+    func assay(
+        _ words: [String], expecting status: Int32? = nil, in place: String? = nil, environment: [String: String] = [:], seconds: Double = 300
+    ) async throws -> CommandResult {
         let result = try await Command(
-            Self.executable(), words, workingDirectory: place ?? directory, deadlineSeconds: seconds
+            Self.executable(), words, environment: .inheriting(adding: environment.merging(["XDG_CACHE_HOME": "\(directory)/cache"]) { own, _ in own }),
+            workingDirectory: place ?? directory, deadlineSeconds: seconds
         ).run()
         if let status {
             #expect(

@@ -15,7 +15,7 @@ enum Fixture {
 @Suite("task.toml")
 struct TaskConfigTests {
     /// What keeps the task from running when it has an image.
-    private func unmet(_ text: String) throws -> [String] { TaskRequirements.unmet(by: try parse(text).task, hasImage: true) }
+    private func unmet(_ text: String) throws -> [String] { TaskRequirements.unmet(by: try parse(text).task) }
 
     private func parse(_ text: String, format: TaskSchema? = nil) throws(TrialError) -> TaskConfig {
         try TaskConfig.parse(Array(text.utf8), name: "x", format: format)
@@ -66,7 +66,7 @@ struct TaskConfigTests {
         #expect(task.solutionEnv == ["A": "b"])
         #expect(task.steps == [TaskStep(name: "one", minimumReward: .reward(0.5))])
         #expect(task.multiStepRewardStrategy == .mean)
-        let refusal = try #require(task.refusal(image: "task:1"))
+        let refusal = try #require(task.refusal(image: .named("task:1"), canBuild: true))
         #expect(refusal.type == .taskInvalid)
         #expect(refusal.message.hasPrefix("task \"h\" cannot run: "))
         for key in [
@@ -87,7 +87,7 @@ struct TaskConfigTests {
         #expect(rollout.environment.memoryMB == 2048)
         #expect(rollout.environment.storageMB == 10240)
         #expect(rollout.environment.cpus == 1)
-        #expect(TaskRequirements.unmet(by: rollout, hasImage: true) == [])
+        #expect(TaskRequirements.unmet(by: rollout) == [])
         let harbor = try parse("schema_version = \"1.4\"").task
         #expect(harbor.timeouts.agentSec == nil)
         #expect(harbor.rewardRule == .harbor)
@@ -299,34 +299,42 @@ struct TaskConfigTests {
         ])
     func harmless(text: String) throws {
         let config = try parse("schema_version = \"1.4\"\n\(text)")
-        #expect(TaskRequirements.unmet(by: config.task, hasImage: true) == [])
+        #expect(TaskRequirements.unmet(by: config.task) == [])
         #expect(config.warnings == [])
     }
 
-    @Test("which image, and what is said when there is none")
-    func image() {
-        var task = EvalTask(name: "x", schema: .rollout, schemaVersion: "1.0")
-        #expect(task.refusal(image: nil)?.message.contains("has no image") == true)
-        #expect(task.refusal(image: "i") == nil)
-        task.environment.hasDockerfile = true
-        #expect(task.refusal(image: nil)?.message.contains("built from environment/Dockerfile") == true)
-        #expect(task.refusal(image: "i") == nil)
-        task.environment.hasDockerfile = false
-        #expect(task.image(override: nil, targetDefault: "d") == "d")
-        task.environment.dockerImage = "own"
-        #expect(task.image(override: nil, targetDefault: "d") == "own")
-        #expect(task.image(override: "o", targetDefault: "d") == "o")
+    @Test(
+        "which image: the job's, the task's, the Dockerfile's, the target's only where there is none of these",
+        arguments: [
+            (nil, nil, false, false, "d", .target("d")), (nil, nil, false, false, nil, nil), (nil, "own", false, false, "d", .task("own")),
+            ("o", "own", false, false, "d", .job("o")), ("o", nil, true, true, "d", .job("o")), (nil, nil, true, false, "d", .dockerfile),
+            (nil, nil, true, false, nil, .dockerfile), (nil, "own", true, false, "d", .task("own")), (nil, "own", true, true, "d", .dockerfile),
+            (nil, "own", false, true, "d", .task("own")), (nil, nil, false, true, "d", .target("d")),
+        ] as [(String?, String?, Bool, Bool, String?, TaskImage?)])
+    func image(job: String?, own: String?, dockerfile: Bool, force: Bool, target: String?, expected: TaskImage?) {
+        var task = EvalTask(name: "x", schema: .harbor, schemaVersion: "1.0")
+        task.environment.dockerImage = own
+        task.environment.hasDockerfile = dockerfile
+        #expect(task.image(override: job, forceBuild: force, targetDefault: target) == expected)
     }
 
-    @Test("a task with only a Dockerfile does not run on the target's default image")
-    func dockerfile() {
-        var task = EvalTask(name: "x", schema: .harbor, schemaVersion: "1.0")
-        task.environment.hasDockerfile = true
-        #expect(task.image(override: nil, targetDefault: "rootfs:/") == nil)
-        #expect(
-            task.refusal(image: task.image(override: nil, targetDefault: "rootfs:/"))?.message.contains("built from environment/Dockerfile") == true)
-        #expect(task.image(override: "o", targetDefault: "rootfs:/") == "o")
-        task.environment.dockerImage = "own"
-        #expect(task.image(override: nil, targetDefault: "rootfs:/") == "own")
+    @Test("what is said when there is no image, and where none can be built")
+    func noImage() {
+        let task = EvalTask(name: "x", schema: .rollout, schemaVersion: "1.0")
+        #expect(task.refusal(image: nil, canBuild: true)?.message.contains("has no image") == true)
+        #expect(task.refusal(image: .target("i"), canBuild: false) == nil)
+        #expect(task.refusal(image: .dockerfile, canBuild: true) == nil)
+        #expect(task.refusal(image: .dockerfile, canBuild: false)?.message.contains("built from environment/Dockerfile") == true)
+    }
+
+    @Test(
+        "the family of a task that the dataset leaves to it",
+        arguments: [
+            ("", TaskSchema.rollout), ("version = \"1.0\"\n", .rollout), ("schema_version = \"1.3\"\n", .harbor),
+        ])
+    func defaultFamily(text: String, family: TaskSchema) throws {
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", defaultFormat: .rollout).task.schema == family)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t").task.schema == .harbor)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", format: .rollout, defaultFormat: .harbor).task.schema == .rollout)
     }
 }

@@ -7,7 +7,8 @@ import Testing
     /// From top to bottom, as in docs/design.md.
     static let order = [
         "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
-        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Reconcilers", "CEL",
+        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Planning", "Reconcilers",
+        "Rollout", "CEL",
         "KubeSchema", "APIServer", "PodmanNode", "Operations", "AssayTesting", "assay",
     ]
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -12,10 +12,10 @@ import Testing
 @Suite("Why trials do not run yet, in tables")
 struct PendingCauseDecisionTests {
     private func find(
-        _ pods: [PendingCause.Pod] = [], refusal: KubeError? = nil, slots: PendingCause.Slots? = nil, unconfirmed: String? = nil, running: Int = 0,
+        _ pods: [PendingCause.Pod] = [], slots: PendingCause.Slots? = nil, unconfirmed: String? = nil, running: Int = 0,
         parallelism: Int = 4
     ) -> PendingCause? {
-        .find(pods: pods, refusal: refusal, slots: slots, unconfirmed: unconfirmed, running: running, parallelism: parallelism)
+        .find(pods: pods, slots: slots, unconfirmed: unconfirmed, running: running, parallelism: parallelism)
     }
 
     private func pod(_ index: Int, _ reason: String, _ message: String = "") -> PendingCause.Pod {
@@ -50,11 +50,11 @@ struct PendingCauseDecisionTests {
     @Test("refusals for one cause are of one kind, whatever the pod and the quota's numbers")
     func refusals() {
         func refusal(_ text: String) -> KubeError { .status(KubeStatus(code: 403, reason: "Forbidden", message: text)) }
-        let one = find(refusal: refusal("pods \"a-0\" is forbidden: exceeded quota: q, requested: cpu=1, used: cpu=4, limited: cpu=4"))
-        let two = find(refusal: refusal("pods \"a-17\" is forbidden: exceeded quota: q, requested: cpu=1, used: cpu=3900m, limited: cpu=4"))
-        let other = find(refusal: refusal("pods \"a-17\" is forbidden: violates PodSecurity \"restricted:latest\""))
-        #expect(one?.reason == .trialPodRefused && one?.message.contains("exceeded quota") == true)
-        #expect(one?.kind.prefix(40) == two?.kind.prefix(40) && one?.kind != other?.kind)
+        let one = PendingCause.refused(refusal("pods \"a-0\" is forbidden: exceeded quota: q, requested: cpu=1, used: cpu=4, limited: cpu=4"))
+        let two = PendingCause.refused(refusal("pods \"a-17\" is forbidden: exceeded quota: q, requested: cpu=1, used: cpu=3900m, limited: cpu=4"))
+        let other = PendingCause.refused(refusal("pods \"a-17\" is forbidden: violates PodSecurity \"restricted:latest\""))
+        #expect(one.reason == .trialPodRefused && one.message.contains("exceeded quota") == true)
+        #expect(one.kind.prefix(40) == two.kind.prefix(40) && one.kind != other.kind)
     }
 
     @Test("words that differ in numbers only, or say less than those shown, do not replace them")

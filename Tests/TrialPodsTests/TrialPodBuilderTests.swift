@@ -325,10 +325,29 @@ struct TrialPodBuilderTests {
         let delivery = Self.env(try Self.container(pod, "repo-cache"))
         #expect(Self.expanded(delivery["ASSAY_VERIFIER_ENV"]?.string ?? "") == #"{"A":"$1","B":"2"}"#)
         let program = try Self.program(pod)
-        #expect(program.verifier == .init(enabled: false, rewardRule: .harbor, endAgentProcesses: true, env: ["A", "B"]))
+        #expect(program.verifier == .init(enabled: false, endAgentProcesses: true, env: ["A", "B"]) && program.family == .harbor)
         let collector = CollectorConfiguration(program, paths: TrialPaths())
-        #expect(collector.rule == .harbor && !collector.verify && collector.gateTimeout == 5400)
+        #expect(collector.family == .harbor && !collector.verify && collector.gateTimeout == 5400)
         #expect(collector.limits.pack == 7 << 20)
+    }
+
+    @Test("the PATH of a task or an agent is for the phases: it does not decide whether the container finds bash")
+    func path() throws {
+        let large = Dictionary(uniqueKeysWithValues: (0..<40).map { ("NAME_\($0)", String(repeating: "v", count: 50)) })
+        for more in [[:], large] {
+            let task = try Self.pod { $0.task.environment.env = more.merging(["PATH": "/opt/tool/bin"]) { $1 } }
+            let env = Self.env(try Self.container(task, "trial"))
+            #expect(env["ASSAY_PATH"] == "/opt/tool/bin" && env["PATH"] == nil)
+            #expect(try Self.program(task).pathSetter == .task)
+        }
+        let agent = try Self.pod {
+            $0.task.environment.env = ["PATH": "/opt/tool/bin"]
+            $0.agent.env = [EnvironmentVariable(name: "PATH", secret: SecretKeyReference(name: "s", key: "path"))]
+        }
+        let env = Self.env(try Self.container(agent, "trial"))
+        #expect(env["ASSAY_PATH"]?.at("secretKeyRef", "key") == "path" && env["PATH"] == nil)
+        #expect(try Self.program(agent).pathSetter == .agent)
+        #expect(try Self.program(try Self.pod { $0.task.environment.env = ["A": "1"] }).pathSetter == nil)
     }
 
     @Test("templates: the target's, then the job's, never over what makes it a trial pod")

@@ -11,7 +11,8 @@ extension APICore {
         case .object:
             let bytes = request.kind.bytes(object) + [10]
             return finish(request, status, [request.format.encode(bytes)], warnings)
-        case .table, .metadata:
+        case .metadata: return finish(request, status, [request.format.encode(Self.partial(object) + [10])], warnings)
+        case .table:
             return answer(request, value: request.kind.full(object), status: status, warnings: warnings)
         }
     }
@@ -34,6 +35,11 @@ extension APICore {
         response.addWarnings(warnings)
         return response
     }
+    /// The JSON of an object's metadata without the rest.
+    static func partial(_ object: StoredObject) -> [UInt8] {
+        Array(#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":"#.utf8) + object.metadata + Array("}".utf8)
+    }
+
     /// The metadata of an object without the rest.
     static func partial(_ value: JSONValue) -> JSONValue {
         ["kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"] ?? [:]]

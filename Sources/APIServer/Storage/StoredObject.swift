@@ -84,6 +84,16 @@ final class StoredObject: Sendable {
         // The bytes came from `serialized()`, or from a journal whose checksums and syntax were checked when it was read.
         (try? JSONValue(parsing: body)) ?? .object([:])
     }
+
+    /// The JSON of `metadata`, without parsing the object.
+    var metadata: [UInt8] {
+        var found = Array("{}".utf8)
+        var reader = JSONReader(body)
+        try? reader.object { key, reader throws(JSONSyntaxError) in
+            if key == "metadata" { found = Array(try reader.rawValue()) } else { try reader.skip() }
+        }
+        return found
+    }
 }
 
 /// The fields other than the name that a field selector may use, by resource.

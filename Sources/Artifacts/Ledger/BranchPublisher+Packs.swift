@@ -1,3 +1,4 @@
+import Base
 import Git
 
 /// The packs of submitted records: they are checked on arrival, and kept in the repository until the remote has their content.
@@ -20,24 +21,40 @@ extension BranchPublisher {
     /// Limits the memory used for the packs that are being checked.
     private static let bytesAtOnce = 8 << 20
 
-    /// Checks a pack and keeps its objects for the push. Packs that arrive during a check are checked together afterwards.
+    /// Checks a pack and keeps its objects for the push. Packs that arrive within a short time are checked together.
     /// - Throws: `.damaged` when the pack does not match its report.
     func verify(_ pack: PendingRun.Pack) async throws(ArtifactError) {
         let failure = await withCheckedContinuation { continuation in
             waitingPacks.append(WaitingPack(pack: pack, continuation: continuation))
-            guard checking < Self.checksAtOnce else { return }
-            checking += 1
-            Task { await self.checkWaiting() }
+            checkWhenDue()
         }
         if let failure { throw failure }
     }
 
-    private func checkWaiting() async {
-        while !waitingPacks.isEmpty {
-            let some = nextWaiting()
-            for (waiting, failure) in zip(some, await check(some.map(\.pack))) { waiting.continuation.resume(returning: failure) }
+    private func checkWhenDue() {
+        guard checking < Self.checksAtOnce, !waitingPacks.isEmpty else { return }
+        // Gathering saves processes and decides nothing, so it follows the machine's clock even when the ledger has another one.
+        let clock = SystemTime()
+        let now = clock.monotonic()
+        let delay = gathering.delay(packs: waitingPacks.count, bytes: waitingPacks.reduce(0) { $0 + $1.pack.bytes.count }, now: now)
+        guard delay <= 0 else {
+            gatheringTimer =
+                gatheringTimer
+                ?? Task {
+                    try? await clock.sleep(seconds: delay)
+                    self.gatheringTimer = nil
+                    self.checkWhenDue()
+                }
+            return
         }
-        checking -= 1
+        gathering.begun(at: now)
+        checking += 1
+        let some = nextWaiting()
+        Task {
+            for (waiting, failure) in zip(some, await self.check(some.map(\.pack))) { waiting.continuation.resume(returning: failure) }
+            self.checking -= 1
+            self.checkWhenDue()
+        }
     }
 
     private func nextWaiting() -> [WaitingPack] {

@@ -25,6 +25,9 @@ actor BranchPublisher {
     var waitingPacks: [WaitingPack] = []
     /// The number of pack checks that are running.
     var checking = 0
+    var gathering = PackGathering()
+    /// Waits until the packs that were gathered are to be checked.
+    var gatheringTimer: Task<Void, Never>?
     var pushesSinceTidy = 0
     /// Incremented whenever a push moved the branch. A tip that was read before the last such push is out of date.
     var pushes = 0

@@ -125,7 +125,7 @@ struct RecordCheck: Sendable {
         // An error type that this version does not know cannot be checked.
         if type.map({ TrialErrorType(rawValue: $0) != nil }) ?? true {
             let error = type.flatMap(TrialErrorType.init(rawValue:)).map { TrialError($0, "") }
-            let expected = TrialOutcome(error: error).outcomeClass.rawValue
+            let expected = TrialOutcome(reward: value["reward"]?.double.map { Reward($0) }, error: error).outcomeClass.rawValue
             if outcome != expected {
                 found.append(
                     Finding(

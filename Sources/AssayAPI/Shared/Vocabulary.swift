@@ -63,6 +63,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case interrupted = "Interrupted"
     case cancelled = "Cancelled"
     case deadlineExceeded = "DeadlineExceeded"
+    /// Trials wait for images that are being built.
+    case buildingImages = "BuildingImages"
     case trialsRunning = "TrialsRunning"
     /// Trials have pods that cannot start; the message says why.
     case trialsPending = "TrialsPending"

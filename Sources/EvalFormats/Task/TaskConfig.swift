@@ -13,9 +13,12 @@ public struct TaskConfig: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - name: the task's name, for the result and for messages.
-    ///   - format: the family that the dataset gives; nil for Harbor's (docs/formats.md).
+    ///   - format: the family that the dataset gives (docs/formats.md).
+    ///   - defaultFormat: the family of a task without a `schema_version`, when the dataset gives none.
     /// - Throws: `task_invalid` that names the key, its line, and what was expected.
-    public static func parse(_ bytes: [UInt8], name: String, format: TaskSchema? = nil) throws(TrialError) -> TaskConfig {
+    public static func parse(
+        _ bytes: [UInt8], name: String, format: TaskSchema? = nil, defaultFormat: TaskSchema = .harbor
+    ) throws(TrialError) -> TaskConfig {
         let table: TOMLTable
         do {
             table = try TOML.parse(bytes)
@@ -23,7 +26,7 @@ public struct TaskConfig: Sendable, Hashable {
             throw invalid(name, FormatProblem(line: error.position.line, message: "column \(error.position.column): \(error.message)"))
         }
         do throws(FormatProblem) {
-            var parser = TaskConfigParser(name: name, family: format ?? .harbor)
+            var parser = TaskConfigParser(name: name, family: format ?? (table.entries.contains { $0.key == "schema_version" } ? .harbor : defaultFormat))
             return try parser.parse(table)
         } catch {
             throw invalid(name, error)

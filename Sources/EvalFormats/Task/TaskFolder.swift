@@ -9,9 +9,13 @@ public protocol TaskFolder: Sendable {
     func read(_ path: String) async throws -> [UInt8]?
     /// The paths of git submodules in the task's folder, sorted. A directory on disk has none: their files are there.
     func submodules() async throws -> [String]
+    /// The id of a folder's git tree, in hex; nil when there is no such folder, and outside of git.
+    func treeID(_ path: String) async throws -> String?
 }
 
 extension TaskFolder {
+    public func treeID(_ path: String) async throws -> String? { nil }
+
     public func submodules() async throws -> [String] { [] }
 }
 

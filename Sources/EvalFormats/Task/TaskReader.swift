@@ -18,19 +18,22 @@ public enum TaskReader {
     ///
     /// - Parameters:
     ///   - needsSolution: whether the solution must exist, because the oracle agent will run it.
-    ///   - format: the family that the dataset gives; nil for Harbor's.
+    ///   - format: the family that the dataset gives.
+    ///   - defaultFormat: the family of a task without a `schema_version`, when the dataset gives none.
     /// - Throws: `TrialError` of type `task_not_found` or `task_invalid` that says what is missing or wrong, and the
     ///   folder's own errors.
     public static func load(
-        name: String, from folder: some TaskFolder, needsSolution: Bool = false, format: TaskSchema? = nil
+        name: String, from folder: some TaskFolder, needsSolution: Bool = false, format: TaskSchema? = nil,
+        defaultFormat: TaskSchema = .harbor
     ) async throws -> LoadedTask {
         guard let bytes = try await folder.read("task.toml") else {
             if try await folder.exists("") { throw invalid(name, missing: ["task.toml"]) }
             throw TrialError(.taskNotFound, "task \"\(name)\": there is no such folder in the source")
         }
-        let config = try TaskConfig.parse(bytes, name: name, format: format)
+        let config = try TaskConfig.parse(bytes, name: name, format: format, defaultFormat: defaultFormat)
         var task = config.task
         task.hasInstruction = try await folder.exists("instruction.md")
+        task.environment.context = try await folder.treeID("environment")
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
         // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
         task.environment.hasCompose = try await folder.exists("environment/docker-compose.yaml")

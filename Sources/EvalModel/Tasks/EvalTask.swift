@@ -55,30 +55,6 @@ public struct EvalTask: Sendable, Hashable, Codable {
         self.multiStepRewardStrategy = multiStepRewardStrategy
         self.submodules = submodules
     }
-
-    /// The image the trial runs in: the job's override, else the task's own, else the target's default.
-    ///
-    /// Nil for a task with a Dockerfile when neither the job nor the task names an image: the target's default image lacks what the
-    /// Dockerfile adds, and images are not built yet.
-    public func image(override: String?, targetDefault: String?) -> String? {
-        override ?? environment.dockerImage ?? (environment.hasDockerfile ? nil : targetDefault)
-    }
-
-    /// Why the task cannot run; nil when it can.
-    ///
-    /// - Parameter image: the image that the trial would use. A task whose image must be built is refused only when there
-    ///   is no other image.
-    public func refusal(image: String?) -> TrialError? {
-        let reasons = TaskRequirements.unmet(by: self, hasImage: image != nil)
-        if !reasons.isEmpty { return TrialError(.taskInvalid, "task \"\(name)\" cannot run: \(reasons.joined(separator: "; "))") }
-        if image == nil {
-            return TrialError(
-                .taskInvalid,
-                "task \"\(name)\" has no image: set environment.docker_image in its task.toml, spec.environment.image "
-                    + "in the EvalJob or spec.image.default in the EvalTarget")
-        }
-        return nil
-    }
 }
 
 /// The family of a task: its defaults, and how its verifier's exit code counts (docs/formats.md).

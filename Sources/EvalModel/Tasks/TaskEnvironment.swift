@@ -20,6 +20,8 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
 
     /// The image that `docker_image` names.
     public var dockerImage: String?
+    /// The id of the git tree `environment/`, the context of a build; nil when there is none, and outside of git.
+    public var context: String?
     /// Whether `environment/Dockerfile` exists.
     public var hasDockerfile: Bool
     /// Whether `environment/docker-compose.yaml` exists.
@@ -51,12 +53,14 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
     public var healthcheck: Healthcheck?
 
     public init(
-        dockerImage: String? = nil, hasDockerfile: Bool = false, hasCompose: Bool = false, buildTimeoutSec: Double = 600, system: System = .linux,
+        dockerImage: String? = nil, context: String? = nil, hasDockerfile: Bool = false, hasCompose: Bool = false, buildTimeoutSec: Double = 600,
+        system: System = .linux,
         cpus: Double = 1, memoryMB: Int = 2048, storageMB: Int = 10240, gpus: Int = 0, gpuTypes: [String]? = nil, tpu: TPU? = nil,
         otherHardware: [String] = [], workdir: String? = nil, env: [String: String] = [:], network: TaskNetwork = TaskNetwork(.public),
         skillsDir: String? = nil, mcpServers: [MCPServer] = [], healthcheck: Healthcheck? = nil
     ) {
         self.dockerImage = dockerImage
+        self.context = context
         self.hasDockerfile = hasDockerfile
         self.hasCompose = hasCompose
         self.buildTimeoutSec = buildTimeoutSec

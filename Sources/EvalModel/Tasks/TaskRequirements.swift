@@ -28,17 +28,9 @@ public enum TaskRequirements {
     ]
 
     /// Why the task cannot run: sentences that name the key or file.
-    ///
-    /// - Parameter hasImage: whether the trial has an image, so that none needs to be built.
-    public static func unmet(by task: EvalTask, hasImage: Bool) -> [String] {
-        var reasons = notSupported.flatMap { $0(task) }.map { "\($0) is not supported yet" }
-        reasons += task.submodules.map { "\($0) is a git submodule, which is not fetched yet: add its files to the repository" }
-        if task.environment.hasDockerfile, task.environment.dockerImage == nil, !hasImage {
-            reasons.append(
-                "its image would have to be built from environment/Dockerfile, which is not supported yet: set "
-                    + "environment.docker_image in task.toml, or spec.environment.image in the EvalJob")
-        }
-        return reasons
+    public static func unmet(by task: EvalTask) -> [String] {
+        notSupported.flatMap { $0(task) }.map { "\($0) is not supported yet" }
+            + task.submodules.map { "\($0) is a git submodule, which is not fetched yet: add its files to the repository" }
     }
 
     private static func separate(_ verifier: (key: String, value: TaskVerifier)) -> String {

@@ -41,6 +41,17 @@ public struct VariableTemplate: Sendable, Hashable {
         return .variable(name: String(name), fallback: separator.map { String(inner[$0.upperBound...]) })
     }
 
+    /// The template as it was written.
+    public var text: String {
+        parts.map { part in
+            switch part {
+            case .text(let text): text
+            case .variable(let name, nil): "${\(name)}"
+            case .variable(let name, .some(let fallback)): "${\(name):-\(fallback)}"
+            }
+        }.joined()
+    }
+
     /// The variables, in order, without duplicates.
     public var variables: [String] {
         var seen = Set<String>()

@@ -21,6 +21,9 @@ enum GitFailure {
         if has("returned error: 413", "http 413", "exceeds maximum allowed size") {
             return error(.tooLarge, "the remote does not take that much at once")
         }
+        if has("mismatched algorithms", "unknown object format", "unsupported object format", "unsupported hash algorithm") {
+            return error(.refused, "the repository uses another kind of object ids (SHA-256); use one with SHA-1, which is git's default")
+        }
         // Checked before authentication, because ssh adds "could not read from remote repository" to each of these.
         if has(
             "could not resolve host", "couldn't connect", "failed to connect", "connection refused", "no route to host",
@@ -54,7 +57,7 @@ enum GitFailure {
                 "the host's certificate is not trusted; name its authority (on a cluster: caFile of the Secret; else git's http.sslCAInfo)")
         }
         if has("detected dubious ownership") {
-            return error(.refused, "the repository belongs to another user; change its owner")
+            return error(.refused, dubiousOwnership(dubiousPlace(stderr) ?? place))
         }
         if has("from promisor remote"), has("not allowed") {
             return error(.refused, "it is a partial clone, and what it left out is not fetched for it; name its remote instead")
@@ -129,6 +132,18 @@ enum GitFailure {
         let text = lines.suffix(4).joined(separator: "; ")
         // How long an attempt took differs each time; the message of one cause is to stay the same.
         return withoutUserInfo(String(text.suffix(600)).replacing(/\ after [0-9]+ (ms|milliseconds)/, with: "").replacingControls)
+    }
+
+    /// The repository that git refuses because of its owner, as git writes it.
+    static func dubiousPlace(_ stderr: String) -> String? {
+        guard let start = stderr.firstRange(of: "dubious ownership in repository at '") else { return nil }
+        let rest = stderr[start.upperBound...]
+        return rest.firstIndex(of: "'").map { String(rest[..<$0]) }
+    }
+
+    static func dubiousOwnership(_ place: String) -> String {
+        "the repository belongs to another user, and git reads such a repository only when it is told to: run "
+            + "`git config --global --add safe.directory \(place)`, or change its owner"
     }
 
     /// Removes the text before the `@` in addresses such as `https://user:secret@host`.

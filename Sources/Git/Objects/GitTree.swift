@@ -161,6 +161,14 @@ public final class GitTree: Sendable {
         return names(in: real).map { path.isRoot ? $0 : "\(path.text)/\($0)" }.filter { exists("\($0)/\(file)") }
     }
 
+    /// The directories anywhere below `path` that have a file of this name, as paths below the root, sorted by bytes. Links are not followed.
+    public func allFolders(below path: GitPath, having file: String) -> [String] {
+        let prefix = path.isRoot ? [] : Key((path.text + "/").utf8)
+        let ending = Key(("/" + file).utf8)
+        return entries.keys.filter { $0.starts(with: prefix) && $0.count > ending.count && $0.suffix(ending.count).elementsEqual(ending) }
+            .map { $0.dropLast(ending.count) }.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
+    }
+
     /// The bytes of a file; nil when it does not exist.
     ///
     /// - Throws: `.tooLarge` beyond `limit`; `.corrupt` when the object is damaged.

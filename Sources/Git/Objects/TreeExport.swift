@@ -29,14 +29,22 @@ public struct TreeExport: Sendable {
 
     public init(_ tree: GitTree) { self.tree = tree }
 
+    /// How links are exported.
+    public enum Links: Sendable {
+        /// A link that leads out of the exported part is written as what it leads to.
+        case withinExport
+        /// Each link is written as the commit has it.
+        case asWritten
+    }
+
     /// Exports the directory at `path` into `destination`, which is created if needed. Existing files are not overwritten.
     ///
     /// - Throws: `.pathNotFound` when the directory does not exist, `.corrupt` when objects are damaged, `.storage` when the destination cannot be
     ///   written.
     @discardableResult
-    public func export(_ path: GitPath, to destination: String) async throws(GitError) -> Report {
+    public func export(_ path: GitPath, to destination: String, links: Links = .withinExport) async throws(GitError) -> Report {
         var report = Report()
-        let items = try plan(path, &report)
+        let items = try plan(path, links, &report)
         let writer: ExportWriter
         do {
             try Directory.make(destination)
@@ -71,7 +79,7 @@ public struct TreeExport: Sendable {
     }
 
     /// The items to create; parents come before their content.
-    func plan(_ path: GitPath, _ report: inout Report) throws(GitError) -> [Item] {
+    func plan(_ path: GitPath, _ links: Links = .withinExport, _ report: inout Report) throws(GitError) -> [Item] {
         let real: String
         switch tree.resolve(path.text) {
         case .root: real = ""
@@ -80,12 +88,12 @@ public struct TreeExport: Sendable {
         case .missing, .outside: throw GitError(.pathNotFound, "commit \(tree.commit.short) has no path \(quoted(path.description))")
         }
         var items: [Item] = []
-        try add(directory: real, as: [], exported: real, inside: [real], &items, &report)
+        try add(directory: real, as: [], exported: real, links, inside: [real], &items, &report)
         return items
     }
 
     private func add(
-        directory: String, as path: [String], exported: String, inside: Set<String>, _ items: inout [Item], _ report: inout Report
+        directory: String, as path: [String], exported: String, _ links: Links, inside: Set<String>, _ items: inout [Item], _ report: inout Report
     ) throws(GitError) {
         for name in tree.names(in: directory) {
             if let why = GitPath.problem(component: name) {
@@ -96,19 +104,19 @@ public struct TreeExport: Sendable {
             }
             let source = directory.isEmpty ? name : "\(directory)/\(name)"
             guard let entry = tree.entry(source) else { continue }
-            try add(entry, as: path + [name], exported: exported, inside: inside, &items, &report)
+            try add(entry, as: path + [name], exported: exported, links, inside: inside, &items, &report)
         }
     }
 
     private func add(
-        _ entry: TreeEntry, as path: [String], exported: String, inside: Set<String>, _ items: inout [Item], _ report: inout Report
+        _ entry: TreeEntry, as path: [String], exported: String, _ links: Links, inside: Set<String>, _ items: inout [Item], _ report: inout Report
     ) throws(GitError) {
         switch entry.kind {
         case .file, .executable:
             items.append(Item(path: path, kind: .file(entry.id, executable: entry.kind == .executable)))
         case .directory:
             items.append(Item(path: path, kind: .directory))
-            try add(directory: entry.path, as: path, exported: exported, inside: inside.union([entry.path]), &items, &report)
+            try add(directory: entry.path, as: path, exported: exported, links, inside: inside.union([entry.path]), &items, &report)
         case .submodule:
             report.submodules.append(entry.path)
             items.append(Item(path: path, kind: .directory))
@@ -116,11 +124,12 @@ public struct TreeExport: Sendable {
             let target = tree.target(ofLink: entry.path) ?? ""
             guard !target.isEmpty else { return }
             let asWritten = Item(path: path, kind: .link(target))
+            if links == .asWritten { return items.append(asWritten) }
             switch tree.resolve(entry.path) {
             case .entry(let real) where !isBelow(real.path, exported):
                 // A folder that contains a link to itself would be exported without end.
                 guard !inside.contains(real.path) else { return items.append(asWritten) }
-                try add(real, as: path, exported: exported, inside: inside.union([real.path]), &items, &report)
+                try add(real, as: path, exported: exported, links, inside: inside.union([real.path]), &items, &report)
             case .missing, .outside:
                 report.danglingLinks.append(entry.path)
                 items.append(asWritten)

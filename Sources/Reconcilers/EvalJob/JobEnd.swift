@@ -5,6 +5,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// The end of a job: its own record, its clean-up and its deletion.
@@ -56,6 +57,7 @@ extension EvalJobReconciler {
         pass.memory.state.withLock { $0.vanished = [:] }
         metrics.setRunning(0, of: identity.uid)
         trials.yieldSlots(identity.uid)
+        images?.release(identity)
         let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked }
         if !left.isEmpty {
             try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
@@ -143,7 +145,9 @@ extension EvalJobReconciler {
         guard pass.job.status?.isOver != true, pass.hasStarted else { return true }
         do { try await continueTrials(&pass, deleting: true) } catch let error as ReconcileError { pass.add(error) }
         try await writeStatus(&pass)
-        if pass.isGone || pass.ending != nil { return true }
+        if pass.isGone { return true }
+        try await carryOut(&pass)
+        if pass.ending != nil { return true }
         guard let why = try await whyAbandoned(&pass) else {
             pass.wake(after: 1)
             return false

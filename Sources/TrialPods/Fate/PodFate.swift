@@ -46,7 +46,6 @@ public enum PodFate: Sendable, Hashable {
         public var outcome: TrialOutcome {
             var outcome = report?.outcome ?? TrialOutcome()
             outcome.error = error
-            if let error, !error.type.isAdvisory { outcome.reward = nil }
             return outcome
         }
     }

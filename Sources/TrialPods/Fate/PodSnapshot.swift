@@ -64,6 +64,10 @@ public struct PodSnapshot: Sendable, Hashable {
     public var neverRestarts: Bool
     /// States by role. A container that the kubelet does not report has none.
     public var containers: [ContainerRole: State]
+    /// The trial container's image, as the pod names it.
+    public var trialImage: String?
+    /// The image that the trial container ran, as its node names it; nil until it has one.
+    public var trialImageID: String?
     public var scheduled: PodCondition?
     public var ready: PodCondition?
     public var disruption: PodCondition?
@@ -123,10 +127,10 @@ extension PodSnapshot.State {
 extension PodSnapshot {
     /// The part of a pod that `project` reads.
     public static let projection = ObjectProjection.metadata(and: [
-        "spec": .keys("nodeName", "restartPolicy"),
+        "spec": .only(["nodeName": .everything, "restartPolicy": .everything, "containers": .keys("name", "image")]),
         "status": .only([
             "phase": .everything, "reason": .everything, "message": .everything, "startTime": .everything,
-            "initContainerStatuses": .keys("name", "state"), "containerStatuses": .keys("name", "state"),
+            "initContainerStatuses": .keys("name", "state"), "containerStatuses": .keys("name", "state", "imageID"),
             "conditions": .keys("type", "status", "reason", "message", "lastTransitionTime"),
         ]),
     ])
@@ -140,6 +144,7 @@ extension PodSnapshot {
         var snapshot = PodSnapshot(metadata: meta)
         snapshot.nodeName = pod.at("spec", "nodeName")?.string
         snapshot.neverRestarts = pod.at("spec", "restartPolicy")?.string == "Never"
+        snapshot.trialImage = pod.at("spec", "containers")?.array?.first { $0["name"]?.string == ContainerRole.trial.containerName }?["image"]?.string
         guard let status = pod["status"] else { return snapshot }
         snapshot.phase = status["phase"]?.string ?? "Pending"
         snapshot.reason = status["reason"]?.string
@@ -150,6 +155,7 @@ extension PodSnapshot {
             for container in status[list]?.array ?? [] {
                 guard let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:)) else { continue }
                 snapshot.containers[role] = state(container["state"])
+                if role == .trial, let id = container["imageID"]?.string, !id.isEmpty { snapshot.trialImageID = id }
             }
         }
         for condition in status["conditions"]?.array ?? [] {

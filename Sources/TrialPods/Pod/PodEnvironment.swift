@@ -37,16 +37,18 @@ struct PodEnvironment {
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
     func trial() -> [JSONValue] {
-        var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal($0.key, $0.value) }
+        var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
         for variable in request.agent.env {
             if let reference = variable.valueFrom?.secretKeyRef {
-                env.append(Self.reference(variable.name, reference))
+                env.append(Self.reference(Self.inContainer(variable.name), reference))
             } else {
-                env.append(Self.literal(variable.name, variable.value ?? ""))
+                env.append(Self.literal(Self.inContainer(variable.name), variable.value ?? ""))
             }
         }
         return env
     }
+
+    private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }
 
     /// Only secrets: all other data for the collector is in its volume.
     func collector(_ secrets: [Secret]) -> [JSONValue] {

@@ -53,9 +53,12 @@ public struct SharedData: Sendable, Hashable {
             literals = variables
             return
         }
-        literals = variables.filter { !Self.isKey($0.key) }
-        environment = ConfigMap("env-\(task)", variables.filter { Self.isKey($0.key) }, request)
+        literals = variables.filter { !Self.isShared($0.key) }
+        environment = ConfigMap("env-\(task)", variables.filter { Self.isShared($0.key) }, request)
     }
+
+    /// Whether a variable of a large environment may come from the ConfigMap. PATH has another name in the pod (`TrialVariables.phasePath`).
+    private static func isShared(_ name: String) -> Bool { isKey(name) && name != TrialVariables.path }
 
     private static func size(_ variables: [String: String]) -> Int { variables.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count } }
 

@@ -16,9 +16,8 @@ public struct TrialPodBuilder: Sendable {
     ///
     /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that cannot be expressed as a pod.
     public func pod(for request: TrialPodRequest) throws(TrialError) -> JSONValue {
-        guard let image = request.image, request.task.refusal(image: image) == nil else {
-            throw request.task.refusal(image: request.image) ?? TrialError(.internalError, "the task has no image")
-        }
+        if let refusal = request.task.refusal(image: request.imageSource, canBuild: true) { throw refusal }
+        guard let image = request.image else { throw TrialError(.internalError, "the image of task \"\(request.task.name)\" is not built") }
         try check(request)
         let program = TrialProgram(request)
         let shared = request.shared

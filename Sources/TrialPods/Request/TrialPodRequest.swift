@@ -20,11 +20,13 @@ public struct TrialPodRequest: Sendable {
     public var taskRepo: TrialProgram.Delivery.TaskRepo?
     /// The dataset's reward rule, which takes precedence over the task's.
     public var rewardRule: RewardRule?
+    /// The image that was built for the task, by digest; nil when it is not built, or none is to be.
+    public var builtImage: String?
 
     public init(
         job: JobIdentity, jobSpec: EvalJobSpec, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
         retry: Int = 0, source: TrialProgram.Delivery.Source, taskPath: String, taskRepo: TrialProgram.Delivery.TaskRepo? = nil,
-        rewardRule: RewardRule? = nil
+        rewardRule: RewardRule? = nil, builtImage: String? = nil
     ) {
         self.job = job
         self.jobSpec = jobSpec
@@ -37,6 +39,7 @@ public struct TrialPodRequest: Sendable {
         self.taskPath = taskPath
         self.taskRepo = taskRepo
         self.rewardRule = rewardRule
+        self.builtImage = builtImage
     }
 
     /// The task's variables, without those that the agent sets itself (the agent's values take precedence) and without names reserved for
@@ -49,9 +52,17 @@ public struct TrialPodRequest: Sendable {
     /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
 
-    /// The image that the trial runs in; nil when no image is named.
+    /// Where the trial's image comes from; nil when no image is named.
+    var imageSource: TaskImage? {
+        task.image(override: jobSpec.environment.image, forceBuild: jobSpec.environment.forceBuild, targetDefault: target.image?.default)
+    }
+
+    /// The image that the trial runs in; nil when no image is named, or it is not built yet.
     public var image: String? {
-        task.image(override: jobSpec.environment.image, targetDefault: target.image?.default)
+        switch imageSource {
+        case .dockerfile: builtImage
+        case let other: other?.name
+        }
     }
 
     /// The limits of the phases, with all overrides and multipliers applied.

@@ -13,7 +13,7 @@ extension TrialProgram {
         self.init(
             identity: Identity(
                 runId: coordinate.runID(jobUID: job.uid), job: job.name, agent: coordinate.agent, dataset: coordinate.dataset,
-                task: coordinate.task, attempt: coordinate.attempt, family: task.schema),
+                task: coordinate.task, attempt: coordinate.attempt, family: request.rewardRule.map { TaskSchema($0) } ?? task.schema),
             delivery: Delivery(
                 source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle),
             steps: [
@@ -28,8 +28,7 @@ extension TrialProgram {
                         cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
             ],
             verifier: Verifier(
-                enabled: !spec.verifier.disable, rewardRule: request.rewardRule ?? task.rewardRule,
-                endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
+                enabled: !spec.verifier.disable, endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames))
     }
 }

@@ -24,6 +24,12 @@ struct StepProgress: Sendable, Hashable {
     /// Whether a further step may begin: the agent ended well, and if the tests were released, they have been run.
     var isOver: Bool { agentEnded && isIdle && agentFailure(nil) == nil && (tests == .held || exits[.verify] != nil) }
 
+    /// Whether what the agent has done may be verified.
+    func mayBeVerified(_ family: TaskSchema) -> Bool {
+        guard let type = agentFailure(nil)?.type else { return true }
+        return family.verifiesFailedAgents && type.phase == .execute
+    }
+
     func mayBegin(_ phase: TrialPhase) -> Bool {
         guard isIdle, timings[phase] == nil, Self.order(phase) >= lastPhase.map(Self.order) ?? 0 else { return false }
         return (phase == .verify) == agentEnded && (phase != .verify || tests == .released)

@@ -22,7 +22,7 @@ final class ControlPlaneHost: Sendable {
     let server: String
     let token: String
     private let api: APIServer
-    private let node: PodmanNode?
+    let node: PodmanNode?
     private let running: Task<Void, any Error>?
 
     private init(client: KubeClient, server: String, token: String, api: APIServer, node: PodmanNode?, running: Task<Void, any Error>?) {

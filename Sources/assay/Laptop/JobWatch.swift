@@ -15,7 +15,9 @@ struct JobWatch: Sendable {
     let key: ObjectKey
     let display: ProgressDisplay
     /// Called once, when the job has trials.
-    let hasBegun: @Sendable (EvalJob) throws -> Void
+    let hasBegun: @Sendable (EvalJob) async throws -> Void
+    /// Called when other trials than before have their result.
+    let hasCounted: @Sendable (EvalJob) throws -> Void
     /// Whether the user has asked to stop.
     let isInterrupted: @Sendable () -> Bool
     /// Whether the conditions of the job were written by this process. Conditions of an earlier process are ignored.
@@ -28,6 +30,7 @@ struct JobWatch: Sendable {
     func waitForEnd() async throws -> End {
         var told: Set<String> = []
         var hasBegun = false
+        var counted = -1
         var nextLook = 0.0
         var waitingSince: Double?
         var interruptedSince: Double?
@@ -41,7 +44,12 @@ struct JobWatch: Sendable {
             }
             if job.status?.startTime != nil, !hasBegun {
                 hasBegun = true
-                try self.hasBegun(job)
+                try await self.hasBegun(job)
+            }
+            if hasBegun, let trials = job.status?.trials {
+                let ended = trials.completed + trials.failed + trials.skipped
+                if ended != counted { try hasCounted(job) }
+                counted = ended
             }
             if job.status?.isOver == true { return End(job: job, stalled: nil) }
             if isInterrupted() {
@@ -83,7 +91,7 @@ struct JobWatch: Sendable {
     /// Why a running job does not continue, as its condition says.
     private func waitingReason(_ job: EvalJob, _ ready: Condition?) -> String? {
         if job.spec.parallelism == 0 { return "spec.parallelism is 0: no trial starts" }
-        let reasons: [Reason] = [.suspended, .trialPodRefused, .trialsPending, .waitingForSlot, .pushPending]
+        let reasons: [Reason] = [.suspended, .trialPodRefused, .trialsPending, .waitingForSlot, .pushPending, .buildingImages]
         return reasons.contains { $0.rawValue == ready?.reason } ? ready?.message : nil
     }
 

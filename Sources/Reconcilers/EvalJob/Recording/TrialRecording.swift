@@ -5,6 +5,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// Records how trials ended, outside the controller's workers: reads the collector's log, submits the record to the results backend, and

@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import KubeCore
 import KubeRuntime
+import Planning
 
 /// The conditions of a job's status. All changes to them are made through this type.
 struct JobConditions {

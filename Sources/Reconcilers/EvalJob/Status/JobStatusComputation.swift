@@ -45,6 +45,7 @@ enum JobStatusComputation {
         if let total = pass.total, pass.matrix != nil || pass.hasStarted {
             if status.startTime == nil { status.startTime = pass.now }
             status.plan = pass.plan ?? status.plan
+            status.images = pass.images ?? status.images
             let new = TrialCounting.count(pass.recorded, into: &status, agents: pass.agents, total: total, metrics: pass.job.spec.metricTypes)
             if !new.isEmpty {
                 var artifacts = status.artifacts ?? ArtifactsStatus()
@@ -93,11 +94,15 @@ enum JobStatusComputation {
                     "trials that ran were stopped; they run again when the annotation \(AssayNames.interruptedAnnotation) is taken away")
             }
         } else if pass.hasStarted || pass.matrix != nil {
-            status.phase = .running
+            let building = pass.images?.building ?? 0
+            let hasTrials = pass.running > 0 || !TrialCounting.counted(in: status).isEmpty
+            status.phase = building > 0 && !hasTrials ? .preparing : .running
             guard pass.errors.isEmpty else { return }
-            if let held = pass.pendingCause {
+            if let held = pass.heldBy, building == 0 || pass.refusal != nil {
                 let before = status.conditions.first { $0.type == ConditionType.ready.rawValue && $0.reason == held.reason.rawValue }
                 conditions.set(.ready, .no, held.reason, held.message(replacing: before?.message))
+            } else if building > 0 {
+                conditions.set(.ready, .no, .buildingImages, "building \(building) of \(pass.images?.total ?? building) images")
             } else {
                 conditions.set(.ready, .no, .trialsRunning, "the trials are running")
             }

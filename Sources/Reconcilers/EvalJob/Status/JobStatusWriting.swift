@@ -4,15 +4,17 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 
 extension EvalJobReconciler {
-    /// Writes the status at the end of a pass.
+    /// Writes what the pass has found as the job's status. Doing so twice in a pass counts nothing twice.
     func writeStatus(_ pass: inout JobPass) async throws {
         let found = pass
+        let last = pass.latest.status
         let now = time.monotonic()
         let since = pass.memory.state.withLock { $0.statusWrittenAt }.map { now - $0 } ?? .infinity
         let rest = Locked(0.0)
-        let answer = try await status.write(pass.job) { job in
+        let answer = try await status.write(pass.latest) { job in
             let next = JobStatusComputation.next(of: job, after: found)
             let wait = JobStatusComputation.gatherSeconds(job.status, next) - since
             rest.withLock { $0 = wait }
@@ -25,21 +27,22 @@ extension EvalJobReconciler {
         let wait = rest.withLock { $0 }
         if wait > 0 {
             pass.wake(after: wait)
-        } else if written.metadata.resourceVersion != pass.job.metadata.resourceVersion {
+        } else if written.metadata.resourceVersion != pass.latest.metadata.resourceVersion {
             pass.memory.state.withLock { $0.statusWrittenAt = now }
         }
+        pass.written = written
         let counted = TrialCounting.counted(in: written.status)
         pass.memory.state.withLock { state in
             for index in Array(state.submitted.keys) where counted.contains(index) { state.submitted.removeValue(forKey: index) }
             for index in Array(state.startFailures.keys) where counted.contains(index) { state.startFailures.removeValue(forKey: index) }
         }
-        let before = TrialCounting.counted(in: pass.job.status)
+        let before = TrialCounting.counted(in: last)
         for trial in pass.recorded where counted.contains(trial.index) && !before.contains(trial.index) { metrics.count(trial) }
         // The operator's own status writes wake no job, so a pass is asked for here to act on the new status.
-        if counted != before || written.status?.isOver != pass.job.status?.isOver || written.status?.startTime != pass.job.status?.startTime {
+        if counted != before || written.status?.isOver != last?.isOver || written.status?.startTime != last?.startTime {
             pass.wake(after: 0)
         }
-        announce(pass, before: pass.job.status, after: written.status)
+        announce(pass, before: last, after: written.status)
     }
 
     private func announce(_ pass: JobPass, before: EvalJobStatus?, after: EvalJobStatus?) {
@@ -64,7 +67,7 @@ extension EvalJobReconciler {
 
     /// Writes one Event for each kind of cause. A cause that the condition had before this pass has its Event already, maybe from an earlier process.
     private func reportPendingCause(_ pass: JobPass, before: EvalJobStatus?, _ about: EventSubject) {
-        guard let held = pass.pendingCause, held.isEvent, pass.errors.isEmpty, pass.stopping == nil, pass.pause == nil else { return }
+        guard let held = pass.heldBy, held.isEvent, pass.errors.isEmpty, pass.stopping == nil, pass.pause == nil else { return }
         let shown = before?.conditions.first { $0.type == ConditionType.ready.rawValue && $0.reason == held.reason.rawValue }?.message
         let isNews = pass.memory.state.withLock { $0.reportedCauses.insert(held.kind).inserted }
         guard isNews, shown.map({ held.message(replacing: $0) != $0 }) ?? true else { return }

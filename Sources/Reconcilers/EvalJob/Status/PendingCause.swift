@@ -44,11 +44,13 @@ struct PendingCause: Sendable, Hashable {
         "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed",
     ]
 
-    /// The cause that most of the pods have; a refusal by the API server comes before it, and a full target after it.
-    static func find(
-        pods: [Pod], refusal: KubeError?, slots: Slots?, unconfirmed: String?, running: Int, parallelism: Int
-    ) -> PendingCause? {
-        if let refusal { return PendingCause(reason: .trialPodRefused, kind: kind(of: refusal), message: "\(refusal)") }
+    /// The API server refuses to create a trial's pod.
+    static func refused(_ refusal: KubeError) -> PendingCause {
+        PendingCause(reason: .trialPodRefused, kind: kind(of: refusal), message: "\(refusal)")
+    }
+
+    /// The cause that most of the pods have; a full target comes after it.
+    static func find(pods: [Pod], slots: Slots?, unconfirmed: String?, running: Int, parallelism: Int) -> PendingCause? {
         if let most = mostCommon(pods) { return most }
         if let slots {
             let (text, isAlone) = ("all slots of the EvalTarget \"\(slots.target)\" are taken (maxConcurrentTrials: \(slots.limit))", running == 0)

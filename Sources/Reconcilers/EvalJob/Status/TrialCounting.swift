@@ -56,6 +56,7 @@ public enum TrialCounting {
         counts.failedIndexes = failed.isEmpty ? nil : failed
         counts.skippedIndexes = skipped.isEmpty ? nil : skipped
         counts.completed = all.completed
+        counts.agentErrors = all.agentErrors
         counts.failed = all.failed + all.infrastructure
         counts.infrastructure = all.infrastructure
         counts.skipped = all.skipped

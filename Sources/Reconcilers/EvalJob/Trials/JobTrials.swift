@@ -4,6 +4,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// A job's trials as pods: reads their state, and starts, stops and releases them. It needs the prepared plan and the pods, but neither the
@@ -60,7 +61,7 @@ struct JobTrials: Sendable {
         var observation = Observation()
         let known = pass.memory.state.withLock { $0.ended }
         var ended: [String: JobMemory.EndedPod] = [:]
-        for pod in pods.objects(for: pass.identity.uid) where pod.key.namespace == pass.identity.namespace {
+        for pod in pods.unordered(pass.identity.uid) where pod.key.namespace == pass.identity.namespace {
             let version = pod.snapshot.metadata.resourceVersion
             let same = known[pod.uid].flatMap { $0.version == version ? $0.fate : nil }
             let fate = same ?? PodFate.of(pod.snapshot, at: pass.now, bounds: configuration.bounds)
@@ -173,22 +174,18 @@ struct JobTrials: Sendable {
 
     // MARK: Starting
 
-    /// Creates pods with a slow start, as in the Job controller: an error that affects every pod occurs once, not a thousand times. An
-    /// error that affects some pods (a quota too small for a large task) does not prevent the others from starting.
+    /// Creates pods with a slow start (`SlowStart`), which goes on where the job's last pass has left it.
     ///
     /// When a trial's pod can never be created, the trial ends with that error: see `JobMemory.State.startFailures`.
     func start(_ creations: [TrialPlan.Creation], context: TrialCollection.Context, _ pass: JobPass) async throws {
-        var rest = creations[...]
-        var size = 1
-        var hasStarted = false
-        var first: (any Error)?
-        // Starts with one pod at a time, to tell errors of single trials from errors that affect all.
-        var patience = 8
-        while !rest.isEmpty, hasStarted || patience > 0 {
-            let batch = rest.prefix(size)
-            rest = rest.dropFirst(batch.count)
-            let failures = await withTaskGroup(of: (any Error)?.self, returning: [any Error].self) { group in
-                for creation in batch {
+        var pace = pass.memory.state.withLock { $0.pace }
+        let first = await withTaskGroup(of: (any Error)?.self) { group -> (any Error)? in
+            var rest = creations[...]
+            var underWay = 0
+            var first: (any Error)?
+            while true {
+                while !pace.isOver, !(first is CancellationError), underWay < pace.width, let creation = rest.popFirst() {
+                    underWay += 1
                     group.addTask {
                         do {
                             try await self.start(creation, context, pass)
@@ -198,20 +195,18 @@ struct JobTrials: Sendable {
                         }
                     }
                 }
-                var failures: [any Error] = []
-                for await failure in group { if let failure { failures.append(failure) } }
-                return failures
-            }
-            if let stopped = failures.first(where: { $0 is CancellationError }) { throw stopped }
-            first = first ?? failures.first
-            if failures.count < batch.count {
-                hasStarted = true
-                size = min(64, size * 2)
-            } else {
-                guard !hasStarted || batch.count == 1 else { break }
-                patience -= 1
+                guard let outcome = await group.next() else { return first }
+                underWay -= 1
+                guard let error = outcome else {
+                    pace.succeeded()
+                    continue
+                }
+                pace.failed()
+                first = error is CancellationError ? error : first ?? error
             }
         }
+        let next = first == nil ? pace : SlowStart()
+        pass.memory.state.withLock { $0.pace = next }
         if let first { throw first }
     }
 

@@ -5,13 +5,17 @@ import Git
 import SourceSync
 
 /// Prepares a job: pins the source, finds the tasks of its datasets and reads each task.
-struct JobPreparation: Sendable {
-    typealias Credentials = @Sendable (GitURL) async throws -> GitCredentials
+public struct JobPreparation: Sendable {
+    /// The credentials for a repository.
+    public typealias Credentials = @Sendable (GitURL) async throws -> GitCredentials
 
-    let resolver: SourceResolver
+    public let resolver: SourceResolver
+
+    public init(resolver: SourceResolver) { self.resolver = resolver }
 
     /// - Parameter commit: the commit that the job was pinned to before; nil pins its ref now.
-    func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(ReconcileError) -> PreparedJob {
+    /// - Throws: what the job waits for, or what in its spec must change. A task that cannot run is no error: its `refusal` says why.
+    public func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(ReconcileError) -> PreparedJob {
         let spec = job.spec
         do {
             let source = try await pin(spec.source.repo, ref: commit ?? spec.source.ref, credentials)
@@ -54,10 +58,15 @@ struct JobPreparation: Sendable {
         guard !matrix.isEmpty else {
             throw .stalled(
                 .noTrials,
-                "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : "the datasets have no task that include and exclude let through")",
+                "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : noTask(spec))",
                 on: .ready)
         }
         return matrix
+    }
+
+    private static func noTask(_ spec: EvalJobSpec) -> String {
+        let filtered = spec.datasets.contains { $0.include?.isEmpty == false || $0.exclude?.isEmpty == false }
+        return filtered ? "the datasets have no task that include and exclude let through" : "the datasets have no task"
     }
 
     // MARK: Datasets
@@ -70,7 +79,9 @@ struct JobPreparation: Sendable {
                 throw ReconcileError.stalled(.datasetNotFound, "\(field).path: \(error.message)", on: .sourceReady)
             }
             let name = dataset.name ?? path.split(separator: "/").last.map(String.init) ?? "dataset"
-            return Dataset(name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.family?.rewardRule)
+            return Dataset(
+                name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.family?.rewardRule,
+                defaultSchema: dataset.defaultFormat)
         }
         if let registry = dataset.registry {
             guard let path = registry.path, let name = dataset.name else {
@@ -80,7 +91,9 @@ struct JobPreparation: Sendable {
                 let file = try RegistryFile.parse(try await resolver.file(path, in: tree), file: path)
                 let entry = try file.select(name: name, version: dataset.version)
                 let tasks = DatasetFolder.select(entry.tasks, include: dataset.include, exclude: dataset.exclude)
-                return Dataset(name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.family?.rewardRule)
+                return Dataset(
+                    name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.family?.rewardRule,
+                    defaultSchema: dataset.defaultFormat)
             } catch let error as SourceError where error.isTransient {
                 throw error
             } catch {
@@ -90,7 +103,8 @@ struct JobPreparation: Sendable {
         let tasks = (dataset.tasks ?? []).map { TaskReference(name: $0.name, path: $0.path ?? $0.name, repo: $0.repo, ref: $0.ref) }
         return Dataset(
             name: dataset.name ?? "tasks", version: dataset.version,
-            tasks: DatasetFolder.select(tasks, include: dataset.include, exclude: dataset.exclude), rewardRule: dataset.family?.rewardRule)
+            tasks: DatasetFolder.select(tasks, include: dataset.include, exclude: dataset.exclude), rewardRule: dataset.family?.rewardRule,
+            defaultSchema: dataset.defaultFormat)
     }
 
     // MARK: Tasks
@@ -142,7 +156,9 @@ struct JobPreparation: Sendable {
         if let absent { return result(nil, absent) }
         do {
             let folder = GitTreeFolder(tree, path: try GitPath(parsing: reference.path))
-            let loaded = try await TaskReader.load(name: reference.name, from: folder, format: dataset.rewardRule.map { TaskSchema($0) })
+            let loaded = try await TaskReader.load(
+                name: reference.name, from: folder, format: dataset.rewardRule.map { TaskSchema($0) },
+                defaultFormat: dataset.defaultSchema ?? .harbor)
             let solution = folder.exists("solution/solve.sh")
             return result(loaded.task, nil, solution: solution, warnings: loaded.warnings)
         } catch let error as TrialError {

@@ -26,7 +26,7 @@ public enum ReconcileError: Error, Sendable, Hashable {
     }
 
     /// The same error, reported on another condition.
-    func on(_ condition: ConditionType) -> ReconcileError {
+    public func on(_ condition: ConditionType) -> ReconcileError {
         switch self {
         case .stalled(let reason, let message, _): .stalled(reason, message, on: condition)
         case .waiting(let reason, let message, _, let seconds): .waiting(reason, message, on: condition, retryAfterSeconds: seconds)
@@ -34,7 +34,7 @@ public enum ReconcileError: Error, Sendable, Hashable {
     }
 
     /// Seconds until the next check; nil when only a change of the spec helps.
-    var retryAfterSeconds: Double? {
+    public var retryAfterSeconds: Double? {
         if case .waiting(_, _, _, let seconds) = self { seconds } else { nil }
     }
 }
