@@ -46,7 +46,7 @@ struct ManifestsTests {
                 try await world.expectNoPods()
                 try await world.expectRuns(3)
             }
-            let rest = try await run(world, "delete -k \(root)/manifests --timeout=60s")
+            let rest = try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=60s")
             #expect(rest.ok, "\(rest.err)")
             #expect(try await isGone(world))
         }
@@ -66,7 +66,7 @@ struct ManifestsTests {
                 let jobs = try await run(world, "delete evaljobs --all --all-namespaces --timeout=60s")
                 #expect(jobs.ok, "\(jobs.err)")
             }
-            #expect(try await run(world, "delete -k \(root)/manifests --timeout=60s").ok)
+            #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=60s").ok)
             #expect(try await isGone(world))
         }
     }
@@ -80,7 +80,7 @@ struct ManifestsTests {
             let first = try world.startOperator()
             try await start(world)
             await first.stop()
-            let down = try await run(world, "delete -k \(root)/manifests --wait=false")
+            let down = try await run(world, "delete -k \(root)/manifests --ignore-not-found --wait=false")
             #expect(down.ok, "\(down.err)")
             let job = try await eventually { try await world.job(namespace: "team")?.metadata.isDeleting == true }
             #expect(job, "the definition is being deleted, and its finalizer holds the job")
@@ -92,7 +92,7 @@ struct ManifestsTests {
                 try await world.expectNoPods()
                 try await world.expectRuns(3)
             }
-            #expect(try await run(world, "delete -k \(root)/manifests --timeout=60s").ok)
+            #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=60s").ok)
             #expect(try await isGone(world))
         }
     }
@@ -104,7 +104,7 @@ struct ManifestsTests {
             let first = try world.startOperator()
             try await start(world)
             await first.stop()
-            #expect(try await run(world, "delete -k \(root)/manifests --wait=false").ok)
+            #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --wait=false").ok)
             let text = try String(contentsOfFile: "\(root)/docs/operating.md", encoding: .utf8)
             let block = try #require(text.split(separator: "<!-- by hand -->").dropFirst().first?.split(separator: "```").dropFirst().first)
             let script = block.split(separator: "\n").dropFirst().map { $0.hasPrefix("$ ") || $0.hasPrefix("> ") ? $0.dropFirst(2) : $0 }.joined(

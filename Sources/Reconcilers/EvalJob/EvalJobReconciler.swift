@@ -37,7 +37,7 @@ public final class EvalJobReconciler: Sendable {
     let orphans: OrphanedPods
     let metrics: TrialMetrics
     private let podStore: Store<TrialPod>
-    private let wakeLater: @Sendable (ObjectKey, Double) -> Void
+    let wakeLater: @Sendable (ObjectKey, Double) -> Void
     private let memories = Locked<[String: JobMemory]>([:])
     /// Jobs that wait until the cache shows the operator's own write.
     private let awaitingCache = Locked<Set<ObjectKey>>([])
@@ -107,10 +107,10 @@ public final class EvalJobReconciler: Sendable {
             recording.takeFinished(identity, pass.memory)
             if job.metadata.isDeleting {
                 try await finalize(&pass)
-            } else if job.status?.isOver == true {
-                try await afterEnd(&pass)
             } else if pass.memory.namespaceEndSeen != nil {
                 try await endWithNamespace(&pass)
+            } else if job.status?.isOver == true {
+                try await afterEnd(&pass)
             } else {
                 try await advance(&pass)
             }

@@ -157,19 +157,28 @@ extension EvalJobReconciler {
     }
 
     /// Takes the finalizers off the job's pods and then off the job.
+    ///
+    /// Between the two a job in a namespace that is being deleted would be deleted, and an operator's rights with it: there the job comes first.
     func releaseJob(_ pass: inout JobPass) async throws {
-        let job = pass.job
-        try await trials.releaseAll(of: pass.identity)
-        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else { return }
+        let isDeleting = pass.job.metadata.isDeleting
+        if isDeleting { try await trials.releaseAll(of: pass.identity) }
+        guard try await removeJobFinalizer(pass.latest) else { return pass.wake(after: 0.1) }
+        if !isDeleting { try await trials.releaseAll(of: pass.identity) }
+        pass.isGone = isDeleting
+    }
+
+    /// - Returns: false when the job has changed meanwhile, so that its finalizer is still there.
+    func removeJobFinalizer(_ job: EvalJob) async throws -> Bool {
+        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else { return true }
         do {
             _ = try await Finalizers(client: client).remove(
                 AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: job.metadata.resourceVersion)
+            return true
         } catch {
             // The whole list of finalizers is replaced, so the write fails when the job has changed; the next pass uses the new list.
             guard error.isConflict || error.isInvalid else { throw error }
-            return pass.wake(after: 0.1)
+            return false
         }
-        pass.isGone = job.metadata.isDeleting
     }
 
     /// Why results of the job that is being deleted are not waited for; nil when they are.

@@ -31,6 +31,9 @@ extension EvalJobReconciler {
     func endWithNamespace(_ pass: inout JobPass) async throws {
         let isHeld = pass.job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true
         guard isHeld || trials.pods.objects(for: pass.identity.uid).contains(where: \.isTracked) else { return }
+        // The roles of an operator that works for this namespace only are deleted as soon as no pod is left. The pods' own finalizers keep them, and
+        // with them the roles, until the trials are recorded; only the job's own record may be too late.
+        if configuration.namespace != nil, try await !removeJobFinalizer(pass.job) { return pass.wake(after: 0.1) }
         guard try await recordDeleted(&pass), !pass.isGone else { return }
         try await releaseJob(&pass)
     }
@@ -49,6 +52,14 @@ extension EvalJobReconciler {
             return state.namespaceEndSeen == nil
         }
         guard isNews else { return }
+        // The other jobs of the namespace may have no pods to learn it from.
+        for entry in jobs.entries() where entry.key.namespace == pass.identity.namespace && entry.uid != pass.identity.uid {
+            let known = memory(of: entry.uid).state.withLock { state in
+                defer { state.namespaceEndSeen = state.namespaceEndSeen ?? now }
+                return state.namespaceEndSeen != nil
+            }
+            if !known { wakeLater(entry.key, 0) }
+        }
         log.info("the namespace of the job is being deleted: the job ends", ["object": .string(pass.identity.description)])
     }
 
