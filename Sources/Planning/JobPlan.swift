@@ -10,7 +10,8 @@ public struct JobPlan: Sendable, Hashable {
         public let dataset: String
         public let task: String
         public let attempts: Int
-        /// nil for a task that cannot be read.
+        /// nil for a task that cannot be read, as is `program`.
+        public let definition: EvalTask?
         public let program: TrialProgram?
         /// nil when the task has no image, or cannot be read.
         public let image: TaskImage?
@@ -48,7 +49,7 @@ public struct JobPlan: Sendable, Hashable {
             let trial = matrix[index]
             let task = planned.task(trial)
             return Line(
-                agent: trial.agent, dataset: trial.dataset, task: trial.task, attempts: matrix.attempts,
+                agent: trial.agent, dataset: trial.dataset, task: trial.task, attempts: matrix.attempts, definition: task.task,
                 program: planned.request(trial).map(TrialProgram.init),
                 image: task.task?.image(
                     override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage), refusal: refusals[index])
@@ -86,8 +87,11 @@ extension JobPlan.Line {
         image.map { $0.name ?? "environment/Dockerfile" } ?? "-"
     }
 
-    /// The user of the trial's container: no task can name one yet.
-    public var user: String { "image" }
+    /// The user that the agent runs as: the one that the task names, else `image`, the image's own.
+    public var user: String { definition?.agent.user ?? "image" }
+
+    /// What the agent may connect to, as the task asks for it.
+    public var network: String? { definition.map { ($0.agent.network ?? $0.environment.network).mode.rawValue } }
 
     public var json: JSONValue {
         var value: JSONValue = [
@@ -97,7 +101,7 @@ extension JobPlan.Line {
         if let refusal { value["refusal"] = ["type": .string(refusal.type.rawValue), "message": .string(refusal.message)] }
         guard let program else { return value }
         value["family"] = .string(program.identity.family.rawValue)
-        value["network"] = .string(program.network.rawValue)
+        value["network"] = network.map { .string($0) }
         value["commit"] = .string(program.delivery.taskRepo?.commit ?? program.delivery.source.commit)
         value["path"] = .string(program.delivery.taskPath)
         if let limits = program.steps.first?.limits {

@@ -57,7 +57,7 @@ public final class PodmanNode: Sendable {
     let time: any TimeSource
     private let log: Log
     private let state = Locked(State())
-    let activeBuilds = Locked(0)
+    let builds = ActiveBuilds()
 
     private struct State {
         var started: Started?

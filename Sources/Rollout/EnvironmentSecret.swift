@@ -1,7 +1,7 @@
 import EvalModel
 import AssayAPI
 import Base
-import EvalFormats
+import EvalModel
 
 /// A Secret whose values come from the environment of whoever runs the job: it carries `${VAR}` in an annotation and no value. `assay run`
 /// fills it in; on a cluster a person creates its values.

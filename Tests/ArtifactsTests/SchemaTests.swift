@@ -16,14 +16,15 @@ import Testing
     /// A record with every field set.
     private func full(_ bench: Workbench) -> RunRecord {
         var record = bench.record(0, model: "m")
+        record.family = .harbor
         record.error = TrialError(.artifactTruncated, "cut")
         record.cost = 0.5
         record.costs = TrialCost(model: 0.4, compute: 0.1)
         record.tokens = TokenUsage(prompt: 10, completion: 2, cached: 1)
         record.outputs = .init(redactions: 3, redacted: ["TOKEN": 3], unredacted: ["PIN"], transcript: "output")
         record.config = .init(
-            timeoutMultiplier: 2, agentTimeoutSec: 600, installTimeoutSec: 300, verifierTimeoutSec: 60, instructionPath: "/tmp/i", image: "x",
-            cpus: 1.5, memoryMB: 2048, storageMB: 10240, environment: ["A"])
+            timeoutMultiplier: 2, agentTimeoutSec: 600, installTimeoutSec: 300, verifierTimeoutSec: 60, instructionPath: "/tmp/i",
+            longInstructionBytes: 140_000, image: "x", cpus: 1.5, memoryMB: 2048, storageMB: 10240, environment: ["A"])
         for phase in TrialPhase.allCases { record.timings[phase] = PhaseSpan(startedAt: Workbench.epoch, seconds: 1) }
         record.steps = [.init(name: "first", timings: record.timings, exitCodes: ["execute": 0])]
         record.overlays = [.init(name: "tools", revision: "abc")]

@@ -54,7 +54,15 @@ struct CRDAdmissionTests {
         CRDRow(#"{"agents": [{"name": "oracle", "install": "x"}]}"#, "spec.agents[0]", "takes neither install nor execute"),
         CRDRow(#"{"agents": [{"name": "a"}]}"#, "spec.agents[0]", "execute is required for every agent except oracle"),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x"}, {"name": "a", "execute": "y"}]}"#, "spec.agents[1]", "Duplicate value"),
-        CRDRow(#"{"agents": [{"name": "a b", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
+        CRDRow(#"{"agents": [{"name": "Claude Code (v2)", "execute": "x"}]}"#),
+        CRDRow(#"{"agents": [{"name": " a", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
+        CRDRow(#"{"agents": [{"name": "a ", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
+        CRDRow(#"{"agents": [{"name": "../a", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
+        CRDRow(#"{"agents": [{"name": "a\nb", "execute": "x"}]}"#, "spec.agents[0].name", "should match"),
+        CRDRow(#"{"datasets": [{"path": "x", "defaultFormat": "rollout"}]}"#),
+        CRDRow(
+            #"{"datasets": [{"path": "x", "format": "harbor", "defaultFormat": "rollout"}]}"#, "spec.datasets[0]",
+            "set either format or defaultFormat"),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "value": ""}]}]}"#),
         CRDRow(#"{"agents": [{"name": "a", "execute": "x", "env": [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}]}"#),
         CRDRow(

@@ -99,6 +99,19 @@ import Testing
         #expect(files.contains("CNAME") && files.contains("run/\(id.path.prefix(2))/notes.txt") && !files.contains("runs.html.tmp-1-2"))
     }
 
+    @Test("an agent's error beside a reward is shown with the reward", arguments: [(1.0, "passed"), (0.5, "not passed")])
+    func agentErrorBesideReward(reward: Double, word: String) async throws {
+        let bench = try await SiteBench()
+        let run = SiteBench.Run(task: "slow", reward: reward, error: TrialError(.agentExecutionTimeout, "did not end within its limit of 2 s"))
+        let cut = SiteBench.Run(task: "cut", reward: 1, error: TrialError(.artifactTruncated, "the log is gone"))
+        try await bench.write([try SiteBench.pending(run), try SiteBench.pending(cut)])
+        try await bench.generate()
+        let page = try bench.text(.run(SiteBench.record(run).runId))
+        #expect(page.contains("\(word), agent_execution_timeout") && page.contains("its work was verified all the same"))
+        let other = try bench.text(.run(SiteBench.record(cut).runId))
+        #expect(!other.contains("passed, artifact_truncated") && !other.contains("verified all the same"))
+    }
+
     @Test("long sessions and logs are cut with a note, and the whole files are beside the page")
     func long() async throws {
         let bench = try await SiteBench()

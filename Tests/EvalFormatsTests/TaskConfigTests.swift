@@ -31,7 +31,7 @@ struct TaskConfigTests {
                     name: "r", schema: .rollout, schemaVersion: "1.0", source: "terminal-bench",
                     environment: TaskEnvironment(
                         dockerImage: "docker.io/library/debian:12-slim", buildTimeoutSec: 300.5, cpus: 2, memoryMB: 4096, storageMB: 20480),
-                    timeouts: TaskTimeouts(agentSec: 120, installSec: 30, verifierSec: 45), rewardRule: .rollout))
+                    timeouts: TaskTimeouts(agentSec: 120, installSec: 30, verifierSec: 45)))
     }
 
     @Test("every key of Harbor's, and what of them is not supported")
@@ -42,7 +42,7 @@ struct TaskConfigTests {
         #expect(task.schema == .harbor)
         #expect(task.schemaVersion == "1.4")
         #expect(task.packageName == "org/name")
-        #expect(task.rewardRule == .harbor)
+        #expect(task.schema == .harbor)
         #expect(task.timeouts == TaskTimeouts(agentSec: 900, installSec: 300, verifierSec: 60))
         #expect(
             task.environment
@@ -82,7 +82,7 @@ struct TaskConfigTests {
     func defaults() throws {
         let rollout = try parse("version = \"1.0\"", format: .rollout).task
         #expect(rollout.timeouts == TaskTimeouts(agentSec: 600, installSec: 300, verifierSec: 600))
-        #expect(rollout.rewardRule == .rollout)
+        #expect(rollout.schema == .rollout)
         #expect(rollout.environment == TaskEnvironment())
         #expect(rollout.environment.memoryMB == 2048)
         #expect(rollout.environment.storageMB == 10240)
@@ -90,7 +90,7 @@ struct TaskConfigTests {
         #expect(TaskRequirements.unmet(by: rollout) == [])
         let harbor = try parse("schema_version = \"1.4\"").task
         #expect(harbor.timeouts.agentSec == nil)
-        #expect(harbor.rewardRule == .harbor)
+        #expect(harbor.schema == .harbor)
     }
 
     @Test(
@@ -105,7 +105,6 @@ struct TaskConfigTests {
     func family(text: String, format: TaskSchema?, expected: TaskSchema, version: String) throws {
         let task = try parse(text, format: format).task
         #expect(task.schema == expected)
-        #expect(task.rewardRule == expected.rewardRule)
         #expect(task.schemaVersion == version)
         #expect(task.timeouts.agentSec == (expected == .rollout ? 600 : nil))
     }
@@ -301,6 +300,19 @@ struct TaskConfigTests {
         let config = try parse("schema_version = \"1.4\"\n\(text)")
         #expect(TaskRequirements.unmet(by: config.task) == [])
         #expect(config.warnings == [])
+    }
+
+    /// Which of them are templates was asked of Harbor 0.26 (`resolve_env_vars`).
+    @Test(
+        "a variable whose whole value is a template is not supported; any other $ is literal",
+        arguments: [
+            ("${A}", true), ("${A:-}", true), ("${A:-b}", true), ("${A:-b}${C}", true), ("${a b}", true), ("x${A}", false), ("${A} ", false), ("${A}${B}", false),
+            ("${}", false), ("${:-x}", false), ("${A:b}", false), ("$A", false), ("${A", false), ("", false), ("$${A}", false),
+        ])
+    func templates(value: String, isTemplate: Bool) throws {
+        for table in ["environment", "verifier"] {
+            #expect(try unmet("[\(table).env]\nA = '\(value)'") == (isTemplate ? ["\(table).env with ${...} is not supported yet"] : []))
+        }
     }
 
     @Test(

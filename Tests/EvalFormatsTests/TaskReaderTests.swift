@@ -144,9 +144,9 @@ struct TaskReaderTests {
     @Test("a dataset's family decides about the rule for the reward and the limits")
     func family() async throws {
         let folder = ListedTaskFolder(paths: Self.complete, files: ["task.toml": Array("version = \"1.0\"".utf8)])
-        #expect(try await TaskReader.load(name: "x", from: folder).task.rewardRule == .harbor)
+        #expect(try await TaskReader.load(name: "x", from: folder).task.schema == .harbor)
         let task = try await TaskReader.load(name: "x", from: folder, format: .rollout).task
-        #expect(task.rewardRule == .rollout)
+        #expect(task.schema == .rollout)
         #expect(task.timeouts.agentSec == 600)
     }
 

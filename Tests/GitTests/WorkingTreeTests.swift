@@ -85,7 +85,7 @@ struct WorkingTreeTests {
     @Test(.enabled(if: getuid() == 0))
     func aRepositoryOfAnotherUserIsRefusedWithTheCommandThatAllowsIt() async throws {
         let source = try await bench.repository(files: ["tasks/t/task.toml": "x\n"])
-        try await Command("chown", ["-R", "12345", source]).run()
+        _ = try await Command("chown", ["-R", "12345", source]).run()
         let error = await #expect(throws: GitError.self) { try await WorkingTree.containing("\(source)/tasks") }
         #expect(error?.message.contains("git config --global --add safe.directory \(source)") == true, "\(error?.message ?? "")")
     }

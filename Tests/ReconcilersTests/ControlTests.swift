@@ -52,6 +52,26 @@ struct ControlTests {
         }
     }
 
+    /// 500 trials: as many as one pass would record.
+    @Test("cancelled before anything started, all trials are skipped, also those that could not run", arguments: [true, false])
+    func cancelOfUnstartedTrials(suspendsFirst: Bool) async throws {
+        // Neither task has tests, so every trial would be refused.
+        try await World.run(tasks: ["broken-a", "broken-b"]) { world in
+            try await world.withOperator { _ in
+                try await world.createJob(with: ["attempts": 250, suspendsFirst ? "suspend" : "cancel": true])
+                if suspendsFirst {
+                    try await world.wait { $0.status?.phase == .suspended && $0.status?.trials?.total == 500 }
+                    try await world.change(to: ["cancel": true])
+                }
+                let job = try await world.waitForEnd()
+                let trials = try #require(job.status?.trials)
+                #expect((trials.failed, trials.skipped, trials.total) == (0, 500, 500))
+                #expect(job.status?.phase == .cancelled && world.node.seen.isEmpty)
+                #expect(try await world.records().allSatisfy { $0["kind"] != "run" })
+            }
+        }
+    }
+
     @Test("a job that could not begin can be cancelled")
     func cancelBeforeTheBeginning() async throws {
         try await World.run { world in

@@ -143,7 +143,7 @@ struct ConversionTests {
         arguments: [
             ("{path: none}", "datasets[0].path: there is no directory"),
             ("{registry: {path: none.json}, name: d}", "datasets[0].registry.path: cannot read"),
-            ("{registry: {path: r.json}, name: x}", "the registry has no dataset \"x\": it has d"),
+            ("{registry: {path: r.json}, name: x}", "the registry has no dataset \"x\": it has broken, d, empty"),
             ("{registry: {path: r.json}, name: d, version: '9'}", "the registry has no version \"9\" of dataset \"d\": it has 1"),
             ("{registry: {path: r.json}, name: broken}", "path \"../x\" must not contain .."),
             ("{registry: {path: r.json}, name: empty}", "dataset \"empty\" has no tasks"),

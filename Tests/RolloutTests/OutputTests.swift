@@ -46,6 +46,9 @@ struct OutputTests {
 
     private func json(_ path: String) throws -> JSONValue { try JSONValue(parsing: try FileReading.bytes("\(bench.path)/\(path)")) }
 
+    /// A value as a reader of the file gets it: 20.0 is written as a whole number.
+    private static func written(_ value: JSONValue) throws -> JSONValue { try JSONValue(parsing: value.serialized()) }
+
     private static func timings() -> PhaseTimings {
         var timings = PhaseTimings()
         timings.setup = PhaseSpan(startedAt: start.adding(seconds: 2), seconds: 1)
@@ -76,20 +79,22 @@ struct OutputTests {
         #expect(try json("jobs/run/config.json") == ["name": "my run"])
         let folder = "jobs/run/Claude Code/bench/hello__1"
         #expect(
-            try json("\(folder)/result.json") == [
-                "task_name": "hello", "dataset_name": "bench", "agent_name": "Claude Code", "attempt": 1, "task_git_commit_id": "c1", "reward": 1.0,
-                "cost": 0.25, "error": nil,
-                "durations": [
-                    "total_sec": 20.0, "environment_setup_sec": 3.0, "agent_setup_sec": 4.0, "agent_execution_sec": 5.0, "verifier_sec": 6.0,
-                ],
-                "timestamps": [
-                    "started_at": "2027-01-15T08:00:00.000Z", "environment_setup_started_at": "2027-01-15T08:00:00.000Z",
-                    "environment_setup_ended_at": "2027-01-15T08:00:03.000Z", "agent_setup_started_at": "2027-01-15T08:00:03.000Z",
-                    "agent_setup_ended_at": "2027-01-15T08:00:07.000Z", "agent_execution_started_at": "2027-01-15T08:00:07.000Z",
-                    "agent_execution_ended_at": "2027-01-15T08:00:12.000Z", "verifier_started_at": "2027-01-15T08:00:12.000Z",
-                    "verifier_ended_at": "2027-01-15T08:00:18.000Z", "ended_at": "2027-01-15T08:00:20.000Z",
-                ],
-            ])
+            try json("\(folder)/result.json")
+                == Self.written([
+                    "task_name": "hello", "dataset_name": "bench", "agent_name": "Claude Code", "attempt": 1, "task_git_commit_id": "c1",
+                    "reward": 1.0,
+                    "cost": 0.25, "error": nil,
+                    "durations": [
+                        "total_sec": 20.0, "environment_setup_sec": 3.0, "agent_setup_sec": 4.0, "agent_execution_sec": 5.0, "verifier_sec": 6.0,
+                    ],
+                    "timestamps": [
+                        "started_at": "2027-01-15T08:00:00.000Z", "environment_setup_started_at": "2027-01-15T08:00:00.000Z",
+                        "environment_setup_ended_at": "2027-01-15T08:00:03.000Z", "agent_setup_started_at": "2027-01-15T08:00:03.000Z",
+                        "agent_setup_ended_at": "2027-01-15T08:00:07.000Z", "agent_execution_started_at": "2027-01-15T08:00:07.000Z",
+                        "agent_execution_ended_at": "2027-01-15T08:00:12.000Z", "verifier_started_at": "2027-01-15T08:00:12.000Z",
+                        "verifier_ended_at": "2027-01-15T08:00:18.000Z", "ended_at": "2027-01-15T08:00:20.000Z",
+                    ],
+                ]))
         for (name, text) in [
             "setup/stdout.txt": "installed", "command/stderr.txt": "oops", "logs/agent/a/b.txt": "log", "logs/verifier/reward.txt": "1\n",
             "logs/verifier/stdout.txt": "ok",
@@ -121,26 +126,27 @@ struct OutputTests {
         try store(try record("oracle", "b", "v", index: 6, outcome: TrialOutcome(error: TrialError(.cancelled, "x"))))
         try outputs.finish(isOver: false, cancelled: true, endedAt: Self.start.adding(seconds: 60))
         #expect(
-            try json("jobs/run/result.json") == [
-                "job_name": "my run", "cancelled": true, "total_trials": 8, "completed_trials": 3, "failed_trials": 1, "skipped_trials": 3,
-                "pass_rate": .double(2.0 / 3), "mean_reward": .double(2.5 / 3), "total_cost": 1.5, "total_duration_sec": 60.0,
-                "started_at": "2027-01-15T08:00:00.000Z", "ended_at": "2027-01-15T08:01:00.000Z",
-                "agents": [
-                    "Claude Code": [
-                        "total_trials": 4, "completed_trials": 2, "failed_trials": 1, "pass_rate": 0.5, "mean_reward": 0.75, "total_cost": 1.0,
+            try json("jobs/run/result.json")
+                == Self.written([
+                    "job_name": "my run", "cancelled": true, "total_trials": 8, "completed_trials": 3, "failed_trials": 1, "skipped_trials": 3,
+                    "pass_rate": .double(2.0 / 3), "mean_reward": .double(2.5 / 3), "total_cost": 1.5, "total_duration_sec": 60.0,
+                    "started_at": "2027-01-15T08:00:00.000Z", "ended_at": "2027-01-15T08:01:00.000Z",
+                    "agents": [
+                        "Claude Code": [
+                            "total_trials": 4, "completed_trials": 2, "failed_trials": 1, "pass_rate": 0.5, "mean_reward": 0.75, "total_cost": 1.0,
+                        ],
+                        "oracle": [
+                            "total_trials": 4, "completed_trials": 1, "failed_trials": 0, "pass_rate": 1.0, "mean_reward": 1.0, "total_cost": 0.5,
+                        ],
                     ],
-                    "oracle": [
-                        "total_trials": 4, "completed_trials": 1, "failed_trials": 0, "pass_rate": 1.0, "mean_reward": 1.0, "total_cost": 0.5,
+                    "results": [
+                        ["task_name": "t", "dataset_name": "b", "agent_name": "Claude Code", "attempt": 1, "reward": 1.0],
+                        ["task_name": "u", "dataset_name": "b", "agent_name": "Claude Code", "attempt": 1, "reward": 0.5],
+                        ["task_name": "v", "dataset_name": "b", "agent_name": "Claude Code", "attempt": 1, "reward": nil],
+                        ["task_name": "t", "dataset_name": "b", "agent_name": "oracle", "attempt": 1, "reward": 1.0],
+                        ["task_name": "u", "dataset_name": "b", "agent_name": "oracle", "attempt": 1, "reward": nil],
                     ],
-                ],
-                "results": [
-                    ["task_name": "t", "dataset_name": "b", "agent_name": "Claude Code", "attempt": 1, "reward": 1.0],
-                    ["task_name": "u", "dataset_name": "b", "agent_name": "Claude Code", "attempt": 1, "reward": 0.5],
-                    ["task_name": "v", "dataset_name": "b", "agent_name": "Claude Code", "attempt": 1, "reward": nil],
-                    ["task_name": "t", "dataset_name": "b", "agent_name": "oracle", "attempt": 1, "reward": 1.0],
-                    ["task_name": "u", "dataset_name": "b", "agent_name": "oracle", "attempt": 1, "reward": nil],
-                ],
-            ])
+                ]))
         #expect(register.entry(of: "my-run")?.isComplete == false)
     }
 

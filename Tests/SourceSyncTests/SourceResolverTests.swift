@@ -127,7 +127,7 @@ import Testing
         let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
         let error = await #expect(throws: SourceError.self) { try await resolver.tasks(in: tree, at: "tasks") }
         #expect(error?.message.contains("its root has: n100, n101, ") == true)
-        #expect(error?.message.contains(count > 12 ? ", n111 and \(count - 12) more;" : ", n111;") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains(count > 12 ? ", n111 and \(count - 12) more; " : ", n111; ") == true, "\(error?.message ?? "")")
     }
 
     @Test(

@@ -96,7 +96,8 @@ struct RecordingTests {
             let kept = try JSONValue(parsing: line.text, keeping: .only(["object": PodSnapshot.projection.json]))["object"] ?? .null
             let snapshot = try #require(PodSnapshot.project(whole))
             #expect(PodSnapshot.project(kept) == snapshot)
-            #expect(kept.at("spec", "containers") == nil)
+            for container in kept.at("spec", "containers")?.array ?? [] { #expect(Set((container.object ?? [:]).keys) == ["name", "image"]) }
+            #expect(snapshot.trialImage?.isEmpty == false)
             #expect(kept.text.utf8.count < whole.text.utf8.count * 2 / 3)
             // As delivered by a watch, after a list, and inside a list.
             let change: JSONValue = ["type": "MODIFIED", "object": whole]

@@ -235,7 +235,7 @@ struct TrialPodBuilderTests {
             ])
         #expect(Quantity("1.5Gi").amount == 1_610_612_736 && Quantity("100m").amount == 0.1 && Quantity("many").amount == nil)
         let value = try JSONValueEncoder().encode(program)
-        #expect(value["version"] == 2 && !value.text.contains("\"1\""), "names, no values")
+        #expect(value["version"] == JSONValue(TrialProgram.currentVersion) && !value.text.contains("\"1\""), "names, no values")
         #expect(try JSONValueDecoder().decode(TrialProgram.self, from: value) == program)
     }
 

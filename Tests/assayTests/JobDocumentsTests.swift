@@ -28,7 +28,10 @@ import Testing
     @Test(arguments: [
         ("", "there is no EvalJob in it"), (secret, "there is no EvalJob in it"),
         ("\(job)---\n\(job)", "there are 2 EvalJobs in it; run one at a time"),
-        ("\(job)---\nkind: Secret\n", "document 2: apiVersion and kind are missing; a job file holds Kubernetes objects such as kind: EvalJob"),
+        (
+            "\(job)---\nkind: Secret\n",
+            "document 2: apiVersion and kind are missing; a job file holds Kubernetes objects such as kind: EvalJob, or one job of Rollout (agents and datasets)"
+        ),
         (
             "apiVersion: v1\nkind: Pod\n",
             "document 1: Pod (v1) does not belong in a job file; it may hold EvalJob, EvalTarget, OverlaySource, Secret and ConfigMap"

@@ -22,8 +22,6 @@ public struct EvalTask: Sendable, Hashable, Codable {
     public var timeouts: TaskTimeouts
     public var agent: TaskAgent
     public var verifier: TaskVerifier
-    /// How a non-zero exit of the verifier counts; a dataset may override it.
-    public var rewardRule: RewardRule
     /// Variables for the solution; values may hold `${VAR}` until they are resolved.
     public var solutionEnv: [String: String]
     public var artifacts: [TaskArtifact]
@@ -36,7 +34,7 @@ public struct EvalTask: Sendable, Hashable, Codable {
     public init(
         name: String, schema: TaskSchema, schemaVersion: String, source: String? = nil, hasInstruction: Bool = true,
         environment: TaskEnvironment = TaskEnvironment(), timeouts: TaskTimeouts = TaskTimeouts(), agent: TaskAgent = TaskAgent(),
-        verifier: TaskVerifier = TaskVerifier(), rewardRule: RewardRule? = nil, solutionEnv: [String: String] = [:], artifacts: [TaskArtifact] = [],
+        verifier: TaskVerifier = TaskVerifier(), solutionEnv: [String: String] = [:], artifacts: [TaskArtifact] = [],
         steps: [TaskStep] = [], multiStepRewardStrategy: MultiStepRewardStrategy? = nil, submodules: [String] = []
     ) {
         self.name = name
@@ -48,7 +46,6 @@ public struct EvalTask: Sendable, Hashable, Codable {
         self.timeouts = timeouts
         self.agent = agent
         self.verifier = verifier
-        self.rewardRule = rewardRule ?? schema.rewardRule
         self.solutionEnv = solutionEnv
         self.artifacts = artifacts
         self.steps = steps

@@ -37,7 +37,14 @@ public enum TaskRequirements {
         verifier.value.environment == nil ? "\(verifier.key).environment_mode = \"separate\"" : "[\(verifier.key).environment] (a separate verifier)"
     }
 
-    private static func isTemplate(_ variable: (key: String, value: String)) -> Bool { !VariableTemplate(variable.value).variables.isEmpty }
+    /// Whether the whole value is `${NAME}` or `${NAME:-default}`. Any other `$` is literal, as for Harbor (`resolve_env_vars`).
+    private static func isTemplate(_ variable: (key: String, value: String)) -> Bool {
+        guard variable.value.hasPrefix("${"), variable.value.hasSuffix("}") else { return false }
+        let inner = variable.value.dropFirst(2).dropLast()
+        let name = inner.prefix { $0 != ":" && $0 != "}" }
+        let rest = inner[name.endIndex...]
+        return !name.isEmpty && (rest.isEmpty || rest.hasPrefix(":-"))
+    }
 }
 
 extension EvalTask {

@@ -38,6 +38,39 @@ public struct PodmanBuild: Sendable {
         case failed(reason: String, log: String)
         case timedOut(step: String?, log: String)
         case cancelled
+
+        var isBuilt: Bool {
+            if case .built = self { return true }
+            return false
+        }
+    }
+}
+
+/// The builds that run now. What builds left in the storage is removed only while none runs, and none begins meanwhile.
+actor ActiveBuilds {
+    private var count = 0
+    /// A build was killed or failed, and what it left is not removed yet.
+    private var hasRemains = false
+    private var isCleaning = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func enter() async {
+        while isCleaning { await withCheckedContinuation { waiting.append($0) } }
+        count += 1
+    }
+
+    /// - Parameters:
+    ///   - isBuilt: whether the build succeeded, so that it left nothing.
+    ///   - clean: removes what builds left.
+    func leave(isBuilt: Bool, clean: @Sendable () async -> Void) async {
+        count -= 1
+        if !isBuilt { hasRemains = true }
+        guard count == 0, hasRemains else { return }
+        isCleaning = true
+        await clean()
+        (isCleaning, hasRemains) = (false, false)
+        waiting.forEach { $0.resume() }
+        waiting = []
     }
 }
 
@@ -61,6 +94,13 @@ extension PodmanNode {
     /// Builds an image. When the task is cancelled or a limit is exceeded, everything that the build has started is killed.
     public func build(_ build: PodmanBuild) async -> PodmanBuild.End {
         guard let podman = startedNode?.podman else { return .failed(reason: "the node was not started", log: "") }
+        await builds.enter()
+        let end = await run(build, podman)
+        await builds.leave(isBuilt: end.isBuilt) { await podman.removeBuildContainers() }
+        return end
+    }
+
+    private func run(_ build: PodmanBuild, _ podman: PodmanCLI) async -> PodmanBuild.End {
         let log = Locked(BuildLog())
         let running: RunningCommand
         do {
@@ -72,7 +112,6 @@ extension PodmanNode {
         } catch {
             return .failed(reason: "\(error)", log: "")
         }
-        activeBuilds.withLock { $0 += 1 }
         let watch = Task { await self.watch(running.pid, build.limits) }
         let exit = await withTaskCancellationHandler {
             await running.wait()
@@ -81,11 +120,6 @@ extension PodmanNode {
         }
         watch.cancel()
         let stopped = await watch.value
-        let isLast = activeBuilds.withLock { count in
-            count -= 1
-            return count == 0
-        }
-        if !exit.isSuccess, isLast { await podman.removeBuildContainers() }
         var output = log.withLock { $0 }
         // podman quotes the folder that the context was written to.
         output.hidden = build.context

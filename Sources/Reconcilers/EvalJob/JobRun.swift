@@ -220,7 +220,8 @@ extension EvalJobReconciler {
             guard let end = fate.end, let trial = matrix.coordinate(at: pod.identity.index) else { continue }
             wake(&pass, recording.record(pod, end: end, error: pod.error(of: end, mode: mode), trial: trial, place))
         }
-        guard stopping == nil else { return }
+        // A trial that cannot run is not over before it would have started: cancelled until then, it is skipped.
+        guard stopping == nil, pass.pause == nil else { return }
         let (taken, failures) = pass.memory.state.withLock { state in
             var taken = counted.union(TrialIndexSet(state.submitted.keys))
             for case .run(let index) in state.recording { taken.insert(index) }

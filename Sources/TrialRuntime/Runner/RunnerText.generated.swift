@@ -275,7 +275,8 @@ assay_main() {
         remark="assay: ASSAY_TASK_INSTRUCTION is not set: the instruction has ${long_instructions[step]} bytes, too many for a variable; read it from the file that ASSAY_INSTRUCTION_PATH names"
       fi
       if ! run execute "${execute_limits[step]}" "$logs/command" "$bash" "$execute_script"; then
-        outcome=failed late=$timed judged=$((verify && verify_failed_agent))
+        outcome=failed late=$timed
+        [ "$verify_failed_agent" = 1 ] || judged=0
       fi
       remark=''
     fi

@@ -17,7 +17,7 @@ struct JobWatch: Sendable {
     /// Called once, when the job has trials.
     let hasBegun: @Sendable (EvalJob) async throws -> Void
     /// Called when other trials than before have their result.
-    let hasCounted: @Sendable (EvalJob) throws -> Void
+    let hasCounted: @Sendable () -> Void
     /// Whether the user has asked to stop.
     let isInterrupted: @Sendable () -> Bool
     /// Whether the conditions of the job were written by this process. Conditions of an earlier process are ignored.
@@ -48,7 +48,7 @@ struct JobWatch: Sendable {
             }
             if hasBegun, let trials = job.status?.trials {
                 let ended = trials.completed + trials.failed + trials.skipped
-                if ended != counted { try hasCounted(job) }
+                if ended != counted { hasCounted() }
                 counted = ended
             }
             if job.status?.isOver == true { return End(job: job, stalled: nil) }

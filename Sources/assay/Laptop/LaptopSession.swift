@@ -86,8 +86,9 @@ struct LaptopSession: Sendable {
             if warnings.count > Self.warningLines {
                 display.say("and \(warnings.count - Self.warningLines) warnings more: `assay plan` lists them all")
             }
-        } hasCounted: { _ in
-            try rollout?.outputs.writeNew()
+        } hasCounted: {
+            // What could not be written now is written at the end, or that says why not.
+            do { try rollout?.outputs.writeNew() } catch { display.say("the outputs of a trial are not written yet: \(error)") }
         } isInterrupted: {
             stopping.withLock { $0.count } > 0
         } isCurrent: { job in

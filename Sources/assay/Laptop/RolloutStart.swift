@@ -38,7 +38,10 @@ struct RolloutStart: Sendable {
     ///
     /// - Parameter anew: outputs of an earlier job of the name are moved aside.
     func outputs(of job: RolloutJob, anew: Bool) throws -> JobOutputs {
-        let place = "\(Path.absolute(file.jobsDir, in: directory))/\(job.name)"
+        let parent = Path.absolute(file.jobsDir, in: directory)
+        // A place that cannot be written to is found before anything runs.
+        do throws(FileError) { try Directory.make(parent) } catch { throw UsageError("jobs_dir: \(error)") }
+        let place = "\(parent)/\(job.name)"
         let known = register.entry(of: job.objectName)
         if FileEntry.exists(place) {
             guard known?.directory == place else {

@@ -18,7 +18,7 @@ struct PlanText {
             let resources = line.program?[.trial]?.resources
             table.add([
                 line.agent, line.dataset, line.task, "\(line.attempts)", line.imageName, line.imageOrigin, line.user,
-                line.program?.network.rawValue ?? "-", Self.limit(limits?.installSec), limits.map { Self.limit($0.executeSec) } ?? "-",
+                line.network ?? "-", Self.limit(limits?.installSec), limits.map { Self.limit($0.executeSec) } ?? "-",
                 Self.limit(limits?.verifySec), resources.map { Self.number($0.cpus) } ?? "-", resources.map { "\($0.memoryLimitMB)Mi" } ?? "-",
                 resources.map { "\($0.storageMB)Mi" } ?? "-", line.program?.identity.family.rawValue ?? "-", line.refusal == nil ? "yes" : "no",
             ])

@@ -71,6 +71,23 @@ struct RecordedFieldsTests {
                 timeouts: TaskTimeouts(agentSec: 100, installSec: 10, verifierSec: 20)),
             report: passed),
         Sample(
+            file: "agent-error-beside-reward",
+            job: job {
+                $0.environment.overrideCPUs = 2
+                $0.timeoutMultiplier = 1.5
+            },
+            target: EvalTargetSpec(image: TargetImageSpec(default: "debian:12"), cost: CostSpec(cpuHour: 0.04, memoryGiBHour: 0.005)),
+            task: EvalTask(
+                name: "t1", schema: .harbor, schemaVersion: "1.0", environment: TaskEnvironment(cpus: 1, memoryMB: 1024, env: ["A": "1"]),
+                timeouts: TaskTimeouts(agentSec: 100, installSec: 10, verifierSec: 20)),
+            report: {
+                var report = passed
+                report.error = TrialError(.agentExecutionTimeout, "execute did not end within its limit of 100 s")
+                report.exitCodes["execute"] = 124
+                report.longInstructionBytes = 140_000
+                return report
+            }()),
+        Sample(
             file: "failed", job: job(), target: EvalTargetSpec(),
             task: EvalTask(name: "t1", schema: .harbor, schemaVersion: "1.0", environment: TaskEnvironment(dockerImage: "task:1")),
             report: {

@@ -60,7 +60,8 @@ final class ImageBuilds: Sendable {
         for build in new { lookups.start(build.key, group: job.uid) { try? await builder.find(build.key) } }
     }
 
-    /// nil when nobody wants the image.
+    /// The state of an image; nil when nobody wants it. Starts the build once the lookup has found nothing: the end of the lookup wakes the jobs,
+    /// and their passes ask.
     func state(of key: ImageKey) -> ImageState? {
         guard let entry = entries.withLock({ $0[key] }) else { return nil }
         if case .finished(let outcome)? = builds.progress(of: key) {

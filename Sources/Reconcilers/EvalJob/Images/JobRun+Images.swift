@@ -11,13 +11,19 @@ extension EvalJobReconciler {
     func images(of prepared: PreparedJob, target: EvalTargetSpec, mode: TrialPlanner.Mode, _ pass: inout JobPass) -> JobImages {
         guard let images else { return JobImages() }
         let builds = builds(of: prepared, target: target, images, pass)
+        guard !builds.isEmpty else { return JobImages() }
+        let (counted, spec) = (TrialCounting.counted(in: pass.job.status), pass.job.spec)
+        let isOpen: (_ task: Int) -> Bool = { task in
+            prepared.trials(ofTask: task, agents: spec.agents.count, attempts: spec.attempts)
+                .contains { counted.firstMissing(from: $0.lowerBound, below: $0.upperBound + 1) != nil }
+        }
         switch mode {
-        case .run: images.want(Self.needed(builds, prepared, pass), for: pass.identity)
+        case .run: images.want(Self.needed(builds, isOpen), for: pass.identity)
         case .interrupt, .stop: images.release(pass.identity)
         case .suspend: break
         }
         let found = JobImages(builds.mapValues(\.key)) { images.state(of: $0) }
-        if mode == .run { pass.images = Self.status(found, prepared, pass) }
+        if mode == .run { pass.images = Self.status(found, known: pass.job.status?.images, isOpen) }
         return found
     }
 
@@ -34,7 +40,8 @@ extension EvalJobReconciler {
             let context = folder.isEmpty ? "environment" : "\(folder)/environment"
             builds[index] = ImageBuild(
                 key: ImageKey(context: task.environment.context ?? "", arguments: spec.environment.buildArguments, settings: images.settings),
-                source: source, context: context, arguments: spec.environment.buildArguments, timeoutSec: task.environment.buildTimeoutSec
+                source: source, context: context, arguments: spec.environment.buildArguments,
+                timeoutSec: task.environment.buildTimeoutSec * spec.timeoutMultiplier
             ) { directory in
                 let access = try await credentials.credentials(
                     for: source.url, secret: spec.source.secretRef?.name, namespace: identity.namespace, only: spec.source.repo)
@@ -47,19 +54,12 @@ extension EvalJobReconciler {
     }
 
     /// One build for each image, in the order of the tasks, without those of tasks whose trials are all counted.
-    private static func needed(_ builds: [Int: ImageBuild], _ prepared: PreparedJob, _ pass: JobPass) -> [ImageBuild] {
+    private static func needed(_ builds: [Int: ImageBuild], _ isOpen: (_ task: Int) -> Bool) -> [ImageBuild] {
         var keys: Set<ImageKey> = []
         return builds.sorted { $0.key < $1.key }.compactMap { index, build in
-            guard isOpen(index, prepared, pass), keys.insert(build.key).inserted else { return nil }
+            guard isOpen(index), keys.insert(build.key).inserted else { return nil }
             return build
         }
-    }
-
-    /// Whether a trial of the task is not counted.
-    private static func isOpen(_ task: Int, _ prepared: PreparedJob, _ pass: JobPass) -> Bool {
-        let counted = TrialCounting.counted(in: pass.job.status)
-        return prepared.trials(ofTask: task, agents: pass.job.spec.agents.count, attempts: pass.job.spec.attempts)
-            .contains { range in range.contains { !counted.contains($0) } }
     }
 
     /// The trials that cannot start because their image is not built yet.
@@ -71,10 +71,9 @@ extension EvalJobReconciler {
         return indexes
     }
 
-    private static func status(_ images: JobImages, _ prepared: PreparedJob, _ pass: JobPass) -> ImagesStatus? {
-        let known = pass.job.status?.images
+    private static func status(_ images: JobImages, known: ImagesStatus?, _ isOpen: (_ task: Int) -> Bool) -> ImagesStatus? {
         // After a restart, images of tasks that are over are not looked up again.
-        let unready = Set(images.unready.filter { isOpen($0, prepared, pass) }.compactMap { images.keys[$0] })
+        let unready = Set(images.unready.filter(isOpen).compactMap { images.keys[$0] })
         let total = max(known?.total ?? 0, images.built.count + images.failed.count + unready.count)
         guard total > 0 else { return nil }
         let failed = max(known?.failed ?? 0, images.failed.count)
