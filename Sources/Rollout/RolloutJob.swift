@@ -140,7 +140,8 @@ public struct RolloutJob: Sendable, Hashable {
         if let seconds = file.verifier.overrideTimeoutSec { value["overrideTimeoutSec"] = .double(seconds) }
         if let seconds = file.verifier.maxTimeoutSec { value["maxTimeoutSec"] = .double(seconds) }
         if file.verifier.disable { value["disable"] = true }
-        return value.object?.isEmpty == false ? value : nil
+        guard value.object?.isEmpty == false else { return Optional.none }
+        return value
     }
 
     // MARK: Source and datasets

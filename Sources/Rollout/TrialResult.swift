@@ -24,9 +24,11 @@ public struct TrialResult: Sendable, Hashable {
     public var json: JSONValue {
         let timings = record.timings
         let start = record.startedAt ?? timings.startedAt ?? record.timestamp
+        // A pod's times have whole seconds: its end may seem to come before that of its last phase.
+        let end = max(record.timestamp, timings.verify?.endedAt ?? record.timestamp)
         let setupEnd = timings.setup?.endedAt ?? timings.install?.startedAt ?? timings.execute?.startedAt
         var durations: JSONValue = .object([:])
-        durations["total_sec"] = .double(max(0, record.timestamp - start))
+        durations["total_sec"] = .double(max(0, end - start))
         durations["environment_setup_sec"] = setupEnd.map { .double(max(0, $0 - start)) } ?? .null
         durations["agent_setup_sec"] = Self.seconds(timings.install)
         durations["agent_execution_sec"] = Self.seconds(timings.execute)
@@ -39,7 +41,7 @@ public struct TrialResult: Sendable, Hashable {
             timestamps["\(name)_started_at"] = Self.time(span?.startedAt)
             timestamps["\(name)_ended_at"] = Self.time(span?.endedAt)
         }
-        timestamps["ended_at"] = Self.time(record.timestamp)
+        timestamps["ended_at"] = Self.time(end)
         return [
             "task_name": .string(record.task), "dataset_name": .string(record.dataset), "agent_name": .string(record.agent),
             "attempt": JSONValue(record.attempt), "task_git_commit_id": commit.map { .string($0) } ?? .null,

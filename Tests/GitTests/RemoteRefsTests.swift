@@ -102,6 +102,12 @@ import Testing
             ("fatal: transport 'file' not allowed\nfatal: could not fetch aaaa from promisor remote", .refused),
             ("fatal: unable to access 'https://h/r/': SSL connection timeout", .timeout),
             ("fatal: unable to access 'https://h/r/': Maximum (0) redirects followed", .refused),
+            ("fatal: the receiving end does not support this repository's hash algorithm\nfatal: the remote end hung up unexpectedly", .refused),
+            ("fatal: mismatched algorithms: client sha1; server sha256\nfatal: the remote end hung up unexpectedly", .refused),
+            ("fatal: unknown object format 'sha256' specified by server\nfatal: early EOF", .refused),
+            (
+                "fatal: detected dubious ownership in repository at '/r/x'\nfatal: Could not read from remote repository.\nfatal: early EOF", .refused
+            ),
         ])
     func classification(said: String, kind: GitError.Kind) {
         #expect(GitFailure.classify(stderr: said, exit: "exit status 128", timedOut: false, doing: "fetch", place: "r").kind == kind)

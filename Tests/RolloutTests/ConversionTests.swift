@@ -53,6 +53,8 @@ struct ConversionTests {
         #expect(spec.source.repo == "file://\(bench.path)/tasks")
         #expect(try await spec.source.ref == bench.git("tasks", "rev-parse", "HEAD"))
         #expect(spec.artifacts.backend == .local && spec.overlays == [])
+        let plain = try await bench.job("agents: [{name: oracle}]\ndatasets: [{path: tasks}]\n")
+        #expect(plain.resources(for: .machine)[0].at("spec", "verifier") == nil, "what is not set is not written")
         #expect(job.notes(for: .machine) == [])
     }
 

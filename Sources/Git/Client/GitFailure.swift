@@ -21,7 +21,7 @@ enum GitFailure {
         if has("returned error: 413", "http 413", "exceeds maximum allowed size") {
             return error(.tooLarge, "the remote does not take that much at once")
         }
-        if has("mismatched algorithms", "unknown object format", "unsupported object format", "unsupported hash algorithm") {
+        if has("hash algorithm", "mismatched algorithms", "unknown object format", "unsupported object format") {
             return error(.refused, "the repository uses another kind of object ids (SHA-256); use one with SHA-1, which is git's default")
         }
         // Checked before authentication, because ssh adds "could not read from remote repository" to each of these.
