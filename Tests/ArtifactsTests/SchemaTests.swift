@@ -17,6 +17,7 @@ import Testing
     private func full(_ bench: Workbench) -> RunRecord {
         var record = bench.record(0, model: "m")
         record.family = .harbor
+        record.warnings = ["task.toml line 3: unknown key \"x\""]
         record.error = TrialError(.artifactTruncated, "cut")
         record.cost = 0.5
         record.costs = TrialCost(model: 0.4, compute: 0.1)
