@@ -11,7 +11,7 @@ enum Assay {
     static let subcommands: [any Subcommand.Type] = [
         RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self,
         ResultsExportCommand.self,
-        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self,
+        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self,
     ]
 

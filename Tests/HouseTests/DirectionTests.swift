@@ -7,7 +7,8 @@ import Testing
 @Suite struct DirectionTests {
     /// From the top of the house to the bottom, as in docs/design.md.
     static let order = [
-        "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
+        "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "Egress", "YAML", "TOML", "KubeCore", "KubeClient",
+        "KubeRuntime",
         "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Reconcilers", "CEL",
         "KubeSchema", "APIServer", "PodmanNode", "Operations", "AssayTesting", "assay",
     ]
