@@ -47,7 +47,7 @@ public struct DeliveryCommand: Sendable {
     private func deliver() async throws -> JSONValue {
         let started = time.monotonic()
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
-        let program = try PodProgram(json: text.utf8, from: TrialVariables.program)
+        var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
         let verifierVariables = try verifierVariables(of: program)
         try volumes.prepare()
         let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
@@ -56,7 +56,7 @@ public struct DeliveryCommand: Sendable {
         let task = try TaskAtCommit(program.delivery)
         let fetcher = TaskFetcher(delivery: program.delivery, task: task, paths: paths, scratch: scratch.path, git: git, time: time)
         let (tree, origin) = try await fetcher.tree()
-        let report = try await TaskDelivery(program: program, task: task, tree: tree, volumes: volumes).deliver()
+        let report = try await TaskDelivery(task: task, tree: tree, volumes: volumes).deliver(&program)
         try volumes.writeScripts(program)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables)
         return [
