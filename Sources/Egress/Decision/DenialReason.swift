@@ -10,6 +10,8 @@ public enum DenialReason: Sendable, Hashable {
     case addressNotPublic(IPAddress, AddressClass)
     /// The address belongs to the cluster, and is not listed.
     case clusterAddress(IPAddress)
+    /// The address is one of the machine on which the proxy runs, and is not listed.
+    case ownAddress(IPAddress)
     /// The proxy's own configuration denies the address to everyone.
     case deniedByProxy(IPAddress)
     /// The token of the phase has expired.
@@ -22,6 +24,7 @@ public enum DenialReason: Sendable, Hashable {
         case .notAllowed: "not_allowed"
         case .addressNotPublic: "address_not_public"
         case .clusterAddress: "cluster_address"
+        case .ownAddress: "own_address"
         case .deniedByProxy: "denied_by_proxy"
         case .tokenExpired: "token_expired"
         }
@@ -39,6 +42,8 @@ public enum DenialReason: Sendable, Hashable {
             return "the address \(address) is not public (\(kind.rawValue)), and not listed itself in \(settings)"
         case .clusterAddress(let address):
             return "the address \(address) belongs to the cluster, and is not listed itself in \(settings)"
+        case .ownAddress(let address):
+            return "the address \(address) belongs to the machine on which the proxy runs, and is not listed itself in \(settings)"
         case .deniedByProxy(let address):
             return "the address \(address) is denied to all trials by the option --denied-cidrs of assay egress"
         case .tokenExpired:

@@ -2,6 +2,8 @@ import Base
 
 extension ClientConnection {
     private enum Path { static let denials = ProxyRequest.ownPrefix + "denials" }
+    /// Of one name; the rest is not looked at.
+    private static var maximumAddresses: Int { 32 }
 
     /// Authenticates a request and decides what happens with it.
     func handle(_ request: ProxyRequest) {
@@ -24,7 +26,9 @@ extension ClientConnection {
             if let objection = count(credentials) { return answer(objection, request, kind) }
             let admitted = Admitted(
                 request: request, destination: destination, token: token, tokenDeadline: loop.now + credentials.secondsLeft, kind: kind)
-            switch context.policy.admission(to: destination, by: token.grant) {
+            var own: Set<IPAddress> = []
+            if case .address(let address) = destination.host { own = context.own(among: [address]) }
+            switch context.policy.admission(to: destination, by: token.grant, own: own) {
             case .denied(let reason): answer(context.deny(destination, token, reason), request, kind)
             case .connect(let addresses): dial(addresses, admitted)
             case .resolve(let name): resolve(name, admitted)
@@ -70,8 +74,10 @@ extension ClientConnection {
         case .failure(let error): answer(.unresolved(admitted.destination, error.description), admitted.request, admitted.kind)
         case .success(let addresses) where addresses.isEmpty:
             answer(.unresolved(admitted.destination, "it has no address"), admitted.request, admitted.kind)
-        case .success(let addresses):
-            switch context.policy.verdict(on: addresses, of: admitted.destination, by: admitted.token.grant) {
+        case .success(let all):
+            let addresses = Array(all.prefix(Self.maximumAddresses))
+            let (destination, grant) = (admitted.destination, admitted.token.grant)
+            switch context.policy.verdict(on: addresses, of: destination, by: grant, own: context.own(among: addresses)) {
             case .denied(let reason): answer(context.deny(admitted.destination, admitted.token, reason), admitted.request, admitted.kind)
             case .connect(let allowed): dial(allowed, admitted)
             }

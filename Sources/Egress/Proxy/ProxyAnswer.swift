@@ -85,7 +85,7 @@ struct ProxyAnswer: Sendable, Hashable {
 extension DenialReason {
     fileprivate var isAboutAddress: Bool {
         switch self {
-        case .addressNotPublic, .clusterAddress, .deniedByProxy: true
+        case .addressNotPublic, .clusterAddress, .ownAddress, .deniedByProxy: true
         case .noNetwork, .notAllowed, .tokenExpired: false
         }
     }

@@ -61,6 +61,11 @@ final class ProxyContext: Sendable {
         return answer
     }
 
+    /// The public addresses of this machine among the given ones. Others of its addresses are not reachable unless listed anyway.
+    func own(among addresses: [IPAddress]) -> Set<IPAddress> {
+        Set(addresses.map(\.unmapped).filter { AddressClass(of: $0) == .public && LocalAddress.isOwn($0) })
+    }
+
     /// A connection begins to use a token. Nil when it may; `book.release` ends it.
     func objection(to credentials: Credentials, by client: IPAddress?) -> ProxyAnswer? {
         let now = time.now()

@@ -52,6 +52,7 @@ final class ProxyWorker: EventHandler {
     private(set) var isDraining = false
     private let context: ProxyContext
     private let loop: EventLoop
+    private let token: UInt64
     private var connections: [UInt64: ClientConnection] = [:]
     private var acceptors: [Acceptor] = []
     private var drainDeadline = Double.infinity
@@ -64,7 +65,7 @@ final class ProxyWorker: EventHandler {
         self.context = context
         self.mailbox = mailbox
         loop = EventLoop(epoll: epoll)
-        let token = loop.makeToken()
+        token = loop.makeToken()
         loop.add(self, token: token)
         loop.watch(mailbox.wakeup.readEnd, token: token, from: [], to: .readable)
         acceptors = listeners.map { Acceptor($0, on: loop, context: context, team: team) }
@@ -77,6 +78,8 @@ final class ProxyWorker: EventHandler {
             if loop.now >= drainDeadline { for connection in Array(connections.values) { connection.end(reset: true) } }
         }
         for message in mailbox.take(closing: true) { refuse(message) }
+        // The loop references this worker.
+        loop.remove(token: token)
     }
 
     func ready(_ events: Readiness) {

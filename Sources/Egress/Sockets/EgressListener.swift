@@ -63,12 +63,7 @@ public enum EgressListener: Sendable, Hashable, CustomStringConvertible {
                 if address.isIPv6 { setSocketOption(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, Int32(0)) }
                 let code = SocketAddress.with(address, port: port, attempt)
                 guard code == 0 else { throw HTTPBindFailure(place: description, errno: code) }
-                var storage = sockaddr_storage()
-                var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-                let named = withUnsafeMutablePointer(to: &storage) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
-                }
-                guard named == 0, let bound = SocketAddress.read(storage) else { throw HTTPBindFailure(place: description, errno: errno) }
+                guard let bound = SocketAddress.own(of: descriptor) else { throw HTTPBindFailure(place: description, errno: errno) }
                 return (descriptor, .tcp(address, port: bound.port))
             }
         } catch {

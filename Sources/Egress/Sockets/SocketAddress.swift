@@ -48,6 +48,16 @@ enum SocketAddress {
         }
     }
 
+    /// The address and port that a socket has on this side.
+    static func own(of descriptor: Int32) -> (address: IPAddress, port: UInt16)? {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let code = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        return code == 0 ? read(storage) : nil
+    }
+
     private static func pass<Address, Result>(_ value: Address, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafePointer(to: value) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<Address>.size)) }

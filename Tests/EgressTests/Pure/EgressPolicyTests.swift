@@ -143,6 +143,26 @@ struct EgressPolicyTests {
         #expect(policy.verdict(on: [try #require(IPAddress("10.0.0.5"))], of: name, by: grant) == .connect([try #require(IPAddress("10.0.0.5"))]))
     }
 
+    @Test("a public address of the proxy's own machine is reachable only where it is listed")
+    func ownAddresses() throws {
+        let (own, other) = (try #require(IPAddress("93.184.216.34")), try #require(IPAddress("93.184.216.35")))
+        let policy = EgressPolicy()
+        let literal = try Destination("93.184.216.34:80")
+        let name = try Destination("me.example:80")
+        #expect(policy.admission(to: literal, by: .everyPublicHost, own: [own]) == .denied(.ownAddress(own)))
+        #expect(policy.verdict(on: [own], of: name, by: .everyPublicHost, own: [own]) == .denied(.ownAddress(own)))
+        #expect(policy.verdict(on: [own, other], of: name, by: .everyPublicHost, own: [own]) == .connect([other]))
+        let wide = EgressGrant.only([try HostPattern("93.184.216.0/24")])
+        #expect(policy.admission(to: literal, by: wide, own: [own]) == .denied(.ownAddress(own)))
+        let exact = EgressGrant.only([try HostPattern("93.184.216.34")])
+        #expect(policy.admission(to: literal, by: exact, own: [own]) == .connect([own]))
+        #expect(DenialReason.ownAddress(own).explanation.contains("the machine on which the proxy runs"))
+        // The kernel knows which addresses are this machine's.
+        for (text, isOwn) in [("127.0.0.1", true), ("::1", true), ("8.8.8.8", false), ("2606:4700::1", false)] {
+            #expect(LocalAddress.isOwn(try #require(IPAddress(text))) == isOwn, "\(text)")
+        }
+    }
+
     @Test func theFamiliesTakeTurns() {
         let all = ["::2", "::3", "::4", "10.0.0.1", "10.0.0.2"].compactMap { IPAddress($0) }
         #expect(Dialer.alternating(all).map(\.text) == ["::2", "10.0.0.1", "::3", "10.0.0.2", "::4"])
