@@ -92,7 +92,7 @@ extension ClientConnection {
             case .connected(let descriptor, _): connected(descriptor, admitted)
             case .failed(let number): answer(.unreachable(admitted.destination, errno: number), admitted.request, admitted.kind)
             }
-            // A late event of the dialer found this connection idle: requests may wait in the input.
+            // After a failure the next request may already be in the input.
             resume()
         }
         let end = min(loop.now + context.limits.connectSeconds, admitted.tokenDeadline)
