@@ -41,7 +41,8 @@ public struct JobPlan: Sendable, Hashable {
         let defaultImage = planned.target.image?.default
         var refusals: [Int: TrialError] = [:]
         for range in TrialRefusals(
-            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild).errors { refusals[range.indexes.lowerBound] = range.error }
+            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild
+        ).errors { refusals[range.indexes.lowerBound] = range.error }
         let matrix = prepared.matrix
         lines = stride(from: 0, to: matrix.count, by: max(1, matrix.attempts)).map { index in
             let trial = matrix[index]

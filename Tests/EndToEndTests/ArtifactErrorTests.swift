@@ -94,7 +94,9 @@ extension EndToEnd {
                 try bench.write("job.yaml", JobFiles.job("refused"))
                 let refused = try await bench.assay("run", "job.yaml", expecting: 4)
                 #expect(refused.stdoutText.contains("1 trial: 1 completed"), "\(refused.stdoutText)")
-                #expect(refused.stderrText.contains("pre-receive hook declined") && refused.stderrText.contains("--allow-unpushed"), "\(refused.stderrText)")
+                #expect(
+                    refused.stderrText.contains("pre-receive hook declined") && refused.stderrText.contains("--allow-unpushed"),
+                    "\(refused.stderrText)")
                 try FileManager.default.removeItem(atPath: "\(bench.results)/hooks/pre-receive")
                 try await bench.assay("run", "job.yaml", expecting: 0)
                 #expect(try await bench.branch().runs.count == 1)
@@ -103,7 +105,8 @@ extension EndToEnd {
                 try bench.write("job.yaml", JobFiles.job("sha256", artifacts: "{backend: git, git: {remote: other.git}}"))
                 let other = try await bench.assay(["run", "job.yaml"], seconds: 120)
                 #expect(other.exit == .code(2) || other.exit == .code(4), "\(other.exit)")
-                #expect(other.stderrText.contains("SHA-256") && !other.stderrText.contains("check the address and the network"), "\(other.stderrText)")
+                #expect(
+                    other.stderrText.contains("SHA-256") && !other.stderrText.contains("check the address and the network"), "\(other.stderrText)")
             }
         }
     }

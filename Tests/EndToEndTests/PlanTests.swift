@@ -18,7 +18,8 @@ extension EndToEnd {
                         "planned", agents: "[{name: oracle}, {name: a, execute: x}]", attempts: 2, image: nil, extra: "  timeoutMultiplier: 2"))
                 let table = try await bench.assay("plan", "job.yaml", expecting: 2).stdoutText
                 for word in [
-                    "job planned", "12 trials, 8 would be refused", "task good: task.toml line 2: unknown key colour is ignored", "refused: task_invalid",
+                    "job planned", "12 trials, 8 would be refused", "task good: task.toml line 2: unknown key colour is ignored",
+                    "refused: task_invalid",
                     "environment/Dockerfile", "60s", "gpus",
                 ] { #expect(table.contains(word), "\(word): \(table)") }
 

@@ -9,7 +9,8 @@ extension EndToEnd {
     @Suite struct RolloutJobTests {
         private func json(_ bench: Workbench, _ path: String) throws -> JSONValue { try JSONValue(parsing: try bench.read(path)) }
 
-        private func task(_ bench: Workbench, _ folder: String, solution: String = "true", test: String = "echo 1 > /logs/verifier/reward.txt") throws {
+        private func task(_ bench: Workbench, _ folder: String, solution: String = "true", test: String = "echo 1 > /logs/verifier/reward.txt") throws
+        {
             try bench.write("\(folder)/task.toml", "version = \"1.0\"\n[environment]\ndocker_image = \"rootfs:/\"\nmemory_mb = 256\n")
             try bench.write("\(folder)/instruction.md", "say hello\n")
             try bench.write("\(folder)/solution/solve.sh", "#!/bin/bash\n\(solution)\n", executable: true)
@@ -18,7 +19,9 @@ extension EndToEnd {
 
         /// Two agents, a folder that is in no repository, and a registry whose tasks are in another repository.
         private func twoDatasets(_ bench: Workbench) async throws {
-            try task(bench, "local/greet", solution: "echo hi > /logs/agent/said.txt", test: "cp /logs/agent/said.txt /logs/verifier/; echo 1 > /logs/verifier/reward.txt")
+            try task(
+                bench, "local/greet", solution: "echo hi > /logs/agent/said.txt",
+                test: "cp /logs/agent/said.txt /logs/verifier/; echo 1 > /logs/verifier/reward.txt")
             try task(bench, "remote/tasks/half", test: "echo 0.5 > /logs/verifier/reward.txt")
             try task(bench, "remote/tasks/broken", test: "echo 1 > /logs/verifier/reward.txt; exit 3")
             try await bench.git("init", "--quiet", "remote", in: bench.directory)
@@ -61,7 +64,9 @@ extension EndToEnd {
             try await Workbench.with("two-agents") { bench in
                 try await twoDatasets(bench)
                 let missing = try await bench.assay("run", "job.yaml", expecting: 2)
-                #expect(missing.stderrText.contains("the environment has no value for ${GREETING} (agent \"Some Agent\", env GREETING)"), "\(missing.stderrText)")
+                #expect(
+                    missing.stderrText.contains("the environment has no value for ${GREETING} (agent \"Some Agent\", env GREETING)"),
+                    "\(missing.stderrText)")
                 #expect(!FileManager.default.fileExists(atPath: "\(bench.directory)/.assay"), "nothing is made")
 
                 let environment = ["GREETING": "good-morning-everyone"]
@@ -153,7 +158,9 @@ extension EndToEnd {
                 running.signal(SIGINT)
                 #expect(await running.wait() == .code(130), "\((try? bench.read("run.log")) ?? "")")
                 let stopped = try json(bench, "\(place)/result.json")
-                #expect(stopped["cancelled"] == true && stopped["total_trials"] == 3 && stopped["completed_trials"] == 1 && stopped["skipped_trials"] == 2)
+                #expect(
+                    stopped["cancelled"] == true && stopped["total_trials"] == 3 && stopped["completed_trials"] == 1 && stopped["skipped_trials"] == 2
+                )
 
                 for name in ["b", "c"] { try bench.write("later", name) }
                 let again = try await bench.assay("run", "job.yaml", expecting: 0)
@@ -196,7 +203,10 @@ extension EndToEnd {
                 let rest = "agents: [{name: oracle}]\ndatasets: [{path: tasks}]\n"
                 for (text, words) in [
                     ("environment: {type: modal}\n" + rest, ["environment.type", "\"modal\" is not supported", "docker", "k8s"]),
-                    ("agents: [{name: oracle}]\ndatasets: [{path: nowhere}]\n", ["datasets[0].path: there is no directory \(bench.directory)/nowhere"]),
+                    (
+                        "agents: [{name: oracle}]\ndatasets: [{path: nowhere}]\n",
+                        ["datasets[0].path: there is no directory \(bench.directory)/nowhere"]
+                    ),
                     ("n_attempts: many\n" + rest, ["n_attempts: must be a whole number"]),
                     (
                         "agents: [{name: a, execute: x, env: {K: \"${NO_A}${NO_B}\"}}, {name: b, execute: x, env: {K: \"${NO_C}\"}}]\ndatasets: [{path: tasks}]\n",

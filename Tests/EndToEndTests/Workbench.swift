@@ -76,7 +76,8 @@ final class Workbench: Sendable {
         _ words: [String], expecting status: Int32? = nil, in place: String? = nil, environment: [String: String] = [:], seconds: Double = 300
     ) async throws -> CommandResult {
         let result = try await Command(
-            Self.executable(), words, environment: .inheriting(adding: environment.merging(["XDG_CACHE_HOME": "\(directory)/cache"]) { own, _ in own }),
+            Self.executable(), words,
+            environment: .inheriting(adding: environment.merging(["XDG_CACHE_HOME": "\(directory)/cache"]) { own, _ in own }),
             workingDirectory: place ?? directory, deadlineSeconds: seconds
         ).run()
         if let status {

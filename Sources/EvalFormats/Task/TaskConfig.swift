@@ -26,7 +26,8 @@ public struct TaskConfig: Sendable, Hashable {
             throw invalid(name, FormatProblem(line: error.position.line, message: "column \(error.position.column): \(error.message)"))
         }
         do throws(FormatProblem) {
-            var parser = TaskConfigParser(name: name, family: format ?? (table.entries.contains { $0.key == "schema_version" } ? .harbor : defaultFormat))
+            var parser = TaskConfigParser(
+                name: name, family: format ?? (table.entries.contains { $0.key == "schema_version" } ? .harbor : defaultFormat))
             return try parser.parse(table)
         } catch {
             throw invalid(name, error)
