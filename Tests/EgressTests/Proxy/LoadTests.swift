@@ -44,7 +44,11 @@ struct LoadTests {
                 switch index {
                 case ..<120:
                     startThread(name: "client", stackBytes: 1 << 20) {
-                        defer { ended.withLock { $0 += 1 } }
+                        // Without it these tunnels would be half-closed ones.
+                        defer {
+                            socket.close()
+                            ended.withLock { $0 += 1 }
+                        }
                         do {
                             try socket.send("p")
                             while true {
