@@ -15,6 +15,7 @@ let package = Package(
         .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
         .target(name: "HTTPServing", dependencies: ["Base"]),
+        .target(name: "Egress", dependencies: ["CShims", "Base", "HTTPServing"]),
         .target(name: "YAML", dependencies: ["CYAML", "Base"], linkerSettings: [.linkedLibrary("yaml")]),
         .target(name: "TOML", dependencies: ["Base"]),
         .target(name: "KubeCore", dependencies: ["Base"]),
@@ -59,7 +60,7 @@ let package = Package(
         .executableTarget(
             name: "assay",
             dependencies: [
-                "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
+                "CShims", "Base", "Subprocess", "HTTPTransport", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
                 "Reconcilers",
                 "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
@@ -77,6 +78,7 @@ let package = Package(
         .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "AssayTesting"]),
         .testTarget(name: "HTTPServingTests", dependencies: ["Base", "HTTPServing", "AssayTesting"]),
+        .testTarget(name: "EgressTests", dependencies: ["Base", "Subprocess", "Egress", "AssayTesting", "assay"]),
         .testTarget(name: "YAMLTests", dependencies: ["Base", "YAML"]),
         .testTarget(name: "TOMLTests", dependencies: ["Base", "TOML"], resources: [.copy("Fixtures")]),
         .testTarget(name: "KubeClientTests", dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "AssayTesting"]),

@@ -169,6 +169,11 @@ public struct HTTPBindFailure: Error, Sendable, Hashable, CustomStringConvertibl
     public let place: String
     public let errno: Int32
 
+    public init(place: String, errno: Int32) {
+        self.place = place
+        self.errno = errno
+    }
+
     public var description: String { "cannot listen on \(place): \(POSIXFailure(errno))" }
 }
 

@@ -27,7 +27,8 @@ public struct ServerResponse: Sendable {
         ServerResponse(status: status, contentType: "text/plain; charset=utf-8", parts: [Array(text.utf8)])
     }
 
-    static func phrase(_ status: Int) -> String {
+    /// The reason phrase of a status.
+    public static func phrase(_ status: Int) -> String {
         switch status {
         case 200: "OK"
         case 201: "Created"
@@ -39,6 +40,7 @@ public struct ServerResponse: Sendable {
         case 404: "Not Found"
         case 405: "Method Not Allowed"
         case 406: "Not Acceptable"
+        case 407: "Proxy Authentication Required"
         case 409: "Conflict"
         case 410: "Gone"
         case 413: "Request Entity Too Large"
@@ -48,8 +50,11 @@ public struct ServerResponse: Sendable {
         case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
         case 503: "Service Unavailable"
         case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
         default: "Status"
         }
     }

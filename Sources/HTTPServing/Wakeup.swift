@@ -3,7 +3,8 @@ import Glibc
 
 /// A signal that a thread can wait for together with a socket: a pipe that becomes readable when `signal` is called.
 public final class Wakeup: Sendable {
-    let readEnd: Int32
+    /// Readable while a signal is pending; for poll and epoll.
+    public let readEnd: Int32
     private let writeEnd: Int32
 
     /// - Throws: the errno of `pipe`, when the process has no free descriptors.

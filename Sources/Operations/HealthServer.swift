@@ -10,10 +10,11 @@ public final class HealthServer: Sendable {
     ///   - stalls: descriptions of work that hangs and will not recover by itself. When there are any, `/healthz` answers 500,
     ///     and a kubelet restarts the process. Called for each request.
     ///   - isReady: whether the process does its work now. Called for each request.
+    ///   - notReady: what `/readyz` says while it does not.
     ///   - metrics: returns Prometheus text.
     public init(
         stalls: @escaping @Sendable () -> [String] = { [] }, isReady: @escaping @Sendable () -> Bool,
-        metrics: @escaping @Sendable () -> String
+        notReady: String = "the caches are not filled yet", metrics: @escaping @Sendable () -> String
     ) {
         http = HTTPServer(limits: HTTPServerLimits(connections: 32, requestSeconds: 10, idleSeconds: 15)) { request in
             guard request.method == "GET" || request.method == "HEAD" else { return .text(405, "method not allowed\n") }
@@ -21,7 +22,7 @@ public final class HealthServer: Sendable {
             case "/healthz", "/livez":
                 let stalls = stalls()
                 return stalls.isEmpty ? .text(200, "ok\n") : .text(500, stalls.map { $0 + "\n" }.joined())
-            case "/readyz": return isReady() ? .text(200, "ok\n") : .text(503, "the caches are not filled yet\n")
+            case "/readyz": return isReady() ? .text(200, "ok\n") : .text(503, notReady + "\n")
             case "/metrics":
                 return ServerResponse(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", parts: [Array(metrics().utf8)])
             default: return .text(404, "not found\n")

@@ -12,7 +12,7 @@ enum Assay {
         RunCommand.self, PlanCommand.self, ConvertCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self,
         ResultsGateCommand.self,
         ResultsExportCommand.self,
-        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self,
+        ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self,
     ]
 

@@ -1,3 +1,5 @@
+import Base
+
 /// `url()`, `ip()`, `cidr()` and `quantity()`: the types that Kubernetes adds to CEL.
 enum CELNetwork {
     /// Calls a function by name; nil when it does not exist.
