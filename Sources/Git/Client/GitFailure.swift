@@ -24,6 +24,9 @@ enum GitFailure {
         if has("hash algorithm", "mismatched algorithms", "unknown object format", "unsupported object format") {
             return error(.refused, "the repository uses another kind of object ids (SHA-256); use one with SHA-1, which is git's default")
         }
+        if has("detected dubious ownership") {
+            return error(.refused, dubiousOwnership(dubiousPlace(stderr) ?? place))
+        }
         // Checked before authentication, because ssh adds "could not read from remote repository" to each of these.
         if has(
             "could not resolve host", "couldn't connect", "failed to connect", "connection refused", "no route to host",
@@ -55,9 +58,6 @@ enum GitFailure {
             return error(
                 .authentication,
                 "the host's certificate is not trusted; name its authority (on a cluster: caFile of the Secret; else git's http.sslCAInfo)")
-        }
-        if has("detected dubious ownership") {
-            return error(.refused, dubiousOwnership(dubiousPlace(stderr) ?? place))
         }
         if has("from promisor remote"), has("not allowed") {
             return error(.refused, "it is a partial clone, and what it left out is not fetched for it; name its remote instead")
