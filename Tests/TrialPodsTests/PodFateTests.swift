@@ -144,6 +144,18 @@ struct PodFateTests {
         #expect(end?.report != nil)
     }
 
+    @Test("the phase that ran out of memory is the one whose script was killed first, even if the next phase had begun")
+    func outOfMemoryBetweenPhases() {
+        for (exits, type) in [
+            (["execute": 137], TrialErrorType.agentExecutionFailed), (["execute": 137, "verify": 137], .agentExecutionFailed),
+            (["install": 137], .agentInstallFailed), (["execute": 0, "verify": 137], .verifierFailed),
+        ] {
+            let report = TrialReport(lastPhase: .verify, trialDied: true, exitCodes: exits)
+            let end = PodFate.of(Self.pod(trial: Self.ended(137, "OOMKilled"), report: report), at: Self.now).end
+            #expect(end?.error?.type == type && end?.error?.message.contains("OOMKilled") == true)
+        }
+    }
+
     @Test("when the trial died, its status is waited for, for a short time")
     func settling() {
         let report = TrialReport(error: TrialError(.agentExecutionFailed, "died"), lastPhase: .execute, trialDied: true)

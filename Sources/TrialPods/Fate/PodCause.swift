@@ -24,7 +24,7 @@ struct PodCause {
                 return Self.startFailure("\(ContainerRole.trial.containerName): \(ended.reason): \(ended.message)", container: .trial)
             }
             if ended.reason == "OOMKilled" {
-                return outcome(report, "the trial container ran out of its memory limit (OOMKilled)")
+                return memoryOutcome(report)
             }
         }
         return podFailure(report)
@@ -71,6 +71,14 @@ struct PodCause {
     /// the agent's phase is assumed, because it is by far the longest.
     private func outcome(_ report: TrialReport?, _ reason: String) -> TrialError {
         TrialOutcome.errorOfDeath(in: report == nil ? .execute : report?.lastPhase, because: reason)
+    }
+
+    /// The kernel may kill a phase's script a moment before the rest of the container. A script that was killed (137) was the one that used
+    /// the memory, even if the runner went on to the next phase before it was killed, too.
+    private func memoryOutcome(_ report: TrialReport?) -> TrialError {
+        let reason = "the trial container ran out of its memory limit (OOMKilled)"
+        guard let killed = TrialPhase.allCases.first(where: { report?.exitCodes[$0.rawValue] == 137 }) else { return outcome(report, reason) }
+        return TrialOutcome.errorOfDeath(in: killed, because: reason)
     }
 
     /// The pod's deadline is longer than the sum of all limits of the trial, so it is reached only when another limit had no effect.
