@@ -306,7 +306,8 @@ struct TaskConfigTests {
     @Test(
         "a variable whose whole value is a template is not supported; any other $ is literal",
         arguments: [
-            ("${A}", true), ("${A:-}", true), ("${A:-b}", true), ("${A:-b}${C}", true), ("${a b}", true), ("x${A}", false), ("${A} ", false), ("${A}${B}", false),
+            ("${A}", true), ("${A:-}", true), ("${A:-b}", true), ("${A:-b}${C}", true), ("${a b}", true), ("x${A}", false), ("${A} ", false),
+            ("${A}${B}", false),
             ("${}", false), ("${:-x}", false), ("${A:b}", false), ("$A", false), ("${A", false), ("", false), ("$${A}", false),
         ])
     func templates(value: String, isTemplate: Bool) throws {
