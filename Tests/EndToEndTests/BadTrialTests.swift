@@ -8,8 +8,10 @@ extension EndToEnd {
     @Suite struct BadTrialTests {
         @Test func aTrialThatRunsOutOfItsMemoryIsAnOutcomeOfItsPhase() async throws {
             try await Workbench.with("memory") { bench in
+                // With cgroups v1 the node ends the container a moment after the kernel has killed the agent; the tests must not be quicker.
                 try bench.task(
-                    "greedy", toml: "[environment]\nmemory_mb = 2048\n", test: "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
+                    "greedy", toml: "[environment]\nmemory_mb = 2048\n",
+                    test: "sleep 5; mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
                 try await bench.commitBenchmark()
                 let allocate = "echo allocating; x=0123456789abcdef; while :; do x=$x$x; done"
                 try bench.write(

@@ -140,15 +140,16 @@ extension EndToEnd {
             try await Workbench.with("only-dockerfile") { bench in
                 try bench.task("plain")
                 try bench.task("needs-build")
-                try bench.write("\(bench.benchmark)/tasks/needs-build/environment/Dockerfile", "FROM debian:12-slim\nRUN touch /x\n")
+                try bench.write("\(bench.benchmark)/tasks/needs-build/environment/Dockerfile", "FROM 127.0.0.1:1/no/such-base:1\nRUN touch /x\n")
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("only-dockerfile", image: nil))
                 try await bench.assay("run", "job.yaml", expecting: 3)
                 let branch = try await bench.branch()
                 #expect(branch.runs(task: "plain").compactMap { $0["reward"]?.double } == [1])
-                #expect(branch.errorType(task: "needs-build") == "task_invalid")
+                // Its base image does not exist, so the build fails; the trial must not run on another image instead.
+                #expect(branch.errorType(task: "needs-build") == "environment_build_failed")
                 let message = branch.errorMessage(task: "needs-build")
-                #expect(message.contains("environment/Dockerfile") && message.contains("spec.environment.image"), "\(message)")
+                #expect(message.contains("environment/Dockerfile") && message.contains("no/such-base"), "\(message)")
             }
         }
 
@@ -159,7 +160,7 @@ extension EndToEnd {
                 try bench.write("job.yaml", JobFiles.job("fixed"))
                 try await bench.assay("run", "job.yaml", expecting: 0)
                 let said = try await refusal(bench, JobFiles.job("fixed", attempts: 2))
-                expect(said, says: "spec.attempts", "fixed once trials exist", "another metadata.name")
+                expect(said, says: "spec.attempts", "fixed once trials exist", "give the changed job another name", "--anew")
                 // Settings of how it runs may change.
                 try bench.write("job.yaml", JobFiles.job("fixed", parallelism: 2))
                 let again = try await bench.assay("run", "job.yaml", expecting: 0)

@@ -26,11 +26,18 @@ extension PodWorker {
         }
     }
 
+    /// Removes containers. A removal that has begun is finished also when the worker is stopped meanwhile: the end of a job may end the whole
+    /// command while the last pod is torn down, and the next start would find its sandbox still running.
+    func remove(_ names: [String]) async throws {
+        let podman = services.podman
+        try await Task { try await podman.remove(names) }.value
+    }
+
     /// Removes the sandbox. Runs after the pod's last status was written, which need not wait for it. A failure is repaired when the pod object
     /// is deleted.
     func removeSandbox() async {
         do {
-            try await services.podman.remove([sandboxName])
+            try await remove([sandboxName])
             hasSandbox = false
         } catch {
             log.warning("the pod's sandbox could not be removed", ["error": .string("\(error)")])

@@ -311,7 +311,7 @@ actor PodWorker {
             for instance in 0...record.restarts { names.append(containerName(name, instance)) }
             if let id = record.containerID { services.exits.forget(id) }
         }
-        try await services.podman.remove(names)
+        try await remove(names)
     }
 
     // MARK: Status
