@@ -25,6 +25,8 @@ struct JobWatch: Sendable {
 
     /// The seconds to wait for a problem to disappear before the command gives up.
     private static let patience = 45.0
+    /// The seconds that the removal of a finished job's pods may take.
+    private static let removalSeconds = 15.0
 
     /// Polls the job several times a second, which costs little on one machine.
     func waitForEnd() async throws -> End {
@@ -51,7 +53,10 @@ struct JobWatch: Sendable {
                 if ended != counted { hasCounted() }
                 counted = ended
             }
-            if job.status?.isOver == true { return End(job: job, stalled: nil) }
+            if job.status?.isOver == true {
+                try await waitUntilRemoved(job)
+                return End(job: job, stalled: nil)
+            }
             if isInterrupted() {
                 interruptedSince = interruptedSince ?? time.monotonic()
                 let waited = time.monotonic() - (interruptedSince ?? 0)
@@ -102,6 +107,21 @@ struct JobWatch: Sendable {
         return try await client.listAll(.pods, namespace: key.namespace).items.allSatisfy { pod in
             let metadata = ObjectMeta(of: pod)
             return !metadata.isDeleting && metadata.finalizers?.contains(AssayNames.trialFinalizer) != true
+        }
+    }
+
+    /// Waits until the node has removed the pods of the finished job, so that none of their processes outlives the command. Pods that the job
+    /// keeps (`preserveEnv`) stay.
+    private func waitUntilRemoved(_ job: EvalJob) async throws {
+        guard let uid = job.metadata.uid else { return }
+        let keepsPods = job.spec.environment.preserveEnv != .never
+        let options = ListOptions(labelSelector: "\(AssayNames.jobUIDLabel)=\(uid)")
+        let time = SystemTime()
+        let began = time.monotonic()
+        while time.monotonic() - began < Self.removalSeconds {
+            let pods = try await client.listAll(.pods, namespace: key.namespace, options: options).items
+            if pods.allSatisfy({ keepsPods && !ObjectMeta(of: $0).isDeleting }) { return }
+            try await time.sleep(seconds: 0.1)
         }
     }
 
