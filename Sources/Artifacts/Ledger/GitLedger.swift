@@ -31,8 +31,7 @@ public actor GitLedger {
     private var pushDelay: Task<Void, any Error>?
     private var watch: Task<Void, Never>?
     private var gathered: [PendingRun] = []
-    private var keeping: Task<[String: ArtifactError], Never>?
-    private var nextKeeping: Task<[String: ArtifactError], Never>?
+    private var keeping, nextKeeping: Task<[String: ArtifactError], Never>?
     private var isStopped = false
     /// The number of failed attempts since the last success.
     private var failures = 0
@@ -343,13 +342,12 @@ public actor GitLedger {
         let restored = local.restore(lost.sorted())
         confirmed.withLock { $0.remove(lost) }
         restored.forEach(enqueue)
-        let jobs = Set(restored.compactMap { local.job(of: $0) })
         let found = Rewrite(noticedAt: time.now(), restored: restored.count, gone: lost.count - restored.count)
         rewrite = found
         log.warning(
             "the branch was rewritten without records that it had; those that are still kept are pushed again",
             ["restored": JSONValue(found.restored), "gone": JSONValue(found.gone)])
-        onChange(jobs)
+        onChange(Set(restored.compactMap { local.job(of: $0) }))
         startPump()
     }
 

@@ -76,7 +76,8 @@ extension EvalJobReconciler {
         let unready = Set(images.unready.filter(isOpen).compactMap { images.keys[$0] })
         let total = max(known?.total ?? 0, images.built.count + images.failed.count + unready.count)
         guard total > 0 else { return nil }
-        let failed = max(known?.failed ?? 0, images.failed.count)
+        // An image whose build failed before a restart may be built again.
+        let failed = min(max(known?.failed ?? 0, images.failed.count), total - unready.count)
         return ImagesStatus(total: total, ready: total - unready.count - failed, failed: failed)
     }
 }
