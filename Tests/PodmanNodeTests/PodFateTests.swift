@@ -157,14 +157,15 @@ import Testing
         let pod = try await harness.wait("volume-secret-missing") { $0.waiting("trial") == "ContainerCreating" }
         let recorded = try #require(try PodRecordings.pods("volume-secret-missing").last)
         #expect(NormalStatus(pod) == NormalStatus(recorded))
+        // The status is written before the first attempt to mount. The Secret may come only after that attempt has failed.
+        let harness = try harness
+        #expect(try await eventually { try await harness.events(about: "volume-secret-missing").contains("FailedMount") })
         // The Secret appears, and the pod continues.
         try await harness.client.create(
             .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "late", "namespace": "default"], "data": ["k": "dmFsdWU="]])
         let ended = try await harness.waitEnded("volume-secret-missing")
         #expect(ended.at("status", "phase") == "Succeeded")
         #expect(try await harness.log("volume-secret-missing", "trial") == Array("value".utf8))
-        let harness = try harness
-        #expect(try await eventually { try await harness.events(about: "volume-secret-missing").contains("FailedMount") })
     }
 
     @Test func emptyDirectoryOverItsLimit() async throws {
