@@ -29,6 +29,7 @@ public final class Operator: Sendable {
     private let overlayController: Controller<ObjectKey>
     private let jobReconciler: EvalJobReconciler
     private let load: TargetLoad
+    private let probes: BuildProbes?
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
@@ -78,8 +79,14 @@ public final class Operator: Sendable {
         ) {
             await reconciler.reconcile($0)
         }
+        let wakeTarget = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
+        probes =
+            configuration.imageBuilder == nil
+            ? BuildProbes(
+                pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, time: time), time: time,
+                wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
         let targetReconciler = EvalTargetReconciler(
-            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, time: time)
+            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
@@ -92,7 +99,8 @@ public final class Operator: Sendable {
             await overlayReconciler.reconcile($0)
         }
 
-        let controller = jobController
+        let (controller, targetQueue) = (jobController, targetController)
+        wakeTarget.withLock { $0 = { targetQueue.enqueue($0) } }
         wake.withLock { $0 = { controller.enqueue($0, $1) } }
         later.withLock { $0 = { controller.enqueue($0, afterSeconds: $1) } }
         // A push that succeeded or failed wakes the jobs whose records were in it.
@@ -148,6 +156,7 @@ public final class Operator: Sendable {
             overlayController.stop()
         }
         await jobReconciler.stop()
+        await probes?.stop()
         await ledgers.stop()
         events.finish()
         following.cancel()

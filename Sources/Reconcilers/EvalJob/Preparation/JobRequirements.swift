@@ -13,15 +13,18 @@ struct JobRequirements: Sendable {
     let overlays: Store<OverlaySource>
 
     /// Checks everything that a job needs before it can begin.
-    func check(_ job: EvalJob, _ identity: JobIdentity) async throws {
-        try checkSupport(job)
+    ///
+    /// - Parameter canBuild: whether something builds images for a target.
+    func check(_ job: EvalJob, _ identity: JobIdentity, canBuild: (EvalTargetSpec) -> Bool) async throws {
+        let builds = (try? target(of: job, identity)).map(canBuild) ?? true
+        try checkSupport(job, canBuild: builds)
         _ = try target(of: job, identity)
         try checkOverlays(job, identity)
         try await checkSecrets(job, identity)
     }
 
-    private func checkSupport(_ job: EvalJob) throws(ReconcileError) {
-        let found = UnsupportedFields.check(job.spec, canBuild: configuration.imageBuilder != nil)
+    private func checkSupport(_ job: EvalJob, canBuild: Bool) throws(ReconcileError) {
+        let found = UnsupportedFields.check(job.spec, canBuild: canBuild)
         guard let first = found.first else { return }
         let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
         throw .stalled(.unsupportedField, first.message + more, on: .ready)
