@@ -41,12 +41,6 @@ public struct ImageRepository: Sendable, Hashable, CustomStringConvertible {
         self.usesTLS = usesTLS
     }
 
-    private init(host: String, path: String, usesTLS: Bool) {
-        self.host = host
-        self.path = path
-        self.usesTLS = usesTLS
-    }
-
     /// The name that pods use: without the scheme.
     public var name: String { "\(host)/\(path)" }
     public var description: String { name }

@@ -78,7 +78,7 @@ enum TarIndex {
         var offset = 0
         var longName: String?
         while let header = FileReading.piece(fd, at: offset, count: block), header.count == block, header.contains(where: { $0 != 0 }) {
-            guard let size = number(header[124..<136]) else { throw OCIArchive.Invalid(description: "\(path) is no tar file") }
+            guard let size = number(header[124..<136]), (0..<1 << 50).contains(size) else { throw OCIArchive.Invalid(description: "\(path) is no tar file") }
             let data = (offset + block)..<(offset + block + size)
             let type = header[156]
             switch type {

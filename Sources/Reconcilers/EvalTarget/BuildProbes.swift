@@ -76,8 +76,8 @@ final class BuildProbes: Sendable {
             owners: [], target: target.spec, build: build,
             program: BuildProgram(context: .probe, repository: repository?.address ?? build.registry, tag: "preflight"),
             timeoutSec: Self.timeoutSeconds)
-        let pods = pods
-        pool.start(key, group: key.uid) { await pods.run(request) { [owner] } }
+        let (pods, owners) = (pods, [owner])
+        pool.start(key, group: key.uid) { await pods.run(request) { owners } }
     }
 
     private static func answer(_ end: BuildPods.End) -> Answer {

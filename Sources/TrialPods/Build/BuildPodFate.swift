@@ -94,7 +94,7 @@ private struct Reading {
             return .failed(.other("no node took the build pod within \(Int(bounds.unschedulable)) s: \(scheduled.message ?? "")"))
         }
         for role in BuildRole.allCases {
-            guard case .waiting(let reason, let message)? = states[role], let limit = limit(reason) else { continue }
+            guard case .waiting(let reason, let message)? = states[role], let limit = self.limit(reason) else { continue }
             let start = states.values.compactMap { $0.termination?.finishedAt }.max { $0 < $1 } ?? pod.startTime ?? pod.metadata.creationTimestamp
             guard let start, now - start >= limit else { return nil }
             return .failed(.other("the \(role.containerName) container cannot start: \(reason): \(message)".replacingControls))

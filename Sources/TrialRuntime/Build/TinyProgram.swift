@@ -6,12 +6,12 @@ enum TinyProgram {
     static var bytes: [UInt8]? {
         #if arch(x86_64)
             // mov eax, 60 (exit); xor edi, edi; syscall
-            elf(machine: 62, code: [0xB8, 0x3C, 0, 0, 0, 0x31, 0xFF, 0x0F, 0x05])
+            return elf(machine: 62, code: [0xB8, 0x3C, 0, 0, 0, 0x31, 0xFF, 0x0F, 0x05])
         #elseif arch(arm64)
             // mov x8, #93 (exit); mov x0, #0; svc #0
-            elf(machine: 183, code: [0xA8, 0x0B, 0x80, 0xD2, 0, 0, 0x80, 0xD2, 0x01, 0, 0, 0xD4])
+            return elf(machine: 183, code: [0xA8, 0x0B, 0x80, 0xD2, 0, 0, 0x80, 0xD2, 0x01, 0, 0, 0xD4])
         #else
-            nil
+            return nil
         #endif
     }
 

@@ -62,7 +62,9 @@ struct BuildPods: Sendable {
         while true {
             if Task.isCancelled { return .end(await cancelled(key, owners())) }
             do throws(Trouble) {
-                guard let pod = isCreated ? try await get(key) : try await create(request, owners()) else {
+                let found: JSONValue?
+                if isCreated { found = try await get(key) } else { found = try await create(request, owners()) }
+                guard let pod = found else {
                     if isCreated { return .interrupted("the build pod was deleted", BuildLog()) }
                     try? await time.sleep(seconds: Self.pollSeconds)
                     continue
@@ -148,7 +150,7 @@ struct BuildPods: Sendable {
     private func end(of pod: JSONValue, _ key: ObjectKey, _ request: BuildPodRequest) async throws(Trouble) -> Attempt? {
         let fate = BuildPodFate.of(pod, at: time.now(), timeoutSec: request.timeoutSec, bounds: bounds)
         if case .underWay = fate { return nil }
-        let log = await log(key)
+        let log = await self.log(key)
         let attempt: Attempt
         switch fate {
         case .underWay: return nil
