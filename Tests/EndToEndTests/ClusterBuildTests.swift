@@ -14,7 +14,8 @@ extension EndToEnd {
         func builds() async throws {
             try await BuildCluster.with("cluster-builds") { cluster in
                 let bench = cluster.bench
-                let check = "[ \"$(cat /app/answer)\" = solved ] && [ \"$(cat /word)\" = \"made of \\$PARTS\" ] && [ -e seed.txt ] && [ ! -e hidden.key ] && "
+                let check =
+                    "[ \"$(cat /app/answer)\" = solved ] && [ \"$(cat /word)\" = \"made of \\$PARTS\" ] && [ -e seed.txt ] && [ ! -e hidden.key ] && "
                 let dockerfile = """
                     FROM base:1 AS maker
                     ARG WORD=unset
@@ -40,8 +41,8 @@ extension EndToEnd {
                 // The push Secret holds the registry's password: neither files nor environments of the pod have it.
                 try cluster.task(
                     "nosy",
-                    "FROM base:1\nRUN found=$(cat /proc/*/environ /proc/*/cmdline /proc/1/root/assay/push/* /assay/push/* 2>/dev/null | grep -c -a '"
-                        + "push-only' || true); echo \"found=$found\"; [ \"$found\" = 0 ]\n")
+                    "FROM base:1\nRUN printf 'push-%s\\n' only > /pattern; found=$(cat /proc/*/environ /proc/*/cmdline /proc/1/root/assay/push/* "
+                        + "/assay/push/* 2>/dev/null | grep -c -a -f /pattern || true); echo \"found=$found\"; [ \"$found\" = 0 ]\n")
                 try cluster.task("broken", "FROM base:1\nRUN echo the reason >&2; exit 3\n")
                 try cluster.task("slow", toml: "[environment]\nbuild_timeout_sec = 5\n", "FROM base:1\nRUN trap '' TERM; sleep 98771\n")
                 try cluster.task("big", "FROM base:1\nRUN dd if=/dev/zero of=/big bs=1M count=1500; sleep 60\n")
@@ -139,7 +140,9 @@ extension EndToEnd {
                 _ = try await cluster.waitForEnd("down")
                 let down = try await cluster.bench.branch().runs(task: "one").first { $0["jobName"]?.string == "down" }
                 #expect(down?.at("error", "type")?.string == "environment_build_failed")
-                #expect(down?.at("error", "message")?.string?.contains("the registry \(cluster.registry.address):\(cluster.registry.port) cannot be reached") == true)
+                #expect(
+                    down?.at("error", "message")?.string?.contains(
+                        "the registry \(cluster.registry.address):\(cluster.registry.port) cannot be reached") == true)
             }
         }
     }
@@ -161,7 +164,8 @@ private final class BuildCluster: Sendable {
         try await Workbench.with(name) { bench in
             let registry = try await ImageRegistry(directory: "\(bench.directory)/registry", .init(login: true))
             let host = "\(registry.address):\(registry.port)"
-            let registries = "[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"\(host)/library\"\ninsecure = true\n"
+            let registries =
+                "[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"\(host)/library\"\ninsecure = true\n"
                 + "[[registry]]\nlocation = \"\(host)\"\ninsecure = true\n"
             try bench.write("registries.conf", "unqualified-search-registries = [\"docker.io\"]\n" + registries)
             try bench.write("auth.json", registry.dockerConfig())
@@ -237,7 +241,9 @@ private final class BuildCluster: Sendable {
         _ = try await processes.client.patch(.secrets, ObjectKey(namespace: "default", name: "push"), .merge(change))
     }
 
-    func task(_ name: String, toml: String = "", _ dockerfile: String, test: String = "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt") throws {
+    func task(_ name: String, toml: String = "", _ dockerfile: String, test: String = "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
+        throws
+    {
         try bench.task(name, toml: toml, solution: "mkdir -p /app; echo solved > /app/answer", test: test)
         try bench.write("\(bench.benchmark)/tasks/\(name)/environment/Dockerfile", dockerfile)
     }
@@ -277,7 +283,8 @@ private final class BuildCluster: Sendable {
     /// The manifests of tasks' images that were stored.
     var stored: [String] {
         registry.requests.filter {
-            $0.contains("PUT") && $0.contains("assay/tasks/manifests/") && !$0.contains(".log") && !$0.contains("preflight") && $0.contains("response completed")
+            $0.contains("PUT") && $0.contains("assay/tasks/manifests/") && !$0.contains(".log") && !$0.contains("preflight")
+                && $0.contains("response completed")
         }
     }
 }

@@ -29,7 +29,9 @@ import Testing
         for host in ["registry.example.com", "empty.example.com", "example.com"] { #expect(credentials.login(for: host) == nil) }
     }
 
-    @Test("what is no file of logins is refused", arguments: ["", "[]", "{}", #"{"auths": {"a.b": {"auth": "%"}}}"#, #"{"auths": {"a.b": {"auth": "YWI="}}}"#])
+    @Test(
+        "what is no file of logins is refused",
+        arguments: ["", "[]", "{}", #"{"auths": {"a.b": {"auth": "%"}}}"#, #"{"auths": {"a.b": {"auth": "YWI="}}}"#])
     func badLogins(text: String) {
         #expect(throws: RegistryCredentials.Invalid.self) { try RegistryCredentials(dockerConfig: text.utf8) }
     }
@@ -53,7 +55,9 @@ import Testing
             }
             var bytes = try FileReading.bytes(image.archive)
             switch how {
-            case "text": bytes = Array("no archive at all, but a text that is longer than the header of a tar file is\n".utf8) + [UInt8](repeating: 65, count: 600)
+            case "text":
+                bytes =
+                    Array("no archive at all, but a text that is longer than the header of a tar file is\n".utf8) + [UInt8](repeating: 65, count: 600)
             case "empty": bytes = []
             case "cut": bytes = Array(bytes.prefix(700))
             case "size": for index in 124..<136 { bytes[index] = 0xFF }

@@ -19,7 +19,9 @@ struct TestImage {
             try FileWriting.replace("\(root)/blobs/sha256/\(hex)", with: bytes, durable: false)
             return ["mediaType": .string(type), "digest": .string("sha256:\(hex)"), "size": JSONValue(bytes.count)]
         }
-        let configuration = try store(Array(#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#.utf8), "application/vnd.oci.image.config.v1+json")
+        let configuration = try store(
+            Array(#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#.utf8), "application/vnd.oci.image.config.v1+json"
+        )
         let layer = try store(bytes, "application/vnd.oci.image.layer.v1.tar")
         let type = "application/vnd.oci.image.manifest.v1+json"
         var manifest: JSONValue = ["schemaVersion": 2, "mediaType": .string(type), "config": configuration, "layers": [layer]]

@@ -38,7 +38,8 @@ extension EvalJobReconciler {
             let folder = prepared.tasks[index].reference.path
             let context = folder.isEmpty ? "environment" : "\(folder)/environment"
             builds[index] = ImageBuild(
-                key: ImageKey(context: task.environment.context ?? "", arguments: spec.environment.buildArguments, place: place), source: source, context: context, arguments: spec.environment.buildArguments,
+                key: ImageKey(context: task.environment.context ?? "", arguments: spec.environment.buildArguments, place: place), source: source,
+                context: context, arguments: spec.environment.buildArguments,
                 timeoutSec: task.environment.buildTimeoutSec * spec.timeoutMultiplier, namespace: identity.namespace, target: target,
                 sourceSecret: Self.secret(for: source, spec)
             ) { directory in
