@@ -169,30 +169,18 @@ private final class BuildCluster: Sendable {
                 + "[[registry]]\nlocation = \"\(host)\"\ninsecure = true\n"
             try bench.write("registries.conf", "unqualified-search-registries = [\"docker.io\"]\n" + registries)
             try bench.write("auth.json", registry.dockerConfig())
-            try bench.write(
-                "storage.conf",
-                "[storage]\ndriver = \"overlay\"\ngraphroot = \"\(bench.directory)/images\"\nrunroot = \"\(bench.directory)/images-run\"\n")
-            let environment = [
-                "CONTAINERS_STORAGE_CONF": "\(bench.directory)/storage.conf", "CONTAINERS_REGISTRIES_CONF": "\(bench.directory)/registries.conf",
-                "REGISTRY_AUTH_FILE": "\(bench.directory)/auth.json",
-            ]
-            func podman(_ words: String...) async throws {
-                let result = try await Command("podman", words, environment: .inheriting(adding: environment), deadlineSeconds: 120).run()
-                try #require(result.succeeded, "podman \(words.joined(separator: " ")): \(result.stderrText)")
-            }
-            for folder in ["base", "builder"] { try Directory.make("\(bench.directory)/\(folder)") }
-            try await BaseImage.makeArchive("\(bench.directory)/base.tar", in: "\(bench.directory)/base")
-            try await BaseImage.makeArchive(
-                "\(bench.directory)/builder.tar", in: "\(bench.directory)/builder", more: ["buildah"],
+            let user = try UserPodman(
+                bench,
+                more: ["CONTAINERS_REGISTRIES_CONF": "\(bench.directory)/registries.conf", "REGISTRY_AUTH_FILE": "\(bench.directory)/auth.json"])
+            try await user.makeImage("localhost/base:1")
+            try await user.podman("push", "--tls-verify=false", "localhost/base:1", "\(host)/library/base:1")
+            try await user.makeImage(
+                "localhost/builder:1", programs: ["buildah"],
                 files: [
                     "etc/containers/policy.json": "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}",
                     "etc/containers/registries.conf": "unqualified-search-registries = [\"docker.io\"]\n" + registries,
                 ])
-            try await podman("import", "\(bench.directory)/base.tar", "localhost/base:1")
-            try await podman("push", "--tls-verify=false", "localhost/base:1", "\(host)/library/base:1")
-            try await podman("import", "\(bench.directory)/builder.tar", "localhost/builder:1")
-
-            let processes = try await ClusterProcesses.start(in: bench, environment: environment)
+            let processes = try await ClusterProcesses.start(in: bench, environment: user.environment)
             let cluster = BuildCluster(bench: bench, registry: registry, processes: processes)
             try await cluster.prepare()
             let running = try processes.startOperator()

@@ -88,7 +88,7 @@ struct TrialCollection: Sendable {
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
                 verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, longInstructionBytes: report?.longInstructionBytes,
                 image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.trialImageID),
-                cpus: container?.resources.cpus,
+                agentImage: Self.agentImage(agent, pod), cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
             outputs: report.map {
@@ -98,6 +98,13 @@ struct TrialCollection: Sendable {
             }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    /// The agent's image, with the digest that its node knows it by.
+    private static func agentImage(_ agent: AgentSpec, _ pod: TrialPod?) -> String? {
+        guard let image = agent.image, !agent.agent.isOracle else { return nil }
+        guard digest(image) == nil, let digest = digest(pod?.snapshot.agentImageID) else { return image }
+        return "\(image)@\(digest)"
     }
 
     /// The digest in a reference (`name@sha256:...`), or in what a node calls an image's id.

@@ -68,6 +68,8 @@ public struct PodSnapshot: Sendable, Hashable {
     public var trialImage: String?
     /// The image that the trial container ran, as its node names it; nil until it has one.
     public var trialImageID: String?
+    /// The same of the agent's image; nil when the agent has none.
+    public var agentImageID: String?
     public var scheduled: PodCondition?
     public var ready: PodCondition?
     public var disruption: PodCondition?
@@ -135,7 +137,7 @@ extension PodSnapshot {
         "spec": .only(["nodeName": .everything, "restartPolicy": .everything, "containers": .keys("name", "image")]),
         "status": .only([
             "phase": .everything, "reason": .everything, "message": .everything, "startTime": .everything,
-            "initContainerStatuses": .keys("name", "state"), "containerStatuses": .keys("name", "state", "imageID"),
+            "initContainerStatuses": .keys("name", "state", "imageID"), "containerStatuses": .keys("name", "state", "imageID"),
             "conditions": .keys("type", "status", "reason", "message", "lastTransitionTime"),
         ]),
     ])
@@ -160,7 +162,12 @@ extension PodSnapshot {
             for container in status[list]?.array ?? [] {
                 guard let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:)) else { continue }
                 snapshot.containers[role] = state(container["state"])
-                if role == .trial, let id = container["imageID"]?.string, !id.isEmpty { snapshot.trialImageID = id }
+                guard let id = container["imageID"]?.string, !id.isEmpty else { continue }
+                switch role {
+                case .trial: snapshot.trialImageID = id
+                case .agent: snapshot.agentImageID = id
+                default: break
+                }
             }
         }
         for condition in status["conditions"]?.array ?? [] {
