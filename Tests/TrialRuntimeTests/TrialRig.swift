@@ -66,7 +66,7 @@ final class TrialRig: Sendable {
         let volumes = DeliveryVolumes(paths: paths)
         try volumes.writeScripts(program)
         try volumes.writeCollectorPart(
-            program, verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8))
+            program, verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8), token: nil)
         for step in program.steps {
             try volumes.write(Array("Say \(step.name == "main" ? "hello" : step.name).\n".utf8), to: paths.instruction(step))
             try FileManager.default.createDirectory(atPath: paths.stagedTests(step), withIntermediateDirectories: true)

@@ -84,6 +84,30 @@ public enum Base64 {
 
     public static func decode(_ text: String) -> Result<[UInt8], CorruptInput> { decode(Array(text.utf8)) }
 
+    /// The alphabet for URLs and file names, without padding (RFC 4648, section 5).
+    public static func encodeURL(_ bytes: some Collection<UInt8>) -> String {
+        let text = encodeBytes(bytes).filter { $0 != UInt8(ascii: "=") }.map { byte in
+            byte == UInt8(ascii: "+") ? UInt8(ascii: "-") : byte == UInt8(ascii: "/") ? UInt8(ascii: "_") : byte
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The bytes of `encodeURL`'s text; nil for any other text.
+    public static func decodeURL(_ text: some StringProtocol) -> [UInt8]? {
+        var standard: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "-"): standard.append(UInt8(ascii: "+"))
+            case UInt8(ascii: "_"): standard.append(UInt8(ascii: "/"))
+            case UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="), 0x0A, 0x0D: return nil
+            default: standard.append(byte)
+            }
+        }
+        standard += repeatElement(UInt8(ascii: "="), count: (4 - standard.count % 4) % 4)
+        guard case .success(let bytes) = decode(standard), encodeURL(bytes) == String(text) else { return nil }
+        return bytes
+    }
+
     public struct CorruptInput: Error, Sendable, Equatable {
         public let offset: Int
         public init(offset: Int) { self.offset = offset }

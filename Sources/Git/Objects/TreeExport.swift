@@ -1,5 +1,4 @@
 import Base
-import Glibc
 
 /// Writes a part of a commit's tree into a directory: files, executables, folders and links; never a `.git`.
 ///
@@ -16,15 +15,21 @@ public struct TreeExport: Sendable {
         public init() {}
     }
 
-    /// A file or folder to make, relative to the destination.
-    struct Item: Sendable, Hashable {
-        enum Kind: Sendable, Hashable { case directory, file(GitObjectID, executable: Bool), link(String) }
-        var path: [String]
-        var kind: Kind
+    /// A file, folder or link to make.
+    public struct Item: Sendable, Hashable {
+        public enum Kind: Sendable, Hashable { case directory, file(GitObjectID, executable: Bool), link(String) }
+        /// Relative to the destination.
+        public var path: [String]
+        public var kind: Kind
+
+        public init(path: [String], kind: Kind) {
+            self.path = path
+            self.kind = kind
+        }
     }
 
     /// More entries than this are a mistake, or a link that multiplies folders.
-    static let maximumEntries = 200_000
+    public static let maximumEntries = 200_000
 
     let tree: GitTree
 
@@ -69,6 +74,12 @@ public struct TreeExport: Sendable {
         report.files = files.count
         report.bytes = bytes.withLock { $0 }
         return report
+    }
+
+    /// What `export` makes of the directory at `path`, parents first, the names of each folder sorted by bytes.
+    public func items(of path: GitPath) throws(GitError) -> [Item] {
+        var report = Report()
+        return try plan(path, &report)
     }
 
     /// What to make, parents first.
@@ -153,62 +164,4 @@ public struct TreeExport: Sendable {
     }
 
     private func isBelow(_ path: String, _ folder: String) -> Bool { folder.isEmpty || path == folder || path.hasPrefix(folder + "/") }
-}
-
-/// Makes files below one directory, every step of the way by `openat` without following links: a link that the commit
-/// itself brought cannot lead a later file out.
-final class ExportWriter: @unchecked Sendable {  // used by one export at a time, in git's order of output
-    private let root: Int32
-    private let place: String
-    private var file: Int32 = -1
-
-    init(_ destination: String) throws(FileError) {
-        root = open(destination, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        place = destination
-        guard root >= 0 else { throw FileError("open", destination) }
-    }
-
-    deinit {
-        if file >= 0 { close(file) }
-        close(root)
-    }
-
-    func makeDirectory(_ path: [String]) throws(FileError) {
-        try within(path) { parent, name in mkdirat(parent, name, 0o755) == 0 || errno == EEXIST }
-    }
-
-    func makeLink(_ path: [String], _ target: String) throws(FileError) {
-        try within(path) { parent, name in symlinkat(target, parent, name) == 0 }
-    }
-
-    func append(_ piece: ArraySlice<UInt8>, to path: [String], executable: Bool, last: Bool) throws(FileError) {
-        if file < 0 {
-            try within(path) { parent, name in
-                file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0o755 : 0o644)
-                return file >= 0
-            }
-            // Whatever the umask: a task's files are readable by the image's user.
-            fchmod(file, executable ? 0o755 : 0o644)
-        }
-        try FileWriting.write(piece, to: file, path: "\(place)/\(path.joined(separator: "/"))")
-        if last {
-            close(file)
-            file = -1
-        }
-    }
-
-    /// Calls `body` with the parent directory's descriptor and the name in it.
-    private func within(_ path: [String], _ body: (Int32, String) -> Bool) throws(FileError) {
-        var parent = root
-        defer { if parent != root { close(parent) } }
-        for part in path.dropLast() {
-            let next = openat(parent, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            guard next >= 0 else { throw FileError("open", "\(place)/\(path.joined(separator: "/"))") }
-            if parent != root { close(parent) }
-            parent = next
-        }
-        guard let name = path.last, body(parent, name) else {
-            throw FileError("create", "\(place)/\(path.joined(separator: "/"))")
-        }
-    }
 }

@@ -39,8 +39,10 @@ struct DeliveryVolumes: Sendable {
     }
 
     /// Writes the collector's part of the program, and the verifier's environment, which the collector hands over together with the tests.
-    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8]) throws {
+    /// - Parameter token: what delivery used to read the task; nil: nothing that is secret.
+    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8], token: String?) throws {
         try write(try program.json, to: paths.collectorProgram)
+        if let token { try write(token.utf8, to: paths.stagedToken) }
         if !verifierVariables.isEmpty { try write(verifierVariables, to: paths.stagedVariables) }
     }
 

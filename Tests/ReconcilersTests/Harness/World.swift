@@ -128,16 +128,17 @@ final class World: Sendable {
     ///   - server: instead of the API server itself.
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
-        pushInterval: Double = 0.02, policy: GitURL.Policy = .local
+        pushInterval: Double = 0.02, policy: GitURL.Policy = .local, cache: SourceCache? = nil
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)")
         config.rateLimit = nil
         let metrics = MetricsRegistry()
-        let configuration = OperatorConfiguration(
+        var configuration = OperatorConfiguration(
             setting: setting, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
             resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
-            pods: TrialPodSettings(assayImage: "assay:test", cacheHostPath: "\(path)/cache"), defaultTarget: EvalTargetSpec(type: .cluster),
+            pods: TrialPodSettings(assayImage: "assay:test"), defaultTarget: EvalTargetSpec(type: .cluster),
             pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)
+        configuration.cache = cache
         return RunningOperator(
             Operator(
                 client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
