@@ -38,11 +38,16 @@ let package = Package(
         .target(
             name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
         .target(
+            name: "Planning", dependencies: ["Base", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
+        .target(
             name: "Reconcilers",
             dependencies: [
                 "Base", "HTTPServing", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
-                "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods",
+                "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
             ]),
+        .target(
+            name: "Rollout",
+            dependencies: ["Base", "HTTPTransport", "YAML", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "Artifacts"]),
         .target(name: "CEL", dependencies: ["Base"]),
         .target(name: "KubeSchema", dependencies: ["Base", "CEL"]),
         .target(name: "APIServer", dependencies: ["Base", "HTTPServing", "YAML", "KubeCore", "CEL", "KubeSchema"]),
@@ -57,8 +62,9 @@ let package = Package(
             name: "assay",
             dependencies: [
                 "CShims", "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
-                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Reconcilers",
-                "APIServer", "PodmanNode", "Operations",
+                "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
+                "Reconcilers",
+                "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
             ]),
         .executableTarget(
             name: "benchmarks",
@@ -103,18 +109,26 @@ let package = Package(
             name: "ReconcilersTests",
             dependencies: [
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
-                "TrialRuntime", "TrialPods", "Reconcilers", "APIServer", "AssayTesting",
+                "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
             exclude: ["Records/expected"]),
+        .testTarget(
+            name: "RolloutTests",
+            dependencies: [
+                "Base", "Subprocess", "YAML", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "Artifacts", "Rollout", "AssayTesting",
+            ]),
         .testTarget(name: "CELTests", dependencies: ["Base", "CEL", "KubeSchema"]),
         .testTarget(name: "KubeSchemaTests", dependencies: ["Base", "KubeSchema"]),
         .testTarget(
             name: "APIServerTests",
-            dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeSchema", "APIServer", "AssayTesting"],
+            dependencies: [
+                "Base", "Subprocess", "HTTPTransport", "HTTPServing", "KubeCore", "KubeClient", "KubeSchema", "APIServer", "AssayTesting",
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "assayTests",
-            dependencies: ["Base", "Subprocess", "KubeCore", "EvalModel", "Artifacts", "AssayAPI", "assay"], resources: [.copy("Help")]),
+            dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "EvalModel", "Artifacts", "AssayAPI", "Planning", "Rollout", "assay"],
+            resources: [.copy("Help")]),
         .testTarget(
             name: "PodmanNodeTests", dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "APIServer", "PodmanNode", "AssayTesting"],
             resources: [.copy("Fixtures")]),

@@ -15,7 +15,7 @@ func seconds(_ body: () async throws -> Void) async rethrows -> Double {
 
 func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
-    return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+    return sorted.isEmpty ? 0 : (sorted[sorted.count / 2] + sorted[(sorted.count - 1) / 2]) / 2
 }
 
 /// Each in turn, so that a machine whose speed drifts slows both alike.
@@ -37,15 +37,19 @@ func shown(_ value: Double) -> String { String(format: "%.3f", value) }
 
 switch CommandLine.arguments.dropFirst().first {
 case BenchmarkCluster.word:
-    try await BenchmarkCluster.run(directory: CommandLine.arguments[2])
+    try await BenchmarkCluster.run(directory: CommandLine.arguments[2], bytes: Int(CommandLine.arguments[3]) ?? 700)
+    exit(0)
+case PlainLoop.word:
+    try await PlainLoop.run(Array(CommandLine.arguments.dropFirst(2)))
     exit(0)
 case TrialBenchmark.word:
-    // benchmarks trials PATH-OF-ASSAY DIRECTORY [TRIALS PARALLELISM]
+    // benchmarks trials PATH-OF-ASSAY DIRECTORY [TRIALS PARALLELISM [BYTES-PRINTED-BY-EACH]]
     let words = Array(CommandLine.arguments.dropFirst(2))
     let numbers = words.dropFirst(2).compactMap { Int($0) }
-    let benchmark = TrialBenchmark(assay: words[0], scratch: words[1], root: FileManager.default.currentDirectoryPath)
-    for (trials, parallelism) in numbers.count == 2 ? [(numbers[0], numbers[1])] : [(500, 50), (1000, 1000)] {
-        try await benchmark.run(trials: trials, parallelism: parallelism, name: "\(trials)-\(parallelism)")
+    let benchmark = TrialBenchmark(
+        assay: words[0], scratch: words[1], root: FileManager.default.currentDirectoryPath, bytes: numbers.count > 2 ? numbers[2] : 700)
+    for (trials, parallelism) in numbers.count > 1 ? [(numbers[0], numbers[1])] : [(100, 1), (500, 50), (1000, 1000)] {
+        try await benchmark.run(trials: trials, parallelism: parallelism)
     }
     exit(0)
 default: break

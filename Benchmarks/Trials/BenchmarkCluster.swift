@@ -13,8 +13,9 @@ enum BenchmarkCluster {
     static let word = "cluster"
 
     /// Serves until it is killed. Writes its address and token as one line.
-    static func run(directory: String) async throws {
-        let trial = try await SimulatedTrial(scratch: directory)
+    /// - Parameter bytes: what each trial has printed.
+    static func run(directory: String, bytes: Int) async throws {
+        let trial = try await SimulatedTrial(scratch: directory, bytes: bytes)
         let token = (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 16) }.joined()
         let api = APIServer(configuration: .init(port: 0, token: token, dataDirectory: nil))
         let port = try await api.start()
@@ -46,17 +47,16 @@ final class ClusterProcess: Sendable {
     let front: TLSFront
     /// Past nginx and its latency: for who looks on.
     let direct: KubeClient
-    /// As the operator reaches it.
-    let config: KubeConfig
+    let token: String
     private let process: RunningCommand
 
     /// - Parameter latency: seconds by which each call is held back.
-    init(directory: String, latency: Double) async throws {
+    init(directory: String, latency: Double, bytes: Int) async throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let said = Locked("")
         let failed = Locked("")
         process = try RunningCommand.start(
-            Command("/proc/self/exe", [BenchmarkCluster.word, directory]),
+            Command("/proc/self/exe", [BenchmarkCluster.word, directory, String(bytes)]),
             onStdout: { chunk in said.withLock { $0 += String(decoding: chunk, as: UTF8.self) } },
             onStderr: { chunk in failed.withLock { $0 += String(decoding: chunk, as: UTF8.self) } })
         guard await eventually(within: 60, { said.withLock { $0.hasSuffix("\n") } }) else {
@@ -69,9 +69,7 @@ final class ClusterProcess: Sendable {
         settings.latency = latency
         front = try await TLSFront(before: port, directory: "\(directory)/front", settings: settings)
         direct = KubeClient(config: .direct(server: "http://127.0.0.1:\(port)", token: words[1]))
-        var config = KubeConfig.direct(server: front.url, token: words[1])
-        config.tls.authorities = .data(front.authority)
-        self.config = config
+        token = words[1]
         let kubeconfig: JSONValue = [
             "apiVersion": "v1", "kind": "Config", "current-context": "bench",
             "clusters": [
@@ -89,4 +87,7 @@ final class ClusterProcess: Sendable {
     }
 
     deinit { process.signal(9) }
+
+    /// Seconds of CPU of the API server and the node so far.
+    var cpu: Double { ProcessFigures(pid: process.pid).cpu }
 }

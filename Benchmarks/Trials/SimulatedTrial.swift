@@ -4,14 +4,14 @@ import Git
 import Subprocess
 import TrialRuntime
 
-/// What the collector of a trial leaves behind that printed a kilobyte: its report and its log, made once by the code that a real
+/// What the collector leaves behind of a trial that printed so many bytes: its report and its log, made once by the code that a real
 /// collector uses.
 struct SimulatedTrial: Sendable {
     static let container = ContainerRole.collector.containerName
     let report: String
     let log: [UInt8]
 
-    init(scratch: String) async throws {
+    init(scratch: String, bytes: Int) async throws {
         let repository = "\(scratch)/pack.git"
         func git(_ arguments: [String], _ input: [UInt8] = []) async throws -> [UInt8] {
             let result = try await Command("git", ["-C", repository] + arguments, standardInput: .bytes(input), deadlineSeconds: 60).run()
@@ -22,7 +22,7 @@ struct SimulatedTrial: Sendable {
         guard made.succeeded else { throw BenchmarkError("git init: \(made.stderrText)") }
         // Does not compress: the pack is as large as what was printed.
         var generator = SystemRandomNumberGenerator()
-        let printed = (0..<700).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        let printed = (0..<bytes).map { _ in UInt8.random(in: 0...255, using: &generator) }
         func word(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix { $0 != 10 }, as: UTF8.self) }
         let blob = word(try await git(["hash-object", "-w", "--stdin"], printed))
         let tree = word(try await git(["mktree"], Array("100644 blob \(blob)\toutput.log\n".utf8)))

@@ -6,8 +6,8 @@ import KubeCore
 ///
 /// Guarantees: with a data directory, every change that was answered is on disk and survives the death of the process at any moment; resource
 /// versions only grow, also over restarts; a watch misses no change or ends with 410. Assumptions: clients are on this machine and, where a
-/// token is set, know it. Caveats: an object is stored in the version in which it was written (no conversion); there are no admission webhooks,
-/// and no authorization beyond the token.
+/// token is set, know it. Caveats: an object is stored in the version in which it was written (no conversion); there are no admission webhooks.
+/// Whoever has the server's token may do everything; tokens of service accounts may do what the stored roles allow.
 public final class APIServer: Sendable {
     /// The settings of a server.
     public struct Configuration: Sendable {
@@ -152,6 +152,7 @@ extension APICore {
             kind.strategy.applyDefaults(&value)
             // After the first start the object exists already, and the error is ignored.
             _ = try? store.create(kind.id, StoreKey(text: name), value, needsNamespace: false)
+            makeDefaultAccount(in: name)
         }
     }
 }

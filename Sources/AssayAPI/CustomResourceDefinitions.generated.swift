@@ -40,6 +40,10 @@ spec:
       type: string
       description: Counted trials of the total.
       jsonPath: .status.trials.progress
+    - name: Running
+      type: integer
+      description: Trials whose pod runs.
+      jsonPath: .status.trials.running
     - name: Failed
       type: integer
       description: Trials with an error.
@@ -56,6 +60,11 @@ spec:
       type: date
       description: When the object was created.
       jsonPath: .metadata.creationTimestamp
+    - name: Status
+      type: string
+      description: What the condition Ready says.
+      priority: 1
+      jsonPath: .status.conditions[?(@.type=="Ready")].message
     schema:
       openAPIV3Schema:
         type: object
@@ -247,7 +256,7 @@ spec:
                             description: The task's name in results.
                             minLength: 1
                             maxLength: 253
-                            pattern: '^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$'
+                            pattern: '^[^-./\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^/\x00-\x20\x7F])?$'
                           repo:
                             type: string
                             description: 'The repository that holds the task; omitted: the job''s source.'
@@ -280,7 +289,7 @@ spec:
                         the folder''s name.'
                       minLength: 1
                       maxLength: 253
-                      pattern: '^[A-Za-z0-9]([A-Za-z0-9._/@-]*[A-Za-z0-9])?$'
+                      pattern: '^[^-./\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^/\x00-\x20\x7F])?$'
                     version:
                       type: string
                       description: 'The version of the registry''s entry; omitted: head, then the highest.'
@@ -311,6 +320,13 @@ spec:
                       enum:
                       - rollout
                       - harbor
+                    defaultFormat:
+                      type: string
+                      description: 'The family of tasks without a schema_version; those with one are Harbor''s. Omitted: harbor. For
+                        datasets that mix both.'
+                      enum:
+                      - rollout
+                      - harbor
                     rewardRule:
                       type: string
                       description: Deprecated; use format.
@@ -320,6 +336,8 @@ spec:
                   x-kubernetes-validations:
                   - rule: '!(has(self.format) && has(self.rewardRule))'
                     message: format replaces rewardRule; set only format
+                  - rule: '!(has(self.defaultFormat) && (has(self.format) || has(self.rewardRule)))'
+                    message: format is for all tasks; set either format or defaultFormat
                   - rule: '[has(self.path), has(self.registry), has(self.tasks)].filter(given, given).size() == 1'
                     message: exactly one of path, registry and tasks must be set
                   - rule: has(self.path) || has(self.name)
@@ -346,7 +364,7 @@ spec:
                       description: 'The agent''s name in results. oracle is reserved: it runs the task''s own solution.'
                       minLength: 1
                       maxLength: 63
-                      pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$'
+                      pattern: '^[^-./\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^/\x00-\x20\x7F])?$'
                     description:
                       type: string
                       description: What the agent is, for the records.
@@ -362,8 +380,8 @@ spec:
                       maxLength: 65536
                     execute:
                       type: string
-                      description: A bash script that runs the agent. The instruction is in $ASSAY_TASK_INSTRUCTION and
-                        in the file named by instructionPath.
+                      description: A bash script that runs the agent. The instruction is in the file that
+                        $ASSAY_INSTRUCTION_PATH names and, up to 120,000 bytes, in $ASSAY_TASK_INSTRUCTION.
                       maxLength: 65536
                     env:
                       type: array
@@ -504,8 +522,19 @@ spec:
                     pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                   forceBuild:
                     type: boolean
-                    description: Whether to build images again even if they exist.
+                    description: Whether a task's Dockerfile comes before its docker_image.
                     default: false
+                  buildArguments:
+                    type: object
+                    description: Build arguments (ARG) for the tasks' Dockerfiles. They are not secret, because images keep them.
+                    maxProperties: 64
+                    x-kubernetes-validations:
+                    - rule: self.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,255}$'))
+                      message: names are letters, digits and _, and do not begin with a digit
+                    additionalProperties:
+                      type: string
+                      description: The value of the argument.
+                      maxLength: 4096
                   preserveEnv:
                     type: string
                     description: When a trial's pod is kept after the trial is counted.
@@ -874,7 +903,7 @@ spec:
               conditions:
                 type: array
                 description: 'Conditions of the job, one per type: Ready, Stalled, SourceReady, TargetReady,
-                  OverlaysReady, ArtifactsReady, Complete, Failed.'
+                  OverlaysReady, ArtifactsReady, Complete, Failed, Finished.'
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
@@ -916,6 +945,23 @@ spec:
                   commit:
                     type: string
                     description: The commit that every trial runs.
+              images:
+                type: object
+                description: The images that are built for the job, of those that trials without a result need.
+                required:
+                - total
+                - ready
+                - failed
+                properties:
+                  total:
+                    type: integer
+                    description: How many images the trials need.
+                  ready:
+                    type: integer
+                    description: How many of them exist.
+                  failed:
+                    type: integer
+                    description: How many of them could not be built.
               plan:
                 type: object
                 description: Where what was prepared for the job is kept, in ConfigMaps that the job owns.
@@ -958,19 +1004,23 @@ spec:
                     format: int32
                   pending:
                     type: integer
-                    description: Trials that have not started.
+                    description: Trials that wait for their turn, for their pod to start, or for their next try.
                     format: int32
                   running:
                     type: integer
-                    description: Trials that have a pod.
+                    description: Trials whose pod runs.
                     format: int32
                   completed:
                     type: integer
                     description: Trials with a verdict.
                     format: int32
+                  agentErrors:
+                    type: integer
+                    description: The part of completed whose agent failed or timed out; its reward counts all the same.
+                    format: int32
                   failed:
                     type: integer
-                    description: Trials with an error, infrastructure failures included.
+                    description: Trials without a verdict, because of an error; infrastructure failures included.
                     format: int32
                   infrastructure:
                     type: integer
@@ -980,6 +1030,13 @@ spec:
                     type: integer
                     description: Trials that were not run, because the job was cancelled.
                     format: int32
+                  errors:
+                    type: object
+                    description: How many counted trials had each error, by the error's type.
+                    additionalProperties:
+                      type: integer
+                      description: The number of trials.
+                      format: int32
                   progress:
                     type: string
                     description: Counted trials of the total, as 41/60.
@@ -988,7 +1045,7 @@ spec:
                     description: The indexes with a verdict, as 0-41,43.
                   failedIndexes:
                     type: string
-                    description: The indexes with an error, as 0-41,43.
+                    description: The indexes without a verdict because of an error, as 0-41,43.
                   skippedIndexes:
                     type: string
                     description: The indexes that were not run, as 0-41,43.
@@ -1045,9 +1102,13 @@ spec:
                       type: integer
                       description: Trials with a verdict.
                       format: int32
+                    agentErrors:
+                      type: integer
+                      description: The part of completed whose agent failed or timed out; its reward counts all the same.
+                      format: int32
                     failed:
                       type: integer
-                      description: Trials with an error, infrastructure failures included.
+                      description: Trials without a verdict, because of an error; infrastructure failures included.
                       format: int32
                     infrastructure:
                       type: integer

@@ -1,6 +1,6 @@
 import Base
 
-/// A clock that moves only when a test says so.
+/// A clock that a test advances.
 ///
 /// Sleepers wake in the order of their deadlines when time is advanced. The wall clock can be moved separately from the monotonic
 /// one, to simulate NTP stepping the clock of an operator's machine (catalogue 39).

@@ -15,6 +15,14 @@ public struct JobFile: Sendable, Hashable {
         case onFailure = "on_failure"
     }
 
+    public enum LogLevel: String, Sendable, Hashable, CaseIterable {
+        case debug
+        case info
+        case warn
+        case warning
+        case error
+    }
+
     /// `environment.provider_config`, as the Kubernetes provider reads it.
     public struct ProviderConfig: Sendable, Hashable {
         public var namespace: String?
@@ -74,12 +82,16 @@ public struct JobFile: Sendable, Hashable {
         case registry(RegistryLocation, name: String, version: String?)
     }
 
-    public var name: String
-    public var jobsDir = "jobs"
+    /// nil: the time of the run, as `2026-01-02__03-04-05`.
+    public var name: String?
+    /// The directory of the outputs, relative to the working directory.
+    public var jobsDir = JobFile.defaultJobsDir
+    /// The file as written, for `config.json`: `${VAR}` stays as it is.
+    public var document: JSONValue = .null
     public var attempts = 1
     public var concurrentTrials = 4
     public var timeoutMultiplier = 1.0
-    public var logLevel: String?
+    public var logLevel: LogLevel?
     public var instructionPath = "/tmp/instruction.md"
     public var retry = RetryPolicy()
     public var environment = Environment()
@@ -87,10 +99,12 @@ public struct JobFile: Sendable, Hashable {
     public var metrics: [MetricType] = []
     public var agents: [AgentEntry] = []
     public var datasets: [DatasetEntry] = []
-    /// One sentence for each ignored key.
+    /// One sentence for each ignored key and each agent that is skipped.
     public var warnings: [String] = []
 
-    public init(name: String) {
+    public static let defaultJobsDir = "jobs"
+
+    public init(name: String? = nil) {
         self.name = name
     }
 
@@ -122,6 +136,29 @@ public struct JobFile: Sendable, Hashable {
         return result
     }
 
+    /// The file with the defaults for what it leaves out, as Rollout writes it to `config.json`.
+    public var configuration: JSONValue {
+        var result = document
+        func fill(_ path: String..., with value: JSONValue) {
+            let present = path.reduce(document as JSONValue?) { $0?[$1] }
+            if present == nil || present?.isNull == true || present == "" || present?.double == 0 { result.set(path, to: value) }
+        }
+        fill("jobs_dir", with: .string(jobsDir))
+        fill("n_attempts", with: JSONValue(attempts))
+        fill("n_concurrent_trials", with: JSONValue(concurrentTrials))
+        fill("timeout_multiplier", with: .double(timeoutMultiplier))
+        fill("instruction_path", with: .string(instructionPath))
+        fill("retry", "max_attempts", with: JSONValue(retry.maxAttempts))
+        fill("retry", "initial_delay_ms", with: JSONValue(retry.initialDelayMs))
+        fill("retry", "max_delay_ms", with: JSONValue(retry.maxDelayMs))
+        fill("retry", "multiplier", with: .double(retry.multiplier))
+        fill("environment", "type", with: .string(environment.type.rawValue))
+        fill("environment", "force_build", with: .bool(environment.forceBuild))
+        fill("environment", "preserve_env", with: .string(environment.preserve.rawValue))
+        fill("verifier", "disable", with: .bool(verifier.disable))
+        return result
+    }
+
     /// Whether a document is a Rollout job: it has agents or datasets, but no `apiVersion` and `kind`.
     public static func isJobFile(_ document: JSONValue) -> Bool {
         guard case .object(let members) = document, members["apiVersion"] == nil, members["kind"] == nil else { return false }
@@ -131,11 +168,13 @@ public struct JobFile: Sendable, Hashable {
     /// - Throws: `FileFormatError` with the path, or the line and column, of the mistake.
     public static func parse(_ bytes: [UInt8], file: String = "job.yaml") throws(FileFormatError) -> JobFile {
         let value: JSONValue
+        let texts: JSONValue
         do {
             value = try YAML.parseSingle(bytes)
+            texts = try YAML.parseSingleAsTexts(bytes)
         } catch {
             throw FileFormatError(file: file, place: "line \(error.line), column \(error.column)", message: error.message)
         }
-        return try JobFile(value, file: file)
+        return try JobFile(value, texts: texts, file: file)
     }
 }

@@ -68,7 +68,7 @@ public struct RegistryFile: Sendable, Hashable {
             entry.tasks.append(reference)
         }
         for var metric in try reader.objects("metrics") {
-            let name = try metric.requiredString("type")
+            let name = try metric.string("type") ?? MetricType.mean.rawValue
             guard let type = MetricType(rawValue: name) else {
                 warnings.append("\(metric.place("type")): metric \"\(name)\" of dataset \"\(entry.name)\" is ignored")
                 continue

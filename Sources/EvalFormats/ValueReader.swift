@@ -21,17 +21,20 @@ public struct FileFormatError: Error, Sendable, Hashable, CustomStringConvertibl
 struct ValueReader {
     private let file: String
     private let members: [String: JSONValue]
+    /// The same object with scalars as they are written, for YAML whose readers take any scalar as a string; nil for JSON.
+    private let texts: JSONValue?
     /// The object's path; empty for the root.
     let path: String
     private var known: Set<String> = []
 
-    init(_ value: JSONValue, file: String, path: String = "") throws(FileFormatError) {
+    init(_ value: JSONValue, texts: JSONValue? = nil, file: String, path: String = "") throws(FileFormatError) {
         guard case .object(let members) = value else {
             throw FileFormatError(file: file, place: path, message: "must be an object, not \(Self.kindName(value))")
         }
         self.file = file
         self.path = path
         self.members = members
+        self.texts = texts
     }
 
     /// The paths of the keys that were not read.
@@ -56,9 +59,12 @@ struct ValueReader {
 
     mutating func string(_ key: String) throws(FileFormatError) -> String? {
         guard let value = value(key) else { return nil }
-        guard case .string(let text) = value else { throw wrongType(key, "a string", value) }
+        guard let text = Self.text(value, texts?[key]) else { throw wrongType(key, "a string", value) }
         return text
     }
+
+    /// - Parameter written: the text of the scalar in the file, when any scalar counts as a string.
+    private static func text(_ value: JSONValue, _ written: JSONValue?) -> String? { value.string ?? written?.string }
 
     mutating func requiredString(_ key: String) throws(FileFormatError) -> String {
         guard let text = try string(key), !text.isEmpty else { throw problem(key, "is required") }
@@ -79,8 +85,13 @@ struct ValueReader {
 
     mutating func boolean(_ key: String) throws(FileFormatError) -> Bool? {
         guard let value = value(key) else { return nil }
-        guard case .bool(let flag) = value else { throw wrongType(key, "true or false", value) }
-        return flag
+        if case .bool(let flag) = value { return flag }
+        // YAML 1.1 has more words for them.
+        if texts != nil, let word = value.string?.lowercased() {
+            if ["yes", "y", "on"].contains(word) { return true }
+            if ["no", "n", "off"].contains(word) { return false }
+        }
+        throw wrongType(key, "true or false", value)
     }
 
     mutating func integer(_ key: String, atLeast least: Int) throws(FileFormatError) -> Int? {
@@ -97,9 +108,19 @@ struct ValueReader {
         return number
     }
 
+    /// A whole number; nil for 0, which means "not set".
+    mutating func integerUnlessZero(_ key: String) throws(FileFormatError) -> Int? {
+        try integer(key, atLeast: 0).flatMap { $0 == 0 ? nil : $0 }
+    }
+
+    /// A number; nil for 0, which means "not set".
+    mutating func positiveUnlessZero(_ key: String) throws(FileFormatError) -> Double? {
+        value(key)?.double == 0 ? nil : try positive(key)
+    }
+
     mutating func object(_ key: String) throws(FileFormatError) -> ValueReader? {
         guard let value = value(key) else { return nil }
-        return try ValueReader(value, file: file, path: place(key))
+        return try ValueReader(value, texts: texts?[key], file: file, path: place(key))
     }
 
     /// A map whose values are strings.
@@ -108,7 +129,12 @@ struct ValueReader {
         guard case .object(let members) = value else { throw wrongType(key, "a map", value) }
         var result: [String: String] = [:]
         for (name, value) in members.sorted(by: { $0.key < $1.key }) {
-            guard case .string(let text) = value else {
+            let written = texts?[key]?[name]
+            if value.isNull, texts != nil {
+                result[name] = ""
+                continue
+            }
+            guard let text = Self.text(value, written) else {
                 throw problem("\(key).\(name)", "must be a string, not \(Self.kindName(value)): quote it")
             }
             result[name] = text
@@ -120,14 +146,14 @@ struct ValueReader {
     mutating func objects(_ key: String) throws(FileFormatError) -> [ValueReader] {
         guard let value = value(key) else { return [] }
         guard case .array(let elements) = value else { throw wrongType(key, "a list", value) }
-        return try Self.objects(elements, file: file, path: place(key))
+        return try Self.objects(elements, texts: texts?[key]?.array, file: file, path: place(key))
     }
 
     /// Readers for the elements of an array. `path` is the array's path; empty when the file itself is the array.
-    static func objects(_ elements: [JSONValue], file: String, path: String) throws(FileFormatError) -> [ValueReader] {
+    static func objects(_ elements: [JSONValue], texts: [JSONValue]? = nil, file: String, path: String) throws(FileFormatError) -> [ValueReader] {
         var result: [ValueReader] = []
         for (index, element) in elements.enumerated() {
-            result.append(try ValueReader(element, file: file, path: "\(path)[\(index)]"))
+            result.append(try ValueReader(element, texts: texts?[index], file: file, path: "\(path)[\(index)]"))
         }
         return result
     }

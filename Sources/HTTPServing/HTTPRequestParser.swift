@@ -116,7 +116,7 @@ struct HTTPRequestParser {
         let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: false)
         guard let line = lines.first else { throw malformed }
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 3, words[2].hasPrefix("HTTP/1."), !words[0].isEmpty, words[1].hasPrefix("/") else { throw malformed }
+        guard words.count == 3, words[2].hasPrefix("HTTP/1."), !words[0].isEmpty, let path = Self.path(of: words[1]) else { throw malformed }
         var headers: [String: String] = [:]
         for field in lines.dropFirst() {
             guard let colon = field.firstIndex(of: ":"), colon != field.startIndex else { throw malformed }
@@ -125,7 +125,7 @@ struct HTTPRequestParser {
             let value = field[field.index(after: colon)...].trimming { $0 == " " || $0 == "\t" }
             headers[name] = headers[name].map { $0 + ", " + value } ?? String(value)
         }
-        let target = words[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let target = path.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         return ServerRequest(
             method: String(words[0]),
             segments: target[0].split(separator: "/").map { percentDecoded($0) },
@@ -133,6 +133,14 @@ struct HTTPRequestParser {
             query: HTTPQuery(parsing: target.count > 1 ? target[1] : ""),
             headers: headers,
             body: [], isHTTP10: words[2] == "HTTP/1.0")
+    }
+
+    /// The target without the scheme and the host, which a client sends that takes this server for its proxy (RFC 9112, 3.2.2).
+    private static func path(of target: Substring) -> Substring? {
+        if target.hasPrefix("/") { return target }
+        guard target.lowercased().hasPrefix("http://") else { return nil }
+        let rest = target.dropFirst(7)
+        return rest.firstIndex(of: "/").map { rest[$0...] } ?? "/"
     }
 
     private func contentLength(_ request: ServerRequest) throws(HTTPRequestError) -> Int {

@@ -1,14 +1,14 @@
 import Base
 
-/// What a request is signed with.
+/// The credentials that one request is sent with.
 struct Signature: Sendable, Hashable {
     var authorization: String?
-    /// In place of the configuration's.
+    /// Used instead of the certificate in the client's configuration.
     var certificate: [UInt8]?
     var key: [UInt8]?
 }
 
-/// Holds the credential and keeps it fresh.
+/// Holds the credential and renews it when it expires or is rejected.
 actor Authenticator {
     private let credential: KubeCredential
     private let time: any TimeSource
@@ -42,7 +42,7 @@ actor Authenticator {
         }
     }
 
-    /// The server answered 401 to `signature`. True when a new one may do better.
+    /// Called when the server answered 401 to `signature`. Returns whether a retry with a new signature may succeed.
     func rejected(_ signature: Signature) async -> Bool {
         switch credential {
         case .none, .token, .basic: return false
@@ -75,7 +75,7 @@ actor Authenticator {
 
     private func pluginCredential(_ plugin: ExecPlugin) async throws(KubeError) -> ExecPlugin.Credential {
         if let made, made.expires.map({ $0 - time.now() > Self.leeway }) ?? true { return made }
-        // One run for everybody who waits; it goes on when one of them is cancelled.
+        // All waiting callers share one run of the plugin. The run continues when one of them is cancelled.
         let task: Task<ExecPlugin.Credential, any Error>
         if let making {
             task = making
@@ -84,7 +84,7 @@ actor Authenticator {
             making = task
         }
         let result = await task.result
-        // The state is looked at again: somebody else may have gone first after the wait.
+        // The state is checked again, because another caller may have renewed the credential during the wait.
         if making == task {
             making = nil
             if case .success(let credential) = result { made = credential }

@@ -88,13 +88,13 @@ public struct ExecPlugin: Sendable, Hashable {
         } catch {
             throw .credentials("credential plugin \(command): \(error)")
         }
-        let said = String(result.stderrText.prefix(300)).split(whereSeparator: \.isNewline).joined(separator: " ")
+        let output = String(result.stderrText.prefix(300)).split(whereSeparator: \.isNewline).joined(separator: " ")
             .replacingControls
         if result.timedOut {
-            throw .credentials("credential plugin \(command) did not end within \(Int(Self.deadlineSeconds)) s: \(said)")
+            throw .credentials("credential plugin \(command) did not end within \(Int(Self.deadlineSeconds)) s: \(output)")
         }
         guard result.succeeded else {
-            throw .credentials("credential plugin \(command) failed with \(result.exit): \(said)")
+            throw .credentials("credential plugin \(command) failed with \(result.exit): \(output)")
         }
         return try parse(result.stdout)
     }

@@ -3,11 +3,11 @@ import HTTPTransport
 import KubeCore
 
 extension KubeClient {
-    /// One page of a list. See ``listAll(_:namespace:options:)`` for all of it.
+    /// Reads one page of a list. ``listAll(_:namespace:options:)`` reads all pages.
     ///
     /// - Parameters:
-    ///   - namespace: nil lists every namespace.
-    ///   - projection: the part that is kept of each item.
+    ///   - namespace: nil lists all namespaces.
+    ///   - projection: the part of each item that is kept.
     public func list(
         _ type: ResourceType, namespace: String? = nil, options: ListOptions = ListOptions(), keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> ListPage {
@@ -17,7 +17,7 @@ extension KubeClient {
         }
     }
 
-    /// The bytes of one page, for who projects them with a `JSONReader` instead of building a tree.
+    /// The bytes of one page, for callers that read them with a `JSONReader` instead of building a tree.
     public func listRaw(
         _ type: ResourceType, namespace: String? = nil, options: ListOptions = ListOptions()
     ) async throws(KubeError) -> [UInt8] {
@@ -27,8 +27,8 @@ extension KubeClient {
         return try await send(request).body
     }
 
-    /// The whole list, page by page. The version is that of the first page. When the pages expire on the way, everything is
-    /// asked for at once: the result is never made of two lists.
+    /// Reads the whole list, page by page. The version is that of the first page. If the continue token expires, the list is read again without
+    /// pages, so the result is never made of two lists.
     public func listAll(
         _ type: ResourceType, namespace: String? = nil, options: ListOptions = ListOptions()
     ) async throws(KubeError) -> ListPage {
@@ -54,10 +54,10 @@ extension KubeClient {
         return all
     }
 
-    /// Starts a watch and returns when the server has accepted it. It is not retried here: a refusal is thrown, with its
-    /// `Retry-After`; so is a failure of the connection, by the lines.
+    /// Starts a watch and returns when the server has accepted it. A refusal is thrown with its `Retry-After`; a failed connection is thrown when the
+    /// lines are read. Neither is retried here.
     ///
-    /// A stream that is silent for `timeoutSeconds` and 5 s more fails with a timeout: the connection is taken for dead.
+    /// A stream that is silent for `timeoutSeconds` and 5 s more fails with a timeout.
     public func watch(
         _ type: ResourceType, namespace: String? = nil, options: WatchOptions
     ) async throws(KubeError) -> WatchLines {
@@ -68,16 +68,16 @@ extension KubeClient {
         return WatchLines(try await open(request, timeouts: timeouts, waits: false).body)
     }
 
-    /// The log of a container, as it comes. Without `follow` it ends at what is there now.
+    /// Reads the log of a container. Without `follow` it ends with the last line that exists now.
     public func podLog(
         _ key: ObjectKey, container: String = "", options: LogOptions = LogOptions()
     ) async throws(KubeError) -> HTTPBody {
         let request = try KubeClient.building { () throws(KubeRequestError) in
             try .podLog(key, container: container, options: options)
         }
-        // A container that says nothing is not a dead connection; keep-alive probes find those.
+        // A container that writes nothing does not mean a dead connection; TCP keep-alive detects those.
         let timeouts = HTTPTimeouts(idle: options.follow ? nil : KubeClient.silence)
-        // A log that is followed lasts as long as its container: it would keep a place from calls that end.
+        // A followed log stays open as long as its container runs, so it does not count against the limit.
         return try await open(
             request, timeouts: timeouts, waits: true, budget: options.follow ? nil : budgets?.logs
         ).body

@@ -1,18 +1,19 @@
 import Base
 import KubeCore
 
-// `keeping` is the part of the response that is built. Callers that need only the new resource version pass `.metadata`.
+// `keeping` is the part of the response that is built. Callers that need only the new resource version pass `.metadata`: the server then
+// sends no more than that.
 extension KubeClient {
-    /// Reads one object, or a subresource of it.
+    /// Reads one object or a subresource of it.
     public func get(
         _ type: ResourceType, _ key: ObjectKey, subresource: String? = nil, keeping projection: ObjectProjection = .whole
     ) async throws(KubeError) -> JSONValue {
         try await json(keeping: projection) { () throws(KubeRequestError) in try .get(type, key, subresource: subresource) }
     }
 
-    /// Creates an object, in `namespace` or in the one that it names, and returns it as stored.
+    /// Creates an object, in `namespace` or in the namespace that the object names, and returns it as stored.
     ///
-    /// - Parameter fieldValidation: `Strict`, `Warn` or `Ignore`: what to do about unknown fields. Nil: the server's default, `Warn`.
+    /// - Parameter fieldValidation: what the server does about unknown fields: `Strict`, `Warn` or `Ignore`. nil: the server's default, `Warn`.
     @discardableResult
     public func create(
         _ type: ResourceType, _ object: JSONValue, namespace: String? = nil, fieldManager: String? = nil,
@@ -25,8 +26,7 @@ extension KubeClient {
         }
     }
 
-    /// Replaces an object whole. With a `resourceVersion` in its metadata it is refused with a conflict when the object has
-    /// changed since.
+    /// Replaces a whole object. If its metadata has a `resourceVersion` and the object has changed since, the server answers with a conflict.
     @discardableResult
     public func update(
         _ type: ResourceType, _ object: JSONValue, fieldManager: String? = nil, dryRun: Bool = false
@@ -36,7 +36,7 @@ extension KubeClient {
         }
     }
 
-    /// Replaces the status of an object; the rest of it is ignored but for name and version.
+    /// Replaces the status of an object. Its other fields are ignored, except for name and resource version.
     @discardableResult
     public func updateStatus(
         _ type: ResourceType, _ object: JSONValue, fieldManager: String? = nil
@@ -46,7 +46,7 @@ extension KubeClient {
         }
     }
 
-    /// Changes an object, or a subresource of it.
+    /// Changes an object or a subresource of it.
     @discardableResult
     public func patch(
         _ type: ResourceType, _ key: ObjectKey, _ patch: Patch, subresource: String? = nil,
@@ -59,9 +59,9 @@ extension KubeClient {
         }
     }
 
-    /// Server-side apply: makes `manager` the owner of the fields of `object`, and creates it when it does not exist.
+    /// Server-side apply: makes `manager` the owner of the fields in `object`. Creates the object if it does not exist.
     ///
-    /// - Parameter force: take fields from other managers instead of failing with a conflict.
+    /// - Parameter force: take over fields that other managers own, instead of failing with a conflict.
     @discardableResult
     public func apply(
         _ type: ResourceType, _ object: JSONValue, manager: String, force: Bool = true, subresource: String? = nil,
@@ -75,7 +75,7 @@ extension KubeClient {
             fieldValidation: fieldValidation)
     }
 
-    /// Deletes an object. Returns the object when it stays for a while (finalizers, grace), else a `Status`.
+    /// Deletes an object. Returns the object if the server still has it (because of finalizers or a grace period), otherwise a `Status`.
     @discardableResult
     public func delete(
         _ type: ResourceType, _ key: ObjectKey, options: DeleteOptions = DeleteOptions(), keeping projection: ObjectProjection = .whole
@@ -83,7 +83,7 @@ extension KubeClient {
         try await json(keeping: projection) { () throws(KubeRequestError) in try .delete(type, key, options: options) }
     }
 
-    /// Deletes what a list with `selecting` would return.
+    /// Deletes the objects that a list with `selecting` would return.
     @discardableResult
     public func deleteCollection(
         _ type: ResourceType, namespace: String?, selecting: ListOptions = ListOptions(limit: nil),
@@ -97,7 +97,9 @@ extension KubeClient {
     private func json(
         keeping projection: ObjectProjection = .whole, _ build: () throws(KubeRequestError) -> KubeRequest
     ) async throws(KubeError) -> JSONValue {
-        try await send(try KubeClient.building(build)).json(keeping: projection)
+        var request = try KubeClient.building(build)
+        if projection.isMetadataOnly { request.accept = KubeRequest.metadataOnly }
+        return try await send(request).json(keeping: projection)
     }
 
     static func building(_ build: () throws(KubeRequestError) -> KubeRequest) throws(KubeError) -> KubeRequest {

@@ -5,17 +5,17 @@ import KubeCore
 /// A client of one API server.
 ///
 /// Guarantees
-/// - Every answer that is not a success is a ``KubeError/status(_:)``, whether or not its body is a `Status`.
-/// - A refusal that says when to come back (429, or 5xx for idempotent requests, with `Retry-After`) is waited for, up to
-///   ten times. A 401 is answered once with a fresh credential, when there is one.
-/// - Credentials go to the configured server only, and stand in no error.
-/// - Only so many calls are under way at once as its budgets allow; the others wait, and their timeouts do not run yet.
+/// - Every answer without success is thrown as ``KubeError/status(_:)``, whether or not its body is a `Status`.
+/// - When a refusal has a `Retry-After` (429, or 5xx for idempotent requests), the request is sent again after that time, up to ten times. After a
+///   401 the request is sent once more with a new credential, if there is one.
+/// - Credentials are sent only to the configured server and are never part of an error.
+/// - The number of concurrent calls is limited by the budgets. The timeout of a call starts when the call starts.
 /// - Cancelling the task ends the request.
 ///
-/// Assumptions: the server is a Kubernetes API server of 1.28 or newer, or answers like one.
+/// Assumptions: the server is a Kubernetes API server of version 1.28 or newer, or behaves like one.
 ///
-/// Caveats: a `create` whose answer was lost may have happened. Give objects deterministic names and treat
-/// `AlreadyExists` as an answer. Watches are not retried here: that is the reflector's business.
+/// Caveats: a `create` whose answer was lost may have succeeded. Use deterministic names, and treat `AlreadyExists` as a possible success. Watches
+/// are not retried here; the reflector does that.
 public final class KubeClient: Sendable {
     public let config: KubeConfig
     private let transport: HTTPTransport
@@ -24,15 +24,15 @@ public final class KubeClient: Sendable {
     private let bucket: Locked<TokenBucket>?
     let budgets: CallBudgets?
     private let log: Log
-    /// Without the slash at the end.
+    /// Without a slash at the end.
     private let base: String
 
-    /// Bytes of an answer that are held at most; an unpaged list of 10,000 large pods stays below.
+    /// The limit for an answer, in bytes. An unpaged list of 10,000 large pods is smaller.
     static let responseLimit = 512 << 20
-    /// The server gives up on its side after 60 s. Seconds.
+    /// Longer than the 60 s after which the server gives up. Seconds.
     static let silence = 65.0
 
-    /// - Parameter budgets: nil lets any number of calls be under way.
+    /// - Parameter budgets: the limits for concurrent calls; nil: no limit.
     public init(
         config: KubeConfig, transport: HTTPTransport = .shared, budgets: CallBudgets? = CallBudgets(),
         time: any TimeSource = SystemTime(), log: Log = Log("kube-client")
@@ -49,13 +49,13 @@ public final class KubeClient: Sendable {
         self.base = base
     }
 
-    /// A client of the same server that shares nothing with this one: its calls wait behind nobody else's, neither for a place nor
-    /// on a connection. A call that is cancelled takes its connection with it, so that the next one cannot wait on a dead one.
+    /// A client of the same server that shares no budget and no connection with this one, so that its calls never wait for others. A cancelled call
+    /// closes its connection, so that the next call does not use a dead one.
     public func apart() -> KubeClient {
         KubeClient(config: config, transport: HTTPTransport(sharesConnections: false), budgets: nil, time: time, log: log)
     }
 
-    /// Sends a request and reads the whole answer. For what the other functions do not cover, such as `/version`.
+    /// Sends a request and reads the whole answer. For requests without a function of their own, such as `/version`.
     public func send(_ request: KubeRequest) async throws(KubeError) -> KubeResponse {
         let response = try await open(
             request, timeouts: HTTPTimeouts(idle: Self.silence), waits: true, reading: .whole(limit: Self.responseLimit),
@@ -68,11 +68,11 @@ public final class KubeClient: Sendable {
         }
     }
 
-    /// Sends a request and returns its successful answer as soon as the head is there.
+    /// Sends a request. Returns a successful answer as soon as its head has arrived.
     ///
     /// - Parameters:
-    ///   - waits: whether refusals with `Retry-After` are waited for.
-    ///   - budget: where the call takes a place, until its body has been read to the end or dropped.
+    ///   - waits: whether to wait and retry after a refusal with `Retry-After`.
+    ///   - budget: the limit that the call counts against until its body has been read or dropped.
     func open(
         _ request: KubeRequest, timeouts: HTTPTimeouts, waits: Bool, reading: HTTPReading = .streamed, budget: CallBudget? = nil
     ) async throws(KubeError) -> HTTPResponse {
@@ -112,7 +112,7 @@ public final class KubeClient: Sendable {
         do { body = try await response.body.collect(upTo: 1 << 20) } catch HTTPTransportError.cancelled {
             throw .transport(.cancelled)
         } catch {
-            // The code alone says enough.
+            // If the body cannot be read, the error has only the status code.
         }
         return KubeStatus(
             httpCode: response.status, body: body, retryAfter: response.headers["Retry-After"],
@@ -159,7 +159,7 @@ public struct KubeResponse: Sendable {
     public let headers: HTTPHeaders
     public let body: [UInt8]
 
-    /// The part of the body that `projection` names, as JSON.
+    /// Decodes the part of the body that `projection` names.
     public func json(keeping projection: ObjectProjection = .whole) throws(KubeError) -> JSONValue {
         do { return try JSONValue(parsing: body, keeping: projection.json) } catch {
             throw .malformed("the answer to \(request.summary) is not JSON: \(error)")

@@ -1,20 +1,20 @@
 import Base
 import HTTPTransport
 
-/// Where the API server is and how to speak to it.
+/// The address of an API server and the credentials for it.
 public struct KubeConfig: Sendable {
-    /// `https://host:port`, perhaps with a path before `/api`.
+    /// `https://host:port`, optionally with a path before `/api`.
     public var server: String
     /// The namespace to use when the user names none.
     public var namespace: String
     public var credential: KubeCredential
     public var tls: TLSOptions
     public var proxy: HTTPProxy
-    /// Whom to act as, when not as oneself.
+    /// The user to impersonate; nil: none.
     public var impersonation: Impersonation?
-    /// Sent with every request.
+    /// The `User-Agent` of every request.
     public var userAgent: String
-    /// Calls a second and at once; nil leaves the limit to the server's own fairness.
+    /// The limit for calls per second and for bursts; nil leaves the limit to the server's priority and fairness.
     public var rateLimit: RateLimit?
 
     public static let defaultUserAgent = "assay"
@@ -34,7 +34,7 @@ public struct KubeConfig: Sendable {
         self.rateLimit = rateLimit
     }
 
-    /// A server that is known by its address, for example an embedded one.
+    /// A server with a known address, for example an embedded one.
     public static func direct(server: String, token: String? = nil, namespace: String = "default") -> KubeConfig {
         KubeConfig(server: server, namespace: namespace, credential: token.map { .token($0) } ?? .none)
     }
@@ -51,7 +51,7 @@ public struct KubeConfig: Sendable {
         }
     }
 
-    /// A bucket of calls.
+    /// The limits of a token bucket.
     public struct RateLimit: Sendable, Hashable {
         public var perSecond: Double
         public var burst: Int
@@ -63,17 +63,17 @@ public struct KubeConfig: Sendable {
     }
 }
 
-/// How requests are signed. A client certificate is part of ``KubeConfig/tls``.
+/// How requests are authenticated. A client certificate is part of ``KubeConfig/tls``.
 public enum KubeCredential: Sendable, Hashable {
     case none
     case token(String)
-    /// Read again each minute. `initial` serves until the file has been read once.
+    /// Read again each minute. `initial` is used until the file has been read once.
     case tokenFile(path: String, initial: String?)
     case basic(user: String, password: String)
     case exec(ExecPlugin)
 }
 
-/// A configuration that cannot be used. The message says where, and what to change.
+/// A configuration that cannot be used. The message names the place and what to change.
 public struct KubeConfigError: Error, Sendable, Hashable, CustomStringConvertible {
     public let message: String
 

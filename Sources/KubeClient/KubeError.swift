@@ -1,20 +1,20 @@
 import HTTPTransport
 import KubeCore
 
-/// Why a call to the API server did not succeed.
+/// Why a call to the API server failed.
 public enum KubeError: Error, Sendable, Hashable {
-    /// The server answered, and not with a success.
+    /// The server's answer is not a success.
     case status(KubeStatus)
-    /// There was no answer, or not all of it. The server may have acted.
+    /// There was no answer, or only a part of one. The server may have executed the request.
     case transport(HTTPTransportError)
-    /// The answer cannot be read as what it should be.
+    /// The answer cannot be decoded.
     case malformed(String)
-    /// The request was not sent: it cannot be.
+    /// The request is invalid and was not sent.
     case invalidRequest(String)
-    /// The request was not sent: there is nothing to sign it with.
+    /// There are no credentials; the request was not sent.
     case credentials(String)
 
-    /// The server's answer, when there was one.
+    /// The server's answer, if there was one.
     public var status: KubeStatus? {
         if case .status(let status) = self { status } else { nil }
     }
@@ -24,12 +24,14 @@ public enum KubeError: Error, Sendable, Hashable {
     public var isAlreadyExists: Bool { status?.isAlreadyExists ?? false }
     public var isGone: Bool { status?.isGone ?? false }
     public var isForbidden: Bool { status?.isForbidden ?? false }
+    /// Nothing can be created in the namespace because it is being deleted.
+    public var isNamespaceTerminating: Bool { status?.isNamespaceTerminating ?? false }
     public var isInvalid: Bool { status?.isInvalid ?? false }
 
-    /// The task was cancelled: not a failure to report.
+    /// The task was cancelled, which is not an error to report.
     public var isCancelled: Bool { self == .transport(.cancelled) }
 
-    /// True when the same call may succeed later without anybody changing it.
+    /// Whether the same call may succeed later without any change.
     public var isTransient: Bool {
         switch self {
         case .status(let status): status.isServerTrouble || status.isUnauthorized

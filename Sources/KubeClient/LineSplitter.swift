@@ -1,15 +1,15 @@
-/// Cuts a stream of bytes into lines at line feeds. Bytes, not characters: a chunk may end within one. What follows the
-/// last line feed is no line.
+/// Splits a stream of bytes into lines at line feeds. It works on bytes, because a chunk may end within a character. Text after the last line feed is
+/// not a line.
 struct LineSplitter: Sendable {
     private var partial: [UInt8] = []
     private var limit: Int
 
-    /// Far above what the API server accepts as an object (1.5 MiB in etcd).
+    /// Much more than the largest object that the API server accepts (1.5 MiB in etcd).
     static let defaultLimit = 64 << 20
 
     init(limit: Int = LineSplitter.defaultLimit) { self.limit = limit }
 
-    /// The lines that this chunk completes, without line feeds; empty lines are left out.
+    /// The lines that end in this chunk, without line feeds and without empty lines.
     mutating func append(_ chunk: [UInt8]) throws(KubeError) -> [[UInt8]] {
         var lines: [[UInt8]] = []
         var start = chunk.startIndex

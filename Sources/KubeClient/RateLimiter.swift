@@ -1,4 +1,4 @@
-/// A token bucket. Those who find it empty are given the moment of their token, in order.
+/// A token bucket. When it is empty, each caller gets the time of its token, in order.
 struct TokenBucket: Sendable {
     private let perSecond: Double
     private let burst: Double
@@ -11,7 +11,7 @@ struct TokenBucket: Sendable {
         level = burst
     }
 
-    /// Takes one and returns the seconds to wait before using it.
+    /// Takes a token and returns the seconds to wait before using it.
     mutating func take(now: Double) -> Double {
         if let at { level = min(burst, level + max(0, now - at) * perSecond) }
         at = now

@@ -1,18 +1,18 @@
-/// Whether a refused request is sent again, and when: the rule of client-go's `rest/with_retry.go`. Only when the server says how long
-/// to wait, and at most ten times.
+/// Decides whether and when a refused request is sent again, by the rule of client-go's `rest/with_retry.go`: only when the server names a time to
+/// wait, and at most ten times.
 enum RetryRule {
     static let limit = 10
-    /// A server that asks for more than this is not waited for: the caller has better things to tell its user. Seconds.
+    /// If the server asks for a longer wait, the call fails, so that the caller can report it. Seconds.
     static let longest = 300
 
-    /// Seconds to wait, nil to give up.
+    /// The seconds to wait; nil: do not retry.
     ///
     /// - Parameters:
-    ///   - retryAfter: from the header.
-    ///   - attempts: how often it was sent again already.
+    ///   - retryAfter: the value of the header.
+    ///   - attempts: how many times the request was already sent again.
     static func delay(code: Int, retryAfter: Int?, isIdempotent: Bool, attempts: Int) -> Int? {
         guard attempts < limit, let retryAfter, retryAfter <= longest else { return nil }
-        // A 429 is said before anything was done; a 5xx may come after.
+        // A 429 means that the request was not executed. After a 5xx it may have been.
         if code == 429 { return retryAfter }
         return code >= 500 && isIdempotent ? retryAfter : nil
     }

@@ -1,7 +1,7 @@
-/// When a token file is read and which token counts, by the rules of client-go's `transport/token_source.go`: again each
-/// minute; a file that cannot be read, or is empty, keeps the old token; a 401 drops it.
+/// Decides when a token file is read and which token is used, by the rules of client-go's `transport/token_source.go`: the file is read each minute;
+/// if it cannot be read or is empty, the old token is kept; a 401 drops the token.
 ///
-/// Instants are seconds of a clock that never jumps.
+/// Times are seconds of a monotonic clock.
 struct TokenFileState: Sendable {
     static let period = 60.0
 
@@ -20,15 +20,15 @@ struct TokenFileState: Sendable {
         return .read
     }
 
-    /// Takes what the file had, nil when it could not be read. Returns the token to use; nil when there is none.
+    /// Takes the file's content; nil when the file could not be read. Returns the token to use; nil when there is none.
     mutating func didRead(_ text: String?, now: Double) -> String? {
         if let text, !text.isEmpty { token = text }
-        // A failed read is repeated soon while there is an old token; without one at once, by the next request.
+        // After a failed read the file is read again soon if there is an old token, otherwise by the next request.
         nextRead = text?.isEmpty == false ? now + Self.period : now + Self.period / 6
         return token
     }
 
-    /// The server refused `used`. A token that has been replaced meanwhile is kept.
+    /// The server rejected `used`. If the token has been replaced since, the new one is kept.
     mutating func rejected(_ used: String) {
         if token == used {
             token = nil

@@ -1,15 +1,15 @@
 import HTTPTransport
 import KubeCore
 
-/// The lines of one watch, as bytes. Ends when the server ends it; throws when the connection fails. A line that was cut off by either
-/// is not delivered. One reader.
+/// The lines of one watch, as bytes. Ends when the server ends the watch; throws when the connection fails. An incomplete last line is not delivered.
+/// For one reader.
 public struct WatchLines: AsyncSequence, Sendable {
     public typealias Element = [UInt8]
     public typealias Failure = KubeError
 
     private let body: HTTPBody
 
-    /// Lines of any body; for tests of what reads them.
+    /// The lines of any body; for tests.
     public init(_ body: HTTPBody) { self.body = body }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(body: body.makeAsyncIterator()) }
@@ -17,12 +17,12 @@ public struct WatchLines: AsyncSequence, Sendable {
     public struct AsyncIterator: AsyncIteratorProtocol {
         private var body: HTTPBody.AsyncIterator
         private var splitter = LineSplitter()
-        /// Newest first, so that taking one is cheap.
+        /// In reverse order, so that the next line is removed from the end.
         private var ready: [[UInt8]] = []
 
         init(body: HTTPBody.AsyncIterator) { self.body = body }
 
-        /// The next line, without its line feed; nil when the server has ended the watch.
+        /// The next line without its line feed; nil when the server has ended the watch.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(KubeError) -> [UInt8]? {

@@ -34,6 +34,9 @@ public struct KubeRequest: Sendable, Hashable {
         self.accept = accept
     }
 
+    /// For `accept`: only the metadata of an object. A server that cannot do that sends the whole object.
+    public static let metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
     /// The encoded path and query, as sent.
     public var target: String {
         guard !query.isEmpty else { return path }

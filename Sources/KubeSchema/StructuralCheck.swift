@@ -122,7 +122,7 @@ enum StructuralCheck {
     }
 
     /// Inside `allOf`, `anyOf`, `oneOf` and `not` only value rules are allowed, and only for fields that the schema itself names.
-    private static func nested(in node: SchemaNode, _ path: String, _ spine: SchemaNode, _ faults: inout [FieldError]) {
+    private static func nested(in node: SchemaNode, _ path: String, _ structure: SchemaNode, _ faults: inout [FieldError]) {
         let intOrString = { (branches: [SchemaNode]) in
             node.intOrString && branches.count == 2 && branches.map(\.type) == ["integer", "string"]
         }
@@ -131,12 +131,12 @@ enum StructuralCheck {
             for (index, branch) in branches.enumerated() {
                 let place = name == "not" ? path + ".not" : path + ".\(name)[\(index)]"
                 if name == "allOf", index == 0, node.intOrString, branch.anyOf.map(\.type) == ["integer", "string"] { continue }
-                checkBranch(branch, place, spine, &faults)
+                checkBranch(branch, place, structure, &faults)
             }
         }
     }
 
-    private static func checkBranch(_ node: SchemaNode, _ path: String, _ spine: SchemaNode?, _ faults: inout [FieldError]) {
+    private static func checkBranch(_ node: SchemaNode, _ path: String, _ structure: SchemaNode?, _ faults: inout [FieldError]) {
         func forbid(_ keyword: String, _ detail: String) { faults.append(.forbidden(path + "." + keyword, detail)) }
         if !node.type.isEmpty { forbid("type", "must be empty to be structural") }
         if node.additional != nil { forbid("additionalProperties", "must be undefined to be structural") }
@@ -152,13 +152,13 @@ enum StructuralCheck {
         for (name, property) in node.properties.sorted(by: { $0.key < $1.key }) {
             let place = path + ".properties[\(name)]"
             if name == "metadata" { faults.append(.forbidden(place, "must not be specified in a nested context")) }
-            let partner = spine?.properties[name]
+            let partner = structure?.properties[name]
             if partner == nil {
                 faults.append(.required(place, "because it is defined in \(place)"))
             }
             checkBranch(property, place, partner, &faults)
         }
-        if let items = node.items { checkBranch(items, path + ".items", spine?.items, &faults) }
-        if let spine { nested(in: node, path, spine, &faults) }
+        if let items = node.items { checkBranch(items, path + ".items", structure?.items, &faults) }
+        if let structure { nested(in: node, path, structure, &faults) }
     }
 }

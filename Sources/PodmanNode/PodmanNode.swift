@@ -54,9 +54,10 @@ public final class PodmanNode: Sendable {
 
     public let configuration: Configuration
     private let client: KubeClient
-    private let time: any TimeSource
+    let time: any TimeSource
     private let log: Log
     private let state = Locked(State())
+    let activeBuilds = Locked(0)
 
     private struct State {
         var started: Started?
@@ -106,6 +107,7 @@ public final class PodmanNode: Sendable {
                     "podman": .string(abilities.version), "flags": .string((abilities.globalFlags + abilities.containerFlags).joined(separator: " ")),
                     "network": .string(abilities.network), "memoryLimits": .bool(abilities.memoryLimits), "cpuLimits": .bool(abilities.cpuLimits),
                 ])
+            await endStrayBuilds(podman)
             state.withLock { $0.started = Started(lock: lock, podman: podman, rebooted: rebooted, bootIdentifier: boot) }
         } catch {
             close(lock)
@@ -122,7 +124,7 @@ public final class PodmanNode: Sendable {
         try exits.start()
         defer { exits.stop() }
         let containers = try await started.podman.list()
-        StrayMonitors.kill(podmanRoot: directories.podmanRoot, known: Set(containers.map(\.id)))
+        OrphanedMonitors.kill(podmanRoot: directories.podmanRoot, known: Set(containers.map(\.id)))
         let node = nodeObject(started)
         let events = EventRecorder(client: client, component: "kubelet", instance: node.name)
         let services = services(started, exits: exits, events: events, node: node)
@@ -170,7 +172,7 @@ public final class PodmanNode: Sendable {
             guard let listed = try? await podman.list(), !listed.isEmpty else { break }
             do { try await podman.remove(listed.map(\.id)) } catch { log.warning("containers could not be removed", ["error": .string("\(error)")]) }
         }
-        StrayMonitors.kill(podmanRoot: directories.podmanRoot, known: [])
+        OrphanedMonitors.kill(podmanRoot: directories.podmanRoot, known: [])
         let volumes = VolumeStore(directories: directories, cacheDirectory: nil)
         for uid in (Directory.names(in: directories.pods) ?? []) {
             volumes.remove(uid)

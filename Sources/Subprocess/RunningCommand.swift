@@ -130,7 +130,7 @@ public final class RunningCommand: Sendable {
         state.withLock { state in
             guard !state.inputEnds else { return }
             state.queued += bytes
-            state.nudge()
+            state.wakeLoop()
         }
     }
 
@@ -138,7 +138,7 @@ public final class RunningCommand: Sendable {
     public func closeInput() {
         state.withLock { state in
             state.inputEnds = true
-            state.nudge()
+            state.wakeLoop()
         }
     }
 
@@ -203,7 +203,7 @@ public final class RunningCommand: Sendable {
 
 extension RunningCommand.State {
     /// Wakes the thread. When the pipe is full, the thread has already been woken.
-    fileprivate func nudge() {
+    fileprivate func wakeLoop() {
         guard wake >= 0 else { return }
         var byte: UInt8 = 1
         _ = assay_write_nosigpipe(wake, &byte, 1)

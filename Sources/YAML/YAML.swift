@@ -18,11 +18,23 @@ public enum YAML {
     /// Every document of the stream, empty ones (`null`) included.
     ///
     /// - Throws: `YAMLError` with the line and column of the mistake.
-    public static func parse(_ bytes: [UInt8]) throws(YAMLError) -> [JSONValue] {
-        try bytes.withUnsafeBufferPointer { (buffer) throws(YAMLError) -> [JSONValue] in
-            var composer = try YAMLComposer(events: YAMLEvents(buffer))
+    public static func parse(_ bytes: [UInt8]) throws(YAMLError) -> [JSONValue] { try parse(bytes, keepsText: false) }
+
+    private static func parse(_ bytes: [UInt8], keepsText: Bool) throws(YAMLError) -> [JSONValue] {
+        let separators = YAMLSeparators(hiding: bytes)
+        return try separators.bytes.withUnsafeBufferPointer { (buffer) throws(YAMLError) -> [JSONValue] in
+            var composer = try YAMLComposer(events: YAMLEvents(buffer, separators: separators), keepsText: keepsText)
             return try composer.documents()
         }
+    }
+
+    /// The only document of the stream, with every scalar as the text that is written: `1.10` is "1.10", `yes` is "yes". Null stays null.
+    ///
+    /// For formats whose other readers take any scalar where a string is expected.
+    ///
+    /// - Throws: `YAMLError`, as `parseSingle`.
+    public static func parseSingleAsTexts(_ bytes: [UInt8]) throws(YAMLError) -> JSONValue {
+        try single(try parse(bytes, keepsText: true).filter { !$0.isNull })
     }
 
     public static func parse(_ text: String) throws(YAMLError) -> [JSONValue] {
@@ -38,7 +50,10 @@ public enum YAML {
     ///
     /// - Throws: `YAMLError`, also when more than one document is not empty.
     public static func parseSingle(_ bytes: [UInt8]) throws(YAMLError) -> JSONValue {
-        let found = try documents(bytes)
+        try single(try documents(bytes))
+    }
+
+    private static func single(_ found: [JSONValue]) throws(YAMLError) -> JSONValue {
         guard found.count <= 1 else {
             throw YAMLError(message: "expected one document, found \(found.count)", line: 1, column: 1)
         }

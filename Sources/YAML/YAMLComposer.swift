@@ -18,11 +18,14 @@ struct YAMLComposer {
     }
 
     private let events: YAMLEvents
+    /// Scalars without a tag stay the text that is written; only null is resolved.
+    private let keepsText: Bool
     private var anchors: [String: Anchor] = [:]
     private var aliasCost = 0
 
-    init(events: YAMLEvents) {
+    init(events: YAMLEvents, keepsText: Bool = false) {
         self.events = events
+        self.keepsText = keepsText
     }
 
     mutating func documents() throws(YAMLError) -> [JSONValue] {
@@ -42,7 +45,8 @@ struct YAMLComposer {
     private mutating func node(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> Node {
         switch event.content {
         case .scalar(let text, let tag, let isPlain, let anchor):
-            let value = try YAMLScalar.resolve(text, tag: tag, isPlain: isPlain, at: event.mark)
+            let isText = keepsText && tag == nil && YAMLScalar.kind(of: text) != .null
+            let value = isText ? .string(text) : try YAMLScalar.resolve(text, tag: tag, isPlain: isPlain, at: event.mark)
             return record(Node(value: value, cost: 1 + text.utf8.count / 32, depth: 0), as: anchor)
         case .alias(let name):
             return try alias(name, at: event.mark, depth: depth)

@@ -39,11 +39,15 @@ struct YAMLEvent {
 final class YAMLEvents {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeBufferPointer<UInt8>
+    private let separators: YAMLSeparators
     private var ended = false
 
-    /// - Parameter input: must stay valid until the last event is read.
-    init(_ input: UnsafeBufferPointer<UInt8>) throws(YAMLError) {
+    /// - Parameters:
+    ///   - input: must stay valid until the last event is read.
+    ///   - separators: what was hidden in the input.
+    init(_ input: UnsafeBufferPointer<UInt8>, separators: YAMLSeparators) throws(YAMLError) {
         self.input = input
+        self.separators = separators
         parser = .allocate(capacity: 1)
         guard yaml_parser_initialize(parser) == 1 else {
             parser.deallocate()
@@ -71,7 +75,7 @@ final class YAMLEvents {
                 throw failure()
             }
             defer { yaml_event_delete(&event) }
-            if let content = Self.content(of: event) {
+            if let content = content(of: event) {
                 if case .streamEnd = content { ended = true }
                 return YAMLEvent(content: content, mark: YAMLMark(event.start_mark))
             }
@@ -79,7 +83,7 @@ final class YAMLEvents {
         return YAMLEvent(content: .streamEnd, mark: YAMLMark(parser.pointee.mark))
     }
 
-    private static func content(of event: yaml_event_t) -> YAMLEvent.Content? {
+    private func content(of event: yaml_event_t) -> YAMLEvent.Content? {
         switch event.type {
         case YAML_STREAM_END_EVENT: return .streamEnd
         case YAML_DOCUMENT_START_EVENT: return .documentStart
@@ -92,7 +96,7 @@ final class YAMLEvents {
             let scalar = event.data.scalar
             let bytes = UnsafeBufferPointer(start: scalar.value, count: scalar.length)
             return .scalar(
-                text: String(decoding: bytes, as: UTF8.self), tag: text(scalar.tag),
+                text: separators.shown(in: String(decoding: bytes, as: UTF8.self)), tag: text(scalar.tag),
                 isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, anchor: text(scalar.anchor))
         case YAML_SEQUENCE_START_EVENT:
             let start = event.data.sequence_start
@@ -104,7 +108,7 @@ final class YAMLEvents {
         }
     }
 
-    private static func text(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? {
+    private func text(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? {
         pointer.map { String(cString: $0) }
     }
 

@@ -9,7 +9,8 @@ enum Assay {
     static let version = String(EmbeddedVersion.text.prefix { !$0.isNewline })
 
     static let subcommands: [any Subcommand.Type] = [
-        RunCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self, ResultsGateCommand.self,
+        RunCommand.self, PlanCommand.self, ConvertCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self,
+        ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self,
@@ -18,7 +19,7 @@ enum Assay {
     static func main() async {
         let status = await status(of: Array(CommandLine.arguments.dropFirst()))
         if let failure = Output.failure {
-            complain("\(failure)")
+            printError("\(failure)")
             exit(status == ExitStatus.success ? ExitStatus.badInput : status)
         }
         exit(status)
@@ -41,10 +42,10 @@ enum Assay {
                     Output.write(overview(family) + "\n")
                     return second == nil ? ExitStatus.badInput : ExitStatus.success
                 }
-                complain("there is no command \"\(first) \(second?.replacingControls ?? "")\" (see: assay \(first) --help)")
+                printError("there is no command \"\(first) \(second?.replacingControls ?? "")\" (see: assay \(first) --help)")
                 return ExitStatus.badInput
             }
-            complain("there is no command \"\(first)\" (see: assay --help)")
+            printError("there is no command \"\(first)\" (see: assay --help)")
             return ExitStatus.badInput
         }
         do {
@@ -56,7 +57,7 @@ enum Assay {
             }
             return try await command.run(arguments)
         } catch {
-            complain("\(error)")
+            printError("\(error)")
             return error is UsageError || (error as? ArtifactError)?.kind == .invalid ? ExitStatus.badInput : ExitStatus.belowBar
         }
     }
@@ -67,7 +68,7 @@ enum Assay {
             .max { $0.syntax.name.count < $1.syntax.name.count }
     }
 
-    static func complain(_ text: String) { try? FileWriting.write("assay: \(text)\n".utf8, to: STDERR_FILENO, path: "standard error") }
+    static func printError(_ text: String) { try? FileWriting.write("assay: \(text)\n".utf8, to: STDERR_FILENO, path: "standard error") }
 
     /// The help text of several commands.
     static func overview(_ commands: [any Subcommand.Type]) -> String {

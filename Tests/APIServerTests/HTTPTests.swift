@@ -127,4 +127,26 @@ struct HTTPTests {
             Issue.record("started again")
         } catch {}
     }
+
+    @Test("an answer has the metadata only when that is asked for, whatever the verb; an error stays a Status")
+    func metadataOnly() async throws {
+        let api = try await ServerUnderTest.start()
+        let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+        let path = "/api/v1/namespaces/default/configmaps"
+        let map: JSONValue = ["metadata": ["name": "m", "finalizers": ["a.b/c"]], "data": ["k": "v"]]
+        func check(_ answer: ServerUnderTest.Answer, _ status: Int) {
+            #expect(answer.status == status)
+            #expect(answer.json["kind"]?.string == "PartialObjectMetadata" && answer.json["data"] == nil)
+            #expect(answer.json.at("metadata", "name")?.string == "m" && Int(answer.version) != nil)
+        }
+        check(try await api.send("POST", path, map, accept: accept), 201)
+        check(try await api.send("GET", "\(path)/m", accept: accept), 200)
+        let patch: JSONValue = ["data": ["k": "w"]]
+        check(try await api.send("PATCH", "\(path)/m", patch, type: "application/merge-patch+json", accept: accept), 200)
+        check(try await api.send("DELETE", "\(path)/m", accept: accept), 200)
+        #expect(try await api.get("\(path)/m").json.at("data", "k")?.string == "w")
+        let missing = try await api.send("DELETE", "\(path)/n", accept: accept)
+        #expect(missing.status == 404 && missing.json["kind"]?.string == "Status")
+        await api.server.stop()
+    }
 }

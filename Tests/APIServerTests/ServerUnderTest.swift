@@ -3,7 +3,7 @@ import Base
 import Foundation
 import HTTPTransport
 
-/// A server of its own for a test, and requests to it.
+/// A server for one test, and requests to it.
 struct ServerUnderTest: Sendable {
     let server: APIServer
     let port: UInt16
@@ -60,7 +60,7 @@ struct ServerUnderTest: Sendable {
         try await send("PATCH", "\(path)?fieldManager=\(manager)&force=\(force)", object, type: "application/apply-patch+yaml")
     }
 
-    /// The events of a watch, until it ends or `enough` says so.
+    /// The events of a watch, until it ends or `enough` returns true.
     func watch(_ path: String, until enough: @Sendable ([JSONValue]) -> Bool = { _ in false }) async throws -> [JSONValue] {
         let response = try await HTTPTransport.shared.send(request("GET", path, nil, "", "application/json"))
         guard response.status == 200 else {
@@ -95,7 +95,7 @@ func withServer(
     await server.server.stop()
 }
 
-/// A directory that is gone after the test.
+/// A directory that is removed after the test.
 func withDirectory(_ body: (String) async throws -> Void) async throws {
     let path = NSTemporaryDirectory() + "apiserver-test-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

@@ -16,8 +16,8 @@ struct StoreTests {
 
     private func key(_ name: String) -> StoreKey { StoreKey(namespace: "default", name: name) }
 
-    private func open(_ directory: String, foldAt: Int = Journal.smallestFold) throws -> ObjectStore {
-        try ObjectStore(directory: directory, historyLimit: 100, foldAt: foldAt)
+    private func open(_ directory: String, compactAt: Int = Journal.minimumCompaction) throws -> ObjectStore {
+        try ObjectStore(directory: directory, historyLimit: 100, compactAt: compactAt)
     }
 
     @Test("what was settled is there when the files of a running store are opened elsewhere (the process was killed)")
@@ -112,7 +112,7 @@ struct StoreTests {
     @Test("many writers: every write that was settled is there, in one order")
     func concurrent() async throws {
         try await withDirectory { directory in
-            let store = try open(directory + "/d", foldAt: 20_000)
+            let store = try open(directory + "/d", compactAt: 20_000)
             await withTaskGroup(of: Void.self) { group in
                 for writer in 0..<8 {
                     group.addTask {
@@ -130,7 +130,7 @@ struct StoreTests {
             store.close()
             let names = try FileManager.default.contentsOfDirectory(atPath: directory + "/d")
             #expect(
-                names.contains { $0.hasPrefix("snapshot-") && $0 != "snapshot.tmp" }, "the journal was never folded: \(names)")
+                names.contains { $0.hasPrefix("snapshot-") && $0 != "snapshot.tmp" }, "the journal was never compacted: \(names)")
             let reopened = try open(directory + "/d")
             #expect(reopened.revision == 400)
             #expect(try reopened.list(things).objects.count == 400)

@@ -15,7 +15,7 @@ struct LedgerPoolTests {
     }
 
     @Test("one that no job uses is let go after a day, one that is used never; a new one takes its place")
-    func letGo() async throws {
+    func releaseJob() async throws {
         let path = "\(NSTemporaryDirectory())/assay-pool-\(UUID().uuidString)"
         try Directory.make(path)
         defer { Directory.removeTree(path) }

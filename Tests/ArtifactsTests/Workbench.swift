@@ -7,7 +7,7 @@ import Glibc
 import Subprocess
 import Testing
 
-/// A directory for one test, removed at its end, with remotes, ledgers and records to order.
+/// A directory for one test, removed at its end, with functions that make remotes, ledgers and records.
 final class Workbench: Sendable {
     let path: String
     static let branch = "assay/runs/v1"
@@ -76,13 +76,13 @@ final class Workbench: Sendable {
         try await git(remote, "ls-tree", "-r", "--name-only", branch).split(separator: "\n").map(String.init)
     }
 
-    /// Nothing missing, nothing malformed, one line of commits.
+    /// fsck finds nothing, and the history is linear.
     func expectSound(_ remote: String, _ branch: String = Workbench.branch) async throws {
         try await git(remote, "fsck", "--strict", "--no-dangling")
         #expect(try await git(remote, "rev-list", "--min-parents=2", branch).isEmpty)
     }
 
-    /// Each run on the branch exactly once.
+    /// Each run is on the branch exactly once.
     func expectOnce(_ runs: [PendingRun], _ remote: String, _ branch: String = Workbench.branch) async throws {
         let subjects = try await subjects(remote, branch)
         let wanted = runs.map { $0.message.split(separator: "\n").first.map(String.init) ?? "" }
@@ -109,7 +109,7 @@ final class Workbench: Sendable {
         return try GitLedger(settings: settings, client: client, time: time, log: Log("test"))
     }
 
-    /// A git that does something else for some of its calls. `body` is shell; it falls through to the real git.
+    /// A git that behaves differently for some calls. `body` is shell; after it the real git runs.
     func fakeGit(_ body: String) throws -> GitClient {
         let script = """
             #!/bin/sh
@@ -148,7 +148,7 @@ final class Workbench: Sendable {
         try indexes.map { try PendingRun(run: record($0, job: job)) }
     }
 
-    /// A pack as a collector sends it: of the files by their paths.
+    /// A pack of the files, in the form that a collector sends.
     func pack(_ files: [String: [UInt8]]) async throws -> PendingRun.Pack {
         let repository = "\(path)/pack-\(UUID().uuidString)"
         defer { Directory.removeTree(repository) }
@@ -177,19 +177,19 @@ final class Workbench: Sendable {
     }
 }
 
-/// The machine's time, a hundred times faster to wait for.
+/// The machine's time, but sleeps are a hundred times shorter.
 struct HastyTime: TimeSource {
     func now() -> Timestamp { SystemTime().now() }
     func monotonic() -> Double { SystemTime().monotonic() }
     func sleep(seconds: Double) async throws { try await SystemTime().sleep(seconds: seconds / 100) }
 }
 
-/// Time that stands still: whoever sleeps, sleeps until cancelled. Tells for how long somebody wanted to.
+/// Time that stands still: every longer sleep lasts until it is cancelled. Records the lengths of the sleeps.
 final class FrozenTime: TimeSource {
     private let asked = Locked([Double]())
     private let allowed: Double
 
-    /// - Parameter allowed: sleeps up to this long end at once.
+    /// - Parameter allowed: sleeps up to this length end at once.
     init(passing allowed: Double) { self.allowed = allowed }
 
     var sleeps: [Double] { asked.withLock { $0 } }
@@ -203,7 +203,7 @@ final class FrozenTime: TimeSource {
     }
 }
 
-/// Returns when the condition holds; fails the test when it does not within the time.
+/// Returns when the condition holds; fails the test when it does not hold within the time.
 func eventually(_ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool) async throws {
     let end = SystemTime().monotonic() + seconds
     while try await !condition() {

@@ -17,7 +17,7 @@ struct CRDDefinitionTests {
     @Test(
         "names, columns and subresource",
         arguments: [
-            ("evaljobs", "ej", ["Phase", "Completed", "Failed", "Pass Rate", "Mean Reward", "Age"]),
+            ("evaljobs", "ej", ["Phase", "Completed", "Running", "Failed", "Pass Rate", "Mean Reward", "Age", "Status"]),
             ("evaltargets", "et", ["Type", "Sync", "Ready", "Active", "Age"]),
             ("overlaysources", "ovs", ["Repo", "Order", "Revision", "Ready", "Age"]),
         ])

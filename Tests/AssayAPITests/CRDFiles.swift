@@ -5,7 +5,7 @@ import YAML
 
 @testable import KubeSchema
 
-/// The definitions, examples and pages as they lie in the repository.
+/// The definitions, examples and pages of the repository.
 enum CRDFiles {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
@@ -24,14 +24,14 @@ enum CRDFiles {
         return try #require(definition.at("spec", "versions")?[0]?.at("schema", "openAPIV3Schema"))
     }
 
-    /// Read once: hundreds of cases use them.
+    /// Read only once, because hundreds of test cases use them.
     private static let schemas = kinds.keys.reduce(into: [String: Result<StructuralSchema, any Error>]()) { schemas, kind in
         schemas[kind] = Result { try StructuralSchema(openAPI(kind)) }
     }
 
     static func schema(_ kind: String) throws -> StructuralSchema { try #require(schemas[kind]).get() }
 
-    /// The object as the API server would store it, with what it does not know and what it refuses.
+    /// The object as the API server would store it, its pruned fields, and its faults.
     static func admit(_ object: JSONValue, old: JSONValue? = nil) throws -> (stored: JSONValue, unknown: [String], faults: [FieldError]) {
         let schema = try schema(try #require(object["kind"]?.string))
         var stored = object
@@ -45,7 +45,7 @@ enum CRDFiles {
         return (stored, unknown, schema.validate(stored, old: before))
     }
 
-    /// Files below a folder with an extension, as paths from the root.
+    /// Files below a folder with an extension, as paths relative to the root.
     static func files(in folder: String, ending: String) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path).filter { $0.hasSuffix(ending) }.sorted()
             .map { folder + "/" + $0 }

@@ -3,7 +3,7 @@ import Base
 import Foundation
 import Testing
 
-/// The definitions inside the executable are those of manifests/crds.
+/// The definitions in the executable are those in manifests/crds.
 @Suite struct EmbeddedDefinitionsTests {
     @Test(arguments: [
         ("evaljobs", CustomResourceDefinitions.evalJobs), ("evaltargets", CustomResourceDefinitions.evalTargets),

@@ -2,9 +2,9 @@ import AssayAPI
 import Base
 import EvalModel
 
-/// A decoder that has every key and gives every type something, and notes what was asked for: the fields of a type.
+/// A decoder that has every key, returns a value for every type, and records the requests: the fields of a type.
 final class SchemaProbe {
-    /// What stands at a path, in the words of a structural schema.
+    /// The type at a path, in the terms of a structural schema.
     struct Field: Hashable, CustomStringConvertible {
         var type: String
         /// The allowed values of an enumeration, sorted.
@@ -14,7 +14,7 @@ final class SchemaProbe {
 
     private(set) var fields: [String: Field] = [:]
 
-    /// The fields of a type below a path, as `spec.agents[].name`.
+    /// The fields of a type below a path: `spec.agents[].name`.
     static func fields<T: Decodable>(of type: T.Type, at path: String) throws -> [String: Field] {
         let probe = SchemaProbe()
         _ = try probe.make(type, path)
@@ -27,12 +27,13 @@ final class SchemaProbe {
     }
 
     fileprivate func make<T: Decodable>(_ type: T.Type, _ path: String) throws -> T {
-        // Types that are one value on the wire, whatever they are made of.
+        // Types that are encoded as one value, whatever properties they have.
         if type == JSONValue.self { return try cast(leaf(path, "any", JSONValue.null)) }
         if type == Timestamp.self { return try cast(leaf(path, "string", Timestamp(seconds: 0))) }
         if type == TrialIndexSet.self { return try cast(leaf(path, "string", TrialIndexSet())) }
         if type == [String: String].self { return try cast(leaf(path, "map", [String: String]())) }
         if type == [String: Quantity].self { return try cast(leaf(path, "map", [String: Quantity]())) }
+        if type == [String: Int].self { return try cast(leaf(path, "map", [String: Int]())) }
         if type == [String: Double].self { return try cast(leaf(path, "map", [String: Double]())) }
         if let kind = type as? any (CaseIterable & RawRepresentable).Type {
             let (first, values) = cases(kind)

@@ -44,6 +44,8 @@ struct UnsupportedFieldTests {
         spec.ttlSecondsAfterFinished = 60
         spec.activeDeadlineSeconds = 60
         #expect(UnsupportedFields.check(spec).isEmpty)
+        spec.environment.forceBuild = true
+        #expect(UnsupportedFields.check(spec, canBuild: true).isEmpty)
     }
 
     @Test("of targets and overlays")

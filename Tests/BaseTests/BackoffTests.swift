@@ -30,7 +30,7 @@ import Testing
         #expect(backoff.isRested(now: 0))
         #expect(backoff.next(now: 0, random: 0) == 1)
         #expect(backoff.next(now: 1, random: 1) == 4)
-        // The quiet counts from the end of the wait, at 5.
+        // The time without failures begins at the end of the wait, at 5.
         #expect(!backoff.isRested(now: 105))
         #expect(backoff.next(now: 105, random: 0) == 4)
         #expect(backoff.isRested(now: 209.5))

@@ -84,7 +84,7 @@ import Testing
         let tree = folder.path + "/tree"
         try Directory.make(tree + "/sub")
         symlink(victim, tree + "/link")
-        // Not UTF-8.
+        // Not valid UTF-8.
         let odd: [CChar] = Array((tree + "/sub/").utf8CString.dropLast()) + [CChar(bitPattern: 0xFF), CChar(bitPattern: 0xFE), 0]
         #expect(mkdir(odd, 0o755) == 0)
         chmod(tree + "/sub", 0o000)

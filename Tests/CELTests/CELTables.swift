@@ -1,6 +1,6 @@
-/// Expressions about `CELSubject`, with what kube-apiserver 1.36 says to them.
+/// Expressions about `CELSubject` and the results of kube-apiserver 1.36.
 enum CELTables {
-    /// True of the subject.
+    /// True for the subject.
     static let holds: [String] = [
         "self.i == 7",
         "self.i > 6.5",
@@ -106,7 +106,7 @@ enum CELTables {
         "self.dur.getHours() > 0 && self.t.getFullYear() > 2000",
     ]
 
-    /// Evaluated, and not true.
+    /// Evaluated, but not true.
     static let fails: [String] = [
         "self.i == 8",
         "'zz' in self.m",
@@ -122,7 +122,7 @@ enum CELTables {
         "self.s.format([1]) == ''",
     ]
 
-    /// Without a value, and why.
+    /// Without a value, with the reason.
     static let errors: [(String, String)] = [
         ("self.m['zz'] == 'x'", "no such key: zz"),
         ("self.m.zz == 'x'", "no such key: zz"),
@@ -140,7 +140,7 @@ enum CELTables {
         ("quantity(self.ios) == quantity('1')", "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"),
     ]
 
-    /// Refused before any object is seen: place and reason.
+    /// Refused before any object is checked: position and reason.
     static let compileErrors: [(String, String)] = [
         ("timestamp('x') < self.t", "1:11: invalid timestamp argument"),
         ("1 == 1.0", "1:3: found no matching overload for '_==_' applied to '(int, double)'"),
@@ -188,7 +188,7 @@ enum CELTables {
         ("self.s.startsWith(5)", "1:18: found no matching overload for 'startsWith' applied to 'string.(int)'"),
     ]
 
-    /// Message expressions of a failed rule, and what is shown: the rule itself where they have no usable value.
+    /// Message expressions of a failed rule and the resulting message: the rule itself if they have no usable value.
     static let messages: [(String, String)] = [
         ("'plain'", "plain"),
         ("'i=' + string(self.i)", "i=7"),

@@ -8,13 +8,13 @@ import Testing
 
 @testable import Dashboard
 
-/// A directory for one test, removed at its end, with a branch of results that a real ledger wrote, and sites of it.
+/// A directory for one test, removed at its end, with a branch of results that a real ledger wrote, and sites made from it.
 final class SiteBench: Sendable {
     let path: String
     let remote: String
     static let branch = "assay/runs/v1"
     static let epoch = Timestamp(seconds: 1_790_000_000)
-    /// Text that acts on a reader who lets it.
+    /// Text that would have an effect if it were not escaped.
     static let hostile =
         "<script>document.title='owned';alert(1)</script><img src=https://evil.example/x onerror=alert(2)> \u{1B}[31m\u{1B}]0;t\u{7} \u{202E}txt \"quoted\" 'single' & {{7*7}}"
 
@@ -83,7 +83,7 @@ final class SiteBench: Sendable {
                 timestamp: epoch.adding(seconds: at)))
     }
 
-    /// Two jobs of two agents on tasks with every outcome, and text that is up to no good wherever text can be.
+    /// Two jobs of two agents on tasks with every outcome, and hostile text in every field that may contain text.
     static func everything() -> [Run] {
         let session =
             [
@@ -164,7 +164,7 @@ final class SiteBench: Sendable {
 
     // MARK: The browser
 
-    /// What a real browser says of pages (Browser/browse.py has the plan's form).
+    /// Runs a plan in a real browser (Browser/browse.py describes the plan's form).
     func browse(_ plan: JSONValue) async throws -> JSONValue {
         let script = try #require(Bundle.module.path(forResource: "browse", ofType: "py", inDirectory: "Browser"))
         let result = try await Command("python3", [script], standardInput: .bytes(plan.serialized()), deadlineSeconds: 240).run()

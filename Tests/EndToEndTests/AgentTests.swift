@@ -20,7 +20,7 @@ extension EndToEnd {
                     echo "length=${#API_KEY}"
                     echo "key=$API_KEY"
                     echo "instruction=$ASSAY_TASK_INSTRUCTION"
-                    cmp /tmp/instruction.md <(printf '%s\\n' "$ROLLOUT_TASK_INSTRUCTION") && echo same
+                    cmp "$ROLLOUT_TASK_INSTRUCTION" <(printf '%s\\n' "$ASSAY_TASK_INSTRUCTION") && echo "same as $ASSAY_INSTRUCTION_PATH"
                     printf 'before %s after' "$API_KEY" > "/logs/agent/session.txt"
                     mkdir -p /logs/artifacts && echo "$API_KEY$API_KEY" > /logs/artifacts/twice.txt
                     echo '{"role":"user","text":"'"$API_KEY"'"}' > /logs/agent/transcript.jsonl

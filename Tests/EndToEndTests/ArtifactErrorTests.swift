@@ -4,7 +4,7 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// Where results cannot go.
+    /// Results that cannot be written.
     @Suite struct ArtifactErrorTests {
         @Test func aDefaultBranchIsNeverMade() async throws {
             try await Workbench.with("default-branch") { bench in
@@ -33,7 +33,7 @@ extension EndToEnd {
                 let named = try await bench.assay("run", "job.yaml", expecting: 2)
                 for word in ["spec.artifacts.git.remote", "\"upstream\""] { #expect(named.stderrText.contains(word), "\(named.stderrText)") }
 
-                // Once it is there the same job goes on.
+                // Once the repository exists, the same job continues.
                 try await bench.git("init", "--quiet", "--bare", "\(bench.directory)/typo.git", in: bench.directory)
                 try bench.write("job.yaml", JobFiles.job("job", artifacts: "{backend: git, git: {remote: \"file://\(bench.directory)/typo.git\"}}"))
                 try await bench.assay("run", "job.yaml", expecting: 0)
@@ -53,7 +53,7 @@ extension EndToEnd {
             }
         }
 
-        /// The remote goes away while the job runs; the next run pushes what was kept, and runs nothing.
+        /// The remote becomes unreachable while the job runs. The next run pushes the kept results and runs no trial.
         @Test func whatARemoteCouldNotTakeIsPushedByTheNextRun() async throws {
             try await Workbench.with("away") { bench in
                 for name in ["a", "b", "c"] { try bench.task(name) }
@@ -65,10 +65,14 @@ extension EndToEnd {
                     await bench.gitAnswer("rev-parse", "--verify", "--quiet", "assay/runs/v1", in: bench.results) != nil
                 }
                 try FileManager.default.moveItem(atPath: bench.results, toPath: bench.results + ".away")
-                #expect(await running.wait() == .code(0))
+                #expect(await running.wait() == .code(4))
                 let said = try bench.read("run.log")
                 #expect(said.contains("3 trials: 3 completed"), "\(said)")
                 #expect(said.contains("kept in \(bench.directory)/.assay/artifacts until"), "\(said)")
+                #expect(said.contains("run the same command again, which only pushes"), "\(said)")
+                // Still away: nothing is left to run, and the results still wait.
+                try await bench.assay("run", "job.yaml", expecting: 4)
+                try await bench.assay("run", "job.yaml", "--allow-unpushed", expecting: 0)
 
                 try FileManager.default.moveItem(atPath: bench.results + ".away", toPath: bench.results)
                 let again = try await bench.assay("run", "job.yaml", expecting: 0)
@@ -78,6 +82,31 @@ extension EndToEnd {
                 #expect(branch.runs.count == 3 && branch.jobs.count == 1)
                 let subjects = try await bench.commits().map(\.subject)
                 #expect(subjects.count == 4 && Set(subjects).count == 4)
+            }
+        }
+
+        /// Two more remotes that do not take the results.
+        @Test func aHookThatRefusesAndARemoteOfAnotherFormatAreToldInGitsWords() async throws {
+            try await Workbench.with("refusing") { bench in
+                try bench.task("one")
+                try await bench.commitBenchmark()
+                try bench.write("\(bench.results)/hooks/pre-receive", "#!/bin/sh\necho no results on Fridays >&2\nexit 1\n", executable: true)
+                try bench.write("job.yaml", JobFiles.job("refused"))
+                let refused = try await bench.assay("run", "job.yaml", expecting: 4)
+                #expect(refused.stdoutText.contains("1 trial: 1 completed"), "\(refused.stdoutText)")
+                #expect(
+                    refused.stderrText.contains("pre-receive hook declined") && refused.stderrText.contains("--allow-unpushed"),
+                    "\(refused.stderrText)")
+                try FileManager.default.removeItem(atPath: "\(bench.results)/hooks/pre-receive")
+                try await bench.assay("run", "job.yaml", expecting: 0)
+                #expect(try await bench.branch().runs.count == 1)
+
+                try await bench.git("init", "--quiet", "--bare", "--object-format=sha256", "other.git", in: bench.directory)
+                try bench.write("job.yaml", JobFiles.job("sha256", artifacts: "{backend: git, git: {remote: other.git}}"))
+                let other = try await bench.assay(["run", "job.yaml"], seconds: 120)
+                #expect(other.exit == .code(2) || other.exit == .code(4), "\(other.exit)")
+                #expect(
+                    other.stderrText.contains("SHA-256") && !other.stderrText.contains("check the address and the network"), "\(other.stderrText)")
             }
         }
     }

@@ -4,7 +4,7 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// The recorded contract of a real kube-apiserver, asked of the executable over its token.
+    /// The recorded contract with a real kube-apiserver, checked against the executable, with a token.
     @Suite struct ClusterContractTests {
         @Test("contract.py: at most one of 145 steps differs from kube-apiserver 1.36, in wording")
         func contract() async throws {
@@ -20,7 +20,7 @@ extension EndToEnd {
             ).run()
             let lines = run.stdoutText.split(separator: "\n").map(String.init)
             #expect(lines.filter { $0.hasPrefix("DIFFERS") } == [], "\(run.stdoutText)\(run.stderrText)")
-            // The real server words it with a diff of Go structs.
+            // The real server's message contains a diff of Go structs.
             #expect(
                 lines.filter { $0.hasPrefix("wording") }.map { $0.dropFirst(7).trimmingCharacters(in: .whitespaces) } == ["pod spec is immutable"])
             #expect(lines.last == "144 of 145 steps alike, 1 differ in wording only, 0 differ", "\(lines.last ?? "")")

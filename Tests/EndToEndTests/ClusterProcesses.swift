@@ -8,7 +8,7 @@ import Subprocess
 import Testing
 import YAML
 
-/// The API server with its node as one process and operators as others, as on a cluster: each can be killed by itself.
+/// The API server with its node in one process and operators in others, as on a cluster, so that each can be killed separately.
 final class ClusterProcesses: Sendable {
     let bench: Workbench
     let client: KubeClient
@@ -39,7 +39,7 @@ final class ClusterProcesses: Sendable {
             token: try bench.read("control-plane/token").trimmed, apiserver: apiserver)
     }
 
-    /// A new operator. Several over one state directory would be a mistake, so that each name has its own.
+    /// A new operator. Each name has its own state directory, because several operators must not share one.
     func startOperator(_ name: String = "operator", election: Bool = false) async throws -> RunningCommand {
         try bench.start(
             [
@@ -49,7 +49,7 @@ final class ClusterProcesses: Sendable {
             ], to: "\(name).log")
     }
 
-    /// Ends the API server; what still runs is the bench's to remove.
+    /// Ends the API server. The workbench removes what still runs.
     func stop() async {
         apiserver.signal(SIGTERM)
         _ = await apiserver.wait()
@@ -57,7 +57,7 @@ final class ClusterProcesses: Sendable {
 
     // MARK: Objects
 
-    /// A job of test-dataset under another name, with its results in a bare repository of its own.
+    /// A job of test-dataset under another name, with its own bare repository for the results.
     func create(_ file: String, name: String, results: String, changing: (inout JSONValue) -> Void = { _ in }) async throws {
         let text = try String(contentsOfFile: "\(Workbench.root)/test-dataset/\(file)", encoding: .utf8)
         var job = try YAML.parseSingle(text)
@@ -86,17 +86,17 @@ final class ClusterProcesses: Sendable {
     func pods() async throws -> [JSONValue] { try await client.listAll(.pods, namespace: "default").items }
 }
 
-/// What an artifact branch says of one job, read with git alone.
+/// The records of one job on an artifact branch, read with git.
 struct RecordedJob {
-    /// Of each trial, by agent, task and attempt: its reward or its error.
+    /// For each trial, by agent, task and attempt: its reward or its error.
     var verdicts: [String: String] = [:]
     /// The subjects of the commits that record runs.
     var runs: [String] = []
-    /// Those that record the job.
+    /// The subjects of the commits that record the job.
     var jobs: [String] = []
-    /// Everything else.
+    /// All other subjects.
     var others: [String] = []
-    /// The folders in the tip's tree that hold a record, by the record's kind.
+    /// The folders in the tip's tree that contain a record, by the record's kind.
     var records: [String: [String]] = [:]
     /// Paths of kept infrastructure retries.
     var retries: [String] = []

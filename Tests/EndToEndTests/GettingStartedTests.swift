@@ -2,9 +2,9 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What docs/getting-started.md tells a reader to do on a laptop, with the job that it shows.
+    /// The laptop commands of docs/getting-started.md, with the job that the page shows.
     @Suite struct GettingStartedTests {
-        /// The first block of a language after a heading.
+        /// The first block in a language after a heading.
         private func block(_ language: String, after heading: String, of page: String) throws -> String {
             let section = try #require(page.range(of: "\n\(heading)\n"), "no heading \(heading)")
             let rest = page[section.upperBound...]

@@ -1,6 +1,6 @@
 import Base
 
-/// EvalJobs as text, in the shape that users write.
+/// EvalJobs as text, as users write them.
 enum JobFiles {
     /// - Parameters:
     ///   - agents: a YAML list; see `agent`.
@@ -29,7 +29,7 @@ enum JobFiles {
             """
     }
 
-    /// A list of one agent with scripts; JSON is YAML, so any script can be written so.
+    /// A list with one agent with scripts. JSON is YAML, so any script can be written this way.
     static func agent(_ name: String, install: String? = nil, execute: String, env: [JSONValue] = []) -> String {
         var agent: JSONValue = ["name": .string(name), "execute": .string(execute)]
         if let install { agent["install"] = .string(install) }

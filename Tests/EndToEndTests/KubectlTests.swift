@@ -6,7 +6,7 @@ import Testing
 import YAML
 
 extension EndToEnd {
-    /// `kubectl` as users have it, against `assay apiserver` with an operator beside it.
+    /// `kubectl` with `assay apiserver` and an operator.
     @Suite struct KubectlTests {
         private static let job = """
             apiVersion: assay.dev/v1alpha1
@@ -27,11 +27,11 @@ extension EndToEnd {
             try await bench.useTestDataset()
             let cluster = try await ClusterProcesses.start(in: bench)
             let kubectl = Kubectl(cluster)
-            // The definitions are there already; applying them is what the README says all the same.
+            // The definitions exist already; they are applied because the README says so.
             try await kubectl("apply", "-f", "\(Workbench.root)/manifests/crds")
             try await kubectl("wait", "--for=condition=Established", "crd/evaljobs.assay.dev", "--timeout=10s")
             #expect(try await kubectl("apply", "-f", "\(Workbench.root)/examples/hello-world.yaml").contains("evaljob.assay.dev/hello-world created"))
-            // Nobody runs it yet: it can be looked at, and is gone at once.
+            // No operator runs yet: the job can be read, and is deleted at once.
             #expect(try await kubectl("get", "evaljobs", "-o", "name").trimmed == "evaljob.assay.dev/hello-world")
             try await kubectl("delete", "ej", "hello-world", "--timeout=10s")
 
@@ -44,22 +44,22 @@ extension EndToEnd {
             #expect(try await kubectl("wait", "--for=condition=Complete", "evaljob/watched", "--timeout=120s").contains("condition met"))
 
             let rows = try await kubectl("get", "evaljobs").split(separator: "\n").map { columns(String($0)) }
-            #expect(rows.first == ["NAME", "PHASE", "COMPLETED", "FAILED", "PASS RATE", "MEAN REWARD", "AGE"])
-            #expect(rows.last?.dropLast() == ["watched", "Succeeded", "2/2", "1", "0.5", "1"])
+            #expect(rows.first == ["NAME", "PHASE", "COMPLETED", "RUNNING", "FAILED", "PASS RATE", "MEAN REWARD", "AGE"])
+            #expect(rows.last?.dropLast() == ["watched", "Succeeded", "2/2", "0", "1", "0.5", "1"])
             let stored = try YAML.parseSingle(try await kubectl("get", "ej", "watched", "-o", "yaml"))
             #expect(stored.at("status", "phase") == "Succeeded" && stored.at("spec", "parallelism") == 4)
             #expect(stored.at("status", "source", "commit")?.string?.count == 40)
             let described = try await kubectl("describe", "evaljob", "watched")
             #expect(described.contains("Pass Rate:    0.5"), "\(described)")
             for reason in ["TrialsRunning", "TrialsComplete"] { #expect(described.contains("Normal  \(reason)"), "\(described)") }
-            // What `get -w` showed on the way.
+            // The output of `get -w` meanwhile.
             try await eventually("the watch shows the end", seconds: 10) { try bench.read("watch.log").contains("Succeeded") }
             watch.signal(SIGTERM)
             _ = await watch.wait()
             let shown = try bench.read("watch.log")
             #expect(shown.contains("Running") && shown.contains("0/2"), "\(shown)")
 
-            // preserveEnv: Always keeps the pods, and with them their logs.
+            // preserveEnv: Always keeps the pods and their logs.
             let pods = try await kubectl("get", "pods", "-l", "assay.dev/job=watched", "-o", "name").split(separator: "\n").map(String.init)
             #expect(pods.count == 2)
             let pod = try #require(pods.first)
@@ -119,17 +119,17 @@ extension EndToEnd {
             await bench.remove()
         }
 
-        /// Columns are apart by two spaces or more; names of columns hold single ones.
+        /// Columns are separated by two or more spaces; their names may contain single ones.
         private func columns(_ row: String) -> [String] {
             row.replacing("  ", with: "\t").split(separator: "\t").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
         }
     }
 }
 
-/// kubectl with the cluster's kubeconfig and nothing of the user's.
+/// kubectl with the cluster's kubeconfig and none of the user's settings.
 private struct Kubectl: Sendable {
     let cluster: ClusterProcesses
-    /// `KUBECTL`, or the one on PATH.
+    /// `KUBECTL`, or the one in PATH.
     let executable = currentEnvironment()["KUBECTL"] ?? "kubectl"
 
     init(_ cluster: ClusterProcesses) { self.cluster = cluster }
@@ -142,7 +142,7 @@ private struct Kubectl: Sendable {
         try await Command(executable, arguments(words), workingDirectory: cluster.bench.directory, deadlineSeconds: 180).run()
     }
 
-    /// What it printed; the test ends when it failed.
+    /// Its output; the test fails when kubectl fails.
     @discardableResult
     func callAsFunction(_ words: String...) async throws -> String {
         let result = try await run(words)

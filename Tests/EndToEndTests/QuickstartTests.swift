@@ -4,9 +4,9 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// The first minutes of a user: the README's commands, and what they leave behind.
+    /// The README's first commands and their results.
     @Suite struct QuickstartTests {
-        /// `make quickstart` without its build: the script, in a checkout of its own.
+        /// `make quickstart` without its build: the script, in a separate checkout.
         @Test func quickstartEndsWithTheTableAndTheCommitsAndASecondRunRunsNothing() async throws {
             try await Workbench.with("quickstart") { bench in
                 try FileManager.default.createDirectory(atPath: "\(bench.benchmark)/scripts", withIntermediateDirectories: true)
@@ -29,7 +29,7 @@ extension EndToEnd {
                 let run = row[6]
                 #expect(lines.contains("1 trial: 1 completed, 0 failed; pass rate 100.0%, mean reward 1.00"))
 
-                // The commits: one for the run, one for the job; the table names the tip.
+                // One commit for the run, one for the job; the table names the tip.
                 let remote = "\(bench.benchmark)/.assay/quickstart-results.git"
                 let commits = try await bench.commits(of: remote)
                 #expect(commits.map { String($0.subject.prefix(4)) } == ["Run:", "Job:"])
@@ -79,7 +79,7 @@ extension EndToEnd {
             }
         }
 
-        /// `backend: local` leaves the very files that the branch has.
+        /// `backend: local` writes the same files as the branch.
         @Test func theLocalBackendHasTheLayoutOfTheBranch() async throws {
             try await Workbench.with("local") { bench in
                 try bench.task("one", test: "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt; echo kept > /logs/artifacts/a.txt")
@@ -96,7 +96,7 @@ extension EndToEnd {
                     var directory: ObjCBool = false
                     return FileManager.default.fileExists(atPath: "\(root)/\($0)", isDirectory: &directory) && !directory.boolValue
                 }
-                // Runs have ids of their own; below them every name is the same, and so is every level above.
+                // Runs have different ids; below them all names are the same, and so are all levels above.
                 func names(_ paths: [String]) -> [String] {
                     paths.map { path in
                         path.split(separator: "/").enumerated().map { $0 < 2 ? String(repeating: "x", count: $1.count) : String($1) }.joined(

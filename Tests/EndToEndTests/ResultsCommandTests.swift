@@ -7,7 +7,7 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// The commands that read results, as a script meets them: exit statuses, and what they print where.
+    /// The commands that read results: exit statuses and output.
     @Suite struct ResultsCommandTests {
         /// Two jobs named nightly with four tasks each, the later one worse by half a task, on a branch of `results.git`.
         private func publish(_ bench: Workbench) async throws {

@@ -5,7 +5,7 @@ import Testing
 
 extension EndToEnd {
     @Suite struct TestDatasetTests {
-        /// How a trial of a task is to end, from the table in test-dataset/README.md.
+        /// The expected end of a task's trial, from the table in test-dataset/README.md.
         struct Intended: Hashable {
             var task: String
             var agent: String
@@ -21,7 +21,7 @@ extension EndToEnd {
             }
         }
 
-        /// 8 tasks x 2 agents x 2 attempts, 4 at a time: every reward and every error as the task intends.
+        /// 8 tasks x 2 agents x 2 attempts, 4 at a time: every reward and every error is as expected.
         @Test func everyTrialEndsAsItsTaskIntends() async throws {
             try await Workbench.with("dataset") { bench in
                 try await bench.useTestDataset()
@@ -57,7 +57,7 @@ extension EndToEnd {
                     }
                 }
 
-                // The job's own record has the totals that the README works out.
+                // The job's own record has the totals that the README computes.
                 try #require(branch.jobs.count == 1)
                 let totals = try #require(branch.jobs[0]["totals"])
                 #expect(branch.jobs[0]["totalTrials"]?.int == 32)
@@ -69,7 +69,7 @@ extension EndToEnd {
                 #expect(agents?.at("oracle", "passRate")?.double == 0.125 && agents?.at("oracle", "meanReward")?.double == 0.5)
                 #expect(agents?.at("scripted", "passRate")?.double == 0.375 && agents?.at("scripted", "meanReward")?.double == 0.75)
 
-                // One commit for each run, with its trailers, then the job's.
+                // One commit with its trailers for each run, then one for the job.
                 let commits = try await bench.commits()
                 let subjects = commits.map(\.subject)
                 #expect(subjects.count == 33 && Set(subjects).count == 33)

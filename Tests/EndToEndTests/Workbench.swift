@@ -3,11 +3,11 @@ import Foundation
 import Subprocess
 import Testing
 
-/// Every end-to-end test runs below this suite, one after the other: they share the machine's two cores and its podman.
+/// All end-to-end tests are below this suite and run one after the other, because they share the machine's cores and its podman.
 @Suite(.serialized) struct EndToEnd {}
 
-/// A throwaway working directory with what a job needs: a benchmark in a git repository and a bare repository for the
-/// results. The real executable works in it, with real podman and real git.
+/// A temporary working directory with everything that a job needs: a benchmark in a git repository and a bare repository for the results. The real
+/// executable runs in it, with real podman and real git.
 final class Workbench: Sendable {
     let directory: String
     var benchmark: String { "\(directory)/benchmark" }
@@ -16,8 +16,7 @@ final class Workbench: Sendable {
     /// The checkout's root.
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-    /// The statically linked executable: the one that also runs inside containers, where there is no Swift runtime.
-    /// `scripts/test` builds it and says where it is.
+    /// The statically linked executable, which also runs in containers without the Swift runtime. `scripts/test` builds it and passes its path.
     static func executable() throws -> String {
         let path = currentEnvironment()["ASSAY_BINARY"] ?? "\(root)/.build/bin/release/assay"
         try #require(
@@ -26,15 +25,15 @@ final class Workbench: Sendable {
         return path
     }
 
-    /// - Parameter name: what it is for; stands in the file `purpose`.
+    /// - Parameter name: the purpose, written to the file `purpose`.
     init(_ name: String) throws {
-        // Short, so that podman's run root fits below it and goes with it (see NodeDirectories.podmanRunRoot).
+        // Short, so that podman's run root below it is not too long and is removed with it (see NodeDirectories.podmanRunRoot).
         directory = "\(FileManager.default.temporaryDirectory.path)/e2e-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try write("purpose", name + "\n")
     }
 
-    /// A workbench for the time of `body`. Whatever happens in it, no container of it is left: that is an error, and it is ended.
+    /// A workbench for the duration of `body`. Containers that remain are reported as an error and removed.
     static func with(_ name: String, _ body: (Workbench) async throws -> Void) async throws {
         let bench = try Workbench(name)
         do { try await body(bench) } catch {
@@ -46,12 +45,12 @@ final class Workbench: Sendable {
         await bench.remove()
     }
 
-    /// Stops what is left of the node's containers and removes the directory.
+    /// Stops the remaining containers of the node and removes the directory.
     func remove() async {
         for node in await containers() { _ = try? await Command("kill", ["-9", "\(node)"]).run() }
-        // Processes of podman that are on their way out may still make files, or hold a mount, for a moment.
+        // Processes of podman that are ending may still create files or hold a mount for a moment.
         for _ in 0..<20 {
-            // Containers leave mounts behind when they are killed; rm must not reach through one.
+            // Killed containers leave mounts behind, which rm must not descend into.
             for line in ((try? String(contentsOfFile: "/proc/mounts", encoding: .utf8)) ?? "").split(separator: "\n").reversed() {
                 let words = line.split(separator: " ")
                 if words.count > 1, words[1].hasPrefix(directory) { _ = try? await Command("umount", ["-l", String(words[1])]).run() }
@@ -69,11 +68,17 @@ final class Workbench: Sendable {
         try await assay(words, expecting: status, seconds: seconds)
     }
 
-    /// - Parameter place: where it runs; the workbench's own directory unless told.
+    /// - Parameters:
+    ///   - place: the working directory; the workbench's own by default.
+    ///   - environment: variables to add. The user's cache is the workbench's own.
     @discardableResult
-    func assay(_ words: [String], expecting status: Int32? = nil, in place: String? = nil, seconds: Double = 300) async throws -> CommandResult {
+    func assay(
+        _ words: [String], expecting status: Int32? = nil, in place: String? = nil, environment: [String: String] = [:], seconds: Double = 300
+    ) async throws -> CommandResult {
         let result = try await Command(
-            Self.executable(), words, workingDirectory: place ?? directory, deadlineSeconds: seconds
+            Self.executable(), words,
+            environment: .inheriting(adding: environment.merging(["XDG_CACHE_HOME": "\(directory)/cache"]) { own, _ in own }),
+            workingDirectory: place ?? directory, deadlineSeconds: seconds
         ).run()
         if let status {
             #expect(
@@ -87,7 +92,7 @@ final class Workbench: Sendable {
         try start(Self.executable(), words, to: log)
     }
 
-    /// Any program, with its output in a file of the bench.
+    /// Runs any program, with its output in a file of the workbench.
     func start(_ program: String, _ words: [String], to log: String) throws -> RunningCommand {
         let handle = try FileLog("\(directory)/\(log)")
         return try RunningCommand.start(
@@ -102,7 +107,7 @@ final class Workbench: Sendable {
         return result.stdoutText.trimmed
     }
 
-    /// What git answers; nil when it refuses: for what may not be there yet.
+    /// git's output; nil when git fails, for things that may not exist yet.
     func gitAnswer(_ words: String..., in repository: String) async -> String? {
         guard let result = try? await Command("git", ["-C", repository] + words, deadlineSeconds: 60).run(), result.succeeded else { return nil }
         return result.stdoutText.trimmed
@@ -120,7 +125,7 @@ final class Workbench: Sendable {
 
     func read(_ path: String) throws -> String { try String(contentsOfFile: "\(directory)/\(path)", encoding: .utf8) }
 
-    /// The repository's test-dataset as a benchmark repository of its own, and an empty bare repository for results.
+    /// The repository's test-dataset in its own benchmark repository, and an empty bare repository for results.
     func useTestDataset() async throws {
         try FileManager.default.createDirectory(atPath: benchmark, withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: "\(Self.root)/test-dataset", toPath: "\(benchmark)/test-dataset")
@@ -158,7 +163,7 @@ final class Workbench: Sendable {
         try await git("log", "--format=\(format)", branch, in: results).split(separator: "\n").map(String.init)
     }
 
-    /// The monitors that do not end by themselves: one may outlive its container for a moment.
+    /// Monitors that do not end by themselves. A monitor may exist a moment longer than its container.
     func containersLeft() async -> [String] {
         for _ in 0..<30 {
             if await containers().isEmpty { return [] }
@@ -168,7 +173,7 @@ final class Workbench: Sendable {
         return text.split(separator: "\n").filter { $0.contains("conmon") && $0.contains(directory) }.map { String($0.prefix(600)) }
     }
 
-    /// Pids of container monitors that belong to this directory.
+    /// The pids of container monitors that belong to this directory.
     func containers() async -> [Int32] {
         guard let text = try? await Command("ps", ["-eo", "pid,args"]).run().stdoutText else { return [] }
         return text.split(separator: "\n").compactMap { line in

@@ -37,6 +37,10 @@ struct OutcomeTests {
             (TrialOutcome(reward: Reward(1), error: TrialError(.artifactTruncated, "")), .completed, true),
             (TrialOutcome(error: TrialError(.agentExecutionTimeout, "")), .failed, false),
             (TrialOutcome(reward: Reward(1), error: TrialError(.verifierTimeout, "")), .failed, false),
+            (TrialOutcome(reward: Reward(1), error: TrialError(.agentExecutionTimeout, "")), .completed, true),
+            (TrialOutcome(reward: Reward(0), error: TrialError(.agentExecutionFailed, "")), .completed, false),
+            (TrialOutcome(reward: Reward(1), error: TrialError(.agentInstallFailed, "")), .failed, false),
+            (TrialOutcome(reward: Reward(1), error: TrialError(.environmentEvicted, "")), .infrastructure, false),
             (TrialOutcome(error: TrialError(.environmentNodeLost, "")), .infrastructure, false),
             (TrialOutcome(error: TrialError(.taskInvalid, "")), .infrastructure, false),
             (TrialOutcome(error: TrialError(.cancelled, "")), .skipped, false),
@@ -44,6 +48,25 @@ struct OutcomeTests {
     func classes(outcome: TrialOutcome, expected: TrialOutcome.Class, isPass: Bool) {
         #expect(outcome.outcomeClass == expected)
         #expect(outcome.isPass == isPass)
+    }
+
+    @Test("a reward stays beside an agent's error, and no error that takes it away leaves it")
+    func rewardBesideErrors() {
+        for type in TrialErrorType.allCases {
+            var outcome = TrialOutcome(reward: Reward(0.5))
+            outcome.error = TrialError(type, "")
+            #expect(outcome == TrialOutcome(reward: Reward(0.5), error: TrialError(type, "")))
+            let stays = type.isAdvisory || type == .agentExecutionFailed || type == .agentExecutionTimeout
+            #expect((outcome.reward != nil) == stays, "\(type)")
+            #expect(outcome.hasAgentErrorBesideReward == (stays && type.isAgentError))
+        }
+        var aggregate = Aggregate()
+        aggregate.add(TrialOutcome(reward: Reward(1), error: TrialError(.agentExecutionTimeout, "")))
+        aggregate.add(TrialOutcome(reward: Reward(0), error: TrialError(.agentExecutionFailed, "")))
+        aggregate.add(TrialOutcome(reward: Reward(1), error: TrialError(.artifactTruncated, "")))
+        aggregate.add(TrialOutcome(error: TrialError(.agentExecutionTimeout, "")))
+        #expect(aggregate.completed == 3 && aggregate.agentErrors == 2 && aggregate.failed == 1)
+        #expect(aggregate.passRate == 0.5 && aggregate.rewards == 3)
     }
 
     @Test("the pass rate leaves out what says nothing about the agent, and nothing else")
@@ -87,7 +110,8 @@ struct OutcomeTests {
     @Test("merging equals adding")
     func merge() throws {
         let outcomes = [
-            TrialOutcome(reward: Reward(1)), TrialOutcome(reward: Reward(-1), cost: 1), TrialOutcome(error: TrialError(.verifierFailed, "")),
+            TrialOutcome(reward: Reward(1)), TrialOutcome(reward: Reward(1), error: TrialError(.agentExecutionTimeout, "")),
+            TrialOutcome(reward: Reward(-1), cost: 1), TrialOutcome(error: TrialError(.verifierFailed, "")),
             TrialOutcome(error: TrialError(.internalError, "")), TrialOutcome(error: TrialError(.cancelled, "")),
         ]
         var whole = Aggregate()

@@ -60,15 +60,15 @@ struct RewardTests {
     }
 
     @Test(
-        "the exit code, by each rule",
+        "the exit code, by each family",
         arguments: [
-            (RewardRule.rollout, 0, "1", nil), (.rollout, 1, "1", .verifierFailed), (.rollout, 1, nil, .verifierFailed),
+            (TaskSchema.rollout, 0, "1", nil), (.rollout, 1, "1", .verifierFailed), (.rollout, 1, nil, .verifierFailed),
             (.rollout, 0, nil, .verifierRewardMissing), (.rollout, 0, "x", .verifierRewardInvalid),
             (.harbor, 0, "1", nil), (.harbor, 1, "1", nil), (.harbor, 1, nil, .verifierRewardMissing), (.harbor, 137, "x", .verifierRewardInvalid),
-        ] as [(RewardRule, Int, String?, TrialErrorType?)])
-    func rules(rule: RewardRule, exitCode: Int, text: String?, expected: TrialErrorType?) {
+        ] as [(TaskSchema, Int, String?, TrialErrorType?)])
+    func rules(family: TaskSchema, exitCode: Int, text: String?, expected: TrialErrorType?) {
         do throws(TrialError) {
-            _ = try RewardFiles.verdict(json: nil, text: bytes(text), exitCode: exitCode, rule: rule)
+            _ = try RewardFiles.verdict(json: nil, text: bytes(text), exitCode: exitCode, family: family)
             #expect(expected == nil)
         } catch {
             #expect(error.type == expected)
@@ -95,10 +95,10 @@ struct RewardTests {
     @Test("a task with version = \"1.0\" keeps its reward when test.sh fails, unless its dataset is Rollout's")
     func family() throws {
         let toml = Array("version = \"1.0\"".utf8)
-        let harbor = try TaskConfig.parse(toml, name: "x").task.rewardRule
-        #expect(try RewardFiles.verdict(json: nil, text: bytes("0\n"), exitCode: 1, rule: harbor) == Reward(0))
-        let rollout = try TaskConfig.parse(toml, name: "x", format: .rollout).task.rewardRule
-        let error = #expect(throws: TrialError.self) { try RewardFiles.verdict(json: nil, text: bytes("0\n"), exitCode: 1, rule: rollout) }
+        let harbor = try TaskConfig.parse(toml, name: "x").task.schema
+        #expect(try RewardFiles.verdict(json: nil, text: bytes("0\n"), exitCode: 1, family: harbor) == Reward(0))
+        let rollout = try TaskConfig.parse(toml, name: "x", format: .rollout).task.schema
+        let error = #expect(throws: TrialError.self) { try RewardFiles.verdict(json: nil, text: bytes("0\n"), exitCode: 1, family: rollout) }
         #expect(error?.type == .verifierFailed)
     }
 

@@ -14,6 +14,9 @@ enum Fixture {
 
 @Suite("task.toml")
 struct TaskConfigTests {
+    /// What keeps the task from running when it has an image.
+    private func unmet(_ text: String) throws -> [String] { TaskRequirements.unmet(by: try parse(text).task) }
+
     private func parse(_ text: String, format: TaskSchema? = nil) throws(TrialError) -> TaskConfig {
         try TaskConfig.parse(Array(text.utf8), name: "x", format: format)
     }
@@ -36,26 +39,43 @@ struct TaskConfigTests {
         let config = try TaskConfig.parse(Fixture.bytes("tasks/harbor.toml"), name: "h")
         let task = config.task
         #expect(config.warnings == [])
-        #expect(config.hasSteps)
         #expect(task.schema == .harbor)
         #expect(task.schemaVersion == "1.4")
+        #expect(task.packageName == "org/name")
         #expect(task.rewardRule == .harbor)
         #expect(task.timeouts == TaskTimeouts(agentSec: 900, installSec: 300, verifierSec: 60))
         #expect(
             task.environment
                 == TaskEnvironment(
-                    dockerImage: "task:1", cpus: 1.5, gpus: 1, workdir: "/app",
-                    env: ["PLAIN": "x", "HOST": "${HOST_VAR}", "OTHER": "${OTHER:-y}"]))
-        #expect(task.verifierEnv == ["MODE": "strict", "KEY": "${VERIFIER_KEY}"])
+                    dockerImage: "task:1", cpus: 1.5, gpus: 1, gpuTypes: ["H100"], workdir: "/app",
+                    env: ["PLAIN": "x", "HOST": "${HOST_VAR}", "OTHER": "${OTHER:-y}"], skillsDir: "skills",
+                    mcpServers: [MCPServer(name: "m", url: "http://127.0.0.1:8000/sse")],
+                    healthcheck: Healthcheck(command: "true", retries: 5)))
+        #expect(task.agent == TaskAgent(user: "agent", network: TaskNetwork(.allowlist, allowedHosts: ["pypi.org", "*.example.com"])))
         #expect(
-            Set(task.unsupported.map(\.kind)) == [
-                .steps, .separateVerifier, .verifierCollect, .healthcheck, .mcpServers, .gpus, .network, .user, .skills, .artifacts,
-                .environmentVariables, .solutionVariables,
+            task.verifier
+                == TaskVerifier(
+                    env: ["MODE": "strict", "KEY": "${VERIFIER_KEY}"], user: "1000", network: TaskNetwork(.none), givenMode: .separate,
+                    environment: TaskEnvironment(dockerImage: "verifier:1"),
+                    collect: [.init(command: "true", service: "main", timeoutSec: 60, user: "root")]))
+        #expect(
+            task.artifacts == [
+                TaskArtifact(source: "/logs/artifacts/report.txt"), TaskArtifact(source: "/app/out"),
+                TaskArtifact(source: "/var/x", destination: "x", exclude: ["*.o"], service: "main"),
             ])
-        let refusal = try #require(task.refusal(image: "task:1"))
+        #expect(task.solutionEnv == ["A": "b"])
+        #expect(task.steps == [TaskStep(name: "one", minimumReward: .reward(0.5))])
+        #expect(task.multiStepRewardStrategy == .mean)
+        let refusal = try #require(task.refusal(image: .named("task:1"), canBuild: true))
         #expect(refusal.type == .taskInvalid)
         #expect(refusal.message.hasPrefix("task \"h\" cannot run: "))
-        for feature in task.unsupported { #expect(refusal.message.contains(feature.message)) }
+        for key in [
+            "[[steps]]", "[verifier.environment]", "[[verifier.collect]]", "[environment.healthcheck]", "[[environment.mcp_servers]]",
+            "environment.skills_dir", "environment.gpus", "agent.network_mode = \"allowlist\"", "verifier.network_mode = \"no-network\"",
+            "agent.user = \"agent\"", "verifier.user = \"1000\"", "artifacts: \"/app/out\"", "environment.env with ${...}",
+            "verifier.env with ${...}",
+            "solution.env",
+        ] { #expect(refusal.message.contains(key), "\(key)") }
     }
 
     @Test("the defaults of each family")
@@ -67,7 +87,7 @@ struct TaskConfigTests {
         #expect(rollout.environment.memoryMB == 2048)
         #expect(rollout.environment.storageMB == 10240)
         #expect(rollout.environment.cpus == 1)
-        #expect(rollout.unsupported == [])
+        #expect(TaskRequirements.unmet(by: rollout) == [])
         let harbor = try parse("schema_version = \"1.4\"").task
         #expect(harbor.timeouts.agentSec == nil)
         #expect(harbor.rewardRule == .harbor)
@@ -113,7 +133,7 @@ struct TaskConfigTests {
     func conversions(value: String, number: Double?, whole: Int?, flag: Bool?) throws {
         #expect((try? parse("[verifier]\ntimeout_sec = \(value)"))?.task.timeouts.verifierSec == number)
         #expect((try? parse("[environment]\nmemory_mb = \(value)"))?.task.environment.memoryMB == whole)
-        let network = (try? parse("[environment]\nallow_internet = \(value)")).map { $0.task.unsupported.isEmpty }
+        let network = (try? parse("[environment]\nallow_internet = \(value)")).map { $0.task.environment.network.mode == .public }
         #expect(network == flag)
     }
 
@@ -126,61 +146,61 @@ struct TaskConfigTests {
     @Test(
         "hardware that is not supported refuses the task",
         arguments: [
-            ("[environment.tpu]\ntype = \"v6e\"\ntopology = \"2x4\"", "tpu", UnsupportedFeature.Kind.hardware),
-            ("[environment]\naccelerator = \"trn1\"", "accelerator", .hardware), ("[environment]\nfpga = {count = 1}", "fpga", .hardware),
-            ("[environment.gpu]\ncount = 1", "gpu", .hardware), ("[environment]\ngpus = \"1\"", "gpus", .gpus),
+            ("[environment.tpu]\ntype = \"v6e\"\ntopology = \"2x4\"", "tpu"), ("[environment]\naccelerator = \"trn1\"", "accelerator"),
+            ("[environment]\nfpga = {count = 1}", "fpga"), ("[environment.gpu]\ncount = 1", "gpu"), ("[environment]\ngpus = \"1\"", "gpus"),
         ])
-    func hardware(text: String, key: String, kind: UnsupportedFeature.Kind) throws {
-        let config = try parse(text)
-        #expect(config.task.unsupported.map(\.kind) == [kind])
-        #expect(config.warnings == [])
-        #expect(config.task.refusal(image: "i")?.message.contains("environment.\(key)") == true)
+    func hardware(text: String, key: String) throws {
+        #expect(try parse(text).warnings == [])
+        let unmet = try unmet(text)
+        #expect(unmet.count == 1)
+        #expect(unmet.first?.hasPrefix("environment.\(key)") == true)
     }
 
     @Test(
-        "a key for hardware that asks for none refuses nothing", arguments: ["gpu = 0", "tpu = false", "accelerator = \"\"", "npus = []", "gpus = 0"])
-    func noHardware(text: String) throws {
-        #expect(try parse("[environment]\n\(text)").task.unsupported == [])
-    }
+        "a key for hardware that asks for none refuses nothing",
+        arguments: ["gpu = 0", "tpus = false", "accelerator = \"\"", "npus = []", "gpus = 0"])
+    func noHardware(text: String) throws { #expect(try unmet("[environment]\n\(text)") == []) }
 
     @Test(
-        "network_mode wins over allow_internet",
+        "network_mode wins over allow_internet, and allowed_hosts does",
         arguments: [
             ("allow_internet = false", true), ("allow_internet = false\nnetwork_mode = \"public\"", false), ("allow_internet = \"no\"", true),
-            ("allow_internet = true\nnetwork_mode = \"no-network\"", true), ("allow_internet = false\nallowed_hosts = []", true),
+            ("allow_internet = true\nnetwork_mode = \"no-network\"", true), ("allow_internet = false\nallowed_hosts = []", false),
             ("allow_internet = true", false),
         ])
-    func allowInternet(text: String, isRefused: Bool) throws {
-        #expect(try parse("[environment]\n\(text)").task.unsupported.map(\.kind) == (isRefused ? [.network] : []))
+    func allowInternet(text: String, isClosed: Bool) throws {
+        #expect(try parse("[environment]\n\(text)").task.environment.network == TaskNetwork(isClosed ? .none : .public))
+        #expect(try unmet("[environment]\n\(text)").isEmpty != isClosed)
     }
 
     @Test(
         "artifacts below /logs/artifacts are always collected, others are not supported",
         arguments: [
             ("\"/logs/artifacts\"", false), ("\"/logs/artifacts/\"", false), ("\"/logs//artifacts/./x\"", false),
-            ("{source = \"/logs/artifacts/x\"}", false),
+            ("{source = \"/logs/artifacts/x\"}", false), ("{source = \"/logs/artifacts/x\", service = \"main\", exclude = []}", false),
             ("\"/app/out\"", true), ("\"/logs/artifacts2\"", true), ("\"logs/artifacts\"", true),
             ("{source = \"/logs/artifacts\", exclude = [\"*.bin\"]}", true),
-            ("{source = \"/logs/artifacts/x\", destination = \"y\"}", true),
+            ("{source = \"/logs/artifacts/x\", destination = \"y\"}", true), ("{source = \"/logs/artifacts\", service = \"db\"}", true),
         ])
     func artifacts(text: String, isRefused: Bool) throws {
-        #expect(try parse("artifacts = [\(text)]").task.unsupported.map(\.kind) == (isRefused ? [.artifacts] : []))
+        let unmet = try unmet("artifacts = [\(text)]")
+        #expect(unmet.isEmpty != isRefused)
+        #expect(unmet.allSatisfy { $0.hasPrefix("artifacts: ") })
     }
 
     @Test(
         "sizes in their old spelling",
         arguments: [
-            ("2G", 2048), ("2g", 2048), ("512M", 512), ("512MB", 512), ("1.5G", 1536), ("2Gi", 2048), ("2GiB", 2048), ("1T", 1_048_576),
-            ("1024K", 1), ("1K", 1), (" 2 G ", 2048), (" 2G ", 2048),
-        ])
-    func sizes(text: String, megabytes: Int) throws {
-        if text == " 2 G " {
-            #expect(throws: TrialError.self) { try parse("version = \"1.0\"\n[environment]\nmemory = \"\(text)\"") }
-            return
+            ("2G", 2048, 2048), ("2g", 2048, 2048), ("512M", 512, 512), ("1.5G", 1536, 1536), ("1.5M", 1, 1), ("1024K", 1, 1), ("1K", 1, 1),
+            (" 2 G ", 2048, 2048), (" 2G ", 2048, 2048), ("512MB", 512, nil), ("2Gi", 2048, nil), ("2GiB", 2048, nil), ("1T", 1_048_576, nil),
+            ("0G", nil, nil), ("-1G", nil, nil), ("infG", nil, nil), ("G", nil, nil),
+        ] as [(String, Int?, Int?)])
+    func sizes(text: String, rollout: Int?, harbor: Int?) throws {
+        for (format, megabytes) in [(TaskSchema.rollout, rollout), (.harbor, harbor)] {
+            let task = try? parse("version = \"1.0\"\n[environment]\nmemory = \"\(text)\"\nstorage = \"\(text)\"", format: format).task
+            #expect(task?.environment.memoryMB == megabytes)
+            #expect(task?.environment.storageMB == megabytes)
         }
-        let environment = try parse("version = \"1.0\"\n[environment]\nmemory = \"\(text)\"\nstorage = \"\(text)\"").task.environment
-        #expect(environment.memoryMB == megabytes)
-        #expect(environment.storageMB == megabytes)
     }
 
     @Test("a new spelling wins over an old one, and says so")
@@ -223,7 +243,7 @@ struct TaskConfigTests {
             ("version = 1.0", "line 1: version must be a string, not a float"),
             ("artifacts = [\"/logs/artifacts/../../etc/passwd\"]", "line 1: artifacts: \"/logs/artifacts/../../etc/passwd\" must not contain .."),
             ("artifacts = [\n{source = \"/a/..\"}]", "line 2: artifacts: \"/a/..\" must not contain .."),
-            ("artifacts = [\"../x\"]", "must not contain .."), ("artifacts = [{}]", "line 1: artifacts: an entry has no source"),
+            ("artifacts = [\"../x\"]", "must not contain .."), ("artifacts = [{}]", "line 1: artifacts.source is required"),
             ("artifacts = [1]", "line 1: artifacts must be an array of strings and tables, but has an integer in it"),
             ("version = \"2.0\"", "line 1: version \"2.0\" is not known: 1.x is"),
             ("schema_version = \"0.9\"", "line 1: schema_version \"0.9\" is not known"),
@@ -235,7 +255,7 @@ struct TaskConfigTests {
             ("version = \"1.0\"\n[environment]\ncpus = true", "line 3: environment.cpus must be a number, not a boolean"),
             ("version = \"1.0\"\n[environment]\ncpus = 1e17", "line 3: environment.cpus must be at most 1024"),
             ("version = \"1.0\"\n[environment]\nstorage_mb = 1000000000000", "line 3: environment.storage_mb must be at most 16777216"),
-            ("version = \"1.0\"\n[environment]\nmemory = \"9999T\"", "line 3: environment.memory must be at most 16T"),
+            ("version = \"1.0\"\n[environment]\nmemory = \"99999G\"", "line 3: environment.memory must be at most 16T"),
             ("version = \"1.0\"\n[environment]\nmemory_mb = 1.5", "line 3: environment.memory_mb must be an integer, not a float"),
             ("version = \"1.0\"\n[environment]\nmemory_mb = 0", "line 3: environment.memory_mb must be at least 1"),
             ("version = \"1.0\"\n[environment]\nmemory = 2", "line 3: environment.memory must be a string, not an integer"),
@@ -248,6 +268,16 @@ struct TaskConfigTests {
             ("version = \"1.0\"\n[verifier]\nenvironment_mode = \"x\"", "line 3: verifier.environment_mode must be \"shared\" or \"separate\""),
             ("version = \"1.0\"\n[agent]\nuser = 1.5", "line 3: agent.user must be a string or an integer"),
             ("version = \"1.0\"\nsteps = 3", "line 2: steps must be an array"),
+            ("version = \"1.0\"\n[[steps]]\nname = \"a\"\n[[steps]]\nname = \"A\"", "line 5: steps[1].name \"A\" is given twice"),
+            ("version = \"1.0\"\n[[steps]]\nagent = {}", "line 2: steps[0].name is required"),
+            ("[[steps]]\nname = \"a\"\nverifier.timeout_sec = \"x\"", "line 3: steps[0].verifier.timeout_sec must be a number, not the string \"x\""),
+            ("[environment.healthcheck]\nretries = 1", "line 1: environment.healthcheck.command is required"),
+            ("[verifier.environment]\ncpus = 0", "line 2: verifier.environment.cpus must be a number above 0"),
+            ("[task]\nname = \"x\"", "line 2: task.name must be org/name"),
+            ("[agent]\nallowed_hosts = []", "line 2: agent.allowed_hosts needs agent.network_mode = \"allowlist\""),
+            ("[[environment.mcp_servers]]\nname = \"m\"", "line 1: environment.mcp_servers[0].url is required for the transport \"sse\""),
+            ("artifacts = [{source = \"/a\", destination = \"/b\"}]", "line 1: artifacts.destination must be a relative path, not \"/b\""),
+            ("multi_step_reward_strategy = \"max\"", "line 1: multi_step_reward_strategy must be \"mean\" or \"final\", not \"max\""),
             ("version = \"1.0\"\n[agent]\ntimeout_sec = ", "line 3: column 15: expected a value"),
             ("version = \"1.0\"\nversion = \"1.0\"", "line 2: column 1: \"version\" is given twice"),
         ])
@@ -263,38 +293,48 @@ struct TaskConfigTests {
         arguments: [
             "[agent]\nuser = \"root\"", "[verifier]\nuser = 0", "[verifier]\nenvironment_mode = \"shared\"", "[environment]\nos = \"Linux\"",
             "[environment]\nnetwork_mode = \"public\"", "[environment]\nallowed_hosts = []", "[environment]\nallow_internet = true",
-            "[environment]\ngpus = 0", "[environment]\nmcp_servers = []", "[environment]\nskills_dir = \"\"", "[solution]\nenv = {}",
+            "[environment]\ngpus = 0", "[environment]\nmcp_servers = []", "[environment]\nskills_dir = \"\"", "[solution]\nenv = {}", "steps = []",
+            "multi_step_reward_strategy = \"final\"", "[task]\nname = \"a/b\"", "[environment]\ngpu_types = [\"H100\"]",
             "[environment]\nenv = {A = \"$HOME and ${\"}",
         ])
     func harmless(text: String) throws {
         let config = try parse("schema_version = \"1.4\"\n\(text)")
-        #expect(config.task.unsupported == [])
+        #expect(TaskRequirements.unmet(by: config.task) == [])
         #expect(config.warnings == [])
     }
 
-    @Test("which image, and what is said when there is none")
-    func image() {
-        var task = EvalTask(name: "x", schema: .rollout, schemaVersion: "1.0")
-        #expect(task.refusal(image: nil)?.message.contains("has no image") == true)
-        #expect(task.refusal(image: "i") == nil)
-        task.unsupported = [UnsupportedFeature(.imageBuild, "build me")]
-        #expect(task.refusal(image: nil)?.message.contains("build me") == true)
-        #expect(task.refusal(image: "i") == nil)
-        #expect(task.image(override: nil, targetDefault: "d") == "d")
-        task.environment.dockerImage = "own"
-        #expect(task.image(override: nil, targetDefault: "d") == "own")
-        #expect(task.image(override: "o", targetDefault: "d") == "o")
+    @Test(
+        "which image: the job's, the task's, the Dockerfile's, the target's only where there is none of these",
+        arguments: [
+            (nil, nil, false, false, "d", .target("d")), (nil, nil, false, false, nil, nil), (nil, "own", false, false, "d", .task("own")),
+            ("o", "own", false, false, "d", .job("o")), ("o", nil, true, true, "d", .job("o")), (nil, nil, true, false, "d", .dockerfile),
+            (nil, nil, true, false, nil, .dockerfile), (nil, "own", true, false, "d", .task("own")), (nil, "own", true, true, "d", .dockerfile),
+            (nil, "own", false, true, "d", .task("own")), (nil, nil, false, true, "d", .target("d")),
+        ] as [(String?, String?, Bool, Bool, String?, TaskImage?)])
+    func image(job: String?, own: String?, dockerfile: Bool, force: Bool, target: String?, expected: TaskImage?) {
+        var task = EvalTask(name: "x", schema: .harbor, schemaVersion: "1.0")
+        task.environment.dockerImage = own
+        task.environment.hasDockerfile = dockerfile
+        #expect(task.image(override: job, forceBuild: force, targetDefault: target) == expected)
     }
 
-    @Test("a task with only a Dockerfile does not run on the target's default image")
-    func dockerfile() {
-        var task = EvalTask(name: "x", schema: .harbor, schemaVersion: "1.0")
-        task.environment.hasDockerfile = true
-        task.unsupported = [UnsupportedFeature(.imageBuild, "build me")]
-        #expect(task.image(override: nil, targetDefault: "rootfs:/") == nil)
-        #expect(task.refusal(image: task.image(override: nil, targetDefault: "rootfs:/"))?.message.contains("build me") == true)
-        #expect(task.image(override: "o", targetDefault: "rootfs:/") == "o")
-        task.environment.dockerImage = "own"
-        #expect(task.image(override: nil, targetDefault: "rootfs:/") == "own")
+    @Test("what is said when there is no image, and where none can be built")
+    func noImage() {
+        let task = EvalTask(name: "x", schema: .rollout, schemaVersion: "1.0")
+        #expect(task.refusal(image: nil, canBuild: true)?.message.contains("has no image") == true)
+        #expect(task.refusal(image: .target("i"), canBuild: false) == nil)
+        #expect(task.refusal(image: .dockerfile, canBuild: true) == nil)
+        #expect(task.refusal(image: .dockerfile, canBuild: false)?.message.contains("built from environment/Dockerfile") == true)
+    }
+
+    @Test(
+        "the family of a task that the dataset leaves to it",
+        arguments: [
+            ("", TaskSchema.rollout), ("version = \"1.0\"\n", .rollout), ("schema_version = \"1.3\"\n", .harbor),
+        ])
+    func defaultFamily(text: String, family: TaskSchema) throws {
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", defaultFormat: .rollout).task.schema == family)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t").task.schema == .harbor)
+        #expect(try TaskConfig.parse(Array(text.utf8), name: "t", format: .rollout, defaultFormat: .harbor).task.schema == .rollout)
     }
 }

@@ -17,8 +17,9 @@ struct TaskReaderTests {
         let loaded = try await load(Self.complete, needsSolution: true)
         #expect(loaded.task.hasInstruction)
         #expect(loaded.task.environment.hasDockerfile)
-        #expect(loaded.task.unsupported.map(\.kind) == [.imageBuild])
-        #expect(loaded.task.refusal(image: "rootfs:/") == nil)
+        #expect(loaded.task.refusal(image: .built, canBuild: false) != nil)
+        #expect(loaded.task.refusal(image: .built, canBuild: true) == nil)
+        #expect(loaded.task.refusal(image: .named("rootfs:/"), canBuild: false) == nil)
         #expect(loaded.warnings == [])
     }
 
@@ -44,21 +45,36 @@ struct TaskReaderTests {
     @Test("docker_image stands for environment/")
     func image() async throws {
         let loaded = try await load(["instruction.md", "tests/test.sh"], toml: "version = \"1.0\"\nenvironment.docker_image = \"i\"")
-        #expect(loaded.task.unsupported == [])
+        #expect(TaskRequirements.unmet(by: loaded.task) == [])
         let built = try await load(Self.complete, toml: "version = \"1.0\"\nenvironment.docker_image = \"i\"")
-        #expect(built.task.unsupported == [])
+        #expect(TaskRequirements.unmet(by: built.task) == [])
     }
 
-    @Test(
-        "what only the folder shows and is not supported",
-        arguments: [
-            ("environment/docker-compose.yaml", UnsupportedFeature.Kind.compose),
-            ("steps/one/instruction.md", .steps),
-        ])
-    func unsupported(path: String, kind: UnsupportedFeature.Kind) async throws {
-        let loaded = try await load(Self.complete + [path])
-        #expect(loaded.task.unsupported.contains { $0.kind == kind })
-        #expect(loaded.task.refusal(image: "i")?.type == .taskInvalid)
+    @Test("Docker Compose is known only by the folder and not supported")
+    func compose() async throws {
+        let task = try await load(Self.complete + ["environment/docker-compose.yaml"]).task
+        #expect(task.environment.hasCompose)
+        let refusal = task.refusal(image: .named("i"), canBuild: true)
+        #expect(refusal?.type == .taskInvalid)
+        #expect(refusal?.message.contains("environment/docker-compose.yaml is not supported yet") == true)
+    }
+
+    @Test("a folder steps/ without [[steps]] is an ordinary folder")
+    func plainStepsFolder() async throws {
+        #expect(try await load(Self.complete + ["steps/one/instruction.md"]).task.refusal(image: .named("i"), canBuild: true) == nil)
+    }
+
+    @Test("the id of the build context is that of the folder in git; a directory on disk has none")
+    func context() async throws {
+        struct Folder: TaskFolder {
+            let files: ListedTaskFolder
+            func exists(_ path: String) -> Bool { files.exists(path) }
+            func read(_ path: String) -> [UInt8]? { files.read(path) }
+            func treeID(_ path: String) -> String? { path == "environment" ? "abc" : nil }
+        }
+        let files = ListedTaskFolder(paths: Self.complete, files: ["task.toml": []])
+        #expect(try await TaskReader.load(name: "x", from: Folder(files: files)).task.environment.context == "abc")
+        #expect(try await TaskReader.load(name: "x", from: files).task.environment.context == nil)
     }
 
     @Test(
@@ -67,7 +83,7 @@ struct TaskReaderTests {
             "environment/docker-compose.yml", "environment/app/docker-compose.yaml", "environment/compose.yaml",
         ])
     func ordinary(path: String) async throws {
-        #expect(try await load(Self.complete + [path]).task.refusal(image: "i") == nil)
+        #expect(try await load(Self.complete + [path]).task.refusal(image: .named("i"), canBuild: true) == nil)
     }
 
     private struct FolderWithSubmodules: TaskFolder {
@@ -82,16 +98,47 @@ struct TaskReaderTests {
     func submodules(paths: [String]) async throws {
         let files = ListedTaskFolder(paths: Self.complete, files: ["task.toml": []])
         let task = try await TaskReader.load(name: "x", from: FolderWithSubmodules(files: files, paths: paths)).task
-        let refusal = task.refusal(image: "i")
+        let refusal = task.refusal(image: .named("i"), canBuild: true)
         #expect((refusal?.type == .taskInvalid) == !paths.isEmpty)
         for path in paths { #expect(refusal?.message.contains("\(path) is a git submodule") == true) }
     }
 
-    @Test("a task of steps is refused for its steps, not for files that it need not have")
-    func steps() async throws {
-        let loaded = try await load(
-            ["steps/one/instruction.md", "environment/Dockerfile"], toml: "schema_version = \"1.4\"\n[[steps]]\nname = \"one\"")
-        #expect(loaded.task.unsupported.map(\.kind).contains(.steps))
+    @Test(
+        "which files a task of steps must have",
+        arguments: [
+            (["steps/a/instruction.md", "steps/a/tests/test.sh"], "", nil), (["steps/a/instruction.md", "tests/test.sh"], "", nil),
+            (["steps/a/tests/test.sh"], "", "no steps/a/instruction.md"),
+            (["steps/a/instruction.md"], "", "no steps/a/tests/test.sh (or tests/test.sh)"),
+            (["instruction.md", "steps/b/instruction.md", "tests/test.sh"], "", "no steps/a/instruction.md"),
+            (["steps/a/instruction.md"], "[steps.verifier.environment]\ndocker_image = \"v\"", nil),
+            (["steps/a/instruction.md", "steps/a/tests/Dockerfile"], "[steps.verifier]\nenvironment_mode = \"separate\"", nil),
+            (["steps/a/instruction.md", "steps/a/tests/Dockerfile"], "", "no steps/a/tests/test.sh"),
+            (["steps/a/instruction.md", "tests/docker-compose.yaml"], "[verifier]\nenvironment_mode = \"separate\"", nil),
+        ] as [([String], String, String?)])
+    func steps(paths: [String], toml: String, missing: String?) async throws {
+        let text = "schema_version = \"1.4\"\n[[steps]]\nname = \"a\"\n\(toml)"
+        guard let missing else {
+            let task = try await load(paths + ["environment/Dockerfile"], toml: text).task
+            #expect(task.steps.map(\.name) == ["a"])
+            #expect(task.refusal(image: .named("i"), canBuild: true)?.message.contains("[[steps]] is not supported yet") == true)
+            return
+        }
+        let error = await #expect(throws: TrialError.self) { try await load(paths + ["environment/Dockerfile"], toml: text) }
+        #expect(error?.message.contains(missing) == true, "\(error?.message ?? "")")
+    }
+
+    @Test(
+        "a separate verifier whose image holds the tests needs no test.sh",
+        arguments: [
+            ("[verifier.environment]\ndocker_image = \"v\"", "environment/x", true),
+            ("[verifier]\nenvironment_mode = \"separate\"", "tests/Dockerfile", true),
+            ("[verifier]\nenvironment_mode = \"separate\"", "tests/docker-compose.yaml", true),
+            ("[verifier]\nenvironment_mode = \"separate\"", "tests/x", false), ("", "tests/Dockerfile", false),
+            ("[verifier]\nenvironment_mode = \"shared\"", "tests/Dockerfile", false),
+        ])
+    func bundledTests(toml: String, path: String, isComplete: Bool) async {
+        let loaded = try? await load(["instruction.md", "environment/Dockerfile", path], toml: toml)
+        #expect((loaded != nil) == isComplete)
     }
 
     @Test("a dataset's family decides about the rule for the reward and the limits")
@@ -138,7 +185,7 @@ struct TestDatasetTests {
     func task(name: String) async throws {
         let loaded = try await TaskReader.load(name: name, from: DirectoryTaskFolder("\(Self.root)/\(name)"), needsSolution: true, format: .rollout)
         #expect(loaded.warnings == [])
-        #expect(loaded.task.refusal(image: "rootfs:/") == nil)
+        #expect(loaded.task.refusal(image: .named("rootfs:/"), canBuild: true) == nil)
         #expect(loaded.task.schema == .rollout)
         #expect(loaded.task.timeouts.agentSec == (name == "agent-times-out" ? 2 : 60))
         #expect(loaded.task.timeouts.verifierSec == (name == "verifier-times-out" ? 2 : 60))

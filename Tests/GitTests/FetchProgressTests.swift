@@ -36,18 +36,18 @@ import Testing
         var progress = FetchProgress(window: 60, floor: 1024, at: 0)
         var now = 0.0
         while now < 599 {
-            progress.said("remote: Counting objects: \(Int(now))% (1/100)", at: now)
+            progress.receive("remote: Counting objects: \(Int(now))% (1/100)", at: now)
             #expect(!progress.isStalled(at: now + 30))
             now += 30
         }
         for _ in 0..<3 {
-            progress.said("remote: Counting objects", at: now)
+            progress.receive("remote: Counting objects", at: now)
             now += 30
         }
         #expect(progress.isStalled(at: now))
         progress = FetchProgress(window: 60, floor: 1024, at: 0)
-        progress.said("Receiving objects:   1% (1/273), 512 bytes | 1.00 KiB/s", at: 1)
-        for second in 2...61 { progress.said("remote: still there", at: Double(second)) }
+        progress.receive("Receiving objects:   1% (1/273), 512 bytes | 1.00 KiB/s", at: 1)
+        for second in 2...61 { progress.receive("remote: still there", at: Double(second)) }
         #expect(progress.isStalled(at: 61))
     }
 
@@ -59,8 +59,8 @@ import Testing
         ])
     func resolving(line: String, isStalled: Bool) {
         var progress = FetchProgress(window: 60, floor: 1024, at: 0)
-        progress.said("Receiving objects:  99% (272/273), 1.23 MiB | 456.00 KiB/s", at: 1)
-        progress.said(line, at: 2)
+        progress.receive("Receiving objects:  99% (272/273), 1.23 MiB | 456.00 KiB/s", at: 1)
+        progress.receive(line, at: 2)
         #expect(progress.isStalled(at: 1000) == isStalled)
     }
 

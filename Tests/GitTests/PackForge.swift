@@ -2,10 +2,10 @@ import Base
 import Git
 import Testing
 
-/// Packs made byte by byte, right and wrong ones.
+/// Valid and invalid packs, made byte by byte.
 enum PackForge {
-    /// An object as it lies in a pack: type and size, then the content in a stream of zlib that is not compressed.
-    /// - Parameter claiming: the size that it says it has; nil: the right one.
+    /// An object as stored in a pack: type and size, then the content as an uncompressed zlib stream.
+    /// - Parameter claiming: the size in the header; nil: the correct size.
     static func object(_ type: Int, _ content: [UInt8], base: [UInt8] = [], claiming size: Int? = nil) -> [UInt8] {
         var rest = size ?? content.count
         var bytes: [UInt8] = []
@@ -18,7 +18,7 @@ enum PackForge {
         }
         bytes.append(byte)
         bytes += base
-        // One stored block (RFC 1951, 3.2.4) in a stream of zlib (RFC 1950).
+        // One stored block (RFC 1951, 3.2.4) in a zlib stream (RFC 1950).
         let count = UInt16(content.count)
         let lengths: [UInt8] = [UInt8(count & 255), UInt8(count >> 8), UInt8(~count & 255), UInt8(~count >> 8)]
         bytes += [0x78, 0x01, 0x01]
@@ -51,7 +51,7 @@ enum PackForge {
         return content
     }
 
-    /// A copy of the whole of a text of less than 128 bytes (gitformat-pack(5), "Deltified representation").
+    /// A delta that copies a whole text of less than 128 bytes (gitformat-pack(5), "Deltified representation").
     static func copy(of text: String) -> [UInt8] {
         let count = UInt8(text.utf8.count)
         return [count, count, 0x90, count]

@@ -107,6 +107,20 @@ import Testing
         #expect(GitFailure.classify(stderr: said, exit: "exit status 128", timedOut: false, doing: "fetch", place: "r").kind == kind)
     }
 
+    @Test("how long an attempt took is left out: the message of one cause stays the same")
+    func durations() {
+        func message(_ said: String) -> String {
+            GitFailure.classify(stderr: said, exit: "exit status 128", timedOut: false, doing: "fetch", place: "r").message
+        }
+        let cases = [
+            "fatal: unable to access 'https://h/': Failed to connect to h port 443 after % ms: Couldn't connect to server",
+            "fatal: unable to access 'https://h/': Connection timed out after % milliseconds",
+            "fatal: unable to access 'https://h/': Failed to connect to h port 443 after % ms: Could not connect to server",
+        ]
+        for text in cases { #expect(message(text.replacing("%", with: "2")) == message(text.replacing("%", with: "1307"))) }
+        #expect(message(cases[0]).contains("port 443: Couldn't connect"))
+    }
+
     @Test func messagesHoldNoUserInformation() {
         let error = GitFailure.classify(
             stderr: "fatal: unable to access 'https://me:hunter22@h/r/': \u{1B}[31mbad", exit: "exit status 128", timedOut: false, doing: "fetch",

@@ -24,7 +24,7 @@ import Testing
         #expect(server.connectionCount == 2)
     }
 
-    /// The connection dies under the second request, after the server has read it.
+    /// The connection fails during the second request, after the server has read it.
     @Test(arguments: [("GET", 2), ("PUT", 2), ("DELETE", 2), ("POST", 1), ("PATCH", 1)])
     func onlyIdempotentRequestsAreSentTwice(method: String, times: Int) async throws {
         let server = try ScriptedServer { request in
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func aHandshakeThatNeverEndsIsAConnectTimeout() async throws {
-        // The server waits for the end of an HTTP head that a TLS client never sends.
+        // The server waits for the end of an HTTP head, which a TLS client never sends.
         let server = try ScriptedServer { _ in .text("ok") }
         let request = HTTPRequest(
             url: "https://127.0.0.1:\(server.port)/", timeouts: HTTPTimeouts(connect: 0.2, total: 30))
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test func aStreamThatSpeaksNowAndThenLives() async throws {
-        // Longer than the idle time in all, never silent for as long.
+        // Longer than the idle timeout in total, but never silent for that long.
         let pieces = (0..<20).flatMap { [ScriptedResponse.Piece.text("\($0),"), .delay(0.1)] }
         let server = try ScriptedServer { _ in .stream(pieces) }
         let request = HTTPRequest(url: server.url, timeouts: HTTPTimeouts(idle: 1.5))

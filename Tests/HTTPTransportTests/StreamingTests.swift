@@ -44,10 +44,10 @@ import Testing
             ])
         }
         let slow = try await transport.send(HTTPRequest(url: server.url + "/slow", timeouts: HTTPTimeouts(idle: 5)))
-        // Another transfer of half that size runs to its end beside it: the thread was free to read the slow one too.
+        // Another transfer of half that size completes at the same time, so the thread could also have read the slow one.
         let other = try await transport.send(HTTPRequest(url: server.url + "/other"))
         #expect(try await other.body.collect(upTo: 32 << 20).count == 32 << 20)
-        // Our buffer, and what the kernel holds for a loopback connection.
+        // Our buffer, and the kernel's buffers for a loopback connection.
         #expect(sent.withLock { $0 } < 24 << 20)
 
         var received = 0

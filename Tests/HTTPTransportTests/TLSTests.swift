@@ -6,7 +6,7 @@ import Testing
 
 @testable import HTTPTransport
 
-/// Against `openssl s_server`, with an authority and certificates made for the test.
+/// With `openssl s_server` as the peer, and an authority and certificates made for the test.
 @Suite struct TLSTests {
     let transport = HTTPTransport()
 
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func theNameOfTheCertificateCounts() async throws {
-        // The certificate is for api.example.test and not for the address.
+        // The certificate is for api.example.test, not for the address.
         let server = try await TLSServer.start(names: "DNS:api.example.test")
         let authorities = TLSOptions.PEM.file(server.authorityPath)
         let error = await #expect(throws: HTTPTransportError.self) {
@@ -111,7 +111,7 @@ import Testing
     }
 }
 
-/// A TLS server with certificates of its own; ends with its last reference.
+/// A TLS server with its own certificates; it ends with its last reference.
 final class TLSServer: Sendable {
     let port: Int
     private let directory: String
@@ -155,7 +155,7 @@ final class TLSServer: Sendable {
         let process = try RunningCommand.start(
             Command("openssl", arguments, workingDirectory: directory),
             onStdout: { chunk in output.withLock { $0 += String(decoding: chunk, as: UTF8.self) } })
-        // It says `ACCEPT 127.0.0.1:PORT` once it listens.
+        // It prints `ACCEPT 127.0.0.1:PORT` when it listens.
         let port = { @Sendable () -> Int? in
             let text = output.withLock { $0 }
             guard let range = text.range(of: "ACCEPT 127.0.0.1:") else { return nil }

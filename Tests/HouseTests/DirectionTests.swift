@@ -1,20 +1,20 @@
 import Foundation
 import Testing
 
-/// The direction of the house: a target imports only what stands above it. SwiftPM refuses cycles and, with
-/// `--explicit-target-dependency-import-check error`, undeclared imports; that the declarations themselves follow the
-/// order is checked here.
+/// The direction of imports: a target imports only targets that docs/design.md lists above it. SwiftPM refuses cycles and, with
+/// `--explicit-target-dependency-import-check error`, undeclared imports. This test checks the declarations themselves.
 @Suite struct DirectionTests {
-    /// From the top of the house to the bottom, as in docs/design.md.
+    /// From top to bottom, as in docs/design.md.
     static let order = [
         "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "YAML", "TOML", "KubeCore", "KubeClient", "KubeRuntime",
-        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Reconcilers", "CEL",
+        "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "TrialRuntime", "AssayAPI", "TrialPods", "Planning", "Reconcilers",
+        "Rollout", "CEL",
         "KubeSchema", "APIServer", "PodmanNode", "Operations", "AssayTesting", "assay",
     ]
     static let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Sources")
 
-    /// What each target's files import of the house.
+    /// The targets of this package that each target's files import.
     static func imports() throws -> [String: Set<String>] {
         var found: [String: Set<String>] = [:]
         for target in try FileManager.default.contentsOfDirectory(atPath: sources.path) {
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// The embedded control plane, which takes the place of a cluster and so knows nothing of evaluations.
+    /// The embedded control plane replaces a cluster, so it must not depend on evaluations.
     static let controlPlane = ["CEL", "KubeSchema", "APIServer", "PodmanNode"]
 
     @Test(arguments: controlPlane)
@@ -64,13 +64,13 @@ import Testing
         #expect(names.isDisjoint(with: ["KubeCore", "KubeClient", "KubeRuntime", "AssayAPI"]))
     }
 
-    /// As a kubelet, the node has nothing but the wire protocol to speak to the API server.
+    /// Like a kubelet, the node communicates with the API server only over the network.
     @Test func theNodeImportsNoServer() throws {
         let names = try #require(try Self.imports()["PodmanNode"])
         #expect(names.isDisjoint(with: ["APIServer", "HTTPServing", "KubeSchema", "CEL"]))
     }
 
-    /// The operator on a cluster has health and metrics endpoints without an embedded control plane.
+    /// The operator on a cluster has health and metrics endpoints without the embedded control plane.
     @Test func operationsImportsNoControlPlane() throws {
         let names = try #require(try Self.imports()["Operations"])
         #expect(names.isDisjoint(with: Self.controlPlane))

@@ -1,7 +1,7 @@
 import Testing
 
 @Suite struct FoundationTests {
-    /// It would add some 30 MB of tables to the executable: nothing in Sources imports it, nor a part of it. Tests may.
+    /// Foundation would add about 30 MB of tables to the executable, so no source imports it or a part of it. Tests may.
     @Test func noTargetImportsFoundation() throws {
         for (target, names) in try DirectionTests.imports() {
             let found = names.filter { $0.hasPrefix("Foundation") }

@@ -7,29 +7,39 @@ import Testing
 @testable import KubeClient
 
 @Suite struct CallBudgetTests {
-    @Test func callsWaitInOrder() {
-        var queue = CallQueue<String>(limit: 2)
-        let numbers = (0..<5).map { _ in queue.newNumber() }
-        #expect(numbers.map { queue.enter($0, "call \($0)") } == [.enters, .enters, .waits, .waits, .waits])
-        #expect(queue.leave() == "call 3")
-        #expect(queue.cancel(numbers[3]) == "call 4")
-        #expect(queue.leave() == "call 5")
-        #expect((queue.underWay, queue.waiting) == (2, 0))
-        #expect(queue.leave() == nil)
-        #expect(queue.leave() == nil)
-        #expect(queue.underWay == 0)
+    @Test func callsWaitInOrder() async throws {
+        let budget = CallBudget(2)
+        let first = try await budget.enter()
+        let second = try await budget.enter()
+        let order = Locked<[Int]>([])
+        var waiting: [Task<CallBudget.Place, any Error>] = []
+        for number in 0..<3 {
+            waiting.append(
+                Task {
+                    let place = try await budget.enter()
+                    order.withLock { $0.append(number) }
+                    return place
+                })
+            #expect(await eventually { budget.waiting == number + 1 })
+        }
+        #expect(budget.underWay == 2)
+        waiting[1].cancel()
+        await #expect(throws: CancellationError.self) { try await waiting[1].value }
+        first.release()
+        let third = try await waiting[0].value
+        second.release()
+        let last = try await waiting[2].value
+        #expect(order.withLock { $0 } == [0, 2])
+        #expect((budget.underWay, budget.waiting) == (2, 0))
+        third.release()
+        last.release()
+        #expect(budget.underWay == 0)
     }
 
-    @Test func aCallThatWasCancelledBeforeItCameIsTurnedAway() {
-        var queue = CallQueue<String>(limit: 1)
-        let (first, second) = (queue.newNumber(), queue.newNumber())
-        #expect(queue.cancel(first) == nil)
-        #expect(queue.enter(first, "first") == .gone)
-        #expect(queue.enter(second, "second") == .enters)
-        // It has its place: whoever has it gives it back.
-        #expect(queue.cancel(second) == nil)
-        queue.settle(second)
-        #expect(queue.underWay == 1)
+    @Test func aLimitBelowOneIsOne() async throws {
+        let budget = CallBudget(0)
+        try await budget.enter().release()
+        #expect(budget.underWay == 0)
     }
 
     @Test func aThousandCallsUseAFewConnections() async throws {

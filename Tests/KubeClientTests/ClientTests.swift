@@ -75,7 +75,10 @@ let key = ObjectKey(namespace: "a", name: "x")
             ]
         }
         for answer in try await answers() { #expect(answer == ["kind": "Pod", "metadata": ["name": "x", "resourceVersion": "7"]]) }
+        // The server is asked for no more than is kept.
+        #expect(server.requests.map { $0.headers["accept"] } == Array(repeating: KubeRequest.metadataOnly, count: 4))
         #expect(try await client.get(.pods, key).at("spec", "nodeName") == "n")
+        #expect(server.requests.last?.headers["accept"] == "application/json")
         broken.withLock { $0 = true }
         let error = await #expect(throws: KubeError.self) { try await client.create(.pods, pod, keeping: .metadata) }
         #expect("\(error as Any)".contains("is not JSON"))

@@ -151,27 +151,38 @@ struct KeyBackoffTests {
 struct EventGatheringTests {
     @Test("the first event is looked at at once, those of the next quarter of a second together at its end")
     func windows() {
-        var gathering = EventGathering<String>(seconds: 0.25)
-        #expect(gathering.delay("a", now: 10) == 0)
-        #expect(abs(gathering.delay("a", now: 10.1) - 0.15) < 1e-9)
-        #expect(abs(gathering.delay("a", now: 10.2) - 0.05) < 1e-9)
-        #expect(gathering.delay("b", now: 10.2) == 0)
+        var gathering = EventGathering<String>()
+        #expect(gathering.delay("a", seconds: 0.25, now: 10) == 0)
+        #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.1) - 0.15) < 1e-9)
+        #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.2) - 0.05) < 1e-9)
+        #expect(gathering.delay("b", seconds: 0.25, now: 10.2) == 0)
         // The look at 10.25 began the next window.
-        #expect(abs(gathering.delay("a", now: 10.3) - 0.2) < 1e-9)
-        #expect(gathering.delay("a", now: 11) == 0)
-        #expect(gathering.delay("b", now: 10.5) == 0, "nothing was asked for at the end of its window")
+        #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.3) - 0.2) < 1e-9)
+        #expect(gathering.delay("a", seconds: 0.25, now: 11) == 0)
+        #expect(gathering.delay("b", seconds: 0.25, now: 10.5) == 0, "nothing was asked for at the end of its window")
+    }
+
+    @Test("each window has its own length: the next one may be shorter or longer")
+    func lengths() {
+        var gathering = EventGathering<String>()
+        #expect(gathering.delay("a", seconds: 0.02, now: 10) == 0)
+        #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.01) - 0.01) < 1e-9)
+        #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.03) - 0.24) < 1e-9)
+        #expect(abs(gathering.delay("a", seconds: 0.02, now: 10.28) - 0.01) < 1e-9)
+        #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.3) - 0.24) < 1e-9)
+        #expect(gathering.delay("a", seconds: 0.02, now: 11) == 0)
     }
 
     @Test("a thousand events in two seconds are nine looks, and a million keys take no memory for ever")
     func bounded() {
-        var gathering = EventGathering<Int>(seconds: 0.25)
+        var gathering = EventGathering<Int>()
         var looks: Set<Int> = []
         for number in 0..<1000 {
             let now = Double(number) / 500
-            looks.insert(Int(((now + gathering.delay(1, now: now)) * 1000).rounded()))
+            looks.insert(Int(((now + gathering.delay(1, seconds: 0.25, now: now)) * 1000).rounded()))
         }
         #expect(looks.count <= 9)
-        for key in 0..<100_000 { _ = gathering.delay(key, now: 10 + Double(key)) }
+        for key in 0..<100_000 { _ = gathering.delay(key, seconds: 0.25, now: 10 + Double(key)) }
         #expect(gathering.count < 5000)
     }
 }

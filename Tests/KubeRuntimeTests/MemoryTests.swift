@@ -10,7 +10,7 @@ import Testing
 struct MemoryTests {
     @Test("catalogue 43: a restart with 10,000 objects takes bounded memory")
     func tenThousand() async throws {
-        // Pods of about 4 KiB, made on request: the server holds none of them.
+        // Pods of about 4 KiB, generated on request, so that the server keeps none of them.
         let filler = (0..<40).map { ["name": JSONValue.string("ENV_\($0)"), "value": .string(String(repeating: "x", count: 60))] }
         let env = JSONValue.array(filler.map { .object($0) })
         let server = try ScriptedServer { request in
@@ -32,7 +32,7 @@ struct MemoryTests {
         let rig = ReflectorRig(url: server.url)
         #expect(await eventually(within: 120) { rig.store.count == 10_000 })
         let growth = try Self.residentBytes() - before
-        // The whole list as one tree is some 500 MB; pages and projections stay far below, the other tests' noise included.
+        // The whole list as one tree needs about 500 MB. Pages and projections need much less, even with the memory of other tests.
         #expect(growth < 250 << 20, "grew by \(growth >> 20) MiB")
         #expect(server.requests.count { $0.query["watch"] == nil } == 20)
         await rig.stop()

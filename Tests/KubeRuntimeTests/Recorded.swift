@@ -2,7 +2,7 @@ import Base
 
 @testable import KubeRuntime
 
-/// The changes that a store told, as `+new`, `~new`, `-old`.
+/// The changes that a store reported: `+new`, `~new`, `-old`.
 final class Recorded: Sendable {
     private let state = Locked<[String]>([])
 

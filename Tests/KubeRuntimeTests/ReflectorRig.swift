@@ -5,7 +5,7 @@ import KubeCore
 
 @testable import KubeRuntime
 
-/// A reflector of pods' phases against a server, running in a task of its own.
+/// A reflector of the phases of pods on a server, running in its own task.
 final class ReflectorRig: Sendable {
     let reflector: Reflector<String>
     let unreadable = Locked<[String]>([])
@@ -44,7 +44,7 @@ final class ReflectorRig: Sendable {
 
     var store: Store<String> { reflector.store }
 
-    /// `name=phase` of everything in the store.
+    /// `name=phase` of all objects in the store.
     var view: [String] { store.entries().map { "\($0.key.name)=\($0.object)" } }
 
     func shows(_ expected: [String]) async -> Bool {

@@ -2,7 +2,7 @@ import KubeCore
 
 @testable import KubeRuntime
 
-/// Drives a watcher of strings by hand and keeps the store that its effects make.
+/// Drives a watcher of strings by hand, and keeps the store that results from its effects.
 struct WatcherScript {
     var watcher: Watcher<String>
     let writer = StoreWriter<String>()
@@ -22,7 +22,7 @@ struct WatcherScript {
         return WatcherScript(options, seed: seed)
     }
 
-    /// One that has synced at version 10 with `a` and `b` and whose watch is open.
+    /// A watcher that has synced at version 10 with `a` and `b`, with an open watch.
     static func live(seed: UInt64 = 7) -> WatcherScript {
         var script = listing(seed: seed)
         script.start()
@@ -63,7 +63,7 @@ struct WatcherScript {
     @discardableResult
     mutating func silent() -> WatcherCall? { take(watcher.silent(now: now)) }
 
-    /// Waits as long as a call says and goes on; other calls are returned as they are.
+    /// Waits as long as a call says and continues; returns other calls unchanged.
     @discardableResult
     mutating func pass(_ call: WatcherCall?) -> WatcherCall? {
         guard case .wait(let seconds) = call else { return call }
@@ -92,7 +92,7 @@ extension WatcherCall {
     var isList: Bool { if case .list = self { true } else { false } }
     var isWait: Bool { if case .wait = self { true } else { false } }
 
-    /// The version of a watch that goes on from one.
+    /// The version from which a watch continues.
     var resumedVersion: String? { if case .watch(let version, false, _) = self { version } else { nil } }
     var isInitialStream: Bool { if case .watch(nil, true, _) = self { true } else { false } }
 }

@@ -3,12 +3,12 @@ import Testing
 
 @testable import KubeSchema
 
-/// The resource of the contract with a real API server, and what kube-apiserver 1.36 was recorded to answer.
+/// The resource of the contract with a real API server, and the recorded answers of kube-apiserver 1.36.
 @Suite("The contract's resource")
 struct ContractWidgetTests {
     struct Row: Sendable, CustomStringConvertible {
         let step: String
-        /// The spec as JSON; nil: none.
+        /// The spec as JSON; nil: no spec.
         let spec: String?
         /// Field, message and reason of each cause, sorted.
         let causes: [[String]]

@@ -1,4 +1,4 @@
-/// Schemas of one field, values, and what kube-apiserver 1.36 makes of them: the value after pruning and defaulting, and the faults.
+/// Schemas of one field, values, and the results of kube-apiserver 1.36: the value after pruning and defaulting, and the faults.
 enum SchemaTables {
     struct Row: Sendable, CustomStringConvertible {
         let schema: String

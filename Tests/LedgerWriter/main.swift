@@ -4,13 +4,13 @@ import EvalModel
 import Foundation
 import Git
 
-// A process that writes runs through a ledger, for tests that need many of them, or that kill them:
+// A process that writes runs through a ledger, for tests that need many such processes or kill them:
 //
 //   ledger-writer REMOTE BRANCH DIRECTORY JOB FIRST COUNT ACKNOWLEDGED
 //
-// Submits the runs FIRST..<FIRST+COUNT of a job, eight at a time, and writes a line to the file
-// ACKNOWLEDGED for each that `submit` has returned for. Ends with 0 when all of them, and what an earlier process left in
-// DIRECTORY, are on the branch; a push that fails is only tried again by the ledger itself.
+// Submits the runs FIRST..<FIRST+COUNT of a job, eight at a time, and appends a line to the file ACKNOWLEDGED for each one that `submit` accepted.
+// Exits with 0 when all of them, and the runs that an earlier process left in DIRECTORY, are on the branch. Failed pushes are retried by the ledger
+// itself.
 
 let words = CommandLine.arguments
 guard words.count == 8, let first = Int(words[5]), let count = Int(words[6]) else {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import PodmanNode
 
-/// An API server and a node with real containers, for one suite. Each has a directory of its own, which goes with it.
+/// An API server and a node with real containers, for one suite. Each has its own directory, which is removed at the end.
 final class NodeHarness: Sendable {
     @TaskLocal static var current: NodeHarness?
 
@@ -32,10 +32,10 @@ final class NodeHarness: Sendable {
         try await start()
     }
 
-    /// Starts a node over the same directory: the first one, or one after `kill`.
+    /// Starts a node on the same directory: the first one, or the next one after `kill`.
     func start() async throws {
         let state = directory + "/state"
-        // Probing takes some seconds; once is enough.
+        // Probing takes some seconds, so it is done only once.
         if let known = Self.abilities.withLock({ $0 }) {
             try Directory.make(state, mode: 0o700)
             try Directory.make(state + "/podman", mode: 0o755)
@@ -56,7 +56,7 @@ final class NodeHarness: Sendable {
         running.withLock { $0 = (node, task) }
     }
 
-    /// Ends the node as a crash does: containers go on.
+    /// Ends the node like a crash: containers continue.
     func kill() async {
         guard let (node, task) = running.withLock({ $0 }) else { return }
         task.cancel()
@@ -70,8 +70,8 @@ final class NodeHarness: Sendable {
             task.cancel()
             _ = await task.result
             if let listed = try? await node.startedNode?.podman.list() {
-                let strays = StrayMonitors.kill(podmanRoot: directory + "/state/podman/root", known: Set(listed.map(\.id)))
-                if strays > 0 { Issue.record("the node left \(strays) containers behind that podman does not know of") }
+                let orphans = OrphanedMonitors.kill(podmanRoot: directory + "/state/podman/root", known: Set(listed.map(\.id)))
+                if orphans > 0 { Issue.record("the node left \(orphans) containers behind that podman does not know of") }
             }
             await node.stop(removeContainers: true)
         }
@@ -79,7 +79,7 @@ final class NodeHarness: Sendable {
         Directory.removeTree(directory)
     }
 
-    /// podman as the node calls it.
+    /// podman with the settings of the node.
     func podman(_ words: [String]) async throws -> String {
         let podman = try #require(node?.podmanForTests)
         return try await podman.call(words).stdoutText
@@ -100,7 +100,7 @@ final class NodeHarness: Sendable {
         }
     }
 
-    /// The pod once it is as wanted, as the watch shows it.
+    /// The pod once it satisfies the condition, as the watch shows it.
     @discardableResult
     func wait(_ name: String, within seconds: Double = 60, until condition: @escaping @Sendable (JSONValue) -> Bool) async throws -> JSONValue {
         try await withThrowingTaskGroup(of: JSONValue?.self) { group in
@@ -140,7 +140,7 @@ final class NodeHarness: Sendable {
         return nil
     }
 
-    /// Every state of the pod from now on until it is gone or as wanted.
+    /// All states of the pod from now on until it is deleted or satisfies the condition.
     func record(_ name: String, until condition: @escaping @Sendable (JSONValue) -> Bool) -> Task<[JSONValue], any Error> {
         Task {
             var options = WatchOptions()
@@ -167,7 +167,7 @@ final class NodeHarness: Sendable {
     }
 }
 
-/// Gives a suite a node of its own.
+/// Gives a suite its own node.
 struct WithNode: SuiteTrait, TestScoping {
     func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void) async throws {
         let harness = try await NodeHarness()
@@ -199,7 +199,7 @@ extension JSONValue {
     func waiting(_ container: String) -> String? { self.container(container)?.at("state", "waiting", "reason")?.string }
 }
 
-/// A container of the host's programs that runs a script.
+/// A container with the host's programs that runs a script.
 func shell(_ name: String, _ script: String, _ more: [String: JSONValue] = [:]) -> JSONValue {
     .object(["name": .string(name), "image": "rootfs:/", "command": ["/bin/bash", "-c", .string(script)]].merging(more) { $1 })
 }

@@ -34,19 +34,19 @@ import Testing
     }
 
     @Test("catalogue 33: an end that conmon cannot tell (a full disk, a kill) is found out")
-    func untoldEnd() async throws {
+    func exitWithoutConmon() async throws {
         let harness = try harness
-        try await harness.create("untold", podSpec([shell("trial", "sleep 300")]))
-        let pod = try await harness.wait("untold") { $0.isRunning("trial") }
+        try await harness.create("killed", podSpec([shell("trial", "sleep 300")]))
+        let pod = try await harness.wait("killed") { $0.isRunning("trial") }
         let id = try #require(pod.at("status", "containerStatuses")?[0]?["containerID"]?.string?.split(separator: "/").last.map(String.init))
         let pids = try await harness.podman(["inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", id]).split(separator: " ").compactMap {
             Int32($0.filter(\.isNumber))
         }
         try #require(pids.count == 2 && pids.allSatisfy { $0 > 1 })
         for pid in pids { kill(pid, SIGKILL) }
-        let ended = try await harness.wait("untold") { $0.ended("trial") != nil }
+        let ended = try await harness.wait("killed") { $0.ended("trial") != nil }
         #expect(ended.ended("trial")?["exitCode"] == 137)
-        _ = try await harness.waitEnded("untold")
+        _ = try await harness.waitEnded("killed")
         _ = try await harness.podman(["rm", "--force", "--time", "0", id])
     }
 
@@ -80,8 +80,8 @@ import Testing
                 + skeleton.overlays.flatMap { ["-v", "\($0):\($0):O"] }
                 + ["--rootfs", skeleton.path + ":O", "/bin/sleep", "300"])
         _ = try await podman.call(["init", "stray"])
-        #expect(StrayMonitors.kill(podmanRoot: "/no/such/root", known: []) == 0)
-        #expect(StrayMonitors.kill(podmanRoot: root, known: []) == 1)
+        #expect(OrphanedMonitors.kill(podmanRoot: "/no/such/root", known: []) == 0)
+        #expect(OrphanedMonitors.kill(podmanRoot: root, known: []) == 1)
         _ = try await podman.call(["rm", "--force", "stray"])
         await own.end()
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PodmanNode
 
-/// The fates of pods with real containers, each as a real node shows it.
+/// The ends of pods with real containers, as a real node reports them.
 @Suite(.node) struct PodFateTests {
     private var harness: NodeHarness { get throws { try #require(NodeHarness.current) } }
 
@@ -19,8 +19,8 @@ import Testing
         return states
     }
 
-    /// Runs a pod and compares what a watcher sees with a recording: every state that we show is one that a real node showed,
-    /// in the same order, and the last one is the same.
+    /// Runs a pod and compares the states that a watcher sees with a recording: each state must be one that a real node showed, in the same order,
+    /// and the last one must be the same.
     private func compare(
         _ fate: String, _ spec: JSONValue, finalizers: [String] = [], deleteAfterStart: Bool = false,
         until condition: @escaping @Sendable (JSONValue) -> Bool
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func exitCode() async throws {
-        // The trial ends before the collector: a real node may be too slow to show both running, ours may not.
+        // The trial ends before the collector. A real node may be too slow to show both as running; ours may not.
         let watching = try harness.record("trial-exit-3", until: isEnded)
         try await harness.create("trial-exit-3", podSpec([shell("trial", "exit 3"), shell("collector", "sleep 1")]))
         let seen = states(try await watching.value)
@@ -157,7 +157,7 @@ import Testing
         let pod = try await harness.wait("volume-secret-missing") { $0.waiting("trial") == "ContainerCreating" }
         let recorded = try #require(try PodRecordings.pods("volume-secret-missing").last)
         #expect(NormalStatus(pod) == NormalStatus(recorded))
-        // The secret appears: the pod goes on.
+        // The Secret appears, and the pod continues.
         try await harness.client.create(
             .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "late", "namespace": "default"], "data": ["k": "dmFsdWU="]])
         let ended = try await harness.waitEnded("volume-secret-missing")

@@ -13,7 +13,7 @@ enum PodRecordings {
         "unschedulable-cpu", "unschedulable-gpu", "unschedulable-selector", "volume-secret-missing",
     ]
 
-    /// The pod as it was after each change, in order.
+    /// The pod after each change, in order.
     static func pods(_ name: String) throws -> [JSONValue] {
         try lines(name).filter { $0["watch"]?.string == "pod" && $0["type"]?.string != "DELETED" }.compactMap { $0["object"] }
     }
@@ -28,7 +28,7 @@ enum PodRecordings {
     }
 }
 
-/// The parts of a status that do not differ from one run and node to the next.
+/// The parts of a status that are equal in every run and on every node.
 struct NormalStatus: Hashable, CustomStringConvertible {
     var phase: String
     var reason: String?

@@ -68,4 +68,19 @@ struct ResultsTests {
             }
         }
     }
+
+    @Test("on a cluster a job does not wait for the next regular push once its trials have ended", arguments: [1, 3])
+    func earlyPush(parallelism: Int) async throws {
+        try await World.run(tasks: ["a"]) { world in
+            // The first record is pushed at once; a regular push of the others would come in an hour.
+            let running = try world.startOperator(pushInterval: 3600)
+            try await world.createJob(with: ["attempts": 3, "parallelism": JSONValue(parallelism)])
+            let result: Result<EvalJob, any Error>
+            do { result = .success(try await world.waitForEnd()) } catch { result = .failure(error) }
+            await running.stop()
+            #expect(try result.get().status?.trials?.completed == 3)
+            try await world.expectRuns(3)
+            try await world.expectNoPods()
+        }
+    }
 }

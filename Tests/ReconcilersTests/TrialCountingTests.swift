@@ -33,6 +33,18 @@ import Testing
         #expect(status.agents?[1].metrics?.meanReward == 0.5)
     }
 
+    @Test func aRewardCountsWhateverTheAgentsError() throws {
+        var status = EvalJobStatus()
+        let trials = [
+            Self.trial(0, reward: 1, .agentExecutionTimeout), Self.trial(1, reward: 0, .agentExecutionFailed), Self.trial(2, .agentExecutionTimeout),
+            Self.trial(3, reward: 1, .artifactTruncated), Self.trial(4, agent: 1, reward: 0.5, .agentExecutionTimeout),
+        ]
+        for trial in trials { TrialCounting.count([trial], into: &status, agents: Self.agents, total: 8) }
+        #expect(status.trials?.completedIndexes?.description == "0-1,3-4" && status.trials?.failedIndexes?.description == "2")
+        #expect(status.trials?.agentErrors == 3 && status.agents?.map(\.agentErrors) == [2, 1])
+        #expect(status.trials?.failed == 1 && status.metrics?.passRate == 0.4 && status.metrics?.rewards == 4)
+    }
+
     @Test("catalogue 37: counting twice, in parts or in another order gives the same totals")
     func countingIsIdempotent() throws {
         var once = EvalJobStatus()

@@ -82,14 +82,52 @@ import Testing
         #expect(try await resolver.file("registry.json", in: tree) == Array("[]".utf8))
     }
 
+    @Test(
+        "a folder without a task says where task.toml files are",
+        arguments: [
+            (["tasks/easy/a/task.toml", "tasks/easy/b/task.toml"], "tasks", "\"tasks/easy/a\", \"tasks/easy/b\"", "\"tasks/easy\""),
+            (["bench/one/task.toml", "docs/x.md"], "docs", "\"bench/one\"", "\"bench\""),
+            (["deep/er/t/task.toml", "x"], ".", "\"deep/er/t\"", "\"deep/er\""),
+        ])
+    func nested(files: [String], path: String, found: String, such: String) async throws {
+        let source = try await bench.repository(files: Dictionary(uniqueKeysWithValues: files.map { ($0, "version = \"1.0\"\n") }))
+        let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
+        let error = await #expect(throws: SourceError.self) { try await resolver.tasks(in: tree, at: path) }
+        #expect(error?.type == .taskNotFound)
+        let message = error?.message ?? ""
+        #expect(message.contains("has no subfolder with a task.toml; there are task.toml files in \(found): "), "\(message)")
+        #expect(message.hasSuffix("such as \(such)"), "\(message)")
+    }
+
+    @Test("a commit without any task says so")
+    func noTask() async throws {
+        let source = try await bench.repository(files: ["tasks/README": "x"])
+        let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
+        let error = await #expect(throws: SourceError.self) { try await resolver.tasks(in: tree, at: "tasks") }
+        #expect(error?.message.hasSuffix("there is no task.toml below any folder of the commit") == true, "\(error?.message ?? "")")
+    }
+
     @Test("a path that is not there is named with the commit and what is there instead")
     func missingPath() async throws {
         let source = try await bench.repository(files: Self.files)
         let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
         let error = await #expect(throws: SourceError.self) { try await resolver.tasks(in: tree, at: "tasks/zzz") }
         #expect(error?.type == .taskNotFound)
-        #expect(error?.message == "commit \(tree.commit.short) has no folder \"tasks/zzz\"; \"tasks\" has: a, b, c, nested, notes.md")
+        #expect(
+            error?.message == "commit \(tree.commit.short) has no folder \"tasks/zzz\"; \"tasks\" has: a, b, c, nested, notes.md"
+                + "; there are task.toml files in \"more/c\", \"tasks/a\", \"tasks/b\", \"tasks/nested/deep\": a dataset's path is the folder above its "
+                + "tasks, from the root of the repository, such as \"tasks\"")
         await #expect(throws: SourceError.self) { try await resolver.file("nope.json", in: tree) }
+    }
+
+    @Test("of a long list of what is there instead, the message says how much it leaves out", arguments: [12, 13, 40])
+    func manyNames(count: Int) async throws {
+        let names = (0..<count).map { "n\($0 + 100)" }
+        let source = try await bench.repository(files: Dictionary(uniqueKeysWithValues: names.map { ($0, "x") }))
+        let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
+        let error = await #expect(throws: SourceError.self) { try await resolver.tasks(in: tree, at: "tasks") }
+        #expect(error?.message.contains("its root has: n100, n101, ") == true)
+        #expect(error?.message.hasSuffix(count > 12 ? ", n111 and \(count - 12) more" : ", n111") == true, "\(error?.message ?? "")")
     }
 
     @Test(

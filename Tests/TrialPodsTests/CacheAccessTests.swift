@@ -15,7 +15,7 @@ struct CacheAccessTests {
     func noCredentials(endpoint: CacheEndpoint) throws {
         for own in [nil, "https://git.example/other"] {
             let request = TrialPodBuilderTests.request {
-                $0.job.spec.source.secretRef = LocalReference(name: "git-secret")
+                $0.jobSpec.source.secretRef = LocalReference(name: "git-secret")
                 if let own { $0.taskRepo = .init(repo: own, commit: String(repeating: "b", count: 40)) }
             }
             let pod = try TrialPodBuilderTests.builder.pod(for: request, cache: CacheAccess(endpoint: endpoint, token: "the-token"))
@@ -42,7 +42,7 @@ struct CacheAccessTests {
     @Test("a pod with a token is at most 6 KB, and the operator and delivery name the same tree")
     func token() throws {
         let request = TrialPodBuilderTests.request {
-            $0.job.spec.source.secretRef = LocalReference(name: String(repeating: "s", count: 63))
+            $0.jobSpec.source.secretRef = LocalReference(name: String(repeating: "s", count: 63))
             $0.task.environment.env = ["A": String(repeating: "a", count: 1000)]
         }
         let tree = try TrialPodBuilderTests.builder.tree(of: request)

@@ -47,6 +47,16 @@ struct PodFateTests {
         }
     }
 
+    @Test("a reward stays beside the error of an agent that the kernel killed for memory", arguments: ["Completed", "OOMKilled"])
+    func killedAgentWithReward(_ reason: String) {
+        var report = Self.passed
+        report.error = TrialError(.agentExecutionFailed, "execute exited with 137")
+        report.exitCodes = ["execute": 137, "verify": 0]
+        let end = PodFate.of(Self.pod(trial: Self.ended(0, reason), report: report), at: Self.now).end
+        #expect(end?.outcome.reward?.value == 1 && end?.outcome.outcomeClass == .completed)
+        #expect(end?.error?.type == .agentExecutionFailed && end?.error?.message.contains("OOMKilled") == (reason == "OOMKilled"))
+    }
+
     @Test("a script that the kernel killed for memory, under a runner that lived, is named so")
     func killedScript() {
         var report = TrialReport(error: TrialError(.agentExecutionFailed, "execute exited with 137"), lastPhase: .execute)

@@ -11,9 +11,8 @@ import Testing
 struct TrialPodBuilderTests {
     static func request(_ change: (inout TrialPodRequest) -> Void = { _ in }) -> TrialPodRequest {
         var request = TrialPodRequest(
-            job: EvalJob(
-                metadata: ObjectMeta(name: "hello", namespace: "evals", uid: "0c4f1c7e-1111-2222-3333-444455556666"),
-                spec: EvalJobSpec(source: SourceSpec(repo: "https://git.example/bench"))),
+            job: JobIdentity(namespace: "evals", name: "hello", uid: "0c4f1c7e-1111-2222-3333-444455556666"),
+            jobSpec: EvalJobSpec(source: SourceSpec(repo: "https://git.example/bench")),
             target: EvalTargetSpec(image: TargetImageSpec(default: "debian:12")),
             task: EvalTask(name: "t1", schema: .rollout, schemaVersion: "1.0"),
             agent: AgentSpec(name: "solver", install: "apt install x", execute: "solve \"$(date)\" $HOME $$"),
@@ -136,7 +135,7 @@ struct TrialPodBuilderTests {
 
     @Test("without a cache service, the source's credentials reach repo-cache only")
     func credentials() throws {
-        let pod = try Self.pod { $0.job.spec.source.secretRef = LocalReference(name: "git-secret") }
+        let pod = try Self.pod { $0.jobSpec.source.secretRef = LocalReference(name: "git-secret") }
         #expect(Self.mounts(try Self.container(pod, "repo-cache")).contains("credentials=/assay/credentials ro"))
         for name in ["trial", "collector"] { #expect(!Self.mounts(try Self.container(pod, name)).contains { $0.hasPrefix("cred") }) }
     }
@@ -149,7 +148,7 @@ struct TrialPodBuilderTests {
         ])
     func foreignTask(repo: String, isGiven: Bool) throws {
         let pod = try Self.pod {
-            $0.job.spec.source.secretRef = LocalReference(name: "git-secret")
+            $0.jobSpec.source.secretRef = LocalReference(name: "git-secret")
             $0.taskRepo = .init(repo: repo, commit: String(repeating: "b", count: 40))
         }
         #expect((pod.at("spec", "volumes")?.text.contains("git-secret") == true) == isGiven)
@@ -182,13 +181,13 @@ struct TrialPodBuilderTests {
     @Test("a pod is at most 6 KB as posted, whatever the size of the scripts")
     func size() throws {
         var request = Self.request {
-            $0.job.metadata.name = String(repeating: "j", count: 40)
+            $0.job = JobIdentity(namespace: $0.job.namespace, name: String(repeating: "j", count: 40), uid: $0.job.uid)
             $0.agent.install = String(repeating: "i", count: 60_000)
             $0.agent.execute = String(repeating: "\"$\n", count: 20_000)
             $0.agent.env = [EnvironmentVariable(name: "API_KEY", secret: SecretKeyReference(name: "agent-secret", key: "api-key"))]
-            $0.job.spec.source.secretRef = LocalReference(name: "git-secret")
+            $0.jobSpec.source.secretRef = LocalReference(name: "git-secret")
             $0.task.environment.env = Dictionary(uniqueKeysWithValues: (0..<15).map { ("VARIABLE_\($0)", String(repeating: "v", count: 45)) })
-            $0.task.verifierEnv = ["JUDGE_MODEL": String(repeating: "m", count: 60)]
+            $0.task.verifier.env = ["JUDGE_MODEL": String(repeating: "m", count: 60)]
         }
         let pod = try Self.builder.pod(for: request)
         #expect(pod.serialized().count <= 6 * 1024, "\(pod.serialized().count) bytes")
@@ -196,7 +195,7 @@ struct TrialPodBuilderTests {
         // A larger environment leaves the pod.
         request.task.environment.env["LARGE"] = String(repeating: "$(x)", count: 5000)
         request.task.environment.env["odd name"] = "stays"
-        request.task.verifierEnv["LARGE"] = String(repeating: "y", count: 20_000)
+        request.task.verifier.env["LARGE"] = String(repeating: "y", count: 20_000)
         let small = try Self.builder.pod(for: request)
         #expect(small.serialized().count <= 6 * 1024)
         let maps = request.shared.configMaps
@@ -216,7 +215,7 @@ struct TrialPodBuilderTests {
     func effective() throws {
         let request = Self.request {
             $0.target.podTemplate = PodTemplate(resources: .init(requests: ["cpu": "3"], limits: ["memory": "8Gi"]))
-            $0.job.spec.environment.podTemplate = PodTemplate(resources: .init(requests: ["cpu": "2500m"], limits: ["ephemeral-storage": "20G"]))
+            $0.jobSpec.environment.podTemplate = PodTemplate(resources: .init(requests: ["cpu": "2500m"], limits: ["ephemeral-storage": "20G"]))
             $0.task.environment.workdir = "/srv"
             $0.task.environment.env = ["A": "1"]
             $0.agent.env = [EnvironmentVariable(name: "B", value: "2")]
@@ -286,8 +285,8 @@ struct TrialPodBuilderTests {
     func resources(_ it: ResourceCase) throws {
         let pod = try Self.pod {
             $0.task.environment.cpus = it.cpus
-            $0.job.spec.environment.overrideCPUs = it.override
-            $0.job.spec.environment.overrideMemoryMB = 512
+            $0.jobSpec.environment.overrideCPUs = it.override
+            $0.jobSpec.environment.overrideMemoryMB = 512
         }
         #expect(
             try Self.container(pod, "trial")["resources"] == [
@@ -300,8 +299,8 @@ struct TrialPodBuilderTests {
     func limits() throws {
         let pod = try Self.pod {
             $0.task.timeouts = TaskTimeouts(agentSec: 100, installSec: 10, verifierSec: 1000)
-            $0.job.spec.timeoutMultiplier = 1.5
-            $0.job.spec.verifier.maxTimeoutSec = 20
+            $0.jobSpec.timeoutMultiplier = 1.5
+            $0.jobSpec.verifier.maxTimeoutSec = 20
         }
         #expect(try Self.program(pod).steps.map(\.limits) == [.init(installSec: 15, executeSec: 150, verifySec: 30)])
         #expect(pod.at("spec", "activeDeadlineSeconds")?.int == 195 + 5400)
@@ -313,19 +312,38 @@ struct TrialPodBuilderTests {
     @Test("verification: disabled, with a rule, with variables, after ending the agent's processes")
     func verification() throws {
         let pod = try Self.pod {
-            $0.job.spec.verifier.disable = true
-            $0.job.spec.verifier.endAgentProcesses = true
+            $0.jobSpec.verifier.disable = true
+            $0.jobSpec.verifier.endAgentProcesses = true
             $0.rewardRule = .harbor
-            $0.task.verifierEnv = ["B": "2", "A": "$1"]
+            $0.task.verifier.env = ["B": "2", "A": "$1"]
         }
         #expect(Self.env(try Self.container(pod, "trial")).isEmpty, "nothing of the verifier is in the trial's environment")
         let delivery = Self.env(try Self.container(pod, "repo-cache"))
         #expect(Self.expanded(delivery["ASSAY_VERIFIER_ENV"]?.string ?? "") == #"{"A":"$1","B":"2"}"#)
         let program = try Self.program(pod)
-        #expect(program.verifier == .init(enabled: false, rewardRule: .harbor, endAgentProcesses: true, env: ["A", "B"]))
+        #expect(program.verifier == .init(enabled: false, endAgentProcesses: true, env: ["A", "B"]) && program.family == .harbor)
         let collector = CollectorConfiguration(program, paths: TrialPaths())
-        #expect(collector.rule == .harbor && !collector.verify && collector.gateTimeout == 5400)
+        #expect(collector.family == .harbor && !collector.verify && collector.gateTimeout == 5400)
         #expect(collector.limits.pack == 7 << 20)
+    }
+
+    @Test("the PATH of a task or an agent is for the phases: it does not decide whether the container finds bash")
+    func path() throws {
+        let large = Dictionary(uniqueKeysWithValues: (0..<40).map { ("NAME_\($0)", String(repeating: "v", count: 50)) })
+        for more in [[:], large] {
+            let task = try Self.pod { $0.task.environment.env = more.merging(["PATH": "/opt/tool/bin"]) { $1 } }
+            let env = Self.env(try Self.container(task, "trial"))
+            #expect(env["ASSAY_PATH"] == "/opt/tool/bin" && env["PATH"] == nil)
+            #expect(try Self.program(task).pathSetter == .task)
+        }
+        let agent = try Self.pod {
+            $0.task.environment.env = ["PATH": "/opt/tool/bin"]
+            $0.agent.env = [EnvironmentVariable(name: "PATH", secret: SecretKeyReference(name: "s", key: "path"))]
+        }
+        let env = Self.env(try Self.container(agent, "trial"))
+        #expect(env["ASSAY_PATH"]?.at("secretKeyRef", "key") == "path" && env["PATH"] == nil)
+        #expect(try Self.program(agent).pathSetter == .agent)
+        #expect(try Self.program(try Self.pod { $0.task.environment.env = ["A": "1"] }).pathSetter == nil)
     }
 
     @Test("templates: the target's, then the job's, never over what makes it a trial pod")
@@ -334,7 +352,7 @@ struct TrialPodBuilderTests {
             $0.target.podTemplate = PodTemplate(
                 labels: ["assay.dev/index": "0", "team": "a"], nodeSelector: ["disk": "ssd", "zone": "a"],
                 tolerations: [.init(key: "gpu")], imagePullSecrets: [LocalReference(name: "pull")])
-            $0.job.spec.environment.podTemplate = PodTemplate(
+            $0.jobSpec.environment.podTemplate = PodTemplate(
                 annotations: ["note": "n"], serviceAccountName: "runner", nodeSelector: ["zone": "b"],
                 tolerations: [.init(key: "spot")], runtimeClassName: "gvisor",
                 resources: .init(limits: ["nvidia.com/gpu": "1"]))
@@ -361,7 +379,7 @@ struct TrialPodBuilderTests {
         #expect(
             try image {
                 $0.task.environment.dockerImage = "task:1"
-                $0.job.spec.environment.image = "job:1"
+                $0.jobSpec.environment.image = "job:1"
             } == "job:1")
         #expect(throws: TrialError.self) { try Self.pod { $0.target.image = nil } }
     }
@@ -373,7 +391,7 @@ struct TrialPodBuilderTests {
             try Self.pod { $0.agent.env = [EnvironmentVariable(name: "ASSAY_VERIFY", value: "0")] }
         }
         #expect(throws: TrialError.self) {
-            try Self.pod { $0.task.unsupported = [UnsupportedFeature(.compose, "docker-compose.yaml is not done")] }
+            try Self.pod { $0.task.environment.hasCompose = true }
         }
     }
 }

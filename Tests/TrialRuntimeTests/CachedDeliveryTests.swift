@@ -192,10 +192,15 @@ struct CachedDeliveryTests {
         let volumes = DeliveryVolumes(paths: TrialPaths(root: root))
         try volumes.prepare()
         var delivery = CachedDelivery(
-            program: program, task: try TaskAtCommit(program.delivery), volumes: volumes,
+            task: try TaskAtCommit(program.delivery), volumes: volumes,
             client: TreeClient(address: .http(url), token: token), time: SystemTime())
         delivery.boundSeconds = seconds
         return (delivery, volumes)
+    }
+
+    private func deliver(_ delivery: CachedDelivery) async throws -> TreeExport.Report {
+        var program = program()
+        return try await delivery.deliver(&program)
     }
 
     @Test("the service is restarted in the middle: the trial gets its task")
@@ -204,7 +209,7 @@ struct CachedDeliveryTests {
         let token = try token(service, program())
         service.stop()
         let (delivery, _) = try delivery(service.url, token: token, in: "\(bench.path)/pod")
-        async let delivered = delivery.deliver()
+        async let delivered = deliver(delivery)
         try await Task.sleep(for: .seconds(1))
         try service.start()
         #expect(try await delivered.files > 3)
@@ -215,7 +220,7 @@ struct CachedDeliveryTests {
     func bound() async throws {
         let (delivery, _) = try delivery("http://127.0.0.1:1", token: "t.t", in: "\(bench.path)/pod", seconds: 2)
         let start = SystemTime().monotonic()
-        await #expect { try await delivery.deliver() } throws: { ($0 as? TrialError)?.type == .environmentStartFailed }
+        await #expect { try await deliver(delivery) } throws: { ($0 as? TrialError)?.type == .environmentStartFailed }
         #expect(SystemTime().monotonic() - start < 20)
     }
 
@@ -253,7 +258,7 @@ struct CachedDeliveryTests {
         let port = try front.start(port: 0)
         defer { front.stop() }
         let (delivery, volumes) = try delivery("http://127.0.0.1:\(port)", token: token, in: "\(bench.path)/pod")
-        #expect(try await delivery.deliver().files > 3)
+        #expect(try await deliver(delivery).files > 3)
         #expect(bench.text("pod/assay/staged/tests/big.bin")?.utf8.count == 1_000_000)
         #expect(Directory.names(in: volumes.paths.deliveredSolution) == ["solve.sh"])
         // A broken connection says nothing of the file; bytes that are wrong do.
@@ -266,7 +271,7 @@ struct CachedDeliveryTests {
         let port = try front.start(port: 0)
         defer { front.stop() }
         let (delivery, _) = try delivery("http://127.0.0.1:\(port)", token: "t", in: "\(bench.path)/pod", seconds: 2)
-        await #expect { try await delivery.deliver() } throws: { ($0 as? TrialError)?.type == .environmentStartFailed }
+        await #expect { try await deliver(delivery) } throws: { ($0 as? TrialError)?.type == .environmentStartFailed }
     }
 
     @Test("catalogue 33: the pod's disk is full: typed, and retried")

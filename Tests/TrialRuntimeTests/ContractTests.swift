@@ -22,7 +22,7 @@ struct ContractTests {
     @Test("every environment variable that run.sh names is one of the contract")
     func variables() {
         let used = Set(Self.script.matches(of: /(?:ASSAY|ROLLOUT)_[A-Z_]+/).map { String($0.output) })
-        #expect(used == [TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction])
+        #expect(used == [TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction, TrialVariables.phasePath])
     }
 
     @Test("what program.sh sets is what run.sh declares, and run.sh knows no path of its own")
@@ -63,11 +63,11 @@ struct ContractTests {
 
     @Test("the collector's configuration: its part of the program, and the secrets of its environment")
     func configuration() throws {
-        let rig = try TrialRig { $0.verifier.rewardRule = .harbor }
+        let rig = try TrialRig { $0.family = .harbor }
         let read = try CollectorConfiguration(environment: [
             "ASSAY_ROOT": rig.paths.root, "ASSAY_REDACT": "ASSAY_SECRET_0:PATH,ASSAY_SECRET_1:KEY", "ASSAY_SECRET_0": "value",
         ])
-        #expect(read.secrets == [.init(name: "PATH", value: "value")] && read.rule == .harbor && read.steps == rig.program.steps)
+        #expect(read.secrets == [.init(name: "PATH", value: "value")] && read.family == .harbor && read.steps == rig.program.steps)
         #expect(throws: TrialError.self) { try CollectorConfiguration(environment: ["ASSAY_ROOT": "/nowhere"]) }
     }
 

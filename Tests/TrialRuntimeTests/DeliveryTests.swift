@@ -27,9 +27,10 @@ import Testing
 
     private func program(_ task: String = "tasks/hello", repo: String? = nil, local: Bool = true, solution: Bool = false) -> PodProgram {
         PodProgram(
+            family: .rollout,
             delivery: .init(
                 source: .init(repo: repo ?? "file://\(source)", commit: commit.hex, local: local), taskPath: task, solution: solution),
-            steps: [TrialRig.step], verifier: .init(rewardRule: .rollout), instructionPath: "/tmp/i.md", gateTimeoutSec: 60, packLimitBytes: 1 << 20)
+            steps: [TrialRig.step], verifier: .init(), instructionPath: "/tmp/i.md", gateTimeoutSec: 60, packLimitBytes: 1 << 20)
     }
 
     private func run(_ program: PodProgram, adding more: [String: String] = [:]) async throws -> (code: Int32, message: JSONValue) {
@@ -91,6 +92,41 @@ import Testing
         #expect(try await run(program(solution: true)).code == 0)
         #expect(bench.text("assay/solution/solve.sh") == "#!/bin/bash\necho hello\n")
         #expect(try mode("solution/solve.sh") == 0o755)
+    }
+
+    @Test(
+        "the length of an instruction that is too long for a variable is told to the runner and the collector",
+        arguments: [120_000, 120_001, 200_000])
+    func longInstruction(_ length: Int) async throws {
+        let source = try await bench.repository(files: [
+            "t/task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"rootfs:/\"\n",
+            "t/instruction.md": String(repeating: "x", count: length),
+            "t/tests/test.sh": "true\n",
+        ])
+        let commit = try await bench.head(source)
+        var program = program("t", repo: "file://\(source)")
+        program.delivery.source.commit = commit.hex
+        #expect(try await run(program).code == 0)
+        let expected = length > 120_000 ? length : nil
+        let collector = try PodProgram(json: FileReading.whole("\(root)/staged/.assay/program.json") ?? [], from: "test")
+        #expect(collector.steps[0].longInstructionBytes == expected)
+        #expect(bench.text("assay/scripts/program.sh")?.contains("\nlong_instructions=('\(expected ?? 0)')\n") == true)
+    }
+
+    @Test("the solution of a Harbor task can be run as a file")
+    func executableSolution() async throws {
+        let source = try await bench.repository(files: [
+            "t/task.toml": "[environment]\ndocker_image = \"rootfs:/\"\n", "t/instruction.md": "x", "t/tests/test.sh": "true\n",
+            "t/solution/data.txt": "x\n", "t/solution/solve.sh": "#!/usr/bin/python3\n",
+        ])
+        let solution = "\(root)/solution/solve.sh"
+        for family in TaskSchema.allCases {
+            var program = program("t", repo: "file://\(source)", solution: true)
+            program.delivery.source.commit = try await bench.head(source).hex
+            program.family = family
+            #expect(try await run(program).code == 0)
+            #expect(FileManager.default.isExecutableFile(atPath: solution))
+        }
     }
 
     @Test("running it again gives the same")

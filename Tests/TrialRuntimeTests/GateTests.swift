@@ -3,6 +3,16 @@ import Testing
 
 @testable import TrialRuntime
 
+extension TrialProgress {
+    /// The error with which the trial ends, if the reward files hold a reward.
+    fileprivate func failure(verify: Bool) -> TrialError? {
+        switch ending(verify: verify) {
+        case .failed(let error): error
+        case .open(let agentError): agentError
+        }
+    }
+}
+
 @Suite("The gate's words")
 struct GateTests {
     func progress(_ lines: String...) -> TrialProgress {
@@ -84,8 +94,8 @@ struct GateTests {
             ], error: nil),
         .init(lines: ["phase execute 1", "done execute 2 0 0", "end {}"], error: .verifierFailed),
         .init(lines: verified, error: nil),
-        .init(lines: verified, error: .verifierFailed, tests: .withheld(.obstructed("test.sh"))),
-        .init(lines: verified.prefix(3) + ["end {}"], error: .internalError, tests: .withheld(.failed("no space left"))),
+        .init(lines: verified, error: .verifierFailed, tests: .notReleased(.obstructed("test.sh"))),
+        .init(lines: verified.prefix(3) + ["end {}"], error: .internalError, tests: .notReleased(.failed("no space left"))),
         .init(lines: verified, error: .verifierFailed, tests: .held),
         // What another than the runner said.
         .init(lines: ["phase execute 1", "setup-failed no room"] + verified.dropFirst(), error: .verifierFailed),
@@ -111,9 +121,9 @@ struct GateTests {
         let whole = state(first + verified + ["step 1"] + first + verified + ["end {}"])
         #expect(whole.failure(verify: true) == nil && whole.steps.count == 2 && whole.steps[0].exits == [.execute: 0, .verify: 0])
         #expect(state(first + verified + ["end {}"]).failure(verify: true)?.message == "the trial ended after step 1 of 2")
-        let strays: [[String]] = [["step 1"], first + ["step 1"], first + verified + ["step 2"], first + verified + ["step 1", "step 2"]]
-        for early in strays {
-            #expect(state(early + ["end {}"]).stray != nil, "\(early)")
+        let tooEarly: [[String]] = [["step 1"], first + ["step 1"], first + verified + ["step 2"], first + verified + ["step 1", "step 2"]]
+        for early in tooEarly {
+            #expect(state(early + ["end {}"]).unexpectedWord != nil, "\(early)")
         }
         #expect(state(first + verified + ["step 1", "phase execute 9"]).failure(verify: true)?.type == .agentExecutionFailed)
     }
@@ -126,5 +136,63 @@ struct GateTests {
             if case .releaseTests = state.apply(word) { state.tests = it.tests }
         }
         #expect(state.failure(verify: true)?.type == it.error)
+    }
+
+    struct FamilyCase: Sendable, CustomTestStringConvertible {
+        var lines: [String]
+        var harbor: TrialErrorType?
+        var rollout: TrialErrorType?
+        /// In Harbor's family the reward files decide.
+        var isOpen = false
+        /// In Rollout's family a word came that the runner does not say there.
+        var testDescription: String { lines.joined(separator: "; ") }
+    }
+
+    static let judged = [#"agent-end {"outcome":"failed","verify":true}"#, "phase verify 3", "done verify 4 0 0", "end {}"]
+    static let familyCases: [FamilyCase] = [
+        .init(
+            lines: ["phase execute 1", "done execute 2 3 0"] + judged, harbor: .agentExecutionFailed, rollout: .agentExecutionFailed, isOpen: true),
+        .init(
+            lines: ["phase execute 1", "done execute 2 124 1"] + judged, harbor: .agentExecutionTimeout, rollout: .agentExecutionTimeout,
+            isOpen: true),
+        .init(lines: ["phase execute 1", "done execute 2 0 0"] + judged, harbor: nil, rollout: nil, isOpen: true),
+        .init(lines: ["phase install 1", "done install 2 3 0"] + judged, harbor: .agentInstallFailed, rollout: .agentInstallFailed),
+        .init(
+            lines: ["phase execute 1", "done execute 2 3 0", judged[0], "phase verify 3", "done verify 4 124 1", "end {}"],
+            harbor: .agentExecutionFailed, rollout: .agentExecutionFailed),
+        .init(
+            lines: ["phase execute 1", "done execute 2 3 0", judged[0], "phase verify 3"], harbor: .agentExecutionFailed,
+            rollout: .agentExecutionFailed),
+    ]
+
+    @Test("a failed agent's work is verified in Harbor's family only, and its error stays the trial's", arguments: familyCases)
+    func families(_ it: FamilyCase) {
+        for family in TaskSchema.allCases {
+            var reader = GateReader()
+            var state = TrialProgress(family: family)
+            var released = false
+            for word in reader.feed(Array(it.lines.map { $0 + "\n" }.joined().utf8)) {
+                if case .releaseTests = state.apply(word) { (state.tests, released) = (.released, true) }
+            }
+            #expect(state.failure(verify: true)?.type == (family == .harbor ? it.harbor : it.rollout))
+            if case .open = state.ending(verify: true) {
+                #expect(it.isOpen && (family == .harbor || it.rollout == nil))
+            } else {
+                #expect(!it.isOpen || family == .rollout)
+            }
+            let mayBeReleased = it.rollout == nil || family == .harbor && it.harbor != .agentInstallFailed
+            #expect(released == mayBeReleased, "\(family)")
+        }
+    }
+
+    @Test("what verification lacked is told after the agent's error")
+    func bothErrors() {
+        var reader = GateReader()
+        var state = TrialProgress(family: .harbor)
+        for word in reader.feed(Array("phase execute 1\ndone execute 2 3 0\n\(Self.judged[0])\nend {}\n".utf8)) {
+            if case .releaseTests = state.apply(word) { state.tests = .released }
+        }
+        let message = state.failure(verify: true)?.message ?? ""
+        #expect(message.contains("execute exited with 3") && message.contains("verifier_failed: the trial ended without running tests/test.sh"))
     }
 }

@@ -37,18 +37,21 @@ final class TrialRig: Sendable {
     /// - Parameters:
     ///   - variables: of the runner's and the collector's environments.
     ///   - verifierVariables: handed over with the tests.
-    ///   - change: of the program, which has one step with limits of 20 s.
+    ///   - instruction: of every step; by default each has its own.
+    ///   - tools: where the runner looks for its own programs, instead of the usual directories.
+    ///   - change: of the program, which is of the Rollout family and has one step with limits of 20 s.
     init(
         install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:],
-        verifierVariables: [String: String] = [:],
+        verifierVariables: [String: String] = [:], instruction: String? = nil, tools: String? = nil,
         program change: (inout PodProgram) -> Void = { _ in }
     ) throws {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("assay-trial-\(UUID().uuidString)").path
         paths = TrialPaths(root: root)
         var program = PodProgram(
+            family: .rollout,
             delivery: .init(source: .init(repo: "https://git.example/bench", commit: String(repeating: "a", count: 40)), taskPath: "t"),
             steps: [Self.step],
-            verifier: .init(rewardRule: .rollout, env: verifierVariables.keys.sorted()), instructionPath: root + "/tmp/instruction.md",
+            verifier: .init(env: verifierVariables.keys.sorted()), instructionPath: root + "/tmp/instruction.md",
             gateTimeoutSec: 30,
             packLimitBytes: CollectorLimits().pack)
         change(&program)
@@ -65,10 +68,15 @@ final class TrialRig: Sendable {
         self.variables = Locked(variables)
         let volumes = DeliveryVolumes(paths: paths)
         try volumes.writeScripts(program)
+        if let tools {
+            let part = RunnerProgram(program, paths: paths).text + "tool_path=\(RunnerProgram.quoted(tools))\n"
+            try volumes.write(Array(part.utf8), to: paths.runnerProgram)
+        }
         try volumes.writeCollectorPart(
             program, verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8), token: nil)
         for step in program.steps {
-            try volumes.write(Array("Say \(step.name == "main" ? "hello" : step.name).\n".utf8), to: paths.instruction(step))
+            let text = instruction ?? "Say \(step.name == "main" ? "hello" : step.name).\n"
+            try volumes.write(Array(text.utf8), to: paths.instruction(step))
             try FileManager.default.createDirectory(atPath: paths.stagedTests(step), withIntermediateDirectories: true)
             if let test { try volumes.write(Array(test.utf8), to: paths.stagedTests(step) + "/test.sh") }
         }
@@ -82,13 +90,16 @@ final class TrialRig: Sendable {
         try Data(text.utf8).write(to: URL(fileURLWithPath: path))
     }
 
+    /// More variables for the runner and the collector.
+    func add(_ more: [String: String]) { variables.withLock { $0.merge(more) { $1 } } }
+
     var runner: Command {
         var environment = [
             "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": paths.root + "/home", TrialVariables.root: paths.root,
         ]
         environment.merge(variables.withLock { $0 }) { _, new in new }
         return Command(
-            "bash", ["-p", paths.runner], environment: .exact(environment), workingDirectory: paths.root, deadlineSeconds: 60)
+            "bash", ["-p", paths.runner], environment: .exact(environment), workingDirectory: paths.root, deadlineSeconds: 180)
     }
 
     /// Runs both to their end.

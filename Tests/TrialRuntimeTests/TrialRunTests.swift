@@ -19,7 +19,7 @@ struct TrialRunTests {
             execute: """
                 echo "executing in $PWD"
                 cat "$ASSAY_INSTRUCTION_PATH" > "$ASSAY_ROOT/logs/agent/seen.txt"
-                echo "$ASSAY_TASK_INSTRUCTION|$ROLLOUT_TASK_INSTRUCTION" >> "$ASSAY_ROOT/logs/agent/seen.txt"
+                echo "$ASSAY_TASK_INSTRUCTION|$(cat $ROLLOUT_TASK_INSTRUCTION)" >> "$ASSAY_ROOT/logs/agent/seen.txt"
                 echo '{"step":1}' > "$ASSAY_ROOT/logs/agent/transcript.jsonl"
                 ls -A "$ASSAY_ROOT/tests" | wc -l > "$ASSAY_ROOT/logs/agent/tests-seen.txt"
                 """,
@@ -56,7 +56,6 @@ struct TrialRunTests {
         var test: String? = "true"
         var variables: [String: String] = [:]
         var program: @Sendable (inout PodProgram) -> Void = { _ in }
-        var rule = RewardRule.rollout
         var error: TrialErrorType?
         var reward: Double?
         var message: String?
@@ -99,7 +98,7 @@ struct TrialRunTests {
             name: "test.sh fails under Rollout's rule", test: "echo 1 > \(file).txt; echo broken >&2; exit 2",
             error: .verifierFailed, message: "broken"),
         .init(
-            name: "test.sh fails under Harbor's rule", test: "echo 1 > \(file).txt; exit 2", rule: .harbor, reward: 1),
+            name: "test.sh fails under Harbor's rule", test: "echo 1 > \(file).txt; exit 2", program: { $0.family = .harbor }, reward: 1),
         .init(
             name: "verification disabled", test: "echo 1 > \(file).txt", program: { $0.verifier.enabled = false }),
         .init(name: "no scripts at all", execute: nil, test: "echo 1 > \(file).txt", reward: 1),
@@ -165,7 +164,6 @@ struct TrialRunTests {
     func ends(_ it: Case) async throws {
         let rig = try TrialRig(install: it.install, execute: it.execute, test: it.test, variables: it.variables, program: it.program)
         let ended = try await rig.run {
-            $0.rule = it.rule
             $0.endTimeout = 2
         }
         #expect(ended.report.error?.type == it.error, "\(String(describing: ended.report.error))")
@@ -293,11 +291,11 @@ struct TrialRunTests {
         let bin = FileManager.default.temporaryDirectory.appendingPathComponent("assay-bin-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: bin, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: bin) }
-        for program in ["bash", "sleep", "mkdir", "cat", "cp", "chmod", "rm", "wc", "date"] {
+        for program in ["bash", "env", "sleep", "mkdir", "cat", "cp", "chmod", "rm", "wc", "date"] {
             symlink("/usr/bin/\(program)", "\(bin)/\(program)")
         }
         let rig = try TrialRig(
-            execute: "sleep 30", test: "true", variables: ["PATH": bin], program: { $0.steps[0].limits.executeSec = 0.3 })
+            execute: "sleep 30", test: "true", variables: ["PATH": bin], tools: bin, program: { $0.steps[0].limits.executeSec = 0.3 })
         let ended = try await rig.run()
         #expect(ended.report.error?.type == .agentExecutionTimeout)
         #expect((ended.report[.execute]?.end ?? 0) - (ended.report[.execute]?.start ?? 0) < 5000)

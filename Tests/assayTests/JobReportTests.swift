@@ -15,7 +15,9 @@ import Testing
         return JobReport(job: try EvalJob(json: object), state: StateDirectory(workingDirectory: "/nowhere"), runs: [])
     }
 
-    private func status(total: Int, completed: Int, failed: Int = 0, infrastructure: Int = 0, skipped: Int = 0, passRate: Double = 1) -> JSONValue {
+    private static func status(total: Int, completed: Int, failed: Int = 0, infrastructure: Int = 0, skipped: Int = 0, passRate: Double = 1)
+        -> JSONValue
+    {
         [
             "trials": [
                 "total": .int(Int64(total)), "completed": .int(Int64(completed)), "failed": .int(Int64(failed)),
@@ -25,16 +27,34 @@ import Testing
         ]
     }
 
+    /// All is well but the remote that was asked for does not have the results.
+    @Test(
+        arguments: [
+            (status(total: 2, completed: 2), 4), (status(total: 2, completed: 1, failed: 1), 1),
+            (status(total: 2, completed: 1, failed: 1, infrastructure: 1), 3),
+        ] as [(JSONValue, Int32)])
+    func resultsThatWaitAreNoSuccess(status: JSONValue, exit: Int32) throws {
+        var waiting = status
+        waiting["artifacts"] = ["pending": 2]
+        var object = try report(waiting).job
+        #expect(
+            JobReport(job: object, state: StateDirectory(workingDirectory: "/nowhere"), runs: []).exitStatus(stalled: nil, minimumPassRate: nil) != 4)
+        object.spec.artifacts = ArtifactsSpec(backend: .git, git: GitArtifactsSpec(remote: "file:///r"))
+        let report = JobReport(job: object, state: StateDirectory(workingDirectory: "/nowhere"), runs: [])
+        #expect(report.exitStatus(stalled: nil, minimumPassRate: nil) == exit)
+        #expect(report.exitStatus(stalled: nil, minimumPassRate: nil, allowUnpushed: true) == (exit == 4 ? 0 : exit))
+    }
+
     @Test func tellsTheWorstThatHappened() throws {
-        let good = try report(status(total: 2, completed: 2, passRate: 0.5))
+        let good = try report(Self.status(total: 2, completed: 2, passRate: 0.5))
         #expect(good.exitStatus(stalled: nil, minimumPassRate: nil) == 0)
         #expect(good.exitStatus(stalled: nil, minimumPassRate: 0.5) == 0)
         #expect(good.exitStatus(stalled: nil, minimumPassRate: 0.51) == 1)
         #expect(good.exitStatus(stalled: "no such ref", minimumPassRate: nil) == 2)
-        #expect(try report(status(total: 2, completed: 1, failed: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
-        #expect(try report(status(total: 2, completed: 0, failed: 2, infrastructure: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
-        #expect(try report(status(total: 2, completed: 1, failed: 1, infrastructure: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 3)
-        #expect(try report(status(total: 2, completed: 1, skipped: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
+        #expect(try report(Self.status(total: 2, completed: 1, failed: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
+        #expect(try report(Self.status(total: 2, completed: 0, failed: 2, infrastructure: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
+        #expect(try report(Self.status(total: 2, completed: 1, failed: 1, infrastructure: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 3)
+        #expect(try report(Self.status(total: 2, completed: 1, skipped: 1)).exitStatus(stalled: nil, minimumPassRate: nil) == 1)
         #expect(try report(nil).exitStatus(stalled: nil, minimumPassRate: nil) == 2)
     }
 }

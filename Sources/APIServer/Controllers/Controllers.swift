@@ -57,7 +57,7 @@ final class Controllers: Sendable {
     /// Called while the store is locked, so it only records the change.
     private func note(_ resource: ResourceID, _ event: StoreEvent) {
         let object = event.object
-        let isNews = pending.withLock { pending in
+        let isNew = pending.withLock { pending in
             if resource == .namespaces, object.isDeleting, event.kind != .deleted { pending.namespaces.insert(object.name) }
             if resource == .customResourceDefinitions, object.isDeleting, event.kind != .deleted {
                 pending.definitions.insert(object.name)
@@ -74,7 +74,7 @@ final class Controllers: Sendable {
             }
             return !pending.isEmpty
         }
-        if isNews { wake() }
+        if isNew { wake() }
     }
 
     private func wake() {
@@ -138,57 +138,9 @@ final class Controllers: Sendable {
     // MARK: Namespaces
 
     private func emptyNamespace(_ name: String) {
-        guard let namespace = core.store.get(.namespaces, StoreKey(text: name)), namespace.isDeleting,
-            let kind = core.registry.kind(of: .namespaces)
-        else { return }
+        guard let kind = core.registry.kind(of: .namespaces), core.store.get(.namespaces, StoreKey(text: name))?.isDeleting == true else { return }
         pending.withLock { _ = $0.waitingNamespaces.insert(name) }
-        var remaining = 0
-        for resource in core.store.resources where resource != .events {
-            remaining += deleteAll(resource, namespace: name)
-        }
-        if remaining == 0 { remaining = deleteAll(.events, namespace: name) }
-        guard remaining == 0 else {
-            noteRemaining(kind, name, remaining)
-            return
-        }
-        _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
-            var value = old
-            let rest = (old.at("spec", "finalizers")?.array ?? []).filter { $0 != "kubernetes" }
-            value.set(["spec", "finalizers"], to: rest.isEmpty ? nil : .array(rest))
-            return value
-        }
-        pending.withLock { _ = $0.waitingNamespaces.remove(name) }
-    }
-
-    /// Writes into the namespace's conditions why the namespace still exists.
-    private func noteRemaining(_ kind: ServedKind, _ name: String, _ count: Int) {
-        let moment = core.now.rfc3339
-        _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
-            var conditions = old.at("status", "conditions")?.array ?? []
-            let message = "Some resources are remaining: \(count) object(s) wait for their finalizers or grace periods"
-            if conditions.contains(where: { $0["type"] == "NamespaceContentRemaining" && $0["message"] == .string(message) }) {
-                return nil
-            }
-            conditions.removeAll { $0["type"] == "NamespaceContentRemaining" }
-            conditions.append([
-                "type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain",
-                "message": .string(message),
-                "lastTransitionTime": .string(moment),
-            ])
-            var value = old
-            value.set(["status", "conditions"], to: .array(conditions))
-            return value
-        }
-    }
-
-    /// Deletes all objects of a resource.
-    /// - Returns: how many objects remain for now.
-    private func deleteAll(_ resource: ResourceID, namespace: String?) -> Int {
-        guard let kind = core.registry.kind(of: resource), namespace == nil || kind.isNamespaced else { return 0 }
-        for object in core.store.references(in: resource, namespace: namespace) where !object.isDeleting {
-            _ = try? core.remove(kind, object.key, DeletionOptions())
-        }
-        return core.store.references(in: resource, namespace: namespace).count
+        if NamespaceCleaner(core: core, kind: kind).clean(name) { pending.withLock { _ = $0.waitingNamespaces.remove(name) } }
     }
 
     // MARK: Definitions
@@ -203,7 +155,7 @@ final class Controllers: Sendable {
             // No version of the kind is served any more; its objects are deleted all the same.
             for object in core.store.references(in: resource) { _ = try? core.store.delete(resource, object) }
         }
-        let remaining = deleteAll(resource, namespace: nil)
+        let remaining = core.removeAll(resource, namespace: nil).count
         guard remaining == 0 else { return }
         _ = try? core.mutateInside(kind, StoreKey(text: name)) { old in
             var value = old

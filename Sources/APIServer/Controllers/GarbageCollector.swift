@@ -31,8 +31,8 @@ struct GarbageCollector: Sendable {
     /// Deletes a dependent that has no remaining owner. One that has another owner only loses its references to missing owners.
     private func release(_ reference: ObjectReference, _ dependent: StoredObject) {
         guard let kind = core.registry.kind(of: reference.resource), !dependent.owners.isEmpty else { return }
-        let living = Set(dependent.owners.filter { isValid(core.store.object(uid: $0), for: dependent, reference) })
-        if living.isEmpty {
+        let existing = Set(dependent.owners.filter { isValid(core.store.object(uid: $0), for: dependent, reference) })
+        if existing.isEmpty {
             guard !dependent.isDeleting else { return }
             var options = DeletionOptions()
             options.uid = dependent.uid
@@ -48,8 +48,8 @@ struct GarbageCollector: Sendable {
             } catch {
                 return  // the object is already deleted
             }
-        } else if living.count < dependent.owners.count {
-            dropReferences(kind, reference.key) { uid in !living.contains(uid) }
+        } else if existing.count < dependent.owners.count {
+            dropReferences(kind, reference.key) { uid in !existing.contains(uid) }
         }
     }
 

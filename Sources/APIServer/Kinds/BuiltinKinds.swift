@@ -1,6 +1,6 @@
 /// The kinds that are served without a definition.
 enum BuiltinKinds {
-    static let all: [ServedKind] = core + coordination + apps + rbac + networking + policy + authorization + extensions
+    static let all: [ServedKind] = core + coordination + apps + rbac + networking + policy + authentication + authorization + extensions
 
     private static let statusVerbs = ["get", "patch", "update"]
 
@@ -39,7 +39,9 @@ enum BuiltinKinds {
             ], PodStrategy()),
         make("", "resourcequotas", "ResourceQuota", short: ["quota"], status: true, PlainStrategy()),
         make("", "secrets", "Secret", ConfigStrategy(isSecret: true)),
-        make("", "serviceaccounts", "ServiceAccount", short: ["sa"], PlainStrategy()),
+        make(
+            "", "serviceaccounts", "ServiceAccount", short: ["sa"],
+            more: [.init(name: "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"])], PlainStrategy()),
         make("", "services", "Service", short: ["svc"], categories: ["all"], status: true, PlainStrategy(hasStatus: true)),
     ]
 
@@ -72,7 +74,14 @@ enum BuiltinKinds {
     private static let authorization = [
         make(
             "authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced: false, verbs: ["create"],
-            PlainStrategy())
+            PlainStrategy()),
+        make(
+            "authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced: false, verbs: ["create"],
+            PlainStrategy()),
+    ]
+
+    private static let authentication = [
+        make("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", namespaced: false, verbs: ["create"], PlainStrategy())
     ]
 
     private static let extensions = [

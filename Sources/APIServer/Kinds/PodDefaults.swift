@@ -5,6 +5,8 @@ import Base
 enum PodDefaults {
     static func apply(_ pod: inout JSONValue) {
         var spec = pod["spec"]?.object ?? [:]
+        // From the admission plugin ServiceAccount.
+        if (spec["serviceAccountName"] ?? spec["serviceAccount"])?.string ?? "" == "" { spec["serviceAccountName"] = "default" }
         applyToTemplate(&spec)
         // The admission plugins Priority and DefaultTolerationSeconds set these.
         set(&spec, "priority", 0)

@@ -202,9 +202,9 @@ struct FieldManagers {
     private func withoutOwnedItems(_ gone: FieldTree, _ kept: FieldTree) -> FieldTree {
         var result = gone
         for (key, child) in gone.children {
-            guard let twin = kept.children[key] else { continue }
-            var rest = withoutOwnedItems(child, twin)
-            if !twin.isEmpty { rest.isMember = false }
+            guard let counterpart = kept.children[key] else { continue }
+            var rest = withoutOwnedItems(child, counterpart)
+            if !counterpart.isEmpty { rest.isMember = false }
             result.children[key] = rest.isEmpty ? nil : rest
         }
         return result

@@ -80,8 +80,8 @@ struct FieldTree: Sendable, Equatable {
     func intersection(_ other: FieldTree) -> FieldTree {
         var result = FieldTree(isMember: isMember && other.isMember)
         for (key, child) in children {
-            guard let twin = other.children[key] else { continue }
-            let both = child.intersection(twin)
+            guard let counterpart = other.children[key] else { continue }
+            let both = child.intersection(counterpart)
             if !both.isEmpty { result.children[key] = both }
         }
         return result
@@ -90,11 +90,11 @@ struct FieldTree: Sendable, Equatable {
     func subtracting(_ other: FieldTree) -> FieldTree {
         var result = FieldTree(isMember: isMember && !other.isMember)
         for (key, child) in children {
-            guard let twin = other.children[key] else {
+            guard let counterpart = other.children[key] else {
                 result.children[key] = child
                 continue
             }
-            let rest = child.subtracting(twin)
+            let rest = child.subtracting(counterpart)
             if !rest.isEmpty { result.children[key] = rest }
         }
         return result
@@ -104,9 +104,9 @@ struct FieldTree: Sendable, Equatable {
     func subtractingRecursively(_ other: FieldTree) -> FieldTree {
         if other.isMember { return FieldTree() }
         var result = self
-        for (key, twin) in other.children {
+        for (key, counterpart) in other.children {
             guard let child = result.children[key] else { continue }
-            let rest = child.subtractingRecursively(twin)
+            let rest = child.subtractingRecursively(counterpart)
             result.children[key] = rest.isEmpty ? nil : rest
         }
         return result

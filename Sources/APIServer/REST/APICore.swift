@@ -7,6 +7,7 @@ final class APICore: Sendable {
     let store: ObjectStore
     let registry = KindRegistry()
     let token: String?
+    let tokens: ServiceAccountTokens
     let logProvider = Locked<(any PodLogProvider)?>(nil)
     let discovery: DiscoveryDocuments
     let time: any TimeSource
@@ -16,12 +17,14 @@ final class APICore: Sendable {
     init(store: ObjectStore, token: String?, time: any TimeSource = SystemTime()) {
         self.store = store
         self.token = token
+        tokens = ServiceAccountTokens(secret: token)
         self.time = time
         discovery = DiscoveryDocuments(registry: registry)
         refreshDefinitions()
     }
 
     var now: Timestamp { time.now() }
+    var access: AccessRules { AccessRules(store: store) }
 
     /// Makes the registry serve the kinds of the stored definitions.
     func refreshDefinitions() {
@@ -66,54 +69,48 @@ final class APICore: Sendable {
         case "healthz", "readyz", "livez": return .text(200, "ok")
         default: break
         }
-        try authenticate(request)
+        let user = try authenticate(request)
         switch (path.first, path.count) {
         case ("api", 1), ("apis", 1), ("apis", 2), ("version", 1), ("openapi", _), (nil, _):
             return try discovery.answer(request, format ?? OutputFormat(), path)
         case ("api", _):
-            return try resource(request, format, group: "", version: path[1], rest: path.dropFirst(2))
+            return try resource(request, format, user, group: "", version: path[1], rest: path.dropFirst(2))
         case ("apis", _):
-            return try resource(request, format, group: path[1], version: path[2], rest: path.dropFirst(3))
+            return try resource(request, format, user, group: path[1], version: path[2], rest: path.dropFirst(3))
         default:
             return .text(404, "404 page not found\n")
         }
     }
 
-    /// Checks the token: a token that was sent must be the right one, even when none is required.
+    /// Who sends a request. A token that was sent must be valid, even when none is required.
     ///
-    /// The token may also come as the password of basic authentication. The reason is that client-go, and so kubectl, sends no token over plain
-    /// HTTP (`tools/clientcmd`, "only try to read the auth information if we are secure"), but does send a user in the server's address.
-    private func authenticate(_ request: ServerRequest) throws(APIFailure) {
-        guard let sent = request.header("authorization") else {
+    /// The token may also come as a password, of basic authentication or for a proxy. The reason is that client-go, and so kubectl, sends no token
+    /// over plain HTTP (`tools/clientcmd`, "only try to read the auth information if we are secure"), but does send the password of a `proxy-url`.
+    /// A kubeconfig that names this server as its own proxy keeps the token out of the server's address, which clients print.
+    private func authenticate(_ request: ServerRequest) throws(APIFailure) -> RequestUser {
+        guard let sent = request.header("authorization") ?? request.header("proxy-authorization") else {
             if token != nil { throw .unauthorized }
-            return
+            return .administrator
         }
         let parts = sent.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, let token, let secret = Self.secret(scheme: parts[0].lowercased(), String(parts[1])),
-            isSame(secret, Array(token.utf8))
-        else {
+        guard parts.count == 2, let secret = Self.secret(scheme: parts[0].lowercased(), String(parts[1])), let user = user(of: secret) else {
             throw .unauthorized
         }
+        return user
     }
 
-    private static func secret(scheme: String, _ text: String) -> [UInt8]? {
+    private static func secret(scheme: String, _ text: String) -> String? {
         switch scheme {
-        case "bearer": return Array(text.utf8)
+        case "bearer": return text
         case "basic":
             guard case .success(let pair) = Base64.decode(text), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else { return nil }
-            return Array(pair[(colon + 1)...])
+            return String(decoding: pair[(colon + 1)...], as: UTF8.self)
         default: return nil
         }
     }
 
-    /// Compares in constant time.
-    private func isSame(_ a: [UInt8], _ b: [UInt8]) -> Bool {
-        guard a.count == b.count else { return false }
-        return zip(a, b).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
-    }
-
     private func resource(
-        _ request: ServerRequest, _ format: OutputFormat?, group: String, version: String, rest: ArraySlice<String>
+        _ request: ServerRequest, _ format: OutputFormat?, _ user: RequestUser, group: String, version: String, rest: ArraySlice<String>
     ) throws(APIFailure) -> ServerResponse {
         guard registry.serves(group, version) else { return .text(404, "404 page not found\n") }
         if rest.isEmpty { return try discovery.answer(request, format ?? OutputFormat(), request.segments) }
@@ -137,7 +134,9 @@ final class APICore: Sendable {
         let isLog = subresource == "log"
         guard let format = isLog ? format ?? OutputFormat() : format else { throw .notAcceptable(OutputFormat.accepted) }
         let target = ResourceRequest(
-            http: request, kind: kind, namespace: namespace, name: name, subresource: subresource, format: format)
+            http: request, kind: kind, namespace: namespace, name: name, subresource: subresource, format: format, user: user)
+        let wanted = AccessAttributes(target)
+        guard access.allows(user, wanted) else { throw wanted.refusal(for: user) }
         if format.shape == .table, let include = request.query["includeObject"], !["", "Metadata", "Object", "None"].contains(include) {
             throw .badRequest(
                 "Unable to convert to Table as requested: includeObject: Invalid value: \(JSONValue.string(include).text): "
@@ -185,6 +184,7 @@ final class APICore: Sendable {
         case (.pods, "log", "GET"): return try podLog(request)
         case (.pods, "binding", "POST"): return try bind(request)
         case (.pods, "eviction", "POST"): return try evict(request)
+        case (.serviceAccounts, "token", "POST"): return try requestToken(request)
         case (.namespaces, "finalize", "PUT"): return try finalizeNamespace(request)
         default: throw .methodNotAllowed
         }

@@ -4,36 +4,42 @@ import HTTPServing
 extension APICore {
     /// The answer with one stored object. It is sent when the object is on disk.
     func answer(
-        _ request: ResourceRequest, _ object: StoredObject, status: Int = 200, complaints: [String] = []
+        _ request: ResourceRequest, _ object: StoredObject, status: Int = 200, warnings: [String] = []
     ) throws(APIFailure) -> ServerResponse {
         try store.settle(object.revision)
         switch request.format.shape {
         case .object:
             let bytes = request.kind.bytes(object) + [10]
-            return finish(request, status, [request.format.encode(bytes)], complaints)
-        case .table, .metadata:
-            return answer(request, value: request.kind.full(object), status: status, complaints: complaints)
+            return finish(request, status, [request.format.encode(bytes)], warnings)
+        case .metadata: return finish(request, status, [request.format.encode(Self.partial(object) + [10])], warnings)
+        case .table:
+            return answer(request, value: request.kind.full(object), status: status, warnings: warnings)
         }
     }
 
     /// The answer with an object that is not in the store: the result of a dry run, or the last state of a deleted object.
-    func answer(_ request: ResourceRequest, value: JSONValue, status: Int = 200, complaints: [String] = []) -> ServerResponse {
+    func answer(_ request: ResourceRequest, value: JSONValue, status: Int = 200, warnings: [String] = []) -> ServerResponse {
         let shown: JSONValue
         switch request.format.shape {
         case .object: shown = value
         case .metadata: shown = Self.partial(value)
         case .table: shown = table(request, [value], metadata: ["resourceVersion": value.at("metadata", "resourceVersion") ?? ""])
         }
-        return finish(request, status, [request.format.encode(shown)], complaints)
+        return finish(request, status, [request.format.encode(shown)], warnings)
     }
 
-    func finish(_ request: ResourceRequest, _ status: Int, _ parts: [[UInt8]], _ complaints: [String]) -> ServerResponse {
+    func finish(_ request: ResourceRequest, _ status: Int, _ parts: [[UInt8]], _ warnings: [String]) -> ServerResponse {
         var response = ServerResponse(status: status, contentType: request.format.contentType, parts: parts)
-        var warnings = complaints
+        var warnings = warnings
         if let warning = request.kind.custom?.warning { warnings.append(warning) }
         response.addWarnings(warnings)
         return response
     }
+    /// The JSON of an object's metadata without the rest.
+    static func partial(_ object: StoredObject) -> [UInt8] {
+        Array(#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":"#.utf8) + object.metadata + Array("}".utf8)
+    }
+
     /// The metadata of an object without the rest.
     static func partial(_ value: JSONValue) -> JSONValue {
         ["kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"] ?? [:]]

@@ -5,7 +5,7 @@ import YAML
 struct DecodedBody {
     var value: JSONValue
     /// `unknown field "spec.colour"`, `duplicate field "spec.color"`.
-    var complaints: [String]
+    var warnings: [String]
 }
 
 extension ResourceRequest {
@@ -16,16 +16,16 @@ extension ResourceRequest {
     /// - Throws: 415 for an unsupported media type; 400 for a body that cannot be read or, with strict validation, has unknown or duplicate
     ///   fields.
     func decodeBody(_ options: WriteOptions) throws(APIFailure) -> DecodedBody {
-        var (value, complaints) = try parseBody()
+        var (value, warnings) = try parseBody()
         try checkKind(&value)
-        complaints += try normalise(&value)
-        try enforce(complaints, options)
-        return DecodedBody(value: value, complaints: options.validation == .ignore ? [] : complaints)
+        warnings += try normalise(&value)
+        try enforce(warnings, options)
+        return DecodedBody(value: value, warnings: options.validation == .ignore ? [] : warnings)
     }
 
-    func enforce(_ complaints: [String], _ options: WriteOptions) throws(APIFailure) {
-        if options.validation == .strict, !complaints.isEmpty {
-            throw kind.undecodable("strict decoding error: \(complaints.joined(separator: ", "))")
+    func enforce(_ warnings: [String], _ options: WriteOptions) throws(APIFailure) {
+        if options.validation == .strict, !warnings.isEmpty {
+            throw kind.undecodable("strict decoding error: \(warnings.joined(separator: ", "))")
         }
     }
 
@@ -46,7 +46,7 @@ extension ResourceRequest {
                 throw unrecognized("error converting YAML to JSON: \(error)")
             }
         case "application/vnd.kubernetes.protobuf":
-            guard let value = ProtobufObject.decode(http.body) else { fallthrough }
+            guard let value = ProtobufObject.decode(http.body) else { throw .unsupportedProtobuf }
             return (value, [])
         default:
             throw .unsupportedMediaType(OutputFormat.accepted)

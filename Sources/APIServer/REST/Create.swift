@@ -15,7 +15,7 @@ extension APICore {
                 "create not allowed while custom resource definition is terminating", details: [:])
         }
         let body = try request.decodeBody(options)
-        if request.kind.plural == "selfsubjectaccessreviews" { return review(request, body.value) }
+        if Self.reviewKinds.contains(request.kind.plural) { return review(request, body.value) }
         var value = body.value
         var target = request
         target.namespace = try namespace(of: value, request)
@@ -29,19 +29,12 @@ extension APICore {
                 return managers.value
             }
         } catch {
-            throw error.warning(body.complaints)
+            throw error.warning(body.warnings)
         }
-        let warnings = body.complaints + MetadataRules.warnings(value, old: nil, isCustom: request.kind.isCustom)
-        guard let object else { return answer(target, value: value, status: 201, complaints: warnings) }
+        let warnings = body.warnings + MetadataRules.warnings(value, old: nil, isCustom: request.kind.isCustom)
+        guard let object else { return answer(target, value: value, status: 201, warnings: warnings) }
         if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
-        return try answer(target, object, status: 201, complaints: warnings)
-    }
-
-    /// Answers an access review: everybody with the token may do everything.
-    private func review(_ request: ResourceRequest, _ value: JSONValue) -> ServerResponse {
-        var value = value
-        value["status"] = ["allowed": true, "reason": "this server knows one user"]
-        return answer(request, value: value, status: 201)
+        return try answer(target, object, status: 201, warnings: warnings)
     }
 
     /// The namespace of a new object: that of the path; the body may only repeat it.
@@ -92,7 +85,9 @@ extension APICore {
             return nil
         }
         do {
-            return try store.create(kind.id, key, kind.stored(value), needsNamespace: kind.isNamespaced)
+            let made = try store.create(kind.id, key, kind.stored(value), needsNamespace: kind.isNamespaced)
+            if kind.id == .namespaces { makeDefaultAccount(in: name) }
+            return made
         } catch {
             switch error {
             case .exists: throw .alreadyExists(kind.group, kind.plural, name)
@@ -101,6 +96,15 @@ extension APICore {
             case .missing, .changed: throw kind.conflict(name)
             }
         }
+    }
+
+    /// Creates the service account `default`, which the controller manager of a cluster creates in each namespace.
+    func makeDefaultAccount(in namespace: String) {
+        guard let kind = registry.kind(of: .serviceAccounts) else { return }
+        var value: JSONValue = ["metadata": ["name": "default"]]
+        MetadataRules.prepareForCreate(&value, kind: kind, namespace: namespace, uid: newUID(), now: now.rfc3339)
+        // After the first start the account exists already, and the error is ignored.
+        _ = try? store.create(kind.id, StoreKey(namespace: namespace, name: "default"), value, needsNamespace: true)
     }
 
     private func checkNamespace(_ request: ResourceRequest) throws(APIFailure) {

@@ -5,7 +5,7 @@ import HTTPServing
 struct Mutation {
     /// The resulting object, decoded and pruned.
     var value: JSONValue
-    var complaints: [String] = []
+    var warnings: [String] = []
     /// The `managedFields` of a change that tracked them itself (an apply).
     var managers: FieldManagers?
 }
@@ -39,7 +39,7 @@ extension APICore {
                     .invalid("metadata.resourceVersion", 0, "must be specified for an update")
                 ])
         }
-        return try mutate(request, options) { _ in Mutation(value: body.value, complaints: body.complaints) }
+        return try mutate(request, options) { _ in Mutation(value: body.value, warnings: body.warnings) }
     }
 
     /// Reads, changes, checks and stores an object. Repeats this when another writer was faster and the change does not name a version.
@@ -56,12 +56,12 @@ extension APICore {
             do {
                 result = try complete(mutation, request, options, current: current, old: old)
             } catch {
-                throw error.warning(mutation.complaints)
+                throw error.warning(mutation.warnings)
             }
-            let warnings = mutation.complaints + MetadataRules.warnings(result, old: old, isCustom: request.kind.isCustom)
-            guard result != old else { return try answer(request, current, complaints: warnings) }
+            let warnings = mutation.warnings + MetadataRules.warnings(result, old: old, isCustom: request.kind.isCustom)
+            guard result != old else { return try answer(request, current, warnings: warnings) }
             let isLast = isDeletable(result)
-            if options.isDryRun { return answer(request, value: result, complaints: warnings) }
+            if options.isDryRun { return answer(request, value: result, warnings: warnings) }
             let stored = request.kind.stored(result)
             do {
                 let written =
@@ -69,7 +69,7 @@ extension APICore {
                     ? try store.delete(request.kind.id, current, last: stored)
                     : try store.update(request.kind.id, current, stored)
                 if request.kind.id == .customResourceDefinitions { refreshDefinitions() }
-                return try answer(request, written, complaints: warnings)
+                return try answer(request, written, warnings: warnings)
             } catch let refusal as StoreRefusal {
                 if refusal == .missing { throw request.kind.notFound(name) }
                 // A PUT names the version that it read, and that version is out of date now.

@@ -56,12 +56,12 @@ extension APICore {
                 }
             }
             let patched = value
-            let complaints = duplicates + (try request.normalise(&value))
-            if options.validation == .strict, !complaints.isEmpty {
-                throw .invalidPatch(patched, "strict decoding error: \(complaints.joined(separator: ", "))")
+            let warnings = duplicates + (try request.normalise(&value))
+            if options.validation == .strict, !warnings.isEmpty {
+                throw .invalidPatch(patched, "strict decoding error: \(warnings.joined(separator: ", "))")
             }
             try checkPlace(value, request)
-            return Mutation(value: value, complaints: options.validation == .ignore ? [] : complaints)
+            return Mutation(value: value, warnings: options.validation == .ignore ? [] : warnings)
         }
     }
 
@@ -97,7 +97,7 @@ extension APICore {
         guard let manager = request.http.query["fieldManager"], !manager.isEmpty else {
             throw .invalid("meta.k8s.io", "PatchOptions", "", [.required("fieldManager", "is required for apply patch")])
         }
-        let (configuration, complaints) = try parseConfiguration(request, options)
+        let (configuration, warnings) = try parseConfiguration(request, options)
         let kind = request.kind
         let moment = now.rfc3339
         while true {
@@ -109,12 +109,12 @@ extension APICore {
                     let value = try managers.apply(
                         configuration, to: live, kind: kind, manager: manager, subresource: request.subresource ?? "",
                         force: options.isForced, now: moment)
-                    return Mutation(value: value, complaints: complaints, managers: managers)
+                    return Mutation(value: value, warnings: warnings, managers: managers)
                 }
             }
             guard request.subresource == nil else { throw kind.notFound(request.name ?? "") }
             do {
-                return try applyNew(request, options, configuration, complaints, manager)
+                return try applyNew(request, options, configuration, warnings, manager)
             } catch  where error.reason == "AlreadyExists" {
                 continue  // another client created the object in the meantime
             }
@@ -122,7 +122,7 @@ extension APICore {
     }
 
     private func applyNew(
-        _ request: ResourceRequest, _ options: WriteOptions, _ configuration: JSONValue, _ complaints: [String], _ manager: String
+        _ request: ResourceRequest, _ options: WriteOptions, _ configuration: JSONValue, _ warnings: [String], _ manager: String
     ) throws(APIFailure) -> ServerResponse {
         let kind = request.kind
         if let uid = configuration.at("metadata", "uid")?.string, !uid.isEmpty {
@@ -137,9 +137,9 @@ extension APICore {
                 value, to: [:], kind: kind, manager: manager, subresource: "", force: true, now: self.now.rfc3339)
             return managers.value
         }
-        guard let object else { return answer(request, value: value, status: 201, complaints: complaints) }
+        guard let object else { return answer(request, value: value, status: 201, warnings: warnings) }
         if kind.id == .customResourceDefinitions { refreshDefinitions() }
-        return try answer(request, object, status: 201, complaints: complaints)
+        return try answer(request, object, status: 201, warnings: warnings)
     }
 
     private func parseConfiguration(_ request: ResourceRequest, _ options: WriteOptions) throws(APIFailure) -> (
@@ -173,10 +173,10 @@ extension APICore {
                 "failed to create typed patch object (\(namespace)/\(named); \(kind.apiVersion), Kind=\(kind.kind)): "
                     + TypedCheck.list(faults))
         }
-        let complaints = try request.normalise(&value)
-        try request.enforce(complaints, options)
+        let warnings = try request.normalise(&value)
+        try request.enforce(warnings, options)
         value.set(["metadata", "name"], to: .string(request.name ?? ""))
         if kind.isNamespaced { value.set(["metadata", "namespace"], to: .string(request.namespace)) }
-        return (value, options.validation == .ignore ? [] : complaints)
+        return (value, options.validation == .ignore ? [] : warnings)
     }
 }

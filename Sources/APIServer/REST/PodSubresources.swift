@@ -71,9 +71,9 @@ extension APICore {
         return try answer(request, object)
     }
 
-    private func subresourceBody(_ request: ResourceRequest) throws(APIFailure) -> JSONValue {
+    func subresourceBody(_ request: ResourceRequest) throws(APIFailure) -> JSONValue {
         if (request.http.header("content-type") ?? "").hasPrefix("application/vnd.kubernetes.protobuf") {
-            guard let value = ProtobufObject.decode(request.http.body) else { throw .unsupportedMediaType(OutputFormat.accepted) }
+            guard let value = ProtobufObject.decode(request.http.body) else { throw .unsupportedProtobuf }
             return value
         }
         guard let value = try? JSONValue(parsing: request.http.body), value.object != nil else {

@@ -1,6 +1,7 @@
 import Base
 
-/// The few kinds that kubectl always sends as protobuf, whatever the server says it accepts (`kubectl create configmap`, `auth can-i`).
+/// The few kinds that kubectl always sends as protobuf, whatever the server says it accepts (`kubectl create configmap`, `auth can-i`). A client that
+/// sends another kind as protobuf is told to send JSON, which is what client-go does unless its `rest.Config` asks for protobuf.
 ///
 /// Field numbers: the `generated.proto` files of k8s.io/api and apimachinery.
 enum ProtobufObject {
@@ -51,6 +52,17 @@ enum ProtobufObject {
         "ClusterRole": [1: metadata, 2: rules],
         "RoleBinding": [1: metadata, 2: subjects, 3: roleReference],
         "ClusterRoleBinding": [1: metadata, 2: subjects, 3: roleReference],
+        "SelfSubjectReview": [1: metadata],
+        "SelfSubjectRulesReview": [1: metadata, 2: .message("spec", [1: .string("namespace")])],
+        "TokenRequest": [
+            1: metadata,
+            2: .message(
+                "spec",
+                [
+                    1: .strings("audiences"), 4: .int("expirationSeconds"),
+                    3: .message("boundObjectRef", [1: .string("kind"), 2: .string("apiVersion"), 3: .string("name"), 4: .string("uid")]),
+                ]),
+        ],
         "SelfSubjectAccessReview": [
             1: metadata,
             2: .message(

@@ -11,6 +11,7 @@ struct ResourceRequest: Sendable {
     var name: String?
     var subresource: String?
     var format: OutputFormat
+    var user: RequestUser
 
     var key: StoreKey { StoreKey(namespace: namespace, name: name ?? "") }
 }

@@ -164,7 +164,7 @@ final class WatchSession: Sendable {
     private func body(_ object: StoredObject) -> [UInt8] {
         switch request.format.shape {
         case .object: return request.kind.bytes(object)
-        case .metadata: return APICore.partial(object.value).serialized()
+        case .metadata: return APICore.partial(object)
         case .table:
             let metadata: JSONValue = ["resourceVersion": .string(String(object.revision))]
             return core.table(request, [request.kind.full(object)], metadata: metadata).serialized()

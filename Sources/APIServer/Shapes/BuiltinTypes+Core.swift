@@ -199,5 +199,24 @@ extension BuiltinTypes {
           metadata ObjectMeta
           spec any!
           status any
+        SelfSubjectRulesReview
+          kind string
+          apiVersion string
+          metadata ObjectMeta
+          spec any!
+          status any
+
+        package io.k8s.api.authentication.v1
+        SelfSubjectReview
+          kind string
+          apiVersion string
+          metadata ObjectMeta
+          status any
+        TokenRequest
+          kind string
+          apiVersion string
+          metadata ObjectMeta
+          spec any!
+          status any
         """
 }

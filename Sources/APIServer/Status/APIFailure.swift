@@ -92,8 +92,8 @@ extension APIFailure {
 
     static func invalid(_ group: String, _ kind: String, _ name: String, _ faults: [FieldError]) -> APIFailure {
         // A fault that was found twice appears once in the message and twice in the causes (apimachinery `ErrorList.ToAggregate`).
-        var said: Set<String> = []
-        let words = faults.map(\.description).filter { said.insert($0).inserted }
+        var seen: Set<String> = []
+        let words = faults.map(\.description).filter { seen.insert($0).inserted }
         let list = words.count == 1 ? words[0] : "[\(words.joined(separator: ", "))]"
         return APIFailure(
             422, "Invalid", "\(qualified(kind, group)) \"\(name)\" is invalid: \(list)",
@@ -130,6 +130,12 @@ extension APIFailure {
             "the body of the request was in an unknown format - accepted media types include: \(accepted.joined(separator: ", "))"
         )
     }
+
+    /// A protobuf body of a kind that is only read as JSON.
+    static let unsupportedProtobuf = APIFailure(
+        415, "UnsupportedMediaType",
+        "this server does not read protobuf for this kind - accepted media types include: application/json, application/yaml "
+            + "(with client-go: leave ContentType of rest.Config empty, or set it to application/json)")
 
     static func notAcceptable(_ accepted: [String]) -> APIFailure {
         APIFailure(406, "NotAcceptable", "only the following media types are accepted: \(accepted.joined(separator: ", "))")

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Guarantees: a revision that `wait` confirmed survives the death of the process and of the machine. A full disk delays changes but loses none:
 /// they stay pending and are written when there is space.
-final class Journal: @unchecked Sendable {  // `condition` guards all mutable state except the writer thread's `file`, `written` and `foldAt`
+final class Journal: @unchecked Sendable {  // `condition` guards all mutable state except the writer thread's `file`, `written` and `compactAt`
     /// All objects at one revision.
     struct Capture: Sendable {
         var revision: UInt64
@@ -13,7 +13,7 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
     }
 
     /// The size in bytes at which a journal is replaced by a snapshot; the size is larger when the snapshot itself is large.
-    static let smallestFold = 32 << 20
+    static let minimumCompaction = 32 << 20
 
     private let files: JournalFiles
     private let lockFile: Int32
@@ -23,28 +23,28 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
     private var durable: UInt64
     private var isClosing = false
     private var isDone = false
-    private var isFolding = false
+    private var isCompacting = false
     private var problem: String?
 
     private var file: Int32
     private var written: Int
-    private var foldAt: Int
-    private let smallestFold: Int
+    private var compactAt: Int
+    private let minimumCompaction: Int
 
-    private init(files: JournalFiles, lockFile: Int32, file: Int32, written: Int, revision: UInt64, foldAt: Int) {
+    private init(files: JournalFiles, lockFile: Int32, file: Int32, written: Int, revision: UInt64, compactAt: Int) {
         self.files = files
         self.lockFile = lockFile
         self.file = file
         self.written = written
-        self.foldAt = foldAt
-        smallestFold = foldAt
+        self.compactAt = compactAt
+        minimumCompaction = compactAt
         durable = revision
         pendingRevision = revision
     }
 
     /// Locks the directory and reads its files.
     static func open(
-        directory: String, foldAt: Int = smallestFold
+        directory: String, compactAt: Int = minimumCompaction
     ) throws(APIServerError) -> (
         journal: Journal, revision: UInt64, objects: [ObjectReference: (revision: UInt64, body: [UInt8])]
     ) {
@@ -57,7 +57,7 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
         let length = max(contents.journal?.length ?? 0, JournalFiles.headLength)
         let journal = Journal(
             files: files, lockFile: lockFile, file: file, written: length, revision: contents.revision,
-            foldAt: foldAt)
+            compactAt: compactAt)
         return (journal, contents.revision, contents.objects)
     }
 
@@ -115,7 +115,7 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
         condition.lock()
         isClosing = true
         condition.broadcast()
-        while !isDone || isFolding { condition.wait() }
+        while !isDone || isCompacting { condition.wait() }
         condition.unlock()
         // The lock is released explicitly before the close, because a child that is being started may hold a copy of the descriptor (flock(2)).
         _ = flock(lockFile, LOCK_UN)
@@ -128,7 +128,7 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
         while let (bytes, revision) = nextBatch() {
             guard persist(bytes) else { break }
             confirm(revision, onDurable)
-            if written > foldAt { fold(capture: capture, onDurable: onDurable) }
+            if written > compactAt { compact(capture: capture, onDurable: onDurable) }
         }
         Glibc.close(file)
         condition.lock()
@@ -185,19 +185,19 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
 
     private func note(_ trouble: String) {
         condition.lock()
-        let isNews = problem != trouble
+        let isNew = problem != trouble
         problem = trouble
         condition.unlock()
-        if isNews {
+        if isNew {
             Log("apiserver").error(
                 "cannot write the journal", ["directory": .string(files.directory), "error": .string(trouble)])
         }
     }
 
     /// Begins a new journal and writes a snapshot of the contents of the old journals, while writing continues.
-    private func fold(capture: (() -> Void) -> Capture?, onDurable: (UInt64) -> Void) {
+    private func compact(capture: (() -> Void) -> Capture?, onDurable: (UInt64) -> Void) {
         condition.lock()
-        let isBusy = isFolding
+        let isBusy = isCompacting
         condition.unlock()
         guard !isBusy else { return }
         // While the store is locked nothing is appended, so the pending changes are exactly those that are in the capture but not on disk.
@@ -216,9 +216,9 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
         file = next
         written = JournalFiles.headLength
         let size = captured.objects.reduce(0) { $0 + $1.objects.reduce(0) { $0 + $1.body.count } }
-        foldAt = max(smallestFold, 2 * size)
+        compactAt = max(minimumCompaction, 2 * size)
         condition.lock()
-        isFolding = true
+        isCompacting = true
         condition.unlock()
         startThread(name: "snapshot") { [self] in
             do {
@@ -228,7 +228,7 @@ final class Journal: @unchecked Sendable {  // `condition` guards all mutable st
                 Log("apiserver").error("cannot write a snapshot; the journals are kept", ["error": .string("\(error)")])
             }
             condition.lock()
-            isFolding = false
+            isCompacting = false
             condition.broadcast()
             condition.unlock()
         }

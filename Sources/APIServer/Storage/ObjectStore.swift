@@ -52,9 +52,9 @@ final class ObjectStore: Sendable {
         var durable: UInt64 = 0
         var openedAt: UInt64 = 0
         var collections: [ResourceID: Collection] = [:]
-        /// Collections with changes that watchers have not been told of, and the last such change. An entry stays until the change is on disk,
+        /// Collections with changes that were not sent to watchers yet, and the last such change. An entry stays until the change is on disk,
         /// because a watcher that is woken earlier finds no change.
-        var untold: [ResourceID: UInt64] = [:]
+        var unsent: [ResourceID: UInt64] = [:]
         var byUID: [String: ObjectReference] = [:]
         var dependents: [String: Set<ObjectReference>] = [:]
         var observer: (@Sendable (ResourceID, StoreEvent) -> Void)?
@@ -67,8 +67,8 @@ final class ObjectStore: Sendable {
     /// - Parameters:
     ///   - directory: where to keep the objects; nil keeps them in memory.
     ///   - historyLimit: how many changes of each collection are kept for watches to resume from.
-    ///   - foldAt: the size in bytes at which a journal is replaced by a snapshot.
-    init(directory: String?, historyLimit: Int, foldAt: Int = Journal.smallestFold) throws(APIServerError) {
+    ///   - compactAt: the size in bytes at which a journal is replaced by a snapshot.
+    init(directory: String?, historyLimit: Int, compactAt: Int = Journal.minimumCompaction) throws(APIServerError) {
         self.historyLimit = historyLimit
         var first = State()
         guard let directory else {
@@ -76,7 +76,7 @@ final class ObjectStore: Sendable {
             state = Locked(first)
             return
         }
-        let opened = try Journal.open(directory: directory, foldAt: foldAt)
+        let opened = try Journal.open(directory: directory, compactAt: compactAt)
         journal = opened.journal
         first.revision = opened.revision
         first.durable = opened.revision
@@ -196,7 +196,7 @@ final class ObjectStore: Sendable {
             guard state.collections[resource]?.objects[key] == nil else { throw .exists }
             return record(resource, key, value, previous: nil, in: &state)
         }
-        tellIfInMemory()
+        notifyWatchersIfInMemory()
         return object
     }
 
@@ -208,7 +208,7 @@ final class ObjectStore: Sendable {
             guard current.revision == read.revision else { throw .changed }
             return record(resource, read.key, value, previous: current, in: &state)
         }
-        tellIfInMemory()
+        notifyWatchersIfInMemory()
         return object
     }
 
@@ -230,7 +230,7 @@ final class ObjectStore: Sendable {
             publish(resource, event, in: &state)
             return object
         }
-        tellIfInMemory()
+        notifyWatchersIfInMemory()
         return object
     }
 
@@ -252,7 +252,7 @@ final class ObjectStore: Sendable {
     }
 
     private func publish(_ resource: ResourceID, _ event: StoreEvent, in state: inout State) {
-        state.untold[resource] = state.revision
+        state.unsent[resource] = state.revision
         if journal == nil { state.durable = state.revision }
         state.observer?(resource, event)
     }
@@ -283,16 +283,16 @@ final class ObjectStore: Sendable {
 
     private func becameDurable(_ revision: UInt64) {
         state.withLock { $0.durable = max($0.durable, revision) }
-        tell()
+        notifyWatchers()
     }
 
-    private func tellIfInMemory() { if journal == nil { tell() } }
+    private func notifyWatchersIfInMemory() { if journal == nil { notifyWatchers() } }
 
-    private func tell() {
+    private func notifyWatchers() {
         let wakeups = state.withLock { state in
             let durable = state.durable
-            defer { state.untold = state.untold.filter { $0.value > durable } }
-            return state.untold.keys.flatMap { state.collections[$0].map { Array($0.watchers.values) } ?? [] }
+            defer { state.unsent = state.unsent.filter { $0.value > durable } }
+            return state.unsent.keys.flatMap { state.collections[$0].map { Array($0.watchers.values) } ?? [] }
         }
         for wakeup in wakeups { wakeup.signal() }
     }

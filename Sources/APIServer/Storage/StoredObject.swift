@@ -21,6 +21,7 @@ struct ResourceID: Hashable, Sendable, CustomStringConvertible {
 
     static let namespaces = ResourceID("namespaces")
     static let pods = ResourceID("pods")
+    static let serviceAccounts = ResourceID("serviceaccounts")
     static let events = ResourceID("events")
     static let customResourceDefinitions = ResourceID("customresourcedefinitions", group: "apiextensions.k8s.io")
 }
@@ -82,6 +83,16 @@ final class StoredObject: Sendable {
     var value: JSONValue {
         // The bytes came from `serialized()`, or from a journal whose checksums and syntax were checked when it was read.
         (try? JSONValue(parsing: body)) ?? .object([:])
+    }
+
+    /// The JSON of `metadata`, without parsing the object.
+    var metadata: [UInt8] {
+        var found = Array("{}".utf8)
+        var reader = JSONReader(body)
+        try? reader.object { key, reader throws(JSONSyntaxError) in
+            if key == "metadata" { found = Array(try reader.rawValue()) } else { try reader.skip() }
+        }
+        return found
     }
 }
 

@@ -35,9 +35,10 @@ public struct GitRecorder: RunRecorder {
         let state = await ledger.state
         let pending = await ledger.pending(ofJob: job)
         // When the remote refuses a record, only the job that the record belongs to is reported as failed.
-        let isOthers = pending == 0 && state.pending > 0 && (state.failure?.kind == .refused || state.failure?.kind == .tooLarge)
+        let failureIsOfAnotherJob = pending == 0 && state.pending > 0 && (state.failure?.kind == .refused || state.failure?.kind == .tooLarge)
         return RecorderState(
-            branch: branch, head: state.head?.hex, pending: pending, failure: isOthers ? nil : state.failure, notice: state.rewrite.map(Self.notice))
+            branch: branch, head: state.head?.hex, pending: pending, failure: failureIsOfAnotherJob ? nil : state.failure,
+            notice: state.rewrite.map(Self.notice))
     }
 
     private static func notice(_ rewrite: GitLedger.Rewrite) -> String {

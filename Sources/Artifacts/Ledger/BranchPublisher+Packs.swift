@@ -1,3 +1,4 @@
+import Base
 import Git
 
 /// The packs of submitted records: they are checked on arrival, and kept in the repository until the remote has their content.
@@ -20,24 +21,40 @@ extension BranchPublisher {
     /// Limits the memory used for the packs that are being checked.
     private static let bytesAtOnce = 8 << 20
 
-    /// Checks a pack and keeps its objects for the push. Packs that arrive during a check are checked together afterwards.
+    /// Checks a pack and keeps its objects for the push. Packs that arrive within a short time are checked together.
     /// - Throws: `.damaged` when the pack does not match its report.
     func verify(_ pack: PendingRun.Pack) async throws(ArtifactError) {
         let failure = await withCheckedContinuation { continuation in
             waitingPacks.append(WaitingPack(pack: pack, continuation: continuation))
-            guard checking < Self.checksAtOnce else { return }
-            checking += 1
-            Task { await self.checkWaiting() }
+            checkWhenDue()
         }
         if let failure { throw failure }
     }
 
-    private func checkWaiting() async {
-        while !waitingPacks.isEmpty {
-            let some = nextWaiting()
-            for (waiting, failure) in zip(some, await check(some.map(\.pack))) { waiting.continuation.resume(returning: failure) }
+    private func checkWhenDue() {
+        guard checking < Self.checksAtOnce, !waitingPacks.isEmpty else { return }
+        // Gathering saves processes and decides nothing, so it follows the machine's clock even when the ledger has another one.
+        let clock = SystemTime()
+        let now = clock.monotonic()
+        let delay = gathering.delay(packs: waitingPacks.count, bytes: waitingPacks.reduce(0) { $0 + $1.pack.bytes.count }, now: now)
+        guard delay <= 0 else {
+            gatheringTimer =
+                gatheringTimer
+                ?? Task {
+                    try? await clock.sleep(seconds: delay)
+                    self.gatheringTimer = nil
+                    self.checkWhenDue()
+                }
+            return
         }
-        checking -= 1
+        gathering.begun(at: now)
+        checking += 1
+        let some = nextWaiting()
+        Task {
+            for (waiting, failure) in zip(some, await self.check(some.map(\.pack))) { waiting.continuation.resume(returning: failure) }
+            self.checking -= 1
+            self.checkWhenDue()
+        }
     }
 
     private func nextWaiting() -> [WaitingPack] {
@@ -76,7 +93,7 @@ extension BranchPublisher {
                 if mine == discards { kept[pack.tree]?.name = name }
                 return nil
             case .failure(let error):
-                if mine == discards { letGo(pack.tree) }
+                if mine == discards { releasePack(pack.tree) }
                 return error
             }
         }
@@ -84,7 +101,7 @@ extension BranchPublisher {
 
     /// Decrements the number of records that need the tree. When none is left, returns the name of the pack that contained it.
     @discardableResult
-    private func letGo(_ tree: GitObjectID) -> String? {
+    private func releasePack(_ tree: GitObjectID) -> String? {
         guard let pack = kept[tree] else { return nil }
         guard pack.users <= 1 else {
             kept[tree]?.users -= 1
@@ -119,7 +136,7 @@ extension BranchPublisher {
     /// Removes packs of records that the remote has. A pack stays if a waiting record has the same outputs or has its outputs in the same pack.
     func forgetPacks(of runs: [PendingRun]) {
         pushesSinceTidy += 1
-        let names = Set(runs.compactMap(\.pack?.tree).compactMap { letGo($0) })
+        let names = Set(runs.compactMap(\.pack?.tree).compactMap { releasePack($0) })
         let needed = Set(kept.values.map(\.name))
         repository?.settle(removing: names.subtracting(needed).sorted(), keeping: needed)
     }

@@ -27,7 +27,7 @@ extension BranchPublisher {
             var absent: Set<String> = []
             do throws(GitError) {
                 found = try await repository.fetchTip(of: settings.branch, levels: shardLevel + 1)
-                if audited != .some(found) { absent = try await absentees(of: found, in: repository) }
+                if audited != .some(found) { absent = try await missingRecords(of: found, in: repository) }
             } catch {
                 if mine != generation { continue }
                 if repaired, error.kind == .refNotFound { throw errors.damaged(error.message) }
@@ -40,8 +40,8 @@ extension BranchPublisher {
             guard mine == generation, before == pushes else { continue }
             audited = .some(found)
             lost.formUnion(absent)
-            if let found, !settings.path.isRoot, let obstacle = try await repository.obstacle(to: [settings.path], in: found) {
-                throw errors.inTheWay(obstacle)
+            if let found, !settings.path.isRoot, let file = try await repository.fileBlocking([settings.path], in: found) {
+                throw errors.fileBlocksFolder(file)
             }
             if found == nil, !mayCreate {
                 try await BranchCreation(client: client, remote: remote, branch: settings.branch).check()
@@ -55,7 +55,7 @@ extension BranchPublisher {
 
     /// Confirmed records that are missing from a tip that somebody else made. A force push removed them. This repository does not have the
     /// history, so the force push itself cannot be seen.
-    private func absentees(of found: GitObjectID?, in repository: GitStore) async throws(GitError) -> Set<String> {
+    private func missingRecords(of found: GitObjectID?, in repository: GitStore) async throws(GitError) -> Set<String> {
         var folders: [GitPath: [String]] = [:]
         for name in confirmed() {
             if let path = PendingRun.runFolder(ofName: name) { folders[try folder(path), default: []].append(name) }

@@ -25,6 +25,9 @@ actor BranchPublisher {
     var waitingPacks: [WaitingPack] = []
     /// The number of pack checks that are running.
     var checking = 0
+    var gathering = PackGathering()
+    /// Waits until the packs that were gathered are to be checked.
+    var gatheringTimer: Task<Void, Never>?
     var pushesSinceTidy = 0
     /// Incremented whenever a push moved the branch. A tip that was read before the last such push is out of date.
     var pushes = 0
@@ -180,9 +183,9 @@ actor BranchPublisher {
         var there: Set<GitPath> = []
         if let tip {
             let shards = Set(files.map { $0.prefix(shardLevel) })
-            if let obstacle = try await repository.obstacle(to: shards, in: tip) { throw errors.inTheWay(obstacle) }
+            if let file = try await repository.fileBlocking(shards, in: tip) { throw errors.fileBlocksFolder(file) }
             let presence = try await repository.existing(Set(files), in: tip, level: shardLevel)
-            if let obstacle = presence.obstacle { throw errors.inTheWay(obstacle) }
+            if let file = presence.blocked { throw errors.fileBlocksFolder(file) }
             there = presence.found
         }
         let new = zip(runs, files).filter { !there.contains($0.1) }.map { (run: $0.0, folder: $0.1.parent) }

@@ -28,7 +28,7 @@ public actor GitLedger {
     private var publishing: Task<Set<String>, any Error>?
     private var pump: Task<Void, Never>?
     /// The sleep between two pushes of the pump.
-    private var nap: Task<Void, any Error>?
+    private var pushDelay: Task<Void, any Error>?
     private var watch: Task<Void, Never>?
     private var gathered: [PendingRun] = []
     private var keeping: Task<[String: ArtifactError], Never>?
@@ -83,7 +83,7 @@ public actor GitLedger {
     public func use(_ credentials: GitCredentials) async {
         guard await publisher.use(credentials) else { return }
         failures = 0
-        if failure != nil { nap?.cancel() }
+        if failure != nil { pushDelay?.cancel() }
     }
 
     // MARK: Before a job
@@ -201,7 +201,7 @@ public actor GitLedger {
     public func stop(grace: Double = 15) async {
         isStopped = true
         pump?.cancel()
-        nap?.cancel()
+        pushDelay?.cancel()
         watch?.cancel()
         if let publishing {
             let time = time
@@ -243,11 +243,11 @@ public actor GitLedger {
             let turn = batching.isSplitting ? min(1, settings.pushInterval) : settings.pushInterval
             let due = failures == 0 ? lastPush + turn : time.monotonic() + Self.backoff(failures, failure)
             let (time, pushed) = (time, pushCount)
-            let nap = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
-            self.nap = nap
+            let pushDelay = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
+            self.pushDelay = pushDelay
             // The sleep alone, not the pump, is cancelled when waiting is pointless because the credential has changed.
-            _ = await nap.result
-            self.nap = nil
+            _ = await pushDelay.result
+            self.pushDelay = nil
             if Task.isCancelled { break }
             // `flush` pushed during the sleep and replaced this regular push.
             if failures == 0, failure == nil, pushed != pushCount { continue }

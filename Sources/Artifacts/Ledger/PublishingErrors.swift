@@ -40,10 +40,10 @@ struct PublishingErrors: Sendable {
         ArtifactError(.unreachable, "the branch \(branch) of \(url) moved at each of \(attempts) attempts to write it; the results wait here")
     }
 
-    func inTheWay(_ obstacle: GitPath) -> GitError {
+    func fileBlocksFolder(_ file: GitPath) -> GitError {
         GitError(
             .invalidInput,
-            "\(branch) of \(url) has a file \"\(obstacle)\" where a folder of results would be, and it is not replaced: "
+            "\(branch) of \(url) has a file \"\(file)\" where a folder of results would be, and it is not replaced: "
                 + "set spec.artifacts.git.path to another folder, or move the file; the results wait here")
     }
 }

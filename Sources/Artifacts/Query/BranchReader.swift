@@ -27,7 +27,7 @@ public struct BranchReader: RunReader {
         let wanted = TrailerFilter(filter)
         do throws(GitError) {
             try await git.history(tip, in: repository, remote: remote) { commit in
-                guard let trailers = RunTrailers(commit.message), folder.map(trailers.lies) ?? true, let id = RunTrailers.digits(trailers.id),
+                guard let trailers = RunTrailers(commit.message), folder.map(trailers.isRecord) ?? true, let id = RunTrailers.digits(trailers.id),
                     seen.withLock({ $0.insert(id, retry: trailers.retry) }), wanted.mayAccept(trailers, date: commit.date),
                     var entry = RunEntry(trailers, date: commit.date), wanted.accepts(entry)
                 else { return true }

@@ -48,9 +48,9 @@ public struct RecordFile: Sendable, Hashable {
 
 /// A place whose records can be read file by file.
 public protocol RecordStore: RunReader {
-    /// The files that `wanted` accepts, sorted by path. `wanted` is called once for each file of a record, and `strays` gets the path
+    /// The files that `wanted` accepts, sorted by path. `wanted` is called once for each file of a record, and `others` gets the path
     /// of each other file.
-    func recordFiles(where wanted: @escaping @Sendable (RecordFile) -> Bool, strays: @escaping @Sendable (String) -> Void) async throws(ArtifactError)
+    func recordFiles(where wanted: @escaping @Sendable (RecordFile) -> Bool, others: @escaping @Sendable (String) -> Void) async throws(ArtifactError)
         -> [RecordFile]
     /// Passes the bytes of the files to the receiver, in order and in pieces. An error thrown by the receiver ends the reading.
     func read(
@@ -60,7 +60,7 @@ public protocol RecordStore: RunReader {
 
 extension RecordStore {
     public func recordFiles(where wanted: @escaping @Sendable (RecordFile) -> Bool) async throws(ArtifactError) -> [RecordFile] {
-        try await recordFiles(where: wanted, strays: { _ in })
+        try await recordFiles(where: wanted, others: { _ in })
     }
 
     /// The whole contents of small files. A file larger than `limit` bytes is cut off there.
@@ -75,7 +75,7 @@ extension RecordStore {
 
 extension BranchReader: RecordStore {
     public func recordFiles(
-        where wanted: @escaping @Sendable (RecordFile) -> Bool, strays: @escaping @Sendable (String) -> Void
+        where wanted: @escaping @Sendable (RecordFile) -> Bool, others: @escaping @Sendable (String) -> Void
     ) async throws(ArtifactError) -> [RecordFile] {
         if let cache, let remote { await cache.prefetchAllFolders(of: tip, from: remote, in: repository) }
         let found = Locked([RecordFile]())
@@ -83,7 +83,7 @@ extension BranchReader: RecordStore {
             try await git.forEachFile(of: tip, at: path, in: repository, remote: remote) { entry in
                 let content: RecordFile.Content = entry.kind == .file || entry.kind == .executable ? .blob(entry.id) : .other
                 guard let file = RecordFile(path: entry.path, content: content) else {
-                    strays(entry.path)
+                    others(entry.path)
                     return true
                 }
                 if wanted(file) { found.withLock { $0.append(file) } }
@@ -122,12 +122,12 @@ extension BranchReader: RecordStore {
 
 extension DirectoryReader: RecordStore {
     public func recordFiles(
-        where wanted: @escaping @Sendable (RecordFile) -> Bool, strays: @escaping @Sendable (String) -> Void
+        where wanted: @escaping @Sendable (RecordFile) -> Bool, others: @escaping @Sendable (String) -> Void
     ) async throws(ArtifactError) -> [RecordFile] {
         var found: [RecordFile] = []
         Self.walk(directory, "") { path, isFile in
             let content: RecordFile.Content = isFile ? .file("\(directory)/\(path)") : .other
-            guard let file = RecordFile(path: path, content: content) else { return strays(path) }
+            guard let file = RecordFile(path: path, content: content) else { return others(path) }
             if wanted(file) { found.append(file) }
         }
         return found

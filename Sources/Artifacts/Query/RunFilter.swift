@@ -109,14 +109,14 @@ struct TrailerFilter: Sendable {
 
 /// The records that were already listed. If a record has several commits, only the newest one counts.
 struct SeenRecords: Sendable {
-    private struct Try: Hashable { var id: UInt64, number: Int }
+    private struct Attempt: Hashable { var id: UInt64, number: Int }
 
     private var finals: Set<UInt64> = []
-    private var retries: Set<Try> = []
+    private var retries: Set<Attempt> = []
 
     /// Returns false if the record was already in the set.
     mutating func insert(_ id: UInt64, retry: Int?) -> Bool {
         guard let retry else { return finals.insert(id).inserted }
-        return retries.insert(Try(id: id, number: retry)).inserted
+        return retries.insert(Attempt(id: id, number: retry)).inserted
     }
 }

@@ -92,7 +92,7 @@ struct RunTrailers {
     }
 
     /// Whether the record is below that folder of the branch. An empty folder is the root.
-    func lies(below folder: [UInt8]) -> Bool {
+    func isRecord(below folder: [UInt8]) -> Bool {
         guard let path else { return folder.isEmpty }
         return path.elementsEqual(folder)
     }

@@ -85,20 +85,23 @@ extension PendingRun {
     static let metadataFile = "metadata.json"
     static let summaryFile = "summary.json"
     static let transcriptFile = "transcript.jsonl"
+    static let buildLogFile = "image-build.log"
     static let retriesFolder = "retries"
 
     /// The bytes of metadata.json.
     var metadata: [UInt8]? { files.first { $0.key.text == Self.metadataFile }?.value }
 
+    /// - Parameter buildLog: the log of the build of the trial's image.
     /// - Throws: nothing in practice: the names used here are valid, and these types can always be encoded.
-    public init(run record: RunRecord, slot: Slot = .final, pack: Pack? = nil) throws {
+    public init(run record: RunRecord, slot: Slot = .final, pack: Pack? = nil, buildLog: String? = nil) throws {
         let encoder = JSONValueEncoder()
+        var files = [
+            try GitPath(parsing: Self.metadataFile): Self.lines(try encoder.encode(record)),
+            try GitPath(parsing: Self.summaryFile): Self.lines(try encoder.encode(record.summary)),
+        ]
+        if let buildLog { files[try GitPath(parsing: Self.buildLogFile)] = Array(buildLog.utf8) }
         self.init(
-            id: record.runId, slot: slot,
-            files: [
-                try GitPath(parsing: Self.metadataFile): Self.lines(try encoder.encode(record)),
-                try GitPath(parsing: Self.summaryFile): Self.lines(try encoder.encode(record.summary)),
-            ], pack: pack, message: Self.message(record, slot), date: record.timestamp, job: record.jobUid)
+            id: record.runId, slot: slot, files: files, pack: pack, message: Self.message(record, slot), date: record.timestamp, job: record.jobUid)
     }
 
     public init(job record: JobRecord) throws {

@@ -12,7 +12,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var installTimeoutSec: Double?
         public var verifierTimeoutSec: Double?
         public var instructionPath: String
+        /// The length of an instruction that was too long for `ASSAY_TASK_INSTRUCTION`, in bytes: the variable was not set. nil for others.
+        public var longInstructionBytes: Int?
         public var image: String?
+        /// `sha256:...` of the image that the trial ran in; nil when it has none, or it is not known.
+        public var imageDigest: String?
         public var cpus: Double?
         public var memoryMB: Int?
         public var storageMB: Int?
@@ -21,7 +25,9 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
-            instructionPath: String, image: String? = nil, cpus: Double? = nil, memoryMB: Int? = nil, storageMB: Int? = nil,
+            instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, cpus: Double? = nil,
+            memoryMB: Int? = nil,
+            storageMB: Int? = nil,
             environment: [String] = []
         ) {
             self.timeoutMultiplier = timeoutMultiplier
@@ -29,7 +35,9 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.installTimeoutSec = installTimeoutSec
             self.verifierTimeoutSec = verifierTimeoutSec
             self.instructionPath = instructionPath
+            self.longInstructionBytes = longInstructionBytes
             self.image = image
+            self.imageDigest = imageDigest
             self.cpus = cpus
             self.memoryMB = memoryMB
             self.storageMB = storageMB
@@ -97,6 +105,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var model: String?
     public var dataset: String
     public var task: String
+    /// The family whose rules the trial followed; nil for a task that could not be read, and in records of earlier versions.
+    public var family: TaskSchema?
     /// Counted from 1.
     public var attempt: Int
     public var rerun: Int
@@ -105,7 +115,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var retries: Int
     /// All scores that the verifier wrote; empty when there is no verdict.
     public var scores: [String: Double]
-    /// The score that counts as the result; nil when there is no verdict.
+    /// The score that counts as the result; nil when there is no verdict. An agent's `error` may stand beside it.
     public var reward: Double?
     public var passed: Bool
     public var outcome: TrialOutcome.Class
@@ -128,19 +138,24 @@ public struct RunRecord: Codable, Sendable, Hashable {
     /// The task's folder in the source.
     public var evalFile: String
     public var outputs: Outputs?
+    /// What was ignored in the task's files, one sentence each; nil for nothing.
+    public var warnings: [String]?
     public var startedAt: Timestamp?
     /// When the run ended; also the date of its commit.
     public var timestamp: Timestamp
 
     public init(
-        kind: String = "run", runId: RunID, jobName: String, jobUid: String, namespace: String, agent: String, model: String?, trial: TrialCoordinate,
+        kind: String = "run", family: TaskSchema? = nil, runId: RunID, jobName: String, jobUid: String, namespace: String, agent: String,
+        model: String?, trial: TrialCoordinate,
         retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
         sourceRepo: String,
-        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil, startedAt: Timestamp?,
+        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil,
+        warnings: [String]? = nil, startedAt: Timestamp?,
         timestamp: Timestamp
     ) {
         schemaVersion = Self.currentSchema
         self.kind = kind
+        self.family = family
         self.runId = runId
         self.jobName = jobName
         self.jobUid = jobUid
@@ -171,6 +186,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         self.overlays = overlays
         self.evalFile = evalFile
         self.outputs = outputs
+        self.warnings = warnings
         self.startedAt = startedAt
         self.timestamp = timestamp
     }
@@ -214,6 +230,8 @@ public struct RunSummary: Codable, Sendable, Hashable {
 public struct JobRecord: Codable, Sendable, Hashable {
     public struct Figures: Codable, Sendable, Hashable {
         public var completed: Int
+        /// Those of `completed` whose agent failed or timed out; nil in records of earlier versions.
+        public var agentErrors: Int?
         public var failed: Int
         public var infrastructure: Int
         public var skipped: Int
@@ -231,6 +249,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         public init(_ a: Aggregate, metrics wanted: [MetricType] = []) {
             metrics = a.values(of: wanted)
             completed = a.completed
+            agentErrors = a.agentErrors
             failed = a.failed + a.infrastructure
             infrastructure = a.infrastructure
             skipped = a.skipped

@@ -11,8 +11,8 @@ public struct Finding: Sendable, Hashable {
         case duplicate
         /// The history mentions a record that does not exist.
         case missing
-        /// A record exists that the history does not mention.
-        case untold
+        /// A record exists that the history does not mention. Printed as `untold`, the name that scripts may already read.
+        case uncommitted = "untold"
         /// The listing and the record have different values.
         case disagreement
         /// A record's id does not match its content or its path.

@@ -4,7 +4,7 @@ import EvalModel
 /// Checks the documents of one record against its path, its schema and its commit message.
 struct RecordCheck: Sendable {
     /// The values in the trailers of the record's commit, which the listing shows.
-    struct Told: Sendable, Hashable {
+    struct CommittedValues: Sendable, Hashable {
         var kind: RunEntry.Kind
         var reward: Double?
         var outcome: String?
@@ -18,7 +18,7 @@ struct RecordCheck: Sendable {
     /// nil when there is no summary.
     var summary: [UInt8]?
     /// nil when no commit mentions the record, or the place has no commits.
-    var told: Told?
+    var committed: CommittedValues?
 
     private var metadataPath: String { "\(folder)/\(PendingRun.metadataFile)" }
     private var summaryPath: String { "\(folder)/\(PendingRun.summaryFile)" }
@@ -37,7 +37,7 @@ struct RecordCheck: Sendable {
         found += idFindings(value, document)
         found += summaryFindings(value, document)
         if document == .run { found += outcomeFindings(value) }
-        if let told { found += toldFindings(value, told) }
+        if let committed { found += commitFindings(value, committed) }
         return found
     }
 
@@ -125,7 +125,7 @@ struct RecordCheck: Sendable {
         // An error type that this version does not know cannot be checked.
         if type.map({ TrialErrorType(rawValue: $0) != nil }) ?? true {
             let error = type.flatMap(TrialErrorType.init(rawValue:)).map { TrialError($0, "") }
-            let expected = TrialOutcome(error: error).outcomeClass.rawValue
+            let expected = TrialOutcome(reward: value["reward"]?.double.map { Reward($0) }, error: error).outcomeClass.rawValue
             if outcome != expected {
                 found.append(
                     Finding(
@@ -139,20 +139,20 @@ struct RecordCheck: Sendable {
         return found
     }
 
-    private func toldFindings(_ value: JSONValue, _ told: Told) -> [Finding] {
+    private func commitFindings(_ value: JSONValue, _ committed: CommittedValues) -> [Finding] {
         var found: [Finding] = []
-        if told.kind.rawValue != value["kind"]?.string {
-            found.append(Finding(.disagreement, metadataPath, "its commit tells of a \(told.kind.rawValue)"))
+        if committed.kind.rawValue != value["kind"]?.string {
+            found.append(Finding(.disagreement, metadataPath, "its commit tells of a \(committed.kind.rawValue)"))
         }
-        let reward = told.kind == .job ? value.at("totals", "meanReward")?.double : value["reward"]?.double
-        if told.reward != reward {
+        let reward = committed.kind == .job ? value.at("totals", "meanReward")?.double : value["reward"]?.double
+        if committed.reward != reward {
             found.append(
                 Finding(
                     .disagreement, metadataPath,
-                    "its commit tells of the reward \(told.reward.map { "\($0)" } ?? "-"), and the record of \(reward.map { "\($0)" } ?? "-"): one of them was changed"
+                    "its commit tells of the reward \(committed.reward.map { "\($0)" } ?? "-"), and the record of \(reward.map { "\($0)" } ?? "-"): one of them was changed"
                 ))
         }
-        if told.kind != .job, let outcome = told.outcome, outcome != value["outcome"]?.string {
+        if committed.kind != .job, let outcome = committed.outcome, outcome != value["outcome"]?.string {
             found.append(
                 Finding(
                     .disagreement, metadataPath, "its commit tells of the outcome \(outcome), and the record of \(value["outcome"]?.string ?? "-")"))

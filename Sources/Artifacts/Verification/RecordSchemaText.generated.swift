@@ -23,6 +23,7 @@ static let run = #"""
     "model": {"type": "string", "description": "The agent's model, when the job names one."},
     "dataset": {"type": "string", "description": "The dataset's name."},
     "task": {"type": "string", "description": "The task's name."},
+    "family": {"type": "string", "enum": ["rollout", "harbor"], "description": "The family whose rules the trial followed (docs/formats.md); absent for a task that could not be read, and in records of earlier versions."},
     "attempt": {"type": "integer", "minimum": 1, "description": "Which attempt of the trial, from 1."},
     "rerun": {"type": "integer", "minimum": 0, "description": "0 unless the trial was asked for again."},
     "index": {"type": "integer", "minimum": 0, "description": "The trial's position in the job."},
@@ -38,7 +39,7 @@ static let run = #"""
         "type": {"type": "string", "description": "One of the documented error types."},
         "message": {"type": "string", "description": "What, where, and what to do."}
       },
-      "description": "Why there is no verdict, or what else went wrong."
+      "description": "Why there is no verdict; beside a reward, what went wrong and does not take it away: an agent that failed or timed out (Harbor), or lost outputs."
     },
     "timings": {
       "type": "object",
@@ -105,7 +106,9 @@ static let run = #"""
         "installTimeoutSec": {"type": "number", "description": "For install, in seconds."},
         "verifierTimeoutSec": {"type": "number", "description": "For verify, in seconds."},
         "instructionPath": {"type": "string", "description": "Where the instruction lay in the trial."},
+        "longInstructionBytes": {"type": "integer", "description": "The length of the instruction, when it was too long for ASSAY_TASK_INSTRUCTION and the variable was therefore not set."},
         "image": {"type": "string", "description": "The trial container's image."},
+        "imageDigest": {"type": "string", "description": "The digest of the image that the trial ran in, as sha256:...."},
         "cpus": {"type": "number", "description": "CPU limit."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},
@@ -129,6 +132,7 @@ static let run = #"""
       "description": "In their order; later ones shadow earlier ones."
     },
     "evalFile": {"type": "string", "description": "The task's folder in the source."},
+    "warnings": {"type": "array", "items": {"type": "string"}, "description": "What was ignored in the task's files, one sentence each, such as an unknown key of task.toml."},
     "outputs": {
       "type": "object",
       "required": ["truncatedFiles", "skippedFiles", "unreadableFiles", "redactions", "unredacted"],
@@ -260,7 +264,8 @@ static let job = #"""
       "required": ["completed", "failed", "infrastructure", "skipped", "passes", "sumReward"],
       "properties": {
         "completed": {"type": "integer", "description": "Trials that ended without an error that takes the verdict away."},
-        "failed": {"type": "integer", "description": "Trials that an error ended, of the agent, the verifier or the infrastructure."},
+        "agentErrors": {"type": "integer", "description": "Those of them whose agent failed or timed out; absent in records of earlier versions."},
+        "failed": {"type": "integer", "description": "Trials without a verdict, because of an error of the agent, the verifier or the infrastructure."},
         "infrastructure": {"type": "integer", "description": "Those of them that infrastructure ended."},
         "skipped": {"type": "integer", "description": "Trials that were cancelled or never run."},
         "passes": {"type": "integer", "description": "Completed trials with a reward of exactly 1."},

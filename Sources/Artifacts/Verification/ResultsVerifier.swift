@@ -25,18 +25,18 @@ public struct ResultsVerifier: Sendable {
             report.withLock { if finding.isFault { $0.faults += 1 } else { $0.notes += 1 } }
             receive(finding)
         }
-        var told: [RecordKey: RecordCheck.Told]?
-        if let branch = store as? BranchReader { told = try await history(branch, found) }
+        var committed: [RecordKey: RecordCheck.CommittedValues]?
+        if let branch = store as? BranchReader { committed = try await history(branch, found) }
         let prefix = (store as? BranchReader).map { $0.path.isRoot ? "" : $0.path.text + "/" } ?? ""
         let documents = try await documents(store, prefix, found)
-        try await records(store, documents, prefix, told, report, found)
-        if let told {
+        try await records(store, documents, prefix, committed, report, found)
+        if let committed {
             let there = Set(documents.keys)
-            for (key, told) in told.sorted(by: { $0.key < $1.key }) where !there.contains(key) {
+            for (key, committed) in committed.sorted(by: { $0.key < $1.key }) where !there.contains(key) {
                 found(
                     Finding(
                         .missing, "\(prefix)\(key.folder)/\(PendingRun.metadataFile)",
-                        "a commit tells of this \(told.kind.rawValue), and the branch does not have it: it was removed "
+                        "a commit tells of this \(committed.kind.rawValue), and the branch does not have it: it was removed "
                             + "(restore it from that commit)"))
             }
         }
@@ -48,10 +48,10 @@ public struct ResultsVerifier: Sendable {
     // MARK: History
 
     private func history(_ branch: BranchReader, _ found: @escaping @Sendable (Finding) -> Void) async throws(ArtifactError) -> [RecordKey:
-        RecordCheck.Told]
+        RecordCheck.CommittedValues]
     {
         struct State {
-            var told: [RecordKey: RecordCheck.Told] = [:]
+            var committed: [RecordKey: RecordCheck.CommittedValues] = [:]
             var commits: [RecordKey: String] = [:]
             var foreign = 0
         }
@@ -64,23 +64,23 @@ public struct ResultsVerifier: Sendable {
                     return true
                 }
                 // Records in other folders of the branch are not part of this check.
-                guard trailers.lies(below: folder) else { return true }
+                guard trailers.isRecord(below: folder) else { return true }
                 let key = RecordKey(run: id, retry: trailers.retry)
                 state.withLock { state in
-                    if state.told[key] != nil {
+                    if state.committed[key] != nil {
                         found(
                             Finding(
                                 .duplicate, commit.id.hex,
                                 "commits \(key.folder) a second time (an earlier commit of it than the newest): a listing takes the newest one; two writers "
                                     + "that do not see each other, or a branch put together by hand, do this"))
                     } else {
-                        state.told[key] = .init(
+                        state.committed[key] = .init(
                             kind: trailers.kind, reward: trailers.reward.flatMap(RunTrailers.number), outcome: trailers.outcome.map(RunTrailers.text))
                     }
                 }
                 return true
             }
-            let (told, foreign) = state.withLock { ($0.told, $0.foreign) }
+            let (committed, foreign) = state.withLock { ($0.committed, $0.foreign) }
             for merge in try await branch.git.merges(in: branch.repository, of: branch.tip, remote: branch.remote) {
                 found(
                     Finding(
@@ -90,7 +90,7 @@ public struct ResultsVerifier: Sendable {
                                 ? "; others write to this branch, so it may be theirs" : ": something else than Assay wrote to this branch"),
                         isFault: foreign == 0))
             }
-            return told
+            return committed
         } catch {
             throw ArtifactError(error)
         }
@@ -145,7 +145,7 @@ public struct ResultsVerifier: Sendable {
     }
 
     private func records(
-        _ store: any RecordStore, _ documents: [RecordKey: Documents], _ prefix: String, _ told: [RecordKey: RecordCheck.Told]?,
+        _ store: any RecordStore, _ documents: [RecordKey: Documents], _ prefix: String, _ committed: [RecordKey: RecordCheck.CommittedValues]?,
         _ report: Locked<Report>,
         _ found: @escaping @Sendable (Finding) -> Void
     ) async throws(ArtifactError) {
@@ -161,17 +161,17 @@ public struct ResultsVerifier: Sendable {
             let checks = piece.map { key in
                 RecordCheck(
                     run: key.run, retry: key.retry, folder: prefix + key.folder, metadata: byPath["\(key.folder)/\(PendingRun.metadataFile)"] ?? [],
-                    summary: byPath["\(key.folder)/\(PendingRun.summaryFile)"], told: told?[key])
+                    summary: byPath["\(key.folder)/\(PendingRun.summaryFile)"], committed: committed?[key])
             }
             for (check, findings) in zip(checks, await Self.inParallel(checks)) {
                 report.withLock { report in
                     if check.retry != nil { report.retries += 1 } else if check.summary == nil { report.jobs += 1 } else { report.runs += 1 }
                 }
                 findings.forEach(found)
-                if let told, told[RecordKey(run: check.run, retry: check.retry)] == nil {
+                if let committed, committed[RecordKey(run: check.run, retry: check.retry)] == nil {
                     found(
                         Finding(
-                            .untold, "\(check.folder)/\(PendingRun.metadataFile)",
+                            .uncommitted, "\(check.folder)/\(PendingRun.metadataFile)",
                             "no commit of the branch's history tells of it, so no listing shows it: it was put there by hand, or its "
                                 + "commit's message was changed"))
                 }

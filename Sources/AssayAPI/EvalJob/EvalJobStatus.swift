@@ -24,6 +24,8 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     /// Where what was prepared for the job is kept.
     public var plan: PlanStatus?
     public var overlays: [OverlayStatus]?
+    /// The images that are built for the job; nil when none is.
+    public var images: ImagesStatus?
     public var trials: TrialsStatus?
     public var metrics: MetricsStatus?
     /// Counts and metrics per agent, in the order of the spec.
@@ -38,7 +40,8 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
 
     public init(
         observedGeneration: Int? = nil, phase: Phase? = nil, conditions: [Condition] = [], source: SourceStatus? = nil,
-        plan: PlanStatus? = nil, overlays: [OverlayStatus]? = nil, trials: TrialsStatus? = nil, metrics: MetricsStatus? = nil,
+        plan: PlanStatus? = nil, overlays: [OverlayStatus]? = nil, images: ImagesStatus? = nil, trials: TrialsStatus? = nil,
+        metrics: MetricsStatus? = nil,
         agents: [AgentStatus]? = nil, cost: Double? = nil, tokens: TokenUsage? = nil, artifacts: ArtifactsStatus? = nil,
         startTime: Timestamp? = nil, completionTime: Timestamp? = nil
     ) {
@@ -48,6 +51,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         self.source = source
         self.plan = plan
         self.overlays = overlays
+        self.images = images
         self.trials = trials
         self.metrics = metrics
         self.agents = agents
@@ -66,6 +70,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         source = try values.optional(.source)
         plan = try values.optional(.plan)
         overlays = try values.optional(.overlays)
+        images = try values.optional(.images)
         trials = try values.optional(.trials)
         metrics = try values.optional(.metrics)
         agents = try values.optional(.agents)
@@ -101,6 +106,21 @@ public struct PlanStatus: Codable, Sendable, Hashable {
     }
 }
 
+/// How many images of the job's tasks are built, of those that trials without a result need.
+public struct ImagesStatus: Codable, Sendable, Hashable {
+    public var total: Int
+    public var ready: Int
+    public var failed: Int
+
+    public init(total: Int, ready: Int, failed: Int) {
+        self.total = total
+        self.ready = ready
+        self.failed = failed
+    }
+
+    public var building: Int { total - ready - failed }
+}
+
 /// A pinned overlay.
 public struct OverlayStatus: Codable, Sendable, Hashable {
     public var name: String
@@ -115,15 +135,21 @@ public struct OverlayStatus: Codable, Sendable, Hashable {
 /// Counts of trials. The index of a counted trial is in exactly one of the sets; other indexes are in none.
 public struct TrialsStatus: Codable, Sendable, Hashable {
     public var total: Int
+    /// Trials that wait for their turn, for their pod to start, or for their next try.
     public var pending: Int
+    /// Trials whose pod runs.
     public var running: Int
     /// Trials with a verdict.
     public var completed: Int
+    /// The part of `completed` whose agent failed or timed out; its reward counts all the same (Harbor).
+    public var agentErrors: Int
     /// Trials with an error, infrastructure failures included.
     public var failed: Int
     /// The part of `failed` that is not the agent's fault.
     public var infrastructure: Int
     public var skipped: Int
+    /// How many counted trials had each error, by its type; the notes beside a verdict and skipped trials are left out.
+    public var errors: [String: Int]?
     /// `41/60`: counted trials of the total, for the printer column.
     public var progress: String?
     /// As `0-41,43`; attempts count from 1, indexes from 0.
@@ -132,17 +158,19 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
     public var skippedIndexes: TrialIndexSet?
 
     public init(
-        total: Int = 0, pending: Int = 0, running: Int = 0, completed: Int = 0, failed: Int = 0, infrastructure: Int = 0,
-        skipped: Int = 0, progress: String? = nil, completedIndexes: TrialIndexSet? = nil,
+        total: Int = 0, pending: Int = 0, running: Int = 0, completed: Int = 0, agentErrors: Int = 0, failed: Int = 0, infrastructure: Int = 0,
+        skipped: Int = 0, errors: [String: Int]? = nil, progress: String? = nil, completedIndexes: TrialIndexSet? = nil,
         failedIndexes: TrialIndexSet? = nil, skippedIndexes: TrialIndexSet? = nil
     ) {
         self.total = total
         self.pending = pending
         self.running = running
         self.completed = completed
+        self.agentErrors = agentErrors
         self.failed = failed
         self.infrastructure = infrastructure
         self.skipped = skipped
+        self.errors = errors
         self.progress = progress
         self.completedIndexes = completedIndexes
         self.failedIndexes = failedIndexes
@@ -155,13 +183,20 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
         pending = try values.value(.pending, or: 0)
         running = try values.value(.running, or: 0)
         completed = try values.value(.completed, or: 0)
+        agentErrors = try values.value(.agentErrors, or: 0)
         failed = try values.value(.failed, or: 0)
         infrastructure = try values.value(.infrastructure, or: 0)
         skipped = try values.value(.skipped, or: 0)
+        errors = try values.optional(.errors)
         progress = try values.optional(.progress)
         completedIndexes = try values.optional(.completedIndexes)
         failedIndexes = try values.optional(.failedIndexes)
         skippedIndexes = try values.optional(.skippedIndexes)
+    }
+
+    /// The error that most trials had; of several, the first by name.
+    public var mostFrequentError: TrialErrorType? {
+        (errors ?? [:]).min { ($1.value, $0.key) < ($0.value, $1.key) }.flatMap { TrialErrorType(rawValue: $0.key) }
     }
 }
 
@@ -208,6 +243,7 @@ public struct MetricsStatus: Codable, Sendable, Hashable {
 public struct AgentStatus: Codable, Sendable, Hashable {
     public var name: String
     public var completed: Int
+    public var agentErrors: Int
     public var failed: Int
     public var infrastructure: Int
     public var skipped: Int
@@ -216,11 +252,12 @@ public struct AgentStatus: Codable, Sendable, Hashable {
     public var tokens: TokenUsage?
 
     public init(
-        name: String, completed: Int = 0, failed: Int = 0, infrastructure: Int = 0, skipped: Int = 0,
+        name: String, completed: Int = 0, agentErrors: Int = 0, failed: Int = 0, infrastructure: Int = 0, skipped: Int = 0,
         metrics: MetricsStatus? = nil, cost: Double? = nil, tokens: TokenUsage? = nil
     ) {
         self.name = name
         self.completed = completed
+        self.agentErrors = agentErrors
         self.failed = failed
         self.infrastructure = infrastructure
         self.skipped = skipped
@@ -233,6 +270,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         name = try values.decode(String.self, forKey: .name)
         completed = try values.value(.completed, or: 0)
+        agentErrors = try values.value(.agentErrors, or: 0)
         failed = try values.value(.failed, or: 0)
         infrastructure = try values.value(.infrastructure, or: 0)
         skipped = try values.value(.skipped, or: 0)
@@ -244,7 +282,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
     /// The form in the status: `failed` includes infrastructure failures, as in `TrialsStatus`.
     public init(name: String, _ aggregate: Aggregate, _ wanted: [MetricType] = []) {
         self.init(
-            name: name, completed: aggregate.completed, failed: aggregate.failed + aggregate.infrastructure,
+            name: name, completed: aggregate.completed, agentErrors: aggregate.agentErrors, failed: aggregate.failed + aggregate.infrastructure,
             infrastructure: aggregate.infrastructure, skipped: aggregate.skipped, metrics: MetricsStatus(aggregate, wanted),
             cost: aggregate.cost, tokens: aggregate.tokens)
     }
@@ -253,6 +291,7 @@ public struct AgentStatus: Codable, Sendable, Hashable {
     public var aggregate: Aggregate {
         var result = Aggregate()
         result.completed = completed
+        result.agentErrors = agentErrors
         result.failed = failed - infrastructure
         result.infrastructure = infrastructure
         result.skipped = skipped

@@ -39,7 +39,10 @@ public struct EnvironmentSpec: Codable, Sendable, Hashable {
 
     /// Replaces the tasks' own images.
     public var image: String?
+    /// A task's Dockerfile comes before its `docker_image`.
     public var forceBuild: Bool
+    /// Build arguments (`ARG`) for the tasks' Dockerfiles.
+    public var buildArguments: [String: String]
     public var preserveEnv: Preserve
     public var overrideCPUs: Double?
     public var overrideMemoryMB: Int?
@@ -48,12 +51,14 @@ public struct EnvironmentSpec: Codable, Sendable, Hashable {
     public var podTemplate: PodTemplate?
 
     public init(
-        image: String? = nil, forceBuild: Bool = false, preserveEnv: Preserve = .never, overrideCPUs: Double? = nil,
+        image: String? = nil, forceBuild: Bool = false, buildArguments: [String: String] = [:], preserveEnv: Preserve = .never,
+        overrideCPUs: Double? = nil,
         overrideMemoryMB: Int? = nil, overrideStorageMB: Int? = nil, network: NetworkSpec = NetworkSpec(),
         podTemplate: PodTemplate? = nil
     ) {
         self.image = image
         self.forceBuild = forceBuild
+        self.buildArguments = buildArguments
         self.preserveEnv = preserveEnv
         self.overrideCPUs = overrideCPUs
         self.overrideMemoryMB = overrideMemoryMB
@@ -66,6 +71,7 @@ public struct EnvironmentSpec: Codable, Sendable, Hashable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         image = try values.optional(.image)
         forceBuild = try values.value(.forceBuild, or: false)
+        buildArguments = try values.value(.buildArguments, or: [:])
         preserveEnv = try values.value(.preserveEnv, or: .never)
         overrideCPUs = try values.optional(.overrideCPUs)
         overrideMemoryMB = try values.optional(.overrideMemoryMB)

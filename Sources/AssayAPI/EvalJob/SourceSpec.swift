@@ -41,8 +41,10 @@ public struct DatasetSpec: Codable, Sendable, Hashable {
     /// Globs for task names; nil or empty: all.
     public var include: [String]?
     public var exclude: [String]?
-    /// The family of the tasks; nil for Harbor's.
+    /// The family of the tasks; nil: that of each task, as its file tells.
     public var format: TaskSchema?
+    /// The family of tasks whose file does not tell theirs; nil for Harbor's.
+    public var defaultFormat: TaskSchema?
     /// The older way to give `format`.
     public var rewardRule: RewardRule?
 
@@ -52,7 +54,7 @@ public struct DatasetSpec: Codable, Sendable, Hashable {
     public init(
         path: String? = nil, registry: RegistrySpec? = nil, tasks: [TaskSpec]? = nil, name: String? = nil,
         version: String? = nil, include: [String]? = nil, exclude: [String]? = nil, format: TaskSchema? = nil,
-        rewardRule: RewardRule? = nil
+        defaultFormat: TaskSchema? = nil, rewardRule: RewardRule? = nil
     ) {
         self.path = path
         self.registry = registry
@@ -62,6 +64,7 @@ public struct DatasetSpec: Codable, Sendable, Hashable {
         self.include = include
         self.exclude = exclude
         self.format = format
+        self.defaultFormat = defaultFormat
         self.rewardRule = rewardRule
     }
 }

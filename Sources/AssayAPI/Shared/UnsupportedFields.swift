@@ -1,7 +1,7 @@
 /// A field that the schema has but this version does not support yet. An object that uses one is `Stalled`
 /// (`Reason.unsupportedField`), because the result would not mean what the user intended.
 public struct UnsupportedField: Sendable, Hashable {
-    /// For example `spec.environment.forceBuild`.
+    /// For example `spec.source.fixtures`.
     public var path: String
     public var why: String
 
@@ -15,7 +15,8 @@ public struct UnsupportedField: Sendable, Hashable {
 
 /// Which fields of an object are not supported yet.
 public enum UnsupportedFields {
-    public static func check(_ spec: EvalJobSpec) -> [UnsupportedField] {
+    /// - Parameter canBuild: whether there is something that builds images.
+    public static func check(_ spec: EvalJobSpec, canBuild: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
         if spec.source.fixtures != nil {
             found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
@@ -29,9 +30,8 @@ public enum UnsupportedFields {
                     "spec.datasets[\(index)].registry.url",
                     "registries are read from the source only; use registry.path"))
         }
-        if spec.environment.forceBuild {
-            found.append(
-                UnsupportedField("spec.environment.forceBuild", "images are not built yet; use environment.image"))
+        if spec.environment.forceBuild, !canBuild {
+            found.append(UnsupportedField("spec.environment.forceBuild", "images are not built on a cluster yet; use environment.image"))
         }
         if spec.environment.network.mode != .public {
             found.append(
@@ -73,6 +73,11 @@ public enum UnsupportedFields {
     }
 
     public static func check(_ spec: OverlaySourceSpec) -> [UnsupportedField] {
-        [UnsupportedField("spec", "overlays are not supported yet; jobs that name this object are stalled, other jobs ignore it")]
+        [
+            UnsupportedField(
+                "spec",
+                "overlays are not delivered yet: until they are, jobs in this namespace are Stalled unless their spec.overlays is []; delete this object, "
+                    + "or set its spec.suspend to true, and jobs without spec.overlays run")
+        ]
     }
 }

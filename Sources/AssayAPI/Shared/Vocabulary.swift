@@ -50,6 +50,8 @@ public enum ConditionType: String, Sendable, Hashable, CaseIterable {
     case artifactsReady = "ArtifactsReady"
     case complete = "Complete"
     case failed = "Failed"
+    /// True when the job is over, however it ended: what `kubectl wait` can wait for.
+    case finished = "Finished"
     case preflight = "Preflight"
 }
 
@@ -61,7 +63,13 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case interrupted = "Interrupted"
     case cancelled = "Cancelled"
     case deadlineExceeded = "DeadlineExceeded"
+    /// Trials wait for images that are being built.
+    case buildingImages = "BuildingImages"
     case trialsRunning = "TrialsRunning"
+    /// Trials have pods that cannot start; the message says why.
+    case trialsPending = "TrialsPending"
+    /// Every slot of the job's target is taken by other jobs.
+    case waitingForSlot = "WaitingForSlot"
     case trialsComplete = "TrialsComplete"
     /// The API server refuses a trial's pod for now, for example because of a quota or an admission rule.
     case trialPodRefused = "TrialPodRefused"
@@ -86,6 +94,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case noOverlays = "NoOverlays"
     case overlayNotFound = "OverlayNotFound"
     case pushed = "Pushed"
+    /// The results remote can be reached, and nothing was recorded yet.
+    case remoteReady = "RemoteReady"
     case pushPending = "PushPending"
     case storedLocally = "StoredLocally"
     case branchIsDefault = "BranchIsDefault"

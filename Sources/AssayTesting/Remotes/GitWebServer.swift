@@ -60,7 +60,7 @@ public final class GitWebServer: Sendable {
     public func setUsers(_ users: [String: String]) throws { try Self.write(Self.users(users), to: "\(directory)/users") }
 
     /// What the target of the redirect received: one line per request, with its Authorization header.
-    public func thiefSaw() -> [String] {
+    public func requestsToOtherHost() -> [String] {
         guard let data = FileReading.whole("\(directory)/thief.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
@@ -203,8 +203,8 @@ func waitForListener(on port: Int, log: String) async throws {
         }
         if connected { return }
         guard SystemTime().monotonic() < end else {
-            let said = FileReading.end(of: log, bytes: 2000).map { String(decoding: $0, as: UTF8.self) } ?? ""
-            throw ServerFailure("nobody listens on port \(port): \(said)")
+            let output = FileReading.end(of: log, bytes: 2000).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            throw ServerFailure("nobody listens on port \(port): \(output)")
         }
         try await Task.sleep(for: .milliseconds(20))
     }

@@ -28,6 +28,11 @@ public final class TLSFront: Sendable {
         public var connection: Int
         /// `HTTP/1.1` or `HTTP/2.0`.
         public var httpVersion: String
+        /// When the answer was complete, in seconds since 1970.
+        public var end: Double
+        /// The seconds from the first byte of the request to the end of the answer.
+        public var seconds: Double
+        /// The method and the target.
         public var line: String
     }
 
@@ -59,6 +64,10 @@ public final class TLSFront: Sendable {
 
     deinit { process.withLock { $0 }?.signal(SIGKILL) }
 
+    /// The file with `authority`.
+    public var authorityFile: String { "\(directory)/ca.pem" }
+    /// Of nginx; nil while it does not run.
+    public var pid: Int32? { process.withLock { $0?.pid } }
     public var url: String { "https://127.0.0.1:\(port)" }
 
     /// Starts nginx again, on the same port.
@@ -83,9 +92,9 @@ public final class TLSFront: Sendable {
     public func requests() -> [Request] {
         guard let data = FileReading.whole("\(directory)/access.log") else { return [] }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ", maxSplits: 2).map(String.init)
-            guard words.count == 3, let connection = Int(words[0]) else { return nil }
-            return Request(connection: connection, httpVersion: words[1], line: words[2])
+            let words = line.split(separator: " ", maxSplits: 4).map(String.init)
+            guard words.count == 5, let connection = Int(words[0]), let end = Double(words[2]), let seconds = Double(words[3]) else { return nil }
+            return Request(connection: connection, httpVersion: words[1], end: end, seconds: seconds, line: words[4])
         }
     }
 
@@ -125,7 +134,7 @@ public final class TLSFront: Sendable {
             events { worker_connections 4096; }
             http {
                 \(temporary)
-                log_format brief '$connection $server_protocol $request_method $request_uri';
+                log_format brief '$connection $server_protocol $msec $request_time $request_method $request_uri';
                 upstream backend { server 127.0.0.1:\(backend); keepalive 256; keepalive_requests 1000000; }
                 server {
                     listen 127.0.0.1:\(port) ssl\(settings.speaksHTTP2 ? " http2" : "") backlog=4096;

@@ -1,5 +1,5 @@
-/// A pull parser over UTF-8 bytes: the caller asks for what it expects and skips the rest, so that a large list can be
-/// projected without building a tree.
+/// A pull parser over UTF-8 bytes: the caller requests the values it expects and skips the others, so that parts of a large list can be read without
+/// building a tree.
 ///
 /// ```swift
 /// var reader = JSONReader(bytes)
@@ -8,7 +8,7 @@
 /// }
 /// ```
 public struct JSONReader {
-    /// Deeper documents are refused: a parser that recurses must say where it stops.
+    /// The limit prevents a deeply nested document from overflowing the stack of a recursive parser.
     public static let maximumDepth = 512
 
     final class Duplicates {
@@ -28,7 +28,7 @@ public struct JSONReader {
     /// The offset of the next byte to be read.
     public var offset: Int { at }
 
-    // MARK: What callers ask for
+    // MARK: Reading
 
     /// Calls `member` once for each key, in order; it must consume exactly one value.
     public mutating func object(
@@ -98,7 +98,7 @@ public struct JSONReader {
         }
     }
 
-    /// The bytes of the next value, as they stand, passing over it.
+    /// Skips the next value and returns its bytes unchanged.
     public mutating func rawValue() throws(JSONSyntaxError) -> ArraySlice<UInt8> {
         skipSpace()
         let start = at
@@ -303,7 +303,7 @@ public struct JSONReader {
                     at = before
                 }
             }
-            // A lone surrogate is no character; U+FFFD stands for it, as in Go's decoder.
+            // A lone surrogate is not a character. It becomes U+FFFD, as in Go's decoder.
             return Unicode.Scalar(code) ?? "\u{FFFD}"
         default:
             at -= 1

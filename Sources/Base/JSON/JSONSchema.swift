@@ -1,21 +1,21 @@
-/// A JSON Schema, as far as docs/schemas use the language: type, required, properties, additionalProperties, items, enum,
-/// const, pattern (a number of hex digits), format (date-time), minimum, and references to $defs.
+/// A JSON Schema, limited to the keywords that docs/schemas use: type, required, properties, additionalProperties, items, enum, const, pattern (a
+/// number of hex digits), format (date-time), minimum, and references to $defs.
 public struct JSONSchema: Sendable {
     private let root: Node
     private let definitions: [String: Node]
 
-    /// Reads a schema. What it says beyond the above is not looked at.
+    /// Reads a schema. Other keywords are ignored.
     public init(_ schema: JSONValue) {
         let parts = schema["$defs"]?.object ?? [:]
         root = Node(schema, definitions: parts)
         definitions = parts.mapValues { Node($0, definitions: parts) }
     }
 
-    /// What is wrong with a value, sorted; empty when it is as the schema says.
+    /// The problems of a value, sorted; empty when it is valid.
     ///
     /// - Parameters:
     ///   - definition: one of `$defs`, instead of the schema itself.
-    ///   - unknownFields: whether a field that the schema does not name is wrong.
+    ///   - unknownFields: whether a field that the schema does not name is a problem.
     public func problems(_ value: JSONValue, as definition: String? = nil, unknownFields: Bool = false) -> [String] {
         guard let node = definition.map({ definitions[$0] }) ?? root else { return ["there is no \(definition ?? "") in the schema"] }
         var found: [String] = []
@@ -50,7 +50,7 @@ public struct JSONSchema: Sendable {
             minimum = schema["minimum"]?.double
         }
 
-        /// Of `^[0-9a-f]{N}$`, the one kind of pattern there is.
+        /// The number N of `^[0-9a-f]{N}$`, the only supported kind of pattern.
         private static func hexDigits(_ pattern: String) -> Int? {
             guard pattern.hasPrefix("^[0-9a-f]{"), pattern.hasSuffix("}$") else { return nil }
             return Int(pattern.dropFirst("^[0-9a-f]{".count).dropLast("}$".count))

@@ -1,9 +1,9 @@
 /// Why a text is not JSON, and where.
 public struct JSONSyntaxError: Error, Sendable, Equatable, CustomStringConvertible {
     public let message: String
-    /// Bytes from the start.
+    /// The offset in bytes.
     public let offset: Int
-    /// Both from 1; the column counts bytes.
+    /// Both begin at 1; the column counts bytes.
     public let line: Int
     public let column: Int
 

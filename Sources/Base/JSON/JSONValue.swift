@@ -1,7 +1,7 @@
 /// A JSON document, or a part of one (RFC 8259).
 ///
-/// Integers that fit 64 bits stay integers; every other number is a double. Objects are unordered; what is written
-/// (`serialized`) always has its keys sorted, so that equal values give equal bytes.
+/// Integers that fit into 64 bits stay integers; all other numbers are doubles. The members of objects have no order; `serialized` always sorts the
+/// keys, so that equal values give equal bytes.
 public enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -22,7 +22,7 @@ extension JSONValue {
         return nil
     }
 
-    /// The number, when it is a whole one that fits. `3.0` counts as whole: JSON does not tell it from `3`.
+    /// The number, if it is whole and fits. `3.0` counts as whole, because JSON does not distinguish it from `3`.
     public var int: Int? {
         switch self {
         case .int(let i): return Int(i)
@@ -54,8 +54,8 @@ extension JSONValue {
         return nil
     }
 
-    /// The member of an object; nil for everything else. Setting on `null` makes an object; setting on any other
-    /// value that is not an object does nothing; setting nil removes the member.
+    /// The member of an object; nil for all other values. Setting a member of `null` makes an object. Setting a member of another value that is not
+    /// an object does nothing. Setting nil removes the member.
     public subscript(key: String) -> JSONValue? {
         get {
             if case .object(let o) = self { return o[key] }
@@ -81,7 +81,7 @@ extension JSONValue {
         return nil
     }
 
-    /// The value below object members, `at("spec", "source", "repo")`.
+    /// The value below object members: `at("spec", "source", "repo")`.
     public func at(_ path: String...) -> JSONValue? {
         var value = self
         for key in path {
@@ -91,8 +91,7 @@ extension JSONValue {
         return value
     }
 
-    /// Writes below object members, making objects on the way; nil removes. A value on the way that is not an object
-    /// is replaced by one.
+    /// Sets the value below object members and creates missing objects; nil removes it. A value on the path that is not an object is replaced by one.
     public mutating func set(_ path: [String], to newValue: JSONValue?) {
         set(path[...], to: newValue)
     }
@@ -142,8 +141,8 @@ extension JSONValue {
 // MARK: Text
 
 extension JSONValue {
-    /// Reads one document; throws on anything after it, on bad UTF-8, and on nesting deeper than `JSONReader.maximumDepth`.
-    /// Of a repeated key the last value counts.
+    /// Parses one document. Throws when text follows it, for invalid UTF-8, and for nesting deeper than `JSONReader.maximumDepth`. Of a repeated key,
+    /// the last value is used.
     public init(parsing bytes: some Collection<UInt8>) throws(JSONSyntaxError) {
         var parser = JSONReader(Array(bytes))
         self = try parser.document(duplicates: nil)
@@ -153,7 +152,7 @@ extension JSONValue {
         try self.init(parsing: Array(text.utf8))
     }
 
-    /// As `init(parsing:)`, and names the path of every repeated key, as `spec.color`, in order of appearance.
+    /// Like `init(parsing:)`, and also returns the path of every repeated key (`spec.color`), in order of appearance.
     public static func parseReportingDuplicates(
         _ bytes: [UInt8]
     ) throws(JSONSyntaxError) -> (value: JSONValue, duplicates: [String]) {
@@ -163,16 +162,16 @@ extension JSONValue {
         return (value, found.paths)
     }
 
-    /// UTF-8 JSON with sorted keys; `pretty` indents by two spaces and ends without a newline.
-    /// Numbers that JSON cannot say (infinities, NaN) are written as `null`.
+    /// UTF-8 JSON with sorted keys. `pretty` indents by two spaces and ends without a newline. Numbers that JSON cannot represent (infinities, NaN)
+    /// become `null`.
     public func serialized(pretty: Bool = false) -> [UInt8] {
         var writer = JSONWriter(pretty: pretty)
         writer.write(self)
         return writer.bytes
     }
 
-    /// The beginning of the indented form, to be looked at: little more than `limit` bytes, however large the value. Indenting alone
-    /// can make hundreds of bytes of one.
+    /// The beginning of the indented form, for display: slightly more than `limit` bytes at most. The limit is needed because indentation can
+    /// multiply the length of a value.
     public func excerpt(_ limit: Int) -> [UInt8] {
         var writer = JSONWriter(pretty: true, limit: limit)
         writer.write(self)

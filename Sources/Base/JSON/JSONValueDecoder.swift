@@ -1,6 +1,6 @@
-/// A value that does not have the shape a type asks for, and where.
+/// A value that does not have the type that was expected, and its path.
 public struct JSONDecodingError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// As Kubernetes writes field paths: `spec.agents[1].name`; empty for the root.
+    /// In Kubernetes' notation: `spec.agents[1].name`; empty for the root.
     public let path: String
     public let message: String
 
@@ -12,7 +12,7 @@ public struct JSONDecodingError: Error, Sendable, Equatable, CustomStringConvert
     public var description: String { path.isEmpty ? message : "\(path): \(message)" }
 }
 
-/// Reads `Decodable` types from a `JSONValue`, without a detour over text.
+/// Decodes `Decodable` types directly from a `JSONValue`.
 public struct JSONValueDecoder: Sendable {
     public init() {}
 
@@ -199,7 +199,7 @@ extension JSONValue {
 }
 
 extension JSONValue: Codable {
-    /// Only for decoders other than `JSONValueDecoder`, which hands the value over as it is.
+    /// Used only by decoders other than `JSONValueDecoder`, which passes the value itself.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {

@@ -1,8 +1,8 @@
-/// Writes `Encodable` types as a `JSONValue`. An optional that is nil leaves its key out.
+/// Encodes `Encodable` types as a `JSONValue`. The key of an optional that is nil is omitted.
 public struct JSONValueEncoder: Sendable {
     public init() {}
 
-    /// Throws what the type's own `encode` throws; the encoder itself adds no errors.
+    /// Throws only errors of the type's own `encode`.
     public func encode(_ value: some Encodable) throws -> JSONValue {
         if let same = value as? JSONValue { return same }
         let slot = Slot()
@@ -11,7 +11,7 @@ public struct JSONValueEncoder: Sendable {
     }
 }
 
-/// Where an encoder leaves its value: containers are handed out by value, so what they fill must be shared.
+/// The storage of an encoder's value. It is a class, because an encoder and its containers fill the same value.
 private final class Slot {
     enum Content {
         case none

@@ -5,7 +5,7 @@ struct JSONWriter {
     private let limit: Int
     private var indent = 0
 
-    /// - Parameter limit: once it has written this many bytes it writes no further value; what it has then is no JSON.
+    /// - Parameter limit: after this many bytes no further value is written, and the text is then not complete JSON.
     init(pretty: Bool, limit: Int = .max) {
         self.pretty = pretty
         self.limit = limit
@@ -22,7 +22,7 @@ struct JSONWriter {
         case .array(let items):
             bracket("[", "]", items) { writer, item in writer.write(item) }
         case .object(let members):
-            // By code units, as Go sorts: String's own order follows Unicode equivalence.
+            // Compared by code units, as Go sorts; String's own order uses Unicode equivalence.
             let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
             bracket("{", "}", sorted) { writer, member in
                 writer.write(member.key)
@@ -63,7 +63,7 @@ struct JSONWriter {
             return
         }
         if let whole = Int64(exactly: number), abs(number) < 1e15 {
-            // As Go writes a float64: 1, not 1.0.
+            // In the notation of Go's float64: 1, not 1.0.
             bytes.append(contentsOf: String(whole).utf8)
         } else {
             bytes.append(contentsOf: number.description.utf8)

@@ -23,13 +23,13 @@ struct Base64Lane: Sendable {
         if isEscaped {
             isEscaped = false
             switch symbol.byte {
-            case UInt8(ascii: "n"), UInt8(ascii: "r"): return rest(2)
+            case UInt8(ascii: "n"), UInt8(ascii: "r"): return skipPause(2)
             default: reset()
             }
         }
         switch symbol.byte {
-        case 0x0A, 0x0D: rest(1)
-        case 0x20 where pause > 0, 0x09 where pause > 0: rest(1)
+        case 0x0A, 0x0D: skipPause(1)
+        case 0x20 where pause > 0, 0x09 where pause > 0: skipPause(1)
         case UInt8(ascii: "\\"): isEscaped = true
         default:
             let letter = Self.letters[Int(symbol.byte)]
@@ -50,7 +50,7 @@ struct Base64Lane: Sendable {
         count += 1
     }
 
-    private mutating func rest(_ length: Int) {
+    private mutating func skipPause(_ length: Int) {
         guard state != 0 else { return }
         pause += length
         if pause > Self.longestPause { reset() }

@@ -44,13 +44,13 @@ struct EscapeDecoder: Sendable {
     }
 
     /// Records the end of an escape that the caller has skipped because its meaning cannot be part of a secret.
-    mutating func passOver(to end: Int) { escapesEnd = end }
+    mutating func skip(to end: Int) { escapesEnd = end }
 
     /// Appends the symbols that the next byte of the text completes.
     mutating func take(_ byte: UInt8, at position: Int, into out: inout [Symbol]) {
         switch mode {
         case .none:
-            guard Self.begins(byte) else { return say([byte], position, position + 1, &out) }
+            guard Self.begins(byte) else { return emit([byte], position, position + 1, &out) }
             mode = byte == UInt8(ascii: "%") ? .percent : .backslash
             start = position
             pending = [byte]
@@ -101,7 +101,7 @@ struct EscapeDecoder: Sendable {
     private mutating func complete(_ bytes: [UInt8], _ end: Int, _ out: inout [Symbol]) {
         mode = .none
         escapesEnd = end
-        say(bytes, start, end, &out)
+        emit(bytes, start, end, &out)
     }
 
     private mutating func giveUp(_ byte: UInt8, _ position: Int, _ out: inout [Symbol]) {
@@ -111,10 +111,10 @@ struct EscapeDecoder: Sendable {
 
     private mutating func literally(_ out: inout [Symbol]) {
         mode = .none
-        for (offset, byte) in pending.enumerated() { say([byte], start + offset, start + offset + 1, &out) }
+        for (offset, byte) in pending.enumerated() { emit([byte], start + offset, start + offset + 1, &out) }
     }
 
-    private mutating func say(_ bytes: [UInt8], _ start: Int, _ end: Int, _ out: inout [Symbol]) {
+    private mutating func emit(_ bytes: [UInt8], _ start: Int, _ end: Int, _ out: inout [Symbol]) {
         if let first = high {
             high = nil
             out.append(Symbol(byte: 0xFF, start: first.start, end: first.start + 6))

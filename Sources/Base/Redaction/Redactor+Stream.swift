@@ -76,9 +76,9 @@ extension Redactor {
                             while i < last {
                                 if pairs[Int(bytes[i]) &<< 8 | Int(bytes[i &+ 1])] == 0 {
                                     i &+= 1
-                                } else if bytes[i] == UInt8(ascii: "\\"), tables.dull[Int(bytes[i &+ 1])] == 1 {
+                                } else if bytes[i] == UInt8(ascii: "\\"), tables.skippableAfterBackslash[Int(bytes[i &+ 1])] == 1 {
                                     i &+= 2
-                                    decoder.passOver(to: base + i)
+                                    decoder.skip(to: base + i)
                                 } else {
                                     break
                                 }

@@ -31,7 +31,7 @@ public struct Redactor: Sendable {
         let pairs: [UInt8]
         /// 1 for each byte that, after a backslash, cannot begin a needle, neither itself nor as the byte that the escape stands
         /// for. Such an escape is skipped.
-        let dull: [UInt8]
+        let skippableAfterBackslash: [UInt8]
 
         init(_ secrets: [Secret]) {
             names = secrets.map(\.name)
@@ -57,7 +57,7 @@ public struct Redactor: Sendable {
             for second in Array("0123456789abcdefABCDEF".utf8) { mark(UInt8(ascii: "%"), second) }
             let plainFirst = Set(secrets.flatMap { SecretForms.plain($0.value).map { $0[0] } })
             let letterFirst = Set(letters.flatMap { Base64Lane.spellings($0.bytes[0]) })
-            dull = (UInt8.min...UInt8.max).map { byte in
+            skippableAfterBackslash = (UInt8.min...UInt8.max).map { byte in
                 // After a backslash, `Base64Lane` treats a second backslash differently, so it is never skipped.
                 guard byte != UInt8(ascii: "\\"), !plainFirst.contains(UInt8(ascii: "\\")), !plainFirst.contains(byte),
                     let meant = EscapeDecoder.short(byte), !plainFirst.contains(meant), !letterFirst.contains(meant)
@@ -78,8 +78,8 @@ public struct Redactor: Sendable {
     public init(secrets: [Secret]) {
         let given = secrets.filter { !$0.value.isEmpty }
         tooShort = given.filter { SecretForms.trimmed($0.value).count < Self.minimumLength }.map(\.name)
-        let sought = given.filter { !SecretForms.plain($0.value).isEmpty }
-        let tables = sought.isEmpty ? nil : Tables(sought)
+        let searched = given.filter { !SecretForms.plain($0.value).isEmpty }
+        let tables = searched.isEmpty ? nil : Tables(searched)
         self.tables = tables
         reach = tables.map { 6 * $0.plain.maximumLength + (Base64Lane.longestPause + 6) * $0.base64.maximumLength } ?? 0
     }

@@ -6,13 +6,19 @@ enum Pieces {
     /// The outcome of a run as a sign, a word and a colour. Infrastructure failures look different from the agent's failures.
     static func badge(_ run: RunFacts) -> HTML {
         switch run.outcome {
-        case .completed where run.passed: badge("good", "\u{2713}", "passed")
+        case .completed where run.passed: badge("good", "\u{2713}", "passed" + besides(run))
         case .completed where run.reward == nil: badge("part", "\u{25CB}", "not verified")
-        case .completed: badge("part", "\u{25D0}", "not passed")
+        case .completed: badge("part", "\u{25D0}", "not passed" + besides(run))
         case .failed: badge("bad", "\u{2717}", run.error ?? "failed")
         case .infrastructure: badge("infra", "\u{26A0}", run.error ?? "infrastructure")
         case .skipped: badge("skip", "\u{2212}", run.error ?? "skipped")
         }
+    }
+
+    /// The agent's error beside a reward.
+    private static func besides(_ run: RunFacts) -> String {
+        guard let error = run.error, TrialErrorType(rawValue: error)?.isAgentError == true else { return "" }
+        return ", \(error)"
     }
 
     static func badge(_ look: CSSClass, _ sign: String, _ word: String) -> HTML {

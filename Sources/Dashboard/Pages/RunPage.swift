@@ -75,6 +75,8 @@ struct RunPage {
         let kind = TrialErrorType(rawValue: type)
         let remark =
             switch kind?.consequence {
+            case .outcome where run.facts.outcome == .completed:
+                "The agent ended with this error; its work was verified all the same, and the reward counts."
             case .outcome: "An outcome of the agent or its verification: it counts, as no pass."
             case .infrastructure: "Infrastructure, not the agent: it does not count."
             case .input: "The task or its input is at fault: it does not count."

@@ -88,7 +88,7 @@ extension Transcript.Step {
             self = line
         } else if let source = value["source"]?.string, value["message"] != nil || value["tool_calls"] != nil || value["observation"] != nil {
             self.init(role: source, value)
-        } else if let role = value["role"]?.string ?? Self.speaker(value) {
+        } else if let role = value["role"]?.string ?? Self.author(value) {
             self.init(role: role, value)
         } else {
             return nil
@@ -116,7 +116,7 @@ extension Transcript.Step {
     }
 
     /// `{type: assistant, text}` and `{type: tool_result, output}`.
-    private static func speaker(_ value: JSONValue) -> String? {
+    private static func author(_ value: JSONValue) -> String? {
         guard let type = value["type"]?.string,
             value["text"] != nil || value["content"] != nil || value["output"] != nil || value["result"] != nil || value["message"]?.string != nil
         else { return nil }

@@ -69,6 +69,23 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
 
     /// Whether the reward remains valid in spite of the error.
     public var isAdvisory: Bool { consequence == .advisory }
+
+    /// The phase whose script failed; nil when the error is not of one of the scripts.
+    public var phase: TrialPhase? {
+        switch self {
+        case .agentInstallFailed, .agentInstallTimeout: .install
+        case .agentExecutionFailed, .agentExecutionTimeout: .execute
+        case .verifierFailed, .verifierTimeout, .verifierRewardMissing, .verifierRewardInvalid: .verify
+        default: nil
+        }
+    }
+
+    /// Whether the agent failed or timed out, in either of its phases.
+    public var isAgentError: Bool { phase == .install || phase == .execute }
+
+    /// Whether a trial may have a reward beside the error: an advisory one, or that of an agent whose work was verified all the same, as for
+    /// a Harbor task. An agent that could not be installed has done no work.
+    public var allowsReward: Bool { isAdvisory || phase == .execute }
 }
 
 /// The error of a trial.
@@ -86,4 +103,10 @@ public struct TrialError: Error, Sendable, Hashable, Codable, CustomStringConver
     public var isRetryable: Bool { type.isRetryable }
 
     public var description: String { "\(type.rawValue): \(message)" }
+
+    /// The error of a trial whose agent failed first, and whose verification then gave no reward either: the type stays the agent's.
+    public func followed(by verification: TrialError?) -> TrialError {
+        guard let verification else { return self }
+        return TrialError(type, "\(message); its work was verified all the same, without a reward (\(verification))")
+    }
 }

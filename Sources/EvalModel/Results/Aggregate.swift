@@ -12,6 +12,8 @@ public enum MetricType: String, Sendable, Hashable, Codable, CaseIterable {
 public struct Aggregate: Sendable, Hashable, Codable {
     /// Trials that ended with a verdict, possibly with an error that does not change it.
     public var completed = 0
+    /// Those of `completed` whose agent failed or timed out; their reward counts.
+    public var agentErrors = 0
     /// Trials that ended with an error of the agent or the verifier.
     public var failed = 0
     /// Trials that ended with an error that is not the agent's fault.
@@ -69,6 +71,7 @@ public struct Aggregate: Sendable, Hashable, Codable {
             completed += 1
             if let reward = outcome.reward { add(reward: reward.value) }
             if outcome.isPass { passes += 1 }
+            if outcome.hasAgentErrorBesideReward { agentErrors += 1 }
         case .failed: failed += 1
         case .infrastructure: infrastructure += 1
         case .skipped: skipped += 1
@@ -87,6 +90,7 @@ public struct Aggregate: Sendable, Hashable, Codable {
     /// Adds the totals of another set of trials. The sets must not share a trial.
     public mutating func merge(_ other: Aggregate) {
         completed += other.completed
+        agentErrors += other.agentErrors
         failed += other.failed
         infrastructure += other.infrastructure
         skipped += other.skipped

@@ -14,9 +14,9 @@ public enum RewardFiles {
     ///   - exitCode: the exit code of test.sh.
     /// - Throws: `verifier_failed`, `verifier_reward_missing` or `verifier_reward_invalid`.
     public static func verdict(
-        json: [UInt8]?, text: [UInt8]?, exitCode: Int, rule: RewardRule
+        json: [UInt8]?, text: [UInt8]?, exitCode: Int, family: TaskSchema
     ) throws(TrialError) -> Reward {
-        if rule == .rollout, exitCode != 0 {
+        if family == .rollout, exitCode != 0 {
             throw TrialError(.verifierFailed, "tests/test.sh exited with \(exitCode)")
         }
         do throws(TrialError) {

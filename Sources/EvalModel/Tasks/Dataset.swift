@@ -26,12 +26,17 @@ public struct Dataset: Sendable, Hashable, Codable {
     public var tasks: [TaskReference]
     /// Overrides the rule that the tasks' own schema selects.
     public var rewardRule: RewardRule?
+    /// The family of tasks whose file does not tell theirs; nil for Harbor's.
+    public var defaultSchema: TaskSchema?
 
-    public init(name: String, version: String? = nil, tasks: [TaskReference], rewardRule: RewardRule? = nil) {
+    public init(
+        name: String, version: String? = nil, tasks: [TaskReference], rewardRule: RewardRule? = nil, defaultSchema: TaskSchema? = nil
+    ) {
         self.name = name
         self.version = version
         self.tasks = tasks
         self.rewardRule = rewardRule
+        self.defaultSchema = defaultSchema
     }
 }
 

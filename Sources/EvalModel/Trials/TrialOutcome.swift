@@ -1,8 +1,11 @@
 /// How a trial ended.
 public struct TrialOutcome: Sendable, Hashable, Codable {
-    /// Nil when no verdict was reached.
-    public var reward: Reward?
-    public var error: TrialError?
+    /// Nil when no verdict was reached, or an error took it away.
+    public private(set) var reward: Reward?
+    /// Why there is no verdict, or what went wrong beside it. Setting an error that allows no reward removes the reward.
+    public var error: TrialError? {
+        didSet { reward = Self.kept(reward, beside: error) }
+    }
     public var timings: PhaseTimings
     /// What the trial cost, in US dollars; nil when nothing is known.
     public var cost: Double?
@@ -12,11 +15,15 @@ public struct TrialOutcome: Sendable, Hashable, Codable {
     public init(
         reward: Reward? = nil, error: TrialError? = nil, timings: PhaseTimings = PhaseTimings(), cost: Double? = nil, tokens: TokenUsage? = nil
     ) {
-        self.reward = reward
+        self.reward = Self.kept(reward, beside: error)
         self.error = error
         self.timings = timings
         self.cost = cost
         self.tokens = tokens
+    }
+
+    private static func kept(_ reward: Reward?, beside error: TrialError?) -> Reward? {
+        error.map(\.type.allowsReward) ?? true ? reward : nil
     }
 
     /// The class into which the trial is counted; exactly one per trial.
@@ -32,7 +39,8 @@ public struct TrialOutcome: Sendable, Hashable, Codable {
     }
 
     public var outcomeClass: Class {
-        guard let error, !error.type.isAdvisory else {
+        // A reward counts, also beside an agent's error.
+        guard reward == nil, let error else {
             // No error and no reward: verification was disabled. The agent ended well, which is what was asked for.
             return .completed
         }
@@ -45,5 +53,8 @@ public struct TrialOutcome: Sendable, Hashable, Codable {
     }
 
     /// Whether the trial counts as a pass.
-    public var isPass: Bool { outcomeClass == .completed && reward?.isPass == true }
+    public var isPass: Bool { reward?.isPass == true }
+
+    /// Whether the trial has a reward although its agent failed or timed out.
+    public var hasAgentErrorBesideReward: Bool { reward != nil && error?.type.isAgentError == true }
 }

@@ -151,9 +151,9 @@ extension GitClient {
         if let error { throw error }
         if Task.isCancelled { throw GitError(.cancelled, "cannot \(call.doing): cancelled") }
         guard complete else {
-            let said = errors.withLock { String(decoding: $0, as: UTF8.self) }
+            let stderr = errors.withLock { String(decoding: $0, as: UTF8.self) }
             throw GitFailure.classify(
-                stderr: said.isEmpty ? "object file ended early" : said, exit: "\(exit)", timedOut: running.timedOut, doing: call.doing,
+                stderr: stderr.isEmpty ? "object file ended early" : stderr, exit: "\(exit)", timedOut: running.timedOut, doing: call.doing,
                 place: call.place ?? repository)
         }
     }

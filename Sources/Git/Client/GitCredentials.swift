@@ -89,12 +89,12 @@ public struct GitCredentials: Sendable, Hashable {
             }
             let token = text("token", "bearerToken")
             if let authorities, data["password"] == nil, token == nil {
-                let strange = Set(data.keys).subtracting(["caFile", "ca.crt", "username"]).sorted()
-                guard strange.isEmpty else {
+                let unknownKeys = Set(data.keys).subtracting(["caFile", "ca.crt", "username"]).sorted()
+                guard unknownKeys.isEmpty else {
                     throw GitError(
                         .authentication,
                         "the secret for \(url) has no password or token key; these keys are not understood: "
-                            + strange.map { $0.replacingControls }.joined(separator: ", "))
+                            + unknownKeys.map { $0.replacingControls }.joined(separator: ", "))
                 }
                 return GitCredentials(.none, key: authoritiesKey, scope: name, authorities: authorities)
             }

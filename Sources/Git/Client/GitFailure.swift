@@ -6,12 +6,12 @@ enum GitFailure {
     ///   - place: the repository, for the message.
     ///   - doing: the action, as in "cannot \(doing)".
     static func classify(stderr: String, exit: String, timedOut: Bool, doing: String, place: String) -> GitError {
-        let said = summary(stderr)
+        let message = summary(stderr)
         // Names of repositories, branches and files may look like error messages.
         let text = withoutNames(stderr, place: place).lowercased()
         func has(_ any: String...) -> Bool { any.contains { text.contains($0) } }
         func error(_ kind: GitError.Kind, _ advice: String) -> GitError {
-            GitError(kind, "cannot \(doing) \(place): \(advice)" + (said.isEmpty ? "" : " (git: \(said))"))
+            GitError(kind, "cannot \(doing) \(place): \(advice)" + (message.isEmpty ? "" : " (git: \(message))"))
         }
 
         if timedOut { return error(.timeout, "it took longer than allowed") }
@@ -20,6 +20,9 @@ enum GitFailure {
         }
         if has("returned error: 413", "http 413", "exceeds maximum allowed size") {
             return error(.tooLarge, "the remote does not take that much at once")
+        }
+        if has("mismatched algorithms", "unknown object format", "unsupported object format", "unsupported hash algorithm") {
+            return error(.refused, "the repository uses another kind of object ids (SHA-256); use one with SHA-1, which is git's default")
         }
         // Checked before authentication, because ssh adds "could not read from remote repository" to each of these.
         if has(
@@ -54,7 +57,7 @@ enum GitFailure {
                 "the host's certificate is not trusted; name its authority (on a cluster: caFile of the Secret; else git's http.sslCAInfo)")
         }
         if has("detected dubious ownership") {
-            return error(.refused, "the repository belongs to another user; change its owner")
+            return error(.refused, dubiousOwnership(dubiousPlace(stderr) ?? place))
         }
         if has("from promisor remote"), has("not allowed") {
             return error(.refused, "it is a partial clone, and what it left out is not fetched for it; name its remote instead")
@@ -90,7 +93,7 @@ enum GitFailure {
         {
             return error(.corrupt, "objects are missing or damaged")
         }
-        return error(.failed, said.isEmpty ? "git ended with \(exit)" : "git ended with \(exit)")
+        return error(.failed, "git ended with \(exit)")
     }
 
     /// Git's message without the repository's address and without any text in single quotes.
@@ -127,7 +130,20 @@ enum GitFailure {
         let lines = stderr.split(whereSeparator: \.isNewline).map { String($0).trimmedBlanks }
             .filter { line in !line.isEmpty && !noise.contains { line.hasPrefix($0) } }
         let text = lines.suffix(4).joined(separator: "; ")
-        return withoutUserInfo(String(text.suffix(600)).replacingControls)
+        // How long an attempt took differs each time; the message of one cause is to stay the same.
+        return withoutUserInfo(String(text.suffix(600)).replacing(/\ after [0-9]+ (ms|milliseconds)/, with: "").replacingControls)
+    }
+
+    /// The repository that git refuses because of its owner, as git writes it.
+    static func dubiousPlace(_ stderr: String) -> String? {
+        guard let start = stderr.firstRange(of: "dubious ownership in repository at '") else { return nil }
+        let rest = stderr[start.upperBound...]
+        return rest.firstIndex(of: "'").map { String(rest[..<$0]) }
+    }
+
+    static func dubiousOwnership(_ place: String) -> String {
+        "the repository belongs to another user, and git reads such a repository only when it is told to: run "
+            + "`git config --global --add safe.directory \(place)`, or change its owner"
     }
 
     /// Removes the text before the `@` in addresses such as `https://user:secret@host`.

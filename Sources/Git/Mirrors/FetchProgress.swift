@@ -28,7 +28,7 @@ struct FetchProgress: Sendable, Hashable {
     }
 
     /// - Parameter line: a line of standard error, or one update of git's progress line.
-    mutating func said(_ line: String, at now: Double) {
+    mutating func receive(_ line: String, at now: Double) {
         if line.hasPrefix("remote: ") {
             if phase == .preparing, now - start < preparationSeconds { progressed = now }
         } else if line.hasPrefix("Receiving objects:") || line.hasPrefix("Unpacking objects:") {

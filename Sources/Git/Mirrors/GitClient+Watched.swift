@@ -21,7 +21,7 @@ extension GitClient {
             while true {
                 try await time.sleep(seconds: min(1, settings.stallSeconds / 10))
                 let now = time.monotonic()
-                for line in words.withLock({ $0.take() }) { progress.said(line, at: now) }
+                for line in words.withLock({ $0.take() }) { progress.receive(line, at: now) }
                 let bytes = packs.map(Self.incoming) ?? 0
                 progress.came(bytes, at: now)
                 if progress.isStalled(at: now) {
@@ -47,11 +47,11 @@ extension GitClient {
                 "cannot \(call.doing) \(place): the remote has sent less than \(Int(settings.stallBytesPerSecond)) bytes a second for "
                     + "\(Int(settings.stallSeconds)) s; check the remote and the network")
         }
-        let said = words.withLock { words in
+        let stderr = words.withLock { words in
             words.finish()
             return words.errors
         }
-        throw GitFailure.classify(stderr: said, exit: "\(exit)", timedOut: running.timedOut, doing: call.doing, place: place)
+        throw GitFailure.classify(stderr: stderr, exit: "\(exit)", timedOut: running.timedOut, doing: call.doing, place: place)
     }
 
     /// The bytes of packs that are being received into a folder. git gives a pack its final name when it is complete.

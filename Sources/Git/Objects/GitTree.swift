@@ -1,32 +1,32 @@
 import Base
 
-/// The tree of one commit, listed once: what is where, with links within the repository followed.
+/// The tree of one commit, listed once. Lookups follow links within the repository.
 ///
-/// A link is followed only inside the tree, by looking up entries: nothing on a file system is touched.
+/// Links are followed only by looking up entries of the tree, never on a file system.
 public final class GitTree: Sendable {
     public let commit: GitObjectID
     let git: GitClient
     let repository: String
     let remote: GitClient.Remote?
-    /// Keeps the mirror that it reads from.
+    /// Keeps the mirror from being evicted.
     private let mirror: MirrorStore.Mirror?
-    /// The bytes of a path: strings that Unicode calls equivalent ("é" in one scalar or two) are equal, and two names to git.
+    /// The bytes of a path. Unicode treats some different strings as equal ("é" as one scalar or two); git does not.
     private typealias Key = [UInt8]
 
-    /// The root is not among them.
+    /// Does not contain the root.
     private let entries: [Key: TreeEntry]
     private let children: [Key: [String]]
     private let linkTargets: [Key: String]
     private let cache = Locked([GitObjectID: [UInt8]]())
 
-    /// Lists the commit. `remote` is where missing objects come from, in a repository that has not all of them.
+    /// Lists the commit. Missing objects are fetched from `remote`.
     public static func load(
         _ commit: GitObjectID, in repository: String, git: GitClient, remote: GitClient.Remote? = nil
     ) async throws(GitError) -> GitTree {
         try await load(commit, in: repository, of: nil, git: git, remote: remote)
     }
 
-    /// Lists the commit in a mirror, which stays as long as the tree lives.
+    /// Lists the commit in a mirror, which is not evicted as long as the tree exists.
     public static func load(_ commit: GitObjectID, in mirror: MirrorStore.Mirror, git: GitClient) async throws(GitError) -> GitTree {
         try await load(commit, in: mirror.path, of: mirror, git: git, remote: nil)
     }
@@ -66,18 +66,18 @@ public final class GitTree: Sendable {
         self.children = children
     }
 
-    /// What a path leads to, links followed.
+    /// The result of looking up a path, with links followed.
     public enum Place: Sendable, Hashable {
-        /// The entry; its `path` is where it really lies. The root is a directory with an empty path.
+        /// The entry. Its `path` has no links. The root is a directory with an empty path.
         case entry(TreeEntry)
         case root
-        /// Nothing there.
+        /// The path does not exist.
         case missing
-        /// A link that leads out of the repository (or in circles).
+        /// A link that leads out of the repository or in a circle.
         case outside
     }
 
-    /// - Parameter path: relative to the root; `..` and `.` are understood, as links use them.
+    /// - Parameter path: relative to the root. `..` and `.` are resolved.
     public func resolve(_ path: String) -> Place {
         var hops = 0
         return resolve(path.pathComponents, from: [], &hops)
@@ -109,16 +109,16 @@ public final class GitTree: Sendable {
         return entry(at.joined(separator: "/")).map(Place.entry) ?? .missing
     }
 
-    /// The target of a link, as written.
+    /// The target of a link, as stored.
     func target(ofLink path: String) -> String? { linkTargets[Key(path.utf8)] }
 
-    /// The entry exactly at a path, links not followed.
+    /// The entry at a path, without following links.
     func entry(_ path: String) -> TreeEntry? { entries[Key(path.utf8)] }
 
-    /// The names directly in a directory (a real path), sorted by bytes.
+    /// The names in a directory, sorted by bytes. The path must not contain links.
     public func names(in path: String) -> [String] { (children[Key(path.utf8)] ?? []).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
 
-    /// Whether a file or folder is there.
+    /// Whether a file or folder exists at the path.
     public func exists(_ path: String) -> Bool {
         switch resolve(path) {
         case .entry(let entry): entry.kind != .submodule
@@ -158,8 +158,8 @@ public final class GitTree: Sendable {
         }
     }
 
-    /// The directories directly in `path` that have a file of this name, as paths below the root; links to directories
-    /// count under their own name.
+    /// The directories directly in `path` that contain a file with this name, as paths relative to the root. Links to directories are listed under
+    /// their own names.
     public func folders(in path: GitPath, having file: String) -> [String] {
         let real: String
         switch resolve(path.text) {
@@ -170,7 +170,15 @@ public final class GitTree: Sendable {
         return names(in: real).map { path.isRoot ? $0 : "\(path.text)/\($0)" }.filter { exists("\($0)/\(file)") }
     }
 
-    /// The bytes of a file, nil when there is none.
+    /// The directories anywhere below `path` that have a file of this name, as paths below the root, sorted by bytes. Links are not followed.
+    public func allFolders(below path: GitPath, having file: String) -> [String] {
+        let prefix = path.isRoot ? [] : Key((path.text + "/").utf8)
+        let ending = Key(("/" + file).utf8)
+        return entries.keys.filter { $0.starts(with: prefix) && $0.count > ending.count && $0.suffix(ending.count).elementsEqual(ending) }
+            .map { $0.dropLast(ending.count) }.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The bytes of a file; nil when it does not exist.
     ///
     /// - Throws: `.tooLarge` beyond `limit`; `.corrupt` when the object is damaged.
     public func read(_ path: String, limit: Int = 1 << 20) async throws(GitError) -> [UInt8]? {
@@ -183,7 +191,7 @@ public final class GitTree: Sendable {
         }
     }
 
-    /// Reads many files in one go, for `read` to find.
+    /// Reads many files at once, so that `read` finds them in memory.
     public func prefetch(_ paths: some Sequence<String>, limit: Int = 64 << 20) async throws(GitError) {
         var wanted: [GitObjectID] = []
         for path in paths {

@@ -1,12 +1,11 @@
 import Base
 
-/// Writes a part of a commit's tree into a directory: files, executables, folders and links; never a `.git`.
+/// Writes a part of a commit's tree into a directory: files, executables, folders and links. A `.git` is never written.
 ///
-/// A link that stays within the exported part is written as the link it is. One that leads elsewhere in the repository
-/// (tasks that share files) is written as what it leads to, since the rest of the repository is not there. One that leads
-/// out of the repository is written as it is, and followed by nobody here. Submodules are left out.
+/// A link to a target within the exported part stays a link. A link to another part of the repository (tasks that share files) is replaced by a copy
+/// of its target. A link out of the repository is written unchanged and not followed. Submodules are left out.
 public struct TreeExport: Sendable {
-    /// What was left out or cannot be used, for a message.
+    /// What was left out or cannot be used, for messages.
     public struct Report: Sendable, Hashable {
         public var files = 0
         public var bytes = 0
@@ -15,7 +14,7 @@ public struct TreeExport: Sendable {
         public init() {}
     }
 
-    /// A file, folder or link to make.
+    /// A file, folder or link to create.
     public struct Item: Sendable, Hashable {
         public enum Kind: Sendable, Hashable { case directory, file(GitObjectID, executable: Bool), link(String) }
         /// Relative to the destination.
@@ -28,21 +27,29 @@ public struct TreeExport: Sendable {
         }
     }
 
-    /// More entries than this are a mistake, or a link that multiplies folders.
+    /// A larger number of entries is a mistake, or the effect of a link that multiplies folders.
     public static let maximumEntries = 200_000
 
     let tree: GitTree
 
     public init(_ tree: GitTree) { self.tree = tree }
 
-    /// Exports the directory at `path` into `destination`, which is made when missing; nothing in it is overwritten.
+    /// How links are exported.
+    public enum Links: Sendable {
+        /// A link that leads out of the exported part is written as what it leads to.
+        case withinExport
+        /// Each link is written as the commit has it.
+        case asWritten
+    }
+
+    /// Exports the directory at `path` into `destination`, which is created if needed. Existing files are not overwritten.
     ///
-    /// - Throws: `.pathNotFound` when there is no such directory, `.corrupt` when objects are damaged, `.storage` when
-    ///   the destination cannot be written.
+    /// - Throws: `.pathNotFound` when the directory does not exist, `.corrupt` when objects are damaged, `.storage` when the destination cannot be
+    ///   written.
     @discardableResult
-    public func export(_ path: GitPath, to destination: String) async throws(GitError) -> Report {
+    public func export(_ path: GitPath, to destination: String, links: Links = .withinExport) async throws(GitError) -> Report {
         var report = Report()
-        let items = try plan(path, &report)
+        let items = try plan(path, links, &report)
         let writer: ExportWriter
         do {
             try Directory.make(destination)
@@ -76,14 +83,14 @@ public struct TreeExport: Sendable {
         return report
     }
 
-    /// What `export` makes of the directory at `path`, parents first, the names of each folder sorted by bytes.
+    /// What `export` creates of the directory at `path`: parents before their content, the names of each folder sorted by bytes.
     public func items(of path: GitPath) throws(GitError) -> [Item] {
         var report = Report()
-        return try plan(path, &report)
+        return try plan(path, .withinExport, &report)
     }
 
-    /// What to make, parents first.
-    func plan(_ path: GitPath, _ report: inout Report) throws(GitError) -> [Item] {
+    /// The items to create; parents come before their content.
+    func plan(_ path: GitPath, _ links: Links = .withinExport, _ report: inout Report) throws(GitError) -> [Item] {
         let real: String
         switch tree.resolve(path.text) {
         case .root: real = ""
@@ -92,12 +99,12 @@ public struct TreeExport: Sendable {
         case .missing, .outside: throw GitError(.pathNotFound, "commit \(tree.commit.short) has no path \(quoted(path.description))")
         }
         var items: [Item] = []
-        try add(directory: real, as: [], exported: real, inside: [real], &items, &report)
+        try add(directory: real, as: [], exported: real, links, inside: [real], &items, &report)
         return items
     }
 
     private func add(
-        directory: String, as path: [String], exported: String, inside: Set<String>, _ items: inout [Item], _ report: inout Report
+        directory: String, as path: [String], exported: String, _ links: Links, inside: Set<String>, _ items: inout [Item], _ report: inout Report
     ) throws(GitError) {
         for name in tree.names(in: directory) {
             if let why = GitPath.problem(component: name) {
@@ -108,19 +115,19 @@ public struct TreeExport: Sendable {
             }
             let source = directory.isEmpty ? name : "\(directory)/\(name)"
             guard let entry = tree.entry(source) else { continue }
-            try add(entry, as: path + [name], exported: exported, inside: inside, &items, &report)
+            try add(entry, as: path + [name], exported: exported, links, inside: inside, &items, &report)
         }
     }
 
     private func add(
-        _ entry: TreeEntry, as path: [String], exported: String, inside: Set<String>, _ items: inout [Item], _ report: inout Report
+        _ entry: TreeEntry, as path: [String], exported: String, _ links: Links, inside: Set<String>, _ items: inout [Item], _ report: inout Report
     ) throws(GitError) {
         switch entry.kind {
         case .file, .executable:
             items.append(Item(path: path, kind: .file(entry.id, executable: entry.kind == .executable)))
         case .directory:
             items.append(Item(path: path, kind: .directory))
-            try add(directory: entry.path, as: path, exported: exported, inside: inside.union([entry.path]), &items, &report)
+            try add(directory: entry.path, as: path, exported: exported, links, inside: inside.union([entry.path]), &items, &report)
         case .submodule:
             report.submodules.append(entry.path)
             items.append(Item(path: path, kind: .directory))
@@ -128,18 +135,19 @@ public struct TreeExport: Sendable {
             let target = tree.target(ofLink: entry.path) ?? ""
             guard !target.isEmpty else { return }
             let asWritten = Item(path: path, kind: .link(target))
+            if links == .asWritten { return items.append(asWritten) }
             switch tree.resolve(entry.path) {
             case .entry(let real) where !isBelow(real.path, exported):
-                // A folder that contains itself by way of a link would never end.
+                // A folder that contains a link to itself would be exported without end.
                 guard !inside.contains(real.path) else { return items.append(asWritten) }
-                try add(real, as: path, exported: exported, inside: inside.union([real.path]), &items, &report)
+                try add(real, as: path, exported: exported, links, inside: inside.union([real.path]), &items, &report)
             case .missing, .outside:
                 report.danglingLinks.append(entry.path)
                 items.append(asWritten)
             case .root:
                 items.append(asWritten)
             case .entry(let real):
-                // On its way it may pass through what is not exported, or it lies where its text leads elsewhere.
+                // The link's path may lead through entries that are not exported, or the link may be in another place than in the repository.
                 let stays = isBelow(entry.path, exported) && staysInside(target, from: entry.path, exported)
                 items.append(stays ? asWritten : Item(path: path, kind: .link(relative(real.path, from: path, exported))))
             }
@@ -156,7 +164,7 @@ public struct TreeExport: Sendable {
         return true
     }
 
-    /// From a link at `path` of the export to what lies at `real` in the repository, below what is exported.
+    /// The relative path from a link at `path` of the export to `real`, a path of the repository below the exported folder.
     private func relative(_ real: String, from path: [String], _ exported: String) -> String {
         let below = real.pathComponents.dropFirst(exported.pathComponents.count)
         let steps = Array(repeating: "..", count: path.count - 1) + below

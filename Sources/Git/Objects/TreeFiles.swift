@@ -1,11 +1,11 @@
 import Base
 
 extension GitClient {
-    /// Hands over every file and link below a folder of a commit, by path, without keeping the list: a branch with a hundred
-    /// thousand records has a million of them.
+    /// Passes every file and link below a folder of a commit to `receive`, by path, without keeping a list: a branch with a hundred thousand records
+    /// has a million files.
     ///
-    /// - Parameter folders: every folder instead.
-    /// - Throws: `.pathNotFound` when the commit has no such folder.
+    /// - Parameter folders: passes the folders instead of the files.
+    /// - Throws: `.pathNotFound` when the commit does not have the folder.
     public func forEachFile(
         of commit: GitObjectID, at path: GitPath = .root, folders: Bool = false, in repository: String, remote: Remote? = nil,
         receive: @escaping @Sendable (TreeEntry) -> Bool

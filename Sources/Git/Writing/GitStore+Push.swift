@@ -107,8 +107,8 @@ enum PushReport {
             "shallow update not allowed",
         ]
         if !why.contains("hook declined"), !why.contains("protected branch"), races.contains(where: why.contains) { return .conflict(summary) }
-        let said = remarks(stderr)
-        return .refused(said.isEmpty ? summary : "\(summary): \(said)")
+        let remarks = Self.remarks(stderr)
+        return .refused(remarks.isEmpty ? summary : "\(summary): \(remarks)")
     }
 
     /// The output of the remote's hooks, which git prints with the prefix `remote: `.

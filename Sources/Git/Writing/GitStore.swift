@@ -135,7 +135,7 @@ public struct GitStore: Sendable {
 
     /// The first of the folders or their parents that is not a folder in a commit; nil if all of the folders can be written to. The
     /// parents must have been fetched by `fetchTip`; the remote is not contacted.
-    public func obstacle(to folders: Set<GitPath>, in commit: GitObjectID) async throws(GitError) -> GitPath? {
+    public func fileBlocking(_ folders: Set<GitPath>, in commit: GitObjectID) async throws(GitError) -> GitPath? {
         let paths = Set(folders.flatMap { folder in folder.isRoot ? [] : (1...folder.components.count).map { folder.prefix($0) } })
         for output in try await list(paths.sorted(), of: commit, [], asFolders: false) {
             for entry in try GitClient.parseTree(output) where entry.kind != .directory {
@@ -150,7 +150,7 @@ public struct GitStore: Sendable {
     public struct Presence: Sendable, Hashable {
         public var found: Set<GitPath> = []
         /// The path of something that is in the way: not a folder where a file's folder has to be, or not a file where the file has to be.
-        public var obstacle: GitPath?
+        public var blocked: GitPath?
     }
 
     /// Which of the files exist in a commit. Starts no process and sends no request for each single file.
@@ -170,12 +170,12 @@ public struct GitStore: Sendable {
             for file in alive {
                 guard let entry = entries[file.prefix(depth + 1)] else { continue }
                 if file.components.count == depth + 1 {
-                    if entry.isBlob { presence.found.insert(file) } else { presence.obstacle = file }
+                    if entry.isBlob { presence.found.insert(file) } else { presence.blocked = file }
                 } else if entry.kind == .directory {
                     next.insert(file)
                     trees.append(entry.id)
                 } else {
-                    presence.obstacle = file.prefix(depth + 1)
+                    presence.blocked = file.prefix(depth + 1)
                 }
             }
             if next.count > 1 { await fetchTogether(Array(Set(trees))) }

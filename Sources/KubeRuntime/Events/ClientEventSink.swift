@@ -2,13 +2,13 @@ import Base
 import KubeClient
 import KubeCore
 
-/// Events of the API server.
+/// Writes events to the API server.
 struct ClientEventSink: EventSink {
     let client: KubeClient
 
     func create(_ event: JSONValue, namespace: String) async throws {
         do { try await client.create(.events, event, namespace: namespace, keeping: .metadata) } catch {
-            // There already: the answer to an earlier attempt was lost.
+            // It exists already: the answer to an earlier attempt was lost.
             guard error.isAlreadyExists else { throw error }
         }
     }
@@ -20,9 +20,9 @@ struct ClientEventSink: EventSink {
 
 extension EventRecorder {
     /// - Parameters:
-    ///   - component: who reports, such as `assay-operator`.
-    ///   - instance: which of them, such as the pod's name.
-    ///   - capacity: how many notes wait at most for being written.
+    ///   - component: the reporting program, such as `assay-operator`.
+    ///   - instance: the reporting instance, such as the pod's name.
+    ///   - capacity: the largest number of notes that may wait to be written.
     public convenience init(
         client: KubeClient, component: String, instance: String, time: any TimeSource = SystemTime(),
         settings: EventAggregator.Settings = EventAggregator.Settings(), capacity: Int = 1000,

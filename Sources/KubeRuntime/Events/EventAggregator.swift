@@ -1,7 +1,7 @@
 import Base
 import KubeCore
 
-/// What an Event is about.
+/// The object that an Event is about.
 public struct EventSubject: Sendable, Hashable {
     public let apiVersion: String
     public let kind: String
@@ -25,11 +25,11 @@ public enum EventSeverity: String, Sendable, Hashable {
     case warning = "Warning"
 }
 
-/// Something that happened and that a user may ask about.
+/// Something that happened and that users may want to know.
 public struct EventNote: Sendable, Hashable {
     public let subject: EventSubject
     public let severity: EventSeverity
-    /// CamelCase, for programs.
+    /// A CamelCase word, for programs.
     public let reason: String
     public let message: String
 
@@ -42,11 +42,11 @@ public struct EventNote: Sendable, Hashable {
     }
 }
 
-/// Which notes become Events, which only raise the count of one, and which are dropped (client-go `tools/record`).
+/// Decides which notes become new Events, which increase the count of an existing one, and which are dropped (client-go `tools/record`).
 ///
-/// The same note raises a count. More than `similarLimit` different messages with one reason about one object within
-/// `similarSeconds` become one Event that says so. Per object there is a bucket of `burst` events that fills again at one in
-/// `refillSeconds`. Memory is bounded by `capacity` remembered events.
+/// A repeated note increases the count. More than `similarLimit` different messages with the same reason about the same object within
+/// `similarSeconds` are combined into one Event. Each object has a bucket of `burst` events, which refills at one per `refillSeconds`. At most
+/// `capacity` events are remembered.
 public struct EventAggregator: Sendable {
     public struct Settings: Sendable {
         public var burst = 25.0
@@ -59,14 +59,14 @@ public struct EventAggregator: Sendable {
     }
 
     public enum Action: Sendable, Equatable {
-        /// Write the event as a new object.
+        /// Create a new Event.
         case create(Occurrence)
-        /// Raise the count of the object that was created for it.
+        /// Increase the count of the existing Event.
         case count(Occurrence)
         case drop
     }
 
-    /// An event with its history so far.
+    /// An Event with its history so far.
     public struct Occurrence: Sendable, Hashable {
         public let note: EventNote
         public let name: String
@@ -114,14 +114,14 @@ public struct EventAggregator: Sendable {
         return .create(remember(note, count: 1, first: now, now: now))
     }
 
-    /// The object that was counted on is gone (events live for an hour): the next write makes a new one.
+    /// Reports that the counted Event no longer exists (the server deletes events after an hour). The next note creates a new one.
     public mutating func renew(_ occurrence: Occurrence, now: Timestamp) -> Occurrence {
         remember(occurrence.note, count: 1, first: now, now: now)
     }
 
     private mutating func remember(_ note: EventNote, count: Int, first: Timestamp, now: Timestamp) -> Occurrence {
         serial += 1
-        // client-go names events by time too; the serial keeps those of one nanosecond apart.
+        // client-go also uses the time in names of events. The serial number distinguishes events of the same nanosecond.
         let stamp = UInt64(bitPattern: now.seconds &* 1_000_000_000 &+ Int64(now.nanoseconds)) &+ UInt64(serial)
         let occurrence = Occurrence(
             note: note, name: "\(note.subject.key.name.prefix(230)).\(String(stamp, radix: 16))", count: count,
@@ -153,7 +153,7 @@ public struct EventAggregator: Sendable {
     }
 
     private mutating func trim() {
-        // Forgetting costs a duplicate Event at worst, so everything old goes at once instead of one by one.
+        // Dropping them can at worst lead to a duplicate Event, so all old entries are removed at once.
         if known.count >= settings.capacity {
             let order = known.values.sorted { $0.last < $1.last }
             for occurrence in order.prefix(settings.capacity / 2) { known.removeValue(forKey: occurrence.note) }

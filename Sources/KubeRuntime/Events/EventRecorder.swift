@@ -1,17 +1,17 @@
 import Base
 import KubeCore
 
-/// Where Events are written. Both throw whatever went wrong.
+/// The place where Events are written. Both functions throw every error.
 protocol EventSink: Sendable {
     func create(_ event: JSONValue, namespace: String) async throws
     func patch(_ key: ObjectKey, _ change: JSONValue) async throws
 }
 
-/// Tells users what happened, as core/v1 Events.
+/// Reports events to users as core/v1 Events.
 ///
-/// - Guarantees: `record` never blocks and never fails; repeated notes raise a count; what cannot be kept or written is
-///   dropped and counted.
-/// - Caveat: Events are for people. Nothing may depend on one having arrived.
+/// - Guarantees: `record` never blocks and never fails. Repeated notes increase a count. Events that cannot be queued or written are dropped and
+///   counted.
+/// - Caveat: Events are for people. No code may depend on their arrival.
 public final class EventRecorder: Sendable {
     private let sink: any EventSink
     private let component: String
@@ -38,21 +38,21 @@ public final class EventRecorder: Sendable {
         (notes, intake) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(capacity))
     }
 
-    /// Takes note; returns at once.
+    /// Queues a note and returns at once.
     public func record(_ note: EventNote) {
         if case .enqueued = intake.yield(note) { return }
         dropped?.add()
     }
 
-    /// Takes note; returns at once.
+    /// Queues a note and returns at once.
     public func record(_ severity: EventSeverity, reason: String, message: String, on subject: EventSubject) {
         record(EventNote(subject, severity, reason: reason, message: message))
     }
 
-    /// Takes no more notes: `run` returns when those that it has are written.
+    /// Accepts no more notes: `run` returns when the queued ones are written.
     public func finish() { intake.finish() }
 
-    /// Writes what is recorded, until `finish` or until the task is cancelled. Call it once.
+    /// Writes the queued notes until `finish` is called or the task is cancelled. Call it once.
     public func run() async {
         for await note in notes {
             let now = time.now()
@@ -88,7 +88,7 @@ public final class EventRecorder: Sendable {
     private static let attempts = 3
     private static let backoff = BackoffPolicy(initialSeconds: 1, factor: 4, capSeconds: 4)
 
-    /// Three attempts: an Event is not worth holding up the ones behind it for longer.
+    /// At most three attempts: further ones would delay the next Events too long.
     private func attempt(_ occurrence: EventAggregator.Occurrence, _ write: () async throws -> Void) async {
         for attempt in 1...Self.attempts {
             do {
@@ -114,11 +114,11 @@ public final class EventRecorder: Sendable {
 
 /// What a failure to write an Event means.
 enum EventFailure: Equatable {
-    /// The Event is no longer there: they live for an hour.
+    /// The Event no longer exists: the server deletes events after an hour.
     case gone
-    /// Trying again may help.
+    /// A retry may succeed.
     case passing
-    /// It will not be taken: forbidden, invalid, its namespace is going away.
+    /// The server will not accept it: forbidden, invalid, or its namespace is being deleted.
     case refused
 
     init(_ error: any Error) {
@@ -132,7 +132,7 @@ enum EventFailure: Equatable {
 
 /// core/v1 Events as JSON.
 enum EventObject {
-    /// Events about objects of cluster scope lie in `default`, as the API server demands.
+    /// Events about cluster-scoped objects are in `default`; the API server requires that.
     static func namespace(of subject: EventSubject) -> String {
         subject.key.namespace.isEmpty ? "default" : subject.key.namespace
     }

@@ -19,8 +19,8 @@ public enum WakeCause: Sendable, Hashable {
     case event
     /// The desired state of the key has changed. Its backoff starts over.
     case specChanged
-    /// One of many events in quick succession. The first one causes a reconcile at once; those of the following `gatherSeconds` cause one
-    /// reconcile at the end of that time.
+    /// One of many events in quick succession. The first one causes a reconcile at once; those of the following time cause one reconcile
+    /// at its end.
     case gathered
 }
 
@@ -42,19 +42,21 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
     private let liveness: Liveness?
     private let reconcileBound: Double
     private let reconcile: Reconcile
-    private let gathering: Locked<EventGathering<Key>>
+    private let gathering = Locked(EventGathering<Key>())
+    private let gatherSeconds: @Sendable (Key) -> Double
 
     /// - Parameters:
     ///   - name: for logs and metrics.
     ///   - workers: how many keys may be reconciled at once.
-    ///   - liveness: is told of a reconcile that has not returned after `reconcileBound` seconds.
-    ///   - gatherSeconds: how long events with the cause `gathered` are collected before the next reconcile.
+    ///   - liveness: notified of a reconcile that has not returned after `reconcileBound` seconds.
+    ///   - gatherSeconds: how long events of a key with the cause `gathered` are collected before its next reconcile.
     public init(
-        name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey, gatherSeconds: Double = 0.25,
-        metrics: MetricsRegistry? = nil, liveness: Liveness? = nil, reconcileBound: Double = 1800, log: Log? = nil,
+        name: String, workers: Int, time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey,
+        gatherSeconds: @escaping @Sendable (Key) -> Double = { _ in 0.25 }, metrics: MetricsRegistry? = nil, liveness: Liveness? = nil,
+        reconcileBound: Double = 1800, log: Log? = nil,
         reconcile: @escaping Reconcile
     ) {
-        gathering = Locked(EventGathering(seconds: gatherSeconds))
+        self.gatherSeconds = gatherSeconds
         self.name = name
         self.workers = max(1, workers)
         self.time = time
@@ -72,8 +74,8 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
         case .event: queue.add(key)
         case .specChanged: queue.addAnew(key)
         case .gathered:
-            let now = time.monotonic()
-            queue.add(key, afterSeconds: gathering.withLock { $0.delay(key, now: now) })
+            let (now, seconds) = (time.monotonic(), gatherSeconds(key))
+            queue.add(key, afterSeconds: gathering.withLock { $0.delay(key, seconds: seconds, now: now) })
         }
         metrics?.depth(queue.depth)
     }

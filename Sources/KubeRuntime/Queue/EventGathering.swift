@@ -2,29 +2,29 @@
 /// end. Pure.
 struct EventGathering<Key: Hashable & Sendable>: Sendable {
     private struct Window {
-        var begin: Double
+        var end: Double
         /// A reconcile at the end of the window has been asked for.
         var isAskedFor = false
     }
 
-    private let seconds: Double
     private var windows: [Key: Window] = [:]
 
-    init(seconds: Double) { self.seconds = seconds }
+    init() {}
 
     /// Records an event. Returns the seconds from now after which the key is to be reconciled.
-    mutating func delay(_ key: Key, now: Double) -> Double {
-        if windows.count > 4096 { windows = windows.filter { now < $0.value.begin + 2 * seconds } }
+    /// - Parameter seconds: the length of a window that this event begins.
+    mutating func delay(_ key: Key, seconds: Double, now: Double) -> Double {
+        if windows.count > 4096 { windows = windows.filter { now < $0.value.end + seconds } }
         if var window = windows[key] {
             // The reconcile at the end of a window begins the next window.
-            if window.isAskedFor, now >= window.begin + seconds { window = Window(begin: window.begin + seconds) }
-            if now < window.begin + seconds {
+            if window.isAskedFor, now >= window.end { window = Window(end: window.end + seconds) }
+            if now < window.end {
                 window.isAskedFor = true
                 windows[key] = window
-                return window.begin + seconds - now
+                return window.end - now
             }
         }
-        windows[key] = Window(begin: now)
+        windows[key] = Window(end: now + seconds)
         return 0
     }
 

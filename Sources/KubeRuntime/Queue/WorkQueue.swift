@@ -14,7 +14,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     private struct State {
         var queue: WorkQueueState<Key>
         var workers: [Waiting] = []
-        var idlers: [Waiting] = []
+        var idleWaiters: [Waiting] = []
         var nextID = 0
         var timer: (due: Double, task: Task<Void, Never>)?
     }
@@ -105,8 +105,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
             woken += state.workers.prefix(wanted)
             state.workers.removeFirst(wanted)
             if state.queue.isIdle || state.queue.isShutDown {
-                woken += state.idlers
-                state.idlers = []
+                woken += state.idleWaiters
+                state.idleWaiters = []
             }
             setTimer(&state)
             return (result, woken)
@@ -127,7 +127,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
                     if Task.isCancelled { return true }
                     if asIdler {
                         if state.queue.isIdle { return true }
-                        state.idlers.append(Waiting(id: id, continuation: continuation))
+                        state.idleWaiters.append(Waiting(id: id, continuation: continuation))
                     } else {
                         if state.queue.depth > 0 || state.queue.isShutDown { return true }
                         state.workers.append(Waiting(id: id, continuation: continuation))
@@ -139,7 +139,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         } onCancel: {
             let found = state.withLock { state -> Waiting? in
                 if let at = state.workers.firstIndex(where: { $0.id == id }) { return state.workers.remove(at: at) }
-                if let at = state.idlers.firstIndex(where: { $0.id == id }) { return state.idlers.remove(at: at) }
+                if let at = state.idleWaiters.firstIndex(where: { $0.id == id }) { return state.idleWaiters.remove(at: at) }
                 return nil
             }
             found?.continuation.resume()

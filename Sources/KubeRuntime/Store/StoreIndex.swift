@@ -15,6 +15,11 @@ public struct StoreIndex<Object: Sendable, Value: Hashable & Sendable>: Sendable
     /// The objects with this value, in the order of their keys.
     public func objects(for value: Value) -> [Object] { entries(for: value).map(\.object) }
 
+    /// The objects with this value, in no order. Costs less than `objects`.
+    public func unordered(_ value: Value) -> [Object] {
+        core.state.withLock { state in (index.keys[value] ?? []).compactMap { state.entries[$0]?.object } }
+    }
+
     public func count(for value: Value) -> Int { core.state.withLock { _ in index.keys[value]?.count ?? 0 } }
 
     /// Every value that at least one object has.

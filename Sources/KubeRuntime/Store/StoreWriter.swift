@@ -26,7 +26,7 @@ public struct StoreWriter<Object: Sendable>: Sendable {
                 state.version = version
                 return changes
             }
-            tell(changes, delivery)
+            notifySubscribers(changes, delivery)
         }
         core.synced.open()
     }
@@ -52,11 +52,11 @@ public struct StoreWriter<Object: Sendable>: Sendable {
                 state.version = version
                 return body(&state)
             }
-            tell(changes, delivery)
+            notifySubscribers(changes, delivery)
         }
     }
 
-    private func tell(_ changes: [StoreChange<Object>], _ delivery: StoreCore<Object>.Delivery) {
+    private func notifySubscribers(_ changes: [StoreChange<Object>], _ delivery: StoreCore<Object>.Delivery) {
         guard !changes.isEmpty else { return }
         let subscribers = delivery.subscribers.sorted { $0.key < $1.key }.map(\.value)
         for change in changes { for subscriber in subscribers { subscriber(change) } }

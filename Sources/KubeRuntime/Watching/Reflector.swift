@@ -104,7 +104,7 @@ public final class Reflector<Object: Sendable>: Sendable {
         metrics?.listed()
         do {
             let page = try await scope.list(limit: limit, continueToken: token)
-            gotOn()
+            noteProgress()
             let items = page.items.compactMap { item($0) }
             return step {
                 $0.listed(items, version: page.resourceVersion, continueToken: page.continueToken, now: $1)
@@ -127,7 +127,7 @@ public final class Reflector<Object: Sendable>: Sendable {
                 await self.read(
                     stream, version: version, sendsInitialEvents: sendsInitialEvents, timeoutSeconds: timeoutSeconds)
             }
-            group.addTask { await self.guardAgainstSilence(stream) }
+            group.addTask { await self.waitForSilence(stream) }
             var decided: WatcherCall?
             // The one that decided nothing may still be the first to return.
             for await call in group where call != nil {
@@ -147,7 +147,7 @@ public final class Reflector<Object: Sendable>: Sendable {
             recovered(from: .watch)
             for try await line in lines {
                 let parsed = self.line(line)
-                if parsed.isAnswer { gotOn() }
+                if parsed.isAnswer { noteProgress() }
                 if let call = step(stream, { $0.received(parsed, now: $1) }) { return call }
                 if Task.isCancelled { return nil }
             }
@@ -159,7 +159,7 @@ public final class Reflector<Object: Sendable>: Sendable {
         }
     }
 
-    private func guardAgainstSilence(_ stream: Int) async -> WatcherCall? {
+    private func waitForSilence(_ stream: Int) async -> WatcherCall? {
         while !Task.isCancelled {
             guard let deadline = machine.withLock({ $0.stream == stream ? $0.watcher.silenceDeadline : nil }) else {
                 return nil
@@ -214,11 +214,11 @@ public final class Reflector<Object: Sendable>: Sendable {
     private func recovered(from sign: Sign) {
         // A stream of initial events may open and be cut for ever: only the state itself is a sign of health then.
         if sign == .watch, !store.hasSynced { return }
-        gotOn()
+        noteProgress()
         current.withLock { $0 = Health() }
     }
 
-    private func gotOn() { pulse.withLock { $0 }?.beat() }
+    private func noteProgress() { pulse.withLock { $0 }?.beat() }
 
     // MARK: Objects
 

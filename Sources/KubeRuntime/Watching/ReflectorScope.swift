@@ -1,18 +1,18 @@
 import KubeClient
 import KubeCore
 
-/// What a reflector follows, and the two calls that this takes. Nothing is retried here: the watcher decides.
+/// The resource that a reflector follows, and the two calls for it. Nothing is retried here; the watcher decides.
 struct ReflectorScope: Sendable {
     let client: KubeClient
     let type: ResourceType
-    /// nil for all.
+    /// nil for all namespaces.
     let namespace: String?
     let labelSelector: String?
     let fieldSelector: String?
-    /// The part of each object that is built.
+    /// The part of each object that is decoded.
     let projection: ObjectProjection
 
-    /// The version stays unset: a quorum read, which alone is paged and alone cannot go back in time.
+    /// The resource version stays unset, which makes it a quorum read. Only quorum reads are paged and never older than an earlier read.
     func list(limit: Int?, continueToken: String?) async throws(KubeError) -> ListPage {
         try await client.list(
             type, namespace: namespace,

@@ -1,4 +1,4 @@
-/// A small generator whose sequence a seed fixes: pure code stays reproducible in tests.
+/// A small random number generator. The same seed gives the same sequence, so that code using it is reproducible in tests.
 struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

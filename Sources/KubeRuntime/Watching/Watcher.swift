@@ -244,7 +244,7 @@ public struct Watcher<Object: Sendable>: Sendable {
     /// A state older than what was seen comes from a replica that lags behind (catalogue 13).
     private mutating func refuseRegression(_ version: String, now: Double) -> Step? {
         defer { failuresAtVersion = 0 }
-        if let highest, VersionOrder.isNewer(highest, than: version), regressions < options.regressionsBeforeBelief {
+        if let highest, VersionOrder.isNewer(highest, than: version), regressions < options.regressionsBeforeAccepting {
             regressions += 1
             return wait(
                 for: .malformed("the server answered with version \(version), older than \(highest)"), then: .fresh, now: now)

@@ -3,7 +3,7 @@ import KubeClient
 import KubeCore
 
 extension WatcherFailure {
-    /// What a failure of the client means for a watch.
+    /// Translates a failure of the client into its consequence for a watch.
     public init(_ error: any Error) {
         switch error {
         case let error as KubeError:
@@ -11,7 +11,7 @@ extension WatcherFailure {
             case .status(let status): self.init(status)
             case .malformed(let text): self = .malformed(text)
             case .transport, .credentials: self = .unreachable(error.description)
-            // Neither the request nor its answer will change by itself; it is retried like a refusal.
+            // Neither the request nor the answer will change by itself. The call is retried like a refused one.
             case .invalidRequest(let text): self = .rejected(code: 0, text)
             }
         case let status as KubeStatus: self.init(status)
@@ -19,11 +19,11 @@ extension WatcherFailure {
         }
     }
 
-    /// What a `Status` means for a watch, as an HTTP answer or as an ERROR event.
+    /// Translates a `Status`, from an HTTP answer or an ERROR event, into its consequence for a watch.
     public init(_ status: KubeStatus) {
         let text = status.description
         let retryAfter = status.retryAfterSeconds.map(Double.init)
-        // Servers before 1.18 name the cause in the message only.
+        // Servers before 1.18 give the cause only in the message.
         let tooLarge = status.isResourceVersionTooLarge || status.message.hasPrefix("Too large resource version")
         if status.isGone || status.code == 410 {
             self = .expired(text)

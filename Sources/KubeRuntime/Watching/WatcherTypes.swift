@@ -1,14 +1,14 @@
 import Base
 import KubeCore
 
-/// One object as a list or a watch event showed it, cut down to what is kept.
+/// One object from a list or a watch event, reduced to what is kept.
 public struct WatchedItem<Object: Sendable>: Sendable {
     public let key: ObjectKey
     public let uid: String
     public let version: String
-    /// The object has a deletion timestamp.
+    /// Whether the object has a deletion timestamp.
     public let isDeleting: Bool
-    /// nil when the object exists but could not be read into `Object`.
+    /// nil when the object exists but could not be decoded as `Object`.
     public let object: Object?
 
     public init(key: ObjectKey, uid: String, version: String, isDeleting: Bool = false, object: Object?) {
@@ -20,57 +20,57 @@ public struct WatchedItem<Object: Sendable>: Sendable {
     }
 }
 
-/// How a watcher behaves. docs/controller-runtime.md has the reasons.
+/// The settings of a watcher. Their reasons are in docs/controller-runtime.md.
 public struct WatcherOptions: Sendable {
-    /// Objects a page when listing.
+    /// Objects per page of a list.
     public var pageSize = 500
-    /// Start with a stream of the initial state; a server that refuses it is listed instead.
+    /// Begin with a stream of the initial state. If the server refuses it, a list is used.
     public var usesWatchList = true
-    /// The length of a watch is drawn from this range, so that many watches do not end together.
+    /// The length of a watch is chosen at random from this range, so that many watches do not end together.
     public var timeoutSeconds: ClosedRange<Int> = 300...600
-    /// A stream that is silent for this long after its timeout is dropped: the connection is half open.
+    /// A stream that is silent for this long after its timeout is closed: the connection is probably half open.
     public var silenceGraceSeconds = 5.0
-    /// An initial stream that says nothing for this long is given up for a list.
+    /// When the initial stream is silent for this long, a list is used instead.
     public var initialSilenceSeconds = 30.0
-    /// The figures are client-go's (`tools/cache/reflector.go`): 800 ms doubling to 30 s, reset after two minutes. The jitter only
-    /// adds, so that the cap is also the least distance between two attempts of a long outage.
+    /// The values of client-go (`tools/cache/reflector.go`): 800 ms doubling to 30 s, reset after two minutes. The jitter only adds time, so the cap
+    /// is also the shortest time between two attempts in a long outage.
     public var backoff = Backoff(BackoffPolicy(initialSeconds: 0.8, capSeconds: 30, jitter: 1...1.5), resetAfterSeconds: 120)
-    /// Initial streams that are cut before their end, until a list is used instead.
+    /// The number of interrupted initial streams after which a list is used.
     public var cutInitialStreams = 3
-    /// Failures in a row at one version, until the state is fetched anew.
+    /// The number of failures in a row at one version after which the whole state is read again.
     public var failuresBeforeRelist = 5
-    /// Complete lists older than what is known, until the server's history is believed to have gone back for good
-    /// (etcd restored from a backup).
-    public var regressionsBeforeBelief = 10
+    /// The number of complete lists older than the known state after which the older state is accepted: the server's history has gone back for good
+    /// (etcd was restored from a backup).
+    public var regressionsBeforeAccepting = 10
 
     public init() {}
 }
 
-/// What the caller of a `Watcher` has to do next.
+/// What the caller of a `Watcher` must do next.
 public enum WatcherCall: Sendable, Equatable {
-    /// Get a page (`limit`) or everything (nil), with the resource version unset.
+    /// Request a page of `limit` items, or everything (nil), without a resource version.
     case list(limit: Int?, continueToken: String?)
-    /// Open a stream. `resourceVersion` nil means from the most recent state, with initial events.
+    /// Open a stream. `resourceVersion` nil: from the newest state, with initial events.
     case watch(resourceVersion: String?, sendsInitialEvents: Bool, timeoutSeconds: Int)
-    /// Let time pass, then say `waited`.
+    /// Wait, then call `waited`.
     case wait(seconds: Double)
 }
 
-/// What a watcher found out, in the order in which the store has to take it.
+/// A result of a watcher. The store must apply the results in order.
 public enum WatcherEffect<Object: Sendable>: Sendable {
-    /// The complete state at a version: what is absent is gone.
+    /// The complete state at a version. Objects that are not in it are deleted.
     case replace([WatchedItem<Object>], version: String)
     case upsert(WatchedItem<Object>, version: String)
     case delete(ObjectKey, uid: String, version: String)
     /// Nothing changed up to this version.
     case advance(version: String)
-    /// Something went wrong and will be tried again; for the log and the health of the reflector.
+    /// An error that is retried; for the log and the health of the reflector.
     case trouble(WatcherFailure)
-    /// Something worth a line in the log.
+    /// A message for the log.
     case notice(String)
 }
 
-/// What follows from one event: effects, then a call. Without a call the open stream is read on; with one it is closed.
+/// The result of one event: effects, then a call. Without a call, reading of the open stream continues; with one, the stream is closed.
 public struct WatcherStep<Object: Sendable>: Sendable {
     public var effects: [WatcherEffect<Object>] = []
     public var call: WatcherCall?
@@ -85,17 +85,17 @@ public struct WatcherStep<Object: Sendable>: Sendable {
 public enum WatcherFailure: Sendable, Equatable, CustomStringConvertible {
     /// 410 Expired or Gone, as an HTTP status or an ERROR event: the version is too old.
     case expired(String)
-    /// 504 with the cause ResourceVersionTooLarge: the server has not come as far as our version.
+    /// 504 with the cause ResourceVersionTooLarge: the server has not reached this version yet.
     case versionTooLarge(String)
     /// 429.
     case throttled(retryAfterSeconds: Double?, String)
-    /// Another 4xx, and what the server said.
+    /// Another 4xx, with the server's message.
     case rejected(code: Int, String)
     /// A 5xx.
     case serverError(code: Int, retryAfterSeconds: Double?, String)
-    /// Refused, reset, timed out, cut.
+    /// The connection was refused, reset or lost, or timed out.
     case unreachable(String)
-    /// An answer that is not what the protocol says.
+    /// The answer does not follow the protocol.
     case malformed(String)
 
     public var description: String {
@@ -118,19 +118,19 @@ public enum WatcherFailure: Sendable, Equatable, CustomStringConvertible {
 
 /// One line of a watch stream.
 public enum WatchLine<Object: Sendable>: Sendable {
-    /// ADDED or MODIFIED: the difference carries no meaning.
+    /// ADDED or MODIFIED: the difference does not matter.
     case present(WatchedItem<Object>)
     case deleted(WatchedItem<Object>)
-    /// `endsInitialEvents`: annotated `k8s.io/initial-events-end: "true"`.
+    /// `endsInitialEvents`: whether it has the annotation `k8s.io/initial-events-end: "true"`.
     case bookmark(version: String, endsInitialEvents: Bool)
     /// An ERROR event or a bare Status.
     case failure(WatcherFailure)
-    /// Not an event: a line that was cut, or is no JSON.
+    /// Not an event: a line that was cut, or that is not JSON.
     case broken(String)
-    /// An event that cannot be understood although its line is whole; it is reported and passed over.
+    /// A complete event that cannot be understood. It is reported and skipped.
     case unknown(String)
 
-    /// Whether the server said something of the resource, rather than that it cannot.
+    /// Whether the line shows that the server serves the resource.
     var isAnswer: Bool {
         switch self {
         case .present, .deleted, .bookmark, .unknown: true

@@ -66,8 +66,8 @@ private struct Planner {
             decision.steps.append(.tearDown)
             return
         }
-        let untold = running.filter { records[$0]?.killAt == nil }
-        if !untold.isEmpty { decision.steps.append(.stop(untold, graceSeconds: graceSeconds)) }
+        let notSignalled = running.filter { records[$0]?.killAt == nil }
+        if !notSignalled.isEmpty { decision.steps.append(.stop(notSignalled, graceSeconds: graceSeconds)) }
         let overdue = running.filter { records[$0]?.killAt.map { $0 <= now } ?? false }
         if !overdue.isEmpty { decision.steps.append(.kill(overdue)) }
         if let next = running.compactMap({ records[$0]?.killAt }).filter({ $0 > now }).min() { wake(at: next) }
@@ -80,7 +80,7 @@ private struct Planner {
         for container in pod.initContainers {
             let record = records[container.name] ?? ContainerRecord()
             if container.isSidecar {
-                if !record.isRunning, !mainsAreOver { start(container.name, record) }
+                if !record.isRunning, !mainContainersEnded { start(container.name, record) }
                 if !record.isRunning, !started { return }
                 continue
             }
@@ -101,10 +101,10 @@ private struct Planner {
             case .ended(let end): if restarts(end) { start(container.name, record) }
             }
         }
-        if mainsAreOver { finish() }
+        if mainContainersEnded { finish() }
     }
 
-    private var mainsAreOver: Bool {
+    private var mainContainersEnded: Bool {
         pod.containers.allSatisfy { container in
             guard let end = records[container.name]?.end else { return false }
             return !restarts(end)

@@ -33,7 +33,7 @@ enum RunArguments {
         "GOTRACEBACK", "GODEBUG", "GOMAXPROCS", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "BUILDAH_ISOLATION", "TERM",
     ]
 
-    static func goesByName(_ variable: String) -> Bool {
+    static func isPassedByName(_ variable: String) -> Bool {
         !readByPodman.contains(variable) && !["CONTAINER", "STORAGE_", "LD_", "REGISTRY_", "PODMAN_", "_"].contains { variable.hasPrefix($0) }
             && !variable.lowercased().hasSuffix("_proxy") && !variable.hasSuffix("*")
     }
@@ -51,7 +51,7 @@ enum RunArguments {
         words += limits(of: container, abilities)
         words += security(of: container, in: pod)
         for (name, value) in request.environment.variables.sorted(by: { $0.key < $1.key }) {
-            words += ["--env", goesByName(name) ? name : "\(name)=\(value)"]
+            words += ["--env", isPassedByName(name) ? name : "\(name)=\(value)"]
         }
         if let directory = container.workingDirectory {
             words += ["--workdir", EnvExpansion.expand(directory) { request.environment.variables[$0] }]

@@ -19,7 +19,7 @@ actor PodDispatcher {
     private var bound: [String: NodePod] = [:]
     private var journals: [String: PodJournal]
     private var containers: [String: [ListedContainer]]
-    private var toldUnschedulable: [String: String] = [:]
+    private var reportedUnschedulable: [String: String] = [:]
     private var stopped = false
 
     init(services: NodeServices, node: SchedulingRules.Node, journals: [String: PodJournal], containers: [ListedContainer], rebooted: Bool) {
@@ -39,7 +39,7 @@ actor PodDispatcher {
         }
         pending[pod.uid] = nil
         bound[pod.uid] = nil
-        toldUnschedulable[pod.uid] = nil
+        reportedUnschedulable[pod.uid] = nil
         guard pod.nodeName == node.name else { return }
         assigned[pod.uid] = pod
         if let entry = workers[pod.uid] { entry.worker.send(.pod(pod)) } else { await begin(pod) }
@@ -49,7 +49,7 @@ actor PodDispatcher {
         pending[uid] = nil
         bound[uid] = nil
         assigned[uid] = nil
-        toldUnschedulable[uid] = nil
+        reportedUnschedulable[uid] = nil
         workers[uid]?.worker.send(.gone)
     }
 
@@ -84,7 +84,7 @@ actor PodDispatcher {
             services.log.info(
                 "goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
         } else {
-            if let strays = containers[pod.uid] { try? await services.podman.remove(strays.map(\.id)) }
+            if let orphans = containers[pod.uid] { try? await services.podman.remove(orphans.map(\.id)) }
             journal =
                 Adoption.lost(pod, now: now)
                 ?? PodJournal(namespace: pod.key.namespace, name: pod.key.name, uid: pod.uid, startTime: now, containers: [:])
@@ -140,8 +140,8 @@ actor PodDispatcher {
             let others = (Array(assigned.values) + Array(bound.values)).filter { !$0.hasEnded && $0.uid != pod.uid }
             do {
                 if let refusal = SchedulingRules.refusal(of: pod, on: node, beside: others) {
-                    guard toldUnschedulable[pod.uid] != refusal else { continue }
-                    toldUnschedulable[pod.uid] = refusal
+                    guard reportedUnschedulable[pod.uid] != refusal else { continue }
+                    reportedUnschedulable[pod.uid] = refusal
                     services.event(.warning, "FailedScheduling", refusal, on: pod)
                     try await services.api.markUnschedulable(pod, message: refusal, now: services.time.now())
                 } else {
@@ -154,7 +154,7 @@ actor PodDispatcher {
                 }
             } catch {
                 bound[pod.uid] = nil
-                toldUnschedulable[pod.uid] = nil
+                reportedUnschedulable[pod.uid] = nil
                 services.log.debug("a pod could not be scheduled now", ["pod": .string(pod.key.description), "error": .string("\(error)")])
             }
         }

@@ -258,7 +258,7 @@ extension PodWorker {
     func note(_ name: String, _ before: ContainerRecord, since: Timestamp, _ exit: ContainerExit) async {
         let container = pod.container(name)
         var record = before
-        var runtimeSaysMemory = false
+        var runtimeReportsOutOfMemory = false
         var code = exit.code
         let hasLimit = container?.limit("memory") != nil
         let seen = sawOutOfMemory.contains(exit.containerID)
@@ -267,13 +267,13 @@ extension PodWorker {
         if hasLimit, asksKernel, !seen { kernelLog = MemoryWatch.kernelLogTells(of: exit.containerID) }
         if code == nil || (hasLimit && code != 0 && !seen && kernelLog != true) {
             let state = await endedState(exit.containerID)
-            runtimeSaysMemory = state?["OOMKilled"]?.bool ?? false
+            runtimeReportsOutOfMemory = state?["OOMKilled"]?.bool ?? false
             code = code ?? state?["ExitCode"]?.int
         }
         let exitCode = code ?? 137
         let memory = MemoryWatch.verdict(
             exitCode: exitCode, hasLimit: hasLimit, killedByNode: killedByNode.contains(exit.containerID) || journal.ending != nil,
-            seen: seen, runtime: runtimeSaysMemory, kernelLog: kernelLog)
+            seen: seen, runtime: runtimeReportsOutOfMemory, kernelLog: kernelLog)
         let message = terminationMessage(container, name, record.restarts, failed: exitCode != 0)
         record.state = .ended(
             ContainerEnd(

@@ -25,7 +25,7 @@ final class ExitWatch: Sendable {
 
     private struct State {
         var followers: [String: Handler] = [:]
-        var untold: [String: ContainerExit] = [:]
+        var unclaimed: [String: ContainerExit] = [:]
         var source: (any DispatchSourceRead)?
     }
 
@@ -62,7 +62,7 @@ final class ExitWatch: Sendable {
     /// Calls the handler once: when the container ends, or at once if it has already ended.
     func follow(_ containerID: String, _ handler: @escaping Handler) {
         let exit = state.withLock { state -> ContainerExit? in
-            if let exit = state.untold.removeValue(forKey: containerID) { return exit }
+            if let exit = state.unclaimed.removeValue(forKey: containerID) { return exit }
             state.followers[containerID] = handler
             return nil
         }
@@ -72,7 +72,7 @@ final class ExitWatch: Sendable {
     func forget(_ containerID: String) {
         state.withLock { state in
             state.followers[containerID] = nil
-            state.untold[containerID] = nil
+            state.unclaimed[containerID] = nil
         }
     }
 
@@ -102,9 +102,9 @@ final class ExitWatch: Sendable {
         let exit = ContainerExit(containerID: name, code: code, at: time.now())
         let handler = state.withLock { state -> Handler? in
             if let handler = state.followers.removeValue(forKey: name) { return handler }
-            if state.untold[name]?.code == nil { state.untold[name] = exit }
+            if state.unclaimed[name]?.code == nil { state.unclaimed[name] = exit }
             // Containers of probes and sandboxes are never followed, so their exits would otherwise be kept forever.
-            if state.untold.count > 4096 { state.untold.removeAll() }
+            if state.unclaimed.count > 4096 { state.unclaimed.removeAll() }
             return nil
         }
         handler?(exit)

@@ -70,13 +70,19 @@ struct PodmanCLI: Sendable {
 
     /// Like `call`, but podman is killed when the task is cancelled.
     private func callCancellably(_ words: [String], environment: [String: String] = [:], deadline: Double) async throws -> CommandResult {
-        try await Command(
+        var command = command(words, environment: environment)
+        command.deadlineSeconds = deadline
+        return try await command.run()
+    }
+
+    /// The command for a call of podman, without a deadline.
+    func command(_ words: [String], environment: [String: String] = [:]) -> Command {
+        Command(
             path, globalFlags + words,
             // conmon takes the locale from podman's environment, and fails on a path with letters that the locale does not have.
             environment: .inheriting(
                 adding: ["LC_ALL": "C.UTF-8"].merging(environment) { $1 }, removing: ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "CONTAINER_HOST"]),
-            workingDirectory: "/", deadlineSeconds: deadline, outputLimit: 32 << 20
-        ).run()
+            workingDirectory: "/", outputLimit: 32 << 20)
     }
 
     private func succeed(_ words: [String]) async throws -> CommandResult {
@@ -104,7 +110,7 @@ struct PodmanCLI: Sendable {
     }
 
     func run(_ request: RunArguments.Request) async throws -> Started {
-        let variables = request.environment.variables.filter { RunArguments.goesByName($0.key) }
+        let variables = request.environment.variables.filter { RunArguments.isPassedByName($0.key) }
         let result = try await call(RunArguments.words(request, abilities), environment: variables)
         if result.succeeded { return .running(id: result.stdoutText.trimmed) }
         let reason = Self.reason(result)
@@ -172,6 +178,20 @@ struct PodmanCLI: Sendable {
     func imageID(_ name: String) async throws -> String? {
         let result = try await call(["image", "inspect", "--format", "{{.Id}}", name])
         return result.succeeded ? "sha256:" + result.stdoutText.trimmed : nil
+    }
+
+    /// The digest of the image's manifest, `sha256:...`; nil when the image is not present.
+    func imageDigest(_ name: String) async throws -> String? {
+        let result = try await call(["image", "inspect", "--format", "{{.Digest}}", name])
+        guard result.succeeded, result.stdoutText.trimmed.hasPrefix("sha256:") else { return nil }
+        return result.stdoutText.trimmed
+    }
+
+    /// Removes the working containers of builds that were killed. Only for a time at which no build runs.
+    func removeBuildContainers() async {
+        guard let result = try? await call(["ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}} {{.Status}}"]) else { return }
+        let left = result.stdoutText.split(separator: "\n").filter { $0.hasSuffix(" Storage") }.map { String($0.prefix { $0 != " " }) }
+        if !left.isEmpty { _ = try? await call(["rm", "--force"] + left) }
     }
 
     /// - Throws: `Failure` with the registry's message.

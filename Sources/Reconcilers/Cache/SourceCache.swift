@@ -65,12 +65,12 @@ public final class SourceCache: Sendable {
 
     /// What a pod needs to read its task.
     func access(for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds) throws(TrialError) -> CacheAccess {
-        let job = request.job.metadata
+        let job = request.job
         let pod = TrialPodNames.name(
-            job: job.name, jobUID: job.uid ?? "", index: request.coordinate.index, rerun: request.coordinate.rerun, retry: request.retry)
+            job: job.name, jobUID: job.uid, index: request.coordinate.index, rerun: request.coordinate.rerun, retry: request.retry)
         let token = cache.token(
             for: [try builder.tree(of: request)], pod: pod,
-            credential: TreeToken.Credential(namespace: job.namespace ?? "", secret: request.sourceSecret?.name), seconds: bounds.untilDelivered)
+            credential: TreeToken.Credential(namespace: job.namespace, secret: request.sourceSecret?.name), seconds: bounds.untilDelivered)
         return CacheAccess(endpoint: endpoint, token: token)
     }
 

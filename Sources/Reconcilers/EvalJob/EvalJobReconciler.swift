@@ -5,12 +5,13 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import SourceSync
 import TrialPods
 
 /// Reconciles one EvalJob from its present state.
 ///
-/// A pass runs its steps in a fixed order and writes all its findings as one status at its end. No pass waits for a source or for a results
+/// A pass runs its steps in a fixed order: it decides, writes all its findings as one status, then starts and releases pods. No pass waits for a source or for a results
 /// remote: preparing (`PreparationPool`), opening a results backend (`ResultsBackends`) and recording (`TrialRecording`) run outside the
 /// passes and wake the job when they are done. A kill at any moment does no harm because of the order of the writes: record, count in the
 /// status, take the finalizer off, delete.
@@ -28,6 +29,8 @@ public final class EvalJobReconciler: Sendable {
     let sources: JobPreparation
     let credentials: CredentialSource
     let preparation: PreparationPool
+    /// nil when nothing builds images.
+    let images: ImageBuilds?
     let backends: ResultsBackends
     let recording: TrialRecording
     let trials: JobTrials
@@ -67,6 +70,7 @@ public final class EvalJobReconciler: Sendable {
         sources = JobPreparation(resolver: resolver)
         preparation = PreparationPool(
             preparation: sources, plans: plans, credentials: credentials, time: time, wake: { wake($0, .event) })
+        images = configuration.imageBuilder.map { ImageBuilds($0, time: time, wake: { wake($0, .event) }) }
         backends = ResultsBackends(
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
@@ -79,7 +83,7 @@ public final class EvalJobReconciler: Sendable {
                 return entry.object.snapshot.metadata.controller?.uid == uid ? [uid] : []
             }, podWriter: podWriter, configuration: configuration, slots: TargetSlots(), load: load, metrics: metrics, events: events, log: log,
             wake: { wake($0, .event) })
-        orphans = OrphanedPods(client: client, podWriter: podWriter, pods: pods, log: log)
+        orphans = OrphanedPods(client: client, podWriter: podWriter, pods: pods, podsByUID: trials.pods, log: log)
     }
 
     public func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
@@ -96,15 +100,17 @@ public final class EvalJobReconciler: Sendable {
         awaitingCache.withLock { _ = $0.remove(key) }
         guard trials.podWriter.expectations.areMet(for: identity.uid, in: podStore) else {
             log.debug("the pods' cache is older than the last write", ["object": .string(key.description)])
-            return .waiting(afterSeconds: 0.05)
+            return .waiting(afterSeconds: 0.01)
         }
         do {
             var pass = JobPass(job: job, identity: identity, memory: memory(of: identity.uid), now: time.now())
-            recording.harvest(identity, pass.memory)
+            recording.takeFinished(identity, pass.memory)
             if job.metadata.isDeleting {
                 try await finalize(&pass)
             } else if job.status?.isOver == true {
                 try await afterEnd(&pass)
+            } else if pass.memory.namespaceEndSeen != nil {
+                try await endWithNamespace(&pass)
             } else {
                 try await advance(&pass)
             }
@@ -129,6 +135,10 @@ public final class EvalJobReconciler: Sendable {
     /// Whether the conditions in the job's status were found by this process, not by an earlier one.
     func hasLooked(at job: JobIdentity) -> Bool { looked.withLock { $0.contains(job) } }
 
+    /// How long events of a job's pods and of its records are gathered, in seconds: the more pods there are, the more events one pass
+    /// answers.
+    func gatherSeconds(_ job: ObjectKey) -> Double { min(0.25, 0.02 + 0.002 * Double(orphans.podCount(of: job))) }
+
     /// Whether the job waits until the cache shows the operator's own write.
     func awaitsCache(_ key: ObjectKey) -> Bool { awaitingCache.withLock { $0.contains(key) } }
 
@@ -138,6 +148,7 @@ public final class EvalJobReconciler: Sendable {
             if let generation = memory.state.withLock({ $0.generation }) { preparation.forget(.init(job: job, generation: generation)) }
         }
         backends.forget(job)
+        images?.release(job)
         trials.forget(job.uid)
         status.gate.forget(job.key)
         awaitingCache.withLock { _ = $0.remove(job.key) }
@@ -158,6 +169,7 @@ public final class EvalJobReconciler: Sendable {
     /// Stops the work that runs outside the passes.
     func stop() async {
         await preparation.stop()
+        await images?.stop()
         await recording.stop()
         await backends.stop()
     }
@@ -176,12 +188,14 @@ public final class EvalJobReconciler: Sendable {
         forgetOldSpec(pass)
         do {
             try await ensureFinalizer(pass.job)
-            if pass.hasStarted { try await goOn(&pass) } else { try await begin(&pass) }
+            if pass.hasStarted { try await continueTrials(&pass) } else { try await begin(&pass) }
         } catch let error as ReconcileError {
             pass.add(error)
             trials.yieldSlots(pass.identity.uid)
         }
         try await writeStatus(&pass)
+        try await carryOut(&pass)
+        await lookForNamespaceEnd(&pass)
     }
 
     /// Begins the job. Before the first pod is created, the pinned commit and the number of trials are in the status, the plan is kept and
@@ -205,6 +219,11 @@ public final class EvalJobReconciler: Sendable {
         pass.matrix = prepared.matrix
         pass.plan = pass.memory.state.withLock { $0.plan }
         pass.pause = JobPass.Pause(pass.job)
+        if images != nil {
+            let target = try requirements.target(of: pass.job, pass.identity)
+            let contexts = Set(prepared.tasksToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.environment.context))
+            if !contexts.isEmpty { pass.images = ImagesStatus(total: contexts.count, ready: 0, failed: 0) }
+        }
         pass.wake(after: 0)
     }
 
@@ -221,7 +240,7 @@ public final class EvalJobReconciler: Sendable {
 
     private func forgetPreparation(_ pass: JobPass) {
         let old = pass.memory.state.withLock { state in
-            (state.prepared, state.plan, state.preparationFailure, state.refusals) = (nil, nil, nil, nil)
+            (state.prepared, state.plan, state.preparationFailure, state.refusals, state.images) = (nil, nil, nil, nil, nil)
             return state.generation
         }
         if let old { preparation.forget(.init(job: pass.identity, generation: old)) }

@@ -5,12 +5,16 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// The end of a job: its own record, its clean-up and its deletion.
 extension EvalJobReconciler {
     /// Writes the job's own record once every trial is counted and no pod is left. The job ends when that record is kept.
-    func end(_ pass: inout JobPass, as ending: JobEnding, _ place: TrialRecording.Place) async throws {
+    ///
+    /// - Parameter stopping: why the job was ended early; nil when its trials ran to their end.
+    func end(_ pass: inout JobPass, as stopping: JobEnding?, _ place: TrialRecording.Place) async throws {
+        let ending = stopping ?? .ofTrials(pass.job.status?.trials)
         guard let name = pass.memory.state.withLock({ $0.jobRecord }) else {
             if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) {
                 pass.wake(after: seconds)
@@ -32,10 +36,10 @@ extension EvalJobReconciler {
         let (job, matrix) = (pass.job, prepared.matrix)
         var status = job.status ?? EvalJobStatus()
         TrialCounting.count(pass.recorded, into: &status, agents: matrix.agents, total: matrix.count, metrics: job.spec.metricTypes)
-        if ending != .complete { TrialCounting.skipRemaining(in: &status, agents: matrix.agents, total: matrix.count, metrics: job.spec.metricTypes) }
+        if !ending.isSuccess { TrialCounting.skipRemaining(in: &status, agents: matrix.agents, total: matrix.count, metrics: job.spec.metricTypes) }
         return JobRecord(
             runId: RunID(jobUID: pass.identity.uid), jobName: pass.identity.name, jobUid: pass.identity.uid, namespace: pass.identity.namespace,
-            totalTrials: matrix.count, cancelled: ending == .cancelled, reason: ending == .complete ? nil : ending.reason.rawValue,
+            totalTrials: matrix.count, cancelled: ending == .cancelled, reason: ending.isSuccess ? nil : ending.reason,
             agents: (status.agents ?? []).map { (name: $0.name, figures: $0.aggregate) },
             metrics: job.spec.metricTypes,
             config: .init(
@@ -53,6 +57,7 @@ extension EvalJobReconciler {
         pass.memory.state.withLock { $0.vanished = [:] }
         metrics.setRunning(0, of: identity.uid)
         trials.yieldSlots(identity.uid)
+        images?.release(identity)
         let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked }
         if !left.isEmpty {
             try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
@@ -126,21 +131,36 @@ extension EvalJobReconciler {
 
     /// Handles a job that is being deleted: stops its pods, records and pushes the trials that ended, releases the pods, then the job.
     func finalize(_ pass: inout JobPass) async throws {
-        let (job, identity) = (pass.job, pass.identity)
-        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else {
+        guard pass.job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else {
             pass.isGone = true
             return
         }
-        if job.status?.isOver != true, pass.hasStarted {
-            do { try await goOn(&pass, deleting: true) } catch let error as ReconcileError { pass.add(error) }
-            try await writeStatus(&pass)
-            if pass.isGone { return }
-            if pass.ending == nil {
-                guard let why = try await whyAbandoned(pass) else { return pass.wake(after: 1) }
-                abandon(pass, why)
-            }
+        guard try await recordDeleted(&pass), !pass.isGone else { return }
+        try await releaseJob(&pass)
+    }
+
+    /// Stops the pods of a job that is being deleted, or whose namespace is, and records the trials that ended.
+    /// - Returns: whether nothing is left to wait for: everything is recorded, or the rest cannot be.
+    func recordDeleted(_ pass: inout JobPass) async throws -> Bool {
+        guard pass.job.status?.isOver != true, pass.hasStarted else { return true }
+        do { try await continueTrials(&pass, deleting: true) } catch let error as ReconcileError { pass.add(error) }
+        try await writeStatus(&pass)
+        if pass.isGone { return true }
+        try await carryOut(&pass)
+        if pass.ending != nil { return true }
+        guard let why = try await whyAbandoned(&pass) else {
+            pass.wake(after: 1)
+            return false
         }
-        try await trials.releaseAll(of: identity)
+        abandon(pass, why)
+        return true
+    }
+
+    /// Takes the finalizers off the job's pods and then off the job.
+    func releaseJob(_ pass: inout JobPass) async throws {
+        let job = pass.job
+        try await trials.releaseAll(of: pass.identity)
+        guard job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true else { return }
         do {
             _ = try await Finalizers(client: client).remove(
                 AssayNames.jobFinalizer, from: job.key, of: .evalJobs, present: job.metadata.finalizers ?? [], version: job.metadata.resourceVersion)
@@ -149,11 +169,12 @@ extension EvalJobReconciler {
             guard error.isConflict || error.isInvalid else { throw error }
             return pass.wake(after: 0.1)
         }
-        pass.isGone = true
+        pass.isGone = job.metadata.isDeleting
     }
 
     /// Why results of the job that is being deleted are not waited for; nil when they are.
-    private func whyAbandoned(_ pass: JobPass) async throws -> String? {
+    private func whyAbandoned(_ pass: inout JobPass) async throws -> String? {
+        if await namespaceWaitsTooLong(&pass) { return "the namespace \(pass.identity.namespace) is being deleted and cannot wait longer" }
         if pass.job.metadata.annotations?[AssayNames.abandonResultsAnnotation] != nil {
             return "the job has the annotation \(AssayNames.abandonResultsAnnotation)"
         }
@@ -173,7 +194,7 @@ extension EvalJobReconciler {
             return "trial \(index) (\(trial.agent), \(trial.task))"
         }
         let list = named.isEmpty ? "" : ": \(named.joined(separator: ", "))\(lost.count > named.count ? " and \(lost.count - named.count) more" : "")"
-        let message = "\(lost.count) runs of the deleted job are not recorded, as \(why)\(list)"
+        let message = "\(Count.of(lost.count, "run")) of the deleted job \(lost.count == 1 ? "is" : "are") not recorded, as \(why)\(list)"
         events.record(.warning, reason: Reason.resultsAbandoned.rawValue, message: message, on: subject(pass.identity))
         log.error(
             "results of a deleted job are abandoned",

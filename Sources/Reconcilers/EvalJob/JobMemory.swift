@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import EvalModel
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// What a process remembers of a job between passes. All of it can be found again after a restart; keeping it saves that work in each pass.
@@ -19,6 +20,8 @@ final class JobMemory: Sendable {
         /// The stored plan was read and cannot be used.
         var planIsUnreadable = false
         var refusals: TrialRefusals?
+        /// The tasks whose image must be built, with their keys, for this default image of the target.
+        var images: (defaultImage: String?, builds: [Int: ImageBuild])?
         /// The job had begun before this process first saw it, so the ledger may have runs that the status does not have.
         var wasRunning: Bool?
         /// Runs that were submitted to the ledger and are not in the status yet, by index.
@@ -31,6 +34,12 @@ final class JobMemory: Sendable {
         var recording: Set<TrialRecording.Work> = []
         /// Recording work that failed and will be tried again.
         var recordingFailures: [TrialRecording.Work: RecordingFailure] = [:]
+        /// How fast the next pods are created.
+        var pace = SlowStart()
+        /// Why the API server refused to create a pod when that was last tried; nil when it did not.
+        var refusal: PendingCause?
+        /// What waited when results were last pushed early.
+        var earlyPush: EarlyPush?
         /// Trials whose pod cannot be created, by index. They end with this error.
         var startFailures: [Int: TrialError] = [:]
         /// Pods that were deleted before they were counted, in their last seen state, by name.
@@ -41,18 +50,34 @@ final class JobMemory: Sendable {
         var ended: [String: EndedPod] = [:]
         /// The number of running trials found by the last pass.
         var running = 0
+        /// The kinds of causes for which an Event was written (`PendingCause.kind`).
+        var reportedCauses: Set<String> = []
         /// The push at the job's end has begun, or the results backend was failing then.
         var endFlushBegan = false
         /// Existing ConfigMaps that the job's trials share, by name.
         var sharedMade: Set<String> = []
+        /// When the shared ConfigMaps were last looked for because pods waited.
+        var sharedCheckedAt: Timestamp?
+        /// When the job's status was last written, by the monotonic clock.
+        var statusWrittenAt: Double?
         /// The finished job's results were compared with their destination.
         var resultsWereChecked = false
+        /// When the job's namespace was found to be in deletion, by the monotonic clock.
+        var namespaceEndSeen: Double?
+        /// When the API server was last asked for the namespace, by the monotonic clock.
+        var namespaceAskedAt: Double?
     }
 
     struct SubmittedTrial: Sendable {
         /// The record's name, as `PendingRun.name`.
         let name: String
         let trial: RecordedTrial
+    }
+
+    /// The branch's tip and the number of records that wait.
+    struct EarlyPush: Sendable, Hashable {
+        let head: String?
+        let pending: Int
     }
 
     struct EndedPod: Sendable {
@@ -66,50 +91,9 @@ final class JobMemory: Sendable {
     }
 
     let state = Locked(State())
-}
 
-/// The trials of a prepared job that cannot run, computed once instead of in each pass.
-struct TrialRefusals: Sendable {
-    /// The target's default image, which the refusals depend on.
-    let defaultImage: String?
-    let errors: [ErrorRange]
-    let indexes: TrialIndexSet
-
-    /// The trials of one agent on one task, which all fail with the same error.
-    struct ErrorRange: Sendable {
-        let indexes: ClosedRange<Int>
-        let error: TrialError
-    }
-
-    init(_ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?) {
-        self.defaultImage = defaultImage
-        var errors: [ErrorRange] = []
-        var indexes = TrialIndexSet()
-        for (agentIndex, agent) in spec.agents.enumerated() {
-            for (taskIndex, task) in prepared.tasks.enumerated() {
-                let image = task.task?.image(override: spec.environment.image, targetDefault: defaultImage)
-                guard let error = task.refusal(for: agent.agent, image: image) else { continue }
-                let first = (agentIndex * prepared.tasks.count + taskIndex) * spec.attempts
-                let range = first...(first + spec.attempts - 1)
-                errors.append(ErrorRange(indexes: range, error: error))
-                indexes.insert(range)
-            }
-        }
-        self.errors = errors
-        self.indexes = indexes
-    }
-
-    /// The first `count` refused trials that are not in `settled`.
-    func open(atMost count: Int, except settled: TrialIndexSet) -> [(index: Int, error: TrialError)] {
-        var found: [(index: Int, error: TrialError)] = []
-        for range in errors {
-            for index in range.indexes where !settled.contains(index) {
-                guard found.count < count else { return found }
-                found.append((index, range.error))
-            }
-        }
-        return found
-    }
+    /// When the job's namespace was found to be in deletion, by the monotonic clock; nil when it was not.
+    var namespaceEndSeen: Double? { state.withLock { $0.namespaceEndSeen } }
 }
 
 /// The failures of one piece of recording work.

@@ -1,14 +1,16 @@
 import AssayAPI
 import Base
 import EvalModel
+import KubeClient
 import KubeCore
+import Planning
 import TrialPods
 
 /// Carries out the planner's decisions for a job that has begun.
 extension EvalJobReconciler {
     /// One pass over the trials. Stopping, pausing and releasing happen even when the source or the results remote is unavailable. Starting
     /// trials and recording them both need the plan and a results backend.
-    func goOn(_ pass: inout JobPass, deleting: Bool = false) async throws {
+    func continueTrials(_ pass: inout JobPass, deleting: Bool = false) async throws {
         let memory = pass.memory
         // Without its target no new trial starts; trials that run are still collected.
         var target = configuration.defaultTarget
@@ -27,17 +29,21 @@ extension EvalJobReconciler {
         let stopping = deleting ? JobEnding.cancelled : stopping(&pass)
         pass.stopping = stopping
         pass.pause = JobPass.Pause(pass.job)
+        pass.recorder = await backend.recorder?.state()
+        let isHeld = !pass.errors.isEmpty || prepared == nil || backend.recorder == nil
+        let mode = JobTrials.mode(stopping: stopping, pause: pass.pause, isHeld: isHeld)
+        let images = prepared.map { self.images(of: $0, target: target, mode: mode, &pass) } ?? JobImages()
         let place = prepared.flatMap { prepared in
             backend.recorder.map { recorder in
                 TrialRecording.Place(
-                    context: .init(job: pass.job, prepared: prepared, target: target), identity: pass.identity, recorder: recorder, memory: memory)
+                    context: .init(job: pass.identity, spec: pass.job.spec, prepared: prepared, target: target, images: images), recorder: recorder,
+                    memory: memory)
             }
         }
-        pass.recorder = await backend.recorder?.state()
-        let mode = JobTrials.mode(stopping: stopping, pause: pass.pause, isHeld: !pass.errors.isEmpty || place == nil)
+        pass.refusal = memory.state.withLock { $0.refusal }
         let observation = trials.observe(&pass, mode: mode)
         let counted = TrialCounting.counted(in: pass.job.status)
-        let refusals = stopping == nil ? prepared.map { self.refusals($0, pass, target) } : nil
+        let refusals = stopping == nil ? prepared.map { self.refusals($0, pass, target, images) } : nil
         let settled = memory.state.withLock { state in
             var settled = TrialIndexSet(state.submitted.keys)
             for case .run(let index) in state.recording { settled.insert(index) }
@@ -46,28 +52,103 @@ extension EvalJobReconciler {
         }
         let planner = TrialPlanner(
             total: total, parallelism: pass.job.spec.parallelism, retry: pass.job.spec.retry.policy, counted: counted, settled: settled, mode: mode,
-            uncountedRoom: room(pass, observation, counted))
+            uncountedRoom: room(pass, observation, counted), unready: prepared.map { Self.unready($0, images, pass) } ?? TrialIndexSet())
         var plan = planner.plan(pods: observation.planned, now: pass.now)
-        pass.running = plan.running
+        let starting = observation.starting(at: pass.now)
+        pass.running = plan.running - starting.count
         pass.wake(at: plan.wakeAt)
 
         // First the steps that must happen whatever else fails.
         try await trials.stop(plan, observation, &pass)
-        let (job, identity, due) = (pass.job, pass.identity, observation.present(plan.release))
-        try await pass.attempt { try await trials.release(due, of: job, identity) }
-        if let place { askFirst(&plan, observation, place, &pass) } else { plan.limitCreations(to: 0) }
-        trials.takeSlots(&plan, &pass, limit: target.maxConcurrentTrials)
         if let place {
-            let (creations, started) = (plan.create, pass)
-            try await pass.attempt { try await trials.start(creations, context: place.context, started) }
-            offer(observation.found(plan.record), refusals, counted, stopping, mode, place, &pass)
+            do { try await trials.remakeShared(for: starting, context: place.context, &pass) } catch is CancellationError {
+                throw CancellationError()
+            } catch { pass.failure = pass.failure ?? error }
+            // The record of a trial has the log of its image's build, which is looked up after a restart.
+            let ended = observation.found(plan.record).filter { pod, _ in
+                guard mode == .run, let trial = place.context.prepared.matrix.coordinate(at: pod.identity.index) else { return true }
+                return !images.unready.contains(trial.taskIndex)
+            }
+            offer(ended, refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
-            if mode == .interrupt, plan.running == 0, pass.recorder?.pending ?? 0 > 0 { await recording.flush(place) }
-            if plan.isFinished { try await end(&pass, as: stopping ?? .complete, place) }
+            if plan.running == 0, plan.create.isEmpty { await flush(place, pass) }
+            keepCreatable(&plan, observation, place, &pass)
+        } else {
+            plan.limitCreations(to: 0)
         }
+        if plan.create.count > Self.creations {
+            plan.limitCreations(to: Self.creations)
+            pass.wake(after: 0)
+        }
+        trials.takeSlots(&plan, &pass, limit: target.maxConcurrentTrials)
+        pass.work = TrialWork(planner: planner, observation: observation, release: plan.release, create: plan.create, context: place?.context)
+        if let place, plan.isFinished { try await end(&pass, as: stopping, place) }
+        pass.pendingCause = pendingCause(pass, starting: starting, retrying: observation.found(plan.waitForRetry), room: planner.uncountedRoom)
         pass.recorder = await backend.recorder?.state()
         if pass.recorder?.pending ?? 0 > 0 { pass.wake(after: 5) }
         if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
+    }
+
+    /// Pods that one pass creates at most, so that ended trials are recorded, and a cancellation is noticed, while a thousand are created.
+    private static let creations = 250
+
+    /// Releases and starts pods. The status is written before, so trials that this pass has counted are released at once.
+    func carryOut(_ pass: inout JobPass) async throws {
+        guard let work = pass.work, !pass.isGone else { return }
+        let (job, identity, memory, trials, now) = (pass.job, pass.identity, pass.memory, trials, pass.now)
+        let started = pass
+        let failuresBefore = memory.state.withLock { $0.startFailures.count }
+        async let releasing = Self.failure {
+            try await trials.release(work.due(TrialCounting.counted(in: started.latest.status), now: now), of: job, identity)
+        }
+        async let starting = Self.failure {
+            if let context = work.context { try await trials.start(work.create, context: context, started) }
+        }
+        let (releaseFailure, startFailure) = (await releasing, await starting)
+        for failure in [releaseFailure, startFailure] { try await pass.attempt { if let failure { throw failure } } }
+        // Trials whose pods cannot be created are recorded by the next pass.
+        if memory.state.withLock({ $0.startFailures.count }) > failuresBefore { pass.wake(after: 0) }
+        let refusal = (startFailure as? KubeError).flatMap { $0.isForbidden && !$0.isNamespaceTerminating ? PendingCause.refused($0) : nil }
+        guard refusal != pass.refusal else { return }
+        memory.state.withLock { $0.refusal = refusal }
+        pass.refusal = refusal
+        try await writeStatus(&pass)
+    }
+
+    private static func failure(_ step: () async throws -> Void) async -> (any Error)? {
+        do {
+            try await step()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Pushes waiting results early when no trial runs and all that ended are recorded: users read the branch then, and on a cluster no trial
+    /// is counted before.
+    private func flush(_ place: TrialRecording.Place, _ pass: JobPass) async {
+        guard let recorder = pass.recorder, recorder.pending > 0 else { return }
+        let push = JobMemory.EarlyPush(head: recorder.head, pending: recorder.pending)
+        let isDue = pass.memory.state.withLock { state in
+            guard state.recording.isEmpty else { return false }
+            // The ledger limits early pushes. What it does not push now waits for the next regular push.
+            defer { state.earlyPush = push }
+            return state.earlyPush != push
+        }
+        if isDue { await recording.flush(place) }
+    }
+
+    /// Why trials that could run do not run yet.
+    private func pendingCause(_ pass: JobPass, starting: [PendingCause.Pod], retrying: [JobTrials.Found], room: Int?) -> PendingCause? {
+        let failed = retrying.compactMap { pod, fate in
+            fate.end?.error.map {
+                PendingCause.Pod(name: pod.name, index: pod.identity.index, reason: $0.type.rawValue, message: $0.message, isRetried: true)
+            }
+        }
+        return .find(
+            pods: starting + failed, slots: pass.fullTarget,
+            unconfirmed: room == 0 ? "no trial starts until the remote has more of the results that wait for it" : nil, running: pass.running,
+            parallelism: pass.job.spec.parallelism)
     }
 
     private func stopping(_ pass: inout JobPass) -> JobEnding? {
@@ -88,11 +169,12 @@ extension EvalJobReconciler {
         return max(0, max(100, 2 * pass.job.spec.parallelism) - max(recorder.pending, ended))
     }
 
-    /// Trials whose task cannot run. They fail without a pod.
-    private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec) -> TrialRefusals {
+    /// Trials whose task cannot run, or whose image could not be built. They fail without a pod.
+    private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec, _ images: JobImages) -> TrialRefusals {
         let image = target.image?.default
-        if let known = pass.memory.state.withLock({ $0.refusals }), known.defaultImage == image { return known }
-        let found = TrialRefusals(prepared, spec: pass.job.spec, defaultImage: image)
+        if let known = pass.memory.state.withLock({ $0.refusals }), known.basis == TrialRefusals.basis(image, images) { return known }
+        let found = TrialRefusals(
+            prepared, spec: pass.job.spec, defaultImage: image, images: images, canBuild: configuration.imageBuilder != nil)
         pass.memory.state.withLock { $0.refusals = found }
         return found
     }
@@ -101,7 +183,7 @@ extension EvalJobReconciler {
 
     /// Keeps only the creations that may happen now. A failed try must be recorded before its successor is created. The ledger is asked for
     /// a record of the trial before a retry, and before any trial when this operator does not know whether it ran already.
-    private func askFirst(_ plan: inout TrialPlan, _ observation: JobTrials.Observation, _ place: TrialRecording.Place, _ pass: inout JobPass) {
+    private func keepCreatable(_ plan: inout TrialPlan, _ observation: JobTrials.Observation, _ place: TrialRecording.Place, _ pass: inout JobPass) {
         let memory = pass.memory
         let wasRunning = memory.state.withLock { state in
             let known = state.wasRunning ?? true

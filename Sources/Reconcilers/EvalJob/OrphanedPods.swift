@@ -9,17 +9,25 @@ struct OrphanedPods: Sendable {
     private let client: KubeClient
     private let podWriter: TrialPodWriter
     private let podsByOwner: StoreIndex<TrialPod, ObjectKey>
+    private let podsByUID: StoreIndex<TrialPod, String>
     private let log: Log
 
-    init(client: KubeClient, podWriter: TrialPodWriter, pods: Store<TrialPod>, log: Log) {
+    /// - Parameter podsByUID: the pods that are trials of an existing or former job, by its UID.
+    init(client: KubeClient, podWriter: TrialPodWriter, pods: Store<TrialPod>, podsByUID: StoreIndex<TrialPod, String>, log: Log) {
+        self.podsByUID = podsByUID
         self.client = client
         self.podWriter = podWriter
         self.log = log
         podsByOwner = pods.index { entry in entry.object.jobKey.map { [$0] } ?? [] }
     }
 
+    /// The number of pods that name the job as their owner.
+    func podCount(of job: ObjectKey) -> Int { podsByOwner.count(for: job) }
+
     /// - Parameter owner: the UID of the job that now has the key, according to the cache.
     func release(of key: ObjectKey, owner: String?) async throws {
+        // Usually all pods that name the job are its trials, and the thousand of them need not be looked at.
+        if let owner, podsByOwner.count(for: key) == podsByUID.count(for: owner) { return }
         // Only possible orphans are processed; pods of the existing job are not.
         let found = podsByOwner.objects(for: key).filter { $0.isTracked && ($0.isOrphaned || $0.identity.jobUID != owner) }
         guard !found.isEmpty else { return }

@@ -5,6 +5,7 @@ import EvalModel
 import Git
 import KubeClient
 import KubeCore
+import Planning
 import TrialPods
 import TrialRuntime
 
@@ -14,25 +15,7 @@ struct TrialCollection: Sendable {
     let log: Log
 
     /// The data that all records of a job have in common.
-    struct Context: Sendable {
-        let job: EvalJob
-        let prepared: PreparedJob
-        let target: EvalTargetSpec
-
-        var uid: String { job.metadata.uid ?? "" }
-
-        func agent(_ trial: TrialCoordinate) -> AgentSpec { job.spec.agents[trial.agentIndex] }
-        func task(_ trial: TrialCoordinate) -> PreparedTask { prepared.tasks[trial.taskIndex] }
-
-        /// Everything that decides a trial's pod and its record; nil for a task that cannot be read.
-        func request(_ trial: TrialCoordinate, retry: Int = 0) -> TrialPodRequest? {
-            let prepared = task(trial)
-            guard let task = prepared.task else { return nil }
-            return TrialPodRequest(
-                job: job, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry, source: .init(self.prepared.source),
-                taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule)
-        }
-    }
+    typealias Context = PlannedJob
 
     /// The record of an ended pod.
     ///
@@ -42,7 +25,6 @@ struct TrialCollection: Sendable {
     ) async throws -> (run: PendingRun, trial: RecordedTrial) {
         var outcome = end.outcome
         outcome.error = error
-        if let error, !error.type.isAdvisory { outcome.reward = nil }
         var pack: PendingRun.Pack?
         if let expected = end.report?.pack {
             switch try await readPack(expected, from: pod) {
@@ -52,12 +34,12 @@ struct TrialCollection: Sendable {
         }
         // The message comes from a node or a trial and is shown in many places, so control characters are replaced.
         if let error = outcome.error { outcome.error?.message = error.message.replacingControls }
-        let program = context.request(trial).map(TrialProgram.init)
+        let program = context.request(trial, podImage: pod.snapshot.trialImage).map(TrialProgram.init)
         let costs = costs(of: program, outcome: outcome, report: end.report, context: context)
         outcome.cost = costs?.total
         let record = record(of: trial, program, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)
         return (
-            try PendingRun(run: record, slot: slot, pack: pack),
+            try PendingRun(run: record, slot: slot, pack: pack, buildLog: context.images.log(ofTask: trial.taskIndex)),
             RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome)
         )
     }
@@ -69,7 +51,8 @@ struct TrialCollection: Sendable {
         let outcome = TrialOutcome(error: error)
         let program = context.request(trial).map(TrialProgram.init)
         let record = record(of: trial, program, outcome: outcome, context: context, slot: .final, report: nil, pod: nil, at: now)
-        return (try PendingRun(run: record), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome))
+        let log = context.images.log(ofTask: trial.taskIndex)
+        return (try PendingRun(run: record, buildLog: log), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome))
     }
 
     /// The agent's own report of its model costs, and the compute costs by the target's prices and the duration of the trial's phases.
@@ -90,19 +73,21 @@ struct TrialCollection: Sendable {
     ) -> RunRecord {
         let agent = context.agent(trial)
         let prepared = context.task(trial)
-        let spec = context.job.spec
+        let spec = context.spec
         let limits = program?.steps.first?.limits
         let container = program?[.trial]
         let source = prepared.taskRepo ?? context.prepared.source
         let kind = if case .retry = slot { "retry" } else { "run" }
         return RunRecord(
-            kind: kind, runId: trial.runID(jobUID: context.uid), jobName: context.job.metadata.name, jobUid: context.uid,
-            namespace: context.job.metadata.namespace ?? "", agent: agent.name, model: agent.model, trial: trial, retries: pod?.identity.retry ?? 0,
+            kind: kind, family: program?.identity.family, runId: trial.runID(jobUID: context.job.uid), jobName: context.job.name,
+            jobUid: context.job.uid, namespace: context.job.namespace, agent: agent.name, model: agent.model, trial: trial,
+            retries: pod?.identity.retry ?? 0,
             outcome: outcome, costs: costs, exitCodes: report?.exitCodes ?? [:],
             steps: report?.steps?.map { .init(name: $0.name, timings: TrialReport.timings($0.phases), exitCodes: $0.exitCodes) },
             config: .init(
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
-                verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, image: container?.image,
+                verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, longInstructionBytes: report?.longInstructionBytes,
+                image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.trialImageID),
                 cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
@@ -110,8 +95,15 @@ struct TrialCollection: Sendable {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
                     redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript)
-            }, startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
+            }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
+            startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    /// The digest in a reference (`name@sha256:...`), or in what a node calls an image's id.
+    static func digest(_ image: String?) -> String? {
+        guard let last = image?.split(separator: "@").last, last.hasPrefix("sha256:"), last.utf8.count == 71 else { return nil }
+        return String(last)
     }
 
     /// Reads the pack from the collector's log. The pod still exists then, because it has our finalizer.

@@ -7,15 +7,19 @@ import TrialPods
 /// A trial pod in the form it is cached: the content of its labels and its status.
 public struct TrialPod: Sendable, Hashable {
     public let snapshot: PodSnapshot
+    public let uid: String
     public let identity: TrialPodIdentity
     public let isTracked: Bool
     public let isPreserved: Bool
     public let isInterrupted: Bool
 
-    /// nil when the object is no trial pod.
+    /// nil when the object is no trial pod, or did not come from an API server and has no UID.
     public init?(_ pod: JSONValue) {
-        guard let snapshot = PodSnapshot.project(pod), let identity = TrialPodIdentity(labels: snapshot.metadata.labels) else { return nil }
+        guard let snapshot = PodSnapshot.project(pod), let uid = snapshot.metadata.uid, !uid.isEmpty,
+            let identity = TrialPodIdentity(labels: snapshot.metadata.labels)
+        else { return nil }
         self.snapshot = snapshot
+        self.uid = uid
         self.identity = identity
         isTracked = snapshot.metadata.finalizers?.contains(AssayNames.trialFinalizer) ?? false
         isInterrupted = snapshot.metadata.annotations?[AssayNames.interruptedAnnotation] != nil
@@ -23,7 +27,6 @@ public struct TrialPod: Sendable, Hashable {
     }
 
     var key: ObjectKey { snapshot.metadata.key }
-    var uid: String { snapshot.metadata.uid ?? "" }
     var name: String { snapshot.metadata.name }
 
     /// The job that owns the pod. A pod has no owner after a deletion that orphaned it; its job is then the one that its label names. nil

@@ -4,6 +4,7 @@ import Base
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// The operator: watches its resources and the trial pods, and reconciles what changed.
@@ -73,7 +74,7 @@ public final class Operator: Sendable {
         // long.
         jobController = Controller(
             name: "evaljob", workers: configuration.workers, time: time, backoff: BackoffPolicy(initialSeconds: 0.005, capSeconds: 60),
-            metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            gatherSeconds: { reconciler.gatherSeconds($0) }, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
             await reconciler.reconcile($0)
         }
@@ -159,6 +160,9 @@ public final class Operator: Sendable {
     public func records(of job: EvalJob, limit: Int) async throws -> [RunRecord] {
         try await jobReconciler.records(of: job, limit: limit)
     }
+
+    /// What is ignored in the files of a job's tasks, each sentence once.
+    public func warnings(of job: EvalJob) async throws -> [JobPlan.Warning] { try await jobReconciler.warnings(of: job) }
 
     /// Whether the conditions in a job's status were found by this process, not left by an earlier one.
     public func hasLooked(at job: JobIdentity) -> Bool { jobReconciler.hasLooked(at: job) }

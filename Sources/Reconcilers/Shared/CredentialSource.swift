@@ -2,6 +2,7 @@ import Base
 import Git
 import KubeClient
 import KubeCore
+import Planning
 
 /// Git credentials from Secrets: read when needed, kept in private files, and sent to one host only.
 struct CredentialSource: Sendable {

@@ -1,13 +1,13 @@
 import EvalModel
 import Git
 
-/// Why a source cannot be used, with the type that the trials that need it end with.
+/// Why a source cannot be used, with the error type for the trials that need it.
 public struct SourceError: Error, Sendable, Hashable, CustomStringConvertible {
     public let type: TrialErrorType
     public let message: String
-    /// Whether trying again with nothing changed may help.
+    /// Whether a retry may succeed without any change.
     public let isTransient: Bool
-    /// What git made of it; nil when it was not git.
+    /// The kind of git's error; nil when the error is not from git.
     public let git: GitError.Kind?
 
     public init(_ type: TrialErrorType, _ message: String, isTransient: Bool = false, git: GitError.Kind? = nil) {

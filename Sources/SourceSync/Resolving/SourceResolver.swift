@@ -6,7 +6,7 @@ import Git
 public struct PinnedSource: Sendable, Hashable {
     public let url: GitURL
     public let commit: GitObjectID
-    /// The full name that the commit was found under (`refs/heads/main`), or the ref as the user wrote it.
+    /// The full ref that named the commit (`refs/heads/main`), or the ref as the user wrote it.
     public let ref: String?
 
     public init(url: GitURL, commit: GitObjectID, ref: String?) {
@@ -16,20 +16,20 @@ public struct PinnedSource: Sendable, Hashable {
     }
 }
 
-/// Finds out which commit a user means, keeps a mirror of the repository, and reads trees from it.
+/// Resolves the commit that a user names, keeps a mirror of the repository, and reads trees from it.
 ///
-/// A local path is a source of its own kind only in where it lies: the commit is its HEAD (or the ref), what is not
-/// committed does not take part, and the mirror is what pods export from, so that no pod sees the user's folder.
+/// A local path works in the same way: the commit is its HEAD or the given ref, uncommitted changes are ignored, and pods get the mirror, never the
+/// user's folder.
 public struct SourceResolver: Sendable {
     public let mirrors: MirrorStore
     public let git: GitClient
-    /// What a repository address may be, beside https and ssh.
+    /// The kinds of repository address that are allowed besides https and ssh.
     public let policy: GitURL.Policy
 
     /// - Parameters:
-    ///   - cacheDirectory: where the mirrors are kept; on the laptop the directory that init containers see too.
-    ///   - cacheLimit: bytes of all mirrors together; nil: no limit.
-    ///   - budget: the process's places for clones and fetches.
+    ///   - cacheDirectory: where the mirrors are kept; for `assay run` this is the directory that init containers also see.
+    ///   - cacheLimit: the limit for all mirrors together, in bytes; nil: no limit.
+    ///   - budget: limits the clones and fetches of the process.
     public init(
         cacheDirectory: String, cacheLimit: Int? = nil, policy: GitURL.Policy = .shorthand, git: GitClient = GitClient(),
         budget: CloneBudget = CloneBudget()
@@ -39,14 +39,14 @@ public struct SourceResolver: Sendable {
         mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
     }
 
-    /// The address as we use it; throws what is wrong with it.
+    /// Parses and checks the address of a repository.
     public func url(_ repo: String) throws(SourceError) -> GitURL {
         do { return try GitURL(parsing: repo, allowing: policy) } catch { throw SourceError(error) }
     }
 
-    /// Finds the commit that `ref` names now, and sees to it that the mirror has it.
+    /// Resolves `ref` to a commit and makes sure that the mirror has it.
     ///
-    /// - Parameter ref: a branch, a tag, a full ref, a commit id or the beginning of one; nil is the default branch.
+    /// - Parameter ref: a branch, a tag, a full ref, a commit id or the beginning of one; nil: the default branch.
     public func pin(_ repo: String, ref: String?, credentials: GitCredentials = .none) async throws(SourceError) -> PinnedSource {
         let url = try url(repo)
         do {
@@ -58,7 +58,7 @@ public struct SourceResolver: Sendable {
     }
 
     private func pin(_ remote: GitClient.Remote, _ ref: GitRef?) async throws(GitError) -> PinnedSource {
-        // A full commit id that the mirror has needs no remote at all: it cannot mean anything else.
+        // For a full commit id that the mirror has, the remote is not asked: the id cannot mean anything else.
         if let commit = ref?.commit, try await mirrors.existing(remote, having: commit) != nil {
             return PinnedSource(url: remote.url, commit: commit, ref: nil)
         }
@@ -85,7 +85,7 @@ public struct SourceResolver: Sendable {
         }
     }
 
-    /// A tag may name a tag, or (rarely) a tree or a blob: only a commit will do.
+    /// A tag may point to another tag, or (rarely) to a tree or a blob. Only a commit is accepted.
     private func commit(
         _ text: String, _ mirror: MirrorStore.Mirror, _ ref: GitRef?, _ refs: RemoteRefs, _ remote: GitClient.Remote
     ) async throws(GitError) -> GitObjectID {
@@ -94,7 +94,7 @@ public struct SourceResolver: Sendable {
         throw refs.notFound(name, place: remote.url.text)
     }
 
-    /// The tree of a pinned source; the mirror is filled or rebuilt when it has to be.
+    /// The tree of a pinned source. The mirror is fetched or rebuilt if needed.
     public func tree(_ source: PinnedSource, credentials: GitCredentials = .none) async throws(SourceError) -> GitTree {
         try await withTree(source, credentials: credentials) { (tree) async throws(GitError) in tree }
     }
@@ -113,7 +113,7 @@ public struct SourceResolver: Sendable {
         }
     }
 
-    /// Runs `body` on the mirror; when it finds objects damaged, once more on a rebuilt one.
+    /// Runs `body` on the mirror. If objects are damaged, the mirror is rebuilt and `body` runs once more.
     private func withMirror<R: Sendable>(
         of remote: GitClient.Remote, at commit: GitObjectID, _ body: @Sendable (MirrorStore.Mirror) async throws(GitError) -> R
     ) async throws(GitError) -> R {

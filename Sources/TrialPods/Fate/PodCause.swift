@@ -11,8 +11,8 @@ struct PodCause {
     /// The error of a pod that ended without a verdict; `internal_error` when nothing gives a cause.
     func error(_ report: TrialReport?) -> TrialError {
         if let error = known(report) { return error }
-        if let report { return TrialOutcome.death(in: report.lastPhase, because: "the trial was told to stop") }
-        if let ended = pod.collector?.termination { return silentCollector(ended) }
+        if let report { return TrialOutcome.errorOfDeath(in: report.lastPhase, because: "the trial was told to stop") }
+        if let ended = pod.collector?.termination { return collectorWithoutReport(ended) }
         return TrialError(
             .internalError, "the pod ended (\(pod.phase)) and its collector left no report; nothing is known of the trial")
     }
@@ -27,24 +27,24 @@ struct PodCause {
                 return outcome(report, "the trial container ran out of its memory limit (OOMKilled)")
             }
         }
-        return disturbance(report)
+        return podFailure(report)
     }
 
     /// The error for something that happened to the pod as a whole.
-    func disturbance(_ report: TrialReport?) -> TrialError? {
-        let said = (pod.message ?? "").split(whereSeparator: \.isNewline).joined(separator: " ")
+    func podFailure(_ report: TrialReport?) -> TrialError? {
+        let message = (pod.message ?? "").split(whereSeparator: \.isNewline).joined(separator: " ")
         switch pod.reason {
         case "Evicted":
-            if Self.isOwnLimit(said) { return outcome(report, "evicted by its own storage limit (\(trim(said)))") }
-            return TrialError(.environmentEvicted, "evicted: \(trim(said))")
+            if Self.isOwnLimit(message) { return outcome(report, "evicted by its own storage limit (\(trim(message)))") }
+            return TrialError(.environmentEvicted, "evicted: \(trim(message))")
         case "DeadlineExceeded":
             return deadline(report)
         case "NodeLost":
-            return TrialError(.environmentNodeLost, trim(said))
+            return TrialError(.environmentNodeLost, trim(message))
         case "Preempting", "Preempted", "Terminated", "Shutdown", "NodeShutdown":
-            return TrialError(.environmentEvicted, "\(pod.reason ?? ""): \(trim(said))")
+            return TrialError(.environmentEvicted, "\(pod.reason ?? ""): \(trim(message))")
         case "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "NodeAffinity", "UnexpectedAdmissionError":
-            return TrialError(.environmentResourceAllocationFailed, "the node refused the pod: \(trim(said))")
+            return TrialError(.environmentResourceAllocationFailed, "the node refused the pod: \(trim(message))")
         default:
             break
         }
@@ -58,7 +58,7 @@ struct PodCause {
     }
 
     /// The error when the collector ended without a readable report.
-    func silentCollector(_ ended: PodSnapshot.Termination) -> TrialError {
+    func collectorWithoutReport(_ ended: PodSnapshot.Termination) -> TrialError {
         if ended.isStartFailure {
             return TrialError(.environmentStartFailed, "\(ContainerRole.collector.containerName): \(ended.reason): \(ended.message)")
         }
@@ -70,7 +70,7 @@ struct PodCause {
     /// When the trial dies of one of its own limits, that is an outcome of the phase it was in. Without a report the phase is not known;
     /// the agent's phase is assumed, because it is by far the longest.
     private func outcome(_ report: TrialReport?, _ reason: String) -> TrialError {
-        TrialOutcome.death(in: report == nil ? .execute : report?.lastPhase, because: reason)
+        TrialOutcome.errorOfDeath(in: report == nil ? .execute : report?.lastPhase, because: reason)
     }
 
     /// The pod's deadline is longer than the sum of all limits of the trial, so it is reached only when another limit had no effect.

@@ -9,7 +9,7 @@ public struct PodFateBounds: Sendable, Hashable {
     /// Waiting for an image that cannot be pulled, counted from when the pod had a node.
     public var imagePull = 180.0
     /// Waiting for an image that has an invalid name, or that is missing and may not be pulled: waiting longer does not help.
-    public var imageHopeless = 20.0
+    public var imageUnavailable = 20.0
     /// Waiting for a container that cannot be created; a missing Secret may still be created.
     public var configuration = 60.0
     /// Creating containers, including pulling images.
@@ -19,7 +19,7 @@ public struct PodFateBounds: Sendable, Hashable {
     /// Without news from the node.
     public var nodeLost = 120.0
     /// The collector still waits, but the trial container ended before the runner began: the command of its image failed.
-    public var unspoken = 30.0
+    public var runnerNotStarted = 30.0
     /// The collector has not ended although its trial has.
     public var collection = 600.0
     /// Waiting for the trial container's status after the collector's.
@@ -49,7 +49,6 @@ public enum PodFate: Sendable, Hashable {
         public var outcome: TrialOutcome {
             var outcome = report?.outcome ?? TrialOutcome()
             outcome.error = error
-            if let error, !error.type.isAdvisory { outcome.reward = nil }
             return outcome
         }
     }
@@ -109,10 +108,10 @@ private struct PodReading {
         }
         if let gone = nodeLost { return gone }
         if pod.metadata.deletionTimestamp != nil { return deleting }
-        if let waiting = obstacle { return waiting }
-        if let ended = pod.trial?.termination, Self.isNoRunner(ended) {
+        if let waiting = notStarted { return waiting }
+        if let ended = pod.trial?.termination, Self.isRunnerStartFailure(ended) {
             return bounded(
-                from: ended.finishedAt ?? pod.startTime, bounds.unspoken,
+                from: ended.finishedAt ?? pod.startTime, bounds.runnerNotStarted,
                 TrialError(
                     .environmentStartFailed,
                     "the trial container ended with \(ended.exitCode) before the runner began: the bash of its image cannot run here "
@@ -131,7 +130,7 @@ private struct PodReading {
 
     /// Whether the exit code shows that the runner never began. The runner ends with 0, on a signal, or stopped (143); the shell and the
     /// runtime use these other codes for a script that did not run.
-    private static func isNoRunner(_ ended: PodSnapshot.Termination) -> Bool { [1, 2, 126, 127, 255].contains(ended.exitCode) }
+    private static func isRunnerStartFailure(_ ended: PodSnapshot.Termination) -> Bool { [1, 2, 126, 127, 255].contains(ended.exitCode) }
 
     // MARK: The collector has ended
 
@@ -139,7 +138,7 @@ private struct PodReading {
         guard let report = TrialReport(terminationMessage: ended.message) else {
             let cause = PodCause(pod)
             if let error = cause.known(nil) { return .ended(.init(error: error)) }
-            return .ended(.init(error: cause.silentCollector(ended)))
+            return .ended(.init(error: cause.collectorWithoutReport(ended)))
         }
         if report.isFinal {
             // The collector only knows that the trial never began; the pod's status says why.
@@ -173,29 +172,29 @@ private struct PodReading {
     private var startFailure: TrialError? {
         if pod.trial?.termination?.isStartFailure == true { return PodCause(pod).error(nil) }
         guard case .waiting(let reason, let message) = pod.trial else { return nil }
-        return Self.obstacle(reason, message, container: .trial, bounds)?.error
+        return Self.limit(reason, message, container: .trial, bounds)?.error
     }
 
     // MARK: Before the start
 
     private var initFailure: TrialError? {
         guard pod.neverRestarts, let ended = pod.delivery?.termination, ended.exitCode != 0 else { return nil }
-        if let error = PodCause(pod).disturbance(nil) { return error }
+        if let error = PodCause(pod).podFailure(nil) { return error }
         return PodCause.initFailure(ended)
     }
 
-    private struct Obstacle {
+    private struct StateLimit {
         var seconds: Double
         var error: TrialError
     }
 
     /// What keeps the pod from running: looks at its containers in the order in which they start.
-    private var obstacle: PodFate? {
+    private var notStarted: PodFate? {
         if let scheduled = pod.scheduled, !scheduled.isTrue, pod.nodeName == nil {
             let message = scheduled.message ?? ""
             return waiting(
                 scheduled.reason ?? "Unschedulable", message, from: pod.metadata.creationTimestamp,
-                Obstacle(
+                StateLimit(
                     seconds: bounds.unschedulable,
                     error: TrialError(
                         .environmentResourceAllocationFailed,
@@ -208,11 +207,11 @@ private struct PodReading {
                 // The container will be restarted. That seldom helps, so the time for it is limited.
                 return waiting(
                     "InitError", ended.message, from: assigned,
-                    Obstacle(seconds: bounds.initialization, error: PodCause.initFailure(ended)))
+                    StateLimit(seconds: bounds.initialization, error: PodCause.initFailure(ended)))
             case .running(let since):
                 return waiting(
                     "PodInitializing", "\(ContainerRole.delivery.containerName) is running", from: since,
-                    Obstacle(
+                    StateLimit(
                         seconds: bounds.initialization,
                         error: TrialError(
                             .sourceSyncFailed, "\(ContainerRole.delivery.containerName) did not end within \(Int(bounds.initialization)) s")))
@@ -237,37 +236,37 @@ private struct PodReading {
     private var assigned: Timestamp? { pod.startTime ?? pod.scheduled?.since ?? pod.metadata.creationTimestamp }
 
     private func waiting(_ reason: String, _ message: String, container: ContainerRole, from start: Timestamp?) -> PodFate {
-        let usual = Obstacle(
+        let usual = StateLimit(
             seconds: bounds.creation,
             error: TrialError(
                 .environmentStartFailed,
                 "the \(container.containerName) container was not created within \(Int(bounds.creation)) s (\(reason)); "
                     + "`kubectl describe pod` shows what the node waits for"))
         return waiting(
-            reason, message, from: start, Self.obstacle(reason, message, container: container, bounds) ?? usual)
+            reason, message, from: start, Self.limit(reason, message, container: container, bounds) ?? usual)
     }
 
-    private func waiting(_ reason: String, _ message: String, from start: Timestamp?, _ obstacle: Obstacle) -> PodFate {
+    private func waiting(_ reason: String, _ message: String, from start: Timestamp?, _ limit: StateLimit) -> PodFate {
         guard let start else { return .waiting(reason: reason, message: message, recheck: nil) }
-        if now - start >= obstacle.seconds { return .stuck(.init(error: obstacle.error)) }
-        return .waiting(reason: reason, message: message, recheck: start.adding(seconds: obstacle.seconds))
+        if now - start >= limit.seconds { return .stuck(.init(error: limit.error)) }
+        return .waiting(reason: reason, message: message, recheck: start.adding(seconds: limit.seconds))
     }
 
-    private static func obstacle(
+    private static func limit(
         _ reason: String, _ message: String, container: ContainerRole, _ bounds: PodFateBounds
-    ) -> Obstacle? {
+    ) -> StateLimit? {
         let text = "\(container.containerName): \(reason): \(message)"
         switch reason {
         case "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
-            return Obstacle(seconds: bounds.imagePull, error: TrialError(.environmentImagePullFailed, text))
+            return StateLimit(seconds: bounds.imagePull, error: TrialError(.environmentImagePullFailed, text))
         case "InvalidImageName", "ErrImageNeverPull":
-            return Obstacle(seconds: bounds.imageHopeless, error: TrialError(.environmentImagePullFailed, text))
+            return StateLimit(seconds: bounds.imageUnavailable, error: TrialError(.environmentImagePullFailed, text))
         case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError",
             "PreStartHookError", "PostStartHookError":
-            return Obstacle(seconds: bounds.configuration, error: PodCause.startFailure(text, container: container))
+            return StateLimit(seconds: bounds.configuration, error: PodCause.startFailure(text, container: container))
         case "CrashLoopBackOff":
             let type: TrialErrorType = container == .delivery ? .sourceSyncFailed : .environmentStartFailed
-            return Obstacle(seconds: bounds.configuration, error: TrialError(type, text))
+            return StateLimit(seconds: bounds.configuration, error: TrialError(type, text))
         default:
             return nil
         }

@@ -17,7 +17,7 @@ public struct PodSnapshot: Sendable, Hashable {
         public var signal: Int?
         /// `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerCannotRun`, ...
         public var reason: String
-        /// The termination message, or the runtime's words.
+        /// The termination message, or the container runtime's message.
         public var message: String
         public var startedAt: Timestamp?
         public var finishedAt: Timestamp?
@@ -38,7 +38,7 @@ public struct PodSnapshot: Sendable, Hashable {
         public var isStartFailure: Bool { reason == "StartError" || reason == "ContainerCannotRun" }
     }
 
-    /// One condition, as far as fates depend on it.
+    /// The part of a condition that fates depend on.
     public struct PodCondition: Sendable, Hashable {
         public var isTrue: Bool
         public var reason: String?
@@ -60,10 +60,14 @@ public struct PodSnapshot: Sendable, Hashable {
     public var message: String?
     public var nodeName: String?
     public var startTime: Timestamp?
-    /// Whether a container that ends is over for good (`restartPolicy: Never`, which every trial pod has).
+    /// Whether a container that has ended is not restarted (`restartPolicy: Never`, which every trial pod has).
     public var neverRestarts: Bool
-    /// States by role; a container that the kubelet says nothing of has none.
+    /// States by role. A container that the kubelet does not report has none.
     public var containers: [ContainerRole: State]
+    /// The trial container's image, as the pod names it.
+    public var trialImage: String?
+    /// The image that the trial container ran, as its node names it; nil until it has one.
+    public var trialImageID: String?
     public var scheduled: PodCondition?
     public var ready: PodCondition?
     public var disruption: PodCondition?
@@ -86,7 +90,7 @@ public struct PodSnapshot: Sendable, Hashable {
         self.disruption = disruption
     }
 
-    /// Whether every container that was to run has ended, so that the pod holds no place in the parallelism.
+    /// Whether all containers that should run have ended, so that the pod no longer counts against the parallelism.
     public var containersEnded: Bool {
         if phase == "Succeeded" || phase == "Failed" { return true }
         return [trial, collector].allSatisfy { $0?.isTerminated == true }
@@ -123,15 +127,15 @@ extension PodSnapshot.State {
 extension PodSnapshot {
     /// The part of a pod that `project` reads.
     public static let projection = ObjectProjection.metadata(and: [
-        "spec": .keys("nodeName", "restartPolicy"),
+        "spec": .only(["nodeName": .everything, "restartPolicy": .everything, "containers": .keys("name", "image")]),
         "status": .only([
             "phase": .everything, "reason": .everything, "message": .everything, "startTime": .everything,
-            "initContainerStatuses": .keys("name", "state"), "containerStatuses": .keys("name", "state"),
+            "initContainerStatuses": .keys("name", "state"), "containerStatuses": .keys("name", "state", "imageID"),
             "conditions": .keys("type", "status", "reason", "message", "lastTransitionTime"),
         ]),
     ])
 
-    /// Keeps what is needed of a pod; nil for an object without a name.
+    /// Keeps the needed part of a pod; nil for an object without a name.
     public static func project(_ pod: JSONValue) -> PodSnapshot? {
         guard let metadata = pod["metadata"] else { return nil }
         var meta = ObjectMeta(metadata: metadata)
@@ -140,16 +144,18 @@ extension PodSnapshot {
         var snapshot = PodSnapshot(metadata: meta)
         snapshot.nodeName = pod.at("spec", "nodeName")?.string
         snapshot.neverRestarts = pod.at("spec", "restartPolicy")?.string == "Never"
+        snapshot.trialImage = pod.at("spec", "containers")?.array?.first { $0["name"]?.string == ContainerRole.trial.containerName }?["image"]?.string
         guard let status = pod["status"] else { return snapshot }
         snapshot.phase = status["phase"]?.string ?? "Pending"
         snapshot.reason = status["reason"]?.string
         snapshot.message = status["message"]?.string
         snapshot.startTime = time(status["startTime"])
-        // A sidecar is an init container that runs on: the name tells what it is, not the list.
+        // A sidecar is an init container that keeps running. Roles are found by name, in whichever list the container is.
         for list in ["initContainerStatuses", "containerStatuses"] {
             for container in status[list]?.array ?? [] {
                 guard let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:)) else { continue }
                 snapshot.containers[role] = state(container["state"])
+                if role == .trial, let id = container["imageID"]?.string, !id.isEmpty { snapshot.trialImageID = id }
             }
         }
         for condition in status["conditions"]?.array ?? [] {

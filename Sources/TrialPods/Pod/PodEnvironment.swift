@@ -29,8 +29,8 @@ struct PodEnvironment {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, !request.task.verifierEnv.isEmpty {
-            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifierEnv)))
+        if shared.verifier == nil, !request.task.verifier.env.isEmpty {
+            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
         }
         if let cache {
             env.append(Self.literal(TrialVariables.cacheAddress, cache.endpoint.address.description))
@@ -41,16 +41,18 @@ struct PodEnvironment {
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
     func trial() -> [JSONValue] {
-        var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal($0.key, $0.value) }
+        var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
         for variable in request.agent.env {
             if let reference = variable.valueFrom?.secretKeyRef {
-                env.append(Self.reference(variable.name, reference))
+                env.append(Self.reference(Self.inContainer(variable.name), reference))
             } else {
-                env.append(Self.literal(variable.name, variable.value ?? ""))
+                env.append(Self.literal(Self.inContainer(variable.name), variable.value ?? ""))
             }
         }
         return env
     }
+
+    private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }
 
     /// Only secrets: all other data for the collector is in its volume.
     func collector(_ secrets: [Secret]) -> [JSONValue] {

@@ -15,7 +15,7 @@ public struct SharedData: Sendable, Hashable {
         init(_ part: String, _ data: [String: String], _ request: TrialPodRequest) {
             let text = JSONValue.object(data.mapValues { .string($0) }).serialized()
             name = TrialPodNames.configMap(
-                job: request.job.metadata.name, jobUID: request.job.metadata.uid ?? "", part: "\(part)-\(SHA256.hex(of: text).prefix(8))")
+                job: request.job.name, jobUID: request.job.uid, part: "\(part)-\(SHA256.hex(of: text).prefix(8))")
             self.data = data
         }
     }
@@ -45,17 +45,20 @@ public struct SharedData: Sendable, Hashable {
             if !scripts.isEmpty { agent = ConfigMap("agent-\(request.coordinate.agentIndex)", scripts, request) }
         }
         let task = request.coordinate.taskIndex
-        if Self.size(request.task.verifierEnv) > Self.literalBytes {
-            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifierEnv)], request)
+        if Self.size(request.task.verifier.env) > Self.literalBytes {
+            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifier.env)], request)
         }
         let variables = request.taskVariables
         guard Self.size(variables) > Self.literalBytes else {
             literals = variables
             return
         }
-        literals = variables.filter { !Self.isKey($0.key) }
-        environment = ConfigMap("env-\(task)", variables.filter { Self.isKey($0.key) }, request)
+        literals = variables.filter { !Self.isShared($0.key) }
+        environment = ConfigMap("env-\(task)", variables.filter { Self.isShared($0.key) }, request)
     }
+
+    /// Whether a variable of a large environment may come from the ConfigMap. PATH has another name in the pod (`TrialVariables.phasePath`).
+    private static func isShared(_ name: String) -> Bool { isKey(name) && name != TrialVariables.path }
 
     private static func size(_ variables: [String: String]) -> Int { variables.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count } }
 

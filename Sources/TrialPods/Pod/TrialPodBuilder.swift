@@ -17,9 +17,8 @@ public struct TrialPodBuilder: Sendable {
     /// - Parameter cache: how delivery reads the task; nil: it fetches the task from its origin, with the source's Secret.
     /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that cannot be expressed as a pod.
     public func pod(for request: TrialPodRequest, cache: CacheAccess? = nil) throws(TrialError) -> JSONValue {
-        guard let image = request.image, request.task.refusal(image: image) == nil else {
-            throw request.task.refusal(image: request.image) ?? TrialError(.internalError, "the task has no image")
-        }
+        if let refusal = request.task.refusal(image: request.imageSource, canBuild: true) { throw refusal }
+        guard let image = request.image else { throw TrialError(.internalError, "the image of task \"\(request.task.name)\" is not built") }
         try check(request)
         let program = TrialProgram(request)
         let shared = request.shared
@@ -37,7 +36,7 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
         var metadata = metadata(request)
-        for template in [request.target.podTemplate, request.job.spec.environment.podTemplate] {
+        for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
         }
         return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec]
@@ -68,18 +67,17 @@ public struct TrialPodBuilder: Sendable {
     // MARK: Metadata
 
     private func metadata(_ request: TrialPodRequest) -> JSONValue {
-        let job = request.job.metadata
-        let coordinate = request.coordinate
-        let uid = job.uid ?? ""
-        let labels = TrialPodNames.labels(job: job.name, jobUID: uid, coordinate: coordinate, retry: request.retry)
-        var metadata: JSONValue = [
+        let (job, coordinate) = (request.job, request.coordinate)
+        let labels = TrialPodNames.labels(job: job.name, jobUID: job.uid, coordinate: coordinate, retry: request.retry)
+        return [
+            "namespace": .string(job.namespace),
             "name": .string(
                 TrialPodNames.name(
-                    job: job.name, jobUID: uid, index: coordinate.index, rerun: coordinate.rerun, retry: request.retry)),
+                    job: job.name, jobUID: job.uid, index: coordinate.index, rerun: coordinate.rerun, retry: request.retry)),
             "labels": .object(labels.mapValues { .string($0) }),
             "annotations": [
                 "kubectl.kubernetes.io/default-container": .string(ContainerRole.trial.containerName),
-                "assay.dev/run": .string(coordinate.runID(jobUID: uid).rawValue),
+                "assay.dev/run": .string(coordinate.runID(jobUID: job.uid).rawValue),
                 "assay.dev/agent": .string(coordinate.agent),
                 "assay.dev/dataset": .string(coordinate.dataset),
                 "assay.dev/task": .string(coordinate.task),
@@ -89,12 +87,10 @@ public struct TrialPodBuilder: Sendable {
             "ownerReferences": [
                 [
                     "apiVersion": .string(EvalJob.resource.apiVersion), "kind": .string(EvalJob.resource.kind),
-                    "name": .string(job.name), "uid": .string(uid), "controller": true, "blockOwnerDeletion": true,
+                    "name": .string(job.name), "uid": .string(job.uid), "controller": true, "blockOwnerDeletion": true,
                 ]
             ],
         ]
-        if let namespace = job.namespace { metadata["namespace"] = .string(namespace) }
-        return metadata
     }
 
     /// Longer than the sum of all limits, so that it is reached only when another limit had no effect; nil when the agent has no limit.

@@ -34,9 +34,9 @@ public struct CacheAccess: Sendable, Hashable {
 extension TrialPodRequest {
     /// The Secret that the task is fetched with; nil when the source's Secret is not for the task's own repository.
     public var sourceSecret: LocalReference? {
-        guard let own = taskRepo else { return job.spec.source.secretRef }
+        guard let own = taskRepo else { return jobSpec.source.secretRef }
         let policy: GitURL.Policy = [.local, .loopbackHTTP]
         guard let url = try? GitURL(parsing: own.repo, allowing: policy), url.sharesOrigin(with: source.repo, allowing: policy) else { return nil }
-        return job.spec.source.secretRef
+        return jobSpec.source.secretRef
     }
 }

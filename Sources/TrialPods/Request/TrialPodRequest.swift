@@ -4,10 +4,11 @@ import TrialRuntime
 
 /// Everything that decides one trial pod.
 public struct TrialPodRequest: Sendable {
-    public var job: EvalJob
+    public var job: JobIdentity
+    public var jobSpec: EvalJobSpec
     public var target: EvalTargetSpec
     public var task: EvalTask
-    /// The agent at `coordinate.agentIndex` in `job.spec.agents`.
+    /// The agent at `coordinate.agentIndex` in `jobSpec.agents`.
     public var agent: AgentSpec
     public var coordinate: TrialCoordinate
     /// How many earlier pods of this trial were lost to infrastructure; 0 for the first pod.
@@ -19,13 +20,16 @@ public struct TrialPodRequest: Sendable {
     public var taskRepo: TrialProgram.Delivery.TaskRepo?
     /// The dataset's reward rule, which takes precedence over the task's.
     public var rewardRule: RewardRule?
+    /// The image that was built for the task, by digest; nil when it is not built, or none is to be.
+    public var builtImage: String?
 
     public init(
-        job: EvalJob, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
+        job: JobIdentity, jobSpec: EvalJobSpec, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
         retry: Int = 0, source: TrialProgram.Delivery.Source, taskPath: String, taskRepo: TrialProgram.Delivery.TaskRepo? = nil,
-        rewardRule: RewardRule? = nil
+        rewardRule: RewardRule? = nil, builtImage: String? = nil
     ) {
         self.job = job
+        self.jobSpec = jobSpec
         self.target = target
         self.task = task
         self.agent = agent
@@ -35,6 +39,7 @@ public struct TrialPodRequest: Sendable {
         self.taskPath = taskPath
         self.taskRepo = taskRepo
         self.rewardRule = rewardRule
+        self.builtImage = builtImage
     }
 
     /// The task's variables, without those that the agent sets itself (the agent's values take precedence) and without names reserved for
@@ -47,16 +52,24 @@ public struct TrialPodRequest: Sendable {
     /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
 
-    /// The image that the trial runs in; nil when no image is named.
+    /// Where the trial's image comes from; nil when no image is named.
+    var imageSource: TaskImage? {
+        task.image(override: jobSpec.environment.image, forceBuild: jobSpec.environment.forceBuild, targetDefault: target.image?.default)
+    }
+
+    /// The image that the trial runs in; nil when no image is named, or it is not built yet.
     public var image: String? {
-        task.image(override: job.spec.environment.image, targetDefault: target.image?.default)
+        switch imageSource {
+        case .dockerfile: builtImage
+        case let other: other?.name
+        }
     }
 
     /// The limits of the phases, with all overrides and multipliers applied.
     public var timeouts: TaskTimeouts {
         task.timeouts.resolved(
-            multiplier: job.spec.timeoutMultiplier, verifierOverrideSec: job.spec.verifier.overrideTimeoutSec,
-            verifierMaxSec: job.spec.verifier.maxTimeoutSec)
+            multiplier: jobSpec.timeoutMultiplier, verifierOverrideSec: jobSpec.verifier.overrideTimeoutSec,
+            verifierMaxSec: jobSpec.verifier.maxTimeoutSec)
     }
 }
 

@@ -6,14 +6,14 @@ extension TrialProgram {
     /// The program of a trial. Pure: the same request gives the same program, both before the pod is created and when its outcome is
     /// recorded.
     public init(_ request: TrialPodRequest) {
-        let (job, task, coordinate) = (request.job, request.task, request.coordinate)
+        let (job, spec, task, coordinate) = (request.job, request.jobSpec, request.task, request.coordinate)
         let timeouts = request.timeouts
         let resources = TrialResources(request)
         let agentNames = request.agent.env.map(\.name)
         self.init(
             identity: Identity(
-                runId: coordinate.runID(jobUID: job.metadata.uid ?? ""), job: job.metadata.name, agent: coordinate.agent, dataset: coordinate.dataset,
-                task: coordinate.task, attempt: coordinate.attempt, family: task.schema),
+                runId: coordinate.runID(jobUID: job.uid), job: job.name, agent: coordinate.agent, dataset: coordinate.dataset,
+                task: coordinate.task, attempt: coordinate.attempt, family: request.rewardRule.map { TaskSchema($0) } ?? task.schema),
             delivery: Delivery(
                 source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle),
             steps: [
@@ -28,8 +28,7 @@ extension TrialProgram {
                         cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
             ],
             verifier: Verifier(
-                enabled: !job.spec.verifier.disable, rewardRule: request.rewardRule ?? task.rewardRule,
-                endAgentProcesses: job.spec.verifier.endAgentProcesses, env: task.verifierEnv.keys.sorted()),
-            agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: job.spec.instructionPath, env: agentNames))
+                enabled: !spec.verifier.disable, endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
+            agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames))
     }
 }

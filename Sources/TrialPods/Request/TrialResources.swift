@@ -10,7 +10,7 @@ struct TrialResources: Sendable, Hashable {
     private(set) var limits: [String: String]
 
     init(_ request: TrialPodRequest) {
-        let overrides = request.job.spec.environment
+        let overrides = request.jobSpec.environment
         let needs = request.task.environment
         let memory = "\(overrides.overrideMemoryMB ?? needs.memoryMB)Mi"
         let storage = "\(overrides.overrideStorageMB ?? needs.storageMB)Mi"

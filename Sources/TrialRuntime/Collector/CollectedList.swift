@@ -26,9 +26,9 @@ struct CollectedList {
                 "kept": JSONValue(entry.kept),
             ]
         }
-        object["unfinished"] = list(pack.tree.unfinished) { oddity($0, "reason") }
-        object["skipped"] = list(pack.tree.skipped) { oddity($0, "kind") }
-        object["unreadable"] = list(pack.tree.unreadable) { oddity($0, "reason") }
+        object["unfinished"] = list(pack.tree.unfinished) { entryJSON($0, "reason") }
+        object["skipped"] = list(pack.tree.skipped) { entryJSON($0, "kind") }
+        object["unreadable"] = list(pack.tree.unreadable) { entryJSON($0, "reason") }
         object["renamed"] = list(renamed) { entry in
             [
                 "path": .string(entry.path.joined(separator: "/")),
@@ -49,7 +49,7 @@ struct CollectedList {
         ["count": JSONValue(items.count), "items": .array(items.prefix(pack.limits.listed).map(describe))]
     }
 
-    private func oddity(_ item: LogTree.Oddity, _ key: String) -> JSONValue {
+    private func entryJSON(_ item: LogTree.SkippedEntry, _ key: String) -> JSONValue {
         ["path": .string("logs/" + shown(item.components)), key: .string(item.what)]
     }
 

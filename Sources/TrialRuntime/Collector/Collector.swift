@@ -71,7 +71,7 @@ public struct Collector: Sendable {
         switch await watch(gate) {
         case .interrupted(let progress):
             return (report(progress, interrupted: true), nil)
-        case .neverOpened:
+        case .gateNeverOpened:
             let bound = Int(configuration.gateTimeout)
             let error = TrialError(.environmentStartFailed, "the trial container did not start within \(bound) s")
             return (TrialReport(error: error), nil)
@@ -87,14 +87,14 @@ public struct Collector: Sendable {
 
     private enum Watched: Sendable {
         case over(TrialProgress)
-        case neverOpened
+        case gateNeverOpened
         case interrupted(TrialProgress)
     }
 
     private func watch(_ gate: Gate) async -> Watched {
-        var progress = TrialProgress(steps: configuration.steps.count)
+        var progress = TrialProgress(steps: configuration.steps.count, family: configuration.family)
         var reader = GateReader()
-        var heard = false
+        var hasReadWords = false
         let begun = time.monotonic()
         var endedAt: Double?
         // Words that the runner said before the stop are still read, up to a limit.
@@ -107,11 +107,11 @@ public struct Collector: Sendable {
             }
             switch gate.read() {
             case .words(let bytes):
-                heard = true
+                hasReadWords = true
                 for word in reader.feed(bytes) {
                     if case .releaseTests = progress.apply(word), configuration.verify, !isStopped {
                         let failure = await releaseTests(of: configuration.steps[progress.position])
-                        progress.tests = failure.map { .withheld($0) } ?? .released
+                        progress.tests = failure.map { .notReleased($0) } ?? .released
                         gate.release(failure == nil)
                     }
                 }
@@ -125,11 +125,11 @@ public struct Collector: Sendable {
             let now = time.monotonic()
             // The runner exits right after its last word, which closes the gate. If the gate stays open, another process wrote that word.
             if let endedAt, now - endedAt > configuration.endTimeout {
-                progress.outlive()
+                progress.noteGateStillOpen()
                 return .over(progress)
             }
-            if !heard, now - begun > configuration.gateTimeout { return .neverOpened }
-            let due = endedAt.map { $0 + configuration.endTimeout } ?? (heard ? now + 3600 : begun + configuration.gateTimeout)
+            if !hasReadWords, now - begun > configuration.gateTimeout { return .gateNeverOpened }
+            let due = endedAt.map { $0 + configuration.endTimeout } ?? (hasReadWords ? now + 3600 : begun + configuration.gateTimeout)
             await gate.wait(seconds: due - now + 0.001, endsWhenCancelled: endedAt == nil)
         }
     }
@@ -143,10 +143,12 @@ public struct Collector: Sendable {
         do {
             // The tests are writable, because tests may write files beside themselves, and writable by everybody, because the image of a trial
             // may run as any user.
-            for command in [
+            var commands = [
                 Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.stagedTests(step))/.", paths.releasedTests]),
                 Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
-            ] {
+            ]
+            if configuration.family.runsScriptsAsFiles { commands.append(Command("chmod", ["a+x", "\(paths.releasedTests)/\(TestScript.name)"])) }
+            for command in commands {
                 var bounded = command
                 bounded.deadlineSeconds = 120
                 let result = try await bounded.run()
@@ -155,14 +157,14 @@ public struct Collector: Sendable {
                     return ReleaseFailure(copying: String(result.stderrText.suffix(300)).replacingControls)
                 }
             }
-            return handOverVariables()
+            return releaseVariables()
         } catch {
             return .failed("\(error)")
         }
     }
 
     /// Writes the verifier's environment to its path. If the agent left something there, it is neither followed nor written to.
-    private func handOverVariables() -> ReleaseFailure? {
+    private func releaseVariables() -> ReleaseFailure? {
         let paths = configuration.paths
         guard access(paths.stagedVariables, F_OK) == 0 else { return nil }
         guard let bytes = FileReading.whole(paths.stagedVariables, limit: 1 << 20) else { return .failed("\(paths.stagedVariables) cannot be read") }
@@ -204,13 +206,19 @@ public struct Collector: Sendable {
         let begun = time.now().epochMilliseconds
         report[.collect] = TrialReport.Timing(start: begun)
         report.trialDied = !progress.ended || progress.stopped
-        report.error = progress.failure(verify: configuration.verify, limits: configuration.steps.map(\.limits))
-        if report.error == nil, progress.stopped {
-            report.error = TrialOutcome.death(in: progress.lastPhase, because: "the trial was told to stop")
-        }
+        report.longInstructionBytes = configuration.steps[progress.position].longInstructionBytes
         let filter = SecretFilter(configuration.secrets)
         report.unredacted = filter.unredacted
-        if report.error == nil, configuration.verify { award(&report, exit: progress.current.exits[.verify] ?? 0, filter) }
+        switch progress.ending(verify: configuration.verify, limits: configuration.steps.map(\.limits)) {
+        case .failed(let error): report.error = error
+        case .open(let agentError):
+            if progress.stopped {
+                report.error = TrialOutcome.errorOfDeath(in: progress.lastPhase, because: "the trial was told to stop")
+            } else if configuration.verify {
+                award(&report, progress, filter)
+            }
+            if let agentError { report.error = agentError.followed(by: report.error) }
+        }
         if let error = report.error { report.error?.message = filter.redactor.redact(error.message).replacingControls }
 
         // Reading the trial's outputs may exhaust this container's memory, so a report of what is known now is written first.
@@ -248,14 +256,15 @@ public struct Collector: Sendable {
         return (report, frame)
     }
 
-    private func award(_ report: inout TrialReport, exit: Int, _ filter: SecretFilter) {
+    private func award(_ report: inout TrialReport, _ progress: TrialProgress, _ filter: SecretFilter) {
+        let exit = progress.current.exits[.verify] ?? 0
         func file(_ name: String) -> [UInt8]? {
             LogTree.contents(
                 [LogFolder.verifier.rawValue, name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
         }
         let (json, text) = (file("reward.json"), file("reward.txt"))
         do throws(TrialError) {
-            let reward = try RewardFiles.verdict(json: json, text: text, exitCode: exit, rule: configuration.rule)
+            let reward = try RewardFiles.verdict(json: json, text: text, exitCode: exit, family: configuration.family)
             report.reward = reward.value
             report.rewards = Self.redacted(reward.named, filter)
         } catch {
@@ -264,10 +273,12 @@ public struct Collector: Sendable {
             do throws(TrialError) {
                 _ = try RewardFiles.verdict(
                     json: json.map { filter.redactor.redact($0).bytes }, text: text.map { filter.redactor.redact($0).bytes }, exitCode: exit,
-                    rule: configuration.rule)
+                    family: configuration.family)
             } catch {
                 report.error?.message = error.message
             }
+            let script = TestScript(at: configuration.paths.stagedTests(configuration.steps[progress.position]))
+            if let remark = script?.remark(exit: exit, family: configuration.family) { report.error?.message += "; \(remark)" }
         }
     }
 
@@ -290,10 +301,12 @@ public struct Collector: Sendable {
         return result
     }
 
-    /// Adds the end of the failed script's standard error to the message, because that is what a user would look at first.
+    /// Adds to the message what a user would look at first: who sets the PATH in which a program was not found, and the end of the failed
+    /// script's standard error.
     private func explain(_ report: inout TrialReport, _ progress: TrialProgress, from pack: OutputPack) {
-        guard let error = report.error, error.type.consequence == .outcome, let phase = progress.lastPhase else { return }
-        guard let folder = LogFolder(of: phase), progress.current.exits[phase] != 0,
+        guard let phase = report.error?.type.phase, let exit = progress.current.exits[phase] else { return }
+        if exit == 127, let setter = configuration.pathSetter { report.error?.message += "; \(setter.remark)" }
+        guard let folder = LogFolder(of: phase), exit != 0,
             let ending = pack.ending(of: folder.rawValue, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)
                 .joined(separator: "\n"), !ending.isEmpty
         else { return }

@@ -38,7 +38,8 @@ public struct CollectorConfiguration: Sendable {
     }
 
     public var paths = TrialPaths()
-    public var rule = RewardRule.rollout
+    public var family = TaskSchema.rollout
+    public var pathSetter: PodProgram.PathSetter?
     public var verify = true
     /// Seconds within which the runner must open the gate.
     public var gateTimeout = 3600.0
@@ -61,7 +62,8 @@ public struct CollectorConfiguration: Sendable {
 
     public init(_ program: PodProgram, paths: TrialPaths) {
         self.init(paths: paths)
-        rule = program.verifier.rewardRule
+        family = program.family
+        pathSetter = program.pathSetter
         verify = program.verifier.enabled
         gateTimeout = program.gateTimeoutSec
         steps = program.steps

@@ -8,17 +8,17 @@ struct LogTree: Sendable {
         var size: Int
     }
 
-    struct Oddity: Sendable, Hashable {
+    struct SkippedEntry: Sendable, Hashable {
         var components: [[UInt8]]
         /// `symlink`, `fifo`, ... or why the entry could not be read.
         var what: String
     }
 
     var files: [File] = []
-    var skipped: [Oddity] = []
-    var unreadable: [Oddity] = []
+    var skipped: [SkippedEntry] = []
+    var unreadable: [SkippedEntry] = []
     /// Directories that hold more entries than were examined.
-    var unfinished: [Oddity] = []
+    var unfinished: [SkippedEntry] = []
     private var seen = 0
 
     /// The verifier's files come first and the agent's last: however many files an agent writes, the files that support the verdict are kept.
@@ -28,7 +28,7 @@ struct LogTree: Sendable {
         var tree = LogTree()
         let fd = Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard fd >= 0 else {
-            tree.unreadable.append(Oddity(components: [], what: String(cString: strerror(errno))))
+            tree.unreadable.append(SkippedEntry(components: [], what: String(cString: strerror(errno))))
             return tree
         }
         tree.visit(fd, [], limits)
@@ -48,23 +48,23 @@ struct LogTree: Sendable {
             var info = stat()
             let found = name.withCString { fstatat(fd, $0, &info, AT_SYMLINK_NOFOLLOW) }
             guard found == 0 else {
-                unreadable.append(Oddity(components: path, what: String(cString: strerror(errno))))
+                unreadable.append(SkippedEntry(components: path, what: String(cString: strerror(errno))))
                 continue
             }
             switch info.st_mode & S_IFMT {
             case S_IFREG:
                 files.append(File(components: path, size: Int(info.st_size)))
             case S_IFDIR where path.count > limits.depth:
-                unfinished.append(Oddity(components: path, what: "deeper than \(limits.depth) directories"))
+                unfinished.append(SkippedEntry(components: path, what: "deeper than \(limits.depth) directories"))
             case S_IFDIR:
                 let child = name.withCString { openat(fd, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
                 if child >= 0 {
                     visit(child, path, limits)
                 } else {
-                    unreadable.append(Oddity(components: path, what: String(cString: strerror(errno))))
+                    unreadable.append(SkippedEntry(components: path, what: String(cString: strerror(errno))))
                 }
             default:
-                skipped.append(Oddity(components: path, what: Self.kind(info.st_mode)))
+                skipped.append(SkippedEntry(components: path, what: Self.kind(info.st_mode)))
             }
         }
     }
@@ -81,7 +81,7 @@ struct LogTree: Sendable {
             }
             if name == [0x2E] || name == [0x2E, 0x2E] { continue }
             if names.count >= room {
-                unfinished.append(Oddity(components: components, what: "more than \(limits.entries) entries in all"))
+                unfinished.append(SkippedEntry(components: components, what: "more than \(limits.entries) entries in all"))
                 break
             }
             names.append(name)

@@ -12,7 +12,7 @@ enum SafeName {
         let encodeFirst = text.map(isGitName) ?? false
         var out = ""
         var changed = encodeFirst || text == nil || looksEncoded(name)
-        if let text, !changed { changed = text.unicodeScalars.contains(where: isUnwelcome) }
+        if let text, !changed { changed = text.unicodeScalars.contains(where: isUnsafe) }
         guard changed, let first = name.first else { return text ?? "" }
         func percent(_ byte: UInt8) { out += "%" + hex([byte]).uppercased() }
         var rest = name[...]
@@ -25,7 +25,7 @@ enum SafeName {
             let length = byte < 0x80 ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2
             let piece = Array(rest.prefix(length))
             if let scalars = String(validating: piece, as: UTF8.self)?.unicodeScalars, scalars.count == 1, let scalar = scalars.first,
-                !isUnwelcome(scalar), scalar != "%"
+                !isUnsafe(scalar), scalar != "%"
             {
                 out.unicodeScalars.append(scalar)
                 rest = rest.dropFirst(piece.count)
@@ -55,7 +55,7 @@ enum SafeName {
     }
 
     /// Control characters, line separators, marks that change the direction of text, and the characters that HFS+ ignores in names.
-    private static func isUnwelcome(_ scalar: Unicode.Scalar) -> Bool {
+    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x20, 0x7F..<0xA0, 0x200B...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF: true
         case 0x5C: true  // a backslash separates directories on other systems, and git refuses `a\.git`
@@ -66,7 +66,7 @@ enum SafeName {
     /// `.git`, `.gitmodules` and the like in any case, with the characters that file systems ignore, and their short names on NTFS (`git~1`,
     /// `gi7eba~1`). Matches more than git refuses, because encoding a name without need does no harm.
     private static func isGitName(_ name: String) -> Bool {
-        let plain = String(String.UnicodeScalarView(name.unicodeScalars.filter { !isUnwelcome($0) })).lowercased()
+        let plain = String(String.UnicodeScalarView(name.unicodeScalars.filter { !isUnsafe($0) })).lowercased()
         return plain.hasPrefix(".git") || (plain.hasPrefix("gi") && plain.contains("~"))
     }
 

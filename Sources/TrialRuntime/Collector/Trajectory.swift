@@ -106,7 +106,7 @@ struct Trajectory: Sendable {
 
     /// Writes the trajectory as lines of a transcript (docs/schemas/transcript.schema.json); writes no further step once `limit` bytes are
     /// written.
-    func tell(in file: inout LineFile, limit: Int) throws(PackStore.Failure) {
+    func writeTranscript(to file: inout LineFile, limit: Int) throws(PackStore.Failure) {
         try file.write(head)
         var failure: PackStore.Failure?
         var number = 0

@@ -40,7 +40,7 @@ struct Transcript: Sendable {
             var file = try LineFile(target)
             // A transcript of a real trajectory is about as long as the trajectory; one of a made-up trajectory could be many times longer,
             // hence the limit.
-            try trajectory.tell(in: &file, limit: 2 * limits.trajectory)
+            try trajectory.writeTranscript(to: &file, limit: 2 * limits.trajectory)
             return Made(source: .trajectory, bytes: try file.finish())
         }
         // The runner creates both files before it runs the agent.
@@ -48,36 +48,36 @@ struct Transcript: Sendable {
         var file = try LineFile(target)
         try file.write(["type": "session", "schemaVersion": JSONValue(Self.schemaVersion), "source": "output"])
         for (name, entry) in [("stdout", stdout), ("stderr", stderr)] {
-            if let entry { try tell(entry, as: name, in: &file) }
+            if let entry { try write(entry, as: name, to: &file) }
         }
         return Made(source: .output, bytes: try file.finish())
     }
 
     // MARK: Output
 
-    private func tell(_ entry: OutputPack.Entry, as stream: String, in file: inout LineFile) throws(PackStore.Failure) {
+    private func write(_ entry: OutputPack.Entry, as stream: String, to file: inout LineFile) throws(PackStore.Failure) {
         let fd = open(entry.copy, O_RDONLY | O_CLOEXEC)
         guard fd >= 0 else { throw PackStore.Failure(description: "cannot read \(entry.copy): \(String(cString: strerror(errno)))") }
         defer { close(fd) }
         var info = stat()
         let size = fstat(fd, &info) == 0 ? Int(info.st_size) : 0
-        var teller = Teller(stream: stream, file: file)
-        defer { file = teller.file }
+        var writer = LineWriter(stream: stream, file: file)
+        defer { file = writer.file }
         guard size > limits.transcript else {
-            try teller.tell(fd, 0..<size)
+            try writer.write(fd, 0..<size)
             return
         }
         let half = limits.transcript / 2
-        let head = try teller.tell(fd, 0..<half, wholeLinesOnly: true)
+        let head = try writer.write(fd, 0..<half, wholeLinesOnly: true)
         let tail = FileReading.lineStart(fd, from: size - half, to: size)
         var cut: JSONValue = ["type": "cut", "stream": .string(stream), "bytes": JSONValue(tail - head)]
         cut["text"] = .string("[assay: \(tail - head) of \(size) bytes left out here; logs/command/\(stream).txt has what was kept of them]")
-        try teller.file.write(cut)
-        try teller.tell(fd, tail..<size)
+        try writer.file.write(cut)
+        try writer.write(fd, tail..<size)
     }
 
     /// Writes lines of output to the transcript: a JSON object unchanged, other lines as text, several to one transcript line.
-    private struct Teller {
+    private struct LineWriter {
         let stream: String
         var file: LineFile
         private var text: [UInt8] = []
@@ -90,35 +90,35 @@ struct Transcript: Sendable {
 
         /// Returns the position up to which it read. When only whole lines are wanted, it stops before a line that would not fit.
         @discardableResult
-        mutating func tell(_ fd: Int32, _ range: Range<Int>, wholeLinesOnly: Bool = false) throws(PackStore.Failure) -> Int {
+        mutating func write(_ fd: Int32, _ range: Range<Int>, wholeLinesOnly: Bool = false) throws(PackStore.Failure) -> Int {
             var offset = range.lowerBound
-            var told = offset
+            var written = offset
             while offset < range.upperBound {
                 guard let chunk = FileReading.piece(fd, at: offset, count: min(1 << 16, range.upperBound - offset)) else { break }
                 offset += chunk.count
                 var rest = chunk[...]
                 while let end = rest.firstIndex(of: 0x0A) {
                     line.append(contentsOf: rest[rest.startIndex...end])
-                    told += line.count
+                    written += line.count
                     try endLine()
                     rest = rest[(end + 1)...]
                 }
                 line.append(contentsOf: rest)
                 if line.count > Transcript.longestObject {
-                    told += line.count
+                    written += line.count
                     try endLine()
                 }
             }
             if !line.isEmpty {
                 // A first line that is longer than the range is written in part.
-                if !wholeLinesOnly || told == range.lowerBound {
-                    told += line.count
+                if !wholeLinesOnly || written == range.lowerBound {
+                    written += line.count
                     try endLine()
                 }
                 line.removeAll()
             }
             try flush()
-            return told
+            return written
         }
 
         private mutating func endLine() throws(PackStore.Failure) {
@@ -131,17 +131,17 @@ struct Transcript: Sendable {
             text.append(contentsOf: line)
             while text.count > Transcript.pieceLength {
                 let end = Self.boundary(text, before: Transcript.pieceLength)
-                try say(text[..<end])
+                try writeText(text[..<end])
                 text.removeFirst(end)
             }
         }
 
         private mutating func flush() throws(PackStore.Failure) {
-            if !text.isEmpty { try say(text[...]) }
+            if !text.isEmpty { try writeText(text[...]) }
             text.removeAll(keepingCapacity: true)
         }
 
-        private mutating func say(_ bytes: ArraySlice<UInt8>) throws(PackStore.Failure) {
+        private mutating func writeText(_ bytes: ArraySlice<UInt8>) throws(PackStore.Failure) {
             try file.write(["type": "output", "stream": .string(stream), "text": .string(String(decoding: bytes, as: UTF8.self))])
         }
 

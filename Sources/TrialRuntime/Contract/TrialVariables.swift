@@ -19,10 +19,17 @@ public enum TrialVariables {
 
     // trial: set by the runner, for the agent
     public static let instructionPath = "ASSAY_INSTRUCTION_PATH"
-    /// The text of the instruction.
+    /// The text of the instruction, if it is not too long (`TrialProgram.Step.instructionVariableLimit`).
     public static let instruction = "ASSAY_TASK_INSTRUCTION"
-    /// The same text under the name that agents written for Rollout expect.
+    /// The path again, under the name that agents written for Rollout read.
     public static let rolloutInstruction = "ROLLOUT_TASK_INSTRUCTION"
+
+    // trial: set by the pod builder, for the runner
+    /// The variable that a task or an agent may set and that decides where programs are found.
+    public static let path = "PATH"
+    /// The container has the task's or the agent's PATH under this name, so that it does not decide whether the container finds bash. The
+    /// runner sets it as PATH for the phases.
+    public static let phasePath = "ASSAY_PATH"
 
     // collector
     /// `VARIABLE:NAME,...`: each of the collector's variables that holds a secret, and its name in the agent's environment.

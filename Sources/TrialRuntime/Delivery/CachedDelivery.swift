@@ -22,14 +22,14 @@ struct CachedDelivery: Sendable {
     /// Seconds in which delivery tries again. An operator that starts anew without its disk clones the repository first.
     static let boundSeconds = 1500.0
 
-    let program: PodProgram
     let task: TaskAtCommit
     let volumes: DeliveryVolumes
     let client: TreeClient
     let time: any TimeSource
     var boundSeconds = Self.boundSeconds
 
-    func deliver() async throws -> TreeExport.Report {
+    /// - Parameter program: gets what only the task's files tell.
+    func deliver(_ program: inout PodProgram) async throws -> TreeExport.Report {
         let tree = try TreeReference(program, task: task)
         let end = time.monotonic() + boundSeconds
         var backoff = Backoff(BackoffPolicy(initialSeconds: 0.25, factor: 2, capSeconds: 10, jitter: 0.5...1))
@@ -40,6 +40,7 @@ struct CachedDelivery: Sendable {
                 try await client.read(tree, suspect: isSuspect, within: end - time.monotonic()) { _, events in
                     for event in events { try layout.receive(event) }
                 }
+                try layout.finish(&program)
                 return layout.report
             } catch let error as TreeClientError {
                 if case .corrupt = error { isSuspect = true }

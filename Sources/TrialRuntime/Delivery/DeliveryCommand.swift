@@ -47,19 +47,19 @@ public struct DeliveryCommand: Sendable {
     private func deliver() async throws -> JSONValue {
         let started = time.monotonic()
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
-        let program = try PodProgram(json: text.utf8, from: TrialVariables.program)
+        var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
         let verifierVariables = try verifierVariables(of: program)
         try volumes.prepare()
         let task = try TaskAtCommit(program.delivery)
         let report: TreeExport.Report
         let cache = try cache()
         if let cache {
-            report = try await CachedDelivery(program: program, task: task, volumes: volumes, client: cache.client, time: time).deliver()
+            report = try await CachedDelivery(task: task, volumes: volumes, client: cache.client, time: time).deliver(&program)
         } else {
             let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
             defer { scratch.remove() }
             let fetcher = TaskFetcher(delivery: program.delivery, task: task, paths: paths, scratch: scratch.path, git: git, time: time)
-            report = try await TaskDelivery(program: program, task: task, tree: try await fetcher.tree(), volumes: volumes).deliver()
+            report = try await TaskDelivery(task: task, tree: try await fetcher.tree(), volumes: volumes).deliver(&program)
         }
         try volumes.writeScripts(program)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token)

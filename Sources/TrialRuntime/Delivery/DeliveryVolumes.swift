@@ -31,7 +31,7 @@ struct DeliveryVolumes: Sendable {
     func writeScripts(_ program: PodProgram) throws(FileError) {
         try write(Runner.text.utf8, to: paths.runner, mode: 0o755)
         try write(RunnerProgram(program, paths: paths).text.utf8, to: paths.runnerProgram)
-        if program.delivery.solution { return try write(Runner.oracleExecute(paths).utf8, to: paths.execute, mode: 0o755) }
+        if program.delivery.solution { return try write(Runner.oracleExecute(paths, program.family).utf8, to: paths.execute, mode: 0o755) }
         for name in AgentScript.allCases {
             guard let text = FileReading.whole("\(paths.agentScripts)/\(name.rawValue)"), !text.isEmpty else { continue }
             try write(text, to: name == .install ? paths.install : paths.execute, mode: 0o755)
@@ -44,6 +44,11 @@ struct DeliveryVolumes: Sendable {
         try write(try program.json, to: paths.collectorProgram)
         if let token { try write(token.utf8, to: paths.stagedToken) }
         if !verifierVariables.isEmpty { try write(verifierVariables, to: paths.stagedVariables) }
+    }
+
+    /// Makes a delivered file executable for everybody; a file that does not exist is left to the reader of the task.
+    func makeExecutable(_ path: String) throws(FileError) {
+        guard chmod(path, 0o755) == 0 || errno == ENOENT else { throw FileError("change the mode of", path) }
     }
 
     /// Writes a file that the trial's user can read, whatever the umask is.

@@ -5,12 +5,12 @@ import SourceSync
 
 /// Checks that the folder is a task, and exports what the trial needs: the instruction, the tests, and for the oracle agent the solution.
 struct TaskDelivery: Sendable {
-    let program: PodProgram
     let task: TaskAtCommit
     let tree: GitTree
     let volumes: DeliveryVolumes
 
-    func deliver() async throws -> TreeExport.Report {
+    /// - Parameter program: gets what only the task's files tell.
+    func deliver(_ program: inout PodProgram) async throws -> TreeExport.Report {
         let folder = GitTreeFolder(tree, path: task.path)
         let name = task.path.last ?? task.url.name
         guard folder.exists("") else {
@@ -19,11 +19,13 @@ struct TaskDelivery: Sendable {
         }
         let instructions = program.steps.map(\.instruction)
         try await tree.prefetch((["task.toml"] + instructions).map { task.path.isRoot ? $0 : "\(task.path)/\($0)" })
-        _ = try await TaskReader.load(name: name, from: folder, needsSolution: program.delivery.solution)
+        _ = try await TaskReader.load(
+            name: name, from: folder, needsSolution: program.delivery.solution, format: TaskSchema(program.verifier.rewardRule))
 
-        for step in program.steps {
+        for (index, step) in program.steps.enumerated() {
             guard let instruction = try await folder.read(step.instruction) else { continue }
             try volumes.write(instruction, to: volumes.paths.instruction(step))
+            if instruction.count > TrialProgram.Step.instructionVariableLimit { program.steps[index].longInstructionBytes = instruction.count }
         }
         let export = TreeExport(tree)
         var total = TreeExport.Report()
@@ -38,6 +40,7 @@ struct TaskDelivery: Sendable {
         if program.delivery.solution, folder.exists("solution") {
             volumes.empty(volumes.paths.deliveredSolution)
             add(try await export.export(task.path.appending("solution"), to: volumes.paths.deliveredSolution))
+            if program.family.runsScriptsAsFiles { try volumes.makeExecutable(volumes.paths.deliveredSolution + "/solve.sh") }
         }
         return total
     }

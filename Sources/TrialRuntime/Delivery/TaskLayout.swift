@@ -29,6 +29,8 @@ final class TaskLayout {
     private let targets: [(path: [String], target: Target)]
     private var writers: [[String]: ExportWriter] = [:]
     private var present = Present.nothing
+    /// Bytes of the instructions, by their files.
+    private var instructions: [String: Int] = [:]
 
     init(program: PodProgram, volumes: DeliveryVolumes) {
         self.volumes = volumes
@@ -49,6 +51,18 @@ final class TaskLayout {
         }
     }
 
+    /// Call after the whole tree was received.
+    /// - Parameter program: gets what only the task's files tell.
+    func finish(_ program: inout PodProgram) throws {
+        for (index, step) in program.steps.enumerated() {
+            guard let bytes = instructions[step.instruction], bytes > TrialProgram.Step.instructionVariableLimit else { continue }
+            program.steps[index].longInstructionBytes = bytes
+        }
+        if writers[[Self.solution]] != nil, program.family.runsScriptsAsFiles {
+            try volumes.makeExecutable(volumes.paths.deliveredSolution + "/solve.sh")
+        }
+    }
+
     private func begin(_ entry: TreeStream.Entry) throws {
         present = .nothing
         for (path, target) in targets where entry.path.starts(with: path) {
@@ -59,6 +73,7 @@ final class TaskLayout {
                 guard size <= Self.maximumInstruction else {
                     throw TrialError(.sourceSyncFailed, "\"\(step.instruction)\" is larger than \(Self.maximumInstruction) bytes")
                 }
+                instructions[step.instruction] = size
                 present = .instruction(step, [], left: size)
                 if size == 0 { try add([]) }
             case .folder(let destination): try lay(entry, below: path, in: destination)

@@ -19,6 +19,7 @@ enum GateWord: Sendable, Hashable {
     case phase(TrialPhase, at: Int64)
     case done(TrialPhase, at: Int64, exit: Int, timedOut: Bool)
     case setupFailed(String)
+    /// The agent is done, and its work is to be verified or not.
     case agentEnd(verify: Bool)
     /// A further step begins; for the first step no word is sent.
     case step(Int)
@@ -39,7 +40,7 @@ enum GateWord: Sendable, Hashable {
             self = .setupFailed(String(line.dropFirst(Keyword.setupFailed.rawValue.count + 1).prefix(500)).replacingControls)
         case .agentEnd:
             guard let payload = Self.payload(line) else { return nil }
-            self = .agentEnd(verify: payload["verify"]?.bool == true && payload["outcome"]?.string == "ok")
+            self = .agentEnd(verify: payload["verify"]?.bool == true)
         case .step where parts.count == 2:
             guard let index = Int(parts[1]), (1...1000).contains(index) else { return nil }
             self = .step(index)

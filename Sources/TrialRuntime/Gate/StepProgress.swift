@@ -8,7 +8,7 @@ struct StepProgress: Sendable, Hashable {
         case held
         case released
         /// The tests could not be copied into place.
-        case withheld(ReleaseFailure)
+        case notReleased(ReleaseFailure)
     }
 
     private(set) var lastPhase: TrialPhase?
@@ -23,6 +23,12 @@ struct StepProgress: Sendable, Hashable {
 
     /// Whether a further step may begin: the agent ended well, and if the tests were released, they have been run.
     var isOver: Bool { agentEnded && isIdle && agentFailure(nil) == nil && (tests == .held || exits[.verify] != nil) }
+
+    /// Whether what the agent has done may be verified.
+    func mayBeVerified(_ family: TaskSchema) -> Bool {
+        guard let type = agentFailure(nil)?.type else { return true }
+        return family.verifiesFailedAgents && type.phase == .execute
+    }
 
     func mayBegin(_ phase: TrialPhase) -> Bool {
         guard isIdle, timings[phase] == nil, Self.order(phase) >= lastPhase.map(Self.order) ?? 0 else { return false }
@@ -65,9 +71,9 @@ struct StepProgress: Sendable, Hashable {
     /// Why a step whose agent ended well has no verdict; nil when that depends on the reward alone.
     func verificationFailure(_ limits: TrialProgram.Limits?) -> TrialError? {
         switch tests {
-        case .withheld(.obstructed(let what)):
+        case .notReleased(.obstructed(let what)):
             return TrialError(.verifierFailed, "the tests could not be put in place, the trial left something where they belong: \(what)")
-        case .withheld(.failed(let why)): return TrialError(.internalError, "the tests could not be released: \(why)")
+        case .notReleased(.failed(let why)): return TrialError(.internalError, "the tests could not be released: \(why)")
         case .held, .released: break
         }
         if timedOut.contains(.verify) {

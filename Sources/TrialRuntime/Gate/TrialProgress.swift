@@ -9,8 +9,17 @@ struct TrialProgress: Sendable, Hashable {
         case releaseTests
     }
 
+    /// How a trial ended, as far as words tell.
+    enum Ending: Sendable, Hashable {
+        /// No reward counts.
+        case failed(TrialError)
+        /// The reward depends on the reward files alone. With an agent's error, the agent's work was verified all the same.
+        case open(agentError: TrialError?)
+    }
+
     /// How many steps the trial has.
     let expected: Int
+    let family: TaskSchema
     /// The steps that have begun, in order; never empty.
     private(set) var steps = [StepProgress()]
     private(set) var setupFailure: String?
@@ -18,9 +27,12 @@ struct TrialProgress: Sendable, Hashable {
     /// Whether the runner was told to stop.
     private(set) var stopped = false
     /// The first word that the runner cannot have sent at that moment, so that another process must have sent it.
-    private(set) var stray: String?
+    private(set) var unexpectedWord: String?
 
-    init(steps: Int = 1) { expected = steps }
+    init(steps: Int = 1, family: TaskSchema = .rollout) {
+        expected = steps
+        self.family = family
+    }
 
     /// The index of the current step.
     var position: Int { steps.count - 1 }
@@ -44,7 +56,7 @@ struct TrialProgress: Sendable, Hashable {
     mutating func apply(_ word: GateWord) -> Action {
         guard isDue(word) else {
             // A stop may arrive after the runner's last word.
-            if case .end = word {} else { stray = stray ?? word.name }
+            if case .end = word {} else { unexpectedWord = unexpectedWord ?? word.name }
             return .none
         }
         switch word {
@@ -63,7 +75,7 @@ struct TrialProgress: Sendable, Hashable {
     }
 
     /// Notes that the gate is still open long after the last word, so that another process than the runner must have sent that word.
-    mutating func outlive() { stray = stray ?? GateWord.end(stopped: false).name }
+    mutating func noteGateStillOpen() { unexpectedWord = unexpectedWord ?? GateWord.end(stopped: false).name }
 
     private func isDue(_ word: GateWord) -> Bool {
         guard !ended else { return false }
@@ -71,29 +83,36 @@ struct TrialProgress: Sendable, Hashable {
         case .phase(let phase, _): return current.mayBegin(phase)
         case .done(let phase, _, _, _): return phase == lastPhase && !current.isIdle
         case .setupFailed: return setupFailure == nil && (lastPhase == nil || lastPhase == .setup && !current.isIdle)
-        case .agentEnd: return !agentEnded && current.isIdle
+        case .agentEnd(let verify): return !agentEnded && current.isIdle && (!verify || current.mayBeVerified(family))
         case .step(let index): return index == steps.count && index < expected && current.isOver
         case .end: return true
         }
     }
 
-    /// The error of a trial whose agent phase failed, or whose container died; nil when the outcome depends on the reward alone.
+    /// How the trial ended.
     ///
     /// - Parameters:
     ///   - verify: whether verification was wanted.
     ///   - limits: the limits of each step, as far as they are known; for the message.
-    func failure(verify: Bool, limits: [TrialProgram.Limits] = []) -> TrialError? {
-        if let setupFailure { return TrialError(.environmentStartFailed, setupFailure) }
-        let limits = limits.indices.contains(position) ? limits[position] : nil
-        if let error = current.agentFailure(limits) { return error }
+    func ending(verify: Bool, limits: [TrialProgram.Limits] = []) -> Ending {
+        if let setupFailure { return .failed(TrialError(.environmentStartFailed, setupFailure)) }
+        let agentError = current.agentFailure(limits.indices.contains(position) ? limits[position] : nil)
+        if let agentError, !verify || !current.mayBeVerified(family) { return .failed(agentError) }
+        if let error = verdictFailure(verify: verify, limits: limits) { return .failed(agentError?.followed(by: error) ?? error) }
+        return .open(agentError: agentError)
+    }
+
+    /// Why no reward counts, whatever the reward files hold; nil when they decide.
+    private func verdictFailure(verify: Bool, limits: [TrialProgram.Limits]) -> TrialError? {
         if !ended {
-            return TrialOutcome.death(in: agentEnded ? .verify : lastPhase, because: "the trial container ended before its time")
+            return TrialOutcome.errorOfDeath(in: agentEnded ? .verify : lastPhase, because: "the trial container ended before its time")
         }
         if verify {
-            if let stray {
-                return TrialError(.verifierFailed, "something in the trial answered in its runner's place: \"\(stray)\" came when it was not due")
+            if let unexpectedWord {
+                return TrialError(
+                    .verifierFailed, "something in the trial answered in its runner's place: \"\(unexpectedWord)\" came when it was not due")
             }
-            if let error = current.verificationFailure(limits) { return error }
+            if let error = current.verificationFailure(limits.indices.contains(position) ? limits[position] : nil) { return error }
         }
         guard steps.count == expected else {
             return TrialError(.verifierFailed, "the trial ended after step \(steps.count) of \(expected)")
@@ -104,7 +123,7 @@ struct TrialProgress: Sendable, Hashable {
 
 extension TrialOutcome {
     /// The error of a trial that died in a phase. A death after the agent began is an outcome of the trial.
-    public static func death(in phase: TrialPhase?, because reason: String) -> TrialError {
+    public static func errorOfDeath(in phase: TrialPhase?, because reason: String) -> TrialError {
         let (type, place): (TrialErrorType, String) =
             switch phase {
             case .install: (.agentInstallFailed, "during install")

@@ -5,25 +5,37 @@ import EvalModel
 /// runner's part as a shell file, and the collector's part into a volume that only the collector mounts.
 public struct PodProgram: Sendable, Hashable, Codable {
     public var version: Int
+    public var family: TaskSchema
     public var delivery: TrialProgram.Delivery
     public var steps: [TrialProgram.Step]
     public var verifier: TrialProgram.Verifier
     public var instructionPath: String
+    /// Who sets the PATH of the phases; nil when it is the image's own.
+    public var pathSetter: PathSetter?
     /// Seconds within which the runner must open the gate.
     public var gateTimeoutSec: Double
     public var packLimitBytes: Int
 
+    /// Who sets a variable of the phases, instead of the image.
+    public enum PathSetter: String, Sendable, Hashable, Codable {
+        case task
+        case agent
+    }
+
     public init(_ program: TrialProgram, gateTimeoutSec: Double, packLimitBytes: Int) {
         self.init(
-            delivery: program.delivery, steps: program.steps, verifier: program.verifier, instructionPath: program.agent.instructionPath,
-            gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
+            family: program.identity.family, delivery: program.delivery, steps: program.steps, verifier: program.verifier,
+            instructionPath: program.agent.instructionPath, gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
+        let name = TrialVariables.path
+        pathSetter = program.agent.env.contains(name) ? .agent : program[.trial]?.env.contains(name) == true ? .task : nil
     }
 
     public init(
-        delivery: TrialProgram.Delivery, steps: [TrialProgram.Step], verifier: TrialProgram.Verifier, instructionPath: String,
+        family: TaskSchema, delivery: TrialProgram.Delivery, steps: [TrialProgram.Step], verifier: TrialProgram.Verifier, instructionPath: String,
         gateTimeoutSec: Double, packLimitBytes: Int
     ) {
         version = TrialProgram.currentVersion
+        self.family = family
         self.delivery = delivery
         self.steps = steps
         self.verifier = verifier

@@ -15,6 +15,9 @@ struct RunnerProgram {
         }
     }
 
+    /// Where the runner looks for its own tools, before the image's PATH.
+    private static let toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
     init(_ program: PodProgram, paths: TrialPaths) {
         let steps = program.steps
         assignments = [
@@ -22,11 +25,15 @@ struct RunnerProgram {
             ("install_script", .word(paths.install)), ("execute_script", .word(paths.execute)),
             ("logs", .word(paths.logs)), ("tests", .word(paths.tests)),
             ("instruction_target", .word(program.instructionPath)),
+            ("tool_path", .word(Self.toolPath)),
             ("verify", .word(program.verifier.enabled ? "1" : "0")),
+            ("verify_failed_agent", .word(program.family.verifiesFailedAgents ? "1" : "0")),
+            ("test_as_file", .word(program.family.runsScriptsAsFiles ? "1" : "0")),
             ("end_agent_processes", .word(program.verifier.endAgentProcesses ? "1" : "0")),
             ("verifier_variables", .word(program.verifier.env.isEmpty ? "" : paths.releasedVariables)),
             ("steps", .list(steps.map(\.name))),
             ("instructions", .list(steps.map { paths.instruction($0) })),
+            ("long_instructions", .list(steps.map { String($0.longInstructionBytes ?? 0) })),
             ("install_limits", .list(steps.map { $0.limits.installSec.map(Self.milliseconds) ?? "none" })),
             ("execute_limits", .list(steps.map { $0.limits.executeSec.map(Self.milliseconds) ?? "0" })),
             ("verify_limits", .list(steps.map { Self.milliseconds($0.limits.verifySec) })),

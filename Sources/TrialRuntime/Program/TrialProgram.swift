@@ -7,7 +7,7 @@ import SourceSync
 /// none of them computes the same facts again. It holds names of environment variables but no values.
 public struct TrialProgram: Sendable, Hashable, Codable {
     /// The version of this document and of the part that is passed to the pod. Version 1 was the delivery plan alone.
-    public static let currentVersion = 2
+    public static let currentVersion = 3
 
     public var version: Int
     public var identity: Identity
@@ -101,12 +101,19 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         /// The folder of the tests, relative to the task's folder.
         public var tests: String
         public var limits: Limits
+        /// The length of an instruction that is too long for an environment variable, in bytes; nil for a shorter one. Delivery sets it,
+        /// because only delivery reads the instruction.
+        public var longInstructionBytes: Int?
 
-        public init(name: String, instruction: String, tests: String, limits: Limits) {
+        /// The longest instruction that `ASSAY_TASK_INSTRUCTION` can hold, in bytes. The kernel refuses variables of 128 KiB.
+        public static let instructionVariableLimit = 120_000
+
+        public init(name: String, instruction: String, tests: String, limits: Limits, longInstructionBytes: Int? = nil) {
             self.name = name
             self.instruction = instruction
             self.tests = tests
             self.limits = limits
+            self.longInstructionBytes = longInstructionBytes
         }
     }
 
@@ -177,15 +184,13 @@ public struct TrialProgram: Sendable, Hashable, Codable {
     public struct Verifier: Sendable, Hashable, Codable {
         /// false: no tests run, and there is no verdict.
         public var enabled: Bool
-        public var rewardRule: RewardRule
         /// Whether processes that the agent left running are ended before the tests are released.
         public var endAgentProcesses: Bool
         /// Names only, never values.
         public var env: [String]
 
-        public init(enabled: Bool = true, rewardRule: RewardRule, endAgentProcesses: Bool = false, env: [String] = []) {
+        public init(enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = []) {
             self.enabled = enabled
-            self.rewardRule = rewardRule
             self.endAgentProcesses = endAgentProcesses
             self.env = env
         }

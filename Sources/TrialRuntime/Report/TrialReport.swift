@@ -61,7 +61,7 @@ public struct TrialReport: Codable, Sendable, Hashable {
     public var reward: Double?
     /// All rewards by name (a single number in `reward.txt` gets the name `reward`).
     public var rewards: [String: Double]
-    /// Why there is no reward, or an outcome that is an error.
+    /// Why there is no reward, or what went wrong beside it.
     public var error: TrialError?
     /// The phase in which the trial ended or died; nil when it never began.
     public var lastPhase: TrialPhase?
@@ -94,6 +94,8 @@ public struct TrialReport: Codable, Sendable, Hashable {
     public var transcript: String?
     /// The tokens and cost in the agent's trajectory; nil when it states none.
     public var usage: AgentUsage?
+    /// The length of an instruction that was too long for `ASSAY_TASK_INSTRUCTION`, so that the variable was not set; else nil.
+    public var longInstructionBytes: Int?
     /// Whether something in this message (not in the pack) was cut to fit into `maximumBytes`.
     public var messageTruncated: Bool
 
@@ -146,6 +148,7 @@ public struct TrialReport: Codable, Sendable, Hashable {
         unredacted = try values.decodeIfPresent([String].self, forKey: .unredacted) ?? []
         transcript = try values.decodeIfPresent(String.self, forKey: .transcript)
         usage = try values.decodeIfPresent(AgentUsage.self, forKey: .usage)
+        longInstructionBytes = try values.decodeIfPresent(Int.self, forKey: .longInstructionBytes)
         messageTruncated = try values.decodeIfPresent(Bool.self, forKey: .messageTruncated) ?? false
     }
 }

@@ -3,21 +3,67 @@
 # tells the collector. What it is to do stands in program.sh beside it. Needs bash 4.2 and coreutils and nothing else of the image.
 #
 # What it says on the gate, one line each: `phase NAME MS`, `done NAME MS EXIT TIMEDOUT`, `setup-failed TEXT`, `agent-end JSON`,
-# `step INDEX` (a further step begins; the first one needs no word), `end JSON`. The whole script is one function, so that bash has read it to its end before anything else runs and an agent that
-# deletes or changes the file changes nothing.
+# `step INDEX` (a further step begins; the first one needs no word), `end JSON`. The whole script is functions, so that bash has read it
+# to its end before the agent runs, and an agent that deletes or changes the file changes nothing.
+#
+# The container's environment belongs to the phases: image, task and agent may set any variable, also one that changes how bash works or
+# one that is named like a variable of this script. So the environment is kept as a list, the shell forgets it, and each phase gets exactly
+# that list (by env) and nothing of the runner.
 #
 # Not `set -e`: an agent may have deleted any program, and the runner still has to say how it ended.
+
+# Keeps the environment in `__assay_environment` and empties the shell of it. The prefix keeps these variables apart from what the
+# environment holds; all later ones need none.
+assay_keep_environment() {
+  # These change how bash itself works.
+  set +o posix
+  unset -v POSIXLY_CORRECT BASH_COMPAT FUNCNEST EXECIGNORE TMOUT
+  # $0, because variables of the environment can take the place of BASH_SOURCE and BASH.
+  __assay_place=${0%/*} __assay_start=$PWD __assay_path=$PATH
+  __assay_home='' __assay_phase_path='' __assay_has_path=0
+  __assay_environment=()
+  while IFS= read -r -d '' __assay_entry; do
+    case $__assay_entry in
+    # Set anew by the runner.
+    ASSAY_INSTRUCTION_PATH=* | ASSAY_TASK_INSTRUCTION=* | ROLLOUT_TASK_INSTRUCTION=*) continue ;;
+    # The PATH that the task or the agent sets. Under its own name it would decide whether the container finds bash.
+    ASSAY_PATH=*) __assay_phase_path=${__assay_entry#*=}; continue ;;
+    PATH=*) __assay_has_path=1 ;;
+    HOME=*) __assay_home=${__assay_entry#*=} ;;
+    ?*=*) ;;
+    *) continue ;;
+    esac
+    __assay_environment+=("$__assay_entry")
+  done </proc/self/environ
+  for __assay_entry in "${__assay_environment[@]}"; do
+    __assay_entry=${__assay_entry%%=*}
+    case $__assay_entry in
+    # Not names of shell variables; and unsetting BASH_XTRACEFD would close the file that it names.
+    *[!A-Za-z0-9_]* | [0-9]* | __assay_* | BASH_XTRACEFD) ;;
+    *) unset -v "$__assay_entry" ;;
+    esac
+  done 2>/dev/null # some are read-only
+  IFS=$' \t\n' PATH=$__assay_path
+}
+
 assay_main() {
   # Set by program.sh.
-  local gate_said='' gate_heard='' install_script='' execute_script='' logs='' tests='' instruction_target=''
-  local verify=1 end_agent_processes=0 verifier_variables=''
-  local -a steps=() instructions=() install_limits=() execute_limits=() verify_limits=()
+  local gate_said='' gate_heard='' install_script='' execute_script='' logs='' tests='' instruction_target='' tool_path=''
+  local verify=1 verify_failed_agent=0 test_as_file=0 end_agent_processes=0 verifier_variables=''
+  local -a steps=() instructions=() long_instructions=() install_limits=() execute_limits=() verify_limits=()
   # shellcheck source=/dev/null
-  . "${BASH_SOURCE[0]%/*}/program.sh" || exit 70
+  . "$__assay_place/program.sh" || exit 70
+  # The usual directories come first: the image's PATH counts for what lies elsewhere. The scripts' bash is the one that the container found.
+  local bash
+  PATH=$__assay_path
+  bash=$(type -P bash)
+  PATH=$tool_path:$__assay_path
+  [ -n "$bash" ] || bash=$(type -P bash)
 
-  local start=$PWD child='' stopping=0 caught=0 ms=0 up=0 code=0 timed=0 groups='' mirrors=''
-  local outcome=ok entry word step=0
-  local -a variables=()
+  local start=$__assay_start child='' stopping=0 caught=0 ms=0 up=0 code=0 timed=0 groups='' mirrors=''
+  local outcome=ok judged=0 late=0 remark='' environment_tool='' entry word step=0
+  # What the phases get beside the container's environment: from the runner, and for the verifier only.
+  local -a given=() instruction_given=() verifier_given=()
 
   # The time in milliseconds, from whatever this bash and these coreutils have.
   now() {
@@ -65,9 +111,9 @@ assay_main() {
   stdbuf -o0 true >/dev/null 2>&1 && first_megabyte=(stdbuf -o0 "${first_megabyte[@]}")
   tail --pid=$$ -n 0 /dev/null >/dev/null 2>&1 && can_mirror=1
 
-  # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: sets code and timed. The command gets `variables` beside the environment.
+  # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: sets code and timed. The command is given by its path: the phase's PATH may be any.
   run() {
-    local name=$1 limit=$2 dir=$3 began seconds dog=''
+    local name=$1 limit=$2 dir=$3 began seconds dog='' timeout_tool
     shift 3
     [ -L "$dir" ] && rm -f "$dir"
     mkdir -p "$dir" 2>/dev/null && chmod 0777 "$dir" 2>/dev/null
@@ -80,17 +126,19 @@ assay_main() {
     began=$up timed=0
     printf -v seconds '%d.%03d' $((limit / 1000)) $((limit % 1000))
     if [ "$limit" -gt 0 ]; then
-      if timeout -k 1 5 true >/dev/null 2>&1; then
-        set -- timeout -k 5 "$seconds" "$@"
+      timeout_tool=$(type -P timeout)
+      if [ -n "$timeout_tool" ] && "$timeout_tool" -k 1 5 true >/dev/null 2>&1; then
+        set -- "$timeout_tool" -k 5 "$seconds" "$@"
       else
         dog=wanted
       fi
     fi
     set -m # a process group of its own
     (
-      # By env, not by export: names may be such that no shell variable can have, like "a.b".
-      if [ "${#variables[@]}" -gt 0 ]; then exec env -- "${variables[@]}" "$@"; fi
-      exec "$@"
+      [ -n "$remark" ] && printf '%s\n' "$remark" >&2
+      # By env, not by export: names may be such that no shell variable can have, like "a.b". env runs first, so that no process of the
+      # phase shows the values among its arguments.
+      exec "$environment_tool" -i -- "${__assay_environment[@]}" "${given[@]}" "${instruction_given[@]}" "${verifier_given[@]}" "$@"
     ) </dev/null >"$dir/stdout.txt" 2>"$dir/stderr.txt" 8>&- 9>&- &
     child=$!
     set +m
@@ -140,19 +188,25 @@ assay_main() {
     local file=${instructions[step]}
     now
     say "phase setup $ms"
+    if [ "${#__assay_environment[@]}" = 0 ]; then
+      say "setup-failed the container's environment cannot be read from /proc/self/environ"
+      return 1
+    fi
+    environment_tool=$(type -P env)
+    if [ -z "$environment_tool" ]; then
+      say "setup-failed the task's image has no env (coreutils), which the runner needs; install coreutils in the image"
+      return 1
+    fi
     mkdir -p "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
-    unset ASSAY_TASK_INSTRUCTION ROLLOUT_TASK_INSTRUCTION
+    instruction_given=()
     if [ -f "$file" ]; then
       if ! { mkdir -p "${instruction_target%/*}/" && cp "$file" "$instruction_target" && chmod a+r "$instruction_target"; }; then
         say "setup-failed cannot write the instruction to $instruction_target"
         return 1
       fi
+      instruction_given=("ASSAY_INSTRUCTION_PATH=$instruction_target" "ROLLOUT_TASK_INSTRUCTION=$instruction_target")
       # The kernel refuses single variables of 128 KiB; the file has it whole.
-      if [ "$(wc -c <"$file")" -lt 120000 ]; then
-        ASSAY_TASK_INSTRUCTION=$(cat "$file")
-        ROLLOUT_TASK_INSTRUCTION=$ASSAY_TASK_INSTRUCTION
-        export ASSAY_TASK_INSTRUCTION ROLLOUT_TASK_INSTRUCTION
-      fi
+      if [ "${long_instructions[step]}" = 0 ]; then instruction_given+=("ASSAY_TASK_INSTRUCTION=$(<"$file")"); fi 2>/dev/null
     fi
     now
     say "done setup $ms 0 0"
@@ -175,46 +229,65 @@ assay_main() {
 
   # Has the tests released and runs them; fails when they did not come or did not end in time.
   judge() {
-    [ "$end_agent_processes" = 1 ] && end_agent
+    # An agent that goes on working while it is judged would have no time limit.
+    if [ "$end_agent_processes" = 1 ] || [ "$late" = 1 ]; then end_agent; fi
     clear_tests
     # The collector has not answered yet: what can be read now was written by the agent.
-    entry=$((SECONDS + 2))
-    while [ "$SECONDS" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
+    uptime_ms
+    entry=$((up + 2000))
+    while uptime_ms; [ "$up" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
     word=''
-    say 'agent-end {"outcome":"ok","verify":true}'
+    say "agent-end {\"outcome\":\"$outcome\",\"verify\":true}"
     read -r -t 300 -u 8 word
     [ "$word" = go ] || return 1
     rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null
     if [ -n "$verifier_variables" ]; then
-      while IFS= read -r -d '' entry; do variables+=("$entry"); done <"$verifier_variables"
+      while IFS= read -r -d '' entry; do verifier_given+=("$entry"); done <"$verifier_variables"
       rm -f "$verifier_variables"
     fi
-    run verify "${verify_limits[step]}" "$logs/verifier" bash "$tests/test.sh"
-    variables=()
+    if [ "$test_as_file" = 1 ]; then
+      # By its #! line. bash's exec runs a script without one itself, as a shell does that is told its path.
+      # shellcheck disable=SC2016 # for that bash
+      run verify "${verify_limits[step]}" "$logs/verifier" "$bash" -c 'exec "$0"' "$tests/test.sh"
+    else
+      run verify "${verify_limits[step]}" "$logs/verifier" "$bash" "$tests/test.sh"
+    fi
+    verifier_given=()
     [ "$timed" = 0 ]
   }
 
   # One step; succeeds when a further one may follow.
   run_step() {
     setup || return 1
-    outcome=ok
+    outcome=ok judged=$verify late=0
     if [ "${install_limits[step]}" != none ] && [ -f "$install_script" ]; then
-      run install "${install_limits[step]}" "$logs/setup" bash "$install_script" || outcome=failed
+      run install "${install_limits[step]}" "$logs/setup" "$bash" "$install_script" || outcome=failed judged=0
     fi
     if [ "$outcome" = ok ] && [ -f "$execute_script" ]; then
-      run execute "${execute_limits[step]}" "$logs/command" bash "$execute_script" || outcome=failed
+      if [ "${long_instructions[step]}" != 0 ]; then
+        remark="assay: ASSAY_TASK_INSTRUCTION is not set: the instruction has ${long_instructions[step]} bytes, too many for a variable; read it from the file that ASSAY_INSTRUCTION_PATH names"
+      fi
+      if ! run execute "${execute_limits[step]}" "$logs/command" "$bash" "$execute_script"; then
+        outcome=failed late=$timed judged=$((verify && verify_failed_agent))
+      fi
+      remark=''
     fi
-    if [ "$outcome" = ok ] && [ "$verify" = 1 ]; then
-      judge
+    if [ "$judged" = 1 ]; then
+      judge && [ "$outcome" = ok ]
     else
       say "agent-end {\"outcome\":\"$outcome\",\"verify\":false}"
       [ "$outcome" = ok ]
     fi
   }
 
-  export PATH HOME ASSAY_INSTRUCTION_PATH=$instruction_target
-  [ -n "${HOME:-}" ] || HOME=/root
-  [ -d "$HOME" ] || mkdir -p "$HOME" 2>/dev/null || HOME=/
+  local home=${__assay_home:-/root}
+  [ -d "$home" ] || mkdir -p "$home" 2>/dev/null || home=/
+  given=("HOME=$home")
+  if [ -n "$__assay_phase_path" ]; then
+    given+=("PATH=$__assay_phase_path")
+  elif [ "$__assay_has_path" = 0 ]; then
+    given+=("PATH=$__assay_path")
+  fi
   if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
   while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
     keep_logs
@@ -240,4 +313,5 @@ assay_main() {
   say 'end {}'
   exit 0
 }
+assay_keep_environment
 assay_main

@@ -43,7 +43,7 @@ struct ComparisonOptions {
     /// When several jobs have the given name, prints which of them is used.
     private static func note(_ reference: JobReference, _ job: JobRuns) {
         guard reference.text == job.name, reference.back == 0, !job.others.isEmpty else { return }
-        Assay.complain(
+        Assay.printError(
             "note: \(job.others.count + 1) jobs are named \(job.name.replacingControls); \(reference) is \(job.label.replacingControls), ended \(job.ended.rfc3339); others: "
                 + job.others.prefix(5).map { "\($0.id?.rawValue ?? "(no id)") (\($0.ended.rfc3339))" }.joined(separator: ", ")
                 + (job.others.count > 5 ? ", ..." : "")

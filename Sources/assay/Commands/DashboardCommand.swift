@@ -37,7 +37,7 @@ enum DashboardCommand: Subcommand {
         let reader = try await options.open()
         let generator = try SiteGenerator(directory: directory, title: title, isLive: address != nil)
         let first = try await generator.update(from: reader, origin: options.place.origin)
-        tell(first, arguments.value("out"))
+        printReport(first, arguments.value("out"))
         guard let address else { return ExitStatus.success }
 
         let server = DashboardServer(directory: directory)
@@ -49,14 +49,14 @@ enum DashboardCommand: Subcommand {
                 try await Task.sleep(for: .seconds(interval))
                 do {
                     let report = try await generator.update(from: options.open(), origin: options.place.origin)
-                    if failing { Assay.complain("the results can be read again") }
+                    if failing { Assay.printError("the results can be read again") }
                     failing = false
-                    if report.written > 0 || report.removed > 0 { tell(report, nil) }
+                    if report.written > 0 || report.removed > 0 { printReport(report, nil) }
                 } catch is CancellationError {
                     return
                 } catch {
                     // Reported once, not on every refresh. The site stays unchanged until the results can be read again.
-                    if !failing { Assay.complain("the site is not brought up to date: \(error)") }
+                    if !failing { Assay.printError("the site is not brought up to date: \(error)") }
                     failing = true
                 }
             }
@@ -74,11 +74,11 @@ enum DashboardCommand: Subcommand {
         do throws(DashboardError) { return try ListenAddress(parsing: text ?? "127.0.0.1:0") } catch { throw UsageError(error.description) }
     }
 
-    private static func tell(_ report: SiteGenerator.Report, _ out: String?) {
+    private static func printReport(_ report: SiteGenerator.Report, _ out: String?) {
         let removed = report.removed > 0 ? ", \(report.removed) removed" : ""
         Output.write("\(report.runs) runs of \(report.jobs) jobs; \(report.written) files written\(removed)" + (out.map { " to \($0)" } ?? "") + "\n")
         guard let first = report.unreadable.first else { return }
-        Assay.complain("\(report.unreadable.count) folders hold no record that is understood and were left out (the first: \(first))")
+        Assay.printError("\(report.unreadable.count) folders hold no record that is understood and were left out (the first: \(first))")
     }
 }
 

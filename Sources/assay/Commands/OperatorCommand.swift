@@ -158,7 +158,7 @@ enum OperatorCommand: Subcommand {
         return configuration
     }
 
-    /// In GiB; the volume in manifests/deployment.yaml has 8 GiB.
+    /// In GiB; the volume in manifests/operator/deployment.yaml has 8 GiB.
     private static let defaultCacheLimit = 6
 
     /// The option is shared by `run` and `operator`.

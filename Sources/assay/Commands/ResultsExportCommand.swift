@@ -39,8 +39,8 @@ enum ResultsExportCommand: Subcommand {
                 report = try await export.files(filter, to: out)
                 Output.write("\(report.records) records, \(report.files) files, \(report.bytes) bytes to \(out.replacingControls)\n")
             }
-            for path in report.leftOut.prefix(20) { Assay.complain("left out: \(path.replacingControls)") }
-            if report.leftOut.count > 20 { Assay.complain("left out: \(report.leftOut.count - 20) more") }
+            for path in report.leftOut.prefix(20) { Assay.printError("left out: \(path.replacingControls)") }
+            if report.leftOut.count > 20 { Assay.printError("left out: \(report.leftOut.count - 20) more") }
             return report.leftOut.isEmpty ? ExitStatus.success : ExitStatus.belowBar
         } catch let error as ArtifactError {
             throw UsageError(error.message.replacingControls)

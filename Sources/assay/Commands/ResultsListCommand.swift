@@ -22,6 +22,7 @@ enum ResultsListCommand: Subcommand {
         var filter = try RunFilterOptions.filter(arguments)
         filter.kinds = try RunFilterOptions.kinds(arguments.value("kind"))
         let limit = try arguments.integer("limit", in: 1...10_000_000)
+        try RolloutStart.completeInterrupted(in: StateDirectory(workingDirectory: Path.workingDirectory))
         let reader = try await ResultsPlaceOptions(arguments).open()
         switch format {
         case "json": try await printJSON(reader, filter, limit ?? .max)

@@ -22,7 +22,7 @@ struct ResultsPlaceOptions {
     init(_ arguments: Arguments, workingDirectory: String = Path.workingDirectory) throws {
         place = try Self.place(arguments, workingDirectory)
         let state = "\(workingDirectory)/.assay"
-        let cache = FileEntry.isDirectory(state) ? "\(state)/cache/results" : Self.userCache()
+        let cache = FileEntry.isDirectory(state) ? "\(state)/cache/results" : "\(UserCache.directory)/results"
         query = RunQuery(cacheDirectory: cache, workingDirectory: workingDirectory)
     }
 
@@ -34,7 +34,7 @@ struct ResultsPlaceOptions {
                 "\(branch.place.replacingControls) is a shallow clone, which has the newest commits only: name its remote instead (--remote origin), or "
                 + "complete it (git fetch --unshallow)"
             if whole { throw UsageError(text) }
-            Assay.complain("note: \(text)")
+            Assay.printError("note: \(text)")
         }
         return store
     }
@@ -80,11 +80,5 @@ struct ResultsPlaceOptions {
             let path = try? GitPath(parsing: value["path"]?.string ?? "")
         else { return nil }
         return .branch(remote: remote, branch: branch, path: path)
-    }
-
-    private static func userCache() -> String {
-        let environment = currentEnvironment()
-        if let base = environment["XDG_CACHE_HOME"], base.hasPrefix("/") { return "\(base)/assay/results" }
-        return "\(environment["HOME"] ?? environment["TMPDIR"] ?? "/tmp")/.cache/assay/results"
     }
 }

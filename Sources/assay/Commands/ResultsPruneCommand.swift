@@ -35,7 +35,7 @@ enum ResultsPruneCommand: Subcommand {
             }
         } catch let error as ArtifactError {
             let isInput = [.invalid, .notFound, .branchIsDefault].contains(error.kind)
-            Assay.complain(error.message.replacingControls)
+            Assay.printError(error.message.replacingControls)
             return isInput ? ExitStatus.badInput : ExitStatus.belowBar
         }
     }

@@ -19,6 +19,8 @@ enum ExitStatus {
     static let badInput: Int32 = 2
     /// All failures are infrastructure failures.
     static let infrastructure: Int32 = 3
+    /// All is well, but results wait on this machine instead of being on the remote that was asked for.
+    static let unpushed: Int32 = 4
     /// Stopped by Ctrl-C; the number that shells report for it.
     static let interrupted: Int32 = 130
 }

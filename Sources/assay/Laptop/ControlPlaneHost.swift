@@ -22,7 +22,7 @@ final class ControlPlaneHost: Sendable {
     let server: String
     let token: String
     private let api: APIServer
-    private let node: PodmanNode?
+    let node: PodmanNode?
     private let running: Task<Void, any Error>?
 
     private init(client: KubeClient, server: String, token: String, api: APIServer, node: PodmanNode?, running: Task<Void, any Error>?) {
@@ -89,12 +89,12 @@ final class ControlPlaneHost: Sendable {
     }
 
     private static func writeKubeconfig(server: String, token: String, to path: String) throws {
-        // Over plain HTTP kubectl does not send the token, but it sends the password in the address. Our own client uses the
-        // token.
-        let address = server.replacing("http://", with: "http://assay:\(token)@")
+        // Over plain HTTP kubectl does not send the token of a user, but it sends the password of a proxy: the server is named as its own
+        // proxy. So the server's address, which `kubectl cluster-info` prints, has no token. Our own client sends the user's token.
+        let proxy = server.replacing("http://", with: "http://assay:\(token)@")
         let config: JSONValue = [
             "apiVersion": "v1", "kind": "Config", "current-context": "assay",
-            "clusters": [["name": "assay", "cluster": ["server": .string(address)]]],
+            "clusters": [["name": "assay", "cluster": ["server": .string(server), "proxy-url": .string(proxy)]]],
             "users": [["name": "assay", "user": ["token": .string(token)]]],
             "contexts": [["name": "assay", "context": ["cluster": "assay", "user": "assay", "namespace": "default"]]],
         ]

@@ -1,7 +1,8 @@
 import AssayAPI
 import Base
-import Glibc
+import Git
 import KubeCore
+import Rollout
 import Subprocess
 import YAML
 
@@ -10,6 +11,9 @@ struct JobDocuments: Sendable {
     var job: JSONValue
     /// The objects that must be created before the job, in the order of the file.
     var others: [(type: ResourceType, object: JSONValue)]
+
+    /// The name in a file that is no Kubernetes object; nil for the EvalJob's own.
+    var title: String?
 
     static let namespace = "default"
 
@@ -21,16 +25,21 @@ struct JobDocuments: Sendable {
     /// Reads one or more YAML documents from a file, or from standard input for `-`. Throws a `UsageError` that names the wrong
     /// document and the reason.
     init(file: String) throws {
-        let bytes = try Self.read(file)
         let documents: [JSONValue]
-        do { documents = try YAML.parse(bytes).filter { !$0.isNull } } catch { throw UsageError("\(file): \(error)") }
+        do { documents = try YAML.parse(try JobInput.read(file)) } catch let error as YAMLError { throw UsageError("\(file): \(error)") }
+        try self.init(documents.filter { !$0.isNull }, file: file)
+    }
 
+    /// - Parameter file: where the documents are from, for messages.
+    init(_ documents: [JSONValue], file: String) throws {
         var jobs: [JSONValue] = []
         others = []
         for (number, document) in documents.enumerated() {
             let place = "\(file), document \(number + 1)"
             guard let apiVersion = document["apiVersion"]?.string, let kind = document["kind"]?.string else {
-                throw UsageError("\(place): apiVersion and kind are missing; a job file holds Kubernetes objects such as kind: EvalJob")
+                throw UsageError(
+                    "\(place): apiVersion and kind are missing; a job file holds Kubernetes objects such as kind: EvalJob, or one job of Rollout (agents and datasets)"
+                )
             }
             guard let type = Self.kinds["\(apiVersion)/\(kind)"] else {
                 throw UsageError(
@@ -50,17 +59,8 @@ struct JobDocuments: Sendable {
         self.job = job
     }
 
-    /// Reads any kind of file, including a pipe.
-    private static func read(_ file: String) throws -> [UInt8] {
-        let limit = 32 << 20
-        let descriptor = file == "-" ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw UsageError("\(FileError("read", file))") }
-        defer { close(descriptor) }
-        let bytes: [UInt8]
-        do throws(FileError) { bytes = try FileReading.upTo(limit + 1, from: descriptor, file) } catch { throw UsageError("\(error)") }
-        guard bytes.count <= limit else { throw UsageError("\(file) is larger than 32 MiB: that is no job file") }
-        return bytes
-    }
+    /// The job's name as the user knows it.
+    var displayName: String { title ?? jobName }
 
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
 
@@ -102,12 +102,26 @@ struct JobDocuments: Sendable {
     }
 
     private static func topLevel(of path: String, field: String) async throws -> String {
-        let result = try await Command("git", ["-C", path, "rev-parse", "--show-toplevel"]).run()
-        if result.succeeded { return result.stdoutText.trimmed }
-        let bare = try await Command("git", ["-C", path, "rev-parse", "--git-dir"]).run()
-        guard bare.succeeded else {
-            throw UsageError("\(field): \(path) is no git repository; make it one (git init, git add, git commit): results name a commit")
+        do {
+            if let tree = try await WorkingTree.containing(path) { return tree.root }
+        } catch {
+            throw UsageError("\(field): \(error.message)")
         }
-        return path
+        throw UsageError("\(field): \(path) is no git repository; make it one (git init, git add, git commit): results name a commit")
+    }
+
+    /// Fills in the Secrets whose values come from the environment.
+    mutating func fillSecrets(from environment: [String: String]) throws {
+        var missing: Set<String> = []
+        for (index, other) in others.enumerated() where other.type == .secrets {
+            do throws(EnvironmentSecret.MissingVariables) {
+                others[index].object = try EnvironmentSecret.filled(other.object, from: environment)
+            } catch {
+                missing.formUnion(error.names)
+            }
+        }
+        guard missing.isEmpty else {
+            throw UsageError("the environment has no value for \(missing.sorted().joined(separator: ", ")), which the job's Secret needs: export it")
+        }
     }
 }

@@ -17,7 +17,7 @@ struct JobReport: Sendable {
 
     func print(stalled: String?, alreadyDone: Bool) {
         if let stalled {
-            Assay.complain("\(job.metadata.name): \(stalled.replacingControls)")
+            Assay.printError("\(job.metadata.name): \(stalled.replacingControls)")
             return
         }
         if alreadyDone { Swift.print("\(job.metadata.name) is finished; nothing is left to run\n") }
@@ -60,18 +60,23 @@ struct JobReport: Sendable {
         if let pending = artifacts?.pending, pending > 0 {
             let why = job.status?.conditions.first { $0.type == ConditionType.artifactsReady.rawValue }?.message ?? ""
             Swift.print("results: \(pending) kept in \(state.artifacts) until \(git.remote) takes them; the next run pushes them")
-            if !why.isEmpty { Assay.complain(why.replacingControls) }
+            if !why.isEmpty { Assay.printError(why.replacingControls) }
+            Assay.printError(
+                "the results are not on \(git.remote) yet: let it take them, then run the same command again, which only pushes "
+                    + "(exit status \(ExitStatus.unpushed); with --allow-unpushed: 0)")
         } else {
             Swift.print("results: \(git.branch) of \(git.remote) at \(artifacts?.head?.prefix(12) ?? "-")")
         }
     }
 
-    func exitStatus(stalled: String?, minimumPassRate: Double?) -> Int32 {
+    /// - Parameter allowUnpushed: results that wait on this machine are as good as pushed ones.
+    func exitStatus(stalled: String?, minimumPassRate: Double?, allowUnpushed: Bool = false) -> Int32 {
         if stalled != nil { return ExitStatus.badInput }
         guard let trials = job.status?.trials else { return ExitStatus.badInput }
         if trials.failed > 0, trials.failed == trials.infrastructure { return ExitStatus.infrastructure }
         if trials.failed > 0 || trials.skipped > 0 { return ExitStatus.belowBar }
         if let minimumPassRate, job.status?.metrics?.passRate ?? 0 < minimumPassRate { return ExitStatus.belowBar }
+        if job.spec.artifacts.backend == .git, job.status?.artifacts?.pending ?? 0 > 0, !allowUnpushed { return ExitStatus.unpushed }
         return ExitStatus.success
     }
 }

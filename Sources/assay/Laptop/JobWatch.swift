@@ -15,7 +15,9 @@ struct JobWatch: Sendable {
     let key: ObjectKey
     let display: ProgressDisplay
     /// Called once, when the job has trials.
-    let hasBegun: @Sendable (EvalJob) throws -> Void
+    let hasBegun: @Sendable (EvalJob) async throws -> Void
+    /// Called when other trials than before have their result.
+    let hasCounted: @Sendable (EvalJob) throws -> Void
     /// Whether the user has asked to stop.
     let isInterrupted: @Sendable () -> Bool
     /// Whether the conditions of the job were written by this process. Conditions of an earlier process are ignored.
@@ -25,9 +27,10 @@ struct JobWatch: Sendable {
     private static let patience = 45.0
 
     /// Polls the job several times a second, which costs little on one machine.
-    func untilEnd() async throws -> End {
+    func waitForEnd() async throws -> End {
         var told: Set<String> = []
         var hasBegun = false
+        var counted = -1
         var nextLook = 0.0
         var waitingSince: Double?
         var interruptedSince: Double?
@@ -41,7 +44,12 @@ struct JobWatch: Sendable {
             }
             if job.status?.startTime != nil, !hasBegun {
                 hasBegun = true
-                try self.hasBegun(job)
+                try await self.hasBegun(job)
+            }
+            if hasBegun, let trials = job.status?.trials {
+                let ended = trials.completed + trials.failed + trials.skipped
+                if ended != counted { try hasCounted(job) }
+                counted = ended
             }
             if job.status?.isOver == true { return End(job: job, stalled: nil) }
             if isInterrupted() {
@@ -66,9 +74,7 @@ struct JobWatch: Sendable {
             }
             if job.status?.startTime != nil, time.monotonic() >= nextLook {
                 nextLook = time.monotonic() + 2
-                for reason in try await whatHoldsItUp(job, ready) where told.insert(reason).inserted {
-                    display.say("waiting: \(reason.replacingControls)")
-                }
+                if let reason = waitingReason(job, ready), told.insert(reason).inserted { display.say("waiting: \(reason.replacingControls)") }
             }
             try await time.sleep(seconds: 0.15)
         }
@@ -82,19 +88,11 @@ struct JobWatch: Sendable {
         return (try EvalJob(json: try await client.get(.evalJobs, key)), true)
     }
 
-    /// The reasons why a running job does not continue, as far as the API server knows them.
-    private func whatHoldsItUp(_ job: EvalJob, _ ready: Condition?) async throws -> [String] {
-        if let ready, [Reason.suspended.rawValue, Reason.trialPodRefused.rawValue].contains(ready.reason), let message = ready.message {
-            return [message]
-        }
-        if job.spec.parallelism == 0 { return ["spec.parallelism is 0: no trial starts"] }
-        guard job.status?.trials?.running ?? 0 > 0 else { return [] }
-        return try await client.listAll(.pods, namespace: key.namespace).items.compactMap { pod in
-            guard pod.at("status", "phase") == "Pending" else { return nil }
-            let conditions = pod.at("status", "conditions")?.array ?? []
-            guard let scheduled = conditions.first(where: { $0["type"] == "PodScheduled" && $0["status"] == "False" }) else { return nil }
-            return "pod \(ObjectMeta(of: pod).name): \(scheduled["message"]?.string ?? scheduled["reason"]?.string ?? "not scheduled")"
-        }
+    /// Why a running job does not continue, as its condition says.
+    private func waitingReason(_ job: EvalJob, _ ready: Condition?) -> String? {
+        if job.spec.parallelism == 0 { return "spec.parallelism is 0: no trial starts" }
+        let reasons: [Reason] = [.suspended, .trialPodRefused, .trialsPending, .waitingForSlot, .pushPending, .buildingImages]
+        return reasons.contains { $0.rawValue == ready?.reason } ? ready?.message : nil
     }
 
     /// True when no trial of the job runs, no pod is being deleted, and all ended trials are counted.
@@ -108,14 +106,14 @@ struct JobWatch: Sendable {
     }
 
     /// Waits until results kept by an earlier process are pushed, or until a condition says that the remote is unreachable.
-    func untilPushed() async throws -> EvalJob {
+    func waitUntilPushed() async throws -> EvalJob {
         let time = SystemTime()
         let began = time.monotonic()
         while true {
             let (job, isCurrent) = try await look()
             let artifacts = job.status?.conditions.first { $0.type == ConditionType.artifactsReady.rawValue }
-            let isAway = artifacts?.isFalse == true
-            if isCurrent && (job.status?.artifacts?.pending ?? 0 == 0 || isAway) || time.monotonic() - began > Self.patience { return job }
+            let isUnreachable = artifacts?.isFalse == true
+            if isCurrent && (job.status?.artifacts?.pending ?? 0 == 0 || isUnreachable) || time.monotonic() - began > Self.patience { return job }
             try await time.sleep(seconds: 0.15)
         }
     }

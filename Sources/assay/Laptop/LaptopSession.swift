@@ -6,7 +6,9 @@ import Glibc
 import KubeClient
 import KubeCore
 import PodmanNode
+import Planning
 import Reconcilers
+import Rollout
 import TrialPods
 
 /// One `assay run`: control plane, node and operator in this process, for one job, until the job ends.
@@ -16,9 +18,15 @@ struct LaptopSession: Sendable {
     let podman: String
     let pushInterval: Double
     let bounds: PodFateBounds
+    /// The outputs of a job of Rollout, and the content of its config.json.
+    var rollout: (outputs: JobOutputs, configuration: JSONValue)?
+    /// Whether a job that exists is deleted and starts again as a new one.
+    var anew = false
 
     /// Returns the exit status.
-    func run(minimumPassRate: Double?) async throws -> Int32 {
+    ///
+    /// - Parameter allowUnpushed: exit with 0 although results wait on this machine.
+    func run(minimumPassRate: Double?, allowUnpushed: Bool = false) async throws -> Int32 {
         let display = ProgressDisplay()
         // Signals are handled from here on, because starting in a new directory takes seconds.
         let stopping = Locked(Stopping())
@@ -56,6 +64,7 @@ struct LaptopSession: Sendable {
             committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
         configuration.keepsFinishedSeconds = 60
         configuration.cache = cache
+        configuration.imageBuilder = host.node.map { PodmanImageBuilder(node: $0, directory: state.builds) }
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
         let applied: Applied
         let working: Task<Void, Never>
@@ -77,13 +86,21 @@ struct LaptopSession: Sendable {
             // Written only after the job has begun: a job that cannot begin writes no results, so `assay results` keeps reading
             // the previous ones.
             try noteResults(of: job)
+            try beginOutputs(of: job)
+            let warnings = try await runner.warnings(of: job)
+            for warning in warnings.prefix(Self.warningLines) { display.say("warning: \(warning.line.replacingControls)") }
+            if warnings.count > Self.warningLines {
+                display.say("and \(warnings.count - Self.warningLines) warnings more: `assay plan` lists them all")
+            }
+        } hasCounted: { _ in
+            try rollout?.outputs.writeNew()
         } isInterrupted: {
             stopping.withLock { $0.count } > 0
         } isCurrent: { job in
             job.identity.map { runner.hasLooked(at: $0) } ?? false
         }
-        var ended = try await watch.untilEnd()
-        if ended.stalled == nil { ended.job = try await watch.untilPushed() }
+        var ended = try await watch.waitForEnd()
+        if ended.stalled == nil { ended.job = try await watch.waitUntilPushed() }
         display.finish()
         working.cancel()
         await working.value
@@ -92,11 +109,32 @@ struct LaptopSession: Sendable {
 
         let report = JobReport(job: ended.job, state: state, runs: runs)
         report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
+        try finishOutputs(of: ended)
         if ended.job.status?.isOver != true, ended.stalled == nil {
             display.say("the job is not over: the same command goes on with the trials that have no result")
         }
         if stopping.withLock({ $0.count }) > 0 { return ExitStatus.interrupted }
-        return report.exitStatus(stalled: ended.stalled, minimumPassRate: minimumPassRate)
+        return report.exitStatus(stalled: ended.stalled, minimumPassRate: minimumPassRate, allowUnpushed: allowUnpushed)
+    }
+
+    /// The most warnings about tasks that are shown.
+    private static let warningLines = 20
+
+    // MARK: Outputs of Rollout
+
+    private func beginOutputs(of job: EvalJob) throws {
+        guard let rollout, let uid = job.metadata.uid, let start = job.status?.startTime else { return }
+        try rollout.outputs.begin(uid: uid, total: job.status?.trials?.total ?? 0, startedAt: start, configuration: rollout.configuration)
+    }
+
+    private func finishOutputs(of ended: JobWatch.End) throws {
+        guard let rollout, ended.job.status?.startTime != nil, ended.stalled == nil else { return }
+        let isOver = ended.job.status?.isOver == true
+        let trials = ended.job.status?.trials
+        try rollout.outputs.finish(
+            isOver: isOver, cancelled: !isOver || ended.job.status?.phase == .cancelled || trials?.skipped ?? 0 > 0,
+            endedAt: ended.job.status?.completionTime)
+        print("outputs: \(rollout.outputs.directory)")
     }
 
     /// The number of interrupts, and the job to interrupt once it exists.
@@ -105,7 +143,7 @@ struct LaptopSession: Sendable {
             let client: KubeClient
             let key: ObjectKey
             func interrupt() async { try? await setInterrupted("true") }
-            func goOn() async throws { try await setInterrupted(.null) }
+            func clearInterrupted() async throws { try await setInterrupted(.null) }
 
             private func setInterrupted(_ value: JSONValue) async throws {
                 try await client.patch(.evalJobs, key, .merge(["metadata": ["annotations": [AssayNames.interruptedAnnotation: value]]]))
@@ -132,17 +170,24 @@ struct LaptopSession: Sendable {
         let before = try await existing(key, client)
         var working: Task<Void, Never>?
         do {
-            if let before, before.status?.phase == .cancelled, documents.job.at("spec", "cancel")?.bool != true {
-                display.say("the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
+            let wasCancelled = before?.status?.phase == .cancelled && documents.job.at("spec", "cancel")?.bool != true
+            if before != nil, anew || wasCancelled {
+                display.say(
+                    anew
+                        ? "the job starts anew as a job of its own; its earlier results stay"
+                        : "the job was cancelled before (spec.cancel), which ended it; it starts anew as a job of its own")
                 // The operator removes the finalizers; it decides what to do with results that are not recorded yet.
                 working = Task { await runner.run() }
                 try await remove(key, client)
+            } else if let before, let moved = await SourceChange.of(before, comparedTo: documents.job) {
+                guard rollout == nil else { throw UsageError(moved.refusal(of: documents.displayName)) }
+                display.say(moved.notice(of: documents.displayName))
             }
             let answer = try await put(.evalJobs, documents.job, client)
             if let before {
                 // The job was stopped by Ctrl-C or because the process was killed.
                 if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil {
-                    try await Stopping.Target(client: client, key: key).goOn()
+                    try await Stopping.Target(client: client, key: key).clearInterrupted()
                 }
                 if let trials = before.status?.trials, before.status?.isOver != true {
                     let done = trials.completed + trials.failed
@@ -203,11 +248,9 @@ struct LaptopSession: Sendable {
 
     private static func refused(_ error: KubeError) -> any Error {
         guard let status = error.status, status.isInvalid || status.code == 400 else { return error }
-        // The API server quotes the refused value. Passwords in addresses are removed, so that they do not reach a terminal or a
-        // CI log.
-        var text = GitURL.withoutPasswords(status.message)
+        var text = RefusedDocument.message(status, name: "\(status.kind) \"\(status.name)\"")
         // The message of the rule at the root of the EvalJob schema.
-        if text.contains("is fixed once trials exist") { text += " (here: give the changed job another metadata.name)" }
+        if text.contains("is fixed once trials exist") { text += " (here: give the changed job another name, or run it anew with --anew)" }
         return UsageError(text)
     }
 

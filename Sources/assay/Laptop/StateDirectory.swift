@@ -13,16 +13,23 @@ struct StateDirectory: Sendable {
     var node: String { "\(path)/node" }
     /// Mirrors of benchmark repositories, and the cache service that trials read their tasks from.
     var cache: String { "\(path)/cache" }
+    /// Logs and contexts of image builds.
+    var builds: String { "\(path)/builds" }
     /// Runs that are not pushed to the artifact remote yet, and the ledger's private repositories.
     var artifacts: String { "\(path)/artifacts" }
     /// Results of `backend: local`.
     var results: String { "\(path)/results" }
 
+    /// Commits of folders that are in no repository, or have changes that are not committed.
+    var snapshots: String { "\(path)/snapshots" }
+    /// Which directories of outputs belong to which jobs of Rollout.
+    var outputs: String { "\(path)/outputs" }
+
     init(workingDirectory: String) { path = "\(workingDirectory)/.assay" }
 
     /// Creates the directory, readable only by its owner: it holds Secrets.
     func create() throws {
-        for directory in [path, apiServer, node, cache, artifacts, results] {
+        for directory in [path, apiServer, node, cache, builds, artifacts, results] {
             try Directory.make(directory, mode: 0o700)
         }
     }

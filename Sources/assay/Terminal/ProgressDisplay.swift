@@ -1,4 +1,5 @@
 import Base
+import EvalModel
 import Glibc
 
 /// The progress of a job: a bar that is redrawn on a terminal, otherwise one line per change.
@@ -52,7 +53,7 @@ final class ProgressDisplay: Sendable {
     }
 
     private func line(_ c: Counts) -> String {
-        "\(c.done)/\(c.total) trials done, \(c.running) running" + (c.failed > 0 ? ", \(c.failed) failed" : "")
+        "\(c.done)/\(Count.of(c.total, "trial")) done, \(c.running) running" + (c.failed > 0 ? ", \(c.failed) failed" : "")
     }
 
     static func writeToStandardError(_ text: String) {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Artifacts
 
-/// `git http-backend` behind a small web server on loopback: the bare repositories of a folder, for reading and pushing.
+/// `git http-backend` behind a small web server on loopback: the bare repositories in a folder, for reading and pushing.
 final class HTTPRemote: Sendable {
     private let process: RunningCommand
     let port: Int
@@ -92,7 +92,7 @@ extension Workbench {
         try await ledger.flush()
     }
 
-    /// Commits on top of a branch, as a stream for `git fast-import` says; `from` is the tip.
+    /// Commits on top of a branch, from a stream for `git fast-import`; `from` is the tip.
     func importCommit(_ message: String, _ changes: String, into remote: String) async throws {
         let tip = try await git(remote, "rev-parse", Self.branch)
         let stream =

@@ -112,7 +112,7 @@ import Testing
         for (path, bytes) in run.files { files[path.text] = bytes }
         var check = RecordCheck(
             run: run.id, retry: nil, folder: "x", metadata: try #require(files["metadata.json"]), summary: files["summary.json"],
-            told: .init(kind: .run, reward: 1, outcome: "completed"))
+            committed: .init(kind: .run, reward: 1, outcome: "completed"))
         #expect(check.findings() == [])
         var value = try JSONValue(parsing: try #require(files[change.file]))
         change.edit(&value)
@@ -127,7 +127,7 @@ import Testing
         let job = try PendingRun(job: bench.job()), run = try PendingRun(run: bench.record(0))
         let bytes = (job: try #require(job.metadata), run: try #require(run.metadata))
         func kinds(_ run: RunID, _ retry: Int?, _ metadata: [UInt8]) -> [String] {
-            RecordCheck(run: run, retry: retry, folder: "x", metadata: metadata, summary: nil, told: nil).findings().map {
+            RecordCheck(run: run, retry: retry, folder: "x", metadata: metadata, summary: nil, committed: nil).findings().map {
                 "\($0.kind.rawValue) \($0.message)"
             }
         }
@@ -177,10 +177,10 @@ import Testing
             found.contains {
                 $0.kind == .missing && $0.place == "\(runs[0].id.path)/metadata.json" && $0.message.contains("restore it from that commit")
             })
-        #expect(found.contains { $0.kind == .untold && $0.place == "\(stranger.id.path)/metadata.json" })
+        #expect(found.contains { $0.kind == .uncommitted && $0.place == "\(stranger.id.path)/metadata.json" })
         #expect(found.contains { $0.kind == .incomplete && $0.place == "\(stranger.id.path)/summary.json" })
         #expect(found.contains { $0.kind == .duplicate && $0.message.contains(runs[1].id.path) })
-        #expect(Set(found.map(\.kind)) == [.missing, .untold, .incomplete, .duplicate], "\(found)")
+        #expect(Set(found.map(\.kind)) == [.missing, .uncommitted, .incomplete, .duplicate], "\(found)")
 
         // A merge is a fault where only Assay writes, and worth a note where others do.
         let tip = try await bench.git(remote, "rev-parse", Workbench.branch)

@@ -10,6 +10,7 @@ final class Breaker: Sendable {
     struct Request: Sendable {
         var method: String
         var path: String
+        var body: [UInt8] = []
         /// Events are written beside the work and change nothing.
         var changesSomething: Bool { method != "GET" && method != "HEAD" && !path.contains("/events") }
     }
@@ -20,6 +21,7 @@ final class Breaker: Sendable {
         var dieAfter: Int?
         var isDead = false
         var loses: (@Sendable (Request) -> Bool)?
+        var answers: (@Sendable (Request) -> [UInt8]?)?
         var descriptors: Set<Int32> = []
     }
 
@@ -38,7 +40,11 @@ final class Breaker: Sendable {
     /// - Parameters:
     ///   - dieAfter: after the server has done the n-th change nothing passes any more, its answer included.
     ///   - loses: whether the answer to a request is lost, with its connection; asked once for each.
-    init(to upstream: Int, dieAfter: Int? = nil, loses: (@Sendable (Request) -> Bool)? = nil, onDeath: @escaping @Sendable () -> Void = {}) throws {
+    ///   - answers: the whole HTTP answer to a request that never reaches the server; nil to let it pass.
+    init(
+        to upstream: Int, dieAfter: Int? = nil, loses: (@Sendable (Request) -> Bool)? = nil, answers: (@Sendable (Request) -> [UInt8]?)? = nil,
+        onDeath: @escaping @Sendable () -> Void = {}
+    ) throws {
         self.upstream = upstream
         self.onDeath = onDeath
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -50,7 +56,7 @@ final class Breaker: Sendable {
         _ = withUnsafeMutablePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &length) } }
         port = Int(UInt16(bigEndian: address.sin_port))
         self.listener = listener
-        state = Locked(State(dieAfter: dieAfter, isDead: dieAfter == 0, loses: loses))
+        state = Locked(State(dieAfter: dieAfter, isDead: dieAfter == 0, loses: loses, answers: answers))
         if dieAfter == 0 { onDeath() }
         Thread.detachNewThread { [self] in accept() }
     }
@@ -143,7 +149,12 @@ final class Breaker: Sendable {
                 guard let more = Self.read(client) else { return }
                 buffer += more
             }
-            let request = Request(method: String(words[0]), path: String(words[1]))
+            let request = Request(method: String(words[0]), path: String(words[1]), body: Array(buffer[head..<(head + length)]))
+            if let answer = state.withLock({ $0.answers })?(request) {
+                guard Self.write(client, answer) else { return }
+                buffer.removeFirst(head + length)
+                continue
+            }
             let passes = state.withLock { state in
                 guard !state.isDead else { return false }
                 if request.changesSomething {

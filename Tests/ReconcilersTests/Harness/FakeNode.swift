@@ -34,6 +34,8 @@ enum Fate: Sendable {
     case never
     /// Waits to start until it is told otherwise; nothing is written.
     case pending
+    /// A status as a kubelet or a scheduler wrote it.
+    case recorded(JSONValue)
 }
 
 /// A node that plays the lives of pods by writing their status, as a kubelet would, without containers.
@@ -133,6 +135,7 @@ final class FakeNode: PodLogProvider {
     func play(_ pod: Pod, _ fate: Fate) async throws {
         switch fate {
         case .pending: break
+        case .recorded(let status): try await write(pod, status)
         case .never:
             try await write(pod, ["phase": "Running"], [:])
         case .success(let reward), .successWithoutLog(let reward), .succeededThenEvicted(let reward), .successWithRotatedLog(let reward, _),
@@ -216,12 +219,16 @@ final class FakeNode: PodLogProvider {
                     ["name": .string(name), "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": state]
                 })
         }
+        try await write(pod, status)
+    }
+
+    private func write(_ pod: Pod, _ status: JSONValue) async throws {
         do {
             _ = try await client.patch(.pods, pod.key, .merge(["metadata": ["uid": .string(pod.uid)], "status": status]), subresource: "status")
         } catch {
             guard error.isNotFound || error.isConflict else { throw error }
         }
-        if phase["phase"]?.string != "Running" { _ = state.withLock { $0.active.remove(pod.uid) } }
+        if !["Running", "Pending"].contains(status["phase"]?.string) { _ = state.withLock { $0.active.remove(pod.uid) } }
     }
 
     // MARK: Logs

@@ -8,6 +8,7 @@ import Git
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import Reconcilers
 import Testing
 import TrialPods
@@ -86,14 +87,19 @@ final class World: Sendable {
         node.start()
     }
 
+    /// A task of the name `build-<content>-<anything>` has a Dockerfile instead of an image; those of one content have the same one.
     private func writeTask(_ name: String) throws {
         let folder = "\(source)/tasks/\(name)"
+        let limits = "version = \"1.0\"\n[agent]\ntimeout_sec = 60.0\n[verifier]\ntimeout_sec = 60.0\n"
+        let content = name.hasPrefix("build-") ? name.split(separator: "-").dropFirst().first.map(String.init) : nil
+        let own = content.map { ("environment/Dockerfile", "FROM base:1\nRUN echo \($0)\n") }
         let files = [
-            "task.toml": "version = \"1.0\"\n[agent]\ntimeout_sec = 60.0\n[verifier]\ntimeout_sec = 60.0\n[environment]\ndocker_image = \"x:1\"\n",
+            "task.toml": own == nil ? "\(limits)[environment]\ndocker_image = \"x:1\"\n" : limits,
             "instruction.md": "Do it.\n", "tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n",
             "solution/solve.sh": "#!/bin/bash\ntrue\n",
         ]
-        for (file, text) in files where !(name.hasPrefix("broken") && file == "tests/test.sh") {
+        for (file, text) in files.merging([own].compactMap { $0 }, uniquingKeysWith: { $1 })
+        where !(name.hasPrefix("broken") && file == "tests/test.sh") {
             try Directory.make(Path.parent(of: "\(folder)/\(file)"))
             try FileWriting.replace("\(folder)/\(file)", with: Array(text.utf8), mode: 0o755)
         }
@@ -126,19 +132,23 @@ final class World: Sendable {
     /// - Parameters:
     ///   - state: the operator's own directory; another name is an operator that remembers nothing.
     ///   - server: instead of the API server itself.
+    ///   - token: of a service account, which may do only what its roles allow; nil: the operator may do everything.
+    ///   - namespace: the only one to watch.
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
-        pushInterval: Double = 0.02, policy: GitURL.Policy = .local, cache: SourceCache? = nil
+        pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
+        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil
     ) throws -> RunningOperator {
-        var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)")
+        var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
         let metrics = MetricsRegistry()
         var configuration = OperatorConfiguration(
-            setting: setting, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
+            setting: setting, namespace: namespace, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
             resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
             pods: TrialPodSettings(assayImage: "assay:test"), defaultTarget: EvalTargetSpec(type: .cluster),
             pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)
         configuration.cache = cache
+        configuration.imageBuilder = builder
         return RunningOperator(
             Operator(
                 client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
@@ -148,9 +158,9 @@ final class World: Sendable {
     /// With an operator while the body runs.
     func withOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
-        policy: GitURL.Policy = .local, _ body: (RunningOperator) async throws -> Void
+        policy: GitURL.Policy = .local, builder: (any ImageBuilder)? = nil, _ body: (RunningOperator) async throws -> Void
     ) async throws {
-        let running = try startOperator(setting, state: state, server: server, time: time, policy: policy)
+        let running = try startOperator(setting, state: state, server: server, time: time, policy: policy, builder: builder)
         let result: Result<Void, any Error>
         do { result = .success(try await body(running)) } catch { result = .failure(error) }
         await running.stop()

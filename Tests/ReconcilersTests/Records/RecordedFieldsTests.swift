@@ -6,6 +6,7 @@ import Foundation
 import Git
 import KubeClient
 import KubeCore
+import Planning
 import SourceSync
 import Testing
 import TrialPods
@@ -94,7 +95,8 @@ struct RecordedFieldsTests {
             warnings: [])
         let prepared = PreparedJob(
             source: source, tasks: [task], matrix: try TrialMatrix(agents: ["solver"], tasks: [.init(dataset: "d", task: "t1")], attempts: 1))
-        let context = TrialCollection.Context(job: sample.job, prepared: prepared, target: sample.target)
+        let context = TrialCollection.Context(
+            job: try #require(sample.job.identity), spec: sample.job.spec, prepared: prepared, target: sample.target, images: JobImages())
         let log = Log("test", destination: Log.Destination.none)
         let collection = TrialCollection(client: KubeClient(config: .direct(server: "http://127.0.0.1:1"), log: log), log: log)
         guard let report = sample.report else {

@@ -3,6 +3,7 @@ import Base
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 
 /// What a job needs from the cluster before its first trial: supported fields, a target, explicitly named overlays, and Secrets.
 struct JobRequirements: Sendable {
@@ -20,7 +21,7 @@ struct JobRequirements: Sendable {
     }
 
     private func checkSupport(_ job: EvalJob) throws(ReconcileError) {
-        let found = UnsupportedFields.check(job.spec)
+        let found = UnsupportedFields.check(job.spec, canBuild: configuration.imageBuilder != nil)
         guard let first = found.first else { return }
         let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
         throw .stalled(.unsupportedField, first.message + more, on: .ready)

@@ -2,12 +2,13 @@ import AssayAPI
 import Base
 import EvalModel
 import Git
+import Planning
 import SourceSync
 
 /// A `PreparedJob` as JSON, in the form stored in the job's ConfigMaps. It contains data of public task files and addresses without
 /// credentials, never a value of a Secret.
 struct PlanDocument: Codable, Sendable, Hashable {
-    static let currentVersion = 1
+    static let currentVersion = 2
 
     struct Source: Codable, Sendable, Hashable {
         var repo: String
@@ -32,6 +33,8 @@ struct PlanDocument: Codable, Sendable, Hashable {
         var hasSolution: Bool
         var repo: Source?
         var rewardRule: RewardRule?
+        /// nil for none, and in documents of older operators.
+        var warnings: [String]?
     }
 
     var version: Int
@@ -44,7 +47,8 @@ struct PlanDocument: Codable, Sendable, Hashable {
         tasks = zip(job.matrix.tasks, job.tasks).map { key, task in
             Task(
                 dataset: key.dataset, reference: task.reference, task: task.task, refusal: task.refusal, hasSolution: task.hasSolution,
-                repo: task.taskRepo.map(Source.init), rewardRule: task.rewardRule)
+                repo: task.taskRepo.map(Source.init), rewardRule: task.rewardRule,
+                warnings: task.warnings.isEmpty ? nil : task.warnings)
         }
     }
 
@@ -56,7 +60,8 @@ struct PlanDocument: Codable, Sendable, Hashable {
         let prepared = try tasks.map { task in
             PreparedTask(
                 reference: task.reference, task: task.task, refusal: task.refusal, hasSolution: task.hasSolution,
-                taskRepo: try task.repo?.pinned(policy), rewardRule: task.rewardRule, warnings: [])
+                taskRepo: try task.repo?.pinned(policy), rewardRule: task.rewardRule,
+                warnings: task.warnings ?? [])
         }
         return PreparedJob(source: try source.pinned(policy), tasks: prepared, matrix: matrix)
     }

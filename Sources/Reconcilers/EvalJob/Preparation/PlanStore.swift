@@ -3,6 +3,7 @@ import Base
 import Git
 import KubeClient
 import KubeCore
+import Planning
 
 /// Stores a prepared job in ConfigMaps that the job owns, so that an operator which restarts needs no source.
 ///

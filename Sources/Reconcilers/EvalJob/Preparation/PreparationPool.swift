@@ -3,6 +3,7 @@ import Base
 import EvalModel
 import KubeCore
 import KubeRuntime
+import Planning
 import SourceSync
 
 /// A job's plan and where it is stored.

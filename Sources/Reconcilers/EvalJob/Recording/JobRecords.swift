@@ -2,6 +2,7 @@ import Artifacts
 import AssayAPI
 import Base
 import EvalModel
+import Planning
 
 extension EvalJobReconciler {
     /// The records of a job's first trials, in the order of its trials; trials without a record are left out. Unlike a pass, this waits for
@@ -22,6 +23,12 @@ extension EvalJobReconciler {
             found += some.sorted { $0.index < $1.index }
         }
         return found
+    }
+
+    /// What is ignored in the files of a job's tasks.
+    func warnings(of job: EvalJob) async throws -> [JobPlan.Warning] {
+        guard let identity = job.identity else { return [] }
+        return TaskWarnings.grouped(try await preparedNow(job, identity))
     }
 
     private func preparedNow(_ job: EvalJob, _ identity: JobIdentity) async throws -> PreparedJob {

@@ -5,6 +5,7 @@ import Git
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 
 /// The results backends of jobs. They are opened and checked outside the controller's workers, so that a remote that does not answer delays
 /// only the recording of its own jobs.

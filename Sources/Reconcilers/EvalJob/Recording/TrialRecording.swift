@@ -5,6 +5,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// Records how trials ended, outside the controller's workers: reads the collector's log, submits the record to the results backend, and
@@ -32,9 +33,10 @@ final class TrialRecording: Sendable {
     /// What a job's records are made from and where they go.
     struct Place: Sendable {
         let context: TrialCollection.Context
-        let identity: JobIdentity
         let recorder: any RunRecorder
         let memory: JobMemory
+
+        var identity: JobIdentity { context.job }
     }
 
     private struct Key: Hashable, Sendable {
@@ -92,7 +94,7 @@ final class TrialRecording: Sendable {
     // MARK: Results
 
     /// Takes the results of finished work.
-    func harvest(_ job: JobIdentity, _ memory: JobMemory) {
+    func takeFinished(_ job: JobIdentity, _ memory: JobMemory) {
         let begun = memory.state.withLock { $0.recording }
         for work in begun {
             guard let outcome = tasks.take(Key(job: job, work: work)) else { continue }

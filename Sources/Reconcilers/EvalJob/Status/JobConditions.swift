@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import KubeCore
 import KubeRuntime
+import Planning
 
 /// The conditions of a job's status. All changes to them are made through this type.
 struct JobConditions {
@@ -18,8 +19,18 @@ struct JobConditions {
     var all: [Condition] { conditions.all }
 
     mutating func set(_ type: ConditionType, _ status: Condition.Status, _ reason: Reason, _ message: String = "") {
-        conditions.set(
-            type.rawValue, status, reason: reason.rawValue, message: message, observedGeneration: generation, now: now)
+        set(type, status, reason.rawValue, message)
+    }
+
+    /// The conditions of a job that has ended.
+    mutating func end(_ ending: JobEnding, _ message: String) {
+        set(.ready, ending.isSuccess ? .yes : .no, ending.reason, message)
+        set(ending.isSuccess ? .complete : .failed, .yes, ending.reason, message)
+        set(.finished, .yes, ending.reason, message)
+    }
+
+    mutating func set(_ type: ConditionType, _ status: Condition.Status, _ reason: String, _ message: String) {
+        conditions.set(type.rawValue, status, reason: reason, message: message, observedGeneration: generation, now: now)
     }
 
     mutating func clear(_ type: ConditionType) { conditions.remove(type.rawValue) }

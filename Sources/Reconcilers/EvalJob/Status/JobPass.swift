@@ -3,10 +3,13 @@ import AssayAPI
 import Base
 import EvalModel
 import KubeCore
+import Planning
 
 /// The findings of one pass over a job. The status is computed from them once, at the end of the pass.
 struct JobPass: Sendable {
     let job: EvalJob
+    /// The job as this pass last wrote it; nil before.
+    var written: EvalJob?
     let identity: JobIdentity
     let memory: JobMemory
     let now: Timestamp
@@ -15,15 +18,26 @@ struct JobPass: Sendable {
     var source: String?
     /// Where the job's plan is stored.
     var plan: PlanStatus?
+    /// The images that trials need built; nil when there are none or it is not known.
+    var images: ImagesStatus?
     var recorder: RecorderState?
     /// Why the job does not go on, or only in part. The first error is the one reported to users first.
     var errors: [ReconcileError] = []
+    /// What the pass does once its status is written.
+    var work: TrialWork?
+    /// Set while the API server refuses to create a trial's pod.
+    var refusal: PendingCause?
     /// A failure that did not prevent the other steps; the pass is repeated later.
     var failure: (any Error)?
     var matrix: TrialMatrix?
     /// Trials whose record is kept and which are to be counted in this pass.
     var recorded: [RecordedTrial] = []
+    /// Trials whose pod runs.
     var running = 0
+    /// Why trials that could run do not run yet, other than `refusal`.
+    var pendingCause: PendingCause?
+    /// The target whose slots are all taken, when that keeps trials from starting.
+    var fullTarget: PendingCause.Slots?
     var pause: Pause?
     /// Why the job is ending: its trials are being stopped, and not all are counted yet.
     var stopping: JobEnding?
@@ -36,6 +50,10 @@ struct JobPass: Sendable {
     var isPreliminary = false
     private(set) var wakeAfter: Double?
 
+    /// The newest state of the job that is known.
+    var latest: EvalJob { written ?? job }
+    /// Why trials that could run do not run yet.
+    var heldBy: PendingCause? { refusal ?? pendingCause }
     var hasStarted: Bool { job.status?.startTime != nil }
     /// How many trials the job has; nil before it has begun.
     var total: Int? { matrix?.count ?? (hasStarted ? job.status?.trials?.total : nil) }
@@ -84,28 +102,5 @@ struct JobPass: Sendable {
     mutating func wake(after seconds: Double) { wakeAfter = min(wakeAfter ?? seconds, seconds) }
     mutating func wake(at time: Timestamp?) {
         if let time { wake(after: max(0, time - now)) }
-    }
-}
-
-/// Why a job ends.
-enum JobEnding: Sendable, Hashable {
-    case complete
-    case cancelled
-    case deadlineExceeded
-
-    var phase: EvalJobStatus.Phase {
-        switch self {
-        case .complete: .succeeded
-        case .cancelled: .cancelled
-        case .deadlineExceeded: .failed
-        }
-    }
-
-    var reason: Reason {
-        switch self {
-        case .complete: .trialsComplete
-        case .cancelled: .cancelled
-        case .deadlineExceeded: .deadlineExceeded
-        }
     }
 }

@@ -1,3 +1,4 @@
+import Artifacts
 import AssayAPI
 import Base
 import EvalModel
@@ -12,14 +13,26 @@ enum JobStatusComputation {
         return status(of: job, after: pass)
     }
 
+    /// Seconds after the last write for which a change is held back, so that several become one write: each is a line of `kubectl get -w`. Only
+    /// figures that no decision depends on are held back, and only while the job runs: how many trials run and wait, and how far the branch is.
+    static func gatherSeconds(_ old: EvalJobStatus?, _ new: EvalJobStatus?) -> Double {
+        guard var old, let new, old != new, !new.isOver else { return 0 }
+        old.artifacts?.head = new.artifacts?.head
+        old.artifacts?.pending = new.artifacts?.pending
+        if old == new { return 10 }
+        old.trials?.running = new.trials?.running ?? 0
+        old.trials?.pending = new.trials?.pending ?? 0
+        return old == new ? 1 : 0
+    }
+
     static func status(of job: EvalJob, after pass: JobPass) -> EvalJobStatus {
         var status = job.status ?? EvalJobStatus()
         // The findings apply to the spec that the pass saw.
         let generation = pass.job.metadata.generation
         var conditions = JobConditions(status, generation: generation, now: pass.now)
-        setArtifacts(&status, &conditions, pass)
         status.observedGeneration = generation
         if status.isOver {
+            setArtifacts(&status, &conditions, pass)
             for error in pass.errors where error.condition == .artifactsReady { conditions.apply(error, isReady: false) }
             status.conditions = conditions.all
             return status
@@ -32,11 +45,18 @@ enum JobStatusComputation {
         if let total = pass.total, pass.matrix != nil || pass.hasStarted {
             if status.startTime == nil { status.startTime = pass.now }
             status.plan = pass.plan ?? status.plan
-            TrialCounting.count(pass.recorded, into: &status, agents: pass.agents, total: total, metrics: pass.job.spec.metricTypes)
+            status.images = pass.images ?? status.images
+            let new = TrialCounting.count(pass.recorded, into: &status, agents: pass.agents, total: total, metrics: pass.job.spec.metricTypes)
+            if !new.isEmpty {
+                var artifacts = status.artifacts ?? ArtifactsStatus()
+                artifacts.runs = (artifacts.runs ?? 0) + new.count
+                status.artifacts = artifacts
+            }
             TrialCounting.setRunning(pass.running, in: &status)
             if !pass.errors.contains(where: { $0.condition == .targetReady }) { conditions.set(.targetReady, .yes, .targetFound) }
             conditions.set(.overlaysReady, .yes, .noOverlays)
         }
+        setArtifacts(&status, &conditions, pass)
         conditions.clear(.stalled)
         setPhase(&status, &conditions, pass)
         status.conditions = conditions.all
@@ -45,14 +65,13 @@ enum JobStatusComputation {
 
     private static func setPhase(_ status: inout EvalJobStatus, _ conditions: inout JobConditions, _ pass: JobPass) {
         if let ending = pass.ending {
-            if ending != .complete, let total = pass.total {
+            if !ending.isSuccess, let total = pass.total {
                 TrialCounting.skipRemaining(in: &status, agents: pass.agents, total: total, metrics: pass.job.spec.metricTypes)
             }
             TrialCounting.setRunning(0, in: &status)
             status.phase = ending.phase
             status.completionTime = pass.now
-            conditions.set(.ready, ending == .complete ? .yes : .no, ending.reason)
-            conditions.set(ending == .complete ? .complete : .failed, .yes, ending.reason)
+            conditions.end(ending, ending.message(status.trials ?? TrialsStatus(), pass.job.spec))
             return
         }
         let isPaused = pass.stopping != nil || pass.pause != nil
@@ -75,12 +94,17 @@ enum JobStatusComputation {
                     "trials that ran were stopped; they run again when the annotation \(AssayNames.interruptedAnnotation) is taken away")
             }
         } else if pass.hasStarted || pass.matrix != nil {
-            status.phase = .running
+            let building = pass.images?.building ?? 0
+            let hasTrials = pass.running > 0 || !TrialCounting.counted(in: status).isEmpty
+            status.phase = building > 0 && !hasTrials ? .preparing : .running
             guard pass.errors.isEmpty else { return }
-            if let refusal = pass.refusal {
-                conditions.set(.ready, .no, .trialPodRefused, refusal)
+            if let held = pass.heldBy, building == 0 || pass.refusal != nil {
+                let before = status.conditions.first { $0.type == ConditionType.ready.rawValue && $0.reason == held.reason.rawValue }
+                conditions.set(.ready, .no, held.reason, held.message(replacing: before?.message))
+            } else if building > 0 {
+                conditions.set(.ready, .no, .buildingImages, "building \(building) of \(pass.images?.total ?? building) images")
             } else {
-                conditions.set(.ready, .no, .trialsRunning)
+                conditions.set(.ready, .no, .trialsRunning, "the trials are running")
             }
         } else if pass.errors.isEmpty {
             status.phase = .preparing
@@ -96,7 +120,7 @@ enum JobStatusComputation {
         artifacts.branch = recorder.branch
         artifacts.head = recorder.head ?? artifacts.head
         artifacts.pending = recorder.pending
-        artifacts.runs = TrialCounting.counted(in: status).count
+        artifacts.runs = artifacts.runs ?? 0
         status.artifacts = artifacts
         if let failure = recorder.failure {
             let reason: Reason =
@@ -107,7 +131,16 @@ enum JobStatusComputation {
                 }
             conditions.set(.artifactsReady, .no, reason, failure.message)
         } else {
-            conditions.set(.artifactsReady, .yes, recorder.branch == nil ? .storedLocally : .pushed, recorder.notice ?? "")
+            let (reason, words) = place(of: recorder, runs: artifacts.runs ?? 0)
+            conditions.set(.artifactsReady, .yes, reason, recorder.notice ?? words)
         }
+    }
+
+    /// Where a job's results are while nothing prevents that they are kept. It changes once or twice in a job's life, not with each run.
+    private static func place(of recorder: RecorderState, runs: Int) -> (Reason, String) {
+        guard recorder.branch != nil else { return (.storedLocally, "the results are in the local store") }
+        if runs > recorder.pending { return (.pushed, "the results are pushed to the remote as trials end") }
+        if recorder.pending > 0 { return (.pushPending, "results are recorded; the next push takes them to the remote") }
+        return (.remoteReady, "the remote can be reached; nothing is recorded yet")
     }
 }

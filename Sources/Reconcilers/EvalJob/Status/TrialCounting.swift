@@ -34,6 +34,7 @@ public enum TrialCounting {
         var completed = counts.completedIndexes ?? TrialIndexSet()
         var failed = counts.failedIndexes ?? TrialIndexSet()
         var skipped = counts.skippedIndexes ?? TrialIndexSet()
+        var errors = counts.errors ?? [:]
         var byAgent = aggregates(of: status, agents: agents)
 
         let new = trials.sorted { $0.index < $1.index }.filter { trial in
@@ -46,6 +47,7 @@ public enum TrialCounting {
             case .skipped: skipped.insert(trial.index)
             }
             byAgent[trial.agentIndex].add(trial.outcome)
+            if let error = trial.outcome.error?.type, !error.isAdvisory, error != .cancelled { errors[error.rawValue, default: 0] += 1 }
             return true
         }
 
@@ -54,9 +56,11 @@ public enum TrialCounting {
         counts.failedIndexes = failed.isEmpty ? nil : failed
         counts.skippedIndexes = skipped.isEmpty ? nil : skipped
         counts.completed = all.completed
+        counts.agentErrors = all.agentErrors
         counts.failed = all.failed + all.infrastructure
         counts.infrastructure = all.infrastructure
         counts.skipped = all.skipped
+        counts.errors = errors.isEmpty ? nil : errors
         counts.progress = "\(all.total)/\(total)"
         status.trials = counts
         status.metrics = MetricsStatus(all, metrics)

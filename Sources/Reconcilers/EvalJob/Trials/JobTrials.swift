@@ -4,6 +4,7 @@ import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 import TrialPods
 
 /// A job's trials as pods: reads their state, and starts, stops and releases them. It needs the prepared plan and the pods, but neither the
@@ -29,6 +30,15 @@ struct JobTrials: Sendable {
         /// Names of pods that are gone from the cluster and were not counted.
         var vanished: Set<String> = []
 
+        /// Pods that have not started.
+        func starting(at now: Timestamp) -> [PendingCause.Pod] {
+            byName.values.compactMap { pod, fate in
+                guard case .waiting(let reason, let message, _) = fate else { return nil }
+                let age = pod.snapshot.metadata.creationTimestamp.map { now - $0 } ?? 0
+                return .init(name: pod.name, index: pod.identity.index, reason: reason, message: message, age: age)
+            }
+        }
+
         func found(_ names: [String]) -> [Found] { names.compactMap { byName[$0] } }
         /// The named pods that are still in the cluster.
         func present(_ names: [String]) -> [Found] { found(names.filter { !vanished.contains($0) }) }
@@ -51,7 +61,7 @@ struct JobTrials: Sendable {
         var observation = Observation()
         let known = pass.memory.state.withLock { $0.ended }
         var ended: [String: JobMemory.EndedPod] = [:]
-        for pod in pods.objects(for: pass.identity.uid) where pod.key.namespace == pass.identity.namespace {
+        for pod in pods.unordered(pass.identity.uid) where pod.key.namespace == pass.identity.namespace {
             let version = pod.snapshot.metadata.resourceVersion
             let same = known[pod.uid].flatMap { $0.version == version ? $0.fate : nil }
             let fate = same ?? PodFate.of(pod.snapshot, at: pass.now, bounds: configuration.bounds)
@@ -90,7 +100,10 @@ struct JobTrials: Sendable {
         let granted = slots.take(
             plan.create.count, running: running, limit: limit, of: target, for: uid, job: job.key, others: load.running(on: target, beside: uid))
         // A pod of another job may end without an event for this job.
-        if granted < plan.create.count { pass.wake(after: 1) }
+        if granted < plan.create.count {
+            pass.fullTarget = .init(target: target.name, limit: limit)
+            pass.wake(after: 1)
+        }
         plan.limitCreations(to: granted)
         if running < before { slots.waiting(beside: uid).forEach(wake) }
     }
@@ -161,22 +174,18 @@ struct JobTrials: Sendable {
 
     // MARK: Starting
 
-    /// Creates pods with a slow start, as in the Job controller: an error that affects every pod occurs once, not a thousand times. An
-    /// error that affects some pods (a quota too small for a large task) does not prevent the others from starting.
+    /// Creates pods with a slow start (`SlowStart`), which goes on where the job's last pass has left it.
     ///
     /// When a trial's pod can never be created, the trial ends with that error: see `JobMemory.State.startFailures`.
     func start(_ creations: [TrialPlan.Creation], context: TrialCollection.Context, _ pass: JobPass) async throws {
-        var rest = creations[...]
-        var size = 1
-        var hasStarted = false
-        var first: (any Error)?
-        // Starts with one pod at a time, to tell errors of single trials from errors that affect all.
-        var patience = 8
-        while !rest.isEmpty, hasStarted || patience > 0 {
-            let batch = rest.prefix(size)
-            rest = rest.dropFirst(batch.count)
-            let failures = await withTaskGroup(of: (any Error)?.self, returning: [any Error].self) { group in
-                for creation in batch {
+        var pace = pass.memory.state.withLock { $0.pace }
+        let first = await withTaskGroup(of: (any Error)?.self) { group -> (any Error)? in
+            var rest = creations[...]
+            var underWay = 0
+            var first: (any Error)?
+            while true {
+                while !pace.isOver, !(first is CancellationError), underWay < pace.width, let creation = rest.popFirst() {
+                    underWay += 1
                     group.addTask {
                         do {
                             try await self.start(creation, context, pass)
@@ -186,20 +195,18 @@ struct JobTrials: Sendable {
                         }
                     }
                 }
-                var failures: [any Error] = []
-                for await failure in group { if let failure { failures.append(failure) } }
-                return failures
-            }
-            if let stopped = failures.first(where: { $0 is CancellationError }) { throw stopped }
-            first = first ?? failures.first
-            if failures.count < batch.count {
-                hasStarted = true
-                size = min(64, size * 2)
-            } else {
-                guard !hasStarted || batch.count == 1 else { break }
-                patience -= 1
+                guard let outcome = await group.next() else { return first }
+                underWay -= 1
+                guard let error = outcome else {
+                    pace.succeeded()
+                    continue
+                }
+                pace.failed()
+                first = error is CancellationError ? error : first ?? error
             }
         }
+        let next = first == nil ? pace : SlowStart()
+        pass.memory.state.withLock { $0.pace = next }
         if let first { throw first }
     }
 
@@ -230,10 +237,6 @@ struct JobTrials: Sendable {
                 TrialError(
                     .environmentStartFailed,
                     "the API server refuses the trial's pod, look at the job's podTemplate and the task's environment: \(error)"))
-        } catch let error as KubeError where error.isForbidden {
-            // A quota or an admission rule: the next pass tries again, and an event tells the user.
-            events.record(.warning, reason: Reason.trialPodRefused.rawValue, message: "pod of trial \(trial.index): \(error)", on: subject)
-            throw error
         }
         pass.memory.state.withLock { _ = $0.notRecorded.remove(creation) }
         log.debug("started a trial", ["object": .string(identity.description), "index": JSONValue(trial.index), "retry": JSONValue(creation.retry)])
@@ -243,6 +246,32 @@ struct JobTrials: Sendable {
                 message: "trial \(trial.index) (\(trial.agent), \(trial.task)) is tried again, try \(creation.retry + 1)", on: subject)
         }
     }
+
+    /// Creates shared ConfigMaps again that somebody deleted while pods wait for them. A pod that waits for one starts by itself once it is there.
+    ///
+    /// - Parameter starting: pods that have not started.
+    func remakeShared(for starting: [PendingCause.Pod], context: TrialCollection.Context, _ pass: inout JobPass) async throws {
+        let waiting = starting.filter { $0.reason == "CreateContainerConfigError" || $0.isOrdinary }
+        guard !waiting.isEmpty else { return }
+        let now = pass.now
+        let next = pass.memory.state.withLock { state -> Timestamp in
+            // A pod that was just made needs a moment for its containers.
+            let next = (state.sharedCheckedAt ?? now).adding(seconds: Self.sharedCheckSeconds)
+            if state.sharedCheckedAt == nil || next <= now { state.sharedCheckedAt = now }
+            return next
+        }
+        guard next <= now else { return pass.wake(at: next) }
+        pass.wake(after: Self.sharedCheckSeconds)
+        var seen: Set<String> = []
+        for pod in waiting.prefix(20) {
+            guard let trial = context.prepared.matrix.coordinate(at: pod.index), let request = context.request(trial) else { continue }
+            for map in request.shared.configMaps where seen.insert(map.name).inserted {
+                try await OwnedConfigMaps(client: podWriter.client).ensure(map.name, data: map.data, for: pass.identity)
+            }
+        }
+    }
+
+    private static let sharedCheckSeconds = 5.0
 
     /// Creates the ConfigMaps that the pod needs, once per job and process. Before a retry they are ensured again: somebody may have
     /// deleted one, and a pod that waits for a missing ConfigMap ends as a failed start.

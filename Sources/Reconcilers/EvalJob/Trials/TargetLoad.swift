@@ -25,6 +25,8 @@ final class TargetLoad: Sendable {
         let pod = change.latest.object
         let job = pod.identity.jobUID
         guard pod.snapshot.metadata.controller?.uid == job else { return }
+        // A trial that has ended does not run again.
+        if case .updated = change, active.withLock({ $0[job]?.contains(pod.uid) != true }) { return }
         var runs = false
         if case .deleted = change {} else { runs = PodFate.of(pod.snapshot, at: time.now(), bounds: bounds).end == nil }
         active.withLock { active in

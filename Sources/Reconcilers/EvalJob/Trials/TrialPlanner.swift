@@ -60,6 +60,8 @@ public struct TrialPlan: Sendable, Hashable {
     public var interrupt: [String] = []
     /// Pods to stop, because the job is being cancelled, deleted or interrupted.
     public var stop: [String] = []
+    /// Failed pods whose trial is tried again later.
+    public var waitForRetry: [String] = []
     /// The earliest time at which the plan changes without any event.
     public var wakeAt: Timestamp?
     /// Trials whose containers run or are about to run.
@@ -100,10 +102,12 @@ public struct TrialPlanner: Sendable {
     /// How many more trials may start for reasons outside the job (the artifact remote must confirm some first, the target is full); nil
     /// for no limit. Successors of failed pods count too, and come first.
     public var uncountedRoom: Int?
+    /// Indexes whose trials cannot start yet, because their image is not built.
+    public var unready: TrialIndexSet
 
     public init(
         total: Int, parallelism: Int, retry: RetryPolicy, counted: TrialIndexSet, settled: TrialIndexSet = TrialIndexSet(),
-        mode: Mode = .run, uncountedRoom: Int? = nil
+        mode: Mode = .run, uncountedRoom: Int? = nil, unready: TrialIndexSet = TrialIndexSet()
     ) {
         self.total = total
         self.parallelism = parallelism
@@ -112,6 +116,7 @@ public struct TrialPlanner: Sendable {
         self.settled = settled
         self.mode = mode
         self.uncountedRoom = uncountedRoom
+        self.unready = unready
     }
 
     public func plan(pods: [PlannedPod], now: Timestamp) -> TrialPlan {
@@ -155,8 +160,9 @@ public struct TrialPlanner: Sendable {
         var free = max(0, parallelism - plan.running - plan.create.count)
         let taken = counted.union(settled).union(occupied)
         if mode == .run, free > 0 {
+            let blocked = taken.union(unready)
             var from = 0
-            while free > 0, let index = taken.firstMissing(from: from, below: total) {
+            while free > 0, let index = blocked.firstMissing(from: from, below: total) {
                 plan.create.append(.init(index: index, retry: 0))
                 from = index + 1
                 free -= 1
@@ -169,11 +175,12 @@ public struct TrialPlanner: Sendable {
     }
 
     private func successor(of pod: PlannedPod, at time: Timestamp, now: Timestamp, _ plan: inout TrialPlan) {
-        if mode != .run { return }  // it keeps its place until the job goes on
+        if mode != .run || unready.contains(pod.index) { return }  // it keeps its place until the job goes on
         if time <= now {
             plan.keepFailed.append(pod.name)
             plan.create.append(.init(index: pod.index, retry: pod.retry + 1))
         } else {
+            plan.waitForRetry.append(pod.name)
             plan.wakeAt = min(plan.wakeAt ?? time, time)
         }
     }

@@ -1,0 +1,57 @@
+/// Where the image of a trial comes from.
+public enum TaskImage: Sendable, Hashable {
+    /// The job names it for all its tasks.
+    case job(String)
+    /// The task names it (`docker_image`).
+    case task(String)
+    /// Built from the task's `environment/Dockerfile`.
+    case dockerfile
+    /// The target's default, for a task that says nothing about its image.
+    case target(String)
+
+    /// The image's name; nil for an image that is built.
+    public var name: String? {
+        switch self {
+        case .job(let name), .task(let name), .target(let name): name
+        case .dockerfile: nil
+        }
+    }
+}
+
+extension EvalTask {
+    /// The image of the task's trials: the job's, the task's `docker_image`, the one that its Dockerfile builds, and only for a task with none
+    /// of these the target's default. That one would lack what the Dockerfile adds.
+    ///
+    /// - Parameters:
+    ///   - override: the image that the job names for all its tasks.
+    ///   - forceBuild: a Dockerfile comes before `docker_image`.
+    /// - Returns: nil when nothing names an image.
+    public func image(override: String?, forceBuild: Bool, targetDefault: String?) -> TaskImage? {
+        if let override { return .job(override) }
+        if let own = environment.dockerImage, !(forceBuild && environment.hasDockerfile) { return .task(own) }
+        if environment.hasDockerfile { return .dockerfile }
+        return targetDefault.map(TaskImage.target)
+    }
+
+    /// Why the task cannot run; nil when it can.
+    ///
+    /// - Parameters:
+    ///   - image: the result of `image(override:forceBuild:targetDefault:)`.
+    ///   - canBuild: whether there is something that builds images.
+    public func refusal(image: TaskImage?, canBuild: Bool) -> TrialError? {
+        var reasons = TaskRequirements.unmet(by: self)
+        if image == .dockerfile, !canBuild {
+            reasons.append(
+                "its image would have to be built from environment/Dockerfile, which is not supported on a cluster yet: set "
+                    + "environment.docker_image in task.toml, or spec.environment.image in the EvalJob")
+        }
+        if !reasons.isEmpty { return TrialError(.taskInvalid, "task \"\(name)\" cannot run: \(reasons.joined(separator: "; "))") }
+        if image == nil {
+            return TrialError(
+                .taskInvalid,
+                "task \"\(name)\" has no image: set environment.docker_image in its task.toml, spec.environment.image "
+                    + "in the EvalJob or spec.image.default in the EvalTarget")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,74 @@
+import Base
+
+/// Commits of folders as they are on the disk, for folders that are in no repository or have changes that are not committed.
+///
+/// One bare repository for each folder. The same content gives the same commit id, so that an unchanged folder counts as unchanged.
+public struct SnapshotStore: Sendable {
+    public let directory: String
+    private let git: GitClient
+
+    public struct Snapshot: Sendable, Hashable {
+        public let repository: String
+        public let commit: GitObjectID
+
+        public init(repository: String, commit: GitObjectID) {
+            self.repository = repository
+            self.commit = commit
+        }
+    }
+
+    /// - Parameter directory: where the repositories are kept.
+    public init(directory: String, git: GitClient = GitClient()) {
+        self.directory = directory
+        self.git = git
+    }
+
+    /// - Parameters:
+    ///   - folder: an absolute path.
+    ///   - files: the files to commit, relative to the folder; those that are gone are left out. nil: everything in the folder.
+    public func snapshot(of folder: String, files: [String]? = nil) async throws(GitError) -> Snapshot {
+        let repository = "\(directory)/\(SHA256.hex(of: Array(folder.utf8)).prefix(16)).git"
+        do throws(FileError) { try Directory.make(directory, mode: 0o700) } catch { throw GitError(.storage, "cannot keep a snapshot: \(error)") }
+        let lock = try await FileLock.acquire("\(repository).lock", deadline: 300)
+        defer { lock.release() }
+        if !FileEntry.isDirectory("\(repository)/objects") {
+            try await git.run(
+                .init(arguments: ["init", "--quiet", "--bare", "--end-of-options", repository], doing: "make the repository", place: repository))
+        }
+        do throws(FileError) {
+            try Directory.make("\(repository)/info")
+            // Bytes stay as they are, whatever the folder's own .gitattributes ask for.
+            try FileWriting.replace(
+                "\(repository)/info/attributes", with: "* -text -ident -filter -working-tree-encoding\n".utf8, durable: false)
+        } catch {
+            throw GitError(.storage, "cannot keep a snapshot: \(error)")
+        }
+        let doing = "take a snapshot of"
+        func run(_ arguments: [String], input: [UInt8]? = nil, environment: [String: String] = [:]) async throws(GitError) -> String {
+            let output = try await git.run(
+                .init(
+                    arguments: ["--work-tree=\(folder)"] + arguments, repository: repository, input: input.map { .bytes($0) } ?? .none,
+                    configuration: [("core.bare", "false")], environment: environment, doing: doing, place: folder))
+            return String(decoding: output, as: UTF8.self).trimmed
+        }
+        _ = try await run(["read-tree", "--empty"])
+        if let files {
+            let paths = Array(files.map { $0 + "\0" }.joined().utf8)
+            _ = try await run(["update-index", "--add", "--remove", "-z", "--stdin"], input: paths)
+        } else {
+            _ = try await run(["add", "--all", "--force", "."])
+        }
+        let tree = try await run(["write-tree"])
+        let moment = "2000-01-01T00:00:00Z"
+        let hex = try await run(
+            ["commit-tree", tree, "-m", "Snapshot of \(folder)"],
+            environment: [
+                "GIT_AUTHOR_NAME": "assay", "GIT_AUTHOR_EMAIL": "assay@localhost", "GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_NAME": "assay",
+                "GIT_COMMITTER_EMAIL": "assay@localhost", "GIT_COMMITTER_DATE": moment,
+            ])
+        guard let commit = GitObjectID(hex) else { throw GitError(.failed, "git named no commit for the snapshot of \(folder)") }
+        // Jobs that have begun still read their own snapshot.
+        _ = try await run(["update-ref", "refs/snapshots/\(hex)", hex])
+        return Snapshot(repository: repository, commit: commit)
+    }
+}

@@ -1,0 +1,140 @@
+import AssayAPI
+import Base
+import EvalModel
+import TrialRuntime
+
+/// What a job will run, for a person who asks before it runs: one line for each agent and task.
+public struct JobPlan: Sendable, Hashable {
+    public struct Line: Sendable, Hashable {
+        public let agent: String
+        public let dataset: String
+        public let task: String
+        public let attempts: Int
+        /// nil for a task that cannot be read.
+        public let program: TrialProgram?
+        /// nil when the task has no image, or cannot be read.
+        public let image: TaskImage?
+        /// Why the trials cannot run; nil when they can.
+        public let refusal: TrialError?
+    }
+
+    /// A sentence about what is ignored in the files of some tasks.
+    public struct Warning: Sendable, Hashable {
+        public let text: String
+        public let tasks: [String]
+    }
+
+    public let job: String
+    /// The source and its commit.
+    public let repo: String
+    public let commit: String
+    /// In the order of the trials.
+    public let lines: [Line]
+    public let warnings: [Warning]
+
+    /// - Parameter canBuild: whether there is something that builds images.
+    public init(_ planned: PlannedJob, canBuild: Bool) {
+        let (spec, prepared) = (planned.spec, planned.prepared)
+        job = planned.job.name
+        repo = prepared.source.url.text
+        commit = prepared.source.commit.hex
+        let defaultImage = planned.target.image?.default
+        var refusals: [Int: TrialError] = [:]
+        for range in TrialRefusals(
+            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild
+        ).errors { refusals[range.indexes.lowerBound] = range.error }
+        let matrix = prepared.matrix
+        lines = stride(from: 0, to: matrix.count, by: max(1, matrix.attempts)).map { index in
+            let trial = matrix[index]
+            let task = planned.task(trial)
+            return Line(
+                agent: trial.agent, dataset: trial.dataset, task: trial.task, attempts: matrix.attempts,
+                program: planned.request(trial).map(TrialProgram.init),
+                image: task.task?.image(
+                    override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage), refusal: refusals[index])
+        }
+        warnings = TaskWarnings.grouped(prepared)
+    }
+
+    public var trials: Int { lines.reduce(0) { $0 + $1.attempts } }
+    public var refused: Int { lines.reduce(0) { $0 + ($1.refusal == nil ? 0 : $1.attempts) } }
+
+    // MARK: JSON
+
+    public var json: JSONValue {
+        [
+            "job": .string(job), "source": ["repo": .string(repo), "commit": .string(commit)], "trials": JSONValue(trials),
+            "refused": JSONValue(refused), "lines": .array(lines.map(\.json)),
+            "warnings": .array(warnings.map { ["text": .string($0.text), "tasks": .array($0.tasks.map { .string($0) })] }),
+        ]
+    }
+}
+
+extension JobPlan.Line {
+    /// How the image comes to be, in a word or two.
+    public var imageOrigin: String {
+        switch image {
+        case .job?: "job"
+        case .task?: "task.toml"
+        case .target?: "target"
+        case .dockerfile?: "build"
+        case nil: "-"
+        }
+    }
+
+    public var imageName: String {
+        image.map { $0.name ?? "environment/Dockerfile" } ?? "-"
+    }
+
+    /// The user of the trial's container: no task can name one yet.
+    public var user: String { "image" }
+
+    public var json: JSONValue {
+        var value: JSONValue = [
+            "agent": .string(agent), "dataset": .string(dataset), "task": .string(task), "attempts": JSONValue(attempts),
+            "image": ["from": .string(imageOrigin), "name": .string(imageName)], "user": .string(user),
+        ]
+        if let refusal { value["refusal"] = ["type": .string(refusal.type.rawValue), "message": .string(refusal.message)] }
+        guard let program else { return value }
+        value["family"] = .string(program.identity.family.rawValue)
+        value["network"] = .string(program.network.rawValue)
+        value["commit"] = .string(program.delivery.taskRepo?.commit ?? program.delivery.source.commit)
+        value["path"] = .string(program.delivery.taskPath)
+        if let limits = program.steps.first?.limits {
+            value["limits"] = [
+                "installSec": limits.installSec.map { .double($0) } ?? .null, "executeSec": limits.executeSec.map { .double($0) } ?? .null,
+                "verifySec": .double(limits.verifySec),
+            ]
+        }
+        if let resources = program[.trial]?.resources {
+            value["resources"] = [
+                "cpus": .double(resources.cpus), "memoryMB": JSONValue(resources.memoryLimitMB), "storageMB": JSONValue(resources.storageMB),
+            ]
+        }
+        return value
+    }
+}
+
+/// What is ignored in the files of a job's tasks.
+public enum TaskWarnings {
+    /// Each sentence once, with the tasks that it is about, in the order of the tasks.
+    public static func grouped(_ prepared: PreparedJob) -> [JobPlan.Warning] {
+        var tasks: [String: [String]] = [:]
+        var order: [String] = []
+        for task in prepared.tasks {
+            for text in task.warnings {
+                if tasks[text] == nil { order.append(text) }
+                tasks[text, default: []].append(task.reference.name)
+            }
+        }
+        return order.map { JobPlan.Warning(text: $0, tasks: tasks[$0] ?? []) }
+    }
+}
+
+extension JobPlan.Warning {
+    /// The sentence with at most three of its tasks.
+    public var line: String {
+        let named = tasks.prefix(3).joined(separator: ", ") + (tasks.count > 3 ? " and \(tasks.count - 3) more" : "")
+        return "\(tasks.count == 1 ? "task" : "tasks") \(named): \(text)"
+    }
+}

@@ -1,0 +1,181 @@
+import AssayAPI
+import EvalFormats
+import EvalModel
+import Git
+import SourceSync
+
+/// Prepares a job: pins the source, finds the tasks of its datasets and reads each task.
+public struct JobPreparation: Sendable {
+    /// The credentials for a repository.
+    public typealias Credentials = @Sendable (GitURL) async throws -> GitCredentials
+
+    public let resolver: SourceResolver
+
+    public init(resolver: SourceResolver) { self.resolver = resolver }
+
+    /// - Parameter commit: the commit that the job was pinned to before; nil pins its ref now.
+    /// - Throws: what the job waits for, or what in its spec must change. A task that cannot run is no error: its `refusal` says why.
+    public func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(ReconcileError) -> PreparedJob {
+        let spec = job.spec
+        do {
+            let source = try await pin(spec.source.repo, ref: commit ?? spec.source.ref, credentials)
+            let tree = try await resolver.tree(source, credentials: try await credentials(source.url))
+            var datasets: [Dataset] = []
+            for (position, dataset) in spec.datasets.enumerated() {
+                datasets.append(try await tasks(of: dataset, at: "spec.datasets[\(position)]", in: tree))
+            }
+            let matrix = try Self.matrix(spec, datasets)
+            var repositories: Repositories = [:]
+            var prepared: [PreparedTask] = []
+            for dataset in datasets {
+                for reference in dataset.tasks {
+                    prepared.append(try await read(reference, dataset, tree, &repositories, credentials))
+                }
+            }
+            return PreparedJob(source: source, tasks: prepared, matrix: matrix)
+        } catch let failure as ReconcileError {
+            throw failure.condition == .ready && failure.reason == .secretNotFound ? failure.on(.sourceReady) : failure
+        } catch let error as SourceError {
+            throw Self.failure(error)
+        } catch {
+            throw .waiting(.sourceUnreachable, "\(error)", on: .sourceReady, retryAfterSeconds: 30)
+        }
+    }
+
+    private func pin(_ repo: String, ref: String?, _ credentials: Credentials) async throws -> PinnedSource {
+        let url = try resolver.url(repo)
+        return try await resolver.pin(repo, ref: ref, credentials: try await credentials(url))
+    }
+
+    private static func matrix(_ spec: EvalJobSpec, _ datasets: [Dataset]) throws(ReconcileError) -> TrialMatrix {
+        let matrix: TrialMatrix
+        do {
+            matrix = try TrialMatrix(agents: spec.agents.map(\.name), datasets: datasets, attempts: spec.attempts)
+        } catch {
+            if case .tooMany = error { throw .stalled(.tooManyTrials, error.description, on: .ready) }
+            throw .stalled(.invalidSpec, error.description, on: .ready)
+        }
+        guard !matrix.isEmpty else {
+            throw .stalled(
+                .noTrials,
+                "there is nothing to run: \(spec.agents.isEmpty ? "spec.agents is empty" : noTask(spec))",
+                on: .ready)
+        }
+        return matrix
+    }
+
+    private static func noTask(_ spec: EvalJobSpec) -> String {
+        let filtered = spec.datasets.contains { $0.include?.isEmpty == false || $0.exclude?.isEmpty == false }
+        return filtered ? "the datasets have no task that include and exclude let through" : "the datasets have no task"
+    }
+
+    // MARK: Datasets
+
+    private func tasks(of dataset: DatasetSpec, at field: String, in tree: GitTree) async throws -> Dataset {
+        if let path = dataset.path {
+            let found: [TaskReference]
+            do { found = try await resolver.tasks(in: tree, at: path, include: dataset.include, exclude: dataset.exclude) } catch {
+                guard error.type == .taskNotFound || error.type == .taskInvalid else { throw error }
+                throw ReconcileError.stalled(.datasetNotFound, "\(field).path: \(error.message)", on: .sourceReady)
+            }
+            let name = dataset.name ?? path.split(separator: "/").last.map(String.init) ?? "dataset"
+            return Dataset(
+                name: name == "." ? "dataset" : name, tasks: found, rewardRule: dataset.family?.rewardRule,
+                defaultSchema: dataset.defaultFormat)
+        }
+        if let registry = dataset.registry {
+            guard let path = registry.path, let name = dataset.name else {
+                throw ReconcileError.stalled(.datasetInvalid, "\(field): a registry needs a path, and the dataset a name", on: .sourceReady)
+            }
+            do {
+                let file = try RegistryFile.parse(try await resolver.file(path, in: tree), file: path)
+                let entry = try file.select(name: name, version: dataset.version)
+                let tasks = DatasetFolder.select(entry.tasks, include: dataset.include, exclude: dataset.exclude)
+                return Dataset(
+                    name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.family?.rewardRule,
+                    defaultSchema: dataset.defaultFormat)
+            } catch let error as SourceError where error.isTransient {
+                throw error
+            } catch {
+                throw ReconcileError.stalled(.datasetNotFound, "\(field).registry: \(error)", on: .sourceReady)
+            }
+        }
+        let tasks = (dataset.tasks ?? []).map { TaskReference(name: $0.name, path: $0.path ?? $0.name, repo: $0.repo, ref: $0.ref) }
+        return Dataset(
+            name: dataset.name ?? "tasks", version: dataset.version,
+            tasks: DatasetFolder.select(tasks, include: dataset.include, exclude: dataset.exclude), rewardRule: dataset.family?.rewardRule,
+            defaultSchema: dataset.defaultFormat)
+    }
+
+    // MARK: Tasks
+
+    /// The repositories that tasks name, by address and ref: one clone for all tasks of a repository, as registries expect.
+    private typealias Repositories = [[String]: Result<(source: PinnedSource, tree: GitTree), TrialError>]
+
+    private func repository(
+        _ repo: String, _ reference: TaskReference, _ known: inout Repositories, _ credentials: Credentials
+    ) async throws -> Result<(source: PinnedSource, tree: GitTree), TrialError> {
+        let key = [repo, reference.ref ?? ""]
+        if let found = known[key] { return found }
+        let found: Result<(source: PinnedSource, tree: GitTree), TrialError>
+        do {
+            let pinned = try await pin(repo, ref: reference.ref, credentials)
+            found = .success((pinned, try await resolver.tree(pinned, credentials: try await credentials(pinned.url))))
+        } catch let error as SourceError {
+            switch error.git {
+            // A mistake in the dataset that affects only the tasks of this repository.
+            case .refNotFound, .invalidInput, .pathNotFound: found = .failure(TrialError(.taskInvalid, "the task's repository: \(error.message)"))
+            default:
+                throw ReconcileError.waiting(
+                    .sourceUnreachable, "the repository of task \"\(reference.name)\": \(error.message)", on: .sourceReady,
+                    retryAfterSeconds: error.isTransient ? 15 : 60)
+            }
+        }
+        known[key] = found
+        return found
+    }
+
+    private func read(
+        _ reference: TaskReference, _ dataset: Dataset, _ sourceTree: GitTree, _ repositories: inout Repositories,
+        _ credentials: Credentials
+    ) async throws -> PreparedTask {
+        var tree = sourceTree
+        var own: PinnedSource?
+        var absent: TrialError?
+        if let repo = reference.repo {
+            switch try await repository(repo, reference, &repositories, credentials) {
+            case .success(let found): (own, tree) = (found.source, found.tree)
+            case .failure(let error): absent = error
+            }
+        }
+        func result(_ task: EvalTask?, _ refusal: TrialError?, solution: Bool = false, warnings: [String] = []) -> PreparedTask {
+            PreparedTask(
+                reference: reference, task: task, refusal: refusal, hasSolution: solution, taskRepo: own, rewardRule: dataset.rewardRule,
+                warnings: warnings)
+        }
+        if let absent { return result(nil, absent) }
+        do {
+            let folder = GitTreeFolder(tree, path: try GitPath(parsing: reference.path))
+            let loaded = try await TaskReader.load(
+                name: reference.name, from: folder, format: dataset.rewardRule.map { TaskSchema($0) },
+                defaultFormat: dataset.defaultSchema ?? .harbor)
+            let solution = folder.exists("solution/solve.sh")
+            return result(loaded.task, nil, solution: solution, warnings: loaded.warnings)
+        } catch let error as TrialError {
+            return result(nil, error)
+        } catch let error as GitError where !error.isTransient {
+            return result(nil, TrialError(.taskInvalid, error.message))
+        }
+    }
+
+    private static func failure(_ error: SourceError) -> ReconcileError {
+        switch error.git {
+        case .refNotFound: .stalled(.refNotFound, "spec.source.ref: \(error.message)", on: .sourceReady)
+        case .invalidInput: .stalled(.sourceInvalid, "spec.source: \(error.message)", on: .sourceReady)
+        case .pathNotFound: .stalled(.datasetNotFound, error.message, on: .sourceReady)
+        default:
+            .waiting(
+                .sourceUnreachable, "spec.source.repo: \(error.message)", on: .sourceReady, retryAfterSeconds: error.isTransient ? 15 : 60)
+        }
+    }
+}

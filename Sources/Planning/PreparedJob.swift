@@ -1,0 +1,53 @@
+import EvalModel
+import SourceSync
+
+/// A task of a job, read from the pinned source.
+public struct PreparedTask: Sendable, Hashable {
+    public let reference: TaskReference
+    /// nil when it cannot be read as a task; `refusal` then says why.
+    public let task: EvalTask?
+    public let refusal: TrialError?
+    public let hasSolution: Bool
+    /// The task's own repository; nil for a task of the job's source.
+    public let taskRepo: PinnedSource?
+    public let rewardRule: RewardRule?
+    /// Sentences about what is ignored in the task's files.
+    public let warnings: [String]
+
+    public init(
+        reference: TaskReference, task: EvalTask?, refusal: TrialError?, hasSolution: Bool, taskRepo: PinnedSource?, rewardRule: RewardRule?,
+        warnings: [String]
+    ) {
+        self.reference = reference
+        self.task = task
+        self.refusal = refusal
+        self.hasSolution = hasSolution
+        self.taskRepo = taskRepo
+        self.rewardRule = rewardRule
+        self.warnings = warnings
+    }
+
+    /// Why an agent's trials of this task cannot run; nil when they can.
+    public func refusal(for agent: Agent, image: TaskImage?, canBuild: Bool) -> TrialError? {
+        if let refusal { return refusal }
+        if agent.isOracle, !hasSolution {
+            return TrialError(
+                .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
+        }
+        return task?.refusal(image: image, canBuild: canBuild)
+    }
+}
+
+/// What a job runs, computed once from its spec and the pinned commit. It stays the same for the job's whole life.
+public struct PreparedJob: Sendable, Hashable {
+    public let source: PinnedSource
+    /// In the order of `matrix.tasks`.
+    public let tasks: [PreparedTask]
+    public let matrix: TrialMatrix
+
+    public init(source: PinnedSource, tasks: [PreparedTask], matrix: TrialMatrix) {
+        self.source = source
+        self.tasks = tasks
+        self.matrix = matrix
+    }
+}

@@ -1,0 +1,58 @@
+import AssayAPI
+import EvalModel
+
+/// The trials of a prepared job that cannot run, computed once instead of in each pass.
+public struct TrialRefusals: Sendable {
+    /// The target's default image and the images that could not be built, which the refusals depend on.
+    public let basis: Basis
+    /// In the order of the trials.
+    public let errors: [ErrorRange]
+    public let indexes: TrialIndexSet
+
+    public struct Basis: Sendable, Hashable {
+        let defaultImage: String?
+        let failedImages: Set<ImageKey>
+    }
+
+    /// The trials of one agent on one task, which all fail with the same error.
+    public struct ErrorRange: Sendable {
+        public let indexes: ClosedRange<Int>
+        public let error: TrialError
+    }
+
+    /// - Parameter canBuild: whether there is something that builds images.
+    public init(_ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool) {
+        basis = Self.basis(defaultImage, images)
+        var errors: [ErrorRange] = []
+        var indexes = TrialIndexSet()
+        for (taskIndex, task) in prepared.tasks.enumerated() {
+            let image = task.task?.image(
+                override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage)
+            let ranges = prepared.trials(ofTask: taskIndex, agents: spec.agents.count, attempts: spec.attempts)
+            for (agent, range) in zip(spec.agents, ranges) {
+                guard let error = task.refusal(for: agent.agent, image: image, canBuild: canBuild) ?? images.failure(ofTask: taskIndex)?.error
+                else { continue }
+                errors.append(ErrorRange(indexes: range, error: error))
+                indexes.insert(range)
+            }
+        }
+        self.errors = errors.sorted { $0.indexes.lowerBound < $1.indexes.lowerBound }
+        self.indexes = indexes
+    }
+
+    public static func basis(_ defaultImage: String?, _ images: JobImages) -> Basis {
+        Basis(defaultImage: defaultImage, failedImages: Set(images.failed.keys))
+    }
+
+    /// The first `count` refused trials that are not in `settled`.
+    public func open(atMost count: Int, except settled: TrialIndexSet) -> [(index: Int, error: TrialError)] {
+        var found: [(index: Int, error: TrialError)] = []
+        for range in errors {
+            for index in range.indexes where !settled.contains(index) {
+                guard found.count < count else { return found }
+                found.append((index, range.error))
+            }
+        }
+        return found
+    }
+}

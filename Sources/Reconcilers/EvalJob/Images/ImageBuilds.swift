@@ -1,0 +1,103 @@
+import AssayAPI
+import Base
+import KubeCore
+import KubeRuntime
+import Planning
+
+/// The builds of the process: each image is looked up and built once, for all jobs that want it. A build ends early when no job wants it any
+/// more. A failure is kept as long as a job wants the image, so that no job tries again what failed for it.
+final class ImageBuilds: Sendable {
+    private typealias Outcome = Result<BuiltImage, ImageBuildFailure>
+
+    private struct Entry {
+        let build: ImageBuild
+        var jobs: Set<JobIdentity>
+        /// It was looked up and does not exist.
+        var isMissing = false
+    }
+
+    private let builder: any ImageBuilder
+    private let lookups: TaskPool<ImageKey, BuiltImage?>
+    private let builds: TaskPool<ImageKey, Outcome>
+    private let entries: Locked<[ImageKey: Entry]>
+
+    /// Images that are looked up at the same time: they do not wait for builds, so that a trial whose image exists starts at once.
+    private static let lookupWidth = 8
+    private static let lookupSeconds = 60.0
+    /// Beyond every limit of a build itself, which the builder enforces.
+    private static let buildSeconds = 7 * 86400.0
+
+    init(_ builder: any ImageBuilder, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void) {
+        self.builder = builder
+        let entries = Locked<[ImageKey: Entry]>([:])
+        self.entries = entries
+        let wakeAll: @Sendable (ImageKey) -> Void = { key in
+            for job in entries.withLock({ $0[key]?.jobs ?? [] }) { wake(job.key) }
+        }
+        lookups = TaskPool(
+            width: Self.lookupWidth, deadlineSeconds: Self.lookupSeconds, time: time, late: { _ in nil }, onFinish: wakeAll)
+        builds = TaskPool(
+            width: builder.width, deadlineSeconds: Self.buildSeconds, time: time,
+            late: { _ in .failure(ImageBuildFailure(.init(.environmentBuildTimeout, "the build did not end"), log: "")) }, onFinish: wakeAll)
+    }
+
+    var settings: String { builder.settings }
+
+    /// Records that a job wants images and no others, and starts what is not started yet.
+    func want(_ wanted: [ImageBuild], for job: JobIdentity) {
+        let new = entries.withLock { entries in
+            var new: [ImageBuild] = []
+            for build in wanted where entries[build.key]?.jobs.contains(job) != true {
+                if entries[build.key] == nil {
+                    entries[build.key] = Entry(build: build, jobs: [])
+                    new.append(build)
+                }
+                entries[build.key]?.jobs.insert(job)
+            }
+            return new
+        }
+        let builder = builder
+        for build in new { lookups.start(build.key, group: job.uid) { try? await builder.find(build.key) } }
+    }
+
+    /// nil when nobody wants the image.
+    func state(of key: ImageKey) -> ImageState? {
+        guard let entry = entries.withLock({ $0[key] }) else { return nil }
+        if case .finished(let outcome)? = builds.progress(of: key) {
+            switch outcome {
+            case .success(let image): return .ready(image)
+            case .failure(let failure): return .failed(failure)
+            }
+        }
+        guard !entry.isMissing, case .finished(let found)? = lookups.progress(of: key) else { return .building }
+        if let found { return .ready(found) }
+        entries.withLock { $0[key]?.isMissing = true }
+        let (builder, build) = (builder, entry.build)
+        builds.start(key, group: entry.jobs.map(\.uid).min() ?? "") { await builder.build(build) }
+        return .building
+    }
+
+    /// The job wants no image any more.
+    func release(_ job: JobIdentity) {
+        let unwanted = entries.withLock { entries in
+            var unwanted: [ImageKey] = []
+            for key in entries.filter({ $0.value.jobs.contains(job) }).keys {
+                entries[key]?.jobs.remove(job)
+                guard entries[key]?.jobs.isEmpty == true else { continue }
+                entries.removeValue(forKey: key)
+                unwanted.append(key)
+            }
+            return unwanted
+        }
+        for key in unwanted {
+            lookups.cancel(key)
+            builds.cancel(key)
+        }
+    }
+
+    /// Ends all builds.
+    func stop() async {
+        await lookups.stop()
+        await builds.stop()
+    }
+}

@@ -1,0 +1,122 @@
+import AssayAPI
+import Base
+import EvalFormats
+import Git
+import KubeCore
+import Planning
+import Rollout
+import SourceSync
+
+/// `assay plan`: what a job would run, without running it.
+enum PlanCommand: Subcommand {
+    static let syntax = CommandSyntax(
+        name: "plan", summary: "Show what a job would run, without running anything.",
+        details: """
+            Reads the job's source and its tasks as the operator does, and lists the trials with their images, users, networks, time limits and
+            resources, what is ignored in the tasks' files, and which tasks would be refused and why.
+
+            Exit status: 0 every trial can run; 2 bad input, or some task would be refused.
+            """,
+        positionals: [
+            .init(name: "FILE", help: "An EvalJob in YAML, a job file of Rollout, or a folder of tasks; - reads standard input.")
+        ],
+        options: [
+            .init(name: "target", value: "NAME", help: "The EvalTarget of FILE to plan for (spec.targetRef)."),
+            .init(name: "output", value: "FORMAT", help: "table (default) or json."),
+        ])
+
+    static func run(_ arguments: Arguments) async throws -> Int32 {
+        let format = arguments.value("output") ?? "table"
+        guard format == "table" || format == "json" else { throw UsageError("--output takes table or json, not \"\(format.replacingControls)\"") }
+        let place = PlanPlace()
+        var documents = try await documents(arguments.positionals[0], place)
+        if let target = arguments.value("target") { documents.job.set(["spec", "targetRef", "name"], to: .string(target)) }
+        let object = try JobSchema().completed(documents.job, file: arguments.positionals[0])
+        let job: EvalJob
+        let target: EvalTargetSpec
+        do {
+            job = try EvalJob(json: object)
+            target = try Self.target(of: job.spec, documents)
+        } catch let error as JSONDecodingError {
+            throw UsageError("\(arguments.positionals[0]): \(error)")
+        }
+        if let field = UnsupportedFields.check(job.spec).first { throw UsageError(field.message) }
+
+        let resolver = SourceResolver(cacheDirectory: place.cache, policy: [.local, .shorthand])
+        let prepared: PreparedJob
+        do throws(ReconcileError) {
+            prepared = try await JobPreparation(resolver: resolver).prepare(job, pinnedTo: nil) { _ in .user }
+        } catch {
+            throw UsageError(error.message)
+        }
+        // A plan shows no id that is made of the job's UID.
+        let identity = JobIdentity(namespace: JobDocuments.namespace, name: documents.displayName, uid: "plan")
+        let plan = JobPlan(PlannedJob(job: identity, spec: job.spec, prepared: prepared, target: target), canBuild: true)
+        if format == "json" {
+            Output.write(plan.json.serialized(pretty: true) + [0x0A])
+        } else {
+            Output.write(PlanText(plan).text)
+        }
+        return plan.refused > 0 ? ExitStatus.badInput : ExitStatus.success
+    }
+
+    private static func target(of spec: EvalJobSpec, _ documents: JobDocuments) throws -> EvalTargetSpec {
+        let name = spec.targetRef?.name ?? AssayNames.defaultTarget
+        let found = documents.others.first { $0.type == .evalTargets && $0.object.at("metadata", "name")?.string == name }
+        guard let found else {
+            guard spec.targetRef == nil else { throw UsageError("there is no EvalTarget \"\(name)\" in the file; add it, or change spec.targetRef") }
+            return Laptop.target
+        }
+        return try EvalTarget(json: found.object).spec
+    }
+
+    private static func documents(_ file: String, _ place: PlanPlace) async throws -> JobDocuments {
+        if file != "-", FileEntry.isDirectory(Path.absolute(file)) { return try await folder(file, place) }
+        switch try JobInput(file: file) {
+        case .resources(var documents):
+            try await documents.resolvePaths(relativeTo: Path.workingDirectory)
+            return documents
+        case .rollout(let rollout, _):
+            let name = rollout.name ?? RolloutStart.name()
+            let job = try await RolloutStart.job(rollout, name: name, directory: Path.workingDirectory, snapshots: place.snapshots)
+            for note in job.notes(for: .machine) { Assay.printError(note.replacingControls) }
+            var documents = try JobDocuments(job.resources(for: .machine), file: file)
+            documents.title = job.name
+            return documents
+        }
+    }
+
+    /// A job of the tasks in a folder, for any agent.
+    private static func folder(_ path: String, _ place: PlanPlace) async throws -> JobDocuments {
+        let locator = DatasetLocator(directory: Path.workingDirectory, snapshots: SnapshotStore(directory: place.snapshots))
+        let dataset: DatasetPlace
+        do { dataset = try await locator.place(of: path, field: path) } catch { throw UsageError("\(error)") }
+        let job: JSONValue = [
+            "apiVersion": .string(EvalJob.resource.apiVersion), "kind": "EvalJob", "metadata": ["name": .string(RolloutJob.objectName(dataset.name))],
+            "spec": [
+                "source": ["repo": .string(dataset.repo), "ref": .string(dataset.commit)],
+                "datasets": [["path": .string(dataset.path.isEmpty ? "." : dataset.path), "name": .string(dataset.name)]],
+                "agents": [["name": "any", "execute": "true"]], "overlays": [],
+            ],
+        ]
+        var documents = try JobDocuments([job], file: path)
+        documents.title = dataset.name
+        return documents
+    }
+}
+
+/// Where a plan keeps what it fetches: with the state of `assay run`, which uses it again, else in the user's cache.
+private struct PlanPlace {
+    let cache: String
+    let snapshots: String
+
+    init() {
+        let state = StateDirectory(workingDirectory: Path.workingDirectory)
+        if FileEntry.isDirectory(state.path) {
+            (cache, snapshots) = (state.cache, state.snapshots)
+        } else {
+            let base = UserCache.directory
+            (cache, snapshots) = ("\(base)/sources", "\(base)/snapshots")
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Base
+import EvalModel
+import Planning
+import TrialRuntime
+
+/// A job's plan for a terminal.
+struct PlanText {
+    let text: String
+
+    init(_ plan: JobPlan) {
+        var table = TextTable([
+            ("AGENT", .left), ("DATASET", .left), ("TASK", .left), ("ATTEMPTS", .right), ("IMAGE", .left), ("FROM", .left), ("USER", .left),
+            ("NETWORK", .left), ("INSTALL", .right), ("EXECUTE", .right), ("VERIFY", .right), ("CPUS", .right), ("MEMORY", .right),
+            ("STORAGE", .right), ("FAMILY", .left), ("RUNS", .left),
+        ])
+        for line in plan.lines {
+            let limits = line.program?.steps.first?.limits
+            let resources = line.program?[.trial]?.resources
+            table.add([
+                line.agent, line.dataset, line.task, "\(line.attempts)", line.imageName, line.imageOrigin, line.user,
+                line.program?.network.rawValue ?? "-", Self.limit(limits?.installSec), limits.map { Self.limit($0.executeSec) } ?? "-",
+                Self.limit(limits?.verifySec), resources.map { Self.number($0.cpus) } ?? "-", resources.map { "\($0.memoryLimitMB)Mi" } ?? "-",
+                resources.map { "\($0.storageMB)Mi" } ?? "-", line.program?.identity.family.rawValue ?? "-", line.refusal == nil ? "yes" : "no",
+            ])
+        }
+        var text = "job \(plan.job.replacingControls), \(plan.repo.replacingControls) at \(plan.commit.prefix(12))\n\n" + table.render() + "\n"
+        for warning in plan.warnings { text += "warning: \(warning.line.replacingControls)\n" }
+        // One line for a task, whatever the number of agents that it is refused for.
+        var told: Set<String> = []
+        for line in plan.lines {
+            guard let refusal = line.refusal, told.insert("\(line.dataset)/\(line.task): \(refusal.message)").inserted else { continue }
+            text += "refused: \(refusal.type.rawValue): \(refusal.message.replacingControls)\n"
+        }
+        text += "\(plan.trials) \(plan.trials == 1 ? "trial" : "trials")" + (plan.refused > 0 ? ", \(plan.refused) would be refused\n" : "\n")
+        self.text = text
+    }
+
+    private static func limit(_ seconds: Double?) -> String { seconds.map { number($0) + "s" } ?? "none" }
+    private static func number(_ value: Double) -> String { value == value.rounded() ? Figure.fixed(value, 0) : "\(value)" }
+}

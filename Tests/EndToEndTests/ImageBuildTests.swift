@@ -1,0 +1,107 @@
+import AssayTesting
+import Base
+import Foundation
+import Subprocess
+import Testing
+
+extension EndToEnd {
+    /// Tasks with a Dockerfile, built by podman and run: the base image lies in the user's own storage, under a public name.
+    @Suite struct ImageBuildTests {
+        /// Runs `assay run` for a user whose podman has the base image.
+        private func run(_ bench: Workbench, _ job: String, expecting status: Int32) async throws -> CommandResult {
+            let storage = "\(bench.directory)/storage.conf"
+            if !FileManager.default.fileExists(atPath: storage) {
+                try bench.write(
+                    "storage.conf",
+                    "[storage]\ndriver = \"overlay\"\ngraphroot = \"\(bench.directory)/images\"\nrunroot = \"\(bench.directory)/images-run\"\n")
+                try Directory.make("\(bench.directory)/base")
+                try await BaseImage.makeArchive("\(bench.directory)/base.tar", in: "\(bench.directory)/base")
+                let imported = try await Command(
+                    "env", ["CONTAINERS_STORAGE_CONF=\(storage)", "podman", "import", "\(bench.directory)/base.tar", "docker.io/library/base:1"]
+                ).run()
+                try #require(imported.succeeded, "\(imported.stderrText)")
+            }
+            let result = try await Command(
+                "env", ["CONTAINERS_STORAGE_CONF=\(storage)", Workbench.executable(), "run", job], workingDirectory: bench.directory,
+                deadlineSeconds: 300
+            ).run()
+            #expect(result.exit == .code(status), "\(result.stdoutText)\n\(result.stderrText)")
+            return result
+        }
+
+        private func builtTask(_ bench: Workbench, _ name: String, toml: String = "", _ dockerfile: String, test: String) throws {
+            try bench.task(name, toml: toml, solution: "echo solved > /app/answer", test: test)
+            try bench.write("\(bench.benchmark)/tasks/\(name)/environment/Dockerfile", dockerfile)
+        }
+
+        private func log(_ bench: Workbench, task: String) async throws -> String {
+            let branch = try await bench.branch()
+            let folder = try #require(branch.runs.first { $0.value["task"]?.string == task }?.key)
+            return try await bench.git("show", "assay/runs/v1:\(folder)/image-build.log", in: bench.results)
+        }
+
+        @Test func tasksRunInTheImagesThatTheirDockerfilesBuild() async throws {
+            try await Workbench.with("images") { bench in
+                let check = "[ \"$(cat /app/answer)\" = solved ] && [ \"$(cat /word)\" = made ] && [ -e seed.txt ] && [ ! -e hidden.key ] && "
+                let dockerfile = """
+                    FROM base:1 AS maker
+                    ARG WORD=made
+                    RUN echo "$WORD" > /word
+                    FROM docker.io/library/base:1
+                    COPY --from=maker /word /word
+                    WORKDIR /app
+                    COPY . .
+                    HEALTHCHECK CMD false
+                    ENTRYPOINT ["/bin/false"]
+                    """
+                for name in ["one", "twin"] {
+                    try builtTask(
+                        bench, name, dockerfile, test: check + "[ \"$PWD\" = /app ] && mkdir -p /logs/verifier && echo 1 > /logs/verifier/reward.txt")
+                    try bench.write("\(bench.benchmark)/tasks/\(name)/environment/seed.txt", "seed\n")
+                    try bench.write("\(bench.benchmark)/tasks/\(name)/environment/hidden.key", "key\n")
+                    try bench.write("\(bench.benchmark)/tasks/\(name)/environment/.dockerignore", "*.key\n")
+                }
+                try builtTask(bench, "broken", "FROM base:1\nRUN echo the reason >&2; exit 3\n", test: "true")
+                try builtTask(
+                    bench, "slow", toml: "[environment]\nbuild_timeout_sec = 3\n", "FROM base:1\nRUN trap '' TERM; sleep 98770\n", test: "true")
+                try await bench.commitBenchmark()
+                // What is not committed takes no part.
+                try bench.write("\(bench.benchmark)/tasks/one/environment/seed.txt", "changed\n")
+                try bench.write("\(bench.benchmark)/tasks/one/environment/new.txt", "new\n")
+
+                try bench.write("job.yaml", JobFiles.job("built", attempts: 2, image: nil))
+                let result = try await run(bench, "job.yaml", expecting: 1)
+                #expect(result.stderrText.contains("waiting: building "), "\(result.stderrText)")
+                let branch = try await bench.branch()
+                #expect(branch.runs.count == 8 && branch.retries.isEmpty)
+                var digests: Set<String> = []
+                for task in ["one", "twin"] {
+                    for run in branch.runs(task: task) {
+                        #expect(run["reward"]?.double == 1, "\(run.text)")
+                        let digest = run.at("config", "imageDigest")?.string ?? ""
+                        #expect(run.at("config", "image")?.string == "localhost/assay/task@\(digest)")
+                        digests.insert(digest)
+                    }
+                }
+                #expect(digests.count == 1, "one image for one content")
+                let log = try await log(bench, task: "twin")
+                #expect(log.contains("STEP 1/3: FROM base:1 AS maker"))
+
+                #expect(branch.errorType(task: "broken") == "environment_build_failed")
+                #expect(branch.errorMessage(task: "broken").contains("tasks/broken/environment/Dockerfile"))
+                let broken = try await self.log(bench, task: "broken")
+                #expect(broken.hasPrefix("failed: STEP 2/2: RUN echo the reason") && broken.contains("\nthe reason\n"), "\(broken)")
+                #expect(branch.errorType(task: "slow") == "environment_build_timeout")
+                #expect(branch.errorMessage(task: "slow").contains("within 3.0 s"))
+                let left = try await Command("ps", ["-eo", "args"]).run().stdoutText
+                #expect(!left.contains("sleep 98770"))
+
+                // A second job builds nothing that is there, and its records have the log too.
+                try bench.write("again.yaml", JobFiles.job("again", datasets: "[{path: tasks, include: [one]}]", image: nil))
+                _ = try await run(bench, "again.yaml", expecting: 0)
+                let again = try await bench.branch().runs(task: "one").first { $0["jobName"]?.string == "again" }
+                #expect(again?.at("config", "imageDigest")?.string == digests.first)
+            }
+        }
+    }
+}

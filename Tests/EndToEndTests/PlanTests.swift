@@ -1,0 +1,82 @@
+import Base
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// `assay plan`: what would run, without running it.
+    @Suite struct PlanTests {
+        @Test func aPlanListsTrialsWarningsAndRefusalsAndRunsNothing() async throws {
+            try await Workbench.with("plan") { bench in
+                try bench.task("good", toml: "colour = \"red\"\n[verifier]\ntimeout_sec = 30\n")
+                try bench.task("built")
+                try bench.write("\(bench.benchmark)/tasks/built/environment/Dockerfile", "FROM scratch\n")
+                try bench.task("gpu", toml: "[environment]\ngpus = 1\n")
+                try await bench.commitBenchmark()
+                try bench.write(
+                    "job.yaml",
+                    JobFiles.job(
+                        "planned", agents: "[{name: oracle}, {name: a, execute: x}]", attempts: 2, image: nil, extra: "  timeoutMultiplier: 2"))
+                let table = try await bench.assay("plan", "job.yaml", expecting: 2).stdoutText
+                for word in [
+                    "job planned", "12 trials, 8 would be refused", "task good: task.toml line 2: unknown key colour is ignored",
+                    "refused: task_invalid",
+                    "environment/Dockerfile", "60s", "gpus",
+                ] { #expect(table.contains(word), "\(word): \(table)") }
+
+                let json = try JSONValue(parsing: try await bench.assay("plan", "job.yaml", "--output", "json", expecting: 2).stdoutText)
+                #expect(json["trials"] == 12 && json["refused"] == 8)
+                let line = try #require(json["lines"]?.array?.first { $0["task"] == "good" && $0["agent"] == "a" })
+                #expect(line["attempts"] == 2 && line["refusal"] == nil && line["family"] == "harbor" && line["network"] == "public")
+                #expect(line["image"] == ["from": "target", "name": "rootfs:/"])
+                #expect(line.at("limits", "verifySec") == 60.0 && line.at("limits", "executeSec") == .null)
+                #expect(line.at("resources", "memoryMB") == 2048)
+                #expect(json["warnings"] == [["text": "task.toml line 2: unknown key colour is ignored", "tasks": ["good"]]])
+
+                #expect(!FileManager.default.fileExists(atPath: "\(bench.directory)/.assay"), "nothing is made where it is called")
+
+                // The warning is also shown by a run, and kept in the record.
+                try bench.write("one.yaml", JobFiles.job("warned", datasets: "[{path: tasks, include: [good]}]", artifacts: "{backend: local}"))
+                let run = try await bench.assay("run", "one.yaml", expecting: 0)
+                #expect(run.stderrText.contains("warning: task good: task.toml line 2: unknown key colour is ignored"), "\(run.stderrText)")
+                let id = try #require(run.stdoutText.split(separator: "\n").dropFirst().first?.split(separator: " ").last)
+                let record = try JSONValue(parsing: try await bench.assay("results", "show", String(id), "--output", "json", expecting: 0).stdoutText)
+                #expect(record.at("metadata", "warnings") == ["task.toml line 2: unknown key colour is ignored"], "\(record.text)")
+            }
+        }
+
+        @Test func aFolderAndAFileOfRolloutCanBePlanned() async throws {
+            try await Workbench.with("plan-folder") { bench in
+                for name in ["a", "b"] {
+                    try bench.write("tasks/\(name)/task.toml", "version = \"1.0\"\n[environment]\ndocker_image = \"debian:12\"\n")
+                    try bench.write("tasks/\(name)/instruction.md", "x")
+                    try bench.write("tasks/\(name)/tests/test.sh", "true")
+                }
+                let folder = try await bench.assay("plan", "tasks", expecting: 0).stdoutText
+                #expect(folder.contains("2 trials\n") && folder.contains("debian:12"), "\(folder)")
+                try bench.write("job.yaml", "n_attempts: 3\nagents: [{name: x, execute: y, env: {K: \"${NOT_SET}\"}}]\ndatasets: [{path: tasks}]\n")
+                let json = try JSONValue(parsing: try await bench.assay("plan", "job.yaml", "--output", "json", expecting: 0).stdoutText)
+                #expect(json["trials"] == 6 && json["lines"]?[0]?["family"] == "rollout")
+                // Rollout's default limits.
+                #expect(json["lines"]?[0]?.at("limits", "executeSec") == 600.0)
+                let wrong = try await bench.assay("plan", "nothing.yaml", expecting: 2)
+                #expect(wrong.stderrText.contains("nothing.yaml"))
+            }
+        }
+
+        @Test func aThousandTasksTakeAtMostTwoSeconds() async throws {
+            try await Workbench.with("plan-many") { bench in
+                for number in 0..<1000 { try bench.task("t\(number)") }
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("many"))
+                let began = SystemTime().monotonic()
+                let result = try await bench.assay("plan", "job.yaml", expecting: 0)
+                let seconds = SystemTime().monotonic() - began
+                print("a plan of 1,000 tasks, the first in its directory: \(seconds.rounded(to: 2)) s")
+                #expect(result.stdoutText.contains("1000 trials\n"))
+                let again = SystemTime().monotonic()
+                try await bench.assay("plan", "job.yaml", expecting: 0)
+                print("the same again: \((SystemTime().monotonic() - again).rounded(to: 2)) s")
+            }
+        }
+    }
+}
