@@ -1,21 +1,20 @@
 import Base
 import Subprocess
 
-/// A program that makes credentials, as `users[].user.exec` of a kubeconfig names it
-/// (`client.authentication.k8s.io` v1 and v1beta1).
+/// A program that produces credentials: `users[].user.exec` in a kubeconfig (`client.authentication.k8s.io` v1 and v1beta1).
 public struct ExecPlugin: Sendable, Hashable {
     public var apiVersion: String
     public var command: String
     public var arguments: [String]
     public var environment: [String: String]
     public var provideClusterInfo: Bool
-    /// For people without the program.
+    /// Shown to users who do not have the program.
     public var installHint: String
-    /// Told to the plugin when it wants to know.
+    /// Information about the cluster, passed to the plugin if the kubeconfig asks for it.
     public var cluster: JSONValue?
 
     static let versions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
-    /// A plugin that hangs must not hang the operator.
+    /// After this time a plugin that hangs is stopped.
     static let deadlineSeconds = 60.0
 
     public init(
@@ -42,7 +41,7 @@ public struct ExecPlugin: Sendable, Hashable {
             throw KubeConfigError("\(place).command is missing")
         }
         if json["interactiveMode"]?.string == "Always" {
-            throw KubeConfigError("\(place) asks for a terminal (interactiveMode: Always), and there is none to give it")
+            throw KubeConfigError("\(place) needs a terminal (interactiveMode: Always), and there is none")
         }
         var environment: [String: String] = [:]
         for item in json["env"]?.array ?? [] {
@@ -50,14 +49,14 @@ public struct ExecPlugin: Sendable, Hashable {
         }
         self.init(
             apiVersion: version,
-            // A bare name is looked up on PATH; a path is relative to the file that has it.
+            // A bare name is looked up in PATH. A path is relative to the kubeconfig file.
             command: command.contains("/") ? Path.resolve(command, besides: file) : command,
             arguments: json["args"]?.array?.compactMap { $0.string } ?? [], environment: environment,
             provideClusterInfo: json["provideClusterInfo"]?.bool ?? false,
             installHint: json["installHint"]?.string ?? "")
     }
 
-    /// What a plugin gave.
+    /// A plugin's output.
     struct Credential: Sendable, Hashable {
         var token: String?
         var certificate: [UInt8]?
@@ -65,7 +64,7 @@ public struct ExecPlugin: Sendable, Hashable {
         var expires: Timestamp?
     }
 
-    /// Runs the program. Its output holds secrets and never stands in an error; what it says on standard error does.
+    /// Runs the program. Its standard output contains secrets and is never part of an error; its standard error is.
     func run() async throws(KubeError) -> Credential {
         var variables = environment
         var spec: [String: JSONValue] = ["interactive": .bool(false)]
@@ -101,12 +100,12 @@ public struct ExecPlugin: Sendable, Hashable {
 
     func parse(_ output: [UInt8]) throws(KubeError) -> Credential {
         guard let json = try? JSONValue(parsing: output), json["kind"]?.string == "ExecCredential" else {
-            throw .credentials("credential plugin \(command): its output is no ExecCredential")
+            throw .credentials("credential plugin \(command): its output is not an ExecCredential")
         }
         guard json["apiVersion"]?.string == apiVersion else {
             throw .credentials(
-                "credential plugin \(command) answered as \(json["apiVersion"]?.string ?? "no version"), "
-                    + "but the kubeconfig says \(apiVersion): make them agree")
+                "credential plugin \(command) returned the apiVersion \(json["apiVersion"]?.string ?? "(none)"), "
+                    + "but the kubeconfig names \(apiVersion): change one of them")
         }
         let status = json["status"]
         let credential = Credential(
@@ -115,10 +114,10 @@ public struct ExecPlugin: Sendable, Hashable {
             key: status?["clientKeyData"]?.string.map { Array($0.utf8) },
             expires: status?["expirationTimestamp"]?.string.flatMap { Timestamp(rfc3339: $0) })
         guard (credential.certificate == nil) == (credential.key == nil) else {
-            throw .credentials("credential plugin \(command) gave a certificate without its key, or the reverse")
+            throw .credentials("credential plugin \(command) returned a certificate without its key, or a key without its certificate")
         }
         guard credential.token != nil || credential.certificate != nil else {
-            throw .credentials("credential plugin \(command) gave neither a token nor a certificate")
+            throw .credentials("credential plugin \(command) returned neither a token nor a certificate")
         }
         return credential
     }

@@ -3,12 +3,12 @@ import HTTPTransport
 import Subprocess
 
 extension KubeConfig {
-    /// Reads kubeconfig files by kubectl's rules.
+    /// Reads kubeconfig files by the rules of kubectl.
     ///
     /// - Parameters:
-    ///   - kubeconfigPath: this file only. Nil: the files of `KUBECONFIG` (a list; the first to name an entry wins, files that
-    ///     do not exist are passed over), else `~/.kube/config`.
-    ///   - context: nil takes `current-context`.
+    ///   - kubeconfigPath: only this file. nil: the files in `KUBECONFIG` (the first file that names an entry wins, files that do not exist are
+    ///     skipped), otherwise `~/.kube/config`.
+    ///   - context: nil: `current-context`.
     public static func load(
         kubeconfigPath: String? = nil, context: String? = nil, environment: [String: String] = currentEnvironment()
     ) throws(KubeConfigError) -> KubeConfig {
@@ -16,9 +16,9 @@ extension KubeConfig {
         return try Kubeconfig(merging: files).config(context: context)
     }
 
-    /// The service account of the pod this runs in. The token is read again each minute, the authorities for each new connection.
+    /// The service account of the pod that this process runs in. The token is read again each minute, the authorities for each new connection.
     ///
-    /// - Parameter directory: where the account is mounted.
+    /// - Parameter directory: where the service account is mounted.
     public static func inCluster(
         environment: [String: String] = currentEnvironment(),
         directory: String = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -36,7 +36,7 @@ extension KubeConfig {
         }
         let authorities = directory + "/ca.crt"
         guard FileEntry.exists(authorities, followingLinks: true) else {
-            throw KubeConfigError("in-cluster configuration: \(authorities) does not exist; it comes with the token's mount")
+            throw KubeConfigError("in-cluster configuration: \(authorities) does not exist; Kubernetes mounts it together with the token")
         }
         let namespace = (try? KubeConfig.fileText(directory + "/namespace")).flatMap { $0.isEmpty ? nil : $0 }
         return KubeConfig(
@@ -44,7 +44,7 @@ extension KubeConfig {
             credential: .tokenFile(path: token, initial: nil), tls: TLSOptions(authorities: .file(authorities)))
     }
 
-    /// The kubeconfig that is named, else the one of the environment, else the pod's service account, else `~/.kube/config`.
+    /// Uses the named kubeconfig, otherwise the one in the environment, otherwise the pod's service account, otherwise `~/.kube/config`.
     public static func automatic(
         kubeconfigPath: String? = nil, context: String? = nil, environment: [String: String] = currentEnvironment()
     ) throws(KubeConfigError) -> KubeConfig {
@@ -80,10 +80,10 @@ extension KubeConfig {
     }
 }
 
-// MARK: The files that a configuration names
+// MARK: Files that a configuration names
 
 extension KubeConfig {
-    /// The content of a file, at most 16 MiB: more than any certificate bundle or kubeconfig has.
+    /// The content of a file, at most 16 MiB, which is more than any certificate bundle or kubeconfig has.
     static func fileBytes(_ path: String) throws(KubeConfigError) -> [UInt8] {
         do throws(FileError) { return try FileReading.bytes(path, limit: 16 << 20) } catch {
             throw KubeConfigError(error.description + (error.isTooLarge ? " (more than 16 MiB: is it the right file?)" : ""))

@@ -2,9 +2,9 @@ import Base
 import HTTPTransport
 import YAML
 
-/// The content of kubeconfig files, merged: per entry the first file that names it wins.
+/// The content of kubeconfig files, merged: the first file that names an entry wins.
 struct Kubeconfig {
-    /// One file, read and parsed.
+    /// One parsed file.
     struct File {
         let path: String
         let content: JSONValue
@@ -22,12 +22,12 @@ struct Kubeconfig {
                 throw KubeConfigError("kubeconfig \(path) is not YAML: \(error)")
             }
             guard content.isNull || content.object != nil else {
-                throw KubeConfigError("kubeconfig \(path) is not a mapping: is it the right file?")
+                throw KubeConfigError("kubeconfig \(path) is not a YAML mapping: is it the right file?")
             }
         }
     }
 
-    /// An entry and the file it is from, against which its paths are resolved.
+    /// An entry and its file. Paths in the entry are relative to the file.
     private struct Entry {
         let value: JSONValue
         let file: String
@@ -62,7 +62,7 @@ struct Kubeconfig {
         }
     }
 
-    /// What a context amounts to.
+    /// The configuration that a context selects.
     func config(context wanted: String?) throws(KubeConfigError) -> KubeConfig {
         let name = wanted ?? currentContext
         guard !name.isEmpty else {
@@ -105,14 +105,14 @@ struct Kubeconfig {
             throw KubeConfigError("\(place) sets both insecure-skip-tls-verify and a certificate-authority: remove one")
         }
         if let serverName = value["tls-server-name"]?.string, !serverName.isEmpty { tls.serverName = serverName }
-        // A user in the address is what Go's client signs requests with when nothing else does.
+        // Go's client uses a user name in the address when there is no other credential.
         let (address, credential) = Self.splitUser(of: server)
         var config = KubeConfig(server: address, credential: credential, tls: tls)
         if let proxy = value["proxy-url"]?.string, !proxy.isEmpty { config.proxy = .url(proxy) }
         return config
     }
 
-    /// `http://user:password@host` as `http://host` and the credential.
+    /// Splits `http://user:password@host` into `http://host` and the credential.
     private static func splitUser(of server: String) -> (String, KubeCredential) {
         let parts = server.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3 else { return (server, .none) }
@@ -158,7 +158,7 @@ struct Kubeconfig {
         }
     }
 
-    /// What a plugin is told about the cluster: `client.authentication.k8s.io` `Cluster`.
+    /// The information about the cluster that a plugin gets: `client.authentication.k8s.io` `Cluster`.
     private static func clusterInfo(_ config: KubeConfig, _ cluster: Entry) throws(KubeConfigError) -> JSONValue {
         var info: [String: JSONValue] = ["server": .string(config.server)]
         if let name = config.tls.serverName { info["tls-server-name"] = .string(name) }
@@ -177,7 +177,7 @@ struct Kubeconfig {
         return .object(info)
     }
 
-    /// `<field>-data` in base64, else the file that `<field>` names.
+    /// The value of `<field>-data` in base64, otherwise the content of the file that `<field>` names.
     private static func pem(
         _ value: JSONValue, _ field: String, _ file: String, _ place: String
     ) throws(KubeConfigError) -> TLSOptions.PEM? {

@@ -1,3 +1,4 @@
+import EvalModel
 import AssayAPI
 import Base
 import EvalFormats

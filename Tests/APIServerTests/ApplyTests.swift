@@ -13,7 +13,7 @@ struct ApplyTests {
         return found
     }
 
-    @Test("what an update set belongs to the updater: an apply over it conflicts, forced it takes over")
+    @Test("a field set by an update belongs to the updater: an apply of it conflicts, a forced apply takes it over")
     func conflictWithUpdate() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
@@ -36,7 +36,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("the same value may have two owners; it goes when the last one drops it")
+    @Test("a value may have two owners; it is removed when the last owner drops it")
     func sharedField() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
@@ -51,7 +51,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("an applied item of a list goes as a whole, but not the parts that others own")
+    @Test("an applied list item that is dropped is removed, except for parts that others own")
     func listItems() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
@@ -63,7 +63,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("applying the same again changes nothing, not even the version")
+    @Test("applying the same configuration again changes nothing, not even the version")
     func idempotent() async throws {
         try await withServer { server in
             let first = try await server.apply("\(configMaps)/a", configMap("a"), manager: "one")
@@ -74,7 +74,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("status is applied through its own path only, and belongs to it")
+    @Test("status can be applied only through its own path, and is owned there")
     func status() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
@@ -89,7 +89,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("built-in kinds merge by their keys: a second applier adds a container, and the first one's stays")
+    @Test("lists of built-in kinds merge by key: a second applier adds a container, and the first one's stays")
     func containers() async throws {
         try await withServer { server in
             let made = try await server.apply("\(pods)/p", pod("p"), manager: "one")
@@ -104,7 +104,7 @@ struct ApplyTests {
     }
 
     @Test(
-        "a configuration that does not fit the schema cannot be tracked, and is not applied, whatever the field validation",
+        "a configuration that does not fit the schema is refused whatever the field validation is",
         arguments: ["Strict", "Warn", "Ignore"])
     func misfit(validation: String) async throws {
         try await withServer { server in
@@ -126,7 +126,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("what nobody tracked before the first apply counts as one manager's, and an emptied list is tracked no more")
+    @Test("fields set before the first apply get one manager, and an emptied list of managers ends the tracking")
     func beforeFirstApply() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
@@ -147,7 +147,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("a configuration applied to the status may carry a spec of its own: nothing there is written, or contested")
+    @Test("a configuration applied to the status may contain a spec, which is ignored and causes no conflict")
     func statusWithSpec() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
@@ -161,7 +161,7 @@ struct ApplyTests {
         }
     }
 
-    @Test("a set of fields survives its way through fieldsV1")
+    @Test("a set of fields is unchanged after encoding and decoding as fieldsV1")
     func roundTrip() throws {
         let value: JSONValue = [
             "f:spec": [

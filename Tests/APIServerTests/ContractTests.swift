@@ -5,10 +5,10 @@ import Testing
 
 @Suite("The recorded contract with kube-apiserver 1.36")
 struct ContractTests {
-    /// The one step that differs: the real server words the refusal of a change to a pod's spec with a diff of Go structs.
+    /// The one step that differs: for a change to a pod's spec, the real server's message contains a diff of Go structs.
     private let differentlyWorded = ["pod spec is immutable"]
 
-    @Test("145 steps: 144 alike, none that differs in more than wording", arguments: [false, true])
+    @Test("145 steps: 144 are equal, and one differs only in its wording", arguments: [false, true])
     func contract(isDurable: Bool) async throws {
         let fixtures = try #require(Bundle.module.resourcePath) + "/Fixtures/contract"
         try await withDirectory { directory in

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Definitions of custom resources")
 struct DefinitionTests {
-    @Test("a definition is stored as it was written, defaults that are zero included")
+    @Test("a definition is stored as written, including defaults that are zero")
     func zeroDefaults() async throws {
         try await withServer { server in
             var definition = thingDefinition
@@ -58,7 +58,7 @@ struct DefinitionTests {
             message: "x-kubernetes-validations[0].rule"),
     ]
 
-    @Test("what is wrong with a definition is said with its place", arguments: faults.indices)
+    @Test("the faults of a definition are reported with their paths", arguments: faults.indices)
     func invalid(index: Int) async throws {
         let (path, value, message) = (Self.faults[index].path, Self.faults[index].value, Self.faults[index].message)
         try await withServer { server in
@@ -70,7 +70,7 @@ struct DefinitionTests {
         }
     }
 
-    @Test("a second version is served at once, and one that is no longer served is gone")
+    @Test("a second version is served at once, and a version that is no longer served answers 404")
     func versions() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)

@@ -2,7 +2,7 @@ import AssayTesting
 import Base
 import Testing
 
-@Suite("How objects go away")
+@Suite("Deletion")
 struct DeletionTests {
     private func owner(_ answer: ServerUnderTest.Answer, blocks: Bool = false) -> JSONValue {
         [
@@ -15,7 +15,7 @@ struct DeletionTests {
         (try? await eventually { try await server.get(path).status == 404 }) ?? false
     }
 
-    @Test("dependents follow their owner; one with another owner stays and loses the reference")
+    @Test("dependents are deleted with their owner; one with another owner stays and loses the reference")
     func background() async throws {
         try await withServer { server in
             let a = try await server.send("POST", configMaps, configMap("a"))
@@ -28,7 +28,7 @@ struct DeletionTests {
                     both.set(["metadata", "ownerReferences"], to: [owner(a), owner(b)])
                     return both
                 }())
-            // A grandchild goes with its parent.
+            // A grandchild is deleted with its parent.
             let child = try await server.send(
                 "POST", configMaps,
                 {
@@ -59,7 +59,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("an owner of the same name that was made anew does not keep the dependents of the old one")
+    @Test("a new owner with the same name does not keep the dependents of the deleted one")
     func recreatedOwner() async throws {
         try await withServer { server in
             let old = try await server.send("POST", configMaps, configMap("a"))
@@ -104,7 +104,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("what was under way when the process died is finished by the next one")
+    @Test("deletions that were in progress when the process died are finished by the next process")
     func afterRestart() async throws {
         try await withDirectory { directory in
             let data = directory + "/d"
@@ -146,7 +146,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("a pod's grace period: marked, shortened, not lengthened, gone when the node says so")
+    @Test("a pod's grace period: set, shortened, never lengthened; the pod is removed when the node confirms")
     func gracefulPod() async throws {
         try await withServer { server in
             let made = try await server.send("POST", pods, pod("p"))
@@ -167,7 +167,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("a pod that no node has, or that has ended, goes at once")
+    @Test("a pod without a node, or one that has ended, is deleted at once")
     func pendingPod() async throws {
         try await withServer { server in
             _ = try await server.send("POST", pods, pod("unscheduled", node: nil))
@@ -180,7 +180,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("catalogue 19: a deleted pod with a finalizer stays readable until the finalizer is taken away")
+    @Test("catalogue 19: a deleted pod with a finalizer stays readable until the finalizer is removed")
     func heldPod() async throws {
         try await withServer { server in
             _ = try await server.send("POST", pods, pod("p", ["finalizers": ["assay.dev/trial-tracking"]]))
@@ -195,7 +195,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("an eviction deletes the pod and says why")
+    @Test("an eviction deletes the pod and records the reason")
     func eviction() async throws {
         try await withServer { server in
             _ = try await server.send("POST", pods, pod("p"))
@@ -208,7 +208,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("a definition takes its resources along, and waits for those that are held")
+    @Test("the deletion of a definition deletes its resources, and waits for those with finalizers")
     func definition() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)

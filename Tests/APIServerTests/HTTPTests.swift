@@ -6,10 +6,10 @@ import Testing
 
 @testable import APIServer
 
-@Suite("HTTP, as the API server speaks it")
+@Suite("HTTP of the API server")
 struct HTTPTests {
     @Test(
-        "a request is handed out when it is whole, however it is cut",
+        "a request is delivered when it is complete, however it is split",
         arguments: [
             "POST /a%2Fb/c?x=1&y=a%20b+c HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
             "POST /a%2Fb/c?x=1&y=a%20b+c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;ext=1\r\nllo\r\n0\r\nTrailer: t\r\n\r\n",
@@ -19,7 +19,7 @@ struct HTTPTests {
         for size in [1, 2, 3, 7, bytes.count] {
             var parser = HTTPRequestParser()
             var found: [ServerRequest] = []
-            // Twice in a row: the second request of a connection is read like the first.
+            // Twice in a row: the second request of a connection is parsed like the first.
             for part in stride(from: 0, to: bytes.count * 2, by: size) {
                 parser.append((part..<min(part + size, bytes.count * 2)).map { bytes[$0 % bytes.count] })
                 while let request = try parser.next() { found.append(request) }
@@ -34,7 +34,7 @@ struct HTTPTests {
     }
 
     @Test(
-        "what is no request is refused",
+        "bytes that are not a request are refused",
         arguments: [
             ("GET / HTTP/2.0\r\n\r\n", 400), ("GET HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400), ("POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n", 413),
@@ -55,7 +55,7 @@ struct HTTPTests {
         }
     }
 
-    @Test("a body over 3 MiB is a 413 that the client can read, and the server lives on")
+    @Test("a body over 3 MiB gets a 413 that the client can read, and the server continues")
     func tooLarge() async throws {
         try await withServer { server in
             let client = try RawConnection(port: server.port)
@@ -69,7 +69,7 @@ struct HTTPTests {
         }
     }
 
-    @Test("connections are kept and pipelined requests answered in order; HTTP/1.0 closes")
+    @Test("connections are kept open and pipelined requests are answered in order; HTTP/1.0 connections are closed")
     func keepAlive() async throws {
         try await withServer { server in
             let client = try RawConnection(port: server.port)
@@ -81,7 +81,7 @@ struct HTTPTests {
         }
     }
 
-    @Test("a client that asks for it is told to go on before it sends its body")
+    @Test("a client that sends Expect: 100-continue gets the interim answer before it sends its body")
     func expectContinue() async throws {
         try await withServer { server in
             let client = try RawConnection(port: server.port)
@@ -95,7 +95,7 @@ struct HTTPTests {
         }
     }
 
-    @Test("with a token: none and a wrong one are 401, health is open")
+    @Test("with a token: a missing or wrong token gets 401, health checks need none")
     func token() async throws {
         try await withServer(token: "right") { server in
             #expect(try await server.get(configMaps).status == 200)
@@ -112,7 +112,7 @@ struct HTTPTests {
         }
     }
 
-    @Test("the server listens on loopback only, and stops with streams open")
+    @Test("the server listens on loopback only, and stops even with open streams")
     func stops() async throws {
         let server = try await ServerUnderTest.start()
         let client = try RawConnection(port: server.port)

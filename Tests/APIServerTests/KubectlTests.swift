@@ -4,7 +4,7 @@ import Foundation
 import Subprocess
 import Testing
 
-/// kubectl as users have it: `KUBECTL`, or the one on PATH.
+/// The kubectl to test with: `KUBECTL`, or the one in PATH.
 private let kubectl = ProcessInfo.processInfo.environment["KUBECTL"] ?? "kubectl"
 
 @Suite("kubectl against the API server")
@@ -75,7 +75,7 @@ struct KubectlTests {
         }
     }
 
-    @Test("what is wrong is refused with the field's path")
+    @Test("an invalid object is refused with the path of the field")
     func refused() async throws {
         try await withKubectl { kubectl in
             try await kubectl("apply", "-f", "-", input: thingDefinition)
@@ -86,7 +86,7 @@ struct KubectlTests {
         }
     }
 
-    @Test("get -w shows a change as it happens")
+    @Test("get -w shows a change at once")
     func watch() async throws {
         try await withKubectl { kubectl in
             try await kubectl("apply", "-f", "-", input: thingDefinition)
@@ -121,7 +121,7 @@ struct KubectlTests {
         }
     }
 
-    @Test("built-in kinds: those that kubectl sends as protobuf, pods with their logs, namespaces, events")
+    @Test("built-in kinds: kinds that kubectl sends as protobuf, pods and their logs, namespaces, events")
     func builtin() async throws {
         try await withKubectl { kubectl in
             for command in [

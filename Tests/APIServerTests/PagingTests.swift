@@ -9,7 +9,7 @@ struct PagingTests {
 
     private func token(_ answer: ServerUnderTest.Answer) -> String { answer.json.at("metadata", "continue")?.string ?? "" }
 
-    @Test("all pages show the state of the first, whatever is written meanwhile")
+    @Test("all pages show the state of the first page, whatever is written in the meantime")
     func consistent() async throws {
         try await withServer { server in
             for number in 10..<20 { _ = try await server.send("POST", configMaps, configMap("c\(number)")) }
@@ -31,7 +31,7 @@ struct PagingTests {
         }
     }
 
-    @Test("catalogue 3: a page whose state has been forgotten is a 410 with a token for the rest as it is now")
+    @Test("catalogue 3: a page whose state is no longer known gets a 410 with a token for the rest of the current state")
     func expired() async throws {
         try await withServer(watchHistory: 4) { server in
             for number in 10..<16 { _ = try await server.send("POST", configMaps, configMap("c\(number)")) }
@@ -45,7 +45,7 @@ struct PagingTests {
         }
     }
 
-    @Test("a page counts only what the selector lets through")
+    @Test("a page counts only objects that match the selector")
     func selected() async throws {
         try await withServer { server in
             for number in 10..<20 {
@@ -60,7 +60,7 @@ struct PagingTests {
         }
     }
 
-    @Test("versions: unset, 0, not older than, exact, from the future")
+    @Test("resource versions: unset, 0, not older than, exact, newer than the newest")
     func versions() async throws {
         try await withServer { server in
             let first = try await server.send("POST", configMaps, configMap("a")).version

@@ -36,7 +36,7 @@ struct PatchTests {
     }
 
     @Test(
-        "a JSON patch that does not fit is told from one that is none",
+        "a JSON patch that does not apply is distinguished from one that is malformed",
         arguments: [
             (#"[{"op":"test","path":"/a","value":2}]"#, false), (#"[{"op":"remove","path":"/x"}]"#, false),
             (#"[{"op":"add","path":"/x/y","value":1}]"#, false), (#"[{"op":"add","path":"/l/7","value":1}]"#, false),
@@ -106,7 +106,7 @@ struct PatchTests {
         #expect(removed == ["finalizers": ["b"]])
     }
 
-    @Test("an object cannot be made to nest so deeply that it could not be read again")
+    @Test("a patch cannot nest an object so deeply that it could not be read again")
     func nesting() async throws {
         try await withDirectory { directory in
             try await withServer(directory: directory + "/d") { server in

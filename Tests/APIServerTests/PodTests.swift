@@ -46,7 +46,7 @@ struct PodTests {
         }
     }
 
-    @Test("a node is given once")
+    @Test("a pod is bound to a node only once")
     func binding() async throws {
         try await withServer { server in
             _ = try await server.send("POST", pods, pod("p", node: nil))
@@ -102,7 +102,7 @@ struct PodTests {
         }
     }
 
-    @Test("logs come from the provider, whole; its refusals reach the client; a reader that leaves ends the stream")
+    @Test("logs are passed on complete; the provider's errors reach the client; a client that disconnects ends the stream")
     func logs() async throws {
         try await withServer { server in
             let asked = Locked<[(PodLogTarget, LogOptions)]>([])

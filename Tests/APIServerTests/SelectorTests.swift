@@ -62,7 +62,7 @@ struct SelectorTests {
         #expect(abs((Quantity(text)?.value ?? -1) - value) <= value * 1e-12)
     }
 
-    @Test("no quantities", arguments: ["", "x", "1Q", "1 Gi", "Gi"])
+    @Test("invalid quantities", arguments: ["", "x", "1Q", "1 Gi", "Gi"])
     func noQuantities(text: String) { #expect(Quantity(text) == nil) }
 
     @Test("preferred versions come first")

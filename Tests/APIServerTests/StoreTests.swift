@@ -20,7 +20,7 @@ struct StoreTests {
         try ObjectStore(directory: directory, historyLimit: 100, compactAt: compactAt)
     }
 
-    @Test("what was settled is there when the files of a running store are opened elsewhere (the process was killed)")
+    @Test("settled changes are found when a copy of a running store's files is opened (as after a kill)")
     func killed() async throws {
         try await withDirectory { directory in
             let live = directory + "/live"
@@ -48,7 +48,7 @@ struct StoreTests {
         }
     }
 
-    @Test("a torn last record is dropped, wherever it was torn; everything before it is kept")
+    @Test("an incomplete last record is dropped, wherever it was cut; everything before it is kept")
     func torn() async throws {
         try await withDirectory { directory in
             let whole = directory + "/whole"
@@ -70,7 +70,7 @@ struct StoreTests {
                 let reopened = try open(path)
                 #expect(reopened.revision == 2)
                 #expect(try reopened.list(things).objects.map(\.name) == ["a0", "a1"])
-                // The store goes on where the good part ends, and that is readable again.
+                // The store continues after the valid part, and the result is readable again.
                 try reopened.create(things, key("b"), value("b", 1), needsNamespace: false)
                 reopened.close()
                 let again = try open(path)
@@ -95,7 +95,7 @@ struct StoreTests {
             let reopened = try open(directory + "/d")
             #expect(reopened.revision == 2)
             reopened.close()
-            // A later journal makes this one an old one: nothing may be missing from it.
+            // A later journal follows, so this one must be complete.
             try Data("assay-store-1\n".utf8).write(to: URL(fileURLWithPath: directory + "/d/journal-9"))
             bytes = try Data(contentsOf: file)
             bytes[bytes.count - 5] ^= 0x10
@@ -109,7 +109,7 @@ struct StoreTests {
         }
     }
 
-    @Test("many writers: every write that was settled is there, in one order")
+    @Test("many writers: every settled write is stored, in one order")
     func concurrent() async throws {
         try await withDirectory { directory in
             let store = try open(directory + "/d", compactAt: 20_000)
@@ -138,7 +138,7 @@ struct StoreTests {
         }
     }
 
-    @Test("a directory has one server; the second is told whose it is")
+    @Test("a directory has one server; a second one gets an error that names the first")
     func locked() async throws {
         try await withDirectory { directory in
             let store = try open(directory + "/d")
@@ -153,7 +153,7 @@ struct StoreTests {
         }
     }
 
-    @Test("old states are rebuilt from the history, up to where it reaches")
+    @Test("old states are rebuilt from the history as far back as it goes")
     func oldStates() async throws {
         let store = try ObjectStore(directory: nil, historyLimit: 8)
         for number in 0..<4 { try store.create(things, key("a\(number)"), value("a\(number)", number), needsNamespace: false) }
@@ -170,7 +170,7 @@ struct StoreTests {
         #expect(store.events(things, after: 4) == nil)
     }
 
-    @Test("writers that read the same version: one wins, the others are told")
+    @Test("of writers that read the same version, one succeeds and the others get a conflict")
     func compareAndSwap() async throws {
         let store = try ObjectStore(directory: nil, historyLimit: 8)
         let read = try store.create(things, key("a"), value("a", 0), needsNamespace: false)
@@ -181,15 +181,15 @@ struct StoreTests {
         #expect(throws: StoreRefusal.namespaceMissing) { try store.create(things, key("b"), value("b", 0), needsNamespace: true) }
     }
 
-    @Test("a watcher is woken for every change, also when the one before it is written to disk in between")
-    func everyChangeIsTold() async throws {
+    @Test("a watcher is woken for every change, even if the previous change is written to disk in between")
+    func everyChangeWakes() async throws {
         try await withDirectory { directory in
             let store = try open(directory)
             defer { store.close() }
             let others = ResourceID("others", group: "test.assay.dev")
             let wakeup = try Wakeup()
             store.subscribe(wakeup, to: things)
-            // Keeps the disk busy, so that changes are flushed one by one while the next is made.
+            // Keeps the disk busy, so that changes are flushed one at a time while the next one is made.
             let noise = Task.detached { [self] in
                 for number in 0..<100_000 where !Task.isCancelled {
                     try store.create(others, key("n\(number)"), value("n\(number)", number), needsNamespace: false)

@@ -8,7 +8,7 @@ struct WatchTests {
         events.map { "\($0["type"]?.string ?? "") \($0.at("object", "metadata", "name")?.string ?? "")" }
     }
 
-    @Test("catalogue 1: a version older than the window is answered with 410 as HTTP")
+    @Test("catalogue 1: a version older than the history gets 410 as an HTTP status")
     func expiredAsHTTP() async throws {
         try await withServer(watchHistory: 8) { server in
             let first = try await server.send("POST", configMaps, configMap("a"))
@@ -19,13 +19,13 @@ struct WatchTests {
         }
     }
 
-    @Test("catalogue 2: a watcher that falls out of the window gets 410 as an ERROR event, and nothing out of order before it")
+    @Test("catalogue 2: a watcher that is slower than the history gets 410 as an ERROR event, and all events before it in order")
     func expiredAsEvent() async throws {
         try await withServer(watchHistory: 4) { server in
             let big = String(repeating: "x", count: 400_000)
             _ = try await server.send("POST", configMaps, configMap("a"))
             let version = try await server.get(configMaps).version
-            // A client that asks and does not read: the stream backs up to the server, which goes on without it.
+            // The client does not read, so the stream blocks; the server must not wait for it.
             let client = try RawConnection(port: server.port)
             try client.send("GET \(configMaps)?watch=1&resourceVersion=\(version)&timeoutSeconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
             for number in 0..<60 {
@@ -42,7 +42,7 @@ struct WatchTests {
         }
     }
 
-    @Test("a server that was started anew answers versions from before with 410, and its own versions go on")
+    @Test("a restarted server answers versions from before the restart with 410, and its versions continue to grow")
     func restarted() async throws {
         try await withDirectory { directory in
             var old = ""
@@ -58,7 +58,7 @@ struct WatchTests {
                 #expect(stored.version == newest)
                 let next = try await server.merge("\(configMaps)/a", ["data": ["n": "2"]])
                 #expect((Int(next.version) ?? 0) > (Int(newest) ?? .max))
-                // The list's own version can be watched from.
+                // A watch can start at the list's own version.
                 let resumed = try await server.watch("\(configMaps)?watch=1&resourceVersion=\(newest)&timeoutSeconds=10") {
                     $0.count == 1
                 }
@@ -67,7 +67,7 @@ struct WatchTests {
         }
     }
 
-    @Test("a watch resumed at any version misses nothing and repeats nothing")
+    @Test("a watch resumed at any version misses no event and repeats none")
     func resumes() async throws {
         try await withServer { server in
             var versions: [String] = [try await server.get(configMaps).version]
@@ -86,7 +86,7 @@ struct WatchTests {
         }
     }
 
-    @Test("a watch of ten thousand objects begins with all of them and marks where they end")
+    @Test("a watch of ten thousand objects begins with all of them and marks their end")
     func manyObjects() async throws {
         try await withServer { server in
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -112,11 +112,11 @@ struct WatchTests {
         }
     }
 
-    @Test("bookmarks come before a watch ends, at the version that was reached")
+    @Test("a bookmark with the reached version comes before a watch ends")
     func bookmarkAtEnd() async throws {
         try await withServer { server in
             let version = try await server.send("POST", configMaps, configMap("a")).version
-            // Another resource moves the version on.
+            // Another resource increases the version.
             let later = try await server.send("POST", pods, pod("p")).version
             let events = try await server.watch(
                 "\(configMaps)?watch=1&resourceVersion=\(version)&allowWatchBookmarks=true&timeoutSeconds=12"
@@ -129,7 +129,7 @@ struct WatchTests {
         }
     }
 
-    @Test("the watches of a custom resource end when its definition goes")
+    @Test("the watches of a custom resource end when its definition is deleted")
     func definitionGoes() async throws {
         try await withServer { server in
             _ = try await server.send("POST", definitions, thingDefinition)
@@ -146,7 +146,7 @@ struct WatchTests {
         }
     }
 
-    @Test("pods are watched by node and by phase: they enter and leave as they change")
+    @Test("a watch with a field selector (node, phase) reports pods that begin or cease to match")
     func selectedPods() async throws {
         try await withServer { server in
             let version = try await server.get(pods).version
@@ -164,7 +164,7 @@ struct WatchTests {
             _ = try await server.merge("\(pods)/p/status", ["status": ["phase": "Succeeded"]])
             let events = try await watched
             #expect(types(events) == ["ADDED p", "DELETED p"])
-            // What left is shown as it was when it last matched.
+            // A pod that no longer matches is shown in its last matching state.
             #expect(events.last?.at("object", "status", "phase") == "Running")
         }
     }

@@ -4,7 +4,7 @@ import EvalModel
 import Git
 import Testing
 
-/// Which branch is written, and what a commit on it looks like.
+/// Which branch is written, and the content of its commits.
 @Suite struct BranchTests {
     @Test("a branch that does not exist becomes an orphan with one commit for each run")
     func orphan() async throws {
@@ -33,7 +33,7 @@ import Testing
         #expect(try await bench.subjects(remote, "main") == ["by hand"])
     }
 
-    @Test("the message is the subject and the trailers that git understands; committer and date are the run's")
+    @Test("the message has a subject and trailers that git understands; the date is the run's")
     func trailers() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -64,7 +64,7 @@ import Testing
         #expect(await ledger.state.pending == 1)
     }
 
-    @Test("the default branch is never created: HEAD names a branch that is not there, beside others that are")
+    @Test("the default branch is never created, also if HEAD names a missing branch and other branches exist")
     func defaultBranchDangling() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote(head: "trunk")
@@ -73,7 +73,7 @@ import Testing
         #expect(try await artifactError { try await ledger.check() }.kind == .branchIsDefault)
     }
 
-    @Test("a branch that exists is used, the default branch too; what others have there stays", arguments: ["", ".assay/runs", "a b/\"q\"/ü"])
+    @Test("an existing branch is used, also the default branch; files of others stay", arguments: ["", ".assay/runs", "a b/\"q\"/ü"])
     func existing(prefix: String) async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -83,7 +83,7 @@ import Testing
         let first = try bench.runs(0..<2)
         for run in first { try await ledger.submit(run) }
         try await ledger.flush()
-        // A person goes on between two pushes.
+        // A person commits between two pushes.
         try await bench.commit(["README.md": "by people, again"], to: "main", of: remote)
         let second = try bench.runs(2..<4)
         for run in second { try await ledger.submit(run) }
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test("a file, or a link, where folders of results would be is not replaced: refused before a job begins, and at the push")
+    @Test("a file or link where a folder of results belongs is not replaced: refused before a job begins and at the push")
     func obstacles() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -123,7 +123,9 @@ import Testing
         #expect(try await bench.git(remote, "rev-parse", Workbench.branch) == tip, "nothing was written")
     }
 
-    @Test("a branch whose name stands in the way of ours, or below it, is named before a job begins", arguments: ["assay", "assay/runs/v1/x"])
+    @Test(
+        "an existing branch whose name conflicts with ours (above or below it) is reported before a job begins",
+        arguments: ["assay", "assay/runs/v1/x"])
     func namesInTheWay(other: String) async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -132,7 +134,7 @@ import Testing
         #expect(error.kind == .invalid && error.message.contains("has a branch \"\(other)\""), "\(error)")
     }
 
-    @Test("writing a run twice changes nothing: by the same ledger, by its successor, and by one over another directory")
+    @Test("writing a run twice changes nothing: by the same ledger, by the next one, and by one in another directory")
     func twice() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -148,14 +150,14 @@ import Testing
             for run in runs { #expect(await again.isConfirmed(run.name)) }
             #expect(try await bench.git(remote, "rev-parse", Workbench.branch) == head)
         }
-        // Some known, some new.
+        // Some are known, some are new.
         let more = try bench.ledger(remote, directory: "third")
         for run in try bench.runs(3..<7) { try await more.submit(run) }
         try await more.flush()
         try await bench.expectOnce(try bench.runs(0..<7), remote)
     }
 
-    @Test("the same records make the same commits, wherever they are made")
+    @Test("the same records make the same commits on every machine")
     func deterministic() async throws {
         let bench = try Workbench()
         var heads: Set<String> = []
@@ -173,7 +175,7 @@ import Testing
         #expect(heads.count == 1)
     }
 
-    @Test("retries lie beside the run that followed them, and the job's own record at the job's id")
+    @Test("retries are stored in the folder of their run, and the job's record under the job's id")
     func retriesAndJob() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -196,23 +198,23 @@ import Testing
                 "\(folder)/retries/1/summary.json", "\(job.id.path)/metadata.json",
             ])
         try await bench.expectOnce([retry, second, final, job], remote)
-        // And again, all known: one level deeper than the shards is looked at.
+        // The same records again: the check reads one level deeper than the shards.
         let other = try bench.ledger(remote, directory: "other")
         for run in [retry, second, final, job] { try await other.submit(run) }
         try await other.flush()
         try await bench.expectOnce([retry, second, final, job], remote)
     }
 
-    @Test("catalogue 30: a branch that was removed on the server is made again, with what this ledger had written to it")
+    @Test("catalogue 30: a branch that was removed on the server is created again with the records that this ledger wrote")
     func removed() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         let first = try bench.ledger(remote, directory: "first")
         try await first.submit(try bench.runs(10..<11)[0])
         try await first.flush()
-        // It would bring its own run back as well, once it looks.
+        // Its next look at the branch would also restore its own run.
         await first.stop()
-        // This one knows the branch's tip and not its beginning.
+        // This ledger knows the branch's tip, but not its beginning.
         let ledger = try bench.ledger(remote)
         try await ledger.submit(try bench.runs(0..<1)[0])
         try await ledger.flush()
@@ -224,7 +226,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("nothing of a branch's history or files is fetched to write to it")
+    @Test("writing to a branch fetches neither its history nor its files")
     func smallFetch() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

@@ -7,11 +7,11 @@ import Glibc
 import Subprocess
 import Testing
 
-/// What happens when the remote, the connection or this machine fails.
+/// Failures of the remote, the connection and this machine.
 @Suite struct FaultTests {
     private static let submitted = 5
 
-    @Test("catalogue 27: the server took the push and the acknowledgement was lost: no duplicate, and no second push")
+    @Test("catalogue 27: the server accepted the push and the acknowledgement was lost: no duplicate and no second push")
     func lostAcknowledgement() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -32,7 +32,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("catalogue 27: the acknowledgement was lost and the remote is gone before it can be asked: pushed again by nobody")
+    @Test("catalogue 27: the acknowledgement was lost and the remote became unreachable: nothing is pushed twice")
     func lostAcknowledgementAndRemote() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -44,7 +44,7 @@ import Testing
             fi
             """)
         let runs = try bench.runs(0..<Self.submitted)
-        // The time stands still, so that nothing but flush pushes.
+        // The time stands still, so only flush pushes.
         let ledger = try bench.ledger(remote, client: client, time: FrozenTime(passing: 0))
         try await bench.commit(["a": "b"], to: Workbench.branch, of: remote)
         for run in runs { try await ledger.submit(run) }
@@ -52,7 +52,7 @@ import Testing
         #expect(error.kind == .unreachable)
         #expect(await ledger.state.failure == error)
         await ledger.stop(grace: 0)
-        // Meanwhile somebody else writes on top.
+        // In the meantime another writer commits on top.
         let other = try bench.ledger(remote, directory: "other")
         let more = try bench.runs(50..<52)
         for run in more { try await other.submit(run) }
@@ -64,7 +64,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 28: killed in the middle of a push: the next ledger on the directory goes on, the server is sound")
+    @Test("catalogue 28: killed in the middle of a push: the next ledger in the directory continues, the server is sound")
     func killed() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -84,7 +84,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 29: a stale lock on the server's ref is told, after a bounded number of pushes, and the results wait")
+    @Test("catalogue 29: a stale lock on the server's ref is reported after a bounded number of pushes, and the results wait")
     func staleLock() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -105,7 +105,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("catalogue 31: a hook that rejects ends the attempt after one push; the next is a minute away, the results are kept")
+    @Test("catalogue 31: a rejection by a hook ends the attempt after one push; the next follows after a minute, the results are kept")
     func rejected() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -128,7 +128,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("catalogue 31: one record that the remote will not have does not keep the others back for ever")
+    @Test("catalogue 31: a record that the remote refuses does not block the others")
     func oneRejected() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -145,7 +145,7 @@ import Testing
         try await bench.expectOnce(good, remote)
     }
 
-    @Test("an unreachable remote holds nothing up: the results are kept, and pushed by a new ledger when it is back")
+    @Test("an unreachable remote blocks nothing: the results are kept, and a new ledger pushes them later")
     func away() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -185,8 +185,8 @@ import Testing
                 all.append(run)
             }
             let collecting = Task {
-                // It may well fail against what it races with; the ledger may not. Here what is not referenced yet goes, too;
-                // on a server that would break a branch under any writer (git-gc(1), "Notes").
+                // gc may fail because of the race; the ledger must not. Here unreferenced objects are removed at once. On a server that could break a
+                // branch under any writer (git-gc(1), "Notes").
                 for (directory, options) in [(remote, ["--prune=2.weeks.ago"]), (repository, ["--prune=now"])] {
                     _ = try? await Command(
                         "git", ["-C", directory, "gc", "-q"] + options, environment: .inheriting(adding: ["GIT_CONFIG_GLOBAL": "/dev/null"])
@@ -196,7 +196,7 @@ import Testing
             try await ledger.flush()
             await collecting.value
         }
-        // A stranger empties the repository between two pushes.
+        // Another user deletes the branch and its objects between two pushes.
         let last = try PendingRun(run: bench.record(99), pack: try await bench.pack(["logs/out.txt": [9]]))
         try await ledger.submit(last)
         Directory.removeTree("\(repository)/objects")
@@ -206,14 +206,14 @@ import Testing
         for run in all { #expect(try await bench.git(remote, "show", "\(Workbench.branch):\(run.id.path)/logs/out.txt").hasPrefix("run ")) }
     }
 
-    /// A ledger that pushes by itself once, and from then on only when it is told to: what it waits for does not come.
+    /// A ledger that pushes once by itself and later only on request, because its waits never end.
     private func quiet(_ bench: Workbench, _ remote: String) throws -> GitLedger {
         var settings = try bench.settings(remote)
         settings.pushInterval = 10
         return try GitLedger(settings: settings, time: FrozenTime(passing: 5), log: Log("test"))
     }
 
-    @Test("catalogue 34: a remote that lost the branch's tip itself: the results wait, the error says where to look, nothing is forced")
+    @Test("catalogue 34: a remote that lost the branch's tip: the results wait, the error says where to look, nothing is forced")
     func remoteLostItsTip() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -237,7 +237,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 34: several calls at once find the ledger's repository damaged: it is made anew once for all of them")
+    @Test("catalogue 34: several calls at once find the ledger's repository damaged: it is recreated once for all of them")
     func damagedUnderSeveralCalls() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -267,13 +267,13 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 40: this machine's disk is full: what was acknowledged is kept, what was not says so")
+    @Test("catalogue 40: this machine's disk is full: accepted records are kept, and others get an error")
     func diskFull() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         let disk = "\(bench.path)/small"
         try Directory.make(disk)
-        // A small file system where we may mount one; where not, a full directory: no file can be made in it.
+        // A small file system if mounting is permitted; otherwise a full directory, in which no file can be created.
         let mounted = mount("tmpfs", disk, "tmpfs", 0, "size=2m") == 0
         defer { if mounted { umount2(disk, Int32(MNT_DETACH)) } }
         var settings = try bench.settings(remote)
@@ -300,7 +300,7 @@ import Testing
         #expect(!acknowledged.isEmpty)
         await ledger.stop(grace: 0)
         guard mounted else { return }
-        // The disk is moved to a larger one, as a person would.
+        // The records are moved to a larger disk, as a person would do it.
         try Directory.make("\(bench.path)/large/pending")
         for name in Directory.names(in: "\(settings.directory)/pending") ?? [] {
             try FileWriting.replace(
@@ -312,14 +312,14 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("a torn or damaged record is put aside and never counted as pushed; submitted again it is pushed")
+    @Test("an incomplete or damaged record is put aside and never counts as pushed; submitted again it is pushed")
     func damagedRecord() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         let time = FrozenTime(passing: 0)
         let runs = try bench.runs(0..<6)
         let first = try bench.ledger(remote, time: time)
-        // The pump is away, so nothing is pushed before the damage is done.
+        // Nothing is pushed before the damage is done, because the pump sleeps.
         try bench.hook("pre-receive", of: remote, "exit 1")
         for run in runs { try await first.submit(run) }
         await first.stop(grace: 0)
@@ -330,7 +330,7 @@ import Testing
         try FileWriting.replace(file(0), with: whole.dropLast(10))
         try FileWriting.replace(file(1), with: [])
         try FileWriting.replace(file(2), with: Array("assay-run 2 rubbish\n".utf8) + whole.dropFirst(20))
-        // Its head is whole, and its digest tells.
+        // Its head is valid; the digest shows the damage.
         let other = try #require(FileReading.whole(file(3)))
         try FileWriting.replace(file(3), with: other.map { $0 == UInt8(ascii: "t") ? UInt8(ascii: "T") : $0 })
         try FileWriting.replace("\(store)/\(runs[4].name).run.tmp-1-1", with: whole.prefix(20))
@@ -346,7 +346,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("what waits is pushed in the order in which it came, also by the next process")
+    @Test("waiting records are pushed in the order of their arrival, also by the next process")
     func oldestFirst() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -361,7 +361,7 @@ import Testing
         #expect(try await bench.subjects(remote) == runs.map { $0.message.split(separator: "\n").first.map(String.init) ?? "" })
     }
 
-    @Test("retries that wait survive a restart")
+    @Test("waiting retries survive a restart")
     func pendingRetries() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

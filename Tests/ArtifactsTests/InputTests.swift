@@ -4,17 +4,17 @@ import EvalModel
 import Git
 import Testing
 
-/// What users and trials may write.
+/// Input of users and trials.
 @Suite struct InputTests {
     @Test(
-        "catalogue 44: a branch that git would read as something else is refused",
+        "catalogue 44: a branch name that git would interpret is refused",
         arguments: ["--upload-pack=touch /tmp/x", "-b", "a..b", "a b", "a\nb", "refs/heads/x", "HEAD", "x.lock", "@{-1}", "a:b", "", "x/", "\u{7}"])
     func branches(_ text: String) {
         #expect(throws: GitError.self) { try GitBranch(parsing: text) }
     }
 
     @Test(
-        "catalogue 45: a remote that could run a program, or say more than an address, is refused",
+        "catalogue 45: a remote that could run a program, or is more than an address, is refused",
         arguments: [
             "ext::sh -c touch% /tmp/x", "file:///etc", "/etc", "https://user:secret@example.com/x.git", "https://example.com/x\ny.git",
             "-oProxyCommand=x", "ssh://-oProxyCommand=x/y", "http://example.com/x.git", "git://example.com/x.git", "",
@@ -29,12 +29,14 @@ import Testing
         #expect(throws: GitError.self) { try GitPath(parsing: text) }
     }
 
-    @Test("catalogue 44: a committer cannot end its line in the stream", arguments: [("a\ncommit x", "b"), ("a", "b>c"), ("", "b"), ("a", "\0")])
+    @Test(
+        "catalogue 44: a committer's name cannot contain a line end or other syntax of the stream",
+        arguments: [("a\ncommit x", "b"), ("a", "b>c"), ("", "b"), ("a", "\0")])
     func committers(_ name: String, _ email: String) {
         #expect(throws: GitError.self) { try FastImportStream.Identity(name: name, email: email) }
     }
 
-    @Test("catalogue 51: .gitignore, .gitattributes and the like in the outputs: the branch has the very bytes")
+    @Test("catalogue 51: .gitignore, .gitattributes and similar files in the outputs are stored byte for byte")
     func exactBytes() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -54,7 +56,7 @@ import Testing
         }
         try await bench.expectSound(remote)
 
-        // And as files, for backend: local.
+        // And as files, with backend: local.
         var inDirectory = run
         inDirectory.pack = try await bench.pack(files.filter { !$0.key.contains("\t") })
         let local = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
@@ -64,7 +66,7 @@ import Testing
         }
     }
 
-    @Test("catalogue 51: a pack with a nested .git, with rubbish, cut short or without its tree is told apart from a good one")
+    @Test("catalogue 51: a pack that has a nested .git, is damaged, is cut, or lacks its tree is refused, a good one is not")
     func badPacks() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -77,7 +79,7 @@ import Testing
             try await bench.pack(["logs/.git/hooks/post-checkout": [1]]), try await bench.pack(["logs/.GIT": [1]]), short, other,
             .init(bytes: [1, 2, 3], tree: good.tree), .init(bytes: [], tree: good.tree),
         ]
-        // In a bench of their own each: an earlier pack's tree would be there already.
+        // Each in its own bench, because an earlier pack might already contain the tree.
         for (index, pack) in bad.enumerated() {
             let ledger = try bench.ledger(remote, directory: "ledger-\(index)")
             let run = try PendingRun(run: bench.record(index), pack: pack)
@@ -86,7 +88,7 @@ import Testing
             let local = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
             #expect(try await artifactError { try await local.submit(run) }.kind == .damaged, "pack \(index)")
             #expect(await local.record(of: run.id) == nil)
-            // Without its outputs the verdict is still recorded.
+            // The verdict is recorded even without its outputs.
             try await ledger.submit(PendingRun(run: bench.record(index)))
             try await ledger.flush()
         }
@@ -95,7 +97,7 @@ import Testing
         #expect((Directory.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
     }
 
-    @Test("a record's own files are never the trial's")
+    @Test("files of the trial never replace a record's own files")
     func forgedMetadata() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

@@ -4,9 +4,9 @@ import Foundation
 import Git
 import Testing
 
-@Suite("Ledgers come and go")
+@Suite("The pool of ledgers")
 struct LedgerPoolTests {
-    /// A clock that is set.
+    /// A clock that the test sets.
     private final class SetTime: TimeSource {
         let moment = Locked(0.0)
         func now() -> Timestamp { Timestamp(seconds: 0) }
@@ -14,8 +14,8 @@ struct LedgerPoolTests {
         func sleep(seconds: Double) async throws { try await SystemTime().sleep(seconds: min(seconds, 0.05)) }
     }
 
-    @Test("one that no job uses is let go after a day, one that is used never; a new one takes its place")
-    func releaseJob() async throws {
+    @Test("a ledger without a job is closed after a day, a used one never; then a new one is opened")
+    func closedWhenUnused() async throws {
         let path = "\(NSTemporaryDirectory())/assay-pool-\(UUID().uuidString)"
         try Directory.make(path)
         defer { Directory.removeTree(path) }

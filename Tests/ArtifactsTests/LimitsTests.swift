@@ -7,7 +7,7 @@ import Git
 import Glibc
 import Testing
 
-/// Remotes with less room than what is pushed to them.
+/// Remotes with limits that the pushed results exceed.
 @Suite struct LimitsTests {
     private func noisy(_ bench: Workbench, _ index: Int, bytes: Int) async throws -> PendingRun {
         let noise = (0..<bytes).map { _ in UInt8.random(in: 0...255) }
@@ -40,7 +40,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 32: a web server's own limit is the same")
+    @Test("catalogue 32: the limit of a web server has the same effect")
     func bodySize() async throws {
         let bench = try Workbench()
         let server = try await GitWebServer(directory: "\(bench.path)/web", root: bench.path, users: ["me": "right"])
@@ -60,7 +60,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("catalogue 33: the server's disk is full: the results are kept here, and pushed when it has room")
+    @Test("catalogue 33: the server's disk is full: the results are kept here and pushed when there is space")
     func serverDiskFull() async throws {
         let bench = try Workbench()
         let disk = "\(bench.path)/disk"
@@ -88,12 +88,12 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 38: the lease is stolen in the middle of a push: the same runs by the next leader are there once")
+    @Test("catalogue 38: the lease is lost in the middle of a push: the same runs by the next leader are on the branch once")
     func stolenLease() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         try await bench.commit(["a": "b"], to: Workbench.branch, of: remote)
-        // The first push to come is held on the server until the second one is through.
+        // The first push to arrive is held on the server until the second one has finished.
         try bench.hook(
             "pre-receive", of: remote,
             "mkdir \(bench.path)/held 2>/dev/null || exit 0; while [ ! -e \(bench.path)/go ]; do sleep 0.02; done")

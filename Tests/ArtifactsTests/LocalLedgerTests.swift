@@ -8,7 +8,7 @@ import Testing
 
 /// `backend: local`: the branch's layout in a directory.
 @Suite struct LocalLedgerTests {
-    @Test("the layout is that of the branch, links stay out, and writing twice changes nothing")
+    @Test("the layout is that of the branch, links are left out, and writing twice changes nothing")
     func layout() async throws {
         let bench = try Workbench()
         let directory = "\(bench.path)/results"
@@ -36,7 +36,7 @@ import Testing
         #expect((Directory.names(in: "\(bench.path)/scratch") ?? []).isEmpty)
     }
 
-    @Test("a directory that was left half-written is written to its end")
+    @Test("an incomplete record of an earlier process is completed")
     func interrupted() async throws {
         let bench = try Workbench()
         let directory = "\(bench.path)/results"
@@ -50,7 +50,7 @@ import Testing
         #expect(await ledger.record(of: run.id) != nil)
     }
 
-    @Test("catalogue 40: a directory that cannot be written is a storage error, and the run is not there")
+    @Test("catalogue 40: a directory that cannot be written gives a storage error, and the run is not recorded")
     func unwritable() async throws {
         let bench = try Workbench()
         try FileWriting.replace("\(bench.path)/results", with: [1])

@@ -4,7 +4,7 @@ import Git
 import Testing
 
 @Suite struct ManyPacksTests {
-    @Test("120 records whose packs come at once are checked by few processes; the damaged one is named; the others are on the branch, once")
+    @Test("120 packs that arrive together are checked by few processes; the damaged one is named, the others are on the branch once")
     func atOnce() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -12,7 +12,7 @@ import Testing
         var settings = try bench.settings(remote)
         settings.pushInterval = 3600
         let ledger = try GitLedger(settings: settings, client: client, log: Log("test"))
-        // Equal outputs are what no-op trials have.
+        // Trials that do nothing have equal outputs.
         var packs: [PendingRun.Pack] = []
         for index in 0..<6 { packs.append(try await bench.pack(["logs/out.txt": Array("\(index)\n".utf8), "empty": []])) }
         let runs = try (0..<120).map { try PendingRun(run: bench.record($0), pack: packs[$0 % packs.count]) }
@@ -40,7 +40,7 @@ import Testing
         await ledger.stop()
     }
 
-    @Test("a record whose outputs came in one pack with others is pushed after them, when their pack could be gone")
+    @Test("a record whose outputs share a pack with others is pushed after them, although the pack could be removed")
     func later() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -60,7 +60,7 @@ import Testing
         await ledger.stop()
     }
 
-    @Test("names of confirmed records do not pile up in memory: of one that is too old the branch tells, and it is not pushed twice")
+    @Test("the number of confirmed names in memory is limited: older records are found on the branch and not pushed twice")
     func forgotten() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

@@ -3,9 +3,9 @@ import Base
 import Git
 import Testing
 
-/// When pushes go: at their turns, and out of turn for the end of a job, as often as hosts bear.
+/// When pushes happen: at regular intervals, and early at the end of a job, as often as hosts permit.
 @Suite struct PacingTests {
-    @Test("the first push goes at once, the next waits for its turn; the end of a job does not, three times in six turns")
+    @Test("the first push is immediate, the next one regular; the end of a job pushes early, at most three times in six intervals")
     func turns() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -24,13 +24,13 @@ import Testing
         }
         for run in runs[4...5] { try await ledger.submit(run) }
         try await ledger.flush(job: runs[4].job)
-        #expect(await ledger.state.pending == 2, "those wait for their turn")
+        #expect(await ledger.state.pending == 2, "these wait for the regular push")
         try await ledger.flush()
         #expect(await ledger.state.pending == 0)
         await ledger.stop()
     }
 
-    @Test("a push tells which jobs it was for; one that fails tells which jobs wait, and the next one that they wait no more")
+    @Test("a push reports its jobs; a failed one reports the jobs that wait, and the next success that they no longer do")
     func changes() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

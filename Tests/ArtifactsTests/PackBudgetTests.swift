@@ -3,7 +3,7 @@ import Base
 import Testing
 
 @Suite struct PackBudgetTests {
-    @Test("a thousand readers at once never hold more than the budget, and all get their turn")
+    @Test("a thousand readers at once never exceed the budget, and all are served")
     func bounded() async throws {
         let budget = PackBudget(limit: 1000)
         let inUse = Locked((now: 0, most: 0, served: 0))
@@ -27,13 +27,13 @@ import Testing
         #expect(budget.used == 0)
     }
 
-    @Test("a pack larger than the budget is read when no other is")
+    @Test("a pack larger than the budget is read while no other is")
     func larger() async throws {
         let budget = PackBudget(limit: 10)
         var small: PackBudget.Reservation? = try await budget.reserve(1)
         let large = Task { try await budget.reserve(1 << 30) }
         try await eventually("it waits") { budget.waiting == 1 }
-        // Later requests wait behind it, though they would fit: it must not wait for ever.
+        // Later requests wait behind it although they would fit; otherwise it could wait for ever.
         let next = Task { try await budget.reserve(1) }
         try await eventually("both wait") { budget.waiting == 2 }
         #expect(budget.used == 1)

@@ -5,11 +5,11 @@ import Testing
 @Suite struct PushBatchingTests {
     private let waiting = (0..<8).map { "r\($0)" }
 
-    @Test("after a refusal half as many go, others first; after a success twice as many")
+    @Test("a refusal halves the batch and tries other records first; a success doubles the batch")
     func refusal() {
         var batching = PushBatching(most: 8)
         #expect(Array(batching.candidates(of: waiting)) == waiting)
-        // All that waits was refused: nothing can go first.
+        // Everything that waits was refused, so nothing else can be tried first.
         #expect(batching.refused(waiting, waiting: waiting) == waiting)
         #expect(Array(batching.candidates(of: waiting)) == ["r0", "r1", "r2", "r3"])
         let order = batching.refused(["r0", "r1", "r2", "r3"], waiting: waiting)
@@ -17,11 +17,11 @@ import Testing
         #expect(Array(batching.candidates(of: order)) == ["r4", "r5"])
         batching.accepted(["r4", "r5"])
         #expect(batching.records == 4)
-        // One that is refused alone goes to the end.
+        // A record that is refused alone goes to the end.
         #expect(batching.refused(["r0"], waiting: ["r0", "r1"]) == ["r1", "r0"] && batching.records == 1)
     }
 
-    @Test("catalogue 32: what is too large is halved, and one that is too large alone waits until nothing else does")
+    @Test("catalogue 32: a batch that is too large is halved; a single record that is too large waits until nothing else waits")
     func tooLarge() {
         var batching = PushBatching(most: 100)
         let (two, one) = (["r0", "r1"], ["r0"])
@@ -33,7 +33,7 @@ import Testing
         #expect(order == ["r1", "r0"] && batching.isSplitting && batching.bytes == 300)
         #expect(Array(batching.candidates(of: order)) == ["r1"])
         batching.accepted(["r1"])
-        // Nothing else waits: it is tried, and there is nothing to split any more.
+        // Nothing else waits: it is tried again, and there is nothing left to split.
         #expect(Array(batching.candidates(of: one)) == one)
         batching.begun()
         _ = batching.tooLarge(one, bytes: 600, waiting: one)

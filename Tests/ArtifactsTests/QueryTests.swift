@@ -5,7 +5,7 @@ import Testing
 
 @testable import Artifacts
 
-/// Reading what was written: from a branch in place, through a copy of a remote, and from a directory.
+/// Reading results: from a branch in place, from a copy of a remote, and from a directory.
 @Suite struct QueryTests {
     enum Source: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case branch, prefixed, copy, directory
@@ -55,7 +55,7 @@ import Testing
         RunQuery(cacheDirectory: "\(bench.path)/cache", workingDirectory: bench.path, credentials: .none)
     }
 
-    @Test("a listing has each run once, newest first, and tells retries and jobs apart", arguments: Source.allCases)
+    @Test("a listing has each run once, newest first, and distinguishes retries and jobs", arguments: Source.allCases)
     func list(_ source: Source) async throws {
         let bench = try Workbench()
         let (reader, _) = try await written(bench, source)
@@ -64,7 +64,7 @@ import Testing
         if source == .directory {
             #expect(runs.map(\.date) == runs.map(\.date).sorted(by: >))
         } else {
-            // As they came to the branch, which is in the order of their ends but for those that ended between two pushes.
+            // In the order of the commits, which is the order of the ends, except for runs that ended between two pushes.
             let subjects = try await bench.subjects("\(bench.path)/remote.git").filter { $0.hasPrefix("Run: ") }.reversed()
             #expect(runs.map { "Run: \($0.id)" } == Array(subjects))
         }
@@ -119,7 +119,7 @@ import Testing
         #expect(retried.files.map(\.path.text).contains("retries/0/metadata.json"))
     }
 
-    @Test("an id is found by its first digits; what is not there names what is", arguments: Source.allCases)
+    @Test("an id is found by its first digits; the error for a missing one names those that exist", arguments: Source.allCases)
     func resolve(_ source: Source) async throws {
         let bench = try Workbench()
         let (reader, runs) = try await written(bench, source)
@@ -134,7 +134,7 @@ import Testing
         #expect(try await artifactError { try await reader.resolve("00000000") }.kind == .notFound)
     }
 
-    @Test("a copy of a remote has the commits, no files, and of the folders what was looked at")
+    @Test("a copy of a remote has the commits, no files, and only the folders that were read")
     func copyIsSmall() async throws {
         let bench = try Workbench()
         let (reader, runs) = try await written(bench, .copy)
@@ -145,7 +145,7 @@ import Testing
         let types = try await bench.git(branchReader.repository, "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)")
         #expect(!types.contains("blob") && !types.contains("tree"))
         _ = try await reader.details(of: runs[0].id)
-        // The remote goes on; the next reader sees it.
+        // The remote gets more commits; the next reader sees them.
         let remote = try #require(branchReader.remote)
         let ledger = try bench.ledger("\(bench.path)/remote.git", directory: "later")
         try await ledger.submit(PendingRun(run: bench.record(77)))
@@ -154,7 +154,7 @@ import Testing
         #expect(repository == branchReader.repository && tip != branchReader.tip)
     }
 
-    @Test("all folders, their files and the beginnings of files, read together", arguments: Source.allCases)
+    @Test("all folders, their files and the beginnings of files are read together", arguments: Source.allCases)
     func together(_ source: Source) async throws {
         let bench = try Workbench()
         let (reader, runs) = try await written(bench, source)
@@ -175,7 +175,7 @@ import Testing
         #expect(try await reader.files(of: []).isEmpty)
     }
 
-    @Test("of a copy, what is read together comes from the remote in few requests, and only what changed the next time")
+    @Test("a copy fetches together in few requests, and the next time only changes")
     func copyTogether() async throws {
         let bench = try Workbench()
         let (reader, runs) = try await written(bench, .copy)
@@ -204,7 +204,7 @@ import Testing
         #expect(Set(second.folders).isSuperset(of: first.folders))
     }
 
-    @Test("a branch or place that does not exist says what does")
+    @Test("the error for a missing branch or place names those that exist")
     func missingPlaces() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -240,7 +240,7 @@ import Testing
         }
     }
 
-    @Test("a run that lies below another path than the one asked for is told so")
+    @Test("the error for a run below another path names that path")
     func otherPath() async throws {
         let bench = try Workbench()
         let (_, runs) = try await written(bench, .prefixed)
@@ -249,7 +249,7 @@ import Testing
         #expect(error.kind == .notFound && error.message.contains("--path"))
     }
 
-    @Test("commits that are not ours, or only look like it, are passed over")
+    @Test("commits of others, and those that only look like ours, are skipped")
     func foreign() throws {
         func entry(_ message: String) -> RunEntry? {
             GitObjectID(String(repeating: "a", count: 40)).flatMap {

@@ -7,7 +7,7 @@ import Git
 import Subprocess
 import Testing
 
-/// Remotes as they are in the field: HTTPS with a password, with a token, with an authority of their own; ssh.
+/// Remotes as in real use: HTTPS with a password, a token, or an own certificate authority; ssh.
 @Suite struct RemotesTests {
     private let bench: Workbench
 
@@ -17,7 +17,7 @@ import Testing
         try await GitWebServer(directory: "\(bench.path)/web", root: bench.path, users: users)
     }
 
-    /// A ledger with the credential that a Secret of these keys gives.
+    /// A ledger with the credential from a Secret with these keys.
     private func ledger(_ url: String, secret: [String: [UInt8]], directory: String = "ledger", time: any TimeSource = HastyTime()) throws
         -> GitLedger
     {
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test(
-        "https: what a Secret may hold to push with: basic, a token by each name, with the host's own authority",
+        "https: every kind of Secret can push: basic, a token under each name, with the host's own authority",
         arguments: [
             ["username": "me", "password": "right"], ["token": "tok en/=+"], ["bearerToken": "tok en/=+"], ["password": "tok en/=+"],
             ["username": "me", "token": "right"],
@@ -50,7 +50,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("https: a wrong password and an unknown authority are refused by name, with what to do; the results wait")
+    @Test("https: a wrong password and an unknown authority are reported with advice; the results wait")
     func refusals() async throws {
         let server = try await web()
         _ = try await bench.emptyRemote()
@@ -68,7 +68,7 @@ import Testing
         #expect(await wrong.state.pending == 1)
     }
 
-    @Test("a Secret that is rotated: what waited is pushed with the new password, at once")
+    @Test("after the rotation of a Secret, waiting results are pushed at once with the new password")
     func rotated() async throws {
         let server = try await web(["me": "old"])
         let remote = try await bench.emptyRemote()
@@ -85,7 +85,7 @@ import Testing
         try await eventually("the old password is refused") { await ledger.state.failure?.kind == .refused }
         try await eventually("the pump waits") { !time.sleeps.isEmpty }
         #expect(await ledger.state.pending == 3)
-        // Read again and found the same, it changes nothing.
+        // Reading the same content again changes nothing.
         let waits = time.sleeps.count
         let pushes = server.requests().count
         await ledger.use(try .secret(secret("old"), for: GitURL(parsing: server.url("remote.git")), directory: "\(bench.path)/credentials"))
@@ -98,7 +98,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("a token in a file, as a GitHub App's, is read again at each use")
+    @Test("a token in a file, such as a GitHub App's, is read at each use")
     func tokenFile() async throws {
         let server = try await web(["x-access-token": "first"])
         let remote = try await bench.emptyRemote()
@@ -118,7 +118,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("ssh: a key and the host's own from a Secret; a host with another key is refused")
+    @Test("ssh: key and known_hosts from a Secret; a host with another key is refused")
     func ssh() async throws {
         let server = try await SSHServer(directory: "\(bench.path)/ssh")
         let remote = try await bench.emptyRemote()
@@ -128,7 +128,7 @@ import Testing
         try await good.flush()
         try await bench.expectOnce(runs, remote)
         try await bench.expectSound(remote)
-        // The same names as `kubernetes.io/ssh-auth` has, without the newline that secrets lose.
+        // The names of `kubernetes.io/ssh-auth`, and without the final newline, which Secrets often lack.
         let again = try ledger(
             server.url(remote), secret: ["ssh-privatekey": server.identity.dropLast(), "known_hosts": server.knownHosts], directory: "again")
         try await again.check()
@@ -156,7 +156,7 @@ import Testing
             try ledger(server.url("remote.git"), secret: http, directory: "c"), try ledger(ssh.url(remote), secret: key, directory: "d"),
         ]
         for (index, run) in runs.enumerated() {
-            // Each finds what the others wrote.
+            // Each one reads the others' records.
             try await writers[index % 4].submit(run)
             try await writers[index % 4].flush()
         }
@@ -167,7 +167,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 35: a redirect to another host is refused, and the other host is shown nothing")
+    @Test("catalogue 35: a redirect to another host is refused, and the other host receives nothing")
     func redirect() async throws {
         let server = try await web()
         let remote = try await bench.emptyRemote()
@@ -183,7 +183,7 @@ import Testing
         #expect(try await bench.git(remote, "for-each-ref").isEmpty)
     }
 
-    @Test("catalogue 36: a remote that takes a push and never answers is given up by a deadline; the results wait and are pushed later")
+    @Test("catalogue 36: a push that is never answered ends at a deadline; the results wait and are pushed later")
     func stalls() async throws {
         let server = try await web()
         let remote = try await bench.emptyRemote()
@@ -207,7 +207,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("catalogue 27: the web server breaks off after the push was kept: found on the branch, not pushed twice")
+    @Test("catalogue 27: the web server disconnects after storing the push: the records are found on the branch and not pushed twice")
     func forgets() async throws {
         let server = try await web()
         let remote = try await bench.emptyRemote()

@@ -5,9 +5,9 @@ import Git
 import Glibc
 import Testing
 
-/// Somebody replaces or removes the branch under the ledger.
+/// Another user replaces or removes the branch.
 @Suite struct RewriteTests {
-    @Test("catalogue 30: a push by force that drops confirmed runs is noticed with the next push; they are pushed again")
+    @Test("catalogue 30: a force push that drops confirmed runs is noticed at the next push; they are pushed again")
     func forced() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -20,7 +20,7 @@ import Testing
         for run in runs[3..<8] { try await ledger.submit(run) }
         try await ledger.flush()
         #expect(await ledger.state.rewrite == nil)
-        // A stranger takes the last push back, and the objects are gone, too.
+        // Another user reverts the last push, and the objects are removed, too.
         try await bench.git(remote, "update-ref", "refs/heads/\(Workbench.branch)", kept)
         try await bench.commit(["README.md": "mine\n"], to: Workbench.branch, of: remote)
         try await bench.git(remote, "gc", "--prune=now", "-q")
@@ -34,7 +34,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 30: a branch that is replaced by another history while nothing is pushed is looked at, and the runs come back")
+    @Test("catalogue 30: a branch that is replaced by another history while nothing is pushed is noticed, and the runs are pushed again")
     func replaced() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -59,7 +59,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("catalogue 30: a branch that is removed while nothing is pushed comes back with its runs")
+    @Test("catalogue 30: a branch that is removed while nothing is pushed is pushed again with its runs")
     func removedWhileIdle() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -78,12 +78,16 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("catalogue 30: noticed by the next process, too: what was confirmed is kept for a while")
-    func nextProcess() async throws {
+    /// With the short interval, the first ledger often fetches the branch in the background when it stops.
+    @Test(
+        "catalogue 30: the next process notices it, too, because confirmed records are kept for a while", arguments: [300.0, 1.0])
+    func nextProcess(lookInterval: Double) async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         let runs = try bench.runs(0..<3)
-        let first = try bench.ledger(remote)
+        var settings = try bench.settings(remote)
+        settings.lookInterval = lookInterval
+        let first = try GitLedger(settings: settings, time: HastyTime(), log: Log("test"))
         for run in runs { try await first.submit(run) }
         try await first.flush()
         await first.stop()
@@ -96,7 +100,39 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("catalogue 30: the branch goes back, or away, after its tip was looked at: the same commits are pushed again", arguments: [true, false])
+    /// A ledger that has pushed one record and is now fetching the branch in the background. `seconds`: how long that fetch takes.
+    private func fetchingLedger(_ bench: Workbench, seconds: Int) async throws -> GitLedger {
+        let client = try bench.fakeGit(
+            "if [ -n \"$fetch\" ] && [ -e \(bench.path)/slow ]; then touch \(bench.path)/began; sleep \(seconds); touch \(bench.path)/ended; fi")
+        var settings = try bench.settings(try await bench.emptyRemote())
+        settings.lookInterval = 0.05
+        let ledger = try GitLedger(settings: settings, client: client, log: Log("test"))
+        try await ledger.submit(try bench.runs(0..<1)[0])
+        try await ledger.flush()
+        try FileWriting.replace("\(bench.path)/slow", with: [])
+        try await eventually("the background fetch begins") { FileEntry.exists("\(bench.path)/began") }
+        return ledger
+    }
+
+    @Test("a ledger that stops waits for its background fetch: the next ledger uses the same directory")
+    func stopWaitsForFetch() async throws {
+        let bench = try Workbench()
+        let ledger = try await fetchingLedger(bench, seconds: 1)
+        await ledger.stop()
+        #expect(FileEntry.exists("\(bench.path)/ended"))
+    }
+
+    @Test("a background fetch that does not end is killed after the grace period", arguments: [0.0, 0.2])
+    func stopKillsFetch(grace: Double) async throws {
+        let bench = try Workbench()
+        let ledger = try await fetchingLedger(bench, seconds: 600)
+        let began = SystemTime().monotonic()
+        await ledger.stop(grace: grace)
+        #expect(SystemTime().monotonic() - began < 60)
+        #expect(!FileEntry.exists("\(bench.path)/ended"))
+    }
+
+    @Test("catalogue 30: the branch is reset or removed after its tip was fetched: the same commits are pushed again", arguments: [true, false])
     func backAfterALook(isRemoved: Bool) async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -108,7 +144,7 @@ import Testing
         for run in runs[2...] { try await first.submit(run) }
         try await first.flush()
         let tip = try await bench.git(remote, "rev-parse", Workbench.branch)
-        // The tip is fetched without its history, which is here all the same.
+        // The tip is fetched without its history, but this repository has the history.
         try await first.check()
         if isRemoved {
             try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
@@ -125,7 +161,7 @@ import Testing
         await first.stop()
     }
 
-    @Test("a look at the branch that a push overtakes finds nothing rewritten")
+    @Test("a fetch that a push overtakes does not count as a rewrite")
     func overtaken() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -155,7 +191,7 @@ import Testing
         try await bench.expectOnce(runs, remote)
     }
 
-    @Test("what is kept of confirmed records is bounded, and what is not kept is told as gone")
+    @Test("the number of kept confirmed records is bounded, and others are reported as lost")
     func bounded() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -170,7 +206,7 @@ import Testing
         #expect(Directory.names(in: "\(bench.path)/ledger/pending-confirmed")?.count == 4)
         #expect(Directory.names(in: "\(bench.path)/ledger/pending")?.isEmpty == true)
         try await bench.git(remote, "update-ref", "-d", "refs/heads/\(Workbench.branch)")
-        // While nobody has looked the ledger's next push brings them all back.
+        // Before the loss is noticed, the ledger's next push restores them all.
         try await ledger.check()
         try await ledger.submit(runs[10])
         try await ledger.flush()
@@ -178,13 +214,13 @@ import Testing
         let rewrite = try #require(await ledger.state.rewrite)
         #expect(rewrite.restored == 4 && rewrite.gone == 6)
         try await bench.expectOnce(Array(runs[6...]), remote)
-        // What is gone here may be submitted again by whoever still has it.
+        // A record that is lost here can be submitted again by whoever still has it.
         try await ledger.submit(runs[0])
         try await ledger.flush()
         try await bench.expectOnce([runs[0]] + Array(runs[6...]), remote)
     }
 
-    @Test("others who push to the branch, never by force, take nothing for a rewrite")
+    @Test("ordinary pushes of others do not count as a rewrite")
     func others() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

@@ -5,7 +5,7 @@ import EvalModel
 import Git
 import Testing
 
-/// The schemas in docs/schemas, held to the records that the code writes.
+/// Compares the schemas in docs/schemas with the records that the code writes.
 @Suite struct SchemaTests {
     private func schema(_ name: String) throws -> SchemaCheck { try SchemaCheck("\(name).schema.json") }
 
@@ -13,7 +13,7 @@ import Testing
         try JSONValue(parsing: try #require(run.files.first { $0.key.text == name }?.value))
     }
 
-    /// Every field set that can be.
+    /// A record with every field set.
     private func full(_ bench: Workbench) -> RunRecord {
         var record = bench.record(0, model: "m")
         record.error = TrialError(.artifactTruncated, "cut")
@@ -30,7 +30,7 @@ import Testing
         return record
     }
 
-    @Test("metadata.json and summary.json of a run are what their schemas say, with every field and with the fewest")
+    @Test("metadata.json and summary.json of a run match their schemas, with all fields and with the fewest")
     func runs() throws {
         let bench = try Workbench()
         var least = bench.record(1, reward: nil)
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test("metadata.json of a job is what its schema says")
+    @Test("metadata.json of a job matches its schema")
     func jobs() throws {
         let bench = try Workbench()
         var job = bench.job()
@@ -57,7 +57,7 @@ import Testing
         #expect(try schema("job").problems(file("metadata.json", of: PendingRun(job: job))) == [])
     }
 
-    @Test("every field of a schema is one that a full record has, and is described")
+    @Test("every field of a schema exists in a full record and has a description")
     func complete() throws {
         let bench = try Workbench()
         let run = try PendingRun(run: full(bench))
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test("a record that is not as the schema says is found")
+    @Test("a record that does not match the schema is found")
     func finds() throws {
         let bench = try Workbench()
         var value = try file("metadata.json", of: PendingRun(run: bench.record(0)))

@@ -4,9 +4,9 @@ import EvalModel
 import Git
 import Testing
 
-/// Several writers at once, and many records.
+/// Several writers at the same time, and many records.
 @Suite struct WritersTests {
-    @Test("eight writers with twenty runs each on one branch: every run once, one line of commits, sound")
+    @Test("eight writers with twenty runs each on one branch: every run once, a linear and sound history")
     func manyWriters() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -29,7 +29,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("the same runs by four writers at the same time are there once")
+    @Test("the same runs by four writers at the same time are recorded once")
     func sameRuns() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -48,7 +48,7 @@ import Testing
         try await bench.expectSound(remote)
     }
 
-    @Test("many tasks submit to one ledger at once, packs included")
+    @Test("many tasks submit to one ledger at once, with packs")
     func manyTasks() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

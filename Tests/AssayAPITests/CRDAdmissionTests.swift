@@ -3,7 +3,7 @@ import Testing
 
 @testable import KubeSchema
 
-/// A change to a valid object, the field that is named when it is refused, and a part of the message. Nil: accepted.
+/// A change to a valid object, the field that the refusal names, and a part of the message. nil: accepted.
 struct CRDRow: Sendable, CustomStringConvertible {
     let spec: String
     let field: String?
@@ -17,7 +17,7 @@ struct CRDRow: Sendable, CustomStringConvertible {
     }
 }
 
-@Suite("What the definitions admit")
+@Suite("Objects that the definitions accept and refuse")
 struct CRDAdmissionTests {
     static let job: JSONValue = [
         "apiVersion": "assay.dev/v1alpha1", "kind": "EvalJob", "metadata": ["name": "j", "namespace": "n"],
@@ -27,7 +27,7 @@ struct CRDAdmissionTests {
         ],
     ]
 
-    /// The object with members of its spec replaced; null removes.
+    /// The object with replaced members of its spec; null removes a member.
     static func change(_ object: JSONValue, _ spec: String) throws -> JSONValue {
         var changed = object
         for (key, value) in try JSONValue(parsing: spec).object ?? [:] { changed.set(["spec", key], to: value.isNull ? nil : value) }
@@ -155,7 +155,7 @@ struct CRDAdmissionTests {
     }
 
     @Test(
-        "catalogue 44: a ref that is an option, or no ref",
+        "catalogue 44: a ref that looks like an option or is not a ref",
         arguments: [
             "--upload-pack=touch /tmp/x", "-x", "a..b", "a b", "a\nb", "x.lock", "a//b", "/a", "a/", "a@{1}", "x^", "x:y", "a\\b", "x.", "",
             String(repeating: "x", count: 256),
@@ -213,7 +213,7 @@ struct CRDAdmissionTests {
     }
 
     @Test(
-        "catalogue 49: a Secret is one of the object's own namespace: no field names another",
+        "catalogue 49: a Secret is always in the object's own namespace: no field names another namespace",
         arguments: [
             ["spec", "source", "secretRef"], ["spec", "artifacts", "git", "secretRef"],
         ])
@@ -230,7 +230,7 @@ struct CRDAdmissionTests {
     }
 
     @Test(
-        "catalogue 46: paths that leave their folder",
+        "catalogue 46: paths that lead out of their folder",
         arguments: [
             "../x", "a/../b", "a/..", "..", "/abs", ".git/hooks", "a/.GIT/config", "a\u{00}b", "a\nb", "-x", "", String(repeating: "x", count: 5000),
         ])

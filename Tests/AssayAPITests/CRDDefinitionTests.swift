@@ -9,7 +9,7 @@ import YAML
 struct CRDDefinitionTests {
     static let kinds = CRDFiles.kinds.keys.sorted()
 
-    @Test("structural, and every rule compiles", arguments: kinds)
+    @Test("they are structural, and every rule compiles", arguments: kinds)
     func structural(kind: String) throws {
         #expect(try CRDFiles.schema(kind).compileErrors() == [])
     }
@@ -39,7 +39,7 @@ struct CRDDefinitionTests {
         if let value = schema["additionalProperties"], value.object != nil { walk(value, path + "{}", visit) }
     }
 
-    @Test("every field is described, and bounded where a user writes it", arguments: kinds)
+    @Test("every field has a description, and a limit if users write it", arguments: kinds)
     func described(kind: String) throws {
         walk(try CRDFiles.openAPI(kind), "") { schema, path in
             let description = schema["description"]?.string ?? ""
@@ -50,7 +50,7 @@ struct CRDDefinitionTests {
             case "array": #expect(schema["maxItems"] != nil, "\(path) may have any number of items")
             case "object" where schema["additionalProperties"] != nil: #expect(schema["maxProperties"] != nil, "\(path) may be of any size")
             case "integer", "number":
-                // Kubernetes' own has none either, and nobody here counts with it.
+                // Kubernetes' own fields have no limit either, and Assay does not compute with them.
                 if path.hasSuffix("tolerationSeconds") { break }
                 #expect(schema["minimum"] != nil && schema["maximum"] != nil, "\(path) may be any number")
             default: break
@@ -58,7 +58,7 @@ struct CRDDefinitionTests {
         }
     }
 
-    @Test("every field stands in its page", arguments: kinds)
+    @Test("every field is documented in the page of its kind", arguments: kinds)
     func documented(kind: String) throws {
         let page = try CRDFiles.text("docs/resources/\(kind.lowercased()).md")
         let parts = page.components(separatedBy: "\n## Status\n")
@@ -72,7 +72,7 @@ struct CRDDefinitionTests {
         }
     }
 
-    @Test("examples and pages hold what the API server accepts")
+    @Test("the API server accepts the examples in files and pages")
     func examples() throws {
         var texts: [(String, String)] = []
         for path in try CRDFiles.files(in: "examples", ending: ".yaml") { texts.append((path, try CRDFiles.text(path))) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import KubeSchema
 
-@Suite("A job's definition over its life")
+@Suite("Changes of an EvalJob")
 struct CRDLifeTests {
     @Test("defaults")
     func defaults() throws {
@@ -24,7 +24,7 @@ struct CRDLifeTests {
         #expect(try CRDFiles.admit(git).stored.at("spec", "artifacts", "git", "branch") == "assay/runs/v1")
     }
 
-    @Test("unknown fields are named, not kept")
+    @Test("unknown fields are reported and dropped")
     func unknown() throws {
         var job = CRDAdmissionTests.job
         job.set(["spec", "sauce"], to: 1)
@@ -53,7 +53,7 @@ struct CRDLifeTests {
         ("metrics", #"{"metrics": [{"type": "max"}]}"#),
     ]
 
-    @Test("catalogue 48: what is measured is fixed once trials exist", arguments: fixed)
+    @Test("catalogue 48: fields that affect results cannot change once trials exist", arguments: fixed)
     func immutable(field: String, change: String) throws {
         for total in [nil, 0] {
             let job = Self.started(total)
@@ -67,7 +67,7 @@ struct CRDLifeTests {
     }
 
     @Test(
-        "what may change while trials run",
+        "fields that may change while trials run",
         arguments: [
             #"{"parallelism": 2}"#, #"{"suspend": true}"#, #"{"cancel": true}"#, #"{"retry": {"maxAttempts": 7}}"#,
             #"{"ttlSecondsAfterFinished": 5}"#,
@@ -84,7 +84,7 @@ struct CRDLifeTests {
         #expect(try CRDFiles.admit(CRDAdmissionTests.job, old: cancelled).faults.map(\.field) == ["spec.cancel"])
     }
 
-    @Test("a status as the operator writes it")
+    @Test("the operator's status is accepted")
     func status() throws {
         var job = Self.started(6)
         job["status"] = [

@@ -5,12 +5,12 @@ import KubeCore
 import Testing
 import YAML
 
-/// The Swift types and the CRDs under `manifests/crds`, held to each other.
+/// Compares the Swift types with the CRDs in `manifests/crds`.
 @Suite("Types and CRDs agree")
 struct SchemaTests {
     struct Kind: Sendable, CustomTestStringConvertible {
         var type: any AssayObject.Type
-        /// A spec with every optional object that has defaults in it, and nothing else.
+        /// A spec that contains every optional object with defaults, and nothing else.
         var minimal: JSONValue
         var testDescription: String { type.resource.kind }
     }
@@ -26,7 +26,7 @@ struct SchemaTests {
         Kind(type: OverlaySource.self, minimal: ["repo": "r"]),
     ]
 
-    /// The CRD of a kind, found from this file upwards.
+    /// The CRD of a kind, found relative to this file.
     static func definition(_ type: any AssayObject.Type) throws -> JSONValue {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -76,14 +76,14 @@ struct SchemaTests {
         return flat
     }
 
-    /// Where a type keeps a string although the CRD names the values: what others write is read, too.
+    /// Fields that are a string in Swift although the CRD lists the values, because values that others write must be readable, too.
     private static let openStrings: Set<String> = [
         "status.conditions[].status", "spec.environment.podTemplate.tolerations[].operator",
         "spec.environment.podTemplate.tolerations[].effect", "spec.podTemplate.tolerations[].operator",
         "spec.podTemplate.tolerations[].effect",
     ]
 
-    @Test("no field is in one and not in the other, and their types agree", arguments: kinds)
+    @Test("both have the same fields with the same types", arguments: kinds)
     func fields(_ kind: Kind) throws {
         let swift = try Self.fields(kind.type)
         let crd = try Self.flat(kind.type).fields
@@ -111,7 +111,7 @@ struct SchemaTests {
         }
     }
 
-    @Test("names, scope and status subresource are what the client asks for", arguments: kinds)
+    @Test("names, scope and status subresource are as the client expects", arguments: kinds)
     func names(_ kind: Kind) throws {
         let crd = try Self.definition(kind.type)
         let resource = kind.type.resource

@@ -13,7 +13,7 @@ struct TypesTests {
         ],
     ]
 
-    @Test("an object that no server has defaulted gets the defaults of the CRD")
+    @Test("an object without the server's defaults gets the defaults of the CRD")
     func defaults() throws {
         let job = try EvalJob(json: Self.minimal)
         #expect(job.spec.attempts == 1)
@@ -33,14 +33,14 @@ struct TypesTests {
         #expect(overlay.spec.toolsSubdir == "" && overlay.spec.skillsSubdir == ".agents/skills" && overlay.spec.interval == "60s")
     }
 
-    @Test("empty overlays are none, absent overlays are all")
+    @Test("an empty list of overlays means none, an absent one means all")
     func overlays() throws {
         var json = Self.minimal
         json.set(["spec", "overlays"], to: [])
         #expect(try EvalJob(json: json).spec.overlays == [])
     }
 
-    @Test("unknown fields are ignored, wrong types are named")
+    @Test("unknown fields are ignored, wrong types are reported with their path")
     func lenient() throws {
         var json = Self.minimal
         json.set(["spec", "novelty"], to: ["x": 1])
@@ -51,7 +51,7 @@ struct TypesTests {
         #expect(error?.path == "spec.agents[0].name")
     }
 
-    @Test("what is written reads back the same")
+    @Test("an encoded object decodes to the same object")
     func roundTrip() throws {
         var job = try EvalJob(json: Self.minimal)
         job.spec.agents[0].env = [.init(name: "K", secret: .init(name: "s", key: "k"))]
@@ -65,7 +65,7 @@ struct TypesTests {
         #expect(try EvalJob(json: json) == job)
     }
 
-    @Test("per-agent figures are what the next trial is added to")
+    @Test("the per-agent figures are restored, so that the next trial can be added")
     func aggregates() {
         var aggregate = Aggregate()
         aggregate.add(TrialOutcome(reward: Reward(1)))
@@ -97,7 +97,7 @@ struct TypesTests {
         #expect(DurationText.seconds(text) == seconds)
     }
 
-    @Test("what is no duration", arguments: ["", "60", "s", "-1s", "1d", "1s2", "1 s"])
+    @Test("invalid durations", arguments: ["", "60", "s", "-1s", "1d", "1s2", "1 s"])
     func notDurations(_ text: String) {
         #expect(DurationText.seconds(text) == nil)
     }

@@ -20,7 +20,7 @@ struct UnsupportedFieldTests {
         .init(path: "spec.verifier.environmentMode") { $0.verifier.environmentMode = .separate },
     ]
 
-    @Test("are named by their path, with what to do", arguments: jobCases)
+    @Test("are reported with their path and advice", arguments: jobCases)
     func jobs(_ it: JobCase) {
         var spec = EvalJobSpec(source: SourceSpec(repo: "r"))
         #expect(UnsupportedFields.check(spec).isEmpty)
@@ -30,7 +30,7 @@ struct UnsupportedFieldTests {
         #expect(found.first?.why.isEmpty == false)
     }
 
-    @Test("what this version does is supported")
+    @Test("fields that this version uses are supported")
     func supported() {
         var spec = EvalJobSpec(source: SourceSpec(repo: "r", ref: "main", secretRef: LocalReference(name: "s")))
         spec.overlays = []

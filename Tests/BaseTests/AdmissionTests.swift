@@ -2,7 +2,7 @@ import Base
 import Testing
 
 @Suite struct AdmissionTests {
-    /// Any number of requests up to a sum.
+    /// Admits requests up to a sum.
     private struct Sum: AdmissionRule {
         static var keepsOrder: Bool { true }
         var left: Int
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test("a request that was cancelled before it began to wait is not let in, and takes nothing")
+    @Test("a request that was cancelled before it began to wait is not admitted and uses nothing")
     func cancelledBefore() async throws {
         let admission = Admission(Sum(left: 1))
         let held = try await admission.enter(1)
@@ -37,7 +37,7 @@ import Testing
         #expect(admission.rule.left == 1)
     }
 
-    @Test("a request that gives up lets those in that it held back")
+    @Test("a cancelled request no longer blocks the requests behind it")
     func cancelledWhileWaiting() async throws {
         let admission = Admission(Sum(left: 10))
         let first = try await admission.enter(5)
@@ -52,6 +52,6 @@ import Testing
         first.release()
         first.release()
         held.release()
-        #expect(admission.rule.left == 10, "each is over once")
+        #expect(admission.rule.left == 10, "each request ends only once")
     }
 }

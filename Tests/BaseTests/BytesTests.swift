@@ -39,7 +39,7 @@ import Testing
         #expect(try Base64.decode(encoded).get() == Array(text.utf8))
     }
 
-    @Test("Base64 that is not", arguments: [("%%%", 0), ("Zg=", 3), ("Zg==x", 4), ("Z", 1), ("Z===", 1)])
+    @Test("invalid Base64", arguments: [("%%%", 0), ("Zg=", 3), ("Zg==x", 4), ("Z", 1), ("Z===", 1)])
     func notBase64(text: String, offset: Int) {
         #expect(Base64.decode(text) == .failure(Base64.CorruptInput(offset: offset)))
     }
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(
-        "times read and write",
+        "times are parsed and printed",
         arguments: [
             ("2026-01-02T03:04:05Z", 1_767_323_045, "2026-01-02T03:04:05Z"),
             ("2026-01-02T03:04:05.5+01:30", 1_767_317_645, "2026-01-02T01:34:05.500Z"),
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test(
-        "a time far away is the last that can be written",
+        "a time beyond the range becomes the last time that can be printed",
         arguments: [
             (1e300, "9999-12-31T23:59:59Z"), (Double.infinity, "9999-12-31T23:59:59Z"), (9.3e18, "9999-12-31T23:59:59Z"),
             (-1e300, "0001-01-01T00:00:00Z"),
@@ -77,7 +77,7 @@ import Testing
         #expect(Timestamp(seconds: 0).adding(seconds: seconds).description == written)
     }
 
-    @Test("what is no time", arguments: ["yesterday", "2026-02-29T00:00:00Z", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05", "2026-13-01T00:00:00Z"])
+    @Test("invalid times", arguments: ["yesterday", "2026-02-29T00:00:00Z", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05", "2026-13-01T00:00:00Z"])
     func notTimes(text: String) { #expect(Timestamp(rfc3339: text) == nil) }
 
     @Test func logLinesCarryFieldsAndNoControls() throws {

@@ -7,14 +7,14 @@ import Testing
     }
 
     @Test(
-        "only what is named is built",
+        "only the named parts are built",
         arguments: [
             (#"{"a":1,"b":{"c":[1,{"d":"}"}]},"e":"x"}"#, #"{"a":1,"e":"x"}"#),
             (#"{"list":[{"a":1,"b":2},{"b":3},7]}"#, #"{"list":[{"a":1},{},7]}"#),
             (#"{"list":{"a":[1],"b":2}}"#, #"{"list":{"a":[1]}}"#),
             (#"{"list":null,"missing":1}"#, #"{"list":null}"#),
             (#"[{"a":1,"b":2}]"#, #"[{"a":1}]"#), ("7", "7"), (#""x""#, #""x""#),
-            // Of a repeated key the last value counts, as everywhere.
+            // Of a repeated key the last value is used, as everywhere.
             (#"{"a":1,"b":1,"a":2,"b":2}"#, #"{"a":2}"#),
             (#"{"\u0061":1,"\u0062":2}"#, #"{"a":1}"#),
         ])
@@ -30,7 +30,7 @@ import Testing
             "\"abc", "\"\u{1}\"", "\"é\u{1}\"", "[1 2]", "]", #"{"x":"\"}"#, String(repeating: "[", count: 600),
         ].map { Array($0.utf8) } + [[0x22, 0xFF, 0x22], [0x22, 0xC3, 0x5C, 0x6E, 0xA9, 0x22], [0x22, 0xC3, 0x22]]
 
-    @Test("what is passed over is checked like the rest: the same error, at the same place", arguments: refused)
+    @Test("skipped parts are validated like the others: the same error at the same place", arguments: refused)
     func checked(bad: [UInt8]) throws {
         for (before, after) in [("", ""), (#"{"kept":1,"dropped":"#, "}"), (#"{"dropped":{"x":["#, "]}}")] {
             let text = Array(before.utf8) + bad + Array(after.utf8)
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test("a repeated key that is dropped is checked each time")
+    @Test("every value of a repeated key that is dropped is validated")
     func repeatedAndBad() {
         #expect(throws: JSONSyntaxError.self) { try read(#"{"a":1,"b":1,"b":tru}"#, .keys("a")) }
     }
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test(
-        "strings are read as before, whatever they are made of",
+        "strings of all kinds are read",
         arguments: [
             (#""""#, ""), (#""plain""#, "plain"), (#""é😀""#, "é😀"), (#""é\né""#, "é\né"), (#""\u00e9a\ud83d\ude00""#, "éa😀"),
             (#""\ud800\ud800x""#, "\u{FFFD}\u{FFFD}x"), (#""\b\f\n\r\t\/\\\"""#, "\u{8}\u{C}\n\r\t/\\\""), (#""{\"reward\":1}""#, #"{"reward":1}"#),
@@ -81,7 +81,7 @@ import Testing
         #expect(try JSONValue(parsing: text) == value)
     }
 
-    /// With a copy of what is there for each key this would take many minutes.
+    /// This would take many minutes if the object were copied for each key.
     @Test("objects and arrays of many members are encoded in time", .timeLimit(.minutes(1)))
     func large() throws {
         let numbers = 0..<100_000

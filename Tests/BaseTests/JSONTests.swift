@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct JSONTests {
     @Test(
-        "values read and write back",
+        "values are parsed and serialized unchanged",
         arguments: [
             (#"{"b":1,"a":[true,null,-2.5,"x"]}"#, #"{"a":[true,null,-2.5,"x"],"b":1}"#),
             (#" [ 1e3 , 9223372036854775807 , 9223372036854775808 ] "#, "[1000,9223372036854775807,9.223372036854776e+18]"),
@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(
-        "what is not JSON is refused with its place",
+        "invalid JSON is refused with its position",
         arguments: [
             ("", 1, 1), ("{", 1, 2), ("[1,]", 1, 4), ("{\"a\" 1}", 1, 6), ("01", 1, 2), ("1.", 1, 3), ("tru", 1, 1),
             ("\"\u{1}\"", 1, 2), ("[1]\n x", 2, 2), ("1e999", 1, 1), (#""\q""#, 1, 3), ("\"abc", 1, 5),

@@ -8,18 +8,18 @@ import Testing
     private static let key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQ\n-----END KEY-----"
 
     @Test(
-        "catalogue 58: a secret is found in every form that programs write it in",
+        "catalogue 58: a secret is found in every form in which programs write it",
         arguments: [
-            // as it is
+            // unchanged
             ("[\(token)]", token, "[[redacted]]"),
             ("\(token)\(token)", token, "[redacted][redacted]"),
             ("sk-live/AbC+d3f?4567", token, "sk-live/AbC+d3f?4567"),
-            // percent-encoded: all of it, what must be, upper and lower case, a blank as +
+            // percent-encoded: every byte, only the required ones, upper and lower case, a blank as +
             ("q=sk-live%2FAbC%2Bd3f%3F4567%20x&", token, "q=[redacted]&"),
             ("q=sk-live%2fAbC%2bd3f%3f4567+x&", token, "q=[redacted]&"),
             ("q=sk-live/AbC%2Bd3f?4567%20x&", token, "q=[redacted]&"),
             ("q=%73%6B%2D%6C%69%76%65%2F%41%62%43%2B%64%33%66%3F%34%35%36%37%20%78&", token, "q=[redacted]&"),
-            // within JSON, and JSON within JSON
+            // inside JSON, and JSON inside JSON
             (#"{"k":"sk-live\/AbC+d3f?4567 x"}"#, token, #"{"k":"[redacted]"}"#),
             (#"{"k":"sk-live\u002fAbC\u002Bd3f?4567 x"}"#, token, #"{"k":"[redacted]"}"#),
             (#"{"k":"a\"b\\c\td1234"}"#, "a\"b\\c\td1234", #"{"k":"[redacted]"}"#),
@@ -32,11 +32,11 @@ import Testing
             (#""\"abc\\\/d<ef>g&hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
             (#""\"abc/d\\u003cef\\u003eg\\u0026hij\"""#, "abc/d<ef>g&hij", #""\"[redacted]\"""#),
             (#""\"abc/d\\u003Cef\\u003Eg\\u0026hij\\u002B\\u0022\"""#, "abc/d<ef>g&hij+\"", #""\"[redacted]\"""#),
-            // values that look like escapes themselves
+            // values that look like escapes
             ("a%41%42%43%44z %2541", "a%41%42%43%44z", "[redacted] %2541"),
             ("a%2541%2542%2543%2544z", "a%41%42%43%44z", "[redacted]"),
             (#"x\n\n\n\ny"#, #"x\n\n\n\ny"#, "[redacted]"),
-            // several lines: as they are, as a terminal ends them, in JSON, as a shell passes them on, one by one
+            // several lines: unchanged, with a terminal's line ends, in JSON, as words of a shell, one by one
             ("<\(key)>", key, "<[redacted]>"),
             ("<\(key.split(separator: "\n").joined(separator: "\r\n"))>", key, "<[redacted]>"),
             ("<\(key.split(separator: "\n").joined(separator: "\\n"))>", key, "<[redacted]>"),
@@ -47,7 +47,7 @@ import Testing
             // a Secret that ends with a newline
             ("<12345678>", "12345678\n", "<[redacted]>"),
             ("<12345678\n>", "12345678\n", "<[redacted]>"),
-            // not quite
+            // similar text that is not the secret
             ("1234567 2345678 12345 678 1234%5678", "12345678", "1234567 2345678 12345 678 1234%5678"),
             (#"1234\u00358 12\x345678"#, "12345678", #"1234\u00358 12\x345678"#),
         ] as [(String, String, String)])
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(
-        "secrets that contain, begin or overlap one another leave nothing of any",
+        "of secrets that contain or overlap each other, nothing remains",
         arguments: [
             ("a sup3rsecret b sup3rsecret-longer c sup3rsecre", ["sup3rsecret", "sup3rsecret-longer"], "a [redacted] b [redacted] c sup3rsecre"),
             ("sup3rsecret-longe", ["sup3rsecret", "sup3rsecret-longer"], "[redacted]-longe"),
@@ -94,7 +94,7 @@ import Testing
                         let (out, count) = redactor.redact(Array("<\(text)>".utf8))
                         #expect(count == 1, "\(text)")
                         let rest = String(decoding: out, as: UTF8.self)
-                        // What is left of it: the letters of the bytes around it, those that have a part in it, and their padding.
+                        // The rest: the letters of the surrounding bytes, including letters that contain bits of them, and the padding.
                         let letters = rest.split(separator: "[redacted]", omittingEmptySubsequences: false).joined().split(separator: "%3d").joined()
                             .filter { $0.isLetter || $0.isNumber || "+/-_".contains($0) }
                         #expect(letters.count <= (before + 2) / 3 * 4 + (after + 2) / 3 * 4 + 4, "\(text) -> \(rest)")
@@ -103,13 +103,13 @@ import Testing
                 }
             }
         }
-        // Nothing but the secret, as `echo $TOKEN | base64` and `printf %s $TOKEN | base64` have it.
+        // Only the secret, as `echo $TOKEN | base64` and `printf %s $TOKEN | base64` print it.
         #expect(redacted(Base64.encode(Array("12345678\n".utf8)), ["12345678"]) == "[redacted]K", "the newline's own letter")
         #expect(redacted(Base64.encode(Array("12345678".utf8)), ["12345678"]) == "[redacted]")
         #expect(redacted(Base64.encode(Array("user:12345678".utf8)), ["12345678"]).hasPrefix("dXNlcj"))
     }
 
-    @Test("what is no secret stays byte for byte, whatever bytes it is")
+    @Test("text without a secret stays unchanged, whatever bytes it has")
     func nothingElse() {
         var random = Seeded(7)
         let redactor = Redactor(secrets: [Self.token, Self.key, "12345678", "hunter2-hunter2"])
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    /// Bytes are marked one occurrence at a time, and what is marked is replaced: slow, and plainly right.
+    /// A slow and simple reference: marks the bytes of each occurrence, then replaces the marked bytes.
     private func naive(_ text: [UInt8], _ secrets: [[UInt8]]) -> [UInt8] {
         var spans: [Range<Int>] = []
         for secret in secrets {
@@ -162,14 +162,14 @@ import Testing
         return (out, stream.count)
     }
 
-    @Test("any secrets in any text in any chunks are what a naive search finds")
+    @Test("for random secrets, texts and chunks the result is that of a naive search")
     func oracle() {
         var random = Seeded(42)
         for round in 0..<400 {
-            // Two or three letters only, so that everything overlaps with everything.
+            // Only two or three letters, so that there are many overlaps.
             let letters = Array((round % 2 == 0 ? "ab" : "a. ").utf8)
             func word(_ length: Int) -> [UInt8] { (0..<length).map { _ in letters[Int.random(in: letters.indices, using: &random)] } }
-            // Without white space at its ends, which is no part of a secret.
+            // Without white space at its ends, which does not belong to a secret.
             let secrets = (0..<Int.random(in: 1...6, using: &random)).map { _ in
                 [UInt8(ascii: "a")] + word(Int.random(in: 6...12, using: &random)) + [UInt8(ascii: "a")]
             }
@@ -198,7 +198,7 @@ import Testing
             var text: [UInt8] = []
             var wanted: [UInt8] = []
             for _ in 0..<Int.random(in: 1...8, using: &random) {
-                // Neither letters of base64 nor escapes beside a secret: they would be a part of the question.
+                // No letters of base64 and no escapes next to a secret, because they could belong to the encoded form.
                 let filler = Array(["<", "; ", "!!\n", "\u{1}\u{2}", "::", "''"].randomElement(using: &random)?.utf8 ?? "".utf8)
                 text += filler
                 wanted += filler
@@ -220,7 +220,7 @@ import Testing
         }
     }
 
-    @Test("secrets that look like escapes, among pieces of themselves: the chunks do not matter, and none is left")
+    @Test("of secrets that look like escapes, among parts of themselves, none remains, whatever the chunks")
     func entangled() {
         var random = Seeded(88_172_645)
         let alphabets = ["a%25", "a\\n\"u0", "aQUJD+/=-_", "ab \n", "\\u0061%61ab"].map { Array($0.utf8) }
@@ -254,7 +254,7 @@ import Testing
                 rebuilt += text[at..<occurrence.lowerBound] + Redactor.replacement
                 at = occurrence.upperBound
             }
-            #expect(rebuilt + text[at...] == whole.bytes, "what is not taken away stays as it is")
+            #expect(rebuilt + text[at...] == whole.bytes, "the remaining bytes are unchanged")
         }
     }
 
@@ -278,9 +278,9 @@ import Testing
         #expect(redactor.occurrences(in: []) == [])
     }
 
-    @Test("a text made to slow the search down is searched in linear time")
+    @Test("a text constructed to slow the search down is searched in linear time")
     func hostile() {
-        // Each byte is the beginning, the middle and almost the end of everything.
+        // Each byte can begin, continue and almost end an occurrence.
         let secrets = (0..<40).map { String(repeating: "a", count: 200 + $0) + "b" }
         let redactor = Redactor(secrets: secrets)
         let time = SystemTime()
@@ -297,7 +297,7 @@ import Testing
     }
 }
 
-/// Numbers that are the same in each run.
+/// Random numbers that are the same in each run.
 struct Seeded: RandomNumberGenerator {
     private var state: UInt64
     init(_ seed: UInt64) { state = seed &+ 0x9E37_79B9_7F4A_7C15 }

@@ -4,7 +4,7 @@ import Testing
 @testable import CEL
 @testable import KubeSchema
 
-/// An object with a field of every type, and a rule on it.
+/// An object with a field of every type, and a rule about it.
 enum CELSubject {
     static let properties: JSONValue = [
         "s": ["type": "string"], "i": ["type": "integer"], "d": ["type": "number"], "b": ["type": "boolean"],
@@ -85,7 +85,7 @@ struct CELTests {
         #expect(faults.first?.contains("call cost exceeds limit") ?? false)
     }
 
-    @Test("deep nesting is refused, not crashed on")
+    @Test("deep nesting is refused instead of crashing")
     func depth() {
         for source in [String(repeating: "(", count: 10_000), String(repeating: "!", count: 10_000) + "true", String(repeating: "[", count: 10_000)] {
             #expect(throws: CELCompileError.self) { try CELParser.parse(source) }
@@ -93,7 +93,7 @@ struct CELTests {
     }
 
     @Test(
-        "names of fields",
+        "field names as identifiers",
         arguments: [
             ("a-b", "a__dash__b"), ("a.b/c", "a__dot__b__slash__c"), ("namespace", "__namespace__"), ("a__b", "a__underscores__b"),
             ("plain", "plain"),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import CEL
 
-/// What a pattern finds in a text; nil: nothing.
+/// What a pattern finds in a text; nil: no match.
 struct PatternRow: Sendable, CustomStringConvertible {
     let pattern: String
     let text: String
@@ -70,7 +70,7 @@ struct PatternTests {
         #expect(try Pattern("a*").allMatches(in: "baac") == ["", "aa", ""])
     }
 
-    @Test("time in proportion to the text: what makes a backtracking matcher stall")
+    @Test("patterns on which a backtracking matcher stalls take time proportional to the text")
     func linear() throws {
         let text = String(repeating: "a", count: 2000)
         #expect(try !Pattern("(a+)+$").matches(text + "b"))

@@ -7,9 +7,9 @@ import Testing
 
 @testable import Dashboard
 
-/// Sites in a real browser: headless Chromium, driven over the DevTools protocol.
+/// Sites in a real browser: headless Chromium, controlled over the DevTools protocol.
 @Suite(.serialized) struct BrowserTests {
-    /// Nothing was complained of, nothing was asked of anybody else, and no dialog came up.
+    /// No console message, no request to another host, no dialog.
     private func expectQuiet(_ answer: JSONValue, base: String) {
         #expect(answer.texts("console").isEmpty)
         #expect(answer.texts("violations").isEmpty)
@@ -18,11 +18,11 @@ import Testing
         for request in answer.texts("requests") { #expect(request.hasPrefix(base)) }
     }
 
-    @Test("catalogue 55: from a disk, every link leads to a page; nothing acts, nothing is fetched, no console message")
+    @Test("catalogue 55: from a disk, every link leads to a page; no script of a trial runs, nothing is fetched, no console message")
     func crawl() async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
-        // Long enough for a raw file, which is followed too.
+        // Long enough for a raw file, which is visited, too.
         try await bench.write(
             [
                 SiteBench.pending(
@@ -39,7 +39,7 @@ import Testing
         expectQuiet(answer, base: base)
         let pages = answer.list("pages")
         let opened = Set(pages.compactMap { $0["url"]?.string.map { String($0.dropFirst(base.count)) } })
-        // Each page is reached by links, and so is each raw file.
+        // Every page and every raw file is reached by links.
         #expect(opened.filter { !$0.contains("?") } == bench.files().filter { !$0.hasPrefix("assets/") && !$0.hasPrefix("data/") })
         for page in pages {
             let name = page["url"]?.string ?? ""
@@ -49,12 +49,12 @@ import Testing
                 continue
             }
             #expect(page["headings"]?.int == 1 && page["title"]?.string?.contains("owned") == false, "\(name)")
-            // Our own script, and on the comparison those with the jobs' figures.
+            // Our own script, and on the comparison page the scripts with the jobs' figures.
             #expect(page["value"]?.int == 1 || name.contains("compare.html"), "\(name)")
         }
     }
 
-    @Test("on a phone no page scrolls sideways, in both colour schemes", arguments: ["light", "dark"])
+    @Test("no page scrolls sideways on a phone, in both colour schemes", arguments: ["light", "dark"])
     func phone(_ scheme: String) async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("text has the contrast that WCAG AA asks for, in both colour schemes", arguments: ["light", "dark"])
+    @Test("text has the contrast that WCAG AA requires, in both colour schemes", arguments: ["light", "dark"])
     func contrast(_ scheme: String) async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test("by keyboard: the skip link first, then the navigation, then what is on the page, each seen to have the focus")
+    @Test("by keyboard: first the skip link, then the navigation, then the page, each with a visible focus")
     func keyboard() async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
@@ -118,7 +118,7 @@ import Testing
             "(() => { const e = document.activeElement, s = getComputedStyle(e); return [e.tagName, e.textContent.trim().slice(0, 40), s.outlineStyle, parseFloat(s.outlineWidth) >= 2, e.getBoundingClientRect().top >= 0].join('|'); })()"
         var steps: [JSONValue] = [["open": .string("file://\(bench.site)/index.html")]]
         for _ in 0..<9 { steps += [["press": "Tab"], ["wait": "new Promise((r) => setTimeout(() => r(true), 150))"], ["evaluate": .string(focus)]] }
-        // The skip link leads past the navigation.
+        // The skip link leads to the content after the navigation.
         steps += [
             ["open": .string("file://\(bench.site)/runs.html")], ["press": "Tab"], ["press": "Enter"],
             ["evaluate": "document.activeElement.id + location.hash"],
@@ -129,11 +129,11 @@ import Testing
         #expect(order.prefix(7) == ["Skip to content", "evals", "Overview", "Jobs", "Runs", "Matrix", "Compare"])
         for value in values.prefix(9) { #expect(value.contains("|solid|true|true") || value.contains("|auto|true|true"), "\(value)") }
         #expect(values[9] == "content#content")
-        // A table that scrolls can be reached, and is named.
+        // A table that scrolls can be focused and has a name.
         #expect(values[10] == "Runs, newest first")
     }
 
-    @Test("two jobs are compared from the disk as they are here: by task, for all agents and for one")
+    @Test("the comparison of two jobs in the page equals ours: by task, for all agents and for one")
     func compare() async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
@@ -154,7 +154,7 @@ import Testing
                         "(() => { const s = document.getElementById('after-agent'); s.value = [...s.options].find((o) => o.text === 'oracle').value; s.dispatchEvent(new Event('change')); })()"
                 ],
                 ["wait": "document.querySelectorAll('#compared tbody tr').length === 1"], ["evaluate": .string(rows)],
-                // An id that is none, and one of no job: the choice stays, nothing is loaded.
+                // An invalid id, and the id of no job: the choice stays, and nothing is loaded.
                 ["open": .string("file://\(bench.site)/compare.html?a=../../etc/passwd&b=<script>")],
                 ["wait": "document.querySelector('#compared dd') !== null"],
             ]
@@ -170,7 +170,7 @@ import Testing
         #expect(values[2] == "oracle basics/hello 1.000 1.000 0.000")
     }
 
-    @Test("served: the page is loaded anew when a commit has come, other hosts and other paths are refused")
+    @Test("served: the page is reloaded after a new commit; other hosts and other paths are refused")
     func served() async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()

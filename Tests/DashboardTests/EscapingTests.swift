@@ -4,7 +4,7 @@ import Testing
 
 @testable import Dashboard
 
-/// What a trial writes is shown, and does nothing.
+/// Text of a trial is shown and has no effect.
 @Suite struct EscapingTests {
     private func html(_ text: String) -> String { written(tag("p", text: text)) }
 
@@ -15,14 +15,14 @@ import Testing
     }
 
     @Test(
-        "catalogue 55: text is text, whatever it holds",
+        "catalogue 55: text stays text, whatever it contains",
         arguments: [
             ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
             ("a & b &amp; \"c\" 'd'", "a &amp; b &amp;amp; \"c\" 'd'"),
             ("\u{1B}[31mred\u{1B}[0m\u{7}", "\\x1b[31mred\\x1b[0m\\x07"),
             ("\u{0}\u{8}\u{7F}\u{9B}2J", "\\x00\\x08\\x7f\\x9b2J"),
             ("one\r\ntwo\rthree\tfour\n", "one\ntwo\\x0dthree\tfour\n"),
-            // Direction marks (CVE-2021-42574), no-width characters, tags, separators.
+            // Direction marks (CVE-2021-42574), zero-width characters, tags, separators.
             ("a\u{202E}b\u{2066}c\u{200B}d\u{FEFF}e\u{2028}f\u{061C}g", "a\\u{202e}b\\u{2066}c\\u{200b}d\\u{feff}e\\u{2028}f\\u{61c}g"),
             ("x\u{E0041}y", "x\\u{e0041}y"),
             ("grüße 你好 👩‍💻 \u{FFFD}", "grüße 你好 👩‍💻 \u{FFFD}"),
@@ -31,7 +31,7 @@ import Testing
         #expect(html(text) == "<p>\(wanted)</p>")
     }
 
-    @Test("catalogue 55: bytes that are no UTF-8 become replacement characters, and never half a sequence of ours")
+    @Test("catalogue 55: invalid UTF-8 becomes replacement characters and never merges with our own bytes")
     func invalidBytes() {
         let text = String(decoding: [0xFF, 0x3C, 0xC2, 0x3C, 0xE2, 0x80, 0xF3, 0xA0, 0x81], as: UTF8.self)
         let shown = html(text)
@@ -39,7 +39,7 @@ import Testing
         #expect(shown.contains("\u{FFFD}"))
     }
 
-    @Test("catalogue 55: attributes cannot be left, and hold no line")
+    @Test("catalogue 55: text cannot end an attribute, and contains no line break")
     func attributes() {
         let value = "\"><img src=x onerror='alert(1)'>\n\u{1B}"
         let shown = written(tag("a", .title(value), .label(value), text: "x"))
@@ -47,7 +47,7 @@ import Testing
         #expect(shown == "<a title=\"\(inert)\" aria-label=\"\(inert)\">x</a>")
     }
 
-    @Test("catalogue 55: JSON in a script can end neither the script nor a line")
+    @Test("catalogue 55: JSON in a script cannot end the script or the line")
     func script() throws {
         let text = "</script><!-- & \u{2028}\u{2029} \" \\"
         let bytes = EmbeddedJSON.call("assayJob", ["name": .string(text)])
@@ -57,7 +57,7 @@ import Testing
         #expect(try JSONValue(parsing: String(json))["name"]?.string == text)
     }
 
-    @Test("cutting keeps characters whole")
+    @Test("cutting does not divide characters")
     func cutting() {
         let bytes = Array("aé漢👩".utf8)
         for limit in 0...bytes.count {
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test(
-        "only names that a site gives are served or removed",
+        "only names that a site uses are served or removed",
         arguments: [
             ("index.html", true), ("runs-12.html", true), ("job/0123456789abcdef-2.html", true), ("run/01/23456789abcdef.html", true),
             ("raw/01/23456789abcdef/3.txt", true), ("data/0123456789abcdef.js", true), ("assets/app.js", true),
@@ -82,7 +82,7 @@ import Testing
         #expect((SitePath(found: name) != nil) == isOurs)
     }
 
-    @Test("links are relative to the page that they stand on")
+    @Test("links are relative to their page")
     func links() throws {
         let id = try #require(RunID("0123456789abcdef"))
         #expect(SiteLink(.index, from: .run(id)).text == "../../index.html")
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(
-        "where to listen",
+        "addresses to listen on",
         arguments: [
             ("127.0.0.1:8080", "127.0.0.1:8080"), (":80", "127.0.0.1:80"), ("8080", "127.0.0.1:8080"), ("0.0.0.0", "0.0.0.0:0"),
             ("localhost:1", "127.0.0.1:1"),

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Dashboard
 
-/// What the server answers, without a socket; BrowserTests have one.
+/// The server's answers, without a socket; BrowserTests use one.
 @Suite struct ServingTests {
     private func request(_ path: String, method: String = "GET", headers: [String: String] = ["host": "127.0.0.1:8080"]) -> ServerRequest {
         ServerRequest(
@@ -22,7 +22,7 @@ import Testing
         return bench
     }
 
-    @Test("pages come with headers that keep them to themselves, and with a version that changes with them")
+    @Test("pages have headers that isolate them, and a version that changes with their content")
     func headers() async throws {
         let bench = try await site()
         let response = DashboardServer.answer(request("/"), bench.site, isLoopback: true)
@@ -41,7 +41,7 @@ import Testing
         #expect(DashboardServer.answer(request("/", headers: ["if-none-match": version]), bench.site, isLoopback: true).status == 200)
     }
 
-    @Test("only the site's own files are given, whatever a path spells")
+    @Test("only the site's own files are served, whatever the path is")
     func refused() async throws {
         let bench = try await site()
         let paths = [

@@ -8,9 +8,9 @@ import Testing
 
 @testable import Dashboard
 
-/// A site from a branch that a ledger wrote, and what changes when the branch does.
+/// A site from a branch that a ledger wrote, and its updates when the branch changes.
 @Suite struct SiteTests {
-    @Test("a site says what the runs came to, and every page it links to is there")
+    @Test("a site shows the results of the runs, and every linked page exists")
     func whole() async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
@@ -24,7 +24,7 @@ import Testing
         #expect(files.count { $0.hasPrefix("run/") } == 14)
         #expect(files.count { $0.hasPrefix("job/") } == 2 && files.count { $0.hasPrefix("data/") } == 2)
         let index = try bench.text(.index)
-        // 12 count: 14 without the two that infrastructure ended; passes: hello 1 and 2, oracle, of the second job both attempts.
+        // 12 of 14 count, because infrastructure ended two. Passes: hello 1 and 2 of the oracle, and both attempts of the second job.
         #expect(index.contains("5 of 12 that count") && index.contains("41.7%"))
         #expect(index.contains("environment_node_lost") && index.contains("infrastructure or input; does not count"))
         let job = try bench.text(.job(RunID(jobUID: "uid-2")))
@@ -32,7 +32,7 @@ import Testing
         #expect(job.contains("1 better") && job.contains("1 worse") && job.contains("3 the same") && job.contains("of 5 pairs of agent and task"))
     }
 
-    @Test("catalogue 55: no page holds markup, a script or an address that a trial wrote")
+    @Test("catalogue 55: no page contains markup, a script or a link from a trial")
     func inert() async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
@@ -40,7 +40,7 @@ import Testing
         for name in bench.files() where name.hasSuffix(".html") {
             let text = String(decoding: try #require(FileReading.whole("\(bench.site)/\(name)")), as: UTF8.self)
             #expect(text.contains("default-src &#39;none&#39;; style-src &#39;self&#39;; script-src &#39;self&#39;"))
-            // One script: ours, from a file. No image, no style, no handler.
+            // One script: our own, from a file. No image, no style, no handler.
             #expect(text.components(of: "<script") == 1 && text.contains("assets/app.js\"></script>"))
             for word in ["<img", "<iframe", "<style", " style=", "<svg onload", " onerror=alert(2)>", "javascript:", "src=\"http", "href=\"http"] {
                 #expect(!text.contains(word), "\(word) in \(name)")
@@ -55,7 +55,7 @@ import Testing
         #expect(page.contains("this is no JSON &lt;script&gt;document.title='owned'") && page.contains("\\x1b[31m") && page.contains("\u{FFFD}"))
     }
 
-    @Test("nothing that did not change is written again; a new run changes its own page and the lists")
+    @Test("unchanged pages are not written again; a new run changes its own page and the lists")
     func incremental() async throws {
         let bench = try await SiteBench()
         try await bench.writeEverything()
@@ -66,15 +66,15 @@ import Testing
         let before = try inode(page)
         try await bench.write([SiteBench.pending(.init(task: "new", at: 100_000))], directory: "ledger-2")
         let report = try await bench.generate()
-        // The run, its job and that job's data, the lists, the overview, the page of choices, the job that is compared with it.
+        // The run, its job and that job's data, the lists, the overview, the page for choosing jobs, the job that is compared with it.
         #expect(report.runs == 15 && (5...9).contains(report.written))
         #expect(try inode(page) == before)
         #expect(try bench.text(.index).contains("of 4 agents") || bench.text(.index).contains("of 3 agents"))
-        // Another title is on every page.
+        // The title is on every page.
         #expect(try await bench.generate(title: "other").written >= 15)
     }
 
-    @Test("pages of runs that were pruned go, with what lay beside them; what is not ours stays")
+    @Test("pages and raw files of pruned runs are removed; other files stay")
     func pruned() async throws {
         let bench = try await SiteBench()
         let long = Array(String(repeating: "a line of a long log\n", count: 5000).utf8)
@@ -89,7 +89,7 @@ import Testing
         #expect(FileReading.whole("\(bench.site)/\(raw)") == long)
         try FileWriting.replace("\(bench.site)/CNAME", with: Array("results.example\n".utf8))
         try FileWriting.replace("\(bench.site)/run/\(id.path.prefix(2))/notes.txt", with: Array("mine\n".utf8))
-        // A writer that was killed left this.
+        // Left by a writer that was killed.
         try FileWriting.replace("\(bench.site)/runs.html.tmp-1-2", with: Array("half".utf8))
         try await bench.git("-C", bench.remote, "update-ref", "refs/heads/\(SiteBench.branch)", tip.trimmedLine)
         let report = try await bench.generate()
@@ -99,7 +99,7 @@ import Testing
         #expect(files.contains("CNAME") && files.contains("run/\(id.path.prefix(2))/notes.txt") && !files.contains("runs.html.tmp-1-2"))
     }
 
-    @Test("long sessions and logs are cut with a note, and lie beside the page as they are")
+    @Test("long sessions and logs are cut with a note, and the whole files are beside the page")
     func long() async throws {
         let bench = try await SiteBench()
         let line = #"{"role":"assistant","content":"\#(String(repeating: "word ", count: 200))"}"# + "\n"
@@ -120,7 +120,7 @@ import Testing
         for name in raw { #expect(page.contains("../../\(name)\"")) }
     }
 
-    @Test("a trajectory is read where the session's lines say nothing; tries that infrastructure ended are listed")
+    @Test("a trajectory is used if the session has no known lines; tries ended by infrastructure are listed")
     func trajectory() async throws {
         let bench = try await SiteBench()
         let atif = #"{"schema_version":"ATIF-v1.4","steps":[{"step_id":1,"source":"agent","message":"from the trajectory"}]}"#
@@ -136,7 +136,7 @@ import Testing
         #expect(try await bench.generate().runs == 1)
     }
 
-    @Test("a folder that holds something else is refused, and so is a file")
+    @Test("a folder with other content is refused, and so is a file")
     func folders() async throws {
         let bench = try await SiteBench()
         try Directory.make("\(bench.path)/mine")
@@ -146,7 +146,7 @@ import Testing
         #expect(Directory.names(in: "\(bench.path)/mine") == ["thesis.txt"])
     }
 
-    @Test("an empty branch is a site too, and folders without a record are told")
+    @Test("an empty branch gives a site, too, and folders without a record are reported")
     func odd() async throws {
         let bench = try await SiteBench()
         var broken = try SiteBench.pending(.init(task: "broken"))
@@ -163,7 +163,7 @@ import Testing
         let bench = try await SiteBench()
         try await bench.writeEverything()
         try await bench.generate()
-        // The layout is the branch's.
+        // The layout is that of the branch.
         try await bench.git("clone", "-q", "-b", SiteBench.branch, bench.remote, "results")
         let reader = try await RunQuery(cacheDirectory: "\(bench.path)/cache", workingDirectory: bench.path).open(.directory("results"))
         let generator = try SiteGenerator(directory: "\(bench.path)/site-2", title: "evals")
@@ -174,7 +174,7 @@ import Testing
         #expect(try await generator.update(from: reader, origin: "Branch \(SiteBench.branch) of evals").written == 0)
     }
 
-    @Test("lists are paged: no page grows with the number of runs")
+    @Test("lists are split into pages: no page grows with the number of runs")
     func pages() throws {
         let metadata = try JSONValueEncoder().encode(SiteBench.record(.init(task: "task")))
         let one = try #require(RunFacts(id: RunID(jobUID: "run"), metadata: metadata))

@@ -3,18 +3,18 @@ import Testing
 
 @testable import Dashboard
 
-/// Sessions as agents write them.
+/// Sessions in the formats of agents.
 @Suite struct TranscriptTests {
     private func steps(_ lines: String) -> [Transcript.Entry] { Transcript(jsonLines: Array(lines.utf8)[...], limit: 100).entries }
 
-    @Test("the dialects that agents speak become steps")
+    @Test("the formats of several agents are read as steps")
     func dialects() {
         #expect(steps(#"{"role":"user","content":"hello"}"#) == [.step(.init(role: .user, time: nil, parts: [.text("hello")]))])
         #expect(
             steps(#"{"role":"assistant","content":"on it","tool_calls":[{"function":{"name":"sh","arguments":"{\"command\":\"ls\\npwd\"}"}}]}"#)
                 == [.step(.init(role: .assistant, time: nil, parts: [.text("on it"), .call(name: "sh", input: "ls\npwd")]))])
         #expect(steps(#"{"role":"tool","content":"ok"}"#) == [.step(.init(role: .tool, time: nil, parts: [.result("ok", isError: false)]))])
-        // As Claude Code streams.
+        // The format of Claude Code's stream.
         #expect(
             steps(
                 #"{"type":"assistant","timestamp":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"hi"},{"type":"tool_use","name":"Bash","input":{"command":"ls"}}]}}"#
@@ -29,7 +29,7 @@ import Testing
                 #"{"type":"user","message":{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"is_error":true}]}}"#
             )
                 == [.step(.init(role: .tool, time: nil, parts: [.result("a\nb", isError: true)]))])
-        // As Codex does.
+        // The format of Codex.
         #expect(
             steps(#"{"type":"item.completed","item":{"type":"command_execution","command":"ls","aggregated_output":"x","exit_code":1}}"#)
                 == [.step(.init(role: .tool, time: nil, parts: [.call(name: "command", input: "ls"), .result("x", isError: true)]))])
@@ -38,7 +38,7 @@ import Testing
                 == [.step(.init(role: .assistant, time: nil, parts: [.text("done")]))])
     }
 
-    @Test("the lines that the collector makes of what an agent left")
+    @Test("the lines that the collector writes")
     func collected() {
         let lines = #"""
             {"agent":"coder","model":"m-1","schemaVersion":1,"source":"output","type":"session"}
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(
-        "what is no step stays as it is written",
+        "a line that is not a step is kept as text",
         arguments: [
             "no JSON at all", "{\"half\":", "[1,2]", "17", "{\"step\":1}", "{\"role\":\"user\"}", "{\"role\":7,\"content\":\"x\"}",
             "{\"type\":\"result\"}", "{\"message\":{\"content\":null}}",
@@ -69,7 +69,7 @@ import Testing
         #expect(steps(line + "\n\n") == [.raw(line)])
     }
 
-    @Test("a trajectory's steps, with calls and what came back")
+    @Test("the steps of a trajectory, with calls and results")
     func trajectory() throws {
         let text = #"""
             {"schema_version":"ATIF-v1.4","session_id":"s","agent":{"name":"a"},"steps":[
@@ -89,13 +89,13 @@ import Testing
         #expect(Transcript(trajectory: Array("{}".utf8), limit: 10) == nil)
     }
 
-    @Test("limits: so many entries, so much text, and it says so")
+    @Test("limits on entries and text, with a note when something is cut")
     func limits() {
         let many = Transcript(jsonLines: Array(String(repeating: "{\"role\":\"user\",\"content\":\"x\"}\n", count: 30).utf8)[...], limit: 10)
         #expect(many.entries.count == 10 && many.omitted == 20)
         let long = String(repeating: "x", count: RunLimits.part + 1000)
         #expect(TranscriptView(Transcript(jsonLines: Array("{\"role\":\"user\",\"content\":\"\(long)\"}".utf8)[...], limit: 10)).isCut)
-        // Indented by a thousand blanks, each of these numbers would take a line of its own.
+        // Indented with a thousand blanks, each of these numbers would be on a separate line.
         let nested =
             "{\"role\":\"tool\",\"content\":" + String(repeating: "[", count: 500) + Array(repeating: "1", count: 300_000).joined(separator: ",")
             + String(repeating: "]", count: 500) + "}"

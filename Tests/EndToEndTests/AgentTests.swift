@@ -37,7 +37,7 @@ extension EndToEnd {
                 try await bench.assay("run", "job.yaml", expecting: 0)
 
                 let output = try await bench.output(ofAgent: "caller")
-                #expect(output.contains("greeting=hello there price=$(GREETING) $$5 $HOME"), "values come as they were written: \(output)")
+                #expect(output.contains("greeting=hello there price=$(GREETING) $$5 $HOME"), "values arrive unchanged: \(output)")
                 #expect(output.contains("length=\(Self.secretText.count)"), "the agent has the value")
                 #expect(output.contains("instruction=Say the word, for $5 and \"no\" more."))
                 #expect(output.contains("same"))
@@ -54,7 +54,7 @@ extension EndToEnd {
                 #expect(run.at("config", "environment") == ["GREETING", "PRICE", "API_KEY", "PIN"], "names, no values")
                 #expect(!run.text.contains("hello there"))
                 #expect(run.at("outputs", "redactions")?.int ?? 0 >= 5)
-                #expect(run.at("outputs", "unredacted") == ["PIN"], "too short to look for, and said so")
+                #expect(run.at("outputs", "unredacted") == ["PIN"], "too short to search for, and reported")
             }
         }
 
@@ -86,7 +86,7 @@ extension EndToEnd {
                 let run = try #require(branch.runs(agent: "coder").first)
                 #expect(run["tokens"] == ["prompt": 1000, "completion": 200, "cached": 0])
                 #expect(run.at("costs", "model")?.double == 0.25)
-                // Two CPUs at one dollar a second, for the time of the phases.
+                // Two CPUs at one dollar per second, for the duration of the phases.
                 let seconds = (run["timings"]?.object ?? [:]).values.reduce(0) { $0 + ($1["seconds"]?.double ?? 0) }
                 #expect(abs((run.at("costs", "compute")?.double ?? 0) - 2 * seconds) < 0.001, "\(run.text)")
                 #expect(run["cost"]?.double == (run.at("costs", "model")?.double ?? 0) + (run.at("costs", "compute")?.double ?? 0))

@@ -2,9 +2,9 @@ import Base
 import Subprocess
 import Testing
 
-/// What an artifact branch holds, read with plain git, as somebody would who has never heard of Assay.
+/// The content of an artifact branch, read with plain git.
 struct ArtifactBranch {
-    /// `metadata.json` of each run, by the path of its folder.
+    /// The `metadata.json` of each run, by the path of its folder.
     private(set) var runs: [String: JSONValue] = [:]
     private(set) var retries: [String: JSONValue] = [:]
     private(set) var jobs: [JSONValue] = []
@@ -19,12 +19,12 @@ struct ArtifactBranch {
             case "run": runs[folder] = record
             case "retry": retries[folder] = record
             case "job": jobs.append(record)
-            default: Issue.record("\(file) is of no known kind: \(record.text)")
+            default: Issue.record("\(file) has no known kind: \(record.text)")
             }
         }
     }
 
-    /// The runs of a task, or of an agent, in the order of their trials.
+    /// The runs of a task or an agent, in the order of their trials.
     func runs(task: String? = nil, agent: String? = nil) -> [JSONValue] {
         runs.values
             .filter { (task == nil || $0["task"]?.string == task) && (agent == nil || $0["agent"]?.string == agent) }
@@ -40,7 +40,7 @@ extension Workbench {
         try await ArtifactBranch(repository ?? results, branch: name, with: self)
     }
 
-    /// The text of one of the outputs of the only run of an agent.
+    /// The text of one output of an agent's only run.
     func output(ofAgent agent: String, _ name: String = "logs/command/stdout.txt") async throws -> String {
         let branch = try await branch()
         let folder = try #require(branch.runs.first { $0.value["agent"]?.string == agent }?.key, "no run of \(agent)")

@@ -4,7 +4,7 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// Trials that cannot end by themselves, or cannot begin: each has its typed error within a bound, and none hangs.
+    /// Trials that cannot end by themselves or cannot begin: each gets its typed error within a bound.
     @Suite struct BadTrialTests {
         @Test func aTrialThatRunsOutOfItsMemoryIsAnOutcomeOfItsPhase() async throws {
             try await Workbench.with("memory") { bench in
@@ -19,13 +19,13 @@ extension EndToEnd {
                 #expect(branch.errorType(task: "greedy") == "agent_execution_failed")
                 #expect(branch.errorMessage(task: "greedy").contains("OOMKilled"), "\(branch.errorMessage(task: "greedy"))")
                 let run = try #require(branch.runs(task: "greedy").first)
-                #expect(run["outcome"]?.string == "failed" && run["retries"]?.int == 0, "an outcome is not tried again")
+                #expect(run["outcome"]?.string == "failed" && run["retries"]?.int == 0, "an outcome is not retried")
                 #expect(run.at("config", "memoryMB")?.int == 64)
-                #expect(try await bench.output(ofAgent: "greedy").contains("allocating"), "what it wrote before is kept")
+                #expect(try await bench.output(ofAgent: "greedy").contains("allocating"), "its earlier output is kept")
             }
         }
 
-        /// Images that no registry is needed for: empty but for what is wrong with them.
+        /// Images that need no registry; each is empty except for its defect.
         @Test func aTrialThatCannotBeginHasATypedErrorWithinABound() async throws {
             try await Workbench.with("start") { bench in
                 let images = try await LocalImages(bench)
@@ -52,11 +52,11 @@ extension EndToEnd {
 
                 let branch = try await bench.branch()
                 func run(_ task: String) throws -> JSONValue { try #require(branch.runs(task: task).first, "no run of \(task)") }
-                #expect(try run("good")["reward"]?.double == 1, "the others do not hold it up")
+                #expect(try run("good")["reward"]?.double == 1, "the others do not delay it")
 
                 #expect(branch.errorType(task: "without-bash") == "task_invalid")
                 #expect(branch.errorMessage(task: "without-bash").contains("bash"))
-                #expect(try run("without-bash")["retries"]?.int == 0, "it would be no better the next time")
+                #expect(try run("without-bash")["retries"]?.int == 0, "a retry would not help")
 
                 #expect(branch.errorMessage(task: "broken-bash").contains("bash"))
                 #expect(branch.errorType(task: "broken-bash") == "environment_start_failed", "\(branch.errorMessage(task: "broken-bash"))")
@@ -67,7 +67,7 @@ extension EndToEnd {
                     #expect(try run(task)["outcome"]?.string == "infrastructure")
                 }
                 #expect(branch.errorMessage(task: "missing-image").contains("127.0.0.1:1/no/such:1"))
-                #expect(branch.retries.values.contains { $0["task"]?.string == "missing-image" }, "the first try is kept beside the last")
+                #expect(branch.retries.values.contains { $0["task"]?.string == "missing-image" }, "the first try is recorded beside the last")
                 #expect(branch.jobs.first?.at("totals", "infrastructure")?.int ?? 0 >= 2)
             }
         }
@@ -83,7 +83,7 @@ extension EndToEnd {
     }
 }
 
-/// Images in this user's podman storage, made of local files; they go with the test.
+/// Images in this user's podman storage, made of local files; removed after the test.
 private final class LocalImages: Sendable {
     private let bench: Workbench
     private let made = Locked<[String]>([])
@@ -91,7 +91,7 @@ private final class LocalImages: Sendable {
     init(_ bench: Workbench) async throws { self.bench = bench }
 
     func make(_ name: String, files: [String: String]) async throws -> String {
-        // Not `latest`: that tag means to ask the registry each time.
+        // Not `latest`, because for that tag the registry is asked each time.
         let image = "localhost/assay-e2e-\(name):\(UUID().uuidString.prefix(8).lowercased())"
         for (path, text) in files { try bench.write("image-\(name)/\(path)", text, executable: true) }
         let archive = "\(bench.directory)/\(name).tar"

@@ -4,9 +4,9 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// From a job to its pages in a browser, as a user goes.
+    /// From a job to its pages in a browser.
     @Suite struct DashboardTests {
-        /// What DashboardTests drive the browser with.
+        /// The script with which DashboardTests control the browser.
         private static let browse = "\(Workbench.root)/Tests/DashboardTests/Browser/browse.py"
 
         private func browse(_ plan: JSONValue) async throws -> JSONValue {
@@ -15,7 +15,7 @@ extension EndToEnd {
             return try JSONValue(parsing: result.stdout)
         }
 
-        @Test("catalogue 55: the site of a real job: every link leads somewhere, and what the agent wrote does nothing")
+        @Test("catalogue 55: the site of a real job: every link leads to a page, and the agent's output has no effect")
         func realJob() async throws {
             try await Workbench.with("dashboard") { bench in
                 try bench.task("greet")
@@ -34,7 +34,7 @@ extension EndToEnd {
                     """
                 try bench.write("job.yaml", JobFiles.job("pages", agents: JobFiles.agent("hostile", execute: script)))
                 try await bench.assay("run", "job.yaml", expecting: 1)
-                // Without a word about where the results are: those of the last run.
+                // Without a place for the results: the results of the last run are used.
                 let made = try await bench.assay("dashboard", "--out", "site", expecting: 0)
                 #expect(made.stdoutText.hasPrefix("3 runs of 1 jobs; "))
 
@@ -51,14 +51,14 @@ extension EndToEnd {
                 }
 
                 #expect(try await bench.assay("dashboard", "--out", "site", expecting: 0).stdoutText.hasPrefix("3 runs of 1 jobs; 0 files written"))
-                // A folder that is somebody's, an address that is none.
+                // Another user's folder, and an invalid address.
                 try await bench.assay("dashboard", "--out", "benchmark", expecting: 1)
                 try await bench.assay("dashboard", "--serve", "nonsense", expecting: 2)
                 try await bench.assay("dashboard", expecting: 2)
             }
         }
 
-        @Test("served: the pages follow the commits, and SIGTERM ends it")
+        @Test("served: the pages are updated after commits, and SIGTERM ends the server")
         func served() async throws {
             try await Workbench.with("dashboard-serve") { bench in
                 try bench.task("one")

@@ -4,7 +4,7 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// What a malicious trial leaves, through real containers and into commits on a real bare repository.
+    /// The outputs of a malicious trial, through real containers and into commits in a real bare repository.
     @Suite struct HostileTrialTests {
         private static let secret = "s3cr/et+with=marks&and-more"
 
@@ -18,7 +18,7 @@ extension EndToEnd {
             rm -rf /logs/artifacts; ln -s /etc /logs/artifacts
             """
 
-        /// A repository that git would run programs for, that hides files and that would change bytes. Says what each file's blob is.
+        /// A repository for which git would run programs, hide files and change bytes. Prints the blob id of each file.
         private static func repository(_ mark: String) -> String {
             #"""
             mkdir /logs/agent/work; cd /logs/agent/work; export HOME=/tmp
@@ -60,7 +60,7 @@ extension EndToEnd {
             echo "it ends with $KEY" >&2; echo "[$KEY]" > /logs/artifacts/message
             """#
 
-        @Test("catalogues 50, 51, 52, 53, 55 and 58: hostile trees, repositories, frames, escapes and secrets end in sound commits")
+        @Test("catalogues 50, 51, 52, 53, 55 and 58: hostile trees, repositories, frames, escapes and secrets give sound commits")
         func hostileTrials() async throws {
             try await Workbench.with("hostile") { bench in
                 let test = """
@@ -84,18 +84,18 @@ extension EndToEnd {
                 #expect(branch.runs.count == 5)
                 try await bench.git("fsck", "--strict", "--no-dangling", in: bench.results)
                 let modes = try await bench.git("ls-tree", "-r", "--format=%(objectmode)", "assay/runs/v1", in: bench.results)
-                #expect(Set(modes.split(separator: "\n")) == ["100644"], "files, and nothing else")
+                #expect(Set(modes.split(separator: "\n")) == ["100644"], "only files")
                 try await bench.git(
                     "clone", "--quiet", "--branch", "assay/runs/v1", bench.results, "\(bench.directory)/checkout", in: bench.directory)
                 let everything = try await bench.git("log", "-p", "--text", "--format=%B", "assay/runs/v1", in: bench.results)
 
                 try await trees(branch, bench)
                 try await repository(branch, bench)
-                #expect(!FileManager.default.fileExists(atPath: mark), "nothing that the outputs configure was run")
+                #expect(!FileManager.default.fileExists(atPath: mark), "no program that the outputs configure was run")
 
                 let frames = try #require(branch.runs(agent: "frames").first)
                 #expect(frames["reward"]?.double == 0 && frames["error"] == nil, "the verdict is the verifier's: \(frames.text)")
-                #expect(try await bench.output(ofAgent: "frames").contains("BEGIN ASSAY PACK"), "its output is output")
+                #expect(try await bench.output(ofAgent: "frames").contains("BEGIN ASSAY PACK"), "the output is recorded")
 
                 try await escapes(branch, bench, ran)
                 try await secrets(branch, bench, everything)
@@ -111,10 +111,10 @@ extension EndToEnd {
             #expect(skipped.contains("logs/artifacts"))
             #expect(try await bench.output(ofAgent: "trees", "logs/agent/file") == "inside")
             #expect(try await bench.output(ofAgent: "trees", "logs/agent/hard") == "inside")
-            #expect(try await bench.output(ofAgent: "trees", "transcript.jsonl").contains(#""source":"output""#), "a link is no transcript")
+            #expect(try await bench.output(ofAgent: "trees", "transcript.jsonl").contains(#""source":"output""#), "a link is not a transcript")
             let run = try #require(branch.runs(agent: "trees").first)
             #expect(run["reward"]?.double == 1)
-            #expect(run.at("outputs", "truncatedFiles")?.int ?? 0 >= 2, "the bomb, and what is too deep")
+            #expect(run.at("outputs", "truncatedFiles")?.int ?? 0 >= 2, "the link bomb, and what is too deep")
             let passwd = try await bench.git("log", "-p", "--text", "assay/runs/v1", in: bench.results)
             #expect(!passwd.contains("root:x:0:0"), "nothing of the host")
         }
@@ -128,7 +128,7 @@ extension EndToEnd {
                 let name = parts[1].dropFirst(2).split(separator: "/").map { $0.hasPrefix(".git") ? "%2E" + $0.dropFirst() : String($0) }.joined(
                     separator: "/")
                 let found = try await bench.git("rev-parse", "assay/runs/v1:\(folder)/logs/agent/work/\(name)", in: bench.results)
-                #expect(found == parts[0], "\(name) is not byte for byte what it was")
+                #expect(found == parts[0], "\(name) is not identical")
             }
         }
 
@@ -162,7 +162,7 @@ extension EndToEnd {
             var pieces = [Self.secret, "s3cr", "with=marks", "and-more", "s3cr%2", "with%3", "with%3D"]
             for before in 0..<3 {
                 let letters = Base64.encode(Array(repeating: UInt8(ascii: "x"), count: before) + Array(Self.secret.utf8))
-                // The letters in the middle, which no neighbour has a part in.
+                // The letters in the middle, which do not depend on the surrounding bytes.
                 pieces.append(String(letters.dropFirst(8).prefix(12)))
                 pieces.append(String(letters.dropFirst(20).prefix(8)))
             }
@@ -189,7 +189,7 @@ extension EndToEnd {
                 print(
                     "10 GB and 100,000 files: \((SystemTime().monotonic() - begun).rounded(to: 1)) s in all, the collector \(spans["collect"]?["seconds"]?.double ?? 0) s"
                 )
-                // The collector's container may have 1 GiB; one that took more would have been killed, and the verdict with it.
+                // The collector's container may use 1 GiB. Beyond that it would be killed, and the verdict lost.
                 #expect(run["reward"]?.double == 1 && run["passed"] == true, "\(run.text)")
                 #expect(run.at("outputs", "truncatedFiles")?.int ?? 0 >= 3)
                 let collected = try JSONValue(parsing: try await bench.output(ofAgent: "flood", "collected.json"))
@@ -205,7 +205,7 @@ extension EndToEnd {
                     let show = "git -C \(bench.results) show assay/runs/v1:\(folder)/logs/command/stdout.txt | \(filter)"
                     return try await Command("bash", ["-c", show]).run().stdoutText.trimmed
                 }
-                // What is kept is long, too.
+                // The kept part is long, too.
                 #expect(try await log("head -c 4") == "xxxx")
                 #expect(try await log("tail -c 8") == "the end")
                 #expect(try await log("grep -ac 'bytes left out here]$'") == "1")

@@ -5,9 +5,9 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// A run that is stopped: by Ctrl-C, by a kill, by a second one in its directory.
+    /// A run that is stopped by Ctrl-C, by a kill, or refused because of another run in its directory.
     @Suite struct InterruptTests {
-        /// Tasks of which some end at once and some would run for a minute.
+        /// Some tasks end at once, others would run for a minute.
         private func mixed(_ bench: Workbench, quick: Int, slow: Int, seconds: Int) async throws {
             for number in 0..<quick { try bench.task("a-quick-\(number)") }
             for number in 0..<slow { try bench.task("slow-\(number)", instruction: "slowly", solution: "sleep \(seconds)") }
@@ -43,20 +43,20 @@ extension EndToEnd {
                 #expect(branch.runs.count == 2 && branch.runs.values.allSatisfy { $0["outcome"]?.string == "completed" })
                 #expect(branch.jobs.isEmpty, "the job is not over")
 
-                // What was stopped runs as if it never had; what has its result does not run again.
+                // Stopped trials run again as if they had never started; trials with a result do not run again.
                 let again = try await bench.assay("run", "job.yaml", expecting: 0, seconds: 120)
                 #expect(again.stderrText.contains("going on: 2 of 4 trials"), "\(again.stderrText)")
                 #expect(again.stdoutText.contains("4 trials: 4 completed, 0 failed; pass rate 100.0%"), "\(again.stdoutText)")
                 let whole = try await bench.branch()
                 #expect(whole.runs.count == 4 && whole.jobs.count == 1)
-                #expect(whole.runs.values.allSatisfy { $0["retries"]?.int == 0 }, "a trial that a person stopped did not fail")
+                #expect(whole.runs.values.allSatisfy { $0["retries"]?.int == 0 }, "a trial that a user stopped does not count as failed")
                 #expect(Set(branch.runs.keys).isSubset(of: whole.runs.keys))
                 let subjects = try await bench.commits().map(\.subject)
                 #expect(subjects.count == 5 && Set(subjects).count == 5, "\(subjects)")
             }
         }
 
-        /// The first start in a directory finds out how podman works here, in containers of its own.
+        /// The first start in a directory probes podman with containers of its own.
         @Test func anInterruptWhileItStartsLeavesNothing() async throws {
             try await Workbench.with("starting") { bench in
                 try await mixed(bench, quick: 1, slow: 0, seconds: 0)
@@ -84,7 +84,7 @@ extension EndToEnd {
             }
         }
 
-        /// Killed again and again at different moments, the job ends with each trial once.
+        /// A job that is killed at different moments, again and again, ends with each trial recorded once.
         @Test func aKilledRunIsTakenUpAgainAndEachTrialCountsOnce() async throws {
             try await Workbench.with("killed") { bench in
                 try await mixed(bench, quick: 4, slow: 4, seconds: 2)

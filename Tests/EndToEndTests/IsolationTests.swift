@@ -3,9 +3,9 @@ import Foundation
 import Testing
 
 extension EndToEnd {
-    /// What an agent can reach while it runs: it tries each thing, and says what it got.
+    /// What an agent can access while it runs: it tries everything and prints the results.
     @Suite struct IsolationTests {
-        /// Lines `PROBE name=what was found`; nothing after the sign is what is wanted.
+        /// Lines `PROBE name=result`; an empty result is expected.
         private static func probes(_ directory: String) -> String {
             """
             set +e
@@ -54,7 +54,7 @@ extension EndToEnd {
                 try bench.task(
                     "probe", toml: "[agent]\ntimeout_sec = 200.0\n", solution: "echo the-solution-text",
                     test: "# the-test-text\nmkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
-                // Beside it at the same time, with an agent that is given a secret.
+                // At the same time another agent runs that has a secret.
                 try bench.task("other", instruction: "the-other-task", solution: "sleep 3")
                 try await bench.commitBenchmark()
                 try bench.write("beside.txt", "a file beside the job")
@@ -80,9 +80,10 @@ extension EndToEnd {
                         if pair.count == 2 { answers[pair[0]] = pair[1].trimmed }
                     }
                     #expect(answers.count == 21, "every probe answered: \(text)\n\(errors)")
-                    // The gateway is this machine: what it offers to everybody is in reach, and the API server is not among it.
+                    // The gateway is this machine. Ports that it opens for everybody can be reached; the API server's must not be.
                     let open = answers.removeValue(forKey: "gateway-ports") ?? ""
-                    #expect(!open.split(separator: " ").contains { $0.hasSuffix(":\(port)") }, "the API server's port \(port) is in reach: \(open)")
+                    #expect(
+                        !open.split(separator: " ").contains { $0.hasSuffix(":\(port)") }, "the API server's port \(port) can be reached: \(open)")
                     for (name, found) in answers { #expect(found == "", "\(name): the agent found \(found)") }
                     #expect(errors.contains("scanned 127.0.0.1"), "all ports were tried: \(errors)")
                     #expect(errors.components(separatedBy: "scanned").count == 3, "and those of the gateway: \(errors)")
@@ -91,7 +92,7 @@ extension EndToEnd {
             }
         }
 
-        /// What the verifier sees is there, and only then: the same paths that the agent found empty.
+        /// The verifier sees the tests, and only it: the agent found the same paths empty.
         @Test func testsComeWithTheVerifierAndTheSolutionWithTheOracle() async throws {
             try await Workbench.with("released") { bench in
                 try bench.task(

@@ -4,9 +4,9 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// Mistakes in a job file, as a user meets them: exit status 2, one message that says where and what to do, and nothing run.
+    /// Mistakes in a job file: exit status 2, one message with the place and the fix, and nothing is run.
     @Suite struct JobErrorTests {
-        /// Runs a job that cannot begin; returns what it says.
+        /// Runs a job that cannot begin; returns its output.
         private func refusal(_ bench: Workbench, _ job: String, _ options: String..., sourceLocation: SourceLocation = #_sourceLocation) async throws
             -> String
         {
@@ -14,7 +14,7 @@ extension EndToEnd {
             let began = SystemTime().monotonic()
             let result = try await bench.assay(["run", "job.yaml"] + options, seconds: 60)
             #expect(result.exit == .code(2), "\(result.exit) \(result.stdoutText)\n\(result.stderrText)", sourceLocation: sourceLocation)
-            #expect(SystemTime().monotonic() - began < 30, "nobody waits for what will not come", sourceLocation: sourceLocation)
+            #expect(SystemTime().monotonic() - began < 30, "it does not wait", sourceLocation: sourceLocation)
             #expect(result.stdoutText == "", sourceLocation: sourceLocation)
             let message = try #require(result.stderrText.split(separator: "\n").last.map(String.init), sourceLocation: sourceLocation)
             #expect(message.hasPrefix("assay: "), "\(result.stderrText)", sourceLocation: sourceLocation)
@@ -22,7 +22,7 @@ extension EndToEnd {
         }
 
         private func expect(_ text: String, says words: String..., sourceLocation: SourceLocation = #_sourceLocation) {
-            for word in words { #expect(text.contains(word), "it does not say \(word): \(text)", sourceLocation: sourceLocation) }
+            for word in words { #expect(text.contains(word), "its output lacks \(word): \(text)", sourceLocation: sourceLocation) }
         }
 
         @Test func sourcesThatCannotBeUsed() async throws {
@@ -46,7 +46,7 @@ extension EndToEnd {
                 said = try await refusal(bench, JobFiles.job("no-repository", source: "{repo: plain}"))
                 expect(said, says: "spec.source.repo", "no git repository", "git init")
 
-                // What was wrong may be made right, and the same job goes on.
+                // After the mistake is corrected, the same job continues.
                 try await bench.git("branch", "develop")
                 try bench.write("job.yaml", JobFiles.job("no-ref", source: "{repo: benchmark, ref: develop}"))
                 try await bench.assay("run", "job.yaml", expecting: 0)
@@ -81,7 +81,7 @@ extension EndToEnd {
                 expect(said, says: "there is no EvalJob")
                 said = try await refusal(bench, good + "\n---\n" + good)
                 expect(said, says: "2 EvalJobs")
-                // A feature that the schema has and this version does not keep its word about.
+                // A feature that the schema has but this version does not support.
                 said = try await refusal(bench, JobFiles.job("later", extra: "  verifier: {environmentMode: separate}"))
                 expect(said, says: "verifier.environmentMode")
             }
@@ -113,7 +113,7 @@ extension EndToEnd {
             }
         }
 
-        /// What a task lacks is that task's affair.
+        /// A defect of one task affects only that task.
         @Test func aTaskWithoutTestsIsInvalidAndTheOthersRun() async throws {
             try await Workbench.with("no-tests") { bench in
                 try bench.task("good")
@@ -122,7 +122,7 @@ extension EndToEnd {
                 try bench.write("\(bench.benchmark)/tasks/broken-toml/task.toml", "version = \"1.0\"\n[agent]\ntimeout_sec = \"soon\"\n")
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("no-tests", attempts: 2))
-                // The benchmark is at fault, no agent: such trials count as infrastructure and lower no rate.
+                // The error is the benchmark's, not an agent's, so such trials count as infrastructure and lower no rate.
                 let result = try await bench.assay("run", "job.yaml", expecting: 3)
                 #expect(result.stdoutText.contains("2 completed, 4 failed (4 by infrastructure); pass rate 100.0%"), "\(result.stdoutText)")
                 let branch = try await bench.branch()
@@ -135,7 +135,7 @@ extension EndToEnd {
             }
         }
 
-        /// The default image lacks what the Dockerfile adds, so that the result would say nothing about the agent.
+        /// The default image lacks what the Dockerfile adds, so a result would not describe the agent.
         @Test func aTaskWithOnlyADockerfileDoesNotRunOnTheDefaultImage() async throws {
             try await Workbench.with("only-dockerfile") { bench in
                 try bench.task("plain")
@@ -160,7 +160,7 @@ extension EndToEnd {
                 try await bench.assay("run", "job.yaml", expecting: 0)
                 let said = try await refusal(bench, JobFiles.job("fixed", attempts: 2))
                 expect(said, says: "spec.attempts", "fixed once trials exist", "another metadata.name")
-                // How it is run may change.
+                // Settings of how it runs may change.
                 try bench.write("job.yaml", JobFiles.job("fixed", parallelism: 2))
                 let again = try await bench.assay("run", "job.yaml", expecting: 0)
                 #expect(again.stdoutText.contains("nothing is left to run"))

@@ -7,12 +7,12 @@ import Subprocess
 import Testing
 
 extension EndToEnd {
-    /// The operator's process is killed, stopped and doubled while a job runs; the results are what they would have been.
+    /// The operator's process is killed, stopped and doubled while a job runs; the results must be the same as without that.
     @Suite struct KillTests {
-        /// `ASSAY_TEST_SEED` repeats the moments of an earlier run.
+        /// `ASSAY_TEST_SEED` repeats the times of an earlier run.
         private static let seed = currentEnvironment()["ASSAY_TEST_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
 
-        @Test("kill -9 of the operator at 20 random moments: 32 runs, none twice, totals as undisturbed")
+        @Test("kill -9 of the operator at 20 random moments: 32 runs, none twice, the same totals as without kills")
         func killedAtRandom() async throws {
             let bench = try Workbench("kill")
             try await bench.useTestDataset()
@@ -30,7 +30,7 @@ extension EndToEnd {
             var kills = 0
             while kills < 20 {
                 let process = try await cluster.startOperator()
-                // Most are short, so that all of them fall into the job, and some long enough for a push.
+                // Most are short, so that all of them happen during the job, and some are long enough for a push.
                 try await Task.sleep(for: .milliseconds(Int.random(in: 150...(kills % 4 == 0 ? 2000 : 600), using: &random)))
                 guard try await !cluster.isComplete("disturbed") else {
                     process.signal(SIGKILL)
@@ -55,14 +55,14 @@ extension EndToEnd {
             await bench.remove()
         }
 
-        @Test("SIGTERM in the middle of a job: the operator ends within 20 s, says 0, and the next one goes on")
+        @Test("SIGTERM in the middle of a job: the operator ends with 0 within 20 s, and the next one continues")
         func stoppedGracefully() async throws {
             let bench = try Workbench("stop")
             try await bench.useTestDataset()
             let cluster = try await ClusterProcesses.start(in: bench)
             try await create(cluster, "stopped")
 
-            // With election: a stopped leader gives its lease up, so that the next need not wait for its end (15 s).
+            // With election: a stopped leader releases its lease, so that the next one need not wait until it expires (15 s).
             let first = try await cluster.startOperator("first", election: true)
             try await eventually("a trial has been counted") { try await (cluster.job("stopped").at("status", "trials", "completed")?.int ?? 0) > 0 }
             let begin = SystemTime().monotonic()
@@ -91,7 +91,7 @@ extension EndToEnd {
             let leading = try #require(try await leader(cluster))
             try await create(cluster, "shared")
             try await eventually("a trial has been counted") { try await (cluster.job("shared").at("status", "trials", "completed")?.int ?? 0) > 0 }
-            #expect(try await leader(cluster) == leading, "a working leader keeps its lease")
+            #expect(try await leader(cluster) == leading, "a running leader keeps its lease")
             let idle = both[0].pid == leading ? "two" : "one"
             #expect(!(try bench.read("\(idle).log")).contains("started a trial"), "the one without the lease does nothing")
 
@@ -109,7 +109,7 @@ extension EndToEnd {
 
         // MARK: Parts
 
-        /// Twelve trials without those that wait for a timeout.
+        /// Twelve trials, without those that wait for a timeout.
         private func create(_ cluster: ClusterProcesses, _ name: String) async throws {
             try await cluster.create("all.yaml", name: name, results: "\(name).git") { job in
                 job.set(["spec", "datasets"], to: [["path": "test-dataset", "include": ["hello-world", "wrong-answer", "reward-missing"]]])
@@ -117,7 +117,7 @@ extension EndToEnd {
             }
         }
 
-        /// The process that holds the lease; its identity ends in its process id.
+        /// The process that holds the lease; its identity ends with its process id.
         private func leader(_ cluster: ClusterProcesses) async throws -> Int32? {
             let lease = try? await cluster.client.get(.leases, ObjectKey(namespace: "default", name: "assay-operator"))
             return lease?.at("spec", "holderIdentity")?.string?.split(separator: "-").last.flatMap { Int32($0) }
@@ -137,7 +137,7 @@ extension EndToEnd {
             #expect(job.at("status", "trials", "total")?.int == trials)
             #expect(job.at("status", "trials", "pending")?.int ?? 0 == 0 && job.at("status", "trials", "running")?.int ?? 0 == 0)
             #expect(job.at("status", "artifacts", "runs")?.int == trials)
-            // Its finalizer is for runs that are not recorded yet.
+            // The finalizer is only for runs that are not recorded yet.
             try await eventually("\(name) has no finalizer", seconds: 15) {
                 try await (cluster.job(name).at("metadata", "finalizers")?.array ?? []).isEmpty
             }
@@ -157,7 +157,7 @@ extension EndToEnd {
     }
 }
 
-/// Small, seeded, and the same everywhere.
+/// A small generator with a seed, which gives the same numbers everywhere.
 private struct SplitMix: RandomNumberGenerator {
     var state: UInt64
     mutating func next() -> UInt64 {

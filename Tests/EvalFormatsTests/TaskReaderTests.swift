@@ -17,9 +17,9 @@ struct TaskReaderTests {
         let loaded = try await load(Self.complete, needsSolution: true)
         #expect(loaded.task.hasInstruction)
         #expect(loaded.task.environment.hasDockerfile)
-        #expect(loaded.task.refusal(image: .built, canBuild: false) != nil)
-        #expect(loaded.task.refusal(image: .built, canBuild: true) == nil)
-        #expect(loaded.task.refusal(image: .named("rootfs:/"), canBuild: false) == nil)
+        #expect(loaded.task.refusal(image: .dockerfile, canBuild: false) != nil)
+        #expect(loaded.task.refusal(image: .dockerfile, canBuild: true) == nil)
+        #expect(loaded.task.refusal(image: .task("rootfs:/"), canBuild: false) == nil)
         #expect(loaded.warnings == [])
     }
 
@@ -54,14 +54,14 @@ struct TaskReaderTests {
     func compose() async throws {
         let task = try await load(Self.complete + ["environment/docker-compose.yaml"]).task
         #expect(task.environment.hasCompose)
-        let refusal = task.refusal(image: .named("i"), canBuild: true)
+        let refusal = task.refusal(image: .task("i"), canBuild: true)
         #expect(refusal?.type == .taskInvalid)
         #expect(refusal?.message.contains("environment/docker-compose.yaml is not supported yet") == true)
     }
 
     @Test("a folder steps/ without [[steps]] is an ordinary folder")
     func plainStepsFolder() async throws {
-        #expect(try await load(Self.complete + ["steps/one/instruction.md"]).task.refusal(image: .named("i"), canBuild: true) == nil)
+        #expect(try await load(Self.complete + ["steps/one/instruction.md"]).task.refusal(image: .task("i"), canBuild: true) == nil)
     }
 
     @Test("the id of the build context is that of the folder in git; a directory on disk has none")
@@ -83,7 +83,7 @@ struct TaskReaderTests {
             "environment/docker-compose.yml", "environment/app/docker-compose.yaml", "environment/compose.yaml",
         ])
     func ordinary(path: String) async throws {
-        #expect(try await load(Self.complete + [path]).task.refusal(image: .named("i"), canBuild: true) == nil)
+        #expect(try await load(Self.complete + [path]).task.refusal(image: .task("i"), canBuild: true) == nil)
     }
 
     private struct FolderWithSubmodules: TaskFolder {
@@ -98,7 +98,7 @@ struct TaskReaderTests {
     func submodules(paths: [String]) async throws {
         let files = ListedTaskFolder(paths: Self.complete, files: ["task.toml": []])
         let task = try await TaskReader.load(name: "x", from: FolderWithSubmodules(files: files, paths: paths)).task
-        let refusal = task.refusal(image: .named("i"), canBuild: true)
+        let refusal = task.refusal(image: .task("i"), canBuild: true)
         #expect((refusal?.type == .taskInvalid) == !paths.isEmpty)
         for path in paths { #expect(refusal?.message.contains("\(path) is a git submodule") == true) }
     }
@@ -120,7 +120,7 @@ struct TaskReaderTests {
         guard let missing else {
             let task = try await load(paths + ["environment/Dockerfile"], toml: text).task
             #expect(task.steps.map(\.name) == ["a"])
-            #expect(task.refusal(image: .named("i"), canBuild: true)?.message.contains("[[steps]] is not supported yet") == true)
+            #expect(task.refusal(image: .task("i"), canBuild: true)?.message.contains("[[steps]] is not supported yet") == true)
             return
         }
         let error = await #expect(throws: TrialError.self) { try await load(paths + ["environment/Dockerfile"], toml: text) }
@@ -185,7 +185,7 @@ struct TestDatasetTests {
     func task(name: String) async throws {
         let loaded = try await TaskReader.load(name: name, from: DirectoryTaskFolder("\(Self.root)/\(name)"), needsSolution: true, format: .rollout)
         #expect(loaded.warnings == [])
-        #expect(loaded.task.refusal(image: .named("rootfs:/"), canBuild: true) == nil)
+        #expect(loaded.task.refusal(image: .task("rootfs:/"), canBuild: true) == nil)
         #expect(loaded.task.schema == .rollout)
         #expect(loaded.task.timeouts.agentSec == (name == "agent-times-out" ? 2 : 60))
         #expect(loaded.task.timeouts.verifierSec == (name == "verifier-times-out" ? 2 : 60))

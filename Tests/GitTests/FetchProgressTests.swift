@@ -5,9 +5,9 @@ import Testing
 
 @Suite struct FetchProgressTests {
     @Test(
-        "a transfer is stalled when its mean over the window is below the floor, and not before",
+        "a transfer is stalled when its mean over the window is below the limit, and not before",
         arguments: [
-            // Bytes a second, and when it is given up; nil: not within five minutes.
+            // Bytes per second, and when the transfer is stopped; nil: not within five minutes.
             (0, 60), (1, 60), (500, 60), (1024, nil), (50_000, nil),
         ] as [(Int, Int?)])
     func floor(rate: Int, end: Int?) {
@@ -17,11 +17,11 @@ import Testing
             progress.came(rate * second, at: Double(second))
             if progress.isStalled(at: Double(second)) { stalled = second }
         }
-        // The first byte begins the transfer, a second later than nothing at all.
+        // The first byte begins the transfer, so it is stopped one second later than a transfer without any byte.
         #expect(stalled.map { $0 - (rate > 0 ? 1 : 0) } == end)
     }
 
-    @Test("a burst pays for a pause of less than the window")
+    @Test("a burst makes up for a pause that is shorter than the window")
     func bursts() {
         var progress = FetchProgress(window: 60, floor: 1024, at: 0)
         for minute in 0..<10 {
@@ -31,7 +31,7 @@ import Testing
         #expect(progress.isStalled(at: 9 * 59 + 60))
     }
 
-    @Test("while the remote prepares, its words are progress, for ten minutes; while it sends they are not")
+    @Test("while the remote prepares, messages count as progress, for ten minutes; while it sends they do not")
     func words() {
         var progress = FetchProgress(window: 60, floor: 1024, at: 0)
         var now = 0.0
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(
-        "what git does on this machine afterwards is not the remote's fault, and a remote cannot pretend it",
+        "git's work on this machine afterwards never counts as stalled, and a remote cannot imitate its messages",
         arguments: [
             ("Receiving objects: 100% (273/273), 1.23 MiB | 456.00 KiB/s, done.", false), ("Resolving deltas:  10% (1/10)", false),
             ("remote: Resolving deltas:  10% (1/10)", true),
@@ -71,7 +71,7 @@ import Testing
         #expect(FetchProgress.bytes(in: "Receiving objects:  45% (123/273), -1 bytes") == nil)
     }
 
-    @Test("a failure is told by git's errors, not by progress or by what refs are called")
+    @Test("a failure is classified by git's errors, not by progress messages or names of refs")
     func errors() {
         var words = FetchWords()
         words.feed(Array("From https://h/r\n * [new branch]  timed out -> timed out\nremote: Counting objects: 100% (3/3), done.\n".utf8))
@@ -82,7 +82,7 @@ import Testing
         #expect(words.take().suffix(2) == ["Receiving objects:   1% (1/273)", "Receiving objects:   2% (2/273)"])
     }
 
-    @Test("one host does not get all places, and does not hold back the others")
+    @Test("one host cannot use all places, and does not delay the others")
     func places() async throws {
         let budget = CloneBudget(total: 4, perHost: 2)
         let slow = try GitURL(parsing: "https://slow.example/r")
@@ -92,7 +92,7 @@ import Testing
         for host in ["a", "b"] { held.append(try await budget.enter(try GitURL(parsing: "https://\(host).example/r"))) }
         let fifth = Task { try await budget.enter(try GitURL(parsing: "https://c.example/r")) }
         while budget.waiting < 2 { await Task.yield() }
-        // A place of another host helps the one behind, not the third of the slow one.
+        // When another host's place becomes free, the next other host starts, not the third request of the slow one.
         held[2].release()
         let place = try await fifth.value
         #expect(budget.waiting == 1)

@@ -8,7 +8,7 @@ import Testing
 
     init() throws { bench = try Workbench() }
 
-    /// A store whose calls of index-pack are counted.
+    /// A store that counts its calls of index-pack.
     private func store() async throws -> GitStore {
         let git = try bench.gitServing([:], "case \" $* \" in *\" index-pack \"*) echo x >> '\(bench.path)/calls';; esac")
         return try await GitStore(at: "\(bench.path)/store", remote: bench.remote("\(bench.path)/nowhere"), client: git)
@@ -16,12 +16,12 @@ import Testing
 
     private var calls: Int { (bench.text("calls") ?? "").split(separator: "\n").count }
 
-    /// Each with a file of its own and one that all have.
+    /// Each has one file of its own and one that all have.
     private func good(_ range: Range<Int>) throws -> [GitStore.Pack] {
         try range.map { try PackForge.pack(of: [("own", "own \($0)\n"), ("same", "same\n")]) }
     }
 
-    @Test("two hundred packs with equal objects are taken in by one process, and each is whole")
+    @Test("two hundred packs with equal objects are stored by one process, and each is complete")
     func many() async throws {
         let store = try await store()
         let packs = try good(0..<200)
@@ -36,7 +36,7 @@ import Testing
         #expect(try await store.missing(packs.map(\.tree)).count == 200)
     }
 
-    @Test("git takes an object that is there twice without --strict, and not with it: what the joining stands on")
+    @Test("git accepts a repeated object without --strict and refuses it with it: joining packs depends on that")
     func duplicates() async throws {
         let store = try await store()
         let twice = PackForge.pack([PackForge.blob("a"), PackForge.blob("a")])
@@ -78,7 +78,7 @@ import Testing
                 tree: try #require(GitObjectID(hex(PackForge.id("tree", content)))))
         case .bomb: return with(PackForge.pack([PackForge.object(3, Array("content\n".utf8), claiming: 1 << 40), tree]))
         case .offsetOutside:
-            // The first object of the pack before it, which in the joined pack is where this points to.
+            // The first object of the previous pack, to which this offset points in the joined pack.
             let distance = after.bytes.count - 32
             let base = distance < 128 ? [UInt8(distance)] : [UInt8((distance >> 7) - 1) | 0x80, UInt8(distance & 0x7F)]
             return try PackForge.pack(of: [("file", "own 3\n")], objects: [PackForge.object(6, PackForge.copy(of: "own 3\n"), base: base)])
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test("of eight packs exactly the bad one is refused, and the others are taken in", arguments: Fault.allCases)
+    @Test("of eight packs exactly the bad one is refused, and the others are stored", arguments: Fault.allCases)
     func oneBad(fault: Fault) async throws {
         let store = try await store()
         var packs = try good(0..<7)
@@ -102,13 +102,13 @@ import Testing
             }
         }
         #expect(try await store.missing(packs.enumerated().filter { $0.offset != 4 }.map(\.element.tree)).isEmpty)
-        // What the bad one brought is not here either, alone or with the others.
+        // The content of the bad pack is not stored either, alone or with the others.
         let left = Directory.names(in: "\(store.path)/objects/pack")?.filter { $0.hasSuffix(".pack") } ?? []
         let names = Set(try results.enumerated().filter { $0.offset != 4 }.map { try $0.element.get() })
         if fault != .noTree, fault != .empty { #expect(Set(left) == Set(names.map { "pack-\($0).pack" })) }
     }
 
-    @Test("frames, joined packs and indexes of any bytes are refused, not trapped on")
+    @Test("invalid bytes as frames, joined packs and indexes are refused without a crash")
     func anyBytes() async throws {
         let store = try await store()
         let packs = try good(0..<3)
@@ -133,7 +133,7 @@ import Testing
                 #expect(PackFrame(bytes) == nil)
             }
         }
-        // A count that cannot be true, under a right SHA-1.
+        // An impossible count with a correct SHA-1.
         for count in [0, 4, 1 << 20, Int(UInt32.max)] { #expect(PackFrame(PackForge.pack([PackForge.blob("a")], count: count)) == nil) }
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Git
 
-/// Mirrors of private repositories, whose Secrets change.
+/// Mirrors of private repositories whose Secrets change.
 @Suite struct MirrorSecretTests {
     let bench: Workbench
     let credentials: String
@@ -36,7 +36,7 @@ import Testing
         #expect(bench.text("fetches") == "fetch\n")
     }
 
-    @Test("a Secret whose content may not read the repository any more gets nothing from the mirror that it made before")
+    @Test("a Secret whose new content may not read the repository gets nothing from the existing mirror")
     func revoked() async throws {
         let source = try await bench.repository()
         let commit = try await bench.head(source)
@@ -51,13 +51,13 @@ import Testing
         let bad = GitClient.Remote(url, credentials: try secret("bad", for: url))
         #expect(try await store.existing(bad, having: commit) == nil)
         await #expect { try await store.open(commit, from: bad) } throws: { ($0 as? GitError)?.kind == .authentication }
-        // One that may is let in after the remote was asked, once.
+        // Content that may read the repository is accepted after the remote was asked once.
         let better = GitClient.Remote(url, credentials: try secret("good2", for: url))
         #expect(try await store.open(commit, from: better).path == path)
         #expect(try await store.existing(better, having: commit) == path)
     }
 
-    @Test("catalogue 64: above the limit the least recently used mirror goes, and none that is in use")
+    @Test("catalogue 64: above the limit the least recently used mirror is evicted, but none that is in use")
     func eviction() async throws {
         let noise = { (0..<60_000).map { _ in String(UInt32.random(in: 0 ... .max), radix: 36) }.joined() }
         var remotes: [(GitClient.Remote, GitObjectID)] = []
@@ -65,23 +65,23 @@ import Testing
             let source = try await bench.repository("source-\(index)", files: ["noise": noise()])
             remotes.append((try bench.remote(source), try await bench.head(source)))
         }
-        // Each is some 300 KB.
+        // Each has about 300 KB.
         let store = MirrorStore(directory: "\(bench.path)/cache", sizeLimit: 900_000)
         func isThere(_ index: Int) -> Bool { FileEntry.isDirectory(store.path(for: remotes[index].0)) }
         let held = try await store.open(remotes[0].1, from: remotes[0].0)
         for index in [1, 2] { _ = try await store.open(remotes[index].1, from: remotes[index].0) }
         _ = try await store.open(remotes[1].1, from: remotes[1].0)
         _ = try await store.open(remotes[3].1, from: remotes[3].0)
-        #expect(isThere(0), "it is in use, though it was used the longest ago")
+        #expect(isThere(0), "it is in use, although its last use is the oldest")
         #expect(!isThere(2) && isThere(3))
         #expect(Directory.names(in: store.directory)?.filter { $0.contains(".old-") || $0.contains(".new-") } == [])
         withExtendedLifetime(held) {}
-        // What was evicted comes again.
+        // An evicted mirror is fetched again.
         let tree = try await GitTree.load(remotes[2].1, in: try await store.open(remotes[2].1, from: remotes[2].0), git: store.git)
         #expect(tree.exists("noise"))
     }
 
-    @Test("what processes that died left behind is removed; not what another process writes right now")
+    @Test("leftovers of dead processes are removed, but not what another process is writing")
     func leftovers() async throws {
         let store = MirrorStore(directory: "\(bench.path)/cache")
         for name in ["a-1.new-1-1", "b-2.new-1-1", "c-3.old-1-1"] { try Directory.make("\(store.directory)/\(name)/objects") }

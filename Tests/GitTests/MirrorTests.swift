@@ -14,7 +14,7 @@ import Testing
         store = MirrorStore(directory: "\(bench.path)/cache", git: git)
     }
 
-    @Test("catalogue 41: cold clones of one cache at once have one winner, and it is whole")
+    @Test("catalogue 41: of several first clones into one cache, one succeeds, and the mirror is complete")
     func coldClones() async throws {
         let source = try await bench.repository(files: Dictionary(uniqueKeysWithValues: (0..<50).map { ("f\($0)", "\($0)\n") }))
         let commit = try await bench.head(source)
@@ -28,7 +28,7 @@ import Testing
         try await bench.git(store.path(for: remote), "fsck", "--strict", "--full")
     }
 
-    @Test("a mirror keeps what was asked for, though the source forgets it")
+    @Test("a mirror keeps a requested commit that the source no longer has")
     func kept() async throws {
         let source = try await bench.repository()
         let remote = try bench.remote(source)
@@ -43,7 +43,7 @@ import Testing
         #expect(!FileEntry.exists("\(path)/shallow"))
     }
 
-    @Test("a branch that gives way to others below its name stops nothing, nor does one that comes back")
+    @Test("a branch that is replaced by branches below its name, and the reverse, does not stop a fetch")
     func renamedBranches() async throws {
         let source = try await bench.repository()
         let remote = try bench.remote(source)
@@ -114,7 +114,7 @@ import Testing
         #expect(try await store.ensure(next, from: remote) == path)
     }
 
-    @Test("catalogue 42: a reader goes on while the cache is rebuilt under it")
+    @Test("catalogue 42: a reader continues while the cache is rebuilt")
     func readersUnharmed() async throws {
         let source = try await bench.repository(files: ["big": String(repeating: "0123456789\n", count: 200_000), "z": "end"])
         let remote = try bench.remote(source)
@@ -123,7 +123,7 @@ import Testing
         let entries = try await git.listTree(commit, in: path)
         let rebuilt = Locked(false)
         let total = Locked(0)
-        // The first piece starts a rebuild; the reading holds git back until it is done.
+        // The first piece starts a rebuild; the reader holds git back until it is done.
         let gate = DispatchSemaphore(value: 0)
         async let reading: Void = git.readObjects(entries.map(\.id), in: path) { (_, piece, _) throws(GitError) in
             if total.withLock({
@@ -148,7 +148,7 @@ import Testing
         _ = try await FileLock.acquire(file, deadline: 1)
     }
 
-    @Test("private repositories are kept apart by credential: by Secret, and by content where the Secret is not known")
+    @Test("private repositories have separate mirrors by Secret, or by content if the Secret is not known")
     func apart() throws {
         let url = try GitURL(parsing: "https://h/r")
         func path(_ password: String, of name: String?) throws -> String {
@@ -173,7 +173,7 @@ import Testing
         #expect(try await GitTree.load(commit, in: path, git: git).exists("a"))
     }
 
-    @Test("one commit comes without history, and with only the files asked for", arguments: [true, false])
+    @Test("a minimal fetch gets one commit without history and only the requested files", arguments: [true, false])
     func minimalFetch(filter: Bool) async throws {
         let source = try await bench.repository(files: ["tasks/a/x": "x", "tasks/b/y": "y", "other": "o"])
         let old = try await bench.head(source)
@@ -186,11 +186,11 @@ import Testing
         #expect(try await !git.contains(old, in: repository))
         let tree = try await GitTree.load(commit, in: repository, git: git, remote: remote)
         #expect(try await tree.read("tasks/a/x") == Array("x2".utf8))
-        // What was left out comes when it is asked for.
+        // Other files are fetched when they are requested.
         #expect(try await tree.read("other") == Array("o".utf8))
     }
 
-    @Test("a minimal fetch brings files and links in one go: nothing is asked for one by one afterwards")
+    @Test("a minimal fetch gets files and links together: nothing is fetched separately afterwards")
     func minimalFetchIsComplete() async throws {
         let source = try await bench.repository(files: [
             "tasks/a/x": "x", "tasks/a/l": "-> x", "links/one": "-> ../tasks/a/x", "links/two": "-> one", "other": "o",

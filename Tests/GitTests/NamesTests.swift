@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct NamesTests {
     @Test(
-        "addresses that are taken, and what git gets",
+        "accepted addresses, and what git gets",
         arguments: [
             ("https://github.com/org/repo.git", "https://github.com/org/repo.git"),
             ("https://GitHub.com/org/repo/", "https://github.com/org/repo"),
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test(
-        "a folder on this machine may have blanks in its path",
+        "the path of a local folder may contain blanks",
         arguments: [
             ("/srv/my benchmarks/r", "file:///srv/my benchmarks/r"), ("./a b", "file://./a b"), ("file:///srv/a  b", "file:///srv/a  b"),
         ])
@@ -49,7 +49,7 @@ import Testing
         #expect(throws: GitError.self) { try GitURL(parsing: "https://host/" + String(repeating: "a", count: 5000)) }
     }
 
-    @Test("what only a policy allows")
+    @Test("addresses that only a policy allows")
     func policies() throws {
         #expect(try GitURL(parsing: "owner/name", allowing: .shorthand).text == "https://github.com/owner/name.git")
         #expect(try GitURL(parsing: "file:///srv/r.git", allowing: .local).text == "file:///srv/r.git")
@@ -67,11 +67,11 @@ import Testing
         #expect(try GitURL(parsing: "https://h/org/repo.git").name == "repo")
     }
 
-    @Test("refs that are taken", arguments: ["main", "feature/x-1", "v1.0", "refs/heads/main", "HEAD", "0123abc", "a@b", "ünïcode"])
+    @Test("accepted refs", arguments: ["main", "feature/x-1", "v1.0", "refs/heads/main", "HEAD", "0123abc", "a@b", "ünïcode"])
     func refs(text: String) throws { #expect(try GitRef(parsing: text).text == text) }
 
     @Test(
-        "catalogue 44: refs that are options or expressions are refused",
+        "catalogue 44: refs that git would read as options or expressions are refused",
         arguments: [
             "--upload-pack=touch /tmp/x", "-x", "", "a..b", "a~1", "a^", "a^{tree}", "main:path", "a b", "a\nb", "a\u{0}b", "@{-1}", "@", "a@{0}",
             "/a", "a/",
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test(
-        "paths that are taken",
+        "accepted paths",
         arguments: [
             ("tasks", "tasks"), ("./tasks/", "tasks"), (".", ""), ("", ""), ("a/b c/ü", "a/b c/ü"), (".gitignore", ".gitignore"),
             (".github/x", ".github/x"),
@@ -105,7 +105,7 @@ import Testing
     func paths(text: String, normal: String) throws { #expect(try GitPath(parsing: text).text == normal) }
 
     @Test(
-        "catalogue 46: paths that leave, or that some file system takes for .git, are refused",
+        "catalogue 46: paths that lead out of the repository, or that a file system treats as .git, are refused",
         arguments: [
             "../x", "a/../b", "a/..", "/etc/passwd", ".git", "a/.git/hooks/x", ".GIT", ".git.", ".git ", ".git::$INDEX_ALLOCATION", "git~1", "GIT~1",
             ".g\u{200C}it", "a\u{0}b", "a\nb", "a//b", "a/./b", "a\\b", String(repeating: "a", count: 256),

@@ -2,9 +2,9 @@ import Testing
 
 @testable import Git
 
-/// What git prints, cut into records.
+/// Splits git's output into records.
 @Suite struct RecordSplitterTests {
-    @Test("records are cut from a stream wherever its pieces end")
+    @Test("records are split wherever the pieces of the stream end")
     func splitter() {
         let text = Array("one\0two\0\0three\0rest".utf8)
         for size in 1...text.count {
@@ -13,7 +13,7 @@ import Testing
         }
     }
 
-    @Test("a receiver that has had enough gets no more, whatever comes")
+    @Test("a receiver that has stopped gets no more records")
     func ends() {
         var splitter = RecordSplitter(separator: 0)
         var count = 0
@@ -32,7 +32,7 @@ import Testing
         #expect(count == 2)
     }
 
-    @Test("a commit is read from what git log prints, and what is something else is none")
+    @Test("a commit is parsed from git log's output, and other text is not a commit")
     func views() throws {
         func view(_ text: String) -> LoggedCommit? { Array(text.utf8).withUnsafeBytes { CommitView(record: $0).map(LoggedCommit.init) } }
         let id = String(repeating: "0a", count: 20)

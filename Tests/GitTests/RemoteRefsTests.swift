@@ -45,7 +45,7 @@ import Testing
         #expect(error?.message.contains("refs/heads/both or refs/tags/both") == true)
     }
 
-    @Test func aRefThatIsNotThereNamesThoseThatAre() throws {
+    @Test func theErrorForAMissingRefNamesSimilarOnes() throws {
         let error = #expect(throws: GitError.self) { try refs.resolve(try GitRef(parsing: "mian"), place: "https://h/r") }
         #expect(error?.kind == .refNotFound)
         #expect(error?.hints.first == "main")
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(
-        "git's words and what they mean",
+        "git's messages and their kinds",
         arguments: [
             ("fatal: unable to access 'https://nope/': Could not resolve host: nope", GitError.Kind.unreachable),
             ("fatal: unable to access 'https://h/': Failed to connect to h port 443 after 0 ms: Couldn't connect to server", .unreachable),
@@ -90,7 +90,7 @@ import Testing
                 "error: no DAV locking support on https://h/r/\nfatal: git-http-push failed\nerror: failed to push some refs to 'https://h/r'",
                 .notARepository
             ),
-            // Names say nothing.
+            // Names must not be read as messages.
             ("fatal: repository 'https://h/timeout-bench/' not found", .notARepository),
             (
                 "fatal: '/srv/redirects/corrupt.git' does not appear to be a git repository\nfatal: Could not read from remote repository.",
@@ -121,7 +121,7 @@ import Testing
         #expect(message(cases[0]).contains("port 443: Couldn't connect"))
     }
 
-    @Test func messagesHoldNoUserInformation() {
+    @Test func messagesContainNoUserInformation() {
         let error = GitFailure.classify(
             stderr: "fatal: unable to access 'https://me:hunter22@h/r/': \u{1B}[31mbad", exit: "exit status 128", timedOut: false, doing: "fetch",
             place: "r")

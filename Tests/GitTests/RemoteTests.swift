@@ -18,7 +18,7 @@ import Testing
         return GitClient.Remote(url, credentials: try .secret(secret, for: url, directory: "\(bench.path)/credentials"))
     }
 
-    /// A repository of one branch, over the plain-file ("dumb") protocol, for whoever has the password.
+    /// A repository with one branch over the plain-file ("dumb") protocol, with a password.
     private func privateServer() throws -> LoopbackServer {
         let allowed = "Basic " + Data("me:right-password".utf8).base64EncodedString()
         return try LoopbackServer { head in
@@ -47,7 +47,7 @@ import Testing
         #expect(error?.message.contains("wrong-password") == false)
     }
 
-    @Test("catalogue 35: a redirect is not followed, and the secret never leaves")
+    @Test("catalogue 35: a redirect is not followed, and the secret is not sent to it")
     func redirect() async throws {
         let thief = try LoopbackServer { _ in .reply(status: "401 Unauthorized", headers: ["WWW-Authenticate: Basic realm=\"r\""]) }
         let location = thief.url
@@ -77,7 +77,7 @@ import Testing
         #expect(try await answer("protocol=https\nhost=git.example.com").contains("password=tok'en \"x\n"))
         let templated = try GitCredentials.secret(
             ["username": [], "password": Array("\n".utf8), "token": Array("tok'en \"x".utf8)], for: url, directory: "\(bench.path)/credentials")
-        #expect(templated.key == credentials.key, "empty keys say nothing")
+        #expect(templated.key == credentials.key, "empty keys count as absent")
         for other in [
             "protocol=https\nhost=evil.example.com", "protocol=http\nhost=git.example.com", "protocol=https\nhost=git.example.com:8443",
             "protocol=https\nhost=git.example.com.evil.org",
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test("what a secret cannot be used for is said of the secret, not of the remote")
+    @Test("the error for an unusable Secret names the Secret, not the remote")
     func unusableSecrets() async throws {
         let https = try GitURL(parsing: "https://git.example.com/r")
         let ssh = try GitURL(parsing: "ssh://git@git.example.com/r")
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test(
-        "secrets that cannot be",
+        "invalid Secrets",
         arguments: [
             ["password": "a\nhost=evil.example.com"], ["password": ""], ["username": "a\nb", "password": "long-enough"], [:],
         ])
@@ -153,7 +153,7 @@ import Testing
         #expect(credentials.sshCommand?.contains("-F /dev/null") == true)
     }
 
-    @Test("catalogue 36: a remote that sends nothing is given up by a deadline")
+    @Test("catalogue 36: a fetch from a remote that sends nothing ends at a deadline")
     func slowLoris() async throws {
         var settings = GitClient.Settings()
         settings.lowSpeedSeconds = 1
@@ -170,7 +170,7 @@ import Testing
         #expect(time.monotonic() - start < 30)
     }
 
-    @Test("what cannot be reached, and what is no repository")
+    @Test("an unreachable remote, and an address that is not a repository")
     func unreachable() async throws {
         let gone = GitClient.Remote(try GitURL(parsing: "http://127.0.0.1:1/r", allowing: .loopbackHTTP))
         #expect(await #expect(throws: GitError.self) { try await git.listRemote(gone) }?.kind == .unreachable)
@@ -181,7 +181,7 @@ import Testing
         #expect(await #expect(throws: GitError.self) { try await GitClient(settings: settings).listRemote(folder) }?.kind == .gitMissing)
     }
 
-    @Test("the default branch, of an empty remote too")
+    @Test("the default branch, also of an empty remote")
     func defaultBranch() async throws {
         try await bench.git(bench.path, "init", "-q", "--bare", "-b", "trunk", "empty.git")
         let empty = try bench.remote("\(bench.path)/empty.git")
@@ -189,12 +189,12 @@ import Testing
         #expect(try await git.defaultBranch(empty) == "trunk")
         let source = try await bench.repository()
         #expect(try await git.defaultBranch(try bench.remote(source)) == "main")
-        // HEAD names a branch that is not there.
+        // HEAD names a missing branch.
         try await bench.git(source, "symbolic-ref", "HEAD", "refs/heads/elsewhere")
         #expect(try await git.defaultBranch(try bench.remote(source)) == "elsewhere")
     }
 
-    @Test("catalogue 52: nothing that a repository configures runs")
+    @Test("catalogue 52: nothing that a repository's configuration names is run")
     func nothingRuns() async throws {
         let source = try await bench.repository()
         let marker = "\(bench.path)/ran"

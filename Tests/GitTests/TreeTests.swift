@@ -11,7 +11,7 @@ import Testing
 
     init() throws { bench = try Workbench() }
 
-    /// The tree of a work tree's HEAD, read from its `.git`.
+    /// The tree of HEAD in a work tree, read from its `.git`.
     private func tree(_ files: [String: String]) async throws -> (tree: GitTree, repository: String) {
         let source = try await bench.repository(files: files)
         return (try await GitTree.load(try await bench.head(source), in: "\(source)/.git", git: git), source)
@@ -26,7 +26,7 @@ import Testing
     ]
 
     @Test(
-        "where a path leads",
+        "lookups of paths",
         arguments: [
             ("", "root"), ("tasks/a/task.toml", "tasks/a/task.toml"), ("tasks/a/tests/data/one", "shared/data/one"),
             ("tasks/b/task.toml", "other/b/task.toml"),
@@ -62,7 +62,7 @@ import Testing
         await #expect { try await tree.read("big", limit: 1000) } throws: { ($0 as? GitError)?.kind == .tooLarge }
     }
 
-    @Test("an export holds the files, modes and links, and shares nothing with git")
+    @Test("an export has the files, modes and links, and shares no files with git")
     func export() async throws {
         let (tree, _) = try await tree(Self.shared)
         let target = "\(bench.path)/out"
@@ -74,7 +74,7 @@ import Testing
         #expect(try files.destinationOfSymbolicLink(atPath: "\(target)/tests/near") == "test.sh")
         #expect(try files.destinationOfSymbolicLink(atPath: "\(target)/tests/abs") == "/etc/passwd")
         #expect(try files.destinationOfSymbolicLink(atPath: "\(target)/tests/up") == "../../../../../etc/passwd")
-        // What another part of the repository holds comes along, since that part does not.
+        // A linked file outside the exported part is copied, because that part is not exported.
         #expect(bench.text("out/tests/data/one") == "1\n")
         #expect(try files.attributesOfItem(atPath: "\(target)/tests/data")[.type] as? FileAttributeType == .typeDirectory)
         #expect(report.danglingLinks == ["tasks/a/tests/abs", "tasks/a/tests/gone", "tasks/a/tests/up"])
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test("catalogue 51: attributes and ignore files in a tree change no byte of it")
+    @Test("catalogue 51: attributes and ignore files in a tree change no byte of the export")
     func attributes() async throws {
         let (tree, _) = try await tree([
             "t/.gitattributes": "* text eol=crlf export-subst filter=evil ident\nhidden export-ignore\n",
@@ -103,7 +103,7 @@ import Testing
         #expect(bench.text("out/hidden") == "h")
     }
 
-    /// A tree object of these raw entries, with git's checks off.
+    /// A tree object with these raw entries, written without git's checks.
     private func literalTree(_ repository: String, _ entries: [(mode: String, name: String, id: String)]) async throws -> String {
         var bytes: [UInt8] = []
         for entry in entries {
@@ -117,7 +117,7 @@ import Testing
         return try await bench.git(repository, "hash-object", "-t", "tree", "-w", "--stdin", "--literally", input: bytes)
     }
 
-    @Test("catalogue 51: names that only Unicode calls the same are two files, and a mark behind a slash begins a name")
+    @Test("catalogue 51: names that are equal only in Unicode are two files, and a combining mark after a slash begins a name")
     func equivalentNames() async throws {
         let source = try await bench.repository()
         func blob(_ text: String) async throws -> String { try await bench.git(source, "hash-object", "-w", "--stdin", input: Array(text.utf8)) }
@@ -136,7 +136,7 @@ import Testing
         )
     }
 
-    @Test("a link that leaves what is exported and comes back leads to the same file")
+    @Test("a link that leads out of the exported part and back leads to the same file")
     func reentrantLinks() async throws {
         let (tree, _) = try await tree([
             "t/a/real": "r", "t/a/deep/around": "-> ../../../shared/back", "shared/back": "-> ../t/a/real", "t/a/near": "-> deep/../real",
@@ -147,7 +147,8 @@ import Testing
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "\(bench.path)/out/near") == "deep/../real")
     }
 
-    @Test("catalogue 46, 50: a hostile tree writes nothing outside", arguments: ["dotgit", "dotdot", "link-then-folder", "submodule"])
+    @Test(
+        "catalogue 46, 50: a hostile tree writes nothing outside the destination", arguments: ["dotgit", "dotdot", "link-then-folder", "submodule"])
     func hostileTrees(kind: String) async throws {
         let source = try await bench.repository()
         let blob = try await bench.git(source, "hash-object", "-w", "--stdin", input: Array("evil".utf8))
@@ -172,7 +173,7 @@ import Testing
         if kind == "submodule" { #expect(report?.submodules == ["sub"] && tree.submodules(below: "") == ["sub"]) }
     }
 
-    @Test("an object stream cut anywhere reads the same", arguments: [1, 2, 3, 7, 64, 1000])
+    @Test("an object stream that is split anywhere gives the same objects", arguments: [1, 2, 3, 7, 64, 1000])
     func batchChunks(size: Int) throws {
         let ids = [String(repeating: "1", count: 40), String(repeating: "2", count: 40), String(repeating: "3", count: 40)].compactMap {
             GitObjectID($0)

@@ -3,11 +3,11 @@ import Base
 import HTTPServing
 import Testing
 
-@Suite("A server's limits")
+@Suite("Limits of the server")
 struct ServerLimitTests {
     private static let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-    @Test("beyond its connections a client gets 503, and is served once one of them has ended")
+    @Test("a client beyond the limit of connections gets 503, and is served after another one ends")
     func connections() async throws {
         let server = HTTPServer(limits: HTTPServerLimits(connections: 2)) { _ in .text(200, "ok\n") }
         let port = try server.start(port: 0)
@@ -22,7 +22,7 @@ struct ServerLimitTests {
         try third.send(Self.request)
         let answer = try await third.readAll(until: "\u{0}")
         #expect(answer.hasPrefix("HTTP/1.1 503 ") && answer.contains("Connection: close") && answer.contains("limit"), "\(answer)")
-        // Those that were let in are still served.
+        // The admitted ones are still served.
         try held[1].send(Self.request)
         #expect(try await held[1].readAll(until: "ok\n").hasPrefix("HTTP/1.1 200 "))
         held.removeFirst()
@@ -35,7 +35,7 @@ struct ServerLimitTests {
         server.stop()
     }
 
-    @Test("of a flood of connections the first are served, a few are told why not, and the rest are closed")
+    @Test("of a flood of connections the first are served, a few get an answer with the reason, and the rest are closed")
     func flood() async throws {
         let server = HTTPServer(limits: HTTPServerLimits(connections: 4)) { _ in .text(200, "ok\n") }
         let port = try server.start(port: 0)
@@ -54,7 +54,7 @@ struct ServerLimitTests {
         server.stop()
     }
 
-    @Test("a connection that asks for nothing is closed, and so is one that does not end its request")
+    @Test("a connection without a request is closed, and so is one whose request does not end")
     func idle() async throws {
         let server = HTTPServer(limits: HTTPServerLimits(requestSeconds: 0.3, idleSeconds: 0.3)) { _ in .text(200, "ok\n") }
         let port = try server.start(port: 0)
@@ -68,7 +68,7 @@ struct ServerLimitTests {
         server.stop()
     }
 
-    @Test("HTTP/1.0 is answered whole, and its connection closed")
+    @Test("an HTTP/1.0 request gets the whole answer, and its connection is closed")
     func oldVersion() async throws {
         let server = HTTPServer { request in
             request.rawPath == "/stream"

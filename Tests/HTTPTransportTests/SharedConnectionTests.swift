@@ -39,7 +39,7 @@ import Testing
         func connections(_ version: String) -> Int { Set(front.requests().filter { $0.httpVersion == version }.map(\.connection)).count }
     }
 
-    /// Sends so many at once; the results in order.
+    /// Sends that many requests at once; returns the results in order.
     func sendAll(_ count: Int, _ request: @escaping @Sendable (Int) -> HTTPRequest) async -> [Result<String, HTTPTransportError>] {
         await withTaskGroup(of: (Int, Result<String, HTTPTransportError>).self) { group in
             for number in 0..<count {
@@ -91,7 +91,7 @@ import Testing
         #expect(site.connections("HTTP/2.0") == 0)
     }
 
-    @Test func whoMustNotWaitForOthersHasAConnectionOfItsOwn() async throws {
+    @Test func aTransportWithoutSharingHasItsOwnConnection() async throws {
         let site = try await Site { .text($0.target) }
         let apart = HTTPTransport(sharesConnections: false)
         #expect(try await text(transport.send(site.request("/one"))) == "/one")
@@ -101,14 +101,14 @@ import Testing
         #expect(site.connections("HTTP/1.1") == 1)
     }
 
-    @Test func aSlowReaderOfAStreamHoldsUpNobody() async throws {
+    @Test func aSlowReaderDelaysNoOtherRequest() async throws {
         let chunk = [UInt8](repeating: 7, count: 65_536)
         let site = try await Site { request in
             guard request.target == "/log" else { return .text("ok") }
             return .stream((0..<512).map { _ in .bytes(chunk) })
         }
         #expect(try await text(transport.send(site.request("/warm"))) == "ok")
-        // 32 MiB, of which nobody reads a byte yet.
+        // 32 MiB, none of which has been read yet.
         let log = try await transport.send(site.request("/log", reading: .streamed))
         #expect(await sendAll(200) { site.request("/\($0)", timeouts: HTTPTimeouts(total: 20)) } == (0..<200).map { _ in .success("ok") })
         var received = 0
@@ -116,7 +116,7 @@ import Testing
         #expect(received == 512 * chunk.count)
     }
 
-    @Test func aLargeAnswerIsWholeAndTooLargeAOneIsAnError() async throws {
+    @Test func aLargeAnswerIsCompleteAndATooLargeOneIsAnError() async throws {
         let size = 8 << 20
         let site = try await Site { request in
             ScriptedResponse(pieces: [.bytes([UInt8](repeating: 5, count: request.target == "/large" ? size : 10))])
@@ -130,13 +130,13 @@ import Testing
             default: #expect(try result.get().utf8.count == (number < 4 ? size : 10))
             }
         }
-        // The connection is still good for others.
+        // The connection can still be used by others.
         #expect(try await text(transport.send(site.request("/small"))).utf8.count == 10)
         #expect(await eventually { site.front.requests().count >= 21 })
         #expect(site.connections("HTTP/2.0") == 1)
     }
 
-    /// The server says GOAWAY after a few requests, with more on their way.
+    /// The server sends GOAWAY after a few requests while more are in progress.
     @Test func aServerThatEndsConnectionsLosesNoReadRequest() async throws {
         var settings = TLSFront.Settings()
         settings.requestsPerConnection = 20
@@ -159,7 +159,7 @@ import Testing
         for (number, result) in await results.enumerated() {
             switch result {
             case .failure(.connectionLost): break
-            // Sent again, since that is safe, and nobody was there.
+            // Sent again, because that is safe; the server was no longer there.
             case .failure(.couldNotConnect) where number.isMultiple(of: 2): break
             default: Issue.record("request \(number): \(result)")
             }
@@ -180,7 +180,7 @@ import Testing
         #expect(await eventually { site.connections("HTTP/2.0") == 2 })
     }
 
-    @Test("catalogue 7: a shared connection whose peer says nothing is not used again") func silentPeer() async throws {
+    @Test("catalogue 7: a shared connection with a silent peer is not used again") func silentPeer() async throws {
         let site = try await Site { .text($0.target) }
         #expect(try await text(transport.send(site.request("/one"))) == "/one")
         site.front.pause(true)
@@ -198,7 +198,7 @@ import Testing
         let begun = SystemTime().monotonic()
         let results = await sendAll(20) { site.request("/\($0)", timeouts: HTTPTimeouts(connect: 1)) }
         for result in results { #expect(result == .failure(.timedOut(.connect, host: "127.0.0.1:\(site.front.port)", seconds: 1))) }
-        // Not one after the other.
+        // At the same time, not one after the other.
         #expect(SystemTime().monotonic() - begun < 15)
     }
 
@@ -208,12 +208,12 @@ import Testing
         let site = try await Site(settings) { .text($0.target) }
         #expect(await sendAll(20) { site.request("/\($0)", certificate: true) } == (0..<20).map { .success("/\($0)") })
         #expect(site.connections("HTTP/2.0") == 1)
-        // Not over the connection of one who has shown it.
+        // Not over the connection of a client that has shown its certificate.
         let response = try await transport.send(site.request("/none"))
         #expect(response.status == 400)
     }
 
-    @Test func cancellingARequestEndsItAndNotItsNeighbours() async throws {
+    @Test func cancellingARequestEndsOnlyThatRequest() async throws {
         let site = try await Site { request in request.target == "/silent" ? .silence : .stream([.delay(1), .text("ok")]) }
         async let neighbours = sendAll(10) { site.request("/\($0)") }
         let task = Task { try await transport.send(site.request("/silent")) }

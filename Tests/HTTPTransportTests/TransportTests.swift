@@ -65,7 +65,7 @@ import Testing
         HTTPRequest(url: "http://127.0.0.1/", headers: ["X: y": "a"]),
         HTTPRequest(url: "http://127.0.0.1/", headers: ["": "a"]),
         HTTPRequest(url: "https://127.0.0.1/", tls: TLSOptions(serverName: "a/b")),
-    ]) func whatWouldSmuggleIsRefused(request: HTTPRequest) async throws {
+    ]) func valuesThatCouldAddRequestsAreRefused(request: HTTPRequest) async throws {
         let error = await #expect(throws: HTTPTransportError.self) { try await transport.send(request) }
         guard case .invalidRequest(let why)? = error else {
             Issue.record("\(String(describing: error))")
@@ -82,7 +82,7 @@ import Testing
         #expect(echoed == bytes)
     }
 
-    @Test func aBodyLongerThanWantedIsCutOff() async throws {
+    @Test func aBodyOverTheLimitIsAnError() async throws {
         let server = try ScriptedServer { _ in .text(String(repeating: "x", count: 100_000)) }
         let response = try await transport.send(HTTPRequest(url: server.url))
         await #expect(throws: HTTPTransportError.bodyTooLarge(limit: 1000)) {
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test func shuttingDownEndsWhatIsUnderWay() async throws {
+    @Test func shuttingDownEndsRunningRequests() async throws {
         let server = try ScriptedServer { _ in .stream([.text("one"), .hang]) }
         let transport = HTTPTransport()
         let response = try await transport.send(HTTPRequest(url: server.url))

@@ -1,11 +1,11 @@
 import Foundation
 import Testing
 
-/// What scripts write from other files is what the scripts would write now.
+/// Generated files are up to date.
 @Suite struct GeneratedFilesTests {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// The exit status and what was said on either output.
+    /// The exit status and the text of both outputs.
     static func run(_ words: [String], in directory: URL = root) throws -> (status: Int32, output: String) {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
@@ -21,14 +21,14 @@ import Testing
     }
 
     @Test(
-        "the embedded files are those of the repository, and docs/reliability.md names the tests of each fault",
+        "the embedded files are current, and docs/reliability.md names the tests of each fault",
         arguments: ["generate", "index-faults"])
     func upToDate(script: String) throws {
         let result = try Self.run(["scripts/\(script)", "--check"])
         #expect(result.status == 0, "\(result.output)")
     }
 
-    /// A repository with one embedded file and one fault, and the two scripts.
+    /// A repository with one embedded file, one fault, and the two scripts.
     private func withRepository(_ body: (URL) throws -> Void) throws {
         let place = FileManager.default.temporaryDirectory.appending(path: "assay-house-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: place) }
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test(
-        "a source that no literal can hold is refused with its place",
+        "a file that cannot be written as a literal is refused with the position",
         arguments: [("a\nb\u{0}c", "line 2: the character U+0000"), ("a\r\n", "line 1: the character U+000D")])
     func unfitSource(content: String, message: String) throws {
         try withRepository { place in

@@ -56,7 +56,7 @@ import Testing
         #expect(budgets.calls.underWay == 0)
     }
 
-    @Test func aLogHasItsPlaceUntilItIsReadOrDropped() async throws {
+    @Test func aLogCountsUntilItIsReadOrDropped() async throws {
         let server = try ScriptedServer { _ in .stream([.text("line\n")]) }
         let budgets = CallBudgets(calls: 1, logs: 1)
         let client = KubeClient(config: .direct(server: server.url), transport: HTTPTransport(), budgets: budgets)
@@ -72,13 +72,13 @@ import Testing
             withExtendedLifetime(dropped) {}
         }
         #expect(await eventually { budgets.logs.underWay == 0 })
-        // One that is followed counts for nothing.
+        // A followed log does not count.
         let followed = try await client.podLog(key, options: LogOptions(follow: true))
         #expect(budgets.logs.underWay == 0)
         withExtendedLifetime(followed) {}
     }
 
-    @Test func aCallThatFailsOrIsCancelledGivesItsPlaceBack() async throws {
+    @Test func aFailedOrCancelledCallNoLongerCounts() async throws {
         let server = try ScriptedServer { request in
             request.target.hasSuffix("/silent") ? .silence : request.target.hasSuffix("/dropped") ? .dropConnection : .json(["kind": "Pod"])
         }
@@ -99,7 +99,7 @@ import Testing
         #expect(!server.requestLines.contains { $0.hasSuffix("/waiting") })
     }
 
-    @Test func aClientApartWaitsForNobody() async throws {
+    @Test func aSeparateClientWaitsForNoOtherCall() async throws {
         let server = try ScriptedServer { request in request.target.hasSuffix("/silent") ? .silence : .json(["kind": "Lease"]) }
         let client = KubeClient(config: .direct(server: server.url), transport: HTTPTransport(), budgets: CallBudgets(calls: 1))
         let silent = Task { _ = try? await client.get(.pods, ObjectKey(namespace: "default", name: "silent")) }

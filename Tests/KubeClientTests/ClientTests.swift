@@ -49,7 +49,7 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect(missing?.isTransient == false)
     }
 
-    @Test func anAnswerThatIsNoJSON() async throws {
+    @Test func anAnswerThatIsNotJSON() async throws {
         let server = try ScriptedServer { _ in .text("<html>") }
         let client = KubeClient(config: .direct(server: server.url))
         let error = await #expect(throws: KubeError.self) { try await client.get(.pods, key) }
@@ -60,7 +60,7 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect(what.contains("GET /api/v1/namespaces/a/pods/x is not JSON"))
     }
 
-    @Test("of an answer only what is asked for is built, and all of it must be JSON") func answersAreProjected() async throws {
+    @Test("only the projected part of an answer is decoded, and all of it must be valid JSON") func answersAreProjected() async throws {
         let broken = Locked(false)
         let server = try ScriptedServer { _ in
             let spec = broken.withLock { $0 } ? "tru" : #"{"nodeName":"n"}"#
@@ -84,7 +84,7 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect("\(error as Any)".contains("is not JSON"))
     }
 
-    @Test func whatCannotBeAskedIsNotSent() async throws {
+    @Test func invalidRequestsAreNotSent() async throws {
         let server = try ScriptedServer { _ in .json([:]) }
         let client = KubeClient(config: .direct(server: server.url))
         let error = await #expect(throws: KubeError.self) {
@@ -94,7 +94,7 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect(server.requests.isEmpty)
     }
 
-    @Test func anUnreachableServerIsNamedAndTheTokenIsNot() async throws {
+    @Test func theErrorForAnUnreachableServerNamesItWithoutTheToken() async throws {
         let server = try ScriptedServer { _ in .json([:]) }
         server.stop()
         let client = KubeClient(config: .direct(server: server.url, token: "secret"))
@@ -137,7 +137,7 @@ let key = ObjectKey(namespace: "a", name: "x")
 }
 
 @Suite struct RetryTests {
-    @Test("catalogue 11: a 429 is waited for as long as it says") func tooManyRequests() async throws {
+    @Test("catalogue 11: after a 429 the client waits as long as the server says") func tooManyRequests() async throws {
         let count = Locked(0)
         let server = try ScriptedServer { _ in
             count.withLock {
@@ -153,7 +153,7 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect(server.requests.count == 3)
     }
 
-    @Test("catalogue 11: a server that never lets up is asked eleven times") func bounded() async throws {
+    @Test("catalogue 11: a server that always answers 429 gets eleven requests") func bounded() async throws {
         let server = try ScriptedServer { _ in .failure(503, reason: "ServiceUnavailable", retryAfterSeconds: 1) }
         let time = ManualTime()
         let client = KubeClient(config: .direct(server: server.url), time: time)
@@ -164,7 +164,7 @@ let key = ObjectKey(namespace: "a", name: "x")
         #expect(server.requests.count == 11)
     }
 
-    @Test("catalogue 11: a refused watch is not retried here, and says how long to wait") func watches() async throws {
+    @Test("catalogue 11: a refused watch is not retried here, and the error has the time to wait") func watches() async throws {
         let server = try ScriptedServer { _ in .failure(429, reason: "TooManyRequests", retryAfterSeconds: 7) }
         let client = KubeClient(config: .direct(server: server.url))
         let error = await #expect(throws: KubeError.self) {

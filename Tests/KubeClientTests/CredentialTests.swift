@@ -23,7 +23,7 @@ import Testing
         #expect(state.step(now: 139) == .use("two"))
     }
 
-    @Test("catalogue 16: a 401 drops the token that it was about, and no other") func refusal() {
+    @Test("catalogue 16: a 401 drops the rejected token and no other") func refusal() {
         var state = TokenFileState(initial: "first")
         #expect(state.didRead("one", now: 0) == "one")
         state.rejected("first")
@@ -33,7 +33,7 @@ import Testing
         #expect(state.didRead(nil, now: 1) == nil)
     }
 
-    @Test("catalogue 16: rotated, empty, missing, rotated again: requests go on") func overTheWire() async throws {
+    @Test("catalogue 16: a token file that is rotated, empty, missing and rotated again: requests continue") func overTheWire() async throws {
         let accepted = Locked<Set<String>>(["Bearer one"])
         let server = try ScriptedServer { request in
             accepted.withLock { $0.contains(request.headers["authorization"] ?? "") }
@@ -48,14 +48,14 @@ import Testing
         func get() async throws { _ = try await client.get(.pods, ObjectKey(namespace: "a", name: "x")) }
 
         try await get()
-        // Rotated, and the old one still works: taken over after a minute.
+        // Rotated while the old one still works: the new one is used after a minute.
         accepted.withLock { _ = $0.insert("Bearer two") }
         try directory.write("token", "two")
         try await get()
         time.advance(seconds: 61)
         try await get()
         #expect(server.requests.map { $0.headers["authorization"] } == ["Bearer one", "Bearer one", "Bearer two"])
-        // Empty, then missing: the old one stays.
+        // Empty, then missing: the old token is kept.
         try directory.write("token", "")
         time.advance(seconds: 61)
         try await get()
@@ -63,19 +63,19 @@ import Testing
         time.advance(seconds: 61)
         try await get()
         #expect(server.requests.last?.headers["authorization"] == "Bearer two")
-        // Rotated within the minute, and the old one refused: read at once, and the request is sent again.
+        // Rotated within the minute, and the old one rejected: the file is read at once, and the request is sent again.
         time.advance(seconds: 11)
         try directory.write("token", "three")
         accepted.withLock { $0 = ["Bearer three"] }
         try await get()
         #expect(server.requests.last?.headers["authorization"] == "Bearer three")
-        // Refused, and nothing better there: the 401 is the answer, once.
+        // Rejected without a newer token: the 401 is returned after one attempt.
         accepted.withLock { $0 = [] }
         let before = server.requests.count
         let error = await #expect(throws: KubeError.self) { try await get() }
         #expect(error?.status?.isUnauthorized == true)
         #expect(server.requests.count == before + 1)
-        // Dropped and the file gone: the error says where it looks; and it recovers.
+        // Dropped, and the file is missing: the error names the file, and the client recovers later.
         try directory.remove("token")
         _ = await #expect(throws: KubeError.self) { try await get() }
         let missing = await #expect(throws: KubeError.self) { try await get() }
@@ -88,7 +88,7 @@ import Testing
 }
 
 @Suite struct ExecPluginTests {
-    /// A plugin that counts its runs in a file and prints what `body` says.
+    /// A plugin that counts its runs in a file and runs `body`.
     private func plugin(_ directory: TemporaryDirectory, _ body: String, hint: String = "") throws -> ExecPlugin {
         let path = try directory.write(
             "plugin", "#!/bin/sh\necho run >> '\(directory.path)/runs'\nprintf '%s' \"$KUBERNETES_EXEC_INFO\" > '\(directory.path)/info'\n\(body)\n",
@@ -106,7 +106,7 @@ import Testing
         try KubeConfig.fileText(directory.path + "/runs").split(separator: "\n").count
     }
 
-    @Test func aTokenIsMadeOnceAndAgainBeforeItExpires() async throws {
+    @Test func aTokenIsReusedAndRenewedBeforeItExpires() async throws {
         let directory = try TemporaryDirectory()
         let time = ManualTime()
         let expiry = time.now().adding(seconds: 100).rfc3339
@@ -128,7 +128,7 @@ import Testing
         #expect(info["apiVersion"]?.string == "client.authentication.k8s.io/v1")
     }
 
-    @Test func aRefusedTokenIsMadeAgain() async throws {
+    @Test func aRejectedTokenIsRenewed() async throws {
         let directory = try TemporaryDirectory()
         let server = try ScriptedServer { request in
             request.headers["authorization"] == "Bearer 1" ? .failure(401, reason: "Unauthorized") : .json([:])
@@ -143,14 +143,17 @@ import Testing
 
     @Test(arguments: [
         ("echo no login >&2; echo secret; exit 3", "failed with exit status 3: no login"),
-        ("echo secret", "its output is no ExecCredential"),
-        (#"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"secret"}}'"#, "make them agree"),
+        ("echo secret", "its output is not an ExecCredential"),
+        (
+            #"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"secret"}}'"#,
+            "but the kubeconfig names"
+        ),
         (#"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{}}'"#, "neither a token nor a certificate"),
         (
             #"echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"clientKeyData":"secret"}}'"#,
             "certificate without its key"
         ),
-    ]) func whatGoesWrongIsSaidWithoutSecrets(body: String, part: String) async throws {
+    ]) func errorsContainNoSecrets(body: String, part: String) async throws {
         let directory = try TemporaryDirectory()
         let plugin = try plugin(directory, body)
         let error = await #expect(throws: KubeError.self) { try await plugin.run() }
@@ -160,7 +163,7 @@ import Testing
         #expect(!text.contains("secret"))
     }
 
-    @Test func aMissingProgramComesWithItsHint() async throws {
+    @Test func theErrorForAMissingProgramHasTheHint() async throws {
         let plugin = ExecPlugin(command: "no-such-credential-plugin", installHint: "run: install it")
         let error = await #expect(throws: KubeError.self) { try await plugin.run() }
         #expect("\(error as Any)".contains("no-such-credential-plugin"))

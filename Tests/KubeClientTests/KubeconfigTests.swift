@@ -52,7 +52,7 @@ import Testing
         #expect(try config(Self.plain, context: "anonymous").credential == .none)
     }
 
-    /// (fields of the user, what becomes of them)
+    /// (fields of the user, expected result)
     @Test(arguments: [
         ("{tokenFile: t/token}", KubeCredential.tokenFile(path: "/k/t/token", initial: nil)),
         ("{tokenFile: /abs/token, token: first}", .tokenFile(path: "/abs/token", initial: "first")),
@@ -79,7 +79,7 @@ import Testing
         """
     }
 
-    @Test("a user in the server's address signs requests, unless the kubeconfig has a credential of its own")
+    @Test("a user in the server's address is the credential if the kubeconfig has no other")
     func userOfTheAddress() throws {
         let text = Self.plain.replacing("https://prod:6443", with: "https://assay:p%40ss@prod:6443/k8s/")
         let work = try config(text)
@@ -98,7 +98,7 @@ import Testing
         arguments: [
             ("", nil, "kubeconfig /k/config sets no current-context: name a context (none)"),
             ("a: [", nil, "kubeconfig /k/config is not YAML"),
-            ("- 1", nil, "kubeconfig /k/config is not a mapping: is it the right file?"),
+            ("- 1", nil, "kubeconfig /k/config is not a YAML mapping: is it the right file?"),
             ("clusters: 7", nil, "kubeconfig /k/config: clusters is not a list"),
             ("clusters: [{}]", nil, "kubeconfig /k/config: clusters[0] has no name"),
             (plain, "nope", "kubeconfig /k/config has no context \"nope\": it has \"anonymous\", \"lab\", \"work\""),
@@ -140,7 +140,7 @@ import Testing
             ),
             (
                 minimal(user: "{exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}}"), nil,
-                "kubeconfig /k/config: users[u].exec asks for a terminal"
+                "kubeconfig /k/config: users[u].exec needs a terminal"
             ),
         ] as [(String, String?, String)])
     func errorsSayWhatAndWhere(text: String, context: String?, message: String) {
@@ -169,11 +169,11 @@ import Testing
         let shared = try KubeConfig.load(environment: environment)
         #expect(shared.server == "https://first")
         #expect(shared.namespace == "default")
-        // Paths are relative to the file that has them.
+        // Paths are relative to their file.
         #expect(shared.tls.authorities == .file(directory.path + "/a/ca.pem"))
         #expect(shared.credential == .tokenFile(path: directory.path + "/b/token", initial: nil))
         #expect(try KubeConfig.load(context: "other", environment: environment).server == "https://k2")
-        // A path that is given is the only one.
+        // An explicit path is the only file that is read.
         #expect(throws: KubeConfigError.self) { try KubeConfig.load(kubeconfigPath: first, environment: environment) }
     }
 
@@ -211,7 +211,7 @@ import Testing
         #expect(throws: KubeConfigError.self) { try KubeConfig.inCluster(environment: [:], directory: directory.path) }
     }
 
-    @Test func whatIsTakenByItself() throws {
+    @Test func theSourcesOfTheDefaultConfiguration() throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write("config", Self.plain)
         let pod = ["KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"]

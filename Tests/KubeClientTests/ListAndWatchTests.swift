@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test(
-        "catalogues 5 and 6: a line that is cut, mid-JSON or mid-character, is no event",
+        "catalogues 5 and 6: a line that is cut inside JSON or inside a character is not an event",
         arguments: [
             Array("{\"b\":".utf8), Array("{\"b\":\"".utf8) + [0xC3],
         ], [true, false])
@@ -92,13 +92,13 @@ import Testing
         }
     }
 
-    @Test("catalogue 1: 410 as HTTP is thrown by the watch itself") func expired() async throws {
+    @Test("catalogue 1: a 410 as an HTTP status is thrown by the watch") func expired() async throws {
         let server = try ScriptedServer { _ in .failure(410, reason: "Expired", message: "too old resource version") }
         let error = await #expect(throws: KubeError.self) { try await lines(server) }
         #expect(error?.isGone == true)
     }
 
-    @Test("catalogue 7: a watch that is silent for 5 s longer than it should last is given up") func halfOpen() async throws {
+    @Test("catalogue 7: a watch that is silent for 5 s longer than its timeout is closed") func halfOpen() async throws {
         let server = try ScriptedServer { request in
             request.path == "/version" ? .json([:]) : .stream([.text("{}\n"), .hang])
         }
@@ -108,7 +108,7 @@ import Testing
         let count = Locked(0)
         let reading = Task { for try await _ in lines { count.withLock { $0 += 1 } } }
         #expect(await eventually { count.withLock { $0 == 1 } })
-        // The transport looks at its clock whenever something happens: another request makes it look.
+        // The transport checks its clock only when something happens; another request makes it do so.
         func poke() async throws { _ = try await client.send(KubeRequest(method: "GET", path: "/version")) }
         time.advance(seconds: 304.9)
         try await poke()
@@ -127,7 +127,7 @@ import Testing
         }
         #expect(await eventually { started.withLock { $0 } })
         task.cancel()
-        // A loop over a cancelled watch throws; it does not look like the server's end.
+        // A loop over a cancelled watch throws, so it cannot be mistaken for the server's end.
         let error = await #expect(throws: KubeError.self) { try await task.value }
         #expect(error?.isCancelled == true)
     }

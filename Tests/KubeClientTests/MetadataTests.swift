@@ -17,7 +17,7 @@ import Testing
         #expect(ResourceVersion("77") == ResourceVersion("77"))
     }
 
-    @Test("catalogue 18: what is no version is not ordered", arguments: ["", "0", "00", "01", "-1", "+1", "1.0", "1e3", " 1", "a", "１"])
+    @Test("catalogue 18: texts that are not versions have no order", arguments: ["", "0", "00", "01", "-1", "+1", "1.0", "1e3", " 1", "a", "１"])
     func refused(text: String) { #expect(ResourceVersion(text) == nil) }
 }
 

@@ -28,7 +28,7 @@ import Testing
                 == .bookmark(resourceVersion: "9", initialEventsEnd: true))
     }
 
-    @Test("catalogue 2: an expired watch says so in an ERROR event") func errors() throws {
+    @Test("catalogue 2: an expired watch sends an ERROR event") func errors() throws {
         let status = #"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old","reason":"Expired","code":410}"#
         for line in ["{\"type\":\"ERROR\",\"object\":\(status)}", status] {
             guard case .error(let error) = try parse(line) else {
@@ -44,7 +44,7 @@ import Testing
         #expect(foreign.code == 500)
     }
 
-    @Test("of a changed object only the projection is built; other events are read whole") func projections() throws {
+    @Test("only the projection of a changed object is decoded; other events are decoded completely") func projections() throws {
         let object =
             #"{"kind":"Pod","metadata":{"name":"x","resourceVersion":"7","managedFields":[{"manager":"m"}]},"spec":{"nodeName":"n","containers":[{}]}}"#
         let projection = ObjectProjection.metadata(and: ["spec": .keys("nodeName")])
@@ -68,12 +68,12 @@ import Testing
     }
 
     @Test(
-        "a line that is broken in a part that is not kept is no event",
+        "a line with invalid JSON in a skipped part is not an event",
         arguments: [
             #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":"#,
             #"{"type":"ADDED","object":{"metadata":{"name":"x"},"spec":{"a":tru}}}"#,
             "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"x\"},\"spec\":\"\u{0}\"}}",
-        ]) func brokenWhereNobodyReads(line: String)
+        ]) func invalidInSkippedParts(line: String)
     {
         #expect(throws: WatchLineError.self) { try WatchEvent(line: Array(line.utf8), keeping: .metadata) }
     }
@@ -81,7 +81,7 @@ import Testing
     @Test(arguments: [
         "", "{", "[]", "null", #"{"type":"ADDED"}"#, #"{"type":"ADDED","object":7}"#, #"{"type":"BOOKMARK","object":{}}"#,
         #"{"type":"SURPRISE","object":{}}"#, #"{"object":{}}"#, "{\"type\":\"ADDED\",\"object\":{\"a\":\"\u{0}\"}}",
-    ]) func whatIsNoEvent(line: String) {
+    ]) func invalidEvents(line: String) {
         #expect(throws: WatchLineError.self) { try parse(line) }
     }
 }
@@ -107,14 +107,14 @@ import Testing
         #expect(page == ListPage(items: [["apiVersion": "v1", "kind": "Pod", "metadata": ["name": "x"]]], resourceVersion: "5", continueToken: "t"))
     }
 
-    @Test(arguments: ["", "[]", "{}", #"{"metadata":{},"items":{}}"#]) func whatIsNoList(text: String) {
+    @Test(arguments: ["", "[]", "{}", #"{"metadata":{},"items":{}}"#]) func invalidLists(text: String) {
         #expect(throws: ListSyntaxError.self) { try ListPage(parsing: Array(text.utf8), type: .pods) }
         #expect(throws: ListSyntaxError.self) { try ListPage(parsing: Array(text.utf8), type: .pods, keeping: .metadata) }
     }
 }
 
 @Suite struct LineSplitterTests {
-    @Test("catalogue 6: lines are cut at bytes, wherever the chunks end") func anyChunks() throws {
+    @Test("catalogue 6: lines are split at bytes, wherever chunks end") func anyChunks() throws {
         let text = "{\"a\":\"é\u{1F600}\"}\n\n{\"b\":1}\ncut off"
         let bytes = Array(text.utf8)
         for size in 1...bytes.count {
@@ -127,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func aLineWithoutEndIsNotHeld() throws {
+    @Test func aLineWithoutEndIsRefused() throws {
         var splitter = LineSplitter(limit: 100)
         _ = try splitter.append([UInt8](repeating: 120, count: 100))
         #expect(throws: KubeError.self) { try splitter.append([120]) }

@@ -9,7 +9,7 @@ struct ConditionsTests {
     let t0 = Timestamp(seconds: 100)
     let t1 = Timestamp(seconds: 200)
 
-    @Test("the transition time changes with the status only")
+    @Test("the transition time changes only with the status")
     func transition() {
         var conditions = Conditions()
         #expect(conditions.set("Ready", .no, reason: "Starting", observedGeneration: 1, now: t0) == true)
@@ -21,7 +21,7 @@ struct ConditionsTests {
         #expect(conditions.isTrue("Ready"))
     }
 
-    @Test("setting the same again changes nothing, so that no status write follows")
+    @Test("setting the same values again changes nothing, so no status is written")
     func same() {
         var conditions = Conditions()
         conditions.set("Ready", .yes, reason: "Done", now: t0)
@@ -30,7 +30,7 @@ struct ConditionsTests {
         #expect(conditions == before)
     }
 
-    @Test("negative polarity is present only while true")
+    @Test("a condition of negative polarity is present only while it is true")
     func negative() {
         var conditions = Conditions([Condition(type: "Ready", status: .yes)])
         #expect(conditions.setNegative("Stalled", false, reason: "x", now: t0) == false)
@@ -40,7 +40,7 @@ struct ConditionsTests {
         #expect(conditions.all.map(\.type) == ["Ready"])
     }
 
-    @Test("the order is that of first appearance, and others' conditions stay")
+    @Test("conditions keep the order of their first appearance, and conditions of others stay")
     func order() {
         var conditions = Conditions([Condition(type: "Theirs", status: "Maybe")])
         conditions.set("B", .yes, reason: "r", now: t0)

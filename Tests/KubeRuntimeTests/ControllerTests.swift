@@ -9,7 +9,7 @@ struct ControllerTests {
     struct Trouble: Error {}
     let time = ManualTime()
 
-    @Test("what failed is tried again after its backoff, what asks for a time is looked at then")
+    @Test("a failed key is retried after its backoff, and a key with a requested time at that time")
     func outcomes() async {
         let runs = Locked<[String: Int]>([:])
         let metrics = MetricsRegistry()
@@ -45,7 +45,7 @@ struct ControllerTests {
         #expect(text.contains("assay_reconcile_seconds_count{controller=\"test\"} 6"))
     }
 
-    @Test("a key is reconciled by one worker at a time, and again when it changed meanwhile")
+    @Test("a key is reconciled by one worker at a time, and again if it changed in the meantime")
     func oneWorkerPerKey() async {
         struct State {
             var active = 0
@@ -76,7 +76,7 @@ struct ControllerTests {
         await running.value
     }
 
-    @Test("a stop begins nothing more and waits, uncancelled, for what runs")
+    @Test("a stop starts no further reconcile and waits for running ones without cancelling them")
     func gracefulStop() async {
         let gate = Latch()
         let log = Locked<[String]>([])
@@ -100,7 +100,7 @@ struct ControllerTests {
         #expect(log.withLock { $0 } == ["begin a", "end a false", "stopped"])
     }
 
-    @Test("a cancelled run cancels what runs and still waits for it")
+    @Test("a cancelled run cancels running reconciles and waits for them")
     func cancelledRun() async {
         let log = Locked<[String]>([])
         let controller = Controller<String>(name: "test", workers: 2, log: quiet) { key in

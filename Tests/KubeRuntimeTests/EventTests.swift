@@ -16,7 +16,7 @@ struct EventTests {
         EventNote(job, .normal, reason: reason, message: message)
     }
 
-    @Test("the same note raises a count under the first one's name")
+    @Test("a repeated note increases the count of the first event")
     func dedupe() {
         var aggregator = EventAggregator()
         guard case .create(let first) = aggregator.record(note("hello"), now: now) else {
@@ -38,7 +38,7 @@ struct EventTests {
         #expect(other.name != first.name)
     }
 
-    @Test("more than ten messages of one reason become one event, until it has been quiet for ten minutes")
+    @Test("more than ten messages with one reason become one event, until ten minutes without one")
     func similar() {
         var settings = EventAggregator.Settings()
         settings.burst = 100
@@ -58,7 +58,7 @@ struct EventTests {
         #expect(fresh.note.message == "pod 99")
     }
 
-    @Test("an object that talks too much is cut off, and others are not")
+    @Test("an object with too many events is limited, others are not")
     func rate() {
         var aggregator = EventAggregator()
         let actions = (0..<40).map { _ in aggregator.record(note("again"), now: now) }
@@ -84,7 +84,7 @@ struct EventTests {
         #expect(aggregator.rememberedCount <= 100)
     }
 
-    @Test("over the API server: created, counted, made anew when it expired; finish writes the rest")
+    @Test("on the API server: created, counted, created again after it expired; finish writes the rest")
     func overHTTP() async throws {
         let api = try FakeAPI()
         let client = KubeClient(config: .direct(server: api.url), log: quiet)

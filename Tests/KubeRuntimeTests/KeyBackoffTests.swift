@@ -4,14 +4,14 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Backoff of keys")
+@Suite("The backoff of keys")
 struct KeyBackoffTests {
-    /// A queue whose one key fails as often as it is handed out, driven by events at given times.
+    /// A queue with one key that fails whenever it is handed out, with events at given times.
     private struct Failing {
         var queue = WorkQueueState<String>()
         var looks: [Double] = []
 
-        /// Hands the key out whenever it is due up to a time, and lets it fail.
+        /// Hands out the key whenever it is due, up to a time, and lets it fail.
         mutating func run(until end: Double, outcome: (Double) -> WorkQueueState<String>.Outcome = { _ in .failed }) {
             var now = looks.last ?? 0
             while true {
@@ -28,11 +28,11 @@ struct KeyBackoffTests {
         }
     }
 
-    @Test("catalogue 67: a refusal that fifty events bring up is one step, and the next due attempt comes when it would have come")
+    @Test("catalogue 67: fifty events during a refusal are one step of the backoff, and the next due attempt stays when it was")
     func refusalHeardOften() {
         var failing = Failing()
         failing.queue.add("job")
-        // Ten steps: the key waits for 5.12 s, from 5.115 s on.
+        // After ten steps the key waits 5.12 s, from 5.115 s on.
         failing.run(until: 5.2)
         #expect(failing.queue.failures(of: "job") == 11)
         let due = 5.115 + 5.12
@@ -42,8 +42,8 @@ struct KeyBackoffTests {
             failing.queue.add("job")
             failing.run(until: 5.2 + Double(number) / 50)
         }
-        #expect(failing.queue.failures(of: "job") == 11, "no step more")
-        #expect(failing.looks.count - before <= 1, "one early look a second at most, not fifty")
+        #expect(failing.queue.failures(of: "job") == 11, "no further step")
+        #expect(failing.looks.count - before <= 1, "at most one early attempt per second, not fifty")
         failing.run(until: due - 0.01)
         #expect(failing.queue.failures(of: "job") == 11)
         failing.run(until: due + 0.01)
@@ -51,25 +51,25 @@ struct KeyBackoffTests {
         #expect(abs((failing.looks.last ?? 0) - due) < 0.05)
     }
 
-    @Test("catalogue 67: events all the time for a minute: the count grows with the time that has passed, not with the events")
+    @Test("catalogue 67: constant events for a minute: the count grows with the time, not with the events")
     func eventsAllTheTime() {
         var failing = Failing()
         for number in 0..<6000 {
             failing.queue.add("job")
             failing.run(until: Double(number) / 100)
         }
-        // 5 ms doubling: after a minute some fourteen attempts were due, the last wait of which is below two minutes.
+        // 5 ms doubling: in a minute about fourteen attempts are due, and the last wait is shorter than two minutes.
         #expect((12...15).contains(failing.queue.failures(of: "job")), "\(failing.queue.failures(of: "job"))")
         #expect(failing.looks.count < 80, "\(failing.looks.count)")
     }
 
-    /// How the key was handled before, the event that comes, and the seconds from the failure to the next look.
+    /// The earlier failures of the key, the event, and the expected seconds from the failure to the next attempt.
     static let table: [(failures: Int, eventAt: Double?, look: Double)] = [
         (1, nil, 0.005), (1, 0, 0.005), (5, nil, 0.08), (5, 0.01, 0.08), (10, nil, 2.56), (10, 0, 1), (10, 0.5, 1), (10, 1.5, 1.5), (10, 2.56, 2.56),
         (18, nil, 655.36), (18, 0, 1), (18, 300, 300), (30, nil, 1000), (30, 999, 999),
     ]
 
-    @Test("an event shortens a wait to a second at the least, never to nothing", arguments: table)
+    @Test("an event shortens a wait to no less than a second", arguments: table)
     func eventsBetween(_ row: (failures: Int, eventAt: Double?, look: Double)) {
         var queue = WorkQueueState<String>()
         var now = 0.0
@@ -87,18 +87,18 @@ struct KeyBackoffTests {
         #expect(abs(now - failed - row.look) < 1e-6, "\(now - failed)")
     }
 
-    @Test("waiting keeps the count and the time of a backoff; success and another spec start it over")
+    @Test("waiting keeps the count and the time of a backoff; success and a changed spec reset it")
     func outcomes() {
         var failing = Failing()
         failing.queue.add("job")
         failing.run(until: 0.7)
         let count = failing.queue.failures(of: "job")
         #expect(count == 8)
-        // Not yet: at each look for two seconds.
+        // Not yet at any attempt for two seconds.
         failing.run(until: 3) { .waiting(at: $0 + 0.1) }
         #expect(failing.queue.failures(of: "job") == count)
         failing.run(until: 3.2)
-        #expect(failing.queue.failures(of: "job") == count + 1, "the next failure is the next step")
+        #expect(failing.queue.failures(of: "job") == count + 1, "the next failure is the next step of the backoff")
         failing.queue.addAnew("job")
         #expect(failing.queue.take(now: 3.2) == .key("job"))
         #expect(failing.queue.finish("job", .failed, now: 3.2) == 0.005)
@@ -109,7 +109,7 @@ struct KeyBackoffTests {
         #expect(failing.queue.failures(of: "job") == 0)
     }
 
-    @Test("a spec that changes while the key fails is looked at at once")
+    @Test("a spec that changes while the key fails is reconciled at once")
     func specChangesMeanwhile() {
         var queue = WorkQueueState<String>()
         queue.add("job")
@@ -123,7 +123,7 @@ struct KeyBackoffTests {
         }
     }
 
-    @Test("a controller that waits keeps its key's backoff")
+    @Test("a reconcile that waits keeps the backoff of its key")
     func controller() async {
         struct Trouble: Error {}
         let time = ManualTime()
@@ -149,17 +149,17 @@ struct KeyBackoffTests {
 
 @Suite("Gathering of events")
 struct EventGatheringTests {
-    @Test("the first event is looked at at once, those of the next quarter of a second together at its end")
+    @Test("the first event is handled at once, those of the next quarter of a second together at its end")
     func windows() {
         var gathering = EventGathering<String>()
         #expect(gathering.delay("a", seconds: 0.25, now: 10) == 0)
         #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.1) - 0.15) < 1e-9)
         #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.2) - 0.05) < 1e-9)
         #expect(gathering.delay("b", seconds: 0.25, now: 10.2) == 0)
-        // The look at 10.25 began the next window.
+        // The attempt at 10.25 began the next window.
         #expect(abs(gathering.delay("a", seconds: 0.25, now: 10.3) - 0.2) < 1e-9)
         #expect(gathering.delay("a", seconds: 0.25, now: 11) == 0)
-        #expect(gathering.delay("b", seconds: 0.25, now: 10.5) == 0, "nothing was asked for at the end of its window")
+        #expect(gathering.delay("b", seconds: 0.25, now: 10.5) == 0, "no reconcile was requested at the end of its window")
     }
 
     @Test("each window has its own length: the next one may be shorter or longer")
@@ -173,7 +173,7 @@ struct EventGatheringTests {
         #expect(gathering.delay("a", seconds: 0.02, now: 11) == 0)
     }
 
-    @Test("a thousand events in two seconds are nine looks, and a million keys take no memory for ever")
+    @Test("a thousand events in two seconds cause nine reconciles, and old keys are forgotten")
     func bounded() {
         var gathering = EventGathering<Int>()
         var looks: Set<Int> = []
@@ -187,9 +187,9 @@ struct EventGatheringTests {
     }
 }
 
-@Suite("Tasks beside the workers")
+@Suite("Tasks outside the workers")
 struct TaskPoolTests {
-    @Test("so many at a time; a group with a single key does not wait for one with a hundred")
+    @Test("a limited number at a time; a group with one key does not wait for a group with a hundred")
     func fairness() async {
         struct State {
             var active = 0
@@ -225,7 +225,7 @@ struct TaskPoolTests {
         await pool.stop()
     }
 
-    @Test("what is not over at its deadline has the late result, and its place is free")
+    @Test("a task that exceeds its deadline gets the late result, and another one may start")
     func deadline() async {
         let time = ManualTime()
         let finished = Locked<[String]>([])
@@ -244,7 +244,7 @@ struct TaskPoolTests {
         await pool.stop()
     }
 
-    @Test("what is cancelled has no result, its key can be begun anew, and a stop ends what runs")
+    @Test("a cancelled task has no result, its key can start again, and a stop ends running tasks")
     func cancellation() async {
         let finished = Locked<[String]>([])
         let pool = TaskPool<String, Int>(width: 1, deadlineSeconds: 60, late: { _ in -1 }, onFinish: { key in finished.withLock { $0.append(key) } })

@@ -70,20 +70,20 @@ struct LeaderElectionTests {
         LeaderElection(lock: lease, identity: identity, time: time, log: quiet)
     }
 
-    /// Advances in small steps until a condition holds, so that every waiter gets its turn; false after `seconds`.
+    /// Advances in small steps until a condition holds, so that every waiting task can run; false after `seconds`.
     func pass(upTo seconds: Double, until condition: @Sendable () -> Bool) async -> Bool {
         var passed = 0.0
         while passed < seconds {
             if condition() { return true }
             time.advance(seconds: 0.25)
             passed += 0.25
-            // Room for the tasks that woke up.
+            // Gives the woken tasks time to run.
             try? await SystemTime().sleep(seconds: 0.002)
         }
         return condition()
     }
 
-    @Test("one leads at a time; a clean end gives the lease to the next at once")
+    @Test("one process leads at a time; after a normal end the next one gets the lease at once")
     func handOver() async {
         struct State {
             var active: [String] = []
@@ -107,7 +107,7 @@ struct LeaderElectionTests {
             }
         }
         #expect(await eventually { state.withLock { $0.active.count } == 1 })
-        // A long time passes: the leader renews, the other stands by.
+        // For a long time the leader renews and the other waits.
         _ = await pass(upTo: 40) { false }
         #expect(state.withLock { $0.led.count } == 1)
         #expect(lease.state.withLock { $0.writes } > 15)
@@ -121,7 +121,7 @@ struct LeaderElectionTests {
         #expect(lease.holder == "")
     }
 
-    @Test("catalogue 38: a stolen lease cancels the guarded work, and is not given up in the thief's place")
+    @Test("catalogue 38: a stolen lease cancels the guarded work, and the loser does not release it")
     func stolen() async {
         let log = Locked<[String]>([])
         let ending = Task {
@@ -138,7 +138,7 @@ struct LeaderElectionTests {
         #expect(lease.holder == "thief")
     }
 
-    @Test("work that does not stop after a loss, and so keeps the process from standing again, has stalled")
+    @Test("work that does not stop after a loss counts as stalled")
     func workThatDoesNotStop() async {
         let liveness = Liveness(time: time)
         let begun = Locked(false)
@@ -147,12 +147,12 @@ struct LeaderElectionTests {
         let ending = Task {
             await election.run {
                 begun.withLock { $0 = true }
-                // Deaf to its cancellation.
+                // Ignores its cancellation.
                 await Task.detached { try? await latch.wait() }.value
             }
         }
         #expect(await eventually { begun.withLock { $0 } })
-        // While it leads, and while it stands by, it gets on.
+        // It makes progress while it leads and while it waits.
         #expect(await pass(upTo: 400) { !liveness.stalled.isEmpty } == false)
         lease.steal(by: "thief")
         #expect(await pass(upTo: 320) { liveness.stalled.map(\.part) == ["leader election"] })
@@ -161,7 +161,7 @@ struct LeaderElectionTests {
         #expect(liveness.stalled.isEmpty)
     }
 
-    @Test("catalogue 60: a pool whose threads all block does not make the renewal late")
+    @Test("catalogue 60: the renewal is on time although all threads of the pool block")
     func blockedPool() async {
         let timing = LeaseTiming(leaseDuration: 3, renewDeadline: 1.5, retryPeriod: 0.1)
         let election = LeaderElection(lock: lease, identity: "me", timing: timing, time: LeaseTime(), log: quiet)
@@ -174,7 +174,7 @@ struct LeaderElectionTests {
             }
         }
         try? await leads.wait()
-        // More than there can be threads, all at once: nothing else runs on the pool for as long.
+        // More tasks than the pool can have threads, so nothing else runs on the pool meanwhile.
         let before = lease.state.withLock { $0.writes }
         let during = await withTaskGroup(of: Int.self) { group in
             for _ in 0..<64 {
@@ -190,7 +190,7 @@ struct LeaderElectionTests {
         #expect(await ending.value == .finished)
     }
 
-    @Test("without an answer the work stops by the renew deadline, before others may take the lease", arguments: [true, false])
+    @Test("without an answer the work stops at the renew deadline, before others may take the lease", arguments: [true, false])
     func unreachable(_ hangs: Bool) async {
         let stoppedAt = Locked(0.0)
         let begin = Locked(0.0)
@@ -231,7 +231,8 @@ struct LeaderElectionTests {
         #expect(await ending.value == .finished)
     }
 
-    @Test("catalogue 39: a wall clock that jumps an hour either way neither loses nor doubles the lease", arguments: [-3600.0, 3600])
+    @Test(
+        "catalogue 39: a wall clock that jumps an hour forwards or backwards neither loses the lease nor gives it to two", arguments: [-3600.0, 3600])
     func clockJump(_ jump: Double) async {
         struct State {
             var active = 0
@@ -260,18 +261,18 @@ struct LeaderElectionTests {
         #expect(state.withLock { $0.begun } == 1)
         #expect(state.withLock { $0.most } == 1)
         for task in tasks { task.cancel() }
-        // The one that stands by sleeps on the manual clock, which a cancellation interrupts.
+        // The waiting process sleeps on the manual clock; a cancellation interrupts the sleep.
         for task in tasks { #expect(await task.value == .cancelled) }
     }
 
-    @Test("a cancelled leader renews until its work has stopped, and gives the lease up only then")
+    @Test("a cancelled leader renews until its work has stopped, and only then releases the lease")
     func releaseOrder() async {
         let gate = Latch()
         let leads = Latch()
         let ending = Task {
             await election("me").run {
                 leads.open()
-                // Work that takes long to stop, and does not heed its cancellation until then.
+                // Work that ignores its cancellation for a while.
                 await Task { try? await gate.wait() }.value
             }
         }
@@ -286,7 +287,7 @@ struct LeaderElectionTests {
         #expect(lease.holder == "")
     }
 
-    @Test("over the API server: a Lease is created, held, and released")
+    @Test("on the API server: a Lease is created, held and released")
     func overHTTP() async throws {
         let api = try FakeAPI()
         let client = KubeClient(config: .direct(server: api.url), log: quiet)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Leader election, its decisions")
+@Suite("The decisions of a leader election")
 struct LeaseElectorTests {
     let wall = Timestamp(seconds: 1_800_000_000)
 
@@ -11,7 +11,7 @@ struct LeaseElectorTests {
         LeaseRecord(holder: holder, durationSeconds: 15, acquireTime: renewed, renewTime: renewed, transitions: transitions)
     }
 
-    @Test("without a lease it creates one")
+    @Test("a missing lease is created")
     func create() {
         var elector = LeaseElector(identity: "me")
         let decision = elector.decide(nil, now: 0, wall: wall)
@@ -19,7 +19,7 @@ struct LeaseElectorTests {
         #expect(!elector.isLeader)
     }
 
-    @Test("a lease that is renewed is respected; one that stands still for its duration is taken")
+    @Test("a lease that is renewed is respected; one that is unchanged for its duration is taken")
     func takeOver() {
         var elector = LeaseElector(identity: "me")
         var theirs = held(by: "other", renewed: wall)
@@ -32,19 +32,19 @@ struct LeaseElectorTests {
         #expect(elector.decide(theirs, now: 129.5, wall: later) == .write(held(by: "me", renewed: later, transitions: 4)))
     }
 
-    @Test("catalogue 39: the times in the record and the own wall clock decide nothing", arguments: [-3600.0, 0, 3600])
+    @Test("catalogue 39: the times in the record and the local wall clock are not used", arguments: [-3600.0, 0, 3600])
     func skew(_ seconds: Double) {
         var elector = LeaseElector(identity: "me")
         let theirs = held(by: "other", renewed: wall.adding(seconds: seconds))
         #expect(elector.decide(theirs, now: 0, wall: wall) == .stand(holder: "other"))
         #expect(elector.decide(theirs, now: 14, wall: wall.adding(seconds: -seconds)) == .stand(holder: "other"))
         guard case .write = elector.decide(theirs, now: 15, wall: wall.adding(seconds: seconds)) else {
-            Issue.record("the lease ran out and was not taken")
+            Issue.record("the lease expired and was not taken")
             return
         }
     }
 
-    @Test("a leader has to renew within the deadline, counted from before its last write")
+    @Test("a leader must renew within the deadline, counted from before its last write")
     func deadline() {
         var elector = LeaseElector(identity: "me")
         elector.wrote(held(by: "me", renewed: wall), begunAt: 50)
@@ -56,7 +56,7 @@ struct LeaseElectorTests {
         #expect(elector.mustRenewBy == 68)
     }
 
-    @Test("catalogue 38: a lease found with another is lost at once")
+    @Test("catalogue 38: a lease that another process holds is lost at once")
     func stolen() {
         var elector = LeaseElector(identity: "me")
         elector.wrote(held(by: "me", renewed: wall), begunAt: 50)
@@ -65,7 +65,7 @@ struct LeaseElectorTests {
         #expect(elector.release(wall: wall) == nil)
     }
 
-    @Test("a lease given up is taken at once, and giving up keeps the count of transitions")
+    @Test("a released lease is taken at once, and a release keeps the count of transitions")
     func release() throws {
         var elector = LeaseElector(identity: "me")
         elector.wrote(held(by: "me", renewed: wall), begunAt: 50)
@@ -76,13 +76,13 @@ struct LeaseElectorTests {
         #expect(other.decide(released, now: 0, wall: wall) == .write(held(by: "other", renewed: wall, transitions: 4)))
     }
 
-    @Test("its own record from before a restart is its own")
+    @Test("a record of the same identity from before a restart is continued")
     func restart() {
         var elector = LeaseElector(identity: "me")
         let mine = held(by: "me", renewed: wall)
         let later = wall.adding(seconds: 5)
         guard case .write(let record) = elector.decide(mine, now: 0, wall: later) else {
-            Issue.record("not taken up")
+            Issue.record("not continued")
             return
         }
         #expect(record.acquireTime == wall)

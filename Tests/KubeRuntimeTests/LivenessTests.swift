@@ -8,7 +8,7 @@ import Testing
 struct LivenessTests {
     let time = ManualTime()
 
-    @Test("a part that has not got on within its bound has stalled, the longest first; one that ended has not")
+    @Test("parts without progress within their bound are stalled, longest first; ended parts are not")
     func parts() {
         var parts = LivenessParts()
         let quick = parts.begin("quick", within: 10, now: 100)
@@ -22,13 +22,13 @@ struct LivenessTests {
         parts.end(slow)
         parts.beat(slow, now: 152)
         #expect(parts.stalled(now: 155).isEmpty && parts.age(slow, now: 155) == nil)
-        // Of two parts with one name the other goes on.
+        // Of two parts with one name, the other makes progress.
         _ = parts.begin("quick", within: 10, now: 155)
         parts.end(quick)
         #expect(parts.stalled(now: 166).map(\.part) == ["quick"])
     }
 
-    @Test("a reconcile that does not return has stalled; waiting for keys has not")
+    @Test("a reconcile that does not return is stalled; waiting for keys is not")
     func controller() async {
         let liveness = Liveness(time: time)
         let latch = Latch()

@@ -23,7 +23,7 @@ struct ReflectorFaultTests {
 
     func watches() -> [ScriptedRequest] { api.server.requests.filter { $0.query["watch"] != nil } }
 
-    /// Lets the open stream say something: one that ends without a line is only opened again after a pause, on the test's clock.
+    /// Makes the open stream send a line, because a stream that ends without one is reopened only after a pause on the test's clock.
     func enlivenStream(_ rig: ReflectorRig) async throws {
         try api.put(.pods, Build.pod("a", phase: "Running"))
         #expect(await rig.shows(["a=Running", "b=Pending"]))
@@ -43,7 +43,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("asks as the protocol wants: version unset and pages of 500, bookmarks, a bounded watch")
+    @Test("the requests follow the protocol: no version, pages of 500, bookmarks, a watch with a timeout")
     func requests() async throws {
         let rig = ReflectorRig(url: api.url, labelSelector: "app!=x")
         #expect(await rig.shows(["a=Pending", "b=Pending"]))
@@ -64,7 +64,7 @@ struct ReflectorFaultTests {
         let rig = ReflectorRig(url: api.url)
         #expect(await rig.shows(["a=Pending", "b=Pending"]))
         #expect(await eventually { self.api.openStreams == 1 })
-        // What follows happens while no stream is open, and its history is forgotten.
+        // The following happens while no stream is open, and the history is forgotten.
         api.inject(FakeFault(.answer(.failure(503, reason: "ServiceUnavailable")), on: .init(isWatch: true), times: 2))
         api.endStreams()
         #expect(await eventually { self.watches().count >= 2 })
@@ -101,12 +101,12 @@ struct ReflectorFaultTests {
         options.pageSize = 2
         let gone = ScriptedResponse.failure(410, reason: "Expired", message: "The provided continue parameter is too old")
         let page3 = Locked(0)
-        // Page 2 is answered, page 3 is gone.
+        // Page 2 is answered; page 3 is expired.
         api.inject(FakeFault(.staleRead, on: .init(method: "GET", plural: "pods", isWatch: false, isContinued: true)))
         api.inject(FakeFault(.answer(gone), on: .init(method: "GET", plural: "pods", isWatch: false, isContinued: true)))
         let rig = ReflectorRig(url: api.url, options: options)
         rig.store.subscribe { _ in
-            // The first state that anyone sees is complete.
+            // The first state that the store shows is complete.
             page3.withLock { if $0 == 0 { $0 = rig.store.count } }
         }
         #expect(await eventually { rig.store.count == 9 })
@@ -133,7 +133,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("catalogue 5: cut mid-JSON: resumes at the last version, nothing lost or told twice")
+    @Test("catalogue 5: cut inside JSON: resumes at the last version, nothing lost or repeated")
     func cutMidJSON() async throws {
         api.inject(FakeFault(.cutStream(afterEvents: 1, midLine: true), on: .init(isWatch: true), times: 3))
         let rig = ReflectorRig(url: api.url)
@@ -147,7 +147,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("catalogue 6: cut mid-UTF-8: the same", arguments: 1...3)
+    @Test("catalogue 6: cut inside a UTF-8 sequence: the same", arguments: 1...3)
     func cutMidUTF8(_ keep: Int) async throws {
         let pod = try api.put(.pods, Build.pod("c", labels: ["note": "x"], phase: "Running"))
         let old = String((Int(pod.at("metadata", "resourceVersion")?.string ?? "") ?? 0) - 1)
@@ -161,7 +161,7 @@ struct ReflectorFaultTests {
         let whole = line
         let server = try ScriptedServer { request in
             guard request.query["watch"] != nil else { return .json(list) }
-            // The first stream breaks inside the character, the second is whole but split there.
+            // The first stream is cut inside the character; the second is complete, but split there.
             let head = Array(whole[..<(rocket + keep)])
             return request.connection == 2 || request.query["resourceVersion"] != old
                 ? .stream([.bytes(head), .cut]) : .stream([.bytes(head), .delay(0.01), .bytes(Array(whole[(rocket + keep)...])), .hang])
@@ -172,7 +172,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("catalogue 7: a silent half-open stream is given up by its deadline, at the same version")
+    @Test("catalogue 7: a silent half-open stream is closed at its deadline and resumed at the same version")
     func silentStream() async throws {
         let time = ManualTime()
         let rig = ReflectorRig(url: api.url, time: time)
@@ -181,7 +181,7 @@ struct ReflectorFaultTests {
         try await enlivenStream(rig)
         api.inject(FakeFault(.answer(.stream([.hang])), on: .init(isWatch: true)))
         api.endStreams()
-        // The stream of before left its sleeper; the one that hangs has its own.
+        // The earlier stream still has a sleeping task; the hanging stream has another one.
         #expect(await eventually { self.watches().count == 2 && time.sleeperCount == 1 })
         try api.put(.pods, Build.pod("c", phase: "Running"))
         time.advance(seconds: 299)
@@ -195,7 +195,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("catalogue 7: a watch that is accepted by silence is given up too")
+    @Test("catalogue 7: a watch request that is never answered is abandoned, too")
     func silentOpening() async throws {
         let time = ManualTime()
         api.inject(FakeFault(.answer(.silence), on: .init(isWatch: true)))
@@ -207,7 +207,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("catalogue 8: no bookmarks ever: still correct", arguments: [true, false])
+    @Test("catalogue 8: a server without bookmarks: still correct", arguments: [true, false])
     func noBookmarks(_ watchList: Bool) async throws {
         var options = ReflectorRig.quickOptions(watchList: watchList)
         options.initialSilenceSeconds = 0.1
@@ -275,7 +275,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("catalogue 12: a storm of 500s is waited out with growing pauses, then followed")
+    @Test("catalogue 12: many 500s in a row: growing pauses, then the server is followed again")
     func storm() async throws {
         let time = ManualTime()
         api.inject(FakeFault(.answer(.failure(500, reason: "InternalError")), on: .init(plural: "pods"), times: 1000))
@@ -298,7 +298,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("catalogue 13: a lagging replica that lists an old version does not turn the store back")
+    @Test("catalogue 13: an old list from a lagging replica does not set the store back")
     func laggingReplica() async throws {
         let rig = ReflectorRig(url: api.url)
         #expect(await rig.shows(["a=Pending", "b=Pending"]))
@@ -367,7 +367,7 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 
-    @Test("a server that restarts elsewhere in its history is followed again")
+    @Test("a server that restarts at another point of its history is followed again")
     func restart() async throws {
         let rig = ReflectorRig(url: api.url)
         #expect(await rig.shows(["a=Pending", "b=Pending"]))

@@ -8,7 +8,7 @@ import Testing
 struct StoreTests {
     let writer = StoreWriter<String>()
 
-    @Test("a replacement tells additions, changes and deletions once each, and nothing for what stayed")
+    @Test("a replacement reports additions, changes and deletions once, and nothing for unchanged objects")
     func replacement() {
         let seen = Recorded(writer.store)
         writer.replace(with: [WatcherScript.item("a", 1), WatcherScript.item("b", 2)], version: "5")
@@ -17,7 +17,7 @@ struct StoreTests {
         #expect(seen.lines == ["+a@1", "+b@2", "~b@6", "+c@7", "-a@1", "-b@6"])
     }
 
-    @Test("an object made anew under its name is a deletion and an addition")
+    @Test("an object that was deleted and created again is a deletion and an addition")
     func recreated() {
         writer.replace(with: [WatcherScript.item("a", 1)], version: "5")
         let seen = Recorded(writer.store)
@@ -26,7 +26,7 @@ struct StoreTests {
         #expect(seen.lines == ["+a@1", "-a@1", "+a@9", "-a@9", "+a@12"])
     }
 
-    @Test("an object that cannot be read keeps what was known of it")
+    @Test("an object that cannot be decoded keeps its last known state")
     func unreadable() {
         writer.replace(with: [WatcherScript.item("a", 1)], version: "5")
         let key = ObjectKey(namespace: "n", name: "a")
@@ -36,7 +36,7 @@ struct StoreTests {
         #expect(writer.store.version == "7")
     }
 
-    @Test("an object made anew that cannot be read is a deletion of the old one")
+    @Test("a recreated object that cannot be decoded is a deletion of the old one")
     func unreadableSuccessor() {
         writer.replace(with: [WatcherScript.item("a", 1)], version: "5")
         let key = ObjectKey(namespace: "n", name: "a")
@@ -44,7 +44,7 @@ struct StoreTests {
         #expect(writer.store.get(key) == nil)
     }
 
-    @Test("a late subscriber first gets what is there; a cancelled one gets nothing more")
+    @Test("a late subscriber first gets the existing objects; a cancelled one gets nothing more")
     func subscription() {
         writer.replace(with: [WatcherScript.item("a", 1)], version: "5")
         let lines = Locked<[String]>([])
@@ -71,7 +71,7 @@ struct StoreTests {
         #expect(late.count(for: "a1") == 1)
     }
 
-    @Test("waiting for the first state ends with it, or with the cancellation")
+    @Test("waiting for the first state ends with that state or with a cancellation")
     func synced() async throws {
         let store = writer.store
         let cancelled = Task { try await store.waitUntilSynced() }

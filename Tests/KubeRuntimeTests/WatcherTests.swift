@@ -43,7 +43,7 @@ struct WatcherTests {
         #expect(script.version == "25")
     }
 
-    @Test("a full list that fails starts over with pages")
+    @Test("after a failed full list, pages are requested again")
     func fullListFails() {
         var script = Script.listing()
         script.start()
@@ -81,7 +81,7 @@ struct WatcherTests {
         #expect(script.replacements == 1)
     }
 
-    @Test("catalogue 5: a version whose stream breaks every time is listed in the end")
+    @Test("catalogue 5: a version whose stream is always cut leads to a list")
     func brokenForEver() {
         var script = Script.live()
         var calls: [WatcherCall?] = []
@@ -90,7 +90,7 @@ struct WatcherTests {
         #expect(calls.last??.isList == true)
     }
 
-    @Test("catalogue 7: a silent stream is dropped 5 s after its timeout")
+    @Test("catalogue 7: a silent stream is closed 5 s after its timeout")
     func silence() throws {
         var script = Script.listing()
         script.start()
@@ -109,7 +109,7 @@ struct WatcherTests {
         #expect(script.silent()?.resumedVersion == "12")
     }
 
-    @Test("catalogue 8: no bookmarks ever: an idle stream resumes at the version of the list")
+    @Test("catalogue 8: without bookmarks an idle stream resumes at the version of the list")
     func noBookmarks() {
         var script = Script.live()
         script.now += 400
@@ -200,7 +200,7 @@ struct WatcherTests {
         #expect(times.count < 28)
     }
 
-    @Test("catalogue 12: the backoff starts over after two quiet minutes")
+    @Test("catalogue 12: the backoff is reset after two minutes without a failure")
     func backoffReset() {
         var script = Script.live()
         for _ in 0..<8 { script.pass(script.fail(.unreachable("refused"))) }
@@ -213,7 +213,7 @@ struct WatcherTests {
         #expect(seconds <= 1.2)
     }
 
-    @Test("catalogue 13: a list from a lagging replica is not taken")
+    @Test("catalogue 13: a list from a lagging replica is not used")
     func laggingList() {
         var script = Script.live()
         script.line(.present(Script.item("c", 50)))
@@ -227,7 +227,7 @@ struct WatcherTests {
         #expect(script.names == ["c"])
     }
 
-    @Test("catalogue 13: events that were seen already are not taken")
+    @Test("catalogue 13: events that were already seen are ignored")
     func laggingEvents() {
         var script = Script.live()
         script.line(.present(Script.item("a", 30)))
@@ -240,7 +240,7 @@ struct WatcherTests {
         #expect(script.pass(script.end())?.resumedVersion == "30")
     }
 
-    @Test("catalogue 13: a history that went back for good is believed after ten answers")
+    @Test("catalogue 13: a history that stays behind is accepted after ten answers")
     func restoredBackup() {
         var script = Script.live()
         var call = script.pass(script.fail(.versionTooLarge("Too large resource version: 10, current: 5")))
@@ -253,7 +253,7 @@ struct WatcherTests {
         #expect(script.names == ["z"])
     }
 
-    @Test("catalogue 17: 404 and 403 while watching: reported and tried again; 404 lists anew", arguments: [403, 404])
+    @Test("catalogue 17: 404 and 403 while watching: reported and retried; after a 404 a list follows", arguments: [403, 404])
     func rejected(_ code: Int) {
         var script = Script.live()
         let call = script.pass(script.fail(.rejected(code: code, "no")))
@@ -273,13 +273,13 @@ struct WatcherTests {
         #expect(script.version == "10000000000000000000000000")
     }
 
-    @Test("'too large resource version' lists with the version unset")
+    @Test("'too large resource version' leads to a list without a version")
     func versionTooLarge() {
         var script = Script.live()
         #expect(script.pass(script.fail(.versionTooLarge("Too large resource version")))?.isList == true)
     }
 
-    @Test("a list without a version, or at version 0, is no state", arguments: ["", "0"])
+    @Test("a list without a version or with version 0 is not used", arguments: ["", "0"])
     func noVersion(_ version: String) {
         var script = Script.listing()
         script.start()
@@ -287,7 +287,7 @@ struct WatcherTests {
         #expect(!script.writer.store.hasSynced)
     }
 
-    @Test("an event without a version is passed over, and the version stays", arguments: ["", "0"])
+    @Test("an event without a version is skipped, and the version stays", arguments: ["", "0"])
     func eventWithoutVersion(_ version: String) {
         var script = Script.live()
         script.line(.present(Script.item("c", version)))
@@ -296,7 +296,7 @@ struct WatcherTests {
         #expect(script.pass(script.end())?.resumedVersion == "10")
     }
 
-    @Test("a server that opens and closes at once is not asked in a tight loop")
+    @Test("a server that closes every stream at once is not called in a tight loop")
     func tightLoop() {
         var script = Script.live()
         let begin = script.now
@@ -304,7 +304,7 @@ struct WatcherTests {
         #expect(script.now - begin > 60)
     }
 
-    @Test("no event outside its state does anything")
+    @Test("an event that does not fit the state has no effect")
     func strayEvents() {
         var script = Script()
         #expect(script.line(.present(Script.item("a", 1))) == nil)

@@ -2,9 +2,9 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Work queue, its decisions")
+@Suite("The decisions of a work queue")
 struct WorkQueueStateTests {
-    @Test("a key that is added often is handed out once, in the order of first addition")
+    @Test("a key that is added repeatedly is handed out once, in the order of the first addition")
     func dedupe() {
         var queue = WorkQueueState<String>()
         for key in ["a", "b", "a", "c", "b"] { queue.add(key) }
@@ -15,7 +15,7 @@ struct WorkQueueStateTests {
         #expect(queue.take(now: 0) == .idle)
     }
 
-    @Test("a key added while it is worked on is handed out again afterwards, not before")
+    @Test("a key added while it is worked on is handed out again, but only afterwards")
     func dirty() {
         var queue = WorkQueueState<String>()
         queue.add("a")
@@ -30,7 +30,7 @@ struct WorkQueueStateTests {
         #expect(queue.isIdle)
     }
 
-    @Test("of two times the earlier wins", arguments: [(5.0, 9.0), (9.0, 5.0)])
+    @Test("of two times the earlier one counts", arguments: [(5.0, 9.0), (9.0, 5.0)])
     func earlierWins(_ first: Double, _ second: Double) {
         var queue = WorkQueueState<String>()
         queue.add("a", at: first)
@@ -41,7 +41,7 @@ struct WorkQueueStateTests {
         #expect(queue.take(now: 100) == .idle)
     }
 
-    @Test("what is due at once takes the place of what is due later")
+    @Test("a key that is due at once is no longer delayed")
     func atOnceWins() {
         var queue = WorkQueueState<String>()
         queue.add("a", at: 50)
@@ -51,7 +51,7 @@ struct WorkQueueStateTests {
         #expect(queue.take(now: 100) == .idle)
     }
 
-    @Test("a time given during the work counts from its end")
+    @Test("a time given during the work applies after its end")
     func delayedWhileProcessing() {
         var queue = WorkQueueState<String>()
         queue.add("a")
@@ -80,7 +80,7 @@ struct WorkQueueStateTests {
         #expect(queue.addAfterFailure("a", now: 0) == 0.005)
     }
 
-    @Test("a shutdown leaves what is ready; a drain hands it out and what it still owes")
+    @Test("a shutdown drops ready keys; a drain hands them out, and keys added during their work")
     func shutdown() {
         var left = WorkQueueState<String>()
         left.add("a")
@@ -102,7 +102,7 @@ struct WorkQueueStateTests {
         #expect(drained.take(now: 100) == .finished)
     }
 
-    @Test("a key that is moved to the front again and again costs no memory, and ten thousand held back come in order")
+    @Test("a key whose time is often moved uses no additional memory, and ten thousand delayed keys come in order")
     func manyTimes() {
         var queue = WorkQueueState<Int>()
         for number in 0..<20_000 {
@@ -123,7 +123,7 @@ struct WorkQueueStateTests {
         #expect(queue.isIdle)
     }
 
-    @Test("any sequence of operations keeps a key in one place and loses no addition", arguments: 0..<30)
+    @Test("after random operations every key is in one place and no addition is lost", arguments: 0..<30)
     func randomOperations(_ seed: UInt64) {
         var random = SeededRandom(seed: seed)
         var queue = WorkQueueState<Int>()

@@ -4,11 +4,11 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Work queue, shared")
+@Suite("The shared work queue")
 struct WorkQueueTests {
     let time = ManualTime()
 
-    @Test("a worker that waits gets a key as soon as it is added")
+    @Test("a waiting worker gets a key as soon as it is added")
     func wakes() async {
         let queue = WorkQueue<String>(time: time)
         let worker = Task { await queue.next() }
@@ -19,7 +19,7 @@ struct WorkQueueTests {
         await queue.waitUntilIdle()
     }
 
-    @Test("a key held back is handed out at its time, and an earlier time set later wins")
+    @Test("a delayed key is handed out at its time, and an earlier time that is set later counts")
     func delayed() async {
         let queue = WorkQueue<String>(time: time)
         let got = Locked<[String]>([])
@@ -44,7 +44,7 @@ struct WorkQueueTests {
         await worker.value
     }
 
-    @Test("a failed key comes back after its backoff, and starts over when forgotten")
+    @Test("a failed key is handed out after its backoff, which is reset when the key is forgotten")
     func failures() async {
         let queue = WorkQueue<String>(time: time)
         #expect(queue.addAfterFailure("a") == 0.005)
@@ -58,7 +58,7 @@ struct WorkQueueTests {
         #expect(queue.failures(of: "a") == 0)
     }
 
-    @Test("a shutdown lets every waiting worker go and takes nothing more")
+    @Test("a shutdown releases all waiting workers and accepts no more keys")
     func shutdown() async {
         let queue = WorkQueue<String>(time: time)
         let workers = (0..<5).map { _ in Task { await queue.next() } }
@@ -69,7 +69,7 @@ struct WorkQueueTests {
         #expect(await queue.next() == nil)
     }
 
-    @Test("a cancelled worker gets nothing and loses nothing")
+    @Test("a cancelled worker gets no key, and no key is lost")
     func cancellation() async {
         let queue = WorkQueue<String>(time: time)
         let worker = Task { await queue.next() }
@@ -80,7 +80,7 @@ struct WorkQueueTests {
         #expect(await queue.next() == "a")
     }
 
-    @Test("many adders and workers: one worker per key, and every addition is worked on after it was made")
+    @Test("many adders and workers: one worker per key, and every addition is followed by work")
     func contention() async {
         let queue = WorkQueue<Int>()
         struct State {

@@ -24,14 +24,14 @@ struct WriteGateTests {
         #expect(gate.isCurrent(key, in: writer.store))
     }
 
-    @Test("another's later write lets it through too")
+    @Test("a later write of another client opens the gate, too")
     func laterWrite() {
         let gate = WriteGate<ObjectKey>(time: time)
         gate.record(key, resourceVersion: "20")
         #expect(gate.isCurrent(key, cached: "100", cacheVersion: "100"))
     }
 
-    @Test("an object that is missing is late until the cache has come past the write, then gone")
+    @Test("a missing object counts as delayed until the cache is newer than the write, then as deleted")
     func gone() {
         let gate = WriteGate<ObjectKey>(time: time)
         writer.replace(with: [], version: "10")
@@ -43,7 +43,7 @@ struct WriteGateTests {
         #expect(gate.isCurrent(key, in: writer.store))
     }
 
-    @Test("an object that never shows does not hold its key for ever")
+    @Test("an object that never appears does not block its key for ever")
     func patience() {
         let gate = WriteGate<ObjectKey>(time: time, patienceSeconds: 60)
         gate.record(key, resourceVersion: "20")
@@ -53,7 +53,7 @@ struct WriteGateTests {
         #expect(gate.isCurrent(key, cached: nil, cacheVersion: "10"))
     }
 
-    @Test("an owner waits for the pods it made, and for the ones it deleted to be gone or going")
+    @Test("an owner waits until its created pods appear and its deleted pods are gone or being deleted")
     func expectations() {
         let expectations = Expectations<String>(time: time)
         let pods = ["a", "b"].map { ObjectKey(namespace: "n", name: $0) }
@@ -70,7 +70,7 @@ struct WriteGateTests {
         #expect(expectations.areMet(for: "job", in: writer.store))
     }
 
-    @Test("a deletion is met by another object of the same name; a creation by having come and gone")
+    @Test("a deletion is met by a new object of the same name; a creation by an object that was deleted since")
     func replacedObjects() {
         let expectations = Expectations<String>(time: time)
         writer.replace(with: [WatcherScript.item("a", 5)], version: "10")
@@ -84,7 +84,7 @@ struct WriteGateTests {
         #expect(expectations.areMet(for: "job", in: writer.store))
     }
 
-    @Test("expectations are given up in the end, and forgotten with their owner")
+    @Test("expectations are dropped after a time, and with their owner")
     func givenUp() {
         let expectations = Expectations<String>(time: time, patienceSeconds: 60)
         writer.replace(with: [], version: "10")

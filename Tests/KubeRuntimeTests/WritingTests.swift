@@ -6,7 +6,7 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Writes that others race")
+@Suite("Concurrent writes")
 struct WritingTests {
     let api: FakeAPI
     let client: KubeClient
@@ -33,7 +33,7 @@ struct WritingTests {
         #expect(api.all(.pods).count == 1)
     }
 
-    @Test("catalogue 14: again after a restart: the pod exists; a stranger's pod is told apart")
+    @Test("catalogue 14: again after a restart: the pod exists; a pod of another owner is recognized")
     func createAgain() async throws {
         let pod = Build.pod("p", labels: ["job": "u1"])
         let isOurs: @Sendable (JSONValue) -> Bool = { $0.at("metadata", "labels", "job") == "u1" }
@@ -45,7 +45,7 @@ struct WritingTests {
         #expect(api.all(.pods).count == 1)
     }
 
-    @Test("the answers are kept as far as they are asked for: made, found again, or somebody else's")
+    @Test("only the projection of the answers is kept: created, found again, or of another owner")
     func projectedCreate() async throws {
         let pod = Build.pod("p", labels: ["job": "u1"])
         let isOurs: @Sendable (JSONValue) -> Bool = { $0.at("metadata", "labels", "job") == "u1" && $0["spec"] == nil }
@@ -58,7 +58,7 @@ struct WritingTests {
         #expect(first.object["spec"] == nil)
     }
 
-    @Test("a refused creation is an error, at once")
+    @Test("a refused creation is an error at once")
     func refusedCreate() async throws {
         api.inject(FakeFault(.answer(.failure(403, reason: "Forbidden")), on: .init(method: "POST")))
         await #expect(throws: KubeError.self) {
@@ -70,7 +70,7 @@ struct WritingTests {
     @Test("catalogue 15: status 409 twenty times: no lost update")
     func contendedStatus() async throws {
         try api.put(.pods, Build.pod("p"))
-        // Somebody else counts too, just before each of our first twenty writes.
+        // Before each of our first twenty writes, somebody else increments the counter, too.
         let rival = Locked(20)
         let api = api
         let key = key
@@ -91,7 +91,7 @@ struct WritingTests {
         #expect(api.server.requests.count { $0.method == "PUT" } == 21)
     }
 
-    @Test("catalogue 15: many writers at once: every one of their updates is kept")
+    @Test("catalogue 15: many writers at once: every update is kept")
     func manyWriters() async throws {
         try api.put(.pods, Build.pod("p"))
         let client = client
@@ -111,7 +111,7 @@ struct WritingTests {
         #expect(count(api.get(.pods, key)) == 50)
     }
 
-    @Test("a cached view saves the read, and is dropped when it is stale")
+    @Test("a cached object saves the first read, and is dropped when it is stale")
     func cachedView() async throws {
         let cached = try api.put(.pods, Build.pod("p"))
         try await client.updateStatus(retryingConflicts: .pods, key, cached: cached) { _ in ["count": 1] }
@@ -122,7 +122,7 @@ struct WritingTests {
         #expect(count(api.get(.pods, key)) == 2)
     }
 
-    @Test("nothing is written when nothing changed, when the object is gone, or when it is another one")
+    @Test("nothing is written when nothing changed, or when the object is gone or was recreated")
     func noWrite() async throws {
         let pod = try api.put(.pods, Build.pod("p", phase: "Running"))
         try await client.updateStatus(retryingConflicts: .pods, key) { $0["status"] }
@@ -137,7 +137,7 @@ struct WritingTests {
         #expect(api.get(.pods, key) == nil)
     }
 
-    @Test("endless contention ends with an error, not with a lost update")
+    @Test("endless conflicts end with an error, not with a lost update")
     func endlessContention() async throws {
         try api.put(.pods, Build.pod("p"))
         api.inject(FakeFault(.answer(.failure(409, reason: "Conflict")), on: .init(method: "PUT"), times: 1000))
@@ -148,7 +148,7 @@ struct WritingTests {
     }
 }
 
-/// Time for which nobody waits.
+/// A clock whose sleeps end at once.
 struct SkippedTime: TimeSource {
     func now() -> Timestamp { SystemTime().now() }
     func monotonic() -> Double { SystemTime().monotonic() }

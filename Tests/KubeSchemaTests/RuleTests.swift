@@ -14,7 +14,7 @@ struct RuleTests {
     }
 
     @Test(
-        "the reason decides the kind",
+        "the rule's reason determines the kind of fault",
         arguments: [
             ("FieldValueInvalid", "Invalid value: \"y\": no"), ("FieldValueForbidden", "Forbidden: no"), ("FieldValueRequired", "Required value: no"),
             ("FieldValueDuplicate", "Duplicate value: \"y\""),
@@ -26,13 +26,13 @@ struct RuleTests {
         #expect(faults.map(\.kind.rawValue) == [reason])
     }
 
-    @Test("a field path places the fault")
+    @Test("a rule's fieldPath determines the path of the fault")
     func fieldPath() throws {
         let subject = try schema(["a": ["type": "string"]], [["rule": "self.a == 'x'", "fieldPath": ".a"]])
         #expect(subject.validate(["spec": ["a": "y"]]).map(\.description) == ["spec.a: Invalid value: failed rule: self.a == 'x'"])
     }
 
-    @Test("rules that read oldSelf run on updates, where an old value belongs to the new one")
+    @Test("rules that read oldSelf run on updates if there is a corresponding old value")
     func transitions() throws {
         let fixed: JSONValue = [["rule": "self.v == oldSelf.v", "message": "v is fixed", "fieldPath": ".v"]]
         let item: JSONValue = [
@@ -50,7 +50,7 @@ struct RuleTests {
         #expect(atomic.validate(new, old: old) == [])
     }
 
-    @Test("an optional oldSelf runs always")
+    @Test("rules with an optional oldSelf always run")
     func optionalOldSelf() throws {
         let rule: JSONValue = ["rule": "!oldSelf.hasValue() || oldSelf.value().a == self.a", "optionalOldSelf": true, "message": "fixed"]
         let subject = try schema(["a": ["type": "string"]], [rule])
@@ -58,7 +58,7 @@ struct RuleTests {
         #expect(subject.validate(["spec": ["a": "y"]], old: ["spec": ["a": "x"]]).map(\.message) == ["Invalid value: fixed"])
     }
 
-    @Test("what was wrong before and did not change is forgiven")
+    @Test("faults of unchanged values are ignored")
     func ratcheting() throws {
         let subject = try schema(["a": ["type": "string", "x-kubernetes-validations": [["rule": "self != 'bad'"]]], "c": ["type": "string"]])
         #expect(subject.validate(["spec": ["a": "bad", "c": "2"]], old: ["spec": ["a": "bad", "c": "1"]]) == [])
@@ -66,7 +66,7 @@ struct RuleTests {
         #expect(subject.validate(["spec": ["a": "bad"]]).count == 1)
     }
 
-    @Test("the root sees kind, name and status")
+    @Test("rules at the root can read kind, name and status")
     func root() throws {
         let subject = try StructuralSchema([
             "type": "object",
@@ -89,7 +89,7 @@ struct RuleTests {
         #expect(subject.validate(object("a", "1", status: false), old: object("a", "2", status: false)) == [])
     }
 
-    @Test("a broken rule is reported when the definition is made, and not mistaken for consent afterwards")
+    @Test("an invalid rule is reported when the definition is created, and never counts as passed")
     func broken() throws {
         let subject = try schema(["a": ["type": "string"]], [["rule": "self.a ==", "message": "m"], ["rule": "self.b == 'x'"]])
         let faults = subject.compileErrors(path: "s")

@@ -14,12 +14,12 @@ struct SchemaValidationTests {
         var object: JSONValue = ["spec": ["v": try JSONValue(parsing: row.value)]]
         _ = schema.prune(&object)
         schema.applyDefaults(&object)
-        // What is null and may not be is gone.
+        // A null that is not allowed is removed.
         #expect((object.at("spec", "v") ?? .null) == (try JSONValue(parsing: row.stored)))
         #expect(schema.validate(object).map(\.description).sorted() == row.faults.sorted())
     }
 
-    @Test("pruning names what it removes, and keeps what is the server's")
+    @Test("pruning reports the removed fields and keeps the server's own")
     func pruning() throws {
         let schema = try StructuralSchema([
             "type": "object",
@@ -61,7 +61,7 @@ struct SchemaValidationTests {
         #expect(schema.prune(&value) == [])
     }
 
-    @Test("defaults reach into defaults, and nulls are replaced or dropped")
+    @Test("defaults are applied inside defaults, and nulls are replaced or dropped")
     func defaults() throws {
         let schema = try StructuralSchema([
             "type": "object",
@@ -84,7 +84,7 @@ struct SchemaValidationTests {
         #expect(nulls == ["spec": ["a": 1, "b": nil, "d": ["e": "f"], "l": [["n": 2], ["n": 2]]]])
     }
 
-    @Test("what did not change is forgiven")
+    @Test("faults of unchanged values are ignored")
     func ratcheting() throws {
         let schema = try StructuralSchema([
             "type": "object",
@@ -116,7 +116,7 @@ struct SchemaValidationTests {
         #expect(faults(["other": "b"], ["other": "b"]) == [])
     }
 
-    @Test("a schema of the wrong shape says where")
+    @Test("a schema with a wrong type is refused with the path")
     func unreadable() {
         let error = #expect(throws: SchemaError.self) {
             try StructuralSchema(["type": "object", "properties": ["spec": ["type": "object", "minProperties": "x"]]])

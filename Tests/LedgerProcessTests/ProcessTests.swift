@@ -5,9 +5,9 @@ import Glibc
 import Subprocess
 import Testing
 
-/// Writers that are processes of their own: many at once, and killed at any moment.
+/// Writers in separate processes: many at once, and killed at any moment.
 @Suite(.serialized) struct ProcessTests {
-    /// `ledger-writer` lies where this test bundle was built.
+    /// `ledger-writer` is in the directory of this test bundle.
     private static let writer = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "ledger-writer")
         .path
 
@@ -20,7 +20,7 @@ import Testing
             ], deadlineSeconds: deadline)
     }
 
-    @Test("catalogue 26: fifty processes with twenty runs each on one branch: a thousand runs, each once, one line of commits, nobody gives up")
+    @Test("catalogue 26: fifty processes with twenty runs each on one branch: a thousand runs, each once, a linear history, all succeed")
     func fifty() async throws {
         let bench = try await Bench()
         let began = SystemTime().monotonic()
@@ -39,18 +39,18 @@ import Testing
         try await bench.expectSound()
     }
 
-    @Test("catalogue 28, 37: a hundred kills of writers at work: nothing acknowledged is missing, nothing is there twice")
+    @Test("catalogue 28, 37: a hundred kills of writers: no acknowledged record is missing, and none is there twice")
     func kills() async throws {
         let bench = try await Bench()
         let kills = Locked(0)
-        // Four writers at once are the load; each is killed twenty-five times.
+        // Four writers run at the same time; each is killed twenty-five times.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for writer in 0..<4 {
                 group.addTask {
                     for _ in 0..<25 {
                         let running = try RunningCommand.start(write(bench, writer: writer, runs: 10_000))
                         try await Task.sleep(for: .milliseconds(Int.random(in: 50...900)))
-                        // The whole group: git is killed in the middle of what it does, too.
+                        // The whole process group, so that git is also killed in the middle of its work.
                         running.signal(SIGKILL)
                         if await running.wait() == .signal(SIGKILL) { kills.withLock { $0 += 1 } }
                     }
@@ -63,7 +63,7 @@ import Testing
         for writer in 0..<4 {
             let lines = String(decoding: FileReading.whole("\(bench.path)/acknowledged-\(writer)") ?? [], as: UTF8.self).split(separator: "\n")
             acknowledged.formUnion(lines.map(String.init))
-            // Nothing new: what the killed ones left.
+            // No new runs: only those that the killed writers left.
             let last = try await write(bench, writer: writer, runs: 0).run()
             #expect(last.succeeded, "\(last.stderrText)")
         }
@@ -103,7 +103,7 @@ private final class Bench: Sendable {
         try await git(remote, "log", "--reverse", "--format=%s", Self.branch).split(separator: "\n").map { String($0.dropFirst("Run: ".count)) }
     }
 
-    /// Nothing missing, nothing malformed, one line of commits.
+    /// fsck finds nothing, and the history is linear.
     func expectSound() async throws {
         try await git(remote, "fsck", "--strict", "--no-dangling")
         #expect(try await git(remote, "rev-list", "--min-parents=2", Self.branch).isEmpty)

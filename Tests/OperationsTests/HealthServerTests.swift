@@ -16,7 +16,7 @@ struct HealthServerTests {
         return (response.status, response.headers["Content-Type"] ?? "", String(decoding: body, as: UTF8.self))
     }
 
-    @Test("live and ready are two questions; metrics are Prometheus text; the rest is refused")
+    @Test("liveness and readiness are separate; metrics are Prometheus text; other requests are refused")
     func endpoints() async throws {
         let ready = Locked(false)
         let stalls = Locked<[String]>([])
@@ -39,7 +39,7 @@ struct HealthServerTests {
         withExtendedLifetime(server) {}
     }
 
-    @Test("a watch that the server no longer answers is a 500 that names it, until it is answered again")
+    @Test("a watch without an answer makes /healthz return 500 with its name, until it is answered again")
     func deadWatch() async throws {
         let api = try FakeAPI()
         try api.put(.pods, Build.pod("a", phase: "Running"))
@@ -59,7 +59,7 @@ struct HealthServerTests {
         #expect(await eventually { reflector.store.hasSynced && api.openStreams == 1 })
         #expect(try await answer("/healthz", port: port).status == 200)
 
-        // From now on every request is taken and none answered.
+        // From now on every request is accepted and none is answered.
         try api.put(.pods, Build.pod("a", phase: "Succeeded"))
         #expect(await eventually { reflector.store.entries().map(\.object) == ["Succeeded"] })
         api.inject(FakeFault(.answer(.silence), times: 1000))
@@ -70,13 +70,13 @@ struct HealthServerTests {
             #expect(await eventually { time.sleeperCount > 0 })
             time.advance(seconds: 10)
             passed += 10
-            // Room for the tasks that woke up.
+            // Gives the woken tasks time to run.
             try await SystemTime().sleep(seconds: 0.005)
         }
         #expect(watches() > 1)
         let dead = try await answer("/healthz", port: port)
         #expect(dead.status == 500 && dead.text.hasPrefix("watch of \(ResourceType.pods): no progress for "), "\(dead)")
-        // Its store is as it was: the process is ready, and not alive.
+        // The store is unchanged, so the process is ready, but not live.
         #expect(try await answer("/readyz", port: port).status == 200)
         #expect(try await answer("/metrics", port: port).text.contains("assay_watch_age_seconds{resource=\"\(ResourceType.pods)\"} 1"))
 

@@ -96,7 +96,7 @@ private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool 
         #expect(steps(pod, journal(["side": ended(0), "trial": ended(0)])) == [.tearDown])
     }
 
-    @Test func aDeletionGivesGraceThenKillsThenLetsGo() throws {
+    @Test func aDeletionStopsThenKillsThenRemovesThePod() throws {
         let pod = try nodePod(metadata: ["deletionTimestamp": "2026-01-01T00:00:00Z"])
         let ending = PodEnding(cause: .deleted, graceSeconds: 3)
         #expect(steps(pod, journal(["trial": running()], ending: ending)) == [.stop(["trial"], graceSeconds: 3)])
@@ -137,7 +137,7 @@ private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool 
 }
 
 @Suite struct EnvExpansionTests {
-    // The kubelet's own table: third_party/forked/golang/expansion/expand_test.go.
+    // The kubelet's own test table: third_party/forked/golang/expansion/expand_test.go.
     @Test(arguments: [
         ("$(VAR_A)", "A"), ("___$(VAR_B)___", "___B___"), ("$(VAR_A)_$(NONE)", "A_$(NONE)"), ("$$(VAR_A)", "$(VAR_A)"),
         ("$$$(VAR_A)", "$A"), ("$$$$(VAR_A)", "$$(VAR_A)"), ("foo $VAR_A bar", "foo $VAR_A bar"), ("$(VAR_A", "$(VAR_A"),
@@ -228,7 +228,7 @@ private func journal(_ containers: [String: ContainerRecord] = [:], ready: Bool 
         #expect(refusal?.contains(word) == true)
     }
 
-    @Test func whatRunsTakesRoom() throws {
+    @Test func runningPodsUseResources() throws {
         let pod = try nodePod(containers: [["name": "c", "resources": ["requests": ["cpu": "1500m"]]]])
         #expect(SchedulingRules.refusal(of: pod, on: node, beside: []) == nil)
         #expect(SchedulingRules.refusal(of: pod, on: node, beside: [pod])?.contains("Insufficient cpu") == true)

@@ -36,18 +36,18 @@ import Testing
         #expect(outcome.exits.isEmpty && outcome.remove.isEmpty)
     }
 
-    @Test func anEndMeanwhileIsTakenNoteOf() {
+    @Test func anEndDuringTheRestartIsRecorded() {
         let outcome = Adoption.adopt(journal(running()), containers: [listed("exited", code: 3)], rebooted: false, now: now)
         #expect(outcome.exits == [ContainerExit(containerID: "abc", code: 3, at: now)])
     }
 
-    @Test func aStartThatNobodySawIsTakenOver() {
+    @Test func anUnrecordedStartIsAdopted() {
         let outcome = Adoption.adopt(journal(starting()), containers: [listed("running")], rebooted: false, now: now)
         #expect(outcome.journal.containers["trial"]?.state == .running(since: then))
         #expect(outcome.journal.containers["trial"]?.containerID == "abc")
     }
 
-    @Test func aStartThatNeverHappenedIsMadeAgain() {
+    @Test func aStartThatNeverHappenedIsRepeated() {
         let outcome = Adoption.adopt(journal(starting()), containers: [listed("created")], rebooted: false, now: now)
         #expect(outcome.journal.containers["trial"]?.state == .waiting(reason: nil, message: nil))
         #expect(outcome.remove == ["abc"])
@@ -63,12 +63,12 @@ import Testing
         }
     }
 
-    @Test func anotherInstanceIsNotMeant() {
+    @Test func anotherInstanceIsIgnored() {
         let outcome = Adoption.adopt(journal(running()), containers: [listed("exited", instance: 4)], rebooted: false, now: now)
         #expect(outcome.exits.isEmpty)
     }
 
-    @Test func aPodThatRanElsewhereInTimeIsNotStartedAgain() throws {
+    @Test func aPodWithoutJournalIsNotStartedAgain() throws {
         let fresh = try nodePod()
         #expect(Adoption.lost(fresh, now: now) == nil)
         let ran = try nodePod(status: ["containerStatuses": [["name": "trial", "containerID": "podman://x"]]])
@@ -90,7 +90,7 @@ import Testing
         #expect(!verdict(137, byNode: true))
         #expect(!verdict(137, limit: false))
         #expect(!verdict(1))
-        #expect(verdict(0, log: true), "the first process lived on, as it may with cgroups v1")
+        #expect(verdict(0, log: true), "the first process survived, as it may with cgroups v1")
     }
 
     @Test func kernelRecords() {
@@ -99,7 +99,7 @@ import Testing
             + "oom_memcg=/libpod_parent/libpod-e2c7,task_memcg=/libpod_parent/libpod-e2c7,task=bash,pid=6970,uid=0"
         #expect(MemoryWatch.tells(record, of: "e2c7"))
         #expect(!MemoryWatch.tells(record, of: "ffff"))
-        // A process may write what it likes into its own name, and to the log after its own text.
+        // A process chooses its own name, and can write further text to the kernel's log.
         #expect(!MemoryWatch.tells("6,1,1,-;task=oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/libpod-e2c7", of: "e2c7"))
         #expect(MemoryWatch.kills("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n") == 2)
     }
@@ -115,7 +115,7 @@ import Testing
 
         """
 
-    @Test("lines come out whole, wherever the chunks are cut", arguments: 1...7)
+    @Test("lines are complete, wherever the chunks end", arguments: 1...7)
     func anyCut(_ size: Int) {
         var decoder = LogDecoder(timestamps: false, since: nil)
         let bytes = Array(text.utf8)
@@ -143,10 +143,10 @@ import Testing
         return RunArguments.words(request, abilities)
     }
 
-    @Test func secretsDoNotStandInTheProcessList() throws {
+    @Test func secretsAreNotInTheProcessList() throws {
         let words = try words(["name": "c"], .registry("i"), variables: ["API_KEY": "secret-value", "PATH": "/p", "https_proxy": "x"])
         #expect(words.contains("API_KEY") && !words.contains { $0.contains("secret-value") })
-        // podman would take these for itself.
+        // podman would use these variables itself.
         #expect(words.contains("PATH=/p") && words.contains("https_proxy=x"))
     }
 
@@ -174,7 +174,7 @@ import Testing
         #expect(some[index + 1] == "container:pod-sandbox")
     }
 
-    @Test("a sandbox has the node's network, never the host's, and no rights")
+    @Test("a sandbox has the node's network, never the host's, and no capabilities")
     func sandbox() throws {
         let root = RootfsImage.Root(path: "/s", overlays: ["/usr"])
         var abilities = PodmanAbilities()
@@ -225,7 +225,7 @@ import Testing
         ] as [JSONValue])
     func refused(_ mounts: JSONValue) { #expect(throws: ContainerConfigError.self) { try binds(mounts) } }
 
-    @Test func hostPathsAreRefusedButForTheCache() throws {
+    @Test func hostPathsAreRefusedExceptTheCache() throws {
         let other = try nodePod(spec: ["volumes": [["name": "etc", "hostPath": ["path": "/etc"]]]])
         let cache = try nodePod(spec: ["volumes": [["name": "repo-cache", "hostPath": ["path": "/anything"]]]])
         #expect(MountPlan.refusal(of: other, cacheDirectory: "/c")?.contains("hostPath") == true)

@@ -6,11 +6,11 @@ import Testing
 
 @testable import PodmanNode
 
-/// Nodes that are killed, started again, and ended.
+/// Nodes that are killed, restarted and stopped.
 @Suite(.serialized, .node) struct NodeLifeTests {
     private var harness: NodeHarness { get throws { try #require(NodeHarness.current) } }
 
-    @Test("a node that was killed goes on with its containers and starts none twice")
+    @Test("a node that was killed continues with its containers and starts none twice")
     func adoption() async throws {
         let harness = try harness
         let mounts: JSONValue = [["name": "v", "mountPath": "/v"]]
@@ -22,7 +22,7 @@ import Testing
                 initContainers: [once("first", "true")], ["volumes": [["name": "v", "emptyDir": [:]]]]))
         try await harness.wait("adopted") { $0.isRunning("quick") && $0.isRunning("slow") }
         await harness.kill()
-        // One ends while nobody looks, one goes on.
+        // One container ends while no node runs, the other continues.
         try await Task.sleep(for: .seconds(1.5))
         try await harness.start()
         let between = try await harness.wait("adopted") { $0.ended("quick") != nil }
@@ -33,7 +33,7 @@ import Testing
         #expect(try await eventually { try await harness.podman(["ps", "--all", "--quiet"]).isEmpty })
     }
 
-    @Test("catalogue 33: an end that conmon cannot tell (a full disk, a kill) is found out")
+    @Test("catalogue 33: an end that conmon cannot report (a full disk, a kill) is detected")
     func exitWithoutConmon() async throws {
         let harness = try harness
         try await harness.create("killed", podSpec([shell("trial", "sleep 300")]))
@@ -69,20 +69,21 @@ import Testing
     }
 
     @Test("a podman that was killed in the middle of a start leaves no process behind")
-    func strayMonitors() async throws {
+    func orphanedMonitors() async throws {
         let own = try await NodeHarness()
         let root = own.directory + "/state/podman/root"
         let podman = try #require(own.node?.startedNode?.podman)
         let skeleton = try RootfsImage(directory: own.directory + "/state/rootfs").skeleton(workingDirectory: nil)
-        // podman has no word for "created by the runtime and no more": init is it, and forgetting is rm's part here.
+        // `init` leaves the processes of a start that was interrupted: the container is created in the runtime, but not started. An empty `known`
+        // simulates that podman has no record of it.
         _ = try await podman.call(
-            ["create", "--name", "stray", "--network", "none"] + podman.abilities.containerFlags
+            ["create", "--name", "orphan", "--network", "none"] + podman.abilities.containerFlags
                 + skeleton.overlays.flatMap { ["-v", "\($0):\($0):O"] }
                 + ["--rootfs", skeleton.path + ":O", "/bin/sleep", "300"])
-        _ = try await podman.call(["init", "stray"])
+        _ = try await podman.call(["init", "orphan"])
         #expect(OrphanedMonitors.kill(podmanRoot: "/no/such/root", known: []) == 0)
         #expect(OrphanedMonitors.kill(podmanRoot: root, known: []) == 1)
-        _ = try await podman.call(["rm", "--force", "stray"])
+        _ = try await podman.call(["rm", "--force", "orphan"])
         await own.end()
     }
 
@@ -99,7 +100,7 @@ import Testing
         #expect(await eventually { !FileEntry.exists(harness.directory + "/state/pods/" + uid) })
     }
 
-    @Test("of a pod that ended its network goes too, and so it does when the node was killed meanwhile", arguments: [false, true])
+    @Test("the network of an ended pod is removed, also if the node was killed in between", arguments: [false, true])
     func cleanUp(isKilled: Bool) async throws {
         let harness = try harness
         let name = isKilled ? "cleaned-late" : "cleaned"
@@ -116,7 +117,7 @@ import Testing
         if isKilled { try await harness.start() }
         #expect(try await eventually { try await !harness.podman(["ps", "--all", "--format", "{{.Names}}"]).contains(sandbox) })
         #expect(!FileEntry.exists("/proc/\(pid)"))
-        // The name that holds a bridged network open.
+        // The name of the process that holds a bridged network open.
         for key in told.dropFirst() where key.hasPrefix("/") { #expect(!FileEntry.exists(String(key))) }
     }
 

@@ -5,11 +5,11 @@ import Testing
 
 @testable import PodmanNode
 
-/// The containers of a pod have one network, and no two pods have the same.
+/// The containers of a pod share one network, and each pod has its own.
 @Suite(.node) struct PodNetworkTests {
     private var harness: NodeHarness { get throws { try #require(NodeHarness.current) } }
 
-    /// Answers each connection to a port of loopback with one line.
+    /// Answers each connection to a port on loopback with one line.
     private func server(_ name: String, port: Int) -> JSONValue {
         shell(
             name,
@@ -25,7 +25,7 @@ import Testing
             """)
     }
 
-    /// A script that writes what a port of loopback says, or `nothing there` after so many attempts.
+    /// A script that prints the answer of a port on loopback, or `nothing there` after a number of attempts.
     private func ask(port: Int, attempts: Int) -> String {
         """
         for i in $(seq \(attempts)); do
@@ -57,7 +57,7 @@ import Testing
         _ = try await harness.waitEnded("served")
     }
 
-    @Test("host name, hosts and resolver are the same in every container, and stay when one is started again")
+    @Test("host name, hosts and resolver are the same in every container, also after a restart of one")
     func surroundings() async throws {
         let harness = try harness
         let mounts: JSONValue = [["name": "v", "mountPath": "/v"]]
@@ -82,7 +82,7 @@ import Testing
         #expect(network != own)
     }
 
-    @Test("a sandbox that was killed comes again with the next container")
+    @Test("a sandbox that was killed is started again with the next container")
     func killedSandbox() async throws {
         let harness = try harness
         let mounts: JSONValue = [["name": "v", "mountPath": "/v"]]

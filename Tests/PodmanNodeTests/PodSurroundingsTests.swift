@@ -7,11 +7,11 @@ import Testing
 
 @testable import PodmanNode
 
-/// What a container finds around it: root, volumes, environment, limits, logs.
+/// What a container finds: root, volumes, environment, limits, logs.
 @Suite(.node) struct PodSurroundingsTests {
     private var harness: NodeHarness { get throws { try #require(NodeHarness.current) } }
 
-    /// Runs a script in one container and returns what it wrote.
+    /// Runs a script in one container and returns its output.
     private func output(_ name: String, _ script: String, container: [String: JSONValue] = [:], spec: [String: JSONValue] = [:]) async throws
         -> String
     {
@@ -23,7 +23,7 @@ import Testing
         return log
     }
 
-    @Test("rootfs:/ shows nothing of the host but its programs and harmless settings")
+    @Test("rootfs:/ shows only the host's programs and settings without secrets")
     func isolation() async throws {
         let harness = try harness
         let script = """
@@ -47,10 +47,10 @@ import Testing
         let text = try await output("isolation", script)
         #expect(!text.contains("SEES") && !text.contains("WROTE") && !text.contains("REACHES"), "\(text)")
         let found = text.split(separator: "\n").filter { $0.hasPrefix("FINDS") }
-        // What podman itself puts there.
+        // Files that podman itself creates.
         #expect(found.allSatisfy { ["FINDS /run/.containerenv", "FINDS /run/lock", "FINDS /run/secrets"].contains($0) }, "\(found)")
         #expect(text.contains("fake assay one") && text.contains("root:x:0:0") && text.contains("wrote") && text.contains("1777"))
-        // The host is as it was.
+        // The host is unchanged.
         #expect(FileEntry.exists("/usr/bin/ls") && !FileEntry.exists("/usr/bin/changed"))
     }
 
@@ -59,7 +59,7 @@ import Testing
     @Test("an image of podman's own storage, with its command, and a working directory that it lacks")
     func importedImage() async throws {
         let harness = try harness
-        // A root with a shell and what it needs, from this machine.
+        // A root with a shell and its libraries, from this machine.
         let script =
             "cd / && tar -chf - usr/bin/bash usr/bin/cat $(ldd /usr/bin/bash /usr/bin/cat | grep -o '/[^ ]*' | grep '^/lib\\|^/usr' | grep -v ':$' | sort -u)"
         let tar = harness.directory + "/image.tar"
@@ -79,7 +79,7 @@ import Testing
         #expect(
             String(decoding: try await harness.log("image-args", "trial"), as: UTF8.self).hasPrefix("zero /not/there\n127.0.0.1\tlocalhost\n"),
             "\(second["status"]?.text ?? "")")
-        // An image without bash: the trial cannot start, and says which program is missing.
+        // An image without bash: the trial cannot start, and the error names the missing program.
         try await harness.create("image-no-program", podSpec([["name": "trial", "image": "localhost/shell:1", "command": ["/bin/no-bash"]]]))
         let third = try await harness.waitEnded("image-no-program")
         #expect(third.ended("trial")?["message"]?.string?.contains("/bin/no-bash") == true)
@@ -148,7 +148,7 @@ import Testing
         let pod = try await harness.waitEnded("volumes")
         let text = String(decoding: try await harness.log("volumes", "trial"), as: UTF8.self)
         #expect(text == "init-init-AAABBBcached\n400\n644\n777\nhere\ntmpfs\n", "\(pod["status"]?.text ?? "")")
-        // Two processes can meet at a FIFO of a shared volume: the trial's gate.
+        // Two processes can communicate over a FIFO in a shared volume, as the trial's gate does.
         let gate: JSONValue = [["name": "gate", "mountPath": "/gate"]]
         try await harness.create(
             "gate",
@@ -214,14 +214,14 @@ import Testing
 
     // MARK: Logs
 
-    @Test("the log of an ended container reads back whole, tens of megabytes of it")
+    @Test("the log of an ended container is complete, even with tens of megabytes")
     func wholeLogs() async throws {
         let harness = try harness
         let script = "for i in $(seq 1 24); do head -c 1000000 /dev/zero | tr '\\0' $((i % 10)) | fold -w 76; echo; done"
         try await harness.create("big-log", podSpec([shell("trial", script)]))
         _ = try await harness.waitEnded("big-log", within: 120)
         let log = try await harness.log("big-log", "trial")
-        // 24 MB of digits, a newline for each 76 of them, and the echo.
+        // 24 MB of digits, a newline after every 76 of them, and the line of echo.
         #expect(log.count == 24 * (1_000_000 + 13_157 + 1))
         var options = LogOptions()
         options.tailLines = 2
@@ -233,7 +233,7 @@ import Testing
         try await harness.create("follow", podSpec([shell("trial", "echo one; sleep 1; echo two; sleep 1; printf three")]))
         try await harness.wait("follow") { $0.isRunning("trial") }
         let log = try await harness.log("follow", "trial", options: LogOptions(follow: true))
-        // Its last word, so it was not left early; the status follows in its own time.
+        // The last line arrived, so the stream did not end early; the status follows later.
         #expect(String(decoding: log, as: UTF8.self) == "one\ntwo\nthree")
         _ = try await harness.waitEnded("follow")
     }

@@ -3,17 +3,17 @@ import Testing
 
 @testable import PodmanNode
 
-/// The status builder against every status that a real kubelet wrote.
+/// Compares the status builder with every status that a real kubelet wrote.
 @Suite struct RecordedStatusTests {
-    @Test("every recorded status is built again from what the node knew", arguments: PodRecordings.names)
+    @Test("every recorded status is built from the node's data", arguments: PodRecordings.names)
     func rebuilt(_ name: String) throws {
         let objects = try PodRecordings.pods(name)
         var previous = try #require(objects.first)
         for object in objects.dropFirst() {
             defer { previous = object }
-            // Written by the kubelet: it alone knows when it began.
+            // Written by the kubelet; only the kubelet knows when it began.
             guard object.at("status", "startTime") != nil, object["status"] != previous["status"] else { continue }
-            // The node controller marks a lost node's pods, the eviction API the pods that it deletes.
+            // The node controller adds the condition to pods of lost nodes, the eviction API to pods that it deletes.
             if name == "node-lost", object.at("status", "containerStatuses") == previous.at("status", "containerStatuses") { continue }
             if types(object).contains("DisruptionTarget"), !types(previous).contains("DisruptionTarget") { continue }
 
@@ -36,7 +36,7 @@ import Testing
 
     private func types(_ object: JSONValue) -> [String] { (object.at("status", "conditions")?.array ?? []).compactMap { $0["type"]?.string } }
 
-    /// What the node must have known when it wrote the status.
+    /// The data that the node must have had when it wrote the status.
     private func journal(of pod: NodePod, from object: JSONValue) throws -> PodJournal {
         let status = object["status"] ?? [:]
         let start = try #require(status["startTime"]?.string.flatMap(Timestamp.init(rfc3339:)))

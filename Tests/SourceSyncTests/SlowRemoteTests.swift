@@ -4,7 +4,7 @@ import SourceSync
 import Testing
 
 @Suite struct SlowRemoteTests {
-    /// A git that gets one byte each tenth of a second from https://slow.example, and what it should from other addresses.
+    /// A git that receives one byte per tenth of a second from https://slow.example, and works normally for other addresses.
     private func git(_ bench: Workbench, _ addresses: [String], stallSeconds: Double) async throws -> GitClient {
         let source = try await bench.repository(files: ["tasks/a/task.toml": "version = \"1.0\"\n"])
         var settings = GitClient.Settings()
@@ -14,7 +14,7 @@ import Testing
             "if test \"$fetch$slow\" = 11; then while :; do printf x >> objects/pack/tmp_pack_drip; sleep 0.1; done; fi", settings: settings)
     }
 
-    @Test("catalogue 63: a remote that drips, asked four times, leaves places for three healthy ones, which take no second longer")
+    @Test("catalogue 63: four fetches from a very slow remote leave places for three healthy ones, which take less than a second longer")
     func drip() async throws {
         let bench = try Workbench()
         let slow = (0..<4).map { "https://slow.example/r\($0)" }
@@ -40,14 +40,14 @@ import Testing
         }
         let beside = try await pin(Array(healthy[3...]))
         #expect(budget.waiting == 2, "the slow ones still run")
-        // Twice, since other tests run on the same processors: without places of their own they would wait for ten minutes.
+        // Measured twice, because other tests run on the same processors. Without places of their own, the healthy ones would wait for ten minutes.
         #expect(beside < 2 * alone + 1, "\(beside) s instead of \(alone) s")
         dripping.forEach { $0.cancel() }
         for task in dripping { await #expect(throws: SourceError.self) { try await task.value } }
         #expect(budget.waiting == 0)
     }
 
-    @Test("catalogue 63: a remote that drips is given up, and leaves nothing behind")
+    @Test("catalogue 63: a fetch from a very slow remote is stopped and leaves nothing behind")
     func givenUp() async throws {
         let bench = try Workbench()
         let resolver = SourceResolver(

@@ -20,7 +20,7 @@ import Testing
     ]
 
     @Test(
-        "what a ref is pinned to",
+        "the commit that a ref is pinned to",
         arguments: ["none", "branch", "full-branch", "light-tag", "annotated-tag", "tag-of-tag", "commit", "abbreviation", "detached"])
     func pins(kind: String) async throws {
         let source = try await bench.repository(files: Self.files)
@@ -49,7 +49,7 @@ import Testing
         #expect(try await resolver.tree(pinned).exists("tasks/a/task.toml"))
     }
 
-    @Test("what is not committed takes no part")
+    @Test("uncommitted changes are ignored")
     func dirtyCheckout() async throws {
         let source = try await bench.repository(files: Self.files)
         try bench.write(["tasks/new/task.toml": "version = \"1.0\"\n"], in: source)
@@ -57,7 +57,7 @@ import Testing
         #expect(try await resolver.tasks(in: tree, at: "tasks").map(\.name) == ["a", "b", "c"])
     }
 
-    @Test("a branch that moved is pinned anew, a commit stays what it is, even when the source is gone")
+    @Test("a branch that moved is pinned again; a commit id works even if the source is gone")
     func movement() async throws {
         let source = try await bench.repository(files: Self.files)
         let first = try await resolver.pin("file://\(source)", ref: "main")
@@ -107,7 +107,7 @@ import Testing
         #expect(error?.message.hasSuffix("there is no task.toml below any folder of the commit") == true, "\(error?.message ?? "")")
     }
 
-    @Test("a path that is not there is named with the commit and what is there instead")
+    @Test("the error for a missing path names the commit and what exists there")
     func missingPath() async throws {
         let source = try await bench.repository(files: Self.files)
         let tree = try await resolver.tree(try await resolver.pin("file://\(source)", ref: nil))
@@ -120,7 +120,7 @@ import Testing
         await #expect(throws: SourceError.self) { try await resolver.file("nope.json", in: tree) }
     }
 
-    @Test("of a long list of what is there instead, the message says how much it leaves out", arguments: [12, 13, 40])
+    @Test("the message shows a part of a long list of existing names, and how many it leaves out", arguments: [12, 13, 40])
     func manyNames(count: Int) async throws {
         let names = (0..<count).map { "n\($0 + 100)" }
         let source = try await bench.repository(files: Dictionary(uniqueKeysWithValues: names.map { ($0, "x") }))
@@ -131,7 +131,7 @@ import Testing
     }
 
     @Test(
-        "sources that cannot be used say why",
+        "the errors for unusable sources give the reason",
         arguments: [
             ("missing-ref", "has no branch, tag or commit \"nope\"; it has: main"), ("missing-commit", "has no branch, tag or commit"),
             ("missing-abbreviation", "has no branch, tag or commit \"abcdef12\""), ("empty", "has no commit yet"),

@@ -59,7 +59,7 @@ import Testing
     @Test func signalsAreAtTheirDefaultAndNoDescriptorLeaks() async throws {
         let result = try await Command("sh", ["-c", "grep SigIgn /proc/self/status; ls /proc/self/fd"]).run()
         let ignored = try #require(result.stdoutText.split(separator: "\n").first?.split(separator: "\t").last)
-        // Signals 32 and 33 are the C library's own; it lets nobody change them.
+        // Signals 32 and 33 belong to the C library, which does not let anyone change them.
         #expect(try #require(UInt64(ignored, radix: 16)) & ~(0b11 << 31) == 0)
         let fds = result.stdoutText.split(separator: "\n").dropFirst().compactMap { Int($0) }
         #expect(fds.allSatisfy { $0 <= 3 })  // ls itself opens the directory
@@ -91,7 +91,7 @@ import Testing
         close(file)
         let before = surroundings()
         for number in 0..<50 {
-            // The child changes its directory, its mask and its descriptors, and fails after that.
+            // The child changes its directory, its signal mask and its descriptors, and fails after that.
             #expect(throws: SubprocessError.spawnFailed("\(directory)/data", errno: ENOEXEC), "\(number)") {
                 try RunningCommand.start(Command("\(directory)/data", workingDirectory: "/usr"))
             }
@@ -99,7 +99,7 @@ import Testing
         #expect(surroundings() == before)
     }
 
-    @Test("a failure is one also where SIGCHLD was inherited as ignored")
+    @Test("a failure is reported even if SIGCHLD was inherited as ignored")
     func ignoredChildren() async throws {
         signal(SIGCHLD, SIG_IGN)
         defer { signal(SIGCHLD, SIG_DFL) }
@@ -113,7 +113,7 @@ import Testing
         #expect(changed.stdoutText == "2\n/usr\n")
     }
 
-    @Test func whatCannotStartSaysWhy() async {
+    @Test func theErrorForAProgramThatCannotStartHasTheReason() async {
         await #expect(throws: SubprocessError.notFound("no-such-program")) { try await Command("no-such-program").run() }
         await #expect(throws: SubprocessError.spawnFailed("true", errno: ENOENT)) {
             try await Command("true", workingDirectory: "/no/such/directory").run()
@@ -156,7 +156,7 @@ import Testing
     private func gone(_ pid: Int32) async -> Bool {
         for _ in 0..<400 {
             if kill(pid, 0) != 0 { return true }
-            // A zombie whose parent has not looked yet is gone too.
+            // A zombie that its parent has not reaped yet counts as gone.
             if let text = try? await Command("cat", ["/proc/\(pid)/stat"]).run().stdoutText, text.contains(") Z ") { return true }
             try? await Task.sleep(for: .milliseconds(10))
         }

@@ -3,7 +3,7 @@ import Foundation
 import TOML
 import Testing
 
-/// The official cases, all that are for TOML 1.0.0: `Fixtures/README.md`.
+/// The official test cases for TOML 1.0.0; see `Fixtures/README.md`.
 @Suite("official toml-test cases, 1.0.0")
 struct OfficialSuiteTests {
     struct Case: Sendable, CustomTestStringConvertible {
@@ -25,7 +25,7 @@ struct OfficialSuiteTests {
         return text.split(separator: "\n").filter { $0.hasSuffix(".toml") }.map { Case(root: root, name: String($0)) }
     }
 
-    @Test("the suite is whole")
+    @Test("the suite is complete")
     func present() {
         #expect(Self.all.count { $0.name.hasPrefix("valid/") } == 210)
         #expect(Self.all.count { $0.name.hasPrefix("invalid/") } == 499)
@@ -38,7 +38,7 @@ struct OfficialSuiteTests {
         #expect(try tagged(.table(table)) == canonical(expected))
     }
 
-    @Test("an invalid document is refused, at a place within it", arguments: all.filter { $0.name.hasPrefix("invalid/") })
+    @Test("an invalid document is refused, with a position in it", arguments: all.filter { $0.name.hasPrefix("invalid/") })
     func invalid(_ test: Case) throws {
         let bytes = try test.bytes(test.name)
         let error = try #require(throws: TOMLError.self) { try TOML.parse(bytes) }
@@ -67,7 +67,7 @@ struct OfficialSuiteTests {
         return time.day == nil ? "time-local" : time.time == nil ? "date-local" : "datetime-local"
     }
 
-    /// The expected value with floats and times in the one spelling that `tagged` has.
+    /// The expected value, with floats and times in the same notation as in `tagged`.
     private func canonical(_ value: JSONValue) throws -> JSONValue {
         switch value {
         case .array(let elements): return .array(try elements.map(canonical))
@@ -88,7 +88,7 @@ struct OfficialSuiteTests {
 
     private func floatText(_ number: Double) -> String { number.isNaN ? "nan" : "\(number)" }
 
-    /// A time with its offset as an instant, anything else without the zeros at the end of a fraction.
+    /// A time with an offset as an instant; other times without trailing zeros of the fraction.
     private func instant(_ text: String) -> String {
         if let time = Timestamp(rfc3339: text) { return time.rfc3339Micro }
         guard text.contains(".") else { return text }

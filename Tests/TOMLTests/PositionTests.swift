@@ -4,7 +4,7 @@ import Testing
 
 @Suite("TOML positions and limits")
 struct PositionTests {
-    @Test("every key and value knows its place")
+    @Test("every key and value has its position")
     func positions() throws {
         let table = try TOML.parse(
             """
@@ -30,7 +30,7 @@ struct PositionTests {
     }
 
     @Test(
-        "mistakes are named with line and column",
+        "errors have line and column",
         arguments: [
             ("a = 1\na = 2\n", 2, 1, "\"a\" is given twice (line 1)"),
             ("[a]\nb = 1\n[a]\n", 3, 2, "\"a\" is already defined (line 1)"),
@@ -60,13 +60,13 @@ struct PositionTests {
         #expect(error.message.contains(message) || message == "\"\" is not a value", "\(error)")
     }
 
-    @Test("bytes that are no UTF-8 are refused with their place")
+    @Test("invalid UTF-8 is refused with its position")
     func encoding() throws {
         let error = try #require(throws: TOMLError.self) { try TOML.parse(Array("a = 1\nb = \"é".utf8) + [0xFF, 0x22]) }
         #expect(error.position == TOMLPosition(line: 2, column: 7))
     }
 
-    @Test("a byte order mark is no character")
+    @Test("a byte order mark is ignored")
     func byteOrderMark() throws {
         let table = try TOML.parse([0xEF, 0xBB, 0xBF] + Array("a = 1".utf8))
         #expect(table.entry("a")?.keyPosition == TOMLPosition(line: 1, column: 1))

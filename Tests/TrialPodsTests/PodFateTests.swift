@@ -5,7 +5,7 @@ import Testing
 import TrialRuntime
 import TrialPods
 
-/// Fates that need a collector's report, or that a single node cannot play.
+/// Fates that depend on a collector's report, or that a single node cannot produce.
 @Suite("Fates with reports")
 struct PodFateTests {
     static let now = Timestamp(seconds: 1_800_000_000)
@@ -34,7 +34,7 @@ struct PodFateTests {
 
     static let passed = TrialReport(reward: 1, rewards: ["reward": 1], lastPhase: .verify)
 
-    @Test("a verdict wins, whatever the pod's phase says")
+    @Test("a verdict takes precedence over the pod's phase")
     func verdict() {
         for phase in ["Running", "Succeeded", "Failed", "Unknown"] {
             let pod = Self.pod(trial: Self.ended(0, "Completed"), report: Self.passed) { $0.phase = phase }
@@ -57,19 +57,19 @@ struct PodFateTests {
         #expect(end?.error?.type == .agentExecutionFailed && end?.error?.message.contains("OOMKilled") == (reason == "OOMKilled"))
     }
 
-    @Test("a script that the kernel killed for memory, under a runner that lived, is named so")
+    @Test("a script that was killed for memory while its runner survived is reported as out of memory")
     func killedScript() {
         var report = TrialReport(error: TrialError(.agentExecutionFailed, "execute exited with 137"), lastPhase: .execute)
         report.exitCodes = ["execute": 137]
         let end = PodFate.of(Self.pod(trial: Self.ended(0, "OOMKilled"), report: report), at: Self.now).end
         #expect(end?.error?.type == .agentExecutionFailed)
         #expect(end?.error?.message.contains("OOMKilled") == true)
-        #expect(PodFate.of(Self.pod(report: report), at: Self.now) == .running(recheck: Self.now.adding(seconds: 14)), "its end is still to be told")
+        #expect(PodFate.of(Self.pod(report: report), at: Self.now) == .running(recheck: Self.now.adding(seconds: 14)), "its end is not known yet")
         let other = PodFate.of(Self.pod(trial: Self.ended(0, "Completed"), report: report), at: Self.now).end
         #expect(other?.error?.message == "execute exited with 137")
     }
 
-    @Test("a trial that ended without ever being the runner is not waited for as long as a collector that packs")
+    @Test("a trial container whose runner never began is waited for less long than a collector that packs")
     func neverTheRunner() {
         let pod = Self.pod(trial: Self.ended(1, message: "exec format error"))
         #expect(PodFate.of(pod, at: Self.now) == .running(recheck: Self.now.adding(seconds: 25)))
@@ -83,7 +83,7 @@ struct PodFateTests {
             PodFate.of(Self.pod(trial: Self.ended(0, "Completed")), at: Self.now.adding(seconds: 60)).end == nil, "a collector may pack for a while")
     }
 
-    @Test("catalogue 21: succeeded then evicted is a success with a report, and never one without")
+    @Test("catalogue 21: a pod that succeeded and was then evicted is a success only with a report")
     func evictedAfterwards() {
         let evicted: (inout PodSnapshot) -> Void = {
             $0.phase = "Failed"
@@ -144,7 +144,7 @@ struct PodFateTests {
         #expect(end?.report != nil)
     }
 
-    @Test("the trial's own status is waited for when it died, for a moment")
+    @Test("when the trial died, its status is waited for, for a short time")
     func settling() {
         let report = TrialReport(error: TrialError(.agentExecutionFailed, "died"), lastPhase: .execute, trialDied: true)
         let pod = Self.pod(report: report)
@@ -164,7 +164,7 @@ struct PodFateTests {
     }
 
     @Test(
-        "an interrupted collector leaves the phase, the pod says why",
+        "an interrupted collector reports the phase, and the pod's status the reason",
         arguments: [
             Interruption(
                 reason: "Evicted", message: "Usage of EmptyDir volume \"logs\" exceeds the limit \"10Mi\". ", phase: .verify,
@@ -194,14 +194,14 @@ struct PodFateTests {
         #expect(end?.error?.type == it.type, "\(String(describing: end?.error))")
     }
 
-    @Test("told to stop with nobody asking is the phase's own failure")
+    @Test("a stop that nobody requested is a failure of the phase")
     func stopped() {
         let report = TrialReport(lastPhase: .execute, interrupted: true)
         let end = PodFate.of(Self.pod(trial: Self.ended(143), report: report), at: Self.now).end
         #expect(end?.error?.type == .agentExecutionFailed)
     }
 
-    @Test("an image without bash is the task's fault, in any runtime's words; another missing command is not")
+    @Test("an image without bash is an error of the task, with the message of any runtime; another missing command is not")
     func noBash() {
         let words = [
             "exec: \"bash\": executable file not found in $PATH",
@@ -212,7 +212,7 @@ struct PodFateTests {
         for text in words {
             let pod = Self.pod(trial: Self.ended(128, "StartError", message: text))
             guard case .stuck(let end) = PodFate.of(pod, at: Self.now) else {
-                Issue.record("the collector waits in vain, the pod is to be ended")
+                Issue.record("the collector waits without end, so the pod must be ended")
                 continue
             }
             #expect(end.error?.type == .taskInvalid)
@@ -222,7 +222,7 @@ struct PodFateTests {
         #expect(PodFate.of(other, at: Self.now).end?.error?.type == .environmentStartFailed)
     }
 
-    @Test("a gate that never opened is explained by the pod, when it can")
+    @Test("the pod's status explains a gate that never opened, if it can")
     func neverOpened() {
         let report = TrialReport(error: TrialError(.environmentStartFailed, "did not start within 10 s"))
         let image = Self.pod(trial: .waiting(reason: "ImagePullBackOff", message: "Back-off"), report: report)
@@ -231,7 +231,7 @@ struct PodFateTests {
         #expect(PodFate.of(nothing, at: Self.now).end?.error?.type == .environmentStartFailed)
     }
 
-    @Test("a collector that does not end after its trial is given up")
+    @Test("a collector that does not end after its trial is stopped waiting for")
     func silentCollector() {
         let pod = Self.pod(trial: Self.ended(0, "Completed"))
         guard case .running(let recheck) = PodFate.of(pod, at: Self.now) else {
@@ -244,7 +244,7 @@ struct PodFateTests {
         #expect(PodFate.of(crashed, at: Self.now).end?.error?.type == .internalError)
     }
 
-    @Test("a node that is gone, in each of its guises")
+    @Test("a lost node, in each form in which it is reported")
     func nodeLost() {
         let taint = Self.pod {
             $0.metadata.deletionTimestamp = Self.now.adding(seconds: -10)

@@ -6,7 +6,7 @@ import KubeCore
 import Testing
 import TrialPods
 
-/// Every recorded life of a pod, event by event, through the mapping.
+/// Every recorded pod, event by event.
 @Suite("Fates of recorded pods")
 struct RecordingTests {
     struct Event {
@@ -16,11 +16,11 @@ struct RecordingTests {
 
     struct Expectation: Sendable, CustomTestStringConvertible {
         var file: String
-        /// The fate when the last event is seen.
+        /// The fate after the last event.
         var last: Kind
-        /// The error of the end: of the last event's, or of the one that follows from waiting.
+        /// The error of the end: after the last event, or after the time that follows from waiting.
         var error: TrialErrorType?
-        /// Seconds after which a fate that does not end by itself is stuck; nil when it ends.
+        /// Seconds after which a fate that does not change becomes stuck; nil when the pod ends.
         var bound: Double?
         var reason: String?
         var message: String?
@@ -70,7 +70,7 @@ struct RecordingTests {
         .init(file: "node-lost", last: .running, error: .environmentNodeLost, bound: 165),
     ]
 
-    /// The lines of a recording that are about the pod.
+    /// The lines of a recording that concern the pod.
     static func lines(_ file: String) throws -> [(text: [UInt8], event: JSONValue)] {
         let url = try #require(Bundle.module.url(forResource: file, withExtension: "jsonl", subdirectory: "Fixtures/pods"))
         let text = try String(contentsOf: url, encoding: .utf8)
@@ -87,7 +87,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("a pod of which only the projection was built reads like the whole one", arguments: expectations)
+    @Test("a projected pod gives the same snapshot as the whole pod", arguments: expectations)
     func projected(_ expected: Expectation) throws {
         let lines = try Self.lines(expected.file)
         #expect(!lines.isEmpty)
@@ -98,7 +98,7 @@ struct RecordingTests {
             #expect(PodSnapshot.project(kept) == snapshot)
             #expect(kept.at("spec", "containers") == nil)
             #expect(kept.text.utf8.count < whole.text.utf8.count * 2 / 3)
-            // As a watch delivers it, after a list and in one.
+            // As delivered by a watch, after a list, and inside a list.
             let change: JSONValue = ["type": "MODIFIED", "object": whole]
             #expect(try WatchEvent(line: change.serialized(), keeping: PodSnapshot.projection) == .modified(kept))
             let list: JSONValue = ["metadata": ["resourceVersion": "1"], "items": [whole]]
@@ -106,7 +106,7 @@ struct RecordingTests {
         }
     }
 
-    @Test("nothing that a snapshot holds is lost by the projection")
+    @Test("the projection keeps everything that a snapshot contains")
     func projectedInFull() throws {
         let time: JSONValue = "2026-01-02T03:04:05Z"
         let state: JSONValue = [
@@ -143,7 +143,7 @@ struct RecordingTests {
         let kept = try JSONValue(parsing: pod.serialized(), keeping: PodSnapshot.projection.json)
         let snapshot = try #require(PodSnapshot.project(pod))
         #expect(PodSnapshot.project(kept) == snapshot)
-        // The sample has a value in every place.
+        // The sample has a value in every field.
         for child in [Mirror(reflecting: snapshot), Mirror(reflecting: snapshot.metadata)].flatMap(\.children) {
             #expect(!"\(child.value)".hasPrefix("nil"), "\(child.label ?? "")")
         }
@@ -169,11 +169,11 @@ struct RecordingTests {
         var fates: [PodFate] = []
         for event in events { fates.append(PodFate.of(event.pod, at: created.adding(seconds: event.seconds))) }
 
-        // Nothing is an end until it is one, and an end stays the end it is.
+        // A fate is an end only at the end, and then it stays the same.
         let firstEnd = fates.firstIndex { $0.end != nil } ?? fates.count
         for fate in fates[firstEnd...] {
             #expect(fate.end?.error?.type == expected.error)
-            #expect(fate.end?.outcome.reward == nil, "never success by guess")
+            #expect(fate.end?.outcome.reward == nil, "a success is never guessed")
         }
 
         let final = try #require(fates.last)
@@ -194,7 +194,7 @@ struct RecordingTests {
         if let message = expected.message { #expect(end.error?.message.contains(message) == true, "\(String(describing: end.error))") }
     }
 
-    /// The state is kept until the bound, and not a moment longer.
+    /// The state is kept until the bound, and no longer.
     private func stuck(
         _ pod: PodSnapshot, _ recheck: Timestamp?, _ expected: Expectation, _ created: Timestamp
     ) throws -> PodFate.End {

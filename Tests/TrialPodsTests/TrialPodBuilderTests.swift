@@ -46,7 +46,7 @@ struct TrialPodBuilderTests {
         }.sorted()
     }
 
-    /// What Kubernetes makes of a value.
+    /// What Kubernetes expands a value to.
     static func expanded(_ value: String) -> String {
         var out = ""
         var rest = value[...]
@@ -87,13 +87,13 @@ struct TrialPodBuilderTests {
         #expect(identity?.index == 7 && identity?.retry == 2 && identity?.rerun == 1 && identity?.agentIndex == 1)
     }
 
-    @Test("the same request is the same pod")
+    @Test("the same request gives the same pod")
     func deterministic() throws {
         #expect(try Self.pod().serialized() == Self.pod().serialized())
     }
 
     @Test(
-        "long and odd job names make valid pod names",
+        "long and unusual job names give valid pod names",
         arguments: [String(repeating: "a", count: 253), String(repeating: "a", count: 39) + ".b", "x.y-z", "a"])
     func names(_ job: String) {
         let name = TrialPodNames.name(job: job, jobUID: "u", index: 99_999, rerun: 12, retry: 3)
@@ -104,7 +104,7 @@ struct TrialPodBuilderTests {
         #expect((label?.utf8.count ?? 99) <= 63)
     }
 
-    @Test("volumes are mounted as the contract says")
+    @Test("volumes are mounted as documented")
     func mounts() throws {
         let pod = try Self.pod()
         #expect(
@@ -123,7 +123,7 @@ struct TrialPodBuilderTests {
         #expect(!volumes.contains("solution") && !volumes.contains("hostPath"))
     }
 
-    @Test("the solution is mounted for the oracle, and only for it")
+    @Test("the solution is mounted for the oracle only")
     func oracle() throws {
         let pod = try Self.pod { $0.agent = AgentSpec(name: "oracle", install: "never", execute: "never") }
         let trial = Self.mounts(try Self.container(pod, "trial"))
@@ -133,7 +133,7 @@ struct TrialPodBuilderTests {
         #expect(!Self.mounts(try Self.container(pod, "repo-cache")).contains { $0.hasPrefix("agent") }, "it has no scripts of its own")
     }
 
-    @Test("without a cache service, the source's credentials reach repo-cache only")
+    @Test("without a cache service, the source's credentials are mounted in repo-cache only")
     func credentials() throws {
         let pod = try Self.pod { $0.jobSpec.source.secretRef = LocalReference(name: "git-secret") }
         #expect(Self.mounts(try Self.container(pod, "repo-cache")).contains("credentials=/assay/credentials ro"))
@@ -141,7 +141,7 @@ struct TrialPodBuilderTests {
     }
 
     @Test(
-        "the source's Secret is for the source's host: not for a task that lies elsewhere",
+        "the source's Secret is used only for the source's host, not for tasks from other hosts",
         arguments: [
             ("https://git.example/other", true), ("https://GIT.example/other", true), ("https://evil.example/other", false),
             ("https://git.example:8443/other", false), ("ssh://git.example/other", false),
@@ -155,13 +155,13 @@ struct TrialPodBuilderTests {
         #expect(Self.mounts(try Self.container(pod, "repo-cache")).contains("credentials=/assay/credentials ro") == isGiven)
     }
 
-    /// What delivery is told.
+    /// The variables of the delivery container.
     static func program(_ pod: JSONValue) throws -> PodProgram {
         let text = try #require(env(try container(pod, "repo-cache"))["ASSAY_PROGRAM"]?.string)
         return try PodProgram(json: expanded(text).utf8, from: "the pod")
     }
 
-    @Test("scripts lie in a ConfigMap of the agent as they are written, and neither they nor the runner travel in the pod")
+    @Test("scripts are in a ConfigMap of the agent, unchanged; the pod contains neither them nor the runner")
     func scripts() throws {
         let request = Self.request()
         let pod = try Self.builder.pod(for: request)
@@ -192,7 +192,7 @@ struct TrialPodBuilderTests {
         let pod = try Self.builder.pod(for: request)
         #expect(pod.serialized().count <= 6 * 1024, "\(pod.serialized().count) bytes")
         print("a pod of a job with scripts of 120,000 bytes: \(pod.serialized().count) bytes")
-        // A larger environment leaves the pod.
+        // A larger environment is moved out of the pod.
         request.task.environment.env["LARGE"] = String(repeating: "$(x)", count: 5000)
         request.task.environment.env["odd name"] = "stays"
         request.task.verifier.env["LARGE"] = String(repeating: "y", count: 20_000)
@@ -211,7 +211,7 @@ struct TrialPodBuilderTests {
         )
     }
 
-    @Test("what is recorded and paid for is what the pod asks for")
+    @Test("the recorded and paid resources are those that the pod requests")
     func effective() throws {
         let request = Self.request {
             $0.target.podTemplate = PodTemplate(resources: .init(requests: ["cpu": "3"], limits: ["memory": "8Gi"]))
@@ -235,7 +235,7 @@ struct TrialPodBuilderTests {
         #expect(try JSONValueDecoder().decode(TrialProgram.self, from: value) == program)
     }
 
-    @Test("no credential of ours, no token, and baseline pod security")
+    @Test("no service account token, no credential of Assay, and baseline pod security")
     func security() throws {
         let pod = try Self.pod()
         #expect(pod.at("spec", "automountServiceAccountToken")?.bool == false)
@@ -252,7 +252,7 @@ struct TrialPodBuilderTests {
         for volume in pod.at("spec", "volumes")?.array ?? [] { #expect(volume["emptyDir"] != nil || volume["configMap"] != nil) }
     }
 
-    @Test("an agent's secrets: by reference to the trial, and to the collector under names of its own")
+    @Test("an agent's secrets: as references, for the trial, and for the collector under other names")
     func secrets() throws {
         let pod = try Self.pod {
             $0.agent.env = [
@@ -278,7 +278,7 @@ struct TrialPodBuilderTests {
     }
 
     @Test(
-        "resources: the task's, under the job's overrides",
+        "resources: the task's, overridden by the job's",
         arguments: [
             ResourceCase(cpus: 1, cpu: "1"), ResourceCase(cpus: 0.5, cpu: "500m"), ResourceCase(cpus: 2, override: 1.25, cpu: "1250m"),
         ])
@@ -295,7 +295,7 @@ struct TrialPodBuilderTests {
             ])
     }
 
-    @Test("limits: the task's, the job's, the multiplier, and a deadline beyond them all")
+    @Test("limits: the task's, the job's, the multiplier, and a deadline longer than all of them")
     func limits() throws {
         let pod = try Self.pod {
             $0.task.timeouts = TaskTimeouts(agentSec: 100, installSec: 10, verifierSec: 1000)
@@ -346,7 +346,7 @@ struct TrialPodBuilderTests {
         #expect(try Self.program(try Self.pod { $0.task.environment.env = ["A": "1"] }).pathSetter == nil)
     }
 
-    @Test("templates: the target's, then the job's, never over what makes it a trial pod")
+    @Test("templates: the target's, then the job's; the parts that make it a trial pod are never overridden")
     func templates() throws {
         let pod = try Self.pod {
             $0.target.podTemplate = PodTemplate(
@@ -384,7 +384,7 @@ struct TrialPodBuilderTests {
         #expect(throws: TrialError.self) { try Self.pod { $0.target.image = nil } }
     }
 
-    @Test("what no pod can carry is refused with words")
+    @Test("a request that no pod can express is refused with a message")
     func refusals() {
         #expect(throws: TrialError.self) { try Self.pod { $0.agent.execute = String(repeating: "x", count: 600_000) } }
         #expect(throws: TrialError.self) {

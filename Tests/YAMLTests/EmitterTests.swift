@@ -44,7 +44,7 @@ struct EmitterTests {
     }
 
     @Test(
-        "strings that look like something else survive",
+        "strings that look like other types stay strings",
         arguments: [
             "", " ", "no", "Yes", "on", "null", "~", "true", "1", "0x1F", "0o7", "017", "1_000", "1e3", ".5", ".inf", ".nan", "-1", "+1",
             "1:30", "2001-12-14", "2001-12-14 21:59:43.10", "<<", "=", "-", "- a", "?", "? a", ":", ":a", "a:", "a: b", "a #b", "#a",
@@ -62,7 +62,7 @@ struct EmitterTests {
         }
     }
 
-    @Test("long keys and long strings survive")
+    @Test("long keys and long strings are unchanged")
     func long() throws {
         let long = String(repeating: "word ", count: 1000) + "end"
         let value: JSONValue = .object([long: .object([long: [.string(long), [:]]]), "k": .string(long)])
@@ -85,7 +85,7 @@ struct EmitterTests {
         #expect(try YAML.parse(YAML.emit(documents: documents)) == documents)
     }
 
-    @Test("any value is read back as itself", arguments: 0..<40)
+    @Test("random values are unchanged after emitting and parsing", arguments: 0..<40)
     func roundTrip(seed: Int) throws {
         var random = SplitMix(state: UInt64(seed) &* 0x9E37_79B9 &+ 17)
         for _ in 0..<50 {
@@ -95,7 +95,7 @@ struct EmitterTests {
         }
     }
 
-    @Test("any bytes are either read or refused", arguments: 0..<20)
+    @Test("random bytes are either parsed or refused", arguments: 0..<20)
     func anyBytes(seed: Int) {
         var random = SplitMix(state: UInt64(seed) &+ 99)
         let pieces = [
@@ -136,7 +136,7 @@ struct EmitterTests {
     }
 }
 
-/// A generator that repeats itself, so that a failure does too.
+/// A generator with a fixed seed, so that failures can be reproduced.
 struct SplitMix: RandomNumberGenerator {
     var state: UInt64
 

@@ -25,13 +25,13 @@ struct ScalarTests {
         #expect(try YAML.parse("- \(text)\n") == [.array([expected])])
     }
 
-    @Test("quotes make a string of anything", arguments: ["1", "true", "null", "~", "0x1F", "", ".inf", "<<"])
+    @Test("quoted scalars are strings", arguments: ["1", "true", "null", "~", "0x1F", "", ".inf", "<<"])
     func quoted(text: String) throws {
         #expect(try YAML.parse("- '\(text)'\n- \"\(text)\"\n") == [.array([.string(text), .string(text)])])
     }
 
     @Test(
-        "a tag decides",
+        "a tag determines the type",
         arguments: [
             ("!!str 12", JSONValue.string("12")), ("!!str true", .string("true")), ("! 12", .string("12")),
             ("!!int \"12\"", .int(12)), ("!!float 3", .double(3)), ("!!float 3.5", .double(3.5)), ("!!bool \"true\"", .bool(true)),
@@ -43,7 +43,7 @@ struct ScalarTests {
     }
 
     @Test(
-        "what JSON cannot hold is refused, with its place",
+        "values that JSON cannot represent are refused with their position",
         arguments: [
             (".inf", "JSON cannot hold .inf"), ("-.INF", "JSON cannot hold"), (".nan", "JSON cannot hold"),
             ("1e999", "too large"), ("!!int x", "not of the type"), ("!!bool yes", "not of the type"),

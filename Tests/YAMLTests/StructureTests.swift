@@ -15,7 +15,7 @@ struct StructureTests {
         #expect(try YAML.parse(text) == expected)
     }
 
-    @Test("documents() leaves out the empty ones, parseSingle wants one")
+    @Test("documents() leaves out empty documents, parseSingle requires exactly one")
     func single() throws {
         let two = "a: 1\n---\n# nothing\n---\nb: 2\n"
         #expect(try YAML.documents(Array(two.utf8)).count == 2)
@@ -43,7 +43,7 @@ struct StructureTests {
                 two
               empty: []
             """
-        // A literal block may not stand inside a flow mapping: libyaml says so.
+        // A literal block is not allowed inside a flow mapping; that is libyaml's message.
         #expect(throws: YAMLError.self) { try YAML.parse(text) }
         let valid = text.replacing("{name: two, install: |\n      literal\n    }", with: "{name: two}")
         #expect(
@@ -88,14 +88,14 @@ struct StructureTests {
         #expect(value["quoted"] == ["<<": "text"])
     }
 
-    @Test("an anchor may be redefined, and ends with its document")
+    @Test("an anchor may be redefined and is valid only in its document")
     func anchorScope() throws {
         #expect(try YAML.parseSingle("[&a 1, *a, &a 2, *a]") == [1, 1, 2, 2])
         #expect(throws: YAMLError.self) { try YAML.parse("&a 1\n---\n*a\n") }
     }
 
     @Test(
-        "mistakes are named with line and column",
+        "errors have line and column",
         arguments: [
             ("a: 1\nb: 2\na: 3\n", 3, 1, "the key \"a\" is given twice (first on line 1)"),
             ("spec:\n  x: {k: 1, k: 2}\n", 2, 13, "the key \"k\" is given twice"),
@@ -120,7 +120,7 @@ struct StructureTests {
         #expect(error.description.hasPrefix("line \(line), column \(column): "))
     }
 
-    @Test("bytes that are no UTF-8 are refused with their place")
+    @Test("invalid UTF-8 is refused with its position")
     func encoding() throws {
         let bytes = Array("a: 1\nb: x".utf8) + [0xFF, 0x0A]
         let error = try #require(throws: YAMLError.self) { try YAML.parse(bytes) }

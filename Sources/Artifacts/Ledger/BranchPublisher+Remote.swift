@@ -18,6 +18,9 @@ extension BranchPublisher {
         }
     }
 
+    /// Kills the fetch that is running, if any. Its callers get an error.
+    func cancelFetch() { fetching?.cancel() }
+
     private func fetchTip() async throws -> GitObjectID? {
         var repaired = false
         while true {

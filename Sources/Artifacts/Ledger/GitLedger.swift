@@ -196,22 +196,24 @@ public actor GitLedger {
         startWatch()
     }
 
-    /// Stops the background work. Nothing is lost: the next ledger continues.
-    /// - Parameter grace: seconds that a running push may take before it is killed. Killing it damages neither the remote nor the records.
+    /// Stops the background work and waits until it has ended, so that the next ledger has the directory for itself. Nothing is lost: the next
+    /// ledger continues.
+    /// - Parameter grace: seconds that a running push or fetch may take before it is killed. Killing it damages neither the remote nor the
+    ///   records.
     public func stop(grace: Double = 15) async {
         isStopped = true
         pump?.cancel()
         pushDelay?.cancel()
         watch?.cancel()
-        if let publishing {
-            let time = time
-            let timer = Task {
-                try await time.sleep(seconds: grace)
-                publishing.cancel()
-            }
-            _ = await publishing.result
-            timer.cancel()
+        let (publishing, time, publisher) = (publishing, time, publisher)
+        let timer = Task {
+            try await time.sleep(seconds: grace)
+            publishing?.cancel()
+            await publisher.cancelFetch()
         }
+        _ = await publishing?.result
+        await watch?.value
+        timer.cancel()
         await pump?.value
         pump = nil
     }

@@ -9,12 +9,12 @@ static let run = #"""
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "https://assay.dev/schemas/run-1.json",
   "title": "metadata.json of a run",
-  "description": "What was run, on what, and what came of it. Fields without a value are left out. Within a schemaVersion no field is taken away or changes its meaning.",
+  "description": "The inputs and the outcome of a run. Fields without a value are left out. Within a schemaVersion no field is removed or changes its meaning.",
   "type": "object",
   "required": ["schemaVersion", "kind", "runId", "jobName", "jobUid", "namespace", "agent", "dataset", "task", "attempt", "rerun", "index", "retries", "scores", "passed", "outcome", "timings", "exitCodes", "config", "sourceRepo", "sourceCommit", "overlays", "evalFile", "timestamp"],
   "properties": {
     "schemaVersion": {"type": "integer", "const": 1, "description": "Version of this format."},
-    "kind": {"type": "string", "enum": ["run", "retry"], "description": "retry: a try that infrastructure ended, kept below the run that followed it."},
+    "kind": {"type": "string", "enum": ["run", "retry"], "description": "retry: a try that infrastructure ended, stored in the folder of its run."},
     "runId": {"type": "string", "pattern": "^[0-9a-f]{16}$", "description": "The first 16 hex digits of SHA-256 over the compact JSON array [jobUid, agent, dataset, task, attempt, rerun]."},
     "jobName": {"type": "string", "description": "metadata.name of the EvalJob."},
     "jobUid": {"type": "string", "description": "metadata.uid of the EvalJob."},
@@ -25,21 +25,21 @@ static let run = #"""
     "task": {"type": "string", "description": "The task's name."},
     "family": {"type": "string", "enum": ["rollout", "harbor"], "description": "The family whose rules the trial followed (docs/formats.md); absent for a task that could not be read, and in records of earlier versions."},
     "attempt": {"type": "integer", "minimum": 1, "description": "Which attempt of the trial, from 1."},
-    "rerun": {"type": "integer", "minimum": 0, "description": "0 unless the trial was asked for again."},
+    "rerun": {"type": "integer", "minimum": 0, "description": "The number of the rerun; 0 for the first run."},
     "index": {"type": "integer", "minimum": 0, "description": "The trial's position in the job."},
-    "retries": {"type": "integer", "minimum": 0, "description": "How many tries infrastructure ended before this one."},
-    "scores": {"type": "object", "additionalProperties": {"type": "number"}, "description": "Every figure that the verifier wrote, by name; empty when there is no verdict."},
-    "reward": {"type": "number", "description": "The figure that counts: the one named reward, else the only one, else the mean. Absent when there is no verdict."},
+    "retries": {"type": "integer", "minimum": 0, "description": "How many earlier tries infrastructure ended."},
+    "scores": {"type": "object", "additionalProperties": {"type": "number"}, "description": "All numbers that the verifier wrote, by name; empty when there is no verdict."},
+    "reward": {"type": "number", "description": "The number that counts: the one named reward, otherwise the only one, otherwise the mean. Absent when there is no verdict."},
     "passed": {"type": "boolean", "description": "Whether the trial completed with a reward of exactly 1."},
-    "outcome": {"type": "string", "enum": ["completed", "failed", "infrastructure", "skipped"], "description": "The class in which the trial is counted."},
+    "outcome": {"type": "string", "enum": ["completed", "failed", "infrastructure", "skipped"], "description": "The class as which the trial is counted."},
     "error": {
       "type": "object",
       "required": ["type", "message"],
       "properties": {
         "type": {"type": "string", "description": "One of the documented error types."},
-        "message": {"type": "string", "description": "What, where, and what to do."}
+        "message": {"type": "string", "description": "What happened, where, and what to do."}
       },
-      "description": "Why there is no verdict; beside a reward, what went wrong and does not take it away: an agent that failed or timed out (Harbor), or lost outputs."
+      "description": "Why there is no verdict. With a reward: an error that leaves the reward valid, such as an agent that failed or timed out (Harbor), or lost outputs."
     },
     "timings": {
       "type": "object",
@@ -47,11 +47,11 @@ static let run = #"""
         "type": "object",
         "required": ["startedAt", "seconds"],
         "properties": {
-          "startedAt": {"type": "string", "format": "date-time", "description": "By the node's clock."},
-          "seconds": {"type": "number", "minimum": 0, "description": "Measured."}
+          "startedAt": {"type": "string", "format": "date-time", "description": "The start by the node's clock."},
+          "seconds": {"type": "number", "minimum": 0, "description": "The measured duration."}
         }
       },
-      "description": "The phases that happened: setup, install, execute, verify, collect, teardown."
+      "description": "The phases that began: setup, install, execute, verify, collect, teardown."
     },
     "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Exit codes of the agent's and the verifier's scripts, by phase; of a task with steps, those of the last step that began."},
     "steps": {
@@ -67,25 +67,25 @@ static let run = #"""
               "type": "object",
               "required": ["startedAt", "seconds"],
               "properties": {
-                "startedAt": {"type": "string", "format": "date-time", "description": "By the node's clock."},
-                "seconds": {"type": "number", "minimum": 0, "description": "Measured."}
+                "startedAt": {"type": "string", "format": "date-time", "description": "The start by the node's clock."},
+                "seconds": {"type": "number", "minimum": 0, "description": "The measured duration."}
               }
             },
-            "description": "As timings above, of this step; timings above holds the sums then."
+            "description": "The timings of this step. The run's timings are then the sums."
           },
-          "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "By phase."}
+          "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Exit codes by phase."}
         }
       },
       "description": "The steps that began; absent for a task without steps."
     },
-    "cost": {"type": "number", "description": "In US dollars: the sum of costs, when anything is known."},
+    "cost": {"type": "number", "description": "In US dollars: the sum of the known costs."},
     "costs": {
       "type": "object",
       "properties": {
-        "model": {"type": "number", "minimum": 0, "description": "What the agent's trajectory says it paid for models."},
+        "model": {"type": "number", "minimum": 0, "description": "The model costs that the agent's trajectory names."},
         "compute": {"type": "number", "minimum": 0, "description": "The target's prices for the trial's CPUs and memory over the time of its phases."}
       },
-      "description": "What the cost is made of."
+      "description": "The parts of the cost."
     },
     "tokens": {
       "type": "object",
@@ -93,30 +93,30 @@ static let run = #"""
       "properties": {
         "prompt": {"type": "integer", "minimum": 0, "description": "Tokens that models read."},
         "completion": {"type": "integer", "minimum": 0, "description": "Tokens that models wrote."},
-        "cached": {"type": "integer", "minimum": 0, "description": "Those of prompt that came from a cache."}
+        "cached": {"type": "integer", "minimum": 0, "description": "The part of prompt that came from a cache."}
       },
-      "description": "What the agent's trajectory says it used."
+      "description": "The usage that the agent's trajectory names."
     },
     "config": {
       "type": "object",
       "required": ["timeoutMultiplier", "instructionPath", "environment"],
       "properties": {
-        "timeoutMultiplier": {"type": "number", "description": "What every timeout was multiplied with."},
-        "agentTimeoutSec": {"type": "number", "description": "For execute, in seconds."},
-        "installTimeoutSec": {"type": "number", "description": "For install, in seconds."},
-        "verifierTimeoutSec": {"type": "number", "description": "For verify, in seconds."},
-        "instructionPath": {"type": "string", "description": "Where the instruction lay in the trial."},
+        "timeoutMultiplier": {"type": "number", "description": "The factor for all timeouts."},
+        "agentTimeoutSec": {"type": "number", "description": "The limit for execute, in seconds."},
+        "installTimeoutSec": {"type": "number", "description": "The limit for install, in seconds."},
+        "verifierTimeoutSec": {"type": "number", "description": "The limit for verify, in seconds."},
+        "instructionPath": {"type": "string", "description": "The path of the instruction in the trial."},
         "longInstructionBytes": {"type": "integer", "description": "The length of the instruction, when it was too long for ASSAY_TASK_INSTRUCTION and the variable was therefore not set."},
         "image": {"type": "string", "description": "The trial container's image."},
         "imageDigest": {"type": "string", "description": "The digest of the image that the trial ran in, as sha256:...."},
-        "cpus": {"type": "number", "description": "CPU limit."},
+        "cpus": {"type": "number", "description": "The requested CPUs."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},
         "environment": {"type": "array", "items": {"type": "string"}, "description": "Names of the agent's environment variables; never their values."}
       },
-      "description": "What the trial ran with."
+      "description": "The settings of the trial."
     },
-    "sourceRepo": {"type": "string", "description": "The benchmark's repository: org/repo, or its address where it has no such form."},
+    "sourceRepo": {"type": "string", "description": "The benchmark's repository: org/repo, or its address if it has no such form."},
     "sourceCommit": {"type": "string", "description": "The commit of the benchmark that ran."},
     "sourceRef": {"type": "string", "description": "The ref that the job named, when it named one."},
     "overlays": {
@@ -126,13 +126,13 @@ static let run = #"""
         "required": ["name", "revision"],
         "properties": {
           "name": {"type": "string", "description": "The OverlaySource."},
-          "revision": {"type": "string", "description": "The commit of it that was used."}
+          "revision": {"type": "string", "description": "The commit that was used."}
         }
       },
-      "description": "In their order; later ones shadow earlier ones."
+      "description": "In the order of their application; later ones override earlier ones."
     },
     "evalFile": {"type": "string", "description": "The task's folder in the source."},
-    "warnings": {"type": "array", "items": {"type": "string"}, "description": "What was ignored in the task's files, one sentence each, such as an unknown key of task.toml."},
+    "warnings": {"type": "array", "items": {"type": "string"}, "description": "Parts of the task's files that were ignored, such as an unknown key of task.toml; one sentence each."},
     "outputs": {
       "type": "object",
       "required": ["truncatedFiles", "skippedFiles", "unreadableFiles", "redactions", "unredacted"],
@@ -140,12 +140,12 @@ static let run = #"""
         "truncatedFiles": {"type": "integer", "description": "Files cut or left out for their size; collected.json lists them."},
         "skippedFiles": {"type": "integer", "description": "Links, FIFOs, devices and sockets, which are not collected."},
         "unreadableFiles": {"type": "integer", "description": "Files and folders that could not be read."},
-        "redactions": {"type": "integer", "description": "How many times a secret value was replaced."},
-        "redacted": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "The same by the variable that holds the secret; where secrets overlapped, the longest one's."},
+        "redactions": {"type": "integer", "description": "The number of replacements of secret values."},
+        "redacted": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "The number of replacements by variable. Where secrets overlapped, the longest one is counted."},
         "unredacted": {"type": "array", "items": {"type": "string"}, "description": "Names of variables whose secret was too short to redact."},
-        "transcript": {"type": "string", "enum": ["agent", "trajectory", "output"], "description": "What transcript.jsonl was made of: the agent's own, its trajectory, or what it printed; absent when no agent ran."}
+        "transcript": {"type": "string", "enum": ["agent", "trajectory", "output"], "description": "The source of transcript.jsonl: the agent's own transcript, its trajectory, or its output; absent when no agent ran."}
       },
-      "description": "What the collector did to the outputs; absent when there are none."
+      "description": "What the collector did with the outputs; absent when there are none."
     },
     "startedAt": {"type": "string", "format": "date-time", "description": "When the trial began."},
     "timestamp": {"type": "string", "format": "date-time", "description": "When the run ended; also the date of its commit."}
@@ -160,7 +160,7 @@ static let summary = #"""
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "https://assay.dev/schemas/summary-1.json",
   "title": "summary.json of a run",
-  "description": "What a listing needs of one run. Every field has the meaning that it has in metadata.json.",
+  "description": "The fields of one run for a listing, with the same meaning as in metadata.json.",
   "type": "object",
   "required": ["schemaVersion", "kind", "runId", "jobName", "agent", "dataset", "task", "attempt", "passed", "outcome", "seconds", "sourceCommit", "timestamp"],
   "properties": {
@@ -177,7 +177,7 @@ static let summary = #"""
     "passed": {"type": "boolean", "description": "As in metadata.json."},
     "outcome": {"type": "string", "enum": ["completed", "failed", "infrastructure", "skipped"], "description": "As in metadata.json."},
     "error": {"type": "string", "description": "error.type of metadata.json."},
-    "seconds": {"type": "number", "minimum": 0, "description": "The sum of the phases."},
+    "seconds": {"type": "number", "minimum": 0, "description": "The sum of the durations of the phases."},
     "cost": {"type": "number", "description": "As in metadata.json."},
     "tokens": {
       "type": "object",
@@ -185,7 +185,7 @@ static let summary = #"""
       "properties": {
         "prompt": {"type": "integer", "minimum": 0, "description": "Tokens that models read."},
         "completion": {"type": "integer", "minimum": 0, "description": "Tokens that models wrote."},
-        "cached": {"type": "integer", "minimum": 0, "description": "Those of prompt that came from a cache."}
+        "cached": {"type": "integer", "minimum": 0, "description": "The part of prompt that came from a cache."}
       },
       "description": "As in metadata.json."
     },
@@ -202,12 +202,12 @@ static let job = #"""
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "https://assay.dev/schemas/job-1.json",
   "title": "metadata.json of a job",
-  "description": "A job's totals, written when it has ended. It lies where a run with the job's id would lie. Fields without a value are left out.",
+  "description": "A job's totals, written when the job has ended. The file has the path that a run with the job's id would have. Fields without a value are left out.",
   "type": "object",
   "required": ["schemaVersion", "kind", "runId", "jobName", "jobUid", "namespace", "totalTrials", "cancelled", "totals", "agents", "sourceRepo", "sourceCommit", "timestamp"],
   "properties": {
     "schemaVersion": {"type": "integer", "const": 1, "description": "Version of this format."},
-    "kind": {"type": "string", "enum": ["job"], "description": "Tells the record from a run's."},
+    "kind": {"type": "string", "enum": ["job"], "description": "Distinguishes the record from a run's."},
     "runId": {
       "type": "string",
       "pattern": "^[0-9a-f]{16}$",
@@ -221,14 +221,14 @@ static let job = #"""
     "reason": {"type": "string", "description": "Why the job ended early; absent when it ran to its end."},
     "totals": {
       "$ref": "#/$defs/figures",
-      "description": "Over all trials."
+      "description": "The totals of all trials."
     },
     "agents": {
       "type": "object",
       "additionalProperties": {
         "$ref": "#/$defs/figures"
       },
-      "description": "The same by agent."
+      "description": "The totals by agent."
     },
     "config": {
       "type": "object",
@@ -248,9 +248,9 @@ static let job = #"""
         },
         "datasets": {"type": "array", "items": {"type": "string"}, "description": "Names of the datasets."},
         "attempts": {"type": "integer", "minimum": 1, "description": "Attempts of each agent at each task."},
-        "timeoutMultiplier": {"type": "number", "description": "What every timeout was multiplied with."}
+        "timeoutMultiplier": {"type": "number", "description": "The factor for all timeouts."}
       },
-      "description": "What was asked for."
+      "description": "The job's settings."
     },
     "sourceRepo": {"type": "string", "description": "As in a run's record."},
     "sourceCommit": {"type": "string", "description": "As in a run's record."},
@@ -263,21 +263,21 @@ static let job = #"""
       "type": "object",
       "required": ["completed", "failed", "infrastructure", "skipped", "passes", "sumReward"],
       "properties": {
-        "completed": {"type": "integer", "description": "Trials that ended without an error that takes the verdict away."},
-        "agentErrors": {"type": "integer", "description": "Those of them whose agent failed or timed out; absent in records of earlier versions."},
+        "completed": {"type": "integer", "description": "Trials with a verdict."},
+        "agentErrors": {"type": "integer", "description": "The completed trials whose agent failed or timed out; absent in records of earlier versions."},
         "failed": {"type": "integer", "description": "Trials without a verdict, because of an error of the agent, the verifier or the infrastructure."},
-        "infrastructure": {"type": "integer", "description": "Those of them that infrastructure ended."},
+        "infrastructure": {"type": "integer", "description": "The failed trials that infrastructure ended."},
         "skipped": {"type": "integer", "description": "Trials that were cancelled or never run."},
         "passes": {"type": "integer", "description": "Completed trials with a reward of exactly 1."},
-        "passRate": {"type": "number", "description": "passes / (all - infrastructure - skipped); absent when there is nothing to divide by."},
-        "meanReward": {"type": "number", "description": "Over the rewards that were produced; absent when there are none."},
-        "minReward": {"type": "number", "description": "The least reward."},
-        "maxReward": {"type": "number", "description": "The greatest reward."},
+        "passRate": {"type": "number", "description": "passes / (all - infrastructure - skipped); absent when the divisor is 0."},
+        "meanReward": {"type": "number", "description": "The mean of all rewards; absent when there are none."},
+        "minReward": {"type": "number", "description": "The smallest reward."},
+        "maxReward": {"type": "number", "description": "The largest reward."},
         "sumReward": {"type": "number", "description": "The sum of the rewards."},
         "metrics": {
           "type": "object",
           "additionalProperties": {"type": "number"},
-          "description": "The figures that spec.metrics asks for, by type; absent when none is asked for or there is no reward."
+          "description": "The metrics that spec.metrics names, by type; absent when it names none or there is no reward."
         },
         "cost": {"type": "number", "description": "The sum of the known costs, in US dollars."},
         "tokens": {
@@ -286,7 +286,7 @@ static let job = #"""
           "properties": {
             "prompt": {"type": "integer", "minimum": 0, "description": "Tokens that models read."},
             "completion": {"type": "integer", "minimum": 0, "description": "Tokens that models wrote."},
-            "cached": {"type": "integer", "minimum": 0, "description": "Those of prompt that came from a cache."}
+            "cached": {"type": "integer", "minimum": 0, "description": "The part of prompt that came from a cache."}
           },
           "description": "The sum of the known tokens."
         }

@@ -27,7 +27,7 @@ struct ComparePage {
                     tag(
                         "p", .classes("notice", "skip"),
                         text:
-                            "Choosing jobs needs the script of this page. Without it: the page of each job compares it with the job of the same name before it, and `assay results compare` compares any two."
+                            "Choosing jobs here needs JavaScript. Without it, use the page of a job, which compares the job with the previous one of the same name, or `assay results compare`."
                     )
                 }
                 tag("div", .id("compare"), .classes("compare")) {

@@ -68,7 +68,7 @@ struct ListPages {
                 case .failed: "agent or verifier; counts"
                 case .infrastructure: "infrastructure or input; does not count"
                 case .skipped: "stopped; does not count"
-                case .completed: "the verdict stands"
+                case .completed: "the verdict is still valid"
                 }
             return [
                 group.outcome == .completed ? Pieces.badge("plain", "\u{2022}", name) : Pieces.badge(sample), .text(Figures.count(group.runs.count)),

@@ -71,7 +71,7 @@ enum Pieces {
             tile("Runs", Figures.count(a.total), runs)
             tile("Pass rate", Figures.percent(a.passRate), "\(Figures.count(a.passes)) of \(Figures.count(a.completed + a.failed)) that count")
             tile("Mean reward", Figures.reward(a.meanReward), a.rewards == 0 ? nil : "over \(Figures.plural(a.rewards, "verdict"))")
-            tile("Agent failures", Figures.count(a.failed), "count as no pass")
+            tile("Agent failures", Figures.count(a.failed), "count as not passed")
             tile(
                 "Infrastructure", Figures.count(a.infrastructure),
                 a.skipped > 0 ? "does not count; \(Figures.count(a.skipped)) skipped" : "does not count")

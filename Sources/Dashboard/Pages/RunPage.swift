@@ -76,12 +76,12 @@ struct RunPage {
         let remark =
             switch kind?.consequence {
             case .outcome where run.facts.outcome == .completed:
-                "The agent ended with this error; its work was verified all the same, and the reward counts."
-            case .outcome: "An outcome of the agent or its verification: it counts, as no pass."
+                "The agent ended with this error; its work was verified nevertheless, and the reward counts."
+            case .outcome: "An outcome of the agent or its verification: it counts as not passed."
             case .infrastructure: "Infrastructure, not the agent: it does not count."
             case .input: "The task or its input is at fault: it does not count."
             case .cancelled: "Stopped: it does not count."
-            case .advisory: "The verdict stands in spite of it."
+            case .advisory: "The verdict is still valid."
             case nil: "An error that this version does not know."
             }
         let look: CSSClass = run.facts.outcome == .failed ? "bad" : run.facts.outcome == .infrastructure ? "infra" : "skip"

@@ -70,12 +70,12 @@ public final class DashboardServer: Sendable {
 
     static func answer(_ request: ServerRequest, _ directory: String, isLoopback: Bool) -> ServerResponse {
         guard request.method == "GET" || request.method == "HEAD" else {
-            var response = plain(405, "this server only gives: GET and HEAD")
+            var response = plain(405, "this server is read-only: use GET or HEAD")
             response.headers.append(("Allow", "GET, HEAD"))
             return response
         }
         guard !isLoopback || isLocal(request.header("host")) else {
-            return plain(421, "this address is served for this machine only: use http://127.0.0.1 or http://localhost")
+            return plain(421, "this server answers only requests from this machine: use http://127.0.0.1 or http://localhost")
         }
         // Browsers ask for it when they show a raw file.
         if request.rawPath == "/favicon.ico" { return ServerResponse(status: 204, contentType: "text/plain", parts: []) }

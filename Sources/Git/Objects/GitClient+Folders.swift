@@ -1,8 +1,8 @@
 import Base
 
-/// Reading many folders at once: a process for each level of them, not one for each folder.
+/// Reads many folders at once, with one process for each level of folders.
 extension GitClient {
-    /// The direct entries of each tree, in the order of `ids`; through one `cat-file --batch`.
+    /// The direct entries of each tree, in the order of `ids`, read with one `cat-file --batch`.
     public func readTrees(_ ids: [GitObjectID], in repository: String, remote: Remote? = nil) async throws(GitError) -> [[TreeEntry]] {
         let blobs = try await readBlobs(ids, limit: 1 << 30, in: repository, remote: remote)
         var trees: [[TreeEntry]] = []
@@ -11,11 +11,11 @@ extension GitClient {
         return trees
     }
 
-    /// Every file and link below each tree, by path, in the order of `ids`.
+    /// All files and links below each tree, by path, in the order of `ids`.
     public func readFiles(below ids: [GitObjectID], in repository: String, remote: Remote? = nil) async throws(GitError) -> [[TreeEntry]] {
         var found = [[TreeEntry]](repeating: [], count: ids.count)
         var level = ids.enumerated().map { (root: $0.offset, prefix: "", tree: $0.element) }
-        // Paths are bounded where trees are taken in; what is deeper than this was made to be.
+        // Paths have a limited depth when trees are accepted. A deeper tree was not written by Assay.
         for _ in 0..<64 where !level.isEmpty {
             let trees = try await readTrees(level.map(\.tree), in: repository, remote: remote)
             var next: [(root: Int, prefix: String, tree: GitObjectID)] = []
@@ -31,10 +31,10 @@ extension GitClient {
         return found.map { $0.sorted { $0.path < $1.path } }
     }
 
-    /// The sizes of objects in bytes, in the order of `ids`; nil for those that the repository does not hold. Asks no remote.
+    /// The sizes of objects in bytes, in the order of `ids`; nil for objects that the repository does not have. No remote is contacted.
     ///
-    /// - Parameter isPartial: whether objects may be missing. git 2.39 would fetch, one by one, what it is asked about, and no
-    ///   setting keeps it from that; it does not in a repository beside, without a remote, that has the same objects.
+    /// - Parameter isPartial: whether objects may be missing. git 2.39 would fetch each missing object separately, and no setting prevents that. So
+    ///   git then runs in a second repository that has the same objects and no remote.
     public func sizes(of ids: [GitObjectID], in repository: String, isPartial: Bool) async throws(GitError) -> [Int?] {
         guard let first = ids.first else { return [] }
         var place = repository
@@ -54,12 +54,13 @@ extension GitClient {
                 environment: environment,
                 doing: "look for objects in", place: repository))
         let lines = output.split(separator: 10).map { Int(String(decoding: $0, as: UTF8.self)) }
-        guard lines.count == ids.count else { throw GitError(.corrupt, "git told \(lines.count) sizes of \(ids.count) objects in \(repository)") }
+        guard lines.count == ids.count else {
+            throw GitError(.corrupt, "git returned \(lines.count) sizes for \(ids.count) objects in \(repository)")
+        }
         return lines
     }
 
-    /// Gets those of the objects that are not here, with the folders below them, in one request. Files come when they are
-    /// asked for by their own id.
+    /// Fetches the missing objects and the folders below them in one request. Files are fetched when they are requested by their own ids.
     public func fetchAbsent(_ ids: [GitObjectID], into repository: String, from remote: Remote) async throws(GitError) {
         let sizes = try await sizes(of: ids, in: repository, isPartial: true)
         let absent = zip(ids, sizes).compactMap { $1 == nil ? $0 : nil }

@@ -44,7 +44,7 @@ extension GitStore {
             bytes += pack.bytes.count
         }
         await takeGroup()
-        return results.map { $0 ?? .failure(GitError(.failed, "a pack was not looked at")) }
+        return results.map { $0 ?? .failure(GitError(.failed, "a pack was not checked")) }
     }
 
     private typealias Candidate = (index: Int, pack: Pack, frame: PackFrame)
@@ -97,7 +97,7 @@ extension GitStore {
     public func take(pack: [UInt8], holding id: GitObjectID) async throws(GitError) -> String? {
         var refusal = ""
         guard let name = try await indexPack(pack, "--strict", refusal: &refusal) else {
-            throw GitError(.corrupt, "the pack is not whole, or holds what git does not accept (git: \(refusal))")
+            throw GitError(.corrupt, "the pack is incomplete, or contains something that git does not accept (git: \(refusal))")
         }
         // Reading the index avoids starting another process for each record.
         if let index = FileReading.whole("\(path)/objects/pack/pack-\(name).idx"), PackIndex.contains(id, in: index) { return name }

@@ -41,7 +41,7 @@ public struct LeaderElection: Sendable {
 
     /// - Parameters:
     ///   - identity: unique for this process, such as the pod's name with a random suffix.
-    ///   - liveness: is told when the election makes no progress, or when `lead` does not stop after a loss.
+    ///   - liveness: notified when the election makes no progress, or when `lead` does not stop after a loss.
     public init(
         lock: any LeaseLock, identity: String, timing: LeaseTiming = LeaseTiming(),
         time: any TimeSource = SystemTime(), liveness: Liveness? = nil, log: Log = Log("leader")
@@ -88,7 +88,7 @@ public struct LeaderElection: Sendable {
             case .other(let name):
                 if name != holder { log.info("stands by", ["holder": .string(name)]) }
                 holder = name
-            case .failed(let error): log.warning("the lease could not be had", ["error": .string(error)])
+            case .failed(let error): log.warning("the lease could not be acquired", ["error": .string(error)])
             }
             pulse?.beat()
             // As client-go: a fixed period with jitter, so that waiting processes do not all try at the same moment.
@@ -151,7 +151,7 @@ public struct LeaderElection: Sendable {
     }
 
     private func release(_ elector: Locked<LeaseElector>) async {
-        // Runs in its own task: the caller may be cancelled, and the lease must be released all the same.
+        // Runs in its own task, because the lease must be released even if the caller is cancelled.
         let releasing = Task {
             await Deadline.run(seconds: timing.renewDeadline / 2, time: time) {
                 do {
@@ -159,9 +159,9 @@ public struct LeaderElection: Sendable {
                         let record = elector.withLock({ $0.release(wall: time.now()) })
                     else { return }
                     try await lock.write(record, over: found.version)
-                    log.info("gave the lease up")
+                    log.info("released the lease")
                 } catch {
-                    log.warning("the lease could not be given up", ["error": .string(String(describing: error))])
+                    log.warning("the lease could not be released", ["error": .string(String(describing: error))])
                 }
             }
         }

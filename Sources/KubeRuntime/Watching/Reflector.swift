@@ -2,15 +2,13 @@ import Base
 import KubeClient
 import KubeCore
 
-/// Keeps a store of one resource like the server's: it drives a `Watcher` and is the only writer of its store.
+/// Keeps a store of one resource in step with the server. It runs a `Watcher` and is the only writer of its store.
 ///
-/// - Guarantees: those of `Watcher`; the store holds only what `project` returns, so that memory grows with what is kept, not
-///   with what is sent.
-/// - Recovery: every failure is tried again for ever, with backoff; meanwhile the store keeps its last state and `health`
-///   says why it does not move.
-/// - Caveat: the store lags. What was just written is seen through `WriteGate` or `Expectations`.
+/// - Guarantees: those of `Watcher`. The store contains only what `project` returns, so its memory use does not depend on the size of the objects.
+/// - Recovery: every failure is retried without end, with backoff. Meanwhile the store keeps its last state, and `health` has the reason.
+/// - Caveat: the store lags behind the server. `WriteGate` and `Expectations` handle the time between a write and its event.
 public final class Reflector<Object: Sendable>: Sendable {
-    /// Why the store does not follow at the moment.
+    /// Whether the store follows the server at the moment.
     public struct Health: Sendable, Equatable {
         /// nil while it follows.
         public var failure: WatcherFailure?
@@ -27,22 +25,22 @@ public final class Reflector<Object: Sendable>: Sendable {
     private let log: Log
     private let metrics: ReflectorMetrics?
     private let liveness: Liveness
-    /// Since `run` began.
+    /// Set when `run` begins.
     private let pulse = Locked<Liveness.Pulse?>(nil)
     private let onUnreadable: (@Sendable (ObjectKey, any Error) -> Void)?
     private let project: @Sendable (JSONValue) throws -> Object
 
     private struct Machine {
         var watcher: Watcher<Object>
-        /// Counts streams, so that a late line of a dropped one is not taken for the next one's.
+        /// Counts streams, so that a late line of a closed stream is not taken for a line of the next one.
         var stream = 0
     }
 
     /// - Parameters:
-    ///   - namespace: nil for all.
+    ///   - namespace: nil for all namespaces.
     ///   - projection: the part of each object that is built and passed to `project`. A smaller part costs less CPU time per event.
-    ///   - onUnreadable: told of every object that `project` refuses. Such an object is passed over; the stream goes on.
-    ///   - project: makes the small value that is kept. It runs for every event; it must not block.
+    ///   - onUnreadable: called for every object that `project` refuses. The object is skipped and the stream continues.
+    ///   - project: makes the small value that is kept. It is called for every event and must not block.
     public init(
         client: KubeClient, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
         fieldSelector: String? = nil, keeping projection: ObjectProjection = .whole, options: WatcherOptions = WatcherOptions(),
@@ -66,10 +64,10 @@ public final class Reflector<Object: Sendable>: Sendable {
 
     public var type: ResourceType { scope.type }
 
-    /// Whether the store follows the server, and since when it does not.
+    /// Whether the store follows the server, and if not, since when and why.
     public var health: Health { current.withLock { $0 } }
 
-    /// A stream on which nothing happens is quiet for as long as it was asked for; the rest is for failures that pass.
+    /// A stream without events may be silent for as long as the watch was requested. The rest of the time is for temporary failures.
     private static var secondsBeyondTimeout: Double { 300 }
 
     /// Follows the server until the task is cancelled. Call it once.
@@ -81,8 +79,8 @@ public final class Reflector<Object: Sendable>: Sendable {
         var call = step { $0.start(now: $1) }
         while !Task.isCancelled {
             guard let next = call else {
-                // The machine always says what comes next; should it not, standing still would be worst.
-                log.error("the watcher stopped: it starts over")
+                // The state machine always returns a next call. If it ever does not, the reflector starts again instead of stopping for ever.
+                log.error("the watcher stopped and is restarted")
                 do { try await time.sleep(seconds: 1) } catch { return }
                 call = step { $0.start(now: $1) }
                 continue
@@ -115,7 +113,7 @@ public final class Reflector<Object: Sendable>: Sendable {
         }
     }
 
-    /// Reads a stream until its end, beside a watchdog for its silence: whichever is first decides what follows.
+    /// Reads a stream until it ends, and in parallel waits for `silenceDeadline`. The first of both determines the next call.
     private func watch(version: String?, sendsInitialEvents: Bool, timeoutSeconds: Int) async -> WatcherCall? {
         metrics?.watched()
         let stream = machine.withLock { machine -> Int in
@@ -129,7 +127,7 @@ public final class Reflector<Object: Sendable>: Sendable {
             }
             group.addTask { await self.waitForSilence(stream) }
             var decided: WatcherCall?
-            // The one that decided nothing may still be the first to return.
+            // The task that did not determine it may still finish first.
             for await call in group where call != nil {
                 decided = decided ?? call
                 group.cancelAll()
@@ -179,7 +177,7 @@ public final class Reflector<Object: Sendable>: Sendable {
         return machine.withLock { machine in
             if let stream, stream != machine.stream { return nil }
             let step = event(&machine.watcher, now)
-            // A stream that is followed by a call is over: nothing of it counts any more.
+            // A stream is closed when another call follows; its remaining lines are ignored.
             if stream != nil, step.call != nil { machine.stream += 1 }
             for effect in step.effects { apply(effect, next: step.call) }
             return step.call
@@ -212,7 +210,7 @@ public final class Reflector<Object: Sendable>: Sendable {
     private enum Sign { case watch, state }
 
     private func recovered(from sign: Sign) {
-        // A stream of initial events may open and be cut for ever: only the state itself is a sign of health then.
+        // A stream of initial events may be opened and cut again and again, so only a complete state counts as progress.
         if sign == .watch, !store.hasSynced { return }
         noteProgress()
         current.withLock { $0 = Health() }

@@ -1,6 +1,6 @@
 import Base
 
-/// The series of one reflector.
+/// The metrics of one reflector.
 struct ReflectorMetrics: Sendable {
     private let resource: String
     private let lists: MetricsRegistry.Counter
@@ -10,10 +10,10 @@ struct ReflectorMetrics: Sendable {
 
     init(registry: MetricsRegistry, resource: String) {
         self.resource = resource
-        lists = registry.counter("assay_watch_lists_total", help: "Pages of lists asked for.")
-        watches = registry.counter("assay_watch_streams_total", help: "Watch streams asked for.")
+        lists = registry.counter("assay_watch_lists_total", help: "Pages of lists that were requested.")
+        watches = registry.counter("assay_watch_streams_total", help: "Watch streams that were requested.")
         failures = registry.counter("assay_watch_failures_total", help: "Failures while following a resource.")
-        age = registry.gauge("assay_watch_age_seconds", help: "Seconds since the server last said something of a resource.")
+        age = registry.gauge("assay_watch_age_seconds", help: "Seconds since the last answer of the server about a resource.")
     }
 
     func listed() { lists.add(1, ["resource": resource]) }

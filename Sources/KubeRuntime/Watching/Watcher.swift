@@ -1,11 +1,10 @@
 import Base
 import KubeCore
 
-/// List and watch as a pure state machine: events go in, effects and the next call come out, the caller does the I/O.
+/// List and watch as a pure state machine: it takes events and returns effects and the next call. The caller does the I/O.
 ///
-/// docs/controller-runtime.md has the rules that it keeps. What it promises to the store that takes its effects: a state is replaced only by a
-/// complete one; versions never go back; a change is given at most once; after an outage, what was deleted is absent from
-/// the next replacement.
+/// Its rules are in docs/controller-runtime.md. It promises to the store that takes its effects: a state is replaced only by a complete state,
+/// versions never go back, each change is delivered at most once, and objects deleted during an outage are absent from the next replacement.
 public struct Watcher<Object: Sendable>: Sendable {
     public typealias Step = WatcherStep<Object>
 
@@ -16,7 +15,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         case waiting(Plan)
     }
 
-    /// Pages collected so far. The version is the first page's.
+    /// The pages collected so far. The version is that of the first page.
     struct Listing: Sendable {
         var staged: [ObjectKey: WatchedItem<Object>] = [:]
         var version: String?
@@ -26,7 +25,7 @@ public struct Watcher<Object: Sendable>: Sendable {
     }
 
     struct Stream: Sendable {
-        /// Where the stream has come to; nil while the initial events are not complete.
+        /// The version that the stream has reached; nil while the initial events are not complete.
         var version: String?
         var staged: [ObjectKey: WatchedItem<Object>] = [:]
         let openedAt: Double
@@ -35,7 +34,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         var lines = 0
     }
 
-    /// What to do after a wait.
+    /// The call after a wait.
     enum Plan: Sendable, Equatable {
         case fresh
         case resume(String)
@@ -43,7 +42,7 @@ public struct Watcher<Object: Sendable>: Sendable {
 
     var options: WatcherOptions
     var state = State.idle
-    /// The newest version that a complete state or an event has shown.
+    /// The newest version of a complete state or an event.
     var highest: String?
     private var backoff: Backoff
     private var random: SeededRandom
@@ -51,14 +50,14 @@ public struct Watcher<Object: Sendable>: Sendable {
     private var failuresAtVersion = 0
     private var regressions = 0
 
-    /// - Parameter seed: fixes the jitter and the lengths of watches.
+    /// - Parameter seed: determines the jitter and the lengths of watches.
     public init(options: WatcherOptions = WatcherOptions(), seed: UInt64 = .random(in: .min ... .max)) {
         self.options = options
         backoff = options.backoff
         random = SeededRandom(seed: seed)
     }
 
-    /// The monotonic second at which an open stream is to be dropped for its silence; nil when none is open.
+    /// The monotonic second at which a silent stream is closed; nil when no stream is open.
     public var silenceDeadline: Double? {
         guard case .streaming(let stream) = state else { return nil }
         let byTimeout = max(stream.openedAt + stream.timeoutSeconds, stream.lastLineAt) + options.silenceGraceSeconds
@@ -71,15 +70,15 @@ public struct Watcher<Object: Sendable>: Sendable {
     /// The first event.
     public mutating func start(now: Double) -> Step { follow(.fresh, now: now) }
 
-    /// A wait is over.
+    /// A wait has ended.
     public mutating func waited(now: Double) -> Step {
         guard case .waiting(let plan) = state else { return Step() }
         return follow(plan, now: now)
     }
 
-    /// A page came.
+    /// A page has arrived.
     /// - Parameters:
-    ///   - version: of the list.
+    ///   - version: the version of the list.
     ///   - continueToken: nil or empty on the last page.
     public mutating func listed(
         _ items: [WatchedItem<Object>], version: String, continueToken: String?, now: Double
@@ -88,7 +87,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         guard !version.isEmpty, version != "0" else {
             return failed(.malformed("a list without a resource version"), now: now)
         }
-        // Later pages may name a later version; the first is the one at which all of them were read.
+        // Later pages may have a later version. All pages were read at the version of the first page.
         if listing.isFirstPage { listing.version = version }
         for item in items { listing.staged[item.key] = item }
         if let continueToken, !continueToken.isEmpty {
@@ -103,7 +102,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         return step
     }
 
-    /// The call could not be done: a list failed or a stream was not opened.
+    /// A call failed: a list, or the opening of a stream.
     public mutating func failed(_ failure: WatcherFailure, now: Double) -> Step {
         switch state {
         case .listing(let listing): return listFailed(failure, listing, now: now)
@@ -113,7 +112,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         }
     }
 
-    /// A line came on the open stream.
+    /// A line of the open stream has arrived.
     public mutating func received(_ line: WatchLine<Object>, now: Double) -> Step {
         guard case .streaming(var stream) = state else { return Step() }
         stream.lastLineAt = now
@@ -122,21 +121,21 @@ public struct Watcher<Object: Sendable>: Sendable {
         switch line {
         case .failure(let failure): return failed(failure, now: now)
         case .broken(let why): return failed(.malformed(why), now: now)
-        case .unknown(let why): return Step([.notice("passed over: \(why)")])
+        case .unknown(let why): return Step([.notice("skipped: \(why)")])
         default: break
         }
         return stream.version == nil ? initialLine(line, stream, now: now) : liveLine(line, stream)
     }
 
-    /// The stream ended as a server ends one: after its timeout, or because it stops.
+    /// The server has ended the stream, because of its timeout or because it stops.
     public mutating func ended(now: Double) -> Step {
         guard case .streaming(let stream) = state else { return Step() }
         guard let version = stream.version else {
-            return failed(.unreachable("the initial stream ended before its mark"), now: now)
+            return failed(.unreachable("the initial stream ended before the bookmark that completes it"), now: now)
         }
         failuresAtVersion = 0
         if stream.lines > 0 || now - stream.openedAt >= 1 { return follow(.resume(version), now: now) }
-        // A server that opens and closes at once would be asked in a tight loop.
+        // Without a delay, a server that closes every stream at once would be called in a tight loop.
         return wait(for: nil, then: .resume(version), now: now)
     }
 
@@ -146,11 +145,11 @@ public struct Watcher<Object: Sendable>: Sendable {
         guard let version = stream.version else {
             options.usesWatchList = false
             var step = follow(.fresh, now: now)
-            step.effects = [.notice("the initial stream is silent: listing instead")]
+            step.effects = [.notice("the initial stream is silent; a list is used instead")]
             return step
         }
         var step = follow(.resume(version), now: now)
-        step.effects = [.notice("a silent stream was dropped")]
+        step.effects = [.notice("a silent stream was closed")]
         return step
     }
 
@@ -163,7 +162,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         case .deleted(let item): stream.staged.removeValue(forKey: item.key)
         case .bookmark(let version, true):
             guard !version.isEmpty, version != "0" else {
-                return failed(.malformed("an end of the initial events without a version"), now: now)
+                return failed(.malformed("the bookmark that ends the initial events has no version"), now: now)
             }
             if let refusal = refuseRegression(version, now: now) { return refusal }
             let items = Array(stream.staged.values)
@@ -189,10 +188,10 @@ public struct Watcher<Object: Sendable>: Sendable {
         case .bookmark(let moved, _): (version, effect) = (moved, .advance(version: moved))
         case .failure, .broken, .unknown: return Step()
         }
-        guard !version.isEmpty, version != "0" else { return Step([.notice("an event without a version was passed over")]) }
+        guard !version.isEmpty, version != "0" else { return Step([.notice("an event without a version was skipped")]) }
         guard let known = stream.version, VersionOrder.isNewer(version, than: known) else {
             if case .bookmark = line { return Step() }
-            return Step([.notice("an event of version \(version) is not newer than \(stream.version ?? "") and was passed over")])
+            return Step([.notice("an event of version \(version) is not newer than \(stream.version ?? "") and was skipped")])
         }
         stream.version = version
         highest = version
@@ -205,9 +204,9 @@ public struct Watcher<Object: Sendable>: Sendable {
 
     private mutating func listFailed(_ failure: WatcherFailure, _ listing: Listing, now: Double) -> Step {
         if case .expired = failure, listing.isPaged, !listing.isFirstPage {
-            // The token outlived its snapshot. One list without pages cannot expire half way.
+            // The continue token expired. A list without pages cannot expire.
             state = .listing(Listing(isPaged: false))
-            return Step([.notice("a page expired: listing everything at once")], call: .list(limit: nil, continueToken: nil))
+            return Step([.notice("a page expired; the whole list is requested without pages")], call: .list(limit: nil, continueToken: nil))
         }
         return wait(for: failure, then: .fresh, now: now)
     }
@@ -216,7 +215,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         if case .rejected(let code, let text) = failure, [400, 405, 406, 415, 422].contains(code) {
             options.usesWatchList = false
             var step = follow(.fresh, now: now)
-            step.effects = [.notice("the server does not stream the initial state (\(text)): listing instead")]
+            step.effects = [.notice("the server does not stream the initial state (\(text)); a list is used instead")]
             return step
         }
         if stream.lines > 0 { cutInitialStreams += 1 }
@@ -230,7 +229,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         case .expired, .versionTooLarge, .rejected(404, _):
             return wait(for: failure, then: .fresh, now: now, atOnceWhenRested: true)
         case .throttled, .unreachable:
-            // The state we have is still good; relisting now would only add load.
+            // The current state is still valid, and listing again would only add load.
             let wasOpen = stream.lines > 0
             return wait(for: failure, then: .resume(version), now: now, atOnceWhenRested: wasOpen)
         case .rejected, .serverError, .malformed:
@@ -241,7 +240,7 @@ public struct Watcher<Object: Sendable>: Sendable {
         }
     }
 
-    /// A state older than what was seen comes from a replica that lags behind (catalogue 13).
+    /// A state older than one already seen comes from a replica that lags behind (catalogue 13).
     private mutating func refuseRegression(_ version: String, now: Double) -> Step? {
         defer { failuresAtVersion = 0 }
         if let highest, VersionOrder.isNewer(highest, than: version), regressions < options.regressionsBeforeAccepting {

@@ -82,7 +82,7 @@ actor PodDispatcher {
             // A pod that is torn down needs no containers any more, but its sandbox may still exist.
             try? await services.podman.remove(journal.tornDown ? (containers[pod.uid] ?? []).map(\.id) : outcome.remove)
             services.log.info(
-                "goes on with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
+                "continues with a pod", ["pod": .string(pod.key.description), "containers": .int(Int64(containers[pod.uid]?.count ?? 0))])
         } else {
             if let orphans = containers[pod.uid] { try? await services.podman.remove(orphans.map(\.id)) }
             journal =

@@ -296,7 +296,7 @@ actor PodWorker {
         } catch {
             released = false
             retryAt = services.time.now().adding(seconds: 1)
-            log.warning("the pod could not be let go", ["error": .string("\(error)")])
+            log.warning("the pod object could not be deleted", ["error": .string("\(error)")])
         }
     }
 

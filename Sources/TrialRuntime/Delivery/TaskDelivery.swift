@@ -20,7 +20,7 @@ struct TaskDelivery: Sendable {
         let instructions = program.steps.map(\.instruction)
         try await tree.prefetch((["task.toml"] + instructions).map { task.path.isRoot ? $0 : "\(task.path)/\($0)" })
         _ = try await TaskReader.load(
-            name: name, from: folder, needsSolution: program.delivery.solution, format: TaskSchema(program.verifier.rewardRule))
+            name: name, from: folder, needsSolution: program.delivery.solution, format: program.family)
 
         for (index, step) in program.steps.enumerated() {
             guard let instruction = try await folder.read(step.instruction) else { continue }

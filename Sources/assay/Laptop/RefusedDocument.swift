@@ -17,7 +17,7 @@ enum RefusedDocument {
 
     private static func words(_ cause: KubeStatus.Cause) -> String {
         let field = cause.field == "<nil>" ? "" : cause.field
-        var text = cause.message == "Required value" ? "is missing" : cause.message.replacing(/^Required value: /, with: "")
+        var text = cause.message == "Required value" ? "is missing" : cause.message.replacing(#/^Required value: /#, with: "")
         if let match = text.wholeMatch(of: /Invalid value: (null|"(?:[^"\\]|\\.)*"|[^:{\[]*|[{\[].*[}\]]): (.*)/) {
             // The schema's own words repeat the path.
             let words = String(match.2).replacing("\(field) in body ", with: "", maxReplacements: 1)
@@ -28,6 +28,7 @@ enum RefusedDocument {
 
     /// Whether a refused value helps. A whole object does not, and for a value of the wrong type the server gives the name of its type.
     private static func isWorthShowing(_ value: Substring, _ words: String) -> Bool {
-        !["null", "\"\""].contains(value) && !value.hasPrefix("{") && !value.hasPrefix("[") && value.count <= 60 && !words.hasPrefix("must be of type")
+        !["null", "\"\""].contains(value) && !value.hasPrefix("{") && !value.hasPrefix("[") && value.count <= 60
+            && !words.hasPrefix("must be of type")
     }
 }

@@ -5,9 +5,9 @@ import Testing
 
 @testable import Artifacts
 
-/// Jobs side by side, and the gate that a comparison is for.
+/// Comparisons of jobs, and the gate that uses them.
 @Suite struct ComparisonTests {
-    /// A run as its commit tells of it. `score`: nil is a run that the agent failed.
+    /// A run as in its commit. `score`: nil means that the agent failed.
     private static func run(
         _ job: String, _ task: String, _ score: Double?, agent: String = "a", dataset: String = "d", attempt: Int = 1, outcome: String? = nil,
         at seconds: Double = 0
@@ -34,7 +34,7 @@ import Testing
         try JobComparison(job("A", a), job("B", b), agents: agents, metric: metric)
     }
 
-    @Test("tasks are paired, attempts are averaged, a failed run scores 0, and the difference is B less A")
+    @Test("tasks are paired, attempts are averaged, a failed run scores 0, and the difference is B minus A")
     func paired() throws {
         let a = [
             Self.run("A", "win", 0), Self.run("A", "loss", 1), Self.run("A", "tie", 0.5), Self.run("A", "more", 1),
@@ -55,7 +55,7 @@ import Testing
         #expect(back.total.wins == 1 && back.total.losses == 2 && abs((back.total.meanDifference ?? 9) + (result.total.meanDifference ?? 9)) < 1e-12)
     }
 
-    @Test("what infrastructure ended, or was skipped, scores nothing; what has no counterpart is listed")
+    @Test("runs ended by infrastructure or skipped have no score; runs without a counterpart are listed")
     func unpaired() throws {
         let a = [
             Self.run("A", "both", 1), Self.run("A", "both", nil, attempt: 2, outcome: "infrastructure"), Self.run("A", "gone", 1),
@@ -79,7 +79,7 @@ import Testing
         #expect(result.a.runs == 5 && result.a.scored == 3)
     }
 
-    @Test("the same task of two datasets is two tasks; the metric pass counts passes")
+    @Test("the same task in two datasets counts as two tasks; the metric pass counts passes")
     func datasetsAndPasses() throws {
         let a = [Self.run("A", "t", 0.5), Self.run("A", "t", 1, dataset: "e")]
         let b = [Self.run("B", "t", 1), Self.run("B", "t", 0.9, dataset: "e")]
@@ -88,7 +88,7 @@ import Testing
         #expect(passes.total.meanA == 0.5 && passes.total.meanB == 0.5 && passes.total.wins == 1 && passes.total.losses == 1)
     }
 
-    @Test("agents: by name, one of them, two of the same job, two that are each the only one")
+    @Test("agents are chosen by name, as one of several, as two of one job, or as the only ones")
     func agents() throws {
         let a = [Self.run("A", "t", 0, agent: "x"), Self.run("A", "t", 1, agent: "y")]
         let b = [Self.run("B", "t", 1, agent: "x"), Self.run("B", "t", 1, agent: "z")]
@@ -103,7 +103,7 @@ import Testing
                 && single.onlyB.isEmpty)
     }
 
-    @Test("what cannot be compared says why: no agent in common, an agent that is not there, a job with itself, a job without runs")
+    @Test("a comparison that is not possible gives the reason: no common agent, a missing agent, the same job, no runs")
     func refused() throws {
         let a = [Self.run("A", "t", 0, agent: "x"), Self.run("A", "t", 1, agent: "y")]
         let b = [Self.run("B", "t", 1, agent: "z")]
@@ -121,7 +121,7 @@ import Testing
 
     // MARK: Jobs
 
-    @Test("jobs of one name: the newest, ~1 the one before, by UID, by id; a rerun takes the place of the run before")
+    @Test("of jobs with one name: the newest, ~1 the previous one, by UID, by id; a rerun replaces the earlier run")
     func references() throws {
         var collection = JobCollection()
         for (index, uid) in ["first", "second", "third"].enumerated() {
@@ -135,7 +135,7 @@ import Testing
         again.jobID = RunID(jobUID: "first")
         collection.add(again)
         func job(_ text: String) throws -> JobRuns? { collection.job(try JobReference(parsing: text)) }
-        // The rerun made "first" the one that ended last.
+        // Because of the rerun, "first" ended last.
         #expect(try job("nightly")?.id == RunID(jobUID: "first"))
         #expect(try job("nightly")?.runs.map(\.reward) == [7, 0])
         #expect(try job("nightly~1")?.id == RunID(jobUID: "third"))
@@ -148,7 +148,7 @@ import Testing
         for text in ["", "~1", "a~", "a~x", "a~-1"] { #expect(throws: ArtifactError.self, "\(text)") { try JobReference(parsing: text) } }
     }
 
-    @Test("jobs are read from a branch, and one that is not there names those that are")
+    @Test("jobs are read from a branch, and the error for a missing one names the others")
     func fromBranch() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -165,7 +165,7 @@ import Testing
 
     // MARK: Intervals
 
-    @Test("the same results give the same interval, in whatever order they come")
+    @Test("the same results give the same interval in any order")
     func deterministic() throws {
         let tasks = (0..<40).map { "t\($0)" }
         let a = tasks.map { Self.run("A", $0, Double($0.hashValueOfDigits % 3) / 2) }
@@ -178,7 +178,7 @@ import Testing
         #expect(interval.low < mean && mean < interval.high)
     }
 
-    @Test("an interval over one task says nothing; over equal differences it is a point; with more confidence it is wider")
+    @Test("one task gives no interval, equal differences give a point, and more confidence gives a wider interval")
     func edges() throws {
         #expect(Bootstrap().interval([.init(sum: 1, count: 1)]) == nil && Bootstrap().interval([]) == nil)
         let flat = try #require(Bootstrap().interval(Array(repeating: .init(sum: 0.5, count: 1), count: 20)))
@@ -186,13 +186,13 @@ import Testing
         let mixed = (0..<60).map { Bootstrap.Cluster(sum: $0 % 2 == 0 ? 1 : -1, count: 1) }
         let narrow = try #require(Bootstrap(confidence: 0.8).interval(mixed)), wide = try #require(Bootstrap(confidence: 0.99).interval(mixed))
         #expect(wide.low < narrow.low && narrow.high < wide.high)
-        // The standard error of a mean of sixty values of 1 and -1 is 0.129; 1.2816 of them hold 80 %.
+        // The standard error of a mean of sixty values of 1 and -1 is 0.129; 1.2816 standard errors cover 80 %.
         #expect(abs(narrow.high - 0.1654) < 0.03 && abs(narrow.low + 0.1654) < 0.03)
         #expect(Bootstrap.resamples(for: 10) == 10_000 && Bootstrap.resamples(for: 1000) == 2000 && Bootstrap.resamples(for: 1_000_000) == 1000)
         #expect(Bootstrap.quantile([1, 2, 3], 0.5) == 2 && Bootstrap.quantile([1, 2], 0.25) == 1.25 && Bootstrap.quantile([5], 1) == 5)
     }
 
-    @Test("agents at one task are drawn together: ten agents that differ alike are no ten observations")
+    @Test("the agents of one task are resampled together: ten agents with the same difference are not ten observations")
     func clusters() throws {
         let tasks = (0..<12).map { "t\($0)" }, agents = (0..<10).map { "a\($0)" }
         func runs(_ job: String, _ score: (Int) -> Double, _ agents: [String]) -> [RunEntry] {
@@ -206,7 +206,7 @@ import Testing
 
     // MARK: The gate
 
-    @Test("the gate passes what fell by no more than is allowed, and no more")
+    @Test("the gate passes if the score fell by no more than is allowed")
     func gate() throws {
         func judge(_ baseline: [Double?], _ job: [Double?], _ allowed: Double) throws -> RegressionGate.Verdict {
             let a = baseline.enumerated().map { Self.run("A", "t\($0.offset)", $0.element) },
@@ -221,7 +221,7 @@ import Testing
         #expect(try judge([0.1, 0.2], [0.2, 0.1], 0) == .passed)
     }
 
-    @Test("the gate never passes on nothing, nor on too little of the baseline")
+    @Test("the gate never passes without results, or with too small a part of the baseline")
     func nothingToCompare() throws {
         let baseline = (0..<4).map { Self.run("A", "t\($0)", 1) }
         func judge(_ job: [RunEntry], _ coverage: Double) throws -> RegressionGate.Verdict {

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Artifacts
 
-/// Results taken out.
-/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+/// Export of results.
+/// Serialized, because each test runs many gits and the ledger's tests have deadlines.
 @Suite(.serialized) struct ExportTests {
     private func remote(_ bench: Workbench) async throws -> (remote: String, runs: [PendingRun]) {
         let remote = try await bench.emptyRemote()
@@ -24,7 +24,7 @@ import Testing
         return (remote, runs)
     }
 
-    @Test("as files: the very bytes in the layout of a directory, which reads back; retries come with their run")
+    @Test("as files: the same bytes in the layout of a directory, which can be read again; retries are exported with their run")
     func files() async throws {
         let bench = try Workbench()
         let (remote, runs) = try await remote(bench)
@@ -51,7 +51,7 @@ import Testing
                 && FileEntry.exists("\(bench.path)/one/\(runs[0].id.path)/retries/0/metadata.json"))
     }
 
-    @Test("as lines: whole records, newest first, and the columns of a table")
+    @Test("as lines: complete records, newest first; as CSV: the columns of a table")
     func lines() async throws {
         let bench = try Workbench()
         let (remote, _) = try await remote(bench)
@@ -76,12 +76,12 @@ import Testing
         #expect(table.contains { $0.contains(",'=x,") && $0.contains("verifier_reward_missing,no reward was written") })
     }
 
-    @Test("catalogue 50: links, and names that lead out, are left out and named")
+    @Test("catalogue 50: links, and names that lead out of the folder, are left out and reported")
     func hostile() async throws {
         let bench = try Workbench()
         let (remote, runs) = try await remote(bench)
         let folder = runs[0].id.path
-        // What git's own checks would refuse, put there by somebody with a repository of their own.
+        // Entries that git's own checks would refuse, written by somebody with access to the repository.
         try await bench.importCommit(
             "hostile\n",
             "M 120000 inline \(folder)/link\ndata 11\n/etc/passwd\nM 100644 inline \(folder)/logs/..\\\\x\ndata 1\nx\nM 100644 inline \"\(folder)/logs/a\\001b\"\ndata 1\nx\n",

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Artifacts
 
-/// What a listing takes, and how it is written.
+/// The filters of a listing and its output formats.
 @Suite struct ListingTests {
     static let id = "0123456789abcdef"
 
@@ -39,13 +39,13 @@ import Testing
         #expect(entries.filter { filter.accepts($0.1) }.map(\.0) == expected)
     }
 
-    @Test("a word that is no status is none")
+    @Test("an unknown word is not a status")
     func noStatus() {
         for word in ["", "fail", "Passed", "agent"] { #expect(RunStatus(word) == nil) }
         #expect(RunStatus.all.count == 5 + TrialErrorType.allCases.count)
     }
 
-    @Test("a job is filtered by name, UID and id, since is a moment; the same over a branch and a directory", arguments: [false, true])
+    @Test("jobs are filtered by name, UID and id, and since by time; the same for a branch and a directory", arguments: [false, true])
     func filters(directory: Bool) async throws {
         let bench = try Workbench()
         var other = bench.record(7, job: "other")
@@ -84,7 +84,7 @@ import Testing
         #expect(try await store.list(RunFilter()).allSatisfy { $0.jobID == RunID(jobUID: "uid-job") || $0.jobID == RunID(jobUID: "uid-other") })
     }
 
-    @Test("moments: dates, times, and how long ago")
+    @Test("times: dates, times of day, and durations before now")
     func moments() throws {
         let now = Timestamp(seconds: 1_800_000_000)
         func seconds(_ text: String) -> Int64? { MomentText.moment(text, now: now)?.seconds }
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test("an entry as JSON is one line that reads back, with every field that it has and no other")
+    @Test("an entry as JSON is one line that can be parsed, with exactly the fields that it has")
     func json() throws {
         var entry = try Self.entry { $0.task = "a \"quoted\" \\ \n \u{1} \u{7f} \u{9b} ü 𝛑" }
         #expect(entry.json["task"]?.string == entry.task)
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test(
-        "catalogue 55: CSV fields are quoted as RFC 4180 says, formulas and control characters are made inert",
+        "catalogue 55: CSV fields are quoted as in RFC 4180; formulas and control characters are neutralized",
         arguments: [
             ("plain", "plain"), ("", ""), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("two\nlines", "two\\nlines"),
             ("a\r\nb", "a\\x0d\\nb"),
@@ -136,7 +136,7 @@ import Testing
         #expect(String(decoding: CSVText.row([value, nil, "x"]), as: UTF8.self) == expected + ",,x\r\n")
     }
 
-    @Test("a listing as CSV has its columns, a value for each")
+    @Test("each line of a listing as CSV has a value for every column")
     func csvRow() throws {
         var entry = try Self.entry { ($0.job, $0.agent, $0.task, $0.reward, $0.retry) = ("=j", "a", "t,u", 1, 3) }
         entry.jobID = entry.id
@@ -147,7 +147,7 @@ import Testing
         #expect(text.filter { $0 == "," }.count - 1 == RunEntry.csvColumns.count - 1)
     }
 
-    @Test("catalogue 55: figures that no run has are none", arguments: ["nan", "inf", "-inf", "1e300", "0x1p9000"])
+    @Test("catalogue 55: impossible figures are left out", arguments: ["nan", "inf", "-inf", "1e300", "0x1p9000"])
     func hostileFigures(text: String) throws {
         let commit = try #require(GitObjectID(String(repeating: "a", count: 40)))
         let message = Array("Run: \(Self.id)\n\nAssay-Reward: \(text)\nAssay-Seconds: \(text)\nAssay-Cost-USD: \(text)\n".utf8)
@@ -158,7 +158,7 @@ import Testing
         #expect(throws: Never.self) { try JSONValue(parsing: json) }
     }
 
-    @Test("catalogue 55: a commit with escapes and invalid UTF-8 in its trailers is listed inert")
+    @Test("catalogue 55: escapes and invalid UTF-8 in a commit's trailers are neutralized in listings")
     func hostileCommit() throws {
         let message =
             Array("Run: \(Self.id)\n\nAssay-Task: \u{1b}]0;x\u{7}\nAssay-Agent: ".utf8) + [0xFF, 0xC2, 0x9B, 0x41]

@@ -7,8 +7,8 @@ import Testing
 
 @testable import Artifacts
 
-/// Old runs removed: which ones, from a directory, and from a branch that others write to.
-/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+/// Pruning of old runs: the decision, in a directory, and on a branch that others write to.
+/// Serialized, because each test runs many gits and the ledger's tests have deadlines.
 @Suite(.serialized) struct PruneTests {
     /// Seconds after the bench's epoch at which `bench.record(index)` ends.
     private func cutoff(_ seconds: Double) -> Timestamp { Workbench.epoch.adding(seconds: seconds) }
@@ -21,7 +21,7 @@ import Testing
 
     // MARK: The decision
 
-    @Test("a run goes with its retries, a job's record when no run of it stays")
+    @Test("a run is pruned with its retries, a job's record when no run of it stays")
     func plan() throws {
         func entry(_ kind: RunEntry.Kind, _ task: String, at seconds: Double, job: String = "j", hasID: Bool = true, retry: Int? = nil) -> RunEntry {
             let id = kind == .job ? RunID(jobUID: job) : RunID(jobUID: job, agent: "a", dataset: "d", task: task, attempt: 1, rerun: 0)
@@ -35,13 +35,13 @@ import Testing
             entry(.job, "", at: 50, job: "half"), entry(.run, "new", at: 150, job: "half"), entry(.run, "old", at: 40, job: "half"),
             entry(.job, "", at: 60, job: "gone"), entry(.run, "x", at: 30, job: "gone"),
             entry(.job, "", at: 160, job: "late"), entry(.run, "y", at: 20, job: "late"),
-            // Its retry is old, the run is not: both stay.
+            // Its retry is old, but the run is not: both stay.
             entry(.retry, "new", at: 10, job: "half", retry: 0),
-            // The retry is newer than the cutoff, the run's record is not: both go.
+            // The retry is newer than the cutoff, but the run's record is not: both are pruned.
             entry(.run, "odd", at: 90, job: "gone"), entry(.retry, "odd", at: 110, job: "gone", retry: 1),
-            // Retries of a run that has no record yet go by the last one.
+            // Retries of a run without a record follow the last retry.
             entry(.retry, "open", at: 10, job: "gone", retry: 0), entry(.retry, "open", at: 120, job: "gone", retry: 1),
-            // Written by a version without ids of jobs.
+            // Written by a version that had no ids of jobs.
             entry(.job, "", at: 10, job: "plain"), entry(.run, "z", at: 130, job: "plain", hasID: false),
         ]
         let plan = PrunePlan(entries, before: cutoff(100))
@@ -57,7 +57,7 @@ import Testing
 
     // MARK: A directory
 
-    @Test("a directory: folders of old runs go, the rest stays as it was, and what an interrupted pruning left goes")
+    @Test("a directory: folders of old runs and leftovers of an interrupted pruning are removed, the rest is unchanged")
     func directory() async throws {
         let bench = try Workbench()
         let ledger = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
@@ -105,7 +105,7 @@ import Testing
     }
 
     @Test(
-        "a branch begins anew with what stays: the listing tells of it what it told before, files of others stay, all is well",
+        "a branch gets a new history: its listing is unchanged for what stays, files of others stay, verification finds nothing",
         arguments: ["", "evals/runs"], [false, true])
     func branch(prefix: String, http: Bool) async throws {
         let bench = try Workbench()
@@ -118,7 +118,7 @@ import Testing
             retry.kind = "retry"
             retries.append(try PendingRun(run: retry, slot: .retry(0), pack: pack))
         }
-        // The last retry's run has no record yet.
+        // The last retry has no run's record yet.
         let runs =
             try [PendingRun(run: bench.record(0), pack: pack), PendingRun(run: bench.record(5), pack: pack)]
             + [1, 2, 3, 4, 6].map { try PendingRun(run: bench.record($0)) } + retries + [PendingRun(job: bench.job())]
@@ -139,7 +139,7 @@ import Testing
         guard case .pruned(let tip, _) = try await pruner.apply(proposal) else { throw Unexpected() }
         #expect(try await bench.git(remote, "rev-parse", Workbench.branch) == tip.hex)
 
-        // One entry each, in the order that they had, with everything but the commit's id.
+        // One entry each, in the same order, equal except for the commit's id.
         let gone = Set((0..<3).map { bench.record($0).runId })
         func plain(_ entries: [RunEntry]) -> [RunEntry] {
             entries.map {
@@ -157,7 +157,7 @@ import Testing
         _ = try await ResultsVerifier().verify(try await bench.store(remote, path: prefix)) { finding in findings.withLock { $0.append(finding) } }
         #expect(findings.withLock { $0 } == [])
 
-        // The root says what went, and where the branch was.
+        // The root commit records what was removed and the previous tip of the branch.
         let root = try await bench.git(remote, "rev-list", "--max-parents=0", Workbench.branch)
         let message = try await bench.git(remote, "log", "-1", "--format=%B", root)
         #expect(
@@ -166,7 +166,7 @@ import Testing
         for id in gone { #expect(message.contains(id.rawValue)) }
         #expect(try await bench.git(remote, "log", "-1", "--format=%an %ae %at %cn %ct", Workbench.branch).hasPrefix("assay assay@localhost"))
 
-        // Again: nothing of it is old now; the pruning's own commit is nobody else's.
+        // Again: nothing is old now, and the pruning's own commit does not count as foreign.
         let again = try await pruner.proposal(before: cutoff(5))
         #expect(again.plan.isEmpty && again.foreignCommits == 0)
         #expect(try await pruner.apply(again) == .nothingToPrune)
@@ -176,11 +176,11 @@ import Testing
         #expect(try await bench.store(remote, path: prefix).list().count == 3)
     }
 
-    @Test("catalogue 30: a writer whose branch was pruned goes on: what stayed is not written twice, what it has comes on top")
+    @Test("catalogue 30: a writer whose branch was pruned continues: what stayed is not written twice, and new records are added")
     func ledgerGoesOn() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
-        // As a day after it pushed them: until then it would take the pruning for a loss, and make it good.
+        // As if a day had passed since the push: before that it would treat the pruning as a loss and restore the records.
         let ledger = try bench.ledger(remote, retention: ConfirmedRetention(records: 0))
         let runs = try bench.runs(0..<8)
         for run in runs[..<6] { try await ledger.submit(run) }
@@ -189,14 +189,14 @@ import Testing
         guard case .pruned = try await pruner.apply(try await pruner.proposal(before: cutoff(5))) else { throw Unexpected() }
         for run in runs[3...] { try await ledger.submit(run) }
         try await ledger.flush()
-        // The one after it, over another directory, too.
+        // The next writer, also with another directory.
         try await bench.publish(Array(runs[3...]), to: remote)
         let subjects = try await bench.subjects(remote)
         #expect(subjects[0].hasPrefix("Prune: ") && subjects.dropFirst() == (3..<8).map { "Run: \(runs[$0].id)" }[...])
         try await bench.expectSound(remote)
     }
 
-    @Test("what was written between looking and pruning is kept; the lease is on the very commit that was looked at")
+    @Test("commits made between planning and pruning are kept; the push requires the commit that was planned for")
     func lease() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -207,7 +207,7 @@ import Testing
         guard case .pruned = try await pruner.apply(proposal) else { throw Unexpected() }
         #expect(Set(try await bench.store(remote).list().map(\.id)) == Set((2..<6).map { bench.record($0).runId }))
 
-        // Straight to the push: an old lease does not replace a branch that moved.
+        // The push alone: an old lease does not replace a branch that has moved.
         let store = try await GitStore(at: "\(bench.path)/elsewhere", remote: .init(try GitURL(parsing: "file://\(remote)", allowing: .local)))
         let tip = try #require(try await store.fetchTip(of: branch(), levels: 2))
         try await bench.publish(try bench.runs(6..<7), to: remote)
@@ -219,7 +219,7 @@ import Testing
         #expect(try await bench.store(remote).list().count == 5)
     }
 
-    @Test("refused: a remote that forbids it, the default branch that others use, a branch that is not there")
+    @Test("refused: a remote that forbids it, a default branch that others use, a missing branch")
     func refused() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -242,7 +242,7 @@ import Testing
         #expect(try await artifactError { try await absent.proposal(before: self.cutoff(4)) }.kind == .notFound)
     }
 
-    @Test("a branch of which nothing stays is left with the commit that says so, and can be written to")
+    @Test("a branch without remaining records has one commit that says so, and can be written to")
     func everything() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

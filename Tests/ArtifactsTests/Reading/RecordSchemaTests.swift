@@ -5,7 +5,7 @@ import Testing
 
 @testable import Artifacts
 
-/// The schemas that the executable carries, and how a document is held to them.
+/// The schemas in the executable, and the checks of documents.
 @Suite struct RecordSchemaTests {
     @Test("the schemas in the executable are those in docs/schemas (make generate)", arguments: RecordSchema.Document.allCases)
     func embedded(document: RecordSchema.Document) throws {
@@ -20,7 +20,7 @@ import Testing
         #expect(Array(text.utf8) == file)
     }
 
-    @Test("the schemas use nothing of the language that is not checked", arguments: RecordSchema.Document.allCases)
+    @Test("the schemas use only keywords that are checked", arguments: RecordSchema.Document.allCases)
     func understood(document: RecordSchema.Document) throws {
         let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
         let schema = try JSONValue(parsing: try #require(FileReading.whole("/\(root)/docs/schemas/\(document.rawValue).schema.json")))
@@ -42,7 +42,7 @@ import Testing
         walk(schema)
     }
 
-    @Test("records as they are written fit; what does not is found, and a field that is not named only when asked for")
+    @Test("valid records pass, problems are found, and unknown fields only on request")
     func finds() throws {
         let bench = try Workbench()
         func file(_ name: String, _ run: PendingRun) throws -> JSONValue {

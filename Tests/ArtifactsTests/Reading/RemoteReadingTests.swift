@@ -6,8 +6,8 @@ import Testing
 
 @testable import Artifacts
 
-/// Results of a remote over http: one that can leave things out, one that cannot, one without a commit.
-/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+/// Reading results over http: from a remote with filters, without filters, and without commits.
+/// Serialized, because each test runs many gits and the ledger's tests have deadlines.
 @Suite(.serialized) struct RemoteReadingTests {
     @Test("a remote is read over http, with filters and without: listed, shown, verified, exported", arguments: [true, false])
     func http(filters: Bool) async throws {
@@ -39,12 +39,12 @@ import Testing
         #expect(exported.records == 40 && exported.leftOut.isEmpty)
         #expect(try String(contentsOfFile: "\(bench.path)/out/\(runs[0].id.path)/logs/agent/stdout.txt", encoding: .utf8) == "out\n")
 
-        // What comes later is seen by the next reading, through the same copy.
+        // A later reading through the same copy sees later commits.
         try await bench.publish(try bench.runs(50..<52), to: remote)
         #expect(try await bench.store(server.url("remote.git")).list().count == 42)
     }
 
-    @Test("a repository on this machine that allows no filters is copied and read alike", arguments: [true, false])
+    @Test("a local repository that allows no filters is copied and read in the same way", arguments: [true, false])
     func file(filters: Bool) async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -58,7 +58,7 @@ import Testing
         #expect(report == .init(runs: 10, retries: 0, jobs: 0, faults: 0, notes: 0))
     }
 
-    @Test("a remote without a commit says so, over http and on this machine")
+    @Test("the error for a remote without commits says so, over http and on this machine")
     func empty() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()

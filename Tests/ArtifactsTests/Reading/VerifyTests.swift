@@ -6,8 +6,8 @@ import Testing
 
 @testable import Artifacts
 
-/// Results that are as they should be, and results that somebody changed.
-/// One test at a time: each runs many gits, and the ledger's tests beside them hold theirs to deadlines.
+/// Valid results, and results that somebody changed.
+/// Serialized, because each test runs many gits and the ledger's tests have deadlines.
 @Suite(.serialized) struct VerifyTests {
     private func findings(_ store: any RecordStore, fsck: Bool = true) async throws -> (report: ResultsVerifier.Report, findings: [Finding]) {
         let found = Locked([Finding]())
@@ -27,7 +27,7 @@ import Testing
         return (remote, runs)
     }
 
-    @Test("a branch and a directory as they were written have nothing to find", arguments: ["", ".assay/runs"])
+    @Test("nothing is found in an unchanged branch or directory", arguments: ["", ".assay/runs"])
     func sound(prefix: String) async throws {
         let bench = try Workbench()
         let (remote, runs) = try await branch(bench, path: prefix)
@@ -40,7 +40,7 @@ import Testing
         #expect(directory.findings == [] && directory.report == report)
     }
 
-    @Test("a branch that several folders of results share: each is listed, shown, verified and pruned by itself")
+    @Test("a branch with several folders of results: each is listed, shown, verified and pruned separately")
     func shared() async throws {
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
@@ -57,7 +57,7 @@ import Testing
         let run = try bench.runs(3..<4, job: "job-3")[0]
         let error = try await artifactError { _ = try await bench.store(remote).details(of: run.id) }
         #expect(error.message.contains("below the folder \"teams/a ü\": name it with --path"), "\(error)")
-        // All of one folder is old; the others' runs, older still or not, stay with their commits.
+        // All runs of one folder are old. The other runs keep their commits, whatever their age.
         let pruner = try await BranchPruner(
             bench.query(), remote: remote, branch: GitBranch(parsing: Workbench.branch), path: GitPath(parsing: "teams/a ü"))
         _ = try await pruner.apply(pruner.proposal(before: Workbench.epoch.adding(seconds: 1000)))
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// A change of one document, and what has to be said of it.
+    /// A change to one document, and the expected finding.
     struct Change: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var file = "metadata.json"
@@ -104,7 +104,7 @@ import Testing
             words: "seconds is missing"),
     ]
 
-    @Test("a document that was changed is found, with what is wrong", arguments: changes)
+    @Test("a changed document is found, with the problem", arguments: changes)
     func changed(_ change: Change) throws {
         let bench = try Workbench()
         let run = try PendingRun(run: bench.record(0))
@@ -121,7 +121,7 @@ import Testing
         #expect(found.contains { $0.kind == change.expected && $0.place == "x/\(change.file)" && $0.message.contains(change.words) }, "\(found)")
     }
 
-    @Test("records in each other's place: a job's as a run's, a run's as a retry's")
+    @Test("records in the wrong place: a job's record as a run's, a run's as a retry's")
     func kinds() throws {
         let bench = try Workbench()
         let job = try PendingRun(job: bench.job()), run = try PendingRun(run: bench.record(0))
@@ -137,7 +137,7 @@ import Testing
         #expect(kinds(run.id, nil, bytes.run).contains { $0.hasPrefix("incomplete ") })
     }
 
-    @Test("a document that was changed on a branch is found there")
+    @Test("a changed document on a branch is found")
     func changedOnBranch() async throws {
         let bench = try Workbench()
         let (remote, runs) = try await branch(bench)
@@ -151,7 +151,7 @@ import Testing
         #expect(report.faults == found.count)
     }
 
-    @Test("a field that this version does not know is no fault: within a schemaVersion new ones may come")
+    @Test("an unknown field is not a fault, because new fields may be added within a schemaVersion")
     func newField() async throws {
         let bench = try Workbench()
         let (remote, runs) = try await branch(bench)
@@ -162,7 +162,7 @@ import Testing
         #expect(try await findings(try await bench.store(remote)).findings == [])
     }
 
-    @Test("records that are gone, moved, put there by hand, or committed twice, and merges")
+    @Test("missing, moved, hand-made and doubly committed records, and merges")
     func history() async throws {
         let bench = try Workbench()
         let (remote, runs) = try await branch(bench)
@@ -182,7 +182,7 @@ import Testing
         #expect(found.contains { $0.kind == .duplicate && $0.message.contains(runs[1].id.path) })
         #expect(Set(found.map(\.kind)) == [.missing, .uncommitted, .incomplete, .duplicate], "\(found)")
 
-        // A merge is a fault where only Assay writes, and worth a note where others do.
+        // A merge is a fault if only Assay writes to the branch, and a note if others do, too.
         let tip = try await bench.git(remote, "rev-parse", Workbench.branch)
         let merge =
             "commit refs/heads/\(Workbench.branch)\ncommitter X <x@example.com> 1800000000 +0000\ndata 6\nmerge\n\nfrom \(tip)\nmerge \(tip)~1\n\n"
@@ -191,11 +191,11 @@ import Testing
         #expect(merged.findings.filter { $0.kind == .history }.map(\.isFault) == [false] && merged.report.notes == 1)
     }
 
-    @Test("git's own check: an object that is damaged, and one that is gone")
+    @Test("git's own check: a damaged and a missing object")
     func objects() async throws {
         let bench = try Workbench()
         let (remote, runs) = try await branch(bench)
-        // A push of few objects leaves them loose.
+        // A small push stores loose objects.
         let blob = try await bench.git(remote, "rev-parse", "\(Workbench.branch):\(runs[0].id.path)/summary.json")
         let object = "\(remote)/objects/\(blob.prefix(2))/\(blob.dropFirst(2))"
         chmod(object, 0o644)
@@ -205,7 +205,7 @@ import Testing
         unlink(object)
         let gone = try await artifactError { try await self.findings(try await bench.store(remote)) }
         #expect(gone.message.contains(String(blob.prefix(12))))
-        // A commit message that lost its object's header is told by fsck alone.
+        // Only fsck finds a commit that lost a part of its header.
         let odd =
             "tree \(try await bench.git(remote, "rev-parse", "\(Workbench.branch)^{tree}"))\nauthor X 1 +0000\ncommitter X <x@example.com> 1 +0000\n\nodd\n"
         try await bench.git(remote, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", input: Array(odd.utf8))
@@ -215,7 +215,7 @@ import Testing
                 && fsck.contains { $0.contains("missingEmail") || $0.contains("badEmail") || $0.contains("missing email") }, "\(fsck)")
     }
 
-    @Test("a directory: a folder without a record, a link in place of a file, a file that is no JSON")
+    @Test("a directory: a folder without a record, a link instead of a file, a file that is not JSON")
     func directory() async throws {
         let bench = try Workbench()
         let ledger = LocalLedger(directory: "\(bench.path)/results", scratch: "\(bench.path)/scratch")
