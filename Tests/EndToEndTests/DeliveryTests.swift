@@ -93,11 +93,12 @@ extension EndToEnd {
                 let web = try await serve(bench)
                 let commit = try #require(GitObjectID(try await bench.git("rev-parse", "HEAD")))
                 let program = PodProgram(
+                    family: .rollout,
                     delivery: .init(source: .init(repo: web.url("bench.git"), commit: commit.hex), taskPath: "tasks/hello", solution: true),
                     steps: [
                         .init(
                             name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: 1, executeSec: 1, verifySec: 1))
-                    ], verifier: .init(rewardRule: .rollout), instructionPath: "/tmp/i.md", gateTimeoutSec: 1, packLimitBytes: 1)
+                    ], verifier: .init(), instructionPath: "/tmp/i.md", gateTimeoutSec: 1, packLimitBytes: 1)
                 let ca = String(decoding: web.authority, as: UTF8.self)
 
                 func deliver(_ root: String, _ more: [String: String]) async throws {

@@ -26,14 +26,18 @@ struct CachedDeliveryTests {
             "tasks/hello/tests/inside": "-> data/x.txt", "tasks/hello/tests/out": "-> /etc/hostname",
             "tasks/hello/tests/big.bin": String(repeating: "0123456789", count: 100_000),
             "tasks/hello/solution/solve.sh": "#!/bin/bash\necho hello\n", "shared/common.sh": "#!/bin/bash\n",
+            "tasks/long/task.toml": "[environment]\ndocker_image = \"rootfs:/\"\n",
+            "tasks/long/instruction.md": String(repeating: "long ", count: 30_000), "tasks/long/tests/test.sh": "true\n",
+            "tasks/long/solution/solve.sh": "true\n",
         ])
         commit = try await bench.head(source)
     }
 
-    private func program(_ task: String = "tasks/hello", solution: Bool = true) -> PodProgram {
+    private func program(_ task: String = "tasks/hello", solution: Bool = true, family: TaskSchema = .rollout) -> PodProgram {
         PodProgram(
+            family: family,
             delivery: .init(source: .init(repo: "file://\(source)", commit: commit.hex, local: true), taskPath: task, solution: solution),
-            steps: [TrialRig.step], verifier: .init(rewardRule: .rollout), instructionPath: "/tmp/i.md", gateTimeoutSec: 60, packLimitBytes: 1 << 20)
+            steps: [TrialRig.step], verifier: .init(), instructionPath: "/tmp/i.md", gateTimeoutSec: 60, packLimitBytes: 1 << 20)
     }
 
     /// The service as an operator runs it, with its mirrors, at one port.
@@ -99,10 +103,12 @@ struct CachedDeliveryTests {
         return found
     }
 
-    @Test("it lays out exactly what a delivery from the origin lays out", arguments: [true, false])
-    func sameAsOrigin(solution: Bool) async throws {
+    @Test(
+        "it lays out exactly what a delivery from the origin lays out",
+        arguments: [("hello", true, TaskSchema.rollout), ("hello", false, .rollout), ("long", true, .harbor)])
+    func sameAsOrigin(task: String, solution: Bool, family: TaskSchema) async throws {
         let service = try Service(bench.path)
-        let program = program(solution: solution)
+        let program = program("tasks/\(task)", solution: solution, family: family)
         let direct = try await run(program, in: "\(bench.path)/origin", cache: nil, token: nil)
         let cached = try await run(program, in: "\(bench.path)/cached", cache: service.url, token: try token(service, program))
         #expect(direct.code == 0 && cached.code == 0, "\(cached.message.text)")
@@ -110,7 +116,7 @@ struct CachedDeliveryTests {
         for field in ["files", "bytes", "commit"] { #expect(direct.message.at("delivered", field) == cached.message.at("delivered", field)) }
         let (a, b) = (try Self.listing("\(bench.path)/origin"), try Self.listing("\(bench.path)/cached"))
         #expect(a == b, "\(Set(a.keys).symmetricDifference(b.keys)) \(a.filter { b[$0.key] != $0.value })")
-        #expect(b["staged/tests/big.bin"] != nil && (b["solution/solve.sh"] != nil) == solution)
+        #expect((b["staged/tests/big.bin"] != nil) == (task == "hello") && (b["solution/solve.sh"] != nil) == solution)
     }
 
     @Test("running it again gives the same, and removes what was left")
