@@ -73,7 +73,7 @@ extension EndToEnd {
         private func cost(_ count: Int, _ run: (Int) async throws -> Void) async throws -> Double {
             func spent() -> Double {
                 var usage = rusage()
-                getrusage(RUSAGE_CHILDREN, &usage)
+                getrusage(RUSAGE_CHILDREN.rawValue, &usage)
                 return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
             }
             var costs: [Double] = []

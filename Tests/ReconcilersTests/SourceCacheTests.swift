@@ -131,7 +131,8 @@ struct SourceCacheTests {
         try await World.run(tasks: ["a"]) { world in
             let client = world.client
             func holder() async throws -> LeaseHolder? { try await LeaseHolder.read(client: client, namespace: "default", name: "lease") }
-            #expect(try await holder() == nil)
+            let before = try await holder()
+            #expect(before == nil)
             for (identity, address) in [("one", "http://10.0.0.1:8081"), ("two", "http://10.0.0.2:8081")] {
                 let election = LeaderElection(
                     client: client, namespace: "default", name: "lease", identity: identity, annotations: ["assay.dev/cache-address": address])
@@ -141,7 +142,8 @@ struct SourceCacheTests {
                     seen.withLock { $0 = found }
                 }
                 #expect(seen.withLock { $0 } == LeaseHolder(identity: identity, annotations: ["assay.dev/cache-address": address]))
-                #expect(try await holder() == nil)
+                let released = try await holder()
+                #expect(released == nil)
             }
         }
     }

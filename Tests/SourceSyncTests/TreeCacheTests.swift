@@ -38,13 +38,16 @@ struct TreeCacheTests {
         cache.token(for: trees, pod: pod, credential: Self.credential, seconds: seconds)
     }
 
+    /// On a thread of its own, as a connection has one: an answer may block.
     static func ask(
         _ cache: TreeCache, _ tree: TreeReference, _ token: String?, from client: String = "10.0.0.1", method: String = "GET", query: String = ""
-    ) -> ServerResponse {
-        cache.answer(
-            ServerRequest(
-                method: method, segments: ["v1", "tree", tree.word], rawPath: "/v1/tree/\(tree.word)", query: HTTPQuery(parsing: query),
-                headers: token.map { ["authorization": "Bearer \($0)"] } ?? [:], body: [], client: client))
+    ) async -> ServerResponse {
+        let request = ServerRequest(
+            method: method, segments: ["v1", "tree", tree.word], rawPath: "/v1/tree/\(tree.word)", query: HTTPQuery(parsing: query),
+            headers: token.map { ["authorization": "Bearer \($0)"] } ?? [:], body: [], client: client)
+        return await withCheckedContinuation { continuation in
+            startThread(name: "ask") { continuation.resume(returning: cache.answer(request)) }
+        }
     }
 
     /// A tree of one file with its own path as content, and how often it was asked for.
@@ -78,31 +81,31 @@ struct TreeCacheTests {
     // MARK: Tokens
 
     @Test("catalogue 69: a token from another address, for another tree, after its time, or after its pod: 403")
-    func refused() throws {
+    func refused() async throws {
         let cache = cache(Origin())
         let (own, other) = (try Self.tree("tasks/a", "tests"), try Self.tree("tasks/b", "tests"))
         let token = token(cache, own)
-        #expect(Self.ask(cache, own, token).status == 200)
-        #expect(Self.ask(cache, own, token).status == 200, "the same pod may ask again")
-        #expect(Self.ask(cache, own, token, from: "10.0.0.2").status == 403)
-        #expect(Self.ask(cache, other, token).status == 403)
+        #expect(await Self.ask(cache, own, token).status == 200)
+        #expect(await Self.ask(cache, own, token).status == 200, "the same pod may ask again")
+        #expect(await Self.ask(cache, own, token, from: "10.0.0.2").status == 403)
+        #expect(await Self.ask(cache, other, token).status == 403)
         // The same folder with other parts, at another commit, or of another repository is another tree.
         for tree in [
             try Self.tree("tasks/a", "tests", "solution"), try Self.tree("tasks/a"),
             TreeReference(repository: own.repository, commit: GitObjectID(String(repeating: "b", count: 40))!, path: own.path, parts: own.parts),
             TreeReference(repository: "https://git.example/other", commit: own.commit, path: own.path, parts: own.parts),
-        ] { #expect(Self.ask(cache, tree, token).status == 403) }
-        #expect(Self.ask(cache, own, nil).status == 401)
+        ] { #expect(await Self.ask(cache, tree, token).status == 403) }
+        #expect(await Self.ask(cache, own, nil).status == 401)
         let stranger = TreeCache(store: store(), key: [UInt8](repeating: 6, count: 32), time: time)
-        #expect(Self.ask(cache, own, self.token(stranger, own)).status == 403)
+        #expect(await Self.ask(cache, own, self.token(stranger, own)).status == 403)
         time.advance(seconds: 59)
-        #expect(Self.ask(cache, own, token).status == 200)
+        #expect(await Self.ask(cache, own, token).status == 200)
         time.advance(seconds: 1)
-        #expect(Self.ask(cache, own, token).status == 403)
+        #expect(await Self.ask(cache, own, token).status == 403)
     }
 
     @Test("catalogue 69: every changed character of a token makes it worthless")
-    func forged() throws {
+    func forged() async throws {
         let cache = cache(Origin())
         let tree = try Self.tree("tasks/a")
         let token = token(cache, tree)
@@ -113,23 +116,23 @@ struct TreeCacheTests {
         }
         for bad in ["", ".", "a.b", token + ".x", token + "=", String(token.dropLast()), String(repeating: "a", count: 20_000)] {
             #expect(TreeToken(bad, key: Self.key) == nil)
-            #expect(Self.ask(cache, tree, bad).status == (bad.isEmpty ? 401 : 403))
+            #expect(await Self.ask(cache, tree, bad).status == (bad.isEmpty ? 401 : 403))
         }
         let read = try #require(TreeToken(token, key: Self.key))
         #expect(read.trees == [tree.id] && read.holder == .pod("pod-1") && read.credential == Self.credential)
     }
 
     @Test("catalogue 69: a token of a pod that has its task, or has ended, is refused")
-    func endedPod() throws {
+    func endedPod() async throws {
         let cache = cache(nil)
         let ended = Locked(false)
         cache.use(Origin()) { namespace, pod, _ in ended.withLock { $0 } && namespace == "team" && pod == "pod-1" }
         let tree = try Self.tree("tasks/a")
         let (mine, others) = (token(cache, tree), token(cache, tree, pod: "pod-2"))
-        #expect(Self.ask(cache, tree, mine).status == 200)
+        #expect(await Self.ask(cache, tree, mine).status == 200)
         ended.withLock { $0 = true }
-        #expect(Self.ask(cache, tree, mine).status == 403)
-        #expect(Self.ask(cache, tree, others).status == 200)
+        #expect(await Self.ask(cache, tree, mine).status == 403)
+        #expect(await Self.ask(cache, tree, others).status == 200)
     }
 
     @Test("bindings do not grow without end")
@@ -145,10 +148,10 @@ struct TreeCacheTests {
     // MARK: Requests
 
     @Test("only reading, only trees")
-    func otherRequests() throws {
+    func otherRequests() async throws {
         let cache = cache(Origin())
         let tree = try Self.tree("tasks/a")
-        for method in ["POST", "PUT", "DELETE", "HEAD"] { #expect(Self.ask(cache, tree, token(cache, tree), method: method).status == 405) }
+        for method in ["POST", "PUT", "DELETE", "HEAD"] { #expect(await Self.ask(cache, tree, token(cache, tree), method: method).status == 405) }
         func status(_ segments: [String]) -> Int {
             cache.answer(
                 ServerRequest(
@@ -165,7 +168,7 @@ struct TreeCacheTests {
     }
 
     @Test("references: the order of parts does not matter, a part within another is not repeated, and words are read back")
-    func references() throws {
+    func references() async throws {
         let tree = try Self.tree("t", "tests", "a.md", "tests/data", "tests")
         #expect(tree.parts.map(\.text) == ["a.md", "tests"])
         #expect(tree == (try Self.tree("t", "a.md", "tests")))
@@ -234,10 +237,10 @@ struct TreeCacheTests {
         origin.failure.withLock { $0 = SourceError(.sourceSyncFailed, "unreachable", isTransient: true) }
         let cache = cache(origin)
         let tree = try Self.tree("tasks/a")
-        for number in 0..<20 { #expect(Self.ask(cache, tree, token(cache, tree, pod: "p\(number)")).status == 503) }
+        for number in 0..<20 { #expect(await Self.ask(cache, tree, token(cache, tree, pod: "p\(number)")).status == 503) }
         #expect(origin.asked.withLock { $0.count } <= 2)
         origin.failure.withLock { $0 = nil }
-        #expect(try await eventually(within: 20) { Self.ask(cache, tree, token(cache, tree)).status == 200 })
+        #expect(try await eventually(within: 20) { await Self.ask(cache, tree, token(cache, tree)).status == 200 })
     }
 
     @Test("a tree that takes long: clients are told to come back, and do not hold their connections")
@@ -245,9 +248,9 @@ struct TreeCacheTests {
         let cache = cache(Origin(delay: 1), makingSeconds: 0.05)
         let tree = try Self.tree("tasks/a")
         let token = token(cache, tree)
-        let early = Self.ask(cache, tree, token)
+        let early = await Self.ask(cache, tree, token)
         #expect(early.status == 503 && early.headers.contains { $0.name == "Retry-After" })
-        #expect(try await eventually(within: 20) { Self.ask(cache, tree, token).status == 200 })
+        #expect(try await eventually(within: 20) { await Self.ask(cache, tree, token).status == 200 })
     }
 
     // MARK: Files
@@ -281,22 +284,22 @@ struct TreeCacheTests {
     }
 
     @Test("above its size the store removes what was used least recently; what is being sent stays readable")
-    func eviction() throws {
+    func eviction() async throws {
         let origin = Origin(content: [UInt8](repeating: 1, count: 1000))
         let cache = cache(origin, store: store(limit: 3500))
-        func get(_ name: String) throws -> ServerResponse {
+        func get(_ name: String) async throws -> ServerResponse {
             let tree = try Self.tree(name)
-            return Self.ask(cache, tree, token(cache, tree, pod: name))
+            return await Self.ask(cache, tree, token(cache, tree, pod: name))
         }
-        let first = try get("a")
-        for name in ["b", "c"] { #expect(try get(name).status == 200) }
-        #expect(try get("a").status == 200)
-        #expect(try get("d").status == 200)
+        let first = try await get("a")
+        for name in ["b", "c"] { #expect(try await get(name).status == 200) }
+        #expect(try await get("a").status == 200)
+        #expect(try await get("d").status == 200)
         #expect(origin.asked.withLock { $0 } == ["a", "b", "c", "d"])
         // b was used least recently.
-        for name in ["c", "a", "d"] { #expect(try get(name).status == 200) }
+        for name in ["c", "a", "d"] { #expect(try await get(name).status == 200) }
         #expect(origin.asked.withLock { $0.count } == 4)
-        #expect(try get("b").status == 200)
+        #expect(try await get("b").status == 200)
         #expect(origin.asked.withLock { $0.count } == 5)
         guard case .file(let file) = first.body else {
             Issue.record("the answer is no file")
@@ -307,10 +310,10 @@ struct TreeCacheTests {
     }
 
     @Test("a tree that is larger than the whole cache is refused with its size, and leaves nothing behind")
-    func tooLarge() throws {
+    func tooLarge() async throws {
         let cache = cache(Origin(content: [UInt8](repeating: 1, count: 1000)), store: store(limit: 500))
         let tree = try Self.tree("a")
-        let answer = Self.ask(cache, tree, token(cache, tree))
+        let answer = await Self.ask(cache, tree, token(cache, tree))
         #expect(answer.status == 422)
         #expect(Directory.names(in: "\(bench.path)/trees") == [])
     }
@@ -324,25 +327,25 @@ struct TreeCacheTests {
         let cache = cache(Origin(content: [UInt8](repeating: 1, count: 2 << 20)), store: TreeStore(directory: "\(disk)/trees"))
         let tree = try Self.tree("a")
         let token = token(cache, tree)
-        #expect(Self.ask(cache, tree, token).status == 503)
+        #expect(await Self.ask(cache, tree, token).status == 503)
         #expect(Directory.names(in: "\(disk)/trees") == [])
         #expect(mount("tmpfs", disk, "tmpfs", UInt(MS_REMOUNT), "size=50m") == 0)
-        #expect(try await eventually(within: 20) { Self.ask(cache, tree, token).status == 200 })
+        #expect(try await eventually(within: 20) { await Self.ask(cache, tree, token).status == 200 })
     }
 
     @Test("a tree fetched with a Secret is not served from what another Secret, or none, has fetched")
-    func credentialsApart() throws {
+    func credentialsApart() async throws {
         let origin = Origin()
         let cache = cache(origin)
         let tree = try Self.tree("a")
         for (namespace, secret) in [("team", nil), ("team", "s"), ("team", "t"), ("other", "s")] {
             let token = cache.token(
                 for: [tree], pod: "p-\(namespace)-\(secret ?? "")", credential: .init(namespace: namespace, secret: secret), seconds: 60)
-            #expect(Self.ask(cache, tree, token).status == 200)
+            #expect(await Self.ask(cache, tree, token).status == 200)
         }
         #expect(origin.asked.withLock { $0.count } == 4)
         let again = cache.token(for: [tree], pod: "p", credential: .init(namespace: "third", secret: nil), seconds: 60)
-        #expect(Self.ask(cache, tree, again).status == 200)
+        #expect(await Self.ask(cache, tree, again).status == 200)
         #expect(origin.asked.withLock { $0.count } == 4, "public trees are the same for everybody")
     }
 }

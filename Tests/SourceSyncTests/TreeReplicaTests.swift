@@ -20,13 +20,13 @@ extension TreeCacheTests {
             LeaderTrees(key: Self.key, time: time) { address.withLock { $0 } }, store: TreeStore(directory: "\(bench.path)/replica"))
         let (tree, second) = (try Self.tree("a"), try Self.tree("b"))
         let token = token(leader, tree, second)
-        #expect(Self.ask(replica, tree, token).status == 503, "nobody leads yet")
+        #expect(await Self.ask(replica, tree, token).status == 503, "nobody leads yet")
         address.withLock { $0 = .http("http://127.0.0.1:\(port)") }
-        #expect(try await eventually(within: 20) { Self.ask(replica, tree, token).status == 200 })
+        #expect(try await eventually(within: 20) { await Self.ask(replica, tree, token).status == 200 })
         #expect(origin.asked.withLock { $0 } == ["a"])
         leading.stop()
-        #expect(Self.ask(replica, tree, token).status == 200)
-        #expect(Self.ask(replica, second, token).status == 503)
+        #expect(await Self.ask(replica, tree, token).status == 200)
+        #expect(await Self.ask(replica, second, token).status == 503)
         #expect(origin.asked.withLock { $0 } == ["a"])
         // What the replica has is what the leader had, byte for byte.
         let name = "\(TreeCache.name(of: tree, Self.credential)).tree"
@@ -44,13 +44,13 @@ extension TreeCacheTests {
         let replica = cache(
             LeaderTrees(key: Self.key, time: time) { .http("http://127.0.0.1:\(port)") }, store: TreeStore(directory: "\(bench.path)/replica"))
         let tree = try Self.tree("a")
-        #expect(Self.ask(replica, tree, token(leader, tree)).status == 404)
+        #expect(await Self.ask(replica, tree, token(leader, tree)).status == 404)
         // With another key the leader refuses, which a restart may repair.
         let stranger = cache(
             LeaderTrees(key: [UInt8](repeating: 1, count: 32), time: time) { .http("http://127.0.0.1:\(port)") },
             store: TreeStore(directory: "\(bench.path)/stranger"))
         let second = try Self.tree("b")
-        #expect(Self.ask(stranger, second, token(leader, second)).status == 503)
+        #expect(await Self.ask(stranger, second, token(leader, second)).status == 503)
     }
 
     @Test("over a Unix socket in a deep directory, through the transport")

@@ -24,7 +24,7 @@ struct CachedDeliveryTests {
             "tasks/hello/tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n", "tasks/hello/tests/empty": "",
             "tasks/hello/tests/data/x.txt": "x\n", "tasks/hello/tests/common.sh": "-> ../../../shared/common.sh",
             "tasks/hello/tests/inside": "-> data/x.txt", "tasks/hello/tests/out": "-> /etc/hostname",
-            "tasks/hello/tests/big.bin": String(repeating: "0123456789", count: 100_000),
+            "tasks/hello/tests/big.bin": String(repeating: "0123456789", count: 15_000),
             "tasks/hello/solution/solve.sh": "#!/bin/bash\necho hello\n", "shared/common.sh": "#!/bin/bash\n",
             "tasks/long/task.toml": "[environment]\ndocker_image = \"rootfs:/\"\n",
             "tasks/long/instruction.md": String(repeating: "long ", count: 30_000), "tasks/long/tests/test.sh": "true\n",
@@ -65,7 +65,7 @@ struct CachedDeliveryTests {
     }
 
     private func token(_ service: Service, _ program: PodProgram, pod: String = "pod") throws -> String {
-        service.cache.token(for: [try TreeReference(program)], pod: pod, credential: .init(namespace: "team", secret: nil), seconds: 60)
+        service.cache.token(for: [try TreeReference(program)], pod: pod, credential: .init(namespace: "team", secret: nil), seconds: 600)
     }
 
     private func run(
@@ -73,13 +73,13 @@ struct CachedDeliveryTests {
     ) async throws -> (code: Int32, message: JSONValue) {
         try Directory.make(root)
         var environment = [
-            "ASSAY_ROOT": root, "ASSAY_TERMINATION_LOG": "\(root)/termination", "ASSAY_PROGRAM": String(decoding: try program.json, as: UTF8.self),
+            "ASSAY_ROOT": root, "ASSAY_TERMINATION_LOG": "\(root).termination", "ASSAY_PROGRAM": String(decoding: try program.json, as: UTF8.self),
             "TMPDIR": root,
         ]
         environment["ASSAY_CACHE"] = cache
         environment["ASSAY_CACHE_TOKEN"] = token
         let code = await DeliveryCommand.run(environment: environment)
-        return (code, try JSONValue(parsing: FileReading.whole("\(root)/termination") ?? []))
+        return (code, try JSONValue(parsing: FileReading.whole("\(root).termination") ?? []))
     }
 
     /// Kind, mode and content of everything that was delivered.
@@ -193,7 +193,7 @@ struct CachedDeliveryTests {
 
     // MARK: Faults
 
-    private func delivery(_ url: String, token: String, in root: String, seconds: Double = 30) throws -> (CachedDelivery, DeliveryVolumes) {
+    private func delivery(_ url: String, token: String, in root: String, seconds: Double = 120) throws -> (CachedDelivery, DeliveryVolumes) {
         let program = program()
         let volumes = DeliveryVolumes(paths: TrialPaths(root: root))
         try volumes.prepare()
@@ -265,7 +265,7 @@ struct CachedDeliveryTests {
         defer { front.stop() }
         let (delivery, volumes) = try delivery("http://127.0.0.1:\(port)", token: token, in: "\(bench.path)/pod")
         #expect(try await deliver(delivery).files > 3)
-        #expect(bench.text("pod/assay/staged/tests/big.bin")?.utf8.count == 1_000_000)
+        #expect(bench.text("pod/assay/staged/tests/big.bin")?.utf8.count == 150_000)
         #expect(Directory.names(in: volumes.paths.deliveredSolution) == ["solve.sh"])
         // A broken connection says nothing of the file; bytes that are wrong do.
         #expect(asked.withLock { $0 } == (damage == .hangup ? [false, false, false] : [false, true, true]))
@@ -285,7 +285,7 @@ struct CachedDeliveryTests {
         let service = try Service(bench.path)
         let root = "\(bench.path)/pod"
         try Directory.make(root)
-        try #require(mount("tmpfs", root, "tmpfs", 0, "size=512k") == 0, "this test mounts a small file system, which needs root")
+        try #require(mount("tmpfs", root, "tmpfs", 0, "size=64k") == 0, "this test mounts a small file system, which needs root")
         defer { umount(root) }
         let (code, message) = try await run(program(), in: root, cache: service.url, token: try token(service, program()))
         #expect(code == 1)
