@@ -38,7 +38,6 @@ struct TaskDelivery: Sendable {
             add(try await export.export(path, to: volumes.paths.stagedTests(step)))
         }
         if program.delivery.solution, folder.exists("solution") {
-            volumes.empty(volumes.paths.deliveredSolution)
             add(try await export.export(task.path.appending("solution"), to: volumes.paths.deliveredSolution))
             if program.family.runsScriptsAsFiles { try volumes.makeExecutable(volumes.paths.deliveredSolution + "/solve.sh") }
         }
