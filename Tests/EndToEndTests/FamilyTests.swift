@@ -123,7 +123,7 @@ extension EndToEnd {
                             name, datasets: "[{path: tasks, include: [\(name)]}]",
                             agents: JobFiles.agent("greedy", install: install, execute: execute),
                             environment: "overrideMemoryMB: 64"))
-                    try await bench.assay("run", "\(name).yaml", expecting: 1, seconds: 90)
+                    try await bench.assay("run", "\(name).yaml", expecting: 1, seconds: 180)
                 }
                 let branch = try await bench.branch()
                 // Where the kernel kills the test alone and not the whole container, its reward is missing.
