@@ -24,7 +24,7 @@ extension EndToEnd {
             calm.signal(SIGTERM)
             #expect(await calm.wait() == .code(0))
 
-            var random = SplitMix(state: Self.seed)
+            var random = SeededRandom(seed: Self.seed)
             print("kill moments from seed \(Self.seed)")
             try await cluster.create("all.yaml", name: "disturbed", results: "disturbed.git")
             var kills = 0
@@ -156,17 +156,5 @@ extension EndToEnd {
                 #expect(job.at("status", field) == twin.at("status", field), "status.\(field)")
             }
         }
-    }
-}
-
-/// A small generator with a seed, which gives the same numbers everywhere.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
