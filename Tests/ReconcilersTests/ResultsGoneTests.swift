@@ -29,7 +29,7 @@ struct ResultsGoneTests {
             try await world.node.play(world.node.seen[0], .success(1))
             try await world.withOperator(state: "fresh") { _ in
                 try await world.change(to: ["cancel": true])
-                let job = try await world.wait("the phase says so") { $0.status?.phase == .cancelled }
+                let job = try await world.wait("job", "the phase says so") { $0.status?.phase == .cancelled }
                 #expect(job.status?.isOver == false && job.status?.trials?.completed == 0)
                 let ready = try #require(job.status?.conditions.first { $0.type == "Ready" })
                 #expect(ready.status == "False" && ready.reason == "Cancelled" && ready.message?.contains("wait to be counted") == true)

@@ -24,7 +24,7 @@ struct SourceGoneTests {
             try await begun(world)
             try await world.node.play(world.node.seen[0], .success(1))
             try await world.withOperator(state: "fresh") { _ in
-                try await world.wait("what ended is counted") { $0.status?.trials?.completed == 1 }
+                try await world.wait("job", "what ended is counted") { $0.status?.trials?.completed == 1 }
                 try await world.waitForPods(3)
                 try await world.change(to: ["suspend": true])
                 try await world.wait { $0.status?.phase == .suspended }
