@@ -29,7 +29,7 @@ final class ClusterProcesses: Sendable {
     static func start(in bench: Workbench, node: String = "podman") async throws -> ClusterProcesses {
         let data = "\(bench.directory)/control-plane"
         let apiserver = try bench.start(["apiserver", "--data-dir", data, "--node", node], to: "apiserver.log")
-        try await eventually("the API server serves", seconds: 60) { (try? bench.read("apiserver.log").contains("kubeconfig ")) ?? false }
+        try await eventually("the API server serves") { (try? bench.read("apiserver.log").contains("kubeconfig ")) ?? false }
         let said = try bench.read("apiserver.log")
         try #require(said.contains("kubeconfig "), "\(said)")
         let kubeconfig = "\(data)/kubeconfig"

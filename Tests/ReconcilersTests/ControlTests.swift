@@ -171,6 +171,28 @@ struct ControlTests {
         }
     }
 
+    @Test("a deleted job whose results are refused tries again every ten seconds, and goes when the remote takes them")
+    func deletionWhileRefused() async throws {
+        try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .success(1) : .never }) { world in
+            try await world.refusePushes(true)
+            try await world.withOperator { _ in
+                try await world.createJob()
+                try await world.wait { $0.status?.artifacts?.pending == 1 && $0.status?.trials?.running == 1 }
+                _ = try await world.client.delete(.evalJobs, ObjectKey(namespace: "default", name: "job"))
+                // Without that, the second attempt would come after 30 s at the earliest and the third 60 s after it.
+                let first = try world.pushesRefused()
+                let isTriedAgain = try await eventually { try world.pushesRefused() >= first + 2 }
+                #expect(isTriedAgain)
+                #expect(try await world.job() != nil)
+                try await world.refusePushes(false)
+                let gone = try await eventually { try await world.job() == nil }
+                #expect(gone)
+                try await world.expectNoPods()
+            }
+            try await world.expectRuns(2)
+        }
+    }
+
     @Test("a namespace goes though the credential for its results went first")
     func namespaceDeletion() async throws {
         try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .success(1) : .never }) { world in

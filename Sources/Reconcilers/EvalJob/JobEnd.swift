@@ -26,7 +26,7 @@ extension EvalJobReconciler {
             defer { state.endFlushBegan = true }
             return !state.endFlushBegan
         }
-        if isFirst { await recording.flush(place) }
+        if isFirst { recording.flush(place) }
         guard !pass.memory.state.withLock({ $0.recording.contains(.flush) }) else { return pass.wake(after: 30) }
         guard await place.recorder.isRecorded(name) else { return pass.wake(after: 2) }
         pass.ending = ending

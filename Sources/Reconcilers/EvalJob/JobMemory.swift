@@ -54,6 +54,8 @@ final class JobMemory: Sendable {
         var reportedCauses: Set<String> = []
         /// The push at the job's end has begun, or the results backend was failing then.
         var endFlushBegan = false
+        /// When `earlyPush` was asked for, by the monotonic clock.
+        var earlyPushAskedAt: Double?
         /// Existing ConfigMaps that the job's trials share, by name.
         var sharedMade: Set<String> = []
         /// When the shared ConfigMaps were last looked for because pods waited.

@@ -71,7 +71,7 @@ extension EvalJobReconciler {
             }
             offer(ended, refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
-            if plan.running == 0, plan.create.isEmpty { await flush(place, pass) }
+            if plan.running == 0, plan.create.isEmpty { flush(place, pass) }
             keepCreatable(&plan, observation, place, &pass)
         } else {
             plan.limitCreations(to: 0)
@@ -126,16 +126,22 @@ extension EvalJobReconciler {
 
     /// Pushes waiting results early when no trial runs and all that ended are recorded: users read the branch then, and on a cluster no trial
     /// is counted before.
-    private func flush(_ place: TrialRecording.Place, _ pass: JobPass) async {
+    private func flush(_ place: TrialRecording.Place, _ pass: JobPass) {
         guard let recorder = pass.recorder, recorder.pending > 0 else { return }
         let push = JobMemory.EarlyPush(head: recorder.head, pending: recorder.pending)
+        // A person waits for a deletion and may have repaired the remote meanwhile, so it does not wait for the ledger's next regular attempt.
+        let isWaitedFor = pass.job.metadata.isDeleting || pass.memory.namespaceEndSeen != nil
+        let now = time.monotonic()
         let isDue = pass.memory.state.withLock { state in
             guard state.recording.isEmpty else { return false }
+            let isLongAgo = state.earlyPushAskedAt.map { now - $0 >= GitLedger.secondsAfterFailure } ?? true
             // The ledger limits early pushes. What it does not push now waits for the next regular push.
-            defer { state.earlyPush = push }
-            return state.earlyPush != push
+            guard state.earlyPush != push || (isWaitedFor && isLongAgo) else { return false }
+            state.earlyPush = push
+            state.earlyPushAskedAt = now
+            return true
         }
-        if isDue { await recording.flush(place) }
+        if isDue { recording.flush(place) }
     }
 
     /// Why trials that could run do not run yet.
