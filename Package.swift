@@ -133,6 +133,7 @@ let package = Package(
         .testTarget(
             name: "OperationsTests",
             dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Operations", "AssayTesting"]),
+        .testTarget(name: "ChartTests", dependencies: ["Base", "Subprocess", "YAML", "AssayTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),
