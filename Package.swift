@@ -109,7 +109,7 @@ let package = Package(
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
                 "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
-            exclude: ["Records/expected"]),
+            exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(
             name: "RolloutTests",
             dependencies: [

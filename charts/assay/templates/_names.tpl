@@ -31,7 +31,7 @@ app.kubernetes.io/component: operator
 {{- if .digest -}}
 {{- printf "%s@%s" .repository .digest -}}
 {{- else -}}
-{{- printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) -}}
+{{- printf "%s:%s" .repository (.tag | default $.Chart.AppVersion | toString) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
