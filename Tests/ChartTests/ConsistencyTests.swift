@@ -56,14 +56,32 @@ import YAML
         #expect((dashboard["panels"]?.array?.count ?? 0) >= 8)
     }
 
+    /// The YAML documents of a page's examples.
+    private func examples(_ page: String) throws -> [JSONValue] {
+        try ChartFiles.text(page).components(separatedBy: "```yaml\n").dropFirst()
+            .flatMap { try YAML.parse($0.components(separatedBy: "\n```").first ?? "") }
+    }
+
     @Test("the values in the chart's README are taken")
     func readme() async throws {
-        let blocks = try ChartFiles.text("charts/assay/README.md").components(separatedBy: "```yaml\n").dropFirst()
-        #expect(!blocks.isEmpty)
-        for block in blocks {
-            let values = try YAML.parseSingle(block.components(separatedBy: "\n```").first ?? "")
-            _ = try await ChartFiles.helm.template([values.serializedText])
+        let values = try examples("charts/assay/README.md")
+        #expect(values.count == 1)
+        for one in values { _ = try await ChartFiles.helm.template([one.serializedText]) }
+    }
+
+    @Test("docs/gitops.md: the values of the HelmRelease and of the Application are taken, and each kind has a health script")
+    func gitops() async throws {
+        let documents = try examples("docs/gitops.md")
+        let release = try #require(documents.first { $0["kind"] == "HelmRelease" })
+        let application = try #require(documents.first { $0["kind"] == "Application" })
+        for values in [release.at("spec", "values"), application.at("spec", "source", "helm", "valuesObject")] {
+            let rendered = try await ChartFiles.helm.template([try #require(values).serializedText])
+            #expect(rendered.contains("registry.example.com/assay@sha256:"))
         }
+        let chart = [release.at("spec", "chart", "spec", "chart")?.string, application.at("spec", "source", "path")?.string]
+        #expect(chart == ["./charts/assay", "charts/assay"])
+        let scripts = documents.first { $0["kind"] == "ConfigMap" }?["data"]?.object?.keys.sorted() ?? []
+        #expect(scripts == ["EvalJob", "EvalTarget", "OverlaySource"].map { "resource.customizations.health.assay.dev_\($0)" })
     }
 
     @Test("NOTES.txt ends nowhere without a command")

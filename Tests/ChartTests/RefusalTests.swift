@@ -51,7 +51,7 @@ import Testing
                 "with different values of repo: \"a/b.c\" and \"a/b-c\""
             ),
             (
-                "{overlays: {sources: [{repo: a/b, secretRef: {name: x}}, {repo: \"git@github.com:a/b\", secretRef: {name: y}}]}}",
+                "{overlays: {sources: [{repo: a/b, secretRef: {name: one}}, {repo: \"git@github.com:a/b\", secretRef: {name: two}}]}}",
                 "with different values of secretRef"
             ),
             ("{overlays: {sources: [{repo: a/b, name: x}, {repo: c/d, name: x}]}}", "are both the overlay \"x\""),
