@@ -24,7 +24,7 @@ struct ChartInstallTests {
         return (list["items"]?.array ?? [list]).map { object in
             let meta = ObjectMeta(of: object)
             return
-                "\(object["kind"]?.string ?? "") \(meta.namespace ?? "")/\(meta.name) generation \(meta.generation ?? 0) version \(meta.resourceVersion)"
+                "\(object["kind"]?.string ?? "") \(meta.namespace ?? "")/\(meta.name) generation \(meta.generation ?? 0) version \(meta.resourceVersion ?? "")"
         }
     }
 
@@ -51,7 +51,7 @@ struct ChartInstallTests {
                 let second = try await world.kubectl("apply", "--server-side", "-f", file)
                 #expect(second.ok, "\(values): \(second.err)")
                 #expect(try await states(world, file) == before, "\(values)")
-                #expect(try await world.kubectl("delete", "-f", file, "--wait=true", "--timeout=60s").ok)
+                #expect(try await world.kubectl("delete", "-f", file, "--ignore-not-found", "--timeout=60s").ok)
                 if values == "operator-settings.yaml" { #expect(try await world.kubectl("create", "namespace", "assay-system").ok) }
             }
         }
