@@ -113,7 +113,7 @@ let package = Package(
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
                 "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
-            exclude: ["Records/expected"]),
+            exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(
             name: "RolloutTests",
             dependencies: [
@@ -137,6 +137,7 @@ let package = Package(
         .testTarget(
             name: "OperationsTests",
             dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Operations", "AssayTesting"]),
+        .testTarget(name: "ChartTests", dependencies: ["Base", "Subprocess", "YAML", "AssayTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

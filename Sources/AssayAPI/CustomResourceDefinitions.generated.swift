@@ -884,6 +884,7 @@ spec:
           status:
             type: object
             description: The observed state of the job. Its size does not grow with the number of trials.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1681,6 +1682,7 @@ spec:
           status:
             type: object
             description: The observed state of the target.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1931,6 +1933,7 @@ spec:
           status:
             type: object
             description: The observed state of the overlay.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer

@@ -129,7 +129,7 @@ extension EndToEnd {
 }
 
 /// kubectl with the cluster's kubeconfig and none of the user's settings.
-private struct Kubectl: Sendable {
+struct Kubectl: Sendable {
     let cluster: ClusterProcesses
     /// `KUBECTL`, or the one in PATH.
     let executable = currentEnvironment()["KUBECTL"] ?? "kubectl"
