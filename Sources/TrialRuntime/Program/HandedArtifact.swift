@@ -43,7 +43,7 @@ extension TrialProgram.Verifier {
     var handed: [HandedArtifact] { artifacts.enumerated().map { HandedArtifact($1, number: $0) } }
 
     /// Whether the trial's runner copies anything for the collector.
-    var handsOver: Bool { handed.contains(where: \.mustBeOffered) }
+    public var handsOver: Bool { handed.contains(where: \.mustBeOffered) }
 
     /// The list of a task's artifacts with `/logs/artifacts`, which is always handed over.
     public static func artifacts(of task: EvalTask) -> [TaskArtifact] {
