@@ -37,7 +37,7 @@ struct ContractTests {
         }
         #expect(!Self.script.contains("/assay/"))
         let folders = Set(Self.script.matches(of: /\$logs\/([a-z]+)/).map { String($0.output.1) })
-        #expect(folders == Set(LogFolder.allCases.map(\.rawValue)).union([LogFolder.earlierSteps]))
+        #expect(folders == Set(LogFolder.allCases.map(\.rawValue)).union([LogFolder.earlierSteps, LogFolder.collectHooks]))
     }
 
     @Test("values reach bash as they are, whatever is in them")
@@ -57,7 +57,7 @@ struct ContractTests {
     func words() {
         let said = Set(Self.script.matches(of: /say ["']([a-z-]+)/).map { String($0.output.1) })
         #expect(said == Set(GateWord.Keyword.allCases.map(\.rawValue)))
-        #expect(Self.script.contains(#"[ "$word" = \#(Gate.go) ]"#))
+        #expect(Self.script.contains(#"[ "$word" = \#(Gate.Answer.go.rawValue) ]"#))
         for phase in [TrialPhase.install, .execute, .verify] { #expect(Self.script.contains("run \(phase.rawValue) ")) }
     }
 

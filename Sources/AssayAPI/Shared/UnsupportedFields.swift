@@ -41,10 +41,6 @@ public enum UnsupportedFields {
             found.append(
                 UnsupportedField("spec.environment.network.allowedHosts", "allowlists are not enforced yet; remove it"))
         }
-        if spec.verifier.environmentMode != .shared {
-            found.append(
-                UnsupportedField("spec.verifier.environmentMode", "separate verifiers are not supported yet; use shared"))
-        }
         return found
     }
 

@@ -221,7 +221,7 @@ public final class EvalJobReconciler: Sendable {
         pass.pause = JobPass.Pause(pass.job)
         if images != nil {
             let target = try requirements.target(of: pass.job, pass.identity)
-            let contexts = Set(prepared.tasksToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.environment.context))
+            let contexts = Set(prepared.imagesToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.context))
             if !contexts.isEmpty { pass.images = ImagesStatus(total: contexts.count, ready: 0, failed: 0) }
         }
         pass.wake(after: 0)

@@ -21,7 +21,7 @@ final class JobMemory: Sendable {
         var planIsUnreadable = false
         var refusals: TrialRefusals?
         /// The tasks whose image must be built, with their keys, for this default image of the target.
-        var images: (defaultImage: String?, builds: [Int: ImageBuild])?
+        var images: (defaultImage: String?, builds: [ImageUse: ImageBuild])?
         /// The job had begun before this process first saw it, so the ledger may have runs that the status does not have.
         var wasRunning: Bool?
         /// Runs that were submitted to the ledger and are not in the status yet, by index.

@@ -29,7 +29,7 @@ struct PodEnvironment {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, !request.task.verifier.env.isEmpty {
+        if shared.verifier == nil, shared.separate == nil, !request.task.verifier.env.isEmpty {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
         }
         if let cache {
@@ -50,6 +50,11 @@ struct PodEnvironment {
             }
         }
         return env
+    }
+
+    /// A separate verifier's own variables.
+    func verifier() -> [JSONValue] {
+        (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
     }
 
     private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }

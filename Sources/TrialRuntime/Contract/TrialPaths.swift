@@ -30,6 +30,21 @@ public struct TrialPaths: Sendable, Hashable {
     public var phaseFIFO: String { gate + "/phase" }
     /// The FIFO on which the collector reports that the tests are in place.
     public var releasedFIFO: String { gate + "/released" }
+    /// The same two FIFOs of a separate verifier, in a volume that the trial does not mount.
+    public var verifierGate: String { root + "/assay/verifier-gate" }
+    public var verifierPhaseFIFO: String { verifierGate + "/phase" }
+    public var verifierReleasedFIFO: String { verifierGate + "/released" }
+    /// The outputs of a separate verifier, in the init container and the collector; the verifier sees them as `/logs/verifier`.
+    public var verifierLogs: String { root + "/assay/verifier-logs" }
+    /// Where the trial's runner puts what the task declares as artifacts.
+    public var offered: String { root + "/assay/offered" }
+    /// The collector's copies of what it took, which a separate verifier reads.
+    public var accepted: String { root + "/assay/accepted" }
+    /// `/logs/verifier` in the container that runs the tests.
+    public var verifierOutputs: String { logs + "/" + LogFolder.verifier.rawValue }
+    /// The runner of a separate verifier, and its part of the program beside it.
+    public var verifierRunner: String { scripts + "/verifier/run.sh" }
+    public var verifierRunnerProgram: String { scripts + "/verifier/program.sh" }
     public var runner: String { scripts + "/run.sh" }
     public var install: String { scripts + "/install.sh" }
     public var execute: String { scripts + "/execute.sh" }

@@ -49,7 +49,7 @@ public struct DeliveryCommand: Sendable {
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
         var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
         let verifierVariables = try verifierVariables(of: program)
-        try volumes.prepare()
+        try volumes.prepare(program.verifier)
         let task = try TaskAtCommit(program.delivery)
         let report: TreeExport.Report
         let cache = try cache()
@@ -81,7 +81,8 @@ public struct DeliveryCommand: Sendable {
     }
 
     private func verifierVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
-        guard !program.verifier.env.isEmpty else { return [] }
+        // A separate verifier's container has them as its own.
+        guard !program.verifier.env.isEmpty, program.verifier.separate == nil else { return [] }
         if let text = environment[TrialVariables.verifierEnvironment] { return try VerifierVariables.entries(json: text.utf8) }
         let path = "\(paths.verifierVariables)/\(VerifierVariables.key)"
         guard let bytes = FileReading.whole(path) else {

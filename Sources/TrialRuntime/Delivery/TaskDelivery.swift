@@ -34,7 +34,8 @@ struct TaskDelivery: Sendable {
             total.files += report.files
             total.bytes += report.bytes
         }
-        for step in program.steps where folder.exists(step.tests) {
+        let bringsTests = program.verifier.separate?.bringsTests == true
+        for step in program.steps where !bringsTests && folder.exists(step.tests) {
             let path = try step.tests.split(separator: "/").reduce(task.path) { try $0.appending($1) }
             add(try await export.export(path, to: volumes.paths.stagedTests(step)))
         }

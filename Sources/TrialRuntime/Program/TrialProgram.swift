@@ -7,7 +7,7 @@ import SourceSync
 /// none of them computes the same facts again. It holds names of environment variables but no values.
 public struct TrialProgram: Sendable, Hashable, Codable {
     /// The version of this document and of the part that is passed to the pod. Version 1 was the delivery plan alone.
-    public static let currentVersion = 3
+    public static let currentVersion = 4
 
     public var version: Int
     public var identity: Identity
@@ -188,11 +188,31 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var endAgentProcesses: Bool
         /// Names only, never values.
         public var env: [String]
+        /// Commands that run after the agent and before its artifacts are taken.
+        public var collect: [TaskVerifier.CollectHook]
+        /// What the task declares as artifacts, `/logs/artifacts` first if it does not declare it itself.
+        public var artifacts: [TaskArtifact]
+        /// nil: the tests run in the trial's container.
+        public var separate: Separate?
 
-        public init(enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = []) {
+        /// A verifier in a container of its own.
+        public struct Separate: Sendable, Hashable, Codable {
+            /// Whether its image has the tests, so that none are delivered.
+            public var bringsTests: Bool
+
+            public init(bringsTests: Bool) { self.bringsTests = bringsTests }
+        }
+
+        public init(
+            enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = [], collect: [TaskVerifier.CollectHook] = [],
+            artifacts: [TaskArtifact] = [], separate: Separate? = nil
+        ) {
             self.enabled = enabled
             self.endAgentProcesses = endAgentProcesses
             self.env = env
+            self.collect = collect
+            self.artifacts = artifacts
+            self.separate = separate
         }
     }
 
