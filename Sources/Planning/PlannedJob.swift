@@ -33,6 +33,6 @@ public struct PlannedJob: Sendable {
             job: job, jobSpec: spec, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry,
             source: .init(self.prepared.source),
             taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule,
-            builtImage: images.image(ofTask: trial.taskIndex)?.reference ?? podImage)
+            overlays: self.prepared.overlays, builtImage: images.image(ofTask: trial.taskIndex)?.reference ?? podImage)
     }
 }

@@ -90,7 +90,8 @@ struct TrialCollection: Sendable {
                 image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.trialImageID),
                 cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name)),
-            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
+            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
+            evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
@@ -98,6 +99,16 @@ struct TrialCollection: Sendable {
             }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    private static func overlays(_ prepared: PreparedJob) -> [RunRecord.Overlay] {
+        let set = OverlaySet(prepared.overlays.map(\.offers))
+        return prepared.overlays.enumerated().map { position, overlay in
+            let shadows = set.shadows(ofOverlayAt: position).map(\.description)
+            return .init(
+                name: overlay.name, repo: overlay.source.url.repositoryName, revision: overlay.source.commit.hex,
+                shadows: shadows.isEmpty ? nil : shadows)
+        }
     }
 
     /// The digest in a reference (`name@sha256:...`), or in what a node calls an image's id.
