@@ -13,6 +13,13 @@ public struct JobPreparation: Sendable {
 
     public init(resolver: SourceResolver) { self.resolver = resolver }
 
+    /// The overlays of a job, read at their revisions.
+    public func overlays(
+        _ pins: [OverlayPin], credentials: @escaping OverlayPreparation.Credentials
+    ) async throws(ReconcileError) -> [PinnedOverlay] {
+        try await OverlayPreparation(resolver: resolver, credentials: credentials).prepare(pins)
+    }
+
     /// - Parameters:
     ///   - commit: the commit that the job was pinned to before; nil pins its ref now.
     ///   - overlays: the job's overlays at their revisions.

@@ -33,7 +33,8 @@ public struct PreparedTask: Sendable, Hashable {
         if let refusal { return refusal }
         if let variable = task?.reservedVariable(for: TrialVariables.reservedPrefix) {
             return TrialError(
-                .taskInvalid, "task \"\(reference.name)\" sets \(variable); names that begin with "
+                .taskInvalid,
+                "task \"\(reference.name)\" sets \(variable); names that begin with "
                     + "\(TrialVariables.reservedPrefix) are Assay's own")
         }
         if agent.isOracle, !hasSolution {

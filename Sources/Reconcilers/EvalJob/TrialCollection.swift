@@ -6,6 +6,7 @@ import Git
 import KubeClient
 import KubeCore
 import Planning
+import SourceSync
 import TrialPods
 import TrialRuntime
 

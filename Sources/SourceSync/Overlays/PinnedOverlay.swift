@@ -82,10 +82,12 @@ extension SourceResolver {
     ///   - name: the overlay's name.
     ///   - ref: a branch, tag or commit; nil: the default branch. A commit that the mirror has is read without the remote.
     ///   - secret: the name of the Secret that `credentials` are from.
+    ///   - known: what was found before at the same paths; returned again when the commit is the same.
     public func overlay(
-        _ name: String, repo: String, ref: String?, paths: OverlayPaths, secret: String?, credentials: GitCredentials
+        _ name: String, repo: String, ref: String?, paths: OverlayPaths, secret: String?, credentials: GitCredentials, known: PinnedOverlay? = nil
     ) async throws(SourceError) -> PinnedOverlay {
         let source = try await pin(repo, ref: ref, credentials: credentials)
+        if let known, known.source == source { return known }
         let listing = OverlayListing(try await tree(source, credentials: credentials), at: paths)
         return PinnedOverlay(
             name: name, source: source, secret: secret, paths: listing.paths, offers: OverlayOffers(overlay: name, names: listing.names),

@@ -103,6 +103,7 @@ public struct TrialPodBuilder: Sendable {
             if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
         }
         if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
+        if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
         if let secret = sourceSecret(request) {
             volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)]))
         }
@@ -164,6 +165,7 @@ public struct TrialPodBuilder: Sendable {
         if shared.agent != nil { mounts.append(mount(.agent, paths.agentScripts, readOnly: true)) }
         if shared.verifier != nil { mounts.append(mount(.verifier, paths.verifierVariables, readOnly: true)) }
         if program.delivery.solution { mounts.append(mount(.solution, paths.deliveredSolution)) }
+        if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays)) }
         if sourceSecret(request) != nil { mounts.append(mount(.credentials, paths.credentials, readOnly: true)) }
         if settings.cacheHostPath != nil { mounts.append(mount(.cache, paths.cache)) }
         let part = PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
@@ -180,6 +182,7 @@ public struct TrialPodBuilder: Sendable {
             mounts.append(mount(.solution, paths.oracle, readOnly: true))
             mounts.append(mount(.solution, paths.solution, readOnly: true))
         }
+        if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
         let resources = TrialResources(request)
         var container: JSONValue = [
             "name": .string(ContainerRole.trial.containerName), "image": .string(image),

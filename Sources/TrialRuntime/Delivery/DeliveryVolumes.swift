@@ -8,7 +8,7 @@ struct DeliveryVolumes: Sendable {
     /// Makes the folders and FIFOs that every trial has, and removes what an earlier run of this container left.
     func prepare() throws(FileError) {
         for folder in [paths.scripts, paths.staged, paths.gate] { try Directory.make(folder) }
-        for folder in [paths.staged, paths.scripts] { empty(folder) }
+        for folder in [paths.staged, paths.scripts, paths.overlays] { empty(folder) }
         // The trial and the collector may run as different users, and both write below /logs.
         try Directory.make(paths.collectedLogs)
         chmod(paths.collectedLogs, 0o777)
