@@ -124,6 +124,9 @@ struct PermissionsTests {
                     holds.withLock { $0 = true }; try? await SystemTime().sleep(seconds: 3600)
                 }
             }
+            let cacheKey = try await CacheKey.read(
+                client: KubeClient(config: .direct(server: relay.url, token: token)), namespace: "assay-system")
+            #expect(cacheKey.count == 32)
             let artifacts: JSONValue = [
                 "backend": "git",
                 "git": ["remote": .string("file://\(world.remote)"), "branch": .string(World.branch), "secretRef": ["name": "results"]],
@@ -186,7 +189,8 @@ struct PermissionsTests {
             electing.cancel()
             _ = await electing.value
             let allowed = try Self.permissions(isNamespaced ? "namespaced/role.yaml" : "clusterrole.yaml").union(
-                Self.permissions("operator/leader-election.yaml"))
+                Self.permissions("operator/leader-election.yaml")
+            ).union(Self.permissions("operator/cache.yaml"))
             let done = used.withLock { $0 }
             #expect(done.subtracting(allowed).sorted() == [], "asked for and not allowed")
             #expect(allowed.subtracting(done).subtracting(Self.elsewhere).sorted() == [], "allowed and not used")
@@ -205,6 +209,6 @@ struct PermissionsTests {
             let verbs = cells[1].split(separator: ",").map { $0.trimmingCharacters(in: CharacterSet(charactersIn: "` ")) }
             for verb in verbs { told.insert("\(cells[0].trimmingCharacters(in: CharacterSet(charactersIn: "`"))) \(verb)") }
         }
-        #expect(told == cluster.union(try Self.permissions("operator/leader-election.yaml")))
+        #expect(told == cluster.union(try Self.permissions("operator/leader-election.yaml")).union(try Self.permissions("operator/cache.yaml")))
     }
 }

@@ -75,7 +75,9 @@ public final class Operator: Sendable {
         let hasChecked = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         let reconciler = EvalJobReconciler(
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store,
-            overlays: JobOverlays(overlays: overlays.store, checks: checks, wake: { key in wakeOverlay.withLock { $0 }?(key) }), resolver: resolver,
+            overlays: JobOverlays(
+                overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, wake: { key in wakeOverlay.withLock { $0 }?(key) }),
+            resolver: resolver,
             credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
             wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler
@@ -138,6 +140,8 @@ public final class Operator: Sendable {
     /// Works until the task is cancelled. Running work then finishes, and results that are not pushed stay in the local store.
     public func run() async {
         await jobReconciler.sources.resolver.mirrors.clean()
+        configuration.cache?.lead(resolver: jobReconciler.sources.resolver, credentials: jobReconciler.credentials, pods: pods.store)
+        defer { configuration.cache?.follow() }
         subscribe()
         let following = Task {
             await withTaskGroup(of: Void.self) { group in

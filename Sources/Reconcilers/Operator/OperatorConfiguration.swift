@@ -21,10 +21,11 @@ public struct OperatorConfiguration: Sendable {
     public var namespace: String?
     /// Data that only this operator uses: mirrors, ledgers, credentials.
     public var stateDirectory: String
-    /// Mirrors of sources. On the laptop the node mounts this directory into repo-cache.
+    /// Mirrors of sources.
     public var cacheDirectory: String
-    /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit. It must be nil on the laptop, because
-    /// pods read from the mirrors there without protecting them from removal.
+    /// The service that trial pods read their tasks from; nil: they fetch from the origins.
+    public var cache: SourceCache?
+    /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit.
     public var cacheLimit: Int?
     /// For `backend: local`; nil when there is no durable place for results (a job that needs one stalls then).
     public var resultsDirectory: String?

@@ -82,19 +82,16 @@ public struct TrialPodSettings: Sendable, Hashable {
     public var assayImage: String
     /// The pull policy for `assayImage`; nil: Kubernetes' default.
     public var imagePullPolicy: String?
-    /// A directory on the node with mirrors of sources; nil when there is none.
-    public var cacheHostPath: String?
     public var packLimitBytes: Int
     /// Seconds that a pod may take beyond the limits of its phases: for images, the source and collecting.
     public var slackSeconds: Int
 
     public init(
-        assayImage: String, imagePullPolicy: String? = nil, cacheHostPath: String? = nil,
+        assayImage: String, imagePullPolicy: String? = nil,
         packLimitBytes: Int = CollectorLimits().pack, slackSeconds: Int = 5400
     ) {
         self.assayImage = assayImage
         self.imagePullPolicy = imagePullPolicy
-        self.cacheHostPath = cacheHostPath
         self.packLimitBytes = packLimitBytes
         self.slackSeconds = slackSeconds
     }

@@ -15,7 +15,10 @@ public struct TrialPaths: Sendable, Hashable {
     /// The content of overlays, in delivery and, read-only, in the trial.
     public var overlays: String { root + "/assay/overlays" }
     public var credentials: String { root + "/assay/credentials" }
+    /// The directory with the socket of the cache service, on the laptop.
     public var cache: String { root + "/assay/cache" }
+    public var cacheSocket: String { "\(cache)/\(Self.cacheSocketName)" }
+    public static let cacheSocketName = "cache.sock"
     /// The logs directory in the init container and the collector.
     public var collectedLogs: String { root + "/assay/logs" }
     /// The directory, in the collector, into which tests are released.
@@ -42,6 +45,8 @@ public struct TrialPaths: Sendable, Hashable {
     public var verifierVariables: String { root + "/assay/verifier" }
     /// The collector's part of the program, in a volume that the trial container does not mount.
     public var collectorProgram: String { staged + "/.assay/program.json" }
+    /// The token that delivery used, for the collector's redaction.
+    public var stagedToken: String { staged + "/.assay/cache-token" }
     /// The file that holds the verifier's environment until the tests are released.
     public var stagedVariables: String { staged + "/.assay/verifier-env" }
     /// The file from which the runner reads the verifier's environment.

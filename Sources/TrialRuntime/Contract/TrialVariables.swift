@@ -14,6 +14,10 @@ public enum TrialVariables {
     public static let program = "ASSAY_PROGRAM"
     /// The verifier's environment as a JSON object; absent when it is empty or mounted as a file.
     public static let verifierEnvironment = "ASSAY_VERIFIER_ENV"
+    /// The address of the cache service, as `CacheAddress` reads it; absent when the task is fetched from its origin.
+    public static let cacheAddress = "ASSAY_CACHE"
+    /// The token for the cache service. Its value is a secret for the redaction.
+    public static let cacheToken = "ASSAY_CACHE_TOKEN"
 
     // trial: set by the runner, for the agent
     public static let instructionPath = "ASSAY_INSTRUCTION_PATH"

@@ -137,7 +137,7 @@ final class World: Sendable {
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
-        builder: (any ImageBuilder)? = nil
+        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -145,8 +145,9 @@ final class World: Sendable {
         var configuration = OperatorConfiguration(
             setting: setting, namespace: namespace, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
             resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
-            pods: TrialPodSettings(assayImage: "assay:test", cacheHostPath: "\(path)/cache"), defaultTarget: EvalTargetSpec(type: .cluster),
+            pods: TrialPodSettings(assayImage: "assay:test"), defaultTarget: EvalTargetSpec(type: .cluster),
             pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)
+        configuration.cache = cache
         configuration.imageBuilder = builder
         return RunningOperator(
             Operator(

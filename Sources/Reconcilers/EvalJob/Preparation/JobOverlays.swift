@@ -10,6 +10,8 @@ struct JobOverlays: Sendable {
 
     let overlays: Store<OverlaySource>
     let checks: OverlayChecks
+    /// Whether trial pods read from the cache service: they have no credential of an overlay, and no git.
+    let hasCache: Bool
     /// Asks for a look at an overlay's repository.
     let wake: @Sendable (ObjectKey) -> Void
 
@@ -18,6 +20,12 @@ struct JobOverlays: Sendable {
     /// - Parameter moment: revisions that were found before this moment of the monotonic clock are not used, unless nothing newer can be had.
     func pins(for spec: EvalJobSpec, in namespace: String, since moment: Double) throws(ReconcileError) -> [OverlayPin] {
         let chosen = try chosen(spec, namespace)
+        guard hasCache || chosen.isEmpty else {
+            throw .stalled(
+                .unsupportedField,
+                "spec.overlays: overlays are delivered by the operator's cache service, which this operator does not run; set it to [], "
+                    + "or start the operator with --cache-service", on: .overlaysReady)
+        }
         // All are asked for before the first one is waited for.
         for overlay in chosen where needsLook(overlay, since: moment) && checks.want(overlay, since: moment) { wake(overlay.key) }
         var pins: [OverlayPin] = []
