@@ -21,9 +21,6 @@ public enum UnsupportedFields {
         if spec.source.fixtures != nil {
             found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
         }
-        if spec.overlays?.isEmpty == false {
-            found.append(UnsupportedField("spec.overlays", "overlays are not delivered yet; set it to []"))
-        }
         for (index, dataset) in spec.datasets.enumerated() where dataset.registry?.url != nil {
             found.append(
                 UnsupportedField(
@@ -66,14 +63,5 @@ public enum UnsupportedFields {
             found.append(UnsupportedField("spec.image.build", "images are not built yet; use image.default"))
         }
         return found
-    }
-
-    public static func check(_ spec: OverlaySourceSpec) -> [UnsupportedField] {
-        [
-            UnsupportedField(
-                "spec",
-                "overlays are not delivered yet: until they are, jobs in this namespace are Stalled unless their spec.overlays is []; delete this object, "
-                    + "or set its spec.suspend to true, and jobs without spec.overlays run")
-        ]
     }
 }

@@ -93,6 +93,10 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case targetNotReady = "TargetNotReady"
     case noOverlays = "NoOverlays"
     case overlayNotFound = "OverlayNotFound"
+    /// An overlay of the job has no revision that can be used; the message says why.
+    case overlayNotReady = "OverlayNotReady"
+    /// The revisions of the job's overlays are fixed for all its trials.
+    case overlaysPinned = "OverlaysPinned"
     case pushed = "Pushed"
     /// The results remote can be reached, and nothing was recorded yet.
     case remoteReady = "RemoteReady"

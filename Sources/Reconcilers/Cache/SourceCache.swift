@@ -68,9 +68,13 @@ public final class SourceCache: Sendable {
         let job = request.job
         let pod = TrialPodNames.name(
             job: job.name, jobUID: job.uid, index: request.coordinate.index, rerun: request.coordinate.rerun, retry: request.retry)
+        let further = try builder.overlayTrees(of: request).filter { !$0.trees.isEmpty }.map {
+            TreeToken.Grant(secret: $0.secret, trees: $0.trees.map(\.id))
+        }
         let token = cache.token(
             for: [try builder.tree(of: request)], pod: pod,
-            credential: TreeToken.Credential(namespace: job.namespace, secret: request.sourceSecret?.name), seconds: bounds.untilDelivered)
+            credential: TreeToken.Credential(namespace: job.namespace, secret: request.sourceSecret?.name), further: further,
+            seconds: bounds.untilDelivered)
         return CacheAccess(endpoint: endpoint, token: token)
     }
 

@@ -12,6 +12,8 @@ final class JobMemory: Sendable {
         /// The generation of the spec that the rest was derived from. Until the job begins, its spec may change.
         var generation: Int?
         var prepared: PreparedJob?
+        /// When a pass first asked for the overlays of this spec, by the monotonic clock.
+        var overlaysWantedAt: Double?
         /// Where `prepared` is stored.
         var plan: PlanStatus?
         /// Why the last preparation failed, until one succeeds, and when to try again, by the monotonic clock; nil when only a change of

@@ -22,7 +22,7 @@ extension EvalJobReconciler {
         if let seconds = backend.wakeAfter { pass.wake(after: seconds) }
         if let error = backend.error { pass.add(error) }
         let prepared = try await plan(of: &pass)
-        pass.matrix = prepared?.matrix
+        if let prepared { pass.use(prepared) }
         if prepared != nil { pass.plan = memory.state.withLock { $0.plan } }
         guard let total = pass.total else { return }
 

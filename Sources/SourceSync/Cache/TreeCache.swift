@@ -52,10 +52,13 @@ public final class TreeCache: Sendable {
 
     /// A token for a trial pod.
     /// - Parameter seconds: how long it is good.
-    public func token(for trees: [TreeReference], pod: String, credential: TreeToken.Credential, seconds: Double) -> String {
+    public func token(
+        for trees: [TreeReference], pod: String, credential: TreeToken.Credential, further: [TreeToken.Grant] = [], seconds: Double
+    ) -> String {
         let now = time.now().seconds
         return TreeToken(
-            holder: .pod(pod), credential: credential, trees: trees.map(\.id), issued: now, expires: now + Int64(seconds.rounded(.up))
+            holder: .pod(pod), credential: credential, trees: trees.map(\.id), further: further, issued: now,
+            expires: now + Int64(seconds.rounded(.up))
         ).signed(with: key)
     }
 
@@ -83,12 +86,12 @@ public final class TreeCache: Sendable {
         guard request.segments.count == 3, Array(request.segments.prefix(2)) == Self.pathPrefix else { return .text(404, "not found\n") }
         let tree: TreeReference
         do { tree = try TreeReference(word: request.segments[2]) } catch { return .text(400, "\(error.message)\n") }
-        let token: TreeToken
+        let credential: TreeToken.Credential
         switch admit(request, for: tree) {
-        case .success(let admitted): token = admitted
+        case .success(let admitted): credential = admitted
         case .failure(let refusal): return .text(refusal.status, refusal.message + "\n")
         }
-        let name = Self.name(of: tree, token.credential)
+        let name = Self.name(of: tree, credential)
         if request.query.flag("suspect"), store.open(name) != nil, !store.isIntact(name) {
             log.warning("a kept tree is damaged and is made anew", ["tree": .string(name)])
             store.remove(name)
@@ -96,7 +99,7 @@ public final class TreeCache: Sendable {
         if let file = store.open(name) { return Self.stream(file) }
         guard let origin = role.withLock({ $0.origin }) else { return Self.later("this replica has no leader to ask for the tree") }
         let outcome = making.outcome(of: name, within: timing.makingSeconds) { [store] () throws(SourceError) in
-            try await store.put(name) { (sink) throws(SourceError) in try await origin.write(tree, for: token.credential, to: sink) }
+            try await store.put(name) { (sink) throws(SourceError) in try await origin.write(tree, for: credential, to: sink) }
         }
         switch outcome {
         case nil: return Self.later("the tree is being made")
@@ -112,7 +115,8 @@ public final class TreeCache: Sendable {
         var message: String
     }
 
-    private func admit(_ request: ServerRequest, for tree: TreeReference) -> Result<TreeToken, Refusal> {
+    /// - Returns: what the tree is fetched with.
+    private func admit(_ request: ServerRequest, for tree: TreeReference) -> Result<TreeToken.Credential, Refusal> {
         let words = (request.header("authorization") ?? "").split(separator: " ")
         guard words.count == 2, words[0].lowercased() == "bearer" else {
             return .failure(Refusal(status: 401, message: "a bearer token is needed"))
@@ -120,14 +124,14 @@ public final class TreeCache: Sendable {
         guard let token = TreeToken(String(words[1]), key: key) else { return .failure(Refusal(message: "the token is not of this service")) }
         let now = time.now().seconds
         guard now < token.expires else { return .failure(Refusal(message: "the token's time is over")) }
-        guard token.trees.contains(tree.id) else { return .failure(Refusal(message: "the token is for other trees")) }
-        guard case .pod(let pod) = token.holder else { return .success(token) }
+        guard let credential = token.credential(for: tree.id) else { return .failure(Refusal(message: "the token is for other trees")) }
+        guard case .pod(let pod) = token.holder else { return .success(credential) }
         guard !role.withLock({ $0.hasEnded })(token.credential.namespace, pod, token) else {
             return .failure(Refusal(message: "the token's pod has its task already, or has ended"))
         }
         let isBound = bindings.withLock { $0.admit(String(words[1]), expires: token.expires, client: request.client, now: now) }
         guard isBound else { return .failure(Refusal(message: "the token is in use from another address")) }
-        return .success(token)
+        return .success(credential)
     }
 
     /// The same tree is kept apart for each Secret that it was fetched with.

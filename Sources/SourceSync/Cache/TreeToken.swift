@@ -28,21 +28,44 @@ public struct TreeToken: Sendable, Hashable {
         var scope: String { secret.map { "\(namespace)/\($0)" } ?? "" }
     }
 
+    /// Trees that are fetched with one Secret.
+    public struct Grant: Sendable, Hashable {
+        /// nil: none.
+        public var secret: String?
+        /// `TreeReference.id` of each tree.
+        public var trees: [String]
+
+        public init(secret: String?, trees: [String]) {
+            self.secret = secret
+            self.trees = trees
+        }
+    }
+
     public var holder: Holder
     public var credential: Credential
     /// `TreeReference.id` of each tree.
     public var trees: [String]
+    /// Trees that are fetched with other Secrets of the same namespace.
+    public var further: [Grant]
     /// Seconds since 1970.
     public var issued: Int64
     /// Seconds since 1970; from then on the token is refused.
     public var expires: Int64
 
-    public init(holder: Holder, credential: Credential, trees: [String], issued: Int64, expires: Int64) {
+    public init(holder: Holder, credential: Credential, trees: [String], further: [Grant] = [], issued: Int64, expires: Int64) {
         self.holder = holder
         self.credential = credential
         self.trees = trees
+        self.further = further
         self.issued = issued
         self.expires = expires
+    }
+
+    /// What a tree is fetched with; nil when the token is not for it.
+    /// - Parameter tree: its `TreeReference.id`.
+    func credential(for tree: String) -> Credential? {
+        if trees.contains(tree) { return credential }
+        return further.first { $0.trees.contains(tree) }.map { Credential(namespace: credential.namespace, secret: $0.secret) }
     }
 
     /// The token as text: its content and the code of it, in the alphabet for URLs.
@@ -52,6 +75,9 @@ public struct TreeToken: Sendable, Hashable {
         ]
         if case .pod(let name) = holder { value["p"] = .string(name) }
         if let secret = credential.secret { value["s"] = .string(secret) }
+        if !further.isEmpty {
+            value["f"] = .array(further.map { grant in .array([grant.secret.map { .string($0) } ?? .null] + grant.trees.map { .string($0) }) })
+        }
         let content = JSONValue.object(value).serialized()
         return "\(Base64URL.encode(content)).\(Base64URL.encode(HMACSHA256.code(for: content, key: key)))"
     }
@@ -66,7 +92,11 @@ public struct TreeToken: Sendable, Hashable {
         else { return nil }
         self.init(
             holder: value["p"]?.string.map(Holder.pod) ?? .replica, credential: .init(namespace: namespace, secret: value["s"]?.string),
-            trees: trees.compactMap(\.string), issued: issued, expires: expires)
+            trees: trees.compactMap(\.string),
+            further: (value["f"]?.array ?? []).map {
+                Grant(secret: $0.array?.first?.string, trees: $0.array?.dropFirst().compactMap(\.string) ?? [])
+            },
+            issued: issued, expires: expires)
     }
 }
 

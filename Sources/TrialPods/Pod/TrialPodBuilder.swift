@@ -66,6 +66,19 @@ public struct TrialPodBuilder: Sendable {
         }
     }
 
+    /// What the pod's delivery reads of overlays, by the Secret that they are fetched with.
+    ///
+    /// - Throws: `internal_error` for an overlay that is at no valid place.
+    public func overlayTrees(of request: TrialPodRequest) throws(TrialError) -> [(secret: String?, trees: [TreeReference])] {
+        var found: [(secret: String?, trees: [TreeReference])] = []
+        for overlay in request.overlays {
+            do { found.append((overlay.secret, try TrialProgram.Delivery.Overlay(overlay).trees())) } catch {
+                throw error as? TrialError ?? TrialError(.internalError, "overlay \"\(overlay.name)\": \(error)")
+            }
+        }
+        return found
+    }
+
     private func part(of program: TrialProgram) -> PodProgram {
         PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
     }
@@ -129,6 +142,7 @@ public struct TrialPodBuilder: Sendable {
             if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
         }
         if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
+        if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
         switch cache?.endpoint {
         case .service: break
         case .socket(let directory): volumes.append(volume(.cache, "hostPath", ["path": .string(directory), "type": "Directory"]))
@@ -188,6 +202,7 @@ public struct TrialPodBuilder: Sendable {
             mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs)]
         }
         if program.delivery.solution { mounts.append(mount(.solution, paths.deliveredSolution)) }
+        if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays)) }
         switch cache?.endpoint {
         case .service: break
         case .socket: mounts.append(mount(.cache, paths.cache, readOnly: true))
@@ -209,6 +224,7 @@ public struct TrialPodBuilder: Sendable {
             mounts.append(mount(.solution, paths.oracle, readOnly: true))
             mounts.append(mount(.solution, paths.solution, readOnly: true))
         }
+        if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
         let resources = TrialResources(request)
         var container: JSONValue = [
             "name": .string(ContainerRole.trial.containerName), "image": .string(image),

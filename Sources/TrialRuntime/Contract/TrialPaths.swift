@@ -1,3 +1,5 @@
+import SourceSync
+
 /// The paths in a trial pod's containers; no other place spells them. The runner gets them from `program.sh`.
 ///
 /// A `root` that is not empty is for tests only.
@@ -10,6 +12,8 @@ public struct TrialPaths: Sendable, Hashable {
     public var staged: String { root + "/assay/staged" }
     public var gate: String { root + "/assay/gate" }
     public var work: String { root + "/assay/work" }
+    /// The content of overlays, in delivery and, read-only, in the trial.
+    public var overlays: String { root + "/assay/overlays" }
     public var credentials: String { root + "/assay/credentials" }
     /// The directory with the socket of the cache service, on the laptop.
     public var cache: String { root + "/assay/cache" }
@@ -66,6 +70,11 @@ public struct TrialPaths: Sendable, Hashable {
     public func instruction(_ step: TrialProgram.Step) -> String { "\(scripts)/\(step.instruction)" }
     /// The directory that holds the tests of a step until they are released.
     public func stagedTests(_ step: TrialProgram.Step) -> String { "\(staged)/\(step.tests)" }
+
+    /// Where an overlay's surface lies: a folder, or the file of a prompt.
+    public func overlay(_ name: String, _ surface: OverlaySurface) -> String {
+        "\(overlays)/\(name)/\(surface == .prompt ? "prompt.md" : surface.rawValue)"
+    }
 
     /// A folder of the logs in the init container and the collector.
     public func collected(_ folder: LogFolder) -> String { "\(collectedLogs)/\(folder.rawValue)" }

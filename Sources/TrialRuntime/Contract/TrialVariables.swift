@@ -1,3 +1,5 @@
+import SourceSync
+
 /// Names of the environment variables that operator, init container, runner and collector exchange; no other Swift code spells them. `run.sh`
 /// repeats the names that it sets, and a test compares them.
 public enum TrialVariables {
@@ -23,6 +25,24 @@ public enum TrialVariables {
     public static let instruction = "ASSAY_TASK_INSTRUCTION"
     /// The path again, under the name that agents written for Rollout read.
     public static let rolloutInstruction = "ROLLOUT_TASK_INSTRUCTION"
+
+    /// Lists of paths, separated by colons, in the order of the overlays. Not set for a surface that no overlay has.
+    public static let toolDirs = "ASSAY_TOOL_DIRS"
+    public static let workflowDirs = "ASSAY_WORKFLOW_DIRS"
+    public static let skillDirs = "ASSAY_SKILL_DIRS"
+    public static let personaDirs = "ASSAY_PERSONA_DIRS"
+    public static let promptFiles = "ASSAY_PROMPT_FILES"
+
+    /// The variable that lists the paths of a surface.
+    static func overlays(_ surface: OverlaySurface) -> String {
+        switch surface {
+        case .tools: toolDirs
+        case .workflows: workflowDirs
+        case .skills: skillDirs
+        case .personas: personaDirs
+        case .prompt: promptFiles
+        }
+    }
 
     // trial: set by the pod builder, for the runner
     /// The variable that a task or an agent may set and that decides where programs are found.

@@ -24,6 +24,8 @@ public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     case agent
     /// The verifier's environment, when it is too large for the pod's variables; mounted for delivery only.
     case verifier
+    /// The content of overlays; read-only for the trial.
+    case overlays
     /// The task's solution, for the oracle agent only.
     case solution
     /// The Secret with the credentials for fetching the task from its origin; mounted for delivery only, and only without a cache service.

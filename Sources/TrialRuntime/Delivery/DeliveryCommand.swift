@@ -51,11 +51,18 @@ public struct DeliveryCommand: Sendable {
         let verifierVariables = try verifierVariables(of: program)
         try volumes.prepare(program.verifier)
         let task = try TaskAtCommit(program.delivery)
-        let report: TreeExport.Report
+        var report: TreeExport.Report
         let cache = try cache()
         if let cache {
-            report = try await CachedDelivery(task: task, volumes: volumes, client: cache.client, time: time).deliver(&program)
+            let trees = CachedTrees(client: cache.client, time: time)
+            report = try await CachedDelivery(task: task, volumes: volumes, trees: trees).deliver(&program)
+            let overlays = try await OverlayDelivery(overlays: program.delivery.overlays, paths: paths, trees: trees).deliver()
+            report.files += overlays.files
+            report.bytes += overlays.bytes
         } else {
+            guard program.delivery.overlays.isEmpty else {
+                throw TrialError(.internalError, "overlays are read from the cache service, and none is configured")
+            }
             let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
             defer { scratch.remove() }
             let fetcher = TaskFetcher(delivery: program.delivery, task: task, paths: paths, scratch: scratch.path, git: git, time: time)

@@ -21,13 +21,12 @@ final class TaskLayout {
     private enum Present {
         case nothing
         case instruction(TrialProgram.Step, [UInt8], left: Int)
-        case file(ExportWriter, path: [String], executable: Bool, left: Int)
+        case folder(FolderLayout)
     }
 
-    private(set) var report = TreeExport.Report()
     private let volumes: DeliveryVolumes
     private let targets: [(path: [String], target: Target)]
-    private var writers: [[String]: ExportWriter] = [:]
+    private var folders: [[String]: FolderLayout] = [:]
     private var present = Present.nothing
     /// Bytes of the instructions, by their files.
     private var instructions: [String: Int] = [:]
@@ -41,6 +40,14 @@ final class TaskLayout {
         }
         if program.delivery.solution { targets.append(([Self.solution], .folder(volumes.paths.deliveredSolution))) }
         self.targets = targets
+    }
+
+    /// What was written into folders.
+    var report: TreeExport.Report {
+        folders.values.reduce(into: TreeExport.Report()) { total, layout in
+            total.files += layout.report.files
+            total.bytes += layout.report.bytes
+        }
     }
 
     /// - Throws: `FileError`; `TrialError` for a tree that is no task.
@@ -58,7 +65,7 @@ final class TaskLayout {
             guard let bytes = instructions[step.instruction], bytes > TrialProgram.Step.instructionVariableLimit else { continue }
             program.steps[index].longInstructionBytes = bytes
         }
-        if writers[[Self.solution]] != nil, program.family.runsScriptsAsFiles {
+        if folders[[Self.solution]] != nil, program.family.runsScriptsAsFiles {
             try volumes.makeExecutable(volumes.paths.deliveredSolution + "/solve.sh")
         }
     }
@@ -88,20 +95,12 @@ final class TaskLayout {
             guard case .directory = entry.kind else {
                 throw TrialError(.taskNotFound, "\"\(folder.joined(separator: "/"))\" of the task is a file, not a folder")
             }
-            try Directory.make(destination)
-            writers[folder] = try ExportWriter(destination)
+            folders[folder] = try FolderLayout(destination)
             return
         }
-        guard let writer = writers[folder] else { throw TrialError(.internalError, "a folder comes after what lies in it") }
-        switch entry.kind {
-        case .directory: try writer.makeDirectory(path)
-        case .link(let target): try writer.makeLink(path, target)
-        case .file(let executable, let size):
-            report.files += 1
-            report.bytes += size
-            present = .file(writer, path: path, executable: executable, left: size)
-            if size == 0 { try add([]) }
-        }
+        guard let layout = folders[folder] else { throw TrialError(.internalError, "a folder comes after what lies in it") }
+        present = .folder(layout)
+        try layout.begin(entry.kind, at: path)
     }
 
     private func add(_ piece: ArraySlice<UInt8>) throws {
@@ -110,9 +109,7 @@ final class TaskLayout {
         case .instruction(let step, let bytes, let left):
             present = .instruction(step, bytes + piece, left: left - piece.count)
             if left == piece.count { try volumes.write(bytes + piece, to: volumes.paths.instruction(step)) }
-        case .file(let writer, let path, let executable, let left):
-            try writer.append(piece, to: path, executable: executable, last: left == piece.count)
-            present = .file(writer, path: path, executable: executable, left: left - piece.count)
+        case .folder(let layout): try layout.add(piece)
         }
     }
 }

@@ -2,6 +2,7 @@ import Artifacts
 import AssayAPI
 import Base
 import EvalModel
+import SourceSync
 
 /// Computes a job's next status from its last one and the findings of a pass. Pure, so that after a conflict it can simply be computed
 /// again.
@@ -54,13 +55,34 @@ enum JobStatusComputation {
             }
             TrialCounting.setRunning(pass.running, in: &status)
             if !pass.errors.contains(where: { $0.condition == .targetReady }) { conditions.set(.targetReady, .yes, .targetFound) }
-            conditions.set(.overlaysReady, .yes, .noOverlays)
+            if let overlays = pass.overlays { setOverlays(overlays, &status, &conditions) }
         }
         setArtifacts(&status, &conditions, pass)
         conditions.clear(.stalled)
         setPhase(&status, &conditions, pass)
         status.conditions = conditions.all
         return status
+    }
+
+    private static func setOverlays(_ overlays: [PinnedOverlay], _ status: inout EvalJobStatus, _ conditions: inout JobConditions) {
+        guard !overlays.isEmpty else { return conditions.set(.overlaysReady, .yes, .noOverlays) }
+        status.overlays = overlays.map { OverlayStatus(name: $0.name, revision: $0.source.commit.hex) }
+        let set = OverlaySet(overlays.map(\.offers))
+        var words = ["pinned: " + overlays.map { "\($0.name) at \($0.source.commit.hex.prefix(12))" }.joined(separator: ", ")]
+        let shadows = set.shadows
+        if !shadows.isEmpty { words.append(Self.listed(shadows.map { "\($0.overlay) shadows \($0)" })) }
+        let similar = set.similarities
+        if !similar.isEmpty {
+            words.append("names that differ only in case or Unicode form: " + Self.listed(similar.map { "\($0.overlay): \($0)" }))
+        }
+        let notes = overlays.flatMap { overlay in overlay.notes.map { "\(overlay.name): \($0)" } }
+        if !notes.isEmpty { words.append("skipped: " + Self.listed(notes)) }
+        conditions.set(.overlaysReady, .yes, .overlaysPinned, words.joined(separator: "; "))
+    }
+
+    /// At most ten of the texts.
+    private static func listed(_ texts: [String]) -> String {
+        texts.prefix(10).joined(separator: ", ") + (texts.count > 10 ? " and \(texts.count - 10) more" : "")
     }
 
     private static func setPhase(_ status: inout EvalJobStatus, _ conditions: inout JobConditions, _ pass: JobPass) {
