@@ -55,10 +55,10 @@ struct UnsupportedFieldTests {
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local), onCluster: true).map(\.path) == ["spec.type"])
         let spec = EvalTargetSpec(
             type: .vm, sync: .continuous, workdir: "/w", host: HostSpec(address: "h"),
-            image: TargetImageSpec(build: BuildSpec()), cost: CostSpec(cpuHour: 1))
+            image: TargetImageSpec(build: BuildSpec(registry: "r.example.com/t", builderImage: "b")), cost: CostSpec(cpuHour: 1))
         #expect(
             UnsupportedFields.check(spec).map(\.path)
-                == ["spec.type", "spec.sync", "spec.workdir", "spec.host", "spec.image.build"])
+                == ["spec.type", "spec.sync", "spec.workdir", "spec.host"])
         #expect(UnsupportedFields.check(OverlaySourceSpec(repo: "a/b")).count == 1)
     }
 }

@@ -15,7 +15,7 @@ public struct UnsupportedField: Sendable, Hashable {
 
 /// Which fields of an object are not supported yet.
 public enum UnsupportedFields {
-    /// - Parameter canBuild: whether there is something that builds images.
+    /// - Parameter canBuild: whether something builds images for the job's target.
     public static func check(_ spec: EvalJobSpec, canBuild: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
         if spec.source.fixtures != nil {
@@ -28,7 +28,7 @@ public enum UnsupportedFields {
                     "registries are read from the source only; use registry.path"))
         }
         if spec.environment.forceBuild, !canBuild {
-            found.append(UnsupportedField("spec.environment.forceBuild", "images are not built on a cluster yet; use environment.image"))
+            found.append(UnsupportedField("spec.environment.forceBuild", "nothing builds images for the job's EvalTarget; set its spec.image.build, or use environment.image"))
         }
         if spec.environment.network.mode != .public {
             found.append(
@@ -58,9 +58,6 @@ public enum UnsupportedFields {
         }
         if spec.host != nil {
             found.append(UnsupportedField("spec.host", "remote hosts are not supported yet; remove the field"))
-        }
-        if spec.image?.build != nil {
-            found.append(UnsupportedField("spec.image.build", "images are not built yet; use image.default"))
         }
         return found
     }

@@ -65,6 +65,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case deadlineExceeded = "DeadlineExceeded"
     /// Trials wait for images that are being built.
     case buildingImages = "BuildingImages"
+    /// A target cannot build images; the message says what refused.
+    case buildRefused = "BuildRefused"
     case trialsRunning = "TrialsRunning"
     /// Trials have pods that cannot start; the message says why.
     case trialsPending = "TrialsPending"

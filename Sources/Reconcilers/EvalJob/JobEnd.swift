@@ -57,7 +57,7 @@ extension EvalJobReconciler {
         pass.memory.state.withLock { $0.vanished = [:] }
         metrics.setRunning(0, of: identity.uid)
         trials.yieldSlots(identity.uid)
-        images?.release(identity)
+        images.release(identity)
         let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked }
         if !left.isEmpty {
             try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)

@@ -22,8 +22,8 @@ final class JobMemory: Sendable {
         /// The stored plan was read and cannot be used.
         var planIsUnreadable = false
         var refusals: TrialRefusals?
-        /// The tasks whose image must be built, with their keys, for this default image of the target.
-        var images: (defaultImage: String?, builds: [ImageUse: ImageBuild])?
+        /// The images that must be built on this target, by their use.
+        var images: (target: EvalTargetSpec, builds: [ImageUse: ImageBuild])?
         /// The job had begun before this process first saw it, so the ledger may have runs that the status does not have.
         var wasRunning: Bool?
         /// Runs that were submitted to the ledger and are not in the status yet, by index.

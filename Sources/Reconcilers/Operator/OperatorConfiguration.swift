@@ -44,7 +44,7 @@ public struct OperatorConfiguration: Sendable {
     public var tokenFiles: [PushTokenFile] = []
     /// Seconds that a finished job is kept at least, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
     public var keepsFinishedSeconds = 0
-    /// Builds the images of tasks that have a Dockerfile; nil: such tasks are refused.
+    /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds

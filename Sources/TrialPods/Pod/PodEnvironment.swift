@@ -67,7 +67,7 @@ struct PodEnvironment {
     }
 
     /// Kubernetes expands `$(NAME)` in values and reads `$$` as a dollar. Each dollar is doubled, so that the value arrives unchanged.
-    private static func literal(_ name: String, _ value: String) -> JSONValue {
+    static func literal(_ name: String, _ value: String) -> JSONValue {
         ["name": .string(name), "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$"))]
     }
 

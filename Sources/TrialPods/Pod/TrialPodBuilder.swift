@@ -41,6 +41,9 @@ public struct TrialPodBuilder: Sendable {
                     + [collector(request, program, shared, secrets)]),
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
+        if request.imageSource == .dockerfile, let secret = request.target.image?.build?.pullSecretRef {
+            spec["imagePullSecrets"] = [["name": .string(secret.name)]]
+        }
         var metadata = metadata(request)
         for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
@@ -167,7 +170,7 @@ public struct TrialPodBuilder: Sendable {
     // MARK: Containers
 
     /// Root without any capability: root owns the files that a task's image writes, and reading them needs nothing more.
-    private static let security: JSONValue = [
+    static let security: JSONValue = [
         "runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
     ]
 

@@ -106,7 +106,7 @@ public struct DeliveryCommand: Sendable {
         try? FileWriting.write(message.serialized(), to: fd, path: path)
     }
 
-    private static func trialError(_ error: any Error) -> TrialError {
+    static func trialError(_ error: any Error) -> TrialError {
         switch error {
         case let error as TrialError: error
         case let error as SourceError: error.trialError
@@ -118,7 +118,7 @@ public struct DeliveryCommand: Sendable {
     }
 
     /// A termination message has at most 4096 bytes, and JSON escapes may double the length of text.
-    private static func cut(_ message: String) -> String {
+    static func cut(_ message: String) -> String {
         message.utf8.count <= 1500 ? message : String(message.prefix(700)) + " [...] " + String(message.suffix(300))
     }
 }
