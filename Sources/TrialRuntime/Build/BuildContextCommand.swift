@@ -44,7 +44,7 @@ public struct BuildContextCommand: Sendable {
         let task = try TaskAtCommit(delivery)
         let fetcher = TaskFetcher(
             delivery: delivery, task: task, paths: TrialPaths(root: environment[TrialVariables.root] ?? ""), scratch: scratch.path, git: git, time: time)
-        let (tree, _) = try await fetcher.tree()
+        let tree = try await fetcher.tree()
         try await TreeExport(tree).export(task.path, to: folder, links: .asWritten)
     }
 
