@@ -256,8 +256,8 @@ assay_main() {
   # bounded COMMAND...: with a limit where the image has a usable timeout, and with no output.
   bounded() {
     if timeout -k 1 5 true >/dev/null 2>&1; then set -- timeout -k 5 600 "$@"; fi
-    "$@"
-  } >/dev/null 2>&1 8>&- 9>&-
+    "$@" >/dev/null 2>&1 8>&- 9>&-
+  }
 
   # Copies what the task declares as artifacts to where the collector takes it from. The collector applies the patterns too: here they only
   # save the copying of what is left out, where the image has tar.
@@ -335,7 +335,7 @@ assay_main() {
     done
   }
 
-  # Lays the artifacts at their paths in the verifier's container, in place of what the image has there.
+  # Lays the artifacts at their paths in the verifier's container, in place of what the image has there. Sets word to a path that failed.
   lay_artifacts() {
     local index target item entry
     for index in "${!artifact_sources[@]}"; do
@@ -346,10 +346,10 @@ assay_main() {
         if [ -e "$target" ] && ! [ -d "$target" ]; then rm -rf "$target"; fi
         mkdir -p "$target" && for entry in "$target"/* "$target"/.[!.]* "$target"/..?*; do rm -rf "$entry"; done
         chmod 0777 "$target" 2>/dev/null
-        cp -R -p "$item/." "$target/" || return 1
+        cp -R -p "$item/." "$target/" || { word=$target; return 1; }
       else
         [ -d "$target" ] && rm -rf "$target"
-        mkdir -p "${target%/*}/" && cp -p "$item" "$target" || return 1
+        if ! { mkdir -p "${target%/*}/" && cp -p "$item" "$target"; }; then word=$target; return 1; fi
       fi
     done 2>/dev/null
   }
@@ -366,7 +366,7 @@ assay_main() {
       return
     fi
     if ! lay_artifacts; then
-      say "setup-failed the artifact $target cannot be laid at its path in the verifier's container: its user must be able to write there"
+      say "setup-failed the artifact $word cannot be laid at its path in the verifier's container: its user must be able to write there"
       return
     fi
     now
