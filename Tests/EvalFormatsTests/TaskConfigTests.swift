@@ -66,13 +66,13 @@ struct TaskConfigTests {
         #expect(task.solutionEnv == ["A": "b"])
         #expect(task.steps == [TaskStep(name: "one", minimumReward: .reward(0.5))])
         #expect(task.multiStepRewardStrategy == .mean)
-        let refusal = try #require(task.refusal(image: .task("task:1"), canBuild: true))
+        let refusal = try #require(task.refusal(image: .task("task:1"), verifier: .own("verifier:1"), canBuild: true))
         #expect(refusal.type == .taskInvalid)
         #expect(refusal.message.hasPrefix("task \"h\" cannot run: "))
         for key in [
-            "[[steps]]", "[verifier.environment]", "[[verifier.collect]]", "[environment.healthcheck]", "[[environment.mcp_servers]]",
+            "[[steps]]", "[[steps]] with a separate verifier", "[environment.healthcheck]", "[[environment.mcp_servers]]",
             "environment.skills_dir", "environment.gpus", "agent.network_mode = \"allowlist\"", "verifier.network_mode = \"no-network\"",
-            "agent.user = \"agent\"", "verifier.user = \"1000\"", "artifacts: \"/app/out\"", "environment.env with ${...}",
+            "agent.user = \"agent\"", "verifier.user = \"1000\"", "environment.env with ${...}",
             "verifier.env with ${...}",
             "solution.env",
         ] { #expect(refusal.message.contains(key), "\(key)") }
