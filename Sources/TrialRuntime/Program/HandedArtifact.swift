@@ -62,11 +62,15 @@ extension TrialProgram.Verifier {
 /// Limits for what a trial hands over, so that it cannot fill the collector's disk or keep it busy for hours.
 public struct HandoverLimits: Sendable, Hashable {
     /// Bytes of all files together.
-    public var bytes = 256 << 20
+    public var bytes: Int
     /// Files and folders of all artifacts together.
-    public var entries = 200_000
+    public var entries: Int
     /// How deeply folders may be nested.
-    public var depth = 128
+    public var depth: Int
 
-    public init() {}
+    public init(bytes: Int = 256 << 20, entries: Int = 200_000, depth: Int = 128) {
+        self.bytes = bytes
+        self.entries = entries
+        self.depth = depth
+    }
 }
