@@ -89,7 +89,8 @@ struct TrialCollection: Sendable {
                 verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, longInstructionBytes: report?.longInstructionBytes,
                 image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.imageIDs[.trial]),
                 cpus: container?.resources.cpus,
-                memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name), verifier: verifier(program, pod)),
+                memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
+                verifier: verifier(program, pod)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(

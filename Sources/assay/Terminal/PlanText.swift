@@ -20,7 +20,8 @@ struct PlanText {
                 line.agent, line.dataset, line.task, "\(line.attempts)", line.imageName, line.imageOrigin, line.user,
                 line.network ?? "-", Self.limit(limits?.installSec), limits.map { Self.limit($0.executeSec) } ?? "-",
                 Self.limit(limits?.verifySec), resources.map { Self.number($0.cpus) } ?? "-", resources.map { "\($0.memoryLimitMB)Mi" } ?? "-",
-                resources.map { "\($0.storageMB)Mi" } ?? "-", line.program?.identity.family.rawValue ?? "-", Self.verifier(line), line.refusal == nil ? "yes" : "no",
+                resources.map { "\($0.storageMB)Mi" } ?? "-", line.program?.identity.family.rawValue ?? "-", Self.verifier(line),
+                line.refusal == nil ? "yes" : "no",
             ])
         }
         var text = "job \(plan.job.replacingControls), \(plan.repo.replacingControls) at \(plan.commit.prefix(12))\n\n" + table.render() + "\n"
