@@ -17,7 +17,6 @@ struct UnsupportedFieldTests {
         .init(path: "spec.environment.forceBuild") { $0.environment.forceBuild = true },
         .init(path: "spec.environment.network.mode") { $0.environment.network.mode = .noNetwork },
         .init(path: "spec.environment.network.allowedHosts") { $0.environment.network.allowedHosts = ["a.example"] },
-        .init(path: "spec.verifier.environmentMode") { $0.verifier.environmentMode = .separate },
     ]
 
     @Test("are reported with their path and advice", arguments: jobCases)

@@ -23,6 +23,13 @@ public enum TaskRequirements {
         { task in task.networks.filter { $0.value.mode != .public }.map { "\($0.key).network_mode = \"\($0.value.mode.rawValue)\"" } },
         { task in task.users.filter { $0.value != "root" && $0.value != "0" }.map { "\($0.key).user = \"\($0.value)\"" } },
         { task in
+            task.verifiers.flatMap { name, verifier in
+                verifier.collect.compactMap { hook in
+                    hook.user.flatMap { $0 == "root" || $0 == "0" ? nil : "[[\(name).collect]] user = \"\($0)\"" }
+                }
+            }
+        },
+        { task in
             task.artifacts.compactMap { artifact in
                 guard let service = artifact.service, service != TaskArtifact.mainService else { return nil }
                 return "the artifact \"\(artifact.source)\" of the service \"\(service)\""

@@ -135,7 +135,8 @@ struct PodCause {
         let missing = lower.contains("not found") || lower.contains("no such file or directory")
         if container == .trial || container == .verifier, missing, lower.contains("bash") {
             return TrialError(
-                .taskInvalid, "the \(container == .trial ? "task" : "verifier")'s image has no bash, which the runner needs; install bash in the image (\(text))")
+                .taskInvalid,
+                "the \(container == .trial ? "task" : "verifier")'s image has no bash, which the runner needs; install bash in the image (\(text))")
         }
         return TrialError(.environmentStartFailed, text)
     }

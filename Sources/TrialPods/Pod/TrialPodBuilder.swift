@@ -135,8 +135,8 @@ public struct TrialPodBuilder: Sendable {
         // The trial's writes have their own limit: exceeding it is the trial's outcome.
         volumes.append(volume(.tests, "emptyDir", ["sizeLimit": .string("\(storage)Mi")]))
         volumes.append(volume(.logs, "emptyDir", ["sizeLimit": .string("\(min(storage, 4096))Mi")]))
-        if program.verifier.handsOver { volumes.append(volume(.offered, "emptyDir", ["sizeLimit": .string("\(storage)Mi")])) }
-        if handsOver(program) { volumes.append(volume(.accepted, "emptyDir", [:])) }
+        if program.verifier.offersArtifacts { volumes.append(volume(.offered, "emptyDir", ["sizeLimit": .string("\(storage)Mi")])) }
+        if program.verifier.acceptsArtifacts { volumes.append(volume(.accepted, "emptyDir", [:])) }
         if let verifier = program[.verifier] {
             volumes.append(volume(.verifierGate, "emptyDir", [:]))
             volumes.append(volume(.verifierLogs, "emptyDir", ["sizeLimit": .string("\(min(verifier.resources.storageMB, 4096))Mi")]))
@@ -200,7 +200,7 @@ public struct TrialPodBuilder: Sendable {
         ]
         if shared.agent != nil { mounts.append(mount(.agent, paths.agentScripts, readOnly: true)) }
         if shared.verifier != nil { mounts.append(mount(.verifier, paths.verifierVariables, readOnly: true)) }
-        if program.verifier.handsOver { mounts.append(mount(.offered, paths.offered)) }
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
         if program.verifier.separate != nil {
             mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs)]
         }
@@ -222,7 +222,7 @@ public struct TrialPodBuilder: Sendable {
         ]
         // In separate mode no test is ever in the agent's reach.
         if program.verifier.separate == nil { mounts.append(mount(.tests, paths.tests)) }
-        if program.verifier.handsOver { mounts.append(mount(.offered, paths.offered)) }
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
         if program.delivery.solution {
             mounts.append(mount(.solution, paths.oracle, readOnly: true))
             mounts.append(mount(.solution, paths.solution, readOnly: true))
@@ -265,8 +265,6 @@ public struct TrialPodBuilder: Sendable {
         return container
     }
 
-    private func handsOver(_ program: TrialProgram) -> Bool { program.verifier.separate != nil || program.verifier.handsOver }
-
     private func collector(
         _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]
     ) -> JSONValue {
@@ -275,8 +273,8 @@ public struct TrialPodBuilder: Sendable {
             mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
-        if program.verifier.handsOver { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
-        if handsOver(program) { mounts.append(mount(.accepted, paths.accepted)) }
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
+        if program.verifier.acceptsArtifacts { mounts.append(mount(.accepted, paths.accepted)) }
         if program.verifier.separate != nil {
             mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs, readOnly: true)]
         }

@@ -69,10 +69,10 @@ extension Collector {
 
     /// Copies the artifacts; nil when the trial has none, or the collector's own disk fails.
     func takeArtifacts() -> ArtifactHandover? {
-        guard configuration.handsOver else { return nil }
+        guard configuration.verifier.acceptsArtifacts else { return nil }
         var handover = ArtifactHandover(paths: configuration.paths, limits: configuration.handover)
         do throws(FileError) {
-            try handover.take(configuration.verifier.handed)
+            try handover.take(configuration.verifier.taken)
             return handover
         } catch {
             log.error("the artifacts could not be taken", ["error": .string(error.description)])

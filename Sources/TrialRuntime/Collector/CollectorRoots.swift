@@ -1,9 +1,6 @@
 import EvalModel
 
 extension CollectorConfiguration {
-    /// Whether the trial offers anything that the collector must take.
-    var handsOver: Bool { verifier.separate != nil || verifier.handsOver }
-
     /// Where the outputs lie. A separate verifier's are in a volume that the trial does not mount, and take the place of what the trial wrote
     /// there. Artifacts that are not below `/logs` come last, from the collector's own copies.
     ///
@@ -18,7 +15,7 @@ extension CollectorConfiguration {
             roots.append(.init(directory: paths.collectedLogs, omitted: [folder]))
         }
         guard withArtifacts else { return roots }
-        for artifact in verifier.handed {
+        for artifact in verifier.taken {
             guard let place = artifact.recordedAt else { continue }
             roots.append(
                 .init(

@@ -19,7 +19,7 @@ struct DeliveryVolumes: Sendable {
             guard chmod(folder, 0o777) == 0 else { throw FileError("change the mode of", folder) }
         }
         try makeFIFOs([paths.phaseFIFO, paths.releasedFIFO])
-        if verifier.handsOver { try openFolder(paths.offered) }
+        if verifier.offersArtifacts { try openFolder(paths.offered) }
         guard verifier.separate != nil else { return }
         try Directory.make(paths.verifierGate)
         try makeFIFOs([paths.verifierPhaseFIFO, paths.verifierReleasedFIFO])

@@ -21,13 +21,10 @@ struct HandedArtifact: Sendable, Hashable {
         self.number = number
         let names = artifact.source.split(separator: "/").filter { $0 != "." }.map(String.init)
         let isAbsolute = artifact.source.hasPrefix("/")
-        origin = isAbsolute && names.count > 1 && names[0] == "logs" ? .logs(Array(names.dropFirst())) : .offered
-        if artifact.isAlwaysCollected {
-            recordedAt = nil
-        } else {
-            let place = artifact.destination?.split(separator: "/").filter { $0 != "." }.map(String.init) ?? names
-            recordedAt = [LogFolder.artifacts.rawValue] + place
-        }
+        let isInLogs = isAbsolute && names.count > 1 && names[0] == "logs"
+        origin = isInLogs ? .logs(Array(names.dropFirst())) : .offered
+        let place = artifact.destination.map { $0.split(separator: "/").filter { $0 != "." }.map(String.init) }
+        recordedAt = place == nil && isInLogs ? nil : [LogFolder.artifacts.rawValue] + (place ?? names)
     }
 
     /// Whether the trial's runner has to copy it, because the collector does not mount the place where it lies.
@@ -43,7 +40,13 @@ extension TrialProgram.Verifier {
     var handed: [HandedArtifact] { artifacts.enumerated().map { HandedArtifact($1, number: $0) } }
 
     /// Whether the trial's runner copies anything for the collector.
-    public var handsOver: Bool { handed.contains(where: \.mustBeOffered) }
+    public var offersArtifacts: Bool { handed.contains(where: \.mustBeOffered) }
+
+    /// The artifacts that the collector copies: for a separate verifier all, otherwise those that are not in the logs.
+    var taken: [HandedArtifact] { separate == nil ? handed.filter { $0.recordedAt != nil } : handed }
+
+    /// Whether the collector copies any.
+    public var acceptsArtifacts: Bool { !taken.isEmpty }
 
     /// The list of a task's artifacts with `/logs/artifacts`, which is always handed over.
     public static func artifacts(of task: EvalTask) -> [TaskArtifact] {
@@ -59,11 +62,15 @@ extension TrialProgram.Verifier {
 /// Limits for what a trial hands over, so that it cannot fill the collector's disk or keep it busy for hours.
 public struct HandoverLimits: Sendable, Hashable {
     /// Bytes of all files together.
-    public var bytes = 256 << 20
+    public var bytes: Int
     /// Files and folders of all artifacts together.
-    public var entries = 200_000
+    public var entries: Int
     /// How deeply folders may be nested.
-    public var depth = 128
+    public var depth: Int
 
-    public init() {}
+    public init(bytes: Int = 256 << 20, entries: Int = 200_000, depth: Int = 128) {
+        self.bytes = bytes
+        self.entries = entries
+        self.depth = depth
+    }
 }
