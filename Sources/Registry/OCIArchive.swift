@@ -61,7 +61,9 @@ public final class OCIArchive: Sendable {
 
     /// Bytes of a blob.
     func read(_ digest: String, _ range: Range<Int>) throws(RegistryError) -> [UInt8] {
-        guard let entry = entries[Self.file(digest)], range.upperBound <= entry.count else { throw RegistryError(.refused, "\(path) has no \(digest)") }
+        guard let entry = entries[Self.file(digest)], range.upperBound <= entry.count else {
+            throw RegistryError(.refused, "\(path) has no \(digest)")
+        }
         let bytes = FileReading.range(descriptor, (entry.lowerBound + range.lowerBound)..<(entry.lowerBound + range.upperBound))
         guard bytes.count == range.count else { throw RegistryError(.refused, "\(path) was cut while it was read") }
         return bytes
@@ -78,7 +80,9 @@ enum TarIndex {
         var offset = 0
         var longName: String?
         while let header = FileReading.piece(fd, at: offset, count: block), header.count == block, header.contains(where: { $0 != 0 }) {
-            guard let size = number(header[124..<136]), (0..<1 << 50).contains(size) else { throw OCIArchive.Invalid(description: "\(path) is no tar file") }
+            guard let size = number(header[124..<136]), (0..<1 << 50).contains(size) else {
+                throw OCIArchive.Invalid(description: "\(path) is no tar file")
+            }
             let data = (offset + block)..<(offset + block + size)
             let type = header[156]
             switch type {

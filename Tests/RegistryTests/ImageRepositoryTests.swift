@@ -17,7 +17,9 @@ import Testing
 
     @Test(
         "what is no repository is refused",
-        arguments: ["", "tasks", "team/tasks", "a.b/Upper", "a.b/x:tag", "a.b//x", "ftp://a.b/x", "a.b:0/x", "a.b:70000/x", "a.b/x@sha256:1", "a b.c/x"])
+        arguments: [
+            "", "tasks", "team/tasks", "a.b/Upper", "a.b/x:tag", "a.b//x", "ftp://a.b/x", "a.b:0/x", "a.b:70000/x", "a.b/x@sha256:1", "a b.c/x",
+        ])
     func invalid(text: String) {
         #expect(throws: ImageRepository.Invalid.self) { try ImageRepository(parsing: text) }
     }

@@ -28,7 +28,10 @@ public enum UnsupportedFields {
                     "registries are read from the source only; use registry.path"))
         }
         if spec.environment.forceBuild, !canBuild {
-            found.append(UnsupportedField("spec.environment.forceBuild", "nothing builds images for the job's EvalTarget; set its spec.image.build, or use environment.image"))
+            found.append(
+                UnsupportedField(
+                    "spec.environment.forceBuild",
+                    "nothing builds images for the job's EvalTarget; set its spec.image.build, or use environment.image"))
         }
         if spec.environment.network.mode != .public {
             found.append(

@@ -180,7 +180,7 @@ extension EvalJobReconciler {
         let image = target.image?.default
         if let known = pass.memory.state.withLock({ $0.refusals }), known.basis == TrialRefusals.basis(image, images) { return known }
         let found = TrialRefusals(
-            prepared, spec: pass.job.spec, defaultImage: image, images: images, 
+            prepared, spec: pass.job.spec, defaultImage: image, images: images,
             canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil)
         pass.memory.state.withLock { $0.refusals = found }
         return found

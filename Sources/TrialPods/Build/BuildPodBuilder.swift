@@ -41,7 +41,8 @@ public struct BuildPodBuilder: Sendable {
     /// buildah without a daemon and without privileges: every layer is a plain copy, and a RUN step is confined by chroot and namespaces only. Docker's
     /// format keeps SHELL for the steps that follow.
     public static let defaultCommand = [
-        "buildah", "bud", "--storage-driver", "vfs", "--isolation", "chroot", "--format", "docker", "--tag", "oci-archive:$(\(BuildVariables.archive))",
+        "buildah", "bud", "--storage-driver", "vfs", "--isolation", "chroot", "--format", "docker", "--tag",
+        "oci-archive:$(\(BuildVariables.archive))",
     ]
 
     /// On a build pod, the first digits of its image's key.
@@ -79,7 +80,9 @@ public struct BuildPodBuilder: Sendable {
         ]
         if let secret = request.sourceSecret { volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)])) }
         if let path = settings.cacheHostPath { volumes.append(volume(.cache, "hostPath", ["path": .string(path), "type": "Directory"])) }
-        for (name, secret, file) in [(BuildVolume.push, request.build.pushSecretRef, ".dockerconfigjson"), (.pull, request.build.pullSecretRef, "config.json")] {
+        for (name, secret, file) in [
+            (BuildVolume.push, request.build.pushSecretRef, ".dockerconfigjson"), (.pull, request.build.pullSecretRef, "config.json"),
+        ] {
             guard let secret else { continue }
             let items: JSONValue = [["key": ".dockerconfigjson", "path": .string(file)]]
             volumes.append(volume(name, "secret", ["secretName": .string(secret.name), "items": items]))

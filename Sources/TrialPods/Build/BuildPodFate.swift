@@ -68,7 +68,8 @@ private struct Reading {
     private var podFailure: BuildPodFate? {
         let message = (pod.message ?? "").replacingControls
         if pod.reason == "DeadlineExceeded" {
-            return states[.builder] == nil || states[.builder]?.isWaiting == true ? .interrupted("the build pod reached its deadline before the build began") : .timedOut
+            return states[.builder] == nil || states[.builder]?.isWaiting == true
+                ? .interrupted("the build pod reached its deadline before the build began") : .timedOut
         }
         if pod.reason == "Evicted", PodCause.isOwnLimit(message) {
             return .failed(.other("the build wrote more to the disk than it may (spec.image.build.resources of the EvalTarget): \(message)"))

@@ -43,7 +43,8 @@ public struct BuildContextCommand: Sendable {
         defer { scratch.remove() }
         let task = try TaskAtCommit(delivery)
         let fetcher = TaskFetcher(
-            delivery: delivery, task: task, paths: TrialPaths(root: environment[TrialVariables.root] ?? ""), scratch: scratch.path, git: git, time: time)
+            delivery: delivery, task: task, paths: TrialPaths(root: environment[TrialVariables.root] ?? ""), scratch: scratch.path, git: git,
+            time: time)
         let tree = try await fetcher.tree()
         try await TreeExport(tree).export(task.path, to: folder, links: .asWritten)
     }

@@ -21,7 +21,8 @@ public enum PushImageCommand {
         let program = try BuildMessage.program(environment)
         let paths = BuildPaths(root: environment[TrialVariables.root] ?? "")
         guard FileEntry.exists(paths.image) else {
-            throw TrialError(.environmentBuildFailed, "the builder ended without an image in \(paths.image): its command must write an OCI archive there")
+            throw TrialError(
+                .environmentBuildFailed, "the builder ended without an image in \(paths.image): its command must write an OCI archive there")
         }
         let archive = try OCIArchive(paths.image)
         let login = FileReading.whole("\(paths.push)/\(RegistryCredentials.key)", limit: 1 << 20)

@@ -38,7 +38,8 @@ struct BuildRegistry: Sendable {
         let object: JSONValue
         do { object = try await client.get(type, ObjectKey(namespace: namespace, name: name)) } catch {
             guard error.isNotFound else { throw error }
-            throw Unusable(description: "there is no \(kind) \"\(name)\" in namespace \(namespace), which spec.image.build of the EvalTarget names; create it")
+            throw Unusable(
+                description: "there is no \(kind) \"\(name)\" in namespace \(namespace), which spec.image.build of the EvalTarget names; create it")
         }
         guard let text = object["data"]?[key]?.string else {
             throw Unusable(description: "the \(kind) \"\(name)\" has no key \"\(key)\", which spec.image.build of the EvalTarget needs")

@@ -44,7 +44,8 @@ struct ClusterImageBuilder: ImageBuilder {
             } catch {
                 attempt += 1
                 guard attempt < Self.lookups, !Task.isCancelled, Self.mayPass(error) else {
-                    throw ImageBuildFailure(TrialError(.environmentBuildFailed, "\(build.context)/Dockerfile is not built: \(error)"), log: "\(error)\n")
+                    throw ImageBuildFailure(
+                        TrialError(.environmentBuildFailed, "\(build.context)/Dockerfile is not built: \(error)"), log: "\(error)\n")
                 }
                 try? await time.sleep(seconds: BackoffPolicy(initialSeconds: 2, factor: 2, capSeconds: 15).seconds(afterFailures: attempt))
             }

@@ -35,8 +35,11 @@ final class ImageBuilds: Sendable {
             for job in entries.withLock({ $0[key]?.jobs ?? [] }) { wake(job.key) }
         }
         lookups = TaskPool(
-            width: Self.lookupWidth, deadlineSeconds: Self.lookupSeconds, time: time, 
-            late: { _ in .failure(ImageBuildFailure(.init(.environmentBuildFailed, "the image could not be looked up in \(Int(Self.lookupSeconds)) s"), log: "")) },
+            width: Self.lookupWidth, deadlineSeconds: Self.lookupSeconds, time: time,
+            late: { _ in
+                .failure(
+                    ImageBuildFailure(.init(.environmentBuildFailed, "the image could not be looked up in \(Int(Self.lookupSeconds)) s"), log: ""))
+            },
             onFinish: wakeAll)
         builds = TaskPool(
             width: builder.width, deadlineSeconds: Self.buildSeconds, time: time,
