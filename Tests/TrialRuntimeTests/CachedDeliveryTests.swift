@@ -119,6 +119,45 @@ struct CachedDeliveryTests {
         #expect((b["staged/tests/big.bin"] != nil) == (task == "hello") && (b["solution/solve.sh"] != nil) == solution)
     }
 
+    @Test("overlays: each surface in a directory of its own, a prompt under one name, links as in the repository; again gives the same")
+    func overlays() async throws {
+        let service = try Service(bench.path)
+        let tools = try await bench.repository(
+            "tools",
+            files: [
+                "tools/search/run.sh": "#!/bin/sh\n", "tools/search/common.sh": "-> ../../lib/common.sh", "tools/lint": "-> search/run.sh",
+                "lib/common.sh": "x\n", ".agents/skills/review/SKILL.md": "Review.\n", "prompts/main.txt": "Be brief.\n", "other/file": "no\n",
+            ])
+        var program = program()
+        program.delivery.overlays = [
+            .init(
+                name: "base", repo: "file://\(tools)", commit: try await bench.head(tools).hex,
+                paths: try OverlayPaths(parsing: [.tools: "tools", .skills: ".agents/skills", .prompt: "prompts/main.txt"])),
+            .init(
+                name: "team", repo: "file://\(tools)", commit: try await bench.head(tools).hex,
+                paths: try OverlayPaths(parsing: [.workflows: "tools/search"])),
+        ]
+        let further = try program.delivery.overlays.map { TreeToken.Grant(secret: nil, trees: try $0.trees().map(\.id)) }
+        let token = service.cache.token(
+            for: [try TreeReference(program)], pod: "pod", credential: .init(namespace: "team", secret: "of-the-task"), further: further, seconds: 600
+        )
+        let root = "\(bench.path)/pod"
+        for _ in 0..<2 {
+            #expect(try await run(program, in: root, cache: service.url, token: token).code == 0)
+            let found = try Self.listing(root).filter { $0.key.hasPrefix("overlays/") && !$0.value.hasPrefix("folder") }
+            #expect(
+                found.mapValues { $0.split(separator: " ").prefix(2).joined(separator: " ") } == [
+                    "overlays/base/tools/search/run.sh": "file 755", "overlays/base/tools/search/common.sh": "file 644",
+                    "overlays/base/tools/lint": "link search/run.sh", "overlays/base/skills/review/SKILL.md": "file 644",
+                    "overlays/base/prompt.md": "file 644", "overlays/team/workflows/run.sh": "file 755",
+                    "overlays/team/workflows/common.sh": "file 644",
+                ], "\(found)")
+            try "left over".write(toFile: "\(root)/assay/overlays/base/tools/left", atomically: false, encoding: .utf8)
+        }
+        let message = try await run(program, in: "\(bench.path)/none", cache: nil, token: nil).message
+        #expect(message.at("error", "message")?.string?.contains("cache service") == true, "\(message.text)")
+    }
+
     @Test("running it again gives the same, and removes what was left")
     func again() async throws {
         let service = try Service(bench.path)
