@@ -236,11 +236,8 @@ struct CachedDeliveryTests {
         let program = program()
         let volumes = DeliveryVolumes(paths: TrialPaths(root: root))
         try volumes.prepare()
-        var delivery = CachedDelivery(
-            task: try TaskAtCommit(program.delivery), volumes: volumes,
-            client: TreeClient(address: .http(url), token: token), time: SystemTime())
-        delivery.boundSeconds = seconds
-        return (delivery, volumes)
+        let trees = CachedTrees(client: TreeClient(address: .http(url), token: token), time: SystemTime(), boundSeconds: seconds)
+        return (CachedDelivery(task: try TaskAtCommit(program.delivery), volumes: volumes, trees: trees), volumes)
     }
 
     private func deliver(_ delivery: CachedDelivery) async throws -> TreeExport.Report {
