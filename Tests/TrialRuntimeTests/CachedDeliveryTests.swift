@@ -170,7 +170,7 @@ struct CachedDeliveryTests {
         #expect(try Self.listing(root) == first)
     }
 
-    @Test("100 trials that start at once: one fetch from the origin, and no git in their deliveries")
+    @Test("100 trials that start at once: one fetch from the origin of the task and one from that of an overlay, and no git in their deliveries")
     func many() async throws {
         let log = "\(bench.path)/git.log"
         let script = "\(bench.path)/git-logged"
@@ -178,22 +178,33 @@ struct CachedDeliveryTests {
         var settings = GitClient.Settings()
         settings.executable = script
         let service = try Service(bench.path, git: GitClient(settings: settings))
-        let program = program()
+        let tools = try await bench.repository("tools", files: ["tools/search": "#!/bin/sh\n", ".agents/skills/review/SKILL.md": "x\n"])
+        var changed = program()
+        changed.delivery.overlays = [
+            .init(
+                name: "base", repo: "file://\(tools)", commit: try await bench.head(tools).hex,
+                paths: try OverlayPaths(parsing: [.tools: "tools", .skills: ".agents/skills"]))
+        ]
+        let program = changed
+        let further = try program.delivery.overlays.map { TreeToken.Grant(secret: "of-the-overlay", trees: try $0.trees().map(\.id)) }
         let codes = try await withThrowingTaskGroup(of: (Int32, String?).self) { group in
             for index in 0..<100 {
                 group.addTask {
-                    let token = try token(service, program, pod: "pod-\(index)")
+                    let token = service.cache.token(
+                        for: [try TreeReference(program)], pod: "pod-\(index)", credential: .init(namespace: "team", secret: nil), further: further,
+                        seconds: 600)
                     let (code, message) = try await run(program, in: "\(bench.path)/pod-\(index)", cache: service.url, token: token)
                     return (code, message.at("delivered", "from")?.string)
                 }
             }
             return try await group.reduce(into: [(Int32, String?)]()) { $0.append($1) }
         }
+        for index in 0..<100 { #expect(FileEntry.exists("\(bench.path)/pod-\(index)/assay/overlays/base/tools/search")) }
         #expect(codes.count { $0.0 == 0 && $0.1 == "cache" } == 100)
         // All git processes that there were are the service's own.
         let calls = (FileReading.text(log) ?? "").split(separator: "\n")
-        #expect(calls.count { $0.contains(" fetch ") } == 1)
-        #expect(calls.count { $0.contains("cat-file --batch") && !$0.contains("check") } <= 2, "\(calls.count) calls of git")
+        #expect(calls.count { $0.contains(" fetch ") } == 2)
+        #expect(calls.count { $0.contains("cat-file --batch") && !$0.contains("check") } <= 4, "\(calls.count) calls of git")
     }
 
     @Test("catalogue 69: a refused token ends the trial's start at once, with a type that is retried", arguments: ["other", "forged", "none"])
