@@ -119,6 +119,45 @@ struct CachedDeliveryTests {
         #expect((b["staged/tests/big.bin"] != nil) == (task == "hello") && (b["solution/solve.sh"] != nil) == solution)
     }
 
+    @Test("overlays: each surface in a directory of its own, a prompt under one name, links as in the repository; again gives the same")
+    func overlays() async throws {
+        let service = try Service(bench.path)
+        let tools = try await bench.repository(
+            "tools",
+            files: [
+                "tools/search/run.sh": "#!/bin/sh\n", "tools/search/common.sh": "-> ../../lib/common.sh", "tools/lint": "-> search/run.sh",
+                "lib/common.sh": "x\n", ".agents/skills/review/SKILL.md": "Review.\n", "prompts/main.txt": "Be brief.\n", "other/file": "no\n",
+            ])
+        var program = program()
+        program.delivery.overlays = [
+            .init(
+                name: "base", repo: "file://\(tools)", commit: try await bench.head(tools).hex,
+                paths: try OverlayPaths(parsing: [.tools: "tools", .skills: ".agents/skills", .prompt: "prompts/main.txt"])),
+            .init(
+                name: "team", repo: "file://\(tools)", commit: try await bench.head(tools).hex,
+                paths: try OverlayPaths(parsing: [.workflows: "tools/search"])),
+        ]
+        let further = try program.delivery.overlays.map { TreeToken.Grant(secret: nil, trees: try $0.trees().map(\.id)) }
+        let token = service.cache.token(
+            for: [try TreeReference(program)], pod: "pod", credential: .init(namespace: "team", secret: "of-the-task"), further: further, seconds: 600
+        )
+        let root = "\(bench.path)/pod"
+        for _ in 0..<2 {
+            #expect(try await run(program, in: root, cache: service.url, token: token).code == 0)
+            let found = try Self.listing(root).filter { $0.key.hasPrefix("overlays/") && !$0.value.hasPrefix("folder") }
+            #expect(
+                found.mapValues { $0.split(separator: " ").prefix(2).joined(separator: " ") } == [
+                    "overlays/base/tools/search/run.sh": "file 755", "overlays/base/tools/search/common.sh": "file 644",
+                    "overlays/base/tools/lint": "link search/run.sh", "overlays/base/skills/review/SKILL.md": "file 644",
+                    "overlays/base/prompt.md": "file 644", "overlays/team/workflows/run.sh": "file 755",
+                    "overlays/team/workflows/common.sh": "file 644",
+                ], "\(found)")
+            try "left over".write(toFile: "\(root)/assay/overlays/base/tools/left", atomically: false, encoding: .utf8)
+        }
+        let message = try await run(program, in: "\(bench.path)/none", cache: nil, token: nil).message
+        #expect(message.at("error", "message")?.string?.contains("cache service") == true, "\(message.text)")
+    }
+
     @Test("running it again gives the same, and removes what was left")
     func again() async throws {
         let service = try Service(bench.path)
@@ -131,7 +170,7 @@ struct CachedDeliveryTests {
         #expect(try Self.listing(root) == first)
     }
 
-    @Test("100 trials that start at once: one fetch from the origin, and no git in their deliveries")
+    @Test("100 trials that start at once: one fetch from the origin of the task and one from that of an overlay, and no git in their deliveries")
     func many() async throws {
         let log = "\(bench.path)/git.log"
         let script = "\(bench.path)/git-logged"
@@ -139,22 +178,33 @@ struct CachedDeliveryTests {
         var settings = GitClient.Settings()
         settings.executable = script
         let service = try Service(bench.path, git: GitClient(settings: settings))
-        let program = program()
+        let tools = try await bench.repository("tools", files: ["tools/search": "#!/bin/sh\n", ".agents/skills/review/SKILL.md": "x\n"])
+        var changed = program()
+        changed.delivery.overlays = [
+            .init(
+                name: "base", repo: "file://\(tools)", commit: try await bench.head(tools).hex,
+                paths: try OverlayPaths(parsing: [.tools: "tools", .skills: ".agents/skills"]))
+        ]
+        let program = changed
+        let further = try program.delivery.overlays.map { TreeToken.Grant(secret: "of-the-overlay", trees: try $0.trees().map(\.id)) }
         let codes = try await withThrowingTaskGroup(of: (Int32, String?).self) { group in
             for index in 0..<100 {
                 group.addTask {
-                    let token = try token(service, program, pod: "pod-\(index)")
+                    let token = service.cache.token(
+                        for: [try TreeReference(program)], pod: "pod-\(index)", credential: .init(namespace: "team", secret: nil), further: further,
+                        seconds: 600)
                     let (code, message) = try await run(program, in: "\(bench.path)/pod-\(index)", cache: service.url, token: token)
                     return (code, message.at("delivered", "from")?.string)
                 }
             }
             return try await group.reduce(into: [(Int32, String?)]()) { $0.append($1) }
         }
+        for index in 0..<100 { #expect(FileEntry.exists("\(bench.path)/pod-\(index)/assay/overlays/base/tools/search")) }
         #expect(codes.count { $0.0 == 0 && $0.1 == "cache" } == 100)
         // All git processes that there were are the service's own.
         let calls = (FileReading.text(log) ?? "").split(separator: "\n")
-        #expect(calls.count { $0.contains(" fetch ") } == 1)
-        #expect(calls.count { $0.contains("cat-file --batch") && !$0.contains("check") } <= 2, "\(calls.count) calls of git")
+        #expect(calls.count { $0.contains(" fetch ") } == 2)
+        #expect(calls.count { $0.contains("cat-file --batch") && !$0.contains("check") } <= 4, "\(calls.count) calls of git")
     }
 
     @Test("catalogue 69: a refused token ends the trial's start at once, with a type that is retried", arguments: ["other", "forged", "none"])
@@ -197,11 +247,8 @@ struct CachedDeliveryTests {
         let program = program()
         let volumes = DeliveryVolumes(paths: TrialPaths(root: root))
         try volumes.prepare()
-        var delivery = CachedDelivery(
-            task: try TaskAtCommit(program.delivery), volumes: volumes,
-            client: TreeClient(address: .http(url), token: token), time: SystemTime())
-        delivery.boundSeconds = seconds
-        return (delivery, volumes)
+        let trees = CachedTrees(client: TreeClient(address: .http(url), token: token), time: SystemTime(), boundSeconds: seconds)
+        return (CachedDelivery(task: try TaskAtCommit(program.delivery), volumes: volumes, trees: trees), volumes)
     }
 
     private func deliver(_ delivery: CachedDelivery) async throws -> TreeExport.Report {

@@ -22,7 +22,13 @@ struct ContractTests {
     @Test("every environment variable that run.sh names is one of the contract")
     func variables() {
         let used = Set(Self.script.matches(of: /(?:ASSAY|ROLLOUT)_[A-Z_]+/).map { String($0.output) })
-        #expect(used == [TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction, TrialVariables.phasePath])
+        #expect(
+            used
+                == [
+                    TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction, TrialVariables.phasePath,
+                    TrialVariables.toolDirs, TrialVariables.workflowDirs, TrialVariables.skillDirs, TrialVariables.personaDirs,
+                    TrialVariables.promptFiles,
+                ])
     }
 
     @Test("what program.sh sets is what run.sh declares, and run.sh knows no path of its own")
