@@ -1,3 +1,4 @@
+import Artifacts
 import AssayAPI
 import Base
 import EvalModel
