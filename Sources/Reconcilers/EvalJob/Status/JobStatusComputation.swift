@@ -136,7 +136,7 @@ enum JobStatusComputation {
         }
     }
 
-    /// Where a job's results are while nothing prevents that they are kept. It changes once or twice in a job's life, not with each run.
+    /// Describes where a job's results are when there is no error. The text changes once or twice in a job's life, not with each run.
     private static func place(of recorder: RecorderState, runs: Int) -> (Reason, String) {
         guard recorder.branch != nil else { return (.storedLocally, "the results are in the local store") }
         if runs > recorder.pending { return (.pushed, "the results are pushed to the remote as trials end") }
