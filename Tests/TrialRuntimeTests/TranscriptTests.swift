@@ -136,7 +136,9 @@ struct TranscriptTests {
         #expect(none.files["transcript.jsonl"] == nil && none.report.transcript == nil)
     }
 
-    @Test("an invalid trajectory is kept as a file, and the transcript has the output instead", arguments: ["{", "[]", #"{"steps":3}"#, #"{"steps":[{]}"#])
+    @Test(
+        "an invalid trajectory is kept as a file, and the transcript has the output instead",
+        arguments: ["{", "[]", #"{"steps":3}"#, #"{"steps":[{]}"#])
     func noTrajectory(text: String) async throws {
         let ended = try await run("printf '%s' '\(text)' > trajectory.json; echo said")
         #expect(ended.report.usage == nil && ended.report.transcript == "output")
