@@ -36,7 +36,7 @@ import Testing
         let bench = try Workbench()
         let remote = try await bench.emptyRemote()
         try bench.hook("pre-receive", of: remote, "echo x >> refused; exit 1")
-        func refusals() -> Int { (try? bench.read("\(remote)/refused"))?.split(separator: "\n").count ?? 0 }
+        func refusals() -> Int { FileReading.text("\(remote)/refused")?.split(separator: "\n").count ?? 0 }
         let time = ManualTime()
         let ledger = try GitLedger(settings: try bench.settings(remote), time: time, log: Log("test"))
         let (deleted, other) = (try bench.runs(0..<1, job: "deleted")[0], try bench.runs(0..<1, job: "other")[0])

@@ -50,7 +50,7 @@ struct OutcomeTests {
         #expect(outcome.isPass == isPass)
     }
 
-    @Test("a reward stays beside an agent's error, and no error that takes it away leaves it")
+    @Test("a reward is kept beside an agent's error, and removed by an error that makes it invalid")
     func rewardBesideErrors() {
         for type in TrialErrorType.allCases {
             var outcome = TrialOutcome(reward: Reward(0.5))
@@ -69,7 +69,7 @@ struct OutcomeTests {
         #expect(aggregate.passRate == 0.5 && aggregate.rewards == 3)
     }
 
-    @Test("the pass rate leaves out what says nothing about the agent, and nothing else")
+    @Test("the pass rate leaves out exactly the trials that say nothing about the agent")
     func passRate() {
         var aggregate = Aggregate()
         #expect(aggregate.passRate == nil)

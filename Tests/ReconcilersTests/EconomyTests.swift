@@ -9,7 +9,7 @@ import Testing
 @testable import KubeRuntime
 @testable import Reconcilers
 
-@Suite("What one job's trouble costs others")
+@Suite("Jobs with problems do not delay others")
 struct EconomyTests {
     @Test("catalogue 63: sources that drip beside three healthy jobs delay them by less than a second")
     func drippingSources() async throws {
@@ -66,7 +66,7 @@ struct EconomyTests {
         }
     }
 
-    @Test("metrics that a job asks for stand in its status and its record, for each agent, too")
+    @Test("the metrics that a job asks for are in its status and its record, also for each agent")
     func metrics() async throws {
         try await World.run(tasks: ["a", "b"], fate: { .success($0.index == 0 ? 1 : 0.5) }) { world in
             try await world.withOperator { _ in
@@ -81,7 +81,7 @@ struct EconomyTests {
         }
     }
 
-    @Test("a target of type local is refused on a cluster, in words that help")
+    @Test("a target of type local is refused on a cluster, and the message says what to use")
     func localTarget() async throws {
         try await World.run(tasks: ["a"]) { world in
             try await world.client.create(.evalTargets, Build.object(.evalTargets, "here", spec: ["type": "local"]), namespace: "default")
@@ -95,7 +95,7 @@ struct EconomyTests {
         }
     }
 
-    @Test("a job is woken by what is wanted of it, not by its status; a target's status wakes nobody")
+    @Test("a change of a job's spec or annotations wakes it, a change of its status does not; a target's status wakes no job")
     func wakeRules() throws {
         func entry(_ generation: Int, running: Int = 0, annotation: String? = nil, isDeleting: Bool = false, target: String? = nil) -> StoreEntry<
             EvalJob

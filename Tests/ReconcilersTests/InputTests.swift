@@ -52,7 +52,7 @@ struct InputTests {
         }
     }
 
-    @Test("a pod that the API server will never take is how its trial ends")
+    @Test("a trial whose pod the API server refuses for ever fails with that error")
     func refusedPods() async throws {
         try await World.run(tasks: ["a", "b", "c"]) { world in
             try await world.withOperator { _ in
@@ -83,7 +83,7 @@ struct InputTests {
         }
     }
 
-    @Test("a task's own repository that has no such ref is that task's trouble")
+    @Test("if a task's own repository lacks the ref, only that task fails")
     func taskRepositoryWithoutRef() async throws {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in

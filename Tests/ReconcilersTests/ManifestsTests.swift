@@ -52,7 +52,7 @@ struct ManifestsTests {
         }
     }
 
-    @Test("catalogue 65: with the results remote gone the way down ends when the results are given up by name")
+    @Test("catalogue 65: with the results remote gone, uninstalling ends once the results are abandoned by annotation")
     func uninstallWithoutRemote() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: finished) { world in
             try await install(world)
@@ -97,7 +97,7 @@ struct ManifestsTests {
         }
     }
 
-    @Test("catalogue 65: without an operator and without its results, the last commands of the page let everything go")
+    @Test("catalogue 65: without an operator, the last commands of the page remove everything, and the results are lost")
     func byHand() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: finished) { world in
             try await install(world)

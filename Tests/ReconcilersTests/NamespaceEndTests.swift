@@ -42,7 +42,7 @@ struct NamespaceEndTests {
         }
     }
 
-    @Test("catalogue 59: the next try of a failed trial cannot be created: the failed try is the trial's end")
+    @Test("catalogue 59: the next try of a failed trial cannot be created: the trial ends with the failed try")
     func retrying() async throws {
         try await World.run(fate: { $0.index == 0 ? .success(1) : .evicted }) { world in
             try await makeNamespace(world)

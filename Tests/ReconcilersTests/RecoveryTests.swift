@@ -71,7 +71,7 @@ struct RecoveryTests {
         }
     }
 
-    @Test("catalogue 17: the definition goes and comes back, and the operator with it")
+    @Test("catalogue 17: the definition is deleted and created again, and the operator follows it again")
     func definitionComesAndGoes() async throws {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in
@@ -131,7 +131,7 @@ struct RecoveryTests {
         }
     }
 
-    @Test("catalogue 37: killed after every single write, by an operator that remembers nothing: exact totals")
+    @Test("catalogue 37: an operator that is killed after any write is continued by another one with exact totals")
     func killedAfterEveryWrite() async throws {
         var limit = 0
         var finished = false

@@ -92,7 +92,7 @@ struct ResultsGoneTests {
         }
     }
 
-    @Test("catalogue 62: the Secret is gone: a cancellation stops the pods, and a deletion lets go within ten seconds")
+    @Test("catalogue 62: the Secret is gone: a cancellation stops the pods, and a deletion removes the finalizers")
     func secretIsGone() async throws {
         try await World.run(tasks: ["a", "b"], fate: { _ in .never }) { world in
             try await world.client.create(

@@ -51,7 +51,7 @@ struct SourceGoneTests {
         }
     }
 
-    @Test("catalogue 61: a deletion keeps what ended, and lets go")
+    @Test("catalogue 61: a deletion records the trials that ended and removes the finalizers")
     func deletion() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: { _ in .never }) { world in
             try await begun(world)
@@ -94,7 +94,7 @@ struct SourceGoneTests {
         }
     }
 
-    @Test("a plan that somebody has replaced is not believed")
+    @Test("a plan that somebody has replaced is not used")
     func tampered() async throws {
         try await World.run(tasks: ["a", "b"], fate: { _ in .never }) { world in
             try await world.withOperator { _ in

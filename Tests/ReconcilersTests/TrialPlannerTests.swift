@@ -127,7 +127,7 @@ import Testing
         #expect(Self.planner(room: 0).plan(pods: [], now: Self.now).create.isEmpty)
     }
 
-    @Test("catalogue 37: carried out in any part, the plan leads to the same totals")
+    @Test("catalogue 37: a plan that was carried out only in part leads to the same totals")
     func anyInterruptionConverges() {
         // A tiny world: pods and counts; each round carries out a random prefix of the plan's steps.
         for seed in 0..<300 {

@@ -218,7 +218,7 @@ import Testing
         #expect(message.serialized().count <= 4096)
     }
 
-    @Test("a pod's program is the same after a trip through JSON")
+    @Test("a pod's program is unchanged after encoding and decoding")
     func roundTrip() throws {
         var program = program(solution: true)
         program.delivery.taskRepo = .init(repo: "https://example.com/t", commit: "def")

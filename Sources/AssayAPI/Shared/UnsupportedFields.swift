@@ -44,7 +44,7 @@ public enum UnsupportedFields {
         return found
     }
 
-    /// - Parameter onCluster: whether the operator works for a cluster, and not for one machine (`assay run`).
+    /// - Parameter onCluster: true for an operator on a cluster, false on one machine (`assay run`).
     public static func check(_ spec: EvalTargetSpec, onCluster: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
         if spec.type == .local, onCluster {

@@ -34,7 +34,7 @@ final class JobMemory: Sendable {
         var notRecorded: Set<TrialPlan.Creation> = []
         /// Work that was given to `TrialRecording` and whose result was not taken yet.
         var recording: Set<TrialRecording.Work> = []
-        /// Recording work that failed and will be tried again.
+        /// Recording work that failed and is tried again later.
         var recordingFailures: [TrialRecording.Work: RecordingFailure] = [:]
         /// How fast the next pods are created.
         var pace = SlowStart()
@@ -54,7 +54,7 @@ final class JobMemory: Sendable {
         var running = 0
         /// The kinds of causes for which an Event was written (`PendingCause.kind`).
         var reportedCauses: Set<String> = []
-        /// The push at the job's end has begun, or the results backend was failing then.
+        /// The push at the job's end has begun.
         var endFlushBegan = false
         /// When `earlyPush` was asked for, by the monotonic clock.
         var earlyPushAskedAt: Double?

@@ -1,3 +1,4 @@
+import Artifacts
 import AssayAPI
 import Base
 import EvalModel
@@ -58,7 +59,7 @@ extension EvalJobReconciler {
         pass.running = plan.running - starting.count
         pass.wake(at: plan.wakeAt)
 
-        // First the steps that must happen whatever else fails.
+        // These steps come first, because they must happen even if later ones fail.
         try await trials.stop(plan, observation, &pass)
         if let place {
             do { try await trials.remakeShared(for: starting, context: place.context, &pass) } catch is CancellationError {
@@ -89,7 +90,7 @@ extension EvalJobReconciler {
         if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
     }
 
-    /// Pods that one pass creates at most, so that ended trials are recorded, and a cancellation is noticed, while a thousand are created.
+    /// The most pods that one pass creates. While a thousand pods are created, ended trials must still be recorded and a cancellation noticed.
     private static let creations = 250
 
     /// Releases and starts pods. The status is written before, so trials that this pass has counted are released at once.
@@ -227,7 +228,7 @@ extension EvalJobReconciler {
             guard let end = fate.end, let trial = matrix.coordinate(at: pod.identity.index) else { continue }
             wake(&pass, recording.record(pod, end: end, error: pod.error(of: end, mode: mode), trial: trial, place))
         }
-        // A trial that cannot run is not over before it would have started: cancelled until then, it is skipped.
+        // A trial that cannot run fails only when it would have started. If the job is cancelled before that, the trial is skipped.
         guard stopping == nil, pass.pause == nil else { return }
         let (taken, failures) = pass.memory.state.withLock { state in
             var taken = counted.union(TrialIndexSet(state.submitted.keys))

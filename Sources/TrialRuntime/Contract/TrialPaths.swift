@@ -1,6 +1,6 @@
 import SourceSync
 
-/// The paths in a trial pod's containers; no other place spells them. The runner gets them from `program.sh`.
+/// The paths in a trial pod's containers. No other Swift code contains them; the runner reads them from `program.sh`.
 ///
 /// A `root` that is not empty is for tests only.
 public struct TrialPaths: Sendable, Hashable {

@@ -76,7 +76,7 @@ struct JobReport: Sendable {
         }
     }
 
-    /// - Parameter allowUnpushed: results that wait on this machine are as good as pushed ones.
+    /// - Parameter allowUnpushed: whether results that wait on this machine count as pushed.
     func exitStatus(stalled: String?, minimumPassRate: Double?, allowUnpushed: Bool = false) -> Int32 {
         if stalled != nil { return ExitStatus.badInput }
         guard let trials = job.status?.trials else { return ExitStatus.badInput }
