@@ -20,6 +20,8 @@ extension EndToEnd {
                 let result = try await helm([verb, "assay"] + words + ["-n", "assay-system", "--kubeconfig", cluster.kubeconfig])
                 try #require(result.succeeded, "helm \(verb): \(result.stderrText)")
             }
+            // The server has definitions of its own. Helm does not take over those of another owner that differ.
+            try await kubectl("apply", "--server-side", "--force-conflicts", "-f", "\(helm.chart)/crds")
             // One machine has no pod network: trials get their tasks without the cache service.
             let values = "{repoCache: {enabled: false}, operator: {pushInterval: 1, logLevel: debug}}"
             try await release("install", helm.chart, "--create-namespace", "-f", values)
