@@ -890,6 +890,7 @@ spec:
           status:
             type: object
             description: The observed state of the job. Its size does not grow with the number of trials.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1755,6 +1756,7 @@ spec:
           status:
             type: object
             description: The observed state of the target.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1994,10 +1996,13 @@ spec:
                     pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
               interval:
                 type: string
-                description: How often the repository is checked for changes.
+                description: How often the repository is checked for changes. It is also checked when a job starts.
                 maxLength: 32
                 pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
                 default: 60s
+                x-kubernetes-validations:
+                - rule: duration(self) >= duration('1s')
+                  message: must be at least 1s
               suspend:
                 type: boolean
                 description: While true, the repository is not checked; jobs get the last revision.
@@ -2005,6 +2010,7 @@ spec:
           status:
             type: object
             description: The observed state of the overlay.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -2012,7 +2018,7 @@ spec:
                 format: int64
               conditions:
                 type: array
-                description: 'Conditions of the overlay, one per type: Ready.'
+                description: 'Conditions of the overlay, one per type: Ready, Stalled.'
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
@@ -2049,35 +2055,62 @@ spec:
                       format: int64
               revision:
                 type: string
-                description: The commit that new jobs get.
+                description: 'The commit that new jobs get: the last good one when the repository cannot be read.'
+              origin:
+                type: object
+                description: What the revision was resolved from. It is not used for another repo or ref.
+                required:
+                - repo
+                properties:
+                  repo:
+                    type: string
+                    description: The repository, as in spec.repo.
+                  ref:
+                    type: string
+                    description: 'The ref, as in spec.ref. Omitted: the default branch.'
               lastSyncTime:
                 type: string
-                description: When the repository was last checked.
+                description: When the revision, or what it offers, last changed. A check that finds nothing new does not change it.
                 format: date-time
               tools:
                 type: array
-                description: The tools in the overlay.
+                description: Names in toolsSubdir, at most 500.
                 items:
                   type: string
                   description: A tool's name.
               workflows:
                 type: array
-                description: The workflows in the overlay.
+                description: Names in workflowsSubdir, at most 500.
                 items:
                   type: string
                   description: A workflow's name.
               skills:
                 type: array
-                description: The skills in the overlay.
+                description: Folders in skillsSubdir, at most 500.
                 items:
                   type: string
                   description: A skill's name.
-              shadows:
+              personas:
                 type: array
-                description: Names of earlier overlays that it shadows.
+                description: Names in personasSubdir, at most 500.
                 items:
                   type: string
-                  description: The kind and name of what is shadowed, with the overlay that has it.
+                  description: A persona's name.
+              prompt:
+                type: string
+                description: The path of the prompt, if the repository has it.
+              shadows:
+                type: array
+                description: Entries of earlier overlays of the namespace that this one shadows, at most 500.
+                items:
+                  type: string
+                  description: 'The kind and name of what is shadowed, with the overlay that has it: tool/search of base.'
+              similarNames:
+                type: array
+                description: Names that differ from another name only in case or Unicode form, at most 500. Both entries are delivered.
+                items:
+                  type: string
+                  description: The two entries, with the overlay that has the other one.
 
 """#
 }

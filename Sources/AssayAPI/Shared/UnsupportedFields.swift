@@ -21,9 +21,6 @@ public enum UnsupportedFields {
         if spec.source.fixtures != nil {
             found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
         }
-        if spec.overlays?.isEmpty == false {
-            found.append(UnsupportedField("spec.overlays", "overlays are not delivered yet; set it to []"))
-        }
         for (index, dataset) in spec.datasets.enumerated() where dataset.registry?.url != nil {
             found.append(
                 UnsupportedField(
@@ -44,14 +41,10 @@ public enum UnsupportedFields {
             found.append(
                 UnsupportedField("spec.environment.network.allowedHosts", "allowlists are not enforced yet; remove it"))
         }
-        if spec.verifier.environmentMode != .shared {
-            found.append(
-                UnsupportedField("spec.verifier.environmentMode", "separate verifiers are not supported yet; use shared"))
-        }
         return found
     }
 
-    /// - Parameter onCluster: whether the operator works for a cluster, and not for one machine (`assay run`).
+    /// - Parameter onCluster: true for an operator on a cluster, false on one machine (`assay run`).
     public static func check(_ spec: EvalTargetSpec, onCluster: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
         if spec.type == .local, onCluster {
@@ -70,14 +63,5 @@ public enum UnsupportedFields {
             found.append(UnsupportedField("spec.host", "remote hosts are not supported yet; remove the field"))
         }
         return found
-    }
-
-    public static func check(_ spec: OverlaySourceSpec) -> [UnsupportedField] {
-        [
-            UnsupportedField(
-                "spec",
-                "overlays are not delivered yet: until they are, jobs in this namespace are Stalled unless their spec.overlays is []; delete this object, "
-                    + "or set its spec.suspend to true, and jobs without spec.overlays run")
-        ]
     }
 }

@@ -19,10 +19,11 @@ struct PodCause {
 
     /// The error that the pod's status names, if any.
     func known(_ report: TrialReport?) -> TrialError? {
+        for (role, state) in [(ContainerRole.trial, pod.trial), (.verifier, pod.verifier)] {
+            guard let ended = state?.termination, ended.isStartFailure else { continue }
+            return Self.startFailure("\(role.containerName): \(ended.reason): \(ended.message)", container: role)
+        }
         if let ended = pod.trial?.termination {
-            if ended.isStartFailure {
-                return Self.startFailure("\(ContainerRole.trial.containerName): \(ended.reason): \(ended.message)", container: .trial)
-            }
             if ended.reason == "OOMKilled" {
                 return memoryOutcome(report)
             }
@@ -151,9 +152,10 @@ struct PodCause {
             return TrialError(
                 .taskInvalid, "the agent's image (agents[].image) has no cp, with which its files are copied; install coreutils (\(text))")
         }
-        if container == .trial, missing, lower.contains("bash") {
+        if container == .trial || container == .verifier, missing, lower.contains("bash") {
             return TrialError(
-                .taskInvalid, "the task's image has no bash, which the runner needs; install bash in the image (\(text))")
+                .taskInvalid,
+                "the \(container == .trial ? "task" : "verifier")'s image has no bash, which the runner needs; install bash in the image (\(text))")
         }
         return TrialError(.environmentStartFailed, text)
     }

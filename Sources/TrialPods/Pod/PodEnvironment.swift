@@ -25,14 +25,19 @@ struct PodEnvironment {
         }
     }
 
-    func delivery(_ program: PodProgram) throws(TrialError) -> [JSONValue] {
+    func delivery(_ program: PodProgram, _ cache: CacheAccess?) throws(TrialError) -> [JSONValue] {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, !request.task.verifier.env.isEmpty {
+        if shared.verifier == nil, shared.separate == nil, !request.task.verifier.env.isEmpty {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
         }
-        return env
+        return env + (cache.map(Self.cache) ?? [])
+    }
+
+    /// How a container reads from the cache service.
+    static func cache(_ access: CacheAccess) -> [JSONValue] {
+        [literal(TrialVariables.cacheAddress, access.endpoint.address.description), literal(TrialVariables.cacheToken, access.token)]
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
@@ -46,6 +51,11 @@ struct PodEnvironment {
             }
         }
         return env
+    }
+
+    /// A separate verifier's own variables.
+    func verifier() -> [JSONValue] {
+        (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
     }
 
     private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }

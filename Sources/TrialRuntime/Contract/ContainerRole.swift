@@ -6,6 +6,8 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
     case agent
     /// The task's image; runs the agent and, in shared mode, the tests.
     case trial
+    /// The verifier's image, in separate mode: runs the tests on what the trial handed over.
+    case verifier
     /// Keeps the tests away from the trial until the agent has ended, then collects the outcome.
     case collector
 
@@ -14,6 +16,7 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         case .delivery: "repo-cache"
         case .agent: "agent"
         case .trial: "trial"
+        case .verifier: "verifier"
         case .collector: "collector"
         }
     }
@@ -31,7 +34,7 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         case .collector: [Self.executable, "collect"]
         // With the files' times, which interpreters compare with their caches, and without following links.
         case .agent: ["cp", "-RPp", "\(TrialPaths().agentImage)/.", "\(TrialPaths().agentFiles)/"]
-        case .trial: nil
+        case .trial, .verifier: nil
         }
     }
 

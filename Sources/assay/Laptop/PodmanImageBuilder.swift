@@ -43,7 +43,7 @@ struct PodmanImageBuilder: ImageBuilder {
             PodmanBuild(name: name(build.key), context: context, arguments: build.arguments, limits: .init(seconds: build.timeoutSec)))
         switch end {
         case .built(let reference, let log):
-            // The record of a later job's trial has the log too. Without the file, only the log is missing there.
+            // Records of later jobs contain the log too. If the file is missing, they lack only the log.
             try? Directory.make("\(directory)/logs", mode: 0o700)
             try? FileWriting.replace(logFile(build.key), with: Array(log.utf8), mode: 0o600, durable: false)
             return .success(BuiltImage(reference: reference, log: log))
