@@ -41,7 +41,7 @@ public struct TrialPodBuilder: Sendable {
                     + [collector(request, program, shared, secrets)]),
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
-        if request.imageSource == .dockerfile, let secret = request.target.image?.build?.pullSecretRef {
+        if !request.builtImages.isEmpty, let secret = request.target.image?.build?.pullSecretRef {
             spec["imagePullSecrets"] = [["name": .string(secret.name)]]
         }
         var metadata = metadata(request)
