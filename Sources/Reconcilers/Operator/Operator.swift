@@ -52,7 +52,8 @@ public final class Operator: Sendable {
             try OverlaySource(json: $0)
         }
         pods = Reflector(
-            client: client, type: .pods, namespace: namespace, labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue)",
+            client: client, type: .pods, namespace: namespace,
+            labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label)",
             keeping: PodSnapshot.projection, time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }

@@ -62,8 +62,9 @@ public struct BuildPodBuilder: Sendable {
         var metadata: JSONValue = [
             "namespace": .string(request.namespace), "name": .string(request.name),
             "labels": .object([
-                Self.label: .string(String(request.program.tag.prefix(40))), "app.kubernetes.io/component": "image-build",
-                "app.kubernetes.io/part-of": "assay",
+                // With this one, the network policies of trials hold for builds too.
+                AssayNames.managedByLabel: .string(AssayNames.managedByValue), "app.kubernetes.io/component": "image-build",
+                Self.label: .string(String(request.program.tag.prefix(40))),
             ]),
             "annotations": ["kubectl.kubernetes.io/default-container": .string(BuildRole.builder.containerName)],
         ]
