@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
+import SourceSync
 import TrialRuntime
 
 /// What a job will run, for a person who asks before it runs: one line for each agent and task.
@@ -32,6 +33,8 @@ public struct JobPlan: Sendable, Hashable {
     /// In the order of the trials.
     public let lines: [Line]
     public let warnings: [Warning]
+    /// In the order in which they apply.
+    public let overlays: [PinnedOverlay]
 
     /// - Parameter canBuild: whether there is something that builds images.
     public init(_ planned: PlannedJob, canBuild: Bool) {
@@ -54,6 +57,7 @@ public struct JobPlan: Sendable, Hashable {
                 images: task.task.map { spec.images(of: $0, targetDefault: defaultImage) }, refusal: refusals[index])
         }
         warnings = TaskWarnings.grouped(prepared)
+        overlays = prepared.overlays
     }
 
     public var trials: Int { lines.reduce(0) { $0 + $1.attempts } }
@@ -66,7 +70,33 @@ public struct JobPlan: Sendable, Hashable {
             "job": .string(job), "source": ["repo": .string(repo), "commit": .string(commit)], "trials": JSONValue(trials),
             "refused": JSONValue(refused), "lines": .array(lines.map(\.json)),
             "warnings": .array(warnings.map { ["text": .string($0.text), "tasks": .array($0.tasks.map { .string($0) })] }),
+            "overlays": .array(overlayLines.map(\.json)),
         ]
+    }
+
+    /// What each overlay adds.
+    public struct OverlayLine: Sendable, Hashable {
+        public let overlay: PinnedOverlay
+        public let shadows: [OverlaySet.Shadow]
+        public let similarities: [OverlaySet.Similarity]
+
+        var json: JSONValue {
+            var offers: [String: JSONValue] = [:]
+            for (surface, names) in overlay.offers.names { offers[surface.rawValue] = .array(names.map { .string($0.text) }) }
+            func texts(_ list: [some CustomStringConvertible]) -> JSONValue { .array(list.map { .string($0.description) }) }
+            return [
+                "name": .string(overlay.name), "repo": .string(overlay.source.url.text), "revision": .string(overlay.source.commit.hex),
+                "offers": .object(offers), "shadows": texts(shadows), "similarNames": texts(similarities), "skipped": texts(overlay.notes),
+            ]
+        }
+    }
+
+    public var overlayLines: [OverlayLine] {
+        let set = OverlaySet(overlays.map(\.offers))
+        return overlays.enumerated().map { position, overlay in
+            OverlayLine(
+                overlay: overlay, shadows: set.shadows(ofOverlayAt: position), similarities: set.similarities(ofOverlayAt: position))
+        }
     }
 }
 

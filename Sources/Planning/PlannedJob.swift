@@ -33,6 +33,7 @@ public struct PlannedJob: Sendable {
             job: job, jobSpec: spec, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry,
             source: .init(self.prepared.source),
             taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule,
+            overlays: self.prepared.overlays,
             builtImages: Dictionary(
                 uniqueKeysWithValues: [ContainerRole.trial, .verifier].compactMap { role in
                     (images.image(ofTask: trial.taskIndex, role: role)?.reference ?? podImages[role]).map { (role, $0) }

@@ -69,10 +69,17 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
     public struct Overlay: Codable, Sendable, Hashable {
         public var name: String
+        /// org/repo, or its address if it has no such form.
+        public var repo: String?
         public var revision: String
-        public init(name: String, revision: String) {
+        /// Entries of earlier overlays that it shadowed; nil for none.
+        public var shadows: [String]?
+
+        public init(name: String, repo: String? = nil, revision: String, shadows: [String]? = nil) {
             self.name = name
+            self.repo = repo
             self.revision = revision
+            self.shadows = shadows
         }
     }
 

@@ -138,7 +138,9 @@ static let run = #"""
         "required": ["name", "revision"],
         "properties": {
           "name": {"type": "string", "description": "The OverlaySource."},
-          "revision": {"type": "string", "description": "The commit that was used."}
+          "repo": {"type": "string", "description": "The overlay's repository: org/repo, or its address if it has no such form."},
+          "revision": {"type": "string", "description": "The commit that was used."},
+          "shadows": {"type": "array", "items": {"type": "string"}, "description": "Entries of earlier overlays that it shadowed, as tool/search of base; absent for none."}
         }
       },
       "description": "In the order of their application; later ones override earlier ones."

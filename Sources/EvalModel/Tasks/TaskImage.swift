@@ -48,7 +48,7 @@ extension EvalTask {
         }
         if image == .dockerfile, !canBuild {
             reasons.append(
-                "its image would have to be built from environment/Dockerfile, which is not supported on a cluster yet: set "
+                "its image would have to be built from environment/Dockerfile, and nothing builds images here: set spec.image.build in the EvalTarget, "
                     + "environment.docker_image in task.toml, or spec.environment.image in the EvalJob")
         }
         if !reasons.isEmpty { return TrialError(.taskInvalid, "task \"\(name)\" cannot run: \(reasons.joined(separator: "; "))") }

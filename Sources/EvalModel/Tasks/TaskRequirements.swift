@@ -1,7 +1,7 @@
-/// What tasks may ask for and this version cannot give them. A task that asks for any of it is refused: without it the result would not mean
-/// what the task's author intended.
+/// The features that tasks may ask for and that this version does not have. A task that asks for one is refused: without the feature the result
+/// would not mean what the task's author intended.
 ///
-/// This is the only place that knows. To support a feature, build it and remove its line here.
+/// No other place has this list. Whoever builds a feature removes its line here.
 public enum TaskRequirements {
     /// A feature: which values of a task ask for it, named by the key or file.
     private typealias Feature = @Sendable (EvalTask) -> [String]

@@ -6,6 +6,7 @@ import Git
 import KubeClient
 import KubeCore
 import Planning
+import SourceSync
 import TrialPods
 import TrialRuntime
 
@@ -91,7 +92,8 @@ struct TrialCollection: Sendable {
                 cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
                 verifier: verifier(program, pod)),
-            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
+            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
+            evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
@@ -111,6 +113,16 @@ struct TrialCollection: Sendable {
             mode: .separate, image: container.image,
             imageDigest: Self.digest(container.image) ?? Self.digest(pod?.snapshot.imageIDs[.verifier]), memoryMB: resources.memoryLimitMB,
             storageMB: resources.storageMB)
+    }
+
+    private static func overlays(_ prepared: PreparedJob) -> [RunRecord.Overlay] {
+        let set = OverlaySet(prepared.overlays.map(\.offers))
+        return prepared.overlays.enumerated().map { position, overlay in
+            let shadows = set.shadows(ofOverlayAt: position).map(\.description)
+            return .init(
+                name: overlay.name, repo: overlay.source.url.repositoryName, revision: overlay.source.commit.hex,
+                shadows: shadows.isEmpty ? nil : shadows)
+        }
     }
 
     /// The digest in a reference (`name@sha256:...`), or in what a node calls an image's id.

@@ -98,7 +98,7 @@ struct PodCause {
 
     /// Whether the pod was evicted for exceeding its own limit. The texts are those of the kubelet's eviction manager; its message for a
     /// node with too few resources begins differently ("The node was low on resource: ...").
-    private static func isOwnLimit(_ message: String) -> Bool {
+    static func isOwnLimit(_ message: String) -> Bool {
         (message.contains("EmptyDir volume") && message.contains("exceeds the limit"))
             || message.contains("exceeded its local ephemeral storage limit")
             || message.contains("ephemeral local storage usage exceeds the total limit")

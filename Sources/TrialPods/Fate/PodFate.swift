@@ -26,6 +26,9 @@ public struct PodFateBounds: Sendable, Hashable {
     public var settling = 15.0
 
     public init() {}
+
+    /// The longest time from a pod's creation until its task is delivered or the pod is given up.
+    public var untilDelivered: Double { unschedulable + creation + initialization }
 }
 
 /// What a trial pod's status means for its trial. Pure: the same snapshot at the same time gives the same fate.

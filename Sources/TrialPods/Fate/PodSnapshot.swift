@@ -123,6 +123,11 @@ extension PodSnapshot.State {
 
     public var isTerminated: Bool { termination != nil }
 
+    public var isWaiting: Bool {
+        if case .waiting = self { return true }
+        return false
+    }
+
     public var isRunning: Bool {
         if case .running = self { return true }
         return false
@@ -177,7 +182,7 @@ extension PodSnapshot {
         return snapshot
     }
 
-    private static func state(_ state: JSONValue?) -> State? {
+    static func state(_ state: JSONValue?) -> State? {
         guard let state else { return nil }
         if let ended = state["terminated"] {
             return .terminated(

@@ -1,5 +1,6 @@
 import AssayAPI
 import EvalModel
+import SourceSync
 import TrialRuntime
 
 /// Everything that decides one trial pod.
@@ -20,13 +21,15 @@ public struct TrialPodRequest: Sendable {
     public var taskRepo: TrialProgram.Delivery.TaskRepo?
     /// The dataset's reward rule, which takes precedence over the task's.
     public var rewardRule: RewardRule?
+    /// In the order in which they apply.
+    public var overlays: [PinnedOverlay]
     /// The images that were built for the task, by digest, for its containers.
     public var builtImages: [ContainerRole: String]
 
     public init(
         job: JobIdentity, jobSpec: EvalJobSpec, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
         retry: Int = 0, source: TrialProgram.Delivery.Source, taskPath: String, taskRepo: TrialProgram.Delivery.TaskRepo? = nil,
-        rewardRule: RewardRule? = nil, builtImages: [ContainerRole: String] = [:]
+        rewardRule: RewardRule? = nil, overlays: [PinnedOverlay] = [], builtImages: [ContainerRole: String] = [:]
     ) {
         self.job = job
         self.jobSpec = jobSpec
@@ -39,14 +42,14 @@ public struct TrialPodRequest: Sendable {
         self.taskPath = taskPath
         self.taskRepo = taskRepo
         self.rewardRule = rewardRule
+        self.overlays = overlays
         self.builtImages = builtImages
     }
 
-    /// The task's variables, without those that the agent sets itself (the agent's values take precedence) and without names reserved for
-    /// Assay.
+    /// The task's variables, without those that the agent sets itself: the agent's values take precedence.
     var taskVariables: [String: String] {
         let agentNames = Set(agent.env.map(\.name))
-        return task.environment.env.filter { !agentNames.contains($0.key) && !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
+        return task.environment.env.filter { !agentNames.contains($0.key) }
     }
 
     /// The data that this trial shares with others of its job.
@@ -89,19 +92,16 @@ public struct TrialPodSettings: Sendable, Hashable {
     public var assayImage: String
     /// The pull policy for `assayImage`; nil: Kubernetes' default.
     public var imagePullPolicy: String?
-    /// A directory on the node with mirrors of sources; nil when there is none.
-    public var cacheHostPath: String?
     public var packLimitBytes: Int
     /// Seconds that a pod may take beyond the limits of its phases: for images, the source and collecting.
     public var slackSeconds: Int
 
     public init(
-        assayImage: String, imagePullPolicy: String? = nil, cacheHostPath: String? = nil,
+        assayImage: String, imagePullPolicy: String? = nil,
         packLimitBytes: Int = CollectorLimits().pack, slackSeconds: Int = 5400
     ) {
         self.assayImage = assayImage
         self.imagePullPolicy = imagePullPolicy
-        self.cacheHostPath = cacheHostPath
         self.packLimitBytes = packLimitBytes
         self.slackSeconds = slackSeconds
     }

@@ -15,7 +15,8 @@ extension TrialProgram {
                 runId: coordinate.runID(jobUID: job.uid), job: job.name, agent: coordinate.agent, dataset: coordinate.dataset,
                 task: coordinate.task, attempt: coordinate.attempt, family: request.rewardRule.map { TaskSchema($0) } ?? task.schema),
             delivery: Delivery(
-                source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle),
+                source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle,
+                overlays: request.overlays.map { Delivery.Overlay($0) }),
             steps: [
                 Step(
                     name: "main", instruction: "instruction.md", tests: "tests",

@@ -84,6 +84,9 @@ public struct CollectorConfiguration: Sendable {
             throw TrialError(.internalError, "the collector finds no program at \(paths.collectorProgram)")
         }
         self.init(try PodProgram(json: bytes, from: paths.collectorProgram), paths: paths)
+        if let token = FileReading.text(paths.stagedToken), !token.isEmpty {
+            secrets.append(Secret(name: TrialVariables.cacheToken, value: token))
+        }
         read(environment)
     }
 

@@ -10,7 +10,7 @@ struct DeliveryVolumes: Sendable {
     /// - Parameter verifier: how the trial is verified.
     func prepare(_ verifier: TrialProgram.Verifier) throws(FileError) {
         for folder in [paths.scripts, paths.staged, paths.gate] { try Directory.make(folder) }
-        for folder in [paths.staged, paths.scripts] { empty(folder) }
+        for folder in [paths.staged, paths.scripts, paths.deliveredSolution, paths.overlays] { empty(folder) }
         // The trial and the collector may run as different users, and both write below /logs.
         try Directory.make(paths.collectedLogs)
         chmod(paths.collectedLogs, 0o777)
@@ -61,8 +61,10 @@ struct DeliveryVolumes: Sendable {
     }
 
     /// Writes the collector's part of the program, and the verifier's environment, which the collector hands over together with the tests.
-    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8]) throws {
+    /// - Parameter token: what delivery used to read the task; nil: nothing that is secret.
+    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8], token: String?) throws {
         try write(try program.json, to: paths.collectorProgram)
+        if let token { try write(token.utf8, to: paths.stagedToken) }
         if !verifierVariables.isEmpty { try write(verifierVariables, to: paths.stagedVariables) }
     }
 

@@ -1,6 +1,6 @@
 import EvalModel
 
-/// What the words from the gate have told about one step of a trial.
+/// The state of one step of a trial, as the words from the gate describe it.
 struct StepProgress: Sendable, Hashable {
     /// The state of the step's tests.
     enum Tests: Sendable, Hashable {

@@ -1,3 +1,5 @@
+import SourceSync
+
 /// A runner's part of a program: a shell file, because bash cannot read JSON. `run.sh` reads it once, before it runs anything of the task.
 struct RunnerProgram {
     /// Names and values, in the order of the file. `run.sh` declares each name, and a test compares the two lists.
@@ -26,6 +28,8 @@ struct RunnerProgram {
         // The verifier needs all artifacts, the trial those that it must copy.
         let artifacts = program.verifier.handed.filter { isVerifier ? !isShared : $0.mustBeOffered }
         let hooks = isVerifier ? [] : program.verifier.collect
+        // A separate verifier's container does not mount the overlays.
+        let overlays = isVerifier ? [] : program.delivery.overlays
         assignments = [
             ("role", .word(role.rawValue)), ("separate", .word(isShared ? "0" : "1")),
             ("gate_said", .word(isVerifier ? paths.verifierPhaseFIFO : paths.phaseFIFO)),
@@ -39,6 +43,8 @@ struct RunnerProgram {
             ("test_as_file", .word(program.family.runsScriptsAsFiles ? "1" : "0")),
             ("end_agent_processes", .word(program.verifier.endAgentProcesses ? "1" : "0")),
             ("verifier_variables", .word(program.verifier.env.isEmpty || !isShared ? "" : paths.releasedVariables)),
+            ("overlay_variables", .list(Self.overlayVariables(overlays, paths))),
+            ("skill_sources", .list(Self.paths(of: .skills, overlays, paths))),
             ("steps", .list(steps.map(\.name))),
             ("instructions", .list(steps.map { paths.instruction($0) })),
             ("long_instructions", .list(steps.map { String($0.longInstructionBytes ?? 0) })),
@@ -56,6 +62,18 @@ struct RunnerProgram {
     var text: String {
         "# What this trial's runner does; written by the init container. Limits are in milliseconds: 0 for no limit, none for no such phase.\n"
             + assignments.map { "\($0.name)=\($0.value.shell)\n" }.joined()
+    }
+
+    private static func paths(of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+        overlays.filter { $0.paths[surface] != nil }.map { paths.overlay($0.name, surface) }
+    }
+
+    /// `NAME=path:path`. No path has a colon: an OverlaySource's name has none.
+    private static func overlayVariables(_ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+        OverlaySurface.allCases.compactMap { surface in
+            let found = Self.paths(of: surface, overlays, paths)
+            return found.isEmpty ? nil : "\(TrialVariables.overlays(surface))=\(found.joined(separator: ":"))"
+        }
     }
 
     /// At least one millisecond, because 0 means no limit.

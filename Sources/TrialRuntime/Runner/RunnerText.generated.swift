@@ -34,6 +34,7 @@ assay_keep_environment() {
     case $__assay_entry in
     # Set anew by the runner.
     ASSAY_INSTRUCTION_PATH=* | ASSAY_TASK_INSTRUCTION=* | ROLLOUT_TASK_INSTRUCTION=*) continue ;;
+    ASSAY_TOOL_DIRS=* | ASSAY_WORKFLOW_DIRS=* | ASSAY_SKILL_DIRS=* | ASSAY_PERSONA_DIRS=* | ASSAY_PROMPT_FILES=*) continue ;;
     # The PATH that the task or the agent sets. Under its own name it would decide whether the container finds bash.
     ASSAY_PATH=*) __assay_phase_path=${__assay_entry#*=}; continue ;;
     PATH=*) __assay_has_path=1 ;;
@@ -60,6 +61,7 @@ assay_main() {
   local verify=1 verify_failed_agent=0 test_as_file=0 end_agent_processes=0 verifier_variables=''
   local role='' separate=0 offered='' accepted=''
   local -a hooks=() hook_limits=() artifact_numbers=() artifact_sources=() artifact_excludes=()
+  local -a overlay_variables=() skill_sources=()
   local -a steps=() instructions=() long_instructions=() install_limits=() execute_limits=() verify_limits=()
   # shellcheck source=/dev/null
   . "$__assay_place/program.sh" || exit 70
@@ -197,7 +199,67 @@ assay_main() {
     wait 2>/dev/null # so that bash says nothing about them later
   }
 
-  # Gives the step its instruction.
+  # Copies the skills into the workspace, those of later sources last. A skill is a folder that replaces the whole folder of the same name,
+  # so that no file of the earlier one stays. When it fails, `word` says why.
+  merge_skills() {
+    local target=$start/.agents/skills source name
+    local -a merged=()
+    for source in "${skill_sources[@]}"; do
+      for entry in "$source"/*/; do
+        [ -d "$entry" ] || continue
+        entry=${entry%/} name=${entry%/}
+        name=${name##*/}
+        if ! word=$({ mkdir -p "$target" && rm -rf "${target:?}/$name" && cp -R "$entry" "$target/$name"; } 2>&1); then
+          word="the skill $name cannot be copied to $target: ${word##*$'\n'}"
+          return 1
+        fi
+        merged+=("$name")
+      done
+    done
+    [ "${#merged[@]}" = 0 ] || hide_skills "${merged[@]}"
+  }
+
+  # Keeps the copied skills out of git's view of the workspace, because tasks are judged by it. Does nothing outside a git repository.
+  hide_skills() {
+    local top=${start%/} folder common name pattern git
+    while [ ! -e "$top/.git" ]; do
+      [ -n "$top" ] || return 0
+      top=${top%/*}
+    done
+    # The workspace, as git writes it.
+    local place=${start%/}
+    place=${place#"$top"}
+    folder=$top/.git
+    if [ -f "$folder" ]; then
+      # The .git of a worktree or a submodule is a file; the worktrees of a repository share one exclude file.
+      read -r folder <"$folder"
+      folder=${folder#gitdir: }
+      case $folder in /*) ;; *) folder=$top/$folder ;; esac
+      if [ -f "$folder/commondir" ] && read -r common <"$folder/commondir"; then
+        case $common in /*) folder=$common ;; *) folder=$folder/$common ;; esac
+      fi
+    fi
+    [ -e "$folder/HEAD" ] || return 0
+    mkdir -p "$folder/info" && {
+      # The file may end in the middle of a line.
+      printf '\n# Skills that Assay has added.\n'
+      for name; do
+        pattern=${place}/.agents/skills/$name
+        pattern=${pattern//\\/\\\\} pattern=${pattern//\*/\\*} pattern=${pattern//\?/\\?} pattern=${pattern//\[/\\[} pattern=${pattern// /\\ }
+        printf '%s\n' "$pattern"
+      done
+    } >>"$folder/info/exclude"
+    # The repository may have a skill of that name already; its tracked files are no change of the agent either.
+    git=$(type -P git) || return 0
+    local -a call=("$git" -c "safe.directory=*" -c core.fsmonitor=false --literal-pathspecs -C "$top/")
+    for name; do
+      name=${place#/}${place:+/}.agents/skills/$name
+      "${call[@]}" ls-files -z -- "$name" | "${call[@]}" update-index -z --skip-worktree --stdin
+    done
+    return 0
+  } >/dev/null 2>&1
+
+  # Gives the step its instruction, and the first one the skills.
   setup() {
     local file=${instructions[step]}
     now
@@ -212,6 +274,10 @@ assay_main() {
       return 1
     fi
     mkdir -p "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
+    if [ "$step" = 0 ] && ! merge_skills; then
+      say "setup-failed $word"
+      return 1
+    fi
     instruction_given=()
     if [ -f "$file" ]; then
       if ! { mkdir -p "${instruction_target%/*}/" && cp "$file" "$instruction_target" && chmod a+r "$instruction_target"; }; then
@@ -413,6 +479,7 @@ assay_main() {
   elif [ "$__assay_has_path" = 0 ]; then
     given+=("PATH=$__assay_path")
   fi
+  given+=("${overlay_variables[@]}")
   if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
   if [ "$role" = verifier ]; then
     judge_apart

@@ -1,6 +1,7 @@
 import Base
 import EvalModel
 import Planning
+import SourceSync
 import TrialRuntime
 
 /// A job's plan for a terminal.
@@ -25,6 +26,7 @@ struct PlanText {
             ])
         }
         var text = "job \(plan.job.replacingControls), \(plan.repo.replacingControls) at \(plan.commit.prefix(12))\n\n" + table.render() + "\n"
+        for line in plan.overlayLines { text += Self.overlay(line).replacingControls + "\n" }
         for warning in plan.warnings { text += "warning: \(warning.line.replacingControls)\n" }
         // One line for a task, whatever the number of agents that it is refused for.
         var told: Set<String> = []
@@ -34,6 +36,22 @@ struct PlanText {
         }
         text += "\(plan.trials) \(plan.trials == 1 ? "trial" : "trials")" + (plan.refused > 0 ? ", \(plan.refused) would be refused\n" : "\n")
         self.text = text
+    }
+
+    /// What an overlay adds, in one line.
+    private static func overlay(_ line: JobPlan.OverlayLine) -> String {
+        let overlay = line.overlay
+        var parts = OverlaySurface.allCases.compactMap { surface -> String? in
+            guard let names = overlay.offers.names[surface], !names.isEmpty else { return nil }
+            return "\(surface.rawValue): \(names.map(\.text).joined(separator: ", "))"
+        }
+        if parts.isEmpty { parts = ["offers nothing"] }
+        if !line.shadows.isEmpty { parts.append("shadows \(line.shadows.map(\.description).joined(separator: ", "))") }
+        if !line.similarities.isEmpty {
+            parts.append("names that differ only in case or Unicode form: \(line.similarities.map(\.description).joined(separator: ", "))")
+        }
+        if !overlay.notes.isEmpty { parts.append("skipped: \(overlay.notes.joined(separator: ", "))") }
+        return "overlay \(overlay.name), \(overlay.source.url.text) at \(overlay.source.commit.hex.prefix(12)): \(parts.joined(separator: "; "))"
     }
 
     /// Where the tests run: `shared`, or a separate verifier's image.
