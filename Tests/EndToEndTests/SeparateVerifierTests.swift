@@ -38,7 +38,15 @@ extension EndToEnd {
             }
         }
 
-        /// docs/security.md lists which of them get a reward.
+        @Test func thePageListsWhatTheTestsShow() throws {
+            let page = try String(contentsOfFile: "\(Workbench.root)/docs/resources/evaljob.md", encoding: .utf8)
+            let table = page.components(separatedBy: "| what the agent does | shared | separate |\n|---|---|---|\n").last?.components(
+                separatedBy: "\n\n"
+            ).first
+            let expected = CheatingAgents.all.map { "| \($0.claim) | \($0.winsInSharedMode ? "yes" : "no") | no |" }
+            #expect(table?.trimmed.split(separator: "\n").map(String.init) == expected)
+        }
+
         @Test func theDocumentedCheatsWorkInSharedMode() async throws {
             try await Workbench.with("cheats-shared") { bench in
                 try await guess(bench)
