@@ -25,7 +25,7 @@ let package = Package(
         .target(name: "EvalFormats", dependencies: ["Base", "YAML", "TOML", "EvalModel"]),
         .target(name: "Git", dependencies: ["CShims", "Base", "Subprocess"]),
         .target(
-            name: "SourceSync", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git"]),
+            name: "SourceSync", dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "EvalModel", "EvalFormats", "Git"]),
         .target(name: "Artifacts", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "Git"]),
         .target(
             name: "Dashboard", dependencies: ["Base", "HTTPServing", "EvalModel", "Git", "Artifacts"],
@@ -33,7 +33,7 @@ let package = Package(
         .target(
             name: "TrialRuntime",
             dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"],
-            exclude: ["Runner/run.sh"]),
+            exclude: ["Runner/run.sh", "Runner/as-user.c", "Runner/as-user.x86_64.hex", "Runner/as-user.aarch64.hex"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "AssayAPI", "TrialRuntime"]),
         .target(
@@ -85,7 +85,7 @@ let package = Package(
         .testTarget(name: "KubeRuntimeTests", dependencies: ["Base", "KubeCore", "KubeClient", "KubeRuntime", "AssayTesting"]),
         .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
         .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
-        .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
+        .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
         .testTarget(
             name: "DashboardTests", dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "Artifacts", "Dashboard"],
             resources: [.copy("Browser")]),

@@ -24,12 +24,6 @@ public enum UnsupportedFields {
         if spec.overlays?.isEmpty == false {
             found.append(UnsupportedField("spec.overlays", "overlays are not delivered yet; set it to []"))
         }
-        for (index, dataset) in spec.datasets.enumerated() where dataset.registry?.url != nil {
-            found.append(
-                UnsupportedField(
-                    "spec.datasets[\(index)].registry.url",
-                    "registries are read from the source only; use registry.path"))
-        }
         if spec.environment.forceBuild, !canBuild {
             found.append(UnsupportedField("spec.environment.forceBuild", "images are not built on a cluster yet; use environment.image"))
         }
