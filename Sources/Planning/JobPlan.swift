@@ -32,6 +32,8 @@ public struct JobPlan: Sendable, Hashable {
     /// In the order of the trials.
     public let lines: [Line]
     public let warnings: [Warning]
+    /// The variables that tasks ask the job for.
+    public let variables: TaskVariables
 
     /// - Parameter canBuild: whether there is something that builds images.
     public init(_ planned: PlannedJob, canBuild: Bool) {
@@ -55,6 +57,7 @@ public struct JobPlan: Sendable, Hashable {
                     override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage), refusal: refusals[index])
         }
         warnings = TaskWarnings.grouped(prepared)
+        variables = TaskVariables(prepared, spec: spec)
     }
 
     public var trials: Int { lines.reduce(0) { $0 + $1.attempts } }
@@ -66,6 +69,13 @@ public struct JobPlan: Sendable, Hashable {
         [
             "job": .string(job), "source": ["repo": .string(repo), "commit": .string(commit)], "trials": JSONValue(trials),
             "refused": JSONValue(refused), "lines": .array(lines.map(\.json)),
+            "variables": .array(
+                variables.asked.map {
+                    [
+                        "name": .string($0.name), "required": .bool($0.isRequired), "given": .bool($0.isGiven),
+                        "tasks": .array($0.tasks.map { .string($0) }),
+                    ]
+                }),
             "warnings": .array(warnings.map { ["text": .string($0.text), "tasks": .array($0.tasks.map { .string($0) })] }),
         ]
     }
@@ -88,7 +98,7 @@ extension JobPlan.Line {
     }
 
     /// The user that the agent runs as: the one that the task names, else `image`, the image's own.
-    public var user: String { definition?.agent.user ?? "image" }
+    public var user: String { program?.steps.first?.agentUser ?? definition?.agent.user ?? "image" }
 
     /// What the agent may connect to, as the task asks for it.
     public var network: String? { definition.map { ($0.agent.network ?? $0.environment.network).mode.rawValue } }
@@ -137,8 +147,5 @@ public enum TaskWarnings {
 
 extension JobPlan.Warning {
     /// The sentence with at most three of its tasks.
-    public var line: String {
-        let named = tasks.prefix(3).joined(separator: ", ") + (tasks.count > 3 ? " and \(tasks.count - 3) more" : "")
-        return "\(tasks.count == 1 ? "task" : "tasks") \(named): \(text)"
-    }
+    public var line: String { "\(TaskNames.text(tasks)): \(text)" }
 }

@@ -73,7 +73,8 @@ final class TrialRig: Sendable {
             try volumes.write(Array(part.utf8), to: paths.runnerProgram)
         }
         try volumes.writeCollectorPart(
-            program, verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8))
+            program,
+            verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8, steps: program.steps.count))
         for step in program.steps {
             let text = instruction ?? "Say \(step.name == "main" ? "hello" : step.name).\n"
             try volumes.write(Array(text.utf8), to: paths.instruction(step))

@@ -22,13 +22,17 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var storageMB: Int?
         /// Names of environment variables, never their values.
         public var environment: [String]
+        /// The users of `agent` and `verifier`, for a task that names any; of a task with steps, those of the first step. nil: the image's user.
+        public var users: [String: String]?
+        /// The names of the job's variables that the task asks for, never their values.
+        public var taskEnvironment: [String]?
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
             instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, cpus: Double? = nil,
             memoryMB: Int? = nil,
             storageMB: Int? = nil,
-            environment: [String] = []
+            environment: [String] = [], users: [String: String]? = nil, taskEnvironment: [String]? = nil
         ) {
             self.timeoutMultiplier = timeoutMultiplier
             self.agentTimeoutSec = agentTimeoutSec
@@ -42,6 +46,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.memoryMB = memoryMB
             self.storageMB = storageMB
             self.environment = environment
+            self.users = users
+            self.taskEnvironment = taskEnvironment
         }
     }
 
@@ -86,8 +92,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var name: String
         public var timings: PhaseTimings
         public var exitCodes: [String: Int]
+        /// The step's rewards by name; nil when it has none.
+        public var rewards: [String: Double]?
 
-        public init(name: String, timings: PhaseTimings, exitCodes: [String: Int]) {
+        public init(name: String, timings: PhaseTimings, exitCodes: [String: Int], rewards: [String: Double]? = nil) {
+            self.rewards = rewards
             self.name = name
             self.timings = timings
             self.exitCodes = exitCodes

@@ -65,7 +65,11 @@ public enum TaskReader {
             missing.append("\(place)/tests/test.sh (or tests/test.sh)")
         }
         guard needsSolution else { return missing }
-        if task.steps.isEmpty, try await !folder.exists("solution/solve.sh") { missing.append("solution/solve.sh, which the oracle agent runs") }
+        guard try await !folder.exists("solution/solve.sh") else { return missing }
+        if task.steps.isEmpty { missing.append("solution/solve.sh, which the oracle agent runs") }
+        for step in task.steps where try await !folder.exists("steps/\(step.name)/solution/solve.sh") {
+            missing.append("steps/\(step.name)/solution/solve.sh (or solution/solve.sh), which the oracle agent runs")
+        }
         return missing
     }
 

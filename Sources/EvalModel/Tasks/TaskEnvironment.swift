@@ -102,6 +102,11 @@ public struct Healthcheck: Sendable, Hashable, Codable {
         self.startIntervalSec = startIntervalSec
         self.retries = retries
     }
+
+    /// The longest time that the checks may take before they succeed or fail.
+    public var longestSec: Double {
+        startPeriodSec + startIntervalSec + timeoutSec + Double(max(1, retries)) * (intervalSec + timeoutSec)
+    }
 }
 
 /// An MCP server that the agent may use.

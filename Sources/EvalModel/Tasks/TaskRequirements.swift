@@ -8,23 +8,15 @@ public enum TaskRequirements {
 
     private static let notSupported: [Feature] = [
         { task in task.environment.hasCompose ? ["environment/docker-compose.yaml"] : [] },
-        { task in task.steps.isEmpty ? [] : ["[[steps]]"] },
         { task in task.verifiers.filter { $0.value.mode == .separate }.map { separate($0) } },
         { task in task.verifiers.filter { !$0.value.collect.isEmpty }.map { "[[\($0.key).collect]]" } },
-        { task in task.environment.healthcheck == nil ? [] : ["[environment.healthcheck]"] },
-        { task in task.environment.mcpServers.isEmpty ? [] : ["[[environment.mcp_servers]]"] },
-        { task in task.environment.skillsDir == nil ? [] : ["environment.skills_dir"] },
-        { task in task.environment.gpus == 0 ? [] : ["environment.gpus"] },
         { task in ((task.environment.tpu == nil ? [] : ["tpu"]) + task.environment.otherHardware).map { "environment.\($0) (hardware)" } },
         { task in task.environment.system == .linux ? [] : ["environment.os = \"\(task.environment.system.rawValue)\""] },
         { task in task.networks.filter { $0.value.mode != .public }.map { "\($0.key).network_mode = \"\($0.value.mode.rawValue)\"" } },
-        { task in task.users.filter { $0.value != "root" && $0.value != "0" }.map { "\($0.key).user = \"\($0.value)\"" } },
         { task in
-            task.artifacts.first { !$0.isAlwaysCollected }.map { ["artifacts: \"\($0.source)\" (only paths below /logs/artifacts are collected)"] }
-                ?? []
+            (task.artifacts + task.steps.flatMap(\.artifacts)).first { !$0.isAlwaysCollected }
+                .map { ["artifacts: \"\($0.source)\" (only paths below /logs/artifacts are collected)"] } ?? []
         },
-        { task in task.variables.filter { $0.value.contains(where: isTemplate) }.map { "\($0.key) with ${...}" } },
-        { task in task.solutionEnv.isEmpty ? [] : ["solution.env"] },
     ]
 
     /// Why the task cannot run: sentences that name the key or file.
@@ -36,29 +28,18 @@ public enum TaskRequirements {
     private static func separate(_ verifier: (key: String, value: TaskVerifier)) -> String {
         verifier.value.environment == nil ? "\(verifier.key).environment_mode = \"separate\"" : "[\(verifier.key).environment] (a separate verifier)"
     }
-
-    /// Whether the whole value is `${NAME}` or `${NAME:-default}`. Any other `$` is literal, as for Harbor (`resolve_env_vars`).
-    private static func isTemplate(_ variable: (key: String, value: String)) -> Bool {
-        guard variable.value.hasPrefix("${"), variable.value.hasSuffix("}") else { return false }
-        let inner = variable.value.dropFirst(2).dropLast()
-        let name = inner.prefix { $0 != ":" && $0 != "}" }
-        let rest = inner[name.endIndex...]
-        return !name.isEmpty && (rest.isEmpty || rest.hasPrefix(":-"))
-    }
 }
 
 extension EvalTask {
-    /// The tables of the task's own phases, by name. Those of steps are refused with the steps.
-    fileprivate var verifiers: [(key: String, value: TaskVerifier)] { [("verifier", verifier)] }
+    /// The tables of the task's phases and its steps', by name.
+    fileprivate var verifiers: [(key: String, value: TaskVerifier)] {
+        [("verifier", verifier)] + steps.map { ("steps \"\($0.name)\": verifier", $0.verifier) }
+    }
 
     fileprivate var networks: [(key: String, value: TaskNetwork)] {
         [("environment", environment.network)]
-            + [("agent", agent.network), ("verifier", verifier.network)].compactMap { name, network in network.map { (name, $0) } }
+            + ([("agent", agent.network), ("verifier", verifier.network)]
+            + steps.flatMap { [("steps \"\($0.name)\": agent", $0.agent.network), ("steps \"\($0.name)\": verifier", $0.verifier.network)] })
+            .compactMap { name, network in network.map { (name, $0) } }
     }
-
-    fileprivate var users: [(key: String, value: String)] {
-        [("agent", agent.user), ("verifier", verifier.user)].compactMap { name, user in user.map { (name, $0) } }
-    }
-
-    fileprivate var variables: [(key: String, value: [String: String])] { [("environment.env", environment.env), ("verifier.env", verifier.env)] }
 }

@@ -16,10 +16,16 @@ struct PodEnvironment {
         var reference: SecretKeyReference
     }
 
-    static func secrets(of agent: AgentSpec) -> [Secret] {
-        agent.env.compactMap { variable in
-            variable.valueFrom?.secretKeyRef.map { (variable.name, $0) }
-        }.enumerated().map { index, secret in
+    /// The agent's, and the job's that the task asks for.
+    static func secrets(of request: TrialPodRequest) -> [Secret] {
+        var found = request.agent.env.compactMap { variable in variable.valueFrom?.secretKeyRef.map { (variable.name, $0) } }
+        for table in [request.taskVariables, request.solutionVariables] + request.verifierVariables {
+            for (name, value) in table.sorted(by: { $0.key < $1.key }) {
+                guard let reference = value.secret, !found.contains(where: { $0.1 == reference }) else { continue }
+                found.append((name, reference))
+            }
+        }
+        return found.enumerated().map { index, secret in
             // Not passed under the agent's own name, because the collector may itself depend on a variable of that name.
             Secret(name: secret.0, variable: "\(TrialVariables.secret)\(index)", reference: secret.1)
         }
@@ -29,15 +35,20 @@ struct PodEnvironment {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, !request.task.verifier.env.isEmpty {
-            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
+        let values = DeliveredValues(request)
+        if shared.verifier == nil, !values.verifier.allSatisfy(\.isEmpty) {
+            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(values.verifier)))
         }
-        return env
+        if !values.solution.isEmpty { env.append(Self.literal(TrialVariables.solutionEnvironment, VerifierVariables.json([values.solution]))) }
+        return env + values.secrets.map { Self.reference($0.variable, $0.reference) }
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
     func trial() -> [JSONValue] {
         var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
+        for (name, value) in request.taskVariables.sorted(by: { $0.key < $1.key }) {
+            if let reference = value.secret { env.append(Self.reference(Self.inContainer(name), reference)) }
+        }
         for variable in request.agent.env {
             if let reference = variable.valueFrom?.secretKeyRef {
                 env.append(Self.reference(Self.inContainer(variable.name), reference))

@@ -45,10 +45,12 @@ public struct SharedData: Sendable, Hashable {
             if !scripts.isEmpty { agent = ConfigMap("agent-\(request.coordinate.agentIndex)", scripts, request) }
         }
         let task = request.coordinate.taskIndex
-        if Self.size(request.task.verifier.env) > Self.literalBytes {
-            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifier.env)], request)
+        let verifierValues = VerifierVariables.json(DeliveredValues(request).verifier)
+        if verifierValues.utf8.count > Self.literalBytes {
+            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: verifierValues], request)
         }
-        let variables = request.taskVariables
+        // Secrets are never shared: the pod refers to them.
+        let variables = request.taskVariables.compactMapValues(\.literal)
         guard Self.size(variables) > Self.literalBytes else {
             literals = variables
             return

@@ -22,7 +22,7 @@ public struct TrialPodBuilder: Sendable {
         let program = TrialProgram(request)
         let shared = request.shared
         try shared.check(request)
-        let secrets = PodEnvironment.secrets(of: request.agent)
+        let secrets = PodEnvironment.secrets(of: request)
         var spec: JSONValue = [
             "restartPolicy": "Never",
             "automountServiceAccountToken": false,
@@ -31,13 +31,14 @@ public struct TrialPodBuilder: Sendable {
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
             "volumes": .array(volumes(request, program, shared)),
             "initContainers": [try delivery(request, program, shared)],
-            "containers": [trial(request, program, shared, image: image), collector(request, shared, secrets)],
+            "containers": [trial(request, program, shared, image: image), collector(request, program, shared, secrets)],
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
         var metadata = metadata(request)
         for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
         }
+        if request.task.environment.gpus > 0 { GPUNodes.require(request.task.environment.gpuTypes ?? [], in: &spec) }
         return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec]
     }
 
@@ -84,8 +85,9 @@ public struct TrialPodBuilder: Sendable {
         var sum = 0.0
         for step in program.steps {
             guard let execute = step.limits.executeSec else { return nil }
-            sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec
+            sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec + (step.limits.setupSec ?? 0) + (step.healthcheck?.longestSec ?? 0)
         }
+        sum += program.environment.healthcheck?.longestSec ?? 0
         sum = sum.rounded(.up)
         guard sum.isFinite, sum < 1e9 else { return nil }
         return Int(sum) + settings.slackSeconds
@@ -177,8 +179,10 @@ public struct TrialPodBuilder: Sendable {
             mount(.gate, paths.gate),
         ]
         if program.delivery.solution {
-            mounts.append(mount(.solution, paths.oracle, readOnly: true))
-            mounts.append(mount(.solution, paths.solution, readOnly: true))
+            // The runner lays out the solution of each step.
+            let readOnly = program.steps.allSatisfy { $0.folder == nil }
+            mounts.append(mount(.solution, paths.oracle, readOnly: readOnly))
+            mounts.append(mount(.solution, paths.solution, readOnly: readOnly))
         }
         let resources = TrialResources(request)
         var container: JSONValue = [
@@ -192,15 +196,20 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let map = shared.environment { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
         if let workdir = program[.trial]?.workdir { container["workingDir"] = .string(workdir) }
+        // The runner becomes the user of each phase.
+        if program.environment.user != nil { container["securityContext"] = ["runAsUser": 0] }
         return container
     }
 
-    private func collector(_ request: TrialPodRequest, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]) -> JSONValue {
+    private func collector(
+        _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]
+    ) -> JSONValue {
         let paths = TrialPaths()
-        let mounts = [
+        var mounts = [
             mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
+        if program.steps.count > 1 { mounts.append(mount(.scripts, paths.scripts)) }
         return ours(.collector, env: PodEnvironment(request: request, shared: shared).collector(secrets), mounts: mounts)
     }
 }

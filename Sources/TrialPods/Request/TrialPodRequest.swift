@@ -43,11 +43,25 @@ public struct TrialPodRequest: Sendable {
     }
 
     /// The task's variables, without those that the agent sets itself (the agent's values take precedence) and without names reserved for
-    /// Assay.
-    var taskVariables: [String: String] {
+    /// Assay. Headers of MCP servers may name variables of the job; these are the agent's, too.
+    var taskVariables: [String: TaskValue] {
         let agentNames = Set(agent.env.map(\.name))
-        return task.environment.env.filter { !agentNames.contains($0.key) && !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
+        let given = TaskValues(jobSpec.environment.env)
+        var variables = given.resolved(task.environment.env)
+        for header in task.headerVariables where variables[header.name] == nil { variables[header.name] = given[header.name] }
+        return variables.filter { !agentNames.contains($0.key) && !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
     }
+
+    /// The verifier's variables, for each step; one element for a task without steps.
+    var verifierVariables: [[String: TaskValue]] {
+        let given = TaskValues(jobSpec.environment.env)
+        let common = given.resolved(task.verifier.env)
+        guard !task.steps.isEmpty else { return [common] }
+        return task.steps.map { common.merging(given.resolved($0.verifier.env)) { $1 } }
+    }
+
+    /// The variables of the oracle's solution; empty for any other agent.
+    var solutionVariables: [String: TaskValue] { agent.agent.isOracle ? TaskValues(jobSpec.environment.env).resolved(task.solutionEnv) : [:] }
 
     /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
@@ -66,8 +80,14 @@ public struct TrialPodRequest: Sendable {
     }
 
     /// The limits of the phases, with all overrides and multipliers applied.
-    public var timeouts: TaskTimeouts {
-        task.timeouts.resolved(
+    public var timeouts: TaskTimeouts { resolved(task.timeouts) }
+
+    /// The user of what the task names no user for; nil when it names none at all.
+    var defaultUser: String? { task.defaultUser(image: nil) }
+
+    /// Limits of the task or of one of its steps, with all overrides and multipliers applied.
+    func resolved(_ timeouts: TaskTimeouts) -> TaskTimeouts {
+        timeouts.resolved(
             multiplier: jobSpec.timeoutMultiplier, verifierOverrideSec: jobSpec.verifier.overrideTimeoutSec,
             verifierMaxSec: jobSpec.verifier.maxTimeoutSec)
     }

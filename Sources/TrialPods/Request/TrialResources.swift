@@ -18,6 +18,10 @@ struct TrialResources: Sendable, Hashable {
         let milli = Int((min(max(overrides.overrideCPUs ?? needs.cpus, 0), 1e9) * 1000).rounded(.up))
         requests = ["cpu": milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m", "memory": memory]
         limits = ["memory": memory, "ephemeral-storage": storage]
+        if needs.gpus > 0 {
+            requests[GPUNodes.resource] = "\(needs.gpus)"
+            limits[GPUNodes.resource] = "\(needs.gpus)"
+        }
         for template in [request.target.podTemplate, overrides.podTemplate] {
             for (name, quantity) in template?.resources?.requests ?? [:] { requests[name] = quantity.text }
             for (name, quantity) in template?.resources?.limits ?? [:] { limits[name] = quantity.text }

@@ -109,10 +109,18 @@ public struct Collector: Sendable {
             case .words(let bytes):
                 hasReadWords = true
                 for word in reader.feed(bytes) {
-                    if case .releaseTests = progress.apply(word), configuration.verify, !isStopped {
-                        let failure = await releaseTests(of: configuration.steps[progress.position])
+                    let action = progress.apply(word)
+                    guard !isStopped else { continue }
+                    switch action {
+                    case .releaseTests where configuration.verify:
+                        let failure = await releaseTests(of: progress.position)
                         progress.tests = failure.map { .notReleased($0) } ?? .released
                         gate.release(failure == nil)
+                    case .judgeStep:
+                        let verdict = await judge(progress)
+                        progress.current.verdict = verdict
+                        gate.answer(verdict.goesOn ? Gate.next : Gate.stop)
+                    case .releaseTests, .none: break
                     }
                 }
                 if progress.ended, endedAt == nil { endedAt = time.monotonic() }
@@ -135,18 +143,20 @@ public struct Collector: Sendable {
     }
 
     /// Copies the step's tests into the trial's tests directory and hands over the verifier's environment; returns nil, or why that failed.
-    private func releaseTests(of step: TrialProgram.Step) async -> ReleaseFailure? {
+    private func releaseTests(of index: Int) async -> ReleaseFailure? {
         let paths = configuration.paths
+        let step = configuration.steps[index]
         // The runner has emptied the directory. A file that it could not remove could be mistaken for a part of the tests.
         let left = (Directory.names(in: paths.releasedTests, limit: 5) ?? [])
         if !left.isEmpty { return .obstructed(left.joined(separator: ", ").replacingControls) }
         do {
             // The tests are writable, because tests may write files beside themselves, and writable by everybody, because the image of a trial
-            // may run as any user.
-            var commands = [
-                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.stagedTests(step))/.", paths.releasedTests]),
-                Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
-            ]
+            // may run as any user. A step's own tests lie over those that all steps share.
+            let sources = (step.folder == nil ? [] : [paths.stagedSharedTests]) + [paths.stagedTests(step)]
+            var commands = sources.filter { step.folder == nil || FileEntry.isDirectory($0) }.map {
+                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\($0)/.", paths.releasedTests])
+            }
+            commands.append(Command("chmod", ["-R", "a+rwX", paths.releasedTests]))
             if configuration.family.runsScriptsAsFiles { commands.append(Command("chmod", ["a+x", "\(paths.releasedTests)/\(TestScript.name)"])) }
             for command in commands {
                 var bounded = command
@@ -157,31 +167,58 @@ public struct Collector: Sendable {
                     return ReleaseFailure(copying: String(result.stderrText.suffix(300)).replacingControls)
                 }
             }
-            return releaseVariables()
+            return releaseVariables(of: index)
         } catch {
             return .failed("\(error)")
         }
     }
 
     /// Writes the verifier's environment to its path. If the agent left something there, it is neither followed nor written to.
-    private func releaseVariables() -> ReleaseFailure? {
+    private func releaseVariables(of index: Int) -> ReleaseFailure? {
         let paths = configuration.paths
-        guard access(paths.stagedVariables, F_OK) == 0 else { return nil }
-        guard let bytes = FileReading.whole(paths.stagedVariables, limit: 1 << 20) else { return .failed("\(paths.stagedVariables) cannot be read") }
+        let staged = paths.stagedVariables(step: index)
+        guard access(staged, F_OK) == 0 else { return nil }
+        guard let bytes = FileReading.whole(staged, limit: 1 << 20) else { return .failed("\(staged) cannot be read") }
         unlink(paths.releasedVariables)
-        let fd = open(paths.releasedVariables, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        // An image may run as any user. Where the runner is root, what the agent left running as another user cannot read the file.
+        let mode: mode_t = configuration.runnerIsRoot ? 0o600 : 0o644
+        let fd = open(paths.releasedVariables, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         guard fd >= 0 else {
             let (number, text) = (errno, "\(paths.releasedVariables): \(String(cString: strerror(errno)))")
             return number == ENOSPC || number == EIO || number == ENOMEM ? .failed(text) : .obstructed(text)
         }
         defer { close(fd) }
-        fchmod(fd, 0o644)
+        fchmod(fd, mode)
         do throws(FileError) {
             try FileWriting.write(bytes, to: fd, path: paths.releasedVariables)
             return nil
         } catch {
             return .failed("\(error)")
         }
+    }
+
+    // MARK: Steps
+
+    /// What the tests of a step that is over gave. When a further step begins, its files are put in place.
+    private func judge(_ progress: TrialProgress) async -> StepVerdict {
+        let index = progress.position
+        let step = configuration.steps[index]
+        var verdict: StepVerdict
+        if !configuration.verify {
+            verdict = StepVerdict(unverifiedGoesOn: progress.current.agentFailure(step.limits) == nil)
+        } else if let error = progress.current.verificationFailure(step.limits) {
+            verdict = StepVerdict(error)
+        } else {
+            do throws(TrialError) {
+                verdict = StepVerdict(try reward(of: progress), minimum: step.minimumReward)
+            } catch {
+                verdict = StepVerdict(error)
+            }
+        }
+        if verdict.goesOn, let failure = StepRelease(paths: configuration.paths).release(configuration.steps[index + 1]) {
+            verdict = StepVerdict(TrialError(.internalError, "the files of step \(index + 2) could not be put in place: \(failure)"))
+        }
+        return verdict
     }
 
     // MARK: The end
@@ -195,7 +232,7 @@ public struct Collector: Sendable {
         report.exitCodes = named(progress.current.exits)
         if progress.expected > 1 {
             report.steps = zip(configuration.steps, progress.steps).map {
-                .init(name: $0.name, phases: named($1.timings), exitCodes: named($1.exits))
+                .init(name: $0.name, phases: named($1.timings), exitCodes: named($1.exits), rewards: $1.verdict?.reward?.named)
             }
         }
         return report
@@ -256,29 +293,52 @@ public struct Collector: Sendable {
         return (report, frame)
     }
 
+    /// The reward of the trial: of several steps, what the strategy makes of those that began.
     private func award(_ report: inout TrialReport, _ progress: TrialProgress, _ filter: SecretFilter) {
+        do throws(TrialError) {
+            let last: Reward
+            if let judged = progress.current.verdict?.reward { last = judged } else { last = try reward(of: progress) }
+            let earlier = progress.steps.dropLast().compactMap { $0.verdict?.reward }
+            let reward = configuration.rewardStrategy.reward(of: earlier + [last]) ?? last
+            report.reward = reward.value
+            report.rewards = Self.redacted(reward.named, filter)
+            if let count = report.steps?.count { report.steps?[count - 1].rewards = last.named }
+        } catch {
+            report.error = progress.inStep(error, progress.position)
+        }
+        report.steps = report.steps?.map { step in
+            var step = step
+            step.rewards = step.rewards.map { Self.redacted($0, filter) }
+            return step
+        }
+    }
+
+    /// The reward in the files of the current step.
+    private func reward(of progress: TrialProgress) throws(TrialError) -> Reward {
         let exit = progress.current.exits[.verify] ?? 0
+        let filter = SecretFilter(configuration.secrets)
         func file(_ name: String) -> [UInt8]? {
             LogTree.contents(
                 [LogFolder.verifier.rawValue, name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
         }
         let (json, text) = (file("reward.json"), file("reward.txt"))
-        do throws(TrialError) {
-            let reward = try RewardFiles.verdict(json: json, text: text, exitCode: exit, family: configuration.family)
-            report.reward = reward.value
-            report.rewards = Self.redacted(reward.named, filter)
-        } catch {
-            report.error = error
-            // The message quotes the file and may be cut in the middle of a secret, so it is made again from the redacted text.
+        func verdict(_ json: [UInt8]?, _ text: [UInt8]?) -> Result<Reward, TrialError> {
             do throws(TrialError) {
-                _ = try RewardFiles.verdict(
-                    json: json.map { filter.redactor.redact($0).bytes }, text: text.map { filter.redactor.redact($0).bytes }, exitCode: exit,
-                    family: configuration.family)
+                return .success(try RewardFiles.verdict(json: json, text: text, exitCode: exit, family: configuration.family))
             } catch {
-                report.error?.message = error.message
+                return .failure(error)
             }
-            let script = TestScript(at: configuration.paths.stagedTests(configuration.steps[progress.position]))
-            if let remark = script?.remark(exit: exit, family: configuration.family) { report.error?.message += "; \(remark)" }
+        }
+        switch verdict(json, text) {
+        case .success(let reward): return reward
+        case .failure(var error):
+            // The message quotes the file and may be cut in the middle of a secret, so it is made again from the redacted text.
+            let redacted = verdict(json.map { filter.redactor.redact($0).bytes }, text.map { filter.redactor.redact($0).bytes })
+            if case .failure(let again) = redacted { error.message = again.message }
+            let paths = configuration.paths
+            let script = TestScript(at: paths.stagedTests(configuration.steps[progress.position])) ?? TestScript(at: paths.stagedSharedTests)
+            if let remark = script?.remark(exit: exit, family: configuration.family) { error.message += "; \(remark)" }
+            throw error
         }
     }
 

@@ -41,6 +41,9 @@ public struct CollectorConfiguration: Sendable {
     public var family = TaskSchema.rollout
     public var pathSetter: PodProgram.PathSetter?
     public var verify = true
+    public var rewardStrategy = MultiStepRewardStrategy.mean
+    /// Whether the trial's runner is root and other users have no business with what is for it.
+    public var runnerIsRoot = false
     /// Seconds within which the runner must open the gate.
     public var gateTimeout = 3600.0
     /// Seconds within which the runner must exit, and so close the gate, after its last word.
@@ -65,6 +68,8 @@ public struct CollectorConfiguration: Sendable {
         family = program.family
         pathSetter = program.pathSetter
         verify = program.verifier.enabled
+        rewardStrategy = program.rewardStrategy
+        runnerIsRoot = program.environment.user != nil
         gateTimeout = program.gateTimeoutSec
         steps = program.steps
         limits.pack = program.packLimitBytes

@@ -49,6 +49,7 @@ public struct DeliveryCommand: Sendable {
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
         var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
         let verifierVariables = try verifierVariables(of: program)
+        let solutionVariables = try solutionVariables(of: program)
         try volumes.prepare()
         let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
         defer { scratch.remove() }
@@ -58,6 +59,7 @@ public struct DeliveryCommand: Sendable {
         let (tree, origin) = try await fetcher.tree()
         let report = try await TaskDelivery(task: task, tree: tree, volumes: volumes).deliver(&program)
         try volumes.writeScripts(program)
+        try volumes.writeAgentPart(program, solutionVariables: solutionVariables)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables)
         return [
             "commit": .string(task.commit.hex), "from": .string(origin), "files": JSONValue(report.files), "bytes": JSONValue(report.bytes),
@@ -65,14 +67,26 @@ public struct DeliveryCommand: Sendable {
         ]
     }
 
-    private func verifierVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
-        guard !program.verifier.env.isEmpty else { return [] }
-        if let text = environment[TrialVariables.verifierEnvironment] { return try VerifierVariables.entries(json: text.utf8) }
+    private func solutionVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
+        guard !program.environment.solutionEnv.isEmpty else { return [] }
+        guard let text = environment[TrialVariables.solutionEnvironment] else {
+            throw TrialError(.internalError, "\(TrialVariables.solutionEnvironment) is not set")
+        }
+        return try VerifierVariables.entries(json: text.utf8, environment: environment).first ?? []
+    }
+
+    /// One file for each step.
+    private func verifierVariables(of program: PodProgram) throws(TrialError) -> [[UInt8]] {
+        guard !program.verifier.env.isEmpty || program.steps.contains(where: { $0.verifierEnv?.isEmpty == false }) else { return [] }
+        let steps = program.steps.count
+        if let text = environment[TrialVariables.verifierEnvironment] {
+            return try VerifierVariables.entries(json: text.utf8, steps: steps, environment: environment)
+        }
         let path = "\(paths.verifierVariables)/\(VerifierVariables.key)"
         guard let bytes = FileReading.whole(path) else {
             throw TrialError(.internalError, "the verifier's environment is neither in \(TrialVariables.verifierEnvironment) nor at \(path)")
         }
-        return try VerifierVariables.entries(json: bytes)
+        return try VerifierVariables.entries(json: bytes, steps: steps, environment: environment)
     }
 
     private func report(_ message: JSONValue) {

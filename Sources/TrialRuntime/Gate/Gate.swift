@@ -18,9 +18,12 @@ final class Gate: Sendable {
         let description: String
     }
 
-    /// The two answers to the runner.
+    /// The two answers to a request for the tests.
     static let go = "go"
     static let no = "no"
+    /// The two answers to the end of a step.
+    static let next = "next"
+    static let stop = "stop"
 
     private let phase: Int32
     private let released: Int32
@@ -102,8 +105,10 @@ final class Gate: Sendable {
     }
 
     /// Tells the runner that the tests are in place, or that they will not come.
-    func release(_ go: Bool) {
-        let word = Array("\(go ? Self.go : Self.no)\n".utf8)
+    func release(_ go: Bool) { answer(go ? Self.go : Self.no) }
+
+    func answer(_ text: String) {
+        let word = Array("\(text)\n".utf8)
         _ = assay_write_nosigpipe(released, word, word.count)
     }
 }
