@@ -7,7 +7,6 @@ extension TrialProgram {
     /// recorded.
     public init(_ request: TrialPodRequest) {
         let (job, spec, task, coordinate) = (request.job, request.jobSpec, request.task, request.coordinate)
-        let timeouts = request.timeouts
         let resources = TrialResources(request)
         let agentNames = request.agent.env.map(\.name)
         self.init(
