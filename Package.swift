@@ -106,7 +106,8 @@ let package = Package(
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
-                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
+                "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts",
+                "AssayAPI",
                 "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
             exclude: ["Records/expected"]),

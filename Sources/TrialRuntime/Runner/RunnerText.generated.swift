@@ -469,7 +469,7 @@ assay_main() {
   if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
   while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
     # The collector reads the reward before a further step's agent could change it.
-    ask step-end
+    ask 'step-end'
     [ "$word" = next ] || break
     keep_logs
     clear_tests
