@@ -1,41 +1,82 @@
-/// What tasks may ask for and this version cannot give them. A task that asks for any of it is refused: without it the result would not mean
-/// what the task's author intended.
+/// The features that tasks may ask for and that this version does not have. A task that asks for one is refused: without the feature the result
+/// would not mean what the task's author intended.
 ///
-/// This is the only place that knows. To support a feature, build it and remove its line here.
+/// No other place has this list. Whoever builds a feature removes its line here.
 public enum TaskRequirements {
     /// A feature: which values of a task ask for it, named by the key or file.
     private typealias Feature = @Sendable (EvalTask) -> [String]
 
     private static let notSupported: [Feature] = [
         { task in task.environment.hasCompose ? ["environment/docker-compose.yaml"] : [] },
-        { task in task.verifiers.filter { $0.value.mode == .separate }.map { separate($0) } },
-        { task in task.verifiers.filter { !$0.value.collect.isEmpty }.map { "[[\($0.key).collect]]" } },
+        { task in
+            task.verifier.collect.filter { $0.service != TaskArtifact.mainService }.map { "[[verifier.collect]] of the service \"\($0.service)\"" }
+        },
+        // Of a step: these are done for the whole task only.
+        { task in task.steps.filter { $0.verifier.mode == .separate }.map { "a separate verifier of the step \"\($0.name)\"" } },
+        { task in task.steps.filter { !$0.verifier.collect.isEmpty }.map { "[[steps.verifier.collect]] of the step \"\($0.name)\"" } },
+        { task in
+            task.steps.flatMap { step in
+                step.artifacts.filter { !$0.isAlwaysCollected }.map {
+                    "the artifact \"\($0.source)\" of the step \"\(step.name)\" (only paths below /logs/artifacts are collected)"
+                }
+            }
+        },
         { task in ((task.environment.tpu == nil ? [] : ["tpu"]) + task.environment.otherHardware).map { "environment.\($0) (hardware)" } },
         { task in task.environment.system == .linux ? [] : ["environment.os = \"\(task.environment.system.rawValue)\""] },
         { task in task.networks.filter { $0.value.mode != .public }.map { "\($0.key).network_mode = \"\($0.value.mode.rawValue)\"" } },
         { task in
-            (task.artifacts + task.steps.flatMap(\.artifacts)).first { !$0.isAlwaysCollected }
-                .map { ["artifacts: \"\($0.source)\" (only paths below /logs/artifacts are collected)"] } ?? []
+            task.artifacts.compactMap { artifact in
+                guard let service = artifact.service, service != TaskArtifact.mainService else { return nil }
+                return "the artifact \"\(artifact.source)\" of the service \"\(service)\""
+            }
         },
     ]
 
-    /// Why the task cannot run: sentences that name the key or file.
-    public static func unmet(by task: EvalTask) -> [String] {
-        notSupported.flatMap { $0(task) }.map { "\($0) is not supported yet" }
-            + task.submodules.map { "\($0) is a git submodule, which is not fetched yet: add its files to the repository" }
+    /// What a separate verifier cannot have yet.
+    private static let notSupportedSeparately: [Feature] = [
+        { task in task.steps.isEmpty ? [] : ["[[steps]] with a separate verifier"] },
+        { task in task.verifier.environment?.dockerImage == nil && task.verifier.hasCompose ? ["tests/docker-compose.yaml"] : [] },
+        { task in
+            guard let environment = task.verifier.environment else { return [] }
+            var keys = environment.otherHardware
+            if environment.gpus != 0 { keys.append("gpus") }
+            if environment.tpu != nil { keys.append("tpu") }
+            if environment.healthcheck != nil { keys.append("healthcheck") }
+            if environment.system != .linux { keys.append("os = \"\(environment.system.rawValue)\"") }
+            if environment.network.mode != .public { keys.append("network_mode = \"\(environment.network.mode.rawValue)\"") }
+            return keys.map { "verifier.environment.\($0)" }
+        },
+    ]
+
+    /// Paths in a verifier's container that decide about the verdict, or are no files.
+    private static let verifiersOwn: [[Substring]] = [["tests"], ["logs", "verifier"], ["assay"], ["proc"], ["sys"], ["dev"]]
+    /// Folders of the system, which decide about every program there. Single files in them may be artifacts.
+    private static let systems: [[Substring]] = [
+        ["bin"], ["sbin"], ["lib"], ["lib64"], ["etc"], ["usr", "bin"], ["usr", "sbin"], ["usr", "lib"], ["usr", "lib64"],
+    ]
+
+    /// Artifacts that would be laid over what decides about the verdict.
+    private static func overlapping(_ task: EvalTask) -> [String] {
+        task.artifacts.filter { artifact in
+            guard artifact.source.hasPrefix("/") else { return false }
+            let names = artifact.source.split(separator: "/").filter { $0 != "." }
+            return verifiersOwn.contains { $0.starts(with: names) || names.starts(with: $0) } || systems.contains { $0.starts(with: names) }
+        }.map {
+            "the artifact \"\($0.source)\" would be laid over the verifier's own files: declare a path that has none of them"
+        }
     }
 
-    private static func separate(_ verifier: (key: String, value: TaskVerifier)) -> String {
-        verifier.value.environment == nil ? "\(verifier.key).environment_mode = \"separate\"" : "[\(verifier.key).environment] (a separate verifier)"
+    /// Why the task cannot run: sentences that name the key or file.
+    ///
+    /// - Parameter separate: whether it is to be verified in a container of its own.
+    public static func unmet(by task: EvalTask, separate: Bool = false) -> [String] {
+        (notSupported + (separate ? notSupportedSeparately : [])).flatMap { $0(task) }.map { "\($0) is not supported yet" }
+            + (separate ? overlapping(task) : [])
+            + task.submodules.map { "\($0) is a git submodule, which is not fetched yet: add its files to the repository" }
     }
 }
 
 extension EvalTask {
-    /// The tables of the task's phases and its steps', by name.
-    fileprivate var verifiers: [(key: String, value: TaskVerifier)] {
-        [("verifier", verifier)] + steps.map { ("steps \"\($0.name)\": verifier", $0.verifier) }
-    }
-
     fileprivate var networks: [(key: String, value: TaskNetwork)] {
         [("environment", environment.network)]
             + ([("agent", agent.network), ("verifier", verifier.network)]

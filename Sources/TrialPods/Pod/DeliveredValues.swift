@@ -10,7 +10,10 @@ struct DeliveredValues: Sendable {
     private(set) var solution: [String: VerifierVariables.Value] = [:]
 
     init(_ request: TrialPodRequest) {
-        for table in request.verifierVariables { verifier.append(delivered(table)) }
+        // A separate verifier's container has them as its own.
+        if !request.isVerifiedSeparately {
+            for table in request.verifierVariables { verifier.append(delivered(table)) }
+        }
         solution = delivered(request.solutionVariables)
     }
 

@@ -19,7 +19,8 @@ struct PodEnvironment {
     /// The agent's, and the job's that the task asks for.
     static func secrets(of request: TrialPodRequest) -> [Secret] {
         var found = request.agent.env.compactMap { variable in variable.valueFrom?.secretKeyRef.map { (variable.name, $0) } }
-        for table in [request.taskVariables, request.solutionVariables] + request.verifierVariables {
+        let verifiers = request.isVerifiedSeparately ? [request.separateVerifierVariables] : request.verifierVariables
+        for table in [request.taskVariables, request.solutionVariables] + verifiers {
             for (name, value) in table.sorted(by: { $0.key < $1.key }) {
                 guard let reference = value.secret, !found.contains(where: { $0.1 == reference }) else { continue }
                 found.append((name, reference))
@@ -31,7 +32,7 @@ struct PodEnvironment {
         }
     }
 
-    func delivery(_ program: PodProgram) throws(TrialError) -> [JSONValue] {
+    func delivery(_ program: PodProgram, _ cache: CacheAccess?) throws(TrialError) -> [JSONValue] {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
@@ -40,15 +41,18 @@ struct PodEnvironment {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(values.verifier)))
         }
         if !values.solution.isEmpty { env.append(Self.literal(TrialVariables.solutionEnvironment, VerifierVariables.json([values.solution]))) }
-        return env + values.secrets.map { Self.reference($0.variable, $0.reference) }
+        env += values.secrets.map { Self.reference($0.variable, $0.reference) }
+        if let cache {
+            env.append(Self.literal(TrialVariables.cacheAddress, cache.endpoint.address.description))
+            env.append(Self.literal(TrialVariables.cacheToken, cache.token))
+        }
+        return env
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
     func trial() -> [JSONValue] {
         var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
-        for (name, value) in request.taskVariables.sorted(by: { $0.key < $1.key }) {
-            if let reference = value.secret { env.append(Self.reference(Self.inContainer(name), reference)) }
-        }
+        env += Self.references(in: request.taskVariables)
         for variable in request.agent.env {
             if let reference = variable.valueFrom?.secretKeyRef {
                 env.append(Self.reference(Self.inContainer(variable.name), reference))
@@ -57,6 +61,17 @@ struct PodEnvironment {
             }
         }
         return env
+    }
+
+    /// A separate verifier's own variables.
+    func verifier() -> [JSONValue] {
+        (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
+            + Self.references(in: request.separateVerifierVariables)
+    }
+
+    /// The variables whose value is a secret of the job.
+    private static func references(in variables: [String: TaskValue]) -> [JSONValue] {
+        variables.sorted { $0.key < $1.key }.compactMap { name, value in value.secret.map { reference(inContainer(name), $0) } }
     }
 
     private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }
@@ -69,7 +84,7 @@ struct PodEnvironment {
     }
 
     /// Kubernetes expands `$(NAME)` in values and reads `$$` as a dollar. Each dollar is doubled, so that the value arrives unchanged.
-    private static func literal(_ name: String, _ value: String) -> JSONValue {
+    static func literal(_ name: String, _ value: String) -> JSONValue {
         ["name": .string(name), "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$"))]
     }
 

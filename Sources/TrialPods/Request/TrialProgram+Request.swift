@@ -14,16 +14,16 @@ extension TrialProgram {
                 runId: coordinate.runID(jobUID: job.uid), job: job.name, agent: coordinate.agent, dataset: coordinate.dataset,
                 task: coordinate.task, attempt: coordinate.attempt, family: request.rewardRule.map { TaskSchema($0) } ?? task.schema),
             delivery: Delivery(
-                source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle),
+                source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle,
+                overlays: request.overlays.map { Delivery.Overlay($0) }),
             steps: Self.steps(request),
             containers: [
                 Container(
                     role: .trial, image: request.image, workdir: task.environment.workdir, env: request.taskVariables.keys.sorted() + agentNames,
                     resources: Resources(
                         cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
-            ],
-            verifier: Verifier(
-                enabled: !spec.verifier.disable, endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
+            ] + (Container.verifier(request).map { [$0] } ?? []),
+            verifier: Verifier(request),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames),
             environment: Environment(
                 user: request.defaultUser, healthcheck: task.environment.healthcheck, mcpServers: task.environment.mcpServers,
@@ -43,7 +43,8 @@ extension TrialProgram {
                 Step(
                     name: "main", instruction: "instruction.md", tests: Step.sharedTests,
                     limits: Limits(installSec: timeouts.installSec, executeSec: timeouts.agentSec, verifySec: timeouts.verifierSec),
-                    agentUser: task.agent.user ?? user, verifierUser: task.verifier.user ?? user)
+                    agentUser: task.agent.user ?? user,
+                    verifierUser: task.verifier.user ?? (request.isVerifiedSeparately ? nil : user))
             ]
         }
         let variables = request.verifierVariables

@@ -13,10 +13,10 @@ public struct Collector: Sendable {
     /// Receives the framed pack; returns false when it could not be written.
     public typealias Output = @Sendable ([UInt8]) -> Bool
 
-    private let configuration: CollectorConfiguration
-    private let time: any TimeSource
+    let configuration: CollectorConfiguration
+    let time: any TimeSource
     private let output: Output
-    private let log: Log
+    let log: Log
 
     public init(
         _ configuration: CollectorConfiguration, time: any TimeSource = SystemTime(), log: Log = Log("collector"),
@@ -68,6 +68,7 @@ public struct Collector: Sendable {
             let error = TrialError(.environmentStartFailed, "the collector finds no gate: \(error.description)")
             return (TrialReport(error: error), nil)
         }
+        guard configuration.verifier.separate == nil else { return await collectApart(gate) }
         switch await watch(gate) {
         case .interrupted(let progress):
             return (report(progress, interrupted: true), nil)
@@ -79,20 +80,20 @@ public struct Collector: Sendable {
             return (report(progress, interrupted: true), nil)
         case .over(let progress):
             // This task's cancellation does not stop `finish`: the verdict is known by now, and the grace period is there to write it out.
-            return await Task.detached { await finish(progress) }.value
+            return await Task.detached { await finish(progress, nil) }.value
         }
     }
 
     // MARK: The gate
 
-    private enum Watched: Sendable {
+    enum Watched: Sendable {
         case over(TrialProgress)
         case gateNeverOpened
         case interrupted(TrialProgress)
     }
 
-    private func watch(_ gate: Gate) async -> Watched {
-        var progress = TrialProgress(steps: configuration.steps.count, family: configuration.family)
+    func watch(_ gate: Gate) async -> Watched {
+        var progress = configuration.newProgress
         var reader = GateReader()
         var hasReadWords = false
         let begun = time.monotonic()
@@ -112,14 +113,14 @@ public struct Collector: Sendable {
                     let action = progress.apply(word)
                     guard !isStopped else { continue }
                     switch action {
-                    case .releaseTests where configuration.verify:
+                    case .releaseTests where configuration.verify && configuration.verifier.separate == nil:
                         let failure = await releaseTests(of: progress.position)
                         progress.tests = failure.map { .notReleased($0) } ?? .released
-                        gate.release(failure == nil)
+                        gate.answer(failure == nil ? .go : .no)
                     case .judgeStep:
-                        let verdict = await judge(progress)
+                        let verdict = judge(progress)
                         progress.current.verdict = verdict
-                        gate.answer(verdict.goesOn ? Gate.next : Gate.stop)
+                        gate.answer(verdict.goesOn ? .next : .stop)
                     case .releaseTests, .none: break
                     }
                 }
@@ -143,7 +144,7 @@ public struct Collector: Sendable {
     }
 
     /// Copies the step's tests into the trial's tests directory and hands over the verifier's environment; returns nil, or why that failed.
-    private func releaseTests(of index: Int) async -> ReleaseFailure? {
+    func releaseTests(of index: Int) async -> ReleaseFailure? {
         let paths = configuration.paths
         let step = configuration.steps[index]
         // The runner has emptied the directory. A file that it could not remove could be mistaken for a part of the tests.
@@ -197,33 +198,9 @@ public struct Collector: Sendable {
         }
     }
 
-    // MARK: Steps
-
-    /// What the tests of a step that is over gave. When a further step begins, its files are put in place.
-    private func judge(_ progress: TrialProgress) async -> StepVerdict {
-        let index = progress.position
-        let step = configuration.steps[index]
-        var verdict: StepVerdict
-        if !configuration.verify {
-            verdict = StepVerdict(unverifiedGoesOn: progress.current.agentFailure(step.limits) == nil)
-        } else if let error = progress.current.verificationFailure(step.limits) {
-            verdict = StepVerdict(error)
-        } else {
-            do throws(TrialError) {
-                verdict = StepVerdict(try reward(of: progress), minimum: step.minimumReward)
-            } catch {
-                verdict = StepVerdict(error)
-            }
-        }
-        if verdict.goesOn, let failure = StepRelease(paths: configuration.paths).release(configuration.steps[index + 1]) {
-            verdict = StepVerdict(TrialError(.internalError, "the files of step \(index + 2) could not be put in place: \(failure)"))
-        }
-        return verdict
-    }
-
     // MARK: The end
 
-    private func report(_ progress: TrialProgress, interrupted: Bool = false) -> TrialReport {
+    func report(_ progress: TrialProgress, interrupted: Bool = false) -> TrialReport {
         func named<Value>(_ values: [TrialPhase: Value]) -> [String: Value] {
             Dictionary(uniqueKeysWithValues: values.map { ($0.key.rawValue, $0.value) })
         }
@@ -238,21 +215,26 @@ public struct Collector: Sendable {
         return report
     }
 
-    private func finish(_ progress: TrialProgress) async -> (TrialReport, frame: [UInt8]?) {
+    /// - Parameter judgement: a separate verifier's; nil in shared mode.
+    func finish(_ progress: TrialProgress, _ judgement: SeparateVerifier.Judgement?) async -> (TrialReport, frame: [UInt8]?) {
         var report = report(progress)
+        if let judged = judgement?.progress {
+            report[.verify] = judged.verify
+            report.exitCodes[TrialPhase.verify.rawValue] = judged.exit
+        }
         let begun = time.now().epochMilliseconds
         report[.collect] = TrialReport.Timing(start: begun)
         report.trialDied = !progress.ended || progress.stopped
         report.longInstructionBytes = configuration.steps[progress.position].longInstructionBytes
         let filter = SecretFilter(configuration.secrets)
         report.unredacted = filter.unredacted
-        switch progress.ending(verify: configuration.verify, limits: configuration.steps.map(\.limits)) {
+        switch ending(progress, judgement) {
         case .failed(let error): report.error = error
         case .open(let agentError):
             if progress.stopped {
                 report.error = TrialOutcome.errorOfDeath(in: progress.lastPhase, because: "the trial was told to stop")
             } else if configuration.verify {
-                award(&report, progress, filter)
+                award(&report, progress, exit: judgement?.progress.exit ?? progress.current.exits[.verify] ?? 0, filter)
             }
             if let agentError { report.error = agentError.followed(by: report.error) }
         }
@@ -266,13 +248,15 @@ public struct Collector: Sendable {
         early[.collect]?.end = begun
         _ = leave(early)
 
-        var pack = OutputPack(configuration, filter: filter)
         var frame: [UInt8]?
+        let handover = judgement?.handover ?? takeArtifacts()
+        var pack = OutputPack(configuration, filter: filter, handover: handover)
+        report.handover = handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut.count) }
         do {
             try pack.gather()
             try pack.addTranscript()
             report.usage = pack.usage
-            explain(&report, progress, from: pack)
+            explain(&report, from: pack)
             let made = try await pack.make(summary: summary(report))
             report.pack = made.description
             frame = PackFrame.encode(made.bytes, description: made.description)
@@ -293,78 +277,10 @@ public struct Collector: Sendable {
         return (report, frame)
     }
 
-    /// The reward of the trial: of several steps, what the strategy makes of those that began.
-    private func award(_ report: inout TrialReport, _ progress: TrialProgress, _ filter: SecretFilter) {
-        do throws(TrialError) {
-            let last: Reward
-            if let judged = progress.current.verdict?.reward { last = judged } else { last = try reward(of: progress) }
-            let earlier = progress.steps.dropLast().compactMap { $0.verdict?.reward }
-            let reward = configuration.rewardStrategy.reward(of: earlier + [last]) ?? last
-            report.reward = reward.value
-            report.rewards = Self.redacted(reward.named, filter)
-            if let count = report.steps?.count { report.steps?[count - 1].rewards = last.named }
-        } catch {
-            report.error = progress.inStep(error, progress.position)
-        }
-        report.steps = report.steps?.map { step in
-            var step = step
-            step.rewards = step.rewards.map { Self.redacted($0, filter) }
-            return step
-        }
-    }
-
-    /// The reward in the files of the current step.
-    private func reward(of progress: TrialProgress) throws(TrialError) -> Reward {
-        let exit = progress.current.exits[.verify] ?? 0
-        let filter = SecretFilter(configuration.secrets)
-        func file(_ name: String) -> [UInt8]? {
-            LogTree.contents(
-                [LogFolder.verifier.rawValue, name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
-        }
-        let (json, text) = (file("reward.json"), file("reward.txt"))
-        func verdict(_ json: [UInt8]?, _ text: [UInt8]?) -> Result<Reward, TrialError> {
-            do throws(TrialError) {
-                return .success(try RewardFiles.verdict(json: json, text: text, exitCode: exit, family: configuration.family))
-            } catch {
-                return .failure(error)
-            }
-        }
-        switch verdict(json, text) {
-        case .success(let reward): return reward
-        case .failure(var error):
-            // The message quotes the file and may be cut in the middle of a secret, so it is made again from the redacted text.
-            let redacted = verdict(json.map { filter.redactor.redact($0).bytes }, text.map { filter.redactor.redact($0).bytes })
-            if case .failure(let again) = redacted { error.message = again.message }
-            let paths = configuration.paths
-            let script = TestScript(at: paths.stagedTests(configuration.steps[progress.position])) ?? TestScript(at: paths.stagedSharedTests)
-            if let remark = script?.remark(exit: exit, family: configuration.family) { error.message += "; \(remark)" }
-            throw error
-        }
-    }
-
-    /// Redacts the names of rewards. Names that differ only in a secret would become equal, so a number is appended to them.
-    private static func redacted(_ named: [String: Double], _ filter: SecretFilter) -> [String: Double] {
-        var result: [String: Double] = [:]
-        var changed: [(name: String, value: Double)] = []
-        for (name, value) in named.sorted(by: { $0.key < $1.key }) {
-            let clean = filter.redactor.redact(name)
-            if clean == name { result[name] = value } else { changed.append((clean, value)) }
-        }
-        for (clean, value) in changed {
-            var (name, number) = (clean, 2)
-            while result[name] != nil {
-                name = "\(clean) \(number)"
-                number += 1
-            }
-            result[name] = value
-        }
-        return result
-    }
-
     /// Adds to the message what a user would look at first: who sets the PATH in which a program was not found, and the end of the failed
     /// script's standard error.
-    private func explain(_ report: inout TrialReport, _ progress: TrialProgress, from pack: OutputPack) {
-        guard let phase = report.error?.type.phase, let exit = progress.current.exits[phase] else { return }
+    private func explain(_ report: inout TrialReport, from pack: OutputPack) {
+        guard let phase = report.error?.type.phase, let exit = report.exitCodes[phase.rawValue] else { return }
         if exit == 127, let setter = configuration.pathSetter { report.error?.message += "; \(setter.remark)" }
         guard let folder = LogFolder(of: phase), exit != 0,
             let ending = pack.ending(of: folder.rawValue, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)

@@ -44,6 +44,8 @@ public struct CollectorConfiguration: Sendable {
     public var rewardStrategy = MultiStepRewardStrategy.mean
     /// Whether the trial's runner is root and other users have no business with what is for it.
     public var runnerIsRoot = false
+    /// How the trial is verified, as far as the containers share it.
+    public var verifier = TrialProgram.Verifier()
     /// Seconds within which the runner must open the gate.
     public var gateTimeout = 3600.0
     /// Seconds within which the runner must exit, and so close the gate, after its last word.
@@ -52,6 +54,7 @@ public struct CollectorConfiguration: Sendable {
     public var steps: [TrialProgram.Step]
     public var secrets: [Secret] = []
     public var limits = CollectorLimits()
+    public var handover = HandoverLimits()
     public var terminationLog: String
 
     /// A configuration for a task without steps or limits.
@@ -70,6 +73,8 @@ public struct CollectorConfiguration: Sendable {
         verify = program.verifier.enabled
         rewardStrategy = program.rewardStrategy
         runnerIsRoot = program.environment.user != nil
+        verifier = program.verifier
+        handover.bytes = program.handoverLimitBytes
         gateTimeout = program.gateTimeoutSec
         steps = program.steps
         limits.pack = program.packLimitBytes
@@ -84,6 +89,9 @@ public struct CollectorConfiguration: Sendable {
             throw TrialError(.internalError, "the collector finds no program at \(paths.collectorProgram)")
         }
         self.init(try PodProgram(json: bytes, from: paths.collectorProgram), paths: paths)
+        if let token = FileReading.text(paths.stagedToken), !token.isEmpty {
+            secrets.append(Secret(name: TrialVariables.cacheToken, value: token))
+        }
         read(environment)
     }
 

@@ -24,7 +24,8 @@ struct TaskDelivery: Sendable {
             name: name, from: folder, needsSolution: program.delivery.solution, format: program.family)
 
         for (index, step) in program.steps.enumerated() {
-            guard let instruction = try await folder.read(step.instruction) else { continue }
+            guard let written = try await folder.read(step.instruction) else { continue }
+            let instruction = InstructionText.shown(written, family: program.family)
             // What later steps ask for is kept from the agents before.
             let place = index == 0 ? volumes.paths.instruction(step) : "\(volumes.paths.stagedSteps)/\(step.instruction)"
             try volumes.write(instruction, to: place)
@@ -49,11 +50,12 @@ struct TaskDelivery: Sendable {
                 throw TrialError(.taskInvalid, "\(place)/\(file) is left out by \(IgnoreRules.fileName): change its rules")
             }
         }
+        let bringsTests = program.verifier.separate?.bringsTests == true
         if program.steps.contains(where: { $0.folder != nil }) {
             try await deliverFiltered(TrialProgram.Step.sharedTests, to: volumes.paths.stagedSharedTests, needing: TestScript.name)
         }
         for (index, step) in program.steps.enumerated() {
-            try await deliverFiltered(step.tests, to: volumes.paths.stagedTests(step), needing: TestScript.name)
+            if !bringsTests { try await deliverFiltered(step.tests, to: volumes.paths.stagedTests(step), needing: TestScript.name) }
             guard let place = step.folder else { continue }
             let root = index == 0 ? volumes.paths.scripts : volumes.paths.stagedSteps
             try await deliver("\(place)/workdir", to: "\(root)/\(place)/workdir")

@@ -27,6 +27,8 @@ struct TrialProgress: Sendable, Hashable {
     /// Why the step cannot begin.
     private(set) var setupFailure: TrialError?
     private(set) var ended = false
+    /// Whether the runner asked for the tests when the current step's agent was done.
+    private(set) var asksForTests = false
     /// Whether the runner was told to stop.
     private(set) var stopped = false
     /// The first word that the runner cannot have sent at that moment, so that another process must have sent it.
@@ -69,6 +71,7 @@ struct TrialProgress: Sendable, Hashable {
         case .taskInvalid(let text): setupFailure = TrialError(.taskInvalid, text)
         case .agentEnd(let verify):
             current.agentEnded = true
+            asksForTests = verify
             return verify ? .releaseTests : .none
         case .stepEnd: return .judgeStep
         case .step: steps.append(StepProgress())
@@ -116,6 +119,32 @@ struct TrialProgress: Sendable, Hashable {
     /// Says which of several steps an error is of.
     func inStep(_ error: TrialError, _ index: Int) -> TrialError {
         expected > 1 ? TrialError(error.type, "step \(index + 1) of \(expected): \(error.message)") : error
+    }
+
+    /// Whether a separate verifier is to run the tests: the runner asked for it, or died after the agent had begun and the family verifies what
+    /// an agent left all the same.
+    var asksForSeparateVerification: Bool {
+        guard setupFailure == nil, !stopped else { return false }
+        if ended { return agentEnded && asksForTests && current.mayBeVerified(family) }
+        return family.verifiesFailedAgents && (lastPhase == .execute || agentEnded) && current.mayBeVerified(family)
+    }
+
+    /// How a trial with a separate verifier ended. What the trial's words claim changes nothing about the verdict: it is the verifier's alone.
+    ///
+    /// - Parameters:
+    ///   - judgement: nil when nothing was verified.
+    ///   - limits: the limits of each step, as far as they are known; for the message.
+    func ending(judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
+        if let setupFailure { return .failed(setupFailure) }
+        let own = limits.indices.contains(position) ? limits[position] : nil
+        var agentError = current.agentFailure(own)
+        if !ended, agentError == nil {
+            let phase: TrialPhase? = agentEnded ? .execute : lastPhase
+            agentError = TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time")
+        }
+        guard let judgement else { return agentError.map { .failed($0) } ?? .open(agentError: nil) }
+        if let error = judgement.failure(own) { return .failed(agentError?.followed(by: error) ?? error) }
+        return .open(agentError: agentError)
     }
 
     /// How the trial ended.

@@ -17,6 +17,8 @@ public struct PodProgram: Sendable, Hashable, Codable {
     /// Seconds within which the runner must open the gate.
     public var gateTimeoutSec: Double
     public var packLimitBytes: Int
+    /// The most that the trial may hand over as artifacts, in bytes.
+    public var handoverLimitBytes = HandoverLimits().bytes
 
     /// Who sets a variable of the phases, instead of the image.
     public enum PathSetter: String, Sendable, Hashable, Codable {
@@ -29,6 +31,7 @@ public struct PodProgram: Sendable, Hashable, Codable {
             family: program.identity.family, delivery: program.delivery, steps: program.steps, verifier: program.verifier,
             instructionPath: program.agent.instructionPath, environment: program.environment, rewardStrategy: program.rewardStrategy,
             gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
+        if let storage = program[.verifier]?.resources.storageMB { handoverLimitBytes = (storage << 20) / 2 }
         let name = TrialVariables.path
         pathSetter = program.agent.env.contains(name) ? .agent : program[.trial]?.env.contains(name) == true ? .task : nil
     }

@@ -1,6 +1,7 @@
 import EvalModel
+import SourceSync
 
-/// The runner's part of a program: a shell file, because bash cannot read JSON. `run.sh` reads it once, before it runs anything of the task.
+/// A runner's part of a program: a shell file, because bash cannot read JSON. `run.sh` reads it once, before it runs anything of the task.
 struct RunnerProgram {
     /// Names and values, in the order of the file. `run.sh` declares each name, and a test compares the two lists.
     let assignments: [(name: String, value: Value)]
@@ -20,14 +21,27 @@ struct RunnerProgram {
     /// Where the runner looks for its own tools, before the image's PATH.
     private static let toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    init(_ program: PodProgram, paths: TrialPaths) {
+    /// - Parameter role: the container of the runner, `trial` or `verifier`.
+    init(_ program: PodProgram, role: ContainerRole = .trial, paths: TrialPaths) {
         let steps = program.steps
-        let environment = program.environment
-        let checks = [environment.healthcheck] + steps.map(\.healthcheck)
+        let isVerifier = role == .verifier
+        let isShared = program.verifier.separate == nil
+        // The verifier needs all artifacts, the trial those that it must copy.
+        let artifacts = program.verifier.handed.filter { isVerifier ? !isShared : $0.mustBeOffered }
+        let hooks = isVerifier ? [] : program.verifier.collect
+        // A separate verifier's container does not mount the overlays.
+        let overlays = isVerifier ? [] : program.delivery.overlays
+        // What belongs to the agent's container, as far as this runner is of it.
+        let environment = isVerifier ? TrialProgram.Environment() : program.environment
+        let checks = [environment.healthcheck] + steps.map { isVerifier ? nil : $0.healthcheck }
+        let verifierUsers = steps.map { isVerifier || isShared ? $0.verifierUser : nil }
+        let becomesUsers = environment.user != nil || isVerifier && verifierUsers.contains { $0 != nil }
         func list(_ values: [String?]) -> Value { .list(values.map { $0 ?? "" }) }
         func times(_ time: KeyPath<Healthcheck, Double>) -> Value { .list(checks.map { $0.map { Self.pause($0[keyPath: time]) } ?? "0" }) }
         assignments = [
-            ("gate_said", .word(paths.phaseFIFO)), ("gate_heard", .word(paths.releasedFIFO)),
+            ("role", .word(role.rawValue)), ("separate", .word(isShared ? "0" : "1")),
+            ("gate_said", .word(isVerifier ? paths.verifierPhaseFIFO : paths.phaseFIFO)),
+            ("gate_heard", .word(isVerifier ? paths.verifierReleasedFIFO : paths.releasedFIFO)),
             ("install_script", .word(paths.install)), ("execute_script", .word(paths.execute)),
             ("logs", .word(paths.logs)), ("tests", .word(paths.tests)),
             ("instruction_target", .word(program.instructionPath)),
@@ -36,13 +50,13 @@ struct RunnerProgram {
             ("verify_failed_agent", .word(program.family.verifiesFailedAgents ? "1" : "0")),
             ("test_as_file", .word(program.family.runsScriptsAsFiles ? "1" : "0")),
             ("end_agent_processes", .word(program.verifier.endAgentProcesses ? "1" : "0")),
-            ("user_helper", .word(environment.user == nil ? "" : paths.userHelper)),
+            ("user_helper", .word(becomesUsers ? paths.userHelper : "")),
             ("image_user", .word(environment.user ?? "")),
-            ("agent_users", list(steps.map(\.agentUser))), ("verifier_users", list(steps.map(\.verifierUser))),
+            ("agent_users", list(steps.map { isVerifier ? nil : $0.agentUser })), ("verifier_users", list(verifierUsers)),
             ("execute_variables", .word(environment.solutionEnv.isEmpty ? "" : paths.solutionVariables)),
             ("agent_variables", .list(Self.agentVariables(environment, paths))),
-            ("verifier_variables", list(steps.map { ($0.verifierEnv ?? program.verifier.env).isEmpty ? nil : paths.releasedVariables })),
-            ("workdirs", list(steps.map { $0.folder.map { paths.stepWorkdir($0) } })),
+            ("verifier_variables", list(steps.map { !isShared || ($0.verifierEnv ?? program.verifier.env).isEmpty ? nil : paths.releasedVariables })),
+            ("workdirs", list(steps.map { isVerifier ? nil : $0.folder.map { paths.stepWorkdir($0) } })),
             ("setup_limits", .list(steps.map { $0.limits.setupSec.map(Self.milliseconds) ?? "0" })),
             ("solution", .word(paths.solution)), ("oracle", .word(paths.oracle)),
             ("solutions", list(steps.map { program.delivery.solution ? $0.folder.map { paths.stepSolution($0) } : nil })),
@@ -51,12 +65,20 @@ struct RunnerProgram {
             ("check_intervals", times(\.intervalSec)), ("check_start_periods", times(\.startPeriodSec)),
             ("check_start_intervals", times(\.startIntervalSec)),
             ("check_retries", .list(checks.map { String($0?.retries ?? 0) })),
+            ("overlay_variables", .list(Self.overlayVariables(overlays, paths))),
+            ("skill_sources", .list(Self.paths(of: .skills, overlays, paths))),
             ("steps", .list(steps.map(\.name))),
             ("instructions", .list(steps.map { paths.instruction($0) })),
             ("long_instructions", .list(steps.map { String($0.longInstructionBytes ?? 0) })),
             ("install_limits", .list(steps.map { $0.limits.installSec.map(Self.milliseconds) ?? "none" })),
             ("execute_limits", .list(steps.map { $0.limits.executeSec.map(Self.milliseconds) ?? "0" })),
             ("verify_limits", .list(steps.map { Self.milliseconds($0.limits.verifySec) })),
+            ("hooks", .list(hooks.map(\.command))), ("hook_users", list(hooks.map { $0.user ?? environment.user })),
+            ("hook_limits", .list(hooks.map { Self.milliseconds($0.timeoutSec) })),
+            ("offered", .word(paths.offered)), ("accepted", .word(paths.accepted)),
+            ("artifact_numbers", .list(artifacts.map(\.folder))), ("artifact_sources", .list(artifacts.map(\.artifact.source))),
+            // One pattern a line.
+            ("artifact_excludes", .list(artifacts.map { $0.artifact.exclude.joined(separator: "\n") })),
         ]
     }
 
@@ -74,6 +96,17 @@ struct RunnerProgram {
     }
 
     private static func pause(_ seconds: Double) -> String { String(Int((min(max(seconds, 0), 1e9) * 1000).rounded(.up))) }
+    private static func paths(of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+        overlays.filter { $0.paths[surface] != nil }.map { paths.overlay($0.name, surface) }
+    }
+
+    /// `NAME=path:path`. No path has a colon: an OverlaySource's name has none.
+    private static func overlayVariables(_ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+        OverlaySurface.allCases.compactMap { surface in
+            let found = Self.paths(of: surface, overlays, paths)
+            return found.isEmpty ? nil : "\(TrialVariables.overlays(surface))=\(found.joined(separator: ":"))"
+        }
+    }
 
     /// At least one millisecond, because 0 means no limit.
     private static func milliseconds(_ seconds: Double) -> String {
