@@ -35,7 +35,7 @@ extension EvalTask {
         var asked: [String: Bool] = [:]
         func ask(_ name: String, required: Bool) { asked[name] = asked[name] ?? false || required }
         var tables = [environment.env]
-        if verifies { tables += [verifier.env] + steps.map(\.verifier.env) }
+        if verifies { tables += [verifier.env, verifier.environment?.env ?? [:]] + steps.map(\.verifier.env) }
         if oracle { tables.append(solutionEnv) }
         for value in tables.flatMap(\.values) {
             if let variable = TaskVariable(value) { ask(variable.name, required: variable.fallback == nil) }

@@ -96,6 +96,7 @@ struct RunnerProgram {
     }
 
     private static func pause(_ seconds: Double) -> String { String(Int((min(max(seconds, 0), 1e9) * 1000).rounded(.up))) }
+
     private static func paths(of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
         overlays.filter { $0.paths[surface] != nil }.map { paths.overlay($0.name, surface) }
     }
