@@ -35,6 +35,9 @@ public enum TaskReader {
         task.hasInstruction = try await folder.exists("instruction.md")
         task.environment.context = try await folder.treeID("environment")
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
+        if task.environment.hasDockerfile, task.namesUsers, let bytes = try await folder.read("environment/Dockerfile") {
+            task.environment.imageUser = DockerfileUser.user(in: String(decoding: bytes, as: UTF8.self))
+        }
         // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
         task.environment.hasCompose = try await folder.exists("environment/docker-compose.yaml")
         task.verifier.context = try await folder.treeID("tests")

@@ -1,4 +1,7 @@
 extension EvalTask {
+    /// Whether the task names a user for anything.
+    public var namesUsers: Bool { defaultUser(image: nil, isVerifiedSeparately: false) != nil }
+
     /// The user of a phase that no key names one for: the image's own, where it is known, else root; nil when the task names no user for the
     /// trial's container, which then keeps the image's own. With a user, the container begins as root, and each phase becomes its own user.
     ///

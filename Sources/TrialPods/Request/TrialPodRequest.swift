@@ -100,7 +100,9 @@ public struct TrialPodRequest: Sendable {
     public var timeouts: TaskTimeouts { resolved(task.timeouts) }
 
     /// The user of what the task names no user for; nil when it names none for the trial's container.
-    var defaultUser: String? { task.defaultUser(image: nil, isVerifiedSeparately: isVerifiedSeparately) }
+    var defaultUser: String? {
+        task.defaultUser(image: images.trial == .dockerfile ? task.environment.imageUser : nil, isVerifiedSeparately: isVerifiedSeparately)
+    }
 
     /// Limits of the task or of one of its steps, with all overrides and multipliers applied.
     func resolved(_ timeouts: TaskTimeouts) -> TaskTimeouts {

@@ -225,22 +225,30 @@ assay_main() {
     while IFS= read -r -d '' entry; do phase_given+=("$entry"); done <"$1"
   } 2>/dev/null
 
-  # find_user NAME: what the image's files say about the user, a name or a number, as container runtimes read them: the first line counts
+  # find_user NAME[:GROUP]: what the image's files say about the user, names or numbers, as container runtimes read them: the first line counts
   # that has the text as its name or number. Fails for a name that there is not.
   find_user() {
-    local text=$1 name uid gid home list='' members
+    local text=${1%%:*} group='' name uid gid home list='' members
     local found='' own='' text_home=''
     while IFS=: read -r name _ uid gid _ home _; do
       if [ "$name" = "$text" ] || [ "$uid" = "$text" ]; then found="$uid:$gid" own=$name text_home=$home; break; fi
     done
     if [ -z "$found" ]; then
       case $text in *[!0-9]*) return 1 ;; esac
-      users[$1]="$text:0::/"
-      return 0
+      found=$text:0 text_home=/
     fi
     uid=${found%%:*} gid=${found#*:}
+    if [[ $1 = *:* ]]; then
+      group=${1#*:} gid=''
+      while IFS=: read -r name _ entry _; do
+        if [ "$name" = "$group" ] || [ "$entry" = "$group" ]; then gid=$entry; break; fi
+      done </etc/group
+      case $gid$group in *[!0-9]*) [ -n "$gid" ] || return 1 ;; *) gid=${gid:-$group} ;; esac
+      users[$1]="$uid:$gid::$text_home"
+      return 0
+    fi
     while IFS=: read -r name _ entry members; do
-      case ",$members," in *",$own,"*) list=$list,$entry ;; esac
+      case ",$members," in *",${own:-,},"*) list=$list,$entry ;; esac
     done </etc/group
     users[$1]="$uid:$gid:${list#,}:$text_home"
   } </etc/passwd 2>/dev/null
