@@ -55,7 +55,7 @@ extension EndToEnd {
                     FROM base:1
                     RUN echo app:x:2001:2003::/srv/app:/bin/bash >> /etc/passwd; echo judge:x:2002:2003::/:/bin/bash >> /etc/passwd
                     RUN echo staff2:x:2003: >> /etc/group; echo more:x:2004:judge >> /etc/group
-                    RUN for tool in su sudo setpriv runuser chroot python3 perl; do rm -f "$(type -P $tool)"; done; mkdir -p /srv/app
+                    RUN for tool in su sudo setpriv runuser chroot python3 perl; do rm -f $(command -v $tool); done; mkdir -p /srv/app
                     USER app
                     """)
                 try await bench.commitBenchmark()
