@@ -41,12 +41,12 @@ struct PodEnvironment {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(values.verifier)))
         }
         if !values.solution.isEmpty { env.append(Self.literal(TrialVariables.solutionEnvironment, VerifierVariables.json([values.solution]))) }
-        env += values.secrets.map { Self.reference($0.variable, $0.reference) }
-        if let cache {
-            env.append(Self.literal(TrialVariables.cacheAddress, cache.endpoint.address.description))
-            env.append(Self.literal(TrialVariables.cacheToken, cache.token))
-        }
-        return env
+        return env + values.secrets.map { Self.reference($0.variable, $0.reference) } + (cache.map(Self.cache) ?? [])
+    }
+
+    /// How a container reads from the cache service.
+    static func cache(_ access: CacheAccess) -> [JSONValue] {
+        [literal(TrialVariables.cacheAddress, access.endpoint.address.description), literal(TrialVariables.cacheToken, access.token)]
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
