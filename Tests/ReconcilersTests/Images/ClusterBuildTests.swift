@@ -177,7 +177,7 @@ struct ClusterBuildTests {
                 #expect(job.status?.trials?.failed == 1)
                 try await world.createJob("forced", with: ["environment": ["forceBuild": true]])
                 let stalled = try await world.wait("forced") { $0.status?.condition(.stalled) != nil }
-                #expect(stalled.status?.condition(.stalled)?.message.contains("spec.image.build") == true)
+                #expect(stalled.status?.condition(.stalled)?.message?.contains("spec.image.build") == true)
             }
             let run = try await world.records().first { $0["kind"]?.string == "run" }
             #expect(run?.at("error", "type")?.string == "task_invalid")
