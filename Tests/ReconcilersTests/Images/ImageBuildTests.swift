@@ -264,5 +264,5 @@ struct ImageBuildTests {
 }
 
 extension EvalJobStatus {
-    fileprivate func condition(_ type: ConditionType) -> Condition? { conditions.first { $0.type == type.rawValue } }
+    func condition(_ type: ConditionType) -> Condition? { conditions.first { $0.type == type.rawValue } }
 }
