@@ -14,6 +14,7 @@ let package = Package(
         .target(name: "Base"),
         .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
+        .target(name: "Registry", dependencies: ["Base", "HTTPTransport"]),
         .target(name: "HTTPServing", dependencies: ["Base"]),
         .target(name: "Egress", dependencies: ["CShims", "Base", "HTTPServing"]),
         .target(name: "YAML", dependencies: ["CYAML", "Base"], linkerSettings: [.linkedLibrary("yaml")]),
@@ -33,7 +34,7 @@ let package = Package(
             exclude: ["Assets/app.js", "Assets/style.css", "Assets/icon.svg"]),
         .target(
             name: "TrialRuntime",
-            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "EvalModel", "EvalFormats", "Git", "SourceSync"],
+            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "Registry", "EvalModel", "EvalFormats", "Git", "SourceSync"],
             exclude: ["Runner/run.sh"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
@@ -43,7 +44,7 @@ let package = Package(
         .target(
             name: "Reconcilers",
             dependencies: [
-                "Base", "HTTPServing", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
+                "Base", "HTTPServing", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
                 "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
             ]),
         .target(
@@ -79,6 +80,7 @@ let package = Package(
         .testTarget(name: "BaseTests", dependencies: ["Base"]),
         .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "AssayTesting"]),
+        .testTarget(name: "RegistryTests", dependencies: ["Base", "Subprocess", "Registry", "AssayTesting"]),
         .testTarget(name: "HTTPServingTests", dependencies: ["Base", "HTTPServing", "AssayTesting"]),
         .testTarget(name: "EgressTests", dependencies: ["Base", "Subprocess", "Egress", "AssayTesting", "assay"]),
         .testTarget(name: "YAMLTests", dependencies: ["Base", "YAML"]),
@@ -113,7 +115,7 @@ let package = Package(
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
                 "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
-            exclude: ["Records/expected"]),
+            exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(
             name: "RolloutTests",
             dependencies: [
@@ -137,6 +139,7 @@ let package = Package(
         .testTarget(
             name: "OperationsTests",
             dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Operations", "AssayTesting"]),
+        .testTarget(name: "ChartTests", dependencies: ["Base", "Subprocess", "YAML", "AssayTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

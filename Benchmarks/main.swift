@@ -42,13 +42,23 @@ case BenchmarkCluster.word:
 case PlainLoop.word:
     try await PlainLoop.run(Array(CommandLine.arguments.dropFirst(2)))
     exit(0)
+case ExistingCluster.word:
+    try await ExistingCluster.run(Array(CommandLine.arguments.dropFirst(2)))
+    exit(0)
 case TrialBenchmark.word:
-    // benchmarks trials PATH-OF-ASSAY DIRECTORY [TRIALS PARALLELISM [BYTES-PRINTED-BY-EACH]]
-    let words = Array(CommandLine.arguments.dropFirst(2))
+    // benchmarks trials [--kubeconfig FILE] PATH-OF-ASSAY DIRECTORY [TRIALS PARALLELISM [BYTES-PRINTED-BY-EACH]]
+    var words = Array(CommandLine.arguments.dropFirst(2))
+    var kubeconfig: String?
+    if words.first == "--kubeconfig", words.count > 1 {
+        kubeconfig = words[1]
+        words.removeFirst(2)
+    }
     let numbers = words.dropFirst(2).compactMap { Int($0) }
     let benchmark = TrialBenchmark(
-        assay: words[0], scratch: words[1], root: FileManager.default.currentDirectoryPath, bytes: numbers.count > 2 ? numbers[2] : 700)
-    for (trials, parallelism) in numbers.count > 1 ? [(numbers[0], numbers[1])] : [(100, 1), (500, 50), (1000, 1000)] {
+        assay: words[0], scratch: words[1], root: FileManager.default.currentDirectoryPath, bytes: numbers.count > 2 ? numbers[2] : 700,
+        kubeconfig: kubeconfig)
+    let sizes = kubeconfig == nil ? [(100, 1), (500, 50), (1000, 1000)] : [(500, 50), (1000, 200), (1000, 1000)]
+    for (trials, parallelism) in numbers.count > 1 ? [(numbers[0], numbers[1])] : sizes {
         try await benchmark.run(trials: trials, parallelism: parallelism)
     }
     exit(0)

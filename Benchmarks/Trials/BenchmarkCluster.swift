@@ -43,34 +43,26 @@ enum BenchmarkCluster {
 }
 
 /// The other side: such a process, and nginx with TLS, HTTP/2 and some latency before it.
-final class ClusterProcess: Sendable {
-    let front: TLSFront
-    /// Past nginx and its latency: for who looks on.
+final class ClusterProcess: TrialCluster {
+    private let front: TLSFront
+    /// Past nginx and its latency.
     let direct: KubeClient
-    let token: String
+    let kubeconfig: String
+    let namespace = "default"
     private let process: RunningCommand
 
     /// - Parameter latency: seconds by which each call is held back.
     init(directory: String, latency: Double, bytes: Int) async throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let said = Locked("")
-        let failed = Locked("")
-        process = try RunningCommand.start(
-            Command("/proc/self/exe", [BenchmarkCluster.word, directory, String(bytes)]),
-            onStdout: { chunk in said.withLock { $0 += String(decoding: chunk, as: UTF8.self) } },
-            onStderr: { chunk in failed.withLock { $0 += String(decoding: chunk, as: UTF8.self) } })
-        guard await eventually(within: 60, { said.withLock { $0.hasSuffix("\n") } }) else {
-            process.signal(9)
-            throw BenchmarkError("the API server does not start: \(failed.withLock { $0 })")
-        }
-        let words = said.withLock { $0 }.split(whereSeparator: \.isWhitespace).map(String.init)
+        let (process, words) = try await startHelper([BenchmarkCluster.word, directory, String(bytes)])
+        self.process = process
         guard words.count == 2, let port = Int(words[0]) else { throw BenchmarkError("the API server said \(words)") }
         var settings = TLSFront.Settings()
         settings.latency = latency
         front = try await TLSFront(before: port, directory: "\(directory)/front", settings: settings)
         direct = KubeClient(config: .direct(server: "http://127.0.0.1:\(port)", token: words[1]))
-        token = words[1]
-        let kubeconfig: JSONValue = [
+        kubeconfig = "\(directory)/kubeconfig"
+        let text: JSONValue = [
             "apiVersion": "v1", "kind": "Config", "current-context": "bench",
             "clusters": [
                 [
@@ -83,11 +75,12 @@ final class ClusterProcess: Sendable {
             "users": [["name": "bench", "user": ["token": .string(words[1])]]],
             "contexts": [["name": "bench", "context": ["cluster": "bench", "user": "bench"]]],
         ]
-        try Data(YAML.emit(kubeconfig).utf8).write(to: URL(filePath: "\(directory)/kubeconfig"))
+        try Data(YAML.emit(text).utf8).write(to: URL(filePath: kubeconfig))
     }
 
     deinit { process.signal(9) }
 
-    /// Seconds of CPU of the API server and the node so far.
     var cpu: Double { ProcessFigures(pid: process.pid).cpu }
+    func requests() -> [TLSFront.Request]? { front.requests() }
+    func remove() {}
 }

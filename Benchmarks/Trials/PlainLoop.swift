@@ -14,7 +14,7 @@ struct PlainLoop: Sendable {
     let template: JSONValue
     /// Tells the pods of several runs apart.
     let name: String
-    let namespace = "default"
+    let namespace: String
 
     struct Figures {
         /// Seconds.
@@ -24,11 +24,11 @@ struct PlainLoop: Sendable {
 
     /// Runs the loop in another process.
     /// - Parameter template: a file with a pod.
-    static func start(_ cluster: ClusterProcess, template: String, name: String, trials: Int, parallelism: Int) async throws -> Figures {
+    static func start(_ cluster: any TrialCluster, template: String, name: String, trials: Int, parallelism: Int) async throws -> Figures {
         let result = try await Command(
             "/proc/self/exe",
-            [word, cluster.front.url, cluster.front.authorityFile, template, name, String(trials), String(parallelism)],
-            environment: .inheriting(adding: ["BENCH_TOKEN": cluster.token]), deadlineSeconds: 900
+            [word, cluster.kubeconfig, cluster.namespace, template, name, String(trials), String(parallelism)],
+            deadlineSeconds: 900
         ).run()
         let numbers = result.stdoutText.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
         guard result.succeeded, numbers.count == 2 else { throw BenchmarkError("the plain loop fails: \(result.stdoutText)\(result.stderrText)") }
@@ -39,10 +39,9 @@ struct PlainLoop: Sendable {
     /// - Parameter words: as `start` gives them.
     static func run(_ words: [String]) async throws {
         guard words.count == 6, let trials = Int(words[4]), let parallelism = Int(words[5]) else { throw BenchmarkError("the loop is told \(words)") }
-        var config = KubeConfig.direct(server: words[0], token: ProcessInfo.processInfo.environment["BENCH_TOKEN"] ?? "")
-        config.tls.authorities = .file(words[1])
+        let client = KubeClient(config: try KubeConfig.load(kubeconfigPath: words[0]))
         let template = try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: words[2]))))
-        let loop = PlainLoop(client: KubeClient(config: config), template: template, name: words[3])
+        let loop = PlainLoop(client: client, template: template, name: words[3], namespace: words[1])
         let time = try await loop.run(trials: trials, parallelism: parallelism)
         FileHandle.standardOutput.write(Data("\(time) \(ProcessFigures(pid: getpid()).cpu)\n".utf8))
     }

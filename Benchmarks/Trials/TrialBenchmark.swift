@@ -7,8 +7,8 @@ import KubeClient
 import KubeCore
 import Subprocess
 
-/// Many trials that end at once: what the operator takes beside a plain loop of the same calls, over TLS with 5 ms of latency. Operator and
-/// loop take turns, so that neither gains from a machine that gets slower or a server that gets warm.
+/// Many trials that end at once: what the operator takes beside a plain loop of the same calls, over TLS with 5 ms of latency; or, on a cluster that
+/// exists, beside that loop and a Job of Kubernetes. They take turns, so that none gains from a machine that gets slower or a server that gets warm.
 struct TrialBenchmark {
     static let word = "trials"
     let assay: String
@@ -17,78 +17,134 @@ struct TrialBenchmark {
     let root: String
     /// What each trial has printed.
     let bytes: Int
+    /// Of a cluster that exists; nil: the embedded API server behind nginx.
+    var kubeconfig: String?
+
+    private enum Contender: CaseIterable { case assay, plainLoop, kubernetesJob }
 
     /// What a turn cost.
     private struct Turn {
         var time: Double
         /// Seconds of CPU of the operator with all child processes, or of the loop.
-        var cpu: Double
-        /// Seconds of CPU of the API server, the node and nginx.
-        var serverCPU: Double
+        var cpu = 0.0
+        /// Seconds of CPU of the processes that play the cluster.
+        var clusterCPU = 0.0
+        /// Seconds from the job's end until its results were on the branch.
+        var pushed = 0.0
+        /// The longest time between two renewals of the lease.
+        var leaseGap = 0.0
+        var calls: Int?
     }
 
     func run(trials: Int, parallelism: Int) async throws {
         let directory = "\(scratch)/trials-\(trials)-\(parallelism)"
-        let cluster = try await ClusterProcess(directory: directory, latency: 0.005, bytes: bytes)
+        let cluster: any TrialCluster
+        if let kubeconfig {
+            cluster = try await ExistingCluster(kubeconfig: kubeconfig, directory: directory, bytes: bytes)
+        } else {
+            cluster = try await ClusterProcess(directory: directory, latency: 0.005, bytes: bytes)
+        }
+        let measured: Result<Void, any Error>
+        do { measured = .success(try await measure(cluster, directory, trials: trials, parallelism: parallelism)) } catch {
+            measured = .failure(error)
+        }
+        do { try await cluster.remove() } catch { row("  the cluster could not be cleaned up", "\(error)") }
+        try measured.get()
+    }
+
+    private func measure(_ cluster: any TrialCluster, _ directory: String, trials: Int, parallelism: Int) async throws {
         try await prepare(directory)
-        let leases = LeaseGaps(client: cluster.direct)
-        let operating = try start(directory)
+        let leases = LeaseGaps(client: cluster.direct, namespace: cluster.namespace)
+        let operating = try start(cluster, directory)
         defer { operating.signal(SIGKILL) }
         guard await eventually(within: 60, { leases.renewals > 1 }) else {
             throw BenchmarkError("the operator does not lead: \(directory)/operator.log")
         }
         let before = ProcessFigures(pid: operating.pid)
-        let template = Task { try await firstPod(cluster.direct) }
-        var jobs: [Turn] = []
-        var loops: [Turn] = []
-        var (gap, pushed, calls) = (0.0, [Double](), 0)
-        for turn in 1...2 {
-            for isJob in turn == 1 ? [true, false] : [false, true] {
-                let server = cluster.cpu
-                if isJob {
-                    let answered = cluster.front.requests().count
-                    let cpu = ProcessFigures(pid: operating.pid).cpu
-                    leases.begin()
-                    let time = try await seconds { try await complete("many-\(turn)", cluster, directory, trials: trials, parallelism: parallelism) }
-                    gap = max(gap, leases.longest)
-                    pushed.append(try await seconds { try await recorded(trials * turn, directory) })
-                    // Pushes that were under way end in this time.
-                    try await Task.sleep(for: .seconds(1))
-                    jobs.append(Turn(time: time, cpu: ProcessFigures(pid: operating.pid).cpu - cpu, serverCPU: cluster.cpu - server))
-                    calls = cluster.front.requests().count - answered
-                } else {
+        let template = Task { try await firstPod(cluster) }
+        let contenders: [Contender] = kubeconfig == nil ? [.assay, .plainLoop] : Contender.allCases
+        var turns: [Contender: [Turn]] = [:]
+        for number in 1...(kubeconfig == nil ? 2 : 3) {
+            // The first one gives the others their pod.
+            let order = number % 2 == 1 ? contenders : contenders.reversed()
+            for contender in order {
+                let clusterCPU = cluster.cpu
+                var turn: Turn
+                switch contender {
+                case .assay:
+                    turn = try await assayTurn(number, cluster, operating, leases, directory, trials: trials, parallelism: parallelism)
+                case .plainLoop:
                     let file = "\(directory)/pod.json"
                     try Data(try await template.value.serialized()).write(to: URL(filePath: file))
-                    let loop = try await PlainLoop.start(cluster, template: file, name: "loop-\(turn)", trials: trials, parallelism: parallelism)
-                    loops.append(Turn(time: loop.time, cpu: loop.cpu, serverCPU: cluster.cpu - server))
+                    let loop = try await PlainLoop.start(cluster, template: file, name: "loop-\(number)", trials: trials, parallelism: parallelism)
+                    turn = Turn(time: loop.time, cpu: loop.cpu)
+                case .kubernetesJob:
+                    let job = KubernetesJob(client: cluster.direct, namespace: cluster.namespace, template: try await template.value)
+                    turn = Turn(time: try await job.run(name: "job-\(number)", trials: trials, parallelism: parallelism))
                 }
+                turn.clusterCPU = cluster.cpu - clusterCPU
+                turns[contender, default: []].append(turn)
+                try await emptied(cluster)
             }
         }
         try await Task.sleep(for: .seconds(5))
         let after = ProcessFigures(pid: operating.pid)
-        let own = after.ownCPU - before.ownCPU
-        let requests = cluster.front.requests().filter { !$0.line.contains("/loop-") }
         operating.signal(SIGTERM)
         _ = await operating.wait()
-
-        func connections(_ version: String) -> Int { Set(requests.filter { $0.httpVersion == version }.map(\.connection)).count }
-        func milliseconds(_ cpu: [Double]) -> String { String(format: "%.1f ms", median(cpu) * 1000 / Double(trials)) }
         let losses = try String(contentsOfFile: "\(directory)/operator.log", encoding: .utf8).split(separator: "\n").count {
             $0.contains("lost the lease")
         }
-        let ratios = zip(jobs, loops).map { $0.time / $1.time }
+        report(turns, trials: trials, parallelism: parallelism)
         row(
-            "\(trials) trials, parallelism \(parallelism), against a plain loop of the same calls",
-            "ratio \(shown(median(jobs.map(\.time)) / median(loops.map(\.time))))  (\(ratios.map(shown).joined(separator: ", ")); "
-                + "\(shown(median(jobs.map(\.time)))) s, \(shown(median(loops.map(\.time)))) s)")
-        row("  results on the branch after the job is complete", "\(shown(median(pushed))) s later")
-        row(
-            "  CPU a trial with child processes (bound: 8 ms)",
-            "\(milliseconds(jobs.map(\.cpu))), own \(milliseconds([own / 2])), the loop \(milliseconds(loops.map(\.cpu)))")
-        row("  CPU a trial of API server and node", "\(milliseconds(jobs.map(\.serverCPU))), for the loop \(milliseconds(loops.map(\.serverCPU)))")
+            "  of that the operator's own",
+            String(format: "%.1f ms", (after.ownCPU - before.ownCPU) * 1000 / Double(trials * (turns[.assay]?.count ?? 1))))
         row("  peak memory (bound: 60 MB)", String(format: "%.0f MB, 5 s later %.0f MB, before %.0f MB", after.peak, after.memory, before.memory))
-        row("  connections, calls of a job", "\(connections("HTTP/2.0")) of HTTP/2, \(connections("HTTP/1.1")) of HTTP/1.1, \(calls) calls")
-        row("  longest time between two renewals of the lease (bound: 10 s)", "\(shown(gap)) s, lost \(losses) times")
+        if let requests = cluster.requests()?.filter({ !$0.line.contains("/loop-") }) {
+            func connections(_ version: String) -> Int { Set(requests.filter { $0.httpVersion == version }.map(\.connection)).count }
+            row(
+                "  connections, calls of a job",
+                "\(connections("HTTP/2.0")) of HTTP/2, \(connections("HTTP/1.1")) of HTTP/1.1, \(turns[.assay]?.last?.calls ?? 0) calls")
+        }
+        row(
+            "  longest time between two renewals of the lease (bound: 10 s)",
+            "\(shown((turns[.assay] ?? []).map(\.leaseGap).max() ?? 0)) s, lost \(losses) times")
+    }
+
+    private func report(_ turns: [Contender: [Turn]], trials: Int, parallelism: Int) {
+        func of(_ contender: Contender, _ figure: (Turn) -> Double) -> [Double] { (turns[contender] ?? []).map(figure) }
+        func milliseconds(_ cpu: [Double]) -> String { String(format: "%.1f ms", median(cpu) * 1000 / Double(trials)) }
+        let jobs = of(.assay, \.time)
+        for (contender, name) in [(Contender.kubernetesJob, "a Job of Kubernetes"), (.plainLoop, "a plain loop of the same calls")] {
+            let others = of(contender, \.time)
+            guard !others.isEmpty else { continue }
+            row(
+                "\(trials) trials, parallelism \(parallelism), against \(name)",
+                "ratio \(shown(median(jobs) / median(others)))  (\(zip(jobs, others).map { shown($0 / $1) }.joined(separator: ", ")); "
+                    + "\(shown(median(jobs))) s, \(shown(median(others))) s)")
+        }
+        row("  results on the branch after the job is complete", "\(shown(median(of(.assay, \.pushed)))) s later")
+        row("  CPU a trial with child processes (bound: 8 ms)", "\(milliseconds(of(.assay, \.cpu))), the loop \(milliseconds(of(.plainLoop, \.cpu)))")
+        row(
+            kubeconfig == nil ? "  CPU a trial of API server and node" : "  CPU a trial of the simulated node",
+            "\(milliseconds(of(.assay, \.clusterCPU))), for the loop \(milliseconds(of(.plainLoop, \.clusterCPU)))")
+    }
+
+    private func assayTurn(
+        _ number: Int, _ cluster: any TrialCluster, _ operating: RunningCommand, _ leases: LeaseGaps, _ directory: String, trials: Int,
+        parallelism: Int
+    ) async throws -> Turn {
+        let answered = cluster.requests()?.count
+        let cpu = ProcessFigures(pid: operating.pid).cpu
+        leases.begin()
+        var turn = Turn(
+            time: try await seconds { try await complete("many-\(number)", cluster, directory, trials: trials, parallelism: parallelism) })
+        turn.leaseGap = leases.longest
+        turn.pushed = try await seconds { try await recorded(trials * number, directory) }
+        // Pushes that were under way end in this time.
+        try await Task.sleep(for: .seconds(1))
+        turn.cpu = ProcessFigures(pid: operating.pid).cpu - cpu
+        turn.calls = answered.flatMap { before in cluster.requests().map { $0.count - before } }
+        return turn
     }
 
     // MARK: Parts
@@ -106,22 +162,22 @@ struct TrialBenchmark {
         guard made.succeeded else { throw BenchmarkError(made.stderrText) }
     }
 
-    private func start(_ directory: String) throws -> RunningCommand {
+    private func start(_ cluster: any TrialCluster, _ directory: String) throws -> RunningCommand {
         let log = open("\(directory)/operator.log", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         return try RunningCommand.start(
             Command(
                 assay,
                 [
-                    "operator", "--kubeconfig", "\(directory)/kubeconfig", "--setting", "laptop", "--state-dir", "\(directory)/state",
-                    "--health-port", "0",
+                    "operator", "--kubeconfig", cluster.kubeconfig, "--setting", "laptop", "--state-dir", "\(directory)/state",
+                    "--health-port", "0", "--namespace", cluster.namespace, "--lease-namespace", cluster.namespace,
                 ]),
             onStderr: { chunk in _ = chunk.withUnsafeBytes { write(log, $0.baseAddress, $0.count) } })
     }
 
-    private func job(_ name: String, _ directory: String, trials: Int, parallelism: Int) -> JSONValue {
+    private func job(_ name: String, _ namespace: String, _ directory: String, trials: Int, parallelism: Int) -> JSONValue {
         [
             "apiVersion": .string(EvalJob.resource.apiVersion), "kind": .string(EvalJob.resource.kind),
-            "metadata": ["name": .string(name), "namespace": "default"],
+            "metadata": ["name": .string(name), "namespace": .string(namespace)],
             "spec": [
                 "source": ["repo": .string("file://\(directory)/source")], "datasets": [["path": ".", "include": ["hello-world"]]],
                 "agents": [["name": "oracle"]], "attempts": JSONValue(trials), "parallelism": JSONValue(parallelism),
@@ -131,32 +187,31 @@ struct TrialBenchmark {
         ]
     }
 
-    private func firstPod(_ client: KubeClient) async throws -> JSONValue {
+    private func firstPod(_ cluster: any TrialCluster) async throws -> JSONValue {
         while true {
-            let page = try await client.list(.pods, namespace: "default", options: ListOptions(limit: 1))
+            let page = try await cluster.direct.list(.pods, namespace: cluster.namespace, options: ListOptions(limit: 1))
             if let pod = page.items.first { return pod }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
 
+    /// Waits until all pods are deleted, so that no turn pays for the one before it.
+    private func emptied(_ cluster: any TrialCluster) async throws {
+        let isEmpty = await eventually(within: 300) {
+            let page = try? await cluster.direct.list(.pods, namespace: cluster.namespace, options: ListOptions(limit: 1))
+            return page?.items.isEmpty ?? false
+        }
+        if !isEmpty { throw BenchmarkError("the pods of a turn are not deleted") }
+    }
+
     /// Creates a job and waits until its status says that it is complete.
-    private func complete(_ name: String, _ cluster: ClusterProcess, _ directory: String, trials: Int, parallelism: Int) async throws {
-        let job = job(name, directory, trials: trials, parallelism: parallelism)
+    private func complete(_ name: String, _ cluster: any TrialCluster, _ directory: String, trials: Int, parallelism: Int) async throws {
+        let job = job(name, cluster.namespace, directory, trials: trials, parallelism: parallelism)
         let version = try await cluster.direct.create(EvalJob.resource, job, fieldValidation: "Strict").at("metadata", "resourceVersion")?.string
         let lines = try await cluster.direct.watch(
-            EvalJob.resource, namespace: "default",
+            EvalJob.resource, namespace: cluster.namespace,
             options: WatchOptions(fieldSelector: "metadata.name=\(name)", resourceVersion: version, timeoutSeconds: 900))
-        for try await line in lines {
-            let job = try JSONValue(parsing: line)["object"]
-            for condition in job?.at("status", "conditions")?.array ?? [] where condition["status"]?.string == "True" {
-                switch condition["type"]?.string {
-                case "Complete": return
-                case "Failed": throw BenchmarkError("the job failed: \(condition["message"]?.string ?? "")")
-                default: break
-                }
-            }
-        }
-        throw BenchmarkError("the job does not end")
+        guard try await Completion.awaited(in: lines) else { throw BenchmarkError("the job does not end") }
     }
 
     /// Waits until the branch has the records of so many trials.
@@ -173,44 +228,4 @@ struct TrialBenchmark {
         }
         throw BenchmarkError("\(found) of \(trials) trials are recorded")
     }
-}
-
-/// Watches the operator's Lease: the longest time between two renewals.
-private final class LeaseGaps: Sendable {
-    private struct State {
-        var renewals = 0
-        var last: Double?
-        var longest = 0.0
-    }
-
-    private let state = Locked(State())
-    private let watching = Locked<Task<Void, Never>?>(nil)
-
-    init(client: KubeClient) {
-        let task = Task { [state] in
-            var seen = ""
-            while !Task.isCancelled {
-                let lease = try? await client.get(.leases, ObjectKey(namespace: "default", name: "assay-operator"))
-                if let version = lease?.at("metadata", "resourceVersion")?.string, version != seen {
-                    seen = version
-                    let now = SystemTime().monotonic()
-                    state.withLock { state in
-                        state.renewals += 1
-                        if let last = state.last { state.longest = max(state.longest, now - last) }
-                        state.last = now
-                    }
-                }
-                try? await Task.sleep(for: .milliseconds(200))
-            }
-        }
-        watching.withLock { $0 = task }
-    }
-
-    deinit { watching.withLock { $0 }?.cancel() }
-
-    var renewals: Int { state.withLock { $0.renewals } }
-    /// With the time since the last one.
-    var longest: Double { state.withLock { max($0.longest, SystemTime().monotonic() - ($0.last ?? 0)) } }
-
-    func begin() { state.withLock { $0.longest = 0 } }
 }

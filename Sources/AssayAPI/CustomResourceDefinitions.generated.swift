@@ -383,6 +383,12 @@ spec:
                       description: A bash script that runs the agent. The instruction is in the file that
                         $ASSAY_INSTRUCTION_PATH names and, up to 120,000 bytes, in $ASSAY_TASK_INSTRUCTION.
                       maxLength: 65536
+                    image:
+                      type: string
+                      description: An image whose /opt/agent install and execute find at the same path, read-only. It needs cp. Not for oracle.
+                      minLength: 1
+                      maxLength: 1024
+                      pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                     env:
                       type: array
                       description: Environment of install and execute.
@@ -884,6 +890,7 @@ spec:
           status:
             type: object
             description: The observed state of the job. Its size does not grow with the number of trials.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1476,29 +1483,97 @@ spec:
                     pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                   build:
                     type: object
-                    description: How images are built from a task's Dockerfile.
+                    description: How images are built from a task's Dockerfile. Without it, tasks that need a build are refused on a cluster.
+                    required:
+                    - registry
+                    - builderImage
                     properties:
                       registry:
                         type: string
-                        description: The registry that built images are pushed to.
+                        description: The repository that built images are stored in, as registry.example.com/team/tasks; http:// before it means without TLS.
                         minLength: 1
                         maxLength: 512
-                        pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
+                        pattern: '^(https?://)?(localhost|[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+|[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*:[0-9]{1,5}|localhost:[0-9]{1,5})(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$'
                       builderImage:
                         type: string
                         description: The builder's image.
                         minLength: 1
                         maxLength: 1024
                         pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
+                      command:
+                        type: array
+                        description: The builder's command, instead of buildah's. It runs in the context's folder and writes an OCI archive to $(ASSAY_ARCHIVE).
+                        minItems: 1
+                        maxItems: 64
+                        items:
+                          type: string
+                          description: A word of the command.
+                          maxLength: 4096
+                      securityContext:
+                        type: object
+                        description: The security context of the builder's container, as in a pod.
+                        x-kubernetes-preserve-unknown-fields: true
+                      resources:
+                        type: object
+                        description: Resources of the builder's container, instead of the defaults.
+                        properties:
+                          requests:
+                            type: object
+                            description: The container's requests.
+                            maxProperties: 32
+                            additionalProperties:
+                              description: An amount, such as 500m or 2Gi.
+                              x-kubernetes-int-or-string: true
+                              anyOf:
+                              - type: integer
+                              - type: string
+                              maxLength: 64
+                              pattern: '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'
+                          limits:
+                            type: object
+                            description: The container's limits.
+                            maxProperties: 32
+                            additionalProperties:
+                              description: An amount, such as 500m or 2Gi.
+                              x-kubernetes-int-or-string: true
+                              anyOf:
+                              - type: integer
+                              - type: string
+                              maxLength: 64
+                              pattern: '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'
                       pushSecretRef:
                         type: object
-                        description: A Secret of type kubernetes.io/dockerconfigjson for pushing.
+                        description: A Secret of type kubernetes.io/dockerconfigjson for pushing. The builder never sees it.
                         required:
                         - name
                         properties:
                           name:
                             type: string
                             description: The Secret's name, in the namespace of this object.
+                            minLength: 1
+                            maxLength: 253
+                            pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+                      pullSecretRef:
+                        type: object
+                        description: A Secret of type kubernetes.io/dockerconfigjson for pulling base images and what was built. What a Dockerfile runs may read it.
+                        required:
+                        - name
+                        properties:
+                          name:
+                            type: string
+                            description: The Secret's name, in the namespace of this object.
+                            minLength: 1
+                            maxLength: 253
+                            pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+                      caRef:
+                        type: object
+                        description: A ConfigMap with the registry's certificate authorities as ca.crt.
+                        required:
+                        - name
+                        properties:
+                          name:
+                            type: string
+                            description: The ConfigMap's name, in the namespace of this object.
                             minLength: 1
                             maxLength: 253
                             pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
@@ -1681,6 +1756,7 @@ spec:
           status:
             type: object
             description: The observed state of the target.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1934,6 +2010,7 @@ spec:
           status:
             type: object
             description: The observed state of the overlay.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer

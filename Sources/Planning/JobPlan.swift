@@ -14,8 +14,8 @@ public struct JobPlan: Sendable, Hashable {
         /// nil for a task that cannot be read, as is `program`.
         public let definition: EvalTask?
         public let program: TrialProgram?
-        /// nil when the task has no image, or cannot be read.
-        public let image: TaskImage?
+        /// nil when the task cannot be read.
+        public let images: TaskImages?
         /// Why the trials cannot run; nil when they can.
         public let refusal: TrialError?
     }
@@ -54,8 +54,7 @@ public struct JobPlan: Sendable, Hashable {
             return Line(
                 agent: trial.agent, dataset: trial.dataset, task: trial.task, attempts: matrix.attempts, definition: task.task,
                 program: planned.request(trial).map(TrialProgram.init),
-                image: task.task?.image(
-                    override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage), refusal: refusals[index])
+                images: task.task.map { spec.images(of: $0, targetDefault: defaultImage) }, refusal: refusals[index])
         }
         warnings = TaskWarnings.grouped(prepared)
         overlays = prepared.overlays
@@ -103,18 +102,39 @@ public struct JobPlan: Sendable, Hashable {
 
 extension JobPlan.Line {
     /// How the image comes to be, in a word or two.
-    public var imageOrigin: String {
+    public var imageOrigin: String { Self.origin(images?.trial) }
+
+    public var imageName: String { Self.name(images?.trial) }
+
+    private static func origin(_ image: TaskImage?) -> String {
         switch image {
         case .job?: "job"
         case .task?: "task.toml"
         case .target?: "target"
         case .dockerfile?: "build"
+        case .compose(.named)?: "compose"
+        case .compose(.built)?: "compose build"
         case nil: "-"
         }
     }
 
-    public var imageName: String {
-        image.map { $0.name ?? "environment/Dockerfile" } ?? "-"
+    private static func name(_ image: TaskImage?) -> String {
+        switch image {
+        case nil: "-"
+        case .compose(.built(let build))?:
+            (["environment"] + [build.context, build.dockerfile].filter { !$0.isEmpty }).joined(separator: "/")
+        case let image?: image.name ?? "environment/Dockerfile"
+        }
+    }
+
+    /// The image of a separate verifier: how it comes to be, and its name; nil in shared mode.
+    public var verifierImage: (origin: String, name: String)? {
+        switch images?.verifier {
+        case nil: nil
+        case .own(let name)?: ("task.toml", name)
+        case .dockerfile?: ("build", "tests/Dockerfile")
+        case .trial(let image)?: (Self.origin(image), Self.name(image))
+        }
     }
 
     /// The user that the agent runs as: the one that the task names, else `image`, the image's own.
@@ -128,6 +148,11 @@ extension JobPlan.Line {
             "agent": .string(agent), "dataset": .string(dataset), "task": .string(task), "attempts": JSONValue(attempts),
             "image": ["from": .string(imageOrigin), "name": .string(imageName)], "user": .string(user),
         ]
+        if let image = verifierImage {
+            value["verifier"] = ["mode": "separate", "image": ["from": .string(image.origin), "name": .string(image.name)]]
+        } else if images != nil {
+            value["verifier"] = ["mode": "shared"]
+        }
         if let refusal { value["refusal"] = ["type": .string(refusal.type.rawValue), "message": .string(refusal.message)] }
         guard let program else { return value }
         value["family"] = .string(program.identity.family.rawValue)

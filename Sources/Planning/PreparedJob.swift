@@ -29,7 +29,7 @@ public struct PreparedTask: Sendable, Hashable {
     }
 
     /// Why an agent's trials of this task cannot run; nil when they can.
-    public func refusal(for agent: Agent, image: TaskImage?, canBuild: Bool) -> TrialError? {
+    public func refusal(for agent: Agent, images: TaskImages?, canBuild: Bool) -> TrialError? {
         if let refusal { return refusal }
         if let variable = task?.reservedVariable(for: TrialVariables.reservedPrefix) {
             return TrialError(
@@ -41,7 +41,7 @@ public struct PreparedTask: Sendable, Hashable {
             return TrialError(
                 .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
         }
-        return task?.refusal(image: image, canBuild: canBuild)
+        return images.flatMap { task?.refusal(image: $0.trial, verifier: $0.verifier, canBuild: canBuild) }
     }
 }
 

@@ -16,7 +16,6 @@ struct UnsupportedFieldTests {
         .init(path: "spec.environment.forceBuild") { $0.environment.forceBuild = true },
         .init(path: "spec.environment.network.mode") { $0.environment.network.mode = .noNetwork },
         .init(path: "spec.environment.network.allowedHosts") { $0.environment.network.allowedHosts = ["a.example"] },
-        .init(path: "spec.verifier.environmentMode") { $0.verifier.environmentMode = .separate },
     ]
 
     @Test("are reported with their path and advice", arguments: jobCases)
@@ -54,9 +53,9 @@ struct UnsupportedFieldTests {
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local), onCluster: true).map(\.path) == ["spec.type"])
         let spec = EvalTargetSpec(
             type: .vm, sync: .continuous, workdir: "/w", host: HostSpec(address: "h"),
-            image: TargetImageSpec(build: BuildSpec()), cost: CostSpec(cpuHour: 1))
+            image: TargetImageSpec(build: BuildSpec(registry: "r.example.com/t", builderImage: "b")), cost: CostSpec(cpuHour: 1))
         #expect(
             UnsupportedFields.check(spec).map(\.path)
-                == ["spec.type", "spec.sync", "spec.workdir", "spec.host", "spec.image.build"])
+                == ["spec.type", "spec.sync", "spec.workdir", "spec.host"])
     }
 }

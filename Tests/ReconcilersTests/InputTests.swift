@@ -52,7 +52,7 @@ struct InputTests {
         }
     }
 
-    @Test("a pod that the API server will never take is how its trial ends")
+    @Test("a trial whose pod the API server refuses for ever fails with that error")
     func refusedPods() async throws {
         try await World.run(tasks: ["a", "b", "c"]) { world in
             try await world.withOperator { _ in
@@ -83,7 +83,7 @@ struct InputTests {
         }
     }
 
-    @Test("a task's own repository that has no such ref is that task's trouble")
+    @Test("if a task's own repository lacks the ref, only that task fails")
     func taskRepositoryWithoutRef() async throws {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in
@@ -158,6 +158,8 @@ struct InputTests {
                 try await world.wait { $0.status?.conditions.contains { $0.type == "TargetReady" && $0.status == "False" } == true }
                 try await world.client.create(.evalTargets, target, namespace: "default")
                 try await world.waitForPods(1)
+                // Otherwise the condition from before could be taken for the next one.
+                try await world.wait { $0.status?.conditions.contains { $0.type == "TargetReady" && $0.status == "True" } == true }
                 _ = try await world.client.delete(.evalTargets, key)
                 try await world.wait { $0.status?.conditions.contains { $0.type == "TargetReady" && $0.status == "False" } == true }
                 try await world.node.play(world.node.seen[0], .success(1))

@@ -44,7 +44,7 @@ extension TreeCacheTests {
         let replica = cache(
             LeaderTrees(key: Self.key, time: time) { .http("http://127.0.0.1:\(port)") }, store: TreeStore(directory: "\(bench.path)/replica"))
         let tree = try Self.tree("a")
-        #expect(await Self.ask(replica, tree, token(leader, tree)).status == 404)
+        #expect(await eventually { await Self.ask(replica, tree, token(leader, tree)).status == 404 })
         // With another key the leader refuses, which a restart may repair.
         let stranger = cache(
             LeaderTrees(key: [UInt8](repeating: 1, count: 32), time: time) { .http("http://127.0.0.1:\(port)") },

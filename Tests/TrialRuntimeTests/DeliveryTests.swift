@@ -94,6 +94,19 @@ import Testing
         #expect(try mode("solution/solve.sh") == 0o755)
     }
 
+    @Test("the canary lines of a Harbor task's instruction are not delivered; those of a Rollout task are", arguments: [TaskSchema.harbor, .rollout])
+    func canary(_ family: TaskSchema) async throws {
+        let text = "<!-- harbor-canary GUID 1 -->\n\nDo it.\n"
+        let source = try await bench.repository(files: [
+            "t/task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"rootfs:/\"\n", "t/instruction.md": text, "t/tests/test.sh": "true\n",
+        ])
+        var program = program("t", repo: "file://\(source)")
+        program.delivery.source.commit = try await bench.head(source).hex
+        program.family = family
+        #expect(try await run(program).code == 0)
+        #expect(bench.text("assay/scripts/instruction.md") == (family == .harbor ? "Do it.\n" : text))
+    }
+
     @Test(
         "the length of an instruction that is too long for a variable is told to the runner and the collector",
         arguments: [120_000, 120_001, 200_000])
@@ -205,7 +218,7 @@ import Testing
         #expect(message.serialized().count <= 4096)
     }
 
-    @Test("a pod's program is the same after a trip through JSON")
+    @Test("a pod's program is unchanged after encoding and decoding")
     func roundTrip() throws {
         var program = program(solution: true)
         program.delivery.taskRepo = .init(repo: "https://example.com/t", commit: "def")

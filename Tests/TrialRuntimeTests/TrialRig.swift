@@ -135,7 +135,7 @@ final class TrialRig: Sendable {
         return try #require(TrialReport(terminationMessage: message), "\(message)")
     }
 
-    private func ended(_ exit: Int32, _ runner: (exit: Exit, output: String), _ printed: [UInt8]) async throws -> Ended {
+    func ended(_ exit: Int32, _ runner: (exit: Exit, output: String), _ printed: [UInt8]) async throws -> Ended {
         let report = try readReport()
         var blobs: [[UInt8]: [UInt8]] = [:]
         if let pack = report.pack {

@@ -109,10 +109,23 @@ static let run = #"""
         "longInstructionBytes": {"type": "integer", "description": "The length of the instruction, when it was too long for ASSAY_TASK_INSTRUCTION and the variable was therefore not set."},
         "image": {"type": "string", "description": "The trial container's image."},
         "imageDigest": {"type": "string", "description": "The digest of the image that the trial ran in, as sha256:...."},
+        "agentImage": {"type": "string", "description": "The image that the agent came in, with its digest where it is known."},
         "cpus": {"type": "number", "description": "The requested CPUs."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},
-        "environment": {"type": "array", "items": {"type": "string"}, "description": "Names of the agent's environment variables; never their values."}
+        "environment": {"type": "array", "items": {"type": "string"}, "description": "Names of the agent's environment variables; never their values."},
+        "verifier": {
+          "type": "object",
+          "required": ["mode"],
+          "properties": {
+            "mode": {"type": "string", "enum": ["shared", "separate"], "description": "separate: the tests ran in a container of their own; shared: in the trial's."},
+            "image": {"type": "string", "description": "The image of a separate verifier."},
+            "imageDigest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "The digest of that image, when it has one."},
+            "memoryMB": {"type": "integer", "description": "The memory limit of a separate verifier, in MiB."},
+            "storageMB": {"type": "integer", "description": "The storage limit of a separate verifier, in MiB."}
+          },
+          "description": "The container that ran the tests; absent when the trial was not to be verified."
+        }
       },
       "description": "The settings of the trial."
     },
@@ -145,7 +158,17 @@ static let run = #"""
         "redactions": {"type": "integer", "description": "The number of replacements of secret values."},
         "redacted": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "The number of replacements by variable. Where secrets overlapped, the longest one is counted."},
         "unredacted": {"type": "array", "items": {"type": "string"}, "description": "Names of variables whose secret was too short to redact."},
-        "transcript": {"type": "string", "enum": ["agent", "trajectory", "output"], "description": "The source of transcript.jsonl: the agent's own transcript, its trajectory, or its output; absent when no agent ran."}
+        "transcript": {"type": "string", "enum": ["agent", "trajectory", "output"], "description": "The source of transcript.jsonl: the agent's own transcript, its trajectory, or its output; absent when no agent ran."},
+        "artifacts": {
+          "type": "object",
+          "required": ["files", "bytes", "leftOut"],
+          "properties": {
+            "files": {"type": "integer", "description": "Files that were taken."},
+            "bytes": {"type": "integer", "description": "Their size."},
+            "leftOut": {"type": "integer", "description": "Links, special files, and what is beyond a limit; collected.json lists them."}
+          },
+          "description": "What was taken of the task's artifacts; absent when the trial hands none over."
+        }
       },
       "description": "What the collector did with the outputs; absent when there are none."
     },

@@ -5,7 +5,7 @@ import KubeCore
 /// A node without containers: it takes the pods of an API server and reports that they run, and later that they succeeded.
 ///
 /// It uses only the API, like a kubelet, and works with any API server. Pods that no scheduler has assigned are assigned to this
-/// node. Every container ends with exit code 0 and the termination message set for its name. Logs are not served here: for a real
+/// node, whatever their selectors say. Every container ends with exit code 0 and the termination message set for its name. Logs are not served here: for a real
 /// API server use `KubeletLogs`.
 public struct SimulatedNode: Sendable {
     /// The behaviour of the pods.
@@ -23,12 +23,20 @@ public struct SimulatedNode: Sendable {
 
     public let name: String
     private let client: KubeClient
+    private let namespace: String?
     private let script: Script
     private let time: any TimeSource
 
-    public init(name: String = "simulated", client: KubeClient, script: Script, time: any TimeSource = SystemTime()) {
+    /// Seconds between two heartbeats, as a kubelet's. The node controller of a real cluster waits for 50 s before it taints the node.
+    private static let heartbeat = 10.0
+
+    /// - Parameter namespace: only the pods of this namespace are taken; nil: those of all namespaces.
+    public init(
+        name: String = "simulated", client: KubeClient, namespace: String? = nil, script: Script, time: any TimeSource = SystemTime()
+    ) {
         self.name = name
         self.client = client
+        self.namespace = namespace
         self.script = script
         self.time = time
     }
@@ -43,33 +51,47 @@ public struct SimulatedNode: Sendable {
         do { try await client.create(.nodes, node) } catch {
             guard error.isAlreadyExists else { throw error }
         }
-        let now = JSONValue.string(time.now().rfc3339)
         var status: JSONValue = [
             "capacity": ["cpu": "1k", "memory": "1Ti", "ephemeral-storage": "10Ti", "pods": "100k"],
             "allocatable": ["cpu": "1k", "memory": "1Ti", "ephemeral-storage": "10Ti", "pods": "100k"],
             "addresses": [["type": "InternalIP", "address": "127.0.0.1"], ["type": "Hostname", "address": "127.0.0.1"]],
-            "conditions": [
-                [
-                    "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "simulated", "lastHeartbeatTime": now,
-                    "lastTransitionTime": now,
-                ]
-            ],
+            "conditions": readiness(since: time.now()),
         ]
         if let kubeletPort { status["daemonEndpoints"] = ["kubeletEndpoint": ["Port": JSONValue(kubeletPort)]] }
         try await client.patch(
             .nodes, ObjectKey(namespace: "", name: name), .merge(["status": status]), subresource: "status")
     }
 
+    private func readiness(since begun: Timestamp) -> JSONValue {
+        [
+            [
+                "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "simulated",
+                "lastHeartbeatTime": .string(time.now().rfc3339), "lastTransitionTime": .string(begun.rfc3339),
+            ]
+        ]
+    }
+
+    /// Without it a real cluster takes the node for lost and evicts its pods.
+    private func beat() async {
+        let begun = time.now()
+        while (try? await time.sleep(seconds: Self.heartbeat)) != nil {
+            _ = try? await client.patch(
+                .nodes, ObjectKey(namespace: "", name: name), .merge(["status": ["conditions": readiness(since: begun)]]), subresource: "status",
+                keeping: .metadata)
+        }
+    }
+
     /// Simulates pods until the task is cancelled.
     public func run() async {
         let begun = Locked(Set<String>())
         await withDiscardingTaskGroup { group in
+            group.addTask { await beat() }
             while !Task.isCancelled {
                 do {
-                    let list = try await client.listAll(.pods)
+                    let list = try await client.listAll(.pods, namespace: namespace)
                     for pod in list.items { take(pod, begun, &group) }
                     let watch = try await client.watch(
-                        .pods, options: WatchOptions(resourceVersion: list.resourceVersion, timeoutSeconds: 600))
+                        .pods, namespace: namespace, options: WatchOptions(resourceVersion: list.resourceVersion, timeoutSeconds: 600))
                     for try await line in watch {
                         guard let event = try? JSONValue(parsing: line), let pod = event["object"] else { continue }
                         switch event["type"]?.string {
@@ -131,7 +153,7 @@ public struct SimulatedNode: Sendable {
     }
 
     private func write(_ status: JSONValue, _ key: ObjectKey) async throws {
-        try await client.patch(.pods, key, .merge(["status": status]), subresource: "status")
+        try await client.patch(.pods, key, .merge(["status": status]), subresource: "status", keeping: .metadata)
     }
 
     private func status(of pod: JSONValue, begun: Timestamp, ended: Timestamp?) -> JSONValue {

@@ -29,8 +29,7 @@ public final class EvalJobReconciler: Sendable {
     let sources: JobPreparation
     let credentials: CredentialSource
     let preparation: PreparationPool
-    /// nil when nothing builds images.
-    let images: ImageBuilds?
+    let images: ImageBuilds
     let backends: ResultsBackends
     let recording: TrialRecording
     let trials: JobTrials
@@ -69,7 +68,9 @@ public final class EvalJobReconciler: Sendable {
         sources = JobPreparation(resolver: resolver)
         preparation = PreparationPool(
             preparation: sources, plans: plans, credentials: credentials, time: time, wake: { wake($0, .event) })
-        images = configuration.imageBuilder.map { ImageBuilds($0, time: time, wake: { wake($0, .event) }) }
+        images = ImageBuilds(
+            configuration.imageBuilder ?? ClusterImageBuilder(client: client, configuration: configuration, time: time), time: time,
+            wake: { wake($0, .event) })
         backends = ResultsBackends(
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
@@ -147,7 +148,7 @@ public final class EvalJobReconciler: Sendable {
             if let generation = memory.state.withLock({ $0.generation }) { preparation.forget(.init(job: job, generation: generation)) }
         }
         backends.forget(job)
-        images?.release(job)
+        images.release(job)
         trials.forget(job.uid)
         status.gate.forget(job.key)
         awaitingCache.withLock { _ = $0.remove(job.key) }
@@ -168,7 +169,7 @@ public final class EvalJobReconciler: Sendable {
     /// Stops the work that runs outside the passes.
     func stop() async {
         await preparation.stop()
-        await images?.stop()
+        await images.stop()
         await recording.stop()
         await backends.stop()
     }
@@ -212,7 +213,9 @@ public final class EvalJobReconciler: Sendable {
             state.overlaysWantedAt = moment
             return moment
         }
-        let pins = try await requirements.check(pass.job, pass.identity, since: moment)
+        let pins = try await requirements.check(pass.job, pass.identity, since: moment) {
+            images.place(of: pass.job.spec, namespace: pass.identity.namespace, $0) != nil
+        }
         // The backend is opened and the job prepared at the same time.
         let backend = await backends.current(of: pass.job, pass.identity)
         let prepared = prepare(&pass) { pins }
@@ -224,9 +227,9 @@ public final class EvalJobReconciler: Sendable {
         pass.use(prepared)
         pass.plan = pass.memory.state.withLock { $0.plan }
         pass.pause = JobPass.Pause(pass.job)
-        if images != nil {
-            let target = try requirements.target(of: pass.job, pass.identity)
-            let contexts = Set(prepared.tasksToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.environment.context))
+        let target = try requirements.target(of: pass.job, pass.identity)
+        if images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil {
+            let contexts = Set(prepared.imagesToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.context))
             if !contexts.isEmpty { pass.images = ImagesStatus(total: contexts.count, ready: 0, failed: 0) }
         }
         pass.wake(after: 0)

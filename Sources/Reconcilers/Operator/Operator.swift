@@ -31,6 +31,7 @@ public final class Operator: Sendable {
     private let overlayReconciler: OverlaySourceReconciler
     private let jobReconciler: EvalJobReconciler
     private let load: TargetLoad
+    private let probes: BuildProbes?
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
@@ -51,7 +52,8 @@ public final class Operator: Sendable {
             try OverlaySource(json: $0)
         }
         pods = Reflector(
-            client: client, type: .pods, namespace: namespace, labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue)",
+            client: client, type: .pods, namespace: namespace,
+            labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label)",
             keeping: PodSnapshot.projection, time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }
@@ -89,8 +91,14 @@ public final class Operator: Sendable {
         ) {
             await reconciler.reconcile($0)
         }
+        let wakeTarget = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
+        probes =
+            configuration.imageBuilder == nil
+            ? BuildProbes(
+                pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, cache: nil, time: time), time: time,
+                wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
         let targetReconciler = EvalTargetReconciler(
-            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, time: time)
+            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
@@ -108,7 +116,8 @@ public final class Operator: Sendable {
 
         let overlayWorkers = overlayController
         wakeOverlay.withLock { $0 = { overlayWorkers.enqueue($0) } }
-        let controller = jobController
+        let (controller, targetQueue) = (jobController, targetController)
+        wakeTarget.withLock { $0 = { targetQueue.enqueue($0) } }
         // Jobs that have not begun may wait for what was found.
         hasChecked.withLock { slot in
             slot = { overlay in
@@ -175,6 +184,7 @@ public final class Operator: Sendable {
         }
         await overlayReconciler.stop()
         await jobReconciler.stop()
+        await probes?.stop()
         await ledgers.stop()
         events.finish()
         following.cancel()

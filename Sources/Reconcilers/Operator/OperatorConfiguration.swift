@@ -42,9 +42,9 @@ public struct OperatorConfiguration: Sendable {
     /// The operator's own tokens for pushing results, used for jobs that name no Secret. They are in files that another program keeps up to
     /// date.
     public var tokenFiles: [PushTokenFile] = []
-    /// Seconds that a finished job is kept at least, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
+    /// The fewest seconds that a finished job is kept, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
     public var keepsFinishedSeconds = 0
-    /// Builds the images of tasks that have a Dockerfile; nil: such tasks are refused.
+    /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds

@@ -29,14 +29,15 @@ struct PodEnvironment {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, !request.task.verifier.env.isEmpty {
+        if shared.verifier == nil, shared.separate == nil, !request.task.verifier.env.isEmpty {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
         }
-        if let cache {
-            env.append(Self.literal(TrialVariables.cacheAddress, cache.endpoint.address.description))
-            env.append(Self.literal(TrialVariables.cacheToken, cache.token))
-        }
-        return env
+        return env + (cache.map(Self.cache) ?? [])
+    }
+
+    /// How a container reads from the cache service.
+    static func cache(_ access: CacheAccess) -> [JSONValue] {
+        [literal(TrialVariables.cacheAddress, access.endpoint.address.description), literal(TrialVariables.cacheToken, access.token)]
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
@@ -52,6 +53,11 @@ struct PodEnvironment {
         return env
     }
 
+    /// A separate verifier's own variables.
+    func verifier() -> [JSONValue] {
+        (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
+    }
+
     private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }
 
     /// Only secrets: all other data for the collector is in its volume.
@@ -62,7 +68,7 @@ struct PodEnvironment {
     }
 
     /// Kubernetes expands `$(NAME)` in values and reads `$$` as a dollar. Each dollar is doubled, so that the value arrives unchanged.
-    private static func literal(_ name: String, _ value: String) -> JSONValue {
+    static func literal(_ name: String, _ value: String) -> JSONValue {
         ["name": .string(name), "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$"))]
     }
 

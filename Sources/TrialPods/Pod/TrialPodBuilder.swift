@@ -17,10 +17,14 @@ public struct TrialPodBuilder: Sendable {
     /// - Parameter cache: how delivery reads the task; nil: it fetches the task from its origin, with the source's Secret.
     /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that cannot be expressed as a pod.
     public func pod(for request: TrialPodRequest, cache: CacheAccess? = nil) throws(TrialError) -> JSONValue {
-        if let refusal = request.task.refusal(image: request.imageSource, canBuild: true) { throw refusal }
+        let images = request.images
+        if let refusal = request.task.refusal(image: images.trial, verifier: images.verifier, canBuild: true) { throw refusal }
         guard let image = request.image else { throw TrialError(.internalError, "the image of task \"\(request.task.name)\" is not built") }
         try check(request)
         let program = TrialProgram(request)
+        if let verifier = program[.verifier], verifier.image == nil {
+            throw TrialError(.internalError, "the verifier's image of task \"\(request.task.name)\" is not built")
+        }
         let shared = request.shared
         try shared.check(request)
         let secrets = PodEnvironment.secrets(of: request.agent)
@@ -31,10 +35,15 @@ public struct TrialPodBuilder: Sendable {
             "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
             "volumes": .array(volumes(request, program, shared, cache)),
-            "initContainers": [try delivery(request, program, shared, cache)],
-            "containers": [trial(request, program, shared, image: image), collector(request, shared, secrets)],
+            "initContainers": .array([try delivery(request, program, shared, cache)] + [agent(request)].compactMap { $0 }),
+            "containers": .array(
+                [trial(request, program, shared, image: image)] + (verifier(request, program, shared).map { [$0] } ?? [])
+                    + [collector(request, program, shared, secrets)]),
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
+        if !request.builtImages.isEmpty, let secret = request.target.image?.build?.pullSecretRef {
+            spec["imagePullSecrets"] = [["name": .string(secret.name)]]
+        }
         var metadata = metadata(request)
         for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
@@ -126,10 +135,17 @@ public struct TrialPodBuilder: Sendable {
         // The trial's writes have their own limit: exceeding it is the trial's outcome.
         volumes.append(volume(.tests, "emptyDir", ["sizeLimit": .string("\(storage)Mi")]))
         volumes.append(volume(.logs, "emptyDir", ["sizeLimit": .string("\(min(storage, 4096))Mi")]))
+        if program.verifier.offersArtifacts { volumes.append(volume(.offered, "emptyDir", ["sizeLimit": .string("\(storage)Mi")])) }
+        if program.verifier.acceptsArtifacts { volumes.append(volume(.accepted, "emptyDir", [:])) }
+        if let verifier = program[.verifier] {
+            volumes.append(volume(.verifierGate, "emptyDir", [:]))
+            volumes.append(volume(.verifierLogs, "emptyDir", ["sizeLimit": .string("\(min(verifier.resources.storageMB, 4096))Mi")]))
+        }
         for (name, map) in [(TrialVolume.agent, shared.agent), (.verifier, shared.verifier)] {
             if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
         }
         if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
+        if Self.agentImage(request) != nil { volumes.append(volume(.agentFiles, "emptyDir", ["sizeLimit": "20Gi"])) }
         if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
         switch cache?.endpoint {
         case .service: break
@@ -155,7 +171,7 @@ public struct TrialPodBuilder: Sendable {
     // MARK: Containers
 
     /// Root without any capability: root owns the files that a task's image writes, and reading them needs nothing more.
-    private static let security: JSONValue = [
+    static let security: JSONValue = [
         "runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
     ]
 
@@ -185,6 +201,10 @@ public struct TrialPodBuilder: Sendable {
         ]
         if shared.agent != nil { mounts.append(mount(.agent, paths.agentScripts, readOnly: true)) }
         if shared.verifier != nil { mounts.append(mount(.verifier, paths.verifierVariables, readOnly: true)) }
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
+        if program.verifier.separate != nil {
+            mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs)]
+        }
         if program.delivery.solution { mounts.append(mount(.solution, paths.deliveredSolution)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays)) }
         switch cache?.endpoint {
@@ -196,16 +216,40 @@ public struct TrialPodBuilder: Sendable {
         return ours(.delivery, env: env, mounts: mounts)
     }
 
+    /// The image with the agent's files. The oracle runs the task's solution and has none.
+    private static func agentImage(_ request: TrialPodRequest) -> String? { request.agent.agent.isOracle ? nil : request.agent.image }
+
+    /// Copies the agent's files, as root with the runtime's usual capabilities: it keeps owners and modes.
+    private func agent(_ request: TrialPodRequest) -> JSONValue? {
+        Self.agentImage(request).map { image in
+            [
+                "name": .string(ContainerRole.agent.containerName), "image": .string(image),
+                "command": .array((ContainerRole.agent.command ?? []).map { .string($0) }),
+                "volumeMounts": [mount(.agentFiles, TrialPaths().agentFiles)],
+                "securityContext": ["runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false],
+                "resources": [
+                    "requests": ["cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"],
+                    "limits": ["memory": "512Mi", "ephemeral-storage": "20Gi"],
+                ],
+                // cp says on its error output why it failed.
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+            ]
+        }
+    }
+
     private func trial(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, image: String) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
-            mount(.scripts, paths.scripts, readOnly: true), mount(.tests, paths.tests), mount(.logs, paths.logs),
-            mount(.gate, paths.gate),
+            mount(.scripts, paths.scripts, readOnly: true), mount(.logs, paths.logs), mount(.gate, paths.gate),
         ]
+        // In separate mode no test is ever in the agent's reach.
+        if program.verifier.separate == nil { mounts.append(mount(.tests, paths.tests)) }
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
         if program.delivery.solution {
             mounts.append(mount(.solution, paths.oracle, readOnly: true))
             mounts.append(mount(.solution, paths.solution, readOnly: true))
         }
+        if Self.agentImage(request) != nil { mounts.append(mount(.agentFiles, paths.agentImage, readOnly: true)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
         let resources = TrialResources(request)
         var container: JSONValue = [
@@ -222,12 +266,41 @@ public struct TrialPodBuilder: Sendable {
         return container
     }
 
-    private func collector(_ request: TrialPodRequest, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]) -> JSONValue {
+    /// The container of a separate verifier. It mounts nothing that the trial can write.
+    private func verifier(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) -> JSONValue? {
+        guard let verifier = program[.verifier], let image = verifier.image else { return nil }
         let paths = TrialPaths()
-        let mounts = [
+        var mounts = [
+            mount(.scripts, paths.scripts, readOnly: true), mount(.accepted, paths.accepted, readOnly: true),
+            mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierOutputs),
+        ]
+        if program.verifier.separate?.bringsTests == false { mounts.append(mount(.tests, paths.tests)) }
+        let resources = TrialResources.verifier(request)
+        var container: JSONValue = [
+            "name": .string(verifier.role.containerName), "image": .string(image), "command": ["bash", "-p", .string(paths.verifierRunner)],
+            "env": .array(PodEnvironment(request: request, shared: shared).verifier()), "volumeMounts": .array(mounts),
+            "resources": [
+                "requests": .object(resources.requests.mapValues { .string($0) }), "limits": .object(resources.limits.mapValues { .string($0) }),
+            ],
+        ]
+        if let map = shared.separate?.map { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
+        if let workdir = verifier.workdir { container["workingDir"] = .string(workdir) }
+        return container
+    }
+
+    private func collector(
+        _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]
+    ) -> JSONValue {
+        let paths = TrialPaths()
+        var mounts = [
             mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
+        if program.verifier.acceptsArtifacts { mounts.append(mount(.accepted, paths.accepted)) }
+        if program.verifier.separate != nil {
+            mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs, readOnly: true)]
+        }
         return ours(.collector, env: PodEnvironment(request: request, shared: shared).collector(secrets), mounts: mounts)
     }
 }

@@ -23,13 +23,13 @@ public struct TrialPodRequest: Sendable {
     public var rewardRule: RewardRule?
     /// In the order in which they apply.
     public var overlays: [PinnedOverlay]
-    /// The image that was built for the task, by digest; nil when it is not built, or none is to be.
-    public var builtImage: String?
+    /// The images that were built for the task, by digest, for its containers.
+    public var builtImages: [ContainerRole: String]
 
     public init(
         job: JobIdentity, jobSpec: EvalJobSpec, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
         retry: Int = 0, source: TrialProgram.Delivery.Source, taskPath: String, taskRepo: TrialProgram.Delivery.TaskRepo? = nil,
-        rewardRule: RewardRule? = nil, overlays: [PinnedOverlay] = [], builtImage: String? = nil
+        rewardRule: RewardRule? = nil, overlays: [PinnedOverlay] = [], builtImages: [ContainerRole: String] = [:]
     ) {
         self.job = job
         self.jobSpec = jobSpec
@@ -43,7 +43,7 @@ public struct TrialPodRequest: Sendable {
         self.taskRepo = taskRepo
         self.rewardRule = rewardRule
         self.overlays = overlays
-        self.builtImage = builtImage
+        self.builtImages = builtImages
     }
 
     /// The task's variables, without those that the agent sets itself: the agent's values take precedence.
@@ -55,18 +55,28 @@ public struct TrialPodRequest: Sendable {
     /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
 
-    /// Where the trial's image comes from; nil when no image is named.
-    var imageSource: TaskImage? {
-        task.image(override: jobSpec.environment.image, forceBuild: jobSpec.environment.forceBuild, targetDefault: target.image?.default)
+    /// A separate verifier's variables: its environment's, and those of `[verifier] env`, which count first.
+    var separateVerifierVariables: [String: String] {
+        task.verifierEnvironment.env.merging(task.verifier.env) { $1 }.filter { !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
     }
 
+    /// Where the trial's images come from.
+    var images: TaskImages { jobSpec.images(of: task, targetDefault: target.image?.default) }
+
     /// The image that the trial runs in; nil when no image is named, or it is not built yet.
-    public var image: String? {
-        switch imageSource {
-        case .dockerfile: builtImage
-        case let other: other?.name
+    public var image: String? { image(images.trial) }
+
+    /// The image of a separate verifier; nil when there is none, or it is not built yet.
+    public var verifierImage: String? {
+        switch images.verifier {
+        case nil: nil
+        case .own(let name)?: name
+        case .dockerfile?: builtImages[.verifier]
+        case .trial(let image)?: self.image(image)
         }
     }
+
+    private func image(_ source: TaskImage?) -> String? { source == .dockerfile ? builtImages[.trial] : source?.name }
 
     /// The limits of the phases, with all overrides and multipliers applied.
     public var timeouts: TaskTimeouts {

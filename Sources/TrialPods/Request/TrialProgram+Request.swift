@@ -27,9 +27,8 @@ extension TrialProgram {
                     role: .trial, image: request.image, workdir: task.environment.workdir, env: request.taskVariables.keys.sorted() + agentNames,
                     resources: Resources(
                         cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
-            ],
-            verifier: Verifier(
-                enabled: !spec.verifier.disable, endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
+            ] + (Container.verifier(request).map { [$0] } ?? []),
+            verifier: Verifier(request),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames))
     }
 }

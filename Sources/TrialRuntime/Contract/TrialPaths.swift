@@ -1,6 +1,6 @@
 import SourceSync
 
-/// The paths in a trial pod's containers; no other place spells them. The runner gets them from `program.sh`.
+/// The paths in a trial pod's containers. No other Swift code contains them; the runner reads them from `program.sh`.
 ///
 /// A `root` that is not empty is for tests only.
 public struct TrialPaths: Sendable, Hashable {
@@ -29,11 +29,30 @@ public struct TrialPaths: Sendable, Hashable {
     public var logs: String { root + "/logs" }
     public var oracle: String { root + "/oracle" }
     public var solution: String { root + "/solution" }
+    /// The agent's own files, in the agent's image and in the trial container.
+    public var agentImage: String { root + "/opt/agent" }
+    /// Where the agent's init container copies them to.
+    public var agentFiles: String { root + "/assay/agent-files" }
     public var terminationLog: String { root + "/dev/termination-log" }
     /// The FIFO on which the runner reports its progress.
     public var phaseFIFO: String { gate + "/phase" }
     /// The FIFO on which the collector reports that the tests are in place.
     public var releasedFIFO: String { gate + "/released" }
+    /// The same two FIFOs of a separate verifier, in a volume that the trial does not mount.
+    public var verifierGate: String { root + "/assay/verifier-gate" }
+    public var verifierPhaseFIFO: String { verifierGate + "/phase" }
+    public var verifierReleasedFIFO: String { verifierGate + "/released" }
+    /// The outputs of a separate verifier, in the init container and the collector; the verifier sees them as `/logs/verifier`.
+    public var verifierLogs: String { root + "/assay/verifier-logs" }
+    /// Where the trial's runner puts what the task declares as artifacts.
+    public var offered: String { root + "/assay/offered" }
+    /// The collector's copies of what it took, which a separate verifier reads.
+    public var accepted: String { root + "/assay/accepted" }
+    /// `/logs/verifier` in the container that runs the tests.
+    public var verifierOutputs: String { logs + "/" + LogFolder.verifier.rawValue }
+    /// The runner of a separate verifier, and its part of the program beside it.
+    public var verifierRunner: String { scripts + "/verifier/run.sh" }
+    public var verifierRunnerProgram: String { scripts + "/verifier/program.sh" }
     public var runner: String { scripts + "/run.sh" }
     public var install: String { scripts + "/install.sh" }
     public var execute: String { scripts + "/execute.sh" }

@@ -12,8 +12,18 @@ public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     /// The directory into which the tests are released.
     case tests
     case logs
+    /// What the trial hands over: written by the trial, read by the collector.
+    case offered
+    /// What the collector took of that: read-only for the verifier.
+    case accepted
+    /// The two FIFOs between a separate verifier and the collector; no other container of the pod mounts them.
+    case verifierGate = "verifier-gate"
+    /// `/logs/verifier` of a separate verifier; the trial does not mount it.
+    case verifierLogs = "verifier-logs"
     /// The agent's scripts, shared by the agent's trials; mounted for delivery only.
     case agent
+    /// The files of the agent's image; read-only for the trial.
+    case agentFiles = "agent-files"
     /// The verifier's environment, when it is too large for the pod's variables; mounted for delivery only.
     case verifier
     /// The content of overlays; read-only for the trial.

@@ -49,10 +49,10 @@ public struct DeliveryCommand: Sendable {
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
         var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
         let verifierVariables = try verifierVariables(of: program)
-        try volumes.prepare()
+        try volumes.prepare(program.verifier)
         let task = try TaskAtCommit(program.delivery)
         var report: TreeExport.Report
-        let cache = try cache()
+        let cache = try Self.cache(environment)
         if let cache {
             let trees = CachedTrees(client: cache.client, time: time)
             report = try await CachedDelivery(task: task, volumes: volumes, trees: trees).deliver(&program)
@@ -78,7 +78,7 @@ public struct DeliveryCommand: Sendable {
     }
 
     /// The cache service to read the task from; nil: the task is fetched from its origin.
-    private func cache() throws(TrialError) -> (client: TreeClient, token: String)? {
+    static func cache(_ environment: [String: String]) throws(TrialError) -> (client: TreeClient, token: String)? {
         guard let text = environment[TrialVariables.cacheAddress] else { return nil }
         guard let address = CacheAddress(text), let token = environment[TrialVariables.cacheToken] else {
             throw TrialError(
@@ -88,7 +88,8 @@ public struct DeliveryCommand: Sendable {
     }
 
     private func verifierVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
-        guard !program.verifier.env.isEmpty else { return [] }
+        // A separate verifier's container has them as its own.
+        guard !program.verifier.env.isEmpty, program.verifier.separate == nil else { return [] }
         if let text = environment[TrialVariables.verifierEnvironment] { return try VerifierVariables.entries(json: text.utf8) }
         let path = "\(paths.verifierVariables)/\(VerifierVariables.key)"
         guard let bytes = FileReading.whole(path) else {
@@ -105,7 +106,7 @@ public struct DeliveryCommand: Sendable {
         try? FileWriting.write(message.serialized(), to: fd, path: path)
     }
 
-    private static func trialError(_ error: any Error) -> TrialError {
+    static func trialError(_ error: any Error) -> TrialError {
         switch error {
         case let error as TrialError: error
         case let error as SourceError: error.trialError
@@ -117,7 +118,7 @@ public struct DeliveryCommand: Sendable {
     }
 
     /// A termination message has at most 4096 bytes, and JSON escapes may double the length of text.
-    private static func cut(_ message: String) -> String {
+    static func cut(_ message: String) -> String {
         message.utf8.count <= 1500 ? message : String(message.prefix(700)) + " [...] " + String(message.suffix(300))
     }
 }

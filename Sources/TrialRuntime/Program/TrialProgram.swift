@@ -213,11 +213,31 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var endAgentProcesses: Bool
         /// Names only, never values.
         public var env: [String]
+        /// Commands that run after the agent and before its artifacts are taken.
+        public var collect: [TaskVerifier.CollectHook]
+        /// What the task declares as artifacts, `/logs/artifacts` first if it does not declare it itself.
+        public var artifacts: [TaskArtifact]
+        /// nil: the tests run in the trial's container.
+        public var separate: Separate?
 
-        public init(enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = []) {
+        /// A verifier in a container of its own.
+        public struct Separate: Sendable, Hashable, Codable {
+            /// Whether its image has the tests, so that none are delivered.
+            public var bringsTests: Bool
+
+            public init(bringsTests: Bool) { self.bringsTests = bringsTests }
+        }
+
+        public init(
+            enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = [], collect: [TaskVerifier.CollectHook] = [],
+            artifacts: [TaskArtifact] = [], separate: Separate? = nil
+        ) {
             self.enabled = enabled
             self.endAgentProcesses = endAgentProcesses
             self.env = env
+            self.collect = collect
+            self.artifacts = artifacts
+            self.separate = separate
         }
     }
 

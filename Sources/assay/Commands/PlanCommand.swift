@@ -52,7 +52,7 @@ enum PlanCommand: Subcommand {
         } catch {
             throw UsageError(error.message)
         }
-        // A plan shows no id that is made of the job's UID.
+        // A plan shows no id that depends on the job's UID, so any UID will do.
         let identity = JobIdentity(namespace: JobDocuments.namespace, name: documents.displayName, uid: "plan")
         let plan = JobPlan(PlannedJob(job: identity, spec: job.spec, prepared: prepared, target: target), canBuild: true)
         if format == "json" {

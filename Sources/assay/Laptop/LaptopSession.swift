@@ -93,7 +93,7 @@ struct LaptopSession: Sendable {
                 display.say("and \(warnings.count - Self.warningLines) warnings more: `assay plan` lists them all")
             }
         } hasCounted: {
-            // What could not be written now is written at the end, or that says why not.
+            // What could not be written now is written at the end, which also reports an error.
             do { try rollout?.outputs.writeNew() } catch { display.say("the outputs of a trial are not written yet: \(error)") }
         } isInterrupted: {
             stopping.withLock { $0.count } > 0

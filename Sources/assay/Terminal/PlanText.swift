@@ -12,7 +12,7 @@ struct PlanText {
         var table = TextTable([
             ("AGENT", .left), ("DATASET", .left), ("TASK", .left), ("ATTEMPTS", .right), ("IMAGE", .left), ("FROM", .left), ("USER", .left),
             ("NETWORK", .left), ("INSTALL", .right), ("EXECUTE", .right), ("VERIFY", .right), ("CPUS", .right), ("MEMORY", .right),
-            ("STORAGE", .right), ("FAMILY", .left), ("RUNS", .left),
+            ("STORAGE", .right), ("FAMILY", .left), ("VERIFIER", .left), ("RUNS", .left),
         ])
         for line in plan.lines {
             let limits = line.program?.steps.first?.limits
@@ -21,7 +21,8 @@ struct PlanText {
                 line.agent, line.dataset, line.task, "\(line.attempts)", line.imageName, line.imageOrigin, line.user,
                 line.network ?? "-", Self.limit(limits?.installSec), limits.map { Self.limit($0.executeSec) } ?? "-",
                 Self.limit(limits?.verifySec), resources.map { Self.number($0.cpus) } ?? "-", resources.map { "\($0.memoryLimitMB)Mi" } ?? "-",
-                resources.map { "\($0.storageMB)Mi" } ?? "-", line.program?.identity.family.rawValue ?? "-", line.refusal == nil ? "yes" : "no",
+                resources.map { "\($0.storageMB)Mi" } ?? "-", line.program?.identity.family.rawValue ?? "-", Self.verifier(line),
+                line.refusal == nil ? "yes" : "no",
             ])
         }
         var text = "job \(plan.job.replacingControls), \(plan.repo.replacingControls) at \(plan.commit.prefix(12))\n\n" + table.render() + "\n"
@@ -51,6 +52,12 @@ struct PlanText {
         }
         if !overlay.notes.isEmpty { parts.append("skipped: \(overlay.notes.joined(separator: ", "))") }
         return "overlay \(overlay.name), \(overlay.source.url.text) at \(overlay.source.commit.hex.prefix(12)): \(parts.joined(separator: "; "))"
+    }
+
+    /// Where the tests run: `shared`, or a separate verifier's image.
+    private static func verifier(_ line: JobPlan.Line) -> String {
+        guard let image = line.verifierImage else { return line.images == nil ? "-" : "shared" }
+        return image.name
     }
 
     private static func limit(_ seconds: Double?) -> String { seconds.map { number($0) + "s" } ?? "none" }

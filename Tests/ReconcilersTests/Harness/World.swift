@@ -201,7 +201,7 @@ final class World: Sendable {
     /// Waits until the job is as asked for, and returns it.
     @discardableResult
     func wait(
-        _ name: String = "job", within seconds: Double = 60, _ what: String = "", location: SourceLocation = #_sourceLocation,
+        _ name: String = "job", within seconds: Double = 120, _ what: String = "", location: SourceLocation = #_sourceLocation,
         until condition: @escaping @Sendable (EvalJob) -> Bool
     ) async throws -> EvalJob {
         let last = Locked<EvalJob?>(nil)
@@ -216,13 +216,13 @@ final class World: Sendable {
     }
 
     @discardableResult
-    func waitForEnd(_ name: String = "job", within seconds: Double = 60, location: SourceLocation = #_sourceLocation) async throws -> EvalJob {
+    func waitForEnd(_ name: String = "job", within seconds: Double = 120, location: SourceLocation = #_sourceLocation) async throws -> EvalJob {
         try await wait(name, within: seconds, "the job does not end:", location: location) { $0.status?.isOver == true }
     }
 
-    func waitForPods(_ count: Int, within seconds: Double = 60, location: SourceLocation = #_sourceLocation) async throws {
-        let held = await eventually(within: seconds) { self.node.seen.count >= count }
-        try #require(held, "only \(node.seen.count) pods came", sourceLocation: location)
+    func waitForPods(_ count: Int, within seconds: Double = 120, location: SourceLocation = #_sourceLocation) async throws {
+        let held = await eventually(within: seconds) { self.node.settledCount >= count }
+        try #require(held, "only \(node.settledCount) pods came", sourceLocation: location)
     }
 
     /// No pod is left, and so no finalizer.

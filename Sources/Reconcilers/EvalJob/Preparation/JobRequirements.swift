@@ -13,18 +13,23 @@ struct JobRequirements: Sendable {
     let overlays: JobOverlays
 
     /// Checks everything that a job needs before it can begin.
+    ///
     /// - Parameter moment: when the job was first seen, by the monotonic clock: its overlays are looked at after that.
+    /// - Parameter canBuild: whether something builds images for a target.
     /// - Returns: the job's overlays at the revisions that it gets.
-    func check(_ job: EvalJob, _ identity: JobIdentity, since moment: Double) async throws -> [OverlayPin] {
-        try checkSupport(job)
+    func check(
+        _ job: EvalJob, _ identity: JobIdentity, since moment: Double, canBuild: (EvalTargetSpec) -> Bool
+    ) async throws -> [OverlayPin] {
+        let builds = (try? target(of: job, identity)).map(canBuild) ?? true
+        try checkSupport(job, canBuild: builds)
         _ = try target(of: job, identity)
         let pins = try overlays.pins(for: job.spec, in: identity.namespace, since: moment)
         try await checkSecrets(job, identity)
         return pins
     }
 
-    private func checkSupport(_ job: EvalJob) throws(ReconcileError) {
-        let found = UnsupportedFields.check(job.spec, canBuild: configuration.imageBuilder != nil)
+    private func checkSupport(_ job: EvalJob, canBuild: Bool) throws(ReconcileError) {
+        let found = UnsupportedFields.check(job.spec, canBuild: canBuild)
         guard let first = found.first else { return }
         let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
         throw .stalled(.unsupportedField, first.message + more, on: .ready)
