@@ -24,6 +24,10 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var storageMB: Int?
         /// Names of environment variables, never their values.
         public var environment: [String]
+        /// The users of `agent` and `verifier`, for a task that names any; of a task with steps, those of the first step. nil: the image's user.
+        public var users: [String: String]?
+        /// The names of the job's variables that the task asks for, never their values.
+        public var taskEnvironment: [String]?
         /// nil for a trial that was not to be verified, and in records of earlier versions.
         public var verifier: Verifier?
 
@@ -33,7 +37,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
             cpus: Double? = nil,
             memoryMB: Int? = nil,
             storageMB: Int? = nil,
-            environment: [String] = [], verifier: Verifier? = nil
+            environment: [String] = [], users: [String: String]? = nil, taskEnvironment: [String]? = nil, verifier: Verifier? = nil
         ) {
             self.timeoutMultiplier = timeoutMultiplier
             self.agentTimeoutSec = agentTimeoutSec
@@ -48,6 +52,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.memoryMB = memoryMB
             self.storageMB = storageMB
             self.environment = environment
+            self.users = users
+            self.taskEnvironment = taskEnvironment
             self.verifier = verifier
         }
     }
@@ -135,8 +141,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var name: String
         public var timings: PhaseTimings
         public var exitCodes: [String: Int]
+        /// The step's rewards by name; nil when it has none.
+        public var rewards: [String: Double]?
 
-        public init(name: String, timings: PhaseTimings, exitCodes: [String: Int]) {
+        public init(name: String, timings: PhaseTimings, exitCodes: [String: Int], rewards: [String: Double]? = nil) {
+            self.rewards = rewards
             self.name = name
             self.timings = timings
             self.exitCodes = exitCodes

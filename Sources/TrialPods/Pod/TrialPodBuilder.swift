@@ -27,7 +27,7 @@ public struct TrialPodBuilder: Sendable {
         }
         let shared = request.shared
         try shared.check(request)
-        let secrets = PodEnvironment.secrets(of: request.agent)
+        let secrets = PodEnvironment.secrets(of: request)
         var spec: JSONValue = [
             "restartPolicy": "Never",
             "automountServiceAccountToken": false,
@@ -48,6 +48,7 @@ public struct TrialPodBuilder: Sendable {
         for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
         }
+        if request.task.environment.gpus > 0 { GPUNodes.require(request.task.environment.gpuTypes ?? [], in: &spec) }
         return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec]
     }
 
@@ -120,8 +121,9 @@ public struct TrialPodBuilder: Sendable {
         var sum = 0.0
         for step in program.steps {
             guard let execute = step.limits.executeSec else { return nil }
-            sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec
+            sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec + (step.limits.setupSec ?? 0) + (step.healthcheck?.longestSec ?? 0)
         }
+        sum += program.environment.healthcheck?.longestSec ?? 0
         sum = sum.rounded(.up)
         guard sum.isFinite, sum < 1e9 else { return nil }
         return Int(sum) + settings.slackSeconds
@@ -246,8 +248,10 @@ public struct TrialPodBuilder: Sendable {
         if program.verifier.separate == nil { mounts.append(mount(.tests, paths.tests)) }
         if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
         if program.delivery.solution {
-            mounts.append(mount(.solution, paths.oracle, readOnly: true))
-            mounts.append(mount(.solution, paths.solution, readOnly: true))
+            // The runner lays out the solution of each step.
+            let readOnly = program.steps.allSatisfy { $0.folder == nil }
+            mounts.append(mount(.solution, paths.oracle, readOnly: readOnly))
+            mounts.append(mount(.solution, paths.solution, readOnly: readOnly))
         }
         if Self.agentImage(request) != nil { mounts.append(mount(.agentFiles, paths.agentImage, readOnly: true)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
@@ -263,6 +267,8 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let map = shared.environment { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
         if let workdir = program[.trial]?.workdir { container["workingDir"] = .string(workdir) }
+        // The runner becomes the user of each phase.
+        if program.environment.user != nil { container["securityContext"] = ["runAsUser": 0] }
         return container
     }
 
@@ -285,6 +291,7 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let map = shared.separate?.map { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
         if let workdir = verifier.workdir { container["workingDir"] = .string(workdir) }
+        if request.task.verifier.user != nil { container["securityContext"] = ["runAsUser": 0] }
         return container
     }
 
@@ -296,6 +303,7 @@ public struct TrialPodBuilder: Sendable {
             mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
+        if program.steps.count > 1 { mounts.append(mount(.scripts, paths.scripts)) }
         if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
         if program.verifier.acceptsArtifacts { mounts.append(mount(.accepted, paths.accepted)) }
         if program.verifier.separate != nil {

@@ -50,7 +50,7 @@ extension Collector {
         if judgement.handover == nil {
             judgement.failure = TrialError(.internalError, "the artifacts could not be handed over to the verifier")
         } else if configuration.verifier.separate?.bringsTests == false,
-            let failure = await releaseTests(of: configuration.steps[progress.position])
+            let failure = await releaseTests(of: progress.position)
         {
             // The trial cannot reach this directory, so that nothing of it can be in the way.
             switch failure {
