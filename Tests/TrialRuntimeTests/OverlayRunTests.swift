@@ -23,6 +23,8 @@ struct OverlayRunTests {
     ) throws -> TrialRig {
         try TrialRig(execute: execute, variables: variables, workspace: workspace) { program in
             program.delivery.overlays = overlays
+            // The root is two folders above the instruction.
+            program.environment.skillsDir = taskSkills?(Path.parent(of: Path.parent(of: program.instructionPath)))
             program.verifier.enabled = false
         }
     }
