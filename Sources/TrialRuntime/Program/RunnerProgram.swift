@@ -65,8 +65,8 @@ struct RunnerProgram {
             ("check_intervals", times(\.intervalSec)), ("check_start_periods", times(\.startPeriodSec)),
             ("check_start_intervals", times(\.startIntervalSec)),
             ("check_retries", .list(checks.map { String($0?.retries ?? 0) })),
-            ("overlay_variables", .list(Self.overlayVariables(overlays, paths))),
-            ("skill_sources", .list(Self.paths(of: .skills, overlays, paths))),
+            ("overlay_variables", .list(Self.overlayVariables(overlays, paths, taskSkills: environment.skillsDir))),
+            ("skill_sources", .list(Self.paths(of: .skills, overlays, paths, taskSkills: environment.skillsDir))),
             ("steps", .list(steps.map(\.name))),
             ("instructions", .list(steps.map { paths.instruction($0) })),
             ("long_instructions", .list(steps.map { String($0.longInstructionBytes ?? 0) })),
@@ -97,14 +97,21 @@ struct RunnerProgram {
 
     private static func pause(_ seconds: Double) -> String { String(Int((min(max(seconds, 0), 1e9) * 1000).rounded(.up))) }
 
-    private static func paths(of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+    /// The paths of a surface in the order in which they apply.
+    /// - Parameter taskSkills: the task's own folder of skills, which comes last.
+    private static func paths(
+        of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths, taskSkills: String?
+    ) -> [String] {
         overlays.filter { $0.paths[surface] != nil }.map { paths.overlay($0.name, surface) }
+            + (surface == .skills ? [taskSkills].compactMap { $0 } : [])
     }
 
-    /// `NAME=path:path`. No path has a colon: an OverlaySource's name has none.
-    private static func overlayVariables(_ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+    /// `NAME=path:path`. No path of an overlay has a colon: an OverlaySource's name has none.
+    private static func overlayVariables(
+        _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths, taskSkills: String?
+    ) -> [String] {
         OverlaySurface.allCases.compactMap { surface in
-            let found = Self.paths(of: surface, overlays, paths)
+            let found = Self.paths(of: surface, overlays, paths, taskSkills: taskSkills)
             return found.isEmpty ? nil : "\(TrialVariables.overlays(surface))=\(found.joined(separator: ":"))"
         }
     }

@@ -34,7 +34,8 @@ assay_keep_environment() {
     case $__assay_entry in
     # Set anew by the runner.
     ASSAY_INSTRUCTION_PATH=* | ASSAY_TASK_INSTRUCTION=* | ROLLOUT_TASK_INSTRUCTION=*) continue ;;
-    ASSAY_TOOL_DIRS=* | ASSAY_WORKFLOW_DIRS=* | ASSAY_SKILL_DIRS=* | ASSAY_PERSONA_DIRS=* | ASSAY_PROMPT_FILES=*) continue ;;
+    ASSAY_TOOL_DIRS=* | ASSAY_WORKFLOW_DIRS=* | ASSAY_SKILL_DIRS=* | ASSAY_PERSONA_DIRS=* | ASSAY_PROMPT_FILES=* | ASSAY_TASK_SKILLS_DIR=* | ASSAY_MCP_CONFIG=*)
+      continue ;;
     # The PATH that the task or the agent sets. Under its own name it would decide whether the container finds bash.
     ASSAY_PATH=*) __assay_phase_path=${__assay_entry#*=}; continue ;;
     PATH=*) __assay_has_path=1 ;;
@@ -357,29 +358,34 @@ assay_main() {
   }
 
   # Copies the skills into the workspace, those of later sources last. A skill is a folder that replaces the whole folder of the same name,
-  # so that no file of the earlier one stays. When it fails, `word` says why.
+  # so that no file of the earlier one stays. The copies are the agent's. When it fails, `word` says why.
   merge_skills() {
-    local target=$start/.agents/skills source name
-    local -a merged=()
+    local parent=${start%/}/.agents target source name owner=''
+    target=$parent/skills
+    local -a new=()
+    local -A merged=()
+    for name in "$parent" "$target"; do [ -e "$name" ] || new+=("$name"); done
     for source in "${skill_sources[@]}"; do
       for entry in "$source"/*/; do
         [ -d "$entry" ] || continue
-        entry=${entry%/} name=${entry%/}
-        name=${name##*/}
+        entry=${entry%/}
+        name=${entry##*/}
         if ! word=$({ mkdir -p "$target" && rm -rf "${target:?}/$name" && cp -R "$entry" "$target/$name"; } 2>&1); then
           word="the skill $name cannot be copied to $target: ${word##*$'\n'}"
           return 1
         fi
-        merged+=("$name")
+        merged[$name]=$target/$name
       done
     done
-    [ "${#merged[@]}" = 0 ] || hide_skills "${merged[@]}"
-    # They are the agent's.
-    if [ "${#merged[@]}" != 0 ] && [ -n "${agent_users[0]}" ]; then
-      IFS=: read -r entry name _ <<<"${users[${agent_users[0]}]}"
-      chown -R "$entry:$name" "$target" 2>/dev/null
+    [ "${#merged[@]}" != 0 ] || return 0
+    if [ -n "${agent_users[0]}" ]; then IFS=: read -r owner name _ <<<"${users[${agent_users[0]}]}"; fi
+    if [ -n "$owner" ] && [ "$owner" != "$EUID" ]; then
+      word=$({ [ "${#new[@]}" = 0 ] || chown "$owner:$name" "${new[@]}"; } 2>&1 && chown -R "$owner:$name" "${merged[@]}" 2>&1) || {
+        word="the skills cannot be given to the user ${agent_users[0]}: ${word##*$'\n'}"
+        return 1
+      }
     fi
-    return 0
+    hide_skills "${!merged[@]}"
   }
 
   # Keeps the copied skills out of git's view of the workspace, because tasks are judged by it. Does nothing outside a git repository.
@@ -419,6 +425,8 @@ assay_main() {
       name=${place#/}${place:+/}.agents/skills/$name
       "${call[@]}" ls-files -z -- "$name" | "${call[@]}" update-index -z --skip-worktree --stdin
     done
+    # git has made the file anew.
+    chown --reference="$folder" "$folder/index"
     return 0
   } >/dev/null 2>&1
 
