@@ -383,6 +383,12 @@ spec:
                       description: A bash script that runs the agent. The instruction is in the file that
                         $ASSAY_INSTRUCTION_PATH names and, up to 120,000 bytes, in $ASSAY_TASK_INSTRUCTION.
                       maxLength: 65536
+                    image:
+                      type: string
+                      description: An image whose /opt/agent install and execute find at the same path, read-only. It needs cp. Not for oracle.
+                      minLength: 1
+                      maxLength: 1024
+                      pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                     env:
                       type: array
                       description: Environment of install and execute.

@@ -112,11 +112,20 @@ extension JobPlan.Line {
         case .task?: "task.toml"
         case .target?: "target"
         case .dockerfile?: "build"
+        case .compose(.named)?: "compose"
+        case .compose(.built)?: "compose build"
         case nil: "-"
         }
     }
 
-    private static func name(_ image: TaskImage?) -> String { image.map { $0.name ?? "environment/Dockerfile" } ?? "-" }
+    private static func name(_ image: TaskImage?) -> String {
+        switch image {
+        case nil: "-"
+        case .compose(.built(let build))?:
+            (["environment"] + [build.context, build.dockerfile].filter { !$0.isEmpty }).joined(separator: "/")
+        case let image?: image.name ?? "environment/Dockerfile"
+        }
+    }
 
     /// The image of a separate verifier: how it comes to be, and its name; nil in shared mode.
     public var verifierImage: (origin: String, name: String)? {

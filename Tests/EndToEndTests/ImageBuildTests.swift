@@ -1,34 +1,10 @@
-import AssayTesting
 import Base
-import Foundation
 import Subprocess
 import Testing
 
 extension EndToEnd {
     /// Tasks with a Dockerfile, built by podman and run: the base image lies in the user's own storage, under a public name.
     @Suite struct ImageBuildTests {
-        /// Runs `assay run` for a user whose podman has the base image.
-        private func run(_ bench: Workbench, _ job: String, expecting status: Int32) async throws -> CommandResult {
-            let storage = "\(bench.directory)/storage.conf"
-            if !FileManager.default.fileExists(atPath: storage) {
-                try bench.write(
-                    "storage.conf",
-                    "[storage]\ndriver = \"overlay\"\ngraphroot = \"\(bench.directory)/images\"\nrunroot = \"\(bench.directory)/images-run\"\n")
-                try Directory.make("\(bench.directory)/base")
-                try await BaseImage.makeArchive("\(bench.directory)/base.tar", in: "\(bench.directory)/base")
-                let imported = try await Command(
-                    "env", ["CONTAINERS_STORAGE_CONF=\(storage)", "podman", "import", "\(bench.directory)/base.tar", "docker.io/library/base:1"]
-                ).run()
-                try #require(imported.succeeded, "\(imported.stderrText)")
-            }
-            let result = try await Command(
-                "env", ["CONTAINERS_STORAGE_CONF=\(storage)", Workbench.executable(), "run", job], workingDirectory: bench.directory,
-                deadlineSeconds: 300
-            ).run()
-            #expect(result.exit == .code(status), "\(result.stdoutText)\n\(result.stderrText)")
-            return result
-        }
-
         private func builtTask(_ bench: Workbench, _ name: String, toml: String = "", _ dockerfile: String, test: String) throws {
             try bench.task(name, toml: toml, solution: "echo solved > /app/answer", test: test)
             try bench.write("\(bench.benchmark)/tasks/\(name)/environment/Dockerfile", dockerfile)
@@ -42,6 +18,8 @@ extension EndToEnd {
 
         @Test func tasksRunInTheImagesThatTheirDockerfilesBuild() async throws {
             try await Workbench.with("images") { bench in
+                let user = try UserPodman(bench)
+                try await user.makeImage("docker.io/library/base:1")
                 let check = "[ \"$(cat /app/answer)\" = solved ] && [ \"$(cat /word)\" = made ] && [ -e seed.txt ] && [ ! -e hidden.key ] && "
                 let dockerfile = """
                     FROM base:1 AS maker
@@ -71,7 +49,7 @@ extension EndToEnd {
 
                 try bench.write("job.yaml", JobFiles.job("built", attempts: 2, image: nil))
                 // Builds that fail are infrastructure, and no trial has another failure.
-                let result = try await run(bench, "job.yaml", expecting: 3)
+                let result = try await user.run("job.yaml", expecting: 3)
                 #expect(result.stderrText.contains("waiting: building "), "\(result.stderrText)")
                 let branch = try await bench.branch()
                 #expect(branch.runs.count == 8 && branch.retries.isEmpty)
@@ -99,7 +77,7 @@ extension EndToEnd {
 
                 // A second job builds nothing that is there, and its records have the log too.
                 try bench.write("again.yaml", JobFiles.job("again", datasets: "[{path: tasks, include: [one]}]", image: nil))
-                _ = try await run(bench, "again.yaml", expecting: 0)
+                _ = try await user.run("again.yaml", expecting: 0)
                 let again = try await bench.branch().runs(task: "one").first { $0["jobName"]?.string == "again" }
                 #expect(again?.at("config", "imageDigest")?.string == digests.first)
             }

@@ -17,6 +17,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var image: String?
         /// `sha256:...` of the image that the trial ran in; nil when it has none, or it is not known.
         public var imageDigest: String?
+        /// The image that the agent came in, by digest where it is known; nil for an agent without one.
+        public var agentImage: String?
         public var cpus: Double?
         public var memoryMB: Int?
         public var storageMB: Int?
@@ -27,7 +29,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
-            instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, cpus: Double? = nil,
+            instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, agentImage: String? = nil,
+            cpus: Double? = nil,
             memoryMB: Int? = nil,
             storageMB: Int? = nil,
             environment: [String] = [], verifier: Verifier? = nil
@@ -40,6 +43,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.longInstructionBytes = longInstructionBytes
             self.image = image
             self.imageDigest = imageDigest
+            self.agentImage = agentImage
             self.cpus = cpus
             self.memoryMB = memoryMB
             self.storageMB = storageMB

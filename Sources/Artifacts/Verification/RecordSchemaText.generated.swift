@@ -109,6 +109,7 @@ static let run = #"""
         "longInstructionBytes": {"type": "integer", "description": "The length of the instruction, when it was too long for ASSAY_TASK_INSTRUCTION and the variable was therefore not set."},
         "image": {"type": "string", "description": "The trial container's image."},
         "imageDigest": {"type": "string", "description": "The digest of the image that the trial ran in, as sha256:...."},
+        "agentImage": {"type": "string", "description": "The image that the agent came in, with its digest where it is known."},
         "cpus": {"type": "number", "description": "The requested CPUs."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},

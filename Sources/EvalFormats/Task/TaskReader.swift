@@ -37,6 +37,9 @@ public enum TaskReader {
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
         // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
         task.environment.hasCompose = try await folder.exists("environment/docker-compose.yaml")
+        if task.environment.hasCompose {
+            task.environment.composeImage = try await folder.read("environment/docker-compose.yaml").flatMap(ComposeFile.mainImage)
+        }
         task.verifier.context = try await folder.treeID("tests")
         task.verifier.hasDockerfile = try await folder.exists("tests/Dockerfile")
         task.verifier.hasCompose = try await folder.exists("tests/docker-compose.yaml")

@@ -26,6 +26,8 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
     public var hasDockerfile: Bool
     /// Whether `environment/docker-compose.yaml` exists.
     public var hasCompose: Bool
+    /// Where the image of its service `main` comes from; nil when it says nothing of it.
+    public var composeImage: ComposeImage?
     /// Seconds an image build may take.
     public var buildTimeoutSec: Double
     public var system: System

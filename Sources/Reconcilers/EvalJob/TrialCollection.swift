@@ -89,7 +89,7 @@ struct TrialCollection: Sendable {
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
                 verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, longInstructionBytes: report?.longInstructionBytes,
                 image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.imageIDs[.trial]),
-                cpus: container?.resources.cpus,
+                agentImage: Self.agentImage(agent, pod), cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
                 verifier: verifier(program, pod)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
@@ -102,6 +102,13 @@ struct TrialCollection: Sendable {
             }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    /// The agent's image, with the digest that its node knows it by.
+    private static func agentImage(_ agent: AgentSpec, _ pod: TrialPod?) -> String? {
+        guard let image = agent.image, !agent.agent.isOracle else { return nil }
+        guard digest(image) == nil, let digest = Self.digest(pod?.snapshot.imageIDs[.agent]) else { return image }
+        return "\(image)@\(digest)"
     }
 
     /// How the trial was verified; nil for a task that cannot be read, and when the job has it not verified.

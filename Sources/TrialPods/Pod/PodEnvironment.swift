@@ -32,11 +32,12 @@ struct PodEnvironment {
         if shared.verifier == nil, shared.separate == nil, !request.task.verifier.env.isEmpty {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
         }
-        if let cache {
-            env.append(Self.literal(TrialVariables.cacheAddress, cache.endpoint.address.description))
-            env.append(Self.literal(TrialVariables.cacheToken, cache.token))
-        }
-        return env
+        return env + (cache.map(Self.cache) ?? [])
+    }
+
+    /// How a container reads from the cache service.
+    static func cache(_ access: CacheAccess) -> [JSONValue] {
+        [literal(TrialVariables.cacheAddress, access.endpoint.address.description), literal(TrialVariables.cacheToken, access.token)]
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.

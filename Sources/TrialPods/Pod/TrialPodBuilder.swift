@@ -35,13 +35,13 @@ public struct TrialPodBuilder: Sendable {
             "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
             "volumes": .array(volumes(request, program, shared, cache)),
-            "initContainers": [try delivery(request, program, shared, cache)],
+            "initContainers": .array([try delivery(request, program, shared, cache)] + [agent(request)].compactMap { $0 }),
             "containers": .array(
                 [trial(request, program, shared, image: image)] + (verifier(request, program, shared).map { [$0] } ?? [])
                     + [collector(request, program, shared, secrets)]),
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
-        if request.imageSource == .dockerfile, let secret = request.target.image?.build?.pullSecretRef {
+        if !request.builtImages.isEmpty, let secret = request.target.image?.build?.pullSecretRef {
             spec["imagePullSecrets"] = [["name": .string(secret.name)]]
         }
         var metadata = metadata(request)
@@ -145,6 +145,7 @@ public struct TrialPodBuilder: Sendable {
             if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
         }
         if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
+        if Self.agentImage(request) != nil { volumes.append(volume(.agentFiles, "emptyDir", ["sizeLimit": "20Gi"])) }
         if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
         switch cache?.endpoint {
         case .service: break
@@ -215,6 +216,27 @@ public struct TrialPodBuilder: Sendable {
         return ours(.delivery, env: env, mounts: mounts)
     }
 
+    /// The image with the agent's files. The oracle runs the task's solution and has none.
+    private static func agentImage(_ request: TrialPodRequest) -> String? { request.agent.agent.isOracle ? nil : request.agent.image }
+
+    /// Copies the agent's files, as root with the runtime's usual capabilities: it keeps owners and modes.
+    private func agent(_ request: TrialPodRequest) -> JSONValue? {
+        Self.agentImage(request).map { image in
+            [
+                "name": .string(ContainerRole.agent.containerName), "image": .string(image),
+                "command": .array((ContainerRole.agent.command ?? []).map { .string($0) }),
+                "volumeMounts": [mount(.agentFiles, TrialPaths().agentFiles)],
+                "securityContext": ["runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false],
+                "resources": [
+                    "requests": ["cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"],
+                    "limits": ["memory": "512Mi", "ephemeral-storage": "20Gi"],
+                ],
+                // cp says on its error output why it failed.
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+            ]
+        }
+    }
+
     private func trial(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, image: String) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
@@ -227,6 +249,7 @@ public struct TrialPodBuilder: Sendable {
             mounts.append(mount(.solution, paths.oracle, readOnly: true))
             mounts.append(mount(.solution, paths.solution, readOnly: true))
         }
+        if Self.agentImage(request) != nil { mounts.append(mount(.agentFiles, paths.agentImage, readOnly: true)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
         let resources = TrialResources(request)
         var container: JSONValue = [

@@ -29,6 +29,10 @@ public struct TrialPaths: Sendable, Hashable {
     public var logs: String { root + "/logs" }
     public var oracle: String { root + "/oracle" }
     public var solution: String { root + "/solution" }
+    /// The agent's own files, in the agent's image and in the trial container.
+    public var agentImage: String { root + "/opt/agent" }
+    /// Where the agent's init container copies them to.
+    public var agentFiles: String { root + "/assay/agent-files" }
     public var terminationLog: String { root + "/dev/termination-log" }
     /// The FIFO on which the runner reports its progress.
     public var phaseFIFO: String { gate + "/phase" }

@@ -52,7 +52,7 @@ public struct DeliveryCommand: Sendable {
         try volumes.prepare(program.verifier)
         let task = try TaskAtCommit(program.delivery)
         var report: TreeExport.Report
-        let cache = try cache()
+        let cache = try Self.cache(environment)
         if let cache {
             let trees = CachedTrees(client: cache.client, time: time)
             report = try await CachedDelivery(task: task, volumes: volumes, trees: trees).deliver(&program)
@@ -78,7 +78,7 @@ public struct DeliveryCommand: Sendable {
     }
 
     /// The cache service to read the task from; nil: the task is fetched from its origin.
-    private func cache() throws(TrialError) -> (client: TreeClient, token: String)? {
+    static func cache(_ environment: [String: String]) throws(TrialError) -> (client: TreeClient, token: String)? {
         guard let text = environment[TrialVariables.cacheAddress] else { return nil }
         guard let address = CacheAddress(text), let token = environment[TrialVariables.cacheToken] else {
             throw TrialError(
