@@ -66,7 +66,8 @@ public final class Workbench: Sendable {
     public func text(_ file: String) -> String? { FileReading.whole("\(path)/\(file)").map { String(decoding: $0, as: UTF8.self) } }
 
     /// A git for which https addresses are other names of repositories on this machine. `body` is shell that comes first.
-    public func gitServing(_ addresses: [String: String], _ body: String = "", settings: GitClient.Settings = GitClient.Settings()) throws -> GitClient
+    public func gitServing(_ addresses: [String: String], _ body: String = "", settings: GitClient.Settings = GitClient.Settings()) throws
+        -> GitClient
     {
         let names = addresses.map { "-c url.file://\($0.value).insteadOf=\($0.key)" }.joined(separator: " ")
         let script = """
