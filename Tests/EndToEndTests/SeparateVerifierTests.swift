@@ -156,7 +156,7 @@ extension EndToEnd {
                     try bench.task(name, test: test)
                     try bench.write(
                         "\(bench.benchmark)/tasks/\(name)/task.toml",
-                        Self.head + "[verifier]\nenvironment_mode = \"separate\"\ntimeout_sec = 3.0\n")
+                        Self.head + "[verifier]\nenvironment_mode = \"separate\"\ntimeout_sec = 10.0\n")
                 }
                 try bench.task("unreachable", test: nil)
                 try bench.write(
