@@ -110,7 +110,7 @@ final class World: Sendable {
 
     @discardableResult
     func git(_ directory: String, _ arguments: String...) async throws -> String {
-        String(decoding: try await TestPack.git(directory, arguments), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        String(decoding: try await TestGit.run(directory, arguments), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     // MARK: Operators
@@ -280,7 +280,7 @@ final class World: Sendable {
         guard try await !git(remote, "branch", "--list", Self.branch).isEmpty else { return [] }
         var found: [JSONValue] = []
         for file in try await git(remote, "ls-tree", "-r", "--name-only", Self.branch).split(separator: "\n") where file.hasSuffix("metadata.json") {
-            found.append(try JSONValue(parsing: try await TestPack.git(remote, ["show", "\(Self.branch):\(file)"])))
+            found.append(try JSONValue(parsing: try await TestGit.run(remote, ["show", "\(Self.branch):\(file)"])))
         }
         return found
     }
