@@ -45,7 +45,9 @@ struct TrialBenchmark {
             cluster = try await ClusterProcess(directory: directory, latency: 0.005, bytes: bytes)
         }
         let measured: Result<Void, any Error>
-        do { measured = .success(try await measure(cluster, directory, trials: trials, parallelism: parallelism)) } catch { measured = .failure(error) }
+        do { measured = .success(try await measure(cluster, directory, trials: trials, parallelism: parallelism)) } catch {
+            measured = .failure(error)
+        }
         do { try await cluster.remove() } catch { row("  the cluster could not be cleaned up", "\(error)") }
         try measured.get()
     }
