@@ -8,7 +8,8 @@ BIN          := .build/bin/$(CONFIGURATION)/assay
 BASE_IMAGE   ?= docker.io/library/debian:12-slim
 IMAGE        ?= localhost/assay:latest
 RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certificates pkg-config binutils
-TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps chromium shellcheck
+TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps chromium shellcheck \
+                 buildah docker-registry hostname lua5.4
 VENV         := .venv
 
 .PHONY: quickstart build check test bench image setup setup-tests toolchain format generate clean
@@ -45,7 +46,7 @@ setup:
 ## The same, and those of the tests.
 setup-tests:
 	@scripts/install-packages $(TEST_PACKAGES)
-	@scripts/install-kubectl $(VENV)
+	@scripts/install-clients $(VENV)
 
 toolchain:
 	@SWIFT=$(SWIFT) scripts/check-toolchain

@@ -14,6 +14,7 @@ let package = Package(
         .target(name: "Base"),
         .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
+        .target(name: "Registry", dependencies: ["Base", "HTTPTransport"]),
         .target(name: "HTTPServing", dependencies: ["Base"]),
         .target(name: "Egress", dependencies: ["CShims", "Base", "HTTPServing"]),
         .target(name: "YAML", dependencies: ["CYAML", "Base"], linkerSettings: [.linkedLibrary("yaml")]),
@@ -25,23 +26,25 @@ let package = Package(
         .target(name: "EvalFormats", dependencies: ["Base", "YAML", "TOML", "EvalModel"]),
         .target(name: "Git", dependencies: ["CShims", "Base", "Subprocess"]),
         .target(
-            name: "SourceSync", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git"]),
+            name: "SourceSync",
+            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "HTTPServing", "EvalModel", "EvalFormats", "Git"]),
         .target(name: "Artifacts", dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "Git"]),
         .target(
             name: "Dashboard", dependencies: ["Base", "HTTPServing", "EvalModel", "Git", "Artifacts"],
             exclude: ["Assets/app.js", "Assets/style.css", "Assets/icon.svg"]),
         .target(
             name: "TrialRuntime",
-            dependencies: ["CShims", "Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"],
+            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "Registry", "EvalModel", "EvalFormats", "Git", "SourceSync"],
             exclude: ["Runner/run.sh"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
-        .target(name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "AssayAPI", "TrialRuntime"]),
+        .target(
+            name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
         .target(
             name: "Planning", dependencies: ["Base", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
         .target(
             name: "Reconcilers",
             dependencies: [
-                "Base", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
+                "Base", "HTTPServing", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
                 "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
             ]),
         .target(
@@ -77,6 +80,7 @@ let package = Package(
         .testTarget(name: "BaseTests", dependencies: ["Base"]),
         .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "AssayTesting"]),
+        .testTarget(name: "RegistryTests", dependencies: ["Base", "Subprocess", "Registry", "AssayTesting"]),
         .testTarget(name: "HTTPServingTests", dependencies: ["Base", "HTTPServing", "AssayTesting"]),
         .testTarget(name: "EgressTests", dependencies: ["Base", "Subprocess", "Egress", "AssayTesting", "assay"]),
         .testTarget(name: "YAMLTests", dependencies: ["Base", "YAML"]),
@@ -85,7 +89,9 @@ let package = Package(
         .testTarget(name: "KubeRuntimeTests", dependencies: ["Base", "KubeCore", "KubeClient", "KubeRuntime", "AssayTesting"]),
         .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
         .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
-        .testTarget(name: "SourceSyncTests", dependencies: ["Base", "Subprocess", "EvalModel", "EvalFormats", "Git", "SourceSync"]),
+        .testTarget(
+            name: "SourceSyncTests",
+            dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayTesting"]),
         .testTarget(
             name: "DashboardTests", dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "Artifacts", "Dashboard"],
             resources: [.copy("Browser")]),
@@ -98,10 +104,10 @@ let package = Package(
         .testTarget(name: "AssayAPITests", dependencies: ["Base", "YAML", "KubeCore", "EvalModel", "AssayAPI", "KubeSchema"]),
         .testTarget(
             name: "TrialRuntimeTests",
-            dependencies: ["Base", "Subprocess", "EvalModel", "Git", "SourceSync", "TrialRuntime", "AssayTesting"]),
+            dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "SourceSync", "TrialRuntime", "AssayTesting"]),
         .testTarget(
             name: "TrialPodsTests",
-            dependencies: ["Base", "KubeCore", "EvalModel", "AssayAPI", "TrialRuntime", "TrialPods"],
+            dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ReconcilersTests",
@@ -109,7 +115,7 @@ let package = Package(
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
                 "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
-            exclude: ["Records/expected"]),
+            exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(
             name: "RolloutTests",
             dependencies: [
@@ -133,8 +139,12 @@ let package = Package(
         .testTarget(
             name: "OperationsTests",
             dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Operations", "AssayTesting"]),
+        .testTarget(name: "ChartTests", dependencies: ["Base", "Subprocess", "YAML", "AssayTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "EvalModel", "AssayAPI", "AssayTesting"]),
+            dependencies: [
+                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime", "AssayAPI",
+                "AssayTesting",
+            ]),
     ]
 )

@@ -1,4 +1,4 @@
 extension CustomResourceDefinitions {
-    /// The YAML documents of manifests/crds, one definition each: for the embedded control plane, where nobody applies them.
+    /// The YAML documents of manifests/crds, one definition each. The embedded control plane installs them itself.
     public static let documents = [evalJobs, evalTargets, overlaySources]
 }

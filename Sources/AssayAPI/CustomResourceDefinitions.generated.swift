@@ -884,6 +884,7 @@ spec:
           status:
             type: object
             description: The observed state of the job. Its size does not grow with the number of trials.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1476,29 +1477,97 @@ spec:
                     pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                   build:
                     type: object
-                    description: How images are built from a task's Dockerfile.
+                    description: How images are built from a task's Dockerfile. Without it, tasks that need a build are refused on a cluster.
+                    required:
+                    - registry
+                    - builderImage
                     properties:
                       registry:
                         type: string
-                        description: The registry that built images are pushed to.
+                        description: The repository that built images are stored in, as registry.example.com/team/tasks; http:// before it means without TLS.
                         minLength: 1
                         maxLength: 512
-                        pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
+                        pattern: '^(https?://)?(localhost|[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+|[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*:[0-9]{1,5}|localhost:[0-9]{1,5})(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$'
                       builderImage:
                         type: string
                         description: The builder's image.
                         minLength: 1
                         maxLength: 1024
                         pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
+                      command:
+                        type: array
+                        description: The builder's command, instead of buildah's. It runs in the context's folder and writes an OCI archive to $(ASSAY_ARCHIVE).
+                        minItems: 1
+                        maxItems: 64
+                        items:
+                          type: string
+                          description: A word of the command.
+                          maxLength: 4096
+                      securityContext:
+                        type: object
+                        description: The security context of the builder's container, as in a pod.
+                        x-kubernetes-preserve-unknown-fields: true
+                      resources:
+                        type: object
+                        description: Resources of the builder's container, instead of the defaults.
+                        properties:
+                          requests:
+                            type: object
+                            description: The container's requests.
+                            maxProperties: 32
+                            additionalProperties:
+                              description: An amount, such as 500m or 2Gi.
+                              x-kubernetes-int-or-string: true
+                              anyOf:
+                              - type: integer
+                              - type: string
+                              maxLength: 64
+                              pattern: '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'
+                          limits:
+                            type: object
+                            description: The container's limits.
+                            maxProperties: 32
+                            additionalProperties:
+                              description: An amount, such as 500m or 2Gi.
+                              x-kubernetes-int-or-string: true
+                              anyOf:
+                              - type: integer
+                              - type: string
+                              maxLength: 64
+                              pattern: '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'
                       pushSecretRef:
                         type: object
-                        description: A Secret of type kubernetes.io/dockerconfigjson for pushing.
+                        description: A Secret of type kubernetes.io/dockerconfigjson for pushing. The builder never sees it.
                         required:
                         - name
                         properties:
                           name:
                             type: string
                             description: The Secret's name, in the namespace of this object.
+                            minLength: 1
+                            maxLength: 253
+                            pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+                      pullSecretRef:
+                        type: object
+                        description: A Secret of type kubernetes.io/dockerconfigjson for pulling base images and what was built. What a Dockerfile runs may read it.
+                        required:
+                        - name
+                        properties:
+                          name:
+                            type: string
+                            description: The Secret's name, in the namespace of this object.
+                            minLength: 1
+                            maxLength: 253
+                            pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+                      caRef:
+                        type: object
+                        description: A ConfigMap with the registry's certificate authorities as ca.crt.
+                        required:
+                        - name
+                        properties:
+                          name:
+                            type: string
+                            description: The ConfigMap's name, in the namespace of this object.
                             minLength: 1
                             maxLength: 253
                             pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
@@ -1681,6 +1750,7 @@ spec:
           status:
             type: object
             description: The observed state of the target.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1920,10 +1990,13 @@ spec:
                     pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
               interval:
                 type: string
-                description: How often the repository is checked for changes.
+                description: How often the repository is checked for changes. It is also checked when a job starts.
                 maxLength: 32
                 pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
                 default: 60s
+                x-kubernetes-validations:
+                - rule: duration(self) >= duration('1s')
+                  message: must be at least 1s
               suspend:
                 type: boolean
                 description: While true, the repository is not checked; jobs get the last revision.
@@ -1931,6 +2004,7 @@ spec:
           status:
             type: object
             description: The observed state of the overlay.
+            default: {observedGeneration: -1}
             properties:
               observedGeneration:
                 type: integer
@@ -1938,7 +2012,7 @@ spec:
                 format: int64
               conditions:
                 type: array
-                description: 'Conditions of the overlay, one per type: Ready.'
+                description: 'Conditions of the overlay, one per type: Ready, Stalled.'
                 x-kubernetes-list-type: map
                 x-kubernetes-list-map-keys:
                 - type
@@ -1975,35 +2049,62 @@ spec:
                       format: int64
               revision:
                 type: string
-                description: The commit that new jobs get.
+                description: 'The commit that new jobs get: the last good one when the repository cannot be read.'
+              origin:
+                type: object
+                description: What the revision was resolved from. It is not used for another repo or ref.
+                required:
+                - repo
+                properties:
+                  repo:
+                    type: string
+                    description: The repository, as in spec.repo.
+                  ref:
+                    type: string
+                    description: 'The ref, as in spec.ref. Omitted: the default branch.'
               lastSyncTime:
                 type: string
-                description: When the repository was last checked.
+                description: When the revision, or what it offers, last changed. A check that finds nothing new does not change it.
                 format: date-time
               tools:
                 type: array
-                description: The tools in the overlay.
+                description: Names in toolsSubdir, at most 500.
                 items:
                   type: string
                   description: A tool's name.
               workflows:
                 type: array
-                description: The workflows in the overlay.
+                description: Names in workflowsSubdir, at most 500.
                 items:
                   type: string
                   description: A workflow's name.
               skills:
                 type: array
-                description: The skills in the overlay.
+                description: Folders in skillsSubdir, at most 500.
                 items:
                   type: string
                   description: A skill's name.
-              shadows:
+              personas:
                 type: array
-                description: Names of earlier overlays that it shadows.
+                description: Names in personasSubdir, at most 500.
                 items:
                   type: string
-                  description: The kind and name of what is shadowed, with the overlay that has it.
+                  description: A persona's name.
+              prompt:
+                type: string
+                description: The path of the prompt, if the repository has it.
+              shadows:
+                type: array
+                description: Entries of earlier overlays of the namespace that this one shadows, at most 500.
+                items:
+                  type: string
+                  description: 'The kind and name of what is shadowed, with the overlay that has it: tool/search of base.'
+              similarNames:
+                type: array
+                description: Names that differ from another name only in case or Unicode form, at most 500. Both entries are delivered.
+                items:
+                  type: string
+                  description: The two entries, with the overlay that has the other one.
 
 """#
 }

@@ -4,7 +4,7 @@ import Base
 ///
 /// Uses real time. The limit only ends broken tests; it measures nothing.
 public func eventually(
-    within seconds: Double = 20, _ condition: @Sendable () async throws -> Bool
+    within seconds: Double = 60, _ condition: @Sendable () async throws -> Bool
 ) async rethrows -> Bool {
     let time = SystemTime()
     let deadline = time.monotonic() + seconds

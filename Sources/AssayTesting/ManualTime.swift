@@ -34,6 +34,11 @@ public final class ManualTime: TimeSource {
     /// The number of tasks that sleep on this clock.
     public var sleeperCount: Int { state.withLock { $0.sleepers.count } }
 
+    /// The number of tasks that wake when the clock is advanced by this much.
+    public func sleeperCount(within seconds: Double) -> Int {
+        state.withLock { state in state.sleepers.values.count { $0.deadline <= state.monotonic + seconds } }
+    }
+
     /// Seconds until the next sleeper wakes, or nil when nobody sleeps.
     public var secondsToNextSleeper: Double? {
         state.withLock { state in state.sleepers.values.map { $0.deadline - state.monotonic }.min() }

@@ -13,6 +13,7 @@ public struct HTTPConnectionClosed: Error {
 /// `HTTPServerLimits` bounds the number of threads.
 struct HTTPConnection {
     let socket: Int32
+    let client: String
     let limits: HTTPServerLimits
     let handler: @Sendable (ServerRequest) -> ServerResponse
     /// Makes the answer to bytes that are not a valid request.
@@ -23,8 +24,9 @@ struct HTTPConnection {
         var began: Double?
         while true {
             do {
-                while let request = try parser.next() {
+                while var request = try parser.next() {
                     began = nil
+                    request.client = client
                     guard try answer(request) else { return }
                 }
             } catch let error as HTTPRequestError {
@@ -67,6 +69,19 @@ struct HTTPConnection {
             }
             guard send(first) else { return false }
             for part in rest { guard send(part) else { return false } }
+            return !closes
+        case .file(let file):
+            head += "Content-Length: \(file.size)\r\n\r\n"
+            guard send(Array(head.utf8)) else { return false }
+            guard request.method != "HEAD" else { return !closes }
+            var sent = 0
+            while sent < file.size {
+                // A file that became shorter cannot be answered for any more: the client notices the missing bytes.
+                guard let piece = FileReading.piece(file.descriptor, at: sent, count: min(128 << 10, file.size - sent)), send(piece) else {
+                    return false
+                }
+                sent += piece.count
+            }
             return !closes
         case .stream(let produce):
             head += isOld ? "\r\n" : "Transfer-Encoding: chunked\r\n\r\n"

@@ -10,9 +10,12 @@ public struct HTTPServerLimits: Sendable, Hashable {
     public var requestSeconds: Double
     /// The seconds after which a connection without a request is closed.
     public var idleSeconds: Double
+    /// The part of `connections` that one client's address may use; nil: all of them. Clients on a Unix socket count as one address.
+    public var connectionsPerClient: Int?
 
-    public init(connections: Int = 128, requestSeconds: Double = 60, idleSeconds: Double = 60) {
+    public init(connections: Int = 128, requestSeconds: Double = 60, idleSeconds: Double = 60, connectionsPerClient: Int? = nil) {
         self.connections = connections
+        self.connectionsPerClient = connectionsPerClient
         self.requestSeconds = requestSeconds
         self.idleSeconds = idleSeconds
     }
@@ -24,7 +27,8 @@ public struct HTTPServerLimits: Sendable, Hashable {
 public final class HTTPServer: Sendable {
     private struct State {
         var listener: Int32 = -1
-        var served: Set<Int32> = []
+        /// Descriptors and addresses of the clients.
+        var served: [Int32: String] = [:]
         /// Connections that are being answered with 503.
         var refused: Set<Int32> = []
         var isStopped = false
@@ -87,12 +91,68 @@ public final class HTTPServer: Sendable {
         return UInt16(bigEndian: address.sin_port)
     }
 
+    /// Listens on a Unix socket instead of a port. What was at the path before is replaced.
+    ///
+    /// - Parameters:
+    ///   - directory: an existing directory; its path may be of any length.
+    ///   - mode: of the socket; a client needs the permission to write.
+    public func start(socket name: String, in directory: String, mode: mode_t) throws(HTTPBindFailure) {
+        let place = "\(directory)/\(name)"
+        let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw HTTPBindFailure(place: place, errno: errno) }
+        defer { close(folder) }
+        let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard listener >= 0 else { throw HTTPBindFailure(place: place, errno: errno) }
+        _ = fcntl(listener, F_SETFD, FD_CLOEXEC)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        // An address has room for 107 bytes, and the directory's own path may be longer.
+        let path = Array("/proc/self/fd/\(folder)/\(name)".utf8)
+        let fits = withUnsafeMutableBytes(of: &address.sun_path) { room in
+            guard path.count < room.count else { return false }
+            room.copyBytes(from: path)
+            return true
+        }
+        unlinkat(folder, name, 0)
+        let bound =
+            fits
+            && withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                    bind(listener, generic, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 && fchmodat(folder, name, mode, 0) == 0
+                        && listen(listener, 1024) == 0
+                }
+            }
+        guard bound else {
+            let code = fits ? errno : ENAMETOOLONG
+            close(listener)
+            throw HTTPBindFailure(place: place, errno: code)
+        }
+        state.withLock { $0.listener = listener }
+        startThread(name: "http-accept") { [self] in accept(on: listener) }
+    }
+
+    /// The address of the peer, for `ServerRequest.client`.
+    private static func address(of client: Int32) -> String {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                guard getpeername(client, generic, &size) == 0 else { return "" }
+                guard generic.pointee.sa_family == sa_family_t(AF_INET) else { return "unix" }
+                return generic.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { peer in
+                    let ip = UInt32(bigEndian: peer.pointee.sin_addr.s_addr)
+                    return [24, 16, 8, 0].map { String(ip >> UInt32($0) & 255) }.joined(separator: ".")
+                }
+            }
+        }
+    }
+
     /// Closes every connection, including streams, and waits up to 5 s for their threads to end.
     public func stop() {
         let (listener, connections) = state.withLock { state in
             state.isStopped = true
             defer { state.listener = -1 }
-            return (state.listener, state.served.union(state.refused))
+            return (state.listener, state.refused.union(state.served.keys))
         }
         guard listener >= 0 else { return }
         // Wakes the thread that is blocked in accept(2). That thread closes the descriptor, so that no other file can get its
@@ -116,8 +176,9 @@ public final class HTTPServer: Sendable {
             setOption(client, Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1))
             // A client that has stopped reading a watch must not block its thread for ever.
             setOption(client, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 30, tv_usec: 0))
-            let connection = HTTPConnection(socket: client, limits: limits, handler: handler, refusal: refusal)
-            switch admit(client) {
+            let address = Self.address(of: client)
+            let connection = HTTPConnection(socket: client, client: address, limits: limits, handler: handler, refusal: refusal)
+            switch admit(client, from: address) {
             case .served:
                 let isStarted = startThread(name: "http") { [self] in
                     connection.serve()
@@ -126,7 +187,7 @@ public final class HTTPServer: Sendable {
                 if !isStarted { ended(client) }
             case .refused:
                 let isStarted = startThread(name: "http-full") { [self] in
-                    let message = "the server has \(limits.connections) connections, which is its limit: try again later"
+                    let message = "the limit of connections (in all \(limits.connections)) is reached: try again later"
                     connection.refuse(HTTPRequestError(status: 503, message: message))
                     ended(client)
                 }
@@ -139,11 +200,12 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    private func admit(_ client: Int32) -> Admission {
+    private func admit(_ client: Int32, from address: String) -> Admission {
         state.withLock { state in
             if state.isStopped { return .stopped }
-            if state.served.count < limits.connections {
-                state.served.insert(client)
+            let own = limits.connectionsPerClient.map { limit in state.served.values.count { $0 == address } < limit } ?? true
+            if own, state.served.count < limits.connections {
+                state.served[client] = address
                 return .served
             }
             guard state.refused.count < Self.refusedAtOnce else { return .dropped }
@@ -154,7 +216,7 @@ public final class HTTPServer: Sendable {
 
     private func ended(_ client: Int32) {
         let isLast = state.withLock { state in
-            state.served.remove(client)
+            state.served[client] = nil
             state.refused.remove(client)
             close(client)
             return state.isStopped && state.isEmpty
@@ -165,7 +227,7 @@ public final class HTTPServer: Sendable {
 
 /// The server could not listen on the address.
 public struct HTTPBindFailure: Error, Sendable, Hashable, CustomStringConvertible {
-    /// `127.0.0.1:8080`.
+    /// `127.0.0.1:8080`, or the path of a socket.
     public let place: String
     public let errno: Int32
 

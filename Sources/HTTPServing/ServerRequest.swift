@@ -13,9 +13,12 @@ public struct ServerRequest: Sendable {
     /// Names in lower case; the values of a repeated header are joined by a comma.
     public var headers: [String: String]
     public var body: [UInt8]
+    /// The client's IPv4 address without its port; `unix` for a client on a Unix socket.
+    public var client: String
 
     public init(
-        method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8], isHTTP10: Bool = false
+        method: String, segments: [String], rawPath: String, query: HTTPQuery, headers: [String: String], body: [UInt8], isHTTP10: Bool = false,
+        client: String = ""
     ) {
         self.method = method
         self.isHTTP10 = isHTTP10
@@ -24,6 +27,7 @@ public struct ServerRequest: Sendable {
         self.query = query
         self.headers = headers
         self.body = body
+        self.client = client
     }
 
     public func header(_ name: String) -> String? { headers[name] }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The answer of a handler.
 public struct ServerResponse: Sendable {
     public enum Body: Sendable {
@@ -5,6 +7,8 @@ public struct ServerResponse: Sendable {
         case parts([[UInt8]])
         /// Written piece by piece, on the thread of the connection. An error closes the connection.
         case stream(@Sendable (HTTPBodyWriter) throws -> Void)
+        /// A file from its beginning, read while it is sent: only one piece of it is in memory.
+        case file(ServedFile)
     }
 
     public var status: Int
@@ -21,6 +25,12 @@ public struct ServerResponse: Sendable {
         self.status = status
         headers = [("Content-Type", contentType)]
         body = .stream(stream)
+    }
+
+    public init(status: Int, contentType: String, file: ServedFile) {
+        self.status = status
+        headers = [("Content-Type", contentType)]
+        body = .file(file)
     }
 
     public static func text(_ status: Int, _ text: String) -> ServerResponse {
@@ -58,4 +68,19 @@ public struct ServerResponse: Sendable {
         default: "Status"
         }
     }
+}
+
+/// An open file that is sent as a body. It stays readable after its name has been removed.
+public final class ServedFile: Sendable {
+    let descriptor: Int32
+    /// In bytes, as it was when the file was opened.
+    public let size: Int
+
+    /// - Parameter descriptor: is closed with this object.
+    public init(descriptor: Int32, size: Int) {
+        self.descriptor = descriptor
+        self.size = size
+    }
+
+    deinit { close(descriptor) }
 }

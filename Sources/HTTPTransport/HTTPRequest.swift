@@ -10,11 +10,13 @@ public struct HTTPRequest: Sendable {
     public var tls: TLSOptions
     public var proxy: HTTPProxy
     public var reading: HTTPReading
+    /// The path of a Unix socket to connect to, instead of the host of the URL; at most 107 bytes. No proxy is used.
+    public var unixSocket: String?
 
     public init(
         method: String = "GET", url: String, headers: HTTPHeaders = [:], body: [UInt8]? = nil,
         timeouts: HTTPTimeouts = HTTPTimeouts(), tls: TLSOptions = TLSOptions(), proxy: HTTPProxy = .environment,
-        reading: HTTPReading = .streamed
+        reading: HTTPReading = .streamed, unixSocket: String? = nil
     ) {
         self.method = method
         self.url = url
@@ -24,6 +26,7 @@ public struct HTTPRequest: Sendable {
         self.tls = tls
         self.proxy = proxy
         self.reading = reading
+        self.unixSocket = unixSocket
     }
 }
 

@@ -85,6 +85,11 @@ extension Transfer {
     }
 
     private func setProxy(_ options: inout CurlOptions) {
+        if let path = request.unixSocket {
+            options.string(CURLOPT_UNIX_SOCKET_PATH, path)
+            options.string(CURLOPT_NOPROXY, "*")
+            return
+        }
         if address.isLoopback {
             options.string(CURLOPT_NOPROXY, "*")
             return

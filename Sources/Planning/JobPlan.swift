@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
+import SourceSync
 import TrialRuntime
 
 /// What a job will run, for a person who asks before it runs: one line for each agent and task.
@@ -13,8 +14,8 @@ public struct JobPlan: Sendable, Hashable {
         /// nil for a task that cannot be read, as is `program`.
         public let definition: EvalTask?
         public let program: TrialProgram?
-        /// nil when the task has no image, or cannot be read.
-        public let image: TaskImage?
+        /// nil when the task cannot be read.
+        public let images: TaskImages?
         /// Why the trials cannot run; nil when they can.
         public let refusal: TrialError?
     }
@@ -32,6 +33,8 @@ public struct JobPlan: Sendable, Hashable {
     /// In the order of the trials.
     public let lines: [Line]
     public let warnings: [Warning]
+    /// In the order in which they apply.
+    public let overlays: [PinnedOverlay]
 
     /// - Parameter canBuild: whether there is something that builds images.
     public init(_ planned: PlannedJob, canBuild: Bool) {
@@ -51,10 +54,10 @@ public struct JobPlan: Sendable, Hashable {
             return Line(
                 agent: trial.agent, dataset: trial.dataset, task: trial.task, attempts: matrix.attempts, definition: task.task,
                 program: planned.request(trial).map(TrialProgram.init),
-                image: task.task?.image(
-                    override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage), refusal: refusals[index])
+                images: task.task.map { spec.images(of: $0, targetDefault: defaultImage) }, refusal: refusals[index])
         }
         warnings = TaskWarnings.grouped(prepared)
+        overlays = prepared.overlays
     }
 
     public var trials: Int { lines.reduce(0) { $0 + $1.attempts } }
@@ -67,13 +70,43 @@ public struct JobPlan: Sendable, Hashable {
             "job": .string(job), "source": ["repo": .string(repo), "commit": .string(commit)], "trials": JSONValue(trials),
             "refused": JSONValue(refused), "lines": .array(lines.map(\.json)),
             "warnings": .array(warnings.map { ["text": .string($0.text), "tasks": .array($0.tasks.map { .string($0) })] }),
+            "overlays": .array(overlayLines.map(\.json)),
         ]
+    }
+
+    /// What each overlay adds.
+    public struct OverlayLine: Sendable, Hashable {
+        public let overlay: PinnedOverlay
+        public let shadows: [OverlaySet.Shadow]
+        public let similarities: [OverlaySet.Similarity]
+
+        var json: JSONValue {
+            var offers: [String: JSONValue] = [:]
+            for (surface, names) in overlay.offers.names { offers[surface.rawValue] = .array(names.map { .string($0.text) }) }
+            func texts(_ list: [some CustomStringConvertible]) -> JSONValue { .array(list.map { .string($0.description) }) }
+            return [
+                "name": .string(overlay.name), "repo": .string(overlay.source.url.text), "revision": .string(overlay.source.commit.hex),
+                "offers": .object(offers), "shadows": texts(shadows), "similarNames": texts(similarities), "skipped": texts(overlay.notes),
+            ]
+        }
+    }
+
+    public var overlayLines: [OverlayLine] {
+        let set = OverlaySet(overlays.map(\.offers))
+        return overlays.enumerated().map { position, overlay in
+            OverlayLine(
+                overlay: overlay, shadows: set.shadows(ofOverlayAt: position), similarities: set.similarities(ofOverlayAt: position))
+        }
     }
 }
 
 extension JobPlan.Line {
     /// How the image comes to be, in a word or two.
-    public var imageOrigin: String {
+    public var imageOrigin: String { Self.origin(images?.trial) }
+
+    public var imageName: String { Self.name(images?.trial) }
+
+    private static func origin(_ image: TaskImage?) -> String {
         switch image {
         case .job?: "job"
         case .task?: "task.toml"
@@ -83,8 +116,16 @@ extension JobPlan.Line {
         }
     }
 
-    public var imageName: String {
-        image.map { $0.name ?? "environment/Dockerfile" } ?? "-"
+    private static func name(_ image: TaskImage?) -> String { image.map { $0.name ?? "environment/Dockerfile" } ?? "-" }
+
+    /// The image of a separate verifier: how it comes to be, and its name; nil in shared mode.
+    public var verifierImage: (origin: String, name: String)? {
+        switch images?.verifier {
+        case nil: nil
+        case .own(let name)?: ("task.toml", name)
+        case .dockerfile?: ("build", "tests/Dockerfile")
+        case .trial(let image)?: (Self.origin(image), Self.name(image))
+        }
     }
 
     /// The user that the agent runs as: the one that the task names, else `image`, the image's own.
@@ -98,6 +139,11 @@ extension JobPlan.Line {
             "agent": .string(agent), "dataset": .string(dataset), "task": .string(task), "attempts": JSONValue(attempts),
             "image": ["from": .string(imageOrigin), "name": .string(imageName)], "user": .string(user),
         ]
+        if let image = verifierImage {
+            value["verifier"] = ["mode": "separate", "image": ["from": .string(image.origin), "name": .string(image.name)]]
+        } else if images != nil {
+            value["verifier"] = ["mode": "shared"]
+        }
         if let refusal { value["refusal"] = ["type": .string(refusal.type.rawValue), "message": .string(refusal.message)] }
         guard let program else { return value }
         value["family"] = .string(program.identity.family.rawValue)

@@ -13,9 +13,20 @@ public struct JobPreparation: Sendable {
 
     public init(resolver: SourceResolver) { self.resolver = resolver }
 
-    /// - Parameter commit: the commit that the job was pinned to before; nil pins its ref now.
+    /// The overlays of a job, read at their revisions.
+    public func overlays(
+        _ pins: [OverlayPin], credentials: @escaping OverlayPreparation.Credentials
+    ) async throws(ReconcileError) -> [PinnedOverlay] {
+        try await OverlayPreparation(resolver: resolver, credentials: credentials).prepare(pins)
+    }
+
+    /// - Parameters:
+    ///   - commit: the commit that the job was pinned to before; nil pins its ref now.
+    ///   - overlays: the job's overlays at their revisions.
     /// - Throws: what the job waits for, or what in its spec must change. A task that cannot run is no error: its `refusal` says why.
-    public func prepare(_ job: EvalJob, pinnedTo commit: String?, credentials: Credentials) async throws(ReconcileError) -> PreparedJob {
+    public func prepare(
+        _ job: EvalJob, pinnedTo commit: String?, overlays: [PinnedOverlay] = [], credentials: Credentials
+    ) async throws(ReconcileError) -> PreparedJob {
         let spec = job.spec
         do {
             let source = try await pin(spec.source.repo, ref: commit ?? spec.source.ref, credentials)
@@ -32,7 +43,7 @@ public struct JobPreparation: Sendable {
                     prepared.append(try await read(reference, dataset, tree, &repositories, credentials))
                 }
             }
-            return PreparedJob(source: source, tasks: prepared, matrix: matrix)
+            return PreparedJob(source: source, tasks: prepared, matrix: matrix, overlays: overlays)
         } catch let failure as ReconcileError {
             throw failure.condition == .ready && failure.reason == .secretNotFound ? failure.on(.sourceReady) : failure
         } catch let error as SourceError {

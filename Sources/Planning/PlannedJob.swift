@@ -25,14 +25,18 @@ public struct PlannedJob: Sendable {
 
     /// Everything that decides a trial's pod and its record; nil for a task that cannot be read.
     ///
-    /// - Parameter podImage: the image of the trial's pod, for when the builder was not asked yet.
-    public func request(_ trial: TrialCoordinate, retry: Int = 0, podImage: String? = nil) -> TrialPodRequest? {
+    /// - Parameter podImages: the images of the trial's pod, for when the builder was not asked yet.
+    public func request(_ trial: TrialCoordinate, retry: Int = 0, podImages: [ContainerRole: String] = [:]) -> TrialPodRequest? {
         let prepared = task(trial)
         guard let task = prepared.task else { return nil }
         return TrialPodRequest(
             job: job, jobSpec: spec, target: target, task: task, agent: agent(trial), coordinate: trial, retry: retry,
             source: .init(self.prepared.source),
             taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule,
-            builtImage: images.image(ofTask: trial.taskIndex)?.reference ?? podImage)
+            overlays: self.prepared.overlays,
+            builtImages: Dictionary(
+                uniqueKeysWithValues: [ContainerRole.trial, .verifier].compactMap { role in
+                    (images.image(ofTask: trial.taskIndex, role: role)?.reference ?? podImages[role]).map { (role, $0) }
+                }))
     }
 }

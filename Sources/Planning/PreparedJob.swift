@@ -1,5 +1,6 @@
 import EvalModel
 import SourceSync
+import TrialRuntime
 
 /// A task of a job, read from the pinned source.
 public struct PreparedTask: Sendable, Hashable {
@@ -28,13 +29,19 @@ public struct PreparedTask: Sendable, Hashable {
     }
 
     /// Why an agent's trials of this task cannot run; nil when they can.
-    public func refusal(for agent: Agent, image: TaskImage?, canBuild: Bool) -> TrialError? {
+    public func refusal(for agent: Agent, images: TaskImages?, canBuild: Bool) -> TrialError? {
         if let refusal { return refusal }
+        if let variable = task?.reservedVariable(for: TrialVariables.reservedPrefix) {
+            return TrialError(
+                .taskInvalid,
+                "task \"\(reference.name)\" sets \(variable); names that begin with "
+                    + "\(TrialVariables.reservedPrefix) are Assay's own")
+        }
         if agent.isOracle, !hasSolution {
             return TrialError(
                 .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
         }
-        return task?.refusal(image: image, canBuild: canBuild)
+        return images.flatMap { task?.refusal(image: $0.trial, verifier: $0.verifier, canBuild: canBuild) }
     }
 }
 
@@ -44,10 +51,23 @@ public struct PreparedJob: Sendable, Hashable {
     /// In the order of `matrix.tasks`.
     public let tasks: [PreparedTask]
     public let matrix: TrialMatrix
+    /// In the order in which they apply.
+    public let overlays: [PinnedOverlay]
 
-    public init(source: PinnedSource, tasks: [PreparedTask], matrix: TrialMatrix) {
+    public init(source: PinnedSource, tasks: [PreparedTask], matrix: TrialMatrix, overlays: [PinnedOverlay] = []) {
         self.source = source
         self.tasks = tasks
         self.matrix = matrix
+        self.overlays = overlays
+    }
+}
+
+extension EvalTask {
+    /// A variable of the task or of its verifier that only Assay may set, with its table.
+    fileprivate func reservedVariable(for prefix: String) -> String? {
+        for (table, variables) in [("environment.env", environment.env), ("verifier.env", verifier.env)] {
+            if let name = variables.keys.sorted().first(where: { $0.hasPrefix(prefix) }) { return "[\(table)] \(name)" }
+        }
+        return nil
     }
 }

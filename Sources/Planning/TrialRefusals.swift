@@ -26,11 +26,10 @@ public struct TrialRefusals: Sendable {
         var errors: [ErrorRange] = []
         var indexes = TrialIndexSet()
         for (taskIndex, task) in prepared.tasks.enumerated() {
-            let image = task.task?.image(
-                override: spec.environment.image, forceBuild: spec.environment.forceBuild, targetDefault: defaultImage)
+            let own = task.task.map { spec.images(of: $0, targetDefault: defaultImage) }
             let ranges = prepared.trials(ofTask: taskIndex, agents: spec.agents.count, attempts: spec.attempts)
             for (agent, range) in zip(spec.agents, ranges) {
-                guard let error = task.refusal(for: agent.agent, image: image, canBuild: canBuild) ?? images.failure(ofTask: taskIndex)?.error
+                guard let error = task.refusal(for: agent.agent, images: own, canBuild: canBuild) ?? images.failure(ofTask: taskIndex)?.error
                 else { continue }
                 errors.append(ErrorRange(indexes: range, error: error))
                 indexes.insert(range)

@@ -1,4 +1,4 @@
-/// A table under construction, with how it was defined: that decides whether later lines may add to it.
+/// A table under construction. It remembers how it was defined, because that decides whether later lines may add to it.
 final class TOMLBuilder {
     enum Origin {
         /// So far named only as the parent in a longer header; a header of its own may still define it.

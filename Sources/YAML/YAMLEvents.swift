@@ -44,7 +44,7 @@ final class YAMLEvents {
 
     /// - Parameters:
     ///   - input: must stay valid until the last event is read.
-    ///   - separators: what was hidden in the input.
+    ///   - separators: the characters that were replaced in the input (see `YAMLSeparators`).
     init(_ input: UnsafeBufferPointer<UInt8>, separators: YAMLSeparators) throws(YAMLError) {
         self.input = input
         self.separators = separators

@@ -4,7 +4,7 @@ import Base
 enum YAMLScalar {
     static let tagPrefix = "tag:yaml.org,2002:"
 
-    /// What a plain scalar is.
+    /// The type of a plain scalar.
     enum Kind: Equatable {
         case null
         case bool(Bool)

@@ -15,11 +15,11 @@ struct YAMLSeparators {
 
     init(hiding input: [UInt8]) {
         var found: Set<Unicode.Scalar> = []
-        // Each begins with one of two bytes: most inputs have neither.
+        // Each of these characters begins with one of two bytes, and most inputs contain neither byte.
         for index in input.indices.dropLast() where input[index] == 0xC2 || input[index] == 0xE2 {
             for separator in Self.separators where input[index...].starts(with: String(separator).utf8) { found.insert(separator) }
         }
-        // Text that is no UTF-8 is left to libyaml, which says where the mistake is.
+        // Text that is not UTF-8 is passed on unchanged: libyaml reports where the mistake is.
         guard !found.isEmpty, let text = String(validating: input, as: UTF8.self) else {
             bytes = input
             hidden = [:]

@@ -50,6 +50,38 @@ import Testing
         #expect(await ledger.record(of: run.id) != nil)
     }
 
+    @Test("two operators record the same runs at the same time: each record is whole, and of one of them")
+    func twoWriters() async throws {
+        let bench = try Workbench()
+        let directory = "\(bench.path)/results"
+        let names = (0..<40).map { "logs/\($0).txt" }
+        var packs: [String: PendingRun.Pack] = [:]
+        for name in ["old", "new"] {
+            packs[name] = try await bench.pack(
+                Dictionary(uniqueKeysWithValues: names.map { ($0, Array(String(repeating: name, count: 10_000).utf8)) }))
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (name, pack) in packs {
+                let ledger = LocalLedger(directory: directory, scratch: "\(bench.path)/scratch-\(name)")
+                for index in 0..<6 {
+                    var record = bench.record(index)
+                    record.agent = name
+                    let run = try PendingRun(run: record, pack: pack)
+                    group.addTask { try await ledger.submit(run) }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let reader = LocalLedger(directory: directory, scratch: "\(bench.path)/scratch")
+        for index in 0..<6 {
+            let id = try PendingRun(run: bench.record(index)).id
+            let agent = try #require(await reader.record(of: id)?.agent)
+            for name in names {
+                #expect(FileReading.text("\(directory)/\(id.path)/\(name)") == String(repeating: agent, count: 10_000), "\(index) \(name)")
+            }
+        }
+    }
+
     @Test("catalogue 40: a directory that cannot be written gives a storage error, and the run is not recorded")
     func unwritable() async throws {
         let bench = try Workbench()

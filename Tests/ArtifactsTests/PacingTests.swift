@@ -1,4 +1,5 @@
 import Artifacts
+import AssayTesting
 import Base
 import Git
 import Testing
@@ -27,6 +28,32 @@ import Testing
         #expect(await ledger.state.pending == 2, "these wait for the regular push")
         try await ledger.flush()
         #expect(await ledger.state.pending == 0)
+        await ledger.stop()
+    }
+
+    @Test("after a refused push a job's results are tried again early, at most once in ten seconds, and what waits beside them follows at once")
+    func earlyAfterARefusal() async throws {
+        let bench = try Workbench()
+        let remote = try await bench.emptyRemote()
+        try bench.hook("pre-receive", of: remote, "echo x >> refused; exit 1")
+        func refusals() -> Int { FileReading.text("\(remote)/refused")?.split(separator: "\n").count ?? 0 }
+        let time = ManualTime()
+        let ledger = try GitLedger(settings: try bench.settings(remote), time: time, log: Log("test"))
+        let (deleted, other) = (try bench.runs(0..<1, job: "deleted")[0], try bench.runs(0..<1, job: "other")[0])
+        for run in [deleted, other] { try await ledger.submit(run) }
+        try await eventually("the first push is refused") { await ledger.state.failure != nil }
+        // A repaired remote is found by the next early push. The regular one would come after a minute.
+        let first = refusals()
+        try await ledger.flush(job: deleted.job)
+        #expect(refusals() == first, "not within ten seconds of the refusal")
+        time.advance(seconds: GitLedger.secondsAfterFailure)
+        _ = try await artifactError { try await ledger.flush(job: deleted.job) }
+        #expect(refusals() > first)
+        bench.removeHook("pre-receive", of: remote)
+        time.advance(seconds: GitLedger.secondsAfterFailure)
+        try await ledger.flush(job: deleted.job)
+        #expect(await ledger.isConfirmed(deleted.name))
+        try await eventually("the other job's results follow") { await ledger.isConfirmed(other.name) }
         await ledger.stop()
     }
 

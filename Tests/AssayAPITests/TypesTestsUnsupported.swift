@@ -10,14 +10,12 @@ struct UnsupportedFieldTests {
 
     static let jobCases: [JobCase] = [
         .init(path: "spec.source.fixtures") { $0.source.fixtures = FixturesSpec(manifest: "fixtures.lock") },
-        .init(path: "spec.overlays") { $0.overlays = [LocalReference(name: "o")] },
         .init(path: "spec.datasets[1].registry.url") {
             $0.datasets = [DatasetSpec(path: "x"), DatasetSpec(registry: RegistrySpec(url: "https://r.example"))]
         },
         .init(path: "spec.environment.forceBuild") { $0.environment.forceBuild = true },
         .init(path: "spec.environment.network.mode") { $0.environment.network.mode = .noNetwork },
         .init(path: "spec.environment.network.allowedHosts") { $0.environment.network.allowedHosts = ["a.example"] },
-        .init(path: "spec.verifier.environmentMode") { $0.verifier.environmentMode = .separate },
     ]
 
     @Test("are reported with their path and advice", arguments: jobCases)
@@ -33,7 +31,7 @@ struct UnsupportedFieldTests {
     @Test("fields that this version uses are supported")
     func supported() {
         var spec = EvalJobSpec(source: SourceSpec(repo: "r", ref: "main", secretRef: LocalReference(name: "s")))
-        spec.overlays = []
+        spec.overlays = [LocalReference(name: "o")]
         spec.datasets = [
             DatasetSpec(path: "tasks", include: ["a*"]), DatasetSpec(registry: RegistrySpec(path: "registry.json"), name: "d"),
             DatasetSpec(tasks: [TaskSpec(name: "t", repo: "other")], name: "inline", rewardRule: .harbor),
@@ -48,17 +46,16 @@ struct UnsupportedFieldTests {
         #expect(UnsupportedFields.check(spec, canBuild: true).isEmpty)
     }
 
-    @Test("of targets and overlays")
+    @Test("of targets")
     func others() {
         #expect(UnsupportedFields.check(EvalTargetSpec()).isEmpty)
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, image: TargetImageSpec(default: "i"))).isEmpty)
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local), onCluster: true).map(\.path) == ["spec.type"])
         let spec = EvalTargetSpec(
             type: .vm, sync: .continuous, workdir: "/w", host: HostSpec(address: "h"),
-            image: TargetImageSpec(build: BuildSpec()), cost: CostSpec(cpuHour: 1))
+            image: TargetImageSpec(build: BuildSpec(registry: "r.example.com/t", builderImage: "b")), cost: CostSpec(cpuHour: 1))
         #expect(
             UnsupportedFields.check(spec).map(\.path)
-                == ["spec.type", "spec.sync", "spec.workdir", "spec.host", "spec.image.build"])
-        #expect(UnsupportedFields.check(OverlaySourceSpec(repo: "a/b")).count == 1)
+                == ["spec.type", "spec.sync", "spec.workdir", "spec.host"])
     }
 }

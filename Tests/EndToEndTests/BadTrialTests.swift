@@ -16,7 +16,7 @@ extension EndToEnd {
                 let allocate = "echo allocating; x=0123456789abcdef; while :; do x=$x$x; done"
                 try bench.write(
                     "job.yaml", JobFiles.job("memory", agents: JobFiles.agent("greedy", execute: allocate), environment: "overrideMemoryMB: 64"))
-                try await bench.assay("run", "job.yaml", expecting: 1, seconds: 60)
+                try await bench.assay("run", "job.yaml", expecting: 1, seconds: 180)
                 let branch = try await bench.branch()
                 #expect(branch.errorType(task: "greedy") == "agent_execution_failed")
                 #expect(branch.errorMessage(task: "greedy").contains("OOMKilled"), "\(branch.errorMessage(task: "greedy"))")
@@ -48,7 +48,7 @@ extension EndToEnd {
 
                 let began = SystemTime().monotonic()
                 // The longest bound is that of an image that cannot be pulled; it is tried twice.
-                try await bench.assay("run", "job.yaml", "--image-pull-timeout", "10", expecting: 3, seconds: 150)
+                try await bench.assay("run", "job.yaml", "--image-pull-timeout", "10", expecting: 3, seconds: 300)
                 print(
                     "trials that cannot begin, tried twice where infrastructure is at fault: \((SystemTime().monotonic() - began).rounded(to: 1)) s")
 
@@ -79,7 +79,7 @@ extension EndToEnd {
                 try bench.task("misnamed", toml: "[environment]\ndocker_image = \"Not An Image\"\n")
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("infra", image: nil, extra: "  retry: {maxAttempts: 1}"))
-                try await bench.assay("run", "job.yaml", expecting: 3, seconds: 60)
+                try await bench.assay("run", "job.yaml", expecting: 3, seconds: 180)
             }
         }
     }

@@ -26,9 +26,12 @@ final class ClusterProcesses: Sendable {
         self.apiserver = apiserver
     }
 
-    static func start(in bench: Workbench, node: String = "podman") async throws -> ClusterProcesses {
+    /// - Parameter environment: variables to add, for the podman of the node.
+    static func start(in bench: Workbench, node: String = "podman", environment: [String: String] = [:]) async throws -> ClusterProcesses {
         let data = "\(bench.directory)/control-plane"
-        let apiserver = try bench.start(["apiserver", "--data-dir", data, "--node", node], to: "apiserver.log")
+        let variables = environment.map { "\($0.key)=\($0.value)" }
+        let apiserver = try bench.start(
+            "env", variables + [Workbench.executable(), "apiserver", "--data-dir", data, "--node", node], to: "apiserver.log")
         try await eventually("the API server serves", seconds: 60) { (try? bench.read("apiserver.log").contains("kubeconfig ")) ?? false }
         let said = try bench.read("apiserver.log")
         try #require(said.contains("kubeconfig "), "\(said)")

@@ -42,9 +42,9 @@ extension EndToEnd {
               echo "scanned $1" >&2
             }
             export -f scan
-            say ports "$(timeout 60 bash -c 'scan 127.0.0.1' | one)"
+            say ports "$(timeout 150 bash -c 'scan 127.0.0.1' | one)"
             gateway=$(while read -r _ to via _; do [ "$to" = 00000000 ] && printf '%d.%d.%d.%d' "0x${via:6:2}" "0x${via:4:2}" "0x${via:2:2}" "0x${via:0:2}"; done < /proc/net/route)
-            say gateway-ports "$([ -z "$gateway" ] || timeout 60 bash -c "scan $gateway" | one)"
+            say gateway-ports "$([ -z "$gateway" ] || timeout 150 bash -c "scan $gateway" | one)"
             [ -n "$gateway" ] || echo "scanned no gateway: there is none" >&2
             """
         }
@@ -52,7 +52,7 @@ extension EndToEnd {
         @Test func theAgentReachesNeitherTestsNorSolutionNorCredentialsNorTheHost() async throws {
             try await Workbench.with("isolation") { bench in
                 try bench.task(
-                    "probe", toml: "[agent]\ntimeout_sec = 200.0\n", solution: "echo the-solution-text",
+                    "probe", toml: "[agent]\ntimeout_sec = 400.0\n", solution: "echo the-solution-text",
                     test: "# the-test-text\nmkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt")
                 // At the same time another agent runs that has a secret.
                 try bench.task("other", instruction: "the-other-task", solution: "sleep 3")

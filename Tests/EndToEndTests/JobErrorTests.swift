@@ -11,10 +11,9 @@ extension EndToEnd {
             -> String
         {
             try bench.write("job.yaml", job)
-            let began = SystemTime().monotonic()
-            let result = try await bench.assay(["run", "job.yaml"] + options, seconds: 60)
+            // A command that waits does so for ever.
+            let result = try await bench.assay(["run", "job.yaml"] + options, seconds: 180)
             #expect(result.exit == .code(2), "\(result.exit) \(result.stdoutText)\n\(result.stderrText)", sourceLocation: sourceLocation)
-            #expect(SystemTime().monotonic() - began < 30, "it does not wait", sourceLocation: sourceLocation)
             #expect(result.stdoutText == "", sourceLocation: sourceLocation)
             let message = try #require(result.stderrText.split(separator: "\n").last.map(String.init), sourceLocation: sourceLocation)
             #expect(message.hasPrefix("assay: "), "\(result.stderrText)", sourceLocation: sourceLocation)

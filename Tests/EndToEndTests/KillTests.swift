@@ -24,7 +24,7 @@ extension EndToEnd {
             calm.signal(SIGTERM)
             #expect(await calm.wait() == .code(0))
 
-            var random = SplitMix(state: Self.seed)
+            var random = SeededRandom(seed: Self.seed)
             print("kill moments from seed \(Self.seed)")
             try await cluster.create("all.yaml", name: "disturbed", results: "disturbed.git")
             var kills = 0
@@ -45,9 +45,9 @@ extension EndToEnd {
 
             let last = try await cluster.startOperator()
             try await cluster.waitForCompletion(of: "disturbed", seconds: 180)
-            try await eventually("no trial pod is left", seconds: 30) { try await cluster.pods().isEmpty }
+            try await eventually("no trial pod is left") { try await cluster.pods().isEmpty }
             try await expectAlike(cluster, "disturbed", "undisturbed", trials: 32)
-            try await eventually("no container is left", seconds: 30) { await bench.containers().isEmpty }
+            try await eventually("no container is left") { await bench.containers().isEmpty }
 
             last.signal(SIGTERM)
             #expect(await last.wait() == .code(0))
@@ -62,7 +62,7 @@ extension EndToEnd {
             let cluster = try await ClusterProcesses.start(in: bench)
             try await create(cluster, "stopped")
 
-            // With election: a stopped leader releases its lease, so that the next one need not wait until it expires (15 s).
+            // With election: a stopped leader releases its lease, so that the next one need not wait until it expires.
             let first = try await cluster.startOperator("first", election: true)
             try await eventually("a trial has been counted") { try await (cluster.job("stopped").at("status", "trials", "completed")?.int ?? 0) > 0 }
             let begin = SystemTime().monotonic()
@@ -70,9 +70,11 @@ extension EndToEnd {
             #expect(await first.wait() == .code(0))
             #expect(SystemTime().monotonic() - begin < 20)
             #expect(try await !cluster.isComplete("stopped"))
+            let lease = try await cluster.client.get(.leases, ObjectKey(namespace: "default", name: "assay-operator"))
+            #expect(lease.at("spec", "holderIdentity") == "", "the lease is released")
 
             let second = try await cluster.startOperator("second", election: true)
-            try await eventually("the second leads", seconds: 8) { try await leader(cluster) == second.pid }
+            try await eventually("the second leads") { try await leader(cluster) == second.pid }
             try await cluster.waitForCompletion(of: "stopped", seconds: 120)
             try await expectWhole(cluster, "stopped", trials: 12)
             second.signal(SIGTERM)
@@ -138,7 +140,7 @@ extension EndToEnd {
             #expect(job.at("status", "trials", "pending")?.int ?? 0 == 0 && job.at("status", "trials", "running")?.int ?? 0 == 0)
             #expect(job.at("status", "artifacts", "runs")?.int == trials)
             // The finalizer is only for runs that are not recorded yet.
-            try await eventually("\(name) has no finalizer", seconds: 15) {
+            try await eventually("\(name) has no finalizer") {
                 try await (cluster.job(name).at("metadata", "finalizers")?.array ?? []).isEmpty
             }
             #expect(try await cluster.pods().isEmpty)
@@ -154,17 +156,5 @@ extension EndToEnd {
                 #expect(job.at("status", field) == twin.at("status", field), "status.\(field)")
             }
         }
-    }
-}
-
-/// A small generator with a seed, which gives the same numbers everywhere.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

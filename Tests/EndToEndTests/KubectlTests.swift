@@ -36,7 +36,9 @@ extension EndToEnd {
             try await kubectl("delete", "ej", "hello-world", "--timeout=10s")
 
             let worker = try await cluster.startOperator()
-            let watch = try bench.start(kubectl.executable, kubectl.arguments(["get", "evaljobs", "-w"]), to: "watch.log")
+            let watch = try bench.start(kubectl.executable, kubectl.arguments(["get", "evaljobs", "-w", "--v=6"]), to: "watch.log")
+            // Its log of requests names a request when its answer has begun.
+            try await eventually("kubectl watches") { try bench.read("watch.log").contains("watch=true") }
             try bench.write(
                 "watched.yaml",
                 Self.job.replacing("REPO", with: bench.benchmark).replacing("RESULTS", with: bench.results))
@@ -53,7 +55,7 @@ extension EndToEnd {
             #expect(described.contains("Pass Rate:    0.5"), "\(described)")
             for reason in ["TrialsRunning", "TrialsComplete"] { #expect(described.contains("Normal  \(reason)"), "\(described)") }
             // The output of `get -w` meanwhile.
-            try await eventually("the watch shows the end", seconds: 10) { try bench.read("watch.log").contains("Succeeded") }
+            try await eventually("the watch shows the end") { try bench.read("watch.log").contains("Succeeded") }
             watch.signal(SIGTERM)
             _ = await watch.wait()
             let shown = try bench.read("watch.log")
@@ -68,7 +70,7 @@ extension EndToEnd {
             #expect(try await kubectl("logs", pod, "-c", "collector").contains("-----BEGIN ASSAY PACK"))
 
             try await kubectl("delete", "evaljob", "watched", "--timeout=30s")
-            try await eventually("its pods are gone with it", seconds: 30) { try await cluster.pods().isEmpty }
+            try await eventually("its pods are gone with it") { try await cluster.pods().isEmpty }
             worker.signal(SIGTERM)
             #expect(await worker.wait() == .code(0))
             await cluster.stop()
@@ -127,7 +129,7 @@ extension EndToEnd {
 }
 
 /// kubectl with the cluster's kubeconfig and none of the user's settings.
-private struct Kubectl: Sendable {
+struct Kubectl: Sendable {
     let cluster: ClusterProcesses
     /// `KUBECTL`, or the one in PATH.
     let executable = currentEnvironment()["KUBECTL"] ?? "kubectl"

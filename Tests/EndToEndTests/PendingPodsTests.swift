@@ -25,7 +25,7 @@ extension EndToEnd {
                       artifacts: {backend: local}
                     """)
                 let run = try bench.start(["run", "job.yaml"], to: "run.log")
-                try await eventually("it says what it waits for", seconds: 40) { try bench.read("run.log").contains("waiting: ") }
+                try await eventually("it says what it waits for") { try bench.read("run.log").contains("waiting: ") }
                 let said = try bench.read("run.log")
                 for word in words { #expect(said.contains(word), "\(said)") }
                 #expect(said.contains("0 running"), "\(said)")

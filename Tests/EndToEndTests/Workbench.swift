@@ -165,7 +165,7 @@ final class Workbench: Sendable {
 
     /// Monitors that do not end by themselves. A monitor may exist a moment longer than its container.
     func containersLeft() async -> [String] {
-        for _ in 0..<30 {
+        for _ in 0..<300 {
             if await containers().isEmpty { return [] }
             try? await Task.sleep(for: .milliseconds(100))
         }
@@ -199,7 +199,7 @@ extension String {
 
 /// Waits until a condition holds; fails the test when it does not in time.
 func eventually(
-    _ what: String, seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+    _ what: String, seconds: Double = 120, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
     let end = SystemTime().monotonic() + seconds
     while SystemTime().monotonic() < end {

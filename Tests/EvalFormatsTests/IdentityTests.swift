@@ -66,7 +66,7 @@ struct IdentityTests {
         #expect(Set(matrix.map { $0.runID(jobUID: "u") }).count == 12)
     }
 
-    @Test("a hundred thousand trials are computed, not kept")
+    @Test("the coordinates of a hundred thousand trials are computed, not stored")
     func large() throws {
         let tasks = (0..<500).map { TrialMatrix.TaskKey(dataset: "d", task: "t\($0)") }
         let matrix = try TrialMatrix(agents: ["a", "b"], tasks: tasks, attempts: 100)

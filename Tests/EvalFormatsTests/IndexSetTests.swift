@@ -29,7 +29,7 @@ struct IndexSetTests {
         #expect(throws: TrialIndexSetError.self) { try TrialIndexSet(parsing: text) }
     }
 
-    @Test("like a set of integers, whatever is done to it", arguments: 0..<20)
+    @Test("behaves like a set of integers under random operations", arguments: 0..<20)
     func model(seed: Int) throws {
         var random = Lcg(state: UInt64(seed) + 1)
         var set = TrialIndexSet()

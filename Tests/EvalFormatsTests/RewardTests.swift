@@ -52,7 +52,7 @@ struct RewardTests {
         #expect(error?.type == .verifierRewardInvalid)
     }
 
-    @Test("json wins over text, and neither is missing")
+    @Test("reward.json takes precedence over reward.txt, and the error for neither")
     func precedence() throws {
         #expect(try RewardFiles.parse(json: bytes("{\"reward\": 0}"), text: bytes("1")).value == 0)
         let error = #expect(throws: TrialError.self) { try RewardFiles.parse(json: nil, text: nil) }

@@ -66,13 +66,13 @@ struct TaskConfigTests {
         #expect(task.solutionEnv == ["A": "b"])
         #expect(task.steps == [TaskStep(name: "one", minimumReward: .reward(0.5))])
         #expect(task.multiStepRewardStrategy == .mean)
-        let refusal = try #require(task.refusal(image: .task("task:1"), canBuild: true))
+        let refusal = try #require(task.refusal(image: .task("task:1"), verifier: .own("verifier:1"), canBuild: true))
         #expect(refusal.type == .taskInvalid)
         #expect(refusal.message.hasPrefix("task \"h\" cannot run: "))
         for key in [
-            "[[steps]]", "[verifier.environment]", "[[verifier.collect]]", "[environment.healthcheck]", "[[environment.mcp_servers]]",
+            "[[steps]]", "[[steps]] with a separate verifier", "[environment.healthcheck]", "[[environment.mcp_servers]]",
             "environment.skills_dir", "environment.gpus", "agent.network_mode = \"allowlist\"", "verifier.network_mode = \"no-network\"",
-            "agent.user = \"agent\"", "verifier.user = \"1000\"", "artifacts: \"/app/out\"", "environment.env with ${...}",
+            "agent.user = \"agent\"", "verifier.user = \"1000\"", "environment.env with ${...}",
             "verifier.env with ${...}",
             "solution.env",
         ] { #expect(refusal.message.contains(key), "\(key)") }
@@ -173,18 +173,62 @@ struct TaskConfigTests {
     }
 
     @Test(
-        "artifacts below /logs/artifacts are always collected, others are not supported",
+        "artifacts of the trial are supported; in separate mode not where they would decide about the verdict",
         arguments: [
-            ("\"/logs/artifacts\"", false), ("\"/logs/artifacts/\"", false), ("\"/logs//artifacts/./x\"", false),
-            ("{source = \"/logs/artifacts/x\"}", false), ("{source = \"/logs/artifacts/x\", service = \"main\", exclude = []}", false),
-            ("\"/app/out\"", true), ("\"/logs/artifacts2\"", true), ("\"logs/artifacts\"", true),
-            ("{source = \"/logs/artifacts\", exclude = [\"*.bin\"]}", true),
-            ("{source = \"/logs/artifacts/x\", destination = \"y\"}", true), ("{source = \"/logs/artifacts\", service = \"db\"}", true),
-        ])
-    func artifacts(text: String, isRefused: Bool) throws {
-        let unmet = try unmet("artifacts = [\(text)]")
-        #expect(unmet.isEmpty != isRefused)
-        #expect(unmet.allSatisfy { $0.hasPrefix("artifacts: ") })
+            ("\"/logs/artifacts/x\"", nil, nil), ("{source = \"/app/out\", destination = \"y\", exclude = [\"*.bin\"]}", nil, nil),
+            ("\"out\"", nil, nil), ("{source = \"/app\", service = \"main\"}", nil, nil),
+            ("{source = \"/data\", service = \"db\"}", "of the service \"db\"", "of the service \"db\""),
+            ("\"/\"", nil, "laid over"), ("\"/tests/data\"", nil, "laid over"), ("\"/logs\"", nil, "laid over"),
+            ("\"/logs/verifier\"", nil, "laid over"), ("\"/usr\"", nil, "laid over"), ("\"/./usr/bin/\"", nil, "laid over"),
+            ("\"/usr/bin/tool\"", nil, nil), ("\"/usr/local/bin\"", nil, nil), ("\"/etc\"", nil, "laid over"), ("\"/etc/app.conf\"", nil, nil),
+            ("\"/proc/1/environ\"", nil, "laid over"),
+        ] as [(String, String?, String?)])
+    func artifacts(text: String, shared: String?, separate: String?) throws {
+        let task = try parse("artifacts = [\(text)]").task
+        for (isSeparate, expected) in [(false, shared), (true, separate)] {
+            let unmet = TaskRequirements.unmet(by: task, separate: isSeparate).joined(separator: "; ")
+            #expect(expected.map { unmet.contains($0) } ?? unmet.isEmpty, "\(isSeparate): \(unmet)")
+        }
+    }
+
+    @Test("what a separate verifier cannot have yet is refused by name")
+    func separateRequirements() throws {
+        let task = try parse(
+            """
+            [verifier.environment]
+            gpus = 1
+            os = "windows"
+            network_mode = "no-network"
+            [verifier.environment.healthcheck]
+            command = "true"
+            [[verifier.collect]]
+            command = "true"
+            service = "db"
+            [[verifier.collect]]
+            command = "true"
+            user = "app"
+            """
+        ).task
+        let refusal = task.refusal(image: .target("i"), verifier: task.verifierImage(trial: .target("i")), canBuild: true)?.message ?? ""
+        for key in [
+            "verifier.environment.gpus", "verifier.environment.os = \"windows\"", "verifier.environment.network_mode = \"no-network\"",
+            "verifier.environment.healthcheck", "[[verifier.collect]] of the service \"db\"", "[[verifier.collect]] user = \"app\"",
+        ] { #expect(refusal.contains(key), "\(key): \(refusal)") }
+    }
+
+    @Test("the image of a separate verifier: its own, tests/Dockerfile, the trial's")
+    func verifierImages() throws {
+        var task = try parse("[verifier]\nenvironment_mode = \"separate\"").task
+        #expect(task.isVerifiedSeparately(.shared) && task.verifierImage(trial: .job("j")) == .trial(.job("j")))
+        task.verifier.hasDockerfile = true
+        #expect(task.verifierImage(trial: .job("j")) == .dockerfile && task.verifierImage(trial: nil).bringsTests)
+        #expect(task.refusal(image: .job("j"), verifier: .dockerfile, canBuild: false)?.message.contains("tests/Dockerfile") == true)
+        task.verifier.environment = TaskEnvironment(dockerImage: "v")
+        #expect(task.verifierImage(trial: nil) == .own("v"))
+        task.verifier = TaskVerifier(hasCompose: true)
+        #expect(!task.isVerifiedSeparately(.shared) && task.isVerifiedSeparately(.separate))
+        #expect(TaskRequirements.unmet(by: task, separate: true).contains { $0.contains("tests/docker-compose.yaml") })
+        #expect(TaskRequirements.unmet(by: task) == [])
     }
 
     @Test(

@@ -32,13 +32,19 @@ struct LivenessTests {
     func controller() async {
         let liveness = Liveness(time: time)
         let latch = Latch()
+        let hangs = Latch()
         let controller = Controller<String>(name: "job", workers: 2, time: time, liveness: liveness, reconcileBound: 60, log: quiet) { key in
-            if key == "hangs" { try? await latch.wait() }
+            if key == "hangs" {
+                hangs.open()
+                try? await latch.wait()
+            }
             return .done
         }
         let running = Task { await controller.run() }
         controller.enqueue("fine")
         controller.enqueue("hangs")
+        // The key is taken from the queue a moment before its reconcile is noted as begun.
+        try? await hangs.wait()
         #expect(await eventually { controller.queue.processingCount == 1 && controller.queue.depth == 0 })
         time.advance(seconds: 61)
         #expect(liveness.stalled.map(\.part) == ["reconcile of job hangs"])

@@ -1,4 +1,5 @@
 import APIServer
+import AssayTesting
 import Base
 import Foundation
 import KubeClient
@@ -102,7 +103,7 @@ final class NodeHarness: Sendable {
 
     /// The pod once it satisfies the condition, as the watch shows it.
     @discardableResult
-    func wait(_ name: String, within seconds: Double = 60, until condition: @escaping @Sendable (JSONValue) -> Bool) async throws -> JSONValue {
+    func wait(_ name: String, within seconds: Double = 120, until condition: @escaping @Sendable (JSONValue) -> Bool) async throws -> JSONValue {
         try await withThrowingTaskGroup(of: JSONValue?.self) { group in
             group.addTask { try await self.follow(name) { condition($0) } }
             group.addTask {
@@ -118,16 +119,12 @@ final class NodeHarness: Sendable {
         }
     }
 
-    func waitEnded(_ name: String, within seconds: Double = 60) async throws -> JSONValue {
+    func waitEnded(_ name: String, within seconds: Double = 120) async throws -> JSONValue {
         try await wait(name, within: seconds) { ["Succeeded", "Failed"].contains($0.at("status", "phase")?.string ?? "") }
     }
 
     func waitGone(_ name: String) async throws -> Bool {
-        for _ in 0..<600 {
-            if try await pod(name) == nil { return true }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        return false
+        try await eventually(within: 120) { try await self.pod(name) == nil }
     }
 
     private func follow(_ name: String, _ condition: (JSONValue) -> Bool) async throws -> JSONValue? {
@@ -145,7 +142,7 @@ final class NodeHarness: Sendable {
         Task {
             var options = WatchOptions()
             options.fieldSelector = "metadata.name=\(name)"
-            options.timeoutSeconds = 90
+            options.timeoutSeconds = 300
             var seen: [JSONValue] = []
             for try await line in try await client.watch(.pods, namespace: "default", options: options) {
                 let event = try JSONValue(parsing: line)
@@ -155,6 +152,16 @@ final class NodeHarness: Sendable {
             }
             return seen
         }
+    }
+
+    /// A script that waits until `release` is called for its container. The length of a sleep would depend on how busy the machine is.
+    static let hold = "until [ -e /released ]; do sleep 0.05; done"
+
+    /// - Parameter podman: that of a node that was killed meanwhile; by default that of the running node.
+    func release(_ name: String, _ container: String, with podman: PodmanCLI? = nil) async throws {
+        let id = try #require(try await pod(name)?.container(container)?["containerID"]?.string?.split(separator: "/").last.map(String.init))
+        let podman = try #require(podman ?? node?.podmanForTests)
+        _ = try await podman.call(["exec", id, "touch", "/released"])
     }
 
     func log(_ name: String, _ container: String, options: LogOptions = LogOptions()) async throws -> [UInt8] {

@@ -18,16 +18,21 @@ import Testing
         try await harness.create(
             "adopted",
             podSpec(
-                [once("quick", "sleep 1; exit 4"), once("slow", "sleep 4; cat /v/first /v/quick /v/slow | wc -l")],
+                [
+                    once("quick", "\(NodeHarness.hold); exit 4"), once("slow", "\(NodeHarness.hold); cat /v/first /v/quick /v/slow | wc -l"),
+                ],
                 initContainers: [once("first", "true")], ["volumes": [["name": "v", "emptyDir": [:]]]]))
         try await harness.wait("adopted") { $0.isRunning("quick") && $0.isRunning("slow") }
+        let podman = try #require(harness.node?.podmanForTests)
         await harness.kill()
         // One container ends while no node runs, the other continues.
-        try await Task.sleep(for: .seconds(1.5))
+        try await harness.release("adopted", "quick", with: podman)
+        #expect(try await eventually { try await podman.list().contains { $0.state == "exited" && $0.labels[PodmanCLI.containerLabel] == "quick" } })
         try await harness.start()
         let between = try await harness.wait("adopted") { $0.ended("quick") != nil }
         #expect(between.ended("quick")?["exitCode"] == 4)
         #expect(between.isRunning("slow"))
+        try await harness.release("adopted", "slow")
         _ = try await harness.waitEnded("adopted")
         #expect(try await harness.log("adopted", "slow") == Array("3\n".utf8))
         #expect(try await eventually { try await harness.podman(["ps", "--all", "--quiet"]).isEmpty })
@@ -116,7 +121,7 @@ import Testing
         try await harness.client.delete(.pods, ObjectKey(namespace: "default", name: name), options: options)
         if isKilled { try await harness.start() }
         #expect(try await eventually { try await !harness.podman(["ps", "--all", "--format", "{{.Names}}"]).contains(sandbox) })
-        #expect(!FileEntry.exists("/proc/\(pid)"))
+        #expect(await eventually { !FileEntry.exists("/proc/\(pid)") })
         // The name of the process that holds a bridged network open.
         for key in told.dropFirst() where key.hasPrefix("/") { #expect(!FileEntry.exists(String(key))) }
     }

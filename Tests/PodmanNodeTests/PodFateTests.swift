@@ -21,15 +21,19 @@ import Testing
 
     /// Runs a pod and compares the states that a watcher sees with a recording: each state must be one that a real node showed, in the same order,
     /// and the last one must be the same.
+    ///
+    /// - Parameter deleteAfterOutput: deletes the pod when the trial has written this. Before that a shell may not have set its trap yet.
     private func compare(
-        _ fate: String, _ spec: JSONValue, finalizers: [String] = [], deleteAfterStart: Bool = false,
+        _ fate: String, _ spec: JSONValue, finalizers: [String] = [], deleteAfterOutput: String? = nil,
         until condition: @escaping @Sendable (JSONValue) -> Bool
     ) async throws {
         let harness = try harness
         let watching = harness.record(fate, until: condition)
         try await harness.create(fate, spec, finalizers: finalizers)
-        if deleteAfterStart {
+        if let deleteAfterOutput {
             try await harness.wait(fate) { $0.isRunning("trial") }
+            let wrote = try await eventually { String(decoding: try await harness.log(fate, "trial"), as: UTF8.self).contains(deleteAfterOutput) }
+            try #require(wrote)
             try await harness.client.delete(.pods, ObjectKey(namespace: "default", name: fate))
         }
         let seen = states(try await watching.value)
@@ -94,18 +98,21 @@ import Testing
     }
 
     @Test func deletedHonoursTerm() async throws {
-        try await compare("deleted-while-running", graceful("trap 'exit 0' TERM; while :; do sleep 0.1; done"), deleteAfterStart: true, until: never)
+        try await compare(
+            "deleted-while-running", graceful("trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done"), deleteAfterOutput: "ready", until: never
+        )
     }
 
     @Test func deletedIgnoresTerm() async throws {
-        try await compare("deleted-while-running-ignores-term", graceful("trap '' TERM; sleep 60"), deleteAfterStart: true, until: never)
+        try await compare(
+            "deleted-while-running-ignores-term", graceful("trap '' TERM; echo ready; sleep 60"), deleteAfterOutput: "ready", until: never)
         let listed = try await harness.podman(["ps", "--all", "--format", "{{.Names}} {{.Labels}}"])
         #expect(!listed.contains("ignores-term"))
     }
 
     @Test func deletedWithFinalizer() async throws {
         try await compare(
-            "deleted-with-finalizer", graceful("sleep 60"), finalizers: ["assay.dev/trial-tracking"], deleteAfterStart: true,
+            "deleted-with-finalizer", graceful("echo ready; sleep 60"), finalizers: ["assay.dev/trial-tracking"], deleteAfterOutput: "ready",
             until: { $0.at("metadata", "deletionGracePeriodSeconds")?.int == 0 })
         let key = ObjectKey(namespace: "default", name: "deleted-with-finalizer")
         try await harness.client.patch(.pods, key, .merge(["metadata": ["finalizers": .null]]))

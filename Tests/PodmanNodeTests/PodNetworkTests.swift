@@ -48,12 +48,13 @@ import Testing
         var sidecar = try #require(server("sidecar", port: 8099).object)
         sidecar["restartPolicy"] = "Always"
         try await harness.create(
-            "served", podSpec([shell("trial", ask(port: 8099, attempts: 300)), shell("other", "sleep 4")], initContainers: [.object(sidecar)]))
+            "served", podSpec([shell("trial", ask(port: 8099, attempts: 300)), shell("other", NodeHarness.hold)], initContainers: [.object(sidecar)]))
         try await harness.wait("served") { $0.ended("trial") != nil && $0.isRunning("other") }
         #expect(try await log("served", "trial") == "hello from sidecar\n")
         try await harness.create("stranger", podSpec([shell("trial", ask(port: 8099, attempts: 5))]))
         _ = try await harness.waitEnded("stranger")
         #expect(try await log("stranger", "trial") == "nothing there\n")
+        try await harness.release("served", "other")
         _ = try await harness.waitEnded("served")
     }
 

@@ -230,17 +230,18 @@ import Testing
 
     @Test func followsUntilTheEnd() async throws {
         let harness = try harness
-        try await harness.create("follow", podSpec([shell("trial", "echo one; sleep 1; echo two; sleep 1; printf three")]))
+        try await harness.create("follow", podSpec([shell("trial", "echo one; \(NodeHarness.hold); echo two; sleep 1; printf three")]))
         try await harness.wait("follow") { $0.isRunning("trial") }
-        let log = try await harness.log("follow", "trial", options: LogOptions(follow: true))
+        async let log = harness.log("follow", "trial", options: LogOptions(follow: true))
+        try await harness.release("follow", "trial")
         // The last line arrived, so the stream did not end early; the status follows later.
-        #expect(String(decoding: log, as: UTF8.self) == "one\ntwo\nthree")
+        #expect(String(decoding: try await log, as: UTF8.self) == "one\ntwo\nthree")
         _ = try await harness.waitEnded("follow")
     }
 
     @Test func aContainerThatWaitsHasNoLog() async throws {
         let harness = try harness
-        try await harness.create("no-log", podSpec([shell("trial", "true")], initContainers: [shell("first", "sleep 3")]))
+        try await harness.create("no-log", podSpec([shell("trial", "true")], initContainers: [shell("first", "sleep 300")]))
         try await harness.wait("no-log") { $0.isRunning("first") }
         await #expect(throws: (any Error).self) { try await harness.log("no-log", "trial") }
     }
@@ -263,11 +264,17 @@ import Testing
 
     @Test func sidecar() async throws {
         let harness = try harness
+        // The trial ends when the sidecar has set its trap: a first process without one ignores TERM.
+        let mounts: JSONValue = [["name": "v", "mountPath": "/v"]]
         try await harness.create(
             "sidecar",
             podSpec(
-                [shell("trial", "sleep 0.5")],
-                initContainers: [shell("collector", "trap 'exit 0' TERM; while :; do sleep 0.05; done", ["restartPolicy": "Always"])]))
+                [shell("trial", "until [ -e /v/ready ]; do sleep 0.05; done", ["volumeMounts": mounts])],
+                initContainers: [
+                    shell(
+                        "collector", "trap 'exit 0' TERM; touch /v/ready; while :; do sleep 0.05; done",
+                        ["restartPolicy": "Always", "volumeMounts": mounts])
+                ], ["volumes": [["name": "v", "emptyDir": [:]]]]))
         let pod = try await harness.waitEnded("sidecar")
         #expect(pod.at("status", "phase") == "Succeeded")
         #expect(pod.ended("collector")?["exitCode"] == 0)

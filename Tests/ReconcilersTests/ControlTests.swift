@@ -6,7 +6,7 @@ import KubeCore
 import Testing
 import YAML
 
-@Suite("What a user may ask of a job while it runs")
+@Suite("Changes that users make to a running job")
 struct ControlTests {
     @Test("suspended, nothing starts and what runs may finish; resumed, it goes on")
     func suspend() async throws {
@@ -100,7 +100,7 @@ struct ControlTests {
         }
     }
 
-    @Test("a job that is to be kept for ever, written before there was a maximum, stops nobody")
+    @Test("a job of an older CRD with the largest possible durations runs and is released")
     func farFuture() async throws {
         try await World.run(tasks: ["a"]) { world in
             let before = CustomResourceDefinitions.evalJobs.replacing("                maximum: 315360000\n", with: "")
@@ -171,7 +171,29 @@ struct ControlTests {
         }
     }
 
-    @Test("a namespace goes though the credential for its results went first")
+    @Test("a deleted job whose results are refused tries again every ten seconds, and goes when the remote takes them")
+    func deletionWhileRefused() async throws {
+        try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .success(1) : .never }) { world in
+            try await world.refusePushes(true)
+            try await world.withOperator { _ in
+                try await world.createJob()
+                try await world.wait { $0.status?.artifacts?.pending == 1 && $0.status?.trials?.running == 1 }
+                _ = try await world.client.delete(.evalJobs, ObjectKey(namespace: "default", name: "job"))
+                // Without that, the second attempt would come after 30 s at the earliest and the third 60 s after it.
+                let first = try world.pushesRefused()
+                let isTriedAgain = try await eventually { try world.pushesRefused() >= first + 2 }
+                #expect(isTriedAgain)
+                #expect(try await world.job() != nil)
+                try await world.refusePushes(false)
+                let gone = try await eventually { try await world.job() == nil }
+                #expect(gone)
+                try await world.expectNoPods()
+            }
+            try await world.expectRuns(2)
+        }
+    }
+
+    @Test("a namespace is deleted although the Secret for its results was deleted before")
     func namespaceDeletion() async throws {
         try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .success(1) : .never }) { world in
             try await world.client.create(.namespaces, Build.object(.namespaces, "team"))

@@ -64,7 +64,7 @@ struct EndingTests {
         }
     }
 
-    @Test("cancelled and out of time: the conditions have words, and runs counts only what is recorded")
+    @Test("cancelled, and past its deadline: the conditions have messages, and artifacts.runs counts only recorded runs")
     func early() async throws {
         for (change, reason) in [(["cancel": true], "Cancelled"), (["activeDeadlineSeconds": 1], "DeadlineExceeded")] as [(JSONValue, String)] {
             try await World.run(tasks: ["a", "b", "c"], fate: { $0.index == 0 ? .success(1) : .never }) { world in
@@ -85,7 +85,7 @@ struct EndingTests {
         }
     }
 
-    @Test("the results are Pushed when one is, not before")
+    @Test("ArtifactsReady says Pushed only after the first push")
     func artifactsReady() async throws {
         try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
             try await world.withOperator { _ in

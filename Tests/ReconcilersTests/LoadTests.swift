@@ -14,7 +14,7 @@ struct LoadTests {
         try await World.run(tasks: tasks, binds: false, fate: { _ in .pending }) { world in
             try await world.withOperator { _ in
                 for name in ["one", "two"] { try await world.createJob(name, with: ["attempts": 100, "parallelism": 600]) }
-                try await world.waitForPods(1200, within: 60)
+                try await world.waitForPods(1200, within: 300)
                 let before = residentBytes()
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for pod in world.node.seen {
@@ -23,7 +23,7 @@ struct LoadTests {
                     try await group.waitForAll()
                 }
                 for name in ["one", "two"] {
-                    let job = try await world.waitForEnd(name, within: 120)
+                    let job = try await world.waitForEnd(name, within: 300)
                     let trials = try #require(job.status?.trials)
                     #expect((trials.total, trials.completed, trials.failed) == (600, 450, 150))
                     #expect(job.status?.metrics?.passRate == 0.75)

@@ -20,7 +20,7 @@ struct ManifestsTests {
 
     private func start(_ world: World, _ name: String = "job", with changes: [String: JSONValue] = ["parallelism": 2]) async throws {
         try await world.createJob(name, namespace: "team", with: changes)
-        let runs = try await eventually(within: 20) { try await world.job(name, namespace: "team")?.status?.trials?.running == 2 }
+        let runs = try await eventually { try await world.job(name, namespace: "team")?.status?.trials?.running == 2 }
         try #require(runs)
     }
 
@@ -30,7 +30,7 @@ struct ManifestsTests {
     }
 
     private func isGone(_ world: World) async throws -> Bool {
-        try await eventually(within: 30) { try await world.kubectl("get", "crds", "-o", "name").out.isEmpty }
+        try await eventually { try await world.kubectl("get", "crds", "-o", "name").out.isEmpty }
     }
 
     private var finished: @Sendable (FakeNode.Pod) -> Fate { { $0.index == 0 ? .success(1) : .never } }
@@ -52,7 +52,7 @@ struct ManifestsTests {
         }
     }
 
-    @Test("catalogue 65: with the results remote gone the way down ends when the results are given up by name")
+    @Test("catalogue 65: with the results remote gone, uninstalling ends once the results are abandoned by annotation")
     func uninstallWithoutRemote() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: finished) { world in
             try await install(world)
@@ -97,7 +97,7 @@ struct ManifestsTests {
         }
     }
 
-    @Test("catalogue 65: without an operator and without its results, the last commands of the page let everything go")
+    @Test("catalogue 65: without an operator, the last commands of the page remove everything, and the results are lost")
     func byHand() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: finished) { world in
             try await install(world)
@@ -172,7 +172,7 @@ struct ManifestsTests {
             try await world.withOperator(policy: .shorthand) { _ in
                 let applied = try await world.kubectl("apply", "-f", "\(world.path)/job.yaml")
                 #expect(applied.ok, "\(applied.err)")
-                let looked = try await eventually(within: 30) {
+                let looked = try await eventually {
                     let ready = try await world.job("first-on-the-cluster", namespace: "evaluations")?.condition("Ready")
                     return ready != nil && ready?.reason != "Progressing"
                 }
@@ -200,7 +200,7 @@ struct ManifestsTests {
                 #expect(jobs.count == 1)
                 for name in jobs {
                     // The repositories of the examples do not exist: a job waits for them, and says so.
-                    let job = try await world.wait(name, within: 30) { $0.status?.phase != nil && $0.condition("Ready")?.reason != "Progressing" }
+                    let job = try await world.wait(name) { $0.status?.phase != nil && $0.condition("Ready")?.reason != "Progressing" }
                     #expect(job.condition("Stalled") == nil, "\(job.condition("Stalled")?.message ?? "")")
                 }
             }

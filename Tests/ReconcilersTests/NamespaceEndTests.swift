@@ -16,7 +16,7 @@ struct NamespaceEndTests {
     }
 
     private func waitForRunning(_ world: World, _ count: Int, of name: String = "job") async throws {
-        let run = try await eventually(within: 20) { try await world.job(name, namespace: Self.team)?.status?.trials?.running == count }
+        let run = try await eventually { try await world.job(name, namespace: Self.team)?.status?.trials?.running == count }
         try #require(run)
     }
 
@@ -42,14 +42,14 @@ struct NamespaceEndTests {
         }
     }
 
-    @Test("catalogue 59: the next try of a failed trial cannot be created: the failed try is the trial's end")
+    @Test("catalogue 59: the next try of a failed trial cannot be created: the trial ends with the failed try")
     func retrying() async throws {
         try await World.run(fate: { $0.index == 0 ? .success(1) : .evicted }) { world in
             try await makeNamespace(world)
             try await world.withOperator { _ in
                 try await world.createJob(
                     namespace: Self.team, with: ["retry": ["maxAttempts": 5, "initialDelayMs": 600_000, "maxDelayMs": 600_000]])
-                let waits = try await eventually(within: 20) { try await world.job(namespace: Self.team)?.status?.trials?.completed == 1 }
+                let waits = try await eventually { try await world.job(namespace: Self.team)?.status?.trials?.completed == 1 }
                 try #require(waits)
                 try await world.deleteNamespace(Self.team)
                 #expect(try await outcomes(world) == ["cancelled", "reward 1.0"])
@@ -112,10 +112,10 @@ struct NamespaceEndTests {
                 _ = try await client.create(
                     .overlaySources, Build.object(.overlaySources, "tools", namespace: Self.team, spec: ["repo": "acme/tools"]))
                 try await world.createJob("done", namespace: Self.team, with: ["environment": ["preserveEnv": "Always"]])
-                let done = try await eventually(within: 20) { try await world.job("done", namespace: Self.team)?.status?.isOver == true }
+                let done = try await eventually { try await world.job("done", namespace: Self.team)?.status?.isOver == true }
                 try #require(done)
                 for name in ["one", "two"] { try await world.createJob(name, namespace: Self.team, with: ["targetRef": ["name": "narrow"]]) }
-                let begun = try await eventually(within: 20) {
+                let begun = try await eventually {
                     var (running, begun) = (0, 0)
                     for name in ["one", "two"] {
                         let status = try await world.job(name, namespace: Self.team)?.status
@@ -140,7 +140,7 @@ struct NamespaceEndTests {
             try await world.withOperator(.laptop) { _ in
                 try await world.refusePushes(true)
                 try await world.createJob(namespace: Self.team)
-                let isOver = try await eventually(within: 30) { try await world.job(namespace: Self.team)?.status?.isOver == true }
+                let isOver = try await eventually { try await world.job(namespace: Self.team)?.status?.isOver == true }
                 try #require(isOver)
                 #expect(try await world.job(namespace: Self.team)?.status?.artifacts?.pending ?? 0 > 0)
                 try await world.deleteNamespace(Self.team)
@@ -154,7 +154,7 @@ struct NamespaceEndTests {
             try await makeNamespace(world)
             try await world.withOperator { _ in
                 try await world.createJob(namespace: Self.team)
-                let done = try await eventually(within: 20) { try await world.job(namespace: Self.team)?.status?.phase == .succeeded }
+                let done = try await eventually { try await world.job(namespace: Self.team)?.status?.phase == .succeeded }
                 #expect(done)
             }
         }

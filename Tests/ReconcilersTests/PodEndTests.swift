@@ -80,7 +80,7 @@ struct PodEndTests {
         }
     }
 
-    @Test("catalogue 21: a verdict stands though the pod is evicted after it, and an eviction is never a success")
+    @Test("catalogue 21: a verdict remains valid when the pod is evicted after it, and an eviction without a verdict is never a success")
     func succeededThenEvicted() async throws {
         try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .succeededThenEvicted(0.5) : .evicted }) { world in
             try await world.withOperator { _ in
@@ -276,7 +276,7 @@ struct PodEndTests {
         }
     }
 
-    @Test("another's finalizer that came after the pod was seen stays")
+    @Test("a finalizer that somebody else added after the pod was read is not removed")
     func foreignFinalizer() async throws {
         try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
             try await world.withOperator { _ in

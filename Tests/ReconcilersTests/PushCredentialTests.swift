@@ -57,7 +57,7 @@ struct PushCredentialTests {
         }
     }
 
-    @Test("two jobs with Secrets of their own on one branch: one that is refused keeps the other from nothing, and counts its own alone")
+    @Test("two jobs with different Secrets on one branch: a refused job does not hold up the other, and each counts only its own records")
     func apart() async throws {
         try await World.run(tasks: ["a", "b"]) { world in
             let server = try await web(world, ["good": "secret-one", "bad": "secret-two"])
@@ -80,7 +80,7 @@ struct PushCredentialTests {
         }
     }
 
-    @Test("a remote by name means nothing on a cluster: the condition says what to write")
+    @Test("a remote given by name is refused on a cluster, and the condition says what to write")
     func byName() async throws {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in
@@ -95,7 +95,7 @@ struct PushCredentialTests {
         }
     }
 
-    @Test("catalogue 30: runs that a push by force took from the branch come back while the job runs, and its condition tells")
+    @Test("catalogue 30: runs that a forced push removed from the branch are pushed again while the job runs, and its condition says so")
     func rewritten() async throws {
         try await World.run(tasks: ["a", "b"], fate: { _ in .never }) { world in
             try await world.withOperator { _ in

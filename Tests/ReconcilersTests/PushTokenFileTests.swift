@@ -17,6 +17,8 @@ import Testing
         #expect(token.covers(try GitURL(parsing: text)) == expected)
     }
 
-    @Test("what is no address and file", arguments: ["https://git.example.com/org", "=/x", "ssh://h/x=/y", "http://h/x=/y", "https://h/x=relative"])
+    @Test(
+        "texts that are not an address and a file",
+        arguments: ["https://git.example.com/org", "=/x", "ssh://h/x=/y", "http://h/x=/y", "https://h/x=relative"])
     func refused(text: String) { #expect(throws: GitError.self) { try PushTokenFile(parsing: text) } }
 }

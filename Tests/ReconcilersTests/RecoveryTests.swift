@@ -33,14 +33,17 @@ struct RecoveryTests {
 
     @Test("catalogue 15: somebody else writes the status all the time: no lost update, totals right")
     func contendedStatus() async throws {
-        try await World.run(tasks: ["a", "b", "c", "d"]) { world in
+        // The last trial ends only after enough writes of the outsider.
+        try await World.run(tasks: ["a", "b", "c", "d"], fate: { $0.index == 11 ? .never : .success(1) }) { world in
             try await world.withOperator { _ in
                 try await world.createJob(with: ["attempts": 3])
                 let key = ObjectKey(namespace: "default", name: "job")
+                let writes = Locked(0)
                 let outsider = Task {
-                    var count = 0
                     while !Task.isCancelled {
-                        count += 1
+                        let count = writes.withLock {
+                            $0 += 1; return $0
+                        }
                         let note: JSONValue = [
                             "type": "Outsider", "status": "True", "reason": "Count", "message": JSONValue.string("\(count)"),
                             "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -52,12 +55,14 @@ struct RecoveryTests {
                         object.set(["status", "conditions"], to: .array(others + [note]))
                         _ = try? await world.client.updateStatus(.evalJobs, object)
                     }
-                    return count
                 }
-                let job = try await world.waitForEnd(within: 90)
+                let hasWritten = await eventually { writes.withLock { $0 } > 20 && world.node.seen.contains { $0.index == 11 } }
+                #expect(hasWritten)
+                let last = try #require(world.node.seen.first { $0.index == 11 })
+                try await world.node.play(last, .success(1))
+                let job = try await world.waitForEnd()
                 outsider.cancel()
-                let writes = await outsider.value
-                #expect(writes > 20)
+                await outsider.value
                 #expect(job.status?.trials?.completedIndexes?.description == "0-11" && job.status?.agents?.first?.completed == 12)
                 #expect(job.status?.metrics?.meanReward == 1)
                 #expect(job.status?.conditions.contains { $0.type == "Outsider" } == true)
@@ -66,7 +71,7 @@ struct RecoveryTests {
         }
     }
 
-    @Test("catalogue 17: the definition goes and comes back, and the operator with it")
+    @Test("catalogue 17: the definition is deleted and created again, and the operator follows it again")
     func definitionComesAndGoes() async throws {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in
@@ -126,7 +131,7 @@ struct RecoveryTests {
         }
     }
 
-    @Test("catalogue 37: killed after every single write, by an operator that remembers nothing: exact totals")
+    @Test("catalogue 37: an operator that is killed after any write is continued by another one with exact totals")
     func killedAfterEveryWrite() async throws {
         var limit = 0
         var finished = false

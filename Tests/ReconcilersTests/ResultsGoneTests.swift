@@ -29,11 +29,11 @@ struct ResultsGoneTests {
             try await world.node.play(world.node.seen[0], .success(1))
             try await world.withOperator(state: "fresh") { _ in
                 try await world.change(to: ["cancel": true])
-                let job = try await world.wait(within: 10, "the phase says so") { $0.status?.phase == .cancelled }
+                let job = try await world.wait("job", "the phase says so") { $0.status?.phase == .cancelled }
                 #expect(job.status?.isOver == false && job.status?.trials?.completed == 0)
                 let ready = try #require(job.status?.conditions.first { $0.type == "Ready" })
                 #expect(ready.status == "False" && ready.reason == "Cancelled" && ready.message?.contains("wait to be counted") == true)
-                let isStopped = try await eventually(within: 10) { try await stopped(world) }
+                let isStopped = try await eventually { try await stopped(world) }
                 #expect(isStopped)
                 try world.moveRemote(away: false)
                 let ended = try await world.waitForEnd(within: 60)
@@ -54,9 +54,9 @@ struct ResultsGoneTests {
             try world.moveRemote(away: true)
             try await world.withOperator(state: "fresh") { _ in
                 try await world.change(to: ["suspend": true])
-                try await world.wait(within: 10) { $0.status?.phase == .suspended }
+                try await world.wait { $0.status?.phase == .suspended }
                 try await world.node.play(world.node.seen[0], .success(1))
-                try await world.wait(within: 10) { $0.status?.trials?.running == 0 }
+                try await world.wait { $0.status?.trials?.running == 0 }
                 #expect(world.node.seen.count == 1)
             }
         }
@@ -73,13 +73,13 @@ struct ResultsGoneTests {
             try await world.node.play(world.node.seen[0], .success(1))
             try await world.withOperator(state: "fresh") { _ in
                 _ = try await world.client.delete(.evalJobs, Self.key)
-                let isStopped = try await eventually(within: 10) { try await stopped(world) }
+                let isStopped = try await eventually { try await stopped(world) }
                 #expect(isStopped)
                 try await SystemTime().sleep(seconds: 2)
                 #expect(try await world.job() != nil, "it waits while the results may still be recorded")
                 _ = try await world.client.patch(
                     .evalJobs, Self.key, .merge(["metadata": ["annotations": [AssayNames.abandonResultsAnnotation: "true"]]]))
-                let gone = try await eventually(within: 10) { try await world.job() == nil }
+                let gone = try await eventually { try await world.job() == nil }
                 #expect(gone)
                 try await world.expectNoPods()
                 let told = try await eventually { try await !world.eventMessages("ResultsAbandoned").isEmpty }
@@ -92,7 +92,7 @@ struct ResultsGoneTests {
         }
     }
 
-    @Test("catalogue 62: the Secret is gone: a cancellation stops the pods, and a deletion lets go within ten seconds")
+    @Test("catalogue 62: the Secret is gone: a cancellation stops the pods, and a deletion removes the finalizers")
     func secretIsGone() async throws {
         try await World.run(tasks: ["a", "b"], fate: { _ in .never }) { world in
             try await world.client.create(
@@ -110,11 +110,11 @@ struct ResultsGoneTests {
             _ = try await world.client.delete(.secrets, ObjectKey(namespace: "default", name: "push"))
             try await world.withOperator(state: "fresh") { _ in
                 try await world.change(to: ["cancel": true])
-                try await world.wait(within: 10) { $0.status?.phase == .cancelled }
-                let isStopped = try await eventually(within: 10) { try await stopped(world) }
+                try await world.wait { $0.status?.phase == .cancelled }
+                let isStopped = try await eventually { try await stopped(world) }
                 #expect(isStopped)
                 _ = try await world.client.delete(.evalJobs, Self.key)
-                let gone = try await eventually(within: 10) { try await world.job() == nil }
+                let gone = try await eventually { try await world.job() == nil }
                 #expect(gone)
                 try await world.expectNoPods()
                 let told = try await eventuallyEvents(world, ["ResultsAbandoned"])

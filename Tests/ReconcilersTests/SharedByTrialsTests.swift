@@ -9,7 +9,7 @@ import Testing
 
 @Suite("What a job's trials share")
 struct SharedByTrialsTests {
-    @Test("an agent's scripts are in one ConfigMap of the job, which every pod names, and which goes with the job")
+    @Test("an agent's scripts are in one ConfigMap, which the job owns and every pod of the job mounts")
     func scripts() async throws {
         try await World.run(tasks: ["a", "b"]) { world in
             try await world.withOperator { _ in

@@ -16,7 +16,7 @@ struct SlowStartTests {
         #expect(!pace.isOver)
     }
 
-    @Test("an error of all pods is seen eight times at the start, one of single pods stops nobody")
+    @Test("an error that affects all pods ends the creation after eight attempts; an error of single pods does not")
     func failsFromTheStart() {
         var pace = SlowStart()
         for number in 1...8 {
@@ -30,7 +30,7 @@ struct SlowStartTests {
         #expect(!mixed.isOver)
     }
 
-    @Test("later, as many failures in a row as there are creations at the same time are enough")
+    @Test("later, the creation ends after as many failures in a row as there are simultaneous creations")
     func failsLater() {
         var pace = SlowStart()
         for _ in 0..<3 { pace.succeeded() }

@@ -24,12 +24,12 @@ struct SourceGoneTests {
             try await begun(world)
             try await world.node.play(world.node.seen[0], .success(1))
             try await world.withOperator(state: "fresh") { _ in
-                try await world.wait(within: 10, "what ended is counted") { $0.status?.trials?.completed == 1 }
-                try await world.waitForPods(3, within: 10)
+                try await world.wait("job", "what ended is counted") { $0.status?.trials?.completed == 1 }
+                try await world.waitForPods(3)
                 try await world.change(to: ["suspend": true])
-                try await world.wait(within: 10) { $0.status?.phase == .suspended }
+                try await world.wait { $0.status?.phase == .suspended }
                 try await world.change(to: ["cancel": true])
-                let job = try await world.wait(within: 10) { $0.status?.isOver == true }
+                let job = try await world.wait { $0.status?.isOver == true }
                 #expect(job.status?.phase == .cancelled && job.status?.trials?.completed == 1 && job.status?.trials?.skipped == 2)
                 try await world.expectNoPods()
                 try await world.expectRuns(3)
@@ -44,21 +44,21 @@ struct SourceGoneTests {
             try await begun(world, ["activeDeadlineSeconds": 600])
             time.shift(seconds: 601)
             try await world.withOperator(state: "fresh", time: time) { _ in
-                let job = try await world.wait(within: 10) { $0.status?.isOver == true }
+                let job = try await world.wait { $0.status?.isOver == true }
                 #expect(job.status?.phase == .failed && job.status?.trials?.skipped == 3)
                 try await world.expectNoPods()
             }
         }
     }
 
-    @Test("catalogue 61: a deletion keeps what ended, and lets go")
+    @Test("catalogue 61: a deletion records the trials that ended and removes the finalizers")
     func deletion() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: { _ in .never }) { world in
             try await begun(world)
             try await world.node.play(world.node.seen[0], .success(1))
             try await world.withOperator(state: "fresh") { _ in
                 _ = try await world.client.delete(.evalJobs, ObjectKey(namespace: "default", name: "job"))
-                let gone = try await eventually(within: 10) { try await world.job() == nil }
+                let gone = try await eventually { try await world.job() == nil }
                 #expect(gone)
                 try await world.expectNoPods()
             }
@@ -94,7 +94,7 @@ struct SourceGoneTests {
         }
     }
 
-    @Test("a plan that somebody has replaced is not believed")
+    @Test("a plan that somebody has replaced is not used")
     func tampered() async throws {
         try await World.run(tasks: ["a", "b"], fate: { _ in .never }) { world in
             try await world.withOperator { _ in

@@ -27,7 +27,7 @@ struct TargetSlotsTests {
         #expect(Share.grants(limit: limit, shares: shares) == expected)
     }
 
-    @Test("maxConcurrentTrials holds across the jobs of a namespace, and each job gets on")
+    @Test("maxConcurrentTrials limits all jobs of a namespace together, and each job makes progress")
     func acrossJobs() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: { _ in .success(1) }) { world in
             let target = Build.object(.evalTargets, "lab", spec: ["type": "cluster", "maxConcurrentTrials": 2])

@@ -1,4 +1,5 @@
 import AssayAPI
+import Base
 import EvalModel
 import Reconcilers
 import Testing
@@ -50,7 +51,7 @@ import Testing
         var once = EvalJobStatus()
         TrialCounting.count(Self.trials, into: &once, agents: Self.agents, total: 8)
         for seed in 0..<50 {
-            var random = SplitMix(seed: UInt64(seed))
+            var random = SeededRandom(seed: UInt64(seed))
             var parts = EvalJobStatus()
             for _ in 0..<12 {
                 let some = Self.trials.shuffled(using: &random).prefix(Int(random.next() % 5))

@@ -97,7 +97,7 @@ struct RecordingTests {
             let snapshot = try #require(PodSnapshot.project(whole))
             #expect(PodSnapshot.project(kept) == snapshot)
             for container in kept.at("spec", "containers")?.array ?? [] { #expect(Set((container.object ?? [:]).keys) == ["name", "image"]) }
-            #expect(snapshot.trialImage?.isEmpty == false)
+            #expect(snapshot.images[.trial]?.isEmpty == false)
             #expect(kept.text.utf8.count < whole.text.utf8.count * 2 / 3)
             // As delivered by a watch, after a list, and inside a list.
             let change: JSONValue = ["type": "MODIFIED", "object": whole]

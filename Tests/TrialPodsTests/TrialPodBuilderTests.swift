@@ -133,15 +133,11 @@ struct TrialPodBuilderTests {
         #expect(!Self.mounts(try Self.container(pod, "repo-cache")).contains { $0.hasPrefix("agent") }, "it has no scripts of its own")
     }
 
-    @Test("credentials and the node's cache are mounted in repo-cache only")
+    @Test("without a cache service, the source's credentials are mounted in repo-cache only")
     func credentials() throws {
-        let pod = try TrialPodBuilder(TrialPodSettings(assayImage: "assay:1", cacheHostPath: "/var/cache/assay")).pod(
-            for: Self.request { $0.jobSpec.source.secretRef = LocalReference(name: "git-secret") })
-        let cache = Self.mounts(try Self.container(pod, "repo-cache"))
-        #expect(cache.contains("credentials=/assay/credentials ro") && cache.contains("repo-cache=/assay/cache"))
-        for name in ["trial", "collector"] {
-            #expect(!Self.mounts(try Self.container(pod, name)).contains { $0.hasPrefix("cred") || $0.hasPrefix("repo-c") })
-        }
+        let pod = try Self.pod { $0.jobSpec.source.secretRef = LocalReference(name: "git-secret") }
+        #expect(Self.mounts(try Self.container(pod, "repo-cache")).contains("credentials=/assay/credentials ro"))
+        for name in ["trial", "collector"] { #expect(!Self.mounts(try Self.container(pod, name)).contains { $0.hasPrefix("cred") }) }
     }
 
     @Test(

@@ -22,10 +22,16 @@ struct ContractTests {
     @Test("every environment variable that run.sh names is one of the contract")
     func variables() {
         let used = Set(Self.script.matches(of: /(?:ASSAY|ROLLOUT)_[A-Z_]+/).map { String($0.output) })
-        #expect(used == [TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction, TrialVariables.phasePath])
+        #expect(
+            used
+                == [
+                    TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction, TrialVariables.phasePath,
+                    TrialVariables.toolDirs, TrialVariables.workflowDirs, TrialVariables.skillDirs, TrialVariables.personaDirs,
+                    TrialVariables.promptFiles,
+                ])
     }
 
-    @Test("what program.sh sets is what run.sh declares, and run.sh knows no path of its own")
+    @Test("program.sh sets exactly the variables that run.sh declares, and run.sh contains no path itself")
     func program() throws {
         let program = try TrialRig().program
         let part = RunnerProgram(program, paths: TrialPaths())
@@ -37,10 +43,10 @@ struct ContractTests {
         }
         #expect(!Self.script.contains("/assay/"))
         let folders = Set(Self.script.matches(of: /\$logs\/([a-z]+)/).map { String($0.output.1) })
-        #expect(folders == Set(LogFolder.allCases.map(\.rawValue)).union([LogFolder.earlierSteps]))
+        #expect(folders == Set(LogFolder.allCases.map(\.rawValue)).union([LogFolder.earlierSteps, LogFolder.collectHooks]))
     }
 
-    @Test("values reach bash as they are, whatever is in them")
+    @Test("values of any content reach bash unchanged")
     func quoting() async throws {
         var program = try TrialRig().program
         program.instructionPath = "/tmp/it's $(a) \"b\"\n\\ `c`.md"
@@ -57,7 +63,7 @@ struct ContractTests {
     func words() {
         let said = Set(Self.script.matches(of: /say ["']([a-z-]+)/).map { String($0.output.1) })
         #expect(said == Set(GateWord.Keyword.allCases.map(\.rawValue)))
-        #expect(Self.script.contains(#"[ "$word" = \#(Gate.go) ]"#))
+        #expect(Self.script.contains(#"[ "$word" = \#(Gate.Answer.go.rawValue) ]"#))
         for phase in [TrialPhase.install, .execute, .verify] { #expect(Self.script.contains("run \(phase.rawValue) ")) }
     }
 

@@ -130,7 +130,9 @@ struct EnvironmentTests {
         #expect(!traced.contains("run.sh"))
     }
 
-    @Test("a PATH without the system's programs is the phases' only; what is not found is said to be for it", arguments: TaskSchema.allCases)
+    @Test(
+        "a PATH without the system's programs affects only the phases, and the error names it as the cause of a missing program",
+        arguments: TaskSchema.allCases)
     func path(_ family: TaskSchema) async throws {
         let rig = try TrialRig(
             install: "printf '%s' \"$PATH\" > $ASSAY_ROOT/logs/agent/path.txt", execute: "cat /etc/hostname", test: TrialRunTests.reward,

@@ -4,7 +4,7 @@ import Testing
 
 @testable import TrialRuntime
 
-@Suite("What the families of tasks do differently in a trial", .serialized, .timeLimit(.minutes(5)))
+@Suite("Differences between the families of tasks in a trial", .serialized, .timeLimit(.minutes(5)))
 struct FamilyTests {
     static let file = TrialRunTests.file
 

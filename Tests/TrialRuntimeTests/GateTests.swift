@@ -22,7 +22,7 @@ struct GateTests {
         return progress
     }
 
-    @Test("words come in pieces")
+    @Test("words are recognised when they arrive in pieces")
     func pieces() {
         var reader = GateReader()
         var words: [GateWord] = []
@@ -36,7 +36,7 @@ struct GateTests {
             ])
     }
 
-    @Test("what is no word is dropped, however long")
+    @Test("lines of any length that are not words are dropped")
     func noise() {
         var reader = GateReader()
         let flood = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
@@ -106,7 +106,7 @@ struct GateTests {
         .init(lines: verified + ["end {\"stopped\":true}"], error: nil),
     ]
 
-    @Test("a further step begins when the one before is over, and all of them have to")
+    @Test("a further step begins only after the previous one has ended, and a verdict needs all steps")
     func steps() {
         let first = ["phase setup 1", "done setup 1 0 0", "phase execute 1", "done execute 2 0 0", #"agent-end {"outcome":"ok","verify":true}"#]
         let verified = ["phase verify 3", "done verify 4 0 0"]
@@ -128,7 +128,7 @@ struct GateTests {
         #expect(state(first + verified + ["step 1", "phase execute 9"]).failure(verify: true)?.type == .agentExecutionFailed)
     }
 
-    @Test("what the words stand for at the end", arguments: cases)
+    @Test("how the words determine the end of a trial", arguments: cases)
     func errors(_ it: Case) {
         var reader = GateReader()
         var state = TrialProgress()
@@ -185,7 +185,7 @@ struct GateTests {
         }
     }
 
-    @Test("what verification lacked is told after the agent's error")
+    @Test("the message names what verification lacked after the agent's error")
     func bothErrors() {
         var reader = GateReader()
         var state = TrialProgress(family: .harbor)

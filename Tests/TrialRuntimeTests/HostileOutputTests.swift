@@ -19,7 +19,7 @@ struct HostileOutputTests {
         (collected[list]?["items"]?.array ?? []).compactMap { $0["path"]?.string }.sorted()
     }
 
-    @Test("catalogue 50: links, FIFOs, hard links and sparse bombs are contained")
+    @Test("catalogue 50: links, FIFOs, hard links and huge sparse files do no harm")
     func fileTrees() async throws {
         let rig = try rig(
             """
@@ -81,7 +81,7 @@ struct HostileOutputTests {
         }
     }
 
-    @Test("catalogue 51: names that only Unicode calls the same are two files, and each keeps its content")
+    @Test("catalogue 51: names that are equal only under Unicode normalisation are two files, and each keeps its content")
     func equivalentNames() async throws {
         let rig = try rig(
             #"""
@@ -121,7 +121,7 @@ struct HostileOutputTests {
         #expect(ended.files["collected.json"] != nil)
     }
 
-    @Test("catalogue 54: floods are capped, flagged, and cannot push the verdict's evidence out")
+    @Test("catalogue 54: too much output is cut and flagged, and the verifier's files are still recorded")
     func floods() async throws {
         let rig = try rig(
             """
@@ -281,7 +281,7 @@ struct HostileOutputTests {
         }
     }
 
-    @Test("the runner opens what the agent closed")
+    @Test("files and folders that the agent made unreadable are collected")
     func closed() async throws {
         let rig = try rig("mkdir dir; echo y > dir/closed.txt; chmod 000 dir/closed.txt; chmod 000 dir")
         let ended = try await rig.run()
@@ -290,14 +290,14 @@ struct HostileOutputTests {
         #expect(stat(rig.paths.logs + "/agent/dir", &info) == 0 && info.st_mode & 0o555 == 0o555)
     }
 
-    @Test("the last words of a script that said more than a mebibyte are its last words")
+    @Test("the end of an output of more than a mebibyte is kept")
     func lastWords() async throws {
         let rig = try rig("head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo 'this is why' >&2; exit 4")
         let ended = try await rig.run()
         #expect(ended.report.error?.message.hasSuffix("this is why") == true, "\(ended.report.error?.message ?? "")")
     }
 
-    @Test("logs that are gone do not take the verdict away")
+    @Test("a collector without logs reports that the reward is missing")
     func noLogs() async throws {
         let rig = try rig("true")
         let ended = try await rig.run {

@@ -26,7 +26,7 @@ struct SafeNameTests {
         #expect(!safe.lowercased().hasPrefix(".git") && !safe.lowercased().hasPrefix("gi"))
     }
 
-    @Test("two names never become one")
+    @Test("different names stay different")
     func injective() {
         let all = Self.plain.map { Array($0.utf8) } + Self.strange
         #expect(Set(all.map(SafeName.encode)).count == all.count)

@@ -54,7 +54,7 @@ struct TranscriptTests {
         "cat > trajectory.json <<'END'\n\(Self.trajectory.replacingOccurrences(of: "FINAL", with: final))\nEND"
     }
 
-    @Test("a trajectory is told step by step, and its totals are reported")
+    @Test("a trajectory becomes a transcript step by step, and its totals are reported")
     func trajectory() async throws {
         let totals =
             #","final_metrics":{"total_prompt_tokens":1000,"total_completion_tokens":200,"total_cached_tokens":300,"total_cost_usd":0.125,"total_steps":4}"#
@@ -102,7 +102,7 @@ struct TranscriptTests {
         #expect(ended.report.usage == usage)
     }
 
-    @Test("without either, what the agent printed is told: JSON objects as they are, the rest as text")
+    @Test("without either, the transcript has the agent's output: JSON objects unchanged, other lines as text")
     func output() async throws {
         let ended = try await run(
             #"""
@@ -136,7 +136,9 @@ struct TranscriptTests {
         #expect(none.files["transcript.jsonl"] == nil && none.report.transcript == nil)
     }
 
-    @Test("a trajectory that is none is kept, and the output is told instead", arguments: ["{", "[]", #"{"steps":3}"#, #"{"steps":[{]}"#])
+    @Test(
+        "an invalid trajectory is kept as a file, and the transcript has the output instead",
+        arguments: ["{", "[]", #"{"steps":3}"#, #"{"steps":[{]}"#])
     func noTrajectory(text: String) async throws {
         let ended = try await run("printf '%s' '\(text)' > trajectory.json; echo said")
         #expect(ended.report.usage == nil && ended.report.transcript == "output")
@@ -144,7 +146,7 @@ struct TranscriptTests {
         #expect(try lines(ended).last == ["type": "output", "stream": "stdout", "text": "said\n"])
     }
 
-    @Test("a trajectory of strange shapes is told as far as it goes")
+    @Test("the readable parts of a malformed trajectory are in the transcript")
     func strange() async throws {
         let ended = try await run(
             #"echo '{"steps":[null,3,{},{"source":7,"message":{"a":1},"tool_calls":[{}],"observation":{"results":[{"content":[1,"x"]}]}}]}' > trajectory.json"#
@@ -154,7 +156,7 @@ struct TranscriptTests {
         #expect(lines.count == 8, "\(lines.map(\.text))")
     }
 
-    @Test("a trajectory made to be told at many times its length is told in part, and the rest is counted")
+    @Test("a trajectory whose transcript would be many times its length is cut, and the rest is counted")
     func endless() async throws {
         let ended = try await run(
             "{ printf '{\"steps\":[{\"source\":\"user\",\"message\":\"first\"}'; yes ',[]' | head -n 100000 | tr -d '\\n'; printf ']}'; } > trajectory.json"
@@ -168,7 +170,7 @@ struct TranscriptTests {
         #expect(lines.dropLast().last?["type"] == "cut" && lines.dropLast().last?["bytes"]?.int == 2 * (100_000 - told))
     }
 
-    @Test("a long output is cut in the middle, between lines, and the cut is said")
+    @Test("a long output is cut in the middle, between lines, and the transcript says so")
     func cut() async throws {
         let ended = try await run("for i in $(seq 20000); do echo \"line $i of many\"; done; head -c 100000 /dev/zero | tr '\\0' x >&2") {
             $0.limits.transcript = 10_000
@@ -188,7 +190,7 @@ struct TranscriptTests {
         #expect(texts("stderr").joined().utf8.count + (cuts[1]["bytes"]?.int ?? 0) == 100_000, "one line longer than all that is told")
     }
 
-    @Test("a line longer than a piece is told in several, and no character is cut in two")
+    @Test("a line longer than a piece is split into several, and no character is split")
     func long() async throws {
         let ended = try await run("printf 'ü%.0s' $(seq 20000); echo; echo end")
         let told = try lines(ended).compactMap { $0["text"]?.string }
@@ -210,7 +212,7 @@ struct TranscriptTests {
         }
     }
 
-    @Test("a trajectory that was cut is no document, and not shown as one")
+    @Test("a trajectory that was cut is not read as a document")
     func cutTrajectory() async throws {
         let ended = try await run(
             "{ echo '{\"steps\":[{\"message\":\"'; head -c 60000 /dev/urandom | base64 -w0; echo '\"}]}'; } > trajectory.json; echo said"

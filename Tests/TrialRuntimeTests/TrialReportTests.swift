@@ -41,7 +41,9 @@ struct TrialReportTests {
         }
     }
 
-    @Test("what is no report of ours is none", arguments: ["", "oops", "[]", "{}", "{\"reward\":1}", "{\"version\":1,\"rew"])
+    @Test(
+        "texts that are not a report of the collector are not read as one",
+        arguments: ["", "oops", "[]", "{}", "{\"reward\":1}", "{\"version\":1,\"rew"])
     func foreign(_ message: String) {
         #expect(TrialReport(terminationMessage: message) == nil)
     }

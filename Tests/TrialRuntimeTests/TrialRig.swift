@@ -13,6 +13,8 @@ final class TrialRig: Sendable {
     let paths: TrialPaths
     private let variables: Locked<[String: String]>
     let program: PodProgram
+    /// The trial's working directory.
+    let workspace: String
 
     struct Ended {
         var report: TrialReport
@@ -39,14 +41,16 @@ final class TrialRig: Sendable {
     ///   - verifierVariables: handed over with the tests.
     ///   - instruction: of every step; by default each has its own.
     ///   - tools: where the runner looks for its own programs, instead of the usual directories.
+    ///   - workspace: the working directory, relative to the root.
     ///   - change: of the program, which is of the Rollout family and has one step with limits of 20 s.
     init(
         install: String? = nil, execute: String? = nil, test: String? = nil, variables: [String: String] = [:],
-        verifierVariables: [String: String] = [:], instruction: String? = nil, tools: String? = nil,
+        verifierVariables: [String: String] = [:], instruction: String? = nil, tools: String? = nil, workspace: String? = nil,
         program change: (inout PodProgram) -> Void = { _ in }
     ) throws {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("assay-trial-\(UUID().uuidString)").path
         paths = TrialPaths(root: root)
+        self.workspace = workspace.map { "\(root)/\($0)" } ?? root
         var program = PodProgram(
             family: .rollout,
             delivery: .init(source: .init(repo: "https://git.example/bench", commit: String(repeating: "a", count: 40)), taskPath: "t"),
@@ -56,7 +60,7 @@ final class TrialRig: Sendable {
             packLimitBytes: CollectorLimits().pack)
         change(&program)
         self.program = program
-        for folder in [paths.scripts, paths.gate, paths.work, paths.tests, paths.logs, root + "/dev"] {
+        for folder in [self.workspace, paths.scripts, paths.gate, paths.work, paths.tests, paths.logs, root + "/dev"] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         }
         // One volume at two paths, as in the pod.
@@ -73,7 +77,7 @@ final class TrialRig: Sendable {
             try volumes.write(Array(part.utf8), to: paths.runnerProgram)
         }
         try volumes.writeCollectorPart(
-            program, verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8))
+            program, verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8), token: nil)
         for step in program.steps {
             let text = instruction ?? "Say \(step.name == "main" ? "hello" : step.name).\n"
             try volumes.write(Array(text.utf8), to: paths.instruction(step))
@@ -99,7 +103,7 @@ final class TrialRig: Sendable {
         ]
         environment.merge(variables.withLock { $0 }) { _, new in new }
         return Command(
-            "bash", ["-p", paths.runner], environment: .exact(environment), workingDirectory: paths.root, deadlineSeconds: 180)
+            "bash", ["-p", paths.runner], environment: .exact(environment), workingDirectory: workspace, deadlineSeconds: 180)
     }
 
     /// Runs both to their end.
@@ -131,7 +135,7 @@ final class TrialRig: Sendable {
         return try #require(TrialReport(terminationMessage: message), "\(message)")
     }
 
-    private func ended(_ exit: Int32, _ runner: (exit: Exit, output: String), _ printed: [UInt8]) async throws -> Ended {
+    func ended(_ exit: Int32, _ runner: (exit: Exit, output: String), _ printed: [UInt8]) async throws -> Ended {
         let report = try readReport()
         var blobs: [[UInt8]: [UInt8]] = [:]
         if let pack = report.pack {

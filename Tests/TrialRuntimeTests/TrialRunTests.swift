@@ -261,7 +261,7 @@ struct TrialRunTests {
         #expect(ended.report.error == nil && ended.report.reward == 1)
     }
 
-    @Test("a collector that waits does nothing, and hears a word at once")
+    @Test("a waiting collector uses no CPU and reacts to a word at once")
     func waits() async throws {
         let rig = try TrialRig()
         let gate = try Gate(paths: rig.paths)
@@ -317,7 +317,7 @@ struct TrialRunTests {
         #expect(try rig.readReport().error == nil)
     }
 
-    @Test("a gate that nobody opens is given up")
+    @Test("the collector gives up when nobody opens the gate")
     func neverOpened() async throws {
         let rig = try TrialRig()
         var configuration = CollectorConfiguration(paths: rig.paths)
@@ -327,7 +327,7 @@ struct TrialRunTests {
         #expect(try rig.readReport().error?.type == .environmentStartFailed)
     }
 
-    @Test("told to stop, the collector leaves the phase and no verdict")
+    @Test("a collector that is told to stop reports the phase and no verdict")
     func interrupted() async throws {
         let rig = try TrialRig(execute: "touch $ASSAY_ROOT/begun; sleep 30", test: Self.reward)
         let collector = Task { await Collector(CollectorConfiguration(paths: rig.paths)) { _ in true }.run() }

@@ -11,7 +11,7 @@ import Testing
         let manager = FileManager.default
         let docs = (try? manager.subpathsOfDirectory(atPath: Checkout.root.appending(path: "docs").path)) ?? []
         let root = (try? manager.contentsOfDirectory(atPath: Checkout.root.path)) ?? []
-        return (docs.map { "docs/\($0)" } + root + ["test-dataset/README.md"]).filter { $0.hasSuffix(".md") }.sorted()
+        return (docs.map { "docs/\($0)" } + root + ["test-dataset/README.md", "charts/assay/README.md"]).filter { $0.hasSuffix(".md") }.sorted()
     }()
 
     /// A line of a shell session: the words after `$ `, without its comment, and where it stands.
@@ -86,7 +86,7 @@ import Testing
     /// Files that pages name in code, as `scripts/test` or `docs/results.md`.
     @Test(arguments: pages.filter { $0 != "CHANGELOG.md" })
     func filesNamedInTheTextExist(page: String) throws {
-        for match in try Checkout.text(page).matches(of: /`((?:scripts|docs|Sources|examples|manifests|test-dataset)\/[A-Za-z0-9_.\/-]*)`/) {
+        for match in try Checkout.text(page).matches(of: /`((?:scripts|docs|Sources|examples|manifests|charts|test-dataset)\/[A-Za-z0-9_.\/-]*)`/) {
             #expect(Checkout.exists(String(match.output.1)), "\(page) names \(match.output.1)")
         }
     }

@@ -45,6 +45,22 @@ import Testing
         #expect(report.exitStatus(stalled: nil, minimumPassRate: nil, allowUnpushed: true) == (exit == 4 ? 0 : exit))
     }
 
+    @Test(
+        "the line of totals counts agent errors beside a reward, infrastructure and skipped trials",
+        arguments: [
+            (["total": 3, "completed": 3], "3 trials: 3 completed, 0 failed; "),
+            (["total": 3, "completed": 3, "agentErrors": 2], "3 trials: 3 completed (2 with an agent error), 0 failed; "),
+            (["total": 1, "completed": 1, "agentErrors": 1], "1 trial: 1 completed (1 with an agent error), 0 failed; "),
+            (
+                ["total": 5, "completed": 2, "agentErrors": 1, "failed": 2, "infrastructure": 1, "skipped": 1],
+                "5 trials: 2 completed (1 with an agent error), 2 failed (1 by infrastructure), 1 skipped; "
+            ),
+        ] as [(JSONValue, String)])
+    func totals(trials: JSONValue, line: String) throws {
+        let report = try report(["trials": trials, "metrics": ["passRate": 1]])
+        #expect(report.figures?.hasPrefix(line) == true, "\(report.figures ?? "")")
+    }
+
     @Test func tellsTheWorstThatHappened() throws {
         let good = try report(Self.status(total: 2, completed: 2, passRate: 0.5))
         #expect(good.exitStatus(stalled: nil, minimumPassRate: nil) == 0)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import assay
 
-@Suite("What `assay run` says of a document that the API server refuses")
+@Suite("The message of `assay run` for a document that the API server refuses")
 struct RefusedDocumentTests {
     private func message(_ causes: [(String, String)]) -> String {
         RefusedDocument.message(

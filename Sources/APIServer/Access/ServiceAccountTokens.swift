@@ -26,40 +26,19 @@ struct ServiceAccountTokens: Sendable {
             ],
         ]
         let head: JSONValue = ["alg": "HS256", "typ": "JWT"]
-        let text = "\(Self.encode(head.serialized())).\(Self.encode(claims.serialized()))"
-        return "\(text).\(Self.encode(authenticationCode(text)))"
+        let text = "\(Base64URL.encode(head.serialized())).\(Base64URL.encode(claims.serialized()))"
+        return "\(text).\(Base64URL.encode(HMACSHA256.code(for: text.utf8, key: key)))"
     }
 
     /// The account of a valid token; nil for anything else.
     func account(of token: String, now: Timestamp) -> Account? {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, Self.encode(authenticationCode("\(parts[0]).\(parts[1])")) == parts[2],
-            let claims = Self.decode(parts[1]).flatMap({ try? JSONValue(parsing: $0) }), let end = claims["exp"]?.int, end > now.seconds,
+        guard parts.count == 3, let code = Base64URL.decode(parts[2]),
+            HMACSHA256.isValid(code, for: "\(parts[0]).\(parts[1])".utf8, key: key),
+            let claims = Base64URL.decode(parts[1]).flatMap({ try? JSONValue(parsing: $0) }), let end = claims["exp"]?.int, end > now.seconds,
             claims["aud"]?.array?.contains(.string(Self.issuer)) == true, let namespace = claims.at("kubernetes.io", "namespace")?.string,
             let account = claims.at("kubernetes.io", "serviceaccount"), let name = account["name"]?.string, let uid = account["uid"]?.string
         else { return nil }
         return Account(namespace: namespace, name: name, uid: uid)
-    }
-
-    private func authenticationCode(_ text: String) -> [UInt8] {
-        func digest(_ parts: [UInt8]...) -> [UInt8] {
-            var hash = SHA256()
-            for part in parts { hash.update(part) }
-            return hash.finalize()
-        }
-        let short = key.count > 64 ? digest(key) : key
-        let padded = short + [UInt8](repeating: 0, count: 64 - short.count)
-        return digest(padded.map { $0 ^ 0x5c }, digest(padded.map { $0 ^ 0x36 }, Array(text.utf8)))
-    }
-
-    /// Base64 for URLs, without padding (RFC 4648, section 5).
-    private static func encode(_ bytes: [UInt8]) -> String {
-        String(Base64.encode(bytes).prefix { $0 != "=" }).replacing("+", with: "-").replacing("/", with: "_")
-    }
-
-    private static func decode(_ text: Substring) -> [UInt8]? {
-        let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        guard case .success(let bytes) = Base64.decode(text.replacing("-", with: "+").replacing("_", with: "/") + padding) else { return nil }
-        return bytes
     }
 }

@@ -7,7 +7,13 @@ struct CustomStrategy: KindStrategy {
     let hasStatus: Bool
 
     func applyDefaults(_ value: inout JSONValue) { schema.applyDefaults(&value) }
-    func prepareForCreate(_ value: inout JSONValue) { if hasStatus { value["status"] = nil } }
+    /// A status that a client sends is dropped. What the schema has as its default is there from the first read, as with a real server, which
+    /// applies defaults to what it reads from etcd.
+    func prepareForCreate(_ value: inout JSONValue) {
+        guard hasStatus else { return }
+        value["status"] = nil
+        schema.applyDefaults(&value)
+    }
     func validate(_ value: JSONValue, preceding: [FieldError]) -> [FieldError] { schema.validate(value, preceding: preceding) }
 
     func prepareForUpdate(_ value: inout JSONValue, old: JSONValue) { if hasStatus { value["status"] = old["status"] } }

@@ -1,3 +1,4 @@
+import Base
 /// A confidence interval of a mean by resampling (Efron and Tibshirani, "An Introduction to the Bootstrap", section 13.3: the
 /// percentile interval). It resamples clusters: all scores of one task are drawn together.
 ///
@@ -33,7 +34,7 @@ public struct Bootstrap: Sendable, Hashable {
     public func interval(_ clusters: [Cluster]) -> Interval? {
         guard clusters.count > 1 else { return nil }
         let resamples = Self.resamples(for: clusters.count)
-        var generator = SplitMix64(state: Self.seed)
+        var generator = SeededRandom(seed: Self.seed)
         var means: [Double] = []
         means.reserveCapacity(resamples)
         let bound = UInt64(clusters.count)
@@ -59,18 +60,5 @@ public struct Bootstrap: Sendable, Hashable {
         let below = max(0, min(sorted.count - 1, Int(place.rounded(.down))))
         guard below + 1 < sorted.count else { return last }
         return sorted[below] + (sorted[below + 1] - sorted[below]) * (place - Double(below))
-    }
-}
-
-/// The generator of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators".
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -47,6 +47,9 @@ public actor GitLedger {
     /// and each early push also delays the next regular one.
     private static let flushLimit = 3
 
+    /// Seconds after a failed push before an early push is tried. Hosts ask for at most six pushes a minute.
+    public static let secondsAfterFailure = 10.0
+
     /// Called after each push with UIDs of jobs: after a success the jobs whose records were pushed, after a failure the jobs whose records
     /// wait. Also called with the jobs whose records have to be pushed again. Must not block.
     public typealias ChangeHandler = @Sendable (_ jobs: Set<String>) -> Void
@@ -175,10 +178,14 @@ public actor GitLedger {
     }
 
     /// Pushes the waiting records of a job, by its UID, now instead of at the next regular push, as far as the rate limit allows. The rest
-    /// is pushed at the next regular push.
+    /// is pushed at the next regular push. After a failed push there is one attempt at most, and none within `secondsAfterFailure`.
     public func flush(job: String) async throws(ArtifactError) {
-        while pending(ofJob: job) > 0, failure == nil {
+        while pending(ofJob: job) > 0 {
             let now = time.monotonic()
+            guard failure == nil else {
+                guard now - lastPush >= Self.secondsAfterFailure else { return }
+                return try await publishOnce()
+            }
             flushed.removeAll { $0 <= now - 6 * settings.pushInterval }
             // A push that is already due does not count as an early one.
             if lastPush + settings.pushInterval > now {
@@ -289,6 +296,8 @@ public actor GitLedger {
         case .success(let jobs):
             failure = nil
             failures = 0
+            // The pump sleeps for as long as the failure asked for. What still waits need not.
+            if hadFailed { pushDelay?.cancel() }
             // If an earlier push had failed, the jobs that still wait are notified, too, because the error in their status is no longer true.
             onChange(hadFailed ? jobs.union(pendingOfJob.keys) : jobs)
         case .failure(let error):

@@ -4,7 +4,7 @@ import Git
 import Glibc
 
 /// `backend: local`: writes the same layout as the branch into a directory. metadata.json is written last and synced: a record is complete
-/// when its metadata.json exists.
+/// when its metadata.json exists. Of several writers of one record, also in other processes, the first one writes it and the others leave it as it is.
 public actor LocalLedger {
     public let directory: String
     private let scratch: String
@@ -27,6 +27,9 @@ public actor LocalLedger {
         if FileEntry.exists("\(folder)/\(PendingRun.metadataFile)") { return }
         do {
             try Directory.make(folder)
+            let lock = try await lock(folder)
+            defer { lock?.release() }
+            if FileEntry.exists("\(folder)/\(PendingRun.metadataFile)") { return }
             if let pack = run.pack { try await export(pack, to: folder, except: Set(run.files.keys)) }
             let directory = directory
             try await disk.run { Self.write(run, to: folder, in: directory) }.get()
@@ -34,6 +37,15 @@ public actor LocalLedger {
             throw error.kind == .corrupt || error.kind == .invalidInput ? ArtifactError(.damaged, error.message) : ArtifactError(error)
         } catch {
             throw ArtifactError(.storage, "cannot write the results of run \(run.id): \(error)")
+        }
+    }
+
+    /// An operator that is being replaced and its successor may record the same run at the same time.
+    /// - Returns: nil where the file system cannot lock folders, as some network file systems.
+    private func lock(_ folder: String) async throws(GitError) -> FileLock? {
+        do { return try await FileLock.acquire(folder, deadline: 300) } catch {
+            guard error.kind == .storage else { throw error }
+            return nil
         }
     }
 

@@ -22,13 +22,15 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var storageMB: Int?
         /// Names of environment variables, never their values.
         public var environment: [String]
+        /// nil for a trial that was not to be verified, and in records of earlier versions.
+        public var verifier: Verifier?
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
             instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, cpus: Double? = nil,
             memoryMB: Int? = nil,
             storageMB: Int? = nil,
-            environment: [String] = []
+            environment: [String] = [], verifier: Verifier? = nil
         ) {
             self.timeoutMultiplier = timeoutMultiplier
             self.agentTimeoutSec = agentTimeoutSec
@@ -42,15 +44,42 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.memoryMB = memoryMB
             self.storageMB = storageMB
             self.environment = environment
+            self.verifier = verifier
+        }
+    }
+
+    /// The container that ran the tests.
+    public struct Verifier: Codable, Sendable, Hashable {
+        /// `separate`: a container of its own, to which the other fields belong; `shared`: the trial's.
+        public var mode: TaskVerifier.Mode
+        public var image: String?
+        /// `sha256:...`; nil when the image has none, or it is not known.
+        public var imageDigest: String?
+        public var memoryMB: Int?
+        public var storageMB: Int?
+
+        public init(mode: TaskVerifier.Mode, image: String? = nil, imageDigest: String? = nil, memoryMB: Int? = nil, storageMB: Int? = nil) {
+            self.mode = mode
+            self.image = image
+            self.imageDigest = imageDigest
+            self.memoryMB = memoryMB
+            self.storageMB = storageMB
         }
     }
 
     public struct Overlay: Codable, Sendable, Hashable {
         public var name: String
+        /// org/repo, or its address if it has no such form.
+        public var repo: String?
         public var revision: String
-        public init(name: String, revision: String) {
+        /// Entries of earlier overlays that it shadowed; nil for none.
+        public var shadows: [String]?
+
+        public init(name: String, repo: String? = nil, revision: String, shadows: [String]? = nil) {
             self.name = name
+            self.repo = repo
             self.revision = revision
+            self.shadows = shadows
         }
     }
 
@@ -66,11 +95,27 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var unredacted: [String]
         /// The source of transcript.jsonl: `agent`, `trajectory` or `output`; nil if there is no transcript.
         public var transcript: String?
+        /// What was taken of the task's artifacts; nil for a trial that hands none over.
+        public var artifacts: Artifacts?
+
+        public struct Artifacts: Codable, Sendable, Hashable {
+            public var files: Int
+            public var bytes: Int
+            /// Links, special files, and what is beyond a limit; `collected.json` lists them.
+            public var leftOut: Int
+
+            public init(files: Int, bytes: Int, leftOut: Int) {
+                self.files = files
+                self.bytes = bytes
+                self.leftOut = leftOut
+            }
+        }
 
         public init(
             truncatedFiles: Int = 0, skippedFiles: Int = 0, unreadableFiles: Int = 0, redactions: Int = 0, redacted: [String: Int]? = nil,
-            unredacted: [String] = [], transcript: String? = nil
+            unredacted: [String] = [], transcript: String? = nil, artifacts: Artifacts? = nil
         ) {
+            self.artifacts = artifacts
             self.truncatedFiles = truncatedFiles
             self.skippedFiles = skippedFiles
             self.unreadableFiles = unreadableFiles

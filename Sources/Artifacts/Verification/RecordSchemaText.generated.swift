@@ -112,7 +112,19 @@ static let run = #"""
         "cpus": {"type": "number", "description": "The requested CPUs."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},
-        "environment": {"type": "array", "items": {"type": "string"}, "description": "Names of the agent's environment variables; never their values."}
+        "environment": {"type": "array", "items": {"type": "string"}, "description": "Names of the agent's environment variables; never their values."},
+        "verifier": {
+          "type": "object",
+          "required": ["mode"],
+          "properties": {
+            "mode": {"type": "string", "enum": ["shared", "separate"], "description": "separate: the tests ran in a container of their own; shared: in the trial's."},
+            "image": {"type": "string", "description": "The image of a separate verifier."},
+            "imageDigest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "The digest of that image, when it has one."},
+            "memoryMB": {"type": "integer", "description": "The memory limit of a separate verifier, in MiB."},
+            "storageMB": {"type": "integer", "description": "The storage limit of a separate verifier, in MiB."}
+          },
+          "description": "The container that ran the tests; absent when the trial was not to be verified."
+        }
       },
       "description": "The settings of the trial."
     },
@@ -126,7 +138,9 @@ static let run = #"""
         "required": ["name", "revision"],
         "properties": {
           "name": {"type": "string", "description": "The OverlaySource."},
-          "revision": {"type": "string", "description": "The commit that was used."}
+          "repo": {"type": "string", "description": "The overlay's repository: org/repo, or its address if it has no such form."},
+          "revision": {"type": "string", "description": "The commit that was used."},
+          "shadows": {"type": "array", "items": {"type": "string"}, "description": "Entries of earlier overlays that it shadowed, as tool/search of base; absent for none."}
         }
       },
       "description": "In the order of their application; later ones override earlier ones."
@@ -143,7 +157,17 @@ static let run = #"""
         "redactions": {"type": "integer", "description": "The number of replacements of secret values."},
         "redacted": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "The number of replacements by variable. Where secrets overlapped, the longest one is counted."},
         "unredacted": {"type": "array", "items": {"type": "string"}, "description": "Names of variables whose secret was too short to redact."},
-        "transcript": {"type": "string", "enum": ["agent", "trajectory", "output"], "description": "The source of transcript.jsonl: the agent's own transcript, its trajectory, or its output; absent when no agent ran."}
+        "transcript": {"type": "string", "enum": ["agent", "trajectory", "output"], "description": "The source of transcript.jsonl: the agent's own transcript, its trajectory, or its output; absent when no agent ran."},
+        "artifacts": {
+          "type": "object",
+          "required": ["files", "bytes", "leftOut"],
+          "properties": {
+            "files": {"type": "integer", "description": "Files that were taken."},
+            "bytes": {"type": "integer", "description": "Their size."},
+            "leftOut": {"type": "integer", "description": "Links, special files, and what is beyond a limit; collected.json lists them."}
+          },
+          "description": "What was taken of the task's artifacts; absent when the trial hands none over."
+        }
       },
       "description": "What the collector did with the outputs; absent when there are none."
     },

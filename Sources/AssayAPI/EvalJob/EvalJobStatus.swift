@@ -13,7 +13,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         case succeeded = "Succeeded"
         case failed = "Failed"
 
-        /// The job's trials are over, or were stopped; all are counted when the status has a `completionTime`, too.
+        /// The job's trials have ended or were stopped. All of them are counted once `completionTime` is set as well.
         public var isFinal: Bool { self == .cancelled || self == .succeeded || self == .failed }
     }
 
@@ -21,7 +21,7 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
     public var phase: Phase?
     public var conditions: [Condition]
     public var source: SourceStatus?
-    /// Where what was prepared for the job is kept.
+    /// Where the job's prepared plan is stored.
     public var plan: PlanStatus?
     public var overlays: [OverlayStatus]?
     /// The images that are built for the job; nil when none is.
@@ -81,8 +81,8 @@ public struct EvalJobStatus: Codable, Sendable, Hashable {
         completionTime = try values.optional(.completionTime)
     }
 
-    /// Every trial is counted and the job's own record is kept: nothing more will happen to it. A job whose trials were stopped, and whose
-    /// results wait for their remote, has a final phase and is not over.
+    /// Whether every trial is counted and the job's own record is stored, so that nothing more will happen. A job whose trials were stopped and
+    /// whose results still wait for their remote has a final phase but is not over.
     public var isOver: Bool { phase?.isFinal == true && completionTime != nil }
 }
 
@@ -141,11 +141,11 @@ public struct TrialsStatus: Codable, Sendable, Hashable {
     public var running: Int
     /// Trials with a verdict.
     public var completed: Int
-    /// The part of `completed` whose agent failed or timed out; its reward counts all the same (Harbor).
+    /// The number of `completed` trials whose agent failed or timed out. Their reward counts, as in Harbor.
     public var agentErrors: Int
     /// Trials with an error, infrastructure failures included.
     public var failed: Int
-    /// The part of `failed` that is not the agent's fault.
+    /// The number of `failed` trials whose failure is not the agent's fault.
     public var infrastructure: Int
     public var skipped: Int
     /// How many counted trials had each error, by its type; the notes beside a verdict and skipped trials are left out.

@@ -1,8 +1,8 @@
 import KubeCore
 
-/// Which EvalJob: its place and its incarnation. A job that is deleted and created anew under its name is another one.
+/// Identifies an EvalJob by namespace, name and UID. A job that is deleted and created again under the same name has another identity.
 ///
-/// Made once from what the API server sent, so that no code further in has to think of a job without a namespace or a UID.
+/// It is made once, from the object that the API server sent, so that other code need not handle jobs without a namespace or a UID.
 public struct JobIdentity: Sendable, Hashable, CustomStringConvertible {
     public let namespace: String
     public let name: String

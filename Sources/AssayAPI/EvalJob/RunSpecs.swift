@@ -106,24 +106,20 @@ public struct NetworkSpec: Codable, Sendable, Hashable {
 
 /// How trials are verified.
 public struct VerifierSpec: Codable, Sendable, Hashable {
-    public enum EnvironmentMode: String, Codable, Sendable, Hashable, CaseIterable {
-        case shared
-        case separate
-    }
-
     /// Replaces the task's timeout.
     public var overrideTimeoutSec: Double?
     /// A cap on the timeout, before the multiplier.
     public var maxTimeoutSec: Double?
     /// The agent runs, but is not verified and gets no reward.
     public var disable: Bool
-    public var environmentMode: EnvironmentMode
+    /// `separate` for every task; `shared` leaves it to each task.
+    public var environmentMode: TaskVerifier.Mode
     /// Kills processes that the agent left running before the tests start.
     public var endAgentProcesses: Bool
 
     public init(
         overrideTimeoutSec: Double? = nil, maxTimeoutSec: Double? = nil, disable: Bool = false,
-        environmentMode: EnvironmentMode = .shared, endAgentProcesses: Bool = false
+        environmentMode: TaskVerifier.Mode = .shared, endAgentProcesses: Bool = false
     ) {
         self.overrideTimeoutSec = overrideTimeoutSec
         self.maxTimeoutSec = maxTimeoutSec
@@ -139,6 +135,14 @@ public struct VerifierSpec: Codable, Sendable, Hashable {
         disable = try values.value(.disable, or: false)
         environmentMode = try values.value(.environmentMode, or: .shared)
         endAgentProcesses = try values.value(.endAgentProcesses, or: false)
+    }
+}
+
+extension EvalJobSpec {
+    /// The images of a task's trials.
+    public func images(of task: EvalTask, targetDefault: String?) -> TaskImages {
+        let trial = task.image(override: environment.image, forceBuild: environment.forceBuild, targetDefault: targetDefault)
+        return TaskImages(trial: trial, verifier: task.isVerifiedSeparately(verifier.environmentMode) ? task.verifierImage(trial: trial) : nil)
     }
 }
 

@@ -149,19 +149,6 @@ public struct TargetImageSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// How images are built from a task's Dockerfile.
-public struct BuildSpec: Codable, Sendable, Hashable {
-    public var registry: String?
-    public var builderImage: String?
-    public var pushSecretRef: LocalReference?
-
-    public init(registry: String? = nil, builderImage: String? = nil, pushSecretRef: LocalReference? = nil) {
-        self.registry = registry
-        self.builderImage = builderImage
-        self.pushSecretRef = pushSecretRef
-    }
-}
-
 /// Prices of the target, for the cost of trials.
 public struct CostSpec: Codable, Sendable, Hashable {
     public var cpuHour: Double?

@@ -29,7 +29,7 @@ public struct OverlaySourceSpec: Codable, Sendable, Hashable {
     public var promptPath: String?
     public var personasSubdir: String?
     public var secretRef: LocalReference?
-    /// A duration, as `60s`.
+    /// A duration, as `60s`: at least one second.
     public var interval: String
     public var suspend: Bool
 
@@ -67,30 +67,59 @@ public struct OverlaySourceSpec: Codable, Sendable, Hashable {
     }
 }
 
+/// The observed state of an overlay. The lists of names have at most `namesLimit` entries each.
 public struct OverlaySourceStatus: Codable, Sendable, Hashable {
+    public static let namesLimit = 500
+
+    /// What a revision was resolved from. A revision of another repository or ref is not used.
+    public struct Origin: Codable, Sendable, Hashable {
+        public var repo: String
+        public var ref: String?
+
+        public init(repo: String, ref: String?) {
+            self.repo = repo
+            self.ref = ref
+        }
+
+        public init(_ spec: OverlaySourceSpec) { self.init(repo: spec.repo, ref: spec.ref) }
+    }
+
     public var observedGeneration: Int?
     public var conditions: [Condition]
+    /// The last good commit.
     public var revision: String?
+    /// What `revision` was resolved from.
+    public var origin: Origin?
+    /// When the revision or what it offers was last found to have changed.
     public var lastSyncTime: Timestamp?
     public var tools: [String]?
     public var workflows: [String]?
     public var skills: [String]?
-    /// Names of earlier overlays that this one shadows.
+    public var personas: [String]?
+    /// The path of the prompt.
+    public var prompt: String?
+    /// Entries of earlier overlays that this one shadows, as `tool/search of base`.
     public var shadows: [String]?
+    /// Names that differ from another one only in case or Unicode form.
+    public var similarNames: [String]?
 
     public init(
-        observedGeneration: Int? = nil, conditions: [Condition] = [], revision: String? = nil,
-        lastSyncTime: Timestamp? = nil, tools: [String]? = nil, workflows: [String]? = nil, skills: [String]? = nil,
-        shadows: [String]? = nil
+        observedGeneration: Int? = nil, conditions: [Condition] = [], revision: String? = nil, origin: Origin? = nil,
+        lastSyncTime: Timestamp? = nil, tools: [String]? = nil, workflows: [String]? = nil, skills: [String]? = nil, personas: [String]? = nil,
+        prompt: String? = nil, shadows: [String]? = nil, similarNames: [String]? = nil
     ) {
         self.observedGeneration = observedGeneration
         self.conditions = conditions
         self.revision = revision
+        self.origin = origin
         self.lastSyncTime = lastSyncTime
         self.tools = tools
         self.workflows = workflows
         self.skills = skills
+        self.personas = personas
+        self.prompt = prompt
         self.shadows = shadows
+        self.similarNames = similarNames
     }
 
     public init(from decoder: any Decoder) throws {
@@ -98,10 +127,14 @@ public struct OverlaySourceStatus: Codable, Sendable, Hashable {
         observedGeneration = try values.optional(.observedGeneration)
         conditions = try values.value(.conditions, or: [])
         revision = try values.optional(.revision)
+        origin = try values.optional(.origin)
         lastSyncTime = try values.optional(.lastSyncTime)
         tools = try values.optional(.tools)
         workflows = try values.optional(.workflows)
         skills = try values.optional(.skills)
+        personas = try values.optional(.personas)
+        prompt = try values.optional(.prompt)
         shadows = try values.optional(.shadows)
+        similarNames = try values.optional(.similarNames)
     }
 }

@@ -70,7 +70,7 @@ public struct Quantity: Codable, Sendable, Hashable, ExpressibleByStringLiteral 
 
     public init(_ text: String) { self.text = text }
 
-    /// The number that it stands for, in the resource's own unit (cores, bytes); nil for what is no quantity.
+    /// The number in the resource's own unit (cores, bytes); nil if the text is not a quantity.
     public var amount: Double? {
         let units: [(String, Double)] = [
             ("Ki", 0x1p10), ("Mi", 0x1p20), ("Gi", 0x1p30), ("Ti", 0x1p40), ("Pi", 0x1p50), ("Ei", 0x1p60), ("n", 1e-9), ("u", 1e-6), ("m", 1e-3),

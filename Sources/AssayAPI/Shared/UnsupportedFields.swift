@@ -15,14 +15,11 @@ public struct UnsupportedField: Sendable, Hashable {
 
 /// Which fields of an object are not supported yet.
 public enum UnsupportedFields {
-    /// - Parameter canBuild: whether there is something that builds images.
+    /// - Parameter canBuild: whether something builds images for the job's target.
     public static func check(_ spec: EvalJobSpec, canBuild: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
         if spec.source.fixtures != nil {
             found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
-        }
-        if spec.overlays?.isEmpty == false {
-            found.append(UnsupportedField("spec.overlays", "overlays are not delivered yet; set it to []"))
         }
         for (index, dataset) in spec.datasets.enumerated() where dataset.registry?.url != nil {
             found.append(
@@ -31,7 +28,10 @@ public enum UnsupportedFields {
                     "registries are read from the source only; use registry.path"))
         }
         if spec.environment.forceBuild, !canBuild {
-            found.append(UnsupportedField("spec.environment.forceBuild", "images are not built on a cluster yet; use environment.image"))
+            found.append(
+                UnsupportedField(
+                    "spec.environment.forceBuild",
+                    "nothing builds images for the job's EvalTarget; set its spec.image.build, or use environment.image"))
         }
         if spec.environment.network.mode != .public {
             found.append(
@@ -41,14 +41,10 @@ public enum UnsupportedFields {
             found.append(
                 UnsupportedField("spec.environment.network.allowedHosts", "allowlists are not enforced yet; remove it"))
         }
-        if spec.verifier.environmentMode != .shared {
-            found.append(
-                UnsupportedField("spec.verifier.environmentMode", "separate verifiers are not supported yet; use shared"))
-        }
         return found
     }
 
-    /// - Parameter onCluster: whether the operator works for a cluster, and not for one machine (`assay run`).
+    /// - Parameter onCluster: true for an operator on a cluster, false on one machine (`assay run`).
     public static func check(_ spec: EvalTargetSpec, onCluster: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
         if spec.type == .local, onCluster {
@@ -66,18 +62,6 @@ public enum UnsupportedFields {
         if spec.host != nil {
             found.append(UnsupportedField("spec.host", "remote hosts are not supported yet; remove the field"))
         }
-        if spec.image?.build != nil {
-            found.append(UnsupportedField("spec.image.build", "images are not built yet; use image.default"))
-        }
         return found
-    }
-
-    public static func check(_ spec: OverlaySourceSpec) -> [UnsupportedField] {
-        [
-            UnsupportedField(
-                "spec",
-                "overlays are not delivered yet: until they are, jobs in this namespace are Stalled unless their spec.overlays is []; delete this object, "
-                    + "or set its spec.suspend to true, and jobs without spec.overlays run")
-        ]
     }
 }

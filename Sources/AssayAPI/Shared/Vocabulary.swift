@@ -20,7 +20,7 @@ public enum AssayNames {
     /// On an EvalJob: running trials are stopped without a record, and no new ones start, until the annotation is removed. The
     /// stopped trials then run again. Ctrl-C of `assay run` sets it. On a trial pod: it was stopped this way and does not count.
     public static let interruptedAnnotation = "assay.dev/interrupted"
-    /// On an EvalJob: its deletion does not wait for results that cannot be recorded. Whatever its value.
+    /// On an EvalJob: its deletion does not wait for results that cannot be recorded. The annotation's value does not matter.
     public static let abandonResultsAnnotation = "assay.dev/abandon-results"
     /// Keeps an EvalJob until its runs are recorded.
     public static let jobFinalizer = "assay.dev/evaljob"
@@ -50,7 +50,7 @@ public enum ConditionType: String, Sendable, Hashable, CaseIterable {
     case artifactsReady = "ArtifactsReady"
     case complete = "Complete"
     case failed = "Failed"
-    /// True when the job is over, however it ended: what `kubectl wait` can wait for.
+    /// True when the job is over, however it ended. `kubectl wait` can wait for it.
     case finished = "Finished"
     case preflight = "Preflight"
 }
@@ -65,6 +65,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case deadlineExceeded = "DeadlineExceeded"
     /// Trials wait for images that are being built.
     case buildingImages = "BuildingImages"
+    /// A target cannot build images; the message says what refused.
+    case buildRefused = "BuildRefused"
     case trialsRunning = "TrialsRunning"
     /// Trials have pods that cannot start; the message says why.
     case trialsPending = "TrialsPending"
@@ -93,6 +95,10 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case targetNotReady = "TargetNotReady"
     case noOverlays = "NoOverlays"
     case overlayNotFound = "OverlayNotFound"
+    /// An overlay of the job has no revision that can be used; the message says why.
+    case overlayNotReady = "OverlayNotReady"
+    /// The revisions of the job's overlays are fixed for all its trials.
+    case overlaysPinned = "OverlaysPinned"
     case pushed = "Pushed"
     /// The results remote can be reached, and nothing was recorded yet.
     case remoteReady = "RemoteReady"

@@ -14,14 +14,17 @@ public enum BaseImage {
 
     /// Writes the image as a tar file of its root.
     ///
-    /// - Parameter directory: an empty folder for the root.
-    public static func makeArchive(_ path: String, in directory: String) async throws {
+    /// - Parameters:
+    ///   - directory: an empty folder for the root.
+    ///   - more: further programs, which this machine must have.
+    ///   - files: further files, by path.
+    public static func makeArchive(_ path: String, in directory: String, more: [String] = [], files: [String: String] = [:]) async throws {
         let script = """
             set -e
             cd "$1"
             mkdir -p bin usr/bin etc tmp root var/tmp proc sys dev
             chmod 1777 tmp var/tmp
-            for name in \(programs.joined(separator: " ")); do
+            for name in \((programs + more).joined(separator: " ")); do
                 file=$(command -v "$name") || continue
                 case $file in /*) ;; *) continue ;; esac
                 cp -L "$file" "bin/$name"
@@ -33,10 +36,15 @@ public enum BaseImage {
             cp bin/env usr/bin/env
             printf 'root:x:0:0::/root:/bin/bash\\nnobody:x:65534:65534::/:/bin/sh\\nworker:x:1234:1234::/tmp:/bin/sh\\n' > etc/passwd
             printf 'root:x:0:\\nnogroup:x:65534:\\nworker:x:1234:\\n' > etc/group
-            tar -c -f "$2" .
             """
-        let result = try await Command("bash", ["-c", script, "base-image", directory, path], deadlineSeconds: 120).run()
+        for (file, text) in files {
+            try Directory.make("\(directory)/\(Path.parent(of: file))")
+            try FileWriting.replace("\(directory)/\(file)", with: text.utf8, durable: false)
+        }
+        let result = try await Command("bash", ["-c", script, "base-image", directory], deadlineSeconds: 120).run()
         guard result.succeeded else { throw BaseImageError(message: result.stderrText) }
+        let packed = try await Command("tar", ["-C", directory, "-c", "-f", path, "."], deadlineSeconds: 120).run()
+        guard packed.succeeded else { throw BaseImageError(message: packed.stderrText) }
     }
 }
 

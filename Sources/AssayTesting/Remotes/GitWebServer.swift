@@ -161,7 +161,7 @@ struct ServerFailure: Error, CustomStringConvertible {
 private let portsGiven = Locked(Set<Int>())
 
 /// Ports of this machine on which nobody listens: all different, and none returned before in this process.
-func freePorts(_ count: Int) throws -> [Int] {
+public func freePorts(_ count: Int) throws -> [Int] {
     var sockets: [Int32] = []
     defer { sockets.forEach { close($0) } }
     return try (0..<count).map { _ in

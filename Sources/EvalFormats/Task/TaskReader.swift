@@ -37,6 +37,9 @@ public enum TaskReader {
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
         // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
         task.environment.hasCompose = try await folder.exists("environment/docker-compose.yaml")
+        task.verifier.context = try await folder.treeID("tests")
+        task.verifier.hasDockerfile = try await folder.exists("tests/Dockerfile")
+        task.verifier.hasCompose = try await folder.exists("tests/docker-compose.yaml")
         task.submodules = try await folder.submodules()
         let missing = try await missing(of: task, in: folder, needsSolution: needsSolution)
         guard missing.isEmpty else { throw invalid(name, missing: missing) }

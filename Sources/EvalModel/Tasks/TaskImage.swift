@@ -37,12 +37,18 @@ extension EvalTask {
     ///
     /// - Parameters:
     ///   - image: the result of `image(override:forceBuild:targetDefault:)`.
+    ///   - verifier: a separate verifier's image; nil in shared mode.
     ///   - canBuild: whether there is something that builds images.
-    public func refusal(image: TaskImage?, canBuild: Bool) -> TrialError? {
-        var reasons = TaskRequirements.unmet(by: self)
+    public func refusal(image: TaskImage?, verifier: VerifierImage? = nil, canBuild: Bool) -> TrialError? {
+        var reasons = TaskRequirements.unmet(by: self, separate: verifier != nil)
+        if verifier == .dockerfile, !canBuild {
+            reasons.append(
+                "its verifier's image would have to be built from tests/Dockerfile, which is not supported on a cluster yet: set "
+                    + "verifier.environment.docker_image in task.toml")
+        }
         if image == .dockerfile, !canBuild {
             reasons.append(
-                "its image would have to be built from environment/Dockerfile, which is not supported on a cluster yet: set "
+                "its image would have to be built from environment/Dockerfile, and nothing builds images here: set spec.image.build in the EvalTarget, "
                     + "environment.docker_image in task.toml, or spec.environment.image in the EvalJob")
         }
         if !reasons.isEmpty { return TrialError(.taskInvalid, "task \"\(name)\" cannot run: \(reasons.joined(separator: "; "))") }

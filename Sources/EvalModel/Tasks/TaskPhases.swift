@@ -48,11 +48,20 @@ public struct TaskVerifier: Sendable, Hashable, Codable {
     /// The environment of a separate verifier.
     public var environment: TaskEnvironment?
     public var collect: [CollectHook]
+    /// The id of the git tree `tests/`, the context of a build; nil when there is none, and outside of git.
+    public var context: String?
+    /// Whether `tests/Dockerfile` exists.
+    public var hasDockerfile: Bool
+    /// Whether `tests/docker-compose.yaml` exists.
+    public var hasCompose: Bool
 
     public init(
         env: [String: String] = [:], user: String? = nil, network: TaskNetwork? = nil, givenMode: Mode? = nil, environment: TaskEnvironment? = nil,
-        collect: [CollectHook] = []
+        collect: [CollectHook] = [], context: String? = nil, hasDockerfile: Bool = false, hasCompose: Bool = false
     ) {
+        self.context = context
+        self.hasDockerfile = hasDockerfile
+        self.hasCompose = hasCompose
         self.env = env
         self.user = user
         self.network = network

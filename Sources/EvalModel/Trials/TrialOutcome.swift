@@ -1,6 +1,6 @@
 /// How a trial ended.
 public struct TrialOutcome: Sendable, Hashable, Codable {
-    /// Nil when no verdict was reached, or an error took it away.
+    /// Nil when the verifier gave no reward, or an error makes it invalid.
     public private(set) var reward: Reward?
     /// Why there is no verdict, or what went wrong beside it. Setting an error that allows no reward removes the reward.
     public var error: TrialError? {
@@ -28,7 +28,7 @@ public struct TrialOutcome: Sendable, Hashable, Codable {
 
     /// The class into which the trial is counted; exactly one per trial.
     public enum Class: String, Sendable, Hashable, Codable, CaseIterable {
-        /// A reward was produced and nothing took the verdict away.
+        /// The trial has a reward, or its verification was disabled and nothing failed.
         case completed
         /// The agent or its verification failed: counts in the pass rate, as no pass.
         case failed
@@ -41,7 +41,7 @@ public struct TrialOutcome: Sendable, Hashable, Codable {
     public var outcomeClass: Class {
         // A reward counts, also beside an agent's error.
         guard reward == nil, let error else {
-            // No error and no reward: verification was disabled. The agent ended well, which is what was asked for.
+            // No error and no reward: verification was disabled, and the agent ended without an error.
             return .completed
         }
         return switch error.type.consequence {

@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// An advisory lock on a file (`flock`), between processes and between tasks of this process. The kernel releases it when
+/// An advisory lock on a file or a folder (`flock`), between processes and between tasks of this process. The kernel releases it when
 /// the process dies.
 public final class FileLock: Sendable {
     private let fd: Locked<Int32>
@@ -16,7 +16,8 @@ public final class FileLock: Sendable {
     ///   - shared: the lock may be held together with other shared locks, but not with an exclusive one.
     /// - Throws: `.timeout` when another holder keeps it for longer, `.storage` when the file cannot be opened.
     public static func acquire(_ path: String, deadline: Double, shared: Bool = false) async throws(GitError) -> FileLock {
-        let fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        var fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        if fd < 0, errno == EISDIR { fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard fd >= 0 else { throw GitError(.storage, "cannot open the lock \(path): \(String(cString: strerror(errno)))") }
         let lock = FileLock(fd)
         let time = SystemTime()

@@ -30,8 +30,7 @@ public struct MirrorStore: Sendable {
     /// A mirror that is in use. It is not evicted as long as this value exists.
     public struct Mirror: Sendable {
         public let path: String
-        /// nil on a read-only mount, where nothing is evicted.
-        let lease: FileLock?
+        let lease: FileLock
     }
 
     /// The path of the mirror of a repository, whether or not the mirror exists.
@@ -44,7 +43,7 @@ public struct MirrorStore: Sendable {
         return "\(String(readable.prefix(40)))-\(key)"
     }
 
-    /// The path of the mirror if it exists and has the commit. Takes no lock and writes nothing, so that it works on a read-only mount.
+    /// The path of the mirror if it exists and has the commit. Takes no lock and writes nothing.
     public func existing(_ remote: GitClient.Remote, having commit: GitObjectID) async throws(GitError) -> String? {
         let path = path(for: remote)
         guard FileEntry.isDirectory(path), isAdmitted(remote, path), try await git.contains(commit, in: path) else { return nil }

@@ -127,6 +127,15 @@ public final class GitTree: Sendable {
         }
     }
 
+    /// Whether a folder is there, links followed.
+    public func isDirectory(_ path: String) -> Bool {
+        switch resolve(path) {
+        case .entry(let entry): entry.kind == .directory
+        case .root: true
+        case .missing, .outside: false
+        }
+    }
+
     /// The submodules below a directory, as paths relative to it, sorted by bytes.
     public func submodules(below path: String) -> [String] {
         let real: String
@@ -194,5 +203,24 @@ public final class GitTree: Sendable {
         cache.withLock { cache in
             for (id, bytes) in zip(unique, blobs) { cache[id] = bytes }
         }
+    }
+
+    /// The sizes of files in bytes, in the order of `ids`.
+    ///
+    /// - Throws: `.corrupt` when an object is missing.
+    public func sizes(of ids: [GitObjectID]) async throws(GitError) -> [Int] {
+        var sizes: [Int] = []
+        for (id, size) in zip(ids, try await git.sizes(of: ids, in: repository, isPartial: false)) {
+            guard let size else { throw GitError(.corrupt, "the object \(id.short) of commit \(commit.short) is missing in \(repository)") }
+            sizes.append(size)
+        }
+        return sizes
+    }
+
+    /// Reads files of any size, in the order of `ids`; see `GitClient.readObjects`.
+    public func readFiles(
+        _ ids: [GitObjectID], receive: @escaping @Sendable (_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(GitError) -> Void
+    ) async throws(GitError) {
+        try await git.readObjects(ids, in: repository, remote: remote, receive: receive)
     }
 }

@@ -1,5 +1,4 @@
 import Base
-import Glibc
 
 /// Writes a part of a commit's tree into a directory: files, executables, folders and links. A `.git` is never written.
 ///
@@ -15,15 +14,21 @@ public struct TreeExport: Sendable {
         public init() {}
     }
 
-    /// A file or folder to create, relative to the destination.
-    struct Item: Sendable, Hashable {
-        enum Kind: Sendable, Hashable { case directory, file(GitObjectID, executable: Bool), link(String) }
-        var path: [String]
-        var kind: Kind
+    /// A file, folder or link to create.
+    public struct Item: Sendable, Hashable {
+        public enum Kind: Sendable, Hashable { case directory, file(GitObjectID, executable: Bool), link(String) }
+        /// Relative to the destination.
+        public var path: [String]
+        public var kind: Kind
+
+        public init(path: [String], kind: Kind) {
+            self.path = path
+            self.kind = kind
+        }
     }
 
     /// A larger number of entries is a mistake, or the effect of a link that multiplies folders.
-    static let maximumEntries = 200_000
+    public static let maximumEntries = 200_000
 
     let tree: GitTree
 
@@ -76,6 +81,12 @@ public struct TreeExport: Sendable {
         report.files = files.count
         report.bytes = bytes.withLock { $0 }
         return report
+    }
+
+    /// What `export` creates of the directory at `path`: parents before their content, the names of each folder sorted by bytes.
+    public func items(of path: GitPath) throws(GitError) -> [Item] {
+        var report = Report()
+        return try plan(path, .withinExport, &report)
     }
 
     /// The items to create; parents come before their content.
@@ -161,61 +172,4 @@ public struct TreeExport: Sendable {
     }
 
     private func isBelow(_ path: String, _ folder: String) -> Bool { folder.isEmpty || path == folder || path.hasPrefix(folder + "/") }
-}
-
-/// Creates files below one directory. Every step uses `openat` without following links, so a link from the commit cannot redirect a later file.
-final class ExportWriter: @unchecked Sendable {  // used by one export at a time, in git's order of output
-    private let root: Int32
-    private let place: String
-    private var file: Int32 = -1
-
-    init(_ destination: String) throws(FileError) {
-        root = open(destination, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        place = destination
-        guard root >= 0 else { throw FileError("open", destination) }
-    }
-
-    deinit {
-        if file >= 0 { close(file) }
-        close(root)
-    }
-
-    func makeDirectory(_ path: [String]) throws(FileError) {
-        try within(path) { parent, name in mkdirat(parent, name, 0o755) == 0 || errno == EEXIST }
-    }
-
-    func makeLink(_ path: [String], _ target: String) throws(FileError) {
-        try within(path) { parent, name in symlinkat(target, parent, name) == 0 }
-    }
-
-    func append(_ piece: ArraySlice<UInt8>, to path: [String], executable: Bool, last: Bool) throws(FileError) {
-        if file < 0 {
-            try within(path) { parent, name in
-                file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0o755 : 0o644)
-                return file >= 0
-            }
-            // Independent of the umask, so that the image's user can read the task's files.
-            fchmod(file, executable ? 0o755 : 0o644)
-        }
-        try FileWriting.write(piece, to: file, path: "\(place)/\(path.joined(separator: "/"))")
-        if last {
-            close(file)
-            file = -1
-        }
-    }
-
-    /// Calls `body` with the descriptor of the parent directory and the last component.
-    private func within(_ path: [String], _ body: (Int32, String) -> Bool) throws(FileError) {
-        var parent = root
-        defer { if parent != root { close(parent) } }
-        for part in path.dropLast() {
-            let next = openat(parent, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            guard next >= 0 else { throw FileError("open", "\(place)/\(path.joined(separator: "/"))") }
-            if parent != root { close(parent) }
-            parent = next
-        }
-        guard let name = path.last, body(parent, name) else {
-            throw FileError("create", "\(place)/\(path.joined(separator: "/"))")
-        }
-    }
 }

@@ -6,9 +6,12 @@ import KubeCore
 public struct LeaseObject: LeaseLock {
     private let client: KubeClient
     private let key: ObjectKey
+    private let annotations: [String: String]
 
-    public init(client: KubeClient, namespace: String, name: String) {
+    /// - Parameter annotations: what the holder says of itself: written together with its name.
+    public init(client: KubeClient, namespace: String, name: String, annotations: [String: String] = [:]) {
         self.client = client
+        self.annotations = annotations
         key = ObjectKey(namespace: namespace, name: name)
     }
 
@@ -41,6 +44,7 @@ public struct LeaseObject: LeaseLock {
     func object(_ record: LeaseRecord, version: String?) -> JSONValue {
         var metadata: [String: JSONValue] = ["name": .string(key.name), "namespace": .string(key.namespace)]
         if let version { metadata["resourceVersion"] = .string(version) }
+        if !annotations.isEmpty { metadata["annotations"] = .object(annotations.mapValues { .string($0) }) }
         var spec: [String: JSONValue] = [
             "holderIdentity": .string(record.holder), "leaseDurationSeconds": JSONValue(record.durationSeconds),
             "leaseTransitions": JSONValue(record.transitions),
@@ -54,15 +58,39 @@ public struct LeaseObject: LeaseLock {
     }
 }
 
+/// The process that holds a Lease.
+public struct LeaseHolder: Sendable, Hashable {
+    public let identity: String
+    /// What it says of itself.
+    public let annotations: [String: String]
+
+    public init(identity: String, annotations: [String: String]) {
+        self.identity = identity
+        self.annotations = annotations
+    }
+
+    /// Reads the Lease. The holder may have died a moment ago.
+    /// - Returns: nil when nobody holds it.
+    public static func read(client: KubeClient, namespace: String, name: String) async throws(KubeError) -> LeaseHolder? {
+        let lease: JSONValue
+        do { lease = try await client.get(.leases, ObjectKey(namespace: namespace, name: name)) } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+        guard let identity = lease.at("spec", "holderIdentity")?.string, !identity.isEmpty else { return nil }
+        return LeaseHolder(identity: identity, annotations: lease.at("metadata", "annotations")?.object?.compactMapValues(\.string) ?? [:])
+    }
+}
+
 extension LeaderElection {
     /// An election over a Lease on the API server. The Lease is read and renewed over its own connection, so that other calls cannot delay
     /// it.
     public init(
-        client: KubeClient, namespace: String, name: String, identity: String, timing: LeaseTiming = LeaseTiming(),
-        time: (any TimeSource)? = nil, liveness: Liveness? = nil, log: Log = Log("leader")
+        client: KubeClient, namespace: String, name: String, identity: String, annotations: [String: String] = [:],
+        timing: LeaseTiming = LeaseTiming(), time: (any TimeSource)? = nil, liveness: Liveness? = nil, log: Log = Log("leader")
     ) {
         self.init(
-            lock: LeaseObject(client: client.apart(), namespace: namespace, name: name), identity: identity, timing: timing,
+            lock: LeaseObject(client: client.apart(), namespace: namespace, name: name, annotations: annotations), identity: identity, timing: timing,
             time: time ?? LeaseTime(), liveness: liveness, log: log)
     }
 }

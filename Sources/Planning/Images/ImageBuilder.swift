@@ -1,3 +1,4 @@
+import AssayAPI
 import Base
 import EvalModel
 import Git
@@ -8,29 +9,46 @@ import SourceSync
 /// `ImageBuilds` decides when; a builder only looks up and builds. It may be asked for the same image again after a restart of the operator:
 /// a build that still runs is then continued or ended, never doubled.
 public protocol ImageBuilder: Sendable {
-    /// What decides about the result of a build besides its input, such as the builder's version; part of every key.
-    var settings: String { get }
     /// How many builds may run at the same time.
     var width: Int { get }
+    /// How images of a target's tasks are built; nil when nothing builds them.
+    func place(namespace: String, target: String, _ spec: EvalTargetSpec) -> BuildPlace?
     /// The image, if it exists.
-    func find(_ key: ImageKey) async throws -> BuiltImage?
-    /// Builds the image. When the task is cancelled, it ends everything that the build has started.
-    func build(_ build: ImageBuild) async -> Result<BuiltImage, ImageBuildFailure>
+    func find(_ build: ImageBuild) async throws(ImageBuildFailure) -> BuiltImage?
+    /// Builds the image. When the task is cancelled, it ends everything that the build has started, if no job wants the image.
+    ///
+    /// - Parameter owners: the jobs that want the image now.
+    func build(_ build: ImageBuild, owners: @escaping @Sendable () -> [JobIdentity]) async -> Result<BuiltImage, ImageBuildFailure>
+}
+
+/// How the images of a target's tasks are built.
+public struct BuildPlace: Sendable, Hashable {
+    /// Images of one scope are shared. On a cluster those of a namespace and a target: their credentials are their own.
+    public var scope: String
+    /// What decides about the result of a build besides its input, such as the builder's version; part of every key.
+    public var settings: String
+
+    public init(scope: String, settings: String) {
+        self.scope = scope
+        self.settings = settings
+    }
 }
 
 /// What an image is made of: equal keys give the same image, whichever job asks for it.
 public struct ImageKey: Sendable, Hashable {
+    /// Where it is shared; no part of `hex`.
+    public let scope: String
     /// 64 hex digits.
     public let hex: String
 
     /// - Parameters:
     ///   - context: the id of the git tree with the Dockerfile.
     ///   - arguments: the build arguments.
-    ///   - settings: the builder's.
-    public init(context: String, arguments: [String: String], settings: String) {
+    public init(context: String, arguments: [String: String], place: BuildPlace) {
         let value: JSONValue = [
-            "context": .string(context), "arguments": .object(arguments.mapValues { .string($0) }), "settings": .string(settings),
+            "context": .string(context), "arguments": .object(arguments.mapValues { .string($0) }), "settings": .string(place.settings),
         ]
+        scope = place.scope
         hex = SHA256.hex(of: value.serialized())
     }
 
@@ -47,11 +65,17 @@ public struct ImageBuild: Sendable {
     public let context: String
     public let arguments: [String: String]
     public let timeoutSec: Double
+    /// The namespace of the first job that wants the image.
+    public let namespace: String
+    public let target: EvalTargetSpec
+    /// The Secret that the context is fetched with.
+    public let sourceSecret: LocalReference?
     /// Writes the files of the context, as the commit has them, into an empty folder.
     public let export: @Sendable (_ folder: String) async throws -> Void
 
     public init(
-        key: ImageKey, source: PinnedSource, context: String, arguments: [String: String], timeoutSec: Double,
+        key: ImageKey, source: PinnedSource, context: String, arguments: [String: String], timeoutSec: Double, namespace: String,
+        target: EvalTargetSpec, sourceSecret: LocalReference?,
         export: @escaping @Sendable (_ folder: String) async throws -> Void
     ) {
         self.key = key
@@ -59,7 +83,21 @@ public struct ImageBuild: Sendable {
         self.context = context
         self.arguments = arguments
         self.timeoutSec = timeoutSec
+        self.namespace = namespace
+        self.target = target
+        self.sourceSecret = sourceSecret
         self.export = export
+    }
+}
+
+extension ImageBuild {
+    /// The error of a build that took too long.
+    ///
+    /// - Parameter step: the step that ran.
+    public func timeoutError(_ step: String?) -> TrialError {
+        TrialError(
+            .environmentBuildTimeout,
+            "\(context)/Dockerfile was not built within \(timeoutSec) s (environment.build_timeout_sec)\(step.map { " at \($0)" } ?? "")")
     }
 }
 

@@ -29,8 +29,7 @@ public final class EvalJobReconciler: Sendable {
     let sources: JobPreparation
     let credentials: CredentialSource
     let preparation: PreparationPool
-    /// nil when nothing builds images.
-    let images: ImageBuilds?
+    let images: ImageBuilds
     let backends: ResultsBackends
     let recording: TrialRecording
     let trials: JobTrials
@@ -49,7 +48,8 @@ public final class EvalJobReconciler: Sendable {
     ///   - wakeLater: asks for a reconcile of a job after some seconds.
     init(
         client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
-        overlays: Store<OverlaySource>, load: TargetLoad, events: EventRecorder, ledgers: LedgerPool, metrics: TrialMetrics, time: any TimeSource,
+        overlays: JobOverlays, resolver: SourceResolver, credentials: CredentialSource, load: TargetLoad, events: EventRecorder, ledgers: LedgerPool,
+        metrics: TrialMetrics, time: any TimeSource,
         wake: @escaping @Sendable (ObjectKey, WakeCause) -> Void, wakeLater: @escaping @Sendable (ObjectKey, Double) -> Void
     ) {
         self.wakeLater = wakeLater
@@ -61,16 +61,16 @@ public final class EvalJobReconciler: Sendable {
         self.time = time
         podStore = pods
         status = StatusWriter(client: client, gate: WriteGate(time: time))
-        credentials = CredentialSource(client: client, configuration: configuration)
+        self.credentials = credentials
         let gathered: @Sendable (ObjectKey) -> Void = { wake($0, .gathered) }
         requirements = JobRequirements(client: client, configuration: configuration, targets: targets, overlays: overlays)
         plans = PlanStore(maps: OwnedConfigMaps(client: client), policy: configuration.urlPolicy)
-        let resolver = SourceResolver(
-            cacheDirectory: configuration.cacheDirectory, cacheLimit: configuration.cacheLimit, policy: configuration.urlPolicy)
         sources = JobPreparation(resolver: resolver)
         preparation = PreparationPool(
             preparation: sources, plans: plans, credentials: credentials, time: time, wake: { wake($0, .event) })
-        images = configuration.imageBuilder.map { ImageBuilds($0, time: time, wake: { wake($0, .event) }) }
+        images = ImageBuilds(
+            configuration.imageBuilder ?? ClusterImageBuilder(client: client, configuration: configuration, time: time), time: time,
+            wake: { wake($0, .event) })
         backends = ResultsBackends(
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
@@ -148,7 +148,7 @@ public final class EvalJobReconciler: Sendable {
             if let generation = memory.state.withLock({ $0.generation }) { preparation.forget(.init(job: job, generation: generation)) }
         }
         backends.forget(job)
-        images?.release(job)
+        images.release(job)
         trials.forget(job.uid)
         status.gate.forget(job.key)
         awaitingCache.withLock { _ = $0.remove(job.key) }
@@ -169,7 +169,7 @@ public final class EvalJobReconciler: Sendable {
     /// Stops the work that runs outside the passes.
     func stop() async {
         await preparation.stop()
-        await images?.stop()
+        await images.stop()
         await recording.stop()
         await backends.stop()
     }
@@ -207,21 +207,29 @@ public final class EvalJobReconciler: Sendable {
             pass.ending = .cancelled
             return
         }
-        try await requirements.check(pass.job, pass.identity)
+        let now = time.monotonic()
+        let moment = pass.memory.state.withLock { state in
+            let moment = state.overlaysWantedAt ?? now
+            state.overlaysWantedAt = moment
+            return moment
+        }
+        let pins = try await requirements.check(pass.job, pass.identity, since: moment) {
+            images.place(of: pass.job.spec, namespace: pass.identity.namespace, $0) != nil
+        }
         // The backend is opened and the job prepared at the same time.
         let backend = await backends.current(of: pass.job, pass.identity)
-        let prepared = prepare(&pass)
+        let prepared = prepare(&pass) { pins }
         if let seconds = backend.wakeAfter { pass.wake(after: seconds) }
         if let error = backend.error { pass.add(error) }
         guard pass.errors.isEmpty, backend.isReady, let prepared else { return trials.yieldSlots(pass.identity.uid) }
         pass.recorder = await backend.recorder?.state()
         pass.memory.state.withLock { $0.wasRunning = false }
-        pass.matrix = prepared.matrix
+        pass.use(prepared)
         pass.plan = pass.memory.state.withLock { $0.plan }
         pass.pause = JobPass.Pause(pass.job)
-        if images != nil {
-            let target = try requirements.target(of: pass.job, pass.identity)
-            let contexts = Set(prepared.tasksToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.environment.context))
+        let target = try requirements.target(of: pass.job, pass.identity)
+        if images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil {
+            let contexts = Set(prepared.imagesToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.context))
             if !contexts.isEmpty { pass.images = ImagesStatus(total: contexts.count, ready: 0, failed: 0) }
         }
         pass.wake(after: 0)
@@ -241,6 +249,7 @@ public final class EvalJobReconciler: Sendable {
     private func forgetPreparation(_ pass: JobPass) {
         let old = pass.memory.state.withLock { state in
             (state.prepared, state.plan, state.preparationFailure, state.refusals, state.images) = (nil, nil, nil, nil, nil)
+            state.overlaysWantedAt = nil
             return state.generation
         }
         if let old { preparation.forget(.init(job: pass.identity, generation: old)) }
@@ -258,8 +267,8 @@ public final class EvalJobReconciler: Sendable {
 
     /// The job's plan, from memory, from the ConfigMaps that keep it, or from the source; nil while it is being prepared or cannot be.
     func plan(of pass: inout JobPass) async throws -> PreparedJob? {
-        let pinned = pass.job.status?.source?.commit
-        if let known = pass.memory.state.withLock({ $0.prepared }), pinned == nil || known.source.commit.hex == pinned {
+        let commit = pass.job.status?.source?.commit
+        if let known = pass.memory.state.withLock({ $0.prepared }), commit == nil || known.source.commit.hex == commit {
             pass.source = known.source.commit.hex
             return known
         }
@@ -267,9 +276,9 @@ public final class EvalJobReconciler: Sendable {
         if let kept = pass.job.status?.plan, !isUnreadable {
             do {
                 let prepared = try await plans.read(kept, for: pass.identity, spec: pass.job.spec)
-                guard prepared.source.commit.hex == pinned else { throw PlanUnreadable(why: "it is of commit \(prepared.source.commit.hex)") }
+                guard prepared.source.commit.hex == commit else { throw PlanUnreadable(why: "it is of commit \(prepared.source.commit.hex)") }
                 pass.memory.state.withLock { ($0.prepared, $0.plan) = (prepared, kept) }
-                pass.source = pinned
+                pass.source = commit
                 return prepared
             } catch let error as PlanUnreadable {
                 log.warning(
@@ -277,11 +286,13 @@ public final class EvalJobReconciler: Sendable {
                 pass.memory.state.withLock { $0.planIsUnreadable = true }
             }
         }
-        return prepare(&pass)
+        let (pinned, namespace) = (pass.job.status?.overlays ?? [], pass.identity.namespace)
+        return prepare(&pass) { () throws(ReconcileError) in try requirements.overlays.pins(pinned, in: namespace) }
     }
 
     /// The plan from the source; nil while the source is being read, or when it cannot be read (`pass.errors` then says why).
-    private func prepare(_ pass: inout JobPass) -> PreparedJob? {
+    /// - Parameter overlays: the job's overlays at their revisions.
+    private func prepare(_ pass: inout JobPass, overlays: () throws(ReconcileError) -> [OverlayPin]) -> PreparedJob? {
         let pinned = pass.job.status?.source?.commit
         if let known = pass.memory.state.withLock({ $0.prepared }), pinned == nil || known.source.commit.hex == pinned {
             pass.source = known.source.commit.hex
@@ -312,7 +323,11 @@ public final class EvalJobReconciler: Sendable {
             if let retryAt = failure.retryAt { pass.wake(after: retryAt - now) }
             return nil
         }
-        preparation.start(key, job: pass.job, pinnedTo: pinned)
+        do throws(ReconcileError) {
+            preparation.start(key, job: pass.job, pinnedTo: pinned, overlays: try overlays())
+        } catch {
+            pass.add(error)
+        }
         return nil
     }
 

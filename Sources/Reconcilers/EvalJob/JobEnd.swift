@@ -26,7 +26,7 @@ extension EvalJobReconciler {
             defer { state.endFlushBegan = true }
             return !state.endFlushBegan
         }
-        if isFirst { await recording.flush(place) }
+        if isFirst { recording.flush(place) }
         guard !pass.memory.state.withLock({ $0.recording.contains(.flush) }) else { return pass.wake(after: 30) }
         guard await place.recorder.isRecorded(name) else { return pass.wake(after: 2) }
         pass.ending = ending
@@ -57,7 +57,7 @@ extension EvalJobReconciler {
         pass.memory.state.withLock { $0.vanished = [:] }
         metrics.setRunning(0, of: identity.uid)
         trials.yieldSlots(identity.uid)
-        images?.release(identity)
+        images.release(identity)
         let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked }
         if !left.isEmpty {
             try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
@@ -158,7 +158,7 @@ extension EvalJobReconciler {
 
     /// Takes the finalizers off the job's pods and then off the job.
     ///
-    /// Between the two a job in a namespace that is being deleted would be deleted, and an operator's rights with it: there the job comes first.
+    /// In a namespace that is being deleted the job comes first. Once its pods are gone, the job and the operator's role there may be deleted at any moment.
     func releaseJob(_ pass: inout JobPass) async throws {
         let isDeleting = pass.job.metadata.isDeleting
         if isDeleting { try await trials.releaseAll(of: pass.identity) }

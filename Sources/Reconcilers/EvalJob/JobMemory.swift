@@ -12,6 +12,8 @@ final class JobMemory: Sendable {
         /// The generation of the spec that the rest was derived from. Until the job begins, its spec may change.
         var generation: Int?
         var prepared: PreparedJob?
+        /// When a pass first asked for the overlays of this spec, by the monotonic clock.
+        var overlaysWantedAt: Double?
         /// Where `prepared` is stored.
         var plan: PlanStatus?
         /// Why the last preparation failed, until one succeeds, and when to try again, by the monotonic clock; nil when only a change of
@@ -20,8 +22,8 @@ final class JobMemory: Sendable {
         /// The stored plan was read and cannot be used.
         var planIsUnreadable = false
         var refusals: TrialRefusals?
-        /// The tasks whose image must be built, with their keys, for this default image of the target.
-        var images: (defaultImage: String?, builds: [Int: ImageBuild])?
+        /// The images that must be built on this target, by their use.
+        var images: (target: EvalTargetSpec, builds: [ImageUse: ImageBuild])?
         /// The job had begun before this process first saw it, so the ledger may have runs that the status does not have.
         var wasRunning: Bool?
         /// Runs that were submitted to the ledger and are not in the status yet, by index.
@@ -32,7 +34,7 @@ final class JobMemory: Sendable {
         var notRecorded: Set<TrialPlan.Creation> = []
         /// Work that was given to `TrialRecording` and whose result was not taken yet.
         var recording: Set<TrialRecording.Work> = []
-        /// Recording work that failed and will be tried again.
+        /// Recording work that failed and is tried again later.
         var recordingFailures: [TrialRecording.Work: RecordingFailure] = [:]
         /// How fast the next pods are created.
         var pace = SlowStart()
@@ -52,8 +54,10 @@ final class JobMemory: Sendable {
         var running = 0
         /// The kinds of causes for which an Event was written (`PendingCause.kind`).
         var reportedCauses: Set<String> = []
-        /// The push at the job's end has begun, or the results backend was failing then.
+        /// The push at the job's end has begun.
         var endFlushBegan = false
+        /// When `earlyPush` was asked for, by the monotonic clock.
+        var earlyPushAskedAt: Double?
         /// Existing ConfigMaps that the job's trials share, by name.
         var sharedMade: Set<String> = []
         /// When the shared ConfigMaps were last looked for because pods waited.

@@ -1,3 +1,4 @@
+import Artifacts
 import AssayAPI
 import Base
 import EvalModel
@@ -22,7 +23,7 @@ extension EvalJobReconciler {
         if let seconds = backend.wakeAfter { pass.wake(after: seconds) }
         if let error = backend.error { pass.add(error) }
         let prepared = try await plan(of: &pass)
-        pass.matrix = prepared?.matrix
+        if let prepared { pass.use(prepared) }
         if prepared != nil { pass.plan = memory.state.withLock { $0.plan } }
         guard let total = pass.total else { return }
 
@@ -58,7 +59,7 @@ extension EvalJobReconciler {
         pass.running = plan.running - starting.count
         pass.wake(at: plan.wakeAt)
 
-        // First the steps that must happen whatever else fails.
+        // These steps come first, because they must happen even if later ones fail.
         try await trials.stop(plan, observation, &pass)
         if let place {
             do { try await trials.remakeShared(for: starting, context: place.context, &pass) } catch is CancellationError {
@@ -71,7 +72,7 @@ extension EvalJobReconciler {
             }
             offer(ended, refusals, counted, stopping, mode, place, &pass)
             await collect(place, &pass)
-            if plan.running == 0, plan.create.isEmpty { await flush(place, pass) }
+            if plan.running == 0, plan.create.isEmpty { flush(place, pass) }
             keepCreatable(&plan, observation, place, &pass)
         } else {
             plan.limitCreations(to: 0)
@@ -89,7 +90,7 @@ extension EvalJobReconciler {
         if pass.ending == nil { pass.resultsWait = Self.whyResultsWait(pass, hasPlace: place != nil) }
     }
 
-    /// Pods that one pass creates at most, so that ended trials are recorded, and a cancellation is noticed, while a thousand are created.
+    /// The most pods that one pass creates. While a thousand pods are created, ended trials must still be recorded and a cancellation noticed.
     private static let creations = 250
 
     /// Releases and starts pods. The status is written before, so trials that this pass has counted are released at once.
@@ -126,16 +127,22 @@ extension EvalJobReconciler {
 
     /// Pushes waiting results early when no trial runs and all that ended are recorded: users read the branch then, and on a cluster no trial
     /// is counted before.
-    private func flush(_ place: TrialRecording.Place, _ pass: JobPass) async {
+    private func flush(_ place: TrialRecording.Place, _ pass: JobPass) {
         guard let recorder = pass.recorder, recorder.pending > 0 else { return }
         let push = JobMemory.EarlyPush(head: recorder.head, pending: recorder.pending)
+        // A person waits for a deletion and may have repaired the remote meanwhile, so it does not wait for the ledger's next regular attempt.
+        let isWaitedFor = pass.job.metadata.isDeleting || pass.memory.namespaceEndSeen != nil
+        let now = time.monotonic()
         let isDue = pass.memory.state.withLock { state in
             guard state.recording.isEmpty else { return false }
+            let isLongAgo = state.earlyPushAskedAt.map { now - $0 >= GitLedger.secondsAfterFailure } ?? true
             // The ledger limits early pushes. What it does not push now waits for the next regular push.
-            defer { state.earlyPush = push }
-            return state.earlyPush != push
+            guard state.earlyPush != push || (isWaitedFor && isLongAgo) else { return false }
+            state.earlyPush = push
+            state.earlyPushAskedAt = now
+            return true
         }
-        if isDue { await recording.flush(place) }
+        if isDue { recording.flush(place) }
     }
 
     /// Why trials that could run do not run yet.
@@ -174,7 +181,8 @@ extension EvalJobReconciler {
         let image = target.image?.default
         if let known = pass.memory.state.withLock({ $0.refusals }), known.basis == TrialRefusals.basis(image, images) { return known }
         let found = TrialRefusals(
-            prepared, spec: pass.job.spec, defaultImage: image, images: images, canBuild: configuration.imageBuilder != nil)
+            prepared, spec: pass.job.spec, defaultImage: image, images: images,
+            canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil)
         pass.memory.state.withLock { $0.refusals = found }
         return found
     }
@@ -220,7 +228,7 @@ extension EvalJobReconciler {
             guard let end = fate.end, let trial = matrix.coordinate(at: pod.identity.index) else { continue }
             wake(&pass, recording.record(pod, end: end, error: pod.error(of: end, mode: mode), trial: trial, place))
         }
-        // A trial that cannot run is not over before it would have started: cancelled until then, it is skipped.
+        // A trial that cannot run fails only when it would have started. If the job is cancelled before that, the trial is skipped.
         guard stopping == nil, pass.pause == nil else { return }
         let (taken, failures) = pass.memory.state.withLock { state in
             var taken = counted.union(TrialIndexSet(state.submitted.keys))

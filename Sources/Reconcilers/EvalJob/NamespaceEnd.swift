@@ -9,14 +9,14 @@ import KubeCore
 /// no deletion timestamp while the finalizers of its pods hold them, and a try that was ended can have no successor. So the end of the namespace
 /// is the end of the job: what ended is recorded, and all finalizers are removed within a bound, whether or not the results remote answers.
 extension EvalJobReconciler {
-    /// Seconds after which the finalizers go even if results are not recorded. Nobody can wait for a namespace that never goes away, and its
-    /// Secrets go soon.
+    /// Seconds after which the finalizers are removed even if results are not recorded: otherwise the namespace might never be deleted, and the
+    /// Secrets for the results are deleted soon anyway.
     static let namespaceSeconds = 15.0
-    /// Seconds between two questions for the namespace of one job.
+    /// Seconds between two requests for the namespace of one job.
     private static let namespaceAskSeconds = 3.0
 
     /// Finds out whether the job's namespace is being deleted: a creation was refused for that reason, or somebody else deletes the job's pods.
-    /// The pass after it then lets the job end.
+    /// The next pass then ends the job.
     func lookForNamespaceEnd(_ pass: inout JobPass) async {
         if let refusal = pass.failure as? KubeError, refusal.isNamespaceTerminating {
             pass.failure = nil
@@ -27,7 +27,7 @@ extension EvalJobReconciler {
         if pass.memory.namespaceEndSeen != nil { pass.wake(after: 0) }
     }
 
-    /// Handles a job that is not being deleted itself, in a namespace that is.
+    /// Handles a job whose namespace is being deleted although the job itself is not.
     func endWithNamespace(_ pass: inout JobPass) async throws {
         let isHeld = pass.job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true
         guard isHeld || trials.pods.objects(for: pass.identity.uid).contains(where: \.isTracked) else { return }
@@ -52,7 +52,7 @@ extension EvalJobReconciler {
             return state.namespaceEndSeen == nil
         }
         guard isNews else { return }
-        // The other jobs of the namespace may have no pods to learn it from.
+        // Other jobs of the namespace may have no pods and would not notice it by themselves.
         for entry in jobs.entries() where entry.key.namespace == pass.identity.namespace && entry.uid != pass.identity.uid {
             let known = memory(of: entry.uid).state.withLock { state in
                 defer { state.namespaceEndSeen = state.namespaceEndSeen ?? now }

@@ -6,6 +6,7 @@ import Git
 import KubeClient
 import KubeCore
 import Planning
+import SourceSync
 import TrialPods
 import TrialRuntime
 
@@ -34,7 +35,7 @@ struct TrialCollection: Sendable {
         }
         // The message comes from a node or a trial and is shown in many places, so control characters are replaced.
         if let error = outcome.error { outcome.error?.message = error.message.replacingControls }
-        let program = context.request(trial, podImage: pod.snapshot.trialImage).map(TrialProgram.init)
+        let program = context.request(trial, podImages: pod.snapshot.images).map(TrialProgram.init)
         let costs = costs(of: program, outcome: outcome, report: end.report, context: context)
         outcome.cost = costs?.total
         let record = record(of: trial, program, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)
@@ -58,9 +59,9 @@ struct TrialCollection: Sendable {
     /// The agent's own report of its model costs, and the compute costs by the target's prices and the duration of the trial's phases.
     private func costs(of program: TrialProgram?, outcome: TrialOutcome, report: TrialReport?, context: Context) -> TrialCost? {
         var costs = TrialCost(model: report?.usage?.costUSD)
-        if let prices = context.target.cost, let resources = program?[.trial]?.resources {
+        if let prices = context.target.cost, let containers = program?.containers, !containers.isEmpty {
             costs.compute = TrialCost.compute(
-                cpus: resources.cpus, memoryMB: resources.memoryMB,
+                cpus: containers.reduce(0) { $0 + $1.resources.cpus }, memoryMB: containers.reduce(0) { $0 + $1.resources.memoryMB },
                 seconds: outcome.timings.totalSeconds, cpuHour: prices.cpuHour, memoryGiBHour: prices.memoryGiBHour)
         }
         return costs.total == nil ? nil : costs
@@ -87,17 +88,41 @@ struct TrialCollection: Sendable {
             config: .init(
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
                 verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, longInstructionBytes: report?.longInstructionBytes,
-                image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.trialImageID),
+                image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.imageIDs[.trial]),
                 cpus: container?.resources.cpus,
-                memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name)),
-            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, evalFile: prepared.reference.path,
+                memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
+                verifier: verifier(program, pod)),
+            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
+            evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
-                    redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript)
+                    redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript,
+                    artifacts: $0.handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut) })
             }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    /// How the trial was verified; nil for a task that cannot be read, and when the job has it not verified.
+    private func verifier(_ program: TrialProgram?, _ pod: TrialPod?) -> RunRecord.Verifier? {
+        guard let program, program.verifier.enabled else { return nil }
+        guard let container = program[.verifier] else { return .init(mode: .shared) }
+        let resources = container.resources
+        return .init(
+            mode: .separate, image: container.image,
+            imageDigest: Self.digest(container.image) ?? Self.digest(pod?.snapshot.imageIDs[.verifier]), memoryMB: resources.memoryLimitMB,
+            storageMB: resources.storageMB)
+    }
+
+    private static func overlays(_ prepared: PreparedJob) -> [RunRecord.Overlay] {
+        let set = OverlaySet(prepared.overlays.map(\.offers))
+        return prepared.overlays.enumerated().map { position, overlay in
+            let shadows = set.shadows(ofOverlayAt: position).map(\.description)
+            return .init(
+                name: overlay.name, repo: overlay.source.url.repositoryName, revision: overlay.source.commit.hex,
+                shadows: shadows.isEmpty ? nil : shadows)
+        }
     }
 
     /// The digest in a reference (`name@sha256:...`), or in what a node calls an image's id.

@@ -5,6 +5,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 import Planning
+import SourceSync
 import TrialPods
 
 /// The operator: watches its resources and the trial pods, and reconciles what changed.
@@ -27,8 +28,10 @@ public final class Operator: Sendable {
     private let jobController: Controller<ObjectKey>
     private let targetController: Controller<ObjectKey>
     private let overlayController: Controller<ObjectKey>
+    private let overlayReconciler: OverlaySourceReconciler
     private let jobReconciler: EvalJobReconciler
     private let load: TargetLoad
+    private let probes: BuildProbes?
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
@@ -65,9 +68,18 @@ public final class Operator: Sendable {
             onChange: { jobs in pushed.withLock { $0 }?(jobs) })
         let jobStore = jobs.store
         load = TargetLoad(jobs: jobStore, bounds: configuration.bounds, time: time)
+        let resolver = SourceResolver(
+            cacheDirectory: configuration.cacheDirectory, cacheLimit: configuration.cacheLimit, policy: configuration.urlPolicy)
+        let credentials = CredentialSource(client: client, configuration: configuration)
+        let checks = OverlayChecks()
+        let wakeOverlay = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
+        let hasChecked = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         let reconciler = EvalJobReconciler(
-            client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store, overlays: overlays.store,
-            load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
+            client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store,
+            overlays: JobOverlays(
+                overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, wake: { key in wakeOverlay.withLock { $0 }?(key) }),
+            resolver: resolver,
+            credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
             wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler
         // At most a minute: a user who fixes the cause of a refusal by the API server (a quota, a label of the namespace) does not wait
@@ -78,21 +90,41 @@ public final class Operator: Sendable {
         ) {
             await reconciler.reconcile($0)
         }
+        let wakeTarget = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
+        probes =
+            configuration.imageBuilder == nil
+            ? BuildProbes(
+                pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, time: time), time: time,
+                wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
         let targetReconciler = EvalTargetReconciler(
-            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, time: time)
+            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
             await targetReconciler.reconcile($0)
         }
-        let overlayReconciler = OverlaySourceReconciler(client: client, overlays: overlays.store, time: time)
+        let overlayReconciler = OverlaySourceReconciler(
+            client: client, overlays: overlays.store, checks: checks, resolver: resolver, credentials: credentials, events: events, time: time,
+            wake: { key in wakeOverlay.withLock { $0 }?(key) }, hasChecked: { key in hasChecked.withLock { $0 }?(key) })
+        self.overlayReconciler = overlayReconciler
         overlayController = Controller(
             name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
             await overlayReconciler.reconcile($0)
         }
 
-        let controller = jobController
+        let overlayWorkers = overlayController
+        wakeOverlay.withLock { $0 = { overlayWorkers.enqueue($0) } }
+        let (controller, targetQueue) = (jobController, targetController)
+        wakeTarget.withLock { $0 = { targetQueue.enqueue($0) } }
+        // Jobs that have not begun may wait for what was found.
+        hasChecked.withLock { slot in
+            slot = { overlay in
+                for entry in jobStore.entries() where entry.key.namespace == overlay.namespace && entry.object.status?.startTime == nil {
+                    controller.enqueue(entry.key)
+                }
+            }
+        }
         wake.withLock { $0 = { controller.enqueue($0, $1) } }
         later.withLock { $0 = { controller.enqueue($0, afterSeconds: $1) } }
         // A push that succeeded or failed wakes the jobs whose records were in it.
@@ -116,6 +148,8 @@ public final class Operator: Sendable {
     /// Works until the task is cancelled. Running work then finishes, and results that are not pushed stay in the local store.
     public func run() async {
         await jobReconciler.sources.resolver.mirrors.clean()
+        configuration.cache?.lead(resolver: jobReconciler.sources.resolver, credentials: jobReconciler.credentials, pods: pods.store)
+        defer { configuration.cache?.follow() }
         subscribe()
         let following = Task {
             await withTaskGroup(of: Void.self) { group in
@@ -147,7 +181,9 @@ public final class Operator: Sendable {
             targetController.stop()
             overlayController.stop()
         }
+        await overlayReconciler.stop()
         await jobReconciler.stop()
+        await probes?.stop()
         await ledgers.stop()
         events.finish()
         following.cancel()
@@ -185,9 +221,15 @@ public final class Operator: Sendable {
             for job in load.jobs(on: change.key) where job.status?.isOver != true { jobController.enqueue(job.key) }
         }
         overlays.store.subscribe { change in
-            guard wakes.changesSpec(change) else { return }
-            overlayController.enqueue(change.key)
-            self.wakeWaiting(in: change.key.namespace)
+            if wakes.changesSpec(change) {
+                overlayController.enqueue(change.key)
+                self.wakeWaiting(in: change.key.namespace)
+            }
+            // What an overlay shadows depends on the overlays before it.
+            guard wakes.changesOffers(change) else { return }
+            for entry in self.overlays.store.entries() where entry.key.namespace == change.key.namespace && entry.key != change.key {
+                overlayController.enqueue(entry.key, .gathered)
+            }
         }
     }
 

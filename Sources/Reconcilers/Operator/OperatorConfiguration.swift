@@ -21,10 +21,11 @@ public struct OperatorConfiguration: Sendable {
     public var namespace: String?
     /// Data that only this operator uses: mirrors, ledgers, credentials.
     public var stateDirectory: String
-    /// Mirrors of sources. On the laptop the node mounts this directory into repo-cache.
+    /// Mirrors of sources.
     public var cacheDirectory: String
-    /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit. It must be nil on the laptop, because
-    /// pods read from the mirrors there without protecting them from removal.
+    /// The service that trial pods read their tasks from; nil: they fetch from the origins.
+    public var cache: SourceCache?
+    /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit.
     public var cacheLimit: Int?
     /// For `backend: local`; nil when there is no durable place for results (a job that needs one stalls then).
     public var resultsDirectory: String?
@@ -41,9 +42,9 @@ public struct OperatorConfiguration: Sendable {
     /// The operator's own tokens for pushing results, used for jobs that name no Secret. They are in files that another program keeps up to
     /// date.
     public var tokenFiles: [PushTokenFile] = []
-    /// Seconds that a finished job is kept at least, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
+    /// The fewest seconds that a finished job is kept, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
     public var keepsFinishedSeconds = 0
-    /// Builds the images of tasks that have a Dockerfile; nil: such tasks are refused.
+    /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds

@@ -22,6 +22,16 @@ struct WakeRules: Sendable {
         return old.object.metadata.generation != new.object.metadata.generation || old.isDeleting != new.isDeleting
     }
 
+    /// Whether the entries that an overlay offers, or its position, have changed.
+    func changesOffers(_ change: StoreChange<OverlaySource>) -> Bool {
+        guard case .updated(let old, let new) = change else { return true }
+        func offers(_ entry: StoreEntry<OverlaySource>) -> [[String]?] {
+            let status = entry.object.status
+            return [status?.tools, status?.workflows, status?.skills, status?.personas]
+        }
+        return old.object.spec.order != new.object.spec.order || offers(old) != offers(new)
+    }
+
     /// The targets whose number of running trials a change of a job may change.
     func targets(_ change: StoreChange<EvalJob>) -> [ObjectKey] {
         func target(_ entry: StoreEntry<EvalJob>) -> ObjectKey { JobRequirements.targetKey(of: entry.object.spec, in: entry.key.namespace) }

@@ -32,8 +32,6 @@ struct CredentialSource: Sendable {
         for (key, value) in object["data"]?.object ?? [:] {
             if let text = value.string, case .success(let bytes) = Base64.decode(text) { data[key] = bytes }
         }
-        // On the laptop only the content of the Secret is mounted into pods, so they look for the mirror by that content.
-        let name = configuration.setting == .cluster ? "\(namespace)/\(secret)" : nil
-        return try GitCredentials.secret(data, of: name, for: url, directory: "\(configuration.stateDirectory)/credentials")
+        return try GitCredentials.secret(data, of: "\(namespace)/\(secret)", for: url, directory: "\(configuration.stateDirectory)/credentials")
     }
 }

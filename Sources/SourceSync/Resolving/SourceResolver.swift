@@ -96,10 +96,17 @@ public struct SourceResolver: Sendable {
 
     /// The tree of a pinned source. The mirror is fetched or rebuilt if needed.
     public func tree(_ source: PinnedSource, credentials: GitCredentials = .none) async throws(SourceError) -> GitTree {
+        try await withTree(source, credentials: credentials) { (tree) async throws(GitError) in tree }
+    }
+
+    /// Runs `body` on the tree of a pinned source; when it finds objects damaged, once more on a rebuilt mirror.
+    public func withTree<R: Sendable>(
+        _ source: PinnedSource, credentials: GitCredentials = .none, _ body: @Sendable (GitTree) async throws(GitError) -> R
+    ) async throws(SourceError) -> R {
         let remote = GitClient.Remote(source.url, credentials: credentials)
         do {
-            return try await withMirror(of: remote, at: source.commit) { (mirror) async throws(GitError) -> GitTree in
-                try await GitTree.load(source.commit, in: mirror, git: git)
+            return try await withMirror(of: remote, at: source.commit) { (mirror) async throws(GitError) -> R in
+                try await body(try await GitTree.load(source.commit, in: mirror, git: git))
             }
         } catch {
             throw SourceError(error)

@@ -19,10 +19,11 @@ struct PodCause {
 
     /// The error that the pod's status names, if any.
     func known(_ report: TrialReport?) -> TrialError? {
+        for (role, state) in [(ContainerRole.trial, pod.trial), (.verifier, pod.verifier)] {
+            guard let ended = state?.termination, ended.isStartFailure else { continue }
+            return Self.startFailure("\(role.containerName): \(ended.reason): \(ended.message)", container: role)
+        }
         if let ended = pod.trial?.termination {
-            if ended.isStartFailure {
-                return Self.startFailure("\(ContainerRole.trial.containerName): \(ended.reason): \(ended.message)", container: .trial)
-            }
             if ended.reason == "OOMKilled" {
                 return memoryOutcome(report)
             }
@@ -97,7 +98,7 @@ struct PodCause {
 
     /// Whether the pod was evicted for exceeding its own limit. The texts are those of the kubelet's eviction manager; its message for a
     /// node with too few resources begins differently ("The node was low on resource: ...").
-    private static func isOwnLimit(_ message: String) -> Bool {
+    static func isOwnLimit(_ message: String) -> Bool {
         (message.contains("EmptyDir volume") && message.contains("exceeds the limit"))
             || message.contains("exceeded its local ephemeral storage limit")
             || message.contains("ephemeral local storage usage exceeds the total limit")
@@ -132,9 +133,10 @@ struct PodCause {
     static func startFailure(_ text: String, container: ContainerRole) -> TrialError {
         let lower = text.lowercased()
         let missing = lower.contains("not found") || lower.contains("no such file or directory")
-        if container == .trial, missing, lower.contains("bash") {
+        if container == .trial || container == .verifier, missing, lower.contains("bash") {
             return TrialError(
-                .taskInvalid, "the task's image has no bash, which the runner needs; install bash in the image (\(text))")
+                .taskInvalid,
+                "the \(container == .trial ? "task" : "verifier")'s image has no bash, which the runner needs; install bash in the image (\(text))")
         }
         return TrialError(.environmentStartFailed, text)
     }

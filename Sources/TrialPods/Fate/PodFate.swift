@@ -26,6 +26,9 @@ public struct PodFateBounds: Sendable, Hashable {
     public var settling = 15.0
 
     public init() {}
+
+    /// The longest time from a pod's creation until its task is delivered or the pod is given up.
+    public var untilDelivered: Double { unschedulable + creation + initialization }
 }
 
 /// What a trial pod's status means for its trial. Pure: the same snapshot at the same time gives the same fate.
@@ -100,21 +103,23 @@ private struct PodReading {
         if let ended = pod.collector?.termination { return collected(ended) }
         if let error = initFailure { return .ended(.init(error: error)) }
         if pod.phase == "Failed" || pod.phase == "Succeeded" { return .ended(.init(error: PodCause(pod).error(nil))) }
-        if let failure = pod.trial?.termination, failure.isStartFailure {
+        if [pod.trial, pod.verifier].contains(where: { $0?.termination?.isStartFailure == true }) {
             return .stuck(.init(error: PodCause(pod).error(nil)))
         }
         if let gone = nodeLost { return gone }
         if pod.metadata.deletionTimestamp != nil { return deleting }
         if let waiting = notStarted { return waiting }
-        if let ended = pod.trial?.termination, Self.isRunnerStartFailure(ended) {
+        for (role, state) in [(ContainerRole.trial, pod.trial), (.verifier, pod.verifier)] {
+            guard let ended = state?.termination, Self.isRunnerStartFailure(ended) else { continue }
             return bounded(
                 from: ended.finishedAt ?? pod.startTime, bounds.runnerNotStarted,
                 TrialError(
                     .environmentStartFailed,
-                    "the trial container ended with \(ended.exitCode) before the runner began: the bash of its image cannot run here "
-                        + "(another architecture, a broken or ancient bash)\(ended.message.isEmpty ? "" : ": \(ended.message)")"))
+                    "the \(role.containerName) container ended with \(ended.exitCode) before the runner began: the bash of its image cannot run "
+                        + "here (another architecture, a broken or ancient bash)\(ended.message.isEmpty ? "" : ": \(ended.message)")"))
         }
-        if let ended = pod.trial?.termination {
+        // The collector of a separate verifier waits for that one after its trial.
+        if let ended = pod.trial?.termination, pod.images[.verifier] == nil || pod.verifier?.isTerminated == true {
             // The collector ends soon after its trial. If it does not, the node is probably gone.
             return bounded(
                 from: ended.finishedAt ?? pod.startTime, bounds.collection,
@@ -143,8 +148,17 @@ private struct PodReading {
                 return .ended(.init(report: report, error: error))
             }
             // The runner survived when its script was killed. Only the container's status says why the script was killed.
-            if let error = report.error, error.type.consequence == .outcome, report.exitCodes.values.contains(137) {
-                if let later = awaitingTrial(ended) { return later }
+            let hasVerifier = pod.images[.verifier] != nil
+            if hasVerifier, let error = report.error, error.type.phase == .verify {
+                if let later = awaiting(pod.verifier, ended) { return later }
+                if pod.verifier?.termination?.reason == "OOMKilled" {
+                    return .ended(
+                        .init(
+                            report: report,
+                            error: TrialError(error.type, "the verifier ran out of its memory limit (OOMKilled): \(error.message)")))
+                }
+            } else if let error = report.error, error.type.consequence == .outcome, report.exitCodes.values.contains(137) {
+                if let later = awaiting(pod.trial, ended) { return later }
                 if pod.trial?.termination?.reason == "OOMKilled" {
                     return .ended(
                         .init(report: report, error: TrialError(error.type, "the trial ran out of its memory limit (OOMKilled): \(error.message)")))
@@ -152,14 +166,19 @@ private struct PodReading {
             }
             return .ended(.init(report: report, error: report.error))
         }
-        if report.trialDied, let later = awaitingTrial(ended) { return later }
+        if report.trialDied, let later = awaiting(pod.trial, ended) { return later }
         let cause = PodCause(pod)
+        // A separate verifier has judged what the trial left: what killed the trial is the agent's error beside the reward.
+        if report.trialDied, !report.interrupted, report.reward != nil {
+            let isOutOfMemory = pod.trial?.termination?.reason == "OOMKilled"
+            return .ended(.init(report: report, error: isOutOfMemory ? cause.known(report) : report.error))
+        }
         return .ended(.init(report: report, error: cause.known(report) ?? report.error ?? cause.error(report)))
     }
 
-    /// Waits a short time for the trial container's status, which may come a moment after the collector's.
-    private func awaitingTrial(_ collector: PodSnapshot.Termination) -> PodFate? {
-        guard pod.trial?.isTerminated != true, pod.phase != "Failed", pod.phase != "Succeeded", let finished = collector.finishedAt,
+    /// Waits a short time for a container's status, which may come a moment after the collector's.
+    private func awaiting(_ state: PodSnapshot.State?, _ collector: PodSnapshot.Termination) -> PodFate? {
+        guard state?.isTerminated != true, pod.phase != "Failed", pod.phase != "Succeeded", let finished = collector.finishedAt,
             now - finished < bounds.settling
         else { return nil }
         return .running(recheck: finished.adding(seconds: bounds.settling))
@@ -167,9 +186,12 @@ private struct PodReading {
 
     /// Why the trial container is not running, when its state gives a reason.
     private var startFailure: TrialError? {
-        if pod.trial?.termination?.isStartFailure == true { return PodCause(pod).error(nil) }
-        guard case .waiting(let reason, let message) = pod.trial else { return nil }
-        return Self.limit(reason, message, container: .trial, bounds)?.error
+        if [pod.trial, pod.verifier].contains(where: { $0?.termination?.isStartFailure == true }) { return PodCause(pod).error(nil) }
+        for (role, state) in [(ContainerRole.trial, pod.trial), (.verifier, pod.verifier)] {
+            guard case .waiting(let reason, let message) = state else { continue }
+            if let limit = Self.limit(reason, message, container: role, bounds) { return limit.error }
+        }
+        return nil
     }
 
     // MARK: Before the start
@@ -219,6 +241,9 @@ private struct PodReading {
         let initialized = pod.delivery?.termination?.finishedAt ?? assigned
         if case .waiting(let reason, let message) = pod.trial {
             return waiting(reason, message, container: .trial, from: initialized)
+        }
+        if case .waiting(let reason, let message) = pod.verifier {
+            return waiting(reason, message, container: .verifier, from: initialized)
         }
         if case .waiting(let reason, let message) = pod.collector {
             return waiting(reason, message, container: .collector, from: initialized)

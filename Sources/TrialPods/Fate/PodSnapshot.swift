@@ -64,10 +64,10 @@ public struct PodSnapshot: Sendable, Hashable {
     public var neverRestarts: Bool
     /// States by role. A container that the kubelet does not report has none.
     public var containers: [ContainerRole: State]
-    /// The trial container's image, as the pod names it.
-    public var trialImage: String?
-    /// The image that the trial container ran, as its node names it; nil until it has one.
-    public var trialImageID: String?
+    /// The images of the containers of tasks, as the pod names them.
+    public var images: [ContainerRole: String] = [:]
+    /// The images that these containers ran, as their node names them; without those that have not started.
+    public var imageIDs: [ContainerRole: String] = [:]
     public var scheduled: PodCondition?
     public var ready: PodCondition?
     public var disruption: PodCondition?
@@ -93,7 +93,7 @@ public struct PodSnapshot: Sendable, Hashable {
     /// Whether all containers that should run have ended, so that the pod no longer counts against the parallelism.
     public var containersEnded: Bool {
         if phase == "Succeeded" || phase == "Failed" { return true }
-        return [trial, collector].allSatisfy { $0?.isTerminated == true }
+        return [trial, collector].allSatisfy { $0?.isTerminated == true } && (images[.verifier] == nil || verifier?.isTerminated == true)
     }
 
     public var delivery: State? {
@@ -103,6 +103,11 @@ public struct PodSnapshot: Sendable, Hashable {
     public var trial: State? {
         get { containers[.trial] }
         set { containers[.trial] = newValue }
+    }
+    /// nil also in shared mode.
+    public var verifier: State? {
+        get { containers[.verifier] }
+        set { containers[.verifier] = newValue }
     }
     public var collector: State? {
         get { containers[.collector] }
@@ -117,6 +122,11 @@ extension PodSnapshot.State {
     }
 
     public var isTerminated: Bool { termination != nil }
+
+    public var isWaiting: Bool {
+        if case .waiting = self { return true }
+        return false
+    }
 
     public var isRunning: Bool {
         if case .running = self { return true }
@@ -144,7 +154,10 @@ extension PodSnapshot {
         var snapshot = PodSnapshot(metadata: meta)
         snapshot.nodeName = pod.at("spec", "nodeName")?.string
         snapshot.neverRestarts = pod.at("spec", "restartPolicy")?.string == "Never"
-        snapshot.trialImage = pod.at("spec", "containers")?.array?.first { $0["name"]?.string == ContainerRole.trial.containerName }?["image"]?.string
+        for container in pod.at("spec", "containers")?.array ?? [] {
+            let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:))
+            if let role, role == .trial || role == .verifier { snapshot.images[role] = container["image"]?.string }
+        }
         guard let status = pod["status"] else { return snapshot }
         snapshot.phase = status["phase"]?.string ?? "Pending"
         snapshot.reason = status["reason"]?.string
@@ -155,7 +168,7 @@ extension PodSnapshot {
             for container in status[list]?.array ?? [] {
                 guard let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:)) else { continue }
                 snapshot.containers[role] = state(container["state"])
-                if role == .trial, let id = container["imageID"]?.string, !id.isEmpty { snapshot.trialImageID = id }
+                if let id = container["imageID"]?.string, !id.isEmpty, role == .trial || role == .verifier { snapshot.imageIDs[role] = id }
             }
         }
         for condition in status["conditions"]?.array ?? [] {
@@ -169,7 +182,7 @@ extension PodSnapshot {
         return snapshot
     }
 
-    private static func state(_ state: JSONValue?) -> State? {
+    static func state(_ state: JSONValue?) -> State? {
         guard let state else { return nil }
         if let ended = state["terminated"] {
             return .terminated(

@@ -25,12 +25,16 @@ struct PodEnvironment {
         }
     }
 
-    func delivery(_ program: PodProgram) throws(TrialError) -> [JSONValue] {
+    func delivery(_ program: PodProgram, _ cache: CacheAccess?) throws(TrialError) -> [JSONValue] {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, !request.task.verifier.env.isEmpty {
+        if shared.verifier == nil, shared.separate == nil, !request.task.verifier.env.isEmpty {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
+        }
+        if let cache {
+            env.append(Self.literal(TrialVariables.cacheAddress, cache.endpoint.address.description))
+            env.append(Self.literal(TrialVariables.cacheToken, cache.token))
         }
         return env
     }
@@ -48,6 +52,11 @@ struct PodEnvironment {
         return env
     }
 
+    /// A separate verifier's own variables.
+    func verifier() -> [JSONValue] {
+        (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
+    }
+
     private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }
 
     /// Only secrets: all other data for the collector is in its volume.
@@ -58,7 +67,7 @@ struct PodEnvironment {
     }
 
     /// Kubernetes expands `$(NAME)` in values and reads `$$` as a dollar. Each dollar is doubled, so that the value arrives unchanged.
-    private static func literal(_ name: String, _ value: String) -> JSONValue {
+    static func literal(_ name: String, _ value: String) -> JSONValue {
         ["name": .string(name), "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$"))]
     }
 

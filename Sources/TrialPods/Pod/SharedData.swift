@@ -34,9 +34,27 @@ public struct SharedData: Sendable, Hashable {
     var environment: ConfigMap?
     /// The task's variables that are kept in the pod itself.
     var literals: [String: String]
+    /// A separate verifier's variables; nil in shared mode.
+    var separate: (literals: [String: String], map: ConfigMap?)? { separateVariables.map { ($0.literals, $0.map) } }
+    private var separateVariables: Variables?
+
+    /// Variables of a container: those in the pod itself, and the others in a ConfigMap that the container reads by `envFrom`.
+    private struct Variables: Sendable, Hashable {
+        var literals: [String: String]
+        var map: ConfigMap?
+
+        init(_ variables: [String: String], _ part: String, _ request: TrialPodRequest) {
+            guard SharedData.size(variables) > SharedData.literalBytes else {
+                literals = variables
+                return
+            }
+            literals = variables.filter { !SharedData.isShared($0.key) }
+            map = ConfigMap(part, variables.filter { SharedData.isShared($0.key) }, request)
+        }
+    }
 
     /// The ConfigMaps that must exist before the pod is created.
-    public var configMaps: [ConfigMap] { [agent, verifier, environment].compactMap { $0 } }
+    public var configMaps: [ConfigMap] { [agent, verifier, environment, separateVariables?.map].compactMap { $0 } }
 
     init(_ request: TrialPodRequest) {
         if !request.agent.agent.isOracle {
@@ -45,16 +63,13 @@ public struct SharedData: Sendable, Hashable {
             if !scripts.isEmpty { agent = ConfigMap("agent-\(request.coordinate.agentIndex)", scripts, request) }
         }
         let task = request.coordinate.taskIndex
-        if Self.size(request.task.verifier.env) > Self.literalBytes {
+        if !request.jobSpec.verifier.disable, request.images.verifier != nil {
+            separateVariables = Variables(request.separateVerifierVariables, "verifier-env-\(task)", request)
+        } else if Self.size(request.task.verifier.env) > Self.literalBytes {
             verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifier.env)], request)
         }
-        let variables = request.taskVariables
-        guard Self.size(variables) > Self.literalBytes else {
-            literals = variables
-            return
-        }
-        literals = variables.filter { !Self.isShared($0.key) }
-        environment = ConfigMap("env-\(task)", variables.filter { Self.isShared($0.key) }, request)
+        let variables = Variables(request.taskVariables, "env-\(task)", request)
+        (literals, environment) = (variables.literals, variables.map)
     }
 
     /// Whether a variable of a large environment may come from the ConfigMap. PATH has another name in the pod (`TrialVariables.phasePath`).
@@ -76,7 +91,7 @@ public struct SharedData: Sendable, Hashable {
     func check(_ request: TrialPodRequest) throws(TrialError) {
         for (map, what) in [
             (agent, "the scripts of agent \"\(request.agent.name)\""), (verifier, "the verifier's environment"),
-            (environment, "the task's environment"),
+            (environment, "the task's environment"), (separateVariables?.map, "the verifier's environment"),
         ] {
             guard let map, Self.size(map.data) > Self.maximumBytes else { continue }
             throw TrialError(

@@ -1,7 +1,7 @@
 import AssayAPI
 import Base
 import EvalModel
-import Git
+import SourceSync
 import TrialRuntime
 
 /// Builds the Pod from job, target, task, agent and trial. Pure: the same request gives the same pod.
@@ -14,12 +14,17 @@ public struct TrialPodBuilder: Sendable {
 
     /// The pod, to be sent with `POST`.
     ///
+    /// - Parameter cache: how delivery reads the task; nil: it fetches the task from its origin, with the source's Secret.
     /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that cannot be expressed as a pod.
-    public func pod(for request: TrialPodRequest) throws(TrialError) -> JSONValue {
-        if let refusal = request.task.refusal(image: request.imageSource, canBuild: true) { throw refusal }
+    public func pod(for request: TrialPodRequest, cache: CacheAccess? = nil) throws(TrialError) -> JSONValue {
+        let images = request.images
+        if let refusal = request.task.refusal(image: images.trial, verifier: images.verifier, canBuild: true) { throw refusal }
         guard let image = request.image else { throw TrialError(.internalError, "the image of task \"\(request.task.name)\" is not built") }
         try check(request)
         let program = TrialProgram(request)
+        if let verifier = program[.verifier], verifier.image == nil {
+            throw TrialError(.internalError, "the verifier's image of task \"\(request.task.name)\" is not built")
+        }
         let shared = request.shared
         try shared.check(request)
         let secrets = PodEnvironment.secrets(of: request.agent)
@@ -29,11 +34,16 @@ public struct TrialPodBuilder: Sendable {
             "enableServiceLinks": false,
             "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
-            "volumes": .array(volumes(request, program, shared)),
-            "initContainers": [try delivery(request, program, shared)],
-            "containers": [trial(request, program, shared, image: image), collector(request, shared, secrets)],
+            "volumes": .array(volumes(request, program, shared, cache)),
+            "initContainers": [try delivery(request, program, shared, cache)],
+            "containers": .array(
+                [trial(request, program, shared, image: image)] + (verifier(request, program, shared).map { [$0] } ?? [])
+                    + [collector(request, program, shared, secrets)]),
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
+        if request.imageSource == .dockerfile, let secret = request.target.image?.build?.pullSecretRef {
+            spec["imagePullSecrets"] = [["name": .string(secret.name)]]
+        }
         var metadata = metadata(request)
         for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
@@ -48,6 +58,32 @@ public struct TrialPodBuilder: Sendable {
                 "agent \"\(request.agent.name)\" sets \(variable.name); names that begin with \(TrialVariables.reservedPrefix) "
                     + "are Assay's own")
         }
+    }
+
+    /// What the pod's delivery reads from a cache service, for the token that it gets.
+    ///
+    /// - Throws: `source_sync_failed` for a task that is at no valid place.
+    public func tree(of request: TrialPodRequest) throws(TrialError) -> TreeReference {
+        do { return try TreeReference(part(of: TrialProgram(request))) } catch {
+            throw error as? TrialError ?? TrialError(.sourceSyncFailed, "\(error)")
+        }
+    }
+
+    /// What the pod's delivery reads of overlays, by the Secret that they are fetched with.
+    ///
+    /// - Throws: `internal_error` for an overlay that is at no valid place.
+    public func overlayTrees(of request: TrialPodRequest) throws(TrialError) -> [(secret: String?, trees: [TreeReference])] {
+        var found: [(secret: String?, trees: [TreeReference])] = []
+        for overlay in request.overlays {
+            do { found.append((overlay.secret, try TrialProgram.Delivery.Overlay(overlay).trees())) } catch {
+                throw error as? TrialError ?? TrialError(.internalError, "overlay \"\(overlay.name)\": \(error)")
+            }
+        }
+        return found
+    }
+
+    private func part(of program: TrialProgram) -> PodProgram {
+        PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
     }
 
     // MARK: Metadata
@@ -93,37 +129,36 @@ public struct TrialPodBuilder: Sendable {
 
     // MARK: Volumes
 
-    private func volumes(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) -> [JSONValue] {
+    private func volumes(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ cache: CacheAccess?) -> [JSONValue] {
         let storage = program[.trial]?.resources.storageMB ?? 0
         var volumes = [TrialVolume.scripts, .staged, .gate, .work].map { volume($0, "emptyDir", [:]) }
         // The trial's writes have their own limit: exceeding it is the trial's outcome.
         volumes.append(volume(.tests, "emptyDir", ["sizeLimit": .string("\(storage)Mi")]))
         volumes.append(volume(.logs, "emptyDir", ["sizeLimit": .string("\(min(storage, 4096))Mi")]))
+        if program.verifier.offersArtifacts { volumes.append(volume(.offered, "emptyDir", ["sizeLimit": .string("\(storage)Mi")])) }
+        if program.verifier.acceptsArtifacts { volumes.append(volume(.accepted, "emptyDir", [:])) }
+        if let verifier = program[.verifier] {
+            volumes.append(volume(.verifierGate, "emptyDir", [:]))
+            volumes.append(volume(.verifierLogs, "emptyDir", ["sizeLimit": .string("\(min(verifier.resources.storageMB, 4096))Mi")]))
+        }
         for (name, map) in [(TrialVolume.agent, shared.agent), (.verifier, shared.verifier)] {
             if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
         }
         if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
-        if let secret = sourceSecret(request) {
-            volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)]))
-        }
-        if let path = settings.cacheHostPath {
-            volumes.append(volume(.cache, "hostPath", ["path": .string(path), "type": "Directory"]))
+        if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
+        switch cache?.endpoint {
+        case .service: break
+        case .socket(let directory): volumes.append(volume(.cache, "hostPath", ["path": .string(directory), "type": "Directory"]))
+        case nil:
+            if let secret = request.sourceSecret {
+                volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)]))
+            }
         }
         return volumes
     }
 
     private func volume(_ volume: TrialVolume, _ kind: String, _ source: JSONValue) -> JSONValue {
         ["name": .string(volume.rawValue), kind: source]
-    }
-
-    /// The Secret that the task is fetched with; nil when the source's Secret is not for the task's own repository.
-    private func sourceSecret(_ request: TrialPodRequest) -> LocalReference? {
-        guard let own = request.taskRepo else { return request.jobSpec.source.secretRef }
-        let policy: GitURL.Policy = [.local, .loopbackHTTP]
-        guard let url = try? GitURL(parsing: own.repo, allowing: policy), url.sharesOrigin(with: request.source.repo, allowing: policy) else {
-            return nil
-        }
-        return request.jobSpec.source.secretRef
     }
 
     private func mount(_ volume: TrialVolume, _ path: String, readOnly: Bool = false) -> JSONValue {
@@ -135,7 +170,7 @@ public struct TrialPodBuilder: Sendable {
     // MARK: Containers
 
     /// Root without any capability: root owns the files that a task's image writes, and reading them needs nothing more.
-    private static let security: JSONValue = [
+    static let security: JSONValue = [
         "runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
     ]
 
@@ -155,7 +190,9 @@ public struct TrialPodBuilder: Sendable {
         return container
     }
 
-    private func delivery(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) throws(TrialError) -> JSONValue {
+    private func delivery(
+        _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ cache: CacheAccess?
+    ) throws(TrialError) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
             mount(.scripts, paths.scripts), mount(.staged, paths.staged), mount(.logs, paths.collectedLogs),
@@ -163,23 +200,34 @@ public struct TrialPodBuilder: Sendable {
         ]
         if shared.agent != nil { mounts.append(mount(.agent, paths.agentScripts, readOnly: true)) }
         if shared.verifier != nil { mounts.append(mount(.verifier, paths.verifierVariables, readOnly: true)) }
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
+        if program.verifier.separate != nil {
+            mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs)]
+        }
         if program.delivery.solution { mounts.append(mount(.solution, paths.deliveredSolution)) }
-        if sourceSecret(request) != nil { mounts.append(mount(.credentials, paths.credentials, readOnly: true)) }
-        if settings.cacheHostPath != nil { mounts.append(mount(.cache, paths.cache)) }
-        let part = PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
-        return ours(.delivery, env: try PodEnvironment(request: request, shared: shared).delivery(part), mounts: mounts)
+        if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays)) }
+        switch cache?.endpoint {
+        case .service: break
+        case .socket: mounts.append(mount(.cache, paths.cache, readOnly: true))
+        case nil: if request.sourceSecret != nil { mounts.append(mount(.credentials, paths.credentials, readOnly: true)) }
+        }
+        let env = try PodEnvironment(request: request, shared: shared).delivery(part(of: program), cache)
+        return ours(.delivery, env: env, mounts: mounts)
     }
 
     private func trial(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, image: String) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
-            mount(.scripts, paths.scripts, readOnly: true), mount(.tests, paths.tests), mount(.logs, paths.logs),
-            mount(.gate, paths.gate),
+            mount(.scripts, paths.scripts, readOnly: true), mount(.logs, paths.logs), mount(.gate, paths.gate),
         ]
+        // In separate mode no test is ever in the agent's reach.
+        if program.verifier.separate == nil { mounts.append(mount(.tests, paths.tests)) }
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
         if program.delivery.solution {
             mounts.append(mount(.solution, paths.oracle, readOnly: true))
             mounts.append(mount(.solution, paths.solution, readOnly: true))
         }
+        if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
         let resources = TrialResources(request)
         var container: JSONValue = [
             "name": .string(ContainerRole.trial.containerName), "image": .string(image),
@@ -195,12 +243,41 @@ public struct TrialPodBuilder: Sendable {
         return container
     }
 
-    private func collector(_ request: TrialPodRequest, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]) -> JSONValue {
+    /// The container of a separate verifier. It mounts nothing that the trial can write.
+    private func verifier(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) -> JSONValue? {
+        guard let verifier = program[.verifier], let image = verifier.image else { return nil }
         let paths = TrialPaths()
-        let mounts = [
+        var mounts = [
+            mount(.scripts, paths.scripts, readOnly: true), mount(.accepted, paths.accepted, readOnly: true),
+            mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierOutputs),
+        ]
+        if program.verifier.separate?.bringsTests == false { mounts.append(mount(.tests, paths.tests)) }
+        let resources = TrialResources.verifier(request)
+        var container: JSONValue = [
+            "name": .string(verifier.role.containerName), "image": .string(image), "command": ["bash", "-p", .string(paths.verifierRunner)],
+            "env": .array(PodEnvironment(request: request, shared: shared).verifier()), "volumeMounts": .array(mounts),
+            "resources": [
+                "requests": .object(resources.requests.mapValues { .string($0) }), "limits": .object(resources.limits.mapValues { .string($0) }),
+            ],
+        ]
+        if let map = shared.separate?.map { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
+        if let workdir = verifier.workdir { container["workingDir"] = .string(workdir) }
+        return container
+    }
+
+    private func collector(
+        _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ secrets: [PodEnvironment.Secret]
+    ) -> JSONValue {
+        let paths = TrialPaths()
+        var mounts = [
             mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
+        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
+        if program.verifier.acceptsArtifacts { mounts.append(mount(.accepted, paths.accepted)) }
+        if program.verifier.separate != nil {
+            mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs, readOnly: true)]
+        }
         return ours(.collector, env: PodEnvironment(request: request, shared: shared).collector(secrets), mounts: mounts)
     }
 }

@@ -1,5 +1,6 @@
 import AssayAPI
 import EvalModel
+import SourceSync
 import TrialRuntime
 
 /// Everything that decides one trial pod.
@@ -20,13 +21,15 @@ public struct TrialPodRequest: Sendable {
     public var taskRepo: TrialProgram.Delivery.TaskRepo?
     /// The dataset's reward rule, which takes precedence over the task's.
     public var rewardRule: RewardRule?
-    /// The image that was built for the task, by digest; nil when it is not built, or none is to be.
-    public var builtImage: String?
+    /// In the order in which they apply.
+    public var overlays: [PinnedOverlay]
+    /// The images that were built for the task, by digest, for its containers.
+    public var builtImages: [ContainerRole: String]
 
     public init(
         job: JobIdentity, jobSpec: EvalJobSpec, target: EvalTargetSpec, task: EvalTask, agent: AgentSpec, coordinate: TrialCoordinate,
         retry: Int = 0, source: TrialProgram.Delivery.Source, taskPath: String, taskRepo: TrialProgram.Delivery.TaskRepo? = nil,
-        rewardRule: RewardRule? = nil, builtImage: String? = nil
+        rewardRule: RewardRule? = nil, overlays: [PinnedOverlay] = [], builtImages: [ContainerRole: String] = [:]
     ) {
         self.job = job
         self.jobSpec = jobSpec
@@ -39,31 +42,41 @@ public struct TrialPodRequest: Sendable {
         self.taskPath = taskPath
         self.taskRepo = taskRepo
         self.rewardRule = rewardRule
-        self.builtImage = builtImage
+        self.overlays = overlays
+        self.builtImages = builtImages
     }
 
-    /// The task's variables, without those that the agent sets itself (the agent's values take precedence) and without names reserved for
-    /// Assay.
+    /// The task's variables, without those that the agent sets itself: the agent's values take precedence.
     var taskVariables: [String: String] {
         let agentNames = Set(agent.env.map(\.name))
-        return task.environment.env.filter { !agentNames.contains($0.key) && !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
+        return task.environment.env.filter { !agentNames.contains($0.key) }
     }
 
     /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
 
-    /// Where the trial's image comes from; nil when no image is named.
-    var imageSource: TaskImage? {
-        task.image(override: jobSpec.environment.image, forceBuild: jobSpec.environment.forceBuild, targetDefault: target.image?.default)
+    /// A separate verifier's variables: its environment's, and those of `[verifier] env`, which count first.
+    var separateVerifierVariables: [String: String] {
+        task.verifierEnvironment.env.merging(task.verifier.env) { $1 }.filter { !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
     }
 
+    /// Where the trial's images come from.
+    var images: TaskImages { jobSpec.images(of: task, targetDefault: target.image?.default) }
+
     /// The image that the trial runs in; nil when no image is named, or it is not built yet.
-    public var image: String? {
-        switch imageSource {
-        case .dockerfile: builtImage
-        case let other: other?.name
+    public var image: String? { image(images.trial) }
+
+    /// The image of a separate verifier; nil when there is none, or it is not built yet.
+    public var verifierImage: String? {
+        switch images.verifier {
+        case nil: nil
+        case .own(let name)?: name
+        case .dockerfile?: builtImages[.verifier]
+        case .trial(let image)?: self.image(image)
         }
     }
+
+    private func image(_ source: TaskImage?) -> String? { source == .dockerfile ? builtImages[.trial] : source?.name }
 
     /// The limits of the phases, with all overrides and multipliers applied.
     public var timeouts: TaskTimeouts {
@@ -79,19 +92,16 @@ public struct TrialPodSettings: Sendable, Hashable {
     public var assayImage: String
     /// The pull policy for `assayImage`; nil: Kubernetes' default.
     public var imagePullPolicy: String?
-    /// A directory on the node with mirrors of sources; nil when there is none.
-    public var cacheHostPath: String?
     public var packLimitBytes: Int
     /// Seconds that a pod may take beyond the limits of its phases: for images, the source and collecting.
     public var slackSeconds: Int
 
     public init(
-        assayImage: String, imagePullPolicy: String? = nil, cacheHostPath: String? = nil,
+        assayImage: String, imagePullPolicy: String? = nil,
         packLimitBytes: Int = CollectorLimits().pack, slackSeconds: Int = 5400
     ) {
         self.assayImage = assayImage
         self.imagePullPolicy = imagePullPolicy
-        self.cacheHostPath = cacheHostPath
         self.packLimitBytes = packLimitBytes
         self.slackSeconds = slackSeconds
     }

@@ -15,7 +15,8 @@ extension TrialProgram {
                 runId: coordinate.runID(jobUID: job.uid), job: job.name, agent: coordinate.agent, dataset: coordinate.dataset,
                 task: coordinate.task, attempt: coordinate.attempt, family: request.rewardRule.map { TaskSchema($0) } ?? task.schema),
             delivery: Delivery(
-                source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle),
+                source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle,
+                overlays: request.overlays.map { Delivery.Overlay($0) }),
             steps: [
                 Step(
                     name: "main", instruction: "instruction.md", tests: "tests",
@@ -26,9 +27,8 @@ extension TrialProgram {
                     role: .trial, image: request.image, workdir: task.environment.workdir, env: request.taskVariables.keys.sorted() + agentNames,
                     resources: Resources(
                         cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
-            ],
-            verifier: Verifier(
-                enabled: !spec.verifier.disable, endAgentProcesses: spec.verifier.endAgentProcesses, env: task.verifier.env.keys.sorted()),
+            ] + (Container.verifier(request).map { [$0] } ?? []),
+            verifier: Verifier(request),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames))
     }
 }

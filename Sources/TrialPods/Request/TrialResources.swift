@@ -9,14 +9,30 @@ struct TrialResources: Sendable, Hashable {
     private(set) var requests: [String: String]
     private(set) var limits: [String: String]
 
-    init(_ request: TrialPodRequest) {
+    init(_ request: TrialPodRequest) { self.init(request, request.task.environment) }
+
+    /// Those of a separate verifier. It works when the trial's container has ended, so that only what it needs beyond that is requested; its
+    /// limits are its own.
+    static func verifier(_ request: TrialPodRequest) -> TrialResources {
+        let trial = TrialResources(request)
+        var resources = TrialResources(request, request.task.verifierEnvironment)
+        resources.requests = [
+            "cpu": cpu(max(0, resources.cpus - trial.cpus)), "memory": "\(max(0, resources.memoryMB - trial.memoryMB))Mi",
+        ]
+        return resources
+    }
+
+    private static func cpu(_ amount: Double) -> String {
+        // Both values are checked where they are read, but the conversion to Int must not depend on that.
+        let milli = Int((min(max(amount, 0), 1e9) * 1000).rounded(.up))
+        return milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m"
+    }
+
+    private init(_ request: TrialPodRequest, _ needs: TaskEnvironment) {
         let overrides = request.jobSpec.environment
-        let needs = request.task.environment
         let memory = "\(overrides.overrideMemoryMB ?? needs.memoryMB)Mi"
         let storage = "\(overrides.overrideStorageMB ?? needs.storageMB)Mi"
-        // Both values are checked where they are read, but the conversion to Int below must not depend on that.
-        let milli = Int((min(max(overrides.overrideCPUs ?? needs.cpus, 0), 1e9) * 1000).rounded(.up))
-        requests = ["cpu": milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m", "memory": memory]
+        requests = ["cpu": Self.cpu(overrides.overrideCPUs ?? needs.cpus), "memory": memory]
         limits = ["memory": memory, "ephemeral-storage": storage]
         for template in [request.target.podTemplate, overrides.podTemplate] {
             for (name, quantity) in template?.resources?.requests ?? [:] { requests[name] = quantity.text }

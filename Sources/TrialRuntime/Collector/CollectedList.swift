@@ -41,8 +41,19 @@ struct CollectedList {
         }
         object["redactedSecrets"] = .object(pack.redactions.mapValues { JSONValue($0) })
         object["unredactedSecrets"] = .array(pack.filter.unredacted.map { .string($0) })
+        if let handover = pack.handover { object["artifacts"] = artifacts(handover) }
         if let source = pack.transcript { object["transcript"] = .string(source.rawValue) }
         return .object(object)
+    }
+
+    private func artifacts(_ handover: ArtifactHandover) -> JSONValue {
+        [
+            "files": JSONValue(handover.files), "bytes": JSONValue(handover.bytes), "limitBytes": JSONValue(handover.limits.bytes),
+            "leftOut": list(handover.leftOut) { item in
+                let below = item.components.isEmpty ? "" : "/" + shown(item.components)
+                return ["path": .string(item.source + below), "reason": .string(item.why)]
+            },
+        ]
     }
 
     private func list<Item>(_ items: [Item], _ describe: (Item) -> JSONValue) -> JSONValue {

@@ -13,10 +13,10 @@ public struct Collector: Sendable {
     /// Receives the framed pack; returns false when it could not be written.
     public typealias Output = @Sendable ([UInt8]) -> Bool
 
-    private let configuration: CollectorConfiguration
-    private let time: any TimeSource
+    let configuration: CollectorConfiguration
+    let time: any TimeSource
     private let output: Output
-    private let log: Log
+    let log: Log
 
     public init(
         _ configuration: CollectorConfiguration, time: any TimeSource = SystemTime(), log: Log = Log("collector"),
@@ -68,6 +68,7 @@ public struct Collector: Sendable {
             let error = TrialError(.environmentStartFailed, "the collector finds no gate: \(error.description)")
             return (TrialReport(error: error), nil)
         }
+        guard configuration.verifier.separate == nil else { return await collectApart(gate) }
         switch await watch(gate) {
         case .interrupted(let progress):
             return (report(progress, interrupted: true), nil)
@@ -79,20 +80,20 @@ public struct Collector: Sendable {
             return (report(progress, interrupted: true), nil)
         case .over(let progress):
             // This task's cancellation does not stop `finish`: the verdict is known by now, and the grace period is there to write it out.
-            return await Task.detached { await finish(progress) }.value
+            return await Task.detached { await finish(progress, nil) }.value
         }
     }
 
     // MARK: The gate
 
-    private enum Watched: Sendable {
+    enum Watched: Sendable {
         case over(TrialProgress)
         case gateNeverOpened
         case interrupted(TrialProgress)
     }
 
-    private func watch(_ gate: Gate) async -> Watched {
-        var progress = TrialProgress(steps: configuration.steps.count, family: configuration.family)
+    func watch(_ gate: Gate) async -> Watched {
+        var progress = configuration.newProgress
         var reader = GateReader()
         var hasReadWords = false
         let begun = time.monotonic()
@@ -109,10 +110,10 @@ public struct Collector: Sendable {
             case .words(let bytes):
                 hasReadWords = true
                 for word in reader.feed(bytes) {
-                    if case .releaseTests = progress.apply(word), configuration.verify, !isStopped {
+                    if case .releaseTests = progress.apply(word), configuration.verify, configuration.verifier.separate == nil, !isStopped {
                         let failure = await releaseTests(of: configuration.steps[progress.position])
                         progress.tests = failure.map { .notReleased($0) } ?? .released
-                        gate.release(failure == nil)
+                        gate.answer(failure == nil ? .go : .no)
                     }
                 }
                 if progress.ended, endedAt == nil { endedAt = time.monotonic() }
@@ -135,7 +136,7 @@ public struct Collector: Sendable {
     }
 
     /// Copies the step's tests into the trial's tests directory and hands over the verifier's environment; returns nil, or why that failed.
-    private func releaseTests(of step: TrialProgram.Step) async -> ReleaseFailure? {
+    func releaseTests(of step: TrialProgram.Step) async -> ReleaseFailure? {
         let paths = configuration.paths
         // The runner has emptied the directory. A file that it could not remove could be mistaken for a part of the tests.
         let left = (Directory.names(in: paths.releasedTests, limit: 5) ?? [])
@@ -186,7 +187,7 @@ public struct Collector: Sendable {
 
     // MARK: The end
 
-    private func report(_ progress: TrialProgress, interrupted: Bool = false) -> TrialReport {
+    func report(_ progress: TrialProgress, interrupted: Bool = false) -> TrialReport {
         func named<Value>(_ values: [TrialPhase: Value]) -> [String: Value] {
             Dictionary(uniqueKeysWithValues: values.map { ($0.key.rawValue, $0.value) })
         }
@@ -201,21 +202,26 @@ public struct Collector: Sendable {
         return report
     }
 
-    private func finish(_ progress: TrialProgress) async -> (TrialReport, frame: [UInt8]?) {
+    /// - Parameter judgement: a separate verifier's; nil in shared mode.
+    func finish(_ progress: TrialProgress, _ judgement: SeparateVerifier.Judgement?) async -> (TrialReport, frame: [UInt8]?) {
         var report = report(progress)
+        if let judged = judgement?.progress {
+            report[.verify] = judged.verify
+            report.exitCodes[TrialPhase.verify.rawValue] = judged.exit
+        }
         let begun = time.now().epochMilliseconds
         report[.collect] = TrialReport.Timing(start: begun)
         report.trialDied = !progress.ended || progress.stopped
         report.longInstructionBytes = configuration.steps[progress.position].longInstructionBytes
         let filter = SecretFilter(configuration.secrets)
         report.unredacted = filter.unredacted
-        switch progress.ending(verify: configuration.verify, limits: configuration.steps.map(\.limits)) {
+        switch ending(progress, judgement) {
         case .failed(let error): report.error = error
         case .open(let agentError):
             if progress.stopped {
                 report.error = TrialOutcome.errorOfDeath(in: progress.lastPhase, because: "the trial was told to stop")
             } else if configuration.verify {
-                award(&report, progress, filter)
+                award(&report, progress, exit: judgement?.progress.exit ?? progress.current.exits[.verify] ?? 0, filter)
             }
             if let agentError { report.error = agentError.followed(by: report.error) }
         }
@@ -229,13 +235,15 @@ public struct Collector: Sendable {
         early[.collect]?.end = begun
         _ = leave(early)
 
-        var pack = OutputPack(configuration, filter: filter)
         var frame: [UInt8]?
+        let handover = judgement?.handover ?? takeArtifacts()
+        var pack = OutputPack(configuration, filter: filter, handover: handover)
+        report.handover = handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut.count) }
         do {
             try pack.gather()
             try pack.addTranscript()
             report.usage = pack.usage
-            explain(&report, progress, from: pack)
+            explain(&report, from: pack)
             let made = try await pack.make(summary: summary(report))
             report.pack = made.description
             frame = PackFrame.encode(made.bytes, description: made.description)
@@ -256,13 +264,8 @@ public struct Collector: Sendable {
         return (report, frame)
     }
 
-    private func award(_ report: inout TrialReport, _ progress: TrialProgress, _ filter: SecretFilter) {
-        let exit = progress.current.exits[.verify] ?? 0
-        func file(_ name: String) -> [UInt8]? {
-            LogTree.contents(
-                [LogFolder.verifier.rawValue, name], below: configuration.paths.collectedLogs, limit: RewardFiles.maximumBytes)
-        }
-        let (json, text) = (file("reward.json"), file("reward.txt"))
+    private func award(_ report: inout TrialReport, _ progress: TrialProgress, exit: Int, _ filter: SecretFilter) {
+        let (json, text) = (configuration.rewardFile("reward.json"), configuration.rewardFile("reward.txt"))
         do throws(TrialError) {
             let reward = try RewardFiles.verdict(json: json, text: text, exitCode: exit, family: configuration.family)
             report.reward = reward.value
@@ -303,8 +306,8 @@ public struct Collector: Sendable {
 
     /// Adds to the message what a user would look at first: who sets the PATH in which a program was not found, and the end of the failed
     /// script's standard error.
-    private func explain(_ report: inout TrialReport, _ progress: TrialProgress, from pack: OutputPack) {
-        guard let phase = report.error?.type.phase, let exit = progress.current.exits[phase] else { return }
+    private func explain(_ report: inout TrialReport, from pack: OutputPack) {
+        guard let phase = report.error?.type.phase, let exit = report.exitCodes[phase.rawValue] else { return }
         if exit == 127, let setter = configuration.pathSetter { report.error?.message += "; \(setter.remark)" }
         guard let folder = LogFolder(of: phase), exit != 0,
             let ending = pack.ending(of: folder.rawValue, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)

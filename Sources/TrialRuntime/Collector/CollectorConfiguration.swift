@@ -41,6 +41,8 @@ public struct CollectorConfiguration: Sendable {
     public var family = TaskSchema.rollout
     public var pathSetter: PodProgram.PathSetter?
     public var verify = true
+    /// How the trial is verified, as far as the containers share it.
+    public var verifier = TrialProgram.Verifier()
     /// Seconds within which the runner must open the gate.
     public var gateTimeout = 3600.0
     /// Seconds within which the runner must exit, and so close the gate, after its last word.
@@ -49,6 +51,7 @@ public struct CollectorConfiguration: Sendable {
     public var steps: [TrialProgram.Step]
     public var secrets: [Secret] = []
     public var limits = CollectorLimits()
+    public var handover = HandoverLimits()
     public var terminationLog: String
 
     /// A configuration for a task without steps or limits.
@@ -65,6 +68,8 @@ public struct CollectorConfiguration: Sendable {
         family = program.family
         pathSetter = program.pathSetter
         verify = program.verifier.enabled
+        verifier = program.verifier
+        handover.bytes = program.handoverLimitBytes
         gateTimeout = program.gateTimeoutSec
         steps = program.steps
         limits.pack = program.packLimitBytes
@@ -79,6 +84,9 @@ public struct CollectorConfiguration: Sendable {
             throw TrialError(.internalError, "the collector finds no program at \(paths.collectorProgram)")
         }
         self.init(try PodProgram(json: bytes, from: paths.collectorProgram), paths: paths)
+        if let token = FileReading.text(paths.stagedToken), !token.isEmpty {
+            secrets.append(Secret(name: TrialVariables.cacheToken, value: token))
+        }
         read(environment)
     }
 

@@ -31,6 +31,9 @@ struct OutputPack: Sendable {
     let limits: CollectorLimits
     let filter: SecretFilter
     let store: PackStore
+    /// What is collected, and from where.
+    let roots: [LogTree.Root]
+    let handover: ArtifactHandover?
 
     private(set) var entries: [Entry] = []
     private(set) var tree = LogTree()
@@ -39,8 +42,11 @@ struct OutputPack: Sendable {
     /// The tokens and cost in the agent's trajectory; nil when there is no readable trajectory.
     private(set) var usage: AgentUsage?
 
-    init(_ configuration: CollectorConfiguration, filter: SecretFilter) {
+    /// - Parameter handover: what was taken of the artifacts, for the list and the record; nil when nothing was.
+    init(_ configuration: CollectorConfiguration, filter: SecretFilter, handover: ArtifactHandover? = nil) {
         paths = configuration.paths
+        roots = configuration.roots(withArtifacts: handover != nil)
+        self.handover = handover
         limits = configuration.limits
         self.filter = filter
         store = PackStore(directory: configuration.paths.work)
@@ -48,7 +54,7 @@ struct OutputPack: Sendable {
 
     /// Copies the logs, redacted. After this the trial's files are not read again.
     mutating func gather() throws {
-        tree = LogTree.walk(paths.collectedLogs, limits: limits)
+        tree = LogTree.walk(roots, limits: limits)
         let copies = paths.work + "/copies"
         guard mkdir(copies, 0o700) == 0 || errno == EEXIST else {
             throw PackStore.Failure(description: "cannot make \(copies): \(String(cString: strerror(errno)))")
@@ -57,7 +63,7 @@ struct OutputPack: Sendable {
         let copier = RedactedCopy(filter: filter)
         var names = PackNames(filter: filter)
         for file in tree.files {
-            guard let source = LogTree.open(file.components, below: paths.collectedLogs) else {
+            guard let source = LogTree.open(file.names, below: file.directory) else {
                 tree.unreadable.append(.init(components: file.components, what: String(cString: strerror(errno))))
                 continue
             }

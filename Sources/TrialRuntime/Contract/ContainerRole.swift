@@ -4,6 +4,8 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
     case delivery
     /// The task's image; runs the agent and, in shared mode, the tests.
     case trial
+    /// The verifier's image, in separate mode: runs the tests on what the trial handed over.
+    case verifier
     /// Keeps the tests away from the trial until the agent has ended, then collects the outcome.
     case collector
 
@@ -11,6 +13,7 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         switch self {
         case .delivery: "repo-cache"
         case .trial: "trial"
+        case .verifier: "verifier"
         case .collector: "collector"
         }
     }
@@ -26,7 +29,7 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         switch self {
         case .delivery: [Self.executable, "repo-cache"]
         case .collector: [Self.executable, "collect"]
-        case .trial: nil
+        case .trial, .verifier: nil
         }
     }
 

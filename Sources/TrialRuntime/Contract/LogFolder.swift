@@ -13,6 +13,9 @@ public enum LogFolder: String, Sendable, Hashable, CaseIterable {
     /// When a further step begins, the previous step's `setup`, `command` and `verifier` are moved to a folder with that step's name in here.
     static let earlierSteps = "steps"
 
+    /// The output of the task's collect hooks: a folder for each, numbered from 1.
+    static let collectHooks = "collect"
+
     /// The folder for the output of a phase's script; nil for a phase that runs no script.
     init?(of phase: TrialPhase) {
         switch phase {

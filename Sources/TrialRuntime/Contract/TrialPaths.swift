@@ -1,4 +1,6 @@
-/// The paths in a trial pod's containers; no other place spells them. The runner gets them from `program.sh`.
+import SourceSync
+
+/// The paths in a trial pod's containers. No other Swift code contains them; the runner reads them from `program.sh`.
 ///
 /// A `root` that is not empty is for tests only.
 public struct TrialPaths: Sendable, Hashable {
@@ -10,8 +12,13 @@ public struct TrialPaths: Sendable, Hashable {
     public var staged: String { root + "/assay/staged" }
     public var gate: String { root + "/assay/gate" }
     public var work: String { root + "/assay/work" }
+    /// The content of overlays, in delivery and, read-only, in the trial.
+    public var overlays: String { root + "/assay/overlays" }
     public var credentials: String { root + "/assay/credentials" }
+    /// The directory with the socket of the cache service, on the laptop.
     public var cache: String { root + "/assay/cache" }
+    public var cacheSocket: String { "\(cache)/\(Self.cacheSocketName)" }
+    public static let cacheSocketName = "cache.sock"
     /// The logs directory in the init container and the collector.
     public var collectedLogs: String { root + "/assay/logs" }
     /// The directory, in the collector, into which tests are released.
@@ -27,6 +34,21 @@ public struct TrialPaths: Sendable, Hashable {
     public var phaseFIFO: String { gate + "/phase" }
     /// The FIFO on which the collector reports that the tests are in place.
     public var releasedFIFO: String { gate + "/released" }
+    /// The same two FIFOs of a separate verifier, in a volume that the trial does not mount.
+    public var verifierGate: String { root + "/assay/verifier-gate" }
+    public var verifierPhaseFIFO: String { verifierGate + "/phase" }
+    public var verifierReleasedFIFO: String { verifierGate + "/released" }
+    /// The outputs of a separate verifier, in the init container and the collector; the verifier sees them as `/logs/verifier`.
+    public var verifierLogs: String { root + "/assay/verifier-logs" }
+    /// Where the trial's runner puts what the task declares as artifacts.
+    public var offered: String { root + "/assay/offered" }
+    /// The collector's copies of what it took, which a separate verifier reads.
+    public var accepted: String { root + "/assay/accepted" }
+    /// `/logs/verifier` in the container that runs the tests.
+    public var verifierOutputs: String { logs + "/" + LogFolder.verifier.rawValue }
+    /// The runner of a separate verifier, and its part of the program beside it.
+    public var verifierRunner: String { scripts + "/verifier/run.sh" }
+    public var verifierRunnerProgram: String { scripts + "/verifier/program.sh" }
     public var runner: String { scripts + "/run.sh" }
     public var install: String { scripts + "/install.sh" }
     public var execute: String { scripts + "/execute.sh" }
@@ -38,6 +60,8 @@ public struct TrialPaths: Sendable, Hashable {
     public var verifierVariables: String { root + "/assay/verifier" }
     /// The collector's part of the program, in a volume that the trial container does not mount.
     public var collectorProgram: String { staged + "/.assay/program.json" }
+    /// The token that delivery used, for the collector's redaction.
+    public var stagedToken: String { staged + "/.assay/cache-token" }
     /// The file that holds the verifier's environment until the tests are released.
     public var stagedVariables: String { staged + "/.assay/verifier-env" }
     /// The file from which the runner reads the verifier's environment.
@@ -46,6 +70,11 @@ public struct TrialPaths: Sendable, Hashable {
     public func instruction(_ step: TrialProgram.Step) -> String { "\(scripts)/\(step.instruction)" }
     /// The directory that holds the tests of a step until they are released.
     public func stagedTests(_ step: TrialProgram.Step) -> String { "\(staged)/\(step.tests)" }
+
+    /// Where an overlay's surface lies: a folder, or the file of a prompt.
+    public func overlay(_ name: String, _ surface: OverlaySurface) -> String {
+        "\(overlays)/\(name)/\(surface == .prompt ? "prompt.md" : surface.rawValue)"
+    }
 
     /// A folder of the logs in the init container and the collector.
     public func collected(_ folder: LogFolder) -> String { "\(collectedLogs)/\(folder.rawValue)" }

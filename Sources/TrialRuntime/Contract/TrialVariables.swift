@@ -1,3 +1,5 @@
+import SourceSync
+
 /// Names of the environment variables that operator, init container, runner and collector exchange; no other Swift code spells them. `run.sh`
 /// repeats the names that it sets, and a test compares them.
 public enum TrialVariables {
@@ -12,6 +14,10 @@ public enum TrialVariables {
     public static let program = "ASSAY_PROGRAM"
     /// The verifier's environment as a JSON object; absent when it is empty or mounted as a file.
     public static let verifierEnvironment = "ASSAY_VERIFIER_ENV"
+    /// The address of the cache service, as `CacheAddress` reads it; absent when the task is fetched from its origin.
+    public static let cacheAddress = "ASSAY_CACHE"
+    /// The token for the cache service. Its value is a secret for the redaction.
+    public static let cacheToken = "ASSAY_CACHE_TOKEN"
 
     // trial: set by the runner, for the agent
     public static let instructionPath = "ASSAY_INSTRUCTION_PATH"
@@ -19,6 +25,24 @@ public enum TrialVariables {
     public static let instruction = "ASSAY_TASK_INSTRUCTION"
     /// The path again, under the name that agents written for Rollout read.
     public static let rolloutInstruction = "ROLLOUT_TASK_INSTRUCTION"
+
+    /// Lists of paths, separated by colons, in the order of the overlays. Not set for a surface that no overlay has.
+    public static let toolDirs = "ASSAY_TOOL_DIRS"
+    public static let workflowDirs = "ASSAY_WORKFLOW_DIRS"
+    public static let skillDirs = "ASSAY_SKILL_DIRS"
+    public static let personaDirs = "ASSAY_PERSONA_DIRS"
+    public static let promptFiles = "ASSAY_PROMPT_FILES"
+
+    /// The variable that lists the paths of a surface.
+    static func overlays(_ surface: OverlaySurface) -> String {
+        switch surface {
+        case .tools: toolDirs
+        case .workflows: workflowDirs
+        case .skills: skillDirs
+        case .personas: personaDirs
+        case .prompt: promptFiles
+        }
+    }
 
     // trial: set by the pod builder, for the runner
     /// The variable that a task or an agent may set and that decides where programs are found.

@@ -12,14 +12,25 @@ public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     /// The directory into which the tests are released.
     case tests
     case logs
+    /// What the trial hands over: written by the trial, read by the collector.
+    case offered
+    /// What the collector took of that: read-only for the verifier.
+    case accepted
+    /// The two FIFOs between a separate verifier and the collector; no other container of the pod mounts them.
+    case verifierGate = "verifier-gate"
+    /// `/logs/verifier` of a separate verifier; the trial does not mount it.
+    case verifierLogs = "verifier-logs"
     /// The agent's scripts, shared by the agent's trials; mounted for delivery only.
     case agent
     /// The verifier's environment, when it is too large for the pod's variables; mounted for delivery only.
     case verifier
+    /// The content of overlays; read-only for the trial.
+    case overlays
     /// The task's solution, for the oracle agent only.
     case solution
-    /// The Secret with the credentials for fetching the task; mounted for delivery only.
+    /// The Secret with the credentials for fetching the task from its origin; mounted for delivery only, and only without a cache service.
     case credentials
-    /// Mirrors of repositories on the node; mounted for delivery only. The podman node recognises the volume by this name.
+    /// The directory with the socket of the cache service; on the laptop only, and mounted for delivery only. The podman node recognises the
+    /// volume by this name.
     case cache = "repo-cache"
 }

@@ -49,24 +49,47 @@ public struct DeliveryCommand: Sendable {
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
         var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
         let verifierVariables = try verifierVariables(of: program)
-        try volumes.prepare()
-        let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
-        defer { scratch.remove() }
-
+        try volumes.prepare(program.verifier)
         let task = try TaskAtCommit(program.delivery)
-        let fetcher = TaskFetcher(delivery: program.delivery, task: task, paths: paths, scratch: scratch.path, git: git, time: time)
-        let (tree, origin) = try await fetcher.tree()
-        let report = try await TaskDelivery(task: task, tree: tree, volumes: volumes).deliver(&program)
+        var report: TreeExport.Report
+        let cache = try cache()
+        if let cache {
+            let trees = CachedTrees(client: cache.client, time: time)
+            report = try await CachedDelivery(task: task, volumes: volumes, trees: trees).deliver(&program)
+            let overlays = try await OverlayDelivery(overlays: program.delivery.overlays, paths: paths, trees: trees).deliver()
+            report.files += overlays.files
+            report.bytes += overlays.bytes
+        } else {
+            guard program.delivery.overlays.isEmpty else {
+                throw TrialError(.internalError, "overlays are read from the cache service, and none is configured")
+            }
+            let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
+            defer { scratch.remove() }
+            let fetcher = TaskFetcher(delivery: program.delivery, task: task, paths: paths, scratch: scratch.path, git: git, time: time)
+            report = try await TaskDelivery(task: task, tree: try await fetcher.tree(), volumes: volumes).deliver(&program)
+        }
         try volumes.writeScripts(program)
-        try volumes.writeCollectorPart(program, verifierVariables: verifierVariables)
+        try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token)
         return [
-            "commit": .string(task.commit.hex), "from": .string(origin), "files": JSONValue(report.files), "bytes": JSONValue(report.bytes),
+            "commit": .string(task.commit.hex), "from": .string(cache == nil ? "origin" : "cache"), "files": JSONValue(report.files),
+            "bytes": JSONValue(report.bytes),
             "milliseconds": JSONValue(Int((time.monotonic() - started) * 1000)),
         ]
     }
 
+    /// The cache service to read the task from; nil: the task is fetched from its origin.
+    private func cache() throws(TrialError) -> (client: TreeClient, token: String)? {
+        guard let text = environment[TrialVariables.cacheAddress] else { return nil }
+        guard let address = CacheAddress(text), let token = environment[TrialVariables.cacheToken] else {
+            throw TrialError(
+                .internalError, "\(TrialVariables.cacheAddress) is no address of a cache service, or \(TrialVariables.cacheToken) is not set")
+        }
+        return (TreeClient(address: address, token: token), token)
+    }
+
     private func verifierVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
-        guard !program.verifier.env.isEmpty else { return [] }
+        // A separate verifier's container has them as its own.
+        guard !program.verifier.env.isEmpty, program.verifier.separate == nil else { return [] }
         if let text = environment[TrialVariables.verifierEnvironment] { return try VerifierVariables.entries(json: text.utf8) }
         let path = "\(paths.verifierVariables)/\(VerifierVariables.key)"
         guard let bytes = FileReading.whole(path) else {
@@ -83,7 +106,7 @@ public struct DeliveryCommand: Sendable {
         try? FileWriting.write(message.serialized(), to: fd, path: path)
     }
 
-    private static func trialError(_ error: any Error) -> TrialError {
+    static func trialError(_ error: any Error) -> TrialError {
         switch error {
         case let error as TrialError: error
         case let error as SourceError: error.trialError
@@ -95,7 +118,7 @@ public struct DeliveryCommand: Sendable {
     }
 
     /// A termination message has at most 4096 bytes, and JSON escapes may double the length of text.
-    private static func cut(_ message: String) -> String {
+    static func cut(_ message: String) -> String {
         message.utf8.count <= 1500 ? message : String(message.prefix(700)) + " [...] " + String(message.suffix(300))
     }
 }
@@ -103,12 +126,15 @@ public struct DeliveryCommand: Sendable {
 /// The task of a program: its repository, commit and path.
 struct TaskAtCommit: Sendable {
     let url: GitURL
+    /// The address as the program has it.
+    let repository: String
     let commit: GitObjectID
     let path: GitPath
 
     init(_ delivery: TrialProgram.Delivery) throws {
         let repo = delivery.taskRepo?.repo ?? delivery.source.repo
         url = try GitURL(parsing: repo, allowing: Self.policy(delivery))
+        repository = repo
         let text = delivery.taskRepo?.commit ?? delivery.source.commit
         guard let commit = GitObjectID(text) else {
             throw TrialError(.internalError, "the program's commit is not a full commit id")

@@ -5,10 +5,12 @@ import Glibc
 struct DeliveryVolumes: Sendable {
     let paths: TrialPaths
 
-    /// Makes the folders and FIFOs that every trial has, and removes what an earlier run of this container left.
-    func prepare() throws(FileError) {
+    /// Makes the folders and FIFOs that a trial has, and removes what an earlier run of this container left.
+    ///
+    /// - Parameter verifier: how the trial is verified.
+    func prepare(_ verifier: TrialProgram.Verifier) throws(FileError) {
         for folder in [paths.scripts, paths.staged, paths.gate] { try Directory.make(folder) }
-        for folder in [paths.staged, paths.scripts] { empty(folder) }
+        for folder in [paths.staged, paths.scripts, paths.deliveredSolution, paths.overlays] { empty(folder) }
         // The trial and the collector may run as different users, and both write below /logs.
         try Directory.make(paths.collectedLogs)
         chmod(paths.collectedLogs, 0o777)
@@ -16,7 +18,23 @@ struct DeliveryVolumes: Sendable {
             try Directory.make(folder)
             guard chmod(folder, 0o777) == 0 else { throw FileError("change the mode of", folder) }
         }
-        for path in [paths.phaseFIFO, paths.releasedFIFO] {
+        try makeFIFOs([paths.phaseFIFO, paths.releasedFIFO])
+        if verifier.offersArtifacts { try openFolder(paths.offered) }
+        guard verifier.separate != nil else { return }
+        try Directory.make(paths.verifierGate)
+        try makeFIFOs([paths.verifierPhaseFIFO, paths.verifierReleasedFIFO])
+        try openFolder(paths.verifierLogs)
+    }
+
+    /// Empties a folder and lets everybody write to it: the images of trial and verifier may run as any user.
+    private func openFolder(_ path: String) throws(FileError) {
+        try Directory.make(path)
+        empty(path)
+        guard chmod(path, 0o777) == 0 else { throw FileError("change the mode of", path) }
+    }
+
+    private func makeFIFOs(_ paths: [String]) throws(FileError) {
+        for path in paths {
             unlink(path)
             guard mkfifo(path, 0o666) == 0, chmod(path, 0o666) == 0 else { throw FileError("make the FIFO", path) }
         }
@@ -27,10 +45,14 @@ struct DeliveryVolumes: Sendable {
         for name in Directory.names(in: folder) ?? [] { Directory.removeTree("\(folder)/\(name)") }
     }
 
-    /// Writes the runner, its part of the program, and the agent's scripts.
+    /// Writes the runners, their parts of the program, and the agent's scripts.
     func writeScripts(_ program: PodProgram) throws(FileError) {
         try write(Runner.text.utf8, to: paths.runner, mode: 0o755)
         try write(RunnerProgram(program, paths: paths).text.utf8, to: paths.runnerProgram)
+        if program.verifier.separate != nil {
+            try write(Runner.text.utf8, to: paths.verifierRunner, mode: 0o755)
+            try write(RunnerProgram(program, role: .verifier, paths: paths).text.utf8, to: paths.verifierRunnerProgram)
+        }
         if program.delivery.solution { return try write(Runner.oracleExecute(paths, program.family).utf8, to: paths.execute, mode: 0o755) }
         for name in AgentScript.allCases {
             guard let text = FileReading.whole("\(paths.agentScripts)/\(name.rawValue)"), !text.isEmpty else { continue }
@@ -39,8 +61,10 @@ struct DeliveryVolumes: Sendable {
     }
 
     /// Writes the collector's part of the program, and the verifier's environment, which the collector hands over together with the tests.
-    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8]) throws {
+    /// - Parameter token: what delivery used to read the task; nil: nothing that is secret.
+    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8], token: String?) throws {
         try write(try program.json, to: paths.collectorProgram)
+        if let token { try write(token.utf8, to: paths.stagedToken) }
         if !verifierVariables.isEmpty { try write(verifierVariables, to: paths.stagedVariables) }
     }
 

@@ -23,7 +23,8 @@ struct TaskDelivery: Sendable {
             name: name, from: folder, needsSolution: program.delivery.solution, format: program.family)
 
         for (index, step) in program.steps.enumerated() {
-            guard let instruction = try await folder.read(step.instruction) else { continue }
+            guard let written = try await folder.read(step.instruction) else { continue }
+            let instruction = InstructionText.shown(written, family: program.family)
             try volumes.write(instruction, to: volumes.paths.instruction(step))
             if instruction.count > TrialProgram.Step.instructionVariableLimit { program.steps[index].longInstructionBytes = instruction.count }
         }
@@ -33,12 +34,12 @@ struct TaskDelivery: Sendable {
             total.files += report.files
             total.bytes += report.bytes
         }
-        for step in program.steps where folder.exists(step.tests) {
+        let bringsTests = program.verifier.separate?.bringsTests == true
+        for step in program.steps where !bringsTests && folder.exists(step.tests) {
             let path = try step.tests.split(separator: "/").reduce(task.path) { try $0.appending($1) }
             add(try await export.export(path, to: volumes.paths.stagedTests(step)))
         }
         if program.delivery.solution, folder.exists("solution") {
-            volumes.empty(volumes.paths.deliveredSolution)
             add(try await export.export(task.path.appending("solution"), to: volumes.paths.deliveredSolution))
             if program.family.runsScriptsAsFiles { try volumes.makeExecutable(volumes.paths.deliveredSolution + "/solve.sh") }
         }

@@ -18,9 +18,15 @@ final class Gate: Sendable {
         let description: String
     }
 
-    /// The two answers to the runner.
-    static let go = "go"
-    static let no = "no"
+    /// What the collector tells a runner.
+    enum Answer: String, Sendable {
+        /// To the trial, in separate mode: the verifier's container has started.
+        case begin
+        /// The tests are in place.
+        case go
+        /// There is nothing more to do.
+        case no
+    }
 
     private let phase: Int32
     private let released: Int32
@@ -28,12 +34,20 @@ final class Gate: Sendable {
     private let wake: (read: Int32, write: Int32)
     private let queue = DispatchQueue(label: "gate")
 
+    /// The trial's gate.
+    ///
+    /// - Throws: `Failure`.
+    convenience init(paths: TrialPaths) throws(Failure) { try self.init(said: paths.phaseFIFO, heard: paths.releasedFIFO) }
+
+    /// - Parameters:
+    ///   - said: the path of the FIFO on which the runner speaks.
+    ///   - heard: the path of the FIFO on which it is answered.
     /// - Throws: `Failure` when a path is not a FIFO, which means that the init container failed to make it.
-    init(paths: TrialPaths) throws(Failure) {
+    init(said: String, heard: String) throws(Failure) {
         // Opened for reading and writing, so that opening does not wait for the runner and writing never fails for lack of a reader.
-        released = try Self.open(paths.releasedFIFO, O_RDWR)
+        released = try Self.open(heard, O_RDWR)
         do throws(Failure) {
-            phase = try Self.open(paths.phaseFIFO, O_RDONLY)
+            phase = try Self.open(said, O_RDONLY)
         } catch {
             close(released)
             throw error
@@ -101,9 +115,9 @@ final class Gate: Sendable {
         }
     }
 
-    /// Tells the runner that the tests are in place, or that they will not come.
-    func release(_ go: Bool) {
-        let word = Array("\(go ? Self.go : Self.no)\n".utf8)
+    /// Answers the runner.
+    func answer(_ answer: Answer) {
+        let word = Array("\(answer.rawValue)\n".utf8)
         _ = assay_write_nosigpipe(released, word, word.count)
     }
 }

@@ -1,6 +1,6 @@
 import EvalModel
 
-/// What the words from the gate have told about one step of a trial.
+/// The state of one step of a trial, as the words from the gate describe it.
 struct StepProgress: Sendable, Hashable {
     /// The state of the step's tests.
     enum Tests: Sendable, Hashable {
@@ -84,13 +84,18 @@ struct StepProgress: Sendable, Hashable {
     }
 
     private func late(_ phase: TrialPhase, _ limits: TrialProgram.Limits?) -> String {
-        var text = "did not end within its limit"
-        if let limit = limits?[phase] { text += " of \(limit == limit.rounded() ? String(Int(limit)) : String(limit)) s" }
+        var text = "did not end within its limit\(Self.seconds(limits?[phase]))"
         if let timing = timings[phase], let end = timing.end {
             let tenths = (end - timing.start) / 100
             text += " (stopped after \(tenths / 10).\(tenths % 10) s)"
         }
         return text
+    }
+
+    /// ` of 5 s`, or nothing for a limit that is not known.
+    static func seconds(_ limit: Double?) -> String {
+        guard let limit, limit.isFinite else { return "" }
+        return " of \(limit == limit.rounded() && limit < 1e15 ? String(Int(limit)) : String(limit)) s"
     }
 
     private static func meaning(_ exit: Int) -> String {

@@ -24,6 +24,8 @@ struct TrialProgress: Sendable, Hashable {
     private(set) var steps = [StepProgress()]
     private(set) var setupFailure: String?
     private(set) var ended = false
+    /// Whether the runner asked for the tests when the current step's agent was done.
+    private(set) var asksForTests = false
     /// Whether the runner was told to stop.
     private(set) var stopped = false
     /// The first word that the runner cannot have sent at that moment, so that another process must have sent it.
@@ -65,6 +67,7 @@ struct TrialProgress: Sendable, Hashable {
         case .setupFailed(let text): setupFailure = text
         case .agentEnd(let verify):
             current.agentEnded = true
+            asksForTests = verify
             return verify ? .releaseTests : .none
         case .step: steps.append(StepProgress())
         case .end(let wasStopped):
@@ -87,6 +90,32 @@ struct TrialProgress: Sendable, Hashable {
         case .step(let index): return index == steps.count && index < expected && current.isOver
         case .end: return true
         }
+    }
+
+    /// Whether a separate verifier is to run the tests: the runner asked for it, or died after the agent had begun and the family verifies what
+    /// an agent left all the same.
+    var asksForSeparateVerification: Bool {
+        guard setupFailure == nil, !stopped else { return false }
+        if ended { return agentEnded && asksForTests && current.mayBeVerified(family) }
+        return family.verifiesFailedAgents && (lastPhase == .execute || agentEnded) && current.mayBeVerified(family)
+    }
+
+    /// How a trial with a separate verifier ended. What the trial's words claim changes nothing about the verdict: it is the verifier's alone.
+    ///
+    /// - Parameters:
+    ///   - judgement: nil when nothing was verified.
+    ///   - limits: the limits of each step, as far as they are known; for the message.
+    func ending(judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
+        if let setupFailure { return .failed(TrialError(.environmentStartFailed, setupFailure)) }
+        let own = limits.indices.contains(position) ? limits[position] : nil
+        var agentError = current.agentFailure(own)
+        if !ended, agentError == nil {
+            let phase: TrialPhase? = agentEnded ? .execute : lastPhase
+            agentError = TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time")
+        }
+        guard let judgement else { return agentError.map { .failed($0) } ?? .open(agentError: nil) }
+        if let error = judgement.failure(own) { return .failed(agentError?.followed(by: error) ?? error) }
+        return .open(agentError: agentError)
     }
 
     /// How the trial ended.

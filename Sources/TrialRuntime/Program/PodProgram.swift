@@ -15,6 +15,8 @@ public struct PodProgram: Sendable, Hashable, Codable {
     /// Seconds within which the runner must open the gate.
     public var gateTimeoutSec: Double
     public var packLimitBytes: Int
+    /// The most that the trial may hand over as artifacts, in bytes.
+    public var handoverLimitBytes = HandoverLimits().bytes
 
     /// Who sets a variable of the phases, instead of the image.
     public enum PathSetter: String, Sendable, Hashable, Codable {
@@ -26,6 +28,7 @@ public struct PodProgram: Sendable, Hashable, Codable {
         self.init(
             family: program.identity.family, delivery: program.delivery, steps: program.steps, verifier: program.verifier,
             instructionPath: program.agent.instructionPath, gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
+        if let storage = program[.verifier]?.resources.storageMB { handoverLimitBytes = (storage << 20) / 2 }
         let name = TrialVariables.path
         pathSetter = program.agent.env.contains(name) ? .agent : program[.trial]?.env.contains(name) == true ? .task : nil
     }

@@ -1,4 +1,6 @@
-/// The runner's part of a program: a shell file, because bash cannot read JSON. `run.sh` reads it once, before it runs anything of the task.
+import SourceSync
+
+/// A runner's part of a program: a shell file, because bash cannot read JSON. `run.sh` reads it once, before it runs anything of the task.
 struct RunnerProgram {
     /// Names and values, in the order of the file. `run.sh` declares each name, and a test compares the two lists.
     let assignments: [(name: String, value: Value)]
@@ -18,10 +20,20 @@ struct RunnerProgram {
     /// Where the runner looks for its own tools, before the image's PATH.
     private static let toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    init(_ program: PodProgram, paths: TrialPaths) {
+    /// - Parameter role: the container of the runner, `trial` or `verifier`.
+    init(_ program: PodProgram, role: ContainerRole = .trial, paths: TrialPaths) {
         let steps = program.steps
+        let isVerifier = role == .verifier
+        let isShared = program.verifier.separate == nil
+        // The verifier needs all artifacts, the trial those that it must copy.
+        let artifacts = program.verifier.handed.filter { isVerifier ? !isShared : $0.mustBeOffered }
+        let hooks = isVerifier ? [] : program.verifier.collect
+        // A separate verifier's container does not mount the overlays.
+        let overlays = isVerifier ? [] : program.delivery.overlays
         assignments = [
-            ("gate_said", .word(paths.phaseFIFO)), ("gate_heard", .word(paths.releasedFIFO)),
+            ("role", .word(role.rawValue)), ("separate", .word(isShared ? "0" : "1")),
+            ("gate_said", .word(isVerifier ? paths.verifierPhaseFIFO : paths.phaseFIFO)),
+            ("gate_heard", .word(isVerifier ? paths.verifierReleasedFIFO : paths.releasedFIFO)),
             ("install_script", .word(paths.install)), ("execute_script", .word(paths.execute)),
             ("logs", .word(paths.logs)), ("tests", .word(paths.tests)),
             ("instruction_target", .word(program.instructionPath)),
@@ -30,19 +42,38 @@ struct RunnerProgram {
             ("verify_failed_agent", .word(program.family.verifiesFailedAgents ? "1" : "0")),
             ("test_as_file", .word(program.family.runsScriptsAsFiles ? "1" : "0")),
             ("end_agent_processes", .word(program.verifier.endAgentProcesses ? "1" : "0")),
-            ("verifier_variables", .word(program.verifier.env.isEmpty ? "" : paths.releasedVariables)),
+            ("verifier_variables", .word(program.verifier.env.isEmpty || !isShared ? "" : paths.releasedVariables)),
+            ("overlay_variables", .list(Self.overlayVariables(overlays, paths))),
+            ("skill_sources", .list(Self.paths(of: .skills, overlays, paths))),
             ("steps", .list(steps.map(\.name))),
             ("instructions", .list(steps.map { paths.instruction($0) })),
             ("long_instructions", .list(steps.map { String($0.longInstructionBytes ?? 0) })),
             ("install_limits", .list(steps.map { $0.limits.installSec.map(Self.milliseconds) ?? "none" })),
             ("execute_limits", .list(steps.map { $0.limits.executeSec.map(Self.milliseconds) ?? "0" })),
             ("verify_limits", .list(steps.map { Self.milliseconds($0.limits.verifySec) })),
+            ("hooks", .list(hooks.map(\.command))), ("hook_limits", .list(hooks.map { Self.milliseconds($0.timeoutSec) })),
+            ("offered", .word(paths.offered)), ("accepted", .word(paths.accepted)),
+            ("artifact_numbers", .list(artifacts.map(\.folder))), ("artifact_sources", .list(artifacts.map(\.artifact.source))),
+            // One pattern a line.
+            ("artifact_excludes", .list(artifacts.map { $0.artifact.exclude.joined(separator: "\n") })),
         ]
     }
 
     var text: String {
         "# What this trial's runner does; written by the init container. Limits are in milliseconds: 0 for no limit, none for no such phase.\n"
             + assignments.map { "\($0.name)=\($0.value.shell)\n" }.joined()
+    }
+
+    private static func paths(of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+        overlays.filter { $0.paths[surface] != nil }.map { paths.overlay($0.name, surface) }
+    }
+
+    /// `NAME=path:path`. No path has a colon: an OverlaySource's name has none.
+    private static func overlayVariables(_ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+        OverlaySurface.allCases.compactMap { surface in
+            let found = Self.paths(of: surface, overlays, paths)
+            return found.isEmpty ? nil : "\(TrialVariables.overlays(surface))=\(found.joined(separator: ":"))"
+        }
     }
 
     /// At least one millisecond, because 0 means no limit.

@@ -7,7 +7,7 @@ import SourceSync
 /// none of them computes the same facts again. It holds names of environment variables but no values.
 public struct TrialProgram: Sendable, Hashable, Codable {
     /// The version of this document and of the part that is passed to the pod. Version 1 was the delivery plan alone.
-    public static let currentVersion = 3
+    public static let currentVersion = 4
 
     public var version: Int
     public var identity: Identity
@@ -76,6 +76,28 @@ public struct TrialProgram: Sendable, Hashable, Codable {
             public init(_ pinned: PinnedSource) { self.init(repo: pinned.url.text, commit: pinned.commit.hex) }
         }
 
+        /// An overlay at a commit. It has no Secret: the pod reads its content from the cache service.
+        public struct Overlay: Sendable, Hashable, Codable {
+            /// The OverlaySource.
+            public var name: String
+            public var repo: String
+            /// The full object id.
+            public var commit: String
+            /// The surfaces that the commit has.
+            public var paths: OverlayPaths
+
+            public init(name: String, repo: String, commit: String, paths: OverlayPaths) {
+                self.name = name
+                self.repo = repo
+                self.commit = commit
+                self.paths = paths
+            }
+
+            public init(_ pinned: PinnedOverlay) {
+                self.init(name: pinned.name, repo: pinned.source.url.text, commit: pinned.source.commit.hex, paths: pinned.paths)
+            }
+        }
+
         public var source: Source
         /// The task's folder, relative to the root of its repository.
         public var taskPath: String
@@ -83,12 +105,15 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var taskRepo: TaskRepo?
         /// Whether the solution is delivered; only for the oracle agent.
         public var solution: Bool
+        /// In the order in which they apply.
+        public var overlays: [Overlay]
 
-        public init(source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false) {
+        public init(source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false, overlays: [Overlay] = []) {
             self.source = source
             self.taskPath = taskPath
             self.taskRepo = taskRepo
             self.solution = solution
+            self.overlays = overlays
         }
     }
 
@@ -188,11 +213,31 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var endAgentProcesses: Bool
         /// Names only, never values.
         public var env: [String]
+        /// Commands that run after the agent and before its artifacts are taken.
+        public var collect: [TaskVerifier.CollectHook]
+        /// What the task declares as artifacts, `/logs/artifacts` first if it does not declare it itself.
+        public var artifacts: [TaskArtifact]
+        /// nil: the tests run in the trial's container.
+        public var separate: Separate?
 
-        public init(enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = []) {
+        /// A verifier in a container of its own.
+        public struct Separate: Sendable, Hashable, Codable {
+            /// Whether its image has the tests, so that none are delivered.
+            public var bringsTests: Bool
+
+            public init(bringsTests: Bool) { self.bringsTests = bringsTests }
+        }
+
+        public init(
+            enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = [], collect: [TaskVerifier.CollectHook] = [],
+            artifacts: [TaskArtifact] = [], separate: Separate? = nil
+        ) {
             self.enabled = enabled
             self.endAgentProcesses = endAgentProcesses
             self.env = env
+            self.collect = collect
+            self.artifacts = artifacts
+            self.separate = separate
         }
     }
 

@@ -8,6 +8,7 @@ static let run = #"""
 # shellcheck shell=bash
 # Assay's trial runner, PID 1 of the trial container: runs install, execute and verify of each step, each under its own limit, and
 # tells the collector. What it is to do stands in program.sh beside it. Needs bash 4.2 and coreutils and nothing else of the image.
+# It is also PID 1 of a separate verifier's container, with a program.sh and a gate of its own.
 #
 # What it says on the gate, one line each: `phase NAME MS`, `done NAME MS EXIT TIMEDOUT`, `setup-failed TEXT`, `agent-end JSON`,
 # `step INDEX` (a further step begins; the first one needs no word), `end JSON`. The whole script is functions, so that bash has read it
@@ -33,6 +34,7 @@ assay_keep_environment() {
     case $__assay_entry in
     # Set anew by the runner.
     ASSAY_INSTRUCTION_PATH=* | ASSAY_TASK_INSTRUCTION=* | ROLLOUT_TASK_INSTRUCTION=*) continue ;;
+    ASSAY_TOOL_DIRS=* | ASSAY_WORKFLOW_DIRS=* | ASSAY_SKILL_DIRS=* | ASSAY_PERSONA_DIRS=* | ASSAY_PROMPT_FILES=*) continue ;;
     # The PATH that the task or the agent sets. Under its own name it would decide whether the container finds bash.
     ASSAY_PATH=*) __assay_phase_path=${__assay_entry#*=}; continue ;;
     PATH=*) __assay_has_path=1 ;;
@@ -57,6 +59,9 @@ assay_main() {
   # Set by program.sh.
   local gate_said='' gate_heard='' install_script='' execute_script='' logs='' tests='' instruction_target='' tool_path=''
   local verify=1 verify_failed_agent=0 test_as_file=0 end_agent_processes=0 verifier_variables=''
+  local role='' separate=0 offered='' accepted=''
+  local -a hooks=() hook_limits=() artifact_numbers=() artifact_sources=() artifact_excludes=()
+  local -a overlay_variables=() skill_sources=()
   local -a steps=() instructions=() long_instructions=() install_limits=() execute_limits=() verify_limits=()
   # shellcheck source=/dev/null
   . "$__assay_place/program.sh" || exit 70
@@ -68,7 +73,7 @@ assay_main() {
   [ -n "$bash" ] || bash=$(type -P bash)
 
   local start=$__assay_start child='' stopping=0 caught=0 ms=0 up=0 code=0 timed=0 groups='' mirrors=''
-  local outcome=ok judged=0 late=0 remark='' environment_tool='' entry word step=0
+  local outcome=ok judged=0 late=0 remark='' environment_tool='' entry word step=0 muted=0
   # What the phases get beside the container's environment: from the runner, and for the verifier only.
   local -a given=() instruction_given=() verifier_given=()
 
@@ -86,7 +91,11 @@ assay_main() {
     local t
     if read -r t _ 2>/dev/null </proc/uptime; then t=${t/./}; up=$((10#$t * 10)); else now; up=$ms; fi
   }
-  say() { printf '%s\n' "$1" >&9; } 2>/dev/null
+  # Collect hooks run like phases, but are none: nothing is said of them.
+  say() {
+    if [ "$muted" = 1 ]; then case $1 in 'phase '* | 'done '*) return ;; esac; fi
+    printf '%s\n' "$1" >&9
+  } 2>/dev/null
 
   # A stop is passed on; what does not end is killed before the pod's grace period is over.
   # shellcheck disable=SC2329 # called by the trap
@@ -190,7 +199,67 @@ assay_main() {
     wait 2>/dev/null # so that bash says nothing about them later
   }
 
-  # Gives the step its instruction.
+  # Copies the skills into the workspace, those of later sources last. A skill is a folder that replaces the whole folder of the same name,
+  # so that no file of the earlier one stays. When it fails, `word` says why.
+  merge_skills() {
+    local target=$start/.agents/skills source name
+    local -a merged=()
+    for source in "${skill_sources[@]}"; do
+      for entry in "$source"/*/; do
+        [ -d "$entry" ] || continue
+        entry=${entry%/} name=${entry%/}
+        name=${name##*/}
+        if ! word=$({ mkdir -p "$target" && rm -rf "${target:?}/$name" && cp -R "$entry" "$target/$name"; } 2>&1); then
+          word="the skill $name cannot be copied to $target: ${word##*$'\n'}"
+          return 1
+        fi
+        merged+=("$name")
+      done
+    done
+    [ "${#merged[@]}" = 0 ] || hide_skills "${merged[@]}"
+  }
+
+  # Keeps the copied skills out of git's view of the workspace, because tasks are judged by it. Does nothing outside a git repository.
+  hide_skills() {
+    local top=${start%/} folder common name pattern git
+    while [ ! -e "$top/.git" ]; do
+      [ -n "$top" ] || return 0
+      top=${top%/*}
+    done
+    # The workspace, as git writes it.
+    local place=${start%/}
+    place=${place#"$top"}
+    folder=$top/.git
+    if [ -f "$folder" ]; then
+      # The .git of a worktree or a submodule is a file; the worktrees of a repository share one exclude file.
+      read -r folder <"$folder"
+      folder=${folder#gitdir: }
+      case $folder in /*) ;; *) folder=$top/$folder ;; esac
+      if [ -f "$folder/commondir" ] && read -r common <"$folder/commondir"; then
+        case $common in /*) folder=$common ;; *) folder=$folder/$common ;; esac
+      fi
+    fi
+    [ -e "$folder/HEAD" ] || return 0
+    mkdir -p "$folder/info" && {
+      # The file may end in the middle of a line.
+      printf '\n# Skills that Assay has added.\n'
+      for name; do
+        pattern=${place}/.agents/skills/$name
+        pattern=${pattern//\\/\\\\} pattern=${pattern//\*/\\*} pattern=${pattern//\?/\\?} pattern=${pattern//\[/\\[} pattern=${pattern// /\\ }
+        printf '%s\n' "$pattern"
+      done
+    } >>"$folder/info/exclude"
+    # The repository may have a skill of that name already; its tracked files are no change of the agent either.
+    git=$(type -P git) || return 0
+    local -a call=("$git" -c "safe.directory=*" -c core.fsmonitor=false --literal-pathspecs -C "$top/")
+    for name; do
+      name=${place#/}${place:+/}.agents/skills/$name
+      "${call[@]}" ls-files -z -- "$name" | "${call[@]}" update-index -z --skip-worktree --stdin
+    done
+    return 0
+  } >/dev/null 2>&1
+
+  # Gives the step its instruction, and the first one the skills.
   setup() {
     local file=${instructions[step]}
     now
@@ -205,6 +274,10 @@ assay_main() {
       return 1
     fi
     mkdir -p "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
+    if [ "$step" = 0 ] && ! merge_skills; then
+      say "setup-failed $word"
+      return 1
+    fi
     instruction_given=()
     if [ -f "$file" ]; then
       if ! { mkdir -p "${instruction_target%/*}/" && cp "$file" "$instruction_target" && chmod a+r "$instruction_target"; }; then
@@ -232,12 +305,57 @@ assay_main() {
     local kept=$logs/steps/${steps[step]}
     [ -L "$logs/steps" ] && rm -f "$logs/steps"
     mkdir -p "$kept" && mv "$logs/setup" "$logs/command" "$logs/verifier" "$kept/"
+    [ -d "$logs/collect" ] && mv "$logs/collect" "$kept/"
   } 2>/dev/null
+
+  # Runs the task's collect hooks. One that fails or takes too long keeps nothing else from running.
+  collect() {
+    local index
+    [ -L "$logs/collect" ] && rm -f "$logs/collect"
+    muted=1
+    for index in "${!hooks[@]}"; do
+      run "hook" "${hook_limits[index]}" "$logs/collect/$((index + 1))" "$bash" -c "${hooks[index]}"
+    done
+    muted=0
+  }
+
+  # bounded COMMAND...: with a limit where the image has a usable timeout, and with no output.
+  bounded() {
+    if timeout -k 1 5 true >/dev/null 2>&1; then set -- timeout -k 5 600 "$@"; fi
+    "$@" >/dev/null 2>&1 8>&- 9>&-
+  }
+
+  # Copies what the task declares as artifacts to where the collector takes it from. The collector applies the patterns too: here they only
+  # save the copying of what is left out, where the image has tar.
+  offer() {
+    local index source place entry
+    local -a without
+    for entry in "$offered"/* "$offered"/.[!.]*; do rm -rf "$entry"; done 2>/dev/null
+    for index in "${!artifact_sources[@]}"; do
+      source=${artifact_sources[index]} place=$offered/${artifact_numbers[index]} without=()
+      case $source in /*) ;; *) source=$start/$source ;; esac
+      mkdir -p "$place" 2>/dev/null
+      while IFS= read -r entry; do if [ -n "$entry" ]; then without+=("--exclude=$entry"); fi; done <<<"${artifact_excludes[index]}"
+      if [ "${#without[@]}" != 0 ] && [ -d "$source" ] && [ -n "$(type -P tar)" ]; then
+        mkdir -p "$place/item" 2>/dev/null
+        # shellcheck disable=SC2016 # for that bash
+        bounded "$bash" -c 'to=$1 from=$2; shift 2; tar -C "$from" "$@" -cf - . | tar -C "$to" -xf -' tar "$place/item" "$source" "${without[@]}"
+      elif [ -e "$source" ]; then
+        bounded cp -R -H -p -- "$source" "$place/item"
+      fi
+    done
+  }
+
+  # What follows the agent's work, whoever runs the tests.
+  after_agent() {
+    # An agent that goes on working while it is judged would have no time limit.
+    if [ "$end_agent_processes" = 1 ] || [ "$late" = 1 ]; then end_agent; fi
+    collect
+    offer
+  }
 
   # Has the tests released and runs them; fails when they did not come or did not end in time.
   judge() {
-    # An agent that goes on working while it is judged would have no time limit.
-    if [ "$end_agent_processes" = 1 ] || [ "$late" = 1 ]; then end_agent; fi
     clear_tests
     # The collector has not answered yet: what can be read now was written by the agent.
     uptime_ms
@@ -252,6 +370,12 @@ assay_main() {
       while IFS= read -r -d '' entry; do verifier_given+=("$entry"); done <"$verifier_variables"
       rm -f "$verifier_variables"
     fi
+    run_tests
+    verifier_given=()
+    [ "$timed" = 0 ]
+  }
+
+  run_tests() {
     if [ "$test_as_file" = 1 ]; then
       # By its #! line. bash's exec runs a script without one itself, as a shell does that is told its path.
       # shellcheck disable=SC2016 # for that bash
@@ -259,8 +383,63 @@ assay_main() {
     else
       run verify "${verify_limits[step]}" "$logs/verifier" "$bash" "$tests/test.sh"
     fi
-    verifier_given=()
-    [ "$timed" = 0 ]
+  }
+
+  # In separate mode the agent costs nothing before the verifier's container has started.
+  await_verifier() {
+    [ "$separate" = 1 ] || return 0
+    await_word
+    [ "$word" = begin ]
+  }
+
+  # Waits for the collector. The gate is open for writing here too, so that it never ends.
+  await_word() {
+    word=''
+    while :; do
+      read -r -t 60 -u 8 word && return
+      [ $? -gt 128 ] || return
+    done
+  }
+
+  # Lays the artifacts at their paths in the verifier's container, in place of what the image has there. Sets word to a path that failed.
+  lay_artifacts() {
+    local index target item entry
+    for index in "${!artifact_sources[@]}"; do
+      item=$accepted/${artifact_numbers[index]}/item target=${artifact_sources[index]}
+      case $target in /*) ;; *) target=$start/$target ;; esac
+      [ -e "$item" ] || continue
+      if [ -d "$item" ]; then
+        if [ -e "$target" ] && ! [ -d "$target" ]; then rm -rf "$target"; fi
+        mkdir -p "$target" && for entry in "$target"/* "$target"/.[!.]* "$target"/..?*; do rm -rf "$entry"; done
+        chmod 0777 "$target" 2>/dev/null
+        cp -R -p "$item/." "$target/" || { word=$target; return 1; }
+      else
+        [ -d "$target" ] && rm -rf "$target"
+        if ! { mkdir -p "${target%/*}/" && cp -p "$item" "$target"; }; then word=$target; return 1; fi
+      fi
+    done 2>/dev/null
+  }
+
+  # The whole work of a separate verifier: tells that it has started, waits for the trial's end, and runs the tests on what was handed over.
+  judge_apart() {
+    now
+    say "phase setup $ms"
+    await_word
+    [ "$word" = go ] || return
+    environment_tool=$(type -P env)
+    if [ -z "$environment_tool" ]; then
+      say "setup-failed the verifier's image has no env (coreutils), which the runner needs; install coreutils in the image"
+      return
+    fi
+    if ! lay_artifacts; then
+      say "setup-failed the artifact $word cannot be laid at its path in the verifier's container: its user must be able to write there"
+      return
+    fi
+    now
+    say "done setup $ms 0 0"
+    rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null
+    [ "$test_as_file" = 1 ] && chmod a+rx "$tests/test.sh" 2>/dev/null
+    run_tests
   }
 
   # One step; succeeds when a further one may follow.
@@ -280,7 +459,11 @@ assay_main() {
       fi
       remark=''
     fi
-    if [ "$judged" = 1 ]; then
+    after_agent
+    if [ "$judged" = 1 ] && [ "$separate" = 1 ]; then
+      say "agent-end {\"outcome\":\"$outcome\",\"verify\":true}"
+      [ "$outcome" = ok ]
+    elif [ "$judged" = 1 ]; then
       judge && [ "$outcome" = ok ]
     else
       say "agent-end {\"outcome\":\"$outcome\",\"verify\":false}"
@@ -296,13 +479,18 @@ assay_main() {
   elif [ "$__assay_has_path" = 0 ]; then
     given+=("PATH=$__assay_path")
   fi
+  given+=("${overlay_variables[@]}")
   if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
-  while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
-    keep_logs
-    clear_tests
-    step=$((step + 1))
-    say "step $step"
-  done
+  if [ "$role" = verifier ]; then
+    judge_apart
+  else
+    await_verifier && while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
+      keep_logs
+      clear_tests
+      step=$((step + 1))
+      say "step $step"
+    done
+  fi
 
   cd / 2>/dev/null
   if timeout -k 1 5 true >/dev/null 2>&1; then

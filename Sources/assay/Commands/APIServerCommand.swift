@@ -1,4 +1,5 @@
 import Base
+import Reconcilers
 
 /// `assay apiserver`: the embedded control plane alone.
 enum APIServerCommand: Subcommand {
@@ -15,7 +16,7 @@ enum APIServerCommand: Subcommand {
             .init(name: "podman", value: "PATH", help: "The podman program (default: podman)."),
             .init(
                 name: "cache-dir", value: "DIR",
-                help: "Mirrors of sources, mounted read-only into trial pods; the operator's --cache-dir (default: DATA-DIR/cache)."),
+                help: "The operator's --cache-dir: trial pods get the socket of its cache service (default: DATA-DIR/cache)."),
         ] + LogOptions.options)
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
@@ -25,13 +26,14 @@ enum APIServerCommand: Subcommand {
         guard kind == "podman" || kind == "none" else { throw UsageError("--node takes podman or none, not \"\(kind)\"") }
         let port = try arguments.integer("port", in: 0...65535) ?? 0
         let cache = Path.absolute(arguments.value("cache-dir") ?? "\(directory)/cache")
-        try Directory.make(cache)
+        let socket = SourceCache.socketDirectory(in: cache)
+        try Directory.make(socket, mode: 0o700)
 
         let (stops, stop) = AsyncStream<Void>.makeStream()
         let interrupts = Interrupts { _ in stop.finish() }
         let host = try await ControlPlaneHost.start(
             .init(
-                port: UInt16(port), dataDirectory: directory, nodeDirectory: kind == "podman" ? "\(directory)/node" : nil, cacheDirectory: cache,
+                port: UInt16(port), dataDirectory: directory, nodeDirectory: kind == "podman" ? "\(directory)/node" : nil, cacheDirectory: socket,
                 podman: arguments.value("podman") ?? "podman"))
         // Written immediately, because the program that started this process waits for these lines.
         Output.write("serving \(host.server)\nkubeconfig \(directory)/kubeconfig\n")

@@ -14,6 +14,26 @@ enum DeliverSubcommand: Subcommand {
     }
 }
 
+/// The first container of a build pod.
+enum BuildContextSubcommand: Subcommand {
+    static let syntax = CommandSyntax(name: "build-context", summary: "Write the context of an image's build (a build pod runs this).")
+    static let hidden = true
+
+    static func run(_ arguments: Arguments) async throws -> Int32 {
+        await BuildContextCommand.run(environment: currentEnvironment())
+    }
+}
+
+/// The last container of a build pod.
+enum PushImageSubcommand: Subcommand {
+    static let syntax = CommandSyntax(name: "push-image", summary: "Store a built image in its registry (a build pod runs this).")
+    static let hidden = true
+
+    static func run(_ arguments: Arguments) async throws -> Int32 {
+        await PushImageCommand.run(environment: currentEnvironment())
+    }
+}
+
 /// The collector of a trial pod.
 enum CollectSubcommand: Subcommand {
     static let syntax = CommandSyntax(name: "collect", summary: "Collect a trial's outcome (the pod's collector runs this).")

@@ -31,6 +31,12 @@ enum OperatorCommand: Subcommand {
                 help:
                     "Size of all mirrors above which the least recently used are removed (default: \(defaultCacheLimit); with --setting laptop there is "
                     + "no limit)."),
+            .init(
+                name: "cache-service", value: "URL",
+                help:
+                    "Where trial pods reach the cache service of all replicas, as http://HOST:PORT (default: $ASSAY_CACHE_SERVICE; without it trial "
+                    + "pods fetch from the origins, with the source's Secret)."),
+            .init(name: "cache-port", value: "PORT", help: "The cache service's own port (default: 8081)."),
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
             imagePullTimeout,
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to one branch (default: 10)."),
@@ -72,17 +78,24 @@ enum OperatorCommand: Subcommand {
                 guard text == "on" || text == "off" else { throw UsageError("--leader-election takes on or off, not \"\(text)\"") }
                 return text == "on"
             } ?? true
+        let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
+        let cache = try CacheHost(arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease)
         let work = Task {
+            var configuration = configuration
+            configuration.cache = await cache.start()
+            if Task.isCancelled { return }
+            let ready = configuration
             @Sendable func lead() async {
-                let running = Operator(client: client, configuration: configuration, instance: instance, metrics: metrics, liveness: liveness)
+                cache.lead(ready.cache)
+                let running = Operator(client: client, configuration: ready, instance: instance, metrics: metrics, liveness: liveness)
                 current.withLock { $0 = running }
                 await running.run()
                 current.withLock { $0 = nil }
             }
             guard elects else { return await lead() }
             let lease = LeaderElection(
-                client: client, namespace: arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default",
-                name: "assay-operator", identity: instance, liveness: liveness)
+                client: client, namespace: leaseNamespace, name: Self.lease, identity: instance, annotations: cache.annotations,
+                liveness: liveness)
             // Losing the lease ends the work but not the process: it competes for the lease again.
             while await lease.run(lead: lead) == .lost {}
         }
@@ -94,6 +107,8 @@ enum OperatorCommand: Subcommand {
         withExtendedLifetime((interrupts, health)) {}
         return ExitStatus.success
     }
+
+    private static let lease = "assay-operator"
 
     private static func hostName() -> String {
         var buffer = [CChar](repeating: 0, count: 256)
@@ -129,7 +144,7 @@ enum OperatorCommand: Subcommand {
             resultsDirectory: arguments.value("results-dir").map { Path.absolute($0) },
             // The same pull policy as for the operator's own image: an image that was loaded onto the nodes by hand is not pulled
             // from a registry.
-            pods: TrialPodSettings(assayImage: image, imagePullPolicy: "IfNotPresent", cacheHostPath: setting == .laptop ? cache : nil),
+            pods: TrialPodSettings(assayImage: image, imagePullPolicy: "IfNotPresent"),
             defaultTarget: setting == .laptop ? Laptop.target : EvalTargetSpec(type: .cluster),
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,

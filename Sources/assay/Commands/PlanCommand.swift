@@ -44,12 +44,15 @@ enum PlanCommand: Subcommand {
 
         let resolver = SourceResolver(cacheDirectory: place.cache, policy: [.local, .shorthand])
         let prepared: PreparedJob
+        let pins = try overlays(of: job.spec, documents)
         do throws(ReconcileError) {
-            prepared = try await JobPreparation(resolver: resolver).prepare(job, pinnedTo: nil) { _ in .user }
+            let preparation = JobPreparation(resolver: resolver)
+            let overlays = try await preparation.overlays(pins) { _, _ in .user }
+            prepared = try await preparation.prepare(job, pinnedTo: nil, overlays: overlays) { _ in .user }
         } catch {
             throw UsageError(error.message)
         }
-        // A plan shows no id that is made of the job's UID.
+        // A plan shows no id that depends on the job's UID, so any UID will do.
         let identity = JobIdentity(namespace: JobDocuments.namespace, name: documents.displayName, uid: "plan")
         let plan = JobPlan(PlannedJob(job: identity, spec: job.spec, prepared: prepared, target: target), canBuild: true)
         if format == "json" {
@@ -68,6 +71,16 @@ enum PlanCommand: Subcommand {
             return Laptop.target
         }
         return try EvalTarget(json: found.object).spec
+    }
+
+    private static func overlays(of spec: EvalJobSpec, _ documents: JobDocuments) throws -> [OverlayPin] {
+        try (spec.overlays ?? []).map { reference in
+            let found = documents.others.first { $0.type == .overlaySources && $0.object.at("metadata", "name")?.string == reference.name }
+            guard let found else {
+                throw UsageError("there is no OverlaySource \"\(reference.name)\" in the file; add it, or change spec.overlays")
+            }
+            return OverlayPin(name: reference.name, spec: try OverlaySource(json: found.object).spec, revision: nil)
+        }
     }
 
     private static func documents(_ file: String, _ place: PlanPlace) async throws -> JobDocuments {

@@ -38,7 +38,7 @@ enum RunCommand: Subcommand {
         let directory = Path.workingDirectory
         let input = try JobInput(file: arguments.positionals[0])
         try LogOptions.apply(arguments, standard: input.logLevel ?? .error)
-        // What is missing is said before anything is made.
+        // Missing variables are reported before anything is created.
         try input.checkVariables(currentEnvironment())
 
         let state = StateDirectory(workingDirectory: directory)

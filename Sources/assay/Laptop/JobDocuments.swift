@@ -65,27 +65,43 @@ struct JobDocuments: Sendable {
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
 
     /// Makes local paths absolute file: URLs and replaces the name of a git remote by its URL, because the operator accepts only
-    /// URLs.
+    /// URLs. A job that names no overlays gets those of the file, and not those that an earlier file has left.
     mutating func resolvePaths(relativeTo directory: String) async throws {
+        for (index, other) in others.enumerated() where other.type == .overlaySources {
+            guard let repo = other.object.at("spec", "repo")?.string else { continue }
+            let name = other.object.at("metadata", "name")?.string ?? ""
+            others[index].object.set(
+                ["spec", "repo"], to: .string(try await Self.source(repo, directory, field: "spec.repo of OverlaySource \"\(name)\"")))
+        }
+        if let spec = job["spec"]?.object, spec["overlays"] ?? .null == .null {
+            job.set(["spec", "overlays"], to: .array(overlayNames.map { ["name": .string($0)] }))
+        }
         if let repo = job.at("spec", "source", "repo")?.string {
-            job.set(["spec", "source", "repo"], to: .string(try await Self.source(repo, directory)))
+            job.set(["spec", "source", "repo"], to: .string(try await Self.source(repo, directory, field: "spec.source.repo")))
         }
         if let remote = job.at("spec", "artifacts", "git", "remote")?.string {
             job.set(["spec", "artifacts", "git", "remote"], to: .string(try await Self.remote(remote, directory)))
         }
     }
 
+    /// The names of the file's overlays in the order in which they apply.
+    private var overlayNames: [String] {
+        others.filter { $0.type == .overlaySources }.map { other in
+            (order: other.object.at("spec", "order")?.int ?? 0, name: other.object.at("metadata", "name")?.string ?? "")
+        }.sorted { $0 < $1 }.map(\.name)
+    }
+
     private static func isURL(_ text: String) -> Bool { text.contains("://") || text.contains(":") }
 
-    private static func source(_ repo: String, _ directory: String) async throws -> String {
+    private static func source(_ repo: String, _ directory: String, field: String) async throws -> String {
         guard !isURL(repo) else { return repo }
         let path = Path.absolute(repo, in: directory)
         guard FileEntry.exists(path, followingLinks: true) else {
             // `owner/name` may be a shorthand that the operator understands, so it is not treated as a path.
             if repo.split(separator: "/").count == 2, !repo.hasPrefix("."), !repo.hasPrefix("/") { return repo }
-            throw UsageError("spec.source.repo: there is no \(path)")
+            throw UsageError("\(field): there is no \(path)")
         }
-        return "file://" + (try await topLevel(of: path, field: "spec.source.repo"))
+        return "file://" + (try await topLevel(of: path, field: field))
     }
 
     private static func remote(_ name: String, _ directory: String) async throws -> String {

@@ -42,13 +42,20 @@ struct JobReport: Sendable {
     }
 
     private func printFigures() {
-        guard let trials = job.status?.trials else { return }
+        if let figures { Swift.print(figures) }
+    }
+
+    /// The line of totals; nil if the job has none.
+    var figures: String? {
+        guard let trials = job.status?.trials else { return nil }
         let noun = trials.total == 1 ? "trial" : "trials"
-        var text = "\(trials.total) \(noun): \(trials.completed) completed, \(trials.failed) failed"
+        var text = "\(trials.total) \(noun): \(trials.completed) completed"
+        if trials.agentErrors > 0 { text += " (\(trials.agentErrors) with an agent error)" }
+        text += ", \(trials.failed) failed"
         if trials.infrastructure > 0 { text += " (\(trials.infrastructure) by infrastructure)" }
         if trials.skipped > 0 { text += ", \(trials.skipped) skipped" }
         text += "; pass rate \(Figure.percent(job.status?.metrics?.passRate)), mean reward \(Figure.reward(job.status?.metrics?.meanReward))"
-        Swift.print(text)
+        return text
     }
 
     private func printPlace() {
@@ -69,7 +76,7 @@ struct JobReport: Sendable {
         }
     }
 
-    /// - Parameter allowUnpushed: results that wait on this machine are as good as pushed ones.
+    /// - Parameter allowUnpushed: whether results that wait on this machine count as pushed.
     func exitStatus(stalled: String?, minimumPassRate: Double?, allowUnpushed: Bool = false) -> Int32 {
         if stalled != nil { return ExitStatus.badInput }
         guard let trials = job.status?.trials else { return ExitStatus.badInput }

@@ -141,6 +141,7 @@ struct JobWatch: Sendable {
     /// Reasons that do not disappear by waiting: on one machine nobody else creates the missing object meanwhile.
     private static func isHopeless(_ reason: String?) -> Bool {
         guard let reason = reason.flatMap(Reason.init(rawValue:)) else { return false }
-        return [.targetNotFound, .targetNotReady, .secretNotFound, .remoteRejected, .sourceUnreachable].contains(reason)
+        return [.targetNotFound, .targetNotReady, .secretNotFound, .remoteRejected, .sourceUnreachable, .overlayNotFound, .overlayNotReady].contains(
+            reason)
     }
 }

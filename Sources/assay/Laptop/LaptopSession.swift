@@ -41,10 +41,15 @@ struct LaptopSession: Sendable {
         }
         defer { withExtendedLifetime(interrupts) {} }
 
+        let cache = try CacheHost.onThisMachine(cacheDirectory: state.cache)
+        try cache.start()
+        defer { cache.stop() }
         let host: ControlPlaneHost
         do {
             host = try await ControlPlaneHost.start(
-                .init(dataDirectory: state.apiServer, nodeDirectory: state.node, cacheDirectory: state.cache, podman: podman))
+                .init(
+                    dataDirectory: state.apiServer, nodeDirectory: state.node, cacheDirectory: SourceCache.socketDirectory(in: state.cache),
+                    podman: podman))
         } catch let error as PodmanNodeError {
             throw UsageError("\(error)")
         }
@@ -55,9 +60,10 @@ struct LaptopSession: Sendable {
         }
         var configuration = OperatorConfiguration(
             setting: .laptop, stateDirectory: state.artifacts, cacheDirectory: state.cache, resultsDirectory: state.results,
-            pods: TrialPodSettings(assayImage: Laptop.image, cacheHostPath: state.cache), defaultTarget: Laptop.target, pushInterval: pushInterval,
+            pods: TrialPodSettings(assayImage: Laptop.image), defaultTarget: Laptop.target, pushInterval: pushInterval,
             committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
         configuration.keepsFinishedSeconds = 60
+        configuration.cache = cache
         configuration.imageBuilder = host.node.map { PodmanImageBuilder(node: $0, directory: state.builds) }
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
         let applied: Applied
@@ -87,7 +93,7 @@ struct LaptopSession: Sendable {
                 display.say("and \(warnings.count - Self.warningLines) warnings more: `assay plan` lists them all")
             }
         } hasCounted: {
-            // What could not be written now is written at the end, or that says why not.
+            // What could not be written now is written at the end, which also reports an error.
             do { try rollout?.outputs.writeNew() } catch { display.say("the outputs of a trial are not written yet: \(error)") }
         } isInterrupted: {
             stopping.withLock { $0.count } > 0

@@ -1,3 +1,4 @@
+import AssayAPI
 import Base
 import EvalModel
 import Planning
@@ -12,19 +13,24 @@ struct PodmanImageBuilder: ImageBuilder {
 
     private static let repository = "localhost/assay/task"
 
-    var settings: String { "podman build: \(node.builderVersion)" }
     /// Two: a build uses all CPUs for some of its time, and the network for the rest.
     var width: Int { 2 }
+
+    /// Whatever the target says: on one machine podman builds.
+    func place(namespace: String, target: String, _ spec: EvalTargetSpec) -> BuildPlace? {
+        BuildPlace(scope: "", settings: "podman build: \(node.builderVersion)")
+    }
 
     private func name(_ key: ImageKey) -> String { "\(Self.repository):\(key.tag)" }
     private func logFile(_ key: ImageKey) -> String { "\(directory)/logs/\(key.tag).log" }
 
-    func find(_ key: ImageKey) async throws -> BuiltImage? {
-        guard let reference = try await node.imageReference(name(key)) else { return nil }
-        return BuiltImage(reference: reference, log: FileReading.text(logFile(key), limit: 1 << 20))
+    func find(_ build: ImageBuild) async throws(ImageBuildFailure) -> BuiltImage? {
+        // An image that cannot be looked up is built.
+        guard let reference = try? await node.imageReference(name(build.key)) else { return nil }
+        return BuiltImage(reference: reference, log: FileReading.text(logFile(build.key), limit: 1 << 20))
     }
 
-    func build(_ build: ImageBuild) async -> Result<BuiltImage, ImageBuildFailure> {
+    func build(_ build: ImageBuild, owners: @escaping @Sendable () -> [JobIdentity]) async -> Result<BuiltImage, ImageBuildFailure> {
         let context = "\(directory)/\(build.key.tag).\(UInt32.random(in: 0 ... .max))"
         defer { Directory.removeTree(context) }
         do {
@@ -37,19 +43,14 @@ struct PodmanImageBuilder: ImageBuilder {
             PodmanBuild(name: name(build.key), context: context, arguments: build.arguments, limits: .init(seconds: build.timeoutSec)))
         switch end {
         case .built(let reference, let log):
-            // The record of a later job's trial has the log too. Without the file, only the log is missing there.
+            // Records of later jobs contain the log too. If the file is missing, they lack only the log.
             try? Directory.make("\(directory)/logs", mode: 0o700)
             try? FileWriting.replace(logFile(build.key), with: Array(log.utf8), mode: 0o600, durable: false)
             return .success(BuiltImage(reference: reference, log: log))
         case .failed(let reason, let log):
             return .failure(ImageBuildFailure(TrialError(.environmentBuildFailed, "\(build.context)/Dockerfile: \(reason)"), log: log))
         case .timedOut(let step, let log):
-            let place = step.map { " at \($0)" } ?? ""
-            return .failure(
-                ImageBuildFailure(
-                    TrialError(
-                        .environmentBuildTimeout,
-                        "\(build.context)/Dockerfile was not built within \(build.timeoutSec) s (environment.build_timeout_sec)\(place)"), log: log))
+            return .failure(ImageBuildFailure(build.timeoutError(step), log: log))
         case .cancelled:
             return .failure(ImageBuildFailure(TrialError(.cancelled, "the build was stopped"), log: ""))
         }

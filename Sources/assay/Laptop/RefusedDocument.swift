@@ -26,7 +26,7 @@ enum RefusedDocument {
         return field.isEmpty ? text : "\(field): \(text)"
     }
 
-    /// Whether a refused value helps. A whole object does not, and for a value of the wrong type the server gives the name of its type.
+    /// Whether the refused value is worth printing. A whole object is not, and for a value of the wrong type the server gives only the name of its type.
     private static func isWorthShowing(_ value: Substring, _ words: String) -> Bool {
         !["null", "\"\""].contains(value) && !value.hasPrefix("{") && !value.hasPrefix("[") && value.count <= 60
             && !words.hasPrefix("must be of type")

@@ -10,7 +10,7 @@ struct SourceChange: Sendable, Hashable {
     /// Seconds for asking a remote. The answer is only for the user's information.
     private static let patience = 20.0
 
-    /// nil when the job has not begun, when nothing has changed, and when that cannot be told.
+    /// nil when the job has not begun, when nothing has changed, and when it cannot be determined whether something has.
     ///
     /// - Parameter document: the EvalJob in the file, with its paths resolved.
     static func of(_ job: EvalJob, comparedTo document: JSONValue) async -> SourceChange? {

@@ -11,7 +11,7 @@ struct StateDirectory: Sendable {
     var apiServer: String { "\(path)/apiserver" }
     /// podman's storage, volumes and logs.
     var node: String { "\(path)/node" }
-    /// Mirrors of benchmark repositories; mounted read-only into repo-cache.
+    /// Mirrors of benchmark repositories, and the cache service that trials read their tasks from.
     var cache: String { "\(path)/cache" }
     /// Logs and contexts of image builds.
     var builds: String { "\(path)/builds" }

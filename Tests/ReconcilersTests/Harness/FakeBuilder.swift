@@ -1,3 +1,4 @@
+import AssayAPI
 import AssayTesting
 import Base
 import EvalModel
@@ -19,7 +20,6 @@ final class FakeBuilder: ImageBuilder {
     }
 
     private let state = Locked(State())
-    let settings = "fake"
     let width: Int
     /// The result of builds that the test says nothing of; nil: they wait.
     private let otherwise: Result<Void, TrialError>?
@@ -40,14 +40,16 @@ final class FakeBuilder: ImageBuilder {
 
     static func reference(_ key: ImageKey) -> String { "localhost/assay/task@sha256:\(key.hex)" }
 
-    func find(_ key: ImageKey) async throws -> BuiltImage? {
+    func place(namespace: String, target: String, _ spec: EvalTargetSpec) -> BuildPlace? { BuildPlace(scope: "", settings: "fake") }
+
+    func find(_ build: ImageBuild) async throws(ImageBuildFailure) -> BuiltImage? {
         state.withLock { state in
             state.looked += 1
-            return state.images[key]
+            return state.images[build.key]
         }
     }
 
-    func build(_ build: ImageBuild) async -> Result<BuiltImage, ImageBuildFailure> {
+    func build(_ build: ImageBuild, owners: @escaping @Sendable () -> [JobIdentity]) async -> Result<BuiltImage, ImageBuildFailure> {
         let folder = "\(NSTemporaryDirectory())/assay-context-\(UUID().uuidString)"
         defer { Directory.removeTree(folder) }
         let text: String

@@ -1,5 +1,6 @@
 import APIServer
 import AssayAPI
+import AssayTesting
 import Base
 import EvalModel
 import KubeClient
@@ -61,6 +62,8 @@ final class FakeNode: PodLogProvider {
 
     private struct State {
         var seen: [String: Pod] = [:]
+        /// Those whose fate has been played. A status that a test writes before that would be overwritten.
+        var settled: Set<String> = []
         var killed: Set<String> = []
         var logs: [String: [UInt8]] = [:]
         var active: Set<String> = []
@@ -79,6 +82,8 @@ final class FakeNode: PodLogProvider {
 
     /// Every pod that was ever there, in the order of their names.
     var seen: [Pod] { state.withLock { Array($0.seen.values) }.sorted { ($0.index, $0.retry, $0.uid) < ($1.index, $1.retry, $1.uid) } }
+    /// How many pods have got their fate.
+    var settledCount: Int { state.withLock { $0.settled.count } }
     /// The most pods that ran at the same time.
     var mostActive: Int { state.withLock { $0.mostActive } }
     var present: [JSONValue] { pods.store.all() }
@@ -107,6 +112,7 @@ final class FakeNode: PodLogProvider {
         guard let uid = metadata.uid, let identity = TrialPodIdentity(labels: metadata.labels) else { return }
         let pod = Pod(key: metadata.key, uid: uid, index: identity.index, retry: identity.retry)
         if metadata.isDeleting {
+            _ = await eventually { self.state.withLock { $0.seen[uid] == nil || $0.settled.contains(uid) } }
             let first = state.withLock { $0.killed.insert(uid).inserted }
             if first, object.at("status", "phase")?.string != "Failed", object.at("status", "phase")?.string != "Succeeded" { try await kill(pod) }
             return
@@ -118,6 +124,7 @@ final class FakeNode: PodLogProvider {
             return true
         }
         guard isNew else { return }
+        defer { _ = state.withLock { $0.settled.insert(uid) } }
         if binds {
             let binding: JSONValue = [
                 "apiVersion": "v1", "kind": "Binding", "metadata": ["name": .string(pod.name), "namespace": .string(pod.key.namespace)],

@@ -1,4 +1,7 @@
+import AssayTesting
+import Base
 import Foundation
+import Glibc
 import Subprocess
 import Testing
 
@@ -18,6 +21,15 @@ extension World {
         return (result.succeeded, result.stdoutText, result.stderrText)
     }
 
+    /// `kubectl get evaljobs --watch`, once the server has answered its request.
+    func watchJobs() async throws -> KubectlWatch {
+        let watch = try KubectlWatch(
+            Command(Self.program, options + ["get", "evaljobs", "--watch", "--no-headers", "--v=6"], environment: environment))
+        let isOpen = await eventually { watch.isOpen }
+        #expect(isOpen, "kubectl opens no watch")
+        return watch
+    }
+
     /// Commands of a shell in which `kubectl` speaks to this server.
     func shell(_ script: String, seconds: Double = 90) async throws -> (ok: Bool, out: String, err: String) {
         let start = "set -e\nkubectl() { command \(Self.program) \(options.joined(separator: " ")) \"$@\"; }\n"
@@ -31,4 +43,26 @@ extension World {
         let left = try await kubectl("get", "namespace", name, "-o", "jsonpath={.status.conditions[?(@.status==\"True\")].message}")
         #expect(gone.ok, "\(gone.err) \(left.out)", sourceLocation: location)
     }
+}
+
+/// A kubectl that watches until it is stopped.
+final class KubectlWatch: Sendable {
+    private let process: RunningCommand
+    private let lines: Locked<[UInt8]>
+    private let requests: Locked<[UInt8]>
+
+    init(_ command: Command) throws {
+        let (lines, requests) = (Locked<[UInt8]>([]), Locked<[UInt8]>([]))
+        process = try RunningCommand.start(
+            command, onStdout: { bytes in lines.withLock { $0 += bytes } }, onStderr: { bytes in requests.withLock { $0 += bytes } })
+        self.lines = lines
+        self.requests = requests
+    }
+
+    var output: String { lines.withLock { String(decoding: $0, as: UTF8.self) } }
+
+    /// Its log of requests names a request when its answer has begun.
+    var isOpen: Bool { requests.withLock { String(decoding: $0, as: UTF8.self) }.contains("watch=true") }
+
+    func stop() { process.signal(SIGTERM) }
 }

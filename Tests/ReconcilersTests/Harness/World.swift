@@ -137,7 +137,7 @@ final class World: Sendable {
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
-        builder: (any ImageBuilder)? = nil
+        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -145,8 +145,9 @@ final class World: Sendable {
         var configuration = OperatorConfiguration(
             setting: setting, namespace: namespace, stateDirectory: "\(path)/\(state)", cacheDirectory: "\(path)/cache",
             resultsDirectory: setting == .laptop ? "\(path)/local" : nil,
-            pods: TrialPodSettings(assayImage: "assay:test", cacheHostPath: "\(path)/cache"), defaultTarget: EvalTargetSpec(type: .cluster),
+            pods: TrialPodSettings(assayImage: "assay:test"), defaultTarget: EvalTargetSpec(type: .cluster),
             pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)
+        configuration.cache = cache
         configuration.imageBuilder = builder
         return RunningOperator(
             Operator(
@@ -200,7 +201,7 @@ final class World: Sendable {
     /// Waits until the job is as asked for, and returns it.
     @discardableResult
     func wait(
-        _ name: String = "job", within seconds: Double = 60, _ what: String = "", location: SourceLocation = #_sourceLocation,
+        _ name: String = "job", within seconds: Double = 120, _ what: String = "", location: SourceLocation = #_sourceLocation,
         until condition: @escaping @Sendable (EvalJob) -> Bool
     ) async throws -> EvalJob {
         let last = Locked<EvalJob?>(nil)
@@ -215,13 +216,13 @@ final class World: Sendable {
     }
 
     @discardableResult
-    func waitForEnd(_ name: String = "job", within seconds: Double = 60, location: SourceLocation = #_sourceLocation) async throws -> EvalJob {
+    func waitForEnd(_ name: String = "job", within seconds: Double = 120, location: SourceLocation = #_sourceLocation) async throws -> EvalJob {
         try await wait(name, within: seconds, "the job does not end:", location: location) { $0.status?.isOver == true }
     }
 
-    func waitForPods(_ count: Int, within seconds: Double = 60, location: SourceLocation = #_sourceLocation) async throws {
-        let held = await eventually(within: seconds) { self.node.seen.count >= count }
-        try #require(held, "only \(node.seen.count) pods came", sourceLocation: location)
+    func waitForPods(_ count: Int, within seconds: Double = 120, location: SourceLocation = #_sourceLocation) async throws {
+        let held = await eventually(within: seconds) { self.node.settledCount >= count }
+        try #require(held, "only \(node.settledCount) pods came", sourceLocation: location)
     }
 
     /// No pod is left, and so no finalizer.

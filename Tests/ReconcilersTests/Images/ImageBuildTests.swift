@@ -59,15 +59,18 @@ struct ImageBuildTests {
                 #expect(building.status?.phase == .preparing)
                 #expect(building.status?.condition(.ready)?.message == "building 3 of 3 images")
                 #expect(world.node.seen.isEmpty)
-                builder.end("two")
+                // Two builds run at a time, and any of the three may be the one that waits.
+                let begun = await eventually { builder.begun.count == 2 }
+                #expect(begun)
+                let first = try #require(["one", "two", "three"].first { builder.begun[0].contains("echo \($0)") })
+                builder.end(first)
                 try await world.waitForPods(1)
                 let running = try await world.wait { $0.status?.trials?.completed == 1 }
                 #expect(running.status?.phase == .running)
                 #expect(running.status?.condition(.ready)?.message == "building 2 of 3 images")
                 #expect(running.status?.images == ImagesStatus(total: 3, ready: 1, failed: 0))
                 #expect(world.node.seen.count == 1)
-                builder.end("one")
-                builder.end("three")
+                for name in ["one", "two", "three"] { builder.end(name) }
                 let job = try await world.waitForEnd()
                 #expect(job.status?.trials?.completed == 3)
                 #expect(builder.most == 2, "no more builds at a time than the builder allows")

@@ -8,15 +8,15 @@ import Testing
 struct ImageKeyTests {
     @Test("the same input gives the same key; each part of it counts")
     func parts() {
-        let key = ImageKey(context: "abc", arguments: ["A": "1", "B": "2"], settings: "podman 4")
-        #expect(key == ImageKey(context: "abc", arguments: ["B": "2", "A": "1"], settings: "podman 4"))
+        let key = ImageKey(context: "abc", arguments: ["A": "1", "B": "2"], place: BuildPlace(scope: "", settings: "podman 4"))
+        #expect(key == ImageKey(context: "abc", arguments: ["B": "2", "A": "1"], place: BuildPlace(scope: "", settings: "podman 4")))
         #expect(key.tag.count == 40 && key.hex.hasPrefix(key.tag))
         let others = [
-            ImageKey(context: "abd", arguments: ["A": "1", "B": "2"], settings: "podman 4"),
-            ImageKey(context: "abc", arguments: ["A": "1", "B": "3"], settings: "podman 4"),
-            ImageKey(context: "abc", arguments: ["A": "1"], settings: "podman 4"),
-            ImageKey(context: "abc", arguments: ["A": "1", "B": "2"], settings: "podman 5"),
-            ImageKey(context: "abc", arguments: [:], settings: "A1B2"),
+            ImageKey(context: "abd", arguments: ["A": "1", "B": "2"], place: BuildPlace(scope: "", settings: "podman 4")),
+            ImageKey(context: "abc", arguments: ["A": "1", "B": "3"], place: BuildPlace(scope: "", settings: "podman 4")),
+            ImageKey(context: "abc", arguments: ["A": "1"], place: BuildPlace(scope: "", settings: "podman 4")),
+            ImageKey(context: "abc", arguments: ["A": "1", "B": "2"], place: BuildPlace(scope: "", settings: "podman 5")),
+            ImageKey(context: "abc", arguments: [:], place: BuildPlace(scope: "", settings: "A1B2")),
         ]
         #expect(Set(others + [key]).count == 6)
     }

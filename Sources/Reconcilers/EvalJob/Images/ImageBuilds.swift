@@ -17,13 +17,13 @@ final class ImageBuilds: Sendable {
     }
 
     private let builder: any ImageBuilder
-    private let lookups: TaskPool<ImageKey, BuiltImage?>
+    private let lookups: TaskPool<ImageKey, Result<BuiltImage?, ImageBuildFailure>>
     private let builds: TaskPool<ImageKey, Outcome>
     private let entries: Locked<[ImageKey: Entry]>
 
     /// Images that are looked up at the same time: they do not wait for builds, so that a trial whose image exists starts at once.
     private static let lookupWidth = 8
-    private static let lookupSeconds = 60.0
+    private static let lookupSeconds = 90.0
     /// Beyond every limit of a build itself, which the builder enforces.
     private static let buildSeconds = 7 * 86400.0
 
@@ -35,13 +35,21 @@ final class ImageBuilds: Sendable {
             for job in entries.withLock({ $0[key]?.jobs ?? [] }) { wake(job.key) }
         }
         lookups = TaskPool(
-            width: Self.lookupWidth, deadlineSeconds: Self.lookupSeconds, time: time, late: { _ in nil }, onFinish: wakeAll)
+            width: Self.lookupWidth, deadlineSeconds: Self.lookupSeconds, time: time,
+            late: { _ in
+                .failure(
+                    ImageBuildFailure(.init(.environmentBuildFailed, "the image could not be looked up in \(Int(Self.lookupSeconds)) s"), log: ""))
+            },
+            onFinish: wakeAll)
         builds = TaskPool(
             width: builder.width, deadlineSeconds: Self.buildSeconds, time: time,
             late: { _ in .failure(ImageBuildFailure(.init(.environmentBuildTimeout, "the build did not end"), log: "")) }, onFinish: wakeAll)
     }
 
-    var settings: String { builder.settings }
+    /// How images of the target's tasks are built; nil when nothing builds them.
+    func place(of job: EvalJobSpec, namespace: String, _ target: EvalTargetSpec) -> BuildPlace? {
+        builder.place(namespace: namespace, target: JobRequirements.targetKey(of: job, in: namespace).name, target)
+    }
 
     /// Records that a job wants images and no others, and starts what is not started yet.
     func want(_ wanted: [ImageBuild], for job: JobIdentity) {
@@ -57,7 +65,11 @@ final class ImageBuilds: Sendable {
             return new
         }
         let builder = builder
-        for build in new { lookups.start(build.key, group: job.uid) { try? await builder.find(build.key) } }
+        for build in new {
+            lookups.start(build.key, group: job.uid) {
+                do throws(ImageBuildFailure) { return .success(try await builder.find(build)) } catch { return .failure(error) }
+            }
+        }
     }
 
     /// The state of an image; nil when nobody wants it. Starts the build once the lookup has found nothing: the end of the lookup wakes the jobs,
@@ -71,10 +83,16 @@ final class ImageBuilds: Sendable {
             }
         }
         guard !entry.isMissing, case .finished(let found)? = lookups.progress(of: key) else { return .building }
-        if let found { return .ready(found) }
+        switch found {
+        case .success(let image?): return .ready(image)
+        case .failure(let failure): return .failed(failure)
+        case .success(nil): break
+        }
         entries.withLock { $0[key]?.isMissing = true }
-        let (builder, build) = (builder, entry.build)
-        builds.start(key, group: entry.jobs.map(\.uid).min() ?? "") { await builder.build(build) }
+        let (builder, build, entries) = (builder, entry.build, entries)
+        builds.start(key, group: entry.jobs.map(\.uid).min() ?? "") {
+            await builder.build(build, owners: { entries.withLock { Array($0[key]?.jobs ?? []) } })
+        }
         return .building
     }
 

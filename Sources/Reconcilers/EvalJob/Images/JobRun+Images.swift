@@ -9,8 +9,7 @@ extension EvalJobReconciler {
     /// The state of the images that the job's tasks need built. While trials may start, builds that are not started yet are started, in the
     /// order of the tasks; otherwise the job's builds end.
     func images(of prepared: PreparedJob, target: EvalTargetSpec, mode: TrialPlanner.Mode, _ pass: inout JobPass) -> JobImages {
-        guard let images else { return JobImages() }
-        let builds = builds(of: prepared, target: target, images, pass)
+        let builds = builds(of: prepared, target: target, pass)
         guard !builds.isEmpty else { return JobImages() }
         let (counted, spec) = (TrialCounting.counted(in: pass.job.status), pass.job.spec)
         let isOpen: (_ task: Int) -> Bool = { task in
@@ -28,20 +27,21 @@ extension EvalJobReconciler {
     }
 
     /// The builds of the job's tasks, computed once.
-    private func builds(of prepared: PreparedJob, target: EvalTargetSpec, _ images: ImageBuilds, _ pass: JobPass) -> [Int: ImageBuild] {
-        let image = target.image?.default
-        if let known = pass.memory.state.withLock({ $0.images }), known.defaultImage == image { return known.builds }
+    private func builds(of prepared: PreparedJob, target: EvalTargetSpec, _ pass: JobPass) -> [ImageUse: ImageBuild] {
+        if let known = pass.memory.state.withLock({ $0.images }), known.target == target { return known.builds }
         let spec = pass.job.spec
+        guard let place = images.place(of: spec, namespace: pass.identity.namespace, target) else { return [:] }
         let (sources, credentials, identity) = (sources, credentials, pass.identity)
-        var builds: [Int: ImageBuild] = [:]
-        for (index, task) in prepared.tasksToBuild(spec, defaultImage: image) {
-            let source = prepared.tasks[index].taskRepo ?? prepared.source
-            let folder = prepared.tasks[index].reference.path
-            let context = folder.isEmpty ? "environment" : "\(folder)/environment"
-            builds[index] = ImageBuild(
-                key: ImageKey(context: task.environment.context ?? "", arguments: spec.environment.buildArguments, settings: images.settings),
-                source: source, context: context, arguments: spec.environment.buildArguments,
-                timeoutSec: task.environment.buildTimeoutSec * spec.timeoutMultiplier
+        var builds: [ImageUse: ImageBuild] = [:]
+        for (use, wanted) in prepared.imagesToBuild(spec, defaultImage: target.image?.default) {
+            let task = prepared.tasks[use.task]
+            let source = task.taskRepo ?? prepared.source
+            let folder = task.reference.path
+            let context = folder.isEmpty ? wanted.folder : "\(folder)/\(wanted.folder)"
+            builds[use] = ImageBuild(
+                key: ImageKey(context: wanted.context, arguments: spec.environment.buildArguments, place: place), source: source, context: context,
+                arguments: spec.environment.buildArguments, timeoutSec: wanted.timeoutSec * spec.timeoutMultiplier, namespace: identity.namespace,
+                target: target, sourceSecret: Self.secret(for: source, spec)
             ) { directory in
                 let access = try await credentials.credentials(
                     for: source.url, secret: spec.source.secretRef?.name, namespace: identity.namespace, only: spec.source.repo)
@@ -49,15 +49,20 @@ extension EvalJobReconciler {
                 try await TreeExport(tree).export(GitPath(parsing: context), to: directory, links: .asWritten)
             }
         }
-        pass.memory.state.withLock { $0.images = (image, builds) }
+        pass.memory.state.withLock { $0.images = (target, builds) }
         return builds
     }
 
+    /// The job's Secret, if the repository is on the host that it is for.
+    private static func secret(for source: PinnedSource, _ spec: EvalJobSpec) -> LocalReference? {
+        source.url.sharesOrigin(with: spec.source.repo, allowing: [.local, .loopbackHTTP, .shorthand]) ? spec.source.secretRef : nil
+    }
+
     /// One build for each image, in the order of the tasks, without those of tasks whose trials are all counted.
-    private static func needed(_ builds: [Int: ImageBuild], _ isOpen: (_ task: Int) -> Bool) -> [ImageBuild] {
+    private static func needed(_ builds: [ImageUse: ImageBuild], _ isOpen: (_ task: Int) -> Bool) -> [ImageBuild] {
         var keys: Set<ImageKey> = []
-        return builds.sorted { $0.key < $1.key }.compactMap { index, build in
-            guard isOpen(index), keys.insert(build.key).inserted else { return nil }
+        return builds.sorted { $0.key < $1.key }.compactMap { use, build in
+            guard isOpen(use.task), keys.insert(build.key).inserted else { return nil }
             return build
         }
     }
@@ -73,7 +78,7 @@ extension EvalJobReconciler {
 
     private static func status(_ images: JobImages, known: ImagesStatus?, _ isOpen: (_ task: Int) -> Bool) -> ImagesStatus? {
         // After a restart, images of tasks that are over are not looked up again.
-        let unready = Set(images.unready.filter(isOpen).compactMap { images.keys[$0] })
+        let unready = Set(images.unreadyUses.filter { isOpen($0.task) }.compactMap { images.keys[$0] })
         let total = max(known?.total ?? 0, images.built.count + images.failed.count + unready.count)
         guard total > 0 else { return nil }
         // An image whose build failed before a restart may be built again.

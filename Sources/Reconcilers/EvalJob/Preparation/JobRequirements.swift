@@ -5,23 +5,31 @@ import KubeCore
 import KubeRuntime
 import Planning
 
-/// What a job needs from the cluster before its first trial: supported fields, a target, explicitly named overlays, and Secrets.
+/// What a job needs from the cluster before its first trial: supported fields, a target, overlays, and Secrets.
 struct JobRequirements: Sendable {
     let client: KubeClient
     let configuration: OperatorConfiguration
     let targets: Store<EvalTarget>
-    let overlays: Store<OverlaySource>
+    let overlays: JobOverlays
 
     /// Checks everything that a job needs before it can begin.
-    func check(_ job: EvalJob, _ identity: JobIdentity) async throws {
-        try checkSupport(job)
+    ///
+    /// - Parameter moment: when the job was first seen, by the monotonic clock: its overlays are looked at after that.
+    /// - Parameter canBuild: whether something builds images for a target.
+    /// - Returns: the job's overlays at the revisions that it gets.
+    func check(
+        _ job: EvalJob, _ identity: JobIdentity, since moment: Double, canBuild: (EvalTargetSpec) -> Bool
+    ) async throws -> [OverlayPin] {
+        let builds = (try? target(of: job, identity)).map(canBuild) ?? true
+        try checkSupport(job, canBuild: builds)
         _ = try target(of: job, identity)
-        try checkOverlays(job, identity)
+        let pins = try overlays.pins(for: job.spec, in: identity.namespace, since: moment)
         try await checkSecrets(job, identity)
+        return pins
     }
 
-    private func checkSupport(_ job: EvalJob) throws(ReconcileError) {
-        let found = UnsupportedFields.check(job.spec, canBuild: configuration.imageBuilder != nil)
+    private func checkSupport(_ job: EvalJob, canBuild: Bool) throws(ReconcileError) {
+        let found = UnsupportedFields.check(job.spec, canBuild: canBuild)
         guard let first = found.first else { return }
         let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
         throw .stalled(.unsupportedField, first.message + more, on: .ready)
@@ -45,18 +53,6 @@ struct JobRequirements: Sendable {
 
     static func targetKey(of spec: EvalJobSpec, in namespace: String) -> ObjectKey {
         ObjectKey(namespace: namespace, name: spec.targetRef?.name ?? AssayNames.defaultTarget)
-    }
-
-    /// Overlays are not delivered yet. A job that would get overlays must not run without them unnoticed.
-    private func checkOverlays(_ job: EvalJob, _ identity: JobIdentity) throws(ReconcileError) {
-        guard job.spec.overlays == nil else { return }
-        let names = overlays.entries().filter { $0.key.namespace == identity.namespace && !$0.object.spec.suspend }.map(\.key.name)
-        guard names.isEmpty else {
-            throw .stalled(
-                .unsupportedField,
-                "spec.overlays: omitted, it means every OverlaySource of the namespace (\(names.joined(separator: ", "))), and overlays "
-                    + "are not delivered yet; set it to [] to run without", on: .overlaysReady)
-        }
     }
 
     // MARK: Secrets

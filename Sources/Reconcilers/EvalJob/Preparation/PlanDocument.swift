@@ -37,9 +37,37 @@ struct PlanDocument: Codable, Sendable, Hashable {
         var warnings: [String]?
     }
 
+    struct Overlay: Codable, Sendable, Hashable {
+        var name: String
+        var source: Source
+        var secret: String?
+        var paths: OverlayPaths
+        /// By the name of the surface.
+        var offers: [String: [EntryName]]
+        var notes: [String]
+
+        init(_ overlay: PinnedOverlay) {
+            (name, source, secret, paths, notes) = (overlay.name, Source(overlay.source), overlay.secret, overlay.paths, overlay.notes)
+            offers = Dictionary(uniqueKeysWithValues: overlay.offers.names.map { ($0.key.rawValue, $0.value) })
+        }
+
+        func pinned(_ policy: GitURL.Policy) throws -> PinnedOverlay {
+            var names: [OverlaySurface: [EntryName]] = [:]
+            for (surface, entries) in offers {
+                guard let surface = OverlaySurface(rawValue: surface) else { throw PlanUnreadable(why: "\"\(surface)\" is no surface") }
+                names[surface] = entries
+            }
+            return PinnedOverlay(
+                name: name, source: try source.pinned(policy), secret: secret, paths: paths, offers: OverlayOffers(overlay: name, names: names),
+                notes: notes)
+        }
+    }
+
     var version: Int
     var source: Source
     var tasks: [Task]
+    /// nil for none, and in documents of older operators.
+    var overlays: [Overlay]?
 
     init(_ job: PreparedJob) {
         version = Self.currentVersion
@@ -50,6 +78,7 @@ struct PlanDocument: Codable, Sendable, Hashable {
                 repo: task.taskRepo.map(Source.init), rewardRule: task.rewardRule,
                 warnings: task.warnings.isEmpty ? nil : task.warnings)
         }
+        overlays = job.overlays.isEmpty ? nil : job.overlays.map(Overlay.init)
     }
 
     /// - Throws: when this operator cannot use the document; the source is then read again.
@@ -63,7 +92,8 @@ struct PlanDocument: Codable, Sendable, Hashable {
                 taskRepo: try task.repo?.pinned(policy), rewardRule: task.rewardRule,
                 warnings: task.warnings ?? [])
         }
-        return PreparedJob(source: try source.pinned(policy), tasks: prepared, matrix: matrix)
+        return PreparedJob(
+            source: try source.pinned(policy), tasks: prepared, matrix: matrix, overlays: try (overlays ?? []).map { try $0.pinned(policy) })
     }
 
     /// Keys are sorted, so that the same plan gives the same bytes.

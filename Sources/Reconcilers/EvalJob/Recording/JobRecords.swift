@@ -34,7 +34,11 @@ extension EvalJobReconciler {
     private func preparedNow(_ job: EvalJob, _ identity: JobIdentity) async throws -> PreparedJob {
         if let known = memory(of: identity.uid).state.withLock({ $0.prepared }) { return known }
         if let kept = job.status?.plan, let plan = try? await plans.read(kept, for: identity, spec: job.spec) { return plan }
-        return try await sources.prepare(job, pinnedTo: job.status?.source?.commit) { [credentials] url in
+        let pins = try requirements.overlays.pins(job.status?.overlays ?? [], in: identity.namespace)
+        let overlays = try await sources.overlays(pins) { [credentials] url, secret in
+            try await credentials.credentials(for: url, secret: secret, namespace: identity.namespace)
+        }
+        return try await sources.prepare(job, pinnedTo: job.status?.source?.commit, overlays: overlays) { [credentials] url in
             try await credentials.credentials(
                 for: url, secret: job.spec.source.secretRef?.name, namespace: identity.namespace, only: job.spec.source.repo)
         }

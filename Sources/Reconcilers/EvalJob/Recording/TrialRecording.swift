@@ -197,9 +197,8 @@ final class TrialRecording: Sendable {
     }
 
     /// Pushes waiting results without waiting for the push interval, once a job has ended or all its trials are stopped: users read the
-    /// branch then. When the last push failed, the ledger decides when to try again.
-    func flush(_ place: Place) async {
-        guard await place.recorder.state().failure == nil else { return }
+    /// branch then. The backend limits how soon after a failed push it tries again.
+    func flush(_ place: Place) {
         _ = offer(.flush, place) { [log] _ in
             do { try await place.recorder.flush() } catch {
                 log.warning("results wait for the remote", ["object": .string(place.identity.description), "error": .string("\(error)")])

@@ -22,11 +22,12 @@ struct JobConditions {
         set(type, status, reason.rawValue, message)
     }
 
-    /// The conditions of a job that has ended.
+    /// The conditions of a job that has ended. `Stalled` tells those who follow kstatus that one without success makes no progress any more.
     mutating func end(_ ending: JobEnding, _ message: String) {
         set(.ready, ending.isSuccess ? .yes : .no, ending.reason, message)
         set(ending.isSuccess ? .complete : .failed, .yes, ending.reason, message)
         set(.finished, .yes, ending.reason, message)
+        if !ending.isSuccess { set(.stalled, .yes, ending.reason, message) }
     }
 
     mutating func set(_ type: ConditionType, _ status: Condition.Status, _ reason: String, _ message: String) {

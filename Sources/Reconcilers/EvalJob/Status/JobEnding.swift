@@ -17,7 +17,7 @@ enum JobEnding: Sendable, Hashable {
         return .nothingMeasured(trials.mostFrequentError ?? .internalError)
     }
 
-    /// Whether the job did what it was for.
+    /// Whether the job counts as successful.
     var isSuccess: Bool { self == .complete }
 
     var phase: EvalJobStatus.Phase {

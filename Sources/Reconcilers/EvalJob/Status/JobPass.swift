@@ -4,6 +4,7 @@ import Base
 import EvalModel
 import KubeCore
 import Planning
+import SourceSync
 
 /// The findings of one pass over a job. The status is computed from them once, at the end of the pass.
 struct JobPass: Sendable {
@@ -16,6 +17,8 @@ struct JobPass: Sendable {
 
     /// The commit that the job is pinned to.
     var source: String?
+    /// The overlays that the job is pinned to; nil when that is not known.
+    var overlays: [PinnedOverlay]?
     /// Where the job's plan is stored.
     var plan: PlanStatus?
     /// The images that trials need built; nil when there are none or it is not known.
@@ -90,6 +93,12 @@ struct JobPass: Sendable {
                 return nil
             }
         }
+    }
+
+    /// Takes over what the job runs.
+    mutating func use(_ prepared: PreparedJob) {
+        matrix = prepared.matrix
+        overlays = prepared.overlays
     }
 
     /// Adds an error and asks for the reconcile after its retry time.

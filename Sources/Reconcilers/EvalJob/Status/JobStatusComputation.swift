@@ -2,6 +2,7 @@ import Artifacts
 import AssayAPI
 import Base
 import EvalModel
+import SourceSync
 
 /// Computes a job's next status from its last one and the findings of a pass. Pure, so that after a conflict it can simply be computed
 /// again.
@@ -14,14 +15,23 @@ enum JobStatusComputation {
     }
 
     /// Seconds after the last write for which a change is held back, so that several become one write: each is a line of `kubectl get -w`. Only
-    /// figures that no decision depends on are held back, and only while the job runs: how many trials run and wait, and how far the branch is.
+    /// what no decision depends on is held back, and only until the job is over: how many trials run and wait, how far the branch is, and the reason
+    /// of a condition that is neither more nor less true than before.
     static func gatherSeconds(_ old: EvalJobStatus?, _ new: EvalJobStatus?) -> Double {
         guard var old, let new, old != new, !new.isOver else { return 0 }
         old.artifacts?.head = new.artifacts?.head
         old.artifacts?.pending = new.artifacts?.pending
+        old.takeReason(of: .artifactsReady, from: new)
         if old == new { return 10 }
         old.trials?.running = new.trials?.running ?? 0
         old.trials?.pending = new.trials?.pending ?? 0
+        old.takeReason(of: .ready, from: new)
+        // The commit is in the write that begins the job, too.
+        old.source = new.source
+        old.takeReason(of: .sourceReady, from: new)
+        if !old.conditions.contains(where: { $0.type == ConditionType.sourceReady.rawValue }) {
+            old.conditions += new.conditions.filter { $0.type == ConditionType.sourceReady.rawValue }
+        }
         return old == new ? 1 : 0
     }
 
@@ -54,13 +64,34 @@ enum JobStatusComputation {
             }
             TrialCounting.setRunning(pass.running, in: &status)
             if !pass.errors.contains(where: { $0.condition == .targetReady }) { conditions.set(.targetReady, .yes, .targetFound) }
-            conditions.set(.overlaysReady, .yes, .noOverlays)
+            if let overlays = pass.overlays { setOverlays(overlays, &status, &conditions) }
         }
         setArtifacts(&status, &conditions, pass)
         conditions.clear(.stalled)
         setPhase(&status, &conditions, pass)
         status.conditions = conditions.all
         return status
+    }
+
+    private static func setOverlays(_ overlays: [PinnedOverlay], _ status: inout EvalJobStatus, _ conditions: inout JobConditions) {
+        guard !overlays.isEmpty else { return conditions.set(.overlaysReady, .yes, .noOverlays) }
+        status.overlays = overlays.map { OverlayStatus(name: $0.name, revision: $0.source.commit.hex) }
+        let set = OverlaySet(overlays.map(\.offers))
+        var words = ["pinned: " + overlays.map { "\($0.name) at \($0.source.commit.hex.prefix(12))" }.joined(separator: ", ")]
+        let shadows = set.shadows
+        if !shadows.isEmpty { words.append(Self.listed(shadows.map { "\($0.overlay) shadows \($0)" })) }
+        let similar = set.similarities
+        if !similar.isEmpty {
+            words.append("names that differ only in case or Unicode form: " + Self.listed(similar.map { "\($0.overlay): \($0)" }))
+        }
+        let notes = overlays.flatMap { overlay in overlay.notes.map { "\(overlay.name): \($0)" } }
+        if !notes.isEmpty { words.append("skipped: " + Self.listed(notes)) }
+        conditions.set(.overlaysReady, .yes, .overlaysPinned, words.joined(separator: "; "))
+    }
+
+    /// At most ten of the texts.
+    private static func listed(_ texts: [String]) -> String {
+        texts.prefix(10).joined(separator: ", ") + (texts.count > 10 ? " and \(texts.count - 10) more" : "")
     }
 
     private static func setPhase(_ status: inout EvalJobStatus, _ conditions: inout JobConditions, _ pass: JobPass) {
@@ -136,11 +167,21 @@ enum JobStatusComputation {
         }
     }
 
-    /// Where a job's results are while nothing prevents that they are kept. It changes once or twice in a job's life, not with each run.
+    /// Describes where a job's results are when there is no error. The text changes once or twice in a job's life, not with each run.
     private static func place(of recorder: RecorderState, runs: Int) -> (Reason, String) {
         guard recorder.branch != nil else { return (.storedLocally, "the results are in the local store") }
         if runs > recorder.pending { return (.pushed, "the results are pushed to the remote as trials end") }
         if recorder.pending > 0 { return (.pushPending, "results are recorded; the next push takes them to the remote") }
         return (.remoteReady, "the remote can be reached; nothing is recorded yet")
+    }
+}
+
+extension EvalJobStatus {
+    /// Takes over another status's condition if it is as true there as here.
+    fileprivate mutating func takeReason(of type: ConditionType, from other: EvalJobStatus) {
+        guard let index = conditions.firstIndex(where: { $0.type == type.rawValue }),
+            let theirs = other.conditions.first(where: { $0.type == type.rawValue }), theirs.status == conditions[index].status
+        else { return }
+        conditions[index] = theirs
     }
 }

@@ -48,7 +48,9 @@ extension EvalJobReconciler {
     private func announce(_ pass: JobPass, before: EvalJobStatus?, after: EvalJobStatus?) {
         let about = subject(pass.identity)
         for error in pass.errors
-        where before?.conditions.contains(where: { $0.reason == error.reason.rawValue && $0.message == error.message }) != true {
+        where error.reason != .progressing
+            && before?.conditions.contains(where: { $0.reason == error.reason.rawValue && $0.message == error.message }) != true
+        {
             events.record(.warning, reason: error.reason.rawValue, message: error.message, on: about)
         }
         reportPendingCause(pass, before: before, about)

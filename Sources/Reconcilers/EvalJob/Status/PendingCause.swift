@@ -13,7 +13,7 @@ struct PendingCause: Sendable, Hashable {
     /// Names the kind of cause. The Event is written once for each kind, however often its words change.
     var kind: String
     var message: String
-    /// Whether an Event tells it. Waiting for a slot while other trials of the job run is not worth one.
+    /// Whether an Event is written for it. There is none for waiting for a slot while other trials of the job run.
     var isEvent = true
 
     /// A pod that has not started, or whose try failed and waits for the next.
@@ -68,7 +68,7 @@ struct PendingCause: Sendable, Hashable {
     private static func mostCommon(_ pods: [Pod]) -> PendingCause? {
         var groups: [String: [Pod]] = [:]
         for pod in pods where !pod.isOrdinary { groups[kind(of: pod), default: []].append(pod) }
-        // The first pod speaks for its group, so that the words do not change when another pod joins.
+        // The message is that of the group's first pod, so that it does not change when another pod joins the group.
         let largest = groups.max { ($0.value.count, $1.key) < ($1.value.count, $0.key) }
         guard let (kind, group) = largest, let first = group.min(by: { ($0.index, $0.name) < ($1.index, $1.name) }) else { return slowest(pods) }
         let words = first.message.isEmpty ? first.reason : "\(first.reason): \(first.message)"
@@ -77,7 +77,8 @@ struct PendingCause: Sendable, Hashable {
             message: "pod \(first.name): \(words)".replacingControls + (first.isRetried ? "; the trial is tried again" : ""))
     }
 
-    /// A pod whose containers the node has not started after a while. What the node waits for (a large image, a volume) is only in the pod's Events.
+    /// A pod whose containers the node has not started after a while. The reason (a large image, a volume that cannot be mounted) is only in the pod's
+    /// Events, which the operator has no right to read.
     private static func slowest(_ pods: [Pod]) -> PendingCause? {
         let slow = pods.filter { $0.isOrdinary && $0.age >= slowSeconds }
         guard let first = slow.min(by: { ($0.index, $0.name) < ($1.index, $1.name) }) else { return nil }
@@ -93,14 +94,14 @@ struct PendingCause: Sendable, Hashable {
 
     private static func kind(of pod: Pod) -> String { images.contains(pod.reason) ? "image" : pod.reason }
 
-    /// A refusal without what differs from pod to pod: the pod's name before "is forbidden", and the numbers of a quota.
+    /// A refusal without the parts that differ between pods: the pod's name before "is forbidden", and the numbers of a quota.
     private static func kind(of refusal: KubeError) -> String {
         let text = refusal.status?.message ?? "\(refusal)"
         let rest = text.firstRange(of: " is forbidden: ").map { text[$0.upperBound...] } ?? text[...]
         return "refused: " + String(rest.prefix(80)).withoutNumbers
     }
 
-    /// The words to show after `before` was shown: those shown stay when the new ones say no more.
+    /// The message to show after `before` was shown: `before` again if the new message adds nothing to it.
     ///
     /// Kubelets alternate between the error of a pull and the back-off after it, and put numbers in their messages that change each time.
     func message(replacing before: String?) -> String {

@@ -219,7 +219,8 @@ struct JobTrials: Sendable {
         guard let request = context.request(trial, retry: creation.retry) else { return }
         let pod: JSONValue
         do {
-            pod = try TrialPodBuilder(configuration.pods).pod(for: request)
+            let builder = TrialPodBuilder(configuration.pods)
+            pod = try builder.pod(for: request, cache: try configuration.cache?.access(for: request, builder, bounds: configuration.bounds))
         } catch {
             return fails(error)
         }

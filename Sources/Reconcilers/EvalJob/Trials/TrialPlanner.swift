@@ -175,7 +175,7 @@ public struct TrialPlanner: Sendable {
     }
 
     private func successor(of pod: PlannedPod, at time: Timestamp, now: Timestamp, _ plan: inout TrialPlan) {
-        if mode != .run || unready.contains(pod.index) { return }  // it keeps its place until the job goes on
+        if mode != .run || unready.contains(pod.index) { return }  // the failed pod stays as it is until the job goes on
         if time <= now {
             plan.keepFailed.append(pod.name)
             plan.create.append(.init(index: pod.index, retry: pod.retry + 1))

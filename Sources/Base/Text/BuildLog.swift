@@ -1,18 +1,19 @@
-import Base
-
-/// The output of a build: its end, and the last step that began.
-struct BuildLog: Sendable {
-    static let limit = 64 << 10
+/// The output of a build of an image: its end, and the last step that began. It reads what podman and buildah print.
+public struct BuildLog: Sendable {
+    /// Bytes of the output that are kept.
+    public static let limit = 64 << 10
 
     private var bytes: [UInt8] = []
     private var isCut = false
     private var line: [UInt8] = []
     /// The last line such as `STEP 3/7: RUN make`.
-    private(set) var step: String?
+    public private(set) var step: String?
     /// A path that is written as `.`; empty for none.
-    var hidden = ""
+    public var hidden = ""
 
-    mutating func append(_ chunk: [UInt8]) {
+    public init() {}
+
+    public mutating func append(_ chunk: [UInt8]) {
         bytes += chunk
         if bytes.count > 2 * Self.limit {
             bytes.removeFirst(bytes.count - Self.limit)
@@ -37,7 +38,7 @@ struct BuildLog: Sendable {
     }
 
     /// The end of the output, from the beginning of a line.
-    var end: String {
+    public var end: String {
         var rest = bytes.suffix(Self.limit)[...]
         if isCut || rest.count < bytes.count {
             rest = rest.drop { $0 != 0x0A }.dropFirst()
@@ -51,11 +52,11 @@ struct BuildLog: Sendable {
         return hidden.isEmpty ? text : text.replacing(hidden, with: ".")
     }
 
-    /// The last line that podman begins with `Error:`, without this word.
-    var error: String? {
+    /// The last line that begins with `Error:`, without this word.
+    public var error: String? {
         end.split(separator: "\n").last { $0.hasPrefix("Error: ") }.map { String($0.dropFirst("Error: ".count)) }
     }
 
     /// For a build that failed: the step and the reason, then the end of the output.
-    func failing(_ reason: String) -> String { "failed: \(step ?? "before the first step")\n\(reason)\n\n\(end)" }
+    public func failing(_ reason: String) -> String { "failed: \(step ?? "before the first step")\n\(reason)\n\n\(end)" }
 }

@@ -1,0 +1,117 @@
+import AssayAPI
+import Base
+import EvalModel
+import KubeCore
+import KubeRuntime
+import SourceSync
+
+/// Computes the status of an OverlaySource. Pure; equal findings give an equal status, so that a check which finds nothing new writes
+/// nothing.
+struct OverlayStatusComputation {
+    /// The result of the last look at the present spec; nil while there is none.
+    var outcome: OverlayChecks.Outcome?
+    /// The other overlays of the namespace.
+    var others: [OverlaySource]
+    var now: Timestamp
+
+    func status(of overlay: OverlaySource) -> OverlaySourceStatus {
+        let old = overlay.status ?? OverlaySourceStatus()
+        var status = old
+        var conditions = Conditions(old.conditions)
+        let generation = overlay.metadata.generation
+        func ready(_ value: Condition.Status, _ reason: Reason, _ message: String) {
+            conditions.set(ConditionType.ready.rawValue, value, reason: reason.rawValue, message: message, observedGeneration: generation, now: now)
+        }
+        if status.revision != nil, status.origin != .init(overlay.spec) { Self.forgetRevision(&status) }
+        var failure: OverlayFailure?
+        switch outcome {
+        case .success(let found)?:
+            fill(&status, found, overlay.spec)
+            ready(.yes, .sourceResolved, Self.message(found))
+            status.observedGeneration = generation
+        case .failure(let error)?:
+            failure = error
+            let kept = status.revision.map { "; jobs get the last good revision \($0.prefix(12))" } ?? "; there is no revision to use"
+            ready(.no, error.reason, error.message + kept)
+            status.observedGeneration = generation
+        case nil where overlay.spec.suspend:
+            if let revision = status.revision {
+                ready(.yes, .suspended, "not checked while spec.suspend is true; jobs get revision \(revision.prefix(12))")
+            } else {
+                ready(.no, .suspended, "not checked while spec.suspend is true, and there is no revision to use")
+            }
+            status.observedGeneration = generation
+        case nil:
+            // What an earlier process found stays until this one has looked.
+            if conditions[ConditionType.ready.rawValue]?.observedGeneration != generation {
+                ready(.unknown, .progressing, "reading the repository")
+            }
+        }
+        conditions.setNegative(
+            ConditionType.stalled.rawValue, failure?.isStalled == true, reason: failure?.reason.rawValue ?? "", message: failure?.message ?? "",
+            observedGeneration: generation, now: now)
+        status.conditions = conditions.all
+        compare(&status, overlay)
+        return status
+    }
+
+    private static func forgetRevision(_ status: inout OverlaySourceStatus) {
+        (status.revision, status.origin, status.lastSyncTime) = (nil, nil, nil)
+        (status.tools, status.workflows, status.skills, status.personas, status.prompt) = (nil, nil, nil, nil, nil)
+    }
+
+    private func fill(_ status: inout OverlaySourceStatus, _ found: PinnedOverlay, _ spec: OverlaySourceSpec) {
+        let old = status
+        func names(_ surface: OverlaySurface) -> [String]? {
+            found.offers.names[surface].map { $0.prefix(OverlaySourceStatus.namesLimit).map(\.text) }
+        }
+        status.revision = found.source.commit.hex
+        status.origin = .init(spec)
+        (status.tools, status.workflows, status.skills, status.personas) = (names(.tools), names(.workflows), names(.skills), names(.personas))
+        status.prompt = found.paths[.prompt]?.text
+        if status != old || status.lastSyncTime == nil { status.lastSyncTime = now }
+    }
+
+    private static func message(_ found: PinnedOverlay) -> String {
+        let ref = found.source.ref.map { " of \($0)" } ?? ""
+        let counts = OverlaySurface.allCases.compactMap { surface in
+            found.offers.names[surface].map { Count.of($0.count, surface.entry) }
+        }
+        let offers = counts.isEmpty ? "it offers nothing" : counts.joined(separator: ", ")
+        return (["revision \(found.source.commit.hex.prefix(12))\(ref): \(offers)"] + found.notes.prefix(10)).joined(separator: "; ")
+    }
+
+    // MARK: Other overlays
+
+    /// What the overlay shadows, and which names are similar, among the overlays of its namespace.
+    private func compare(_ status: inout OverlaySourceStatus, _ overlay: OverlaySource) {
+        var own = overlay
+        own.status = status
+        let ordered = OverlayOrder.sorted(others.filter { $0.key != overlay.key } + [own])
+        let set = OverlaySet(ordered.map(Self.offers))
+        guard let position = ordered.firstIndex(where: { $0.key == overlay.key }) else { return }
+        func texts(_ found: [some CustomStringConvertible]) -> [String]? {
+            found.isEmpty ? nil : found.prefix(OverlaySourceStatus.namesLimit).map(\.description)
+        }
+        status.shadows = texts(set.shadows(ofOverlayAt: position))
+        status.similarNames = texts(set.similarities(ofOverlayAt: position))
+    }
+
+    private static func offers(_ overlay: OverlaySource) -> OverlayOffers {
+        let status = overlay.status
+        let lists: [(OverlaySurface, [String]?)] = [
+            (.tools, status?.tools), (.workflows, status?.workflows), (.skills, status?.skills), (.personas, status?.personas),
+        ]
+        var names: [OverlaySurface: [EntryName]] = [:]
+        for (surface, list) in lists { names[surface] = list?.map { EntryName($0) } }
+        return OverlayOffers(overlay: overlay.key.name, names: names)
+    }
+}
+
+/// The order of the overlays of a namespace.
+enum OverlayOrder {
+    /// By `spec.order`, then by name.
+    static func sorted(_ overlays: [OverlaySource]) -> [OverlaySource] {
+        overlays.sorted { ($0.spec.order, $0.key.name) < ($1.spec.order, $1.key.name) }
+    }
+}

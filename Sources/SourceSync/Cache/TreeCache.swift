@@ -1,0 +1,155 @@
+import Base
+import EvalModel
+import Glibc
+import HTTPServing
+
+/// The cache service: serves trees of repositories to trial pods over HTTP, read-only.
+///
+/// `GET /v1/tree/<reference>` with a bearer token answers with the tree's stream, from a file that is made once. Only the replica that leads
+/// makes files from mirrors and asks origins; the others ask the leader.
+///
+/// - Guarantees: a token is good for the trees that it lists, from one address, for its time. The numbers of connections and of trees that are
+///   made at the same time are bounded, and no tree is held in memory.
+/// - Answers: 401 without a token; 403 for a token that is not good for the request; 404 and 422, with the trial's error as JSON, for a tree
+///   that there is not; 503 for everything that may be different soon.
+public final class TreeCache: Sendable {
+    /// Settings that only tests change.
+    struct Timing: Sendable {
+        /// Seconds that a request waits for a tree that is being made. Then it is told to come back, so that its connection is free.
+        var makingSeconds = 10.0
+        /// Seconds for which a failure is the answer for everybody who asks for the tree.
+        var failureSeconds = 2.0
+    }
+
+    public typealias Ended = @Sendable (_ namespace: String, _ pod: String, _ token: TreeToken) -> Bool
+
+    private struct Role: Sendable {
+        var origin: (any TreeOrigin)?
+        var hasEnded: Ended = { _, _, _ in false }
+    }
+
+    private let store: TreeStore
+    private let key: [UInt8]
+    private let time: any TimeSource
+    private let timing: Timing
+    private let role = Locked(Role())
+    private let bindings = Locked(TokenBindings())
+    private let making: TreeMaking
+    private let log = Log("cache")
+
+    /// - Parameter key: signs the tokens; the same for all replicas.
+    public convenience init(store: TreeStore, key: [UInt8], time: any TimeSource = SystemTime()) {
+        self.init(store: store, key: key, time: time, timing: Timing())
+    }
+
+    init(store: TreeStore, key: [UInt8], time: any TimeSource, timing: Timing) {
+        self.store = store
+        self.key = key
+        self.time = time
+        self.timing = timing
+        making = TreeMaking(width: 4, failureSeconds: timing.failureSeconds)
+    }
+
+    /// A token for a trial pod.
+    /// - Parameter seconds: how long it is good.
+    public func token(
+        for trees: [TreeReference], pod: String, credential: TreeToken.Credential, further: [TreeToken.Grant] = [], seconds: Double
+    ) -> String {
+        let now = time.now().seconds
+        return TreeToken(
+            holder: .pod(pod), credential: credential, trees: trees.map(\.id), further: further, issued: now,
+            expires: now + Int64(seconds.rounded(.up))
+        ).signed(with: key)
+    }
+
+    /// Makes what is missing from `origin` from now on.
+    /// - Parameter hasEnded: whether the pod that the token was made for needs it no more.
+    public func use(_ origin: any TreeOrigin, hasEnded: @escaping Ended = { _, _, _ in false }) {
+        role.withLock { $0 = Role(origin: origin, hasEnded: hasEnded) }
+    }
+
+    /// Serves only what there is.
+    public func useNoOrigin() { role.withLock { $0 = Role() } }
+
+    /// A server for this cache, which is not started yet.
+    public func server() -> HTTPServer {
+        HTTPServer(limits: HTTPServerLimits(connections: 256, requestSeconds: 10, idleSeconds: 15, connectionsPerClient: 128)) { [self] in answer($0)
+        }
+    }
+
+    // MARK: Answers
+
+    static let pathPrefix = ["v1", "tree"]
+
+    func answer(_ request: ServerRequest) -> ServerResponse {
+        guard request.method == "GET" else { return .text(405, "only GET\n") }
+        guard request.segments.count == 3, Array(request.segments.prefix(2)) == Self.pathPrefix else { return .text(404, "not found\n") }
+        let tree: TreeReference
+        do { tree = try TreeReference(word: request.segments[2]) } catch { return .text(400, "\(error.message)\n") }
+        let credential: TreeToken.Credential
+        switch admit(request, for: tree) {
+        case .success(let admitted): credential = admitted
+        case .failure(let refusal): return .text(refusal.status, refusal.message + "\n")
+        }
+        let name = Self.name(of: tree, credential)
+        if request.query.flag("suspect"), store.open(name) != nil, !store.isIntact(name) {
+            log.warning("a kept tree is damaged and is made anew", ["tree": .string(name)])
+            store.remove(name)
+        }
+        if let file = store.open(name) { return Self.stream(file) }
+        guard let origin = role.withLock({ $0.origin }) else { return Self.later("this replica has no leader to ask for the tree") }
+        let outcome = making.outcome(of: name, within: timing.makingSeconds) { [store] () throws(SourceError) in
+            try await store.put(name) { (sink) throws(SourceError) in try await origin.write(tree, for: credential, to: sink) }
+        }
+        switch outcome {
+        case nil: return Self.later("the tree is being made")
+        case .failure(let error):
+            log.warning("a tree cannot be had", ["repository": .string(tree.repository), "error": .string(error.message)])
+            return Self.failure(error)
+        case .success: return store.open(name).map(Self.stream) ?? Self.later("the tree was removed to make room for others")
+        }
+    }
+
+    private struct Refusal: Error {
+        var status = 403
+        var message: String
+    }
+
+    /// - Returns: what the tree is fetched with.
+    private func admit(_ request: ServerRequest, for tree: TreeReference) -> Result<TreeToken.Credential, Refusal> {
+        let words = (request.header("authorization") ?? "").split(separator: " ")
+        guard words.count == 2, words[0].lowercased() == "bearer" else {
+            return .failure(Refusal(status: 401, message: "a bearer token is needed"))
+        }
+        guard let token = TreeToken(String(words[1]), key: key) else { return .failure(Refusal(message: "the token is not of this service")) }
+        let now = time.now().seconds
+        guard now < token.expires else { return .failure(Refusal(message: "the token's time is over")) }
+        guard let credential = token.credential(for: tree.id) else { return .failure(Refusal(message: "the token is for other trees")) }
+        guard case .pod(let pod) = token.holder else { return .success(credential) }
+        guard !role.withLock({ $0.hasEnded })(token.credential.namespace, pod, token) else {
+            return .failure(Refusal(message: "the token's pod has its task already, or has ended"))
+        }
+        let isBound = bindings.withLock { $0.admit(String(words[1]), expires: token.expires, client: request.client, now: now) }
+        guard isBound else { return .failure(Refusal(message: "the token is in use from another address")) }
+        return .success(credential)
+    }
+
+    /// The same tree is kept apart for each Secret that it was fetched with.
+    static func name(of tree: TreeReference, _ credential: TreeToken.Credential) -> String {
+        credential.scope.isEmpty ? tree.id : String(SHA256.hex(of: Array("\(tree.id)\n\(credential.scope)".utf8)).prefix(32))
+    }
+
+    private static func stream(_ file: ServedFile) -> ServerResponse {
+        ServerResponse(status: 200, contentType: "application/vnd.assay.tree", file: file)
+    }
+
+    private static func later(_ message: String) -> ServerResponse { failure(SourceError(.sourceSyncFailed, message, isTransient: true)) }
+
+    private static func failure(_ error: SourceError) -> ServerResponse {
+        let body: JSONValue = ["error": ["type": .string(error.type.rawValue), "message": .string(error.message)]]
+        let status = error.isTransient ? 503 : error.type == .taskNotFound ? 404 : 422
+        var response = ServerResponse(status: status, contentType: "application/json", parts: [body.serialized()])
+        if status == 503 { response.headers.append(("Retry-After", "1")) }
+        return response
+    }
+}

@@ -1,0 +1,129 @@
+import Base
+import Git
+
+/// Where the cache gets a tree that it lacks.
+public protocol TreeOrigin: Sendable {
+    /// Writes the tree's stream.
+    ///
+    /// - Throws: why there is no such tree. `isTransient` says whether trying again may help.
+    func write(_ tree: TreeReference, for credential: TreeToken.Credential, to sink: TreeSink) async throws(SourceError)
+}
+
+/// Makes streams from the mirrors, which it fills from the origins of the repositories.
+public struct MirrorTrees: TreeOrigin {
+    public typealias Credentials = @Sendable (GitURL, TreeToken.Credential) async throws -> GitCredentials
+
+    private let resolver: SourceResolver
+    private let credentials: Credentials
+    private let limits: TreeStream.Limits
+
+    /// - Parameter credentials: what a repository is fetched with.
+    public init(resolver: SourceResolver, limits: TreeStream.Limits = TreeStream.Limits(), credentials: @escaping Credentials) {
+        self.resolver = resolver
+        self.limits = limits
+        self.credentials = credentials
+    }
+
+    public func write(_ tree: TreeReference, for credential: TreeToken.Credential, to sink: TreeSink) async throws(SourceError) {
+        let url = try resolver.url(tree.repository)
+        let git: GitCredentials
+        do { git = try await credentials(url, credential) } catch {
+            throw SourceError(.sourceSyncFailed, "\(error)", isTransient: true)
+        }
+        let source = PinnedSource(url: url, commit: tree.commit, ref: nil)
+        let limits = limits
+        try await resolver.withTree(source, credentials: git) { (found) async throws(GitError) in
+            // A second attempt, on a mirror that was cloned again, begins anew.
+            try sink.restart()
+            try await TreeWriting(tree: found, reference: tree, limits: limits).write(to: sink)
+        }
+    }
+}
+
+/// Writes the parts of one commit's tree.
+struct TreeWriting: Sendable {
+    let tree: GitTree
+    let reference: TreeReference
+    let limits: TreeStream.Limits
+
+    func write(to sink: TreeSink) async throws(GitError) {
+        let items = try items()
+        let files = items.compactMap { item -> GitObjectID? in
+            if case .file(let id, _) = item.kind { id } else { nil }
+        }
+        let sizes = try await tree.sizes(of: files)
+        let state = Locked(State(encoder: TreeStreamEncoder(limits: limits), items: items[...], sizes: sizes))
+        try sink.write(state.withLock { $0.encoder.begin() })
+        try state.withLock { (state) throws(GitError) in try state.advance(sink) }
+        try await tree.readFiles(files) { (_, piece, last) throws(GitError) in
+            try state.withLock { (state) throws(GitError) in
+                try sink.write(try Self.checked { () throws(TreeStreamError) in try state.encoder.content(piece) })
+                if last { try state.advance(sink) }
+            }
+        }
+        try sink.write(state.withLock { (state) throws(GitError) in try Self.checked { () throws(TreeStreamError) in try state.encoder.end() } })
+    }
+
+    private struct State: Sendable {
+        var encoder: TreeStreamEncoder
+        var items: ArraySlice<TreeExport.Item>
+        /// Of the files among all items, in their order.
+        let sizes: [Int]
+        var begun = 0
+
+        /// Writes the heads of the next items, up to and with the next file, whose content git sends next.
+        mutating func advance(_ sink: TreeSink) throws(GitError) {
+            while let item = items.popFirst() {
+                let kind: TreeStream.Entry.Kind
+                var isFile = false
+                switch item.kind {
+                case .directory: kind = .directory
+                case .link(let target): kind = .link(target)
+                case .file(_, let executable):
+                    kind = .file(executable: executable, size: sizes[begun])
+                    begun += 1
+                    isFile = true
+                }
+                let entry = TreeStream.Entry(path: item.path, kind: kind)
+                try sink.write(try TreeWriting.checked { () throws(TreeStreamError) in try encoder.entry(entry) })
+                if isFile { return }
+            }
+        }
+    }
+
+    private static func checked<R>(_ body: () throws(TreeStreamError) -> R) throws(GitError) -> R {
+        do { return try body() } catch {
+            if case .tooLarge = error { throw GitError(.tooLarge, "\(error)") }
+            throw GitError(.invalidInput, "\(error)")
+        }
+    }
+
+    /// What the stream holds, in its order.
+    private func items() throws(GitError) -> [TreeExport.Item] {
+        let export = TreeExport(tree)
+        guard !reference.parts.isEmpty else { return try export.items(of: reference.path) }
+        guard tree.isDirectory(reference.path.text) else {
+            throw GitError(.pathNotFound, "commit \(tree.commit.short) of \(reference.repository) has no folder \"\(reference.path)\"")
+        }
+        var items: [TreeExport.Item] = []
+        var folders: Set<[String]> = []
+        for part in reference.parts {
+            let path = reference.path / part
+            let found: [TreeExport.Item]
+            switch tree.resolve(path.text) {
+            case .entry(let entry) where entry.kind == .file || entry.kind == .executable:
+                found = [.init(path: part.components, kind: .file(entry.id, executable: entry.kind == .executable))]
+            case .entry(let entry) where entry.kind == .directory:
+                found =
+                    [.init(path: part.components, kind: .directory)]
+                    + (try export.items(of: path)).map { .init(path: part.components + $0.path, kind: $0.kind) }
+            default: continue
+            }
+            for length in 1..<max(1, part.components.count) where folders.insert(Array(part.components.prefix(length))).inserted {
+                items.append(.init(path: Array(part.components.prefix(length)), kind: .directory))
+            }
+            items += found
+        }
+        return items.sorted { $0.path.lexicographicallyPrecedes($1.path, by: TreeStreamRule.precedes) }
+    }
+}

@@ -1,0 +1,49 @@
+import Base
+import EvalModel
+import Git
+
+/// A part of a repository at a commit, as the cache service serves it: a folder, or parts of a folder.
+public struct TreeReference: Sendable, Hashable {
+    /// The address of the repository, without credentials.
+    public let repository: String
+    public let commit: GitObjectID
+    /// A folder of the commit. Paths in the stream are relative to it.
+    public let path: GitPath
+    /// The files and folders below `path` that are wanted; empty: all of it. A part that does not exist is left out of the stream. A link
+    /// that leads out of its part becomes what it leads to.
+    public let parts: [GitPath]
+
+    /// - Parameter parts: a part below another one is left out.
+    public init(repository: String, commit: GitObjectID, path: GitPath, parts: [GitPath] = []) {
+        self.repository = repository
+        self.commit = commit
+        self.path = path
+        let sorted = Array(Set(parts)).sorted()
+        self.parts = sorted.filter { part in !sorted.contains { $0 != part && part.isWithin($0) } }
+    }
+
+    /// The same reference always has the same text.
+    var json: [UInt8] {
+        JSONValue.array(([repository, commit.hex, path.text] + parts.map(\.text)).map { .string($0) }).serialized()
+    }
+
+    /// Names the reference: 128 bits of a hash of it.
+    public var id: String { String(SHA256.hex(of: json).prefix(32)) }
+
+    /// The reference as one word, for a URL.
+    var word: String { Base64URL.encode(json) }
+
+    /// - Throws: `.invalidInput` for anything but the word of a reference.
+    init(word: String) throws(GitError) {
+        let malformed = GitError(.invalidInput, "the request names no tree")
+        guard word.utf8.count <= 64 << 10, let bytes = Base64URL.decode(word), let list = (try? JSONValue(parsing: bytes))?.array,
+            list.count >= 3, let repository = list[0].string, let commit = list[1].string.flatMap({ GitObjectID($0) }), let path = list[2].string
+        else { throw malformed }
+        var parts: [GitPath] = []
+        for part in list.dropFirst(3) {
+            guard let text = part.string else { throw malformed }
+            parts.append(try GitPath(parsing: text))
+        }
+        self.init(repository: repository, commit: commit, path: try GitPath(parsing: path), parts: parts)
+    }
+}

@@ -1,0 +1,29 @@
+import AssayAPI
+import EvalModel
+import TrialRuntime
+
+extension TrialProgram.Verifier {
+    /// How a trial is verified. A verifier that the job disables has no container.
+    init(_ request: TrialPodRequest) {
+        let (spec, task) = (request.jobSpec.verifier, request.task)
+        let image = spec.disable ? nil : request.images.verifier
+        self.init(
+            enabled: !spec.disable, endAgentProcesses: spec.endAgentProcesses,
+            env: (image == nil ? task.verifier.env : request.separateVerifierVariables).keys.sorted(), collect: task.verifier.collect,
+            artifacts: image == nil && task.artifacts.isEmpty ? [] : Self.artifacts(of: task),
+            separate: image.map { Separate(bringsTests: $0.bringsTests) })
+    }
+}
+
+extension TrialProgram.Container {
+    /// The container of a separate verifier; nil in shared mode.
+    static func verifier(_ request: TrialPodRequest) -> TrialProgram.Container? {
+        guard !request.jobSpec.verifier.disable, request.images.verifier != nil else { return nil }
+        let resources = TrialResources.verifier(request)
+        return Self(
+            role: .verifier, image: request.verifierImage, workdir: request.task.verifierEnvironment.workdir,
+            env: request.separateVerifierVariables.keys.sorted(),
+            resources: .init(
+                cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
+    }
+}

@@ -1,0 +1,76 @@
+import EvalModel
+
+/// One of a trial's artifacts: where it comes from and where it goes. Its number is its place in the program's list, in every container.
+struct HandedArtifact: Sendable, Hashable {
+    /// Where the collector finds it.
+    enum Origin: Sendable, Hashable {
+        /// In the trial's logs, which the collector mounts: these names below `/logs`.
+        case logs([String])
+        /// The trial's runner copies it to the volume of offers.
+        case offered
+    }
+
+    let number: Int
+    let artifact: TaskArtifact
+    let origin: Origin
+    /// Its place below `logs/` in the record; nil when it is there already.
+    let recordedAt: [String]?
+
+    init(_ artifact: TaskArtifact, number: Int) {
+        self.artifact = artifact
+        self.number = number
+        let names = artifact.source.split(separator: "/").filter { $0 != "." }.map(String.init)
+        let isAbsolute = artifact.source.hasPrefix("/")
+        let isInLogs = isAbsolute && names.count > 1 && names[0] == "logs"
+        origin = isInLogs ? .logs(Array(names.dropFirst())) : .offered
+        let place = artifact.destination.map { $0.split(separator: "/").filter { $0 != "." }.map(String.init) }
+        recordedAt = place == nil && isInLogs ? nil : [LogFolder.artifacts.rawValue] + (place ?? names)
+    }
+
+    /// Whether the trial's runner has to copy it, because the collector does not mount the place where it lies.
+    var mustBeOffered: Bool { origin == .offered }
+
+    /// The name of its folder in the volumes of offers and of accepted copies. The folder holds one file or folder, `item`.
+    var folder: String { String(number) }
+    static let item = "item"
+}
+
+extension TrialProgram.Verifier {
+    /// The artifacts with their numbers.
+    var handed: [HandedArtifact] { artifacts.enumerated().map { HandedArtifact($1, number: $0) } }
+
+    /// Whether the trial's runner copies anything for the collector.
+    public var offersArtifacts: Bool { handed.contains(where: \.mustBeOffered) }
+
+    /// The artifacts that the collector copies: for a separate verifier all, otherwise those that are not in the logs.
+    var taken: [HandedArtifact] { separate == nil ? handed.filter { $0.recordedAt != nil } : handed }
+
+    /// Whether the collector copies any.
+    public var acceptsArtifacts: Bool { !taken.isEmpty }
+
+    /// The list of a task's artifacts with `/logs/artifacts`, which is always handed over.
+    public static func artifacts(of task: EvalTask) -> [TaskArtifact] {
+        let folder = TaskArtifact(source: "/logs/artifacts")
+        let isDeclared = task.artifacts.contains {
+            $0.source.hasPrefix("/") && $0.source.split(separator: "/").filter { $0 != "." } == ["logs", "artifacts"]
+                && ($0.service ?? TaskArtifact.mainService) == TaskArtifact.mainService
+        }
+        return isDeclared ? task.artifacts : [folder] + task.artifacts
+    }
+}
+
+/// Limits for what a trial hands over, so that it cannot fill the collector's disk or keep it busy for hours.
+public struct HandoverLimits: Sendable, Hashable {
+    /// Bytes of all files together.
+    public var bytes: Int
+    /// Files and folders of all artifacts together.
+    public var entries: Int
+    /// How deeply folders may be nested.
+    public var depth: Int
+
+    public init(bytes: Int = 256 << 20, entries: Int = 200_000, depth: Int = 128) {
+        self.bytes = bytes
+        self.entries = entries
+        self.depth = depth
+    }
+}
