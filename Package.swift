@@ -59,7 +59,7 @@ let package = Package(
         .target(name: "Operations", dependencies: ["HTTPServing"]),
         .target(
             name: "AssayTesting",
-            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime"]),
+            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Git"]),
         .executableTarget(
             name: "assay",
             dependencies: [
@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(name: "KubeClientTests", dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "AssayTesting"]),
         .testTarget(name: "KubeRuntimeTests", dependencies: ["Base", "KubeCore", "KubeClient", "KubeRuntime", "AssayTesting"]),
         .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
+        .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git", "AssayTesting"]),
         .testTarget(
             name: "SourceSyncTests",
             dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayTesting"]),

@@ -18,6 +18,14 @@ import YAML
         #expect(try ChartFiles.text("charts/assay/crds/\(name).yaml") == ChartFiles.text("manifests/crds/\(name).yaml"), "run `make generate`")
     }
 
+    @Test("each file of manifests/operator is applied")
+    func kustomization() throws {
+        let listed = try ChartFiles.text("manifests/operator/kustomization.yaml").split(separator: "\n")
+        for file in try FileManager.default.contentsOfDirectory(atPath: "\(ChartFiles.root)/manifests/operator") where file != "kustomization.yaml" {
+            #expect(listed.contains("- \(file)"), "\(file)")
+        }
+    }
+
     /// The paths of an object's leaves; maps and lists that users fill are leaves.
     private func leaves(_ value: JSONValue, _ path: String = "", _ known: Set<String>) -> Set<String> {
         guard !known.contains(path), let object = value.object, !object.isEmpty else { return [path] }

@@ -115,7 +115,8 @@ struct OverlayTests {
                 let moved = try await wait(world, "team", "the push is not found") { status, _ in status.revision == commit }
                 #expect(moved.status?.tools == ["deploy", "lint", "search"])
                 #expect(try await overlay(world, "base").metadata.resourceVersion == quiet)
-                #expect(try await world.events().contains("SourceResolved"))
+                let told = try await eventuallyEvents(world, ["SourceResolved"])
+                #expect(told)
             }
         }
     }

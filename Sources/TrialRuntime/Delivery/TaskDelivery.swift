@@ -50,12 +50,11 @@ struct TaskDelivery: Sendable {
                 throw TrialError(.taskInvalid, "\(place)/\(file) is left out by \(IgnoreRules.fileName): change its rules")
             }
         }
-        let bringsTests = program.verifier.separate?.bringsTests == true
         if program.steps.contains(where: { $0.folder != nil }) {
             try await deliverFiltered(TrialProgram.Step.sharedTests, to: volumes.paths.stagedSharedTests, needing: TestScript.name)
         }
         for (index, step) in program.steps.enumerated() {
-            if !bringsTests { try await deliverFiltered(step.tests, to: volumes.paths.stagedTests(step), needing: TestScript.name) }
+            if program.deliversTests { try await deliverFiltered(step.tests, to: volumes.paths.stagedTests(step), needing: TestScript.name) }
             guard let place = step.folder else { continue }
             let root = index == 0 ? volumes.paths.scripts : volumes.paths.stagedSteps
             try await deliver("\(place)/workdir", to: "\(root)/\(place)/workdir")

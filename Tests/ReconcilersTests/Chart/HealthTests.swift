@@ -86,6 +86,21 @@ struct HealthTests {
                 #expect(target)
                 try await expect(world, .evalTargets, "lab", "Current", "Healthy")
 
+                for (name, spec, kstatus, argo) in [
+                    ("here", ["repo": .string("file://\(world.source)"), "ref": "main"], "Current", "Healthy"),
+                    ("gone", ["repo": .string("file://\(world.path)/nowhere"), "ref": "main"], "InProgress", "Progressing"),
+                    ("unwanted", ["repo": .string("file://\(world.source)"), "suspend": true], "InProgress", "Suspended"),
+                ] as [(String, JSONValue, String, String)] {
+                    _ = try await world.client.create(.overlaySources, Build.object(.overlaySources, name, spec: spec))
+                    let looked = try await eventually(within: 30) {
+                        let found = try await world.client.get(.overlaySources, ObjectKey(namespace: "default", name: name))
+                        let ready = found.at("status", "conditions")?.array?.first { $0["type"] == "Ready" }
+                        return ready.map { $0["reason"] != "Progressing" } ?? false
+                    }
+                    #expect(looked, "\(name)")
+                    try await expect(world, .overlaySources, name, kstatus, argo)
+                }
+
                 try await world.createJob("ends")
                 try await world.waitForEnd("ends")
                 try await expect(world, .evalJobs, "ends", "Current", "Healthy")

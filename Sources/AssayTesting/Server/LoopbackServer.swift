@@ -1,22 +1,21 @@
 import Base
-import Foundation
 import Glibc
 
 /// A web server of one thread on loopback, as much of one as git needs: one request a connection, answered by a closure.
-final class LoopbackServer: Sendable {
-    enum Answer: Sendable {
+public final class LoopbackServer: Sendable {
+    public enum Answer: Sendable {
         case reply(status: String, headers: [String] = [], body: [UInt8] = [])
         /// The head of an answer, and then nothing, until the server is stopped.
         case stall
     }
 
-    let port: Int
+    public let port: Int
     private let listener: Int32
     private let seen = Locked([String]())
     private let held = Locked([Int32]())
 
     /// `answer` gets the request's head as it came.
-    init(_ answer: @escaping @Sendable (_ head: String) -> Answer) throws {
+    public init(_ answer: @escaping @Sendable (_ head: String) -> Answer) throws {
         let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -27,11 +26,11 @@ final class LoopbackServer: Sendable {
                 bind(fd, $0, length) == 0 && listen(fd, 16) == 0 && getsockname(fd, $0, &length) == 0
             }
         }
-        guard fd >= 0, bound else { throw PlainFileFailure.cannotListen }
+        guard fd >= 0, bound else { throw CommandFailure("cannot listen on loopback") }
         listener = fd
         port = Int(UInt16(bigEndian: address.sin_port))
         let (seen, held) = (seen, held)
-        Thread.detachNewThread {
+        startThread(name: "loopback") {
             while true {
                 let client = accept(fd, nil, nil)
                 guard client >= 0 else { return }
@@ -64,8 +63,7 @@ final class LoopbackServer: Sendable {
         held.withLock { $0.forEach { close($0) } }
     }
 
-    enum PlainFileFailure: Error { case cannotListen }
-
-    var requests: [String] { seen.withLock { $0 } }
-    var url: String { "http://127.0.0.1:\(port)/r.git" }
+    /// The heads of the requests so far.
+    public var requests: [String] { seen.withLock { $0 } }
+    public var url: String { "http://127.0.0.1:\(port)/r.git" }
 }
