@@ -154,7 +154,8 @@ struct CRDAdmissionTests {
         CRDRow("{}"), CRDRow(#"{"repo": "https://github.com/acme/tools", "toolsSubdir": "", "skillsSubdir": "."}"#),
         CRDRow(#"{"repo": null}"#, "spec.repo", "Required value"), CRDRow(#"{"toolsSubdir": "/etc"}"#, "spec.toolsSubdir", "should match"),
         CRDRow(#"{"skillsSubdir": "a/../../b"}"#, "spec.skillsSubdir", "no component may be .."),
-        CRDRow(#"{"interval": "never"}"#, "spec.interval", "should match"),
+        CRDRow(#"{"interval": "never"}"#, "spec.interval", "should match"), CRDRow(#"{"interval": "1.5h"}"#),
+        CRDRow(#"{"interval": "999ms"}"#, "spec.interval", "must be at least 1s"),
     ]
 
     @Test("overlays", arguments: overlays)
