@@ -755,8 +755,8 @@ spec:
                     default: false
                   environmentMode:
                     type: string
-                    description: 'shared: tests run in the agent''s container; separate: in a fresh one that sees tests
-                      and declared artifacts only.'
+                    description: 'shared: tests run in the agent''s container, unless a task has a verifier of its own; separate:
+                      in a fresh one that sees tests and declared artifacts only.'
                     enum:
                     - shared
                     - separate

@@ -82,5 +82,32 @@ extension EndToEnd {
                 #expect(again?.at("config", "imageDigest")?.string == digests.first)
             }
         }
+
+        @Test func aSeparateVerifierHasAnImageOfItsOwn() async throws {
+            try await Workbench.with("verifier-images") { bench in
+                let check = """
+                    [ "$(cat /judge)" = judge ] && [ -e /tests/expected ] && [ "$(cat /app/answer)" = solved ] && [ ! -e /word ] && [ "$PWD" = /judging ] &&
+                    echo 1 > /logs/verifier/reward.txt
+                    """
+                try builtTask(bench, "judged", "FROM base:1\nRUN echo made > /word\nWORKDIR /app\n", test: check)
+                let folder = "\(bench.benchmark)/tasks/judged"
+                try bench.write(
+                    "\(folder)/task.toml",
+                    "schema_version = \"1.3\"\nartifacts = [\"/app/answer\"]\n[verifier]\nenvironment_mode = \"separate\"\n")
+                try bench.write("\(folder)/tests/Dockerfile", "FROM base:1\nRUN echo judge > /judge\nWORKDIR /judging\nCOPY . /tests/\n")
+                try bench.write("\(folder)/tests/expected", "solved\n")
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("judged", image: nil))
+                _ = try await run(bench, "job.yaml", expecting: 0)
+                let record = try #require(try await bench.branch().runs(task: "judged").first)
+                #expect(record["reward"]?.double == 1, "\(record.text)")
+                let own = record.at("config", "imageDigest")?.string ?? ""
+                let verifier = record.at("config", "verifier", "imageDigest")?.string ?? ""
+                #expect(own.hasPrefix("sha256:") && verifier.hasPrefix("sha256:") && own != verifier)
+                #expect(record.at("config", "verifier", "image")?.string == "localhost/assay/task@\(verifier)")
+                let log = try await log(bench, task: "judged")
+                #expect(log.contains("RUN echo made") && log.contains("The verifier's image (tests/Dockerfile):") && log.contains("RUN echo judge"))
+            }
+        }
     }
 }

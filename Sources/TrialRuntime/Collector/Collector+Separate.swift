@@ -84,7 +84,7 @@ extension Collector {
         let limits = configuration.steps.map(\.limits)
         guard let judgement else { return progress.ending(verify: configuration.verify, limits: limits) }
         if let failure = judgement.failure { return .failed(failure) }
-        return progress.ending(judgement: judgement.isDue ? judgement.progress : nil, limits: limits)
+        return progress.ending(verify: configuration.verify, judgement: judgement.isDue ? judgement.progress : nil, limits: limits)
     }
 }
 

@@ -34,8 +34,7 @@ struct TaskDelivery: Sendable {
             total.files += report.files
             total.bytes += report.bytes
         }
-        let bringsTests = program.verifier.separate?.bringsTests == true
-        for step in program.steps where !bringsTests && folder.exists(step.tests) {
+        for step in program.steps where program.deliversTests && folder.exists(step.tests) {
             let path = try step.tests.split(separator: "/").reduce(task.path) { try $0.appending($1) }
             add(try await export.export(path, to: volumes.paths.stagedTests(step)))
         }

@@ -103,9 +103,10 @@ struct TrialProgress: Sendable, Hashable {
     /// How a trial with a separate verifier ended. What the trial's words claim changes nothing about the verdict: it is the verifier's alone.
     ///
     /// - Parameters:
+    ///   - verify: whether verification was wanted.
     ///   - judgement: nil when nothing was verified.
     ///   - limits: the limits of each step, as far as they are known; for the message.
-    func ending(judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
+    func ending(verify: Bool, judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
         if let setupFailure { return .failed(TrialError(.environmentStartFailed, setupFailure)) }
         let own = limits.indices.contains(position) ? limits[position] : nil
         var agentError = current.agentFailure(own)
@@ -113,7 +114,10 @@ struct TrialProgress: Sendable, Hashable {
             let phase: TrialPhase? = agentEnded ? .execute : lastPhase
             agentError = TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time")
         }
-        guard let judgement else { return agentError.map { .failed($0) } ?? .open(agentError: nil) }
+        guard let judgement else {
+            if let agentError { return .failed(agentError) }
+            return verify && !stopped ? .failed(TrialError(.verifierFailed, "the trial ended without asking for its tests")) : .open(agentError: nil)
+        }
         if let error = judgement.failure(own) { return .failed(agentError?.followed(by: error) ?? error) }
         return .open(agentError: agentError)
     }

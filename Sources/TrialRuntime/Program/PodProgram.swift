@@ -47,6 +47,9 @@ public struct PodProgram: Sendable, Hashable, Codable {
         self.packLimitBytes = packLimitBytes
     }
 
+    /// Whether the tests come with the task, and are not in a separate verifier's image.
+    var deliversTests: Bool { verifier.separate?.bringsTests != true }
+
     public var json: [UInt8] {
         get throws { try JSONValueEncoder().encode(self).serialized() }
     }
