@@ -165,7 +165,7 @@ extension EndToEnd {
                     try bench.task(name, test: test)
                     try bench.write(
                         "\(bench.benchmark)/tasks/\(name)/task.toml",
-                        Self.head + "[verifier]\nenvironment_mode = \"separate\"\ntimeout_sec = 10.0\(name == "greedy" ? 120 : 3).0\n"
+                        Self.head + "[verifier]\nenvironment_mode = \"separate\"\ntimeout_sec = \(name == "greedy" ? 120 : 10).0\n"
                             + "[verifier.environment]\nmemory_mb = 64\n")
                 }
                 try bench.task("unreachable", test: nil)
