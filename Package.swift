@@ -35,7 +35,7 @@ let package = Package(
         .target(
             name: "TrialRuntime",
             dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "Registry", "EvalModel", "EvalFormats", "Git", "SourceSync"],
-            exclude: ["Runner/run.sh"]),
+            exclude: ["Runner/run.sh", "Runner/as-user.c", "Runner/as-user.x86_64.hex", "Runner/as-user.aarch64.hex"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
             name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
@@ -59,7 +59,7 @@ let package = Package(
         .target(name: "Operations", dependencies: ["HTTPServing"]),
         .target(
             name: "AssayTesting",
-            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime"]),
+            dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Git"]),
         .executableTarget(
             name: "assay",
             dependencies: [
@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(name: "KubeClientTests", dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "AssayTesting"]),
         .testTarget(name: "KubeRuntimeTests", dependencies: ["Base", "KubeCore", "KubeClient", "KubeRuntime", "AssayTesting"]),
         .testTarget(name: "EvalFormatsTests", dependencies: ["Base", "EvalModel", "EvalFormats"], resources: [.copy("Fixtures")]),
-        .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git"]),
+        .testTarget(name: "GitTests", dependencies: ["Base", "Subprocess", "Git", "AssayTesting"]),
         .testTarget(
             name: "SourceSyncTests",
             dependencies: ["Base", "Subprocess", "HTTPTransport", "HTTPServing", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayTesting"]),
@@ -112,7 +112,8 @@ let package = Package(
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
-                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts", "AssayAPI",
+                "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts",
+                "AssayAPI",
                 "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
             exclude: ["Records/expected", "Chart/Fixtures"]),

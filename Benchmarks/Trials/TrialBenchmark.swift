@@ -20,7 +20,11 @@ struct TrialBenchmark {
     /// Of a cluster that exists; nil: the embedded API server behind nginx.
     var kubeconfig: String?
 
-    private enum Contender: CaseIterable { case assay, plainLoop, kubernetesJob }
+    private enum Contender: String, CaseIterable {
+        case assay
+        case plainLoop = "plain loop"
+        case kubernetesJob = "Job of Kubernetes"
+    }
 
     /// What a turn cost.
     private struct Turn {
@@ -84,6 +88,9 @@ struct TrialBenchmark {
                 }
                 turn.clusterCPU = cluster.cpu - clusterCPU
                 turns[contender, default: []].append(turn)
+                row(
+                    "  turn \(number): \(contender.rawValue)",
+                    "\(shown(turn.time)) s" + (turn.cpu > 0 ? String(format: ", %.1f ms of CPU a trial", turn.cpu * 1000 / Double(trials)) : ""))
                 try await emptied(cluster)
             }
         }

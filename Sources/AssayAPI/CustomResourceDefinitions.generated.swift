@@ -383,6 +383,12 @@ spec:
                       description: A bash script that runs the agent. The instruction is in the file that
                         $ASSAY_INSTRUCTION_PATH names and, up to 120,000 bytes, in $ASSAY_TASK_INSTRUCTION.
                       maxLength: 65536
+                    image:
+                      type: string
+                      description: An image whose /opt/agent install and execute find at the same path, read-only. It needs cp. Not for oracle.
+                      minLength: 1
+                      maxLength: 1024
+                      pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                     env:
                       type: array
                       description: Environment of install and execute.
@@ -535,6 +541,62 @@ spec:
                       type: string
                       description: The value of the argument.
                       maxLength: 4096
+                  env:
+                    type: array
+                    description: The variables that the ${VAR} and ${VAR:-default} of tasks get their values from. Nothing else resolves them.
+                    maxItems: 64
+                    x-kubernetes-list-type: map
+                    x-kubernetes-list-map-keys: [name]
+                    items:
+                      type: object
+                      description: A variable, with a value or a reference to one.
+                      required:
+                      - name
+                      properties:
+                        name:
+                          type: string
+                          description: The variable's name. Names that begin with ASSAY_ are Assay's own.
+                          minLength: 1
+                          maxLength: 256
+                          pattern: '^[A-Za-z_][A-Za-z0-9_]*$'
+                        value:
+                          type: string
+                          description: The value, in plain text. For a secret use valueFrom.
+                          maxLength: 32768
+                        valueFrom:
+                          type: object
+                          description: Where the value comes from.
+                          required:
+                          - secretKeyRef
+                          properties:
+                            secretKeyRef:
+                              type: object
+                              description: One key of a Secret.
+                              required:
+                              - name
+                              - key
+                              properties:
+                                name:
+                                  type: string
+                                  description: The Secret's name, in the namespace of this object.
+                                  minLength: 1
+                                  maxLength: 253
+                                  pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+                                key:
+                                  type: string
+                                  description: The key within the Secret.
+                                  minLength: 1
+                                  maxLength: 253
+                                  pattern: '^[-._a-zA-Z0-9]+$'
+                                optional:
+                                  type: boolean
+                                  description: Whether the Secret or the key may be missing; the variable is not set then.
+                      x-kubernetes-validations:
+                      - rule: has(self.value) != has(self.valueFrom)
+                        message: exactly one of value and valueFrom must be set
+                      - rule: '!self.name.startsWith(''ASSAY_'')'
+                        message: names that begin with ASSAY_ are reserved
+                        fieldPath: .name
                   preserveEnv:
                     type: string
                     description: When a trial's pod is kept after the trial is counted.
@@ -749,8 +811,8 @@ spec:
                     default: false
                   environmentMode:
                     type: string
-                    description: 'shared: tests run in the agent''s container; separate: in a fresh one that sees tests
-                      and declared artifacts only.'
+                    description: 'shared: tests run in the agent''s container, unless a task has a verifier of its own; separate:
+                      in a fresh one that sees tests and declared artifacts only.'
                     enum:
                     - shared
                     - separate

@@ -33,6 +33,8 @@ public struct JobPlan: Sendable, Hashable {
     /// In the order of the trials.
     public let lines: [Line]
     public let warnings: [Warning]
+    /// The variables that tasks ask the job for.
+    public let variables: TaskVariables
     /// In the order in which they apply.
     public let overlays: [PinnedOverlay]
 
@@ -57,6 +59,7 @@ public struct JobPlan: Sendable, Hashable {
                 images: task.task.map { spec.images(of: $0, targetDefault: defaultImage) }, refusal: refusals[index])
         }
         warnings = TaskWarnings.grouped(prepared)
+        variables = TaskVariables(prepared, spec: spec)
         overlays = prepared.overlays
     }
 
@@ -69,6 +72,13 @@ public struct JobPlan: Sendable, Hashable {
         [
             "job": .string(job), "source": ["repo": .string(repo), "commit": .string(commit)], "trials": JSONValue(trials),
             "refused": JSONValue(refused), "lines": .array(lines.map(\.json)),
+            "variables": .array(
+                variables.asked.map {
+                    [
+                        "name": .string($0.name), "required": .bool($0.isRequired), "given": .bool($0.isGiven),
+                        "tasks": .array($0.tasks.map { .string($0) }),
+                    ]
+                }),
             "warnings": .array(warnings.map { ["text": .string($0.text), "tasks": .array($0.tasks.map { .string($0) })] }),
             "overlays": .array(overlayLines.map(\.json)),
         ]
@@ -112,11 +122,20 @@ extension JobPlan.Line {
         case .task?: "task.toml"
         case .target?: "target"
         case .dockerfile?: "build"
+        case .compose(.named)?: "compose"
+        case .compose(.built)?: "compose build"
         case nil: "-"
         }
     }
 
-    private static func name(_ image: TaskImage?) -> String { image.map { $0.name ?? "environment/Dockerfile" } ?? "-" }
+    private static func name(_ image: TaskImage?) -> String {
+        switch image {
+        case nil: "-"
+        case .compose(.built(let build))?:
+            (["environment"] + [build.context, build.dockerfile].filter { !$0.isEmpty }).joined(separator: "/")
+        case let image?: image.name ?? "environment/Dockerfile"
+        }
+    }
 
     /// The image of a separate verifier: how it comes to be, and its name; nil in shared mode.
     public var verifierImage: (origin: String, name: String)? {
@@ -129,7 +148,7 @@ extension JobPlan.Line {
     }
 
     /// The user that the agent runs as: the one that the task names, else `image`, the image's own.
-    public var user: String { definition?.agent.user ?? "image" }
+    public var user: String { program?.steps.first?.agentUser ?? definition?.agent.user ?? "image" }
 
     /// What the agent may connect to, as the task asks for it.
     public var network: String? { definition.map { ($0.agent.network ?? $0.environment.network).mode.rawValue } }
@@ -183,8 +202,5 @@ public enum TaskWarnings {
 
 extension JobPlan.Warning {
     /// The sentence with at most three of its tasks.
-    public var line: String {
-        let named = tasks.prefix(3).joined(separator: ", ") + (tasks.count > 3 ? " and \(tasks.count - 3) more" : "")
-        return "\(tasks.count == 1 ? "task" : "tasks") \(named): \(text)"
-    }
+    public var line: String { "\(TaskNames.text(tasks)): \(text)" }
 }

@@ -10,8 +10,12 @@ public struct JobPreparation: Sendable {
     public typealias Credentials = @Sendable (GitURL) async throws -> GitCredentials
 
     public let resolver: SourceResolver
+    private let registries: RegistryDownload
 
-    public init(resolver: SourceResolver) { self.resolver = resolver }
+    public init(resolver: SourceResolver, registries: RegistryDownload = RegistryDownload()) {
+        self.resolver = resolver
+        self.registries = registries
+    }
 
     /// The overlays of a job, read at their revisions.
     public func overlays(
@@ -95,18 +99,30 @@ public struct JobPreparation: Sendable {
                 defaultSchema: dataset.defaultFormat)
         }
         if let registry = dataset.registry {
-            guard let path = registry.path, let name = dataset.name else {
-                throw ReconcileError.stalled(.datasetInvalid, "\(field): a registry needs a path, and the dataset a name", on: .sourceReady)
+            guard let place = registry.path ?? registry.url, let name = dataset.name else {
+                throw ReconcileError.stalled(.datasetInvalid, "\(field): a registry needs a path or a url, and the dataset a name", on: .sourceReady)
             }
             do {
-                let file = try RegistryFile.parse(try await resolver.file(path, in: tree), file: path)
-                let entry = try file.select(name: name, version: dataset.version)
+                let bytes = try await registry.path == nil ? registries.bytes(place) : resolver.file(place, in: tree)
+                let entry = try RegistryFile.parse(bytes, file: place).select(name: name, version: dataset.version)
+                // Such a registry lies in no repository that its tasks could lie in.
+                if registry.path == nil, let task = entry.tasks.first(where: { $0.repo == nil }) {
+                    throw ReconcileError.stalled(
+                        .datasetInvalid,
+                        "\(field).registry.url: task \"\(task.name)\" of dataset \"\(name)\" has no git_url, so it is in the registry's own "
+                            + "repository, which \(place) does not name; use that repository as spec.source, with registry.path", on: .sourceReady)
+                }
                 let tasks = DatasetFolder.select(entry.tasks, include: dataset.include, exclude: dataset.exclude)
                 return Dataset(
                     name: entry.name, version: entry.version, tasks: tasks, rewardRule: dataset.family?.rewardRule,
                     defaultSchema: dataset.defaultFormat)
             } catch let error as SourceError where error.isTransient {
                 throw error
+            } catch let error as ReconcileError {
+                throw error
+            } catch let error as RegistryDownload.Failure where error.isTransient {
+                throw ReconcileError.waiting(
+                    .sourceUnreachable, "\(field).registry.url: \(error)", on: .sourceReady, retryAfterSeconds: 30)
             } catch {
                 throw ReconcileError.stalled(.datasetNotFound, "\(field).registry: \(error)", on: .sourceReady)
             }
@@ -170,7 +186,10 @@ public struct JobPreparation: Sendable {
             let loaded = try await TaskReader.load(
                 name: reference.name, from: folder, format: dataset.rewardRule.map { TaskSchema($0) },
                 defaultFormat: dataset.defaultSchema ?? .harbor)
-            let solution = folder.exists("solution/solve.sh")
+            // A step without a solution of its own has the task's.
+            let solution =
+                folder.exists("solution/solve.sh")
+                || !loaded.task.steps.isEmpty && loaded.task.steps.allSatisfy { folder.exists("steps/\($0.name)/solution/solve.sh") }
             return result(loaded.task, nil, solution: solution, warnings: loaded.warnings)
         } catch let error as TrialError {
             return result(nil, error)

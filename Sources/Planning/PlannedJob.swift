@@ -21,6 +21,11 @@ public struct PlannedJob: Sendable {
     }
 
     public func agent(_ trial: TrialCoordinate) -> AgentSpec { spec.agents[trial.agentIndex] }
+    /// The names of the job's variables that the trial's task asks for; nil when it asks for none.
+    public func asked(_ trial: TrialCoordinate) -> [String]? {
+        let names = task(trial).task?.askedVariables(by: agent(trial), of: spec).map(\.name) ?? []
+        return names.isEmpty ? nil : names
+    }
     public func task(_ trial: TrialCoordinate) -> PreparedTask { prepared.tasks[trial.taskIndex] }
 
     /// Everything that decides a trial's pod and its record; nil for a task that cannot be read.

@@ -65,7 +65,12 @@ public struct PreparedJob: Sendable, Hashable {
 extension EvalTask {
     /// A variable of the task or of its verifier that only Assay may set, with its table.
     fileprivate func reservedVariable(for prefix: String) -> String? {
-        for (table, variables) in [("environment.env", environment.env), ("verifier.env", verifier.env)] {
+        let tables =
+            [
+                ("environment.env", environment.env), ("verifier.env", verifier.env), ("verifier.environment.env", verifier.environment?.env ?? [:]),
+                ("solution.env", solutionEnv),
+            ] + steps.map { ("steps.verifier.env", $0.verifier.env) }
+        for (table, variables) in tables {
             if let name = variables.keys.sorted().first(where: { $0.hasPrefix(prefix) }) { return "[\(table)] \(name)" }
         }
         return nil

@@ -3,6 +3,7 @@ import EvalFormats
 import EvalModel
 import Git
 import HTTPTransport
+import SourceSync
 
 /// Where the tasks of one dataset of a job file are.
 public enum LocatedDataset: Sendable, Hashable {
@@ -59,8 +60,6 @@ public struct DatasetLocator: Sendable {
     public let snapshots: SnapshotStore
     private let transport: HTTPTransport
 
-    static let registryLimit = 32 << 20
-
     public init(directory: String, snapshots: SnapshotStore, transport: HTTPTransport = .shared) {
         self.directory = directory
         self.snapshots = snapshots
@@ -110,7 +109,7 @@ public struct DatasetLocator: Sendable {
     private func tasks(inFile path: String, name: String, version: String?, field: String) async throws -> LocatedDataset {
         let file = Path.absolute(path, in: directory)
         let bytes: [UInt8]
-        do throws(FileError) { bytes = try FileReading.bytes(file, limit: Self.registryLimit) } catch { throw DatasetError("\(field): \(error)") }
+        do throws(FileError) { bytes = try FileReading.bytes(file, limit: RegistryDownload.limit) } catch { throw DatasetError("\(field): \(error)") }
         // A task without an address lies in the registry's own repository.
         let own = try await place(of: Path.parent(of: file), field: field)
         return try Self.tasks(bytes, from: file, name: name, version: version, own: own, field: field)
@@ -142,22 +141,7 @@ public struct DatasetLocator: Sendable {
         return .tasks(name: entry.name, tasks: tasks)
     }
 
-    /// Redirects are not followed, because the address that answers in the end would not be the one in the file.
     private func download(_ url: String, field: String) async throws -> [UInt8] {
-        guard url.hasPrefix("https://") || url.hasPrefix("http://") else {
-            throw DatasetError("\(field): must be an https:// address, not \"\(url)\"")
-        }
-        let answer: (status: Int, location: String?, body: [UInt8])
-        do {
-            let response = try await transport.send(HTTPRequest(url: url, timeouts: HTTPTimeouts(connect: 20, total: 120)))
-            answer = (response.status, response.headers["Location"], try await response.body.collect(upTo: Self.registryLimit))
-        } catch {
-            throw DatasetError("\(field): cannot get \(url): \(error)")
-        }
-        guard answer.status == 200 else {
-            let target = answer.location.map { "; it redirects to \($0.replacingControls)" } ?? ""
-            throw DatasetError("\(field): \(url) answered with status \(answer.status)\(target)")
-        }
-        return answer.body
+        do { return try await RegistryDownload(transport: transport, allowsHTTP: true).bytes(url) } catch { throw DatasetError("\(field): \(error)") }
     }
 }

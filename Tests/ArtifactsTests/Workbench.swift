@@ -1,4 +1,5 @@
 import Artifacts
+import AssayTesting
 import Base
 import EvalModel
 import Foundation
@@ -19,23 +20,14 @@ final class Workbench: Sendable {
 
     deinit { Directory.removeTree(path) }
 
-    // MARK: git, as a user would run it, without the machine's configuration
-
+    // MARK: git
     @discardableResult
     func git(_ directory: String, _ arguments: String..., input: [UInt8]? = nil) async throws -> String {
-        String(decoding: try await gitBytes(directory, arguments, input: input), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        try await TestGit.text(directory, arguments, input: input)
     }
 
     func gitBytes(_ directory: String, _ arguments: [String], input: [UInt8]? = nil) async throws -> [UInt8] {
-        let command = Command(
-            "git", ["-C", directory] + arguments,
-            environment: .inheriting(adding: [
-                "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com",
-                "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.com", "LC_ALL": "C",
-            ]), standardInput: input.map { .bytes($0) } ?? .none)
-        let result = try await command.run()
-        try #require(result.succeeded, "git \(arguments) in \(directory): \(result.stderrText)")
-        return result.stdout
+        try await TestGit.run(directory, arguments, input: input)
     }
 
     /// A bare repository without commits, whose HEAD names a branch.
@@ -150,30 +142,8 @@ final class Workbench: Sendable {
 
     /// A pack of the files, in the form that a collector sends.
     func pack(_ files: [String: [UInt8]]) async throws -> PendingRun.Pack {
-        let repository = "\(path)/pack-\(UUID().uuidString)"
-        defer { Directory.removeTree(repository) }
-        try await git(path, "init", "-q", "--bare", repository)
-        var objects: [String] = []
-        let root = try await tree(files.map { ($0.key.split(separator: "/").map(String.init), $0.value) }, repository, &objects)
-        let bytes = try await gitBytes(repository, ["pack-objects", "--stdout", "-q"], input: Array(objects.map { $0 + "\n" }.joined().utf8))
-        return .init(bytes: bytes, tree: try #require(GitObjectID(root)))
-    }
-
-    private func tree(_ files: [([String], [UInt8])], _ repository: String, _ objects: inout [String]) async throws -> String {
-        var lines = ""
-        for (name, group) in Dictionary(grouping: files, by: { $0.0[0] }).sorted(by: { $0.key < $1.key }) {
-            if group.count == 1, group[0].0.count == 1 {
-                let blob = try await git(repository, "hash-object", "-w", "--no-filters", "--stdin", input: group[0].1)
-                objects.append(blob)
-                lines += "100644 blob \(blob)\t\(name)\n"
-            } else {
-                let inner = try await tree(group.map { (Array($0.0.dropFirst()), $0.1) }, repository, &objects)
-                lines += "040000 tree \(inner)\t\(name)\n"
-            }
-        }
-        let id = try await git(repository, "mktree", input: Array(lines.utf8))
-        objects.append(id)
-        return id
+        let (bytes, tree) = try await TestGit.pack(files, in: path)
+        return .init(bytes: bytes, tree: try #require(GitObjectID(tree)))
     }
 }
 

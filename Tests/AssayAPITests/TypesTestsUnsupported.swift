@@ -10,9 +10,6 @@ struct UnsupportedFieldTests {
 
     static let jobCases: [JobCase] = [
         .init(path: "spec.source.fixtures") { $0.source.fixtures = FixturesSpec(manifest: "fixtures.lock") },
-        .init(path: "spec.datasets[1].registry.url") {
-            $0.datasets = [DatasetSpec(path: "x"), DatasetSpec(registry: RegistrySpec(url: "https://r.example"))]
-        },
         .init(path: "spec.environment.forceBuild") { $0.environment.forceBuild = true },
         .init(path: "spec.environment.network.mode") { $0.environment.network.mode = .noNetwork },
         .init(path: "spec.environment.network.allowedHosts") { $0.environment.network.allowedHosts = ["a.example"] },

@@ -96,11 +96,10 @@ extension EndToEnd {
             }
         }
 
-        @Test("20 jobs at once that need one image: one build, also when the first of them is deleted meanwhile")
+        @Test("20 jobs at once that need one image: one build, also when the first of them is deleted and the operator killed meanwhile")
         func manyJobs() async throws {
             try await BuildCluster.with("cluster-many") { cluster in
-                // The build waits until the test lets it go on.
-                try cluster.task("one", "FROM base:1\nRUN sleep 8\n")
+                try cluster.task("one", "FROM base:1\nRUN sleep 20\n")
                 try await cluster.bench.commitBenchmark()
                 for number in 0..<20 { try await cluster.createJob("job-\(number)") }
                 try await eventually("a build pod belongs to all jobs", seconds: 60) {
@@ -111,6 +110,7 @@ extension EndToEnd {
                 try await eventually("the first job is gone", seconds: 60) {
                     try await cluster.processes.client.listAll(EvalJob.resource, namespace: "default").items.count == 19
                 }
+                try await cluster.killOperator()
                 for number in 1..<20 {
                     let job = try await cluster.waitForEnd("job-\(number)")
                     #expect(job.at("status", "trials", "completed")?.int == 1, "\(job["status"]?.text ?? "")")
@@ -153,6 +153,7 @@ private final class BuildCluster: Sendable {
     let bench: Workbench
     let registry: ImageRegistry
     let processes: ClusterProcesses
+    private let running = Locked<RunningCommand?>(nil)
 
     private init(bench: Workbench, registry: ImageRegistry, processes: ClusterProcesses) {
         self.bench = bench
@@ -169,42 +170,46 @@ private final class BuildCluster: Sendable {
                 + "[[registry]]\nlocation = \"\(host)\"\ninsecure = true\n"
             try bench.write("registries.conf", "unqualified-search-registries = [\"docker.io\"]\n" + registries)
             try bench.write("auth.json", registry.dockerConfig())
-            try bench.write(
-                "storage.conf",
-                "[storage]\ndriver = \"overlay\"\ngraphroot = \"\(bench.directory)/images\"\nrunroot = \"\(bench.directory)/images-run\"\n")
-            let environment = [
-                "CONTAINERS_STORAGE_CONF": "\(bench.directory)/storage.conf", "CONTAINERS_REGISTRIES_CONF": "\(bench.directory)/registries.conf",
-                "REGISTRY_AUTH_FILE": "\(bench.directory)/auth.json",
-            ]
-            func podman(_ words: String...) async throws {
-                let result = try await Command("podman", words, environment: .inheriting(adding: environment), deadlineSeconds: 120).run()
-                try #require(result.succeeded, "podman \(words.joined(separator: " ")): \(result.stderrText)")
-            }
-            for folder in ["base", "builder"] { try Directory.make("\(bench.directory)/\(folder)") }
-            try await BaseImage.makeArchive("\(bench.directory)/base.tar", in: "\(bench.directory)/base")
-            try await BaseImage.makeArchive(
-                "\(bench.directory)/builder.tar", in: "\(bench.directory)/builder", more: ["buildah"],
+            let user = try UserPodman(
+                bench,
+                more: ["CONTAINERS_REGISTRIES_CONF": "\(bench.directory)/registries.conf", "REGISTRY_AUTH_FILE": "\(bench.directory)/auth.json"])
+            try await user.makeImage("localhost/base:1")
+            try await user.podman("push", "--tls-verify=false", "localhost/base:1", "\(host)/library/base:1")
+            try await user.makeImage(
+                "localhost/builder:1", programs: ["buildah"],
                 files: [
                     "etc/containers/policy.json": "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}",
                     "etc/containers/registries.conf": "unqualified-search-registries = [\"docker.io\"]\n" + registries,
                 ])
-            try await podman("import", "\(bench.directory)/base.tar", "localhost/base:1")
-            try await podman("push", "--tls-verify=false", "localhost/base:1", "\(host)/library/base:1")
-            try await podman("import", "\(bench.directory)/builder.tar", "localhost/builder:1")
-
-            let processes = try await ClusterProcesses.start(in: bench, environment: environment)
+            let processes = try await ClusterProcesses.start(in: bench, environment: user.environment)
             let cluster = BuildCluster(bench: bench, registry: registry, processes: processes)
             try await cluster.prepare()
-            let running = try processes.startOperator()
+            try cluster.startOperator()
             do { try await body(cluster) } catch {
                 print((try? bench.read("operator.log").suffix(3000)) ?? "")
                 throw error
             }
-            running.signal(SIGTERM)
-            _ = await running.wait()
+            await cluster.stopOperator(SIGTERM)
             await processes.stop()
             await registry.stop()
         }
+    }
+
+    private func startOperator() throws {
+        let started = try processes.startOperator()
+        running.withLock { $0 = started }
+    }
+
+    private func stopOperator(_ signal: Int32) async {
+        guard let running = running.withLock({ $0 }) else { return }
+        running.signal(signal)
+        _ = await running.wait()
+    }
+
+    /// Kills the operator and starts another.
+    func killOperator() async throws {
+        await stopOperator(SIGKILL)
+        try startOperator()
     }
 
     private func prepare() async throws {

@@ -111,6 +111,31 @@ extension EndToEnd {
             }
         }
 
+        @Test func aTrialOverItsStorageFailsInThePhaseThatItWasIn() async throws {
+            try await Workbench.with("storage") { bench in
+                let fill = "head -c 200000000 /dev/zero > /root/fill; sleep 120"
+                for name in ["execute", "verify", "logs"] {
+                    let test = name == "verify" ? fill : "echo 1 > /logs/verifier/reward.txt"
+                    try Self.task(name, toml: "[environment]\nstorage_mb = 64\n", test: "#!/bin/bash\n\(test)\n", in: bench)
+                }
+                try await bench.commitBenchmark()
+                let fills = "head -c 200000000 /dev/zero > /logs/agent/fill; sleep 120"
+                for (name, execute) in [("execute", fill), ("verify", "true"), ("logs", fills)] {
+                    try bench.write(
+                        "\(name).yaml",
+                        JobFiles.job(
+                            name, datasets: "[{path: tasks, include: [\(name)]}]", agents: JobFiles.agent("greedy", execute: execute)))
+                    try await bench.assay("run", "\(name).yaml", expecting: 1, seconds: 110)
+                }
+                let branch = try await bench.branch()
+                for (task, type) in [("execute", "agent_execution_failed"), ("verify", "verifier_failed"), ("logs", "agent_execution_failed")] {
+                    let run = try #require(branch.runs(task: task).first)
+                    #expect(run["outcome"] == "failed" && run["retries"]?.int == 0 && run.at("config", "storageMB")?.int == 64, "\(run.text)")
+                    #expect(branch.errorType(task: task) == type && branch.errorMessage(task: task).contains("storage limit"), "\(run.text)")
+                }
+            }
+        }
+
         @Test func aTrialOverItsMemoryFailsInThePhaseThatItWasIn() async throws {
             try await Workbench.with("phases") { bench in
                 let allocate = "x=0123456789abcdef; while :; do x=$x$x; done"

@@ -1,34 +1,10 @@
-import AssayTesting
 import Base
-import Foundation
 import Subprocess
 import Testing
 
 extension EndToEnd {
     /// Tasks with a Dockerfile, built by podman and run: the base image lies in the user's own storage, under a public name.
     @Suite struct ImageBuildTests {
-        /// Runs `assay run` for a user whose podman has the base image.
-        private func run(_ bench: Workbench, _ job: String, expecting status: Int32) async throws -> CommandResult {
-            let storage = "\(bench.directory)/storage.conf"
-            if !FileManager.default.fileExists(atPath: storage) {
-                try bench.write(
-                    "storage.conf",
-                    "[storage]\ndriver = \"overlay\"\ngraphroot = \"\(bench.directory)/images\"\nrunroot = \"\(bench.directory)/images-run\"\n")
-                try Directory.make("\(bench.directory)/base")
-                try await BaseImage.makeArchive("\(bench.directory)/base.tar", in: "\(bench.directory)/base")
-                let imported = try await Command(
-                    "env", ["CONTAINERS_STORAGE_CONF=\(storage)", "podman", "import", "\(bench.directory)/base.tar", "docker.io/library/base:1"]
-                ).run()
-                try #require(imported.succeeded, "\(imported.stderrText)")
-            }
-            let result = try await Command(
-                "env", ["CONTAINERS_STORAGE_CONF=\(storage)", Workbench.executable(), "run", job], workingDirectory: bench.directory,
-                deadlineSeconds: 300
-            ).run()
-            #expect(result.exit == .code(status), "\(result.stdoutText)\n\(result.stderrText)")
-            return result
-        }
-
         private func builtTask(_ bench: Workbench, _ name: String, toml: String = "", _ dockerfile: String, test: String) throws {
             try bench.task(name, toml: toml, solution: "echo solved > /app/answer", test: test)
             try bench.write("\(bench.benchmark)/tasks/\(name)/environment/Dockerfile", dockerfile)
@@ -40,8 +16,36 @@ extension EndToEnd {
             return try await bench.git("show", "assay/runs/v1:\(folder)/image-build.log", in: bench.results)
         }
 
+        /// The image has none of the programs that change a user, and a user of its own.
+        @Test func aTasksUsersNeedNothingOfItsImage() async throws {
+            try await Workbench.with("users") { bench in
+                try bench.task(
+                    "bare", toml: "[verifier]\nuser = \"judge\"\n", solution: "id -u > /tmp/agent; id -g >> /tmp/agent; echo $HOME >> /tmp/agent",
+                    test: """
+                        if [ "$(id -u):$(id -g):$(id -G)" = "2002:2003:2003 2004" ] && [ "$(cat /tmp/agent)" = "$(printf '2001\\n2003\\n/srv/app')" ]
+                        then echo 1; else echo 0; fi > /logs/verifier/reward.txt
+                        """)
+                try bench.write(
+                    "\(bench.benchmark)/tasks/bare/environment/Dockerfile",
+                    """
+                    FROM base:1
+                    RUN echo app:x:2001:2003::/srv/app:/bin/bash >> /etc/passwd; echo judge:x:2002:2003::/:/bin/bash >> /etc/passwd
+                    RUN echo staff2:x:2003: >> /etc/group; echo more:x:2004:judge >> /etc/group
+                    RUN for tool in su sudo setpriv runuser chroot python3 perl; do rm -f $(command -v $tool); done; mkdir -p /srv/app
+                    USER app
+                    """)
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("users", image: nil))
+                _ = try await run(bench, "job.yaml", expecting: 0)
+                let record = try #require(try await bench.branch().runs(task: "bare").first)
+                #expect(record.at("config", "users", "agent") == "app" && record.at("config", "users", "verifier") == "judge", "\(record.text)")
+            }
+        }
+
         @Test func tasksRunInTheImagesThatTheirDockerfilesBuild() async throws {
             try await Workbench.with("images") { bench in
+                let user = try UserPodman(bench)
+                try await user.makeImage("docker.io/library/base:1")
                 let check = "[ \"$(cat /app/answer)\" = solved ] && [ \"$(cat /word)\" = made ] && [ -e seed.txt ] && [ ! -e hidden.key ] && "
                 let dockerfile = """
                     FROM base:1 AS maker
@@ -71,7 +75,7 @@ extension EndToEnd {
 
                 try bench.write("job.yaml", JobFiles.job("built", attempts: 2, image: nil))
                 // Builds that fail are infrastructure, and no trial has another failure.
-                let result = try await run(bench, "job.yaml", expecting: 3)
+                let result = try await user.run("job.yaml", expecting: 3)
                 #expect(result.stderrText.contains("waiting: building "), "\(result.stderrText)")
                 let branch = try await bench.branch()
                 #expect(branch.runs.count == 8 && branch.retries.isEmpty)
@@ -99,9 +103,36 @@ extension EndToEnd {
 
                 // A second job builds nothing that is there, and its records have the log too.
                 try bench.write("again.yaml", JobFiles.job("again", datasets: "[{path: tasks, include: [one]}]", image: nil))
-                _ = try await run(bench, "again.yaml", expecting: 0)
+                _ = try await user.run("again.yaml", expecting: 0)
                 let again = try await bench.branch().runs(task: "one").first { $0["jobName"]?.string == "again" }
                 #expect(again?.at("config", "imageDigest")?.string == digests.first)
+            }
+        }
+
+        @Test func aSeparateVerifierHasAnImageOfItsOwn() async throws {
+            try await Workbench.with("verifier-images") { bench in
+                let check = """
+                    [ "$(cat /judge)" = judge ] && [ -e /tests/expected ] && [ "$(cat /app/answer)" = solved ] && [ ! -e /word ] && [ "$PWD" = /judging ] &&
+                    echo 1 > /logs/verifier/reward.txt
+                    """
+                try builtTask(bench, "judged", "FROM base:1\nRUN echo made > /word\nWORKDIR /app\n", test: check)
+                let folder = "\(bench.benchmark)/tasks/judged"
+                try bench.write(
+                    "\(folder)/task.toml",
+                    "schema_version = \"1.3\"\nartifacts = [\"/app/answer\"]\n[verifier]\nenvironment_mode = \"separate\"\n")
+                try bench.write("\(folder)/tests/Dockerfile", "FROM base:1\nRUN echo judge > /judge\nWORKDIR /judging\nCOPY . /tests/\n")
+                try bench.write("\(folder)/tests/expected", "solved\n")
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("judged", image: nil))
+                _ = try await run(bench, "job.yaml", expecting: 0)
+                let record = try #require(try await bench.branch().runs(task: "judged").first)
+                #expect(record["reward"]?.double == 1, "\(record.text)")
+                let own = record.at("config", "imageDigest")?.string ?? ""
+                let verifier = record.at("config", "verifier", "imageDigest")?.string ?? ""
+                #expect(own.hasPrefix("sha256:") && verifier.hasPrefix("sha256:") && own != verifier)
+                #expect(record.at("config", "verifier", "image")?.string == "localhost/assay/task@\(verifier)")
+                let log = try await log(bench, task: "judged")
+                #expect(log.contains("RUN echo made") && log.contains("The verifier's image (tests/Dockerfile):") && log.contains("RUN echo judge"))
             }
         }
     }

@@ -51,8 +51,8 @@ extension EndToEnd {
             IFS=: read -ra prompts <<<"$ASSAY_PROMPT_FILES"
             for prompt in "${prompts[@]}"; do echo "prompt $prompt $(cat "$prompt")"; done
             echo "search $(tool search)"; echo "lint $(tool lint)"
-            cd /.agents/skills && find . -type f | sort | while read -r f; do echo "skill $f $(cat "$f")"; done
-            echo mine > /.agents/skills/review/mine && echo "the workspace's copy can be written"
+            cd /.agents/skills && find . -type f | LC_ALL=C sort | while read -r f; do echo "skill $f $(cat "$f")"; done
+            echo mine > /.agents/skills/review/mine && echo "the workspace's copies belong to $(id -un)"
             touch /assay/overlays/base/tools/x 2>/dev/null || echo "overlays are read-only"
             """#
 
@@ -60,7 +60,7 @@ extension EndToEnd {
             "three sources with shadowed tools and skills: a skills-only one, a disabled surface, a missing folder; the same job again after a push")
         func laptop() async throws {
             try await Workbench.with("overlays") { bench in
-                try bench.task("hello")
+                try bench.task("hello", toml: "[agent]\nuser = \"nobody\"\n")
                 try await bench.commitBenchmark()
                 let base = try await commit(
                     bench, "base",
@@ -105,7 +105,7 @@ extension EndToEnd {
                         skill ./Review/SKILL.md other case
                         skill ./plan/SKILL.md base
                         skill ./review/SKILL.md skills
-                        the workspace's copy can be written
+                        the workspace's copies belong to nobody
                         overlays are read-only
                         """, "\(output)")
                 #expect(record["overlays"]?.array?.map { $0["revision"]?.string } == [base, team, skills])

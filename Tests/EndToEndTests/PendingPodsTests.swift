@@ -6,9 +6,9 @@ import Testing
 extension EndToEnd {
     /// Pods that cannot start on this machine: `assay run` says why, in the node's words, within seconds.
     @Suite struct PendingPodsTests {
-        private func waits(_ name: String, image: String, memory: Int? = nil, says words: [String]) async throws {
+        private func waits(_ name: String, image: String, memory: Int? = nil, toml: String = "", says words: [String]) async throws {
             try await Workbench.with(name) { bench in
-                try bench.task("one")
+                try bench.task("one", toml: toml)
                 try await bench.commitBenchmark()
                 let limit = memory.map { ", overrideMemoryMB: \($0)" } ?? ""
                 try bench.write(
@@ -39,6 +39,13 @@ extension EndToEnd {
 
         @Test func anImageThatCannotBePulled() async throws {
             try await waits("no-image", image: "127.0.0.1:1/none:1", says: ["pod ", "127.0.0.1:1/none:1"])
+        }
+
+        @Test func aGPUThatNobodyHas() async throws {
+            try await waits("no-gpu", image: "rootfs:/", toml: "[environment]\ngpus = 1\n", says: ["pod ", "Insufficient nvidia.com/gpu"])
+            try await waits(
+                "no-type", image: "rootfs:/", toml: "[environment]\ngpus = 1\ngpu_types = [\"H100\"]\n",
+                says: ["pod ", "didn't match Pod's node affinity/selector"])
         }
 
         @Test func moreMemoryThanTheMachineHas() async throws {

@@ -38,7 +38,15 @@ extension EndToEnd {
             }
         }
 
-        /// docs/security.md lists which of them get a reward.
+        @Test func thePageListsWhatTheTestsShow() throws {
+            let page = try String(contentsOfFile: "\(Workbench.root)/docs/resources/evaljob.md", encoding: .utf8)
+            let table = page.components(separatedBy: "| what the agent does | shared | separate |\n|---|---|---|\n").last?.components(
+                separatedBy: "\n\n"
+            ).first
+            let expected = CheatingAgents.all.map { "| \($0.claim) | \($0.winsInSharedMode ? "yes" : "no") | no |" }
+            #expect(table?.trimmed.split(separator: "\n").map(String.init) == expected)
+        }
+
         @Test func theDocumentedCheatsWorkInSharedMode() async throws {
             try await Workbench.with("cheats-shared") { bench in
                 try await guess(bench)
@@ -127,12 +135,12 @@ extension EndToEnd {
             try await Workbench.with("killed") { bench in
                 for (name, text) in [("harbor", Self.head), ("rollout", "version = \"1.0\"\n")] {
                     try bench.task(name, test: "[ \"$(cat /logs/artifacts/answer)\" = 42 ] && echo 1 > /logs/verifier/reward.txt")
-                    try bench.write("\(bench.benchmark)/tasks/\(name)/task.toml", text + "[environment]\nmemory_mb = 256\n")
+                    try bench.write("\(bench.benchmark)/tasks/\(name)/task.toml", text + "[environment]\nmemory_mb = 64\n")
                 }
                 try await bench.commitBenchmark()
                 // The container's memory limit ends all of it.
                 let eater = JobFiles.agent(
-                    "eater", execute: "echo 42 > /logs/artifacts/answer\nkill -9 1\npython3 -c 'x = []\nwhile True: x.append(bytearray(1 << 24))'\n")
+                    "eater", execute: "echo 42 > /logs/artifacts/answer; x=0123456789abcdef; while :; do x=$x$x; done")
                 try bench.write(
                     "job.yaml",
                     JobFiles.job(
@@ -150,13 +158,15 @@ extension EndToEnd {
         @Test func aVerifierThatEndsBadlyGivesATypedError() async throws {
             try await Workbench.with("bad-verifiers") { bench in
                 let tests = [
-                    "slow": "echo 1 > /logs/verifier/reward.txt; sleep 60", "silent": "true", "wrong": "echo much > /logs/verifier/reward.txt",
+                    "slow": "echo 1 > /logs/verifier/reward.txt; sleep 60", "greedy": "x=0123456789abcdef; while :; do x=$x$x; done",
+                    "silent": "true", "wrong": "echo much > /logs/verifier/reward.txt",
                 ]
                 for (name, test) in tests {
                     try bench.task(name, test: test)
                     try bench.write(
                         "\(bench.benchmark)/tasks/\(name)/task.toml",
-                        Self.head + "[verifier]\nenvironment_mode = \"separate\"\ntimeout_sec = 3.0\n")
+                        Self.head + "[verifier]\nenvironment_mode = \"separate\"\ntimeout_sec = \(name == "greedy" ? 120 : 10).0\n"
+                            + "[verifier.environment]\nmemory_mb = 64\n")
                 }
                 try bench.task("unreachable", test: nil)
                 try bench.write(
@@ -168,6 +178,9 @@ extension EndToEnd {
                 try await bench.assay("run", "job.yaml", expecting: 1)
                 let branch = try await bench.branch()
                 #expect(branch.errorType(task: "slow") == "verifier_timeout")
+                // Where the kernel kills the test alone and not the whole container, its reward is missing.
+                #expect(["verifier_failed", "verifier_reward_missing"].contains(branch.errorType(task: "greedy") ?? "-"))
+                #expect(branch.errorMessage(task: "greedy").contains("the verifier ran out of its memory limit (OOMKilled)"))
                 #expect(branch.errorType(task: "silent") == "verifier_reward_missing")
                 #expect(branch.errorType(task: "wrong") == "verifier_reward_invalid")
                 // Known before the agent begins, and tried again.

@@ -1,3 +1,4 @@
+import Base
 import EvalModel
 import Testing
 
@@ -31,7 +32,7 @@ struct IndexSetTests {
 
     @Test("behaves like a set of integers under random operations", arguments: 0..<20)
     func model(seed: Int) throws {
-        var random = Lcg(state: UInt64(seed) + 1)
+        var random = SeededRandom(seed: UInt64(seed) + 1)
         var set = TrialIndexSet()
         var model = Set<Int>()
         for _ in 0..<400 {
@@ -66,15 +67,5 @@ struct IndexSetTests {
         var set = TrialIndexSet([.min, .max])
         set.insert(.max - 1)
         #expect(set.contains(.min) && set.contains(.max) && set.count == 3)
-    }
-}
-
-/// A generator that repeats itself, so that a failure does too.
-struct Lcg: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return state ^ (state >> 29)
     }
 }

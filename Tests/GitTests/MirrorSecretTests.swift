@@ -1,3 +1,4 @@
+import AssayTesting
 import Base
 import Testing
 

@@ -164,6 +164,24 @@ struct WatcherTests {
         #expect(script.pass(script.fail(.expired("old")))?.isList == true)
     }
 
+    @Test("catalogue 10: the server's storage cannot stream the initial state: LIST at once, and LIST from then on", arguments: [500, 501])
+    func initialStreamFails(_ code: Int) {
+        var script = Script()
+        script.start()
+        let text = "a watch stream was requested by the client but the required storage feature RequestWatchProgress is disabled"
+        #expect(script.fail(.serverError(code: code, retryAfterSeconds: nil, text)) == .list(limit: 500, continueToken: nil))
+        script.page([Script.item("a", 4)], version: "10")
+        #expect(script.pass(script.fail(.expired("old")))?.isList == true)
+    }
+
+    @Test("an initial stream that a server refuses while it starts or is busy is asked for again", arguments: [503, 504])
+    func initialStreamUnavailable(_ code: Int) {
+        var script = Script()
+        script.start()
+        let call = script.fail(.serverError(code: code, retryAfterSeconds: nil, "the server is starting"))
+        #expect(script.pass(call)?.isInitialStream == true)
+    }
+
     @Test("catalogue 10: an initial stream that never ends its initial events: LIST")
     func initialStreamNeverEnds() {
         var script = Script()

@@ -1,3 +1,4 @@
+import AssayTesting
 import Base
 import EvalModel
 import Foundation
@@ -235,13 +236,13 @@ import Testing
         program.verifier.env = ["A", "B"]
         #expect(try await run(program).message.at("error", "message")?.string?.contains("neither in") == true)
         #expect(try await run(program, adding: ["ASSAY_VERIFIER_ENV": #"{"A":"1 $x","B":"two\nlines"}"#]).code == 0)
-        #expect(bench.text("assay/staged/.assay/verifier-env") == "A=1 $x\0B=two\nlines\0")
+        #expect(bench.text("assay/staged/.assay/verifier-env-0") == "A=1 $x\0B=two\nlines\0")
         #expect(!FileEntry.exists(TrialPaths(root: bench.path).releasedVariables))
         let folder = TrialPaths(root: bench.path).verifierVariables
         try Directory.make(folder)
         try FileWriting.replace("\(folder)/\(VerifierVariables.key)", with: Array(#"{"A":"mounted","B":""}"#.utf8))
         #expect(try await run(program).code == 0)
-        #expect(bench.text("assay/staged/.assay/verifier-env") == "A=mounted\0B=\0")
+        #expect(bench.text("assay/staged/.assay/verifier-env-0") == "A=mounted\0B=\0")
         for file in ["program.sh", "run.sh"] { #expect(bench.text("assay/scripts/\(file)")?.contains("mounted") == false) }
     }
 

@@ -110,22 +110,38 @@ struct GateTests {
     func steps() {
         let first = ["phase setup 1", "done setup 1 0 0", "phase execute 1", "done execute 2 0 0", #"agent-end {"outcome":"ok","verify":true}"#]
         let verified = ["phase verify 3", "done verify 4 0 0"]
-        func state(_ lines: [String]) -> TrialProgress {
+        func state(_ lines: [String], reward: Double = 1) -> TrialProgress {
             var reader = GateReader()
             var progress = TrialProgress(steps: 2)
             for word in reader.feed(Array(lines.map { $0 + "\n" }.joined().utf8)) {
-                if case .releaseTests = progress.apply(word) { progress.tests = .released }
+                switch progress.apply(word) {
+                case .releaseTests: progress.tests = .released
+                case .judgeStep: progress.current.verdict = StepVerdict(Reward(reward), minimum: .reward(0.5))
+                case .none: break
+                }
             }
             return progress
         }
-        let whole = state(first + verified + ["step 1"] + first + verified + ["end {}"])
+        let whole = state(first + verified + ["step-end", "step 1"] + first + verified + ["end {}"])
         #expect(whole.failure(verify: true) == nil && whole.steps.count == 2 && whole.steps[0].exits == [.execute: 0, .verify: 0])
         #expect(state(first + verified + ["end {}"]).failure(verify: true)?.message == "the trial ended after step 1 of 2")
-        let tooEarly: [[String]] = [["step 1"], first + ["step 1"], first + verified + ["step 2"], first + verified + ["step 1", "step 2"]]
+        let tooEarly: [[String]] = [
+            ["step 1"], first + ["step 1"], first + verified + ["step 1"], first + ["step-end"], first + verified + ["step-end", "step 2"],
+            first + verified + ["step-end", "step 1", "step 2"], first + verified + ["step-end", "step-end"],
+        ]
         for early in tooEarly {
             #expect(state(early + ["end {}"]).unexpectedWord != nil, "\(early)")
         }
-        #expect(state(first + verified + ["step 1", "phase execute 9"]).failure(verify: true)?.type == .agentExecutionFailed)
+        #expect(state(first + verified + ["step-end", "step 1", "phase execute 9"]).failure(verify: true)?.type == .agentExecutionFailed)
+        // A reward that is too small for a further step ends the trial, and is no error. The runner cannot go on then.
+        #expect(state(first + verified + ["step-end", "end {}"], reward: 0.4).failure(verify: true) == nil)
+        #expect(state(first + verified + ["step-end", "step 1", "end {}"], reward: 0.4).unexpectedWord == "step 1")
+        // Before the first agent it is the environment that failed; later an agent may be the cause.
+        #expect(state(["phase setup 1", "setup-failed no"]).failure(verify: true)?.type == .environmentStartFailed)
+        #expect(state(["phase setup 1", "task-invalid no"]).failure(verify: true)?.type == .taskInvalid)
+        let second = first + verified + ["step-end", "step 1", "phase setup 5"]
+        #expect(state(second + ["setup-failed no"]).failure(verify: true)?.type == .agentExecutionFailed)
+        #expect(state(second + ["task-invalid no"]).unexpectedWord != nil)
     }
 
     @Test("how the words determine the end of a trial", arguments: cases)

@@ -18,10 +18,13 @@ struct OverlayRunTests {
 
     /// A trial whose workspace is its root.
     private func rig(
-        _ overlays: [TrialProgram.Delivery.Overlay], execute: String, variables: [String: String] = [:], workspace: String? = nil
+        _ overlays: [TrialProgram.Delivery.Overlay], execute: String, variables: [String: String] = [:], workspace: String? = nil,
+        taskSkills: ((_ root: String) -> String)? = nil
     ) throws -> TrialRig {
         try TrialRig(execute: execute, variables: variables, workspace: workspace) { program in
             program.delivery.overlays = overlays
+            // The root is two folders above the instruction.
+            program.environment.skillsDir = taskSkills?(Path.parent(of: Path.parent(of: program.instructionPath)))
             program.verifier.enabled = false
         }
     }
@@ -70,7 +73,11 @@ struct OverlayRunTests {
     func merge() async throws {
         let overlays = try ["base", "team"].map { try Self.overlay($0, [.skills: "s"]) }
         let rig = try rig(
-            overlays, execute: "cd .agents/skills; find . -mindepth 1 -type f | sort | while read -r f; do echo \"$f $(cat \"$f\")\"; done")
+            overlays,
+            execute: "echo \"${ASSAY_SKILL_DIRS//$ASSAY_ROOT/}\"; cd .agents/skills; find . -mindepth 1 -type f | LC_ALL=C sort "
+                + "| while read -r f; do echo \"$f $(cat \"$f\")\"; done", taskSkills: { "\($0)/image-skills" })
+        try put("task", "\(rig.paths.root)/image-skills/plan/SKILL.md")
+        try skill(rig, "team", "plan", ["SKILL.md": "team", "stale.md": "team"])
         try put("image", "\(rig.paths.root)/.agents/skills/review/SKILL.md")
         try put("stale", "\(rig.paths.root)/.agents/skills/review/old.md")
         try put("image", "\(rig.paths.root)/.agents/skills/own/SKILL.md")
@@ -80,7 +87,16 @@ struct OverlayRunTests {
         try put("no skill", "\(rig.paths.overlay("base", .skills))/README.md")
         try skill(rig, "team", "review", ["SKILL.md": "team"])
         let ended = try await rig.run()
-        #expect(output(ended) == "./-rf/SKILL.md base\n./own/SKILL.md image\n./review/SKILL.md team\n./two words/SKILL.md base\n")
+        #expect(
+            output(ended) == """
+                /assay/overlays/base/skills:/assay/overlays/team/skills:/image-skills
+                ./-rf/SKILL.md base
+                ./own/SKILL.md image
+                ./plan/SKILL.md task
+                ./review/SKILL.md team
+                ./two words/SKILL.md base
+
+                """)
     }
 
     @Test("the overlays stay out of git's view of the workspace, tracked skills included", arguments: ["root", "folder", "worktree"])

@@ -191,8 +191,8 @@ struct TrialRunTests {
                 $0.steps = [
                     .init(
                         name: "one", instruction: "steps/one/instruction.md", tests: "steps/one/tests",
-                        limits: .init(installSec: 20, executeSec: 20, verifySec: 20)),
-                    .init(name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests", limits: limits),
+                        limits: .init(installSec: 20, executeSec: 20, verifySec: 20), folder: "steps/one"),
+                    .init(name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests", limits: limits, folder: "steps/two"),
                 ]
             })
         let ended = try await rig.run()
@@ -202,9 +202,12 @@ struct TrialRunTests {
         #expect(
             Set(steps[0].phases.keys) == ["setup", "install", "execute", "verify"] && Set(steps[1].phases.keys) == ["setup", "execute", "verify"])
         #expect(steps[1].exitCodes == ["execute": 0, "verify": 0] && ended.report.exitCodes == steps[1].exitCodes)
-        #expect(ended.text("logs/agent/seen.txt") == "Say one.\nSay one.\nSay two.\nSay two.\n")
-        #expect(ended.text("logs/agent/tests-seen.txt")?.split(separator: "\n").map { $0.filter { $0 != " " } } == ["0", "0"])
-        #expect(ended.text("logs/agent/judge.txt") == "[]\n[]\n", "the verifier's environment is in no agent's")
+        #expect(steps.map(\.rewards) == [["reward": 1], ["reward": 1]])
+        #expect(ended.text("logs/steps/one/agent/seen.txt") == "Say one.\nSay one.\n" && ended.text("logs/agent/seen.txt") == "Say two.\nSay two.\n")
+        for place in ["logs/steps/one/agent", "logs/agent"] {
+            #expect(ended.text("\(place)/tests-seen.txt")?.filter(\.isNumber) == "0")
+            #expect(ended.text("\(place)/judge.txt") == "[]\n", "the verifier's environment is in no agent's")
+        }
         #expect(ended.text("logs/steps/one/command/stdout.txt") == "Say one.\n" && ended.text("logs/command/stdout.txt") == "Say two.\n")
         #expect(ended.text("logs/steps/one/verifier/stdout.txt") == "dread\n" && ended.text("logs/verifier/stdout.txt") == "dread\n")
         #expect(try String(contentsOfFile: rig.paths.root + "/installed", encoding: .utf8) == "once\n")
@@ -213,11 +216,18 @@ struct TrialRunTests {
         #expect(timings.verify?.seconds ?? -1 >= TrialReport.timings(steps[1].phases).verify?.seconds ?? 0)
     }
 
-    @Test("a step whose agent fails is the last one")
+    @Test("a step whose agent fails is the last one of a Rollout task; Harbor's goes on when its tests give a reward")
     func firstStepFails() async throws {
-        let rig = try TrialRig(execute: "exit 3", test: Self.reward) { $0.steps.append($0.steps[0]) }
-        let ended = try await rig.run()
-        #expect(ended.report.error?.type == .agentExecutionFailed && ended.report.steps?.count == 1)
+        for family in TaskSchema.allCases {
+            let rig = try TrialRig(execute: "exit 3", test: Self.reward) {
+                $0.family = family
+                $0.steps.append($0.steps[0])
+            }
+            let ended = try await rig.run()
+            #expect(ended.report.error?.type == .agentExecutionFailed, "\(family)")
+            #expect(ended.report.steps?.count == (family == .harbor ? 2 : 1) && ended.report.reward == (family == .harbor ? 1 : nil))
+            #expect(ended.report.error?.message.hasPrefix("step 1 of 2: ") == true, "\(String(describing: ended.report.error))")
+        }
     }
 
     @Test("what the agent leaves where the verifier's environment belongs is neither followed nor read", arguments: ["link", "file", "folder"])

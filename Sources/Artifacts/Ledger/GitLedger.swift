@@ -184,7 +184,9 @@ public actor GitLedger {
             let now = time.monotonic()
             guard failure == nil else {
                 guard now - lastPush >= Self.secondsAfterFailure else { return }
-                return try await publishOnce()
+                // After a refusal the next push is smaller, so this job's records may come with a later one.
+                try await publishOnce()
+                continue
             }
             flushed.removeAll { $0 <= now - 6 * settings.pushInterval }
             // A push that is already due does not count as an early one.

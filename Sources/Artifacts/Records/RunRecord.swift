@@ -17,20 +17,27 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var image: String?
         /// `sha256:...` of the image that the trial ran in; nil when it has none, or it is not known.
         public var imageDigest: String?
+        /// The image that the agent came in, by digest where it is known; nil for an agent without one.
+        public var agentImage: String?
         public var cpus: Double?
         public var memoryMB: Int?
         public var storageMB: Int?
         /// Names of environment variables, never their values.
         public var environment: [String]
+        /// The users of `agent` and `verifier`, for a task that names any; of a task with steps, those of the first step. nil: the image's user.
+        public var users: [String: String]?
+        /// The names of the job's variables that the task asks for, never their values.
+        public var taskEnvironment: [String]?
         /// nil for a trial that was not to be verified, and in records of earlier versions.
         public var verifier: Verifier?
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
-            instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, cpus: Double? = nil,
+            instructionPath: String, longInstructionBytes: Int? = nil, image: String? = nil, imageDigest: String? = nil, agentImage: String? = nil,
+            cpus: Double? = nil,
             memoryMB: Int? = nil,
             storageMB: Int? = nil,
-            environment: [String] = [], verifier: Verifier? = nil
+            environment: [String] = [], users: [String: String]? = nil, taskEnvironment: [String]? = nil, verifier: Verifier? = nil
         ) {
             self.timeoutMultiplier = timeoutMultiplier
             self.agentTimeoutSec = agentTimeoutSec
@@ -40,10 +47,13 @@ public struct RunRecord: Codable, Sendable, Hashable {
             self.longInstructionBytes = longInstructionBytes
             self.image = image
             self.imageDigest = imageDigest
+            self.agentImage = agentImage
             self.cpus = cpus
             self.memoryMB = memoryMB
             self.storageMB = storageMB
             self.environment = environment
+            self.users = users
+            self.taskEnvironment = taskEnvironment
             self.verifier = verifier
         }
     }
@@ -131,8 +141,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var name: String
         public var timings: PhaseTimings
         public var exitCodes: [String: Int]
+        /// The step's rewards by name; nil when it has none.
+        public var rewards: [String: Double]?
 
-        public init(name: String, timings: PhaseTimings, exitCodes: [String: Int]) {
+        public init(name: String, timings: PhaseTimings, exitCodes: [String: Int], rewards: [String: Double]? = nil) {
+            self.rewards = rewards
             self.name = name
             self.timings = timings
             self.exitCodes = exitCodes

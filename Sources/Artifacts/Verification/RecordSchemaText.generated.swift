@@ -73,7 +73,8 @@ static let run = #"""
             },
             "description": "The timings of this step. The run's timings are then the sums."
           },
-          "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Exit codes by phase."}
+          "exitCodes": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Exit codes by phase."},
+          "rewards": {"type": "object", "additionalProperties": {"type": "number"}, "description": "The step's rewards by name; absent when it has none."}
         }
       },
       "description": "The steps that began; absent for a task without steps."
@@ -109,10 +110,13 @@ static let run = #"""
         "longInstructionBytes": {"type": "integer", "description": "The length of the instruction, when it was too long for ASSAY_TASK_INSTRUCTION and the variable was therefore not set."},
         "image": {"type": "string", "description": "The trial container's image."},
         "imageDigest": {"type": "string", "description": "The digest of the image that the trial ran in, as sha256:...."},
+        "agentImage": {"type": "string", "description": "The image that the agent came in, with its digest where it is known."},
         "cpus": {"type": "number", "description": "The requested CPUs."},
         "memoryMB": {"type": "integer", "description": "Memory limit in MB."},
         "storageMB": {"type": "integer", "description": "Storage limit in MB."},
         "environment": {"type": "array", "items": {"type": "string"}, "description": "Names of the agent's environment variables; never their values."},
+        "users": {"type": "object", "additionalProperties": {"type": "string"}, "description": "The users that the agent's and the verifier's scripts ran as, when the task names any; of a task with steps, those of the first step. Absent: the image's user."},
+        "taskEnvironment": {"type": "array", "items": {"type": "string"}, "description": "Names of the job's variables (spec.environment.env) that the task asks for; never their values."},
         "verifier": {
           "type": "object",
           "required": ["mode"],

@@ -11,11 +11,14 @@ public struct AgentSpec: Codable, Sendable, Hashable {
     /// A bash script.
     public var execute: String?
     public var env: [EnvironmentVariable]
+    /// The image whose `/opt/agent` the trial's container has at the same path, read-only.
+    public var image: String?
 
     public init(
         name: String, description: String? = nil, model: String? = nil, install: String? = nil, execute: String? = nil,
-        env: [EnvironmentVariable] = []
+        env: [EnvironmentVariable] = [], image: String? = nil
     ) {
+        self.image = image
         self.name = name
         self.description = description
         self.model = model
@@ -32,6 +35,7 @@ public struct AgentSpec: Codable, Sendable, Hashable {
         install = try values.optional(.install)
         execute = try values.optional(.execute)
         env = try values.value(.env, or: [])
+        image = try values.optional(.image)
     }
 
     /// The agent for the records: with the names of variables, never their values.

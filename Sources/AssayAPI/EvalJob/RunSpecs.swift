@@ -43,6 +43,8 @@ public struct EnvironmentSpec: Codable, Sendable, Hashable {
     public var forceBuild: Bool
     /// Build arguments (`ARG`) for the tasks' Dockerfiles.
     public var buildArguments: [String: String]
+    /// The variables that the tasks' `${VAR}` get their values from.
+    public var env: [EnvironmentVariable]
     public var preserveEnv: Preserve
     public var overrideCPUs: Double?
     public var overrideMemoryMB: Int?
@@ -51,14 +53,15 @@ public struct EnvironmentSpec: Codable, Sendable, Hashable {
     public var podTemplate: PodTemplate?
 
     public init(
-        image: String? = nil, forceBuild: Bool = false, buildArguments: [String: String] = [:], preserveEnv: Preserve = .never,
-        overrideCPUs: Double? = nil,
+        image: String? = nil, forceBuild: Bool = false, buildArguments: [String: String] = [:], env: [EnvironmentVariable] = [],
+        preserveEnv: Preserve = .never, overrideCPUs: Double? = nil,
         overrideMemoryMB: Int? = nil, overrideStorageMB: Int? = nil, network: NetworkSpec = NetworkSpec(),
         podTemplate: PodTemplate? = nil
     ) {
         self.image = image
         self.forceBuild = forceBuild
         self.buildArguments = buildArguments
+        self.env = env
         self.preserveEnv = preserveEnv
         self.overrideCPUs = overrideCPUs
         self.overrideMemoryMB = overrideMemoryMB
@@ -72,6 +75,7 @@ public struct EnvironmentSpec: Codable, Sendable, Hashable {
         image = try values.optional(.image)
         forceBuild = try values.value(.forceBuild, or: false)
         buildArguments = try values.value(.buildArguments, or: [:])
+        env = try values.value(.env, or: [])
         preserveEnv = try values.value(.preserveEnv, or: .never)
         overrideCPUs = try values.optional(.overrideCPUs)
         overrideMemoryMB = try values.optional(.overrideMemoryMB)

@@ -21,12 +21,6 @@ public enum UnsupportedFields {
         if spec.source.fixtures != nil {
             found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
         }
-        for (index, dataset) in spec.datasets.enumerated() where dataset.registry?.url != nil {
-            found.append(
-                UnsupportedField(
-                    "spec.datasets[\(index)].registry.url",
-                    "registries are read from the source only; use registry.path"))
-        }
         if spec.environment.forceBuild, !canBuild {
             found.append(
                 UnsupportedField(

@@ -43,7 +43,7 @@ public final class GitWebServer: Sendable {
         let gateway = try RunningCommand.start(Command("fcgiwrap", ["-c", "6", "-s", "unix:\(directory)/cgi.sock"]))
         let nginx: RunningCommand
         do {
-            nginx = try RunningCommand.start(Command("nginx", ["-c", "\(directory)/nginx.conf", "-e", "\(directory)/error.log"]))
+            nginx = try Nginx.start(directory)
         } catch {
             gateway.signal(SIGKILL)
             throw error
@@ -110,17 +110,12 @@ public final class GitWebServer: Sendable {
 
             """
         }
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(
-            separator: "\n    ")
         let git = "/usr/lib/git-core/git-http-backend"
         return """
-            daemon off;
-            master_process off;
-            pid \(directory)/nginx.pid;
-            error_log \(directory)/error.log;
+            \(Nginx.root(directory))
             events {}
             http {
-                \(temporary)
+                \(Nginx.temporaryFolders(directory))
                 log_format shown '$request "$http_authorization"';
                 log_format brief '$remote_user "$request" $status';
                 server {
@@ -190,7 +185,7 @@ private func freePort(_ sockets: inout [Int32]) throws -> Int {
 
 /// Returns when a server listens on the port on loopback.
 func waitForListener(on port: Int, log: String) async throws {
-    let end = SystemTime().monotonic() + 20
+    let end = SystemTime().monotonic() + 120
     while true {
         let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(fd) }

@@ -72,8 +72,7 @@ public final class TLSFront: Sendable {
 
     /// Starts nginx again, on the same port.
     public func start() async throws {
-        let nginx = try RunningCommand.start(
-            Command("nginx", ["-c", "\(directory)/nginx.conf", "-e", "\(directory)/error.log"]))
+        let nginx = try Nginx.start(directory)
         process.withLock { $0 = nginx }
         try await waitForListener(on: port, log: "\(directory)/error.log")
     }
@@ -114,8 +113,6 @@ public final class TLSFront: Sendable {
         """
 
     private static func configuration(directory: String, port: Int, backend: Int, _ settings: Settings) -> String {
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(directory)/tmp-\($0);" }.joined(
-            separator: "\n    ")
         // Debian's nginx-light contains the echo module, which can delay a request.
         let (module, place) =
             settings.latency > 0
@@ -126,14 +123,11 @@ public final class TLSFront: Sendable {
             : ("", "location /")
         return """
             \(module)
-            daemon off;
-            master_process off;
-            pid \(directory)/nginx.pid;
-            error_log \(directory)/error.log;
+            \(Nginx.root(directory))
             worker_rlimit_nofile 8192;
             events { worker_connections 4096; }
             http {
-                \(temporary)
+                \(Nginx.temporaryFolders(directory))
                 log_format brief '$connection $server_protocol $msec $request_time $request_method $request_uri';
                 upstream backend { server 127.0.0.1:\(backend); keepalive 256; keepalive_requests 1000000; }
                 server {

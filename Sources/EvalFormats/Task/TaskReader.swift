@@ -35,8 +35,14 @@ public enum TaskReader {
         task.hasInstruction = try await folder.exists("instruction.md")
         task.environment.context = try await folder.treeID("environment")
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
+        if task.environment.hasDockerfile, task.namesUsers, let bytes = try await folder.read("environment/Dockerfile") {
+            task.environment.imageUser = DockerfileUser.user(in: String(decoding: bytes, as: UTF8.self))
+        }
         // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
         task.environment.hasCompose = try await folder.exists("environment/docker-compose.yaml")
+        if task.environment.hasCompose {
+            task.environment.composeImage = try await folder.read("environment/docker-compose.yaml").flatMap(ComposeFile.mainImage)
+        }
         task.verifier.context = try await folder.treeID("tests")
         task.verifier.hasDockerfile = try await folder.exists("tests/Dockerfile")
         task.verifier.hasCompose = try await folder.exists("tests/docker-compose.yaml")
@@ -68,7 +74,11 @@ public enum TaskReader {
             missing.append("\(place)/tests/test.sh (or tests/test.sh)")
         }
         guard needsSolution else { return missing }
-        if task.steps.isEmpty, try await !folder.exists("solution/solve.sh") { missing.append("solution/solve.sh, which the oracle agent runs") }
+        guard try await !folder.exists("solution/solve.sh") else { return missing }
+        if task.steps.isEmpty { missing.append("solution/solve.sh, which the oracle agent runs") }
+        for step in task.steps where try await !folder.exists("steps/\(step.name)/solution/solve.sh") {
+            missing.append("steps/\(step.name)/solution/solve.sh (or solution/solve.sh), which the oracle agent runs")
+        }
         return missing
     }
 

@@ -24,8 +24,12 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
     public var context: String?
     /// Whether `environment/Dockerfile` exists.
     public var hasDockerfile: Bool
+    /// The user that the Dockerfile ends with; nil when it names none, and for a task that names no user itself.
+    public var imageUser: String?
     /// Whether `environment/docker-compose.yaml` exists.
     public var hasCompose: Bool
+    /// Where the image of its service `main` comes from; nil when it says nothing of it.
+    public var composeImage: ComposeImage?
     /// Seconds an image build may take.
     public var buildTimeoutSec: Double
     public var system: System
@@ -53,7 +57,8 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
     public var healthcheck: Healthcheck?
 
     public init(
-        dockerImage: String? = nil, context: String? = nil, hasDockerfile: Bool = false, hasCompose: Bool = false, buildTimeoutSec: Double = 600,
+        dockerImage: String? = nil, context: String? = nil, hasDockerfile: Bool = false, imageUser: String? = nil, hasCompose: Bool = false,
+        buildTimeoutSec: Double = 600,
         system: System = .linux,
         cpus: Double = 1, memoryMB: Int = 2048, storageMB: Int = 10240, gpus: Int = 0, gpuTypes: [String]? = nil, tpu: TPU? = nil,
         otherHardware: [String] = [], workdir: String? = nil, env: [String: String] = [:], network: TaskNetwork = TaskNetwork(.public),
@@ -62,6 +67,7 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
         self.dockerImage = dockerImage
         self.context = context
         self.hasDockerfile = hasDockerfile
+        self.imageUser = imageUser
         self.hasCompose = hasCompose
         self.buildTimeoutSec = buildTimeoutSec
         self.system = system
@@ -101,6 +107,11 @@ public struct Healthcheck: Sendable, Hashable, Codable {
         self.startPeriodSec = startPeriodSec
         self.startIntervalSec = startIntervalSec
         self.retries = retries
+    }
+
+    /// The longest time that the checks may take before they succeed or fail.
+    public var longestSec: Double {
+        startPeriodSec + startIntervalSec + timeoutSec + Double(max(1, retries)) * (intervalSec + timeoutSec)
     }
 }
 

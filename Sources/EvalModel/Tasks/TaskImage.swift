@@ -6,21 +6,23 @@ public enum TaskImage: Sendable, Hashable {
     case task(String)
     /// Built from the task's `environment/Dockerfile`.
     case dockerfile
+    /// The image, or the build, of the Compose file's service `main`.
+    case compose(ComposeImage)
     /// The target's default, for a task that says nothing about its image.
     case target(String)
 
     /// The image's name; nil for an image that is built.
     public var name: String? {
         switch self {
-        case .job(let name), .task(let name), .target(let name): name
-        case .dockerfile: nil
+        case .job(let name), .task(let name), .target(let name), .compose(.named(let name)): name
+        case .dockerfile, .compose(.built): nil
         }
     }
 }
 
 extension EvalTask {
-    /// The image of the task's trials: the job's, the task's `docker_image`, the one that its Dockerfile builds, and only for a task with none
-    /// of these the target's default. That one would lack what the Dockerfile adds.
+    /// The image of the task's trials: the job's, the task's `docker_image`, the one that its Dockerfile builds, that of `main` in its Compose
+    /// file, and only for a task with none of these files the target's default. That one would lack what the files add.
     ///
     /// - Parameters:
     ///   - override: the image that the job names for all its tasks.
@@ -30,6 +32,7 @@ extension EvalTask {
         if let override { return .job(override) }
         if let own = environment.dockerImage, !(forceBuild && environment.hasDockerfile) { return .task(own) }
         if environment.hasDockerfile { return .dockerfile }
+        if environment.hasCompose { return environment.composeImage.map(TaskImage.compose) }
         return targetDefault.map(TaskImage.target)
     }
 
@@ -43,8 +46,8 @@ extension EvalTask {
         var reasons = TaskRequirements.unmet(by: self, separate: verifier != nil)
         if verifier == .dockerfile, !canBuild {
             reasons.append(
-                "its verifier's image would have to be built from tests/Dockerfile, which is not supported on a cluster yet: set "
-                    + "verifier.environment.docker_image in task.toml")
+                "its verifier's image would have to be built from tests/Dockerfile, and nothing builds images here: set spec.image.build in "
+                    + "the EvalTarget, or verifier.environment.docker_image in task.toml")
         }
         if image == .dockerfile, !canBuild {
             reasons.append(

@@ -8,35 +8,28 @@ public enum TaskRequirements {
 
     private static let notSupported: [Feature] = [
         { task in task.environment.hasCompose ? ["environment/docker-compose.yaml"] : [] },
-        { task in task.steps.isEmpty ? [] : ["[[steps]]"] },
         { task in
-            task.verifiers.flatMap { name, verifier in
-                verifier.collect.filter { $0.service != TaskArtifact.mainService }.map { "[[\(name).collect]] of the service \"\($0.service)\"" }
-            }
+            task.verifier.collect.filter { $0.service != TaskArtifact.mainService }.map { "[[verifier.collect]] of the service \"\($0.service)\"" }
         },
-        { task in task.environment.healthcheck == nil ? [] : ["[environment.healthcheck]"] },
-        { task in task.environment.mcpServers.isEmpty ? [] : ["[[environment.mcp_servers]]"] },
-        { task in task.environment.skillsDir == nil ? [] : ["environment.skills_dir"] },
-        { task in task.environment.gpus == 0 ? [] : ["environment.gpus"] },
-        { task in ((task.environment.tpu == nil ? [] : ["tpu"]) + task.environment.otherHardware).map { "environment.\($0) (hardware)" } },
-        { task in task.environment.system == .linux ? [] : ["environment.os = \"\(task.environment.system.rawValue)\""] },
-        { task in task.networks.filter { $0.value.mode != .public }.map { "\($0.key).network_mode = \"\($0.value.mode.rawValue)\"" } },
-        { task in task.users.filter { $0.value != "root" && $0.value != "0" }.map { "\($0.key).user = \"\($0.value)\"" } },
+        // Of a step: these are done for the whole task only.
+        { task in task.steps.filter { $0.verifier.mode == .separate }.map { "a separate verifier of the step \"\($0.name)\"" } },
+        { task in task.steps.filter { !$0.verifier.collect.isEmpty }.map { "[[steps.verifier.collect]] of the step \"\($0.name)\"" } },
         { task in
-            task.verifiers.flatMap { name, verifier in
-                verifier.collect.compactMap { hook in
-                    hook.user.flatMap { $0 == "root" || $0 == "0" ? nil : "[[\(name).collect]] user = \"\($0)\"" }
+            task.steps.flatMap { step in
+                step.artifacts.filter { !$0.isAlwaysCollected }.map {
+                    "the artifact \"\($0.source)\" of the step \"\(step.name)\" (only paths below /logs/artifacts are collected)"
                 }
             }
         },
+        { task in ((task.environment.tpu == nil ? [] : ["tpu"]) + task.environment.otherHardware).map { "environment.\($0) (hardware)" } },
+        { task in task.environment.system == .linux ? [] : ["environment.os = \"\(task.environment.system.rawValue)\""] },
+        { task in task.networks.filter { $0.value.mode != .public }.map { "\($0.key).network_mode = \"\($0.value.mode.rawValue)\"" } },
         { task in
             task.artifacts.compactMap { artifact in
                 guard let service = artifact.service, service != TaskArtifact.mainService else { return nil }
                 return "the artifact \"\(artifact.source)\" of the service \"\(service)\""
             }
         },
-        { task in task.variables.filter { $0.value.contains(where: isTemplate) }.map { "\($0.key) with ${...}" } },
-        { task in task.solutionEnv.isEmpty ? [] : ["solution.env"] },
     ]
 
     /// What a separate verifier cannot have yet.
@@ -51,7 +44,6 @@ public enum TaskRequirements {
             if environment.healthcheck != nil { keys.append("healthcheck") }
             if environment.system != .linux { keys.append("os = \"\(environment.system.rawValue)\"") }
             if environment.network.mode != .public { keys.append("network_mode = \"\(environment.network.mode.rawValue)\"") }
-            if environment.env.contains(where: isTemplate) { keys.append("env with ${...}") }
             return keys.map { "verifier.environment.\($0)" }
         },
     ]
@@ -82,29 +74,13 @@ public enum TaskRequirements {
             + (separate ? overlapping(task) : [])
             + task.submodules.map { "\($0) is a git submodule, which is not fetched yet: add its files to the repository" }
     }
-
-    /// Whether the whole value is `${NAME}` or `${NAME:-default}`. Any other `$` is literal, as for Harbor (`resolve_env_vars`).
-    private static func isTemplate(_ variable: (key: String, value: String)) -> Bool {
-        guard variable.value.hasPrefix("${"), variable.value.hasSuffix("}") else { return false }
-        let inner = variable.value.dropFirst(2).dropLast()
-        let name = inner.prefix { $0 != ":" && $0 != "}" }
-        let rest = inner[name.endIndex...]
-        return !name.isEmpty && (rest.isEmpty || rest.hasPrefix(":-"))
-    }
 }
 
 extension EvalTask {
-    /// The tables of the task's own phases, by name. Those of steps are refused with the steps.
-    fileprivate var verifiers: [(key: String, value: TaskVerifier)] { [("verifier", verifier)] }
-
     fileprivate var networks: [(key: String, value: TaskNetwork)] {
         [("environment", environment.network)]
-            + [("agent", agent.network), ("verifier", verifier.network)].compactMap { name, network in network.map { (name, $0) } }
+            + ([("agent", agent.network), ("verifier", verifier.network)]
+            + steps.flatMap { [("steps \"\($0.name)\": agent", $0.agent.network), ("steps \"\($0.name)\": verifier", $0.verifier.network)] })
+            .compactMap { name, network in network.map { (name, $0) } }
     }
-
-    fileprivate var users: [(key: String, value: String)] {
-        [("agent", agent.user), ("verifier", verifier.user)].compactMap { name, user in user.map { (name, $0) } }
-    }
-
-    fileprivate var variables: [(key: String, value: [String: String])] { [("environment.env", environment.env), ("verifier.env", verifier.env)] }
 }

@@ -84,9 +84,9 @@ public struct TreeExport: Sendable {
     }
 
     /// What `export` creates of the directory at `path`: parents before their content, the names of each folder sorted by bytes.
-    public func items(of path: GitPath) throws(GitError) -> [Item] {
+    public func items(of path: GitPath, links: Links = .withinExport) throws(GitError) -> [Item] {
         var report = Report()
-        return try plan(path, .withinExport, &report)
+        return try plan(path, links, &report)
     }
 
     /// The items to create; parents come before their content.

@@ -212,11 +212,15 @@ public struct Watcher<Object: Sendable>: Sendable {
     }
 
     private mutating func initialFailed(_ failure: WatcherFailure, _ stream: Stream, now: Double) -> Step {
-        if case .rejected(let code, let text) = failure, [400, 405, 406, 415, 422].contains(code) {
+        switch failure {
+        // 500: the server could stream, but its storage cannot (etcd before 3.4.31 and 3.5.13 lacks RequestWatchProgress).
+        case .rejected(400, let text), .rejected(405, let text), .rejected(406, let text), .rejected(415, let text), .rejected(422, let text),
+            .serverError(500, _, let text), .serverError(501, _, let text):
             options.usesWatchList = false
             var step = follow(.fresh, now: now)
             step.effects = [.notice("the server does not stream the initial state (\(text)); a list is used instead")]
             return step
+        default: break
         }
         if stream.lines > 0 { cutInitialStreams += 1 }
         if cutInitialStreams >= options.cutInitialStreams { options.usesWatchList = false }

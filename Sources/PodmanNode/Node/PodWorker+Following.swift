@@ -1,7 +1,7 @@
 import Base
 
 extension PodWorker {
-    /// Watches for the container's end, and for an out-of-memory condition.
+    /// Watches for the container's end, and for its limits of memory and storage.
     func follow(_ name: String, _ record: ContainerRecord) {
         guard let id = record.containerID else { return }
         services.exits.follow(id) { [intake] exit in intake.yield(.exited(exit)) }
@@ -20,6 +20,24 @@ extension PodWorker {
                         looksInVain = process.isAlive ? 0 : looksInVain + 1
                     }
                     intake.yield(.exited(ContainerExit(containerID: id, code: nil, at: clock.now())))
+                })
+        }
+        if let watch = pod.container(name).flatMap({
+            StorageWatch(container: $0, containerID: id, runRoot: services.directories.podmanRunRoot)
+        }) {
+            tasks.append(
+                Task.detached { [intake] in
+                    var wait = 1.0
+                    while !Task.isCancelled {
+                        do { try await clock.sleep(seconds: wait) } catch { return }
+                        let start = clock.monotonic()
+                        if let text = watch.overLimit() {
+                            intake.yield(.overLimit(text))
+                            return
+                        }
+                        // Less often the longer a measurement takes.
+                        wait = max(2, 20 * (clock.monotonic() - start))
+                    }
                 })
         }
         guard let container = pod.container(name),

@@ -6,7 +6,7 @@ struct ContainerProcess: Sendable {
     /// Seconds between two checks. The checks find only the ends that conmon cannot report; conmon's reports arrive at once.
     static let interval = 5.0
 
-    private let pid: Int
+    let pid: Int
     /// The start time in clock ticks since boot. It distinguishes this process from a later one with the same pid. nil when the process no
     /// longer existed.
     private let started: String?

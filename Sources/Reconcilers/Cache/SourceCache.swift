@@ -78,6 +78,14 @@ public final class SourceCache: Sendable {
         return CacheAccess(endpoint: endpoint, token: token)
     }
 
+    /// What a build pod needs to read its context.
+    func access(forBuild pod: String, _ context: TreeReference, namespace: String, secret: String?, bounds: PodFateBounds) -> CacheAccess {
+        let token = cache.token(
+            for: [context], pod: pod, credential: TreeToken.Credential(namespace: namespace, secret: secret), further: [],
+            seconds: bounds.untilDelivered)
+        return CacheAccess(endpoint: endpoint, token: token)
+    }
+
     /// Makes what is missing from the mirrors.
     func lead(resolver: SourceResolver, credentials: CredentialSource, pods: Store<TrialPod>) {
         store.clean()

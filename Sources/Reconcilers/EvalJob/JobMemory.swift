@@ -24,6 +24,8 @@ final class JobMemory: Sendable {
         var refusals: TrialRefusals?
         /// The images that must be built on this target, by their use.
         var images: (target: EvalTargetSpec, builds: [ImageUse: ImageBuild])?
+        /// Pods whose image could not be pulled and was looked up again, by UID.
+        var missedImages: Set<String> = []
         /// The job had begun before this process first saw it, so the ledger may have runs that the status does not have.
         var wasRunning: Bool?
         /// Runs that were submitted to the ledger and are not in the status yet, by index.

@@ -84,14 +84,14 @@ struct TrialCollection: Sendable {
             jobUid: context.job.uid, namespace: context.job.namespace, agent: agent.name, model: agent.model, trial: trial,
             retries: pod?.identity.retry ?? 0,
             outcome: outcome, costs: costs, exitCodes: report?.exitCodes ?? [:],
-            steps: report?.steps?.map { .init(name: $0.name, timings: TrialReport.timings($0.phases), exitCodes: $0.exitCodes) },
+            steps: report?.steps?.map { .init(name: $0.name, timings: TrialReport.timings($0.phases), exitCodes: $0.exitCodes, rewards: $0.rewards) },
             config: .init(
                 timeoutMultiplier: spec.timeoutMultiplier, agentTimeoutSec: limits?.executeSec, installTimeoutSec: limits?.installSec,
                 verifierTimeoutSec: limits?.verifySec, instructionPath: spec.instructionPath, longInstructionBytes: report?.longInstructionBytes,
                 image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.imageIDs[.trial]),
-                cpus: container?.resources.cpus,
+                agentImage: Self.agentImage(agent, pod), cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
-                verifier: verifier(program, pod)),
+                users: program?.users, taskEnvironment: context.asked(trial), verifier: verifier(program, pod)),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
             evalFile: prepared.reference.path,
             outputs: report.map {
@@ -102,6 +102,13 @@ struct TrialCollection: Sendable {
             }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    /// The agent's image, with the digest that its node knows it by.
+    private static func agentImage(_ agent: AgentSpec, _ pod: TrialPod?) -> String? {
+        guard let image = agent.image, !agent.agent.isOracle else { return nil }
+        guard digest(image) == nil, let digest = Self.digest(pod?.snapshot.imageIDs[.agent]) else { return image }
+        return "\(image)@\(digest)"
     }
 
     /// How the trial was verified; nil for a task that cannot be read, and when the job has it not verified.

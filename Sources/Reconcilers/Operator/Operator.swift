@@ -52,7 +52,8 @@ public final class Operator: Sendable {
             try OverlaySource(json: $0)
         }
         pods = Reflector(
-            client: client, type: .pods, namespace: namespace, labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue)",
+            client: client, type: .pods, namespace: namespace,
+            labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label)",
             keeping: PodSnapshot.projection, time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }
@@ -94,7 +95,7 @@ public final class Operator: Sendable {
         probes =
             configuration.imageBuilder == nil
             ? BuildProbes(
-                pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, time: time), time: time,
+                pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, cache: nil, time: time), time: time,
                 wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
         let targetReconciler = EvalTargetReconciler(
             client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes, time: time)

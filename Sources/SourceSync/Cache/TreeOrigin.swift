@@ -101,7 +101,7 @@ struct TreeWriting: Sendable {
     /// What the stream holds, in its order.
     private func items() throws(GitError) -> [TreeExport.Item] {
         let export = TreeExport(tree)
-        guard !reference.parts.isEmpty else { return try export.items(of: reference.path) }
+        guard !reference.parts.isEmpty else { return try export.items(of: reference.path, links: reference.links) }
         guard tree.isDirectory(reference.path.text) else {
             throw GitError(.pathNotFound, "commit \(tree.commit.short) of \(reference.repository) has no folder \"\(reference.path)\"")
         }

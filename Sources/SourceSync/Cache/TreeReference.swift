@@ -13,8 +13,12 @@ public struct TreeReference: Sendable, Hashable {
     /// that leads out of its part becomes what it leads to.
     public let parts: [GitPath]
 
+    /// Of a whole folder. Links of parts are always `withinExport`.
+    public let links: TreeExport.Links
+
     /// - Parameter parts: a part below another one is left out.
-    public init(repository: String, commit: GitObjectID, path: GitPath, parts: [GitPath] = []) {
+    public init(repository: String, commit: GitObjectID, path: GitPath, parts: [GitPath] = [], links: TreeExport.Links = .withinExport) {
+        self.links = links
         self.repository = repository
         self.commit = commit
         self.path = path
@@ -24,7 +28,8 @@ public struct TreeReference: Sendable, Hashable {
 
     /// The same reference always has the same text.
     var json: [UInt8] {
-        JSONValue.array(([repository, commit.hex, path.text] + parts.map(\.text)).map { .string($0) }).serialized()
+        let texts = ([repository, commit.hex, path.text] + parts.map(\.text)).map { JSONValue.string($0) }
+        return JSONValue.array(texts + (links == .asWritten ? [true] : [])).serialized()
     }
 
     /// Names the reference: 128 bits of a hash of it.
@@ -36,14 +41,16 @@ public struct TreeReference: Sendable, Hashable {
     /// - Throws: `.invalidInput` for anything but the word of a reference.
     init(word: String) throws(GitError) {
         let malformed = GitError(.invalidInput, "the request names no tree")
-        guard word.utf8.count <= 64 << 10, let bytes = Base64URL.decode(word), let list = (try? JSONValue(parsing: bytes))?.array,
+        guard word.utf8.count <= 64 << 10, let bytes = Base64URL.decode(word), var list = (try? JSONValue(parsing: bytes))?.array,
             list.count >= 3, let repository = list[0].string, let commit = list[1].string.flatMap({ GitObjectID($0) }), let path = list[2].string
         else { throw malformed }
+        let links: TreeExport.Links = list.last?.bool == true ? .asWritten : .withinExport
+        if links == .asWritten { list.removeLast() }
         var parts: [GitPath] = []
         for part in list.dropFirst(3) {
             guard let text = part.string else { throw malformed }
             parts.append(try GitPath(parsing: text))
         }
-        self.init(repository: repository, commit: commit, path: try GitPath(parsing: path), parts: parts)
+        self.init(repository: repository, commit: commit, path: try GitPath(parsing: path), parts: parts, links: links)
     }
 }

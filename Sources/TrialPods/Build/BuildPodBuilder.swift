@@ -15,6 +15,8 @@ public struct BuildPodRequest: Sendable {
     public var timeoutSec: Double
     /// The Secret that the context is fetched with.
     public var sourceSecret: LocalReference?
+    /// How the context is read from the cache service; nil: it is fetched from its origin, with the Secret.
+    public var cache: CacheAccess?
 
     public init(
         name: String, namespace: String, owners: [OwnerReference], target: EvalTargetSpec, build: BuildSpec, program: BuildProgram,
@@ -60,8 +62,9 @@ public struct BuildPodBuilder: Sendable {
         var metadata: JSONValue = [
             "namespace": .string(request.namespace), "name": .string(request.name),
             "labels": .object([
-                Self.label: .string(String(request.program.tag.prefix(40))), "app.kubernetes.io/component": "image-build",
-                "app.kubernetes.io/part-of": "assay",
+                // With this one, the network policies of trials hold for builds too.
+                AssayNames.managedByLabel: .string(AssayNames.managedByValue), "app.kubernetes.io/component": "image-build",
+                Self.label: .string(String(request.program.tag.prefix(40))),
             ]),
             "annotations": ["kubectl.kubernetes.io/default-container": .string(BuildRole.builder.containerName)],
         ]
@@ -78,8 +81,12 @@ public struct BuildPodBuilder: Sendable {
             volume(.context, "emptyDir", ["sizeLimit": "4Gi"]), volume(.archive, "emptyDir", ["sizeLimit": .string(limit)]),
             volume(.storage, "emptyDir", ["sizeLimit": .string(limit)]),
         ]
-        if let secret = request.sourceSecret { volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)])) }
-        if let path = settings.cacheHostPath { volumes.append(volume(.cache, "hostPath", ["path": .string(path), "type": "Directory"])) }
+        switch request.cache?.endpoint {
+        case .service: break
+        case .socket(let directory): volumes.append(volume(.cache, "hostPath", ["path": .string(directory), "type": "Directory"]))
+        case nil:
+            if let secret = request.sourceSecret { volumes.append(volume(.credentials, "secret", ["secretName": .string(secret.name)])) }
+        }
         for (name, secret, file) in [
             (BuildVolume.push, request.build.pushSecretRef, ".dockerconfigjson"), (.pull, request.build.pullSecretRef, "config.json"),
         ] {
@@ -120,9 +127,14 @@ public struct BuildPodBuilder: Sendable {
 
     private func context(_ request: BuildPodRequest) throws -> JSONValue {
         var mounts = [mount(.context, BuildPaths().context)]
-        if request.sourceSecret != nil { mounts.append(mount(.credentials, TrialPaths().credentials, readOnly: true)) }
-        if settings.cacheHostPath != nil { mounts.append(mount(.cache, TrialPaths().cache)) }
-        return try ours(.context, request, mounts)
+        switch request.cache?.endpoint {
+        case .service: break
+        case .socket: mounts.append(mount(.cache, TrialPaths().cache, readOnly: true))
+        case nil: if request.sourceSecret != nil { mounts.append(mount(.credentials, TrialPaths().credentials, readOnly: true)) }
+        }
+        var container = try ours(.context, request, mounts)
+        if let cache = request.cache { container["env"] = .array((container["env"]?.array ?? []) + PodEnvironment.cache(cache)) }
+        return container
     }
 
     private func builder(_ request: BuildPodRequest) -> JSONValue {

@@ -126,13 +126,32 @@ struct PodCause {
         return TrialError(.sourceSyncFailed, "\(ContainerRole.delivery.containerName) \(how)\(ended.message.isEmpty ? "" : ": \(ended.message)")")
     }
 
-    /// The error of a container that cannot start. It is the task's fault when its image has no bash, otherwise the environment's.
+    /// The error of the agent's init container. What its image lacks, it lacks at the next try too.
+    static func agentFailure(_ ended: PodSnapshot.Termination) -> TrialError {
+        let message = ended.message.replacingControls
+        if ended.isStartFailure { return startFailure(message, container: .agent) }
+        if ended.reason == "OOMKilled" { return TrialError(.environmentStartFailed, "copying the agent's files ran out of memory (OOMKilled)") }
+        if message.contains("No space left") {
+            return TrialError(.environmentResourceAllocationFailed, "the agent's files do not fit on the node: \(message)")
+        }
+        guard ended.exitCode < 126 else {
+            return TrialError(.environmentStartFailed, "copying the agent's files ended with \(ended.exitCode): \(message)")
+        }
+        return TrialError(.taskInvalid, "the agent's image (agents[].image) must have its files in \(TrialPaths().agentImage): \(message)")
+    }
+
+    /// The error of a container that cannot start. It is the task's fault when its image has no bash, and the agent's when its image has no cp;
+    /// otherwise the environment's.
     ///
     /// The container runtimes use different texts: `exec: "bash": executable file not found in $PATH` (runc),
     /// "executable file `bash` not found in $PATH" (crun), `"/bin/bash": stat /bin/bash: no such file or directory`.
     static func startFailure(_ text: String, container: ContainerRole) -> TrialError {
         let lower = text.lowercased()
         let missing = lower.contains("not found") || lower.contains("no such file or directory")
+        if container == .agent, missing, lower.contains("cp") {
+            return TrialError(
+                .taskInvalid, "the agent's image (agents[].image) has no cp, with which its files are copied; install coreutils (\(text))")
+        }
         if container == .trial || container == .verifier, missing, lower.contains("bash") {
             return TrialError(
                 .taskInvalid,

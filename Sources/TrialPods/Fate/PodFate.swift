@@ -101,7 +101,7 @@ private struct PodReading {
 
     var fate: PodFate {
         if let ended = pod.collector?.termination { return collected(ended) }
-        if let error = initFailure { return .ended(.init(error: error)) }
+        if let error = initFailure ?? agentFailure { return .ended(.init(error: error)) }
         if pod.phase == "Failed" || pod.phase == "Succeeded" { return .ended(.init(error: PodCause(pod).error(nil))) }
         if [pod.trial, pod.verifier].contains(where: { $0?.termination?.isStartFailure == true }) {
             return .stuck(.init(error: PodCause(pod).error(nil)))
@@ -202,6 +202,12 @@ private struct PodReading {
         return PodCause.initFailure(ended)
     }
 
+    /// The agent's image could not be copied.
+    private var agentFailure: TrialError? {
+        guard pod.neverRestarts, let ended = pod.containers[.agent]?.termination, ended.exitCode != 0 else { return nil }
+        return PodCause(pod).podFailure(nil) ?? PodCause.agentFailure(ended)
+    }
+
     private struct StateLimit {
         var seconds: Double
         var error: TrialError
@@ -238,7 +244,18 @@ private struct PodReading {
                 return waiting(reason, message, container: .delivery, from: assigned)
             }
         }
-        let initialized = pod.delivery?.termination?.finishedAt ?? assigned
+        var initialized = pod.delivery?.termination?.finishedAt ?? assigned
+        switch pod.containers[.agent] {
+        case .waiting(let reason, let message): return waiting(reason, message, container: .agent, from: initialized)
+        case .running(let since):
+            return waiting(
+                "PodInitializing", "\(ContainerRole.agent.containerName) is running", from: since,
+                StateLimit(
+                    seconds: bounds.initialization,
+                    error: TrialError(.environmentStartFailed, "the agent's files were not copied within \(Int(bounds.initialization)) s")))
+        case .terminated(let ended): initialized = ended.finishedAt ?? initialized
+        case nil: break
+        }
         if case .waiting(let reason, let message) = pod.trial {
             return waiting(reason, message, container: .trial, from: initialized)
         }

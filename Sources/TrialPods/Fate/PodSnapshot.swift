@@ -140,7 +140,7 @@ extension PodSnapshot {
         "spec": .only(["nodeName": .everything, "restartPolicy": .everything, "containers": .keys("name", "image")]),
         "status": .only([
             "phase": .everything, "reason": .everything, "message": .everything, "startTime": .everything,
-            "initContainerStatuses": .keys("name", "state"), "containerStatuses": .keys("name", "state", "imageID"),
+            "initContainerStatuses": .keys("name", "state", "imageID"), "containerStatuses": .keys("name", "state", "imageID"),
             "conditions": .keys("type", "status", "reason", "message", "lastTransitionTime"),
         ]),
     ])
@@ -168,7 +168,8 @@ extension PodSnapshot {
             for container in status[list]?.array ?? [] {
                 guard let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:)) else { continue }
                 snapshot.containers[role] = state(container["state"])
-                if let id = container["imageID"]?.string, !id.isEmpty, role == .trial || role == .verifier { snapshot.imageIDs[role] = id }
+                guard let id = container["imageID"]?.string, !id.isEmpty else { continue }
+                if [.trial, .verifier, .agent].contains(role) { snapshot.imageIDs[role] = id }
             }
         }
         for condition in status["conditions"]?.array ?? [] {

@@ -16,10 +16,17 @@ struct PodEnvironment {
         var reference: SecretKeyReference
     }
 
-    static func secrets(of agent: AgentSpec) -> [Secret] {
-        agent.env.compactMap { variable in
-            variable.valueFrom?.secretKeyRef.map { (variable.name, $0) }
-        }.enumerated().map { index, secret in
+    /// The agent's, and the job's that the task asks for.
+    static func secrets(of request: TrialPodRequest) -> [Secret] {
+        var found = request.agent.env.compactMap { variable in variable.valueFrom?.secretKeyRef.map { (variable.name, $0) } }
+        let verifiers = request.isVerifiedSeparately ? [request.separateVerifierVariables] : request.verifierVariables
+        for table in [request.taskVariables, request.solutionVariables] + verifiers {
+            for (name, value) in table.sorted(by: { $0.key < $1.key }) {
+                guard let reference = value.secret, !found.contains(where: { $0.1 == reference }) else { continue }
+                found.append((name, reference))
+            }
+        }
+        return found.enumerated().map { index, secret in
             // Not passed under the agent's own name, because the collector may itself depend on a variable of that name.
             Secret(name: secret.0, variable: "\(TrialVariables.secret)\(index)", reference: secret.1)
         }
@@ -29,19 +36,23 @@ struct PodEnvironment {
         let json: [UInt8]
         do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
-        if shared.verifier == nil, shared.separate == nil, !request.task.verifier.env.isEmpty {
-            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(request.task.verifier.env)))
+        let values = DeliveredValues(request)
+        if shared.verifier == nil, !values.verifier.allSatisfy(\.isEmpty) {
+            env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(values.verifier)))
         }
-        if let cache {
-            env.append(Self.literal(TrialVariables.cacheAddress, cache.endpoint.address.description))
-            env.append(Self.literal(TrialVariables.cacheToken, cache.token))
-        }
-        return env
+        if !values.solution.isEmpty { env.append(Self.literal(TrialVariables.solutionEnvironment, VerifierVariables.json([values.solution]))) }
+        return env + values.secrets.map { Self.reference($0.variable, $0.reference) } + (cache.map(Self.cache) ?? [])
+    }
+
+    /// How a container reads from the cache service.
+    static func cache(_ access: CacheAccess) -> [JSONValue] {
+        [literal(TrialVariables.cacheAddress, access.endpoint.address.description), literal(TrialVariables.cacheToken, access.token)]
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
     func trial() -> [JSONValue] {
         var env = shared.literals.sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
+        env += Self.references(in: request.taskVariables)
         for variable in request.agent.env {
             if let reference = variable.valueFrom?.secretKeyRef {
                 env.append(Self.reference(Self.inContainer(variable.name), reference))
@@ -55,6 +66,12 @@ struct PodEnvironment {
     /// A separate verifier's own variables.
     func verifier() -> [JSONValue] {
         (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
+            + Self.references(in: request.separateVerifierVariables)
+    }
+
+    /// The variables whose value is a secret of the job.
+    private static func references(in variables: [String: TaskValue]) -> [JSONValue] {
+        variables.sorted { $0.key < $1.key }.compactMap { name, value in value.secret.map { reference(inContainer(name), $0) } }
     }
 
     private static func inContainer(_ name: String) -> String { name == TrialVariables.path ? TrialVariables.phasePath : name }

@@ -43,7 +43,9 @@ public struct SharedData: Sendable, Hashable {
         var literals: [String: String]
         var map: ConfigMap?
 
-        init(_ variables: [String: String], _ part: String, _ request: TrialPodRequest) {
+        /// Secrets are never shared: the pod refers to them.
+        init(_ values: [String: TaskValue], _ part: String, _ request: TrialPodRequest) {
+            let variables = values.compactMapValues(\.literal)
             guard SharedData.size(variables) > SharedData.literalBytes else {
                 literals = variables
                 return
@@ -63,10 +65,11 @@ public struct SharedData: Sendable, Hashable {
             if !scripts.isEmpty { agent = ConfigMap("agent-\(request.coordinate.agentIndex)", scripts, request) }
         }
         let task = request.coordinate.taskIndex
-        if !request.jobSpec.verifier.disable, request.images.verifier != nil {
+        if request.isVerifiedSeparately {
             separateVariables = Variables(request.separateVerifierVariables, "verifier-env-\(task)", request)
-        } else if Self.size(request.task.verifier.env) > Self.literalBytes {
-            verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: VerifierVariables.json(request.task.verifier.env)], request)
+        } else {
+            let values = VerifierVariables.json(DeliveredValues(request).verifier)
+            if values.utf8.count > Self.literalBytes { verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: values], request) }
         }
         let variables = Variables(request.taskVariables, "env-\(task)", request)
         (literals, environment) = (variables.literals, variables.map)

@@ -27,7 +27,7 @@ public struct TrialPodBuilder: Sendable {
         }
         let shared = request.shared
         try shared.check(request)
-        let secrets = PodEnvironment.secrets(of: request.agent)
+        let secrets = PodEnvironment.secrets(of: request)
         var spec: JSONValue = [
             "restartPolicy": "Never",
             "automountServiceAccountToken": false,
@@ -35,19 +35,20 @@ public struct TrialPodBuilder: Sendable {
             "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
             "volumes": .array(volumes(request, program, shared, cache)),
-            "initContainers": [try delivery(request, program, shared, cache)],
+            "initContainers": .array([try delivery(request, program, shared, cache)] + [agent(request)].compactMap { $0 }),
             "containers": .array(
                 [trial(request, program, shared, image: image)] + (verifier(request, program, shared).map { [$0] } ?? [])
                     + [collector(request, program, shared, secrets)]),
         ]
         if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
-        if request.imageSource == .dockerfile, let secret = request.target.image?.build?.pullSecretRef {
+        if !request.builtImages.isEmpty, let secret = request.target.image?.build?.pullSecretRef {
             spec["imagePullSecrets"] = [["name": .string(secret.name)]]
         }
         var metadata = metadata(request)
         for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
         }
+        if request.task.environment.gpus > 0 { GPUNodes.require(request.task.environment.gpuTypes ?? [], in: &spec) }
         return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec]
     }
 
@@ -120,8 +121,9 @@ public struct TrialPodBuilder: Sendable {
         var sum = 0.0
         for step in program.steps {
             guard let execute = step.limits.executeSec else { return nil }
-            sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec
+            sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec + (step.limits.setupSec ?? 0) + (step.healthcheck?.longestSec ?? 0)
         }
+        sum += program.environment.healthcheck?.longestSec ?? 0
         sum = sum.rounded(.up)
         guard sum.isFinite, sum < 1e9 else { return nil }
         return Int(sum) + settings.slackSeconds
@@ -145,6 +147,7 @@ public struct TrialPodBuilder: Sendable {
             if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
         }
         if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
+        if Self.agentImage(request) != nil { volumes.append(volume(.agentFiles, "emptyDir", ["sizeLimit": "20Gi"])) }
         if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
         switch cache?.endpoint {
         case .service: break
@@ -215,6 +218,27 @@ public struct TrialPodBuilder: Sendable {
         return ours(.delivery, env: env, mounts: mounts)
     }
 
+    /// The image with the agent's files. The oracle runs the task's solution and has none.
+    private static func agentImage(_ request: TrialPodRequest) -> String? { request.agent.agent.isOracle ? nil : request.agent.image }
+
+    /// Copies the agent's files, as root with the runtime's usual capabilities: it keeps owners and modes.
+    private func agent(_ request: TrialPodRequest) -> JSONValue? {
+        Self.agentImage(request).map { image in
+            [
+                "name": .string(ContainerRole.agent.containerName), "image": .string(image),
+                "command": .array((ContainerRole.agent.command ?? []).map { .string($0) }),
+                "volumeMounts": [mount(.agentFiles, TrialPaths().agentFiles)],
+                "securityContext": ["runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": false],
+                "resources": [
+                    "requests": ["cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"],
+                    "limits": ["memory": "512Mi", "ephemeral-storage": "20Gi"],
+                ],
+                // cp says on its error output why it failed.
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+            ]
+        }
+    }
+
     private func trial(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, image: String) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
@@ -224,9 +248,12 @@ public struct TrialPodBuilder: Sendable {
         if program.verifier.separate == nil { mounts.append(mount(.tests, paths.tests)) }
         if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
         if program.delivery.solution {
-            mounts.append(mount(.solution, paths.oracle, readOnly: true))
-            mounts.append(mount(.solution, paths.solution, readOnly: true))
+            // The runner lays out the solution of each step.
+            let readOnly = program.steps.allSatisfy { $0.folder == nil }
+            mounts.append(mount(.solution, paths.oracle, readOnly: readOnly))
+            mounts.append(mount(.solution, paths.solution, readOnly: readOnly))
         }
+        if Self.agentImage(request) != nil { mounts.append(mount(.agentFiles, paths.agentImage, readOnly: true)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
         let resources = TrialResources(request)
         var container: JSONValue = [
@@ -240,6 +267,8 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let map = shared.environment { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
         if let workdir = program[.trial]?.workdir { container["workingDir"] = .string(workdir) }
+        // The runner becomes the user of each phase.
+        if program.environment.user != nil { container["securityContext"] = ["runAsUser": 0] }
         return container
     }
 
@@ -262,6 +291,7 @@ public struct TrialPodBuilder: Sendable {
         ]
         if let map = shared.separate?.map { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
         if let workdir = verifier.workdir { container["workingDir"] = .string(workdir) }
+        if request.task.verifier.user != nil { container["securityContext"] = ["runAsUser": 0] }
         return container
     }
 
@@ -273,6 +303,7 @@ public struct TrialPodBuilder: Sendable {
             mount(.staged, paths.staged, readOnly: true), mount(.tests, paths.releasedTests),
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
+        if program.steps.count > 1 { mounts.append(mount(.scripts, paths.scripts)) }
         if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
         if program.verifier.acceptsArtifacts { mounts.append(mount(.accepted, paths.accepted)) }
         if program.verifier.separate != nil {

@@ -46,19 +46,37 @@ public struct TrialPodRequest: Sendable {
         self.builtImages = builtImages
     }
 
-    /// The task's variables, without those that the agent sets itself: the agent's values take precedence.
-    var taskVariables: [String: String] {
+    /// The task's variables, without those that the agent sets itself: the agent's values take precedence. Headers of MCP servers may name variables of the job; these are the agent's, too.
+    var taskVariables: [String: TaskValue] {
         let agentNames = Set(agent.env.map(\.name))
-        return task.environment.env.filter { !agentNames.contains($0.key) }
+        let given = TaskValues(jobSpec.environment.env)
+        var variables = given.resolved(task.environment.env)
+        for header in task.headerVariables where variables[header.name] == nil { variables[header.name] = given[header.name] }
+        return variables.filter { !agentNames.contains($0.key) }
     }
+
+    /// The verifier's variables, for each step; one element for a task without steps.
+    var verifierVariables: [[String: TaskValue]] {
+        let given = TaskValues(jobSpec.environment.env)
+        let common = given.resolved(task.verifier.env)
+        guard !task.steps.isEmpty else { return [common] }
+        return task.steps.map { common.merging(given.resolved($0.verifier.env)) { $1 } }
+    }
+
+    /// The variables of the oracle's solution; empty for any other agent.
+    var solutionVariables: [String: TaskValue] { agent.agent.isOracle ? TaskValues(jobSpec.environment.env).resolved(task.solutionEnv) : [:] }
 
     /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
 
     /// A separate verifier's variables: its environment's, and those of `[verifier] env`, which count first.
-    var separateVerifierVariables: [String: String] {
-        task.verifierEnvironment.env.merging(task.verifier.env) { $1 }.filter { !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
+    var separateVerifierVariables: [String: TaskValue] {
+        TaskValues(jobSpec.environment.env).resolved(task.verifierEnvironment.env.merging(task.verifier.env) { $1 })
+            .filter { !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
     }
+
+    /// Whether the trial has a container of its own for the verifier.
+    var isVerifiedSeparately: Bool { !jobSpec.verifier.disable && images.verifier != nil }
 
     /// Where the trial's images come from.
     var images: TaskImages { jobSpec.images(of: task, targetDefault: target.image?.default) }
@@ -79,8 +97,16 @@ public struct TrialPodRequest: Sendable {
     private func image(_ source: TaskImage?) -> String? { source == .dockerfile ? builtImages[.trial] : source?.name }
 
     /// The limits of the phases, with all overrides and multipliers applied.
-    public var timeouts: TaskTimeouts {
-        task.timeouts.resolved(
+    public var timeouts: TaskTimeouts { resolved(task.timeouts) }
+
+    /// The user of what the task names no user for; nil when it names none for the trial's container.
+    var defaultUser: String? {
+        task.defaultUser(image: images.trial == .dockerfile ? task.environment.imageUser : nil, isVerifiedSeparately: isVerifiedSeparately)
+    }
+
+    /// Limits of the task or of one of its steps, with all overrides and multipliers applied.
+    func resolved(_ timeouts: TaskTimeouts) -> TaskTimeouts {
+        timeouts.resolved(
             multiplier: jobSpec.timeoutMultiplier, verifierOverrideSec: jobSpec.verifier.overrideTimeoutSec,
             verifierMaxSec: jobSpec.verifier.maxTimeoutSec)
     }

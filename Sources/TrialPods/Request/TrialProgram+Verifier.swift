@@ -9,7 +9,7 @@ extension TrialProgram.Verifier {
         let image = spec.disable ? nil : request.images.verifier
         self.init(
             enabled: !spec.disable, endAgentProcesses: spec.endAgentProcesses,
-            env: (image == nil ? task.verifier.env : request.separateVerifierVariables).keys.sorted(), collect: task.verifier.collect,
+            env: image == nil ? task.verifier.env.keys.sorted() : request.separateVerifierVariables.keys.sorted(), collect: task.verifier.collect,
             artifacts: image == nil && task.artifacts.isEmpty ? [] : Self.artifacts(of: task),
             separate: image.map { Separate(bringsTests: $0.bringsTests) })
     }
@@ -18,7 +18,7 @@ extension TrialProgram.Verifier {
 extension TrialProgram.Container {
     /// The container of a separate verifier; nil in shared mode.
     static func verifier(_ request: TrialPodRequest) -> TrialProgram.Container? {
-        guard !request.jobSpec.verifier.disable, request.images.verifier != nil else { return nil }
+        guard request.isVerifiedSeparately else { return nil }
         let resources = TrialResources.verifier(request)
         return Self(
             role: .verifier, image: request.verifierImage, workdir: request.task.verifierEnvironment.workdir,

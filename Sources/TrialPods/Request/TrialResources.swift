@@ -34,6 +34,10 @@ struct TrialResources: Sendable, Hashable {
         let storage = "\(overrides.overrideStorageMB ?? needs.storageMB)Mi"
         requests = ["cpu": Self.cpu(overrides.overrideCPUs ?? needs.cpus), "memory": memory]
         limits = ["memory": memory, "ephemeral-storage": storage]
+        if needs.gpus > 0 {
+            requests[GPUNodes.resource] = "\(needs.gpus)"
+            limits[GPUNodes.resource] = "\(needs.gpus)"
+        }
         for template in [request.target.podTemplate, overrides.podTemplate] {
             for (name, quantity) in template?.resources?.requests ?? [:] { requests[name] = quantity.text }
             for (name, quantity) in template?.resources?.limits ?? [:] { limits[name] = quantity.text }

@@ -31,7 +31,7 @@ public struct BuildContextCommand: Sendable {
         let paths = BuildPaths(root: environment[TrialVariables.root] ?? "")
         try Directory.make(paths.context)
         // The container may run again on the same volume.
-        for name in Directory.names(in: paths.context) ?? [] { Directory.removeTree("\(paths.context)/\(name)") }
+        empty(paths.context)
         switch program.context {
         case .probe: try writeProbe(paths.context)
         case .commit(let delivery): try await write(delivery, to: paths.context)
@@ -39,9 +39,23 @@ public struct BuildContextCommand: Sendable {
     }
 
     private func write(_ delivery: TrialProgram.Delivery, to folder: String) async throws {
-        let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", BuildPaths().archive])
-        defer { scratch.remove() }
         let task = try TaskAtCommit(delivery)
+        if let cache = try DeliveryCommand.cache(environment) {
+            try await CachedTrees(client: cache.client, time: time).read(TreeReference(context: delivery)) {
+                // Nothing of an attempt that failed may stay.
+                empty(folder)
+                let layout = try FolderLayout(folder)
+                return { event in
+                    switch event {
+                    case .entry(let entry): try layout.begin(entry.kind, at: entry.path)
+                    case .content(let piece): try layout.add(piece)
+                    }
+                }
+            }
+            return
+        }
+        let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", folder])
+        defer { scratch.remove() }
         let fetcher = TaskFetcher(
             delivery: delivery, task: task, paths: TrialPaths(root: environment[TrialVariables.root] ?? ""), scratch: scratch.path, git: git,
             time: time)
@@ -49,9 +63,22 @@ public struct BuildContextCommand: Sendable {
         try await TreeExport(tree).export(task.path, to: folder, links: .asWritten)
     }
 
+    /// The folder is a mount point, so that it stays.
+    private func empty(_ folder: String) {
+        for name in Directory.names(in: folder) ?? [] { Directory.removeTree("\(folder)/\(name)") }
+    }
+
     private func writeProbe(_ folder: String) throws {
         guard let program = TinyProgram.bytes else { throw TrialError(.internalError, "there is no probe for this architecture") }
         try FileWriting.replace("\(folder)/ok", with: program, mode: 0o755, durable: false)
         try FileWriting.replace("\(folder)/Dockerfile", with: Array("FROM scratch\nCOPY ok /ok\nRUN [\"/ok\"]\n".utf8), mode: 0o644, durable: false)
+    }
+}
+
+extension TreeReference {
+    /// The context of a build as the cache service sends it: every link as it is in the commit, so that the content is that of the image's key.
+    public init(context delivery: TrialProgram.Delivery) throws {
+        let task = try TaskAtCommit(delivery)
+        self.init(repository: task.repository, commit: task.commit, path: task.path, links: .asWritten)
     }
 }

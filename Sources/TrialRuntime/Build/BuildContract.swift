@@ -29,7 +29,7 @@ public enum BuildVolume: String, Sendable, Hashable, CaseIterable {
     case storage
     /// The Secret with the credentials for fetching the context; mounted for `context` only.
     case credentials
-    /// Mirrors of repositories on the node; mounted for `context` only.
+    /// The socket of the cache service on one machine; mounted for `context` only.
     case cache = "repo-cache"
     /// The Secret for pushing; mounted for `push` only.
     case push

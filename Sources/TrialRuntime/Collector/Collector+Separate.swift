@@ -50,7 +50,7 @@ extension Collector {
         if judgement.handover == nil {
             judgement.failure = TrialError(.internalError, "the artifacts could not be handed over to the verifier")
         } else if configuration.verifier.separate?.bringsTests == false,
-            let failure = await releaseTests(of: configuration.steps[progress.position])
+            let failure = await releaseTests(of: progress.position)
         {
             // The trial cannot reach this directory, so that nothing of it can be in the way.
             switch failure {
@@ -84,7 +84,7 @@ extension Collector {
         let limits = configuration.steps.map(\.limits)
         guard let judgement else { return progress.ending(verify: configuration.verify, limits: limits) }
         if let failure = judgement.failure { return .failed(failure) }
-        return progress.ending(judgement: judgement.isDue ? judgement.progress : nil, limits: limits)
+        return progress.ending(verify: configuration.verify, judgement: judgement.isDue ? judgement.progress : nil, limits: limits)
     }
 }
 

@@ -110,10 +110,18 @@ public struct Collector: Sendable {
             case .words(let bytes):
                 hasReadWords = true
                 for word in reader.feed(bytes) {
-                    if case .releaseTests = progress.apply(word), configuration.verify, configuration.verifier.separate == nil, !isStopped {
-                        let failure = await releaseTests(of: configuration.steps[progress.position])
+                    let action = progress.apply(word)
+                    guard !isStopped else { continue }
+                    switch action {
+                    case .releaseTests where configuration.verify && configuration.verifier.separate == nil:
+                        let failure = await releaseTests(of: progress.position)
                         progress.tests = failure.map { .notReleased($0) } ?? .released
                         gate.answer(failure == nil ? .go : .no)
+                    case .judgeStep:
+                        let verdict = judge(progress)
+                        progress.current.verdict = verdict
+                        gate.answer(verdict.goesOn ? .next : .stop)
+                    case .releaseTests, .none: break
                     }
                 }
                 if progress.ended, endedAt == nil { endedAt = time.monotonic() }
@@ -136,18 +144,20 @@ public struct Collector: Sendable {
     }
 
     /// Copies the step's tests into the trial's tests directory and hands over the verifier's environment; returns nil, or why that failed.
-    func releaseTests(of step: TrialProgram.Step) async -> ReleaseFailure? {
+    func releaseTests(of index: Int) async -> ReleaseFailure? {
         let paths = configuration.paths
+        let step = configuration.steps[index]
         // The runner has emptied the directory. A file that it could not remove could be mistaken for a part of the tests.
         let left = (Directory.names(in: paths.releasedTests, limit: 5) ?? [])
         if !left.isEmpty { return .obstructed(left.joined(separator: ", ").replacingControls) }
         do {
             // The tests are writable, because tests may write files beside themselves, and writable by everybody, because the image of a trial
-            // may run as any user.
-            var commands = [
-                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\(paths.stagedTests(step))/.", paths.releasedTests]),
-                Command("chmod", ["-R", "a+rwX", paths.releasedTests]),
-            ]
+            // may run as any user. A step's own tests lie over those that all steps share.
+            let sources = (step.folder == nil ? [] : [paths.stagedSharedTests]) + [paths.stagedTests(step)]
+            var commands = sources.filter { step.folder == nil || FileEntry.isDirectory($0) }.map {
+                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\($0)/.", paths.releasedTests])
+            }
+            commands.append(Command("chmod", ["-R", "a+rwX", paths.releasedTests]))
             if configuration.family.runsScriptsAsFiles { commands.append(Command("chmod", ["a+x", "\(paths.releasedTests)/\(TestScript.name)"])) }
             for command in commands {
                 var bounded = command
@@ -158,25 +168,28 @@ public struct Collector: Sendable {
                     return ReleaseFailure(copying: String(result.stderrText.suffix(300)).replacingControls)
                 }
             }
-            return releaseVariables()
+            return releaseVariables(of: index)
         } catch {
             return .failed("\(error)")
         }
     }
 
     /// Writes the verifier's environment to its path. If the agent left something there, it is neither followed nor written to.
-    private func releaseVariables() -> ReleaseFailure? {
+    private func releaseVariables(of index: Int) -> ReleaseFailure? {
         let paths = configuration.paths
-        guard access(paths.stagedVariables, F_OK) == 0 else { return nil }
-        guard let bytes = FileReading.whole(paths.stagedVariables, limit: 1 << 20) else { return .failed("\(paths.stagedVariables) cannot be read") }
+        let staged = paths.stagedVariables(step: index)
+        guard access(staged, F_OK) == 0 else { return nil }
+        guard let bytes = FileReading.whole(staged, limit: 1 << 20) else { return .failed("\(staged) cannot be read") }
         unlink(paths.releasedVariables)
-        let fd = open(paths.releasedVariables, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        // An image may run as any user. Where the runner is root, what the agent left running as another user cannot read the file.
+        let mode: mode_t = configuration.runnerIsRoot ? 0o600 : 0o644
+        let fd = open(paths.releasedVariables, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         guard fd >= 0 else {
             let (number, text) = (errno, "\(paths.releasedVariables): \(String(cString: strerror(errno)))")
             return number == ENOSPC || number == EIO || number == ENOMEM ? .failed(text) : .obstructed(text)
         }
         defer { close(fd) }
-        fchmod(fd, 0o644)
+        fchmod(fd, mode)
         do throws(FileError) {
             try FileWriting.write(bytes, to: fd, path: paths.releasedVariables)
             return nil
@@ -196,7 +209,7 @@ public struct Collector: Sendable {
         report.exitCodes = named(progress.current.exits)
         if progress.expected > 1 {
             report.steps = zip(configuration.steps, progress.steps).map {
-                .init(name: $0.name, phases: named($1.timings), exitCodes: named($1.exits))
+                .init(name: $0.name, phases: named($1.timings), exitCodes: named($1.exits), rewards: $1.verdict?.reward?.named)
             }
         }
         return report
@@ -262,46 +275,6 @@ public struct Collector: Sendable {
         if let error = report.error { report.error?.message = filter.redactor.redact(error.message).replacingControls }
         report[.collect]?.end = max(begun, time.now().epochMilliseconds)
         return (report, frame)
-    }
-
-    private func award(_ report: inout TrialReport, _ progress: TrialProgress, exit: Int, _ filter: SecretFilter) {
-        let (json, text) = (configuration.rewardFile("reward.json"), configuration.rewardFile("reward.txt"))
-        do throws(TrialError) {
-            let reward = try RewardFiles.verdict(json: json, text: text, exitCode: exit, family: configuration.family)
-            report.reward = reward.value
-            report.rewards = Self.redacted(reward.named, filter)
-        } catch {
-            report.error = error
-            // The message quotes the file and may be cut in the middle of a secret, so it is made again from the redacted text.
-            do throws(TrialError) {
-                _ = try RewardFiles.verdict(
-                    json: json.map { filter.redactor.redact($0).bytes }, text: text.map { filter.redactor.redact($0).bytes }, exitCode: exit,
-                    family: configuration.family)
-            } catch {
-                report.error?.message = error.message
-            }
-            let script = TestScript(at: configuration.paths.stagedTests(configuration.steps[progress.position]))
-            if let remark = script?.remark(exit: exit, family: configuration.family) { report.error?.message += "; \(remark)" }
-        }
-    }
-
-    /// Redacts the names of rewards. Names that differ only in a secret would become equal, so a number is appended to them.
-    private static func redacted(_ named: [String: Double], _ filter: SecretFilter) -> [String: Double] {
-        var result: [String: Double] = [:]
-        var changed: [(name: String, value: Double)] = []
-        for (name, value) in named.sorted(by: { $0.key < $1.key }) {
-            let clean = filter.redactor.redact(name)
-            if clean == name { result[name] = value } else { changed.append((clean, value)) }
-        }
-        for (clean, value) in changed {
-            var (name, number) = (clean, 2)
-            while result[name] != nil {
-                name = "\(clean) \(number)"
-                number += 1
-            }
-            result[name] = value
-        }
-        return result
     }
 
     /// Adds to the message what a user would look at first: who sets the PATH in which a program was not found, and the end of the failed

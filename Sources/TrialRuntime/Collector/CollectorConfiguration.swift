@@ -41,6 +41,9 @@ public struct CollectorConfiguration: Sendable {
     public var family = TaskSchema.rollout
     public var pathSetter: PodProgram.PathSetter?
     public var verify = true
+    public var rewardStrategy = MultiStepRewardStrategy.mean
+    /// Whether the trial's runner is root and other users have no business with what is for it.
+    public var runnerIsRoot = false
     /// How the trial is verified, as far as the containers share it.
     public var verifier = TrialProgram.Verifier()
     /// Seconds within which the runner must open the gate.
@@ -68,6 +71,8 @@ public struct CollectorConfiguration: Sendable {
         family = program.family
         pathSetter = program.pathSetter
         verify = program.verifier.enabled
+        rewardStrategy = program.rewardStrategy
+        runnerIsRoot = program.environment.user != nil
         verifier = program.verifier
         handover.bytes = program.handoverLimitBytes
         gateTimeout = program.gateTimeoutSec

@@ -2,6 +2,8 @@
 public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
     /// The init container that fetches the task and fills the volumes.
     case delivery
+    /// The init container of the agent's image, which copies the agent.
+    case agent
     /// The task's image; runs the agent and, in shared mode, the tests.
     case trial
     /// The verifier's image, in separate mode: runs the tests on what the trial handed over.
@@ -12,6 +14,7 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
     public var containerName: String {
         switch self {
         case .delivery: "repo-cache"
+        case .agent: "agent"
         case .trial: "trial"
         case .verifier: "verifier"
         case .collector: "collector"
@@ -24,11 +27,13 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         self = role
     }
 
-    /// The command of a container that runs the operator's image; nil for a container that runs the task's image.
+    /// The command of a container that does not run the task's image.
     public var command: [String]? {
         switch self {
         case .delivery: [Self.executable, "repo-cache"]
         case .collector: [Self.executable, "collect"]
+        // With the files' times, which interpreters compare with their caches, and without following links.
+        case .agent: ["cp", "-RPp", "\(TrialPaths().agentImage)/.", "\(TrialPaths().agentFiles)/"]
         case .trial, .verifier: nil
         }
     }

@@ -29,6 +29,10 @@ public struct TrialPaths: Sendable, Hashable {
     public var logs: String { root + "/logs" }
     public var oracle: String { root + "/oracle" }
     public var solution: String { root + "/solution" }
+    /// The agent's own files, in the agent's image and in the trial container.
+    public var agentImage: String { root + "/opt/agent" }
+    /// Where the agent's init container copies them to.
+    public var agentFiles: String { root + "/assay/agent-files" }
     public var terminationLog: String { root + "/dev/termination-log" }
     /// The FIFO on which the runner reports its progress.
     public var phaseFIFO: String { gate + "/phase" }
@@ -64,6 +68,20 @@ public struct TrialPaths: Sendable, Hashable {
     public var stagedToken: String { staged + "/.assay/cache-token" }
     /// The file that holds the verifier's environment until the tests are released.
     public var stagedVariables: String { staged + "/.assay/verifier-env" }
+    /// The program with which the runner becomes the user of a phase.
+    public var userHelper: String { scripts + "/as-user" }
+    /// The same for one step of several.
+    public func stagedVariables(step: Int) -> String { "\(stagedVariables)-\(step)" }
+    /// The folders of later steps, which the collector releases when the step before is over: no agent sees what is to come.
+    public var stagedSteps: String { staged + "/.assay/later" }
+    /// What a step lays into the working directory. The folder is one of the task.
+    public func stepWorkdir(_ folder: String) -> String { "\(scripts)/\(folder)/workdir" }
+    /// The solution of a step, in the volume of solutions as the trial sees it.
+    public func stepSolution(_ folder: String) -> String { "\(solution)/.steps/\(folder)" }
+    /// The environment of the oracle's solution.
+    public var solutionVariables: String { scripts + "/solution-env" }
+    /// The task's MCP servers, in the format that agents read.
+    public var mcpServers: String { scripts + "/mcp.json" }
     /// The file from which the runner reads the verifier's environment.
     public var releasedVariables: String { gate + "/verifier-env" }
 
@@ -71,6 +89,8 @@ public struct TrialPaths: Sendable, Hashable {
     /// The directory that holds the tests of a step until they are released.
     public func stagedTests(_ step: TrialProgram.Step) -> String { "\(staged)/\(step.tests)" }
 
+    /// The tests that all steps of a task share; a step's own are laid over them.
+    public var stagedSharedTests: String { "\(staged)/\(TrialProgram.Step.sharedTests)" }
     /// Where an overlay's surface lies: a folder, or the file of a prompt.
     public func overlay(_ name: String, _ surface: OverlaySurface) -> String {
         "\(overlays)/\(name)/\(surface == .prompt ? "prompt.md" : surface.rawValue)"

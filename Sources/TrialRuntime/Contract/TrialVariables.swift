@@ -19,7 +19,16 @@ public enum TrialVariables {
     /// The token for the cache service. Its value is a secret for the redaction.
     public static let cacheToken = "ASSAY_CACHE_TOKEN"
 
+    /// The environment of the oracle's solution, in the same form; absent for any other agent.
+    public static let solutionEnvironment = "ASSAY_SOLUTION_ENV"
+    /// Prefix of the variables that hold the job's secrets for the verifier and the solution; a number is appended.
+    public static let value = "ASSAY_VALUE_"
+
     // trial: set by the runner, for the agent
+    /// The path of the file with the task's MCP servers; not set for a task without.
+    public static let mcpConfiguration = "ASSAY_MCP_CONFIG"
+    /// The folder with the task's skills; not set for a task without.
+    public static let skills = "ASSAY_TASK_SKILLS_DIR"
     public static let instructionPath = "ASSAY_INSTRUCTION_PATH"
     /// The text of the instruction, if it is not too long (`TrialProgram.Step.instructionVariableLimit`).
     public static let instruction = "ASSAY_TASK_INSTRUCTION"

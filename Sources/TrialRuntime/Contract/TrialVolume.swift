@@ -22,6 +22,8 @@ public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     case verifierLogs = "verifier-logs"
     /// The agent's scripts, shared by the agent's trials; mounted for delivery only.
     case agent
+    /// The files of the agent's image; read-only for the trial.
+    case agentFiles = "agent-files"
     /// The verifier's environment, when it is too large for the pod's variables; mounted for delivery only.
     case verifier
     /// The content of overlays; read-only for the trial.

@@ -49,10 +49,11 @@ public struct DeliveryCommand: Sendable {
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
         var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
         let verifierVariables = try verifierVariables(of: program)
+        let solutionVariables = try solutionVariables(of: program)
         try volumes.prepare(program.verifier)
         let task = try TaskAtCommit(program.delivery)
         var report: TreeExport.Report
-        let cache = try cache()
+        let cache = try Self.cache(environment)
         if let cache {
             let trees = CachedTrees(client: cache.client, time: time)
             report = try await CachedDelivery(task: task, volumes: volumes, trees: trees).deliver(&program)
@@ -69,6 +70,7 @@ public struct DeliveryCommand: Sendable {
             report = try await TaskDelivery(task: task, tree: try await fetcher.tree(), volumes: volumes).deliver(&program)
         }
         try volumes.writeScripts(program)
+        try volumes.writeAgentPart(program, solutionVariables: solutionVariables)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token)
         return [
             "commit": .string(task.commit.hex), "from": .string(cache == nil ? "origin" : "cache"), "files": JSONValue(report.files),
@@ -78,7 +80,7 @@ public struct DeliveryCommand: Sendable {
     }
 
     /// The cache service to read the task from; nil: the task is fetched from its origin.
-    private func cache() throws(TrialError) -> (client: TreeClient, token: String)? {
+    static func cache(_ environment: [String: String]) throws(TrialError) -> (client: TreeClient, token: String)? {
         guard let text = environment[TrialVariables.cacheAddress] else { return nil }
         guard let address = CacheAddress(text), let token = environment[TrialVariables.cacheToken] else {
             throw TrialError(
@@ -87,15 +89,28 @@ public struct DeliveryCommand: Sendable {
         return (TreeClient(address: address, token: token), token)
     }
 
-    private func verifierVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
+    private func solutionVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {
+        guard !program.environment.solutionEnv.isEmpty else { return [] }
+        guard let text = environment[TrialVariables.solutionEnvironment] else {
+            throw TrialError(.internalError, "\(TrialVariables.solutionEnvironment) is not set")
+        }
+        return try VerifierVariables.entries(json: text.utf8, environment: environment).first ?? []
+    }
+
+    /// One file for each step.
+    private func verifierVariables(of program: PodProgram) throws(TrialError) -> [[UInt8]] {
         // A separate verifier's container has them as its own.
-        guard !program.verifier.env.isEmpty, program.verifier.separate == nil else { return [] }
-        if let text = environment[TrialVariables.verifierEnvironment] { return try VerifierVariables.entries(json: text.utf8) }
+        guard program.verifier.separate == nil else { return [] }
+        guard !program.verifier.env.isEmpty || program.steps.contains(where: { $0.verifierEnv?.isEmpty == false }) else { return [] }
+        let steps = program.steps.count
+        if let text = environment[TrialVariables.verifierEnvironment] {
+            return try VerifierVariables.entries(json: text.utf8, steps: steps, environment: environment)
+        }
         let path = "\(paths.verifierVariables)/\(VerifierVariables.key)"
         guard let bytes = FileReading.whole(path) else {
             throw TrialError(.internalError, "the verifier's environment is neither in \(TrialVariables.verifierEnvironment) nor at \(path)")
         }
-        return try VerifierVariables.entries(json: bytes)
+        return try VerifierVariables.entries(json: bytes, steps: steps, environment: environment)
     }
 
     private func report(_ message: JSONValue) {

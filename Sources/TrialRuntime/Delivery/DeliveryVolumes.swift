@@ -49,6 +49,9 @@ struct DeliveryVolumes: Sendable {
     func writeScripts(_ program: PodProgram) throws(FileError) {
         try write(Runner.text.utf8, to: paths.runner, mode: 0o755)
         try write(RunnerProgram(program, paths: paths).text.utf8, to: paths.runnerProgram)
+        if program.environment.user != nil || program.steps.contains(where: { $0.verifierUser != nil }) {
+            try write(Runner.userHelper, to: paths.userHelper, mode: 0o755)
+        }
         if program.verifier.separate != nil {
             try write(Runner.text.utf8, to: paths.verifierRunner, mode: 0o755)
             try write(RunnerProgram(program, role: .verifier, paths: paths).text.utf8, to: paths.verifierRunnerProgram)
@@ -61,11 +64,22 @@ struct DeliveryVolumes: Sendable {
     }
 
     /// Writes the collector's part of the program, and the verifier's environment, which the collector hands over together with the tests.
-    /// - Parameter token: what delivery used to read the task; nil: nothing that is secret.
-    func writeCollectorPart(_ program: PodProgram, verifierVariables: [UInt8], token: String?) throws {
+    ///
+    /// - Parameters:
+    ///   - verifierVariables: one file for each step; empty for a verifier without variables.
+    ///   - token: what delivery used to read the task; nil: nothing that is secret.
+    func writeCollectorPart(_ program: PodProgram, verifierVariables: [[UInt8]], token: String?) throws {
         try write(try program.json, to: paths.collectorProgram)
         if let token { try write(token.utf8, to: paths.stagedToken) }
-        if !verifierVariables.isEmpty { try write(verifierVariables, to: paths.stagedVariables) }
+        for (step, bytes) in verifierVariables.enumerated() where !bytes.isEmpty { try write(bytes, to: paths.stagedVariables(step: step)) }
+    }
+
+    /// Writes what the task has for its agent: MCP servers, and the environment of the oracle's solution.
+    func writeAgentPart(_ program: PodProgram, solutionVariables: [UInt8]) throws {
+        if !program.environment.mcpServers.isEmpty {
+            try write(MCPConfiguration.json(program.environment.mcpServers).serialized(pretty: true), to: paths.mcpServers)
+        }
+        if !solutionVariables.isEmpty { try write(solutionVariables, to: paths.solutionVariables) }
     }
 
     /// Makes a delivered file executable for everybody; a file that does not exist is left to the reader of the task.

@@ -1,3 +1,4 @@
+import Base
 import EvalFormats
 import EvalModel
 import Git
@@ -25,7 +26,9 @@ struct TaskDelivery: Sendable {
         for (index, step) in program.steps.enumerated() {
             guard let written = try await folder.read(step.instruction) else { continue }
             let instruction = InstructionText.shown(written, family: program.family)
-            try volumes.write(instruction, to: volumes.paths.instruction(step))
+            // What later steps ask for is kept from the agents before.
+            let place = index == 0 ? volumes.paths.instruction(step) : "\(volumes.paths.stagedSteps)/\(step.instruction)"
+            try volumes.write(instruction, to: place)
             if instruction.count > TrialProgram.Step.instructionVariableLimit { program.steps[index].longInstructionBytes = instruction.count }
         }
         let export = TreeExport(tree)
@@ -34,14 +37,37 @@ struct TaskDelivery: Sendable {
             total.files += report.files
             total.bytes += report.bytes
         }
-        let bringsTests = program.verifier.separate?.bringsTests == true
-        for step in program.steps where !bringsTests && folder.exists(step.tests) {
-            let path = try step.tests.split(separator: "/").reduce(task.path) { try $0.appending($1) }
-            add(try await export.export(path, to: volumes.paths.stagedTests(step)))
+        func deliver(_ place: String, to destination: String) async throws {
+            guard folder.exists(place) else { return }
+            add(try await export.export(place.split(separator: "/").reduce(task.path) { try $0.appending($1) }, to: destination))
         }
-        if program.delivery.solution, folder.exists("solution") {
-            add(try await export.export(task.path.appending("solution"), to: volumes.paths.deliveredSolution))
-            if program.family.runsScriptsAsFiles { try volumes.makeExecutable(volumes.paths.deliveredSolution + "/solve.sh") }
+        /// Tests and solutions, which may have a `.harborignore`.
+        func deliverFiltered(_ place: String, to destination: String, needing file: String) async throws {
+            try await deliver(place, to: destination)
+            guard program.family == .harbor, folder.exists(place) else { return }
+            try IgnoredFiles.remove(from: destination)
+            guard !folder.exists("\(place)/\(file)") || FileEntry.exists("\(destination)/\(file)") else {
+                throw TrialError(.taskInvalid, "\(place)/\(file) is left out by \(IgnoreRules.fileName): change its rules")
+            }
+        }
+        if program.steps.contains(where: { $0.folder != nil }) {
+            try await deliverFiltered(TrialProgram.Step.sharedTests, to: volumes.paths.stagedSharedTests, needing: TestScript.name)
+        }
+        for (index, step) in program.steps.enumerated() {
+            if program.deliversTests { try await deliverFiltered(step.tests, to: volumes.paths.stagedTests(step), needing: TestScript.name) }
+            guard let place = step.folder else { continue }
+            let root = index == 0 ? volumes.paths.scripts : volumes.paths.stagedSteps
+            try await deliver("\(place)/workdir", to: "\(root)/\(place)/workdir")
+        }
+        guard program.delivery.solution else { return total }
+        let solution = volumes.paths.deliveredSolution
+        volumes.empty(solution)
+        for step in program.steps {
+            let own = step.folder.map { "\($0)/solution" }
+            let place = own.flatMap { folder.exists($0) ? $0 : nil } ?? "solution"
+            let target = step.folder.map { "\(solution)/.steps/\($0)" } ?? solution
+            try await deliverFiltered(place, to: target, needing: "solve.sh")
+            if program.family.runsScriptsAsFiles { try volumes.makeExecutable(target + "/solve.sh") }
         }
         return total
     }

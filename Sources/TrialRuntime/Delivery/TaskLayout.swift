@@ -36,7 +36,7 @@ final class TaskLayout {
         var targets: [(path: [String], target: Target)] = []
         for step in program.steps {
             targets.append((step.instruction.pathComponents, .instruction(step)))
-            targets.append((step.tests.pathComponents, .folder(volumes.paths.stagedTests(step))))
+            if program.deliversTests { targets.append((step.tests.pathComponents, .folder(volumes.paths.stagedTests(step)))) }
         }
         if program.delivery.solution { targets.append(([Self.solution], .folder(volumes.paths.deliveredSolution))) }
         self.targets = targets

@@ -26,6 +26,10 @@ final class Gate: Sendable {
         case go
         /// There is nothing more to do.
         case no
+        /// The step is over, and the files of a further one are in place.
+        case next
+        /// The step was the last one.
+        case stop
     }
 
     private let phase: Int32

@@ -11,7 +11,9 @@ enum GateWord: Sendable, Hashable {
         case phase
         case done
         case setupFailed = "setup-failed"
+        case taskInvalid = "task-invalid"
         case agentEnd = "agent-end"
+        case stepEnd = "step-end"
         case step
         case end
     }
@@ -19,8 +21,12 @@ enum GateWord: Sendable, Hashable {
     case phase(TrialPhase, at: Int64)
     case done(TrialPhase, at: Int64, exit: Int, timedOut: Bool)
     case setupFailed(String)
+    /// The image lacks what the task names, such as a user.
+    case taskInvalid(String)
     /// The agent is done, and its work is to be verified or not.
     case agentEnd(verify: Bool)
+    /// The step is over, and the runner asks whether a further one may begin.
+    case stepEnd
     /// A further step begins; for the first step no word is sent.
     case step(Int)
     case end(stopped: Bool)
@@ -37,7 +43,11 @@ enum GateWord: Sendable, Hashable {
             else { return nil }
             self = .done(phase, at: at, exit: exit, timedOut: parts[4] == "1")
         case .setupFailed:
-            self = .setupFailed(String(line.dropFirst(Keyword.setupFailed.rawValue.count + 1).prefix(500)).replacingControls)
+            self = .setupFailed(Self.text(line, after: .setupFailed))
+        case .taskInvalid:
+            self = .taskInvalid(Self.text(line, after: .taskInvalid))
+        case .stepEnd where parts.count == 1:
+            self = .stepEnd
         case .agentEnd:
             guard let payload = Self.payload(line) else { return nil }
             self = .agentEnd(verify: payload["verify"]?.bool == true)
@@ -47,7 +57,7 @@ enum GateWord: Sendable, Hashable {
         case .end:
             guard let payload = Self.payload(line) else { return nil }
             self = .end(stopped: payload["stopped"]?.bool == true)
-        case .phase, .done, .step, nil:
+        case .phase, .done, .stepEnd, .step, nil:
             return nil
         }
     }
@@ -58,6 +68,8 @@ enum GateWord: Sendable, Hashable {
         case .phase(let phase, _): "\(Keyword.phase.rawValue) \(phase.rawValue)"
         case .done(let phase, _, _, _): "\(Keyword.done.rawValue) \(phase.rawValue)"
         case .setupFailed: Keyword.setupFailed.rawValue
+        case .taskInvalid: Keyword.taskInvalid.rawValue
+        case .stepEnd: Keyword.stepEnd.rawValue
         case .agentEnd: Keyword.agentEnd.rawValue
         case .step(let index): "\(Keyword.step.rawValue) \(index)"
         case .end: Keyword.end.rawValue
@@ -73,6 +85,11 @@ enum GateWord: Sendable, Hashable {
     private static func milliseconds(_ text: String) -> Int64? {
         guard let value = Int64(text), (0...(1 << 50)).contains(value) else { return nil }
         return value
+    }
+
+    /// The rest of a line that holds a message, at most 500 characters.
+    private static func text(_ line: String, after keyword: Keyword) -> String {
+        String(line.dropFirst(keyword.rawValue.count + 1).prefix(500)).replacingControls
     }
 
     private static func payload(_ line: String) -> JSONValue? {

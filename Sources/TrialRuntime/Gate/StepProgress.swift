@@ -17,12 +17,14 @@ struct StepProgress: Sendable, Hashable {
     private(set) var timedOut: Set<TrialPhase> = []
     var agentEnded = false
     var tests = Tests.held
+    /// What the collector made of the step when the runner asked whether a further one may begin.
+    var verdict: StepVerdict?
 
     /// Whether no phase is running.
     var isIdle: Bool { lastPhase.map { timings[$0]?.end != nil } ?? true }
 
-    /// Whether a further step may begin: the agent ended well, and if the tests were released, they have been run.
-    var isOver: Bool { agentEnded && isIdle && agentFailure(nil) == nil && (tests == .held || exits[.verify] != nil) }
+    /// Whether the step is over: the agent has ended, and if the tests were released, they have been run.
+    var isOver: Bool { agentEnded && isIdle && (tests == .held || exits[.verify] != nil) }
 
     /// Whether what the agent has done may be verified.
     func mayBeVerified(_ family: TaskSchema) -> Bool {

@@ -7,6 +7,8 @@ struct TrialProgress: Sendable, Hashable {
         case none
         /// The agent is done with the current step, and verification is wanted.
         case releaseTests
+        /// The step is over; `StepProgress.verdict` is wanted, and an answer to the runner.
+        case judgeStep
     }
 
     /// How a trial ended, as far as words tell.
@@ -22,7 +24,8 @@ struct TrialProgress: Sendable, Hashable {
     let family: TaskSchema
     /// The steps that have begun, in order; never empty.
     private(set) var steps = [StepProgress()]
-    private(set) var setupFailure: String?
+    /// Why the step cannot begin.
+    private(set) var setupFailure: TrialError?
     private(set) var ended = false
     /// Whether the runner asked for the tests when the current step's agent was done.
     private(set) var asksForTests = false
@@ -64,11 +67,13 @@ struct TrialProgress: Sendable, Hashable {
         switch word {
         case .phase(let phase, let at): current.begin(phase, at: at)
         case .done(let phase, let at, let exit, let late): current.finish(phase, at: at, exit: exit, late: late)
-        case .setupFailed(let text): setupFailure = text
+        case .setupFailed(let text): setupFailure = Self.setupFailure(text, isFirst: position == 0)
+        case .taskInvalid(let text): setupFailure = TrialError(.taskInvalid, text)
         case .agentEnd(let verify):
             current.agentEnded = true
             asksForTests = verify
             return verify ? .releaseTests : .none
+        case .stepEnd: return .judgeStep
         case .step: steps.append(StepProgress())
         case .end(let wasStopped):
             ended = true
@@ -85,11 +90,35 @@ struct TrialProgress: Sendable, Hashable {
         switch word {
         case .phase(let phase, _): return current.mayBegin(phase)
         case .done(let phase, _, _, _): return phase == lastPhase && !current.isIdle
-        case .setupFailed: return setupFailure == nil && (lastPhase == nil || lastPhase == .setup && !current.isIdle)
+        case .setupFailed: return mayFailSetup
+        // Later the words could be the agent's.
+        case .taskInvalid: return position == 0 && mayFailSetup
         case .agentEnd(let verify): return !agentEnded && current.isIdle && (!verify || current.mayBeVerified(family))
-        case .step(let index): return index == steps.count && index < expected && current.isOver
+        case .stepEnd: return steps.count < expected && current.isOver && current.verdict == nil
+        case .step(let index): return index == steps.count && index < expected && current.verdict?.goesOn == true
         case .end: return true
         }
+    }
+
+    private var mayFailSetup: Bool { setupFailure == nil && (lastPhase == nil || lastPhase == .setup && !current.isIdle) }
+
+    /// Before the first agent it is the environment that failed. Later an agent has worked in the container, and may be the cause.
+    private static func setupFailure(_ text: String, isFirst: Bool) -> TrialError {
+        isFirst ? TrialError(.environmentStartFailed, text) : TrialError(.agentExecutionFailed, "\(text), after an earlier step's agent")
+    }
+
+    /// The agent's error: the first one, if several steps have one.
+    private func agentError(_ limits: [TrialProgram.Limits]) -> TrialError? {
+        for (index, step) in steps.enumerated() {
+            guard let error = step.agentFailure(limits.indices.contains(index) ? limits[index] : nil) else { continue }
+            return inStep(error, index)
+        }
+        return nil
+    }
+
+    /// Says which of several steps an error is of.
+    func inStep(_ error: TrialError, _ index: Int) -> TrialError {
+        expected > 1 ? TrialError(error.type, "step \(index + 1) of \(expected): \(error.message)") : error
     }
 
     /// Whether a separate verifier is to run the tests: the runner asked for it, or died after the agent had begun and the family verifies what
@@ -103,17 +132,21 @@ struct TrialProgress: Sendable, Hashable {
     /// How a trial with a separate verifier ended. What the trial's words claim changes nothing about the verdict: it is the verifier's alone.
     ///
     /// - Parameters:
+    ///   - verify: whether verification was wanted.
     ///   - judgement: nil when nothing was verified.
     ///   - limits: the limits of each step, as far as they are known; for the message.
-    func ending(judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
-        if let setupFailure { return .failed(TrialError(.environmentStartFailed, setupFailure)) }
+    func ending(verify: Bool, judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
+        if let setupFailure { return .failed(setupFailure) }
         let own = limits.indices.contains(position) ? limits[position] : nil
         var agentError = current.agentFailure(own)
         if !ended, agentError == nil {
             let phase: TrialPhase? = agentEnded ? .execute : lastPhase
             agentError = TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time")
         }
-        guard let judgement else { return agentError.map { .failed($0) } ?? .open(agentError: nil) }
+        guard let judgement else {
+            if let agentError { return .failed(agentError) }
+            return verify && !stopped ? .failed(TrialError(.verifierFailed, "the trial ended without asking for its tests")) : .open(agentError: nil)
+        }
         if let error = judgement.failure(own) { return .failed(agentError?.followed(by: error) ?? error) }
         return .open(agentError: agentError)
     }
@@ -124,8 +157,8 @@ struct TrialProgress: Sendable, Hashable {
     ///   - verify: whether verification was wanted.
     ///   - limits: the limits of each step, as far as they are known; for the message.
     func ending(verify: Bool, limits: [TrialProgram.Limits] = []) -> Ending {
-        if let setupFailure { return .failed(TrialError(.environmentStartFailed, setupFailure)) }
-        let agentError = current.agentFailure(limits.indices.contains(position) ? limits[position] : nil)
+        if let setupFailure { return .failed(inStep(setupFailure, position)) }
+        let agentError = agentError(limits)
         if let agentError, !verify || !current.mayBeVerified(family) { return .failed(agentError) }
         if let error = verdictFailure(verify: verify, limits: limits) { return .failed(agentError?.followed(by: error) ?? error) }
         return .open(agentError: agentError)
@@ -141,9 +174,11 @@ struct TrialProgress: Sendable, Hashable {
                 return TrialError(
                     .verifierFailed, "something in the trial answered in its runner's place: \"\(unexpectedWord)\" came when it was not due")
             }
-            if let error = current.verificationFailure(limits.indices.contains(position) ? limits[position] : nil) { return error }
+            if let error = current.verificationFailure(limits.indices.contains(position) ? limits[position] : nil) { return inStep(error, position) }
         }
-        guard steps.count == expected else {
+        if let verdict = current.verdict, let error = verdict.error { return inStep(error, position) }
+        // A step may be the last one because its reward is too small for a further one.
+        guard steps.count == expected || current.verdict?.goesOn == false else {
             return TrialError(.verifierFailed, "the trial ended after step \(steps.count) of \(expected)")
         }
         return nil

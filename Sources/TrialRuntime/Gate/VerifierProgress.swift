@@ -7,7 +7,7 @@ struct VerifierProgress: Sendable, Hashable {
     private(set) var verify: TrialReport.Timing?
     private(set) var exit: Int?
     private(set) var timedOut = false
-    private(set) var setupFailure: String?
+    private(set) var setupFailure: TrialError?
     private(set) var ended = false
     private(set) var stopped = false
 
@@ -20,9 +20,10 @@ struct VerifierProgress: Sendable, Hashable {
             guard let begun = verify, begun.end == nil else { return }
             verify?.end = max(begun.start, at)
             (exit, timedOut) = (code, late)
-        case .setupFailed(let text): setupFailure = text
+        case .setupFailed(let text): setupFailure = TrialError(.verifierFailed, text)
+        case .taskInvalid(let text): setupFailure = TrialError(.taskInvalid, text)
         case .end(let wasStopped): (ended, stopped) = (true, wasStopped)
-        case .phase, .done, .agentEnd, .step: break
+        case .phase, .done, .agentEnd, .stepEnd, .step: break
         }
     }
 
@@ -30,7 +31,7 @@ struct VerifierProgress: Sendable, Hashable {
     ///
     /// - Parameter limits: for the message.
     func failure(_ limits: TrialProgram.Limits?) -> TrialError? {
-        if let setupFailure { return TrialError(.verifierFailed, setupFailure) }
+        if let setupFailure { return setupFailure }
         if timedOut { return TrialError(.verifierTimeout, "tests/test.sh did not end within its limit\(StepProgress.seconds(limits?.verifySec))") }
         if verify == nil { return TrialError(.environmentStartFailed, "the verifier's container ended before it ran the tests") }
         if exit == nil { return TrialOutcome.errorOfDeath(in: .verify, because: "the verifier's container ended before its time") }

@@ -10,6 +10,8 @@ public struct PodProgram: Sendable, Hashable, Codable {
     public var steps: [TrialProgram.Step]
     public var verifier: TrialProgram.Verifier
     public var instructionPath: String
+    public var environment: TrialProgram.Environment
+    public var rewardStrategy: MultiStepRewardStrategy
     /// Who sets the PATH of the phases; nil when it is the image's own.
     public var pathSetter: PathSetter?
     /// Seconds within which the runner must open the gate.
@@ -27,7 +29,8 @@ public struct PodProgram: Sendable, Hashable, Codable {
     public init(_ program: TrialProgram, gateTimeoutSec: Double, packLimitBytes: Int) {
         self.init(
             family: program.identity.family, delivery: program.delivery, steps: program.steps, verifier: program.verifier,
-            instructionPath: program.agent.instructionPath, gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
+            instructionPath: program.agent.instructionPath, environment: program.environment, rewardStrategy: program.rewardStrategy,
+            gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
         if let storage = program[.verifier]?.resources.storageMB { handoverLimitBytes = (storage << 20) / 2 }
         let name = TrialVariables.path
         pathSetter = program.agent.env.contains(name) ? .agent : program[.trial]?.env.contains(name) == true ? .task : nil
@@ -35,7 +38,7 @@ public struct PodProgram: Sendable, Hashable, Codable {
 
     public init(
         family: TaskSchema, delivery: TrialProgram.Delivery, steps: [TrialProgram.Step], verifier: TrialProgram.Verifier, instructionPath: String,
-        gateTimeoutSec: Double, packLimitBytes: Int
+        environment: TrialProgram.Environment = .init(), rewardStrategy: MultiStepRewardStrategy = .mean, gateTimeoutSec: Double, packLimitBytes: Int
     ) {
         version = TrialProgram.currentVersion
         self.family = family
@@ -43,9 +46,14 @@ public struct PodProgram: Sendable, Hashable, Codable {
         self.steps = steps
         self.verifier = verifier
         self.instructionPath = instructionPath
+        self.environment = environment
+        self.rewardStrategy = rewardStrategy
         self.gateTimeoutSec = gateTimeoutSec
         self.packLimitBytes = packLimitBytes
     }
+
+    /// Whether the tests come with the task, and are not in a separate verifier's image.
+    var deliversTests: Bool { verifier.separate?.bringsTests != true }
 
     public var json: [UInt8] {
         get throws { try JSONValueEncoder().encode(self).serialized() }

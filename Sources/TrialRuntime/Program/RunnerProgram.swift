@@ -1,3 +1,4 @@
+import EvalModel
 import SourceSync
 
 /// A runner's part of a program: a shell file, because bash cannot read JSON. `run.sh` reads it once, before it runs anything of the task.
@@ -30,6 +31,13 @@ struct RunnerProgram {
         let hooks = isVerifier ? [] : program.verifier.collect
         // A separate verifier's container does not mount the overlays.
         let overlays = isVerifier ? [] : program.delivery.overlays
+        // What belongs to the agent's container, as far as this runner is of it.
+        let environment = isVerifier ? TrialProgram.Environment() : program.environment
+        let checks = [environment.healthcheck] + steps.map { isVerifier ? nil : $0.healthcheck }
+        let verifierUsers = steps.map { isVerifier || isShared ? $0.verifierUser : nil }
+        let becomesUsers = environment.user != nil || isVerifier && verifierUsers.contains { $0 != nil }
+        func list(_ values: [String?]) -> Value { .list(values.map { $0 ?? "" }) }
+        func times(_ time: KeyPath<Healthcheck, Double>) -> Value { .list(checks.map { $0.map { Self.pause($0[keyPath: time]) } ?? "0" }) }
         assignments = [
             ("role", .word(role.rawValue)), ("separate", .word(isShared ? "0" : "1")),
             ("gate_said", .word(isVerifier ? paths.verifierPhaseFIFO : paths.phaseFIFO)),
@@ -42,16 +50,31 @@ struct RunnerProgram {
             ("verify_failed_agent", .word(program.family.verifiesFailedAgents ? "1" : "0")),
             ("test_as_file", .word(program.family.runsScriptsAsFiles ? "1" : "0")),
             ("end_agent_processes", .word(program.verifier.endAgentProcesses ? "1" : "0")),
-            ("verifier_variables", .word(program.verifier.env.isEmpty || !isShared ? "" : paths.releasedVariables)),
-            ("overlay_variables", .list(Self.overlayVariables(overlays, paths))),
-            ("skill_sources", .list(Self.paths(of: .skills, overlays, paths))),
+            ("user_helper", .word(becomesUsers ? paths.userHelper : "")),
+            ("image_user", .word(environment.user ?? "")),
+            ("agent_users", list(steps.map { isVerifier ? nil : $0.agentUser })), ("verifier_users", list(verifierUsers)),
+            ("execute_variables", .word(environment.solutionEnv.isEmpty ? "" : paths.solutionVariables)),
+            ("agent_variables", .list(Self.agentVariables(environment, paths))),
+            ("verifier_variables", list(steps.map { !isShared || ($0.verifierEnv ?? program.verifier.env).isEmpty ? nil : paths.releasedVariables })),
+            ("workdirs", list(steps.map { isVerifier ? nil : $0.folder.map { paths.stepWorkdir($0) } })),
+            ("setup_limits", .list(steps.map { $0.limits.setupSec.map(Self.milliseconds) ?? "0" })),
+            ("solution", .word(paths.solution)), ("oracle", .word(paths.oracle)),
+            ("solutions", list(steps.map { program.delivery.solution ? $0.folder.map { paths.stepSolution($0) } : nil })),
+            ("check_commands", list(checks.map { $0?.command })),
+            ("check_limits", .list(checks.map { $0.map { Self.milliseconds($0.timeoutSec) } ?? "0" })),
+            ("check_intervals", times(\.intervalSec)), ("check_start_periods", times(\.startPeriodSec)),
+            ("check_start_intervals", times(\.startIntervalSec)),
+            ("check_retries", .list(checks.map { String($0?.retries ?? 0) })),
+            ("overlay_variables", .list(Self.overlayVariables(overlays, paths, taskSkills: environment.skillsDir))),
+            ("skill_sources", .list(Self.paths(of: .skills, overlays, paths, taskSkills: environment.skillsDir))),
             ("steps", .list(steps.map(\.name))),
             ("instructions", .list(steps.map { paths.instruction($0) })),
             ("long_instructions", .list(steps.map { String($0.longInstructionBytes ?? 0) })),
             ("install_limits", .list(steps.map { $0.limits.installSec.map(Self.milliseconds) ?? "none" })),
             ("execute_limits", .list(steps.map { $0.limits.executeSec.map(Self.milliseconds) ?? "0" })),
             ("verify_limits", .list(steps.map { Self.milliseconds($0.limits.verifySec) })),
-            ("hooks", .list(hooks.map(\.command))), ("hook_limits", .list(hooks.map { Self.milliseconds($0.timeoutSec) })),
+            ("hooks", .list(hooks.map(\.command))), ("hook_users", list(hooks.map { $0.user ?? environment.user })),
+            ("hook_limits", .list(hooks.map { Self.milliseconds($0.timeoutSec) })),
             ("offered", .word(paths.offered)), ("accepted", .word(paths.accepted)),
             ("artifact_numbers", .list(artifacts.map(\.folder))), ("artifact_sources", .list(artifacts.map(\.artifact.source))),
             // One pattern a line.
@@ -64,14 +87,31 @@ struct RunnerProgram {
             + assignments.map { "\($0.name)=\($0.value.shell)\n" }.joined()
     }
 
-    private static func paths(of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
-        overlays.filter { $0.paths[surface] != nil }.map { paths.overlay($0.name, surface) }
+    /// Where the agent's scripts find what the task has for them.
+    private static func agentVariables(_ environment: TrialProgram.Environment, _ paths: TrialPaths) -> [String] {
+        var variables: [String] = []
+        if !environment.mcpServers.isEmpty { variables.append("\(TrialVariables.mcpConfiguration)=\(paths.mcpServers)") }
+        if let folder = environment.skillsDir { variables.append("\(TrialVariables.skills)=\(folder)") }
+        return variables
     }
 
-    /// `NAME=path:path`. No path has a colon: an OverlaySource's name has none.
-    private static func overlayVariables(_ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths) -> [String] {
+    private static func pause(_ seconds: Double) -> String { String(Int((min(max(seconds, 0), 1e9) * 1000).rounded(.up))) }
+
+    /// The paths of a surface in the order in which they apply.
+    /// - Parameter taskSkills: the task's own folder of skills, which comes last.
+    private static func paths(
+        of surface: OverlaySurface, _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths, taskSkills: String?
+    ) -> [String] {
+        overlays.filter { $0.paths[surface] != nil }.map { paths.overlay($0.name, surface) }
+            + (surface == .skills ? [taskSkills].compactMap { $0 } : [])
+    }
+
+    /// `NAME=path:path`. No path of an overlay has a colon: an OverlaySource's name has none.
+    private static func overlayVariables(
+        _ overlays: [TrialProgram.Delivery.Overlay], _ paths: TrialPaths, taskSkills: String?
+    ) -> [String] {
         OverlaySurface.allCases.compactMap { surface in
-            let found = Self.paths(of: surface, overlays, paths)
+            let found = Self.paths(of: surface, overlays, paths, taskSkills: taskSkills)
             return found.isEmpty ? nil : "\(TrialVariables.overlays(surface))=\(found.joined(separator: ":"))"
         }
     }

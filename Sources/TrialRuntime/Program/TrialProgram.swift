@@ -19,6 +19,9 @@ public struct TrialProgram: Sendable, Hashable, Codable {
     public var verifier: Verifier
     public var agent: Agent
     public var network: Network
+    public var environment: Environment
+    /// How the rewards of several steps make the trial's.
+    public var rewardStrategy: MultiStepRewardStrategy
 
     /// Identifies the trial.
     public struct Identity: Sendable, Hashable, Codable {
@@ -126,14 +129,39 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         /// The folder of the tests, relative to the task's folder.
         public var tests: String
         public var limits: Limits
+        /// The users of install and execute, and of verify; nil: the container's own.
+        public var agentUser: String?
+        public var verifierUser: String?
+        /// The folder of the step, relative to the task's folder: its `workdir` is laid into the working directory, and its `solution` is the
+        /// oracle's. nil for a task without steps.
+        public var folder: String?
+        /// Checked before the step's agent begins.
+        public var healthcheck: Healthcheck?
+        /// A step after this one begins only when this one's reward reaches it.
+        public var minimumReward: MinimumReward?
+        /// The names of the verifier's variables in this step; nil: those of `verifier`.
+        public var verifierEnv: [String]?
         /// The length of an instruction that is too long for an environment variable, in bytes; nil for a shorter one. Delivery sets it,
         /// because only delivery reads the instruction.
         public var longInstructionBytes: Int?
 
+        /// The folder of a task's tests. With steps, each step finds them under its own.
+        public static let sharedTests = "tests"
+
         /// The longest instruction that `ASSAY_TASK_INSTRUCTION` can hold, in bytes. The kernel refuses variables of 128 KiB.
         public static let instructionVariableLimit = 120_000
 
-        public init(name: String, instruction: String, tests: String, limits: Limits, longInstructionBytes: Int? = nil) {
+        public init(
+            name: String, instruction: String, tests: String, limits: Limits, agentUser: String? = nil, verifierUser: String? = nil,
+            folder: String? = nil, healthcheck: Healthcheck? = nil, minimumReward: MinimumReward? = nil, verifierEnv: [String]? = nil,
+            longInstructionBytes: Int? = nil
+        ) {
+            self.agentUser = agentUser
+            self.verifierUser = verifierUser
+            self.folder = folder
+            self.healthcheck = healthcheck
+            self.minimumReward = minimumReward
+            self.verifierEnv = verifierEnv
             self.name = name
             self.instruction = instruction
             self.tests = tests
@@ -149,8 +177,11 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         /// nil: no limit.
         public var executeSec: Double?
         public var verifySec: Double
+        /// For `workdir/setup.sh` of a step; nil: there is none.
+        public var setupSec: Double?
 
-        public init(installSec: Double?, executeSec: Double?, verifySec: Double) {
+        public init(installSec: Double?, executeSec: Double?, verifySec: Double, setupSec: Double? = nil) {
+            self.setupSec = setupSec
             self.installSec = installSec
             self.executeSec = executeSec
             self.verifySec = verifySec
@@ -257,13 +288,37 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         }
     }
 
+    /// What a task has in its container beside its files.
+    public struct Environment: Sendable, Hashable, Codable {
+        /// The user of what the task names no user for; nil when it names none at all, so that the container keeps its image's user.
+        public var user: String?
+        /// Checked before the first agent begins.
+        public var healthcheck: Healthcheck?
+        public var mcpServers: [MCPServer]
+        /// The folder in the container whose skills the agent gets.
+        public var skillsDir: String?
+        /// The names of the solution's variables; empty for any agent but the oracle.
+        public var solutionEnv: [String]
+
+        public init(
+            user: String? = nil, healthcheck: Healthcheck? = nil, mcpServers: [MCPServer] = [], skillsDir: String? = nil, solutionEnv: [String] = []
+        ) {
+            self.user = user
+            self.healthcheck = healthcheck
+            self.mcpServers = mcpServers
+            self.skillsDir = skillsDir
+            self.solutionEnv = solutionEnv
+        }
+    }
+
     /// What the trial may connect to.
     public enum Network: String, Sendable, Hashable, Codable {
         case `public`
     }
 
     public init(
-        identity: Identity, delivery: Delivery, steps: [Step], containers: [Container], verifier: Verifier, agent: Agent, network: Network = .public
+        identity: Identity, delivery: Delivery, steps: [Step], containers: [Container], verifier: Verifier, agent: Agent, network: Network = .public,
+        environment: Environment = Environment(), rewardStrategy: MultiStepRewardStrategy = .mean
     ) {
         version = Self.currentVersion
         self.identity = identity
@@ -273,6 +328,14 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         self.verifier = verifier
         self.agent = agent
         self.network = network
+        self.environment = environment
+        self.rewardStrategy = rewardStrategy
+    }
+
+    /// The users of the agent's and the verifier's scripts in the first step; nil when the task names none.
+    public var users: [String: String]? {
+        guard environment.user != nil, let first = steps.first else { return nil }
+        return ["agent": first.agentUser, "verifier": first.verifierUser].compactMapValues { $0 }
     }
 
     /// nil when the trial has no container of the role.

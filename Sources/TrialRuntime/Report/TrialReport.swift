@@ -28,11 +28,14 @@ public struct TrialReport: Codable, Sendable, Hashable {
         public var phases: [String: Timing]
         /// Exit codes of the scripts, by the name of the phase.
         public var exitCodes: [String: Int]
+        /// The step's rewards by name; nil when it has none.
+        public var rewards: [String: Double]?
 
-        public init(name: String, phases: [String: Timing] = [:], exitCodes: [String: Int] = [:]) {
+        public init(name: String, phases: [String: Timing] = [:], exitCodes: [String: Int] = [:], rewards: [String: Double]? = nil) {
             self.name = name
             self.phases = phases
             self.exitCodes = exitCodes
+            self.rewards = rewards
         }
     }
 

@@ -10,8 +10,8 @@ static let run = #"""
 # tells the collector. What it is to do stands in program.sh beside it. Needs bash 4.2 and coreutils and nothing else of the image.
 # It is also PID 1 of a separate verifier's container, with a program.sh and a gate of its own.
 #
-# What it says on the gate, one line each: `phase NAME MS`, `done NAME MS EXIT TIMEDOUT`, `setup-failed TEXT`, `agent-end JSON`,
-# `step INDEX` (a further step begins; the first one needs no word), `end JSON`. The whole script is functions, so that bash has read it
+# What it says on the gate, one line each: `phase NAME MS`, `done NAME MS EXIT TIMEDOUT`, `setup-failed TEXT`, `task-invalid TEXT`,
+# `agent-end JSON`, `step-end` (may a further step begin?), `step INDEX` (it begins; the first one needs no word), `end JSON`. The whole script is functions, so that bash has read it
 # to its end before the agent runs, and an agent that deletes or changes the file changes nothing.
 #
 # The container's environment belongs to the phases: image, task and agent may set any variable, also one that changes how bash works or
@@ -34,7 +34,8 @@ assay_keep_environment() {
     case $__assay_entry in
     # Set anew by the runner.
     ASSAY_INSTRUCTION_PATH=* | ASSAY_TASK_INSTRUCTION=* | ROLLOUT_TASK_INSTRUCTION=*) continue ;;
-    ASSAY_TOOL_DIRS=* | ASSAY_WORKFLOW_DIRS=* | ASSAY_SKILL_DIRS=* | ASSAY_PERSONA_DIRS=* | ASSAY_PROMPT_FILES=*) continue ;;
+    ASSAY_TOOL_DIRS=* | ASSAY_WORKFLOW_DIRS=* | ASSAY_SKILL_DIRS=* | ASSAY_PERSONA_DIRS=* | ASSAY_PROMPT_FILES=* | ASSAY_TASK_SKILLS_DIR=* | ASSAY_MCP_CONFIG=*)
+      continue ;;
     # The PATH that the task or the agent sets. Under its own name it would decide whether the container finds bash.
     ASSAY_PATH=*) __assay_phase_path=${__assay_entry#*=}; continue ;;
     PATH=*) __assay_has_path=1 ;;
@@ -57,12 +58,23 @@ assay_keep_environment() {
 
 assay_main() {
   # Set by program.sh.
-  local gate_said='' gate_heard='' install_script='' execute_script='' logs='' tests='' instruction_target='' tool_path=''
-  local verify=1 verify_failed_agent=0 test_as_file=0 end_agent_processes=0 verifier_variables=''
+  local gate_said='' gate_heard='' install_script='' execute_script='' logs='' tests='' instruction_target='' tool_path='' user_helper=''
+  local verify=1 verify_failed_agent=0 test_as_file=0 end_agent_processes=0
+  # The users of the phases; empty: the container's own. The image's is for what the task names none for.
+  local image_user=''
+  local -a agent_users=() verifier_users=()
+  # Files with entries NAME=VALUE, each ended by a NUL: for the agent's execute, and for each step's verifier. Empty: none.
+  local execute_variables=''
+  local -a agent_variables=() verifier_variables=()
+  local -a steps=() instructions=() long_instructions=() install_limits=() execute_limits=() verify_limits=() setup_limits=()
+  # What a step lays into the working directory before its setup.sh, and into the solution's folders; empty: nothing.
+  local solution='' oracle=''
+  local -a workdirs=() solutions=()
+  # The first is the environment's, then one for each step; an empty command is none.
+  local -a check_commands=() check_intervals=() check_limits=() check_start_periods=() check_start_intervals=() check_retries=()
   local role='' separate=0 offered='' accepted=''
-  local -a hooks=() hook_limits=() artifact_numbers=() artifact_sources=() artifact_excludes=()
+  local -a hooks=() hook_limits=() hook_users=() artifact_numbers=() artifact_sources=() artifact_excludes=()
   local -a overlay_variables=() skill_sources=()
-  local -a steps=() instructions=() long_instructions=() install_limits=() execute_limits=() verify_limits=()
   # shellcheck source=/dev/null
   . "$__assay_place/program.sh" || exit 70
   # The usual directories come first: the image's PATH counts for what lies elsewhere. The scripts' bash is the one that the container found.
@@ -74,8 +86,12 @@ assay_main() {
 
   local start=$__assay_start child='' stopping=0 caught=0 ms=0 up=0 code=0 timed=0 groups='' mirrors=''
   local outcome=ok judged=0 late=0 remark='' environment_tool='' entry word step=0 muted=0
-  # What the phases get beside the container's environment: from the runner, and for the verifier only.
-  local -a given=() instruction_given=() verifier_given=()
+  # What the phases get beside the container's environment: from the runner, for the agent, and from a file for one phase.
+  local -a given=() instruction_given=() phase_given=()
+  # The user of the phase that runs next: how to become it, and its home.
+  local -a switch=() home_given=()
+  # The image's users that are named, by the text that names them: `UID:GID:GROUPS:HOME`.
+  local -A users=()
 
   # The time in milliseconds, from whatever this bash and these coreutils have.
   now() {
@@ -127,17 +143,17 @@ assay_main() {
   stdbuf -o0 true >/dev/null 2>&1 && first_megabyte=(stdbuf -o0 "${first_megabyte[@]}")
   tail --pid=$$ -n 0 /dev/null >/dev/null 2>&1 && can_mirror=1
 
-  # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: sets code and timed. The command is given by its path: the phase's PATH may be any.
-  run() {
-    local name=$1 limit=$2 dir=$3 began seconds dog='' timeout_tool
-    shift 3
+  # attend LIMIT_MS LOG_DIRECTORY COMMAND...: runs the command as the chosen user, with its output in the directory; sets code and timed.
+  # The command is given by its path: the phase's PATH may be any.
+  attend() {
+    local limit=$1 dir=$2 began seconds dog='' timeout_tool
+    shift 2
     [ -L "$dir" ] && rm -f "$dir"
     mkdir -p "$dir" 2>/dev/null && chmod 0777 "$dir" 2>/dev/null
     rm -f "$dir/stdout.txt" "$dir/stderr.txt" 2>/dev/null
     cd "$start" 2>/dev/null || cd /
-    now
-    say "phase $name $ms"
-    : >"$dir/stdout.txt" && : >"$dir/stderr.txt"
+    # Open to every user: a script may open /dev/stdout again.
+    : >"$dir/stdout.txt" && : >"$dir/stderr.txt" && chmod 0666 "$dir/stdout.txt" "$dir/stderr.txt" 2>/dev/null
     uptime_ms
     began=$up timed=0
     printf -v seconds '%d.%03d' $((limit / 1000)) $((limit % 1000))
@@ -152,9 +168,10 @@ assay_main() {
     set -m # a process group of its own
     (
       [ -n "$remark" ] && printf '%s\n' "$remark" >&2
-      # By env, not by export: names may be such that no shell variable can have, like "a.b". env runs first, so that no process of the
-      # phase shows the values among its arguments.
-      exec "$environment_tool" -i -- "${__assay_environment[@]}" "${given[@]}" "${instruction_given[@]}" "${verifier_given[@]}" "$@"
+      # By env, not by export: names may be such that no shell variable can have, like "a.b". env comes after the switch of the user, so that
+      # no variable reaches a program that still has root's rights, and before the rest, so that no later process shows the values.
+      exec "${switch[@]}" "$environment_tool" -i -- "${__assay_environment[@]}" "${given[@]}" "${home_given[@]}" "${instruction_given[@]}" \
+        "${phase_given[@]}" "$@"
     ) </dev/null >"$dir/stdout.txt" 2>"$dir/stderr.txt" 8>&- 9>&- &
     child=$!
     set +m
@@ -180,13 +197,154 @@ assay_main() {
     [ -n "$dog" ] && kill "$dog" 2>/dev/null
     [ "$timed" = 1 ] && kill -KILL -- "-$child" 2>/dev/null
     child=''
-    now
-    say "done $name $ms $code $timed"
     if [ "$stopping" = 1 ]; then
+      [ -n "$phase" ] && now && say "done $phase $ms $code $timed"
       say 'end {"stopped":true}'
       exit 143
     fi
     [ "$code" = 0 ] && [ "$timed" = 0 ]
+  }
+
+  # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: a phase that is one script; sets code and timed.
+  run() {
+    local phase=$1
+    shift
+    now
+    say "phase $phase $ms"
+    attend "$@"
+    now
+    say "done $phase $ms $code $timed"
+    [ "$code" = 0 ] && [ "$timed" = 0 ]
+  }
+
+  # Waits without holding up a stop.
+  pause() {
+    local seconds
+    [ "$1" -gt 0 ] || return 0
+    printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+    sleep "$seconds" 8>&- 9>&- &
+    wait $! 2>/dev/null
+  }
+
+  # read_variables FILE: sets phase_given.
+  read_variables() {
+    phase_given=()
+    [ -n "$1" ] || return 0
+    while IFS= read -r -d '' entry; do phase_given+=("$entry"); done <"$1"
+  } 2>/dev/null
+
+  # find_user NAME[:GROUP]: what the image's files say about the user, names or numbers, as container runtimes read them: the first line counts
+  # that has the text as its name or number. Fails for a name that there is not.
+  find_user() {
+    local text=${1%%:*} group='' name uid gid home list='' members
+    local found='' own='' text_home=''
+    while IFS=: read -r name _ uid gid _ home _; do
+      if [ "$name" = "$text" ] || [ "$uid" = "$text" ]; then found="$uid:$gid" own=$name text_home=$home; break; fi
+    done
+    if [ -z "$found" ]; then
+      case $text in *[!0-9]*) return 1 ;; esac
+      found=$text:0 text_home=/
+    fi
+    uid=${found%%:*} gid=${found#*:}
+    if [[ $1 = *:* ]]; then
+      group=${1#*:} gid=''
+      while IFS=: read -r name _ entry _; do
+        if [ "$name" = "$group" ] || [ "$entry" = "$group" ]; then gid=$entry; break; fi
+      done </etc/group
+      case $gid$group in *[!0-9]*) [ -n "$gid" ] || return 1 ;; *) gid=${gid:-$group} ;; esac
+      users[$1]="$uid:$gid::$text_home"
+      return 0
+    fi
+    while IFS=: read -r name _ entry members; do
+      case ",$members," in *",${own:-,},"*) list=$list,$entry ;; esac
+    done </etc/group
+    users[$1]="$uid:$gid:${list#,}:$text_home"
+  } </etc/passwd 2>/dev/null
+
+  # become USER: the phase that runs next runs as this user; empty: as the container's own. A user that cannot be become is found in `setup`.
+  become() {
+    switch=() home_given=("HOME=$home")
+    [ -n "$1" ] || return 0
+    local uid gid list own
+    IFS=: read -r uid gid list own <<<"${users[$1]:-}"
+    # A HOME of the task or the agent stays; root's own comes from the container's runtime.
+    case $home in /root | / | "") home_given=("HOME=${own:-/}") ;; esac
+    [ "$uid" = "$EUID" ] || switch=("$user_helper" "$uid" "$gid" "$gid${list:+,$list}")
+  }
+
+  # Finds the named users before the agent can change the files that tell of them, and a way to become them.
+  find_users() {
+    local name list
+    for name in "$image_user" "${agent_users[@]}" "${verifier_users[@]}" "${hook_users[@]}"; do
+      if [ -z "$name" ] || [ -n "${users[$name]:-}" ]; then continue; fi
+      if ! find_user "$name"; then
+        say "task-invalid the task asks for the user \"$name\", which /etc/passwd of its image does not have"
+        return 1
+      fi
+      become "$name"
+      if ! "${switch[@]}" "$environment_tool" true >/dev/null 2>&1; then
+        list=${users[$name]}
+        say "setup-failed cannot become the user $name (uid ${list%%:*}): the container may not change its user (CAP_SETUID and CAP_SETGID)"
+        return 1
+      fi
+    done
+    # The gate is the runner's and the collector's: both ends are open.
+    if [ "${#users[@]}" != 0 ]; then chmod 0600 "$gate_said" "$gate_heard"; fi 2>/dev/null
+    return 0
+  }
+
+  # check_health INDEX: repeats the command until it succeeds, as Docker's HEALTHCHECK: failures in the start period do not count, then so many
+  # in a row are too many.
+  check_health() {
+    local command=${check_commands[$1]} phase='' began failures=0 early
+    [ -n "$command" ] || return 0
+    uptime_ms
+    began=$up
+    while :; do
+      uptime_ms
+      early=0
+      [ $((up - began)) -lt "${check_start_periods[$1]}" ] && early=1
+      attend "${check_limits[$1]}" "$logs/setup/healthcheck" "$bash" -c "$command" && return 0
+      if [ "$early" = 1 ]; then
+        pause "${check_start_intervals[$1]}"
+        continue
+      fi
+      failures=$((failures + 1))
+      if [ "$failures" -ge "${check_retries[$1]}" ]; then break; fi
+      pause "${check_intervals[$1]}"
+    done
+    entry="exited with $code"
+    [ "$timed" = 1 ] && entry='did not end in its time'
+    say "setup-failed the healthcheck failed $failures times in a row and $entry the last time: ${command//[[:cntrl:]]/ }"
+    return 1
+  }
+
+  # Lays out the step's folder for the working directory, and runs its setup.sh there.
+  prepare_workdir() {
+    local from=${workdirs[step]} phase=''
+    [ -n "$from" ] && [ -d "$from" ] || return 0
+    if ! cp -R -P "$from/." "${start%/}/" 2>/dev/null; then
+      say "setup-failed cannot copy the step's workdir to $start"
+      return 1
+    fi
+    [ -f "$from/setup.sh" ] || return 0
+    attend "${setup_limits[step]}" "$logs/setup/workdir" "$bash" "${start%/}/setup.sh" && return 0
+    entry="exited with $code"
+    [ "$timed" = 1 ] && entry='did not end in its time'
+    word=$(tail -c 300 "$logs/setup/workdir/stderr.txt" 2>/dev/null)
+    say "setup-failed workdir/setup.sh of the step $entry${word:+; its last words: ${word//[[:cntrl:]]/ }}"
+    return 1
+  }
+
+  # The oracle's solution of the step, in place of the one of the step before.
+  lay_solution() {
+    local from=${solutions[step]:-} place
+    [ -n "$from" ] || return 0
+    for place in "$solution" "$oracle"; do
+      # The folder with the solutions of all steps begins with a dot, so that it stays.
+      rm -rf "${place:?}"/* 2>/dev/null
+    done
+    cp -R -P "$from/." "$solution/"
   }
 
   # What the agent left running. Only PID 1 of a container may signal every process.
@@ -200,23 +358,34 @@ assay_main() {
   }
 
   # Copies the skills into the workspace, those of later sources last. A skill is a folder that replaces the whole folder of the same name,
-  # so that no file of the earlier one stays. When it fails, `word` says why.
+  # so that no file of the earlier one stays. The copies are the agent's. When it fails, `word` says why.
   merge_skills() {
-    local target=$start/.agents/skills source name
-    local -a merged=()
+    local parent=${start%/}/.agents target source name owner=''
+    target=$parent/skills
+    local -a new=()
+    local -A merged=()
+    for name in "$parent" "$target"; do [ -e "$name" ] || new+=("$name"); done
     for source in "${skill_sources[@]}"; do
       for entry in "$source"/*/; do
         [ -d "$entry" ] || continue
-        entry=${entry%/} name=${entry%/}
-        name=${name##*/}
+        entry=${entry%/}
+        name=${entry##*/}
         if ! word=$({ mkdir -p "$target" && rm -rf "${target:?}/$name" && cp -R "$entry" "$target/$name"; } 2>&1); then
           word="the skill $name cannot be copied to $target: ${word##*$'\n'}"
           return 1
         fi
-        merged+=("$name")
+        merged[$name]=$target/$name
       done
     done
-    [ "${#merged[@]}" = 0 ] || hide_skills "${merged[@]}"
+    [ "${#merged[@]}" != 0 ] || return 0
+    if [ -n "${agent_users[0]}" ]; then IFS=: read -r owner name _ <<<"${users[${agent_users[0]}]}"; fi
+    if [ -n "$owner" ] && [ "$owner" != "$EUID" ]; then
+      word=$({ [ "${#new[@]}" = 0 ] || chown "$owner:$name" "${new[@]}"; } 2>&1 && chown -R "$owner:$name" "${merged[@]}" 2>&1) || {
+        word="the skills cannot be given to the user ${agent_users[0]}: ${word##*$'\n'}"
+        return 1
+      }
+    fi
+    hide_skills "${!merged[@]}"
   }
 
   # Keeps the copied skills out of git's view of the workspace, because tasks are judged by it. Does nothing outside a git repository.
@@ -256,6 +425,8 @@ assay_main() {
       name=${place#/}${place:+/}.agents/skills/$name
       "${call[@]}" ls-files -z -- "$name" | "${call[@]}" update-index -z --skip-worktree --stdin
     done
+    # git has made the file anew.
+    chown --reference="$folder" "$folder/index"
     return 0
   } >/dev/null 2>&1
 
@@ -274,11 +445,24 @@ assay_main() {
       return 1
     fi
     mkdir -p "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
-    if [ "$step" = 0 ] && ! merge_skills; then
-      say "setup-failed $word"
+    chmod 0777 "$logs/agent" "$logs/verifier" "$logs/artifacts" "$logs/setup" "$logs/command" 2>/dev/null
+    instruction_given=()
+    if [ "$step" = 0 ]; then
+      find_users || return 1
+      become "$image_user"
+      check_health 0 || return 1
+      if ! merge_skills; then
+        say "setup-failed $word"
+        return 1
+      fi
+    fi
+    become "${agent_users[step]}"
+    prepare_workdir || return 1
+    check_health $((step + 1)) || return 1
+    if ! lay_solution; then
+      say "setup-failed cannot lay out the solution of the step"
       return 1
     fi
-    instruction_given=()
     if [ -f "$file" ]; then
       if ! { mkdir -p "${instruction_target%/*}/" && cp "$file" "$instruction_target" && chmod a+r "$instruction_target"; }; then
         say "setup-failed cannot write the instruction to $instruction_target"
@@ -304,9 +488,20 @@ assay_main() {
   keep_logs() {
     local kept=$logs/steps/${steps[step]}
     [ -L "$logs/steps" ] && rm -f "$logs/steps"
-    mkdir -p "$kept" && mv "$logs/setup" "$logs/command" "$logs/verifier" "$kept/"
+    mkdir -p "$kept" && mv "$logs/setup" "$logs/command" "$logs/verifier" "$logs/agent" "$logs/artifacts" "$kept/"
     [ -d "$logs/collect" ] && mv "$logs/collect" "$kept/"
   } 2>/dev/null
+
+  # ask WORDS: tells the collector and reads its answer into `word`.
+  ask() {
+    # The collector has not answered yet: what can be read now was written by the agent.
+    uptime_ms
+    entry=$((up + 2000))
+    while uptime_ms; [ "$up" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
+    word=''
+    say "$1"
+    read -r -t 300 -u 8 word
+  }
 
   # Runs the task's collect hooks. One that fails or takes too long keeps nothing else from running.
   collect() {
@@ -314,6 +509,7 @@ assay_main() {
     [ -L "$logs/collect" ] && rm -f "$logs/collect"
     muted=1
     for index in "${!hooks[@]}"; do
+      become "${hook_users[index]}"
       run "hook" "${hook_limits[index]}" "$logs/collect/$((index + 1))" "$bash" -c "${hooks[index]}"
     done
     muted=0
@@ -357,25 +553,18 @@ assay_main() {
   # Has the tests released and runs them; fails when they did not come or did not end in time.
   judge() {
     clear_tests
-    # The collector has not answered yet: what can be read now was written by the agent.
-    uptime_ms
-    entry=$((up + 2000))
-    while uptime_ms; [ "$up" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
-    word=''
-    say "agent-end {\"outcome\":\"$outcome\",\"verify\":true}"
-    read -r -t 300 -u 8 word
+    ask "agent-end {\"outcome\":\"$outcome\",\"verify\":true}"
     [ "$word" = go ] || return 1
     rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null
-    if [ -n "$verifier_variables" ]; then
-      while IFS= read -r -d '' entry; do verifier_given+=("$entry"); done <"$verifier_variables"
-      rm -f "$verifier_variables"
-    fi
+    read_variables "${verifier_variables[step]}"
+    [ -n "${verifier_variables[step]}" ] && rm -f "${verifier_variables[step]}"
     run_tests
-    verifier_given=()
+    phase_given=()
     [ "$timed" = 0 ]
   }
 
   run_tests() {
+    become "${verifier_users[step]}"
     if [ "$test_as_file" = 1 ]; then
       # By its #! line. bash's exec runs a script without one itself, as a shell does that is told its path.
       # shellcheck disable=SC2016 # for that bash
@@ -431,6 +620,7 @@ assay_main() {
       say "setup-failed the verifier's image has no env (coreutils), which the runner needs; install coreutils in the image"
       return
     fi
+    find_users || return
     if ! lay_artifacts; then
       say "setup-failed the artifact $word cannot be laid at its path in the verifier's container: its user must be able to write there"
       return
@@ -446,6 +636,8 @@ assay_main() {
   run_step() {
     setup || return 1
     outcome=ok judged=$verify late=0
+    become "${agent_users[step]}"
+    phase_given=("${agent_variables[@]}")
     if [ "${install_limits[step]}" != none ] && [ -f "$install_script" ]; then
       run install "${install_limits[step]}" "$logs/setup" "$bash" "$install_script" || outcome=failed judged=0
     fi
@@ -453,18 +645,21 @@ assay_main() {
       if [ "${long_instructions[step]}" != 0 ]; then
         remark="assay: ASSAY_TASK_INSTRUCTION is not set: the instruction has ${long_instructions[step]} bytes, too many for a variable; read it from the file that ASSAY_INSTRUCTION_PATH names"
       fi
+      read_variables "$execute_variables"
+      phase_given+=("${agent_variables[@]}")
       if ! run execute "${execute_limits[step]}" "$logs/command" "$bash" "$execute_script"; then
         outcome=failed late=$timed
         [ "$verify_failed_agent" = 1 ] || judged=0
       fi
       remark=''
     fi
+    phase_given=()
     after_agent
     if [ "$judged" = 1 ] && [ "$separate" = 1 ]; then
       say "agent-end {\"outcome\":\"$outcome\",\"verify\":true}"
       [ "$outcome" = ok ]
     elif [ "$judged" = 1 ]; then
-      judge && [ "$outcome" = ok ]
+      judge
     else
       say "agent-end {\"outcome\":\"$outcome\",\"verify\":false}"
       [ "$outcome" = ok ]
@@ -473,11 +668,10 @@ assay_main() {
 
   local home=${__assay_home:-/root}
   [ -d "$home" ] || mkdir -p "$home" 2>/dev/null || home=/
-  given=("HOME=$home")
   if [ -n "$__assay_phase_path" ]; then
-    given+=("PATH=$__assay_phase_path")
+    given=("PATH=$__assay_phase_path")
   elif [ "$__assay_has_path" = 0 ]; then
-    given+=("PATH=$__assay_path")
+    given=("PATH=$__assay_path")
   fi
   given+=("${overlay_variables[@]}")
   if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
@@ -485,6 +679,9 @@ assay_main() {
     judge_apart
   else
     await_verifier && while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
+      # The collector reads the reward before a further step's agent could change it.
+      ask 'step-end'
+      [ "$word" = next ] || break
       keep_logs
       clear_tests
       step=$((step + 1))

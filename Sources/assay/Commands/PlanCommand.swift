@@ -15,7 +15,7 @@ enum PlanCommand: Subcommand {
             Reads the job's source and its tasks as the operator does, and lists the trials with their images, users, networks, time limits and
             resources, what is ignored in the tasks' files, and which tasks would be refused and why.
 
-            Exit status: 0 every trial can run; 2 bad input, or some task would be refused.
+            Exit status: 0 every trial can run; 2 bad input, some task would be refused, or a variable that tasks ask for is missing.
             """,
         positionals: [
             .init(name: "FILE", help: "An EvalJob in YAML, a job file of Rollout, or a folder of tasks; - reads standard input.")
@@ -60,7 +60,7 @@ enum PlanCommand: Subcommand {
         } else {
             Output.write(PlanText(plan).text)
         }
-        return plan.refused > 0 ? ExitStatus.badInput : ExitStatus.success
+        return plan.refused > 0 || plan.variables.problem != nil ? ExitStatus.badInput : ExitStatus.success
     }
 
     private static func target(of spec: EvalJobSpec, _ documents: JobDocuments) throws -> EvalTargetSpec {

@@ -25,6 +25,9 @@ enum RunCommand: Subcommand {
         options: [
             .init(name: "min-pass-rate", value: "RATE", help: "Exit with 1 when the pass rate is below it (0 to 1)."),
             .init(name: "target", value: "NAME", help: "The EvalTarget of FILE to run on (spec.targetRef)."),
+            .init(
+                name: "task-env", value: "NAME", help: "Give tasks that ask for ${NAME} this shell's NAME (repeatable).",
+                repeats: true),
             .init(name: "anew", value: nil, help: "Start a job that exists again as a new one; its earlier results stay."),
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to the artifact branch (default: 10)."),
             .init(name: "allow-unpushed", value: nil, help: "Exit with 0 instead of 4 when results wait here for their remote."),
@@ -63,6 +66,7 @@ enum RunCommand: Subcommand {
         }
         defer { withExtendedLifetime(lock) {} }
         try documents.fillSecrets(from: currentEnvironment())
+        try documents.giveTasks(arguments.all("task-env"), from: currentEnvironment())
         if let target = arguments.value("target") { documents.job.set(["spec", "targetRef", "name"], to: .string(target)) }
         for place in try JobOutputs.completeInterrupted(OutputRegister(directory: state.outputs), results: state.results)
         where place != rollout?.outputs.directory {

@@ -27,6 +27,11 @@ struct PlanText {
         }
         var text = "job \(plan.job.replacingControls), \(plan.repo.replacingControls) at \(plan.commit.prefix(12))\n\n" + table.render() + "\n"
         for line in plan.overlayLines { text += Self.overlay(line).replacingControls + "\n" }
+        for entry in plan.variables.asked {
+            let state = entry.isGiven ? "given" : entry.isRequired ? "missing" : "default"
+            text += "variable ${\(entry.name.replacingControls)}: \(state); asked for by \(entry.names.replacingControls)\n"
+        }
+        if let problem = plan.variables.problem { text += "refused: \(problem.replacingControls)\n" }
         for warning in plan.warnings { text += "warning: \(warning.line.replacingControls)\n" }
         // One line for a task, whatever the number of agents that it is refused for.
         var told: Set<String> = []

@@ -1,3 +1,4 @@
+import Base
 import Testing
 
 @testable import Egress
@@ -5,19 +6,6 @@ import Testing
 /// Requests with a few bytes changed, many thousand of them.
 @Suite("Changed requests")
 struct MutationTests {
-    /// SplitMix64: the same numbers each time.
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     private static let seeds = [
         "POST http://a.example:81/p?q HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nConnection: close, X\r\nX: y\r\n\r\n",
         "POST http://a.example/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
@@ -26,7 +14,7 @@ struct MutationTests {
     ].map { Array($0.utf8) }
     private static let bytes = Array("\r\n\t :;,0159abXhH/@#?%*[].\"\0\u{7F}".utf8) + [0x80, 0xFF]
 
-    private func mutated(_ seed: [UInt8], _ random: inout Random) -> [UInt8] {
+    private func mutated(_ seed: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var text = seed
         for _ in 0..<Int.random(in: 1...4, using: &random) {
             let at = Int.random(in: 0..<text.count, using: &random)
@@ -58,7 +46,7 @@ struct MutationTests {
 
     @Test("what is accepted is passed on as one request with the same body, however it arrives", arguments: 0..<4)
     func mutations(seed: Int) throws {
-        var random = Random(state: UInt64(seed))
+        var random = SeededRandom(seed: UInt64(seed))
         var accepted = 0
         for _ in 0..<5000 {
             let text = mutated(Self.seeds[seed], &random)
@@ -83,7 +71,7 @@ struct MutationTests {
 
     @Test("a body ends at the same place however it arrives")
     func bodies() {
-        var random = Random(state: 99)
+        var random = SeededRandom(seed: 99)
         let seed = Array("5;x=y\r\nhello\r\n00a\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n".utf8)
         for _ in 0..<10_000 {
             let text = mutated(seed, &random) + Array("GET /".utf8)

@@ -38,6 +38,9 @@ final class FakeBuilder: ImageBuilder {
     /// Ends the builds whose Dockerfile has this word.
     func end(_ word: String, _ result: Result<Void, TrialError> = .success(())) { state.withLock { $0.answers[word] = result } }
 
+    /// Removes all images, as somebody who cleans a registry or a machine does.
+    func removeImages() { state.withLock { $0.images = [:] } }
+
     static func reference(_ key: ImageKey) -> String { "localhost/assay/task@sha256:\(key.hex)" }
 
     func place(namespace: String, target: String, _ spec: EvalTargetSpec) -> BuildPlace? { BuildPlace(scope: "", settings: "fake") }

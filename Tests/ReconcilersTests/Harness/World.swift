@@ -87,18 +87,21 @@ final class World: Sendable {
         node.start()
     }
 
-    /// A task of the name `build-<content>-<anything>` has a Dockerfile instead of an image; those of one content have the same one.
+    /// A task of the name `build-<content>-<anything>` has a Dockerfile instead of an image; those of one content have the same one. `judged-<content>`
+    /// has an image and a separate verifier with a Dockerfile.
     private func writeTask(_ name: String) throws {
         let folder = "\(source)/tasks/\(name)"
         let limits = "version = \"1.0\"\n[agent]\ntimeout_sec = 60.0\n[verifier]\ntimeout_sec = 60.0\n"
         let content = name.hasPrefix("build-") ? name.split(separator: "-").dropFirst().first.map(String.init) : nil
+        let judge = name.hasPrefix("judged-") ? ("tests/Dockerfile", "FROM base:1\nRUN echo \(name)\n") : nil
         let own = content.map { ("environment/Dockerfile", "FROM base:1\nRUN echo \($0)\n") }
         let files = [
-            "task.toml": own == nil ? "\(limits)[environment]\ndocker_image = \"x:1\"\n" : limits,
+            "task.toml": own == nil
+                ? "\(limits)\(judge == nil ? "" : "environment_mode = \"separate\"\n")[environment]\ndocker_image = \"x:1\"\n" : limits,
             "instruction.md": "Do it.\n", "tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n",
             "solution/solve.sh": "#!/bin/bash\ntrue\n",
         ]
-        for (file, text) in files.merging([own].compactMap { $0 }, uniquingKeysWith: { $1 })
+        for (file, text) in files.merging([own, judge].compactMap { $0 }, uniquingKeysWith: { $1 })
         where !(name.hasPrefix("broken") && file == "tests/test.sh") {
             try Directory.make(Path.parent(of: "\(folder)/\(file)"))
             try FileWriting.replace("\(folder)/\(file)", with: Array(text.utf8), mode: 0o755)
@@ -107,7 +110,7 @@ final class World: Sendable {
 
     @discardableResult
     func git(_ directory: String, _ arguments: String...) async throws -> String {
-        String(decoding: try await TestPack.git(directory, arguments), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        String(decoding: try await TestGit.run(directory, arguments), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     // MARK: Operators
@@ -277,7 +280,7 @@ final class World: Sendable {
         guard try await !git(remote, "branch", "--list", Self.branch).isEmpty else { return [] }
         var found: [JSONValue] = []
         for file in try await git(remote, "ls-tree", "-r", "--name-only", Self.branch).split(separator: "\n") where file.hasSuffix("metadata.json") {
-            found.append(try JSONValue(parsing: try await TestPack.git(remote, ["show", "\(Self.branch):\(file)"])))
+            found.append(try JSONValue(parsing: try await TestGit.run(remote, ["show", "\(Self.branch):\(file)"])))
         }
         return found
     }

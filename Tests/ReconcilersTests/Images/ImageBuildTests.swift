@@ -122,6 +122,32 @@ struct ImageBuildTests {
         }
     }
 
+    @Test(
+        "catalogue 72: an image that is gone between build and run: typed, built again, and the trial tried again",
+        arguments: ["build-x", "judged-x"])
+    func imageGone(task: String) async throws {
+        let builder = FakeBuilder()
+        let fate: @Sendable (FakeNode.Pod) -> Fate = { pod in
+            guard pod.retry == 0 else { return .success(1) }
+            builder.removeImages()
+            return .failure(.environmentImagePullFailed)
+        }
+        try await World.run(tasks: [task], fate: fate) { world in
+            try await world.withOperator(builder: builder) { _ in
+                try await world.createJob(with: ["retry": ["maxAttempts": 3, "initialDelayMs": 10]])
+                let job = try await world.waitForEnd()
+                #expect(job.status?.trials?.completed == 1)
+                #expect(builder.begun.count == 2, "it was built again")
+            }
+            let records = try await world.records()
+            let retry = try #require(records.first { $0["kind"] == "retry" })
+            #expect(retry.at("error", "type") == "environment_image_pull_failed")
+            let run = try #require(records.first { $0["kind"] == "run" })
+            let digest = task == "judged-x" ? run.at("config", "verifier", "imageDigest") : run.at("config", "imageDigest")
+            #expect(run["reward"]?.double == 1 && digest?.string?.hasPrefix("sha256:") == true, "\(run.text)")
+        }
+    }
+
     @Test("20 jobs at once that need one image: one build, also when the first of them is deleted meanwhile")
     func manyJobs() async throws {
         try await World.run(tasks: ["build-x"]) { world in
@@ -238,5 +264,5 @@ struct ImageBuildTests {
 }
 
 extension EvalJobStatus {
-    fileprivate func condition(_ type: ConditionType) -> Condition? { conditions.first { $0.type == type.rawValue } }
+    func condition(_ type: ConditionType) -> Condition? { conditions.first { $0.type == type.rawValue } }
 }

@@ -3,6 +3,7 @@ import Base
 import KubeClient
 import KubeCore
 import KubeRuntime
+import SourceSync
 import TrialPods
 import TrialRuntime
 
@@ -11,6 +12,8 @@ struct BuildPods: Sendable {
     let client: KubeClient
     let settings: TrialPodSettings
     let bounds: PodFateBounds
+    /// Where contexts are read from; nil: from their origin.
+    let cache: SourceCache?
     let time: any TimeSource
 
     enum End: Sendable, Hashable {
@@ -114,6 +117,11 @@ struct BuildPods: Sendable {
         request.owners = owners
         let outcome: CreatedOnce
         do {
+            if case .commit(let delivery) = request.program.context {
+                request.cache = try cache?.access(
+                    forBuild: request.name, TreeReference(context: delivery), namespace: request.namespace, secret: request.sourceSecret?.name,
+                    bounds: bounds)
+            }
             let pod = try BuildPodBuilder(settings).pod(for: request)
             outcome = try await client.createOnce(.pods, pod, namespace: request.namespace) {
                 $0.at("metadata", "labels", BuildPodBuilder.label) != nil

@@ -81,9 +81,10 @@ struct ClusterImageBuilder: ImageBuilder {
             target: build.target, build: spec,
             program: BuildProgram(context: .commit(build.delivery), repository: repository.address, tag: build.key.tag),
             arguments: build.arguments, timeoutSec: build.timeoutSec, sourceSecret: build.sourceSecret)
-        let end = await BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, time: time).run(request) {
-            owners().map(\.buildOwner)
-        }
+        let end = await BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, cache: configuration.cache, time: time)
+            .run(request) {
+                owners().map(\.buildOwner)
+            }
         switch end {
         case .built(let digest, let log):
             // Without it, only the log is missing in the records of later jobs.

@@ -64,12 +64,27 @@ final class ImageBuilds: Sendable {
             }
             return new
         }
+        for build in new { lookUp(build, group: job.uid) }
+    }
+
+    private func lookUp(_ build: ImageBuild, group: String) {
         let builder = builder
-        for build in new {
-            lookups.start(build.key, group: job.uid) {
-                do throws(ImageBuildFailure) { return .success(try await builder.find(build)) } catch { return .failure(error) }
-            }
+        lookups.start(build.key, group: group) {
+            do throws(ImageBuildFailure) { return .success(try await builder.find(build)) } catch { return .failure(error) }
         }
+    }
+
+    /// A pod could not get an image that was there: it is looked up again, and built again if it is gone.
+    func lookAgain(_ key: ImageKey) {
+        guard case .ready? = state(of: key) else { return }
+        let entry = entries.withLock { entries in
+            entries[key]?.isMissing = false
+            return entries[key]
+        }
+        guard let entry else { return }
+        lookups.cancel(key)
+        builds.cancel(key)
+        lookUp(entry.build, group: entry.jobs.map(\.uid).min() ?? "")
     }
 
     /// The state of an image; nil when nobody wants it. Starts the build once the lookup has found nothing: the end of the lookup wakes the jobs,

@@ -3,6 +3,7 @@ import EvalModel
 import Git
 import Planning
 import SourceSync
+import TrialRuntime
 
 /// The images that a job's trials wait for.
 extension EvalJobReconciler {
@@ -56,6 +57,18 @@ extension EvalJobReconciler {
     /// The job's Secret, if the repository is on the host that it is for.
     private static func secret(for source: PinnedSource, _ spec: EvalJobSpec) -> LocalReference? {
         source.url.sharesOrigin(with: spec.source.repo, allowing: [.local, .loopbackHTTP, .shorthand]) ? spec.source.secretRef : nil
+    }
+
+    /// Looks up again what a pod could not get, once for each pod: somebody may have removed an image that was built.
+    func lookAgain(_ ended: [JobTrials.Found], _ images: JobImages, _ context: PlannedJob, _ pass: JobPass) {
+        for (pod, fate) in ended where fate.end?.error?.type == .environmentImagePullFailed {
+            guard let trial = context.prepared.matrix.coordinate(at: pod.identity.index),
+                pass.memory.state.withLock({ $0.missedImages.insert(pod.uid).inserted })
+            else { continue }
+            for role in [ContainerRole.trial, .verifier] {
+                if let key = images.keys[ImageUse(task: trial.taskIndex, role: role)] { self.images.lookAgain(key) }
+            }
+        }
     }
 
     /// One build for each image, in the order of the tasks, without those of tasks whose trials are all counted.

@@ -67,10 +67,12 @@ struct JobRequirements: Sendable {
         if let name = job.spec.artifacts.git?.secretRef?.name {
             _ = try await keys(ofSecret: name, for: "spec.artifacts.git.secretRef", namespace, &known)
         }
-        for (position, agent) in job.spec.agents.enumerated() {
-            for (place, variable) in agent.env.enumerated() {
+        var lists = job.spec.agents.enumerated().map { ("spec.agents[\($0)].env", $1.env) }
+        lists.append(("spec.environment.env", job.spec.environment.env))
+        for (list, variables) in lists {
+            for (place, variable) in variables.enumerated() {
                 guard let reference = variable.valueFrom?.secretKeyRef, reference.optional != true else { continue }
-                let field = "spec.agents[\(position)].env[\(place)].valueFrom.secretKeyRef"
+                let field = "\(list)[\(place)].valueFrom.secretKeyRef"
                 guard let keys = try await keys(ofSecret: reference.name, for: field, namespace, &known) else { continue }
                 guard keys.contains(reference.key) else {
                     throw ReconcileError.waiting(

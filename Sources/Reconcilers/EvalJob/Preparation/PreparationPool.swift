@@ -69,6 +69,10 @@ final class PreparationPool: Sendable {
                     try await credentials.credentials(
                         for: url, secret: job.spec.source.secretRef?.name, namespace: key.job.namespace, only: job.spec.source.repo)
                 }
+                // A missing variable is an error before anything runs.
+                if let problem = TaskVariables(prepared, spec: job.spec).problem {
+                    throw ReconcileError.stalled(.invalidSpec, problem, on: .ready)
+                }
                 return .success(KeptPlan(prepared: prepared, kept: try await plans.write(prepared, for: key.job)))
             } catch let error as ReconcileError {
                 return .failure(error)

@@ -1,0 +1,140 @@
+import AssayAPI
+import Base
+import Foundation
+import Glibc
+import KubeCore
+import Testing
+
+extension EndToEnd {
+    /// The error types that no trial brings about by itself. All others are in the tests of what they are about: FormatsTests, FamilyTests,
+    /// BadTrialTests, ImageBuildTests, TestDatasetTests.
+    @Suite struct ErrorTypeTests {
+        /// What a cluster says of a pod whose trial is lost, and what becomes of the trial.
+        private struct Loss {
+            var task: String
+            var status: JSONValue
+            var error: TrialErrorTypeName
+            var reward: Double?
+
+            enum TrialErrorTypeName: String {
+                case evicted = "environment_evicted"
+                case nodeLost = "environment_node_lost"
+                case noRoom = "environment_resource_allocation_failed"
+                case unknown = "internal_error"
+                case truncated = "artifact_truncated"
+            }
+        }
+
+        private static let started = "2026-01-01T00:00:00Z"
+
+        private static func ended(_ name: String, exit: Int, message: String? = nil) -> JSONValue {
+            var state: JSONValue = [
+                "exitCode": JSONValue(exit), "reason": exit == 0 ? "Completed" : "Error", "startedAt": .string(started),
+                "finishedAt": .string(started),
+            ]
+            if let message { state["message"] = .string(message) }
+            return ["name": .string(name), "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": ["terminated": state]]
+        }
+
+        private static let losses: [Loss] = [
+            Loss(
+                task: "evicted", status: ["phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. "],
+                error: .evicted),
+            Loss(
+                task: "lost",
+                status: [
+                    "phase": "Failed",
+                    "conditions": [
+                        ["type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC", "message": "PodGC: node no longer exists"]
+                    ],
+                ], error: .nodeLost),
+            Loss(
+                task: "refused",
+                status: ["phase": "Failed", "reason": "OutOfcpu", "message": "Pod was rejected: Node didn't have enough resource: cpu"],
+                error: .noRoom),
+            Loss(
+                task: "silent", status: ["phase": "Failed", "containerStatuses": [ended("trial", exit: 0), ended("collector", exit: 1)]],
+                error: .unknown),
+            Loss(
+                task: "cut",
+                status: [
+                    "phase": "Succeeded",
+                    "containerStatuses": [
+                        ended("trial", exit: 0),
+                        ended(
+                            "collector", exit: 0,
+                            message:
+                                #"{"version":1,"reward":1,"rewards":{"reward":1},"trialDied":false,"interrupted":false,"lastPhase":"verify","pack":{"sha256":"\#(String(repeating: "a", count: 64))","bytes":5000000,"tree":"\#(String(repeating: "b", count: 40))"}}"#
+                        ),
+                    ],
+                ], error: .truncated, reward: 1),
+        ]
+
+        /// The test stands in for kubelet, node controller and scheduler, whose words are those of Kubernetes 1.36.
+        @Test func whatAClusterSaysOfAPodBecomesATypedError() async throws {
+            let bench = try Workbench("losses")
+            for loss in Self.losses { try bench.task(loss.task) }
+            try await bench.commitBenchmark()
+            let cluster = try await ClusterProcesses.start(in: bench, node: "none")
+            let worker = try await cluster.startOperator()
+            try await cluster.create("job.yaml", name: "losses", results: "losses.git") { job in
+                job.set(["spec", "datasets"], to: [["path": "tasks", "name": "tasks"]])
+                job.set(["spec", "parallelism"], to: 5)
+                job.set(["spec", "retry"], to: ["maxAttempts": 1])
+            }
+            try await eventually("each trial has a pod", seconds: 60) { try await cluster.pods().count == Self.losses.count }
+            for pod in try await cluster.pods() {
+                let key = try #require(ObjectKey(of: pod))
+                let loss = try #require(Self.losses.first { $0.task == pod.at("metadata", "annotations", "assay.dev/task")?.string })
+                var status = loss.status
+                status["startTime"] = .string(Self.started)
+                try await cluster.client.patch(.pods, key, .merge(["status": status]), subresource: "status")
+            }
+            try await eventually("the job is over", seconds: 600) {
+                try await cluster.job("losses").at("status", "completionTime") != nil
+            }
+            let branch = try await bench.branch(of: "\(bench.directory)/losses.git")
+            for loss in Self.losses {
+                let run = try #require(branch.runs(task: loss.task).first, "\(loss.task)")
+                #expect(run.at("error", "type")?.string == loss.error.rawValue && run["reward"]?.double == loss.reward, "\(run.text)")
+                #expect(run["outcome"]?.string == (loss.reward == nil ? "infrastructure" : "completed"), "\(run.text)")
+            }
+            worker.signal(SIGTERM)
+            _ = await worker.wait()
+            await cluster.stop()
+            await bench.remove()
+        }
+
+        @Test func aTaskThatIsNotThereIsTold() async throws {
+            try await Workbench.with("not-found") { bench in
+                try bench.task("one")
+                try await bench.commitBenchmark()
+                try bench.write(
+                    "job.yaml",
+                    JobFiles.job("absent", datasets: "[{tasks: [{name: absent, path: tasks/absent}, {name: one, path: tasks/one}]}]"))
+                try await bench.assay("run", "job.yaml")
+                let branch = try await bench.branch()
+                #expect(branch.errorType(task: "absent") == "task_not_found" && branch.runs(task: "absent").first?["outcome"] == "infrastructure")
+                #expect(branch.runs(task: "one").first?["reward"]?.double == 1)
+            }
+        }
+
+        @Test func aSourceThatGoesAwayBetweenTwoTrialsIsTold() async throws {
+            try await Workbench.with("source-gone") { bench in
+                try bench.task("a", solution: "touch /tmp/x; sleep 20")
+                try bench.task("b")
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("gone", parallelism: 1, extra: "  retry: {maxAttempts: 1}"))
+                let run = try bench.start(["run", "job.yaml"], to: "run.log")
+                try await eventually("the first trial runs", seconds: 60) { await bench.containers().count > 1 }
+                try await eventually("its files are in place", seconds: 60) { try bench.read("run.log").contains("1 running") }
+                try FileManager.default.moveItem(atPath: bench.benchmark, toPath: bench.benchmark + ".away")
+                try FileManager.default.removeItem(atPath: "\(bench.directory)/.assay/cache")
+                _ = await run.wait()
+                let branch = try await bench.branch()
+                #expect(branch.errorType(task: "b") == "source_sync_failed", "\(branch.errorMessage(task: "b"))")
+                #expect(branch.runs(task: "b").first?["outcome"] == "infrastructure")
+            }
+        }
+    }
+}

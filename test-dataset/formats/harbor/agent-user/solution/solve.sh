@@ -1,0 +1,2 @@
+#!/bin/bash
+id -un > /logs/agent/who; echo "$HOME" >> /logs/agent/who; echo said > /dev/stdout

@@ -1,0 +1,2 @@
+#!/bin/bash
+echo "$ASSAY_TASK_SKILLS_DIR" > /tmp/seen

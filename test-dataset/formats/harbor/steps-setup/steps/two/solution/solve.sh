@@ -1,0 +1,2 @@
+#!/bin/bash
+cat /srv/work/data.txt > /logs/agent/seen

@@ -1,0 +1,2 @@
+#!/bin/bash
+env > /logs/agent/env.txt

@@ -1,0 +1,2 @@
+#!/bin/bash
+cat "$ROLLOUT_TASK_INSTRUCTION" > /tmp/seen
