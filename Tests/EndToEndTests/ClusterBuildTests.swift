@@ -184,7 +184,7 @@ private final class BuildCluster: Sendable {
             let processes = try await ClusterProcesses.start(in: bench, environment: user.environment)
             let cluster = BuildCluster(bench: bench, registry: registry, processes: processes)
             try await cluster.prepare()
-            try cluster.startOperator()
+            try await cluster.startOperator()
             do { try await body(cluster) } catch {
                 print((try? bench.read("operator.log").suffix(3000)) ?? "")
                 throw error
@@ -195,8 +195,8 @@ private final class BuildCluster: Sendable {
         }
     }
 
-    private func startOperator() throws {
-        let started = try processes.startOperator()
+    private func startOperator() async throws {
+        let started = try await processes.startOperator()
         running.withLock { $0 = started }
     }
 
@@ -209,7 +209,7 @@ private final class BuildCluster: Sendable {
     /// Kills the operator and starts another.
     func killOperator() async throws {
         await stopOperator(SIGKILL)
-        try startOperator()
+        try await startOperator()
     }
 
     private func prepare() async throws {

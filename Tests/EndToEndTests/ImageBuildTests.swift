@@ -19,6 +19,8 @@ extension EndToEnd {
         /// The image has none of the programs that change a user, and a user of its own.
         @Test func aTasksUsersNeedNothingOfItsImage() async throws {
             try await Workbench.with("users") { bench in
+                let user = try UserPodman(bench)
+                try await user.makeImage("docker.io/library/base:1")
                 try bench.task(
                     "bare", toml: "[verifier]\nuser = \"judge\"\n", solution: "id -u > /tmp/agent; id -g >> /tmp/agent; echo $HOME >> /tmp/agent",
                     test: """
@@ -36,7 +38,7 @@ extension EndToEnd {
                     """)
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("users", image: nil))
-                _ = try await run(bench, "job.yaml", expecting: 0)
+                _ = try await user.run("job.yaml", expecting: 0)
                 let record = try #require(try await bench.branch().runs(task: "bare").first)
                 #expect(record.at("config", "users", "agent") == "app" && record.at("config", "users", "verifier") == "judge", "\(record.text)")
             }
@@ -111,6 +113,8 @@ extension EndToEnd {
 
         @Test func aSeparateVerifierHasAnImageOfItsOwn() async throws {
             try await Workbench.with("verifier-images") { bench in
+                let user = try UserPodman(bench)
+                try await user.makeImage("docker.io/library/base:1")
                 let check = """
                     [ "$(cat /judge)" = judge ] && [ -e /tests/expected ] && [ "$(cat /app/answer)" = solved ] && [ ! -e /word ] && [ "$PWD" = /judging ] &&
                     echo 1 > /logs/verifier/reward.txt
@@ -124,7 +128,7 @@ extension EndToEnd {
                 try bench.write("\(folder)/tests/expected", "solved\n")
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("judged", image: nil))
-                _ = try await run(bench, "job.yaml", expecting: 0)
+                _ = try await user.run("job.yaml", expecting: 0)
                 let record = try #require(try await bench.branch().runs(task: "judged").first)
                 #expect(record["reward"]?.double == 1, "\(record.text)")
                 let own = record.at("config", "imageDigest")?.string ?? ""

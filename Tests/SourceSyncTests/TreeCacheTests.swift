@@ -13,7 +13,7 @@ import Testing
 struct TreeCacheTests {
     static let key = [UInt8](repeating: 5, count: 32)
     static let credential = TreeToken.Credential(namespace: "team", secret: nil)
-    static let commit = GitObjectID(String(repeating: "a", count: 40))!
+    static let commit = GitObjectID(String(repeating: "a", count: 40)) ?? { preconditionFailure("forty hex digits are an id") }()
 
     let bench: Workbench
     let time = ManualTime()

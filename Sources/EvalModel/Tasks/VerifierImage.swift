@@ -27,9 +27,6 @@ public struct TaskImages: Sendable, Hashable {
         self.trial = trial
         self.verifier = verifier
     }
-
-    /// Whether one of them must be built.
-    public var needBuild: Bool { trial == .dockerfile || verifier == .dockerfile }
 }
 
 extension EvalTask {

@@ -160,7 +160,7 @@ struct ClusterBuildTests {
                     _ = try await world.client.delete(.evalJobs, ObjectKey(namespace: "default", name: "job"))
                 }
                 let gone = await eventually(within: 60) {
-                    do { _ = try await world.client.get(.pods, key) } catch { return error.isNotFound }
+                    do { _ = try await world.client.get(.pods, key) } catch { return (error as? KubeError)?.isNotFound == true }
                     return false
                 }
                 #expect(gone, "the build pod is left")
