@@ -1,4 +1,5 @@
 import Base
+import EvalFormats
 import EvalModel
 import Git
 import SourceSync
@@ -25,14 +26,16 @@ final class TaskLayout {
     }
 
     private let volumes: DeliveryVolumes
+    private let family: TaskSchema
     private let targets: [(path: [String], target: Target)]
     private var folders: [[String]: FolderLayout] = [:]
     private var present = Present.nothing
-    /// Bytes of the instructions, by their files.
+    /// Bytes of the instructions as agents get them, by their files.
     private var instructions: [String: Int] = [:]
 
     init(program: PodProgram, volumes: DeliveryVolumes) {
         self.volumes = volumes
+        family = program.family
         var targets: [(path: [String], target: Target)] = []
         for step in program.steps {
             targets.append((step.instruction.pathComponents, .instruction(step)))
@@ -80,7 +83,6 @@ final class TaskLayout {
                 guard size <= Self.maximumInstruction else {
                     throw TrialError(.sourceSyncFailed, "\"\(step.instruction)\" is larger than \(Self.maximumInstruction) bytes")
                 }
-                instructions[step.instruction] = size
                 present = .instruction(step, [], left: size)
                 if size == 0 { try add([]) }
             case .folder(let destination): try lay(entry, below: path, in: destination)
@@ -108,7 +110,10 @@ final class TaskLayout {
         case .nothing: break
         case .instruction(let step, let bytes, let left):
             present = .instruction(step, bytes + piece, left: left - piece.count)
-            if left == piece.count { try volumes.write(bytes + piece, to: volumes.paths.instruction(step)) }
+            guard left == piece.count else { return }
+            let shown = InstructionText.shown(bytes + piece, family: family)
+            instructions[step.instruction] = shown.count
+            try volumes.write(shown, to: volumes.paths.instruction(step))
         case .folder(let layout): try layout.add(piece)
         }
     }
