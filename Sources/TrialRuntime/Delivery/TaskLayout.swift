@@ -1,4 +1,5 @@
 import Base
+import EvalFormats
 import EvalModel
 import Git
 import SourceSync
