@@ -121,7 +121,8 @@ struct TaskReaderTests {
             let task = try await load(paths + ["environment/Dockerfile"], toml: text).task
             #expect(task.steps.map(\.name) == ["a"])
             let separate = toml.contains("separate") || toml.contains("verifier.environment")
-            #expect((task.refusal(image: .task("i"), canBuild: true) == nil) == !separate)
+            let image: VerifierImage? = task.isVerifiedSeparately(.shared) ? .own("v") : nil
+            #expect((task.refusal(image: .task("i"), verifier: image, canBuild: true) == nil) == !separate)
             return
         }
         let error = await #expect(throws: TrialError.self) { try await load(paths + ["environment/Dockerfile"], toml: text) }

@@ -106,7 +106,7 @@ struct RegistryByURLTests {
             }
         }
         let cases: [(String, String, Bool)] = [
-            ("/moved", "answered with status 302", false), ("/busy", "answered with status 503", true), ("/text", "JSON", false),
+            ("/moved", "answered with status 302", false), ("/busy", "answered with status 503", true), ("/text", "line 1, column 1", false),
             ("/none", "answered with status 404", false), ("/own", "no git_url", false),
         ]
         for (path, words, waits) in cases {
