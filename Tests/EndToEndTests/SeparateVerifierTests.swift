@@ -171,7 +171,7 @@ extension EndToEnd {
                 try bench.task("unreachable", test: nil)
                 try bench.write(
                     "\(bench.benchmark)/tasks/unreachable/task.toml",
-                    Self.head + "[verifier.environment]\ndocker_image = \"localhost/no/such:image\"\n")
+                    Self.head + "[verifier.environment]\ndocker_image = \"Not/A:Name:Of an image\"\n")
                 try await bench.commitBenchmark()
                 let agents = JobFiles.agent("agent", execute: "touch /logs/agent/began")
                 try bench.write("job.yaml", JobFiles.job("bad", agents: agents, extra: "  retry: {maxAttempts: 2, initialDelayMs: 10}"))
