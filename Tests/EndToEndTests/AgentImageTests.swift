@@ -23,7 +23,8 @@ extension EndToEnd {
                     ]
                 }
                 try bench.write("job.yaml", JobFiles.job("packed", agents: JSONValue.array(agents).text, image: "localhost/base:1"))
-                _ = try await user.run("job.yaml", expecting: 1)
+                // An agent whose image is unfit could not be measured.
+                _ = try await user.run("job.yaml", expecting: 3)
                 let branch = try await bench.branch()
                 let good = try #require(branch.runs(agent: "agent").first)
                 #expect(good["reward"]?.double == 1, "\(good.text)")

@@ -27,7 +27,8 @@ public final class ImageRegistry: Sendable {
 
     /// What a Secret of type `kubernetes.io/dockerconfigjson` has as its value.
     public func dockerConfig(password: String = "open-sesame") -> String {
-        "{\"auths\": {\"\(address):\(port)\": {\"username\": \"user\", \"password\": \"\(password)\"}}}"
+        // podman and buildah read only this form of a login.
+        "{\"auths\": {\"\(address):\(port)\": {\"auth\": \"\(Base64.encode(Array("user:\(password)".utf8)))\"}}}"
     }
 
     /// The repository as a target names it.
