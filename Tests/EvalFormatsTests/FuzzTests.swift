@@ -12,7 +12,7 @@ import Testing
 struct FuzzTests {
     private static let folder = Fixture.repository + "/Tests/EvalFormatsTests/Fixtures/fuzz"
     /// Far longer than any input needs: the machine may be busy.
-    private static let secondsAllowed = 30.0
+    private static let secondsAllowed = 300.0
 
     /// Gives the bytes to every reader. What is thrown must be an error of the readers with a message.
     private static func read(_ bytes: [UInt8]) -> String? {
