@@ -223,6 +223,8 @@ public final class RegistryClient: Sendable {
         let text = errors.compactMap { error in
             error["code"]?.string.map { code in "\(code)\(error["message"]?.string.map { ": \($0)" } ?? "")" }
         }.joined(separator: "; ")
-        return text.isEmpty ? "HTTP \(answer.status)" : "HTTP \(answer.status), \(text)".replacingControls
+        // The answer to HEAD has no body.
+        let meaning = [401: " (unauthorized)", 403: " (forbidden)"][answer.status] ?? ""
+        return text.isEmpty ? "HTTP \(answer.status)\(meaning)" : "HTTP \(answer.status), \(text)".replacingControls
     }
 }

@@ -76,7 +76,7 @@ struct CRDDefinitionTests {
     func examples() throws {
         var texts: [(String, String)] = []
         for path in try CRDFiles.files(in: "examples", ending: ".yaml") { texts.append((path, try CRDFiles.text(path))) }
-        for page in try CRDFiles.files(in: "docs/resources", ending: ".md") {
+        for page in try CRDFiles.files(in: "docs/resources", ending: ".md") + ["docs/overlays.md"] {
             for block in try CRDFiles.blocks(of: page) { texts.append((page, block)) }
         }
         var kinds: Set<String> = []

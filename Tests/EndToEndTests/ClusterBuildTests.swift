@@ -130,10 +130,10 @@ extension EndToEnd {
                 _ = try await cluster.waitForEnd("refused")
                 let branch = try await cluster.bench.branch()
                 #expect(branch.errorType(task: "one") == "environment_build_failed")
-                #expect(branch.errorMessage(task: "one").contains("UNAUTHORIZED"), "\(branch.errorMessage(task: "one"))")
+                #expect(branch.errorMessage(task: "one").contains("HTTP 401 (unauthorized)"), "\(branch.errorMessage(task: "one"))")
                 try await eventually("Preflight fails", seconds: 120) {
                     let condition = try await cluster.preflight()
-                    return condition["status"]?.string == "False" && condition["message"]?.string?.contains("UNAUTHORIZED") == true
+                    return condition["status"]?.string == "False" && condition["message"]?.string?.contains("HTTP 401 (unauthorized)") == true
                 }
                 await cluster.registry.stop()
                 try await cluster.createJob("down")

@@ -151,8 +151,8 @@ struct OverlayTests {
                 let record = try #require(
                     try await world.records().first { $0["kind"]?.string == "run" && $0["jobName"]?.string == "second" })
                 let expected: JSONValue = [
-                    ["name": "z-base", "repo": .string(base.url), "revision": .string(one)],
-                    ["name": "a-team", "repo": .string(team.url), "revision": .string(pushed), "shadows": ["tool/search of z-base"]],
+                    ["name": "z-base", "repo": .string(base.path), "revision": .string(one)],
+                    ["name": "a-team", "repo": .string(team.path), "revision": .string(pushed), "shadows": ["tool/search of z-base"]],
                 ]
                 #expect(record["overlays"] == expected, "\(record.text)")
             }

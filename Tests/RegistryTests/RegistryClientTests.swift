@@ -54,7 +54,7 @@ import Testing
             for password in [nil, "wrong"] {
                 let client = try client(registry, password: password)
                 let error = await #expect(throws: RegistryError.self) { try await client.push(try OCIArchive(image.archive), tag: "x") }
-                #expect(error?.kind == .denied && error?.description.contains("UNAUTHORIZED") == true, "\(error as Any)")
+                #expect(error?.kind == .denied && error?.description.contains("HTTP 401 (unauthorized)") == true, "\(error as Any)")
                 #expect((error?.description.contains("there is no login for \(registry.address)") == true) == (password == nil))
                 await #expect(throws: RegistryError.self) { try await client.digest(ofTag: "x") }
             }

@@ -54,6 +54,8 @@ struct TreeCacheTests {
     /// A tree of one file with its own path as content, and how often it was asked for.
     final class Origin: TreeOrigin {
         let asked = Locked([String]())
+        /// The Secrets that the trees were asked for with, by path.
+        let secrets = Locked([String: String]())
         let failure = Locked<SourceError?>(nil)
         let delay: Double
         let content: [UInt8]?
@@ -69,6 +71,7 @@ struct TreeCacheTests {
 
         func write(_ tree: TreeReference, for credential: TreeToken.Credential, to sink: TreeSink) async throws(SourceError) {
             asked.withLock { $0.append(tree.path.text) }
+            secrets.withLock { $0[tree.path.text] = credential.scope }
             if delay > 0 { try? await Task.sleep(for: .seconds(delay)) }
             if let failure = failure.withLock({ $0 }) { throw failure }
             do { try sink.write(try Self.bytes(content ?? Array(tree.path.text.utf8))) } catch let error as GitError {
@@ -103,6 +106,26 @@ struct TreeCacheTests {
         #expect(await Self.ask(cache, own, token).status == 200)
         time.advance(seconds: 1)
         #expect(await Self.ask(cache, own, token).status == 403)
+    }
+
+    @Test("one token for trees of several Secrets: each is fetched with its own, and no other tree is served")
+    func severalSecrets() async throws {
+        let origin = Origin()
+        let cache = cache(origin)
+        let paths = ["tasks/a", "tools", "skills", "public"]
+        let trees = try paths.map { try Self.tree($0) }
+        let token = cache.token(
+            for: [trees[0]], pod: "pod-1", credential: .init(namespace: "team", secret: "of-the-task"),
+            further: [
+                .init(secret: "of-an-overlay", trees: [trees[1].id, trees[2].id]), .init(secret: nil, trees: [trees[3].id]),
+            ], seconds: 60)
+        for tree in trees { #expect(await Self.ask(cache, tree, token).status == 200) }
+        #expect(
+            origin.secrets.withLock { $0 } == [
+                "tasks/a": "team/of-the-task", "tools": "team/of-an-overlay", "skills": "team/of-an-overlay", "public": "",
+            ])
+        #expect(await Self.ask(cache, try Self.tree("other"), token).status == 403)
+        #expect(TreeToken(token, key: Self.key)?.further.map(\.secret) == ["of-an-overlay", nil])
     }
 
     @Test("catalogue 69: every changed character of a token makes it worthless")

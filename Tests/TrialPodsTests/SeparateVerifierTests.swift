@@ -174,6 +174,7 @@ struct SeparateVerifierTests {
         #expect(end?.outcome.reward?.value == 1 && end?.error?.type == .agentExecutionFailed)
         #expect(end?.error?.message.contains("OOMKilled") == true)
         report.reward = nil
+        report.rewards = [:]
         let other = PodFate.of(Self.pod(verifier, report: report, trial: PodFateTests.ended(137, "OOMKilled")), at: Self.now).end
         #expect(other?.error?.message.contains("OOMKilled") == true && other?.outcome.reward == nil)
     }

@@ -28,7 +28,8 @@ struct CachedDeliveryTests {
             "tasks/hello/solution/solve.sh": "#!/bin/bash\necho hello\n", "shared/common.sh": "#!/bin/bash\n",
             "tasks/long/task.toml": "[environment]\ndocker_image = \"rootfs:/\"\n",
             "tasks/long/instruction.md": String(repeating: "long ", count: 30_000), "tasks/long/tests/test.sh": "true\n",
-            "tasks/long/solution/solve.sh": "true\n",
+            "tasks/long/solution/solve.sh": "true\n", "tasks/marked/task.toml": "[environment]\ndocker_image = \"rootfs:/\"\n",
+            "tasks/marked/instruction.md": "<!-- harbor-canary GUID 1 -->\n\nDo it.\n", "tasks/marked/tests/test.sh": "true\n",
         ])
         commit = try await bench.head(source)
     }
@@ -105,7 +106,7 @@ struct CachedDeliveryTests {
 
     @Test(
         "it lays out exactly what a delivery from the origin lays out",
-        arguments: [("hello", true, TaskSchema.rollout), ("hello", false, .rollout), ("long", true, .harbor)])
+        arguments: [("hello", true, TaskSchema.rollout), ("hello", false, .rollout), ("long", true, .harbor), ("marked", false, .harbor)])
     func sameAsOrigin(task: String, solution: Bool, family: TaskSchema) async throws {
         let service = try Service(bench.path)
         let program = program("tasks/\(task)", solution: solution, family: family)
@@ -117,6 +118,7 @@ struct CachedDeliveryTests {
         let (a, b) = (try Self.listing("\(bench.path)/origin"), try Self.listing("\(bench.path)/cached"))
         #expect(a == b, "\(Set(a.keys).symmetricDifference(b.keys)) \(a.filter { b[$0.key] != $0.value })")
         #expect((b["staged/tests/big.bin"] != nil) == (task == "hello") && (b["solution/solve.sh"] != nil) == solution)
+        if task == "marked" { #expect(bench.text("cached/assay/scripts/instruction.md") == "Do it.\n", "canary lines are not for agents") }
     }
 
     @Test("overlays: each surface in a directory of its own, a prompt under one name, links as in the repository; again gives the same")

@@ -27,7 +27,7 @@ struct ContractTests {
                 == [
                     TrialVariables.instructionPath, TrialVariables.instruction, TrialVariables.rolloutInstruction, TrialVariables.phasePath,
                     TrialVariables.toolDirs, TrialVariables.workflowDirs, TrialVariables.skillDirs, TrialVariables.personaDirs,
-                    TrialVariables.promptFiles,
+                    TrialVariables.promptFiles, TrialVariables.skills, TrialVariables.mcpConfiguration,
                 ])
     }
 

@@ -131,6 +131,18 @@ struct OverlayRunTests {
         #expect(try await git("diff", "--stat", "--", ".agents", in: work) == "")
     }
 
+    @Test("the script in docs/overlays.md finds the tool of the last overlay that has it")
+    func documented() async throws {
+        let root = Path.parent(of: Path.parent(of: Path.parent(of: #filePath)))
+        let page = try String(contentsOfFile: "\(root)/docs/overlays.md", encoding: .utf8)
+        let script = try #require(page.components(separatedBy: "```bash\n").dropFirst().first?.components(separatedBy: "\n```").first)
+        let rig = try rig(try ["base", "team", "last"].map { try Self.overlay($0, [.tools: "tools"]) }, execute: script + "\necho \"$tool\"\n")
+        for name in ["base", "team"] { try put("x", "\(rig.paths.overlay(name, .tools))/search") }
+        try put("x", "\(rig.paths.overlay("last", .tools))/other")
+        let ended = try await rig.run()
+        #expect(output(ended) == rig.paths.overlay("team", .tools) + "/search\n")
+    }
+
     @Test("a skill that cannot be copied ends the trial with the reason")
     func unwritable() async throws {
         let rig = try rig([try Self.overlay("base", [.skills: "s"])], execute: "true")

@@ -12,7 +12,10 @@ extension TrialRig {
     private var verifierPaths: TrialPaths { TrialPaths(root: paths.root + "/verifier") }
 
     func prepareVerifier() throws {
-        try DeliveryVolumes(paths: paths).prepare(program.verifier)
+        for folder in [paths.offered, paths.verifierGate, paths.verifierLogs] {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+        for fifo in [paths.verifierPhaseFIFO, paths.verifierReleasedFIFO] { try #require(mkfifo(fifo, 0o666) == 0) }
         let own = verifierPaths
         for folder in [own.root + "/assay", own.logs, own.tests] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -71,7 +71,7 @@ extension EvalJobReconciler {
                 return !images.unready.contains(trial.taskIndex)
             }
             offer(ended, refusals, counted, stopping, mode, place, &pass)
-            if mode == .run { lookAgain(ended, images, place.context, pass) }
+            if mode == .run { lookAgain(Array(observation.byName.values), images, place.context, pass) }
             await collect(place, &pass)
             if plan.running == 0, plan.create.isEmpty { flush(place, pass) }
             keepCreatable(&plan, observation, place, &pass)

@@ -76,8 +76,13 @@ public struct TrialPaths: Sendable, Hashable {
     public var stagedSteps: String { staged + "/.assay/later" }
     /// What a step lays into the working directory. The folder is one of the task.
     public func stepWorkdir(_ folder: String) -> String { "\(scripts)/\(folder)/workdir" }
-    /// The solution of a step, in the volume of solutions as the trial sees it.
-    public func stepSolution(_ folder: String) -> String { "\(solution)/.steps/\(folder)" }
+    /// The solutions of a task with steps, in the volume of solutions: a step's own, and the one that steps without have. The runner lays the
+    /// step's out. The names begin with a dot, so that they are not a part of it.
+    public func deliveredSolution(of folder: String) -> String { "\(deliveredSolution)/.\(folder)" }
+    public var deliveredSharedSolution: String { "\(deliveredSolution)/.shared" }
+    /// The same as the trial sees them.
+    public func stepSolution(_ folder: String) -> String { "\(solution)/.\(folder)" }
+    public var sharedSolution: String { "\(solution)/.shared" }
     /// The environment of the oracle's solution.
     public var solutionVariables: String { scripts + "/solution-env" }
     /// The task's MCP servers, in the format that agents read.

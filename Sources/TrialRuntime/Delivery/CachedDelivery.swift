@@ -10,9 +10,8 @@ extension TreeReference {
     }
 
     init(_ program: PodProgram, task: TaskAtCommit) throws {
-        var parts = program.steps.flatMap { program.deliversTests ? [$0.instruction, $0.tests] : [$0.instruction] }
-        if program.delivery.solution { parts.append(TaskLayout.solution) }
-        self.init(repository: task.repository, commit: task.commit, path: task.path, parts: try parts.map { try GitPath(parsing: $0) })
+        let parts = DeliveryPlan(program, paths: TrialPaths()).parts
+        self.init(repository: task.repository, commit: task.commit, path: task.path, parts: try parts.map { try GitPath(parsing: $0.path) })
     }
 }
 

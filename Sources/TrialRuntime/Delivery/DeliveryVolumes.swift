@@ -1,4 +1,5 @@
 import Base
+import EvalFormats
 import Glibc
 
 /// Prepares a trial pod's volumes in the init container.
@@ -80,6 +81,13 @@ struct DeliveryVolumes: Sendable {
             try write(MCPConfiguration.json(program.environment.mcpServers).serialized(pretty: true), to: paths.mcpServers)
         }
         if !solutionVariables.isEmpty { try write(solutionVariables, to: paths.solutionVariables) }
+    }
+
+    /// Writes the instruction of a step as its agent reads it, and notes in the program when it is too long for a variable.
+    func write(instruction written: [UInt8], of step: Int, to file: String, _ program: inout PodProgram) throws(FileError) {
+        let instruction = InstructionText.shown(written, family: program.family)
+        try write(instruction, to: file)
+        if instruction.count > TrialProgram.Step.instructionVariableLimit { program.steps[step].longInstructionBytes = instruction.count }
     }
 
     /// Makes a delivered file executable for everybody; a file that does not exist is left to the reader of the task.

@@ -1,45 +1,33 @@
 import Base
+import EvalFormats
 import EvalModel
 import Git
 import SourceSync
 
-/// Lays the tree of a task into the volumes as it arrives: instructions beside the scripts, tests where they are staged, the solution in its
-/// volume.
+/// Lays the tree of a task into the volumes as it arrives, as the plan says.
 final class TaskLayout {
-    /// The folder of the solution in a task.
-    static let solution = "solution"
     /// The most bytes of an instruction.
     private static let maximumInstruction = 1 << 20
-
-    private enum Target {
-        case instruction(TrialProgram.Step)
-        /// A folder of the task that becomes a directory.
-        case folder(String)
-    }
 
     /// What happens to the content of the present file.
     private enum Present {
         case nothing
-        case instruction(TrialProgram.Step, [UInt8], left: Int)
+        case instruction(step: Int, file: String, [UInt8], left: Int)
         case folder(FolderLayout)
     }
 
     private let volumes: DeliveryVolumes
-    private let targets: [(path: [String], target: Target)]
+    private let plan: DeliveryPlan
+    private let targets: [(path: [String], target: DeliveryPlan.Target)]
     private var folders: [[String]: FolderLayout] = [:]
     private var present = Present.nothing
-    /// Bytes of the instructions, by their files.
-    private var instructions: [String: Int] = [:]
+    /// The instructions of the steps, by their place in the program, and their files.
+    private var instructions: [(step: Int, file: String, text: [UInt8])] = []
 
     init(program: PodProgram, volumes: DeliveryVolumes) {
         self.volumes = volumes
-        var targets: [(path: [String], target: Target)] = []
-        for step in program.steps {
-            targets.append((step.instruction.pathComponents, .instruction(step)))
-            if program.deliversTests { targets.append((step.tests.pathComponents, .folder(volumes.paths.stagedTests(step)))) }
-        }
-        if program.delivery.solution { targets.append(([Self.solution], .folder(volumes.paths.deliveredSolution))) }
-        self.targets = targets
+        plan = DeliveryPlan(program, paths: volumes.paths)
+        targets = plan.parts.map { ($0.path.pathComponents, $0.target) }
     }
 
     /// What was written into folders.
@@ -61,27 +49,23 @@ final class TaskLayout {
     /// Call after the whole tree was received.
     /// - Parameter program: gets what only the task's files tell.
     func finish(_ program: inout PodProgram) throws {
-        for (index, step) in program.steps.enumerated() {
-            guard let bytes = instructions[step.instruction], bytes > TrialProgram.Step.instructionVariableLimit else { continue }
-            program.steps[index].longInstructionBytes = bytes
+        for instruction in instructions {
+            try volumes.write(instruction: instruction.text, of: instruction.step, to: instruction.file, &program)
         }
-        if folders[[Self.solution]] != nil, program.family.runsScriptsAsFiles {
-            try volumes.makeExecutable(volumes.paths.deliveredSolution + "/solve.sh")
-        }
+        try plan.finish(program, volumes)
     }
 
     private func begin(_ entry: TreeStream.Entry) throws {
         present = .nothing
         for (path, target) in targets where entry.path.starts(with: path) {
             switch target {
-            case .instruction(let step):
+            case .instruction(let step, let file):
                 // A folder of that name is no instruction.
                 guard entry.path.count == path.count, case .file(_, let size) = entry.kind else { return }
                 guard size <= Self.maximumInstruction else {
-                    throw TrialError(.sourceSyncFailed, "\"\(step.instruction)\" is larger than \(Self.maximumInstruction) bytes")
+                    throw TrialError(.sourceSyncFailed, "\"\(path.joined(separator: "/"))\" is larger than \(Self.maximumInstruction) bytes")
                 }
-                instructions[step.instruction] = size
-                present = .instruction(step, [], left: size)
+                present = .instruction(step: step, file: file, [], left: size)
                 if size == 0 { try add([]) }
             case .folder(let destination): try lay(entry, below: path, in: destination)
             }
@@ -106,9 +90,9 @@ final class TaskLayout {
     private func add(_ piece: ArraySlice<UInt8>) throws {
         switch present {
         case .nothing: break
-        case .instruction(let step, let bytes, let left):
-            present = .instruction(step, bytes + piece, left: left - piece.count)
-            if left == piece.count { try volumes.write(bytes + piece, to: volumes.paths.instruction(step)) }
+        case .instruction(let step, let file, let bytes, let left):
+            present = .instruction(step: step, file: file, bytes + piece, left: left - piece.count)
+            if left == piece.count { instructions.append((step, file, bytes + piece)) }
         case .folder(let layout): try layout.add(piece)
         }
     }

@@ -58,7 +58,7 @@ struct RunnerProgram {
             ("verifier_variables", list(steps.map { !isShared || ($0.verifierEnv ?? program.verifier.env).isEmpty ? nil : paths.releasedVariables })),
             ("workdirs", list(steps.map { isVerifier ? nil : $0.folder.map { paths.stepWorkdir($0) } })),
             ("setup_limits", .list(steps.map { $0.limits.setupSec.map(Self.milliseconds) ?? "0" })),
-            ("solution", .word(paths.solution)), ("oracle", .word(paths.oracle)),
+            ("solution", .word(paths.solution)), ("shared_solution", .word(paths.sharedSolution)),
             ("solutions", list(steps.map { program.delivery.solution ? $0.folder.map { paths.stepSolution($0) } : nil })),
             ("check_commands", list(checks.map { $0?.command })),
             ("check_limits", .list(checks.map { $0.map { Self.milliseconds($0.timeoutSec) } ?? "0" })),

@@ -18,9 +18,12 @@ public enum Runner {
         return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
 
+    /// The script of a solution.
+    static let solutionScript = "solve.sh"
+
     /// The `execute` script of the oracle agent, which runs the task's own solution.
     static func oracleExecute(_ paths: TrialPaths, _ family: TaskSchema) -> String {
-        let script = RunnerProgram.quoted(paths.oracle + "/solve.sh")
+        let script = RunnerProgram.quoted("\(paths.oracle)/\(solutionScript)")
         // bash by its own path: the task's PATH may be any.
         return family.runsScriptsAsFiles ? "exec \(script)\n" : "exec \"$BASH\" \(script)\n"
     }

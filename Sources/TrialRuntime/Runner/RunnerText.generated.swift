@@ -68,7 +68,7 @@ assay_main() {
   local -a agent_variables=() verifier_variables=()
   local -a steps=() instructions=() long_instructions=() install_limits=() execute_limits=() verify_limits=() setup_limits=()
   # What a step lays into the working directory before its setup.sh, and into the solution's folders; empty: nothing.
-  local solution='' oracle=''
+  local solution='' shared_solution=''
   local -a workdirs=() solutions=()
   # The first is the environment's, then one for each step; an empty command is none.
   local -a check_commands=() check_intervals=() check_limits=() check_start_periods=() check_start_intervals=() check_retries=()
@@ -338,12 +338,11 @@ assay_main() {
 
   # The oracle's solution of the step, in place of the one of the step before.
   lay_solution() {
-    local from=${solutions[step]:-} place
+    local from=${solutions[step]:-}
     [ -n "$from" ] || return 0
-    for place in "$solution" "$oracle"; do
-      # The folder with the solutions of all steps begins with a dot, so that it stays.
-      rm -rf "${place:?}"/* 2>/dev/null
-    done
+    [ -d "$from" ] || from=$shared_solution
+    # The folders with the solutions of all steps begin with a dot, so that they stay.
+    rm -rf "${solution:?}"/* 2>/dev/null
     cp -R -P "$from/." "$solution/"
   }
 
