@@ -35,6 +35,18 @@ struct ManifestsTests {
 
     private var finished: @Sendable (FakeNode.Pod) -> Fate { { $0.index == 0 ? .success(1) : .never } }
 
+    @Test("the manifests can be applied by the client first, and by the server (as GitOps tools do) later, without a conflict")
+    func appliedByBoth() async throws {
+        try await World.run(tasks: ["a"]) { world in
+            for folder in ["manifests", "manifests/trial-namespace"] {
+                let client = try await world.kubectl("apply", "-k", "\(root)/\(folder)")
+                try #require(client.ok, "\(client.err)")
+                let server = try await world.kubectl("apply", "--server-side", "-k", "\(root)/\(folder)")
+                #expect(server.ok, "\(folder): \(server.err)")
+            }
+        }
+    }
+
     @Test("catalogue 65: the documented way down with a job running ends, and its results are kept")
     func uninstall() async throws {
         try await World.run(tasks: ["a", "b", "c"], fate: finished) { world in
