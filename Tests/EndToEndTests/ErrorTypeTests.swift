@@ -111,29 +111,11 @@ extension EndToEnd {
                 try await bench.commitBenchmark()
                 try bench.write(
                     "job.yaml",
-                    JobFiles.job("absent", datasets: "[{tasks: [{name: absent, path: tasks/absent}, {name: one, path: tasks/one}]}]"))
+                    JobFiles.job("absent", datasets: "[{name: list, tasks: [{name: absent, path: tasks/absent}, {name: one, path: tasks/one}]}]"))
                 try await bench.assay("run", "job.yaml")
                 let branch = try await bench.branch()
                 #expect(branch.errorType(task: "absent") == "task_not_found" && branch.runs(task: "absent").first?["outcome"] == "infrastructure")
                 #expect(branch.runs(task: "one").first?["reward"]?.double == 1)
-            }
-        }
-
-        @Test func aSourceThatGoesAwayBetweenTwoTrialsIsTold() async throws {
-            try await Workbench.with("source-gone") { bench in
-                try bench.task("a", solution: "touch /tmp/x; sleep 20")
-                try bench.task("b")
-                try await bench.commitBenchmark()
-                try bench.write("job.yaml", JobFiles.job("gone", parallelism: 1, extra: "  retry: {maxAttempts: 1}"))
-                let run = try bench.start(["run", "job.yaml"], to: "run.log")
-                try await eventually("the first trial runs", seconds: 60) { await bench.containers().count > 1 }
-                try await eventually("its files are in place", seconds: 60) { try bench.read("run.log").contains("1 running") }
-                try FileManager.default.moveItem(atPath: bench.benchmark, toPath: bench.benchmark + ".away")
-                try FileManager.default.removeItem(atPath: "\(bench.directory)/.assay/cache")
-                _ = await run.wait()
-                let branch = try await bench.branch()
-                #expect(branch.errorType(task: "b") == "source_sync_failed", "\(branch.errorMessage(task: "b"))")
-                #expect(branch.runs(task: "b").first?["outcome"] == "infrastructure")
             }
         }
     }
