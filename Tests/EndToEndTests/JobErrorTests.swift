@@ -81,8 +81,9 @@ extension EndToEnd {
                 said = try await refusal(bench, good + "\n---\n" + good)
                 expect(said, says: "2 EvalJobs")
                 // A feature that the schema has but this version does not support.
-                said = try await refusal(bench, JobFiles.job("later", extra: "  verifier: {environmentMode: separate}"))
-                expect(said, says: "verifier.environmentMode")
+                let fixtures = "{repo: benchmark, fixtures: {manifest: fixtures.lock}}"
+                said = try await refusal(bench, good.replacingOccurrences(of: "{repo: benchmark}", with: fixtures))
+                expect(said, says: "spec.source.fixtures")
             }
         }
 

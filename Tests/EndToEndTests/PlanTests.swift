@@ -10,7 +10,7 @@ extension EndToEnd {
                 try bench.task("good", toml: "colour = \"red\"\n[verifier]\ntimeout_sec = 30\n")
                 try bench.task("built")
                 try bench.write("\(bench.benchmark)/tasks/built/environment/Dockerfile", "FROM scratch\n")
-                try bench.task("gpu", toml: "[environment]\ngpus = 1\n")
+                try bench.task("tpu", toml: "[environment.tpu]\ntype = \"v6e\"\n")
                 try await bench.commitBenchmark()
                 try bench.write(
                     "job.yaml",
@@ -20,7 +20,7 @@ extension EndToEnd {
                 for word in [
                     "job planned", "12 trials, 4 would be refused", "task good: task.toml line 2: unknown key colour is ignored",
                     "refused: task_invalid",
-                    "environment/Dockerfile", "60s", "gpus",
+                    "environment/Dockerfile", "60s", "environment.tpu",
                 ] { #expect(table.contains(word), "\(word): \(table)") }
 
                 let json = try JSONValue(parsing: try await bench.assay("plan", "job.yaml", "--output", "json", expecting: 2).stdoutText)

@@ -1,5 +1,6 @@
 import EvalModel
 import Foundation
+import SourceSync
 import Testing
 
 @testable import TrialRuntime
@@ -32,8 +33,10 @@ struct EnvironmentTests {
         // Those with a meaning for the tests' own scripts or for the programs that run them.
         let own: Set<String> = [
             "PATH", "HOME", "BASH_ENV", "ASSAY_PATH", "ASSAY_INSTRUCTION_PATH", "ASSAY_TASK_INSTRUCTION", "ROLLOUT_TASK_INSTRUCTION", "LC_ALL",
+            "ASSAY_MCP_CONFIG", "ASSAY_TASK_SKILLS_DIR",
         ]
-        return Set(words + issue + more).subtracting(own)
+        let overlays = OverlaySurface.allCases.map { TrialVariables.overlays($0) }
+        return Set(words + issue + more).subtracting(own).subtracting(overlays)
     }()
 
     @Test("variables of every name that the runner uses reach each phase with their values", arguments: TaskSchema.allCases)

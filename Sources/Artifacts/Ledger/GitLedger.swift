@@ -37,18 +37,14 @@ public actor GitLedger {
     private var failures = 0
     private var lastPush = -1e9
     private var pushCount = 0
-    /// Start times of early pushes, the latest last.
-    private var flushed: [Double] = []
+    private var pacing: PushPacing
     private var batching: PushBatching
 
     /// Limit in bytes for the other files of one push, which are in memory while the push is built.
     private static let batchMemory = 64 << 20
-    /// The maximum number of early pushes in six intervals. Hosts ask for at most six pushes a minute on average, many jobs may end at once,
-    /// and each early push also delays the next regular one.
-    private static let flushLimit = 3
 
-    /// Seconds after a failed push before an early push is tried. Hosts ask for at most six pushes a minute.
-    public static let secondsAfterFailure = 10.0
+    /// Seconds after a failed push before `flush` tries again.
+    public static let secondsAfterFailure = PushPacing.secondsAfterFailure
 
     /// Called after each push with UIDs of jobs: after a success the jobs whose records were pushed, after a failure the jobs whose records
     /// wait. Also called with the jobs whose records have to be pushed again. Must not block.
@@ -73,6 +69,7 @@ public actor GitLedger {
         let confirmed = Locked(names)
         self.confirmed = confirmed
         batching = PushBatching(most: settings.batch)
+        pacing = PushPacing(interval: settings.pushInterval)
         publisher = BranchPublisher(settings: settings, client: client, time: time, log: self.log) { confirmed.withLock { $0.all } }
     }
 
@@ -188,12 +185,7 @@ public actor GitLedger {
                 try await publishOnce()
                 continue
             }
-            flushed.removeAll { $0 <= now - 6 * settings.pushInterval }
-            // A push that is already due does not count as an early one.
-            if lastPush + settings.pushInterval > now {
-                guard flushed.count < Self.flushLimit else { return }
-                flushed.append(now)
-            }
+            guard pacing.allowsPush(now: now, last: lastPush) else { return }
             try await publishOnce()
         }
     }
@@ -251,7 +243,7 @@ public actor GitLedger {
         while !pending.isEmpty, !Task.isCancelled {
             // While a large batch is being split, pushes may follow faster: there are only a few, and a job may be waiting for the last of them.
             let turn = batching.isSplitting ? min(1, settings.pushInterval) : settings.pushInterval
-            let due = failures == 0 ? lastPush + turn : time.monotonic() + Self.backoff(failures, failure)
+            let due = failures == 0 ? lastPush + turn : time.monotonic() + PushPacing.wait(afterFailures: failures, failure)
             let (time, pushed) = (time, pushCount)
             let pushDelay = Task { try await time.sleep(seconds: max(0, due - time.monotonic())) }
             self.pushDelay = pushDelay
@@ -270,15 +262,6 @@ public actor GitLedger {
         pump = nil
         // A record may have been queued after the loop last checked.
         if !Task.isCancelled { startPump() }
-    }
-
-    /// Jitter, so that writers do not keep colliding.
-    private static let unreachable = BackoffPolicy(initialSeconds: 4, capSeconds: 60, jitter: 0.5...1)
-    /// A refusal usually needs a person to fix it, so the waits are long.
-    private static let refused = BackoffPolicy(initialSeconds: 60, capSeconds: 600, jitter: 0.5...1)
-
-    private static func backoff(_ failures: Int, _ failure: ArtifactError?) -> Double {
-        (failure?.kind == .unreachable ? unreachable : refused).seconds(afterFailures: failures)
     }
 
     /// Pushes waiting records once, after any push that is already running.

@@ -123,7 +123,7 @@ static let run = #"""
           "properties": {
             "mode": {"type": "string", "enum": ["shared", "separate"], "description": "separate: the tests ran in a container of their own; shared: in the trial's."},
             "image": {"type": "string", "description": "The image of a separate verifier."},
-            "imageDigest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "The digest of that image, when it has one."},
+            "imageDigest": {"type": "string", "description": "The digest of that image, as sha256:..., when it has one."},
             "memoryMB": {"type": "integer", "description": "The memory limit of a separate verifier, in MiB."},
             "storageMB": {"type": "integer", "description": "The storage limit of a separate verifier, in MiB."}
           },

@@ -47,7 +47,7 @@ extension Collector {
             return judgement
         }
         judgement.isDue = true
-        if judgement.handover == nil {
+        if judgement.handover == nil, configuration.verifier.acceptsArtifacts {
             judgement.failure = TrialError(.internalError, "the artifacts could not be handed over to the verifier")
         } else if configuration.verifier.separate?.bringsTests == false,
             let failure = await releaseTests(of: progress.position)
