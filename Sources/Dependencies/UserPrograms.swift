@@ -35,15 +35,16 @@ public struct UserPrograms: Sendable {
         setenv("PATH", path(before: currentEnvironment()["PATH"]), 1)
     }
 
-    /// The list of the user over the one of this version of Assay.
-    public func dependencies() throws(DependencyError) -> DependencyList {
+    /// The list in a file; without one, the list of the user over the one of this version of Assay.
+    public func dependencies(file: String? = nil) throws(DependencyError) -> DependencyList {
+        if let file { return try Self.read(file) }
         let embedded = try DependencyList.embedded()
         guard FileEntry.exists(list) else { return embedded }
         return embedded.overridden(by: try Self.read(list))
     }
 
     /// The list in a file.
-    public static func read(_ file: String) throws(DependencyError) -> DependencyList {
+    static func read(_ file: String) throws(DependencyError) -> DependencyList {
         let bytes: [UInt8]
         do throws(FileError) { bytes = try FileReading.bytes(file, limit: 1 << 20) } catch { throw DependencyError(.badInput, "\(error)") }
         return try DependencyList(parsing: bytes, file: file)

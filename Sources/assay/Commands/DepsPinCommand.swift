@@ -22,8 +22,8 @@ enum DepsPinCommand: Subcommand {
         guard let version = arguments.value("version") else { throw UsageError("--version is missing (see: assay deps pin --help)") }
         let file = arguments.value("file") ?? programs.list
         do throws(DependencyError) {
-            var entry = try programs.dependencies().entry(arguments.positionals[0])
-            if let url = arguments.value("url") { entry = try entry.with(url: url) }
+            let known = try programs.dependencies().entry(arguments.positionals[0])
+            let entry = try known.with(url: arguments.value("url") ?? known.url)
             let pin = try await Installer(programs).pin(entry, version: version)
             try Installer.record(pin.entry, in: file)
             for platform in Platform.known {

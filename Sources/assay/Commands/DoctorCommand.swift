@@ -51,7 +51,7 @@ enum DoctorCommand: Subcommand {
                 do {
                     let target = try EvalTarget(json: object)
                     found.append((target.metadata.name, target.spec))
-                } catch let error as JSONDecodingError {
+                } catch {
                     throw UsageError("\(file): EvalTarget \(object.at("metadata", "name")?.string ?? ""): \(error)")
                 }
             }

@@ -17,8 +17,7 @@ enum InstallCommand: Subcommand {
     static func run(_ arguments: Arguments) async throws -> Int32 {
         let programs = try UserPrograms.forCommand()
         do throws(DependencyError) {
-            let list = if let file = arguments.value("file") { try UserPrograms.read(file) } else { try programs.dependencies() }
-            let entry = try list.entry(arguments.positionals[0])
+            let entry = try programs.dependencies(file: arguments.value("file")).entry(arguments.positionals[0])
             switch try await Installer(programs).install(entry) {
             case .installed(let path): Output.write("installed \(entry.name) \(entry.version): \(path)\n")
             case .present(let path): Output.write("\(entry.name) \(entry.version) is installed already: \(path)\n")
