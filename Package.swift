@@ -38,7 +38,7 @@ let package = Package(
             exclude: ["Runner/run.sh", "Runner/as-user.c", "Runner/as-user.x86_64.hex", "Runner/as-user.aarch64.hex"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
-            name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
+            name: "TrialPods", dependencies: ["Base", "Egress", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
         .target(
             name: "Planning", dependencies: ["Base", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
         .target(
@@ -107,7 +107,7 @@ let package = Package(
             dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "SourceSync", "TrialRuntime", "AssayTesting"]),
         .testTarget(
             name: "TrialPodsTests",
-            dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"],
+            dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ReconcilersTests",

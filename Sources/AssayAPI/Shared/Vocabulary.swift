@@ -9,6 +9,8 @@ public enum AssayNames {
     /// The EvalJob's name, shortened to the maximum length of a label value.
     public static let jobLabel = "assay.dev/job"
     public static let jobUIDLabel = "assay.dev/job-uid"
+    /// `public` or `proxied`: what the pod may connect to. The NetworkPolicies select by it.
+    public static let networkLabel = "assay.dev/network"
     public static let indexLabel = "assay.dev/index"
     public static let rerunLabel = "assay.dev/rerun"
     public static let retryLabel = "assay.dev/retry"
@@ -93,6 +95,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case targetFound = "TargetFound"
     case targetNotFound = "TargetNotFound"
     case targetNotReady = "TargetNotReady"
+    /// The networks of trials cannot be restricted as they ask for; the message says why.
+    case networkNotEnforced = "NetworkNotEnforced"
     case noOverlays = "NoOverlays"
     case overlayNotFound = "OverlayNotFound"
     /// An overlay of the job has no revision that can be used; the message says why.

@@ -25,6 +25,8 @@ public struct OperatorConfiguration: Sendable {
     public var cacheDirectory: String
     /// The service that trial pods read their tasks from; nil: they fetch from the origins.
     public var cache: SourceCache?
+    /// The cluster's network, in which the operator makes the NetworkPolicies of trials; nil: it makes none.
+    public var clusterNetwork: ClusterNetworkSettings?
     /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit.
     public var cacheLimit: Int?
     /// For `backend: local`; nil when there is no durable place for results (a job that needs one stalls then).

@@ -91,7 +91,8 @@ public struct TrialPodBuilder: Sendable {
 
     private func metadata(_ request: TrialPodRequest) -> JSONValue {
         let (job, coordinate) = (request.job, request.coordinate)
-        let labels = TrialPodNames.labels(job: job.name, jobUID: job.uid, coordinate: coordinate, retry: request.retry)
+        var labels = TrialPodNames.labels(job: job.name, jobUID: job.uid, coordinate: coordinate, retry: request.retry)
+        labels[AssayNames.networkLabel] = PodNetwork.public.rawValue
         return [
             "namespace": .string(job.namespace),
             "name": .string(

@@ -37,6 +37,7 @@ enum OperatorCommand: Subcommand {
                     "Where trial pods reach the cache service of all replicas, as http://HOST:PORT (default: $ASSAY_CACHE_SERVICE; without it trial "
                     + "pods fetch from the origins, with the source's Secret)."),
             .init(name: "cache-port", value: "PORT", help: "The cache service's own port (default: 8081)."),
+        ] + ClusterNetworkOptions.options + [
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
             imagePullTimeout,
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to one branch (default: 10)."),
@@ -80,9 +81,11 @@ enum OperatorCommand: Subcommand {
             } ?? true
         let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
         let cache = try CacheHost(arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease)
+        let clusterNetwork = try ClusterNetworkOptions.settings(arguments, environment, cacheService: cache.serviceURL, namespace: leaseNamespace)
         let work = Task {
             var configuration = configuration
             configuration.cache = await cache.start()
+            configuration.clusterNetwork = clusterNetwork
             if Task.isCancelled { return }
             let ready = configuration
             @Sendable func lead() async {
