@@ -38,13 +38,13 @@ let package = Package(
             exclude: ["Runner/run.sh", "Runner/as-user.c", "Runner/as-user.x86_64.hex", "Runner/as-user.aarch64.hex"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
-            name: "TrialPods", dependencies: ["Base", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
+            name: "TrialPods", dependencies: ["Base", "Egress", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
         .target(
             name: "Planning", dependencies: ["Base", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
         .target(
             name: "Reconcilers",
             dependencies: [
-                "Base", "HTTPServing", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
+                "Base", "HTTPServing", "Egress", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
                 "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
             ]),
         .target(
@@ -114,7 +114,7 @@ let package = Package(
             dependencies: [
                 "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts",
                 "AssayAPI",
-                "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
+                "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
             exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(

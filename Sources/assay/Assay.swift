@@ -13,7 +13,7 @@ enum Assay {
         ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
-        DeliverSubcommand.self, CollectSubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
+        DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
     ]
 
     static func main() async {

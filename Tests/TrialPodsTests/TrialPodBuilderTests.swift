@@ -76,7 +76,7 @@ struct TrialPodBuilderTests {
             pod.at("metadata", "labels") == [
                 "app.kubernetes.io/managed-by": "assay", "assay.dev/job": "hello",
                 "assay.dev/job-uid": "0c4f1c7e-1111-2222-3333-444455556666", "assay.dev/index": "7", "assay.dev/rerun": "1",
-                "assay.dev/retry": "2", "assay.dev/agent-index": "1",
+                "assay.dev/retry": "2", "assay.dev/agent-index": "1", "assay.dev/network": "public",
             ])
         #expect(pod.at("metadata", "finalizers") == ["assay.dev/trial-tracking"])
         let owner = pod.at("metadata", "ownerReferences")?[0]

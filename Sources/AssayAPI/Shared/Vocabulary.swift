@@ -9,6 +9,8 @@ public enum AssayNames {
     /// The EvalJob's name, shortened to the maximum length of a label value.
     public static let jobLabel = "assay.dev/job"
     public static let jobUIDLabel = "assay.dev/job-uid"
+    /// `public` or `proxied`: what the pod may connect to. The NetworkPolicies select by it.
+    public static let networkLabel = "assay.dev/network"
     public static let indexLabel = "assay.dev/index"
     public static let rerunLabel = "assay.dev/rerun"
     public static let retryLabel = "assay.dev/retry"

@@ -25,6 +25,8 @@ public struct OperatorConfiguration: Sendable {
     public var cacheDirectory: String
     /// The service that trial pods read their tasks from; nil: they fetch from the origins.
     public var cache: SourceCache?
+    /// What restricts the networks of trials; nil: trials that need it are refused.
+    public var networks: TrialNetworks?
     /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit.
     public var cacheLimit: Int?
     /// For `backend: local`; nil when there is no durable place for results (a job that needs one stalls then).
@@ -66,6 +68,16 @@ public struct OperatorConfiguration: Sendable {
         self.workers = workers
         self.urlPolicy = urlPolicy
         self.bounds = bounds
+    }
+}
+
+extension OperatorConfiguration {
+    /// Whether the networks of trials can be restricted.
+    public var networkAbility: NetworkAbility {
+        guard networks != nil, cache != nil else {
+            return .missing("on a cluster the networks of trials cannot be restricted yet; `assay run` does it on one machine")
+        }
+        return .enforced
     }
 }
 
