@@ -44,7 +44,7 @@ let package = Package(
         .target(
             name: "Reconcilers",
             dependencies: [
-                "Base", "HTTPServing", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
+                "Base", "HTTPServing", "Egress", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
                 "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
             ]),
         .target(
@@ -114,7 +114,7 @@ let package = Package(
             dependencies: [
                 "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts",
                 "AssayAPI",
-                "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
+                "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],
             exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(

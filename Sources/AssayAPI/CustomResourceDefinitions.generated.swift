@@ -446,6 +446,17 @@ spec:
                         - rule: '!self.name.startsWith(''ASSAY_'')'
                           message: names that begin with ASSAY_ are reserved
                           fieldPath: .name
+                    allowedHosts:
+                      type: array
+                      description: 'Hosts that install and execute may reach where the network is restricted: the API of the model.
+                        A name, *.name, an address or a CIDR.'
+                      maxItems: 100
+                      items:
+                        type: string
+                        description: A host.
+                        minLength: 1
+                        maxLength: 253
+                        pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                   x-kubernetes-validations:
                   - rule: self.name != 'oracle' || (!has(self.install) && !has(self.execute))
                     message: the oracle agent runs the task's solution; it takes neither install nor execute
@@ -625,22 +636,21 @@ spec:
                     maximum: 16777216
                   network:
                     type: object
-                    description: The network access of trials. A mode that cannot be enforced is refused.
-                    default:
-                      mode: public
+                    description: The network access of trials. The stricter of this and the task's own holds. A mode that cannot
+                      be enforced is refused.
                     properties:
                       mode:
                         type: string
-                        description: 'public: everything but the API server and the metadata address; no-network: nothing;
-                          allowlist: allowedHosts.'
+                        description: 'public: everything but the cluster and private addresses; no-network: nothing; allowlist:
+                          listed hosts. Omitted: the tasks'' own modes.'
                         enum:
                         - public
                         - no-network
                         - allowlist
-                        default: public
                       allowedHosts:
                         type: array
-                        description: 'Hosts for allowlist: a name, *.name, an address or a CIDR.'
+                        description: 'Hosts that install and execute may reach where the network is restricted, beside those of
+                          tasks and agents: a name, *.name, an address or a CIDR. They must be empty for the modes public and no-network.'
                         maxItems: 100
                         items:
                           type: string
@@ -649,8 +659,10 @@ spec:
                           maxLength: 253
                           pattern: '^[^-\s\x00-\x1F\x7F][^\s\x00-\x1F\x7F]*$'
                     x-kubernetes-validations:
-                    - rule: (self.mode == 'allowlist') == (has(self.allowedHosts) && size(self.allowedHosts) > 0)
-                      message: mode allowlist and allowedHosts must be set together
+                    - rule: '!has(self.mode) || self.mode != ''allowlist'' || (has(self.allowedHosts) && size(self.allowedHosts) > 0)'
+                      message: mode allowlist needs allowedHosts
+                    - rule: '!has(self.mode) || self.mode == ''allowlist'' || !has(self.allowedHosts) || size(self.allowedHosts) == 0'
+                      message: allowedHosts need mode allowlist, or no mode
                   podTemplate:
                     type: object
                     description: Fields added to the pods of this job's trials. They win over the target's.

@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import EvalModel
 import SourceSync
+import TrialPods
 import TrialRuntime
 
 /// What a job will run, for a person who asks before it runs: one line for each agent and task.
@@ -38,8 +39,10 @@ public struct JobPlan: Sendable, Hashable {
     /// In the order in which they apply.
     public let overlays: [PinnedOverlay]
 
-    /// - Parameter canBuild: whether there is something that builds images.
-    public init(_ planned: PlannedJob, canBuild: Bool) {
+    /// - Parameters:
+    ///   - canBuild: whether there is something that builds images.
+    ///   - networks: whether the networks of trials can be restricted.
+    public init(_ planned: PlannedJob, canBuild: Bool, networks: NetworkAbility = .enforced) {
         let (spec, prepared) = (planned.spec, planned.prepared)
         job = planned.job.name
         repo = prepared.source.url.text
@@ -47,7 +50,7 @@ public struct JobPlan: Sendable, Hashable {
         let defaultImage = planned.target.image?.default
         var refusals: [Int: TrialError] = [:]
         for range in TrialRefusals(
-            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild
+            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild, networks: networks
         ).errors { refusals[range.indexes.lowerBound] = range.error }
         let matrix = prepared.matrix
         lines = stride(from: 0, to: matrix.count, by: max(1, matrix.attempts)).map { index in
@@ -150,8 +153,8 @@ extension JobPlan.Line {
     /// The user that the agent runs as: the one that the task names, else `image`, the image's own.
     public var user: String { program?.steps.first?.agentUser ?? definition?.agent.user ?? "image" }
 
-    /// What the agent may connect to, as the task asks for it.
-    public var network: String? { definition.map { ($0.agent.network ?? $0.environment.network).mode.rawValue } }
+    /// What the agent may connect to in its phase execute.
+    public var network: String? { program?.network.execute.mode.rawValue }
 
     public var json: JSONValue {
         var value: JSONValue = [

@@ -1,5 +1,7 @@
+import AssayAPI
 import EvalModel
 import SourceSync
+import TrialPods
 import TrialRuntime
 
 /// A task of a job, read from the pinned source.
@@ -29,7 +31,9 @@ public struct PreparedTask: Sendable, Hashable {
     }
 
     /// Why an agent's trials of this task cannot run; nil when they can.
-    public func refusal(for agent: Agent, images: TaskImages?, canBuild: Bool) -> TrialError? {
+    public func refusal(
+        for agent: AgentSpec, job: EvalJobSpec, images: TaskImages?, canBuild: Bool, networks: NetworkAbility
+    ) -> TrialError? {
         if let refusal { return refusal }
         if let variable = task?.reservedVariable(for: TrialVariables.reservedPrefix) {
             return TrialError(
@@ -37,11 +41,13 @@ public struct PreparedTask: Sendable, Hashable {
                 "task \"\(reference.name)\" sets \(variable); names that begin with "
                     + "\(TrialVariables.reservedPrefix) are Assay's own")
         }
-        if agent.isOracle, !hasSolution {
+        if agent.agent.isOracle, !hasSolution {
             return TrialError(
                 .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
         }
-        return images.flatMap { task?.refusal(image: $0.trial, verifier: $0.verifier, canBuild: canBuild) }
+        guard let task else { return nil }
+        return images.flatMap { task.refusal(image: $0.trial, verifier: $0.verifier, canBuild: canBuild) }
+            ?? TrialNetworkRules.refusal(of: task, agent: agent, job: job, ability: networks)
     }
 }
 

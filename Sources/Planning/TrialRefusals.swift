@@ -1,5 +1,6 @@
 import AssayAPI
 import EvalModel
+import TrialPods
 
 /// The trials of a prepared job that cannot run, computed once instead of in each pass.
 public struct TrialRefusals: Sendable {
@@ -21,7 +22,9 @@ public struct TrialRefusals: Sendable {
     }
 
     /// - Parameter canBuild: whether there is something that builds images.
-    public init(_ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool) {
+    public init(
+        _ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool, networks: NetworkAbility
+    ) {
         basis = Self.basis(defaultImage, images)
         var errors: [ErrorRange] = []
         var indexes = TrialIndexSet()
@@ -29,8 +32,8 @@ public struct TrialRefusals: Sendable {
             let own = task.task.map { spec.images(of: $0, targetDefault: defaultImage) }
             let ranges = prepared.trials(ofTask: taskIndex, agents: spec.agents.count, attempts: spec.attempts)
             for (agent, range) in zip(spec.agents, ranges) {
-                guard let error = task.refusal(for: agent.agent, images: own, canBuild: canBuild) ?? images.failure(ofTask: taskIndex)?.error
-                else { continue }
+                let refusal = task.refusal(for: agent, job: spec, images: own, canBuild: canBuild, networks: networks)
+                guard let error = refusal ?? images.failure(ofTask: taskIndex)?.error else { continue }
                 errors.append(ErrorRange(indexes: range, error: error))
                 indexes.insert(range)
             }

@@ -26,6 +26,8 @@ public final class PodmanNode: Sendable {
         public var podman: String
         /// The directory that the hostPath volume `repo-cache` mounts; nil means that such a volume is refused.
         public var cacheDirectory: String?
+        /// The directory with the socket of the egress proxy, for pods that have no interface but loopback; nil means that they do not start.
+        public var egressDirectory: String?
         /// podman's `--network`; nil means the first that works of `bridge`, `slirp4netns`, `pasta`, else `none`. The host's network is refused.
         public var network: String?
         /// Labels of the node object in addition to the usual ones.
@@ -37,7 +39,8 @@ public final class PodmanNode: Sendable {
 
         public init(
             nodeName: String = "local", stateDirectory: String, executable: String? = nil, podman: String = "podman",
-            cacheDirectory: String? = nil, network: String? = nil, labels: [String: String] = [:], allocatable: [String: String] = [:],
+            cacheDirectory: String? = nil, egressDirectory: String? = nil, network: String? = nil, labels: [String: String] = [:],
+            allocatable: [String: String] = [:],
             usesImagesOfUser: Bool = true
         ) {
             self.nodeName = nodeName
@@ -45,6 +48,7 @@ public final class PodmanNode: Sendable {
             self.executable = executable
             self.podman = podman
             self.cacheDirectory = cacheDirectory
+            self.egressDirectory = egressDirectory
             self.network = network
             self.labels = labels
             self.allocatable = allocatable
@@ -237,7 +241,7 @@ public final class PodmanNode: Sendable {
             name: node.name, hostIP: node.hostIP, podman: started.podman, directories: directories,
             volumes: VolumeStore(directories: directories, cacheDirectory: configuration.cacheDirectory), logs: LogStore(directories: directories),
             rootfs: RootfsImage(directory: directories.rootfs), exits: exits, api: NodeAPI(client: client), events: events, time: time,
-            executable: configuration.executable,
+            executable: configuration.executable, egressDirectory: configuration.egressDirectory,
             fields: PodFields(
                 nodeName: node.name, hostIP: node.hostIP, allocatableCPU: node.allocatable["cpu"]?.whole ?? 1,
                 allocatableMemory: node.allocatable["memory"]?.whole ?? 0),

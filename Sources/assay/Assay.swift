@@ -13,7 +13,8 @@ enum Assay {
         ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
-        DeliverSubcommand.self, CollectSubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self, CheckNetworkSubcommand.self,
+        DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
+        CheckNetworkSubcommand.self,
     ]
 
     static func main() async {

@@ -103,11 +103,11 @@ struct CRDAdmissionTests {
         CRDRow(#"{"environment": {"preserveEnv": "never"}}"#, "spec.environment.preserveEnv", "supported values"),
         CRDRow(#"{"environment": {"network": {"mode": "allowlist", "allowedHosts": ["*.example.com"]}}}"#),
         CRDRow(
-            #"{"environment": {"network": {"mode": "allowlist"}}}"#, "spec.environment.network",
-            "mode allowlist and allowedHosts must be set together"),
+            #"{"environment": {"network": {"mode": "allowlist"}}}"#, "spec.environment.network", "mode allowlist needs allowedHosts"),
+        CRDRow(#"{"environment": {"network": {"allowedHosts": ["x"]}}}"#),
         CRDRow(
-            #"{"environment": {"network": {"allowedHosts": ["x"]}}}"#, "spec.environment.network",
-            "mode allowlist and allowedHosts must be set together"),
+            #"{"environment": {"network": {"mode": "no-network", "allowedHosts": ["x"]}}}"#, "spec.environment.network",
+            "allowedHosts need mode allowlist, or no mode"),
         CRDRow(#"{"environment": {"podTemplate": {"labels": {"assay.dev/job": "x"}}}}"#, "spec.environment.podTemplate.labels", "belong to Assay"),
         CRDRow(
             #"{"environment": {"podTemplate": {"resources": {"limits": {"cpu": 2, "memory": "2Gi"}}, "affinity": {"nodeAffinity": {"x": [1]}}}}}"#),

@@ -15,7 +15,7 @@ struct CRDLifeTests {
         #expect(spec["instructionPath"] == "/tmp/instruction.md")
         #expect(spec.at("retry", "maxAttempts") == 3 && spec.at("retry", "initialDelayMs") == 1000)
         #expect(spec.at("retry", "maxDelayMs") == 30000 && spec.at("retry", "multiplier")?.double == 2)
-        #expect(spec["environment"] == ["forceBuild": false, "network": ["mode": "public"], "preserveEnv": "Never"])
+        #expect(spec["environment"] == ["forceBuild": false, "preserveEnv": "Never"])
         #expect(spec["verifier"] == ["disable": false, "endAgentProcesses": false, "environmentMode": "shared"])
         #expect(spec["artifacts"] == ["backend": "local"])
         #expect(spec["overlays"] == nil)

@@ -22,7 +22,7 @@ struct TypesTests {
         #expect(job.spec.retry.policy == RetryPolicy(maxAttempts: 3, initialDelayMs: 1000, maxDelayMs: 30000, multiplier: 2))
         #expect(job.spec.instructionPath == "/tmp/instruction.md")
         #expect(job.spec.environment.preserveEnv == .never)
-        #expect(job.spec.environment.network.mode == .public)
+        #expect(job.spec.environment.network.mode == nil)
         #expect(job.spec.verifier.environmentMode == .shared)
         #expect(job.spec.artifacts.backend == .local)
         #expect(job.spec.overlays == nil)

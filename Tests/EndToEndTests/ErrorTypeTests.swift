@@ -111,7 +111,7 @@ extension EndToEnd {
                 try await bench.commitBenchmark()
                 try bench.write(
                     "job.yaml",
-                    JobFiles.job("absent", datasets: "[{name: list, tasks: [{name: absent, path: tasks/absent}, {name: one, path: tasks/one}]}]"))
+                    JobFiles.job("absent", datasets: "[{tasks: [{name: absent, path: tasks/absent}, {name: one, path: tasks/one}]}]"))
                 try await bench.assay("run", "job.yaml")
                 let branch = try await bench.branch()
                 #expect(branch.errorType(task: "absent") == "task_not_found" && branch.runs(task: "absent").first?["outcome"] == "infrastructure")

@@ -16,6 +16,34 @@ extension EndToEnd {
             return try await bench.git("show", "assay/runs/v1:\(folder)/image-build.log", in: bench.results)
         }
 
+        /// The image has none of the programs that change a user, and a user of its own.
+        @Test func aTasksUsersNeedNothingOfItsImage() async throws {
+            try await Workbench.with("users") { bench in
+                let user = try UserPodman(bench)
+                try await user.makeImage("docker.io/library/base:1")
+                try bench.task(
+                    "bare", toml: "[verifier]\nuser = \"judge\"\n", solution: "id -u > /tmp/agent; id -g >> /tmp/agent; echo $HOME >> /tmp/agent",
+                    test: """
+                        if [ "$(id -u):$(id -g):$(id -G)" = "2002:2003:2003 2004" ] && [ "$(cat /tmp/agent)" = "$(printf '2001\\n2003\\n/srv/app')" ]
+                        then echo 1; else echo 0; fi > /logs/verifier/reward.txt
+                        """)
+                try bench.write(
+                    "\(bench.benchmark)/tasks/bare/environment/Dockerfile",
+                    """
+                    FROM base:1
+                    RUN echo app:x:2001:2003::/srv/app:/bin/bash >> /etc/passwd; echo judge:x:2002:2003::/:/bin/bash >> /etc/passwd
+                    RUN echo staff2:x:2003: >> /etc/group; echo more:x:2004:judge >> /etc/group
+                    RUN for tool in su sudo setpriv runuser chroot python3 perl; do rm -f $(command -v $tool); done; mkdir -p /srv/app
+                    USER app
+                    """)
+                try await bench.commitBenchmark()
+                try bench.write("job.yaml", JobFiles.job("users", image: nil))
+                _ = try await user.run("job.yaml", expecting: 0)
+                let record = try #require(try await bench.branch().runs(task: "bare").first)
+                #expect(record.at("config", "users", "agent") == "app" && record.at("config", "users", "verifier") == "judge", "\(record.text)")
+            }
+        }
+
         @Test func tasksRunInTheImagesThatTheirDockerfilesBuild() async throws {
             try await Workbench.with("images") { bench in
                 let user = try UserPodman(bench)

@@ -70,7 +70,7 @@ struct TaskConfigTests {
         #expect(refusal.type == .taskInvalid)
         #expect(refusal.message.hasPrefix("task \"h\" cannot run: "))
         for key in [
-            "[[steps]] with a separate verifier", "agent.network_mode = \"allowlist\"", "verifier.network_mode = \"no-network\"",
+            "[[steps]] with a separate verifier"
         ] { #expect(refusal.message.contains(key), "\(key)") }
     }
 
@@ -165,7 +165,6 @@ struct TaskConfigTests {
         ])
     func allowInternet(text: String, isClosed: Bool) throws {
         #expect(try parse("[environment]\n\(text)").task.environment.network == TaskNetwork(isClosed ? .none : .public))
-        #expect(try unmet("[environment]\n\(text)").isEmpty != isClosed)
     }
 
     @Test(
@@ -207,7 +206,7 @@ struct TaskConfigTests {
         ).task
         let refusal = task.refusal(image: .target("i"), verifier: task.verifierImage(trial: .target("i")), canBuild: true)?.message ?? ""
         for key in [
-            "verifier.environment.gpus", "verifier.environment.os = \"windows\"", "verifier.environment.network_mode = \"no-network\"",
+            "verifier.environment.gpus", "verifier.environment.os = \"windows\"",
             "verifier.environment.healthcheck", "[[verifier.collect]] of the service \"db\"",
         ] { #expect(refusal.contains(key), "\(key): \(refusal)") }
     }

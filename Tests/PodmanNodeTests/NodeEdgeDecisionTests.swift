@@ -178,17 +178,23 @@ import Testing
     func sandbox() throws {
         let root = RootfsImage.Root(path: "/s", overlays: ["/usr"])
         var abilities = PodmanAbilities()
-        let none = RunArguments.sandbox(named: "s", labels: ["a": "b"], root: root, abilities)
+        let none = RunArguments.sandbox(named: "s", labels: ["a": "b"], root: root, relay: nil, abilities)
         #expect(none.suffix(5) == ["/usr:/usr:ro", "--rootfs", "/s:O", "sleep", "infinity"])
         #expect(none.contains("a=b") && none.contains("--read-only") && none.contains("all"))
         abilities.network = "bridge"
         abilities.containerFlags = ["--pids-limit", "4096"]
-        let bridge = RunArguments.sandbox(named: "s", labels: [:], root: root, abilities)
+        let bridge = RunArguments.sandbox(named: "s", labels: [:], root: root, relay: nil, abilities)
         for (words, network) in [(none, "none"), (bridge, "bridge")] {
             let index = try #require(words.firstIndex(of: "--network"))
             #expect(words[index + 1] == network)
         }
         #expect(bridge.contains("4096"))
+        // A restricted pod has no interface, whatever the node can give.
+        let relay = PodRelay(directory: "/cache/egress", executable: "/bin/assay")
+        let restricted = RunArguments.sandbox(named: "s", labels: [:], root: root, relay: relay, abilities)
+        let index = try #require(restricted.firstIndex(of: "--network"))
+        #expect(restricted[index + 1] == "none" && restricted.contains("/cache/egress:/assay/egress:ro"))
+        #expect(restricted.suffix(6) == ["/assay/relay", "relay", "--port", "3128", "--socket", "/assay/egress/egress.sock"])
     }
 
     @Test func runtimeErrorsReadAsOnARealNode() {

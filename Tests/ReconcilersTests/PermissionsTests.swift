@@ -126,7 +126,7 @@ struct PermissionsTests {
                     holds.withLock { $0 = true }; try? await SystemTime().sleep(seconds: 3600)
                 }
             }
-            let cacheKey = try await CacheKey.read(
+            let cacheKey = try await ServiceKey.cache.read(
                 client: KubeClient(config: .direct(server: relay.url, token: token)), namespace: "assay-system")
             #expect(cacheKey.count == 32)
             let artifacts: JSONValue = [

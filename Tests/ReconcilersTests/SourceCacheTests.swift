@@ -106,23 +106,23 @@ struct SourceCacheTests {
         try await World.run(tasks: ["a"]) { world in
             let client = world.client
             let keys = try await withThrowingTaskGroup(of: [UInt8].self) { group in
-                for _ in 0..<8 { group.addTask { try await CacheKey.read(client: client, namespace: "default") } }
+                for _ in 0..<8 { group.addTask { try await ServiceKey.cache.read(client: client, namespace: "default") } }
                 return try await group.reduce(into: Set<[UInt8]>()) { $0.insert($1) }
             }
             #expect(keys.count == 1 && keys.first?.count == 32 && keys.first != [UInt8](repeating: 0, count: 32))
-            #expect(try await CacheKey.read(client: client, namespace: "default") == keys.first)
+            #expect(try await ServiceKey.cache.read(client: client, namespace: "default") == keys.first)
             try await client.create(
                 .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "assay-cache-key"], "data": ["key": "AAAA"]],
                 namespace: "kube-public")
-            await #expect(throws: CacheKeyFailure.self) { try await CacheKey.read(client: client, namespace: "kube-public") }
+            await #expect(throws: ServiceKeyFailure.self) { try await ServiceKey.cache.read(client: client, namespace: "kube-public") }
 
             let file = "\(world.path)/key"
-            let made = try CacheKey.read(file: file)
-            #expect(try made == CacheKey.read(file: file) && made.count == 32)
+            let made = try ServiceKey.read(file: file)
+            #expect(try made == ServiceKey.read(file: file) && made.count == 32)
             var info = stat()
             #expect(stat(file, &info) == 0 && info.st_mode & 0o777 == 0o600)
             try FileWriting.write([1, 2], to: file)
-            #expect(throws: CacheKeyFailure.self) { try CacheKey.read(file: file) }
+            #expect(throws: ServiceKeyFailure.self) { try ServiceKey.read(file: file) }
         }
     }
 

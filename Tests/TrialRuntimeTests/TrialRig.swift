@@ -79,7 +79,7 @@ final class TrialRig: Sendable {
         try volumes.writeCollectorPart(
             program,
             verifierVariables: try VerifierVariables.entries(json: VerifierVariables.json(verifierVariables).utf8, steps: program.steps.count),
-            token: nil)
+            token: nil, egress: nil)
         for step in program.steps {
             let text = instruction ?? "Say \(step.name == "main" ? "hello" : step.name).\n"
             try volumes.write(Array(text.utf8), to: paths.instruction(step))

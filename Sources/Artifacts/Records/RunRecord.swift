@@ -30,6 +30,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         public var taskEnvironment: [String]?
         /// nil for a trial that was not to be verified, and in records of earlier versions.
         public var verifier: Verifier?
+        /// true when the job let the agent reach hosts that the task does not list; otherwise nil.
+        public var networkWidened: Bool?
 
         public init(
             timeoutMultiplier: Double = 1, agentTimeoutSec: Double? = nil, installTimeoutSec: Double? = nil, verifierTimeoutSec: Double? = nil,
@@ -37,8 +39,10 @@ public struct RunRecord: Codable, Sendable, Hashable {
             cpus: Double? = nil,
             memoryMB: Int? = nil,
             storageMB: Int? = nil,
-            environment: [String] = [], users: [String: String]? = nil, taskEnvironment: [String]? = nil, verifier: Verifier? = nil
+            environment: [String] = [], users: [String: String]? = nil, taskEnvironment: [String]? = nil, verifier: Verifier? = nil,
+            networkWidened: Bool? = nil
         ) {
+            self.networkWidened = networkWidened
             self.timeoutMultiplier = timeoutMultiplier
             self.agentTimeoutSec = agentTimeoutSec
             self.installTimeoutSec = installTimeoutSec

@@ -128,7 +128,8 @@ static let run = #"""
             "storageMB": {"type": "integer", "description": "The storage limit of a separate verifier, in MiB."}
           },
           "description": "The container that ran the tests; absent when the trial was not to be verified."
-        }
+        },
+        "networkWidened": {"type": "boolean", "description": "true when the job let the agent reach hosts that the task does not list; otherwise absent."}
       },
       "description": "The settings of the trial."
     },

@@ -14,9 +14,12 @@ public struct AgentSpec: Codable, Sendable, Hashable {
     /// The image whose `/opt/agent` the trial's container has at the same path, read-only.
     public var image: String?
 
+    /// Hosts that install and execute may reach where the network is restricted: the API of the model.
+    public var allowedHosts: [String]
+
     public init(
         name: String, description: String? = nil, model: String? = nil, install: String? = nil, execute: String? = nil,
-        env: [EnvironmentVariable] = [], image: String? = nil
+        env: [EnvironmentVariable] = [], image: String? = nil, allowedHosts: [String] = []
     ) {
         self.image = image
         self.name = name
@@ -25,6 +28,7 @@ public struct AgentSpec: Codable, Sendable, Hashable {
         self.install = install
         self.execute = execute
         self.env = env
+        self.allowedHosts = allowedHosts
     }
 
     public init(from decoder: any Decoder) throws {
@@ -36,6 +40,7 @@ public struct AgentSpec: Codable, Sendable, Hashable {
         execute = try values.optional(.execute)
         env = try values.value(.env, or: [])
         image = try values.optional(.image)
+        allowedHosts = try values.value(.allowedHosts, or: [])
     }
 
     /// The agent for the records: with the names of variables, never their values.

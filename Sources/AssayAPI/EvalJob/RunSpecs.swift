@@ -93,17 +93,19 @@ public struct NetworkSpec: Codable, Sendable, Hashable {
         case allowlist
     }
 
-    public var mode: Mode
+    /// nil: the tasks' own modes hold.
+    public var mode: Mode?
+    /// For install and execute, in addition to the tasks' and the agents' hosts.
     public var allowedHosts: [String]?
 
-    public init(mode: Mode = .public, allowedHosts: [String]? = nil) {
+    public init(mode: Mode? = nil, allowedHosts: [String]? = nil) {
         self.mode = mode
         self.allowedHosts = allowedHosts
     }
 
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        mode = try values.value(.mode, or: .public)
+        mode = try values.optional(.mode)
         allowedHosts = try values.optional(.allowedHosts)
     }
 }

@@ -15,8 +15,10 @@ public struct UnsupportedField: Sendable, Hashable {
 
 /// Which fields of an object are not supported yet.
 public enum UnsupportedFields {
-    /// - Parameter canBuild: whether something builds images for the job's target.
-    public static func check(_ spec: EvalJobSpec, canBuild: Bool = false) -> [UnsupportedField] {
+    /// - Parameters:
+    ///   - canBuild: whether something builds images for the job's target.
+    ///   - missingForNetworks: what the operator lacks to restrict the networks of trials; nil: nothing.
+    public static func check(_ spec: EvalJobSpec, canBuild: Bool = false, missingForNetworks: String? = nil) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
         if spec.source.fixtures != nil {
             found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
@@ -27,13 +29,8 @@ public enum UnsupportedFields {
                     "spec.environment.forceBuild",
                     "nothing builds images for the job's EvalTarget; set its spec.image.build, or use environment.image"))
         }
-        if spec.environment.network.mode != .public {
-            found.append(
-                UnsupportedField("spec.environment.network.mode", "only public networking is enforced yet; use public"))
-        }
-        if spec.environment.network.allowedHosts?.isEmpty == false {
-            found.append(
-                UnsupportedField("spec.environment.network.allowedHosts", "allowlists are not enforced yet; remove it"))
+        if let mode = spec.environment.network.mode, mode != .public, let missing = missingForNetworks {
+            found.append(UnsupportedField("spec.environment.network.mode", missing))
         }
         return found
     }

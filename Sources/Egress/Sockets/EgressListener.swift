@@ -55,7 +55,11 @@ public enum EgressListener: Sendable, Hashable, CustomStringConvertible {
             }
             switch self {
             case .unix(let path):
-                let code = SocketAddress.with(unixPath: path, attempt) ?? ENAMETOOLONG
+                // An address has room for 107 bytes, and the directory's own path may be longer.
+                let folder = Glibc.open(Path.parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                guard folder >= 0 else { throw HTTPBindFailure(place: description, errno: errno) }
+                defer { close(folder) }
+                let code = SocketAddress.with(unixPath: "/proc/self/fd/\(folder)/\(path.split(separator: "/").last ?? "")", attempt) ?? ENAMETOOLONG
                 guard code == 0 else { throw HTTPBindFailure(place: description, errno: code) }
                 return (descriptor, self)
             case .tcp(let address, let port):

@@ -11,6 +11,9 @@ public enum TaskRequirements {
         { task in
             task.verifier.collect.filter { $0.service != TaskArtifact.mainService }.map { "[[verifier.collect]] of the service \"\($0.service)\"" }
         },
+        { task in
+            task.steps.filter { $0.agent.network != nil || $0.verifier.network != nil }.map { "network_mode of step \"\($0.name)\" alone" }
+        },
         // Of a step: these are done for the whole task only.
         { task in task.steps.filter { $0.verifier.mode == .separate }.map { "a separate verifier of the step \"\($0.name)\"" } },
         { task in task.steps.filter { !$0.verifier.collect.isEmpty }.map { "[[steps.verifier.collect]] of the step \"\($0.name)\"" } },
@@ -23,7 +26,6 @@ public enum TaskRequirements {
         },
         { task in ((task.environment.tpu == nil ? [] : ["tpu"]) + task.environment.otherHardware).map { "environment.\($0) (hardware)" } },
         { task in task.environment.system == .linux ? [] : ["environment.os = \"\(task.environment.system.rawValue)\""] },
-        { task in task.networks.filter { $0.value.mode != .public }.map { "\($0.key).network_mode = \"\($0.value.mode.rawValue)\"" } },
         { task in
             task.artifacts.compactMap { artifact in
                 guard let service = artifact.service, service != TaskArtifact.mainService else { return nil }
@@ -43,7 +45,6 @@ public enum TaskRequirements {
             if environment.tpu != nil { keys.append("tpu") }
             if environment.healthcheck != nil { keys.append("healthcheck") }
             if environment.system != .linux { keys.append("os = \"\(environment.system.rawValue)\"") }
-            if environment.network.mode != .public { keys.append("network_mode = \"\(environment.network.mode.rawValue)\"") }
             return keys.map { "verifier.environment.\($0)" }
         },
     ]
@@ -73,14 +74,5 @@ public enum TaskRequirements {
         (notSupported + (separate ? notSupportedSeparately : [])).flatMap { $0(task) }.map { "\($0) is not supported yet" }
             + (separate ? overlapping(task) : [])
             + task.submodules.map { "\($0) is a git submodule, which is not fetched yet: add its files to the repository" }
-    }
-}
-
-extension EvalTask {
-    fileprivate var networks: [(key: String, value: TaskNetwork)] {
-        [("environment", environment.network)]
-            + ([("agent", agent.network), ("verifier", verifier.network)]
-            + steps.flatMap { [("steps \"\($0.name)\": agent", $0.agent.network), ("steps \"\($0.name)\": verifier", $0.verifier.network)] })
-            .compactMap { name, network in network.map { (name, $0) } }
     }
 }

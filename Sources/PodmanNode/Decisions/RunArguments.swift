@@ -22,6 +22,8 @@ enum RunArguments {
         var binds: [MountPlan.Bind]
         var terminationLog: String
         var hosts: String
+        /// nil: podman's own resolv.conf.
+        var resolver: String?
         var log: String
         var identifierFile: String
     }
@@ -57,6 +59,7 @@ enum RunArguments {
             words += ["--workdir", EnvExpansion.expand(directory) { request.environment.variables[$0] }]
         }
         words += ["--volume", "\(request.hosts):/etc/hosts:rw"]
+        if let resolver = request.resolver { words += ["--volume", "\(resolver):/etc/resolv.conf:rw"] }
         words += ["--volume", "\(request.terminationLog):\(container.terminationMessagePath):rw"]
         for bind in request.binds {
             words += ["--volume", "\(bind.source):\(bind.target):\(bind.readOnly ? "ro" : "rw"),rprivate"]
@@ -80,14 +83,18 @@ enum RunArguments {
 
     /// The arguments of `podman run` for a pod's sandbox: a container whose only purpose is to hold the pod's network, like the pause container
     /// of Kubernetes. All containers of the pod join its network. Its root is the read-only root of `rootfs:/`, so it needs no image.
-    static func sandbox(named name: String, labels: [String: String], root: RootfsImage.Root, _ abilities: PodmanAbilities) -> [String] {
+    /// - Parameter relay: for a pod that has no interface but loopback.
+    static func sandbox(
+        named name: String, labels: [String: String], root: RootfsImage.Root, relay: PodRelay?, _ abilities: PodmanAbilities
+    ) -> [String] {
         var words = ["run", "--detach", "--name", name]
         for (key, value) in labels.sorted(by: { $0.key < $1.key }) { words += ["--label", "\(key)=\(value)"] }
         words += ["--restart", "no", "--no-healthcheck", "--http-proxy=false", "--no-hosts", "--security-opt", "label=disable"]
         words += ["--security-opt", "no-new-privileges", "--cap-drop", "all", "--read-only", "--read-only-tmpfs=false"]
-        words += ["--network", abilities.network, "--log-driver", "none"] + abilities.containerFlags
+        words += ["--network", relay == nil ? abilities.network : "none", "--log-driver", "none"] + abilities.containerFlags
         for directory in root.overlays { words += ["--volume", "\(directory):\(directory):ro"] }
-        return words + ["--rootfs", "\(root.path):O", "sleep", "infinity"]
+        words += relay?.volumes ?? []
+        return words + ["--rootfs", "\(root.path):O"] + (relay?.command ?? ["sleep", "infinity"])
     }
 
     private static func limits(of container: NodeContainer, _ abilities: PodmanAbilities) -> [String] {

@@ -28,6 +28,8 @@ struct NodePod: Sendable, Hashable {
     var runAsUser: Int?
     var runAsGroup: Int?
     var supplementalGroups: [Int]
+    /// The content of resolv.conf with the policy `None`; nil for the other policies, which leave it to podman.
+    var resolver: String?
     var initContainers: [NodeContainer]
     var containers: [NodeContainer]
     var volumes: [NodeVolume]
@@ -65,6 +67,12 @@ struct NodePod: Sendable, Hashable {
         runAsUser = security["runAsUser"]?.int
         runAsGroup = security["runAsGroup"]?.int
         supplementalGroups = (security["supplementalGroups"]?.array ?? []).compactMap(\.int)
+        if spec["dnsPolicy"]?.string == "None" {
+            func texts(_ name: String) -> [String] { (spec.at("dnsConfig", name)?.array ?? []).compactMap(\.string) }
+            let searches = texts("searches")
+            resolver = (texts("nameservers").map { "nameserver \($0)" } + (searches.isEmpty ? [] : ["search \(searches.joined(separator: " "))"]))
+                .map { $0 + "\n" }.joined()
+        }
         initContainers = (spec["initContainers"]?.array ?? []).map(NodeContainer.init)
         containers = (spec["containers"]?.array ?? []).map(NodeContainer.init)
         volumes = (spec["volumes"]?.array ?? []).map(NodeVolume.init)

@@ -16,6 +16,8 @@ struct NodeServices: Sendable {
     var events: EventRecorder
     var time: any TimeSource
     var executable: String?
+    /// The directory with the socket of the egress proxy.
+    var egressDirectory: String?
     var fields: PodFields
     var log: Log
 

@@ -126,7 +126,8 @@ extension PodWorker {
                 "io.kubernetes.pod.name": pod.key.name, "io.kubernetes.pod.namespace": pod.key.namespace,
             ],
             sandbox: sandboxName, image: image, pod: pod, container: container, environment: environment, binds: binds, terminationLog: message,
-            hosts: hostsFile, log: services.logs.path(uid: uid, container: name, instance: record.restarts),
+            hosts: hostsFile, resolver: pod.resolver.map { _ in resolverFile },
+            log: services.logs.path(uid: uid, container: name, instance: record.restarts),
             identifierFile: identifier)
     }
 

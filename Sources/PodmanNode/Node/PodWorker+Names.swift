@@ -9,6 +9,8 @@ extension PodWorker {
 
     var hostsFile: String { services.directories.pod(uid) + "/hosts" }
 
+    var resolverFile: String { services.directories.pod(uid) + "/resolv.conf" }
+
     func terminationLog(_ name: String, _ instance: Int) -> String {
         "\(services.directories.pod(uid))/termination/\(name).\(instance)"
     }

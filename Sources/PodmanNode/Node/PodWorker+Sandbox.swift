@@ -18,12 +18,21 @@ extension PodWorker {
             ]
             let asked = services.time.monotonic()
             try await services.podman.makeSandbox(
-                sandboxName, RunArguments.sandbox(named: sandboxName, labels: labels, root: root, services.podman.abilities))
+                sandboxName, RunArguments.sandbox(named: sandboxName, labels: labels, root: root, relay: relay(), services.podman.abilities))
             log.debug("sandbox", ["milliseconds": .int(Int64((services.time.monotonic() - asked) * 1000))])
             hasSandbox = true
         } catch {
-            throw SandboxFailure(reason: (error as? PodmanCLI.Failure)?.message ?? "\(error)")
+            throw error as? SandboxFailure ?? SandboxFailure(reason: (error as? PodmanCLI.Failure)?.message ?? "\(error)")
         }
+    }
+
+    /// The relay of a pod that may have no interface but loopback; nil for other pods.
+    private func relay() throws -> PodRelay? {
+        guard PodRelay.isNeeded(for: pod) else { return nil }
+        guard let directory = services.egressDirectory, let executable = services.executable else {
+            throw SandboxFailure(reason: "the pod's network is restricted, and this node has no egress proxy")
+        }
+        return PodRelay(directory: directory, executable: executable)
     }
 
     /// Removes containers. A removal that has begun is finished also when the worker is stopped meanwhile: the end of a job may end the whole

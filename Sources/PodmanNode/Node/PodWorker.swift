@@ -222,6 +222,7 @@ actor PodWorker {
                 try Directory.make(services.logs.directory(uid: uid, container: container.name), mode: 0o755)
             }
             try FileWriting.replace(hostsFile, with: Array(Self.hosts(pod.key.name).utf8), mode: 0o644, durable: false)
+            if let resolver = pod.resolver { try FileWriting.replace(resolverFile, with: Array(resolver.utf8), mode: 0o644, durable: false) }
             try await sandbox
             journal.ready = true
             retryAt = nil

@@ -185,7 +185,8 @@ extension EvalJobReconciler {
         if let known = pass.memory.state.withLock({ $0.refusals }), known.basis == TrialRefusals.basis(image, images) { return known }
         let found = TrialRefusals(
             prepared, spec: pass.job.spec, defaultImage: image, images: images,
-            canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil)
+            canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil,
+            networks: configuration.networkAbility)
         pass.memory.state.withLock { $0.refusals = found }
         return found
     }

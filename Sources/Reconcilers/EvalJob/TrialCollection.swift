@@ -91,7 +91,8 @@ struct TrialCollection: Sendable {
                 image: container?.image, imageDigest: Self.digest(container?.image) ?? Self.digest(pod?.snapshot.imageIDs[.trial]),
                 agentImage: Self.agentImage(agent, pod), cpus: container?.resources.cpus,
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
-                users: program?.users, taskEnvironment: context.asked(trial), verifier: verifier(program, pod)),
+                users: program?.users, taskEnvironment: context.asked(trial), verifier: verifier(program, pod),
+                networkWidened: program?.network.isWidened == true ? true : nil),
             sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
             evalFile: prepared.reference.path,
             outputs: report.map {

@@ -27,6 +27,8 @@ public struct OperatorConfiguration: Sendable {
     public var cache: SourceCache?
     /// The cluster's network, in which the operator makes the NetworkPolicies of trials; nil: it makes none.
     public var clusterNetwork: ClusterNetworkSettings?
+    /// What restricts the networks of trials; nil: trials that need it are refused.
+    public var networks: TrialNetworks?
     /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit.
     public var cacheLimit: Int?
     /// For `backend: local`; nil when there is no durable place for results (a job that needs one stalls then).
@@ -68,6 +70,18 @@ public struct OperatorConfiguration: Sendable {
         self.workers = workers
         self.urlPolicy = urlPolicy
         self.bounds = bounds
+    }
+}
+
+extension OperatorConfiguration {
+    /// Whether the networks of trials can be restricted.
+    public var networkAbility: NetworkAbility {
+        guard networks != nil, cache != nil else {
+            return .missing(
+                "this operator has no egress proxy or no cache service; the chart's values egress.enabled, repoCache.enabled and networkPolicy.trials "
+                    + "install them (docs/network.md)")
+        }
+        return .enforced
     }
 }
 

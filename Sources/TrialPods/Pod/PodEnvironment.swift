@@ -32,15 +32,20 @@ struct PodEnvironment {
         }
     }
 
-    func delivery(_ program: PodProgram, _ cache: CacheAccess?) throws(TrialError) -> [JSONValue] {
+    func delivery(_ program: PodProgram, _ cache: CacheAccess?, _ egress: EgressAccess?) throws(TrialError) -> [JSONValue] {
         let json: [UInt8]
-        do { json = try program.json } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
+        var access: String?
+        do {
+            json = try program.json
+            access = try egress?.json
+        } catch { throw TrialError(.internalError, "the trial's program cannot be written: \(error)") }
         var env = [Self.literal(TrialVariables.program, String(decoding: json, as: UTF8.self))]
         let values = DeliveredValues(request)
         if shared.verifier == nil, !values.verifier.allSatisfy(\.isEmpty) {
             env.append(Self.literal(TrialVariables.verifierEnvironment, VerifierVariables.json(values.verifier)))
         }
         if !values.solution.isEmpty { env.append(Self.literal(TrialVariables.solutionEnvironment, VerifierVariables.json([values.solution]))) }
+        if let access { env.append(Self.literal(TrialVariables.egress, access)) }
         return env + values.secrets.map { Self.reference($0.variable, $0.reference) } + (cache.map(Self.cache) ?? [])
     }
 

@@ -14,14 +14,19 @@ public struct TrialPodBuilder: Sendable {
 
     /// The pod, to be sent with `POST`.
     ///
-    /// - Parameter cache: how delivery reads the task; nil: it fetches the task from its origin, with the source's Secret.
+    /// - Parameters:
+    ///   - cache: how delivery reads the task; nil: it fetches the task from its origin, with the source's Secret.
+    ///   - egress: how the phases reach what they may reach; needed for a trial with a restricted network.
     /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that cannot be expressed as a pod.
-    public func pod(for request: TrialPodRequest, cache: CacheAccess? = nil) throws(TrialError) -> JSONValue {
+    public func pod(for request: TrialPodRequest, cache: CacheAccess? = nil, egress: EgressAccess? = nil) throws(TrialError) -> JSONValue {
         let images = request.images
         if let refusal = request.task.refusal(image: images.trial, verifier: images.verifier, canBuild: true) { throw refusal }
         guard let image = request.image else { throw TrialError(.internalError, "the image of task \"\(request.task.name)\" is not built") }
         try check(request)
         let program = TrialProgram(request)
+        if !program.network.isOpen, cache == nil || egress == nil {
+            throw TrialError(.internalError, "a trial with a restricted network needs the cache service and the egress proxy")
+        }
         if let verifier = program[.verifier], verifier.image == nil {
             throw TrialError(.internalError, "the verifier's image of task \"\(request.task.name)\" is not built")
         }
@@ -35,7 +40,8 @@ public struct TrialPodBuilder: Sendable {
             "terminationGracePeriodSeconds": JSONValue(Self.gracePeriodSeconds),
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
             "volumes": .array(volumes(request, program, shared, cache)),
-            "initContainers": .array([try delivery(request, program, shared, cache)] + [agent(request)].compactMap { $0 }),
+            "initContainers": .array(
+                [try delivery(request, program, shared, cache, program.network.isOpen ? nil : egress)] + [agent(request)].compactMap { $0 }),
             "containers": .array(
                 [trial(request, program, shared, image: image)] + (verifier(request, program, shared).map { [$0] } ?? [])
                     + [collector(request, program, shared, secrets)]),
@@ -44,7 +50,12 @@ public struct TrialPodBuilder: Sendable {
         if !request.builtImages.isEmpty, let secret = request.target.image?.build?.pullSecretRef {
             spec["imagePullSecrets"] = [["name": .string(secret.name)]]
         }
-        var metadata = metadata(request)
+        if !program.network.isOpen {
+            // Lookups fail at once: the egress proxy resolves names.
+            spec["dnsPolicy"] = "None"
+            spec["dnsConfig"] = ["nameservers": ["127.0.0.1"]]
+        }
+        var metadata = metadata(request, program)
         for template in [request.target.podTemplate, request.jobSpec.environment.podTemplate] {
             if let template { TemplateMerge.apply(template, metadata: &metadata, spec: &spec) }
         }
@@ -70,6 +81,9 @@ public struct TrialPodBuilder: Sendable {
         }
     }
 
+    /// Seconds from the pod's start after which Kubernetes ends it; nil: never.
+    public func deadlineSeconds(of request: TrialPodRequest) -> Int? { deadline(TrialProgram(request)) }
+
     /// What the pod's delivery reads of overlays, by the Secret that they are fetched with.
     ///
     /// - Throws: `internal_error` for an overlay that is at no valid place.
@@ -89,10 +103,10 @@ public struct TrialPodBuilder: Sendable {
 
     // MARK: Metadata
 
-    private func metadata(_ request: TrialPodRequest) -> JSONValue {
+    private func metadata(_ request: TrialPodRequest, _ program: TrialProgram) -> JSONValue {
         let (job, coordinate) = (request.job, request.coordinate)
         var labels = TrialPodNames.labels(job: job.name, jobUID: job.uid, coordinate: coordinate, retry: request.retry)
-        labels[AssayNames.networkLabel] = PodNetwork.public.rawValue
+        labels[AssayNames.networkLabel] = PodNetwork(program.network).rawValue
         return [
             "namespace": .string(job.namespace),
             "name": .string(
@@ -195,7 +209,7 @@ public struct TrialPodBuilder: Sendable {
     }
 
     private func delivery(
-        _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ cache: CacheAccess?
+        _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData, _ cache: CacheAccess?, _ egress: EgressAccess?
     ) throws(TrialError) -> JSONValue {
         let paths = TrialPaths()
         var mounts = [
@@ -215,7 +229,7 @@ public struct TrialPodBuilder: Sendable {
         case .socket: mounts.append(mount(.cache, paths.cache, readOnly: true))
         case nil: if request.sourceSecret != nil { mounts.append(mount(.credentials, paths.credentials, readOnly: true)) }
         }
-        let env = try PodEnvironment(request: request, shared: shared).delivery(part(of: program), cache)
+        let env = try PodEnvironment(request: request, shared: shared).delivery(part(of: program), cache, egress)
         return ours(.delivery, env: env, mounts: mounts)
     }
 

@@ -25,6 +25,7 @@ extension TrialProgram {
             ] + (Container.verifier(request).map { [$0] } ?? []),
             verifier: Verifier(request),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames),
+            network: TrialNetwork(of: task, job: spec, agent: request.agent),
             environment: Environment(
                 user: request.defaultUser, healthcheck: task.environment.healthcheck, mcpServers: task.environment.mcpServers,
                 skillsDir: task.environment.skillsDir, solutionEnv: request.solutionVariables.keys.sorted()),

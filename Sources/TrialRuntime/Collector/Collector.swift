@@ -248,15 +248,17 @@ public struct Collector: Sendable {
         early[.collect]?.end = begun
         _ = leave(early)
 
+        let denials: Denials? = if let egress = configuration.egress { await Denials.read(egress) } else { nil }
         var frame: [UInt8]?
         let handover = judgement?.handover ?? takeArtifacts()
         var pack = OutputPack(configuration, filter: filter, handover: handover)
         report.handover = handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut.count) }
         do {
             try pack.gather()
+            if let denials { try pack.add(denials.report.serialized(pretty: true) + [0x0A], as: Denials.path) }
             try pack.addTranscript()
             report.usage = pack.usage
-            explain(&report, from: pack)
+            explain(&report, denials, from: pack)
             let made = try await pack.make(summary: summary(report))
             report.pack = made.description
             frame = PackFrame.encode(made.bytes, description: made.description)
@@ -277,10 +279,12 @@ public struct Collector: Sendable {
         return (report, frame)
     }
 
-    /// Adds to the message what a user would look at first: who sets the PATH in which a program was not found, and the end of the failed
-    /// script's standard error.
-    private func explain(_ report: inout TrialReport, from pack: OutputPack) {
-        guard let phase = report.error?.type.phase, let exit = report.exitCodes[phase.rawValue] else { return }
+    /// Adds to the message what a user would look at first: hosts that the phase may not reach, who sets the PATH in which a program was not
+    /// found, and the end of the failed script's standard error.
+    private func explain(_ report: inout TrialReport, _ denials: Denials?, from pack: OutputPack) {
+        guard let phase = report.error?.type.phase else { return }
+        if let remark = denials?.remark(on: phase) { report.error?.message += "; \(remark)" }
+        guard let exit = report.exitCodes[phase.rawValue] else { return }
         if exit == 127, let setter = configuration.pathSetter { report.error?.message += "; \(setter.remark)" }
         guard let folder = LogFolder(of: phase), exit != 0,
             let ending = pack.ending(of: folder.rawValue, "stderr.txt", bytes: 300)?.split(separator: "\n").suffix(3)

@@ -53,6 +53,8 @@ public struct CollectorConfiguration: Sendable {
     /// Never empty. The collector uses the limits of the steps in messages only; the runner enforces them.
     public var steps: [TrialProgram.Step]
     public var secrets: [Secret] = []
+    /// The egress proxy, for a trial with a restricted network.
+    public var egress: EgressAccess?
     public var limits = CollectorLimits()
     public var handover = HandoverLimits()
     public var terminationLog: String
@@ -91,6 +93,13 @@ public struct CollectorConfiguration: Sendable {
         self.init(try PodProgram(json: bytes, from: paths.collectorProgram), paths: paths)
         if let token = FileReading.text(paths.stagedToken), !token.isEmpty {
             secrets.append(Secret(name: TrialVariables.cacheToken, value: token))
+        }
+        if let bytes = FileReading.whole(paths.stagedEgress, limit: 1 << 20) {
+            let access = try EgressAccess(json: bytes)
+            egress = access
+            for (phase, token) in access.tokens.sorted(by: { $0.key < $1.key }) {
+                secrets.append(Secret(name: "\(TrialVariables.egress) (\(phase))", value: token))
+            }
         }
         read(environment)
     }

@@ -84,6 +84,15 @@ struct OutputPack: Sendable {
         }
     }
 
+    /// Adds a file that the collector made, below `logs/`. What the trial wrote under that name is left out. Call it after `gather`.
+    mutating func add(_ bytes: [UInt8], as path: [String]) throws {
+        let target = "\(paths.work)/copies/made-\(entries.count)"
+        let clean = filter.redactor.redact(bytes).bytes
+        try FileWriting.write(clean, to: target, mode: 0o600)
+        entries.removeAll { $0.path.starts(with: ["logs"] + path) || (["logs"] + path).starts(with: $0.path) }
+        entries.append(Entry(path: ["logs"] + path, original: [], copy: target, size: clean.count, kept: clean.count, isDerived: true))
+    }
+
     /// How many files were cut or left out, counting directories that were not read to their end.
     var truncated: Int { entries.count { $0.kept < $0.size } + tree.unfinished.count }
 

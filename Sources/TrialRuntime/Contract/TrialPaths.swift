@@ -1,3 +1,4 @@
+import EvalModel
 import SourceSync
 
 /// The paths in a trial pod's containers. No other Swift code contains them; the runner reads them from `program.sh`.
@@ -66,6 +67,8 @@ public struct TrialPaths: Sendable, Hashable {
     public var collectorProgram: String { staged + "/.assay/program.json" }
     /// The token that delivery used, for the collector's redaction.
     public var stagedToken: String { staged + "/.assay/cache-token" }
+    /// The egress proxy and its tokens, for the collector: to redact them, and to ask what was denied.
+    public var stagedEgress: String { staged + "/.assay/egress.json" }
     /// The file that holds the verifier's environment until the tests are released.
     public var stagedVariables: String { staged + "/.assay/verifier-env" }
     /// The program with which the runner becomes the user of a phase.
@@ -89,6 +92,10 @@ public struct TrialPaths: Sendable, Hashable {
     public var mcpServers: String { scripts + "/mcp.json" }
     /// The file from which the runner reads the verifier's environment.
     public var releasedVariables: String { gate + "/verifier-env" }
+
+    /// The file from which a runner reads the variables of the egress proxy for a phase; `verify` is that of a separate verifier. The runner
+    /// removes the file before anything of the phase runs.
+    public func phaseVariables(_ phase: TrialPhase) -> String { "\(phase == .verify ? verifierGate : gate)/\(phase.rawValue)-env" }
 
     public func instruction(_ step: TrialProgram.Step) -> String { "\(scripts)/\(step.instruction)" }
     /// The directory that holds the tests of a step until they are released.

@@ -18,6 +18,8 @@ public enum TrialVariables {
     public static let cacheAddress = "ASSAY_CACHE"
     /// The token for the cache service. Its value is a secret for the redaction.
     public static let cacheToken = "ASSAY_CACHE_TOKEN"
+    /// An `EgressAccess` as JSON; absent when no phase is restricted. Its tokens are secrets for the redaction.
+    public static let egress = "ASSAY_EGRESS"
 
     /// The environment of the oracle's solution, in the same form; absent for any other agent.
     public static let solutionEnvironment = "ASSAY_SOLUTION_ENV"

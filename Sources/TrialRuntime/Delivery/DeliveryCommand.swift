@@ -48,7 +48,8 @@ public struct DeliveryCommand: Sendable {
         let started = time.monotonic()
         guard let text = environment[TrialVariables.program] else { throw TrialError(.internalError, "\(TrialVariables.program) is not set") }
         var program = try PodProgram(json: text.utf8, from: TrialVariables.program)
-        let verifierVariables = try verifierVariables(of: program)
+        let egress = try egress(of: program)
+        let verifierVariables = try verifierVariables(of: program, egress)
         let solutionVariables = try solutionVariables(of: program)
         try volumes.prepare(program.verifier)
         let task = try TaskAtCommit(program.delivery)
@@ -71,7 +72,9 @@ public struct DeliveryCommand: Sendable {
         }
         try volumes.writeScripts(program)
         try volumes.writeAgentPart(program, solutionVariables: solutionVariables)
-        try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token)
+        try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token, egress: egress)
+        if let egress { try volumes.writeProxyVariables(egress, hasSeparateVerifier: program.verifier.separate != nil) }
+        if let canary = egress?.canary { try await IsolationCheck(time: time).wait(canary) }
         return [
             "commit": .string(task.commit.hex), "from": .string(cache == nil ? "origin" : "cache"), "files": JSONValue(report.files),
             "bytes": JSONValue(report.bytes),
@@ -87,6 +90,32 @@ public struct DeliveryCommand: Sendable {
                 .internalError, "\(TrialVariables.cacheAddress) is no address of a cache service, or \(TrialVariables.cacheToken) is not set")
         }
         return (TreeClient(address: address, token: token), token)
+    }
+
+    /// nil for a trial whose network is not restricted.
+    private func egress(of program: PodProgram) throws(TrialError) -> EgressAccess? {
+        guard let network = program.network else { return nil }
+        guard let text = environment[TrialVariables.egress] else {
+            throw TrialError(.internalError, "the trial's network is restricted, and \(TrialVariables.egress) is not set")
+        }
+        let egress = try EgressAccess(json: text.utf8)
+        for phase in [TrialPhase.install, .execute, .verify] where program.usesProxy(phase) != (egress[phase] != nil) {
+            throw TrialError(
+                .internalError,
+                "\(TrialVariables.egress) does not fit the network of phase \(phase.rawValue), \(network[phase]?.mode.rawValue ?? "-")")
+        }
+        return egress
+    }
+
+    /// What the collector hands over together with the tests of each step.
+    private func verifierVariables(of program: PodProgram, _ egress: EgressAccess?) throws(TrialError) -> [[UInt8]] {
+        let own = try verifierVariables(of: program)
+        guard let egress, program.verifier.separate == nil else { return own }
+        let proxy = egress.variables(of: .verify).flatMap { Array($0.utf8) + [UInt8(0)] }
+        return program.steps.indices.map { step in
+            let before: [UInt8] = own.indices.contains(step) ? own[step] : []
+            return before + proxy
+        }
     }
 
     private func solutionVariables(of program: PodProgram) throws(TrialError) -> [UInt8] {

@@ -1,5 +1,6 @@
 import Base
 import EvalFormats
+import EvalModel
 import Glibc
 
 /// Prepares a trial pod's volumes in the init container.
@@ -19,6 +20,7 @@ struct DeliveryVolumes: Sendable {
             try Directory.make(folder)
             guard chmod(folder, 0o777) == 0 else { throw FileError("change the mode of", folder) }
         }
+        for phase in [TrialPhase.install, .execute, .verify] { unlink(paths.phaseVariables(phase)) }
         try makeFIFOs([paths.phaseFIFO, paths.releasedFIFO])
         if verifier.offersArtifacts { try openFolder(paths.offered) }
         guard verifier.separate != nil else { return }
@@ -69,8 +71,10 @@ struct DeliveryVolumes: Sendable {
     /// - Parameters:
     ///   - verifierVariables: one file for each step; empty for a verifier without variables.
     ///   - token: what delivery used to read the task; nil: nothing that is secret.
-    func writeCollectorPart(_ program: PodProgram, verifierVariables: [[UInt8]], token: String?) throws {
+    ///   - egress: for a trial with a restricted network.
+    func writeCollectorPart(_ program: PodProgram, verifierVariables: [[UInt8]], token: String?, egress: EgressAccess?) throws {
         try write(try program.json, to: paths.collectorProgram)
+        if let egress { try write(try egress.json.utf8, to: paths.stagedEgress) }
         if let token { try write(token.utf8, to: paths.stagedToken) }
         for (step, bytes) in verifierVariables.enumerated() where !bytes.isEmpty { try write(bytes, to: paths.stagedVariables(step: step)) }
     }
@@ -88,6 +92,15 @@ struct DeliveryVolumes: Sendable {
         let instruction = InstructionText.shown(written, family: program.family)
         try write(instruction, to: file)
         if instruction.count > TrialProgram.Step.instructionVariableLimit { program.steps[step].longInstructionBytes = instruction.count }
+    }
+
+    /// Writes what the phases need to use the egress proxy. A shared verifier has it in its environment.
+    func writeProxyVariables(_ egress: EgressAccess, hasSeparateVerifier: Bool) throws(FileError) {
+        for phase in [TrialPhase.install, .execute] + (hasSeparateVerifier ? [.verify] : []) {
+            let entries = egress.variables(of: phase)
+            guard !entries.isEmpty else { continue }
+            try write(entries.flatMap { Array($0.utf8) + [0] }, to: paths.phaseVariables(phase), mode: 0o666)
+        }
     }
 
     /// Makes a delivered file executable for everybody; a file that does not exist is left to the reader of the task.

@@ -17,6 +17,8 @@ public struct PodProgram: Sendable, Hashable, Codable {
     /// Seconds within which the runner must open the gate.
     public var gateTimeoutSec: Double
     public var packLimitBytes: Int
+    /// nil when no phase is restricted. Otherwise the pod reaches only the egress proxy and the cache service.
+    public var network: TrialNetwork?
     /// The most that the trial may hand over as artifacts, in bytes.
     public var handoverLimitBytes = HandoverLimits().bytes
 
@@ -31,6 +33,7 @@ public struct PodProgram: Sendable, Hashable, Codable {
             family: program.identity.family, delivery: program.delivery, steps: program.steps, verifier: program.verifier,
             instructionPath: program.agent.instructionPath, environment: program.environment, rewardStrategy: program.rewardStrategy,
             gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
+        if !program.network.isOpen { network = program.network }
         if let storage = program[.verifier]?.resources.storageMB { handoverLimitBytes = (storage << 20) / 2 }
         let name = TrialVariables.path
         pathSetter = program.agent.env.contains(name) ? .agent : program[.trial]?.env.contains(name) == true ? .task : nil
@@ -54,6 +57,9 @@ public struct PodProgram: Sendable, Hashable, Codable {
 
     /// Whether the tests come with the task, and are not in a separate verifier's image.
     var deliversTests: Bool { verifier.separate?.bringsTests != true }
+
+    /// Whether the phase gets the variables of the egress proxy.
+    func usesProxy(_ phase: TrialPhase) -> Bool { network?[phase].map { $0.mode != .none } ?? false }
 
     public var json: [UInt8] {
         get throws { try JSONValueEncoder().encode(self).serialized() }

@@ -55,7 +55,9 @@ struct RunnerProgram {
             ("agent_users", list(steps.map { isVerifier ? nil : $0.agentUser })), ("verifier_users", list(verifierUsers)),
             ("execute_variables", .word(environment.solutionEnv.isEmpty ? "" : paths.solutionVariables)),
             ("agent_variables", .list(Self.agentVariables(environment, paths))),
-            ("verifier_variables", list(steps.map { !isShared || ($0.verifierEnv ?? program.verifier.env).isEmpty ? nil : paths.releasedVariables })),
+            ("install_proxy_file", .word(program.usesProxy(.install) && !isVerifier ? paths.phaseVariables(.install) : "")),
+            ("execute_proxy_file", .word(program.usesProxy(.execute) && !isVerifier ? paths.phaseVariables(.execute) : "")),
+            ("verifier_variables", list(steps.map { Self.verifierVariables($0, program, role, paths) })),
             ("workdirs", list(steps.map { isVerifier ? nil : $0.folder.map { paths.stepWorkdir($0) } })),
             ("setup_limits", .list(steps.map { $0.limits.setupSec.map(Self.milliseconds) ?? "0" })),
             ("solution", .word(paths.solution)), ("shared_solution", .word(paths.sharedSolution)),
@@ -85,6 +87,17 @@ struct RunnerProgram {
     var text: String {
         "# What this trial's runner does; written by the init container. Limits are in milliseconds: 0 for no limit, none for no such phase.\n"
             + assignments.map { "\($0.name)=\($0.value.shell)\n" }.joined()
+    }
+
+    /// The file with the verifier's environment, from which the runner of the tests reads it. A separate verifier's container has its
+    /// environment as its own, and the file only the variables of the egress proxy.
+    private static func verifierVariables(
+        _ step: TrialProgram.Step, _ program: PodProgram, _ role: ContainerRole, _ paths: TrialPaths
+    ) -> String? {
+        if program.verifier.separate == nil {
+            return (step.verifierEnv ?? program.verifier.env).isEmpty && !program.usesProxy(.verify) ? nil : paths.releasedVariables
+        }
+        return role == .verifier && program.usesProxy(.verify) ? paths.phaseVariables(.verify) : nil
     }
 
     /// Where the agent's scripts find what the task has for them.

@@ -18,7 +18,7 @@ public struct TrialProgram: Sendable, Hashable, Codable {
     public var containers: [Container]
     public var verifier: Verifier
     public var agent: Agent
-    public var network: Network
+    public var network: TrialNetwork
     public var environment: Environment
     /// How the rewards of several steps make the trial's.
     public var rewardStrategy: MultiStepRewardStrategy
@@ -311,13 +311,9 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         }
     }
 
-    /// What the trial may connect to.
-    public enum Network: String, Sendable, Hashable, Codable {
-        case `public`
-    }
-
     public init(
-        identity: Identity, delivery: Delivery, steps: [Step], containers: [Container], verifier: Verifier, agent: Agent, network: Network = .public,
+        identity: Identity, delivery: Delivery, steps: [Step], containers: [Container], verifier: Verifier, agent: Agent,
+        network: TrialNetwork = .open,
         environment: Environment = Environment(), rewardStrategy: MultiStepRewardStrategy = .mean
     ) {
         version = Self.currentVersion

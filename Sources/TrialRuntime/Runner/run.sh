@@ -52,7 +52,7 @@ assay_keep_environment() {
 assay_main() {
   # Set by program.sh.
   local gate_said='' gate_heard='' install_script='' execute_script='' logs='' tests='' instruction_target='' tool_path='' user_helper=''
-  local verify=1 verify_failed_agent=0 test_as_file=0 end_agent_processes=0
+  local verify=1 verify_failed_agent=0 test_as_file=0 end_agent_processes=0 install_proxy_file='' execute_proxy_file=''
   # The users of the phases; empty: the container's own. The image's is for what the task names none for.
   local image_user=''
   local -a agent_users=() verifier_users=()
@@ -80,7 +80,7 @@ assay_main() {
   local start=$__assay_start child='' stopping=0 caught=0 ms=0 up=0 code=0 timed=0 groups='' mirrors=''
   local outcome=ok judged=0 late=0 remark='' environment_tool='' entry word step=0 muted=0
   # What the phases get beside the container's environment: from the runner, for the agent, and from a file for one phase.
-  local -a given=() instruction_given=() phase_given=()
+  local -a given=() instruction_given=() phase_given=() install_proxy=() execute_proxy=()
   # The user of the phase that runs next: how to become it, and its home.
   local -a switch=() home_given=()
   # The image's users that are named, by the text that names them: `UID:GID:GROUPS:HOME`.
@@ -196,6 +196,19 @@ assay_main() {
       exit 143
     fi
     [ "$code" = 0 ] && [ "$timed" = 0 ]
+  }
+
+  # Reads the variables for the egress proxy before anything of the agent runs, and removes the files: a phase must not find another one's
+  # token there.
+  read_proxy() {
+    read_variables "$install_proxy_file"
+    install_proxy=("${phase_given[@]}")
+    read_variables "$execute_proxy_file"
+    execute_proxy=("${phase_given[@]}")
+    phase_given=()
+    for entry in "$install_proxy_file" "$execute_proxy_file"; do
+      if [ -n "$entry" ] && ! rm -f "$entry"; then return 1; fi
+    done
   }
 
   # run PHASE LIMIT_MS LOG_DIRECTORY COMMAND...: a phase that is one script; sets code and timed.
@@ -621,6 +634,8 @@ assay_main() {
     say "done setup $ms 0 0"
     rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null
     [ "$test_as_file" = 1 ] && chmod a+rx "$tests/test.sh" 2>/dev/null
+    read_variables "${verifier_variables[step]}"
+    [ -n "${verifier_variables[step]}" ] && rm -f "${verifier_variables[step]}"
     run_tests
   }
 
@@ -629,7 +644,7 @@ assay_main() {
     setup || return 1
     outcome=ok judged=$verify late=0
     become "${agent_users[step]}"
-    phase_given=("${agent_variables[@]}")
+    phase_given=("${agent_variables[@]}" "${install_proxy[@]}")
     if [ "${install_limits[step]}" != none ] && [ -f "$install_script" ]; then
       run install "${install_limits[step]}" "$logs/setup" "$bash" "$install_script" || outcome=failed judged=0
     fi
@@ -638,7 +653,7 @@ assay_main() {
         remark="assay: ASSAY_TASK_INSTRUCTION is not set: the instruction has ${long_instructions[step]} bytes, too many for a variable; read it from the file that ASSAY_INSTRUCTION_PATH names"
       fi
       read_variables "$execute_variables"
-      phase_given+=("${agent_variables[@]}")
+      phase_given+=("${agent_variables[@]}" "${execute_proxy[@]}")
       if ! run execute "${execute_limits[step]}" "$logs/command" "$bash" "$execute_script"; then
         outcome=failed late=$timed
         [ "$verify_failed_agent" = 1 ] || judged=0
@@ -667,6 +682,11 @@ assay_main() {
   fi
   given+=("${overlay_variables[@]}")
   if ! [ -d /tmp ]; then mkdir -p /tmp && chmod 1777 /tmp; fi 2>/dev/null
+  if ! read_proxy 2>/dev/null; then
+    say "setup-failed the files with the variables of the egress proxy cannot be read and removed"
+    say 'end {}'
+    exit 0
+  fi
   if [ "$role" = verifier ]; then
     judge_apart
   else

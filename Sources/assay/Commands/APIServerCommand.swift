@@ -16,7 +16,7 @@ enum APIServerCommand: Subcommand {
             .init(name: "podman", value: "PATH", help: "The podman program (default: podman)."),
             .init(
                 name: "cache-dir", value: "DIR",
-                help: "The operator's --cache-dir: trial pods get the socket of its cache service (default: DATA-DIR/cache)."),
+                help: "The operator's --cache-dir: trial pods get the sockets of its cache service and egress proxy (default: DATA-DIR/cache)."),
         ] + LogOptions.options)
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
@@ -28,13 +28,15 @@ enum APIServerCommand: Subcommand {
         let cache = Path.absolute(arguments.value("cache-dir") ?? "\(directory)/cache")
         let socket = SourceCache.socketDirectory(in: cache)
         try Directory.make(socket, mode: 0o700)
+        let egress = EgressService.directory(in: cache)
+        try Directory.make(egress, mode: 0o700)
 
         let (stops, stop) = AsyncStream<Void>.makeStream()
         let interrupts = Interrupts { _ in stop.finish() }
         let host = try await ControlPlaneHost.start(
             .init(
                 port: UInt16(port), dataDirectory: directory, nodeDirectory: kind == "podman" ? "\(directory)/node" : nil, cacheDirectory: socket,
-                podman: arguments.value("podman") ?? "podman"))
+                egressDirectory: egress, podman: arguments.value("podman") ?? "podman"))
         // Written immediately, because the program that started this process waits for these lines.
         Output.write("serving \(host.server)\nkubeconfig \(directory)/kubeconfig\n")
         for await _ in stops {}

@@ -81,7 +81,7 @@ struct CacheHost: Sendable {
         switch kind {
         case .socket(let directory): return try Self.onThisMachine(cacheDirectory: directory)
         case .service(let url, let port, _):
-            let key = try await CacheKey.read(client: client, namespace: namespace)
+            let key = try await ServiceKey.cache.read(client: client, namespace: namespace)
             let (client, namespace, lease) = (client, namespace, lease)
             let follower = LeaderTrees(key: key) {
                 try await LeaseHolder.read(client: client, namespace: namespace, name: lease)?.annotations[Self.addressAnnotation]
@@ -108,7 +108,7 @@ struct CacheHost: Sendable {
         try Directory.make(cacheDirectory)
         return SourceCache(
             store: TreeStore(directory: "\(cacheDirectory)/trees", sizeLimit: laptopLimit),
-            key: try CacheKey.read(file: "\(cacheDirectory)/token.key"),
+            key: try ServiceKey.read(file: "\(cacheDirectory)/token.key"),
             endpoint: .socket(directory: SourceCache.socketDirectory(in: cacheDirectory)))
     }
 

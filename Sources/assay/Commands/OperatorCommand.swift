@@ -1,5 +1,6 @@
 import AssayAPI
 import Base
+import Egress
 import CShims
 import Git
 import Glibc
@@ -82,14 +83,22 @@ enum OperatorCommand: Subcommand {
         let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
         let cache = try CacheHost(arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease)
         let clusterNetwork = try ClusterNetworkOptions.settings(arguments, environment, cacheService: cache.serviceURL, namespace: leaseNamespace)
+        let egress = try configuration.setting == .laptop ? EgressService(cacheDirectory: configuration.cacheDirectory) : nil
         let work = Task {
             var configuration = configuration
             configuration.cache = await cache.start()
             configuration.clusterNetwork = clusterNetwork
+            configuration.networks = egress?.networks
+            if clusterNetwork?.egress != nil {
+                configuration.networks = await EgressService.networks(onCluster: client, namespace: leaseNamespace)
+            }
             if Task.isCancelled { return }
             let ready = configuration
             @Sendable func lead() async {
                 cache.lead(ready.cache)
+                // Operators on one machine share the socket, so only the leader serves on it.
+                let proxy = Self.serve(egress)
+                defer { proxy?.stop(drainSeconds: 0) }
                 let running = Operator(client: client, configuration: ready, instance: instance, metrics: metrics, liveness: liveness)
                 current.withLock { $0 = running }
                 await running.run()
@@ -109,6 +118,13 @@ enum OperatorCommand: Subcommand {
         await work.value
         withExtendedLifetime((interrupts, health)) {}
         return ExitStatus.success
+    }
+
+    private static func serve(_ egress: EgressService?) -> EgressProxy? {
+        do { return try egress?.start() } catch {
+            Log("egress").error("the egress proxy cannot start", ["error": .string("\(error)")])
+            return nil
+        }
     }
 
     private static let lease = "assay-operator"

@@ -15,6 +15,8 @@ final class ControlPlaneHost: Sendable {
         /// Nil: there is no node, so pods stay pending.
         var nodeDirectory: String?
         var cacheDirectory: String?
+        /// The directory with the socket of the egress proxy.
+        var egressDirectory: String?
         var podman = "podman"
     }
 
@@ -55,6 +57,7 @@ final class ControlPlaneHost: Sendable {
                 client: client,
                 configuration: .init(
                     stateDirectory: directory, executable: try ownExecutable(), podman: settings.podman, cacheDirectory: settings.cacheDirectory,
+                    egressDirectory: settings.egressDirectory,
                     // The CPU is nominally unlimited: a job's parallelism sets how many trials run at once, and sharing a CPU
                     // only makes them slower. Memory is counted.
                     allocatable: ["cpu": "1k"]))

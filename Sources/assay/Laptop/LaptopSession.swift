@@ -44,12 +44,15 @@ struct LaptopSession: Sendable {
         let cache = try CacheHost.onThisMachine(cacheDirectory: state.cache)
         try cache.start()
         defer { cache.stop() }
+        let egress = try EgressService(cacheDirectory: state.cache)
+        let proxy = try egress.start()
+        defer { proxy.stop(drainSeconds: 0) }
         let host: ControlPlaneHost
         do {
             host = try await ControlPlaneHost.start(
                 .init(
                     dataDirectory: state.apiServer, nodeDirectory: state.node, cacheDirectory: SourceCache.socketDirectory(in: state.cache),
-                    podman: podman))
+                    egressDirectory: EgressService.directory(in: state.cache), podman: podman))
         } catch let error as PodmanNodeError {
             throw UsageError("\(error)")
         }
@@ -64,6 +67,7 @@ struct LaptopSession: Sendable {
             committer: try OperatorCommand.committer(nil), urlPolicy: [.local, .shorthand], bounds: bounds)
         configuration.keepsFinishedSeconds = 60
         configuration.cache = cache
+        configuration.networks = egress.networks
         configuration.imageBuilder = host.node.map { PodmanImageBuilder(node: $0, directory: state.builds) }
         let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
         let applied: Applied

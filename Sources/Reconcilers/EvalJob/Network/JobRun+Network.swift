@@ -42,7 +42,7 @@ extension PreparedJob {
     fileprivate func proxiedLabels(of job: EvalJob, _ identity: JobIdentity, _ target: EvalTargetSpec) -> [String: String]? {
         let isRestricted = tasks.contains { task in
             guard let task = task.task else { return false }
-            return job.spec.agents.contains { _ in !TrialNetwork(of: task, mode: nil, hosts: [], agentHosts: []).isOpen }
+            return job.spec.agents.contains { !TrialNetwork(of: task, job: job.spec, agent: $0).isOpen }
         }
         guard isRestricted, let first = matrix.coordinate(at: 0) else { return nil }
         var labels = TrialPodNames.labels(job: identity.name, jobUID: identity.uid, coordinate: first, retry: 0)

@@ -29,7 +29,7 @@ struct JobRequirements: Sendable {
     }
 
     private func checkSupport(_ job: EvalJob, canBuild: Bool) throws(ReconcileError) {
-        let found = UnsupportedFields.check(job.spec, canBuild: canBuild)
+        let found = UnsupportedFields.check(job.spec, canBuild: canBuild, missingForNetworks: configuration.networkAbility.missing)
         guard let first = found.first else { return }
         let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
         throw .stalled(.unsupportedField, first.message + more, on: .ready)

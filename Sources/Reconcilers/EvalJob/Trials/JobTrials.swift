@@ -220,7 +220,10 @@ struct JobTrials: Sendable {
         let pod: JSONValue
         do {
             let builder = TrialPodBuilder(configuration.pods)
-            pod = try builder.pod(for: request, cache: try configuration.cache?.access(for: request, builder, bounds: configuration.bounds))
+            let egress = try configuration.networks?.access(for: request, builder, bounds: configuration.bounds, addresses: pass.addresses)
+            let cache = try configuration.cache?.access(
+                for: request, builder, bounds: configuration.bounds, address: egress == nil ? nil : pass.addresses?.cache)
+            pod = try builder.pod(for: request, cache: cache, egress: egress)
         } catch {
             return fails(error)
         }

@@ -2,21 +2,26 @@ import Base
 import KubeClient
 import KubeCore
 
-/// The key that signs the tokens of the cache service. The operator makes it, and no other party needs it.
-public enum CacheKey {
+/// A key that signs the tokens of a service. The operator makes it.
+public struct ServiceKey: Sendable, Hashable {
+    /// Of the cache service, which runs in the operator.
+    public static let cache = ServiceKey(secretName: "assay-cache-key")
+    /// Of the egress proxy, which mounts the Secret.
+    public static let egress = ServiceKey(secretName: "assay-egress-key")
+
     /// The name of the Secret on a cluster.
-    public static let secretName = "assay-cache-key"
+    public let secretName: String
     private static let field = "key"
     private static let length = 32
 
     /// The key in the Secret of the operator's namespace, which is made when it is missing. All replicas get the same key.
     ///
-    /// - Throws: `KubeError`; `CacheKeyFailure` for a Secret that holds no key.
-    public static func read(client: KubeClient, namespace: String) async throws -> [UInt8] {
+    /// - Throws: `KubeError`; `ServiceKeyFailure` for a Secret that holds no key.
+    public func read(client: KubeClient, namespace: String) async throws -> [UInt8] {
         let object: JSONValue = [
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true,
             "metadata": ["name": .string(secretName), "namespace": .string(namespace), "labels": ["app.kubernetes.io/name": "assay"]],
-            "data": [field: .string(Base64.encode(random()))],
+            "data": [Self.field: .string(Base64.encode(Self.random()))],
         ]
         let key = ObjectKey(namespace: namespace, name: secretName)
         var found: JSONValue
@@ -28,19 +33,19 @@ public enum CacheKey {
                 found = try await client.get(.secrets, key)
             }
         }
-        guard let text = found.at("data", field)?.string, case .success(let bytes) = Base64.decode(text), bytes.count >= length else {
-            throw CacheKeyFailure(place: "the Secret \(key)", remedy: "delete it, and start the operator anew")
+        guard let text = found.at("data", Self.field)?.string, case .success(let bytes) = Base64.decode(text), bytes.count >= Self.length else {
+            throw ServiceKeyFailure(place: "the Secret \(key)", remedy: "delete it, and start the operator anew")
         }
         return bytes
     }
 
     /// The key in a file, which is made when it is missing. For operators on one machine.
     ///
-    /// - Throws: `FileError`; `CacheKeyFailure` for a file that holds no key.
+    /// - Throws: `FileError`; `ServiceKeyFailure` for a file that holds no key.
     public static func read(file path: String) throws -> [UInt8] {
         if !FileEntry.exists(path) { try FileWriting.replace(path, with: random(), mode: 0o600) }
         let bytes = try FileReading.bytes(path, limit: 1024)
-        guard bytes.count >= length else { throw CacheKeyFailure(place: path, remedy: "remove it") }
+        guard bytes.count >= length else { throw ServiceKeyFailure(place: path, remedy: "remove it") }
         return bytes
     }
 
@@ -51,8 +56,8 @@ public enum CacheKey {
 }
 
 /// What should hold the key holds something else.
-public struct CacheKeyFailure: Error, Sendable, Hashable, CustomStringConvertible {
+public struct ServiceKeyFailure: Error, Sendable, Hashable, CustomStringConvertible {
     let place: String
     let remedy: String
-    public var description: String { "\(place) holds no key for the tokens of the cache service; \(remedy)" }
+    public var description: String { "\(place) holds no key for tokens; \(remedy)" }
 }
