@@ -113,7 +113,8 @@ extension EndToEnd {
                 #expect(found["interfaces"] == "lo")
                 #expect(found["token"]?.contains("[redacted") == true || found["token"]?.contains("e1.") == false, "\(found["token"] ?? "-")")
                 // The verifier may reach nothing, so it has no proxy either.
-                #expect(try await bench.output(ofAgent: "prober", "logs/verifier/proxies.txt") == "lo\n")
+                let proxies = try await bench.output(ofAgent: "prober", "logs/verifier/proxies.txt")
+                #expect(proxies.trimmed == "lo", "\(proxies)")
 
                 let denials = try JSONValue(parsing: try await bench.output(ofAgent: "prober", "logs/network/denials.json"))
                 let denied = (denials["denials"]?.array ?? []).map {
@@ -134,7 +135,8 @@ extension EndToEnd {
                     "caller", install: "! curl -sf --max-time 5 http://198.51.100.7/", execute: "curl -sfS --max-time 20 http://example.com/")
                 try bench.write(
                     "job.yaml", JobFiles.job("network", agents: agent, environment: "network: {mode: allowlist, allowedHosts: [model.example]}"))
-                try await bench.assay("run", "job.yaml", expecting: 1)
+                // The tests decide, whatever the agent's exit code.
+                try await bench.assay("run", "job.yaml", expecting: 0)
                 let branch = try await bench.branch()
                 let message = branch.runs.values.first?.at("error", "message")?.string ?? ""
                 #expect(message.contains("does not allow example.com:80"), "\(message)")
