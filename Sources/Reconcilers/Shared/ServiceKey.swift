@@ -6,6 +6,8 @@ import KubeCore
 public struct ServiceKey: Sendable, Hashable {
     /// Of the cache service, which runs in the operator.
     public static let cache = ServiceKey(secretName: "assay-cache-key")
+    /// Of the egress proxy, which mounts the Secret.
+    public static let egress = ServiceKey(secretName: "assay-egress-key")
 
     /// The name of the Secret on a cluster.
     public let secretName: String

@@ -220,8 +220,9 @@ struct JobTrials: Sendable {
         let pod: JSONValue
         do {
             let builder = TrialPodBuilder(configuration.pods)
-            let cache = try configuration.cache?.access(for: request, builder, bounds: configuration.bounds)
-            let egress = try configuration.networks?.access(for: request, builder, bounds: configuration.bounds)
+            let egress = try configuration.networks?.access(for: request, builder, bounds: configuration.bounds, addresses: pass.addresses)
+            let cache = try configuration.cache?.access(
+                for: request, builder, bounds: configuration.bounds, address: egress == nil ? nil : pass.addresses?.cache)
             pod = try builder.pod(for: request, cache: cache, egress: egress)
         } catch {
             return fails(error)
