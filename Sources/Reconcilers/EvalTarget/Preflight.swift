@@ -12,5 +12,5 @@ enum Preflight {
     }
 
     /// Seconds after which what failed is tried again, since its cause may be outside the target.
-    static let retrySeconds = 600.0
+    static let retrySeconds = 60.0
 }
