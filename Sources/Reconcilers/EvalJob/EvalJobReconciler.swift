@@ -79,7 +79,10 @@ public final class EvalJobReconciler: Sendable {
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
             collection: TrialCollection(client: client, log: log), setting: configuration.setting, events: events, time: time, wake: gathered)
-        let podWriter = TrialPodWriter(client: client, expectations: Expectations(time: time))
+        let podWriter = TrialPodWriter(
+            client: client, expectations: Expectations(time: time),
+            deletions: PodDeletions(
+                client: client, pauseSeconds: configuration.deletionPauseSeconds, time: time, log: log, reconcile: { wake($0, .event) }))
         trials = JobTrials(
             pods: pods.index { entry in
                 // Anybody who may create pods can set the label, so the pod's owner is checked too.
@@ -162,6 +165,7 @@ public final class EvalJobReconciler: Sendable {
 
     /// Remembers a deleted pod whose trial is not counted, so that the deletion can be recorded as the pod's end.
     func podDeleted(_ pod: TrialPod) {
+        trials.podWriter.deletions.forget(pod.uid)
         let uid = pod.identity.jobUID
         guard let owner = pod.snapshot.metadata.controller, owner.uid == uid,
             let job = jobs.get(ObjectKey(namespace: pod.key.namespace, name: owner.name)), job.metadata.uid == uid,
@@ -177,6 +181,7 @@ public final class EvalJobReconciler: Sendable {
         await images.stop()
         await networks?.stop()
         await recording.stop()
+        await trials.podWriter.deletions.stop()
         await backends.stop()
     }
 

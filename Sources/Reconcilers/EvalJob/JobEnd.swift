@@ -58,7 +58,7 @@ extension EvalJobReconciler {
         metrics.setRunning(0, of: identity.uid)
         trials.yieldSlots(identity.uid)
         images.release(identity)
-        let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked }
+        let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked || !($0.snapshot.metadata.isDeleting || $0.isPreserved) }
         if !left.isEmpty {
             try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
             pass.wake(after: 1)

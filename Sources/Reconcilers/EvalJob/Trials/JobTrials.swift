@@ -144,7 +144,7 @@ struct JobTrials: Sendable {
         try await forEach(found) { pod, fate in
             let failed = fate.end?.error.map { !$0.type.isAdvisory } ?? false
             let preserve = policy == .always || (policy == .onFailure && failed)
-            try await podWriter.release(pod, preserve && fate.end != nil ? .preserve : .delete, jobUID: identity.uid)
+            try await podWriter.release(pod, preserve && fate.end != nil ? .preserve : .deleteLater, jobUID: identity.uid)
         }
     }
 
