@@ -82,7 +82,7 @@ final class ClusterNetwork: Sendable {
 
     /// - Throws: `APIServerUnknown` when neither the cluster nor the settings say where the API server is.
     private func apiServer() async throws -> [IPNetwork] {
-        do { return APIServerAddresses.networks(of: try await client.get(.endpointSlices, APIServerAddresses.slice)) } catch let error as KubeError {
+        do { return APIServerAddresses.networks(of: try await client.get(.endpointSlices, APIServerAddresses.slice)) } catch {
             // Some API servers do not write their addresses down.
             guard error.isNotFound else { throw error }
             if settings.closed.isEmpty { throw APIServerUnknown() }
