@@ -158,6 +158,25 @@ struct TrialPolicyTests {
         }
     }
 
+    @Test("when nothing says where the API server is, no pod starts, until the settings do")
+    func noAPIServer() async throws {
+        try await World.run(tasks: ["a"]) { world in
+            try await ClusterServices.create(world)
+            try await world.client.delete(.endpointSlices, APIServerAddresses.slice)
+            let first = try start(world)
+            try await world.createJob()
+            let job = try await world.wait { $0.status?.conditions.contains { $0.reason == Reason.networkNotEnforced.rawValue } == true }
+            #expect(job.status?.conditions.contains { $0.message?.contains("clusterCIDRs") == true } == true)
+            #expect(world.node.seen.isEmpty)
+            await first.stop()
+            var settings = ClusterServices.settings
+            settings.closed = [try #require(IPNetwork("10.0.0.0/8"))]
+            let second = try world.startOperator(network: settings)
+            try await world.waitForEnd()
+            await second.stop()
+        }
+    }
+
     @Test("without its Services the operator starts no pod, and the job says which one is missing")
     func noServices() async throws {
         try await World.run(tasks: ["a"]) { world in

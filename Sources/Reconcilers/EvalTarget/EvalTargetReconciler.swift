@@ -12,6 +12,8 @@ final class EvalTargetReconciler: Sendable {
     private let onCluster: Bool
     /// nil when pods build no images.
     private let probes: BuildProbes?
+    /// nil when the operator has no egress proxy for a cluster, and so needs no policies enforced.
+    private let networkChecks: NetworkChecks?
     private let writer: StatusWriter<EvalTarget>
     private let time: any TimeSource
 
@@ -19,8 +21,12 @@ final class EvalTargetReconciler: Sendable {
     /// for people, so it need not be immediate.
     static let gatherSeconds = 2.0
 
-    init(client: KubeClient, targets: Store<EvalTarget>, load: TargetLoad, onCluster: Bool, probes: BuildProbes?, time: any TimeSource) {
+    init(
+        client: KubeClient, targets: Store<EvalTarget>, load: TargetLoad, onCluster: Bool, probes: BuildProbes?, networkChecks: NetworkChecks?,
+        time: any TimeSource
+    ) {
         self.probes = probes
+        self.networkChecks = networkChecks
         self.targets = targets
         self.load = load
         self.onCluster = onCluster
@@ -37,31 +43,40 @@ final class EvalTargetReconciler: Sendable {
         let active = load.jobs(on: key).reduce(0) { $0 + ($1.status?.trials?.running ?? 0) }
         let onCluster = onCluster
         let now = time.now()
-        let probe = UnsupportedFields.check(target.spec, onCluster: onCluster).isEmpty ? probes?.state(of: target, known: Self.known(target)) : nil
+        let isSupported = UnsupportedFields.check(target.spec, onCluster: onCluster).isEmpty
+        let probe = isSupported ? probes?.state(of: target, known: Self.known(target)) : nil
+        let network = isSupported ? networkState(of: target) : nil
         do {
-            _ = try await writer.write(target) { Self.status(of: $0, activeTrials: active, onCluster: onCluster, probe: probe, now: now) }
+            _ = try await writer.write(target) {
+                Self.status(of: $0, activeTrials: active, onCluster: onCluster, probe: probe, network: network, now: now)
+            }
             // A check that failed is made again.
-            if case .answered(.fails)? = probe { return .requeue(afterSeconds: Preflight.retrySeconds) }
-            return .done
+            let failed = [probe, network].contains { if case .answered(.fails)? = $0 { true } else { false } }
+            return failed ? .requeue(afterSeconds: Preflight.retrySeconds) : .done
         } catch {
             return .retry(error)
         }
     }
 
-    /// The answer that the status has for the present spec.
+    private func networkState(of target: EvalTarget) -> Preflight.State? {
+        guard let networkChecks, let uid = target.metadata.uid else { return nil }
+        let owner = OwnerReference(apiVersion: EvalTarget.resource.apiVersion, kind: EvalTarget.resource.kind, name: target.metadata.name, uid: uid)
+        return networkChecks.state(.init(namespace: target.key.namespace, owner: owner, template: target.spec.podTemplate, ownsNothingElse: true))
+    }
+
+    /// What the status says of the target's builds, for its present spec.
     private static func known(_ target: EvalTarget) -> Preflight.Answer? {
         let condition = target.status?.conditions.first { $0.type == ConditionType.preflight.rawValue }
         guard let condition, condition.observedGeneration == target.metadata.generation else { return nil }
-        return switch condition.status {
-        case Condition.Status.yes.rawValue: .works
-        case Condition.Status.no.rawValue: .fails(condition.message ?? "")
-        default: nil
-        }
+        if condition.status == Condition.Status.yes.rawValue { return .works }
+        return condition.reason == Reason.buildRefused.rawValue ? .fails(condition.message ?? "") : nil
     }
 
-    /// - Parameter probe: the check of the target's builds; nil when it builds none.
+    /// - Parameters:
+    ///   - probe: the check of the target's builds; nil when it builds none.
+    ///   - network: the check of the namespace's network; nil when there is none.
     static func status(
-        of target: EvalTarget, activeTrials: Int, onCluster: Bool, probe: Preflight.State? = nil, now: Timestamp
+        of target: EvalTarget, activeTrials: Int, onCluster: Bool, probe: Preflight.State? = nil, network: Preflight.State? = nil, now: Timestamp
     ) -> EvalTargetStatus {
         var status = target.status ?? EvalTargetStatus()
         var conditions = Conditions(status.conditions)
@@ -74,7 +89,7 @@ final class EvalTargetReconciler: Sendable {
         conditions.setNegative(
             ConditionType.stalled.rawValue, unsupported != nil, reason: Reason.unsupportedField.rawValue, message: unsupported?.message ?? "",
             observedGeneration: generation, now: now)
-        let (preflight, reason, message) = Self.preflight(probe)
+        let (preflight, reason, message) = Self.preflight(probe, network: network)
         conditions.set(
             ConditionType.preflight.rawValue, preflight, reason: reason.rawValue, message: message, observedGeneration: generation, now: now)
         status.conditions = conditions.all
@@ -83,12 +98,18 @@ final class EvalTargetReconciler: Sendable {
         return status
     }
 
-    /// Apart from builds, a target on a cluster needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
-    private static func preflight(_ probe: Preflight.State?) -> (Condition.Status, Reason, String) {
+    /// Apart from builds and the network, a target on a cluster needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
+    private static func preflight(_ probe: Preflight.State?, network: Preflight.State?) -> (Condition.Status, Reason, String) {
         switch probe {
-        case nil, .answered(.works)?, .running(last: .works?)?: (.yes, .succeeded, "")
-        case .answered(.fails(let why))?, .running(last: .fails(let why)?)?: (.no, .buildRefused, why)
-        case .running(last: nil)?: (.unknown, .progressing, "an image of two lines is being built")
+        case .answered(.fails(let why))?, .running(last: .fails(let why)?)?: return (.no, .buildRefused, why)
+        case .running(last: nil)?: return (.unknown, .progressing, "an image of two lines is being built")
+        case nil, .answered(.works)?, .running(last: .works?)?: break
+        }
+        switch network {
+        case .answered(.fails(let why))?, .running(last: .fails(let why)?)?:
+            return (.no, .networkNotEnforced, "trials with a restricted network are refused: \(why)")
+        case .running(last: nil)?: return (.unknown, .progressing, "a pod checks whether the cluster enforces NetworkPolicies")
+        case nil, .answered(.works)?, .running(last: .works?)?: return (.yes, .succeeded, "")
         }
     }
 }

@@ -69,7 +69,7 @@ final class ClusterNetwork: Sendable {
         if let known = known.withLock({ $0 }), now - known.at < Self.keepSeconds { return known.peers }
         let cache = try await service(settings.cache)
         let egress = try await service(settings.egress).map { try ServiceAddress($0, port: ClusterPeers.Port.egress) }
-        let server = APIServerAddresses.networks(of: try await client.get(.endpointSlices, APIServerAddresses.slice))
+        let server = try await apiServer()
         let reader = try cache.map { try ServiceAddress($0, port: ClusterPeers.Port.cache) }
         var peers = ClusterPeers(policies: TrialPolicies(cache: reader?.peer, egress: egress?.peer, closed: settings.closed + server))
         if let cache, let reader, let egress {
@@ -80,8 +80,26 @@ final class ClusterNetwork: Sendable {
         return peers
     }
 
+    /// - Throws: `APIServerUnknown` when neither the cluster nor the settings say where the API server is.
+    private func apiServer() async throws -> [IPNetwork] {
+        do { return APIServerAddresses.networks(of: try await client.get(.endpointSlices, APIServerAddresses.slice)) } catch {
+            // Some API servers do not write their addresses down.
+            guard error.isNotFound else { throw error }
+            if settings.closed.isEmpty { throw APIServerUnknown() }
+            return []
+        }
+    }
+
     private func service(_ key: ObjectKey?) async throws(KubeError) -> JSONValue? {
         guard let key else { return nil }
         return try await client.get(.services, key)
+    }
+}
+
+/// The addresses that trials must not reach are not known.
+struct APIServerUnknown: Error, CustomStringConvertible {
+    var description: String {
+        "the cluster has no EndpointSlice \(APIServerAddresses.slice) with the addresses of its API server, which trials must not reach; list them in the chart's "
+            + "value networkPolicy.clusterCIDRs (ASSAY_CLUSTER_CIDRS), or its private ranges if all of them are private"
     }
 }

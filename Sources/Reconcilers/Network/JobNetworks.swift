@@ -53,6 +53,8 @@ final class JobNetworks: Sendable {
             return addresses
         } catch let error as ServiceAddressFailure {
             throw ReconcileError.waiting(.networkNotEnforced, error.description, on: .ready, retryAfterSeconds: Self.retrySeconds)
+        } catch let error as APIServerUnknown {
+            throw ReconcileError.waiting(.networkNotEnforced, error.description, on: .ready, retryAfterSeconds: Self.retrySeconds)
         } catch let error as KubeError where error.isForbidden || error.isNotFound {
             if error.isNamespaceTerminating { throw error }
             throw ReconcileError.waiting(

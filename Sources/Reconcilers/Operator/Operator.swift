@@ -75,18 +75,20 @@ public final class Operator: Sendable {
         let checks = OverlayChecks()
         let wakeOverlay = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         let hasChecked = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
+        let targetStore = targets.store
+        let wakeTarget = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         let clusterNetwork = configuration.clusterNetwork.map { ClusterNetwork(client: client, settings: $0, time: time) }
-        let wakeNamespace: @Sendable (String) -> Void = { namespace in
-            for entry in jobStore.entries() where entry.key.namespace == namespace && entry.object.status?.isOver != true {
-                wake.withLock { $0 }?(entry.key, .event)
+        let policies = TrialNetworkPolicies(client: client, time: time)
+        let networkChecks = clusterNetwork.map { network in
+            NetworkChecks(client: client, settings: configuration.pods, network: network, policies: policies, time: time) { namespace in
+                for entry in jobStore.entries() where entry.key.namespace == namespace && entry.object.status?.isOver != true {
+                    wake.withLock { $0 }?(entry.key, .event)
+                }
+                for entry in targetStore.entries() where entry.key.namespace == namespace { wakeTarget.withLock { $0 }?(entry.key) }
             }
         }
-        let networks = clusterNetwork.map { network in
-            let policies = TrialNetworkPolicies(client: client, time: time)
-            return JobNetworks(
-                network: network, policies: policies,
-                checks: NetworkChecks(
-                    client: client, settings: configuration.pods, network: network, policies: policies, time: time, wake: wakeNamespace), time: time)
+        let networks = clusterNetwork.flatMap { network in
+            networkChecks.map { JobNetworks(network: network, policies: policies, checks: $0, time: time) }
         }
         let reconciler = EvalJobReconciler(
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store,
@@ -104,14 +106,14 @@ public final class Operator: Sendable {
         ) {
             await reconciler.reconcile($0)
         }
-        let wakeTarget = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         probes =
             configuration.imageBuilder == nil
             ? BuildProbes(
                 pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, cache: nil, time: time), time: time,
                 wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
         let targetReconciler = EvalTargetReconciler(
-            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes, time: time)
+            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes,
+            networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
