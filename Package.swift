@@ -14,6 +14,7 @@ let package = Package(
         .target(name: "Base"),
         .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
+        .target(name: "Dependencies", dependencies: ["Base", "Subprocess", "HTTPTransport"]),
         .target(name: "Registry", dependencies: ["Base", "HTTPTransport"]),
         .target(name: "HTTPServing", dependencies: ["Base"]),
         .target(name: "Egress", dependencies: ["CShims", "Base", "HTTPServing"]),
@@ -40,7 +41,8 @@ let package = Package(
         .target(
             name: "TrialPods", dependencies: ["Base", "Egress", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
         .target(
-            name: "Planning", dependencies: ["Base", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
+            name: "Planning",
+            dependencies: ["Base", "Dependencies", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
         .target(
             name: "Reconcilers",
             dependencies: [
@@ -63,7 +65,7 @@ let package = Package(
         .executableTarget(
             name: "assay",
             dependencies: [
-                "CShims", "Base", "Subprocess", "HTTPTransport", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
+                "CShims", "Base", "Subprocess", "HTTPTransport", "Dependencies", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
                 "Reconcilers",
                 "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
@@ -80,6 +82,7 @@ let package = Package(
         .testTarget(name: "BaseTests", dependencies: ["Base"]),
         .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "AssayTesting"]),
+        .testTarget(name: "DependenciesTests", dependencies: ["Base", "Dependencies", "AssayTesting"]),
         .testTarget(name: "RegistryTests", dependencies: ["Base", "Subprocess", "Registry", "AssayTesting"]),
         .testTarget(name: "HTTPServingTests", dependencies: ["Base", "HTTPServing", "AssayTesting"]),
         .testTarget(name: "EgressTests", dependencies: ["Base", "Subprocess", "Egress", "AssayTesting", "assay"]),
@@ -107,7 +110,7 @@ let package = Package(
             dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "SourceSync", "TrialRuntime", "AssayTesting"]),
         .testTarget(
             name: "TrialPodsTests",
-            dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"],
+            dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ReconcilersTests",

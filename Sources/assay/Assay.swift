@@ -1,5 +1,6 @@
 import Artifacts
 import Base
+import Dependencies
 import Glibc
 
 /// Finds and runs the subcommand; turns errors into messages and exit statuses.
@@ -9,15 +10,20 @@ enum Assay {
     static let version = String(EmbeddedVersion.text.prefix { !$0.isNewline })
 
     static let subcommands: [any Subcommand.Type] = [
-        RunCommand.self, PlanCommand.self, ConvertCommand.self, ResultsListCommand.self, ResultsShowCommand.self, ResultsCompareCommand.self,
+        RunCommand.self, PlanCommand.self, ConvertCommand.self, DoctorCommand.self, InstallCommand.self, DepsPinCommand.self, ResultsListCommand.self,
+        ResultsShowCommand.self, ResultsCompareCommand.self,
         ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
+        CheckNetworkSubcommand.self,
     ]
 
     static func main() async {
-        let status = await status(of: Array(CommandLine.arguments.dropFirst()))
+        let words = Array(CommandLine.arguments.dropFirst())
+        // Inside a trial's containers HOME may be a directory that the task's image has filled.
+        if let command = command(of: words), !command.hidden { UserPrograms.ofThisUser?.putOnPath() }
+        let status = await status(of: words)
         if let failure = Output.failure {
             printError("\(failure)")
             exit(status == ExitStatus.success ? ExitStatus.badInput : status)

@@ -41,6 +41,22 @@ public enum FileReading {
         return range(fd, max(0, Int(info.st_size) - bytes)..<Int(info.st_size))
     }
 
+    /// The SHA-256 of a file of any size, as 64 lower-case hexadecimal digits; nil when it cannot be read. Links are followed.
+    public static func sha256(of path: String) -> String? {
+        let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard fd >= 0 else { return nil }
+        defer { close(fd) }
+        var hash = SHA256()
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = read(fd, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            if count == 0 { return hash.hexDigest() }
+            hash.update(buffer[..<count])
+        }
+    }
+
     // MARK: Open files
 
     /// Reads an open file from its current position to its end, or to `limit` bytes.

@@ -1,0 +1,103 @@
+import AssayAPI
+import Base
+import Dependencies
+import Planning
+
+/// `assay doctor`: whether this machine has what targets need.
+enum DoctorCommand: Subcommand {
+    static let syntax = CommandSyntax(
+        name: "doctor", summary: "Show which programs targets need, and what is missing here.",
+        details: """
+            Lists every program that the EvalTargets of FILE need on this machine, with version and path, and how to install what is
+            missing. Without FILE, or when FILE has no EvalTarget: what `assay run` needs.
+
+            Exit status: 0 all is there; 1 something is missing or too old; 2 bad input.
+            """,
+        positionals: [.init(name: "FILE", help: "The file of a job with its EvalTargets; - reads standard input.", required: false)],
+        options: [
+            .init(name: "target", value: "NAME", help: "Only this EvalTarget of FILE."),
+            .init(name: "json", value: nil, help: "Print JSON."),
+        ])
+
+    static func run(_ arguments: Arguments) async throws -> Int32 {
+        let targets = try targets(arguments)
+        var needs: [(program: RequiredProgram, targets: [String])] = []
+        for (name, spec) in targets {
+            for program in TargetPrograms.needed(by: spec) {
+                if let index = needs.firstIndex(where: { $0.program == program }) {
+                    needs[index].targets.append(name)
+                } else {
+                    needs.append((program, [name]))
+                }
+            }
+        }
+        var report = DoctorReport()
+        for need in needs { report.programs.append((await ProgramStatus.look(for: need.program), need.targets)) }
+        for (name, spec) in targets {
+            for field in UnsupportedFields.check(spec) { report.refusals.append((name, field)) }
+        }
+        if arguments.flag("json") {
+            Output.write(report.json.serialized(pretty: true) + [0x0A])
+        } else {
+            Output.write(report.text)
+        }
+        return report.isReady ? ExitStatus.success : ExitStatus.belowBar
+    }
+
+    private static func targets(_ arguments: Arguments) throws -> [(name: String, spec: EvalTargetSpec)] {
+        var found: [(name: String, spec: EvalTargetSpec)] = []
+        if let file = arguments.positionals.first, case .resources(let documents) = try JobInput(file: file) {
+            for (type, object) in documents.others where type == .evalTargets {
+                do {
+                    let target = try EvalTarget(json: object)
+                    found.append((target.metadata.name, target.spec))
+                } catch {
+                    throw UsageError("\(file): EvalTarget \(object.at("metadata", "name")?.string ?? ""): \(error)")
+                }
+            }
+        }
+        guard let name = arguments.value("target") else { return found.isEmpty ? [("this machine", Laptop.target)] : found }
+        guard let target = found.first(where: { $0.name == name }) else {
+            throw UsageError(
+                arguments.positionals.isEmpty
+                    ? "--target needs the FILE that has the EvalTarget"
+                    : "there is no EvalTarget \"\(name.replacingControls)\" in \(arguments.positionals[0])")
+        }
+        return [target]
+    }
+}
+
+/// What `assay doctor` has found.
+struct DoctorReport {
+    var programs: [(status: ProgramStatus, targets: [String])] = []
+    /// Fields of targets that this version does not support.
+    var refusals: [(target: String, field: UnsupportedField)] = []
+
+    var isReady: Bool { refusals.isEmpty && programs.allSatisfy { $0.status.problem == nil } }
+
+    var json: JSONValue {
+        [
+            "ready": .bool(isReady),
+            "programs": .array(
+                programs.map { status, targets in
+                    [
+                        "name": .string(status.program.name), "found": .bool(status.path != nil), "path": status.path.map { .string($0) } ?? .null,
+                        "version": status.version.map { .string($0) } ?? .null, "purpose": .string(status.program.purpose),
+                        "targets": .array(targets.map { .string($0) }), "problem": status.problem.map { .string($0) } ?? .null,
+                        "install": .string(status.program.installHint),
+                    ]
+                }),
+            "unsupported": .array(
+                refusals.map { ["target": .string($0.target), "field": .string($0.field.path), "message": .string($0.field.why)] }),
+        ]
+    }
+
+    var text: String {
+        var table = TextTable([("PROGRAM", .left), ("VERSION", .left), ("PATH", .left), ("TARGETS", .left)])
+        for (status, targets) in programs {
+            table.add([status.program.name, status.version ?? "-", status.path ?? "missing", targets.joined(separator: ", ")])
+        }
+        let problems = programs.compactMap(\.status.problem) + refusals.map { "EvalTarget \($0.target): \($0.field.message)" }
+        return table.render() + problems.map { "\n\($0.replacingControls)\n" }.joined()
+    }
+}
