@@ -40,3 +40,9 @@ int assay_accept(int listener, void *address, unsigned *size) {
     int fd = accept4(listener, address, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return fd >= 0 ? fd : -errno;
 }
+
+int assay_peer_process(int fd) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -errno;
+}

@@ -28,7 +28,7 @@ extension EndToEnd {
             """
 
         /// Tries everything and prints lines `NAME=RESULT`.
-        private static func probes(model: Int, host: Int, addresses: [String]) -> String {
+        private static func probes(model: Int, host: Int, addresses: [String], name: String) -> String {
             let direct = addresses.map { #"tcp("host \#($0)", "\#($0)", \#(host)); web("proxied host \#($0)", "http://\#($0):\#(host)/")"# }
             return """
                 cat > /tmp/probe.py <<'PROBE'
@@ -48,6 +48,7 @@ extension EndToEnd {
                 tcp("model without the proxy", "127.0.0.2", \(model))
                 web("name", "http://example.com/")
                 web("private name", "http://localhost.localdomain:\(host)/")
+                web("listed private name", "http://\(name):\(host)/")
                 web("ipv6", "http://[2606:4700:4700::1111]/")
                 tcp("address", "1.1.1.1", 443)
                 tcp("ipv6 address", "2606:4700:4700::1111", 443, socket.AF_INET6)
@@ -62,6 +63,16 @@ extension EndToEnd {
                 PROBE
                 python3 /tmp/probe.py
                 """
+        }
+
+        /// A name in /etc/hosts that is on loopback.
+        private static var localName: String? {
+            let lines = ((try? String(contentsOfFile: "/etc/hosts", encoding: .utf8)) ?? "").split(separator: "\n").map { $0.prefix { $0 != "#" } }
+            let names = lines.flatMap { line -> [Substring] in
+                let words = line.split(whereSeparator: \.isWhitespace)
+                return words.first == "127.0.0.1" || words.first == "::1" || words.first == "127.0.1.1" ? Array(words.dropFirst()) : []
+            }
+            return names.map(String.init).first { $0 != "localhost" && !$0.hasPrefix("localhost.") }
         }
 
         private func start(_ bench: Workbench) async throws -> (server: RunningCommand, model: Int, host: Int) {
@@ -81,6 +92,8 @@ extension EndToEnd {
                 let addresses = try await Command("hostname", ["-I"]).run().stdoutText.split(separator: " ").map { String($0.trimmed) }
                     .filter { $0.contains(".") }
                 try #require(!addresses.isEmpty, "this machine has no address besides loopback")
+                // A name of this machine that is listed, but whose address is not.
+                let name = try #require(Self.localName, "/etc/hosts has no name besides localhost")
                 try bench.task(
                     "closed", toml: "[agent]\ntimeout_sec = 300.0\n",
                     test: """
@@ -90,8 +103,8 @@ extension EndToEnd {
                 try await bench.commitBenchmark()
                 let agent: JSONValue = [
                     [
-                        "name": "prober", "execute": .string(Self.probes(model: model, host: host, addresses: addresses)),
-                        "allowedHosts": [.string("127.0.0.2:\(model)")],
+                        "name": "prober", "execute": .string(Self.probes(model: model, host: host, addresses: addresses, name: name)),
+                        "allowedHosts": [.string("127.0.0.2:\(model)"), .string(name)],
                     ]
                 ]
                 try bench.write("job.yaml", JobFiles.job("network", agents: agent.text, environment: "network: {mode: no-network}"))
@@ -104,7 +117,9 @@ extension EndToEnd {
                         return parts.count == 2 ? (parts[0], parts[1]) : nil
                     }, uniquingKeysWith: { $1 })
                 #expect(found["model"] == "the-model", "\(output)")
-                for name in ["redirect", "other port of the model", "name", "private name", "ipv6"] + addresses.map({ "proxied host \($0)" }) {
+                for name in ["redirect", "other port of the model", "name", "private name", "listed private name", "ipv6"]
+                    + addresses.map({ "proxied host \($0)" })
+                {
                     #expect(found[name] == "403", "\(name): \(found[name] ?? "-")")
                 }
                 for name in ["model without the proxy", "address", "ipv6 address", "lookup", "dns"] + addresses.map({ "host \($0)" }) {
@@ -120,6 +135,8 @@ extension EndToEnd {
                 let denied = (denials["denials"]?.array ?? []).map {
                     "\($0["phase"]?.string ?? "") \($0["host"]?.string ?? ""):\($0["port"]?.int ?? 0)"
                 }
+                let refused = (denials["denials"]?.array ?? []).first { $0["host"]?.string == name }
+                #expect(refused?["reason"] == "address_not_public" && refused?["port"]?.int == host, "\(denials.text)")
                 #expect(denied.contains("execute example.com:80") && denied.contains("execute 169.254.169.254:80"), "\(denied)")
                 let everything = try await bench.git("log", "-p", "--text", "--format=%B", "assay/runs/v1", in: bench.results)
                 #expect(!everything.contains("e1.ey"), "a token stands in the results")

@@ -122,6 +122,12 @@ struct TrialNetworkTests {
         #expect(refusal(Row(phases: []), ability: .missing("there is no proxy")) == nil)
         let bad = Row(mode: .noNetwork, agentHosts: ["https://model.example/v1"], phases: [])
         #expect(refusal(bad)?.contains("\"https://model.example/v1\" is a URL") == true)
+        for host in ["localhost", "LOCALHOST:11434", "127.0.0.1:11434", "[::1]:80", "::1"] {
+            for row in [Row(mode: .noNetwork, agentHosts: [host], phases: []), Row(mode: .allowlist, hosts: [host], phases: [])] {
+                #expect(refusal(row)?.contains("\"\(host)\" is the trial's own container") == true, "\(host): \(refusal(row) ?? "-")")
+            }
+        }
+        #expect(refusal(Row(mode: .noNetwork, agentHosts: ["127.0.0.2:80", "10.0.0.1"], phases: [])) == nil)
         for name in ["HTTPS_PROXY", "http_proxy", "No_Proxy", "ALL_PROXY", "NODE_USE_ENV_PROXY"] {
             let agent = refusal(restricted) { $0.agent.env = [EnvironmentVariable(name: name, value: "x")] }
             let task = refusal(restricted) { $0.task.environment.env[name] = "x" }

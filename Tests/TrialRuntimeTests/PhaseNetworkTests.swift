@@ -62,7 +62,7 @@ struct PhaseNetworkTests {
     func denials() async throws {
         let asked = Locked<[String]>([])
         let report: JSONValue = [
-            "run": "r", "omitted": 0,
+            "run": "r", "proxyStartTime": "2026-01-01T00:00:00.000Z", "omitted": 0,
             "denials": [["phase": "execute", "host": "pypi.org", "port": 443, "reason": "not_allowed", "message": "denied", "count": 2]],
         ]
         let server = HTTPServer { request in
@@ -83,5 +83,37 @@ struct PhaseNetworkTests {
         let denials = await Denials.read(EgressAccess(proxy: "http://127.0.0.1:1", tokens: [.execute: "t"]), seconds: 2)
         #expect(denials?.report["error"]?.string?.contains("could not be asked") == true)
         #expect(await Denials.read(EgressAccess(proxy: "http://127.0.0.1:1", tokens: [:]), seconds: 2) == nil)
+        let ended = try await rig([.execute: "token-of-execute"]).run()
+        #expect(ended.report.reward == 1 && ended.report.error == nil)
+        #expect(ended.text("logs/network/denials.json")?.contains("could not be asked") == true)
+    }
+
+    @Test("an agent that fails while its proxy is away, or after it was started again, is infrastructure; one without a proxy is not")
+    func lostProxy() async throws {
+        let away = try await rig([.execute: "token-of-execute"], execute: "exit 3").run()
+        #expect(away.report.error?.type == .environmentNetworkFailed)
+        #expect(away.report.error?.message.contains("cannot be reached") == true, "\(String(describing: away.report.error))")
+        #expect(away.report.error?.message.contains("agent_execution_failed") == true && away.report.error?.message.contains("token-of") == false)
+        let closed = TrialNetwork(install: TaskNetwork(.public), execute: TaskNetwork(.none), verify: TaskNetwork(.none))
+        let offline = try await rig([.install: "token-of-install"], of: closed, execute: "exit 3").run()
+        #expect(offline.report.error?.type == .agentExecutionFailed)
+
+        let start = Locked(Timestamp(seconds: 0))
+        let server = HTTPServer { _ in
+            let report: JSONValue = [
+                "run": "r", "proxyStartTime": .string(start.withLock { $0 }.rfc3339Millis), "omitted": 0, "denials": [],
+            ]
+            return ServerResponse(status: 200, contentType: "application/json", parts: [report.serialized()])
+        }
+        let port = try server.start(port: 0)
+        defer { server.stop() }
+        for (moment, type) in [
+            (Timestamp(seconds: 1000), TrialErrorType.agentExecutionFailed), (SystemTime().now().adding(seconds: 3600), .environmentNetworkFailed),
+        ] {
+            start.withLock { $0 = moment }
+            let ended = try await rig([.execute: "token-of-execute"], proxy: "http://127.0.0.1:\(port)", execute: "exit 3").run()
+            #expect(ended.report.error?.type == type, "\(String(describing: ended.report.error))")
+            #expect(ended.text("logs/network/denials.json") == nil, "nothing was denied")
+        }
     }
 }

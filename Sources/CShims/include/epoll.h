@@ -33,4 +33,7 @@ int assay_epoll_wait(int epoll, struct assay_epoll_event *events, int capacity, 
 /// The next connection, non-blocking and close-on-exec; or -errno. `address` gets at most `*size` bytes of the peer's address.
 int assay_accept(int listener, void *address, unsigned *size);
 
+/// The process at the other end of a connected Unix socket, at the time of connect(2); 0 when it is not visible from here; or -errno.
+int assay_peer_process(int fd);
+
 #endif

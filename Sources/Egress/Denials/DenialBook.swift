@@ -53,9 +53,10 @@ struct DenialBook: Sendable {
         return true
     }
 
-    func report(of run: String) -> EgressDenialReport {
+    /// - Returns: the run's denials by the time of the first request, and how many requests beyond them were denied.
+    func denials(of run: String) -> ([EgressDenial], omitted: Int) {
         let kept = runs[run]
-        return EgressDenialReport(run: run, denials: kept?.denials ?? [], omitted: kept?.omitted ?? 0)
+        return (kept?.denials ?? [], kept?.omitted ?? 0)
     }
 }
 

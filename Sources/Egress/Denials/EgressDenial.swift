@@ -19,13 +19,16 @@ public struct EgressDenial: Sendable, Hashable {
 /// The denials of one run: the answer to `GET /.assay/denials`.
 public struct EgressDenialReport: Sendable, Hashable {
     public let run: String
+    /// When the proxy began to run. What it denied before, and which connections it had, is not known any more.
+    public let proxyStartTime: Timestamp
     /// By the time of the first request.
     public let denials: [EgressDenial]
     /// Requests that were denied, but are in no entry, because the run has too many different ones.
     public let omitted: Int
 
-    init(run: String, denials: [EgressDenial], omitted: Int) {
+    init(run: String, proxyStartTime: Timestamp, denials: [EgressDenial], omitted: Int) {
         self.run = run
+        self.proxyStartTime = proxyStartTime
         self.denials = denials
         self.omitted = omitted
     }
@@ -33,7 +36,7 @@ public struct EgressDenialReport: Sendable, Hashable {
     /// The JSON of the answer.
     public var json: JSONValue {
         .object([
-            "run": .string(run), "omitted": .int(Int64(omitted)),
+            "run": .string(run), "proxyStartTime": .string(proxyStartTime.rfc3339Millis), "omitted": .int(Int64(omitted)),
             "denials": .array(
                 denials.map { denial in
                     var object: [String: JSONValue] = [
@@ -49,7 +52,9 @@ public struct EgressDenialReport: Sendable, Hashable {
 
     /// Nil when the JSON is not such a report.
     public init?(json: JSONValue) {
-        guard let run = json["run"]?.string, let omitted = json["omitted"]?.int, let items = json["denials"]?.array else { return nil }
+        guard let run = json["run"]?.string, let start = json["proxyStartTime"]?.string.flatMap({ Timestamp(rfc3339: $0) }),
+            let omitted = json["omitted"]?.int, let items = json["denials"]?.array
+        else { return nil }
         var denials: [EgressDenial] = []
         for item in items {
             guard let phase = item["phase"]?.string, let host = item["host"]?.string, let port = item["port"]?.int,
@@ -62,6 +67,6 @@ public struct EgressDenialReport: Sendable, Hashable {
                     phase: phase, step: item["step"]?.string, host: host, port: port, reason: reason, message: message, count: count,
                     firstTime: first, lastTime: last))
         }
-        self.init(run: run, denials: denials, omitted: omitted)
+        self.init(run: run, proxyStartTime: start, denials: denials, omitted: omitted)
     }
 }

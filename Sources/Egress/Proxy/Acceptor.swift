@@ -26,7 +26,7 @@ final class Acceptor: EventHandler, DeadlineHolder {
     func ready(_ events: Readiness) {
         for _ in 0..<64 {
             switch EgressListener.accept(descriptor) {
-            case .connection(let client, let address): handOver(client, address)
+            case .connection(let descriptor, let client): handOver(descriptor, client)
             case .none: return
             case .failed(let number):
                 // A client that has gone again. With too few descriptors the listener would be ready all the time.
@@ -52,20 +52,20 @@ final class Acceptor: EventHandler, DeadlineHolder {
         Glibc.close(descriptor)
     }
 
-    private func handOver(_ client: Int32, _ address: IPAddress?) {
-        let admission = context.book.withLock { $0.admit(address) }
+    private func handOver(_ descriptor: Int32, _ client: EgressClient) {
+        let admission = context.book.withLock { $0.admit(client) }
         context.metrics.connection(admission)
         guard admission == .admitted else {
             // The socket is new and its buffer empty: this fits, or the client has gone.
             let bytes = ProxyAnswer.full.bytes(closes: true, withBody: true)
-            _ = bytes.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            shutdown(client, Int32(SHUT_WR))
-            Glibc.close(client)
+            _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            shutdown(descriptor, Int32(SHUT_WR))
+            Glibc.close(descriptor)
             return
         }
-        if !team[next % team.count].post(.accepted(client, address)) {
-            Glibc.close(client)
-            context.book.withLock { $0.leave(address) }
+        if !team[next % team.count].post(.accepted(descriptor, client)) {
+            Glibc.close(descriptor)
+            context.book.withLock { $0.leave(client) }
         }
         next += 1
     }

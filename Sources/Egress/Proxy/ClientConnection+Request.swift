@@ -38,10 +38,10 @@ extension ClientConnection {
 
     /// The proxy's own pages. A token that has expired is enough to read what its run was denied.
     private func answerOwn(_ path: String, _ request: ProxyRequest, _ credentials: ProxyContext.Credentials) {
-        guard !context.book.withLock({ $0.isBound(credentials.id, toOtherThan: address) }) else { return answer(.otherClient, request, .own) }
+        guard !context.book.withLock({ $0.isBound(credentials.id, toOtherThan: source) }) else { return answer(.otherClient, request, .own) }
         guard path == Path.denials else { return answer(.own(404, "assay egress: there is only \(Path.denials)"), request, .own) }
         guard request.method == "GET" || request.method == "HEAD" else { return answer(.own(405, "assay egress: use GET"), request, .own) }
-        let report = context.denials.withLock { $0.report(of: credentials.token.run) }
+        let report = context.report(of: credentials.token.run)
         let text = String(decoding: report.json.serialized(), as: UTF8.self)
         answer(.own(200, text, contentType: "application/json"), request, .own)
     }
@@ -53,7 +53,7 @@ extension ClientConnection {
             context.book.withLock { $0.release(before) }
             countedToken = nil
         }
-        if let objection = context.objection(to: credentials, by: address) { return objection }
+        if let objection = context.objection(to: credentials, by: source) { return objection }
         countedToken = credentials.id
         return nil
     }

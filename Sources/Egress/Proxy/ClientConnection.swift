@@ -31,7 +31,8 @@ final class ClientConnection: StreamSocketOwner, DeadlineHolder {
     private static let lingerBytes = 4 << 20
 
     let id: UInt64
-    let address: IPAddress?
+    /// Who it is from.
+    let source: EgressClient
     let context: ProxyContext
     let loop: EventLoop
     unowned let worker: ProxyWorker
@@ -50,9 +51,9 @@ final class ClientConnection: StreamSocketOwner, DeadlineHolder {
 
     var deadline: Double { didSet { if deadline < oldValue { loop.hasten(to: deadline) } } }
 
-    init(_ descriptor: Int32, from address: IPAddress?, id: UInt64, worker: ProxyWorker, context: ProxyContext, loop: EventLoop) {
+    init(_ descriptor: Int32, from source: EgressClient, id: UInt64, worker: ProxyWorker, context: ProxyContext, loop: EventLoop) {
         self.id = id
-        self.address = address
+        self.source = source
         self.worker = worker
         self.context = context
         self.loop = loop
@@ -133,7 +134,7 @@ final class ClientConnection: StreamSocketOwner, DeadlineHolder {
         client?.close(reset: reset)
         client = nil
         if let countedToken { context.book.withLock { $0.release(countedToken) } }
-        context.book.withLock { $0.leave(address) }
+        context.book.withLock { $0.leave(source) }
         worker.ended(self)
     }
 

@@ -12,13 +12,13 @@ struct ConnectionBook: Sendable {
 
     enum TokenUse: Sendable, Hashable {
         case allowed
-        /// Another address used the token first.
+        /// Another client used the token first.
         case otherClient
         case full
     }
 
     private struct Token {
-        var client: IPAddress?
+        let client: EgressClient
         var connections = 0
         let expires: Timestamp
     }
@@ -28,39 +28,35 @@ struct ConnectionBook: Sendable {
 
     private let limits: EgressLimits
     private(set) var connections = 0
-    private var byClient: [IPAddress: Int] = [:]
+    private var byClient: [EgressClient: Int] = [:]
     private var tokens: [String: Token] = [:]
 
     init(_ limits: EgressLimits) { self.limits = limits }
 
-    /// - Parameter client: nil for clients of a Unix socket, which are counted together with all others only.
-    mutating func admit(_ client: IPAddress?) -> Admission {
+    mutating func admit(_ client: EgressClient) -> Admission {
         guard connections < limits.connections else { return .full }
-        if let client {
-            guard byClient[client, default: 0] < limits.connectionsPerClient else { return .clientFull }
-            byClient[client, default: 0] += 1
-        }
+        guard byClient[client, default: 0] < limits.connectionsPerClient else { return .clientFull }
+        byClient[client, default: 0] += 1
         connections += 1
         return .admitted
     }
 
     /// A connection that was admitted has ended.
-    mutating func leave(_ client: IPAddress?) {
+    mutating func leave(_ client: EgressClient) {
         connections -= 1
-        if let client, let count = byClient[client] { byClient[client] = count > 1 ? count - 1 : nil }
+        if let count = byClient[client] { byClient[client] = count > 1 ? count - 1 : nil }
     }
 
     /// A connection begins to use a token; `release` ends it unless the result is a refusal.
     /// - Parameter id: of the token, not the token itself.
-    mutating func use(_ id: String, expires: Timestamp, by client: IPAddress?, at now: Timestamp) -> TokenUse {
+    mutating func use(_ id: String, expires: Timestamp, by client: EgressClient, at now: Timestamp) -> TokenUse {
         if tokens[id] == nil {
             forget(at: now)
             tokens[id] = Token(client: client, expires: expires)
         }
         guard var token = tokens[id] else { return .full }
-        guard token.client == nil || client == nil || token.client == client else { return .otherClient }
+        guard token.client == client else { return .otherClient }
         guard token.connections < limits.connectionsPerToken else { return .full }
-        token.client = token.client ?? client
         token.connections += 1
         tokens[id] = token
         return .allowed
@@ -69,10 +65,7 @@ struct ConnectionBook: Sendable {
     mutating func release(_ id: String) { tokens[id]?.connections -= 1 }
 
     /// Whether the client may use the token, as far as is known.
-    func isBound(_ id: String, toOtherThan client: IPAddress?) -> Bool {
-        guard let bound = tokens[id]?.client, let client else { return false }
-        return bound != client
-    }
+    func isBound(_ id: String, toOtherThan client: EgressClient) -> Bool { tokens[id].map { $0.client != client } ?? false }
 
     private mutating func forget(at now: Timestamp) {
         guard tokens.count >= Self.maximumTokens else { return }

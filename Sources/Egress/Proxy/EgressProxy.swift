@@ -71,7 +71,7 @@ public final class EgressProxy: Sendable {
     public var connections: Int { context.book.withLock(\.connections) }
 
     /// What a run was denied; the same as `GET /.assay/denials` with a token of the run.
-    public func denials(of run: String) -> EgressDenialReport { context.denials.withLock { $0.report(of: run) } }
+    public func denials(of run: String) -> EgressDenialReport { context.report(of: run) }
 
     /// Binds the listeners and begins to serve. Called once.
     /// - Returns: the listeners with the ports that were selected, in the order of the configuration.

@@ -39,6 +39,11 @@ struct ProxyAnswer: Sendable, Hashable {
         plain(407, "\(why): use the proxy address of the trial's environment, which holds a token", "error=http_request_denied", "unauthenticated")
     }
 
+    /// A relay's, for a proxy that does not accept its connection.
+    static func noProxy(errno: Int32) -> ProxyAnswer {
+        plain(502, "the proxy does not answer: \(POSIXFailure(errno))", "error=destination_unavailable", "no_proxy")
+    }
+
     static let otherClient = plain(403, "the token belongs to another pod", "error=http_request_denied", "other_client")
     static let tooManyOfToken = plain(
         429, "this phase has too many connections: close some, or try again later", "error=connection_limit_reached", "limit")

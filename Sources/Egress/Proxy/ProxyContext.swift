@@ -11,6 +11,7 @@ final class ProxyContext: Sendable {
     let denials = Locked(DenialBook())
     private let keys: SigningKeys
     private let time: any TimeSource
+    private let startTime: Timestamp
 
     init(_ configuration: EgressProxy.Configuration, limits: EgressLimits) {
         policy = configuration.policy
@@ -20,6 +21,7 @@ final class ProxyContext: Sendable {
         log = configuration.log
         keys = configuration.keys
         time = configuration.time
+        startTime = time.now()
         book = Locked(ConnectionBook(limits))
     }
 
@@ -61,13 +63,18 @@ final class ProxyContext: Sendable {
         return answer
     }
 
+    func report(of run: String) -> EgressDenialReport {
+        let (denials, omitted) = denials.withLock { $0.denials(of: run) }
+        return EgressDenialReport(run: run, proxyStartTime: startTime, denials: denials, omitted: omitted)
+    }
+
     /// The public addresses of this machine among the given ones. Others of its addresses are not reachable unless listed anyway.
     func own(among addresses: [IPAddress]) -> Set<IPAddress> {
         Set(addresses.map(\.unmapped).filter { AddressClass(of: $0) == .public && LocalAddress.isOwn($0) })
     }
 
     /// A connection begins to use a token. Nil when it may; `book.release` ends it.
-    func objection(to credentials: Credentials, by client: IPAddress?) -> ProxyAnswer? {
+    func objection(to credentials: Credentials, by client: EgressClient) -> ProxyAnswer? {
         let now = time.now()
         switch book.withLock({ $0.use(credentials.id, expires: credentials.token.expires, by: client, at: now) }) {
         case .allowed: return nil

@@ -5,7 +5,7 @@ import HTTPServing
 /// What other threads tell a worker.
 enum WorkerMessage: Sendable {
     /// A connection that was admitted; the worker owns its descriptor now.
-    case accepted(Int32, IPAddress?)
+    case accepted(Int32, EgressClient)
     case resolved(connection: UInt64, generation: Int, Result<[IPAddress], HostResolutionError>)
     /// No new requests; everything is closed after so many seconds.
     case drain(seconds: Double)
@@ -85,13 +85,13 @@ final class ProxyWorker: EventHandler {
     func ready(_ events: Readiness) {
         for message in mailbox.take() {
             switch message {
-            case .accepted(let descriptor, let address):
+            case .accepted(let descriptor, let client):
                 guard !isDraining else {
                     refuse(message)
                     continue
                 }
                 let id = loop.makeToken()
-                let connection = ClientConnection(descriptor, from: address, id: id, worker: self, context: context, loop: loop)
+                let connection = ClientConnection(descriptor, from: client, id: id, worker: self, context: context, loop: loop)
                 connections[id] = connection
                 loop.add(connection, id: id)
             case .resolved(let id, let generation, let result):
@@ -118,8 +118,8 @@ final class ProxyWorker: EventHandler {
 
     /// A connection that was handed over too late.
     private func refuse(_ message: WorkerMessage) {
-        guard case .accepted(let descriptor, let address) = message else { return }
+        guard case .accepted(let descriptor, let client) = message else { return }
         close(descriptor)
-        context.book.withLock { $0.leave(address) }
+        context.book.withLock { $0.leave(client) }
     }
 }

@@ -1,18 +1,21 @@
 import Base
+import Dispatch
 import Glibc
 import HTTPServing
 
 /// Carries TCP connections from the loopback of a pod that has no other interface to the Unix socket of the egress proxy.
 ///
 /// Guarantees: bytes pass unchanged in both directions, and so does the end of each direction. It reads no more than a peer takes. The number of
-/// connections, and with it that of threads, is bounded.
+/// connections, and with it that of threads, is bounded: further ones wait until others have ended. A client whose connection the proxy does not
+/// accept gets an answer with the status 502.
 public final class SocketRelay: Sendable {
     /// Two threads each.
     public static let maximumConnections = 512
     private static let pieceBytes = 64 << 10
+    private static let lingerBytes = 64 << 10
 
     private let socketPath: String
-    private let connections = Locked(0)
+    private let free = DispatchSemaphore(value: SocketRelay.maximumConnections)
     private let log = Log("relay")
 
     /// - Parameter socketPath: at most 107 bytes.
@@ -36,11 +39,16 @@ public final class SocketRelay: Sendable {
         }
         startThread(name: "relay", stackBytes: 256 << 10) { [self] in
             while true {
+                free.wait()
                 let client = accept(listener, nil, nil)
                 if client >= 0 {
                     serve(client)
-                } else if errno != EINTR && errno != ECONNABORTED {
-                    log.warning("cannot accept a connection", ["error": .string(String(cString: strerror(errno)))])
+                    continue
+                }
+                let code = errno
+                free.signal()
+                if code != EINTR && code != ECONNABORTED {
+                    log.warning("cannot accept a connection", ["error": .string(String(cString: strerror(code)))])
                     // No descriptors or no memory: others must end first.
                     usleep(100_000)
                 }
@@ -51,18 +59,13 @@ public final class SocketRelay: Sendable {
 
     private func serve(_ client: Int32) {
         _ = fcntl(client, F_SETFD, FD_CLOEXEC)
-        let isAdmitted = connections.withLock { count in
-            guard count < Self.maximumConnections else { return false }
-            count += 1
-            return true
-        }
-        guard isAdmitted else {
-            close(client)
-            return
-        }
-        let pair = Pair(client: client) { [self] in connections.withLock { $0 -= 1 } }
+        let pair = Pair(client: client) { [self] in _ = free.signal() }
         let isStarted = startThread(name: "relay-out", stackBytes: 256 << 10) { [self] in
-            guard let server = connect() else { return }
+            let server: Int32
+            do throws(POSIXFailure) { server = try connect() } catch {
+                log.warning("the egress proxy does not answer", ["error": .string("\(error)")])
+                return withExtendedLifetime(pair) { Self.refuse(client, errno: error.code) }
+            }
             pair.server = server
             startThread(name: "relay-in", stackBytes: 256 << 10) { Self.copy(from: server, to: client, pair) }
             Self.copy(from: client, to: server, pair)
@@ -88,16 +91,31 @@ public final class SocketRelay: Sendable {
         }
     }
 
-    private func connect() -> Int32? {
+    private func connect() throws(POSIXFailure) -> Int32 {
         let server = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard server >= 0 else { return nil }
+        guard server >= 0 else { throw POSIXFailure(errno) }
         let code = SocketAddress.with(unixPath: socketPath) { Glibc.connect(server, $0, $1) == 0 ? 0 : errno } ?? ENAMETOOLONG
         guard code == 0 else {
             close(server)
-            log.warning("the egress proxy does not answer", ["error": .string(String(cString: strerror(code)))])
-            return nil
+            throw POSIXFailure(code)
         }
         return server
+    }
+
+    /// Tells the client that there is no proxy. What it sends is read for a moment, so that closing does not reset the connection before the
+    /// client has read the answer.
+    private static func refuse(_ client: Int32, errno number: Int32) {
+        let answer = ProxyAnswer.noProxy(errno: number).bytes(closes: true, withBody: true)
+        _ = answer.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        shutdown(client, Int32(SHUT_WR))
+        setSocketOption(client, SOL_SOCKET, SO_RCVTIMEO, timeval(tv_sec: 2, tv_usec: 0))
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        var discarded = 0
+        while discarded < lingerBytes {
+            let count = recv(client, &bytes, bytes.count, 0)
+            guard count > 0 else { return }
+            discarded += count
+        }
     }
 
     /// Copies until the source ends, then ends that direction. An error ends both.

@@ -7,7 +7,7 @@ import HTTPServing
 public enum EgressListener: Sendable, Hashable, CustomStringConvertible {
     /// Port 0 selects a free one. `::` accepts IPv4 as well.
     case tcp(IPAddress, port: UInt16)
-    /// A Unix socket at an absolute path, for a relay on the same machine. Its clients have no address, so that tokens are not bound to one.
+    /// A Unix socket at an absolute path, for a relay on the same machine. Tokens are bound to the process that connects.
     case unix(path: String)
 
     /// Reads `0.0.0.0:3128`, `[::]:3128` or `unix:/run/assay/egress.sock`.
@@ -81,13 +81,13 @@ public enum EgressListener: Sendable, Hashable, CustomStringConvertible {
         var storage = sockaddr_storage()
         var size = UInt32(MemoryLayout<sockaddr_storage>.size)
         let client = assay_accept(descriptor, &storage, &size)
-        guard client < 0 else { return .connection(client, SocketAddress.read(storage)?.address) }
-        return -client == EAGAIN ? .none : .failed(-client)
+        guard client >= 0 else { return -client == EAGAIN ? .none : .failed(-client) }
+        if let address = SocketAddress.read(storage)?.address { return .connection(client, .address(address)) }
+        return .connection(client, .process(max(0, assay_peer_process(client))))
     }
 
     enum Accepted {
-        /// The address is nil for a Unix socket.
-        case connection(Int32, IPAddress?)
+        case connection(Int32, EgressClient)
         case none
         /// `errno`.
         case failed(Int32)

@@ -23,6 +23,8 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
     case cancelled = "cancelled"
     case environmentNodeLost = "environment_node_lost"
     case environmentEvicted = "environment_evicted"
+    /// The egress proxy of a trial with a restricted network was away while a phase needed it.
+    case environmentNetworkFailed = "environment_network_failed"
 
     /// What an error means for the score and for a retry.
     public enum Consequence: Sendable, Hashable {
@@ -45,7 +47,7 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
             .outcome
         case .environmentBuildFailed, .environmentBuildTimeout, .environmentImagePullFailed, .environmentStartFailed,
             .environmentResourceAllocationFailed, .internalError, .sourceSyncFailed, .environmentNodeLost,
-            .environmentEvicted:
+            .environmentEvicted, .environmentNetworkFailed:
             .infrastructure
         case .taskInvalid, .taskNotFound, .fixtureMismatch:
             .input

@@ -27,6 +27,10 @@ public enum TrialNetworkRules {
         for host in [network.install, network.execute, network.verify].flatMap(\.allowedHosts) {
             do throws(HostPatternError) { _ = try HostPattern(host) } catch { return refused(error.description) }
         }
+        // A task may list them: it means itself. Whoever lists them for an agent means this machine.
+        for host in agent.allowedHosts + (job.environment.network.allowedHosts ?? []) where isTrialItself(host) {
+            return refused("\"\(host)\" is the trial's own container, which it reaches without being allowed to; list another address of the machine")
+        }
         let variables = [
             ("agent \"\(agent.name)\"", agent.env.map(\.name)), ("environment.env", Array(task.environment.env.keys)),
             ("verifier.env", Array(task.verifier.env.keys)),
@@ -36,6 +40,11 @@ public enum TrialNetworkRules {
             return refused("\(place) sets \(name), which Assay sets itself to the address of its egress proxy; remove it")
         }
         return nil
+    }
+
+    private static func isTrialItself(_ host: String) -> Bool {
+        guard let kind = try? HostPattern(host).kind else { return false }
+        return ProxyVariables.directHosts.contains { (try? HostPattern($0).kind) == kind }
     }
 }
 

@@ -255,10 +255,11 @@ public struct Collector: Sendable {
         report.handover = handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut.count) }
         do {
             try pack.gather()
-            if let denials { try pack.add(denials.report.serialized(pretty: true) + [0x0A], as: Denials.path) }
+            if let denials, !denials.isEmpty { try pack.add(denials.report.serialized(pretty: true) + [0x0A], as: Denials.path) }
             try pack.addTranscript()
             report.usage = pack.usage
             explain(&report, denials, from: pack)
+            attribute(&report, denials)
             let made = try await pack.make(summary: summary(report))
             report.pack = made.description
             frame = PackFrame.encode(made.bytes, description: made.description)
@@ -291,6 +292,14 @@ public struct Collector: Sendable {
                 .joined(separator: "\n"), !ending.isEmpty
         else { return }
         report.error?.message += "; its last words: \(ending.replacingControls)"
+    }
+
+    /// A phase that failed because its proxy was away is no failure of the agent or the tests. A verdict without an error stays.
+    private func attribute(_ report: inout TrialReport, _ denials: Denials?) {
+        guard !report.trialDied, let error = report.error, let phase = error.type.phase, configuration.egress?[phase] != nil,
+            let begin = report[phase]?.start, let lost = denials?.loss(ofPhaseBegunAt: begin, failedWith: error)
+        else { return }
+        report.error = lost
     }
 
     private func summary(_ report: TrialReport) -> [String: JSONValue] {

@@ -43,7 +43,8 @@ public enum ProxyVariables {
     private static let exceptions = "NO_PROXY"
     /// Without it node ignores the variables.
     private static let node = "NODE_USE_ENV_PROXY"
-    private static let local = "localhost,127.0.0.1,::1"
+    /// Hosts that programs reach without the proxy: the trial's own.
+    public static let directHosts = ["localhost", "127.0.0.1", "::1"]
 
     /// Whether a task or an agent with a restricted network may not set the variable. Case does not count: programs differ.
     public static func isReserved(_ name: String) -> Bool {
@@ -54,7 +55,7 @@ public enum ProxyVariables {
     /// - Parameter proxy: `http://HOST:PORT`.
     static func entries(proxy: String, token: String) -> [String] {
         let url = proxy.replacing("http://", with: "http://assay:\(token)@", maxReplacements: 1)
-        let both = proxies.map { ($0, url) } + [(exceptions, local)]
+        let both = proxies.map { ($0, url) } + [(exceptions, directHosts.joined(separator: ","))]
         return both.flatMap { ["\($0)=\($1)", "\($0.lowercased())=\($1)"] } + ["\(node)=1"]
     }
 }

@@ -76,6 +76,34 @@ struct DenialTests {
         }
     }
 
+    @Test("200 runs at one proxy: each reads its own denials, and nobody else's")
+    func manyRuns() async throws {
+        try await onThread {
+            let bench = try ProxyBench()
+            let tokens = try (0..<200).map { try bench.token([], run: "run-\($0)") }
+            let failed = Locked<[String]>([])
+            let threads = 20
+            let done = Locked(0)
+            for thread in 0..<threads {
+                startThread(name: "client", stackBytes: 1 << 20) {
+                    defer { done.withLock { $0 += 1 } }
+                    for index in stride(from: thread, to: tokens.count, by: threads) {
+                        let answer = try? bench.get("http://host-\(index).example/", tokens[index])
+                        if answer?.head.hasPrefix("HTTP/1.1 403 ") != true {
+                            failed.withLock { $0.append("run \(index): \(String(describing: answer))") }
+                        }
+                    }
+                }
+            }
+            #expect(soon { done.withLock { $0 } == threads })
+            #expect(failed.withLock { $0 } == [])
+            for (index, token) in tokens.enumerated() {
+                let report = try bench.denials(token)
+                #expect(report.run == "run-\(index)" && report.denials.map(\.host) == ["host-\(index).example"], "\(report)")
+            }
+        }
+    }
+
     @Test("without a good token nothing is done")
     func tokens() async throws {
         try await onThread {

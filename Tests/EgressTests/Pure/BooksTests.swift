@@ -22,12 +22,13 @@ struct BooksTests {
         #expect(add(try Self.token("r", phase: "verify"), a, .notAllowed, 7))
         #expect(add(try Self.token("r"), try Destination("[2001:db8::1]:80"), .notAllowed, 8))
         #expect(add(try Self.token("other"), a, .notAllowed, 9))
-        let report = book.report(of: "r")
+        let (denials, omitted) = book.denials(of: "r")
+        let report = EgressDenialReport(run: "r", proxyStartTime: Timestamp(seconds: 1), denials: denials, omitted: omitted)
         #expect(report.denials.map(\.count) == [2, 1, 1, 1] && report.omitted == 0)
         #expect(report.denials[0].firstTime.seconds == 1 && report.denials[0].lastTime.seconds == 5)
         #expect(report.denials[1].reason == "address_not_public" && report.denials[3].host == "2001:db8::1")
         #expect(EgressDenialReport(json: report.json) == report)
-        #expect(book.report(of: "unknown").denials.isEmpty)
+        #expect(book.denials(of: "unknown").0.isEmpty)
     }
 
     @Test func denialsAreBounded() throws {
@@ -35,20 +36,21 @@ struct BooksTests {
         for index in 0..<(DenialBook.entriesPerRun + 50) {
             _ = book.add(try Self.token("big"), try Destination("h\(index).example:1"), .notAllowed, message: "", at: Timestamp(seconds: 1))
         }
-        #expect(book.report(of: "big").denials.count == DenialBook.entriesPerRun && book.report(of: "big").omitted == 50)
+        let big = book.denials(of: "big")
+        #expect(big.0.count == DenialBook.entriesPerRun && big.omitted == 50)
         for run in ["b", "c", "d"] { _ = book.add(try Self.token(run), try Destination("a:1"), .notAllowed, message: "", at: Timestamp(seconds: 2)) }
-        #expect(book.report(of: "big").denials.isEmpty, "the run that was denied something least recently is forgotten")
-        #expect(["b", "c", "d"].allSatisfy { book.report(of: $0).denials.count == 1 })
+        #expect(book.denials(of: "big").0.isEmpty, "the run that was denied something least recently is forgotten")
+        #expect(["b", "c", "d"].allSatisfy { book.denials(of: $0).0.count == 1 })
     }
 
     @Test func connectionsAreCountedByClientAndToken() throws {
         var limits = EgressLimits()
         (limits.connections, limits.connectionsPerClient, limits.connectionsPerToken) = (5, 3, 2)
         var book = ConnectionBook(limits)
-        let (a, b) = (try #require(IPAddress("10.0.0.1")), try #require(IPAddress("10.0.0.2")))
+        let (a, b) = (EgressClient.address(try #require(IPAddress("10.0.0.1"))), EgressClient.process(7))
         #expect((0..<3).map { _ in book.admit(a) } == [.admitted, .admitted, .admitted])
         #expect(book.admit(a) == .clientFull)
-        #expect(book.admit(b) == .admitted && book.admit(nil) == .admitted)
+        #expect(book.admit(b) == .admitted && book.admit(b) == .admitted)
         #expect(book.admit(b) == .full)
         book.leave(a)
         #expect(book.admit(a) == .admitted && book.connections == 5)
@@ -60,6 +62,8 @@ struct BooksTests {
         #expect(book.use("t", expires: later, by: a, at: now) == .allowed)
         #expect(book.use("t", expires: later, by: a, at: now) == .full)
         book.release("t")
-        #expect(book.use("t", expires: later, by: nil, at: now) == .allowed, "clients of a Unix socket have no address")
+        #expect(book.use("t", expires: later, by: .process(8), at: now) == .otherClient, "an address is no process")
+        #expect(book.use("u", expires: later, by: b, at: now) == .allowed)
+        #expect(book.use("u", expires: later, by: .process(8), at: now) == .otherClient && book.isBound("u", toOtherThan: .process(8)))
     }
 }
