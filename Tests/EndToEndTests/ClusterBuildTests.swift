@@ -145,7 +145,9 @@ extension EndToEnd {
         @Test("a registry with a certificate of an authority of its own: known by caRef it is used, unknown it is named")
         func registryWithTLS() async throws {
             try await BuildCluster.with("cluster-tls", tls: true) { cluster in
-                try cluster.task("one", "FROM base:1\nRUN echo made > /made\n", test: "mkdir -p /logs/verifier; [ -e /made ] && echo 1 > /logs/verifier/reward.txt")
+                try cluster.task(
+                    "one", "FROM base:1\nRUN echo made > /made\n", test: "mkdir -p /logs/verifier; [ -e /made ] && echo 1 > /logs/verifier/reward.txt"
+                )
                 try cluster.task("two", "FROM base:1\nRUN echo never > /made\n")
                 try await cluster.bench.commitBenchmark()
                 try await cluster.createJob("known", datasets: [["path": "tasks", "include": ["one"]]])
@@ -163,6 +165,10 @@ extension EndToEnd {
                 #expect(branch.errorType(task: "two") == "environment_build_failed")
                 let message = branch.errorMessage(task: "two")
                 #expect(message.contains("\(cluster.registry.address):\(cluster.registry.port)") && message.contains("certificate"), "\(message)")
+                // The changed target is probed anew.
+                try await eventually("no build is left", seconds: 300) {
+                    try await cluster.processes.pods().allSatisfy { $0.at("metadata", "labels", "assay.dev/build") == nil }
+                }
             }
         }
     }
