@@ -165,6 +165,13 @@ extension EndToEnd {
                 #expect(branch.errorType(task: "two") == "environment_build_failed")
                 let message = branch.errorMessage(task: "two")
                 #expect(message.contains("\(cluster.registry.address):\(cluster.registry.port)") && message.contains("certificate"), "\(message)")
+                // The changed target is probed anew, which fails as well.
+                try await eventually("the probe of the changed target has failed", seconds: 300) {
+                    try await cluster.preflight()["status"] == "False"
+                }
+                try await eventually("no build is left", seconds: 300) {
+                    try await cluster.processes.pods().allSatisfy { $0.at("metadata", "labels", "assay.dev/build") == nil }
+                }
             }
         }
     }
