@@ -112,7 +112,7 @@ let package = Package(
             dependencies: ["Base", "Subprocess", "HTTPServing", "EvalModel", "Git", "SourceSync", "TrialRuntime", "AssayTesting"]),
         .testTarget(
             name: "TrialPodsTests",
-            dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"],
+            dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods", "AssayTesting"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ReconcilersTests",

@@ -285,8 +285,8 @@ spec:
                           fieldPath: .ref
                     name:
                       type: string
-                      description: 'The dataset''s name: of the registry''s entry, or for the records. Omitted for a folder:
-                        the folder''s name.'
+                      description: 'The dataset''s name: of the registry''s entry, or for the records. Omitted: the folder''s
+                        name; for a list of tasks, tasks.'
                       minLength: 1
                       maxLength: 253
                       pattern: '^[^-./\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^/\x00-\x20\x7F])?$'
@@ -340,8 +340,8 @@ spec:
                     message: format is for all tasks; set either format or defaultFormat
                   - rule: '[has(self.path), has(self.registry), has(self.tasks)].filter(given, given).size() == 1'
                     message: exactly one of path, registry and tasks must be set
-                  - rule: has(self.path) || has(self.name)
-                    message: name is required for a registry and for a list of tasks
+                  - rule: '!has(self.registry) || has(self.name)'
+                    message: name is required for a registry
                   - rule: '!has(self.version) || has(self.registry)'
                     message: version needs registry
                     fieldPath: .version

@@ -47,6 +47,10 @@ extension ResourceType {
     public static let nodes = core("nodes", "Node", namespaced: false)
     public static let leases = ResourceType(
         group: "coordination.k8s.io", version: "v1", plural: "leases", kind: "Lease", namespaced: true)
+    public static let networkPolicies = ResourceType(
+        group: "networking.k8s.io", version: "v1", plural: "networkpolicies", kind: "NetworkPolicy", namespaced: true)
+    public static let endpointSlices = ResourceType(
+        group: "discovery.k8s.io", version: "v1", plural: "endpointslices", kind: "EndpointSlice", namespaced: true)
     public static let deployments = ResourceType(
         group: "apps", version: "v1", plural: "deployments", kind: "Deployment", namespaced: true)
     public static let daemonSets = ResourceType(

@@ -28,7 +28,9 @@ import Testing
             ("{overlays: {sources: [{repo: a/b, toolsSubdir: /x}]}}", "'/overlays/sources/0/toolsSubdir'"),
             ("{overlays: {sources: [{repo: a/b, name: A}]}}", "'/overlays/sources/0/name'"),
             ("{serviceMonitor: {interval: soon}}", "'/serviceMonitor/interval'"),
-            ("{networkPolicy: {trialNamespaces: evaluations}}", "'/networkPolicy/trialNamespaces'"),
+            ("{networkPolicy: {trialNamespaces: [evaluations]}}", "'trialNamespaces' not allowed"),
+            ("{networkPolicy: {clusterCIDRs: [10.0.0.0]}}", "'/networkPolicy/clusterCIDRs/0'"),
+            ("{egress: {replicas: many}}", "'/egress/replicas'"),
         ])
     func schema(values: String, message: String) async throws {
         let result = try await ChartFiles.helm(["template", "assay", ChartFiles.helm.chart, "-f", values])

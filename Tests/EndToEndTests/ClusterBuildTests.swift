@@ -141,6 +141,30 @@ extension EndToEnd {
                         "the registry \(cluster.registry.address):\(cluster.registry.port) cannot be reached") == true)
             }
         }
+
+        @Test("a registry with a certificate of an authority of its own: known by caRef it is used, unknown it is named")
+        func registryWithTLS() async throws {
+            try await BuildCluster.with("cluster-tls", tls: true) { cluster in
+                try cluster.task("one", "FROM base:1\nRUN echo made > /made\n", test: "mkdir -p /logs/verifier; [ -e /made ] && echo 1 > /logs/verifier/reward.txt")
+                try cluster.task("two", "FROM base:1\nRUN echo never > /made\n")
+                try await cluster.bench.commitBenchmark()
+                try await cluster.createJob("known", datasets: [["path": "tasks", "include": ["one"]]])
+                _ = try await cluster.waitForEnd("known")
+                let run = try #require(try await cluster.bench.branch().runs(task: "one").first)
+                #expect(run["reward"]?.double == 1, "\(run.text)")
+                let image = run.at("config", "image")?.string ?? ""
+                #expect(image.hasPrefix("\(cluster.registry.address):\(cluster.registry.port)/assay/tasks@sha256:"), "\(image)")
+                #expect(cluster.stored.count == 1, "\(cluster.stored)")
+
+                try await cluster.forgetAuthority()
+                try await cluster.createJob("unknown", datasets: [["path": "tasks", "include": ["two"]]])
+                _ = try await cluster.waitForEnd("unknown")
+                let branch = try await cluster.bench.branch()
+                #expect(branch.errorType(task: "two") == "environment_build_failed")
+                let message = branch.errorMessage(task: "two")
+                #expect(message.contains("\(cluster.registry.address):\(cluster.registry.port)") && message.contains("certificate"), "\(message)")
+            }
+        }
     }
 }
 
@@ -157,26 +181,31 @@ private final class BuildCluster: Sendable {
         self.processes = processes
     }
 
-    static func with(_ name: String, _ body: (BuildCluster) async throws -> Void) async throws {
+    /// - Parameter tls: the registry has a certificate of an authority of its own, which nodes, builder and target are told.
+    static func with(_ name: String, tls: Bool = false, _ body: (BuildCluster) async throws -> Void) async throws {
         try await Workbench.with(name) { bench in
-            let registry = try await ImageRegistry(directory: "\(bench.directory)/registry", .init(login: true))
+            let registry = try await ImageRegistry(directory: "\(bench.directory)/registry", .init(login: true, tls: tls))
             let host = "\(registry.address):\(registry.port)"
             let registries =
-                "[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"\(host)/library\"\ninsecure = true\n"
-                + "[[registry]]\nlocation = \"\(host)\"\ninsecure = true\n"
+                "[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"\(host)/library\"\ninsecure = \(!tls)\n"
+                + "[[registry]]\nlocation = \"\(host)\"\ninsecure = \(!tls)\n"
+            let authority = String(decoding: registry.authority, as: UTF8.self)
+            try bench.write("authority.pem", authority)
             try bench.write("registries.conf", "unqualified-search-registries = [\"docker.io\"]\n" + registries)
             try bench.write("auth.json", registry.dockerConfig())
-            let user = try UserPodman(
-                bench,
-                more: ["CONTAINERS_REGISTRIES_CONF": "\(bench.directory)/registries.conf", "REGISTRY_AUTH_FILE": "\(bench.directory)/auth.json"])
+            var variables = [
+                "CONTAINERS_REGISTRIES_CONF": "\(bench.directory)/registries.conf", "REGISTRY_AUTH_FILE": "\(bench.directory)/auth.json",
+            ]
+            if tls { variables["SSL_CERT_FILE"] = "\(bench.directory)/authority.pem" }
+            let user = try UserPodman(bench, more: variables)
             try await user.makeImage("localhost/base:1")
-            try await user.podman("push", "--tls-verify=false", "localhost/base:1", "\(host)/library/base:1")
-            try await user.makeImage(
-                "localhost/builder:1", programs: ["buildah"],
-                files: [
-                    "etc/containers/policy.json": "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}",
-                    "etc/containers/registries.conf": "unqualified-search-registries = [\"docker.io\"]\n" + registries,
-                ])
+            try await user.podman("push", "--tls-verify=\(tls)", "localhost/base:1", "\(host)/library/base:1")
+            var files = [
+                "etc/containers/policy.json": "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}",
+                "etc/containers/registries.conf": "unqualified-search-registries = [\"docker.io\"]\n" + registries,
+            ]
+            if tls { files["etc/containers/certs.d/\(host)/ca.crt"] = authority }
+            try await user.makeImage("localhost/builder:1", programs: ["buildah"], files: files)
             let processes = try await ClusterProcesses.start(in: bench, environment: user.environment)
             let cluster = BuildCluster(bench: bench, registry: registry, processes: processes)
             try await cluster.prepare()
@@ -218,7 +247,7 @@ private final class BuildCluster: Sendable {
             ]
             try await processes.client.create(.secrets, secret, namespace: "default")
         }
-        let target: JSONValue = [
+        var target: JSONValue = [
             "apiVersion": .string(EvalTarget.resource.apiVersion), "kind": "EvalTarget", "metadata": ["name": "default", "namespace": "default"],
             "spec": [
                 "type": "local",
@@ -234,7 +263,21 @@ private final class BuildCluster: Sendable {
                 ],
             ],
         ]
+        if !registry.authority.isEmpty {
+            let map: JSONValue = [
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "authority", "namespace": "default"],
+                "data": ["ca.crt": .string(String(decoding: registry.authority, as: UTF8.self))],
+            ]
+            try await processes.client.create(.configMaps, map, namespace: "default")
+            target.set(["spec", "image", "build", "caRef"], to: ["name": "authority"])
+        }
         try await processes.client.create(EvalTarget.resource, target, namespace: "default", fieldValidation: "Strict")
+    }
+
+    /// The target no longer names the authority of the registry's certificate.
+    func forgetAuthority() async throws {
+        let change: JSONValue = ["spec": ["image": ["build": ["caRef": .null]]]]
+        _ = try await processes.client.patch(EvalTarget.resource, ObjectKey(namespace: "default", name: "default"), .merge(change))
     }
 
     func setPushPassword(_ password: String) async throws {

@@ -1,9 +1,12 @@
 import AssayAPI
 import Base
+import EvalModel
 import Foundation
 import Glibc
 import KubeCore
+import Subprocess
 import Testing
+import TrialRuntime
 
 extension EndToEnd {
     /// The error types that no trial brings about by itself. All others are in the tests of what they are about: FormatsTests, FamilyTests,
@@ -22,6 +25,7 @@ extension EndToEnd {
                 case noRoom = "environment_resource_allocation_failed"
                 case unknown = "internal_error"
                 case truncated = "artifact_truncated"
+                case unsynced = "source_sync_failed"
             }
         }
 
@@ -70,22 +74,53 @@ extension EndToEnd {
                 ], error: .truncated, reward: 1),
         ]
 
+        /// Runs the delivery of a pod whose source has gone; returns how its container ends, as a node reports it.
+        private static func deliveryWithoutItsSource(_ bench: Workbench) async throws -> JSONValue {
+            let program = PodProgram(
+                family: .harbor,
+                delivery: .init(
+                    source: .init(repo: "file://\(bench.directory)/gone", commit: String(repeating: "a", count: 40)), taskPath: "tasks/unsynced",
+                    solution: true),
+                steps: [.init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: 1, executeSec: 1, verifySec: 1))],
+                verifier: .init(), instructionPath: "/tmp/instruction.md", gateTimeoutSec: 1, packLimitBytes: 1)
+            try bench.write("delivery/tmp/x", "")
+            let root = "\(bench.directory)/delivery"
+            let result = try await Command(
+                Workbench.executable(), ["repo-cache"],
+                environment: .exact([
+                    "ASSAY_ROOT": root, "ASSAY_TERMINATION_LOG": "\(root)/termination", "TMPDIR": "\(root)/tmp",
+                    "ASSAY_PROGRAM": String(decoding: try program.json, as: UTF8.self), "PATH": "/usr/bin:/bin",
+                ])
+            ).run()
+            guard case .code(let code) = result.exit else { throw Unexpected(description: "delivery: \(result.exit) \(result.stderrText)") }
+            return ended("repo-cache", exit: Int(code), message: try bench.read("delivery/termination"))
+        }
+
+        private struct Unexpected: Error, CustomStringConvertible {
+            let description: String
+        }
+
         /// The test stands in for kubelet, node controller and scheduler, whose words are those of Kubernetes 1.36.
         @Test func whatAClusterSaysOfAPodBecomesATypedError() async throws {
             let bench = try Workbench("losses")
-            for loss in Self.losses { try bench.task(loss.task) }
+            let unsynced = Loss(
+                task: "unsynced",
+                status: ["phase": "Failed", "initContainerStatuses": [try await Self.deliveryWithoutItsSource(bench)]],
+                error: .unsynced)
+            let losses = Self.losses + [unsynced]
+            for loss in losses { try bench.task(loss.task) }
             try await bench.commitBenchmark()
             let cluster = try await ClusterProcesses.start(in: bench, node: "none")
             let worker = try await cluster.startOperator()
             try await cluster.create("job.yaml", name: "losses", results: "losses.git") { job in
                 job.set(["spec", "datasets"], to: [["path": "tasks", "name": "tasks"]])
-                job.set(["spec", "parallelism"], to: 5)
+                job.set(["spec", "parallelism"], to: JSONValue(losses.count))
                 job.set(["spec", "retry"], to: ["maxAttempts": 1])
             }
-            try await eventually("each trial has a pod", seconds: 60) { try await cluster.pods().count == Self.losses.count }
+            try await eventually("each trial has a pod", seconds: 60) { try await cluster.pods().count == losses.count }
             for pod in try await cluster.pods() {
                 let key = try #require(ObjectKey(of: pod))
-                let loss = try #require(Self.losses.first { $0.task == pod.at("metadata", "annotations", "assay.dev/task")?.string })
+                let loss = try #require(losses.first { $0.task == pod.at("metadata", "annotations", "assay.dev/task")?.string })
                 var status = loss.status
                 status["startTime"] = .string(Self.started)
                 try await cluster.client.patch(.pods, key, .merge(["status": status]), subresource: "status")
@@ -94,7 +129,7 @@ extension EndToEnd {
                 try await cluster.job("losses").at("status", "completionTime") != nil
             }
             let branch = try await bench.branch(of: "\(bench.directory)/losses.git")
-            for loss in Self.losses {
+            for loss in losses {
                 let run = try #require(branch.runs(task: loss.task).first, "\(loss.task)")
                 #expect(run.at("error", "type")?.string == loss.error.rawValue && run["reward"]?.double == loss.reward, "\(run.text)")
                 #expect(run["outcome"]?.string == (loss.reward == nil ? "infrastructure" : "completed"), "\(run.text)")
@@ -105,6 +140,7 @@ extension EndToEnd {
             await bench.remove()
         }
 
+        /// The list of tasks has no name of its own: it is `tasks` in the records.
         @Test func aTaskThatIsNotThereIsTold() async throws {
             try await Workbench.with("not-found") { bench in
                 try bench.task("one")
@@ -115,7 +151,8 @@ extension EndToEnd {
                 try await bench.assay("run", "job.yaml")
                 let branch = try await bench.branch()
                 #expect(branch.errorType(task: "absent") == "task_not_found" && branch.runs(task: "absent").first?["outcome"] == "infrastructure")
-                #expect(branch.runs(task: "one").first?["reward"]?.double == 1)
+                let run = try #require(branch.runs(task: "one").first)
+                #expect(run["reward"]?.double == 1 && run["dataset"] == "tasks", "\(run.text)")
             }
         }
     }

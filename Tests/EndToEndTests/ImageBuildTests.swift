@@ -36,9 +36,15 @@ extension EndToEnd {
                     RUN for tool in su sudo setpriv runuser chroot python3 perl; do rm -f $(command -v $tool); done; mkdir -p /srv/app
                     USER app
                     """)
+                try bench.task("closed", toml: "[agent]\nuser = \"app\"\n")
+                try bench.write(
+                    "\(bench.benchmark)/tasks/closed/environment/Dockerfile",
+                    "FROM base:1\nRUN echo app:x:2001:2003::/srv/app:/bin/bash >> /etc/passwd\nRUN chmod 700 /bin /usr/bin\n")
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("users", image: nil))
-                _ = try await user.run("job.yaml", expecting: 0)
+                _ = try await user.run("job.yaml", expecting: 3)
+                let closed = try #require(try await bench.branch().runs(task: "closed").first)
+                #expect(closed.at("error", "message")?.string?.contains("look at the modes of /") == true, "\(closed.text)")
                 let record = try #require(try await bench.branch().runs(task: "bare").first)
                 #expect(record.at("config", "users", "agent") == "app" && record.at("config", "users", "verifier") == "judge", "\(record.text)")
             }

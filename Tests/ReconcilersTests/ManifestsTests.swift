@@ -38,12 +38,10 @@ struct ManifestsTests {
     @Test("the manifests can be applied by the client first, and by the server (as GitOps tools do) later, without a conflict")
     func appliedByBoth() async throws {
         try await World.run(tasks: ["a"]) { world in
-            for folder in ["manifests", "manifests/trial-namespace"] {
-                let client = try await world.kubectl("apply", "-k", "\(root)/\(folder)")
-                try #require(client.ok, "\(client.err)")
-                let server = try await world.kubectl("apply", "--server-side", "-k", "\(root)/\(folder)")
-                #expect(server.ok, "\(folder): \(server.err)")
-            }
+            let client = try await world.kubectl("apply", "-k", "\(root)/manifests")
+            try #require(client.ok, "\(client.err)")
+            let server = try await world.kubectl("apply", "--server-side", "-k", "\(root)/manifests")
+            #expect(server.ok, "\(server.err)")
         }
     }
 

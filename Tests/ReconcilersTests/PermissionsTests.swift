@@ -114,7 +114,9 @@ struct PermissionsTests {
             _ = try await world.client.create(.evalTargets, Build.object(.evalTargets, "lab", namespace: space, spec: ["type": "cluster"]))
             _ = try await world.client.create(.overlaySources, Build.object(.overlaySources, "tools", namespace: space, spec: ["repo": "acme/tools"]))
 
-            let running = try world.startOperator(server: relay.url, token: token, namespace: isNamespaced ? space : nil)
+            try await ClusterServices.create(world)
+            let running = try world.startOperator(
+                server: relay.url, token: token, namespace: isNamespaced ? space : nil, network: ClusterServices.settings)
             let lease = LeaderElection(
                 client: KubeClient(config: .direct(server: relay.url, token: token)), namespace: "assay-system", name: "assay-operator",
                 identity: "me")
@@ -141,12 +143,13 @@ struct PermissionsTests {
                 "kept", namespace: space,
                 with: ["artifacts": artifacts, "targetRef": ["name": "lab"], "environment": ["preserveEnv": "Always"]])
             #expect(try await end("kept")?.status?.trials?.completed == 2)
-            try await world.createJob("short", namespace: space, with: ["ttlSecondsAfterFinished": 0])
-            let removed = try await eventually { try await world.job("short", namespace: space) == nil }
-            #expect(removed)
             try await world.createJob("stays", namespace: space)
             let runs = try await eventually { try await world.job("stays", namespace: space)?.status?.trials?.running == 2 }
             #expect(runs)
+            // It shares the NetworkPolicies with the one that runs.
+            try await world.createJob("short", namespace: space, with: ["ttlSecondsAfterFinished": 0])
+            let removed = try await eventually { try await world.job("short", namespace: space) == nil }
+            #expect(removed)
             // Somebody replaces a ConfigMap that the trials share: it is made anew.
             let maps = try await world.client.list(.configMaps, namespace: space).items
             let shared = try #require(
@@ -186,7 +189,7 @@ struct PermissionsTests {
             #expect(elected)
             let allowed = try Self.permissions(isNamespaced ? "namespaced/role.yaml" : "clusterrole.yaml").union(
                 Self.permissions("operator/leader-election.yaml")
-            ).union(Self.permissions("operator/cache.yaml"))
+            ).union(Self.permissions("operator/cache.yaml")).union(Self.permissions("operator/trial-networks.yaml"))
             // Some things come later: the lease is renewed, events are written.
             _ = await eventually { allowed.subtracting(Self.elsewhere).isSubset(of: used.withLock { $0 }) }
             await running.stop()
@@ -210,6 +213,9 @@ struct PermissionsTests {
             let verbs = cells[1].split(separator: ",").map { $0.trimmingCharacters(in: CharacterSet(charactersIn: "` ")) }
             for verb in verbs { told.insert("\(cells[0].trimmingCharacters(in: CharacterSet(charactersIn: "`"))) \(verb)") }
         }
-        #expect(told == cluster.union(try Self.permissions("operator/leader-election.yaml")).union(try Self.permissions("operator/cache.yaml")))
+        #expect(
+            told
+                == cluster.union(try Self.permissions("operator/leader-election.yaml")).union(try Self.permissions("operator/cache.yaml"))
+                .union(try Self.permissions("operator/trial-networks.yaml")))
     }
 }

@@ -285,7 +285,8 @@ struct PodEndTests {
                 let seen = try #require(TrialPod(try await world.client.get(.pods, world.node.seen[0].key)))
                 _ = try await world.client.patch(
                     .pods, seen.key, .merge(["metadata": ["finalizers": [.string(AssayNames.trialFinalizer), "example.com/mine"]]]))
-                try await TrialPodWriter(client: world.client, expectations: Expectations()).release(seen, .delete, jobUID: "u")
+                let deletions = PodDeletions(client: world.client, pauseSeconds: 0, time: SystemTime(), log: Log("test"), reconcile: { _ in })
+                try await TrialPodWriter(client: world.client, expectations: Expectations(), deletions: deletions).release(seen, .delete, jobUID: "u")
                 let left = try await world.client.get(.pods, seen.key)
                 #expect(ObjectMeta(of: left).finalizers == ["example.com/mine"])
                 _ = try await world.client.patch(.pods, seen.key, .merge(["metadata": ["finalizers": .null]]))

@@ -28,7 +28,7 @@ struct TrialNetworksTests {
             let key = try #require(SigningKey(Self.keyBytes))
             let cache = SourceCache(
                 store: TreeStore(directory: "\(world.path)/trees"), key: Self.keyBytes, endpoint: .socket(directory: "\(world.path)/socket"))
-            let running = try world.startOperator(cache: cache, networks: TrialNetworks(relayPort: 3128, key: key))
+            let running = try world.startOperator(cache: cache, networks: TrialNetworks(.relay(port: 3128), key: key))
             try await world.createJob(with: Self.job)
             try await world.waitForPods(2)
             var runs: Set<String> = []
@@ -60,7 +60,7 @@ struct TrialNetworksTests {
                 try await world.createJob(with: Self.job)
                 let job = try await world.wait { $0.status?.conditions.contains { $0.type == "Stalled" && $0.status == "True" } == true }
                 let message = job.status?.conditions.first { $0.type == "Stalled" }?.message ?? ""
-                #expect(message.contains("spec.environment.network.mode") && message.contains("cannot be restricted yet"), "\(message)")
+                #expect(message.contains("spec.environment.network.mode") && message.contains("no egress proxy"), "\(message)")
             }
         }
     }

@@ -1,6 +1,6 @@
 /// The kinds that are served without a definition.
 enum BuiltinKinds {
-    static let all: [ServedKind] = core + coordination + apps + rbac + networking + policy + authentication + authorization + extensions
+    static let all: [ServedKind] = core + coordination + apps + rbac + networking + discovery + policy + authentication + authorization + extensions
 
     private static let statusVerbs = ["get", "patch", "update"]
 
@@ -64,6 +64,8 @@ enum BuiltinKinds {
     private static let networking = [
         make("networking.k8s.io", "networkpolicies", "NetworkPolicy", short: ["netpol"], PlainStrategy(countsGenerations: true))
     ]
+
+    private static let discovery = [make("discovery.k8s.io", "endpointslices", "EndpointSlice", PlainStrategy())]
 
     private static let policy = [
         make(

@@ -1,5 +1,5 @@
 extension BuiltinTypes {
-    /// apps, rbac and networking: kinds that are only stored; nothing in this server acts on them.
+    /// apps, rbac, networking and discovery: kinds that are only stored; nothing in this server acts on them.
     static let workloadTypes = """
         package io.k8s.api.apps.v1
         Deployment
@@ -81,5 +81,14 @@ extension BuiltinTypes {
           ingress []any
           egress []any
           policyTypes []string
+
+        package io.k8s.api.discovery.v1
+        EndpointSlice
+          kind string
+          apiVersion string
+          metadata ObjectMeta
+          addressType string!
+          endpoints []any
+          ports []any
         """
 }

@@ -95,6 +95,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case targetFound = "TargetFound"
     case targetNotFound = "TargetNotFound"
     case targetNotReady = "TargetNotReady"
+    /// The networks of trials cannot be restricted as they ask for; the message says why.
+    case networkNotEnforced = "NetworkNotEnforced"
     case noOverlays = "NoOverlays"
     case overlayNotFound = "OverlayNotFound"
     /// An overlay of the job has no revision that can be used; the message says why.

@@ -22,6 +22,7 @@ public enum BaseImage {
         let script = """
             set -e
             cd "$1"
+            chmod 755 .
             mkdir -p bin usr/bin etc tmp root var/tmp proc sys dev
             chmod 1777 tmp var/tmp
             for name in \((programs + more).joined(separator: " ")); do

@@ -64,7 +64,10 @@ public final class SourceCache: Sendable {
     }
 
     /// What a pod needs to read its task.
-    func access(for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds) throws(TrialError) -> CacheAccess {
+    /// - Parameter address: a URL without a name in it, for a pod that resolves none.
+    func access(
+        for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds, address: String? = nil
+    ) throws(TrialError) -> CacheAccess {
         let job = request.job
         let pod = TrialPodNames.name(
             job: job.name, jobUID: job.uid, index: request.coordinate.index, rerun: request.coordinate.rerun, retry: request.retry)
@@ -75,7 +78,7 @@ public final class SourceCache: Sendable {
             for: [try builder.tree(of: request)], pod: pod,
             credential: TreeToken.Credential(namespace: job.namespace, secret: request.sourceSecret?.name), further: further,
             seconds: bounds.untilDelivered)
-        return CacheAccess(endpoint: endpoint, token: token)
+        return CacheAccess(endpoint: address.map { .service($0) } ?? endpoint, token: token)
     }
 
     /// What a build pod needs to read its context.

@@ -7,26 +7,35 @@ import TrialRuntime
 
 /// How the operator restricts the networks of trials: it makes the tokens of their phases, and says where they reach the egress proxy.
 public struct TrialNetworks: Sendable {
+    /// Where the pods of such trials run.
+    public enum Place: Sendable, Hashable {
+        /// On this machine: the node gives them no interface but loopback, where a relay accepts connections at this port.
+        case relay(port: UInt16)
+        /// On a cluster, whose network enforces NetworkPolicies.
+        case cluster
+    }
+
     /// Seconds for which the tokens of a trial without time limits are good.
     private static let unlimitedSeconds = 30.0 * 86_400
 
-    private let relayPort: UInt16
+    private let place: Place
     private let key: SigningKey
     private let time: any TimeSource
 
-    /// - Parameters:
-    ///   - relayPort: the pods of such trials have no interface but loopback, where a relay of the node accepts connections at this port.
-    ///   - key: the proxy's.
-    public init(relayPort: UInt16, key: SigningKey, time: any TimeSource = SystemTime()) {
-        self.relayPort = relayPort
+    /// - Parameter key: the proxy's.
+    public init(_ place: Place, key: SigningKey, time: any TimeSource = SystemTime()) {
+        self.place = place
         self.key = key
         self.time = time
     }
 
     /// What a pod's phases need; nil for a trial whose network is not restricted.
     ///
+    /// - Parameter addresses: of the services on a cluster.
     /// - Throws: `task_invalid` for hosts that no token can hold.
-    func access(for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds) throws(TrialError) -> EgressAccess? {
+    func access(
+        for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds, addresses: ProxiedAddresses?
+    ) throws(TrialError) -> EgressAccess? {
         let network = TrialNetwork(of: request.task, job: request.jobSpec, agent: request.agent)
         guard !network.isOpen else { return nil }
         let seconds = bounds.untilDelivered + (builder.deadlineSeconds(of: request).map(Double.init) ?? Self.unlimitedSeconds)
@@ -43,7 +52,12 @@ public struct TrialNetworks: Sendable {
         } catch {
             throw TrialError(.taskInvalid, "the network of task \"\(request.task.name)\": \(error)")
         }
-        return EgressAccess(proxy: "http://127.0.0.1:\(relayPort)", tokens: tokens)
+        switch place {
+        case .relay(let port): return EgressAccess(proxy: "http://127.0.0.1:\(port)", tokens: tokens)
+        case .cluster:
+            guard let addresses else { throw TrialError(.internalError, "the addresses of the egress proxy and the cache service are not known") }
+            return EgressAccess(proxy: addresses.proxy, tokens: tokens, canary: addresses.canary)
+        }
     }
 
     /// nil for a phase that may reach nothing.

@@ -33,6 +33,8 @@ public final class EvalJobReconciler: Sendable {
     let backends: ResultsBackends
     let recording: TrialRecording
     let trials: JobTrials
+    /// nil when the operator makes no NetworkPolicies.
+    let networks: JobNetworks?
     let orphans: OrphanedPods
     let metrics: TrialMetrics
     private let podStore: Store<TrialPod>
@@ -48,7 +50,8 @@ public final class EvalJobReconciler: Sendable {
     ///   - wakeLater: asks for a reconcile of a job after some seconds.
     init(
         client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
-        overlays: JobOverlays, resolver: SourceResolver, credentials: CredentialSource, load: TargetLoad, events: EventRecorder, ledgers: LedgerPool,
+        overlays: JobOverlays, networks: JobNetworks?, resolver: SourceResolver, credentials: CredentialSource, load: TargetLoad,
+        events: EventRecorder, ledgers: LedgerPool,
         metrics: TrialMetrics, time: any TimeSource,
         wake: @escaping @Sendable (ObjectKey, WakeCause) -> Void, wakeLater: @escaping @Sendable (ObjectKey, Double) -> Void
     ) {
@@ -58,6 +61,7 @@ public final class EvalJobReconciler: Sendable {
         self.jobs = jobs
         self.events = events
         self.metrics = metrics
+        self.networks = networks
         self.time = time
         podStore = pods
         status = StatusWriter(client: client, gate: WriteGate(time: time))
@@ -75,7 +79,10 @@ public final class EvalJobReconciler: Sendable {
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
             collection: TrialCollection(client: client, log: log), setting: configuration.setting, events: events, time: time, wake: gathered)
-        let podWriter = TrialPodWriter(client: client, expectations: Expectations(time: time))
+        let podWriter = TrialPodWriter(
+            client: client, expectations: Expectations(time: time),
+            deletions: PodDeletions(
+                client: client, pauseSeconds: configuration.deletionPauseSeconds, time: time, log: log, reconcile: { wake($0, .event) }))
         trials = JobTrials(
             pods: pods.index { entry in
                 // Anybody who may create pods can set the label, so the pod's owner is checked too.
@@ -150,6 +157,7 @@ public final class EvalJobReconciler: Sendable {
         backends.forget(job)
         images.release(job)
         trials.forget(job.uid)
+        networks?.forget(job.uid)
         status.gate.forget(job.key)
         awaitingCache.withLock { _ = $0.remove(job.key) }
         looked.withLock { _ = $0.remove(job) }
@@ -157,6 +165,7 @@ public final class EvalJobReconciler: Sendable {
 
     /// Remembers a deleted pod whose trial is not counted, so that the deletion can be recorded as the pod's end.
     func podDeleted(_ pod: TrialPod) {
+        trials.podWriter.deletions.forget(pod.uid)
         let uid = pod.identity.jobUID
         guard let owner = pod.snapshot.metadata.controller, owner.uid == uid,
             let job = jobs.get(ObjectKey(namespace: pod.key.namespace, name: owner.name)), job.metadata.uid == uid,
@@ -170,7 +179,9 @@ public final class EvalJobReconciler: Sendable {
     func stop() async {
         await preparation.stop()
         await images.stop()
+        await networks?.stop()
         await recording.stop()
+        await trials.podWriter.deletions.stop()
         await backends.stop()
     }
 
@@ -221,7 +232,9 @@ public final class EvalJobReconciler: Sendable {
         let prepared = prepare(&pass) { pins }
         if let seconds = backend.wakeAfter { pass.wake(after: seconds) }
         if let error = backend.error { pass.add(error) }
-        guard pass.errors.isEmpty, backend.isReady, let prepared else { return trials.yieldSlots(pass.identity.uid) }
+        guard pass.errors.isEmpty, backend.isReady, let prepared,
+            await holdNetwork(&pass, prepared, try requirements.target(of: pass.job, pass.identity))
+        else { return trials.yieldSlots(pass.identity.uid) }
         pass.recorder = await backend.recorder?.state()
         pass.memory.state.withLock { $0.wasRunning = false }
         pass.use(prepared)

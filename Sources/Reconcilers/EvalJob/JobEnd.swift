@@ -58,7 +58,7 @@ extension EvalJobReconciler {
         metrics.setRunning(0, of: identity.uid)
         trials.yieldSlots(identity.uid)
         images.release(identity)
-        let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked }
+        let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked || !($0.snapshot.metadata.isDeleting || $0.isPreserved) }
         if !left.isEmpty {
             try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
             pass.wake(after: 1)
@@ -115,6 +115,7 @@ extension EvalJobReconciler {
     /// most of what was remembered of the job.
     private func removeFinalizer(_ pass: inout JobPass) async throws {
         let job = pass.job
+        if job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true, try await !releaseNetwork(&pass) { return }
         backends.forget(pass.identity)
         pass.memory.state.withLock { state in
             let wereChecked = state.resultsWereChecked
@@ -135,7 +136,10 @@ extension EvalJobReconciler {
             pass.isGone = true
             return
         }
-        guard try await recordDeleted(&pass), !pass.isGone else { return }
+        // Once the pods are released, only the policies are waited for.
+        if !pass.memory.state.withLock({ $0.isReleasing }) {
+            guard try await recordDeleted(&pass), !pass.isGone else { return }
+        }
         try await releaseJob(&pass)
     }
 
@@ -161,7 +165,11 @@ extension EvalJobReconciler {
     /// In a namespace that is being deleted the job comes first. Once its pods are gone, the job and the operator's role there may be deleted at any moment.
     func releaseJob(_ pass: inout JobPass) async throws {
         let isDeleting = pass.job.metadata.isDeleting
-        if isDeleting { try await trials.releaseAll(of: pass.identity) }
+        if isDeleting {
+            pass.memory.state.withLock { $0.isReleasing = true }
+            try await trials.releaseAll(of: pass.identity)
+            guard try await releaseNetwork(&pass) else { return }
+        }
         guard try await removeJobFinalizer(pass.latest) else { return pass.wake(after: 0.1) }
         if !isDeleting { try await trials.releaseAll(of: pass.identity) }
         pass.isGone = isDeleting

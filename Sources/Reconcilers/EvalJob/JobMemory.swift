@@ -68,6 +68,8 @@ final class JobMemory: Sendable {
         var statusWrittenAt: Double?
         /// The finished job's results were compared with their destination.
         var resultsWereChecked = false
+        /// The job is being deleted, and all that could be recorded is: its pods, its policies and its finalizer go.
+        var isReleasing = false
         /// When the job's namespace was found to be in deletion, by the monotonic clock.
         var namespaceEndSeen: Double?
         /// When the API server was last asked for the namespace, by the monotonic clock.

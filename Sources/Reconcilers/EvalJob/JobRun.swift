@@ -31,7 +31,9 @@ extension EvalJobReconciler {
         pass.stopping = stopping
         pass.pause = JobPass.Pause(pass.job)
         pass.recorder = await backend.recorder?.state()
-        let isHeld = !pass.errors.isEmpty || prepared == nil || backend.recorder == nil
+        var mayCreate = true
+        if let prepared, stopping == nil { mayCreate = await holdNetwork(&pass, prepared, target) }
+        let isHeld = !mayCreate || !pass.errors.isEmpty || prepared == nil || backend.recorder == nil
         let mode = JobTrials.mode(stopping: stopping, pause: pass.pause, isHeld: isHeld)
         let images = prepared.map { self.images(of: $0, target: target, mode: mode, &pass) } ?? JobImages()
         let place = prepared.flatMap { prepared in

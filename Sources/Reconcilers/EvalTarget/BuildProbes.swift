@@ -9,17 +9,6 @@ import TrialRuntime
 /// Checks targets that build images: each builds and stores an image of two lines, once for each generation of its spec. What fails is tried again
 /// after a while, since its cause may be outside the target.
 final class BuildProbes: Sendable {
-    enum State: Sendable, Hashable {
-        /// nil before the first answer.
-        case running(last: Answer?)
-        case answered(Answer)
-    }
-
-    enum Answer: Sendable, Hashable {
-        case works
-        case fails(String)
-    }
-
     private struct Key: Hashable {
         let target: ObjectKey
         let uid: String
@@ -30,9 +19,8 @@ final class BuildProbes: Sendable {
     private let time: any TimeSource
     private let pool: TaskPool<Key, BuildPods.End>
     /// The last answer for each target, and when to ask again, by the monotonic clock.
-    private let answers = Locked<[ObjectKey: (key: Key, answer: Answer, retryAt: Double)]>([:])
+    private let answers = Locked<[ObjectKey: (key: Key, answer: Preflight.Answer, retryAt: Double)]>([:])
 
-    static let retrySeconds = 600.0
     private static let timeoutSeconds = 300.0
 
     init(pods: BuildPods, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void) {
@@ -46,12 +34,12 @@ final class BuildProbes: Sendable {
     /// The state of the check of a target, which is started if need be.
     ///
     /// - Parameter known: the answer that the target's status has for its present spec, from an earlier process.
-    func state(of target: EvalTarget, known: Answer?) -> State {
+    func state(of target: EvalTarget, known: Preflight.Answer?) -> Preflight.State {
         guard let build = target.spec.image?.build, let uid = target.metadata.uid else { return .answered(.works) }
         let key = Key(target: target.key, uid: uid, generation: target.metadata.generation ?? 0)
         if let end = pool.take(key) {
             let answer = Self.answer(end)
-            answers.withLock { $0[target.key] = (key, answer, time.monotonic() + Self.retrySeconds) }
+            answers.withLock { $0[target.key] = (key, answer, time.monotonic() + Preflight.retrySeconds) }
         }
         let last = answers.withLock { $0[target.key].flatMap { $0.key == key ? $0 : nil } }
         if let last {
@@ -80,7 +68,7 @@ final class BuildProbes: Sendable {
         pool.start(key, group: key.uid) { await pods.run(request) { owners } }
     }
 
-    private static func answer(_ end: BuildPods.End) -> Answer {
+    private static func answer(_ end: BuildPods.End) -> Preflight.Answer {
         switch end {
         case .built: .works
         case .failed(let reason, _): .fails("images cannot be built: \(reason)")

@@ -41,7 +41,7 @@ final class EvalTargetReconciler: Sendable {
         do {
             _ = try await writer.write(target) { Self.status(of: $0, activeTrials: active, onCluster: onCluster, probe: probe, now: now) }
             // A check that failed is made again.
-            if case .answered(.fails)? = probe { return .requeue(afterSeconds: BuildProbes.retrySeconds) }
+            if case .answered(.fails)? = probe { return .requeue(afterSeconds: Preflight.retrySeconds) }
             return .done
         } catch {
             return .retry(error)
@@ -49,7 +49,7 @@ final class EvalTargetReconciler: Sendable {
     }
 
     /// The answer that the status has for the present spec.
-    private static func known(_ target: EvalTarget) -> BuildProbes.Answer? {
+    private static func known(_ target: EvalTarget) -> Preflight.Answer? {
         let condition = target.status?.conditions.first { $0.type == ConditionType.preflight.rawValue }
         guard let condition, condition.observedGeneration == target.metadata.generation else { return nil }
         return switch condition.status {
@@ -61,7 +61,7 @@ final class EvalTargetReconciler: Sendable {
 
     /// - Parameter probe: the check of the target's builds; nil when it builds none.
     static func status(
-        of target: EvalTarget, activeTrials: Int, onCluster: Bool, probe: BuildProbes.State? = nil, now: Timestamp
+        of target: EvalTarget, activeTrials: Int, onCluster: Bool, probe: Preflight.State? = nil, now: Timestamp
     ) -> EvalTargetStatus {
         var status = target.status ?? EvalTargetStatus()
         var conditions = Conditions(status.conditions)
@@ -84,7 +84,7 @@ final class EvalTargetReconciler: Sendable {
     }
 
     /// Apart from builds, a target on a cluster needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
-    private static func preflight(_ probe: BuildProbes.State?) -> (Condition.Status, Reason, String) {
+    private static func preflight(_ probe: Preflight.State?) -> (Condition.Status, Reason, String) {
         switch probe {
         case nil, .answered(.works)?, .running(last: .works?)?: (.yes, .succeeded, "")
         case .answered(.fails(let why))?, .running(last: .fails(let why)?)?: (.no, .buildRefused, why)

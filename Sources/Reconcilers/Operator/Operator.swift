@@ -53,7 +53,7 @@ public final class Operator: Sendable {
         }
         pods = Reflector(
             client: client, type: .pods, namespace: namespace,
-            labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label)",
+            labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label),!\(NetworkCheckPod.label)",
             keeping: PodSnapshot.projection, time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }
@@ -75,11 +75,24 @@ public final class Operator: Sendable {
         let checks = OverlayChecks()
         let wakeOverlay = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
         let hasChecked = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
+        let clusterNetwork = configuration.clusterNetwork.map { ClusterNetwork(client: client, settings: $0, time: time) }
+        let wakeNamespace: @Sendable (String) -> Void = { namespace in
+            for entry in jobStore.entries() where entry.key.namespace == namespace && entry.object.status?.isOver != true {
+                wake.withLock { $0 }?(entry.key, .event)
+            }
+        }
+        let networks = clusterNetwork.map { network in
+            let policies = TrialNetworkPolicies(client: client, time: time)
+            return JobNetworks(
+                network: network, policies: policies,
+                checks: NetworkChecks(
+                    client: client, settings: configuration.pods, network: network, policies: policies, time: time, wake: wakeNamespace), time: time)
+        }
         let reconciler = EvalJobReconciler(
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store,
             overlays: JobOverlays(
                 overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, wake: { key in wakeOverlay.withLock { $0 }?(key) }),
-            resolver: resolver,
+            networks: networks, resolver: resolver,
             credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
             wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler

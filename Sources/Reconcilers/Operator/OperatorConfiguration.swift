@@ -25,6 +25,8 @@ public struct OperatorConfiguration: Sendable {
     public var cacheDirectory: String
     /// The service that trial pods read their tasks from; nil: they fetch from the origins.
     public var cache: SourceCache?
+    /// The cluster's network, in which the operator makes the NetworkPolicies of trials; nil: it makes none.
+    public var clusterNetwork: ClusterNetworkSettings?
     /// What restricts the networks of trials; nil: trials that need it are refused.
     public var networks: TrialNetworks?
     /// Bytes of all mirrors together, above which the least recently used are removed; nil: no limit.
@@ -46,6 +48,9 @@ public struct OperatorConfiguration: Sendable {
     public var tokenFiles: [PushTokenFile] = []
     /// The fewest seconds that a finished job is kept, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
     public var keepsFinishedSeconds = 0
+    /// Seconds from the moment a trial is counted to the deletion of its pod. With a thousand trials that end together, all of them are counted
+    /// before the first pod is deleted.
+    public var deletionPauseSeconds = 0.0
     /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
     /// How long a trial pod may stay in a state that does not end by itself.
@@ -75,7 +80,9 @@ extension OperatorConfiguration {
     /// Whether the networks of trials can be restricted.
     public var networkAbility: NetworkAbility {
         guard networks != nil, cache != nil else {
-            return .missing("on a cluster the networks of trials cannot be restricted yet; `assay run` does it on one machine")
+            return .missing(
+                "this operator has no egress proxy or no cache service; the chart's values egress.enabled, repoCache.enabled and networkPolicy.trials "
+                    + "install them (docs/network.md)")
         }
         return .enforced
     }

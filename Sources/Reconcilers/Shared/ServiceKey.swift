@@ -6,6 +6,8 @@ import KubeCore
 public struct ServiceKey: Sendable, Hashable {
     /// Of the cache service, which runs in the operator.
     public static let cache = ServiceKey(secretName: "assay-cache-key")
+    /// Of the egress proxy, which mounts the Secret.
+    public static let egress = ServiceKey(secretName: "assay-egress-key")
 
     /// The name of the Secret on a cluster.
     public let secretName: String
@@ -37,11 +39,11 @@ public struct ServiceKey: Sendable, Hashable {
         return bytes
     }
 
-    /// The key in a file, which is made when it is missing. For operators on one machine.
+    /// The key in a file, which is made when it is missing. For operators on one machine, which all get the same key.
     ///
     /// - Throws: `FileError`; `ServiceKeyFailure` for a file that holds no key.
     public static func read(file path: String) throws -> [UInt8] {
-        if !FileEntry.exists(path) { try FileWriting.replace(path, with: random(), mode: 0o600) }
+        if !FileEntry.exists(path) { try FileWriting.create(path, with: random(), mode: 0o600) }
         let bytes = try FileReading.bytes(path, limit: 1024)
         guard bytes.count >= length else { throw ServiceKeyFailure(place: path, remedy: "remove it") }
         return bytes

@@ -62,8 +62,9 @@ public struct BuildPodBuilder: Sendable {
         var metadata: JSONValue = [
             "namespace": .string(request.namespace), "name": .string(request.name),
             "labels": .object([
-                // With this one, the network policies of trials hold for builds too.
                 AssayNames.managedByLabel: .string(AssayNames.managedByValue), "app.kubernetes.io/component": "image-build",
+                // With this one, a NetworkPolicy of trials holds for builds too: they run what a task says.
+                AssayNames.networkLabel: .string(PodNetwork.public.rawValue),
                 Self.label: .string(String(request.program.tag.prefix(40))),
             ]),
             "annotations": ["kubectl.kubernetes.io/default-container": .string(BuildRole.builder.containerName)],

@@ -39,5 +39,5 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
     }
 
     /// The path of the program in the operator's image. The Containerfile and the podman node put it there.
-    static let executable = "/usr/local/bin/assay"
+    public static let executable = "/usr/local/bin/assay"
 }

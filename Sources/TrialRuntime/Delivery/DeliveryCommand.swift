@@ -74,6 +74,7 @@ public struct DeliveryCommand: Sendable {
         try volumes.writeAgentPart(program, solutionVariables: solutionVariables)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token, egress: egress)
         if let egress { try volumes.writeProxyVariables(egress, hasSeparateVerifier: program.verifier.separate != nil) }
+        if let canary = egress?.canary { try await IsolationCheck(time: time).wait(canary) }
         return [
             "commit": .string(task.commit.hex), "from": .string(cache == nil ? "origin" : "cache"), "files": JSONValue(report.files),
             "bytes": JSONValue(report.bytes),

@@ -7,9 +7,12 @@ public struct EgressAccess: Sendable, Hashable, Codable {
     public var proxy: String
     /// By phase. A phase that may reach nothing has none. Each value is a secret.
     public var tokens: [String: String]
+    /// On a cluster, `HOST:PORT` of what the pod's NetworkPolicy does not allow; delivery makes sure that it cannot be reached.
+    public var canary: String?
 
-    public init(proxy: String, tokens: [TrialPhase: String]) {
+    public init(proxy: String, tokens: [TrialPhase: String], canary: String? = nil) {
         self.proxy = proxy
+        self.canary = canary
         self.tokens = Dictionary(uniqueKeysWithValues: tokens.map { ($0.key.rawValue, $0.value) })
     }
 

@@ -288,11 +288,16 @@ assay_main() {
         return 1
       fi
       become "$name"
-      if ! "${switch[@]}" "$environment_tool" true >/dev/null 2>&1; then
-        list=${users[$name]}
-        say "setup-failed cannot become the user $name (uid ${list%%:*}): the container may not change its user (CAP_SETUID and CAP_SETGID)"
-        return 1
-      fi
+      if [ "${#switch[@]}" = 0 ]; then continue; fi
+      "${switch[@]}" "$environment_tool" >/dev/null 2>&1
+      case $? in
+        0) continue ;;
+        126) word='the container may not change its user (CAP_SETUID and CAP_SETGID)' ;;
+        *) word="this user may not run $environment_tool: look at the modes of / and of the folders below it in the image" ;;
+      esac
+      list=${users[$name]}
+      say "setup-failed cannot run as the user $name (uid ${list%%:*}): $word"
+      return 1
     done
     # The gate is the runner's and the collector's: both ends are open.
     if [ "${#users[@]}" != 0 ]; then chmod 0600 "$gate_said" "$gate_heard"; fi 2>/dev/null

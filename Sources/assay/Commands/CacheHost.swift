@@ -23,6 +23,8 @@ struct CacheHost: Sendable {
     private let stateDirectory: String
     private let namespace: String
     private let lease: String
+    private let canary = CanaryPort()
+    private let canaryIsServed: Locked<Bool>
     private let log = Log("cache")
 
     /// - Parameters:
@@ -35,6 +37,7 @@ struct CacheHost: Sendable {
         self.client = client
         self.namespace = namespace
         self.lease = lease
+        canaryIsServed = Locked(false)
         stateDirectory = configuration.stateDirectory
         let port = UInt16(try arguments.integer("cache-port", in: 1...65535) ?? 8081)
         let service = arguments.value("cache-service") ?? environment["ASSAY_CACHE_SERVICE"].flatMap { $0.isEmpty ? nil : $0 }
@@ -44,6 +47,12 @@ struct CacheHost: Sendable {
         } else {
             kind = configuration.setting == .laptop ? .socket(cacheDirectory: configuration.cacheDirectory) : nil
         }
+    }
+
+    /// The URL of the cache service; nil when there is none, or it is on a socket.
+    var serviceURL: String? {
+        guard case .service(let url, _, _)? = kind else { return nil }
+        return url
     }
 
     /// What the Lease says of this replica while it leads.
@@ -82,8 +91,16 @@ struct CacheHost: Sendable {
                 store: TreeStore(directory: "\(stateDirectory)/trees", sizeLimit: Self.clusterLimit), key: key, endpoint: .service(url),
                 follower: follower)
             try cache.start(port: port)
+            try startCanary()
             return cache
         }
+    }
+
+    /// Every pod of the cache service has the canary beside it.
+    private func startCanary() throws {
+        guard !canaryIsServed.withLock({ $0 }) else { return }
+        _ = try canary.start(port: ClusterNetworkOptions.canaryPort)
+        canaryIsServed.withLock { $0 = true }
     }
 
     /// The cache for operators on one machine, not started yet.

@@ -54,7 +54,8 @@ enum EgressCommand: Subcommand {
             .init(
                 listeners: try listeners(arguments.all("listen")),
                 policy: EgressPolicy(
-                    clusterNetworks: try networks("cluster-cidrs", arguments), deniedNetworks: try networks("denied-cidrs", arguments)),
+                    clusterNetworks: try ClusterNetworkOptions.networks("cluster-cidrs", arguments.all("cluster-cidrs")),
+                    deniedNetworks: try ClusterNetworkOptions.networks("denied-cidrs", arguments.all("denied-cidrs"))),
                 limits: try limits(arguments), keys: { keys.keys() }, metrics: metrics, log: log))
 
         if let wanted = try arguments.integer("connections", in: 1...200_000), proxy.limits.connections < wanted {
@@ -93,20 +94,6 @@ enum EgressCommand: Subcommand {
             }
         }
         return listeners
-    }
-
-    private static func networks(_ option: String, _ arguments: Arguments) throws(UsageError) -> [IPNetwork] {
-        var networks: [IPNetwork] = []
-        for text in arguments.all(option).flatMap({ $0.split(separator: ",") }).map(\.trimmed) where !text.isEmpty {
-            if let network = IPNetwork(text), network.masked == network {
-                networks.append(network)
-            } else if let address = IPAddress(text) {
-                networks.append(IPNetwork(address))
-            } else {
-                throw UsageError("--\(option): \"\(text)\" is no network: write an address and a prefix length, as in 10.96.0.0/12")
-            }
-        }
-        return networks
     }
 
     private static func limits(_ arguments: Arguments) throws(UsageError) -> EgressLimits {

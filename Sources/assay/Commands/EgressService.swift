@@ -1,6 +1,8 @@
 import Base
 import Egress
 import Glibc
+import KubeClient
+import KubeRuntime
 import PodmanNode
 import Reconcilers
 
@@ -20,7 +22,7 @@ struct EgressService: Sendable {
         try Directory.make(directory, mode: 0o700)
         key = try Self.signingKey(try ServiceKey.read(file: "\(cacheDirectory)/egress.key"), at: "\(cacheDirectory)/egress.key")
         socket = "\(directory)/\(PodRelay.socketName)"
-        networks = TrialNetworks(relayPort: PodRelay.port, key: key)
+        networks = TrialNetworks(.relay(port: PodRelay.port), key: key)
     }
 
     /// Begins to serve; the proxy runs until it is stopped.
@@ -29,6 +31,24 @@ struct EgressService: Sendable {
         let proxy = EgressProxy(.init(listeners: [.unix(path: socket)], keys: { [key] }))
         _ = try proxy.start()
         return proxy
+    }
+
+    /// What makes the tokens for the proxy of a cluster. Tries again until the key is read or the task is cancelled.
+    /// - Parameter namespace: of the Secret with the key.
+    /// - Returns: nil when the task was cancelled.
+    static func networks(onCluster client: KubeClient, namespace: String) async -> TrialNetworks? {
+        var backoff = Backoff(BackoffPolicy(initialSeconds: 1, capSeconds: 30))
+        while !Task.isCancelled {
+            do {
+                let bytes = try await ServiceKey.egress.read(client: client, namespace: namespace)
+                return TrialNetworks(.cluster, key: try signingKey(bytes, at: "the Secret \(namespace)/\(ServiceKey.egress.secretName)"))
+            } catch {
+                let delay = backoff.next(now: SystemTime().monotonic())
+                Log("egress").error("the key of the egress proxy is not there", ["error": .string("\(error)"), "retrySeconds": JSONValue(Int(delay))])
+                try? await SystemTime().sleep(seconds: delay)
+            }
+        }
+        return nil
     }
 
     private static func signingKey(_ bytes: [UInt8], at place: String) throws -> SigningKey {

@@ -34,6 +34,17 @@ enum PushImageSubcommand: Subcommand {
     }
 }
 
+/// The container of a pod that checks the cluster's network.
+enum CheckNetworkSubcommand: Subcommand {
+    static let syntax = CommandSyntax(
+        name: "check-network", summary: "Check that a cluster enforces the NetworkPolicies of trials (a check pod runs this).")
+    static let hidden = true
+
+    static func run(_ arguments: Arguments) async throws -> Int32 {
+        await NetworkCheckCommand.run(environment: currentEnvironment())
+    }
+}
+
 /// The collector of a trial pod.
 enum CollectSubcommand: Subcommand {
     static let syntax = CommandSyntax(name: "collect", summary: "Collect a trial's outcome (the pod's collector runs this).")

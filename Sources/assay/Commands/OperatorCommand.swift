@@ -38,6 +38,7 @@ enum OperatorCommand: Subcommand {
                     "Where trial pods reach the cache service of all replicas, as http://HOST:PORT (default: $ASSAY_CACHE_SERVICE; without it trial "
                     + "pods fetch from the origins, with the source's Secret)."),
             .init(name: "cache-port", value: "PORT", help: "The cache service's own port (default: 8081)."),
+        ] + ClusterNetworkOptions.options + [
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
             imagePullTimeout,
             .init(name: "push-interval", value: "SECONDS", help: "Between two pushes to one branch (default: 10)."),
@@ -81,12 +82,17 @@ enum OperatorCommand: Subcommand {
             } ?? true
         let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
         let cache = try CacheHost(arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease)
+        let clusterNetwork = try ClusterNetworkOptions.settings(arguments, environment, cacheService: cache.serviceURL, namespace: leaseNamespace)
         let egress = try configuration.setting == .laptop ? EgressService(cacheDirectory: configuration.cacheDirectory) : nil
         let work = Task {
             var configuration = configuration
             configuration.cache = await cache.start()
-            if Task.isCancelled { return }
+            configuration.clusterNetwork = clusterNetwork
             configuration.networks = egress?.networks
+            if clusterNetwork?.egress != nil {
+                configuration.networks = await EgressService.networks(onCluster: client, namespace: leaseNamespace)
+            }
+            if Task.isCancelled { return }
             let ready = configuration
             @Sendable func lead() async {
                 cache.lead(ready.cache)
@@ -163,6 +169,7 @@ enum OperatorCommand: Subcommand {
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
             bounds: try bounds(arguments))
         if setting == .cluster {
+            configuration.deletionPauseSeconds = 5
             configuration.cacheLimit = Int((try arguments.number("cache-limit", in: 0.1...100_000) ?? Double(defaultCacheLimit)) * 1_073_741_824)
         }
         do { configuration.tokenFiles = try arguments.all("git-token").map { try PushTokenFile(parsing: $0) } } catch {

@@ -140,7 +140,7 @@ final class World: Sendable {
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
-        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, networks: TrialNetworks? = nil
+        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -151,6 +151,7 @@ final class World: Sendable {
             pods: TrialPodSettings(assayImage: "assay:test"), defaultTarget: EvalTargetSpec(type: .cluster),
             pushInterval: pushInterval, committer: try .init(name: "assay", email: "assay@localhost"), urlPolicy: policy)
         configuration.cache = cache
+        configuration.clusterNetwork = network
         configuration.networks = networks
         configuration.imageBuilder = builder
         return RunningOperator(

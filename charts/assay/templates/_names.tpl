@@ -25,6 +25,17 @@ app.kubernetes.io/name: assay
 app.kubernetes.io/component: operator
 {{- end -}}
 
+{{/* What selects the egress proxy's pods. */}}
+{{- define "assay.egressSelector" -}}
+app.kubernetes.io/name: assay
+app.kubernetes.io/component: egress
+{{- end -}}
+
+{{/* Whether trials with a restricted network can run: they need the proxy, the cache service and the NetworkPolicies. Empty: no. */}}
+{{- define "assay.hasEgress" -}}
+{{- if and .Values.egress.enabled .Values.repoCache.enabled .Values.networkPolicy.trials -}}yes{{- end -}}
+{{- end -}}
+
 {{/* The one image: of the operator, and in trial pods. */}}
 {{- define "assay.image" -}}
 {{- with .Values.image -}}

@@ -23,6 +23,8 @@ struct JobPass: Sendable {
     var plan: PlanStatus?
     /// The images that trials need built; nil when there are none or it is not known.
     var images: ImagesStatus?
+    /// What proxied pods on a cluster are given.
+    var addresses: ProxiedAddresses?
     var recorder: RecorderState?
     /// Why the job does not go on, or only in part. The first error is the one reported to users first.
     var errors: [ReconcileError] = []

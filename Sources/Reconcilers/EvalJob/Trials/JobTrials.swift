@@ -144,7 +144,7 @@ struct JobTrials: Sendable {
         try await forEach(found) { pod, fate in
             let failed = fate.end?.error.map { !$0.type.isAdvisory } ?? false
             let preserve = policy == .always || (policy == .onFailure && failed)
-            try await podWriter.release(pod, preserve && fate.end != nil ? .preserve : .delete, jobUID: identity.uid)
+            try await podWriter.release(pod, preserve && fate.end != nil ? .preserve : .deleteLater, jobUID: identity.uid)
         }
     }
 
@@ -220,8 +220,9 @@ struct JobTrials: Sendable {
         let pod: JSONValue
         do {
             let builder = TrialPodBuilder(configuration.pods)
-            let cache = try configuration.cache?.access(for: request, builder, bounds: configuration.bounds)
-            let egress = try configuration.networks?.access(for: request, builder, bounds: configuration.bounds)
+            let egress = try configuration.networks?.access(for: request, builder, bounds: configuration.bounds, addresses: pass.addresses)
+            let cache = try configuration.cache?.access(
+                for: request, builder, bounds: configuration.bounds, address: egress == nil ? nil : pass.addresses?.cache)
             pod = try builder.pod(for: request, cache: cache, egress: egress)
         } catch {
             return fails(error)

@@ -8,6 +8,7 @@ import KubeRuntime
 struct TrialPodWriter: Sendable {
     let client: KubeClient
     let expectations: Expectations<String>
+    let deletions: PodDeletions
 
     /// - Returns: false when another object has the pod's name, or the pod of an earlier try is still being deleted.
     func create(_ pod: JSONValue, namespace: String, jobUID: String) async throws -> Bool {
@@ -30,6 +31,8 @@ struct TrialPodWriter: Sendable {
     /// What happens to a pod whose finalizer is taken off.
     enum ReleasePolicy {
         case delete
+        /// The pod is deleted in the background: its trial is counted, or has a successor with another name.
+        case deleteLater
         /// The pod stays, labelled as counted, so that a person can look at it.
         case preserve
         /// The pod is deleted, and marked so that its outcome does not count: the trial runs again.
@@ -57,7 +60,10 @@ struct TrialPodWriter: Sendable {
         }
         if !preserve, !pod.snapshot.metadata.isDeleting {
             // When the containers have ended, there is no reason to wait for the grace period.
-            try await delete(pod, jobUID: jobUID, options: DeleteOptions(gracePeriodSeconds: pod.snapshot.containersEnded ? 0 : nil, uid: pod.uid))
+            let options = DeleteOptions(gracePeriodSeconds: pod.snapshot.containersEnded ? 0 : nil, uid: pod.uid)
+            // Containers that still run cost money.
+            guard policy == .deleteLater, pod.snapshot.containersEnded else { return try await delete(pod, jobUID: jobUID, options: options) }
+            deletions.delete(pod, options: options)
         }
     }
 

@@ -1,0 +1,87 @@
+import Base
+import KubeClient
+import KubeCore
+import KubeRuntime
+import TrialPods
+
+/// What the operator is told of the cluster's network.
+public struct ClusterNetworkSettings: Sendable, Hashable {
+    /// The Service of the cache; nil: there is none.
+    public var cache: ObjectKey?
+    /// The Service of the egress proxy; nil: there is none.
+    public var egress: ObjectKey?
+    /// Networks of pods, services, nodes and the API server that are not private by their addresses.
+    public var closed: [IPNetwork]
+
+    public init(cache: ObjectKey?, egress: ObjectKey?, closed: [IPNetwork] = []) {
+        self.cache = cache
+        self.egress = egress
+        self.closed = closed
+    }
+}
+
+/// What trial pods may reach in the cluster, as it is now.
+struct ClusterPeers: Sendable, Hashable {
+    /// The names of the Services' ports.
+    enum Port {
+        static let cache = "cache"
+        /// Open at the cache service's pods, and allowed by no policy of trials.
+        static let canary = "canary"
+        static let egress = "proxy"
+    }
+
+    var policies: TrialPolicies
+    /// Where proxied pods reach what they may reach; nil without a cache service or without a proxy.
+    var proxied: ProxiedAddresses?
+}
+
+/// Where proxied pods on a cluster reach what they may reach. They resolve no names.
+public struct ProxiedAddresses: Sendable, Hashable {
+    public var cache: String
+    public var proxy: String
+    public var canary: String
+
+    public init(cache: String, proxy: String, canary: String) {
+        self.cache = cache
+        self.proxy = proxy
+        self.canary = canary
+    }
+}
+
+/// Finds the addresses and pods of the operator's Services, and the addresses of the API server.
+final class ClusterNetwork: Sendable {
+    private static let keepSeconds = 30.0
+
+    private let client: KubeClient
+    private let settings: ClusterNetworkSettings
+    private let time: any TimeSource
+    private let known = Locked<(peers: ClusterPeers, at: Double)?>(nil)
+
+    init(client: KubeClient, settings: ClusterNetworkSettings, time: any TimeSource) {
+        self.client = client
+        self.settings = settings
+        self.time = time
+    }
+
+    /// - Throws: `KubeError`, `ServiceAddressFailure`.
+    func peers() async throws -> ClusterPeers {
+        let now = time.monotonic()
+        if let known = known.withLock({ $0 }), now - known.at < Self.keepSeconds { return known.peers }
+        let cache = try await service(settings.cache)
+        let egress = try await service(settings.egress).map { try ServiceAddress($0, port: ClusterPeers.Port.egress) }
+        let server = APIServerAddresses.networks(of: try await client.get(.endpointSlices, APIServerAddresses.slice))
+        let reader = try cache.map { try ServiceAddress($0, port: ClusterPeers.Port.cache) }
+        var peers = ClusterPeers(policies: TrialPolicies(cache: reader?.peer, egress: egress?.peer, closed: settings.closed + server))
+        if let cache, let reader, let egress {
+            let canary = try ServiceAddress(cache, port: ClusterPeers.Port.canary)
+            peers.proxied = ProxiedAddresses(cache: reader.url, proxy: egress.url, canary: canary.hostAndPort)
+        }
+        known.withLock { $0 = (peers, now) }
+        return peers
+    }
+
+    private func service(_ key: ObjectKey?) async throws(KubeError) -> JSONValue? {
+        guard let key else { return nil }
+        return try await client.get(.services, key)
+    }
+}

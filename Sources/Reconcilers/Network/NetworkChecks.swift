@@ -1,0 +1,120 @@
+import AssayAPI
+import Base
+import KubeClient
+import KubeCore
+import KubeRuntime
+import TrialPods
+
+/// Checks with a pod whether the cluster enforces the policy of proxied pods, once for each namespace, since network plugins may differ between nodes and
+/// namespaces but not from day to day. What fails is checked again after a while.
+final class NetworkChecks: Sendable {
+    /// For whom a check is made: it owns the pod, and keeps the policies meanwhile.
+    struct Request: Sendable {
+        var namespace: String
+        var owner: OwnerReference
+        var template: PodTemplate?
+        /// Whether the owner has no other pods, so that it gives the policies up after the check.
+        var ownsNothingElse = false
+    }
+
+    private struct Outcome: Sendable {
+        var answer: Preflight.Answer
+        /// Seconds after which a failure is checked again.
+        var retrySeconds = Preflight.retrySeconds
+    }
+
+    private static let pollSeconds = 1.0
+    /// For a check that was not made to its end.
+    private static let brokenOffSeconds = 5.0
+
+    private let client: KubeClient
+    private let settings: TrialPodSettings
+    private let network: ClusterNetwork
+    private let policies: TrialNetworkPolicies
+    private let time: any TimeSource
+    private let pool: TaskPool<String, Outcome>
+    private let answers = Locked<[String: (answer: Preflight.Answer, retryAt: Double)]>([:])
+
+    /// - Parameter wake: called with a namespace whose check has ended.
+    init(
+        client: KubeClient, settings: TrialPodSettings, network: ClusterNetwork, policies: TrialNetworkPolicies, time: any TimeSource,
+        wake: @escaping @Sendable (String) -> Void
+    ) {
+        self.client = client
+        self.settings = settings
+        self.network = network
+        self.policies = policies
+        self.time = time
+        pool = TaskPool(
+            width: 4, deadlineSeconds: 1800, time: time, late: { _ in Outcome(answer: .fails("the check did not end within half an hour")) },
+            onFinish: { wake($0) })
+    }
+
+    /// The state of the check in a namespace, which is started if need be.
+    func state(_ request: Request) -> Preflight.State {
+        let namespace = request.namespace
+        if let outcome = pool.take(namespace) {
+            answers.withLock { $0[namespace] = (outcome.answer, time.monotonic() + outcome.retrySeconds) }
+        }
+        let last = answers.withLock { $0[namespace] }
+        if let last, last.answer == .works || last.retryAt > time.monotonic() { return .answered(last.answer) }
+        pool.start(namespace, group: namespace) { await self.check(request) }
+        return .running(last: last?.answer)
+    }
+
+    func stop() async { await pool.stop() }
+
+    private func remove(_ key: ObjectKey) async {
+        // The requests of a task that is cancelled would fail.
+        await Task { await self.delete(key) }.value
+    }
+
+    private func delete(_ key: ObjectKey) async {
+        do { try await client.delete(.pods, key, options: DeleteOptions(gracePeriodSeconds: 0), keeping: .metadata) } catch {
+            if !error.isNotFound { Log("network").warning("a check pod is left", ["pod": .string("\(key)"), "error": .string("\(error)")]) }
+        }
+    }
+
+    /// Waits until the pod is gone, at most as long as a kubelet takes for that. What is left then goes with the owner.
+    private func release(_ request: Request) async {
+        for _ in 0..<30 {
+            if (try? await policies.release(in: request.namespace, owner: request.owner.uid)) != false { return }
+            do { try await time.sleep(seconds: Self.pollSeconds) } catch { return }
+        }
+    }
+
+    private func check(_ request: Request) async -> Outcome {
+        let key = ObjectKey(namespace: request.namespace, name: "assay-network-\(SHA256.hex(of: request.owner.uid.utf8).prefix(16))")
+        let outcome: Outcome
+        do { outcome = Outcome(answer: try await answer(request, key)) } catch {
+            outcome = Outcome(
+                answer: .fails("whether the cluster enforces NetworkPolicies cannot be checked: \(error)"), retrySeconds: Self.brokenOffSeconds)
+        }
+        await remove(key)
+        if request.ownsNothingElse { await release(request) }
+        return outcome
+    }
+
+    private func answer(_ request: Request, _ key: ObjectKey) async throws -> Preflight.Answer {
+        let peers = try await network.peers()
+        guard let addresses = peers.proxied else { return .fails("this operator has no cache service or no egress proxy") }
+        _ = try await policies.hold(peers.policies, in: request.namespace, owner: request.owner)
+        let pod = try NetworkCheckPod(settings).pod(
+            name: key.name, namespace: key.namespace, owner: request.owner, template: request.template,
+            allowed: String(addresses.cache.dropFirst("http://".count)), canary: addresses.canary)
+        let outcome = try await client.createOnce(.pods, pod, namespace: key.namespace) { ObjectMeta(of: $0).labels?[NetworkCheckPod.label] != nil }
+        if case .taken = outcome { return .fails("a pod of somebody else has the name \(key)") }
+        let end = time.monotonic() + Double(NetworkCheckPod.deadlineSeconds) + 30
+        while time.monotonic() < end {
+            let found = try await client.get(.pods, key)
+            switch found.at("status", "phase")?.string {
+            case "Succeeded": return .works
+            case "Failed":
+                let message = found.at("status", "containerStatuses")?.array?.first?.at("state", "terminated", "message")?.string
+                return .fails((message ?? found.at("status", "message")?.string ?? "the check pod failed without a message").trimmed)
+            default: try await time.sleep(seconds: Self.pollSeconds)
+            }
+        }
+        return .fails("the check pod \(key) did not end within \(NetworkCheckPod.deadlineSeconds) s")
+    }
+}
