@@ -42,7 +42,9 @@ let package = Package(
             name: "TrialPods", dependencies: ["Base", "Egress", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),
         .target(
             name: "Planning",
-            dependencies: ["Base", "Dependencies", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods"]),
+            dependencies: [
+                "Base", "HTTPTransport", "Dependencies", "EvalModel", "EvalFormats", "Git", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods",
+            ]),
         .target(
             name: "Reconcilers",
             dependencies: [
@@ -115,7 +117,8 @@ let package = Package(
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
-                "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "Git", "SourceSync", "Artifacts",
+                "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
+                "SourceSync", "Artifacts",
                 "AssayAPI",
                 "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
             ],

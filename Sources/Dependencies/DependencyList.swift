@@ -1,4 +1,5 @@
 import Base
+import HTTPTransport
 
 /// A `deps.json`: programs that Assay can install, each pinned to a version and to a SHA-256 for each platform.
 ///
@@ -22,7 +23,7 @@ public struct DependencyList: Sendable, Hashable {
 
         /// The entry with another address, for example of a mirror.
         public func with(url: String) throws(DependencyError) -> Entry {
-            guard DependencyList.isAddress(url) else {
+            guard HTTPTransport.isPrivate(DependencyList.example(of: url)) else {
                 throw DependencyError(.badInput, "\"\(url.replacingControls)\" is no https:// address")
             }
             var entry = self
@@ -97,7 +98,7 @@ public struct DependencyList: Sendable, Hashable {
         guard let version = value["version"]?.string, isVersion(version) else {
             throw Mistake(field: "version", problem: "must be the version of a release, such as v1.2.3; never \"latest\"")
         }
-        guard let url = value["url"]?.string, isAddress(url) else {
+        guard let url = value["url"]?.string, HTTPTransport.isPrivate(Self.example(of: url)) else {
             throw Mistake(field: "url", problem: "must be an https:// address; {version} and {platform} stand for both")
         }
         guard let digests = value["sha256"]?.object else { throw Mistake(field: "sha256", problem: "must be an object of checksums by platform") }
@@ -129,6 +130,9 @@ public struct DependencyList: Sendable, Hashable {
         return JSONValue.object(object).serialized(pretty: true) + [UInt8(ascii: "\n")]
     }
 
+    /// The braces of a placeholder are no characters of an address.
+    private static func example(of url: String) -> String { url.replacing("{version}", with: "v").replacing("{platform}", with: "p") }
+
     private static func isName(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { $0.isLetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") } && !text.hasPrefix("-")
     }
@@ -137,11 +141,6 @@ public struct DependencyList: Sendable, Hashable {
     static func isVersion(_ text: String) -> Bool {
         !text.isEmpty && text != "latest" && !text.contains("..") && text.utf8.contains { (0x30...0x39).contains($0) }
             && text.utf8.allSatisfy { $0.isLetterOrDigit || ".-_+".utf8.contains($0) }
-    }
-
-    /// https, or http on this machine.
-    static func isAddress(_ url: String) -> Bool {
-        url.hasPrefix("https://") || ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"].contains { url.hasPrefix($0) }
     }
 }
 

@@ -9,7 +9,6 @@ import HTTPTransport
 struct ReleaseDownload: Sendable {
     /// The most bytes of a program.
     static let limit = 1 << 30
-    private static let redirects = 5
     private static let attempts = 3
 
     let transport: HTTPTransport
@@ -81,27 +80,18 @@ struct ReleaseDownload: Sendable {
     }
 
     private func response(_ url: String, from offset: Int) async throws(Problem) -> HTTPResponse {
-        var address = url
-        for _ in 0...Self.redirects {
-            guard DependencyList.isAddress(address) else {
-                throw .final(DependencyError(.download, "\(url) redirects to \(address.replacingControls), which is no https:// address"))
-            }
-            var request = HTTPRequest(url: address, timeouts: HTTPTimeouts(connect: 20, total: 3600, idle: 60))
-            request.headers["User-Agent"] = "assay"
-            if offset > 0 { request.headers["Range"] = "bytes=\(offset)-" }
-            let response: HTTPResponse
-            do {
-                response = try await transport.send(request)
-            } catch {
-                throw .again(
-                    DependencyError(
-                        .download,
-                        "cannot download \(url): \(error); without a way to this host, set https_proxy, or put the program on PATH by hand"))
-            }
-            guard (300..<400).contains(response.status), let target = response.headers["Location"] else { return response }
-            address = target
+        var request = HTTPRequest(url: url, timeouts: HTTPTimeouts(connect: 20, total: 3600, idle: 60))
+        request.headers["User-Agent"] = "assay"
+        if offset > 0 { request.headers["Range"] = "bytes=\(offset)-" }
+        do {
+            return try await transport.download(request)
+        } catch .invalidRequest(let why) {
+            throw .final(DependencyError(.download, "cannot download \(url): \(why)"))
+        } catch {
+            throw .again(
+                DependencyError(
+                    .download, "cannot download \(url): \(error); without a way to this host, set https_proxy, or put the program on PATH by hand"))
         }
-        throw .final(DependencyError(.download, "\(url) redirects more than \(Self.redirects) times"))
     }
 
     static func disk(_ error: FileError) -> DependencyError {

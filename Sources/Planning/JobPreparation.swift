@@ -2,6 +2,7 @@ import AssayAPI
 import EvalFormats
 import EvalModel
 import Git
+import HTTPTransport
 import SourceSync
 
 /// Prepares a job: pins the source, finds the tasks of its datasets and reads each task.
@@ -11,8 +12,11 @@ public struct JobPreparation: Sendable {
 
     public let resolver: SourceResolver
     private let registries: RegistryDownload
+    private let tls: TLSOptions
 
-    public init(resolver: SourceResolver, registries: RegistryDownload = RegistryDownload()) {
+    /// - Parameter tls: which web servers to trust for fixtures; by default those of the system.
+    public init(resolver: SourceResolver, registries: RegistryDownload = RegistryDownload(), tls: TLSOptions = TLSOptions()) {
+        self.tls = tls
         self.resolver = resolver
         self.registries = registries
     }
@@ -47,6 +51,14 @@ public struct JobPreparation: Sendable {
                     prepared.append(try await read(reference, dataset, tree, &repositories, credentials))
                 }
             }
+            if let lock = spec.source.fixtures?.lockPath {
+                let fixtures = try await fixtures(lock, source, tree, try await credentials(source.url))
+                do throws(SourceError) { prepared = try await fixtures.check(prepared) } catch {
+                    throw ReconcileError.waiting(
+                        .sourceUnreachable, "spec.source.fixtures: \(error.message)", on: .sourceReady, retryAfterSeconds: error.isTransient ? 15 : 60
+                    )
+                }
+            }
             return PreparedJob(source: source, tasks: prepared, matrix: matrix, overlays: overlays)
         } catch let failure as ReconcileError {
             throw failure.condition == .ready && failure.reason == .secretNotFound ? failure.on(.sourceReady) : failure
@@ -60,6 +72,16 @@ public struct JobPreparation: Sendable {
     private func pin(_ repo: String, ref: String?, _ credentials: Credentials) async throws -> PinnedSource {
         let url = try resolver.url(repo)
         return try await resolver.pin(repo, ref: ref, credentials: try await credentials(url))
+    }
+
+    private func fixtures(
+        _ lock: String, _ source: PinnedSource, _ tree: GitTree, _ credentials: GitCredentials
+    ) async throws -> FixturePreparation {
+        do {
+            return try await FixturePreparation(lock: lock, source: source, tree: tree, resolver: resolver, credentials: credentials, tls: tls)
+        } catch let error as SourceError where error.type == .fixtureMismatch {
+            throw ReconcileError.stalled(.sourceInvalid, "spec.source.fixtures.manifest: \(error.message)", on: .sourceReady)
+        }
     }
 
     private static func matrix(_ spec: EvalJobSpec, _ datasets: [Dataset]) throws(ReconcileError) -> TrialMatrix {

@@ -30,6 +30,13 @@ public struct PreparedTask: Sendable, Hashable {
         self.warnings = warnings
     }
 
+    /// The task with a reason why it cannot run.
+    func refused(_ error: TrialError) -> PreparedTask {
+        PreparedTask(
+            reference: reference, task: task, refusal: error, hasSolution: hasSolution, taskRepo: taskRepo, rewardRule: rewardRule, warnings: warnings
+        )
+    }
+
     /// Why an agent's trials of this task cannot run; nil when they can.
     public func refusal(
         for agent: AgentSpec, job: EvalJobSpec, images: TaskImages?, canBuild: Bool, networks: NetworkAbility

@@ -10,7 +10,8 @@ enum Assay {
     static let version = String(EmbeddedVersion.text.prefix { !$0.isNewline })
 
     static let subcommands: [any Subcommand.Type] = [
-        RunCommand.self, PlanCommand.self, ConvertCommand.self, DoctorCommand.self, InstallCommand.self, DepsPinCommand.self, ResultsListCommand.self,
+        RunCommand.self, PlanCommand.self, ConvertCommand.self, DoctorCommand.self, InstallCommand.self, DepsPinCommand.self,
+        FixturesLockCommand.self, ResultsListCommand.self,
         ResultsShowCommand.self, ResultsCompareCommand.self,
         ResultsGateCommand.self,
         ResultsExportCommand.self,

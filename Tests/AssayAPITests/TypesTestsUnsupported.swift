@@ -9,7 +9,7 @@ struct UnsupportedFieldTests {
     }
 
     static let jobCases: [JobCase] = [
-        .init(path: "spec.source.fixtures") { $0.source.fixtures = FixturesSpec(manifest: "fixtures.lock") },
+        .init(path: "spec.source.fixtures.cachePath") { $0.source.fixtures = FixturesSpec(cachePath: "cache") },
         .init(path: "spec.environment.forceBuild") { $0.environment.forceBuild = true },
         .init(path: "spec.environment.network.mode") { $0.environment.network.mode = .noNetwork },
     ]
@@ -46,7 +46,10 @@ struct UnsupportedFieldTests {
     func others() {
         #expect(UnsupportedFields.check(EvalTargetSpec()).isEmpty)
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, image: TargetImageSpec(default: "i"))).isEmpty)
-        #expect(UnsupportedFields.check(EvalTargetSpec(type: .local), onCluster: true).map(\.path) == ["spec.type"])
+        for type in [EvalTargetSpec.Kind.local, .ci] {
+            #expect(UnsupportedFields.check(EvalTargetSpec(type: type)).isEmpty)
+            #expect(UnsupportedFields.check(EvalTargetSpec(type: type), onCluster: true).map(\.path) == ["spec.type"])
+        }
         let spec = EvalTargetSpec(
             type: .vm, sync: .continuous, workdir: "/w", host: HostSpec(address: "h"),
             image: TargetImageSpec(build: BuildSpec(registry: "r.example.com/t", builderImage: "b")), cost: CostSpec(cpuHour: 1))

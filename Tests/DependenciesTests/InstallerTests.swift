@@ -98,7 +98,7 @@ struct InstallerTests {
         var entry = host.entry(sha256: String(repeating: "1", count: 64))
         entry.url = "\(host.server.url)/elsewhere"
         let error = await #expect(throws: DependencyError.self) { try await host.installer.install(entry) }
-        #expect(error?.description.contains("redirects to http://example.com/tool, which is no https:// address") == true)
+        #expect(error?.description.contains("redirected to http://example.com/tool, which is no https:// address") == true)
     }
 
     @Test("without a network, the message says what else can be done")

@@ -81,9 +81,9 @@ extension EndToEnd {
                 said = try await refusal(bench, good + "\n---\n" + good)
                 expect(said, says: "2 EvalJobs")
                 // A feature that the schema has but this version does not support.
-                let fixtures = "{repo: benchmark, fixtures: {manifest: fixtures.lock}}"
+                let fixtures = "{repo: benchmark, fixtures: {manifest: fixtures.lock, cachePath: cache}}"
                 said = try await refusal(bench, good.replacingOccurrences(of: "{repo: benchmark}", with: fixtures))
-                expect(said, says: "spec.source.fixtures")
+                expect(said, says: "spec.source.fixtures.cachePath")
             }
         }
 

@@ -22,6 +22,9 @@ public struct FixturesSpec: Codable, Sendable, Hashable {
     public var manifest: String?
     public var cachePath: String?
 
+    /// The lock file's path, or the usual one.
+    public var lockPath: String { manifest ?? "fixtures.lock" }
+
     public init(manifest: String? = nil, cachePath: String? = nil) {
         self.manifest = manifest
         self.cachePath = cachePath

@@ -20,8 +20,9 @@ public enum UnsupportedFields {
     ///   - missingForNetworks: what the operator lacks to restrict the networks of trials; nil: nothing.
     public static func check(_ spec: EvalJobSpec, canBuild: Bool = false, missingForNetworks: String? = nil) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
-        if spec.source.fixtures != nil {
-            found.append(UnsupportedField("spec.source.fixtures", "fixtures are not delivered yet; remove the field"))
+        if spec.source.fixtures?.cachePath != nil {
+            found.append(
+                UnsupportedField("spec.source.fixtures.cachePath", "fixtures are kept in the operator's cache directory; remove the field"))
         }
         if spec.environment.forceBuild, !canBuild {
             found.append(
@@ -38,10 +39,11 @@ public enum UnsupportedFields {
     /// - Parameter onCluster: true for an operator on a cluster, false on one machine (`assay run`).
     public static func check(_ spec: EvalTargetSpec, onCluster: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
-        if spec.type == .local, onCluster {
-            found.append(UnsupportedField("spec.type", "targets of type local are for `assay run` on one machine; use cluster"))
+        if spec.type == .local || spec.type == .ci, onCluster {
+            found.append(
+                UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) are for `assay run` on one machine; use cluster"))
         }
-        if spec.type == .vm || spec.type == .ci {
+        if spec.type == .vm {
             found.append(UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) do not run trials yet; use cluster"))
         }
         if spec.sync != .oneshot {

@@ -13,6 +13,7 @@ public final class GitTree: Sendable {
     /// The bytes of a path. Unicode treats some different strings as equal ("é" as one scalar or two); git does not.
     private typealias Key = [UInt8]
 
+    private let listed: [TreeEntry]
     /// Does not contain the root.
     private let entries: [Key: TreeEntry]
     private let children: [Key: [String]]
@@ -53,6 +54,7 @@ public final class GitTree: Sendable {
         self.mirror = mirror
         self.remote = remote
         self.linkTargets = linkTargets
+        listed = entries
         var byPath: [Key: TreeEntry] = [:]
         var children: [Key: [String]] = [:]
         for entry in entries {
@@ -64,6 +66,30 @@ public final class GitTree: Sendable {
         }
         self.entries = byPath
         self.children = children
+    }
+
+    /// This tree with further files, whose content is not in the repository: reading one of them fails.
+    ///
+    /// - Parameter files: the paths, each with an id that stands for the content.
+    /// - Throws: `.invalidInput` for a path that the commit has, or that lies below a file or a link.
+    public func adding(_ files: [(path: GitPath, id: GitObjectID)]) throws(GitError) -> GitTree {
+        var added: [TreeEntry] = []
+        var folders = Set<String>()
+        let paths = Set(files.map(\.path.text))
+        for file in files {
+            guard entry(file.path.text) == nil else {
+                throw GitError(.invalidInput, "\(quoted(file.path.text)) is in commit \(commit.short) already")
+            }
+            for length in 1..<max(1, file.path.components.count) {
+                let folder = file.path.components.prefix(length).joined(separator: "/")
+                if paths.contains(folder) || entry(folder).map({ $0.kind != .directory }) == true {
+                    throw GitError(.invalidInput, "\(quoted(file.path.text)) lies below \(quoted(folder)), which is no folder")
+                }
+                if entry(folder) == nil, folders.insert(folder).inserted { added.append(TreeEntry(kind: .directory, id: file.id, path: folder)) }
+            }
+            added.append(TreeEntry(kind: .file, id: file.id, path: file.path.text))
+        }
+        return GitTree(commit, listed + added, linkTargets, git: git, repository: repository, mirror: mirror, remote: remote)
     }
 
     /// The result of looking up a path, with links followed.

@@ -32,11 +32,34 @@ public struct MirrorTrees: TreeOrigin {
         }
         let source = PinnedSource(url: url, commit: tree.commit, ref: nil)
         let limits = limits
+        let fixtures = try await fixtures(of: tree, source, git)
         try await resolver.withTree(source, credentials: git) { (found) async throws(GitError) in
             // A second attempt, on a mirror that was cloned again, begins anew.
             try sink.restart()
-            try await TreeWriting(tree: found, reference: tree, limits: limits).write(to: sink)
+            let whole = try fixtures?.added(to: found) ?? found
+            try await TreeWriting(tree: whole, reference: tree, limits: limits, fixtures: fixtures).write(to: sink)
         }
+    }
+
+    /// The tree's fixtures. Those that it holds are in the store when this returns: usually the job's preparation has put them there.
+    private func fixtures(of tree: TreeReference, _ source: PinnedSource, _ git: GitCredentials) async throws(SourceError) -> Fixtures? {
+        guard let lock = tree.fixtures else { return nil }
+        let found = try await resolver.tree(source, credentials: git)
+        let fixtures = try await Fixtures.read(lock, of: found, in: resolver.fixtures)
+        let fetcher = FixtureFetcher(resolver: resolver, source: source, tree: found, credentials: git)
+        do {
+            let whole = try fixtures.added(to: found)
+            for blob in fixtures.blobs(among: try TreeWriting(tree: whole, reference: tree, limits: limits, fixtures: fixtures).items()) {
+                try await fetcher.fetch(blob)
+            }
+        } catch let error as SourceError {
+            throw error
+        } catch let error as GitError {
+            throw SourceError(error)
+        } catch {
+            throw SourceError(.sourceSyncFailed, "\(error)", isTransient: true)
+        }
+        return fixtures
     }
 }
 
@@ -45,14 +68,16 @@ struct TreeWriting: Sendable {
     let tree: GitTree
     let reference: TreeReference
     let limits: TreeStream.Limits
+    /// What of `tree` is not in the repository.
+    var fixtures: Fixtures?
 
     func write(to sink: TreeSink) async throws(GitError) {
         let items = try items()
         let files = items.compactMap { item -> GitObjectID? in
-            if case .file(let id, _) = item.kind { id } else { nil }
+            if case .file(let id, _) = item.kind, fixtures?[id] == nil { id } else { nil }
         }
         let sizes = try await tree.sizes(of: files)
-        let state = Locked(State(encoder: TreeStreamEncoder(limits: limits), items: items[...], sizes: sizes))
+        let state = Locked(State(encoder: TreeStreamEncoder(limits: limits), items: items[...], sizes: sizes, fixtures: fixtures))
         try sink.write(state.withLock { $0.encoder.begin() })
         try state.withLock { (state) throws(GitError) in try state.advance(sink) }
         try await tree.readFiles(files) { (_, piece, last) throws(GitError) in
@@ -69,9 +94,10 @@ struct TreeWriting: Sendable {
         var items: ArraySlice<TreeExport.Item>
         /// Of the files among all items, in their order.
         let sizes: [Int]
+        let fixtures: Fixtures?
         var begun = 0
 
-        /// Writes the heads of the next items, up to and with the next file, whose content git sends next.
+        /// Writes the heads of the next items and the fixtures among them, up to and with the next file, whose content git sends next.
         mutating func advance(_ sink: TreeSink) throws(GitError) {
             while let item = items.popFirst() {
                 let kind: TreeStream.Entry.Kind
@@ -79,6 +105,9 @@ struct TreeWriting: Sendable {
                 switch item.kind {
                 case .directory: kind = .directory
                 case .link(let target): kind = .link(target)
+                case .file(let id, _) where fixtures?[id] != nil:
+                    try write(fixture: id, at: item.path, sink)
+                    continue
                 case .file(_, let executable):
                     kind = .file(executable: executable, size: sizes[begun])
                     begun += 1
@@ -87,6 +116,15 @@ struct TreeWriting: Sendable {
                 let entry = TreeStream.Entry(path: item.path, kind: kind)
                 try sink.write(try TreeWriting.checked { () throws(TreeStreamError) in try encoder.entry(entry) })
                 if isFile { return }
+            }
+        }
+
+        private mutating func write(fixture id: GitObjectID, at path: [String], _ sink: TreeSink) throws(GitError) {
+            guard let fixtures, let blob = fixtures[id] else { return }
+            let entry = TreeStream.Entry(path: path, kind: .file(executable: false, size: blob.size))
+            try sink.write(try TreeWriting.checked { () throws(TreeStreamError) in try encoder.entry(entry) })
+            try fixtures.store.read(blob) { (piece) throws(GitError) in
+                try sink.write(try TreeWriting.checked { () throws(TreeStreamError) in try encoder.content(piece) })
             }
         }
     }
@@ -99,7 +137,7 @@ struct TreeWriting: Sendable {
     }
 
     /// What the stream holds, in its order.
-    private func items() throws(GitError) -> [TreeExport.Item] {
+    func items() throws(GitError) -> [TreeExport.Item] {
         let export = TreeExport(tree)
         guard !reference.parts.isEmpty else { return try export.items(of: reference.path, links: reference.links) }
         guard tree.isDirectory(reference.path.text) else {

@@ -16,9 +16,16 @@ public struct TreeReference: Sendable, Hashable {
     /// Of a whole folder. Links of parts are always `withinExport`.
     public let links: TreeExport.Links
 
+    /// The `fixtures.lock` of the commit whose files belong to the tree; nil: none.
+    public let fixtures: GitPath?
+
     /// - Parameter parts: a part below another one is left out.
-    public init(repository: String, commit: GitObjectID, path: GitPath, parts: [GitPath] = [], links: TreeExport.Links = .withinExport) {
+    public init(
+        repository: String, commit: GitObjectID, path: GitPath, parts: [GitPath] = [], links: TreeExport.Links = .withinExport,
+        fixtures: GitPath? = nil
+    ) {
         self.links = links
+        self.fixtures = fixtures
         self.repository = repository
         self.commit = commit
         self.path = path
@@ -29,7 +36,8 @@ public struct TreeReference: Sendable, Hashable {
     /// The same reference always has the same text.
     var json: [UInt8] {
         let texts = ([repository, commit.hex, path.text] + parts.map(\.text)).map { JSONValue.string($0) }
-        return JSONValue.array(texts + (links == .asWritten ? [true] : [])).serialized()
+        let lock = fixtures.map { [JSONValue.object(["fixtures": .string($0.text)])] } ?? []
+        return JSONValue.array(texts + lock + (links == .asWritten ? [true] : [])).serialized()
     }
 
     /// Names the reference: 128 bits of a hash of it.
@@ -46,11 +54,16 @@ public struct TreeReference: Sendable, Hashable {
         else { throw malformed }
         let links: TreeExport.Links = list.last?.bool == true ? .asWritten : .withinExport
         if links == .asWritten { list.removeLast() }
+        var fixtures: GitPath?
+        if let lock = list.last?["fixtures"]?.string {
+            fixtures = try GitPath(parsing: lock)
+            list.removeLast()
+        }
         var parts: [GitPath] = []
         for part in list.dropFirst(3) {
             guard let text = part.string else { throw malformed }
             parts.append(try GitPath(parsing: text))
         }
-        self.init(repository: repository, commit: commit, path: try GitPath(parsing: path), parts: parts, links: links)
+        self.init(repository: repository, commit: commit, path: try GitPath(parsing: path), parts: parts, links: links, fixtures: fixtures)
     }
 }

@@ -29,7 +29,7 @@ public struct RegistryDownload: Sendable {
     }
 
     public func bytes(_ url: String) async throws(Failure) -> [UInt8] {
-        guard url.hasPrefix("https://") || url.hasPrefix("http://") && (allowsHTTP || Self.isLoopback(url)) else {
+        guard HTTPTransport.isPrivate(url) || allowsHTTP && url.hasPrefix("http://") else {
             throw Failure(description: "must be an https:// address, not \"\(url.replacingControls)\"", isTransient: false)
         }
         let answer: (status: Int, location: String?, body: [UInt8])
@@ -45,11 +45,5 @@ public struct RegistryDownload: Sendable {
                 description: "\(url) answered with status \(answer.status)\(target)", isTransient: answer.status >= 500 || answer.status == 429)
         }
         return answer.body
-    }
-
-    private static func isLoopback(_ url: String) -> Bool {
-        ["127.0.0.1", "localhost", "[::1]"].contains { host in
-            ["http://\(host):", "http://\(host)/"].contains { url.hasPrefix($0) }
-        }
     }
 }

@@ -22,6 +22,8 @@ public struct PinnedSource: Sendable, Hashable {
 /// user's folder.
 public struct SourceResolver: Sendable {
     public let mirrors: MirrorStore
+    /// Files of `fixtures.lock`s; beside the mirrors, with a sixth of their limit.
+    public let fixtures: FixtureStore
     public let git: GitClient
     /// The kinds of repository address that are allowed besides https and ssh.
     public let policy: GitURL.Policy
@@ -36,6 +38,7 @@ public struct SourceResolver: Sendable {
     ) {
         self.git = git
         self.policy = policy
+        fixtures = FixtureStore(directory: "\(cacheDirectory)/fixtures", sizeLimit: cacheLimit.map { $0 / 6 })
         mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
     }
 

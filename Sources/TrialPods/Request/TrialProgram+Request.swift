@@ -15,7 +15,8 @@ extension TrialProgram {
                 task: coordinate.task, attempt: coordinate.attempt, family: request.rewardRule.map { TaskSchema($0) } ?? task.schema),
             delivery: Delivery(
                 source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle,
-                overlays: request.overlays.map { Delivery.Overlay($0) }),
+                overlays: request.overlays.map { Delivery.Overlay($0) },
+                fixtures: request.taskRepo == nil ? spec.source.fixtures?.lockPath : nil),
             steps: Self.steps(request),
             containers: [
                 Container(

@@ -11,7 +11,9 @@ extension TreeReference {
 
     init(_ program: PodProgram, task: TaskAtCommit) throws {
         let parts = DeliveryPlan(program, paths: TrialPaths()).parts
-        self.init(repository: task.repository, commit: task.commit, path: task.path, parts: try parts.map { try GitPath(parsing: $0.path) })
+        self.init(
+            repository: task.repository, commit: task.commit, path: task.path, parts: try parts.map { try GitPath(parsing: $0.path) },
+            fixtures: try program.delivery.fixtures.map { try GitPath(parsing: $0) })
     }
 }
 

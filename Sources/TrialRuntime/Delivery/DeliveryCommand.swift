@@ -62,8 +62,8 @@ public struct DeliveryCommand: Sendable {
             report.files += overlays.files
             report.bytes += overlays.bytes
         } else {
-            guard program.delivery.overlays.isEmpty else {
-                throw TrialError(.internalError, "overlays are read from the cache service, and none is configured")
+            guard program.delivery.overlays.isEmpty, program.delivery.fixtures == nil else {
+                throw TrialError(.internalError, "overlays and fixtures are read from the cache service, and none is configured")
             }
             let scratch = try Scratch(candidates: [environment["TMPDIR"], "/tmp", paths.staged])
             defer { scratch.remove() }

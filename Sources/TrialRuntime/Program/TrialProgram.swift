@@ -111,7 +111,13 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         /// In the order in which they apply.
         public var overlays: [Overlay]
 
-        public init(source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false, overlays: [Overlay] = []) {
+        /// The path of the `fixtures.lock` in `source`; nil: none, and for a task of another repository.
+        public var fixtures: String?
+
+        public init(
+            source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false, overlays: [Overlay] = [], fixtures: String? = nil
+        ) {
+            self.fixtures = fixtures
             self.source = source
             self.taskPath = taskPath
             self.taskRepo = taskRepo

@@ -11,8 +11,10 @@ enum JobInput: Sendable {
     case rollout(JobFile, digest: String)
 
     /// Reads a file, or standard input for `-`. Throws a `UsageError` with the place of the mistake.
-    init(file: String) throws {
-        let bytes = try Self.read(file)
+    init(file: String) throws { try self.init(try Self.read(file), file: file) }
+
+    /// - Parameter file: where the bytes are from, for messages.
+    init(_ bytes: [UInt8], file: String) throws {
         let documents: [JSONValue]
         do { documents = try YAML.documents(bytes) } catch { throw UsageError("\(file): \(error)") }
         if documents.count == 1, JobFile.isJobFile(documents[0]) {
@@ -21,6 +23,8 @@ enum JobInput: Sendable {
             } catch {
                 throw UsageError(error.description)
             }
+        } else if documents.count == 1, AgentVConfig.isConfig(documents[0]) {
+            throw UsageError("\(file) is a configuration of agentv, which names no tasks and no agents: begin with assay convert \(file)")
         } else {
             self = .resources(try JobDocuments(documents, file: file))
         }

@@ -9,6 +9,7 @@ import PodmanNode
 import Planning
 import Reconcilers
 import Rollout
+import Subprocess
 import TrialPods
 
 /// One `assay run`: control plane, node and operator in this process, for one job, until the job ends.
@@ -114,6 +115,9 @@ struct LaptopSession: Sendable {
 
         let report = JobReport(job: ended.job, state: state, runs: runs)
         report.print(stalled: ended.stalled, alreadyDone: applied.wasComplete)
+        do throws(FileError) { try JobSummary(report: report, stalled: ended.stalled).write(currentEnvironment()) } catch {
+            Assay.printError("the job summary is not written: \(error)")
+        }
         try finishOutputs(of: ended)
         if ended.job.status?.isOver != true, ended.stalled == nil {
             display.say("the job is not over: the same command goes on with the trials that have no result")

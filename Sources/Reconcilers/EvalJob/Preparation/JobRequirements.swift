@@ -22,6 +22,12 @@ struct JobRequirements: Sendable {
     ) async throws -> [OverlayPin] {
         let builds = (try? target(of: job, identity)).map(canBuild) ?? true
         try checkSupport(job, canBuild: builds)
+        guard job.spec.source.fixtures == nil || overlays.hasCache else {
+            throw ReconcileError.stalled(
+                .unsupportedField,
+                "spec.source.fixtures: fixtures are delivered by the operator's cache service, which this operator does not run; remove the field, "
+                    + "or start the operator with --cache-service", on: .ready)
+        }
         _ = try target(of: job, identity)
         let pins = try overlays.pins(for: job.spec, in: identity.namespace, since: moment)
         try await checkSecrets(job, identity)
