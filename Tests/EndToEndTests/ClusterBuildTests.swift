@@ -73,10 +73,10 @@ extension EndToEnd {
                 #expect(branch.errorMessage(task: "slow").contains("within 15.0 s (environment.build_timeout_sec) at STEP "))
                 #expect(branch.errorType(task: "big") == "environment_build_failed")
                 #expect(branch.errorMessage(task: "big").contains("more to the disk than it may"), "\(branch.errorMessage(task: "big"))")
-                try await eventually("no build is left", seconds: 60) {
+                try await eventually("no build is left") {
                     try await cluster.processes.pods().allSatisfy { $0.at("metadata", "labels", "assay.dev/build") == nil }
                 }
-                try await eventually("nothing of the build that hung is left", seconds: 60) {
+                try await eventually("nothing of the build that hung is left") {
                     try await !Command("ps", ["-eo", "args"]).run().stdoutText.contains("sleep 98771")
                 }
 
@@ -99,15 +99,16 @@ extension EndToEnd {
         @Test("20 jobs at once that need one image: one build, also when the first of them is deleted and the operator killed meanwhile")
         func manyJobs() async throws {
             try await BuildCluster.with("cluster-many") { cluster in
-                try cluster.task("one", "FROM base:1\nRUN sleep 20\n")
+                // Long enough that all jobs are seen while it lasts.
+                try cluster.task("one", "FROM base:1\nRUN sleep 60\n")
                 try await cluster.bench.commitBenchmark()
                 for number in 0..<20 { try await cluster.createJob("job-\(number)") }
-                try await eventually("a build pod belongs to all jobs", seconds: 60) {
+                try await eventually("a build pod belongs to all jobs") {
                     try await cluster.builds().contains { ($0.at("metadata", "ownerReferences")?.array ?? []).count == 20 }
                 }
                 let pod = try #require(try await cluster.builds().first)
                 _ = try await cluster.processes.client.delete(EvalJob.resource, ObjectKey(namespace: "default", name: "job-0"))
-                try await eventually("the first job is gone", seconds: 60) {
+                try await eventually("the first job is gone") {
                     try await cluster.processes.client.listAll(EvalJob.resource, namespace: "default").items.count == 19
                 }
                 try await cluster.killOperator()
@@ -145,7 +146,9 @@ extension EndToEnd {
         @Test("a registry with a certificate of an authority of its own: known by caRef it is used, unknown it is named")
         func registryWithTLS() async throws {
             try await BuildCluster.with("cluster-tls", tls: true) { cluster in
-                try cluster.task("one", "FROM base:1\nRUN echo made > /made\n", test: "mkdir -p /logs/verifier; [ -e /made ] && echo 1 > /logs/verifier/reward.txt")
+                try cluster.task(
+                    "one", "FROM base:1\nRUN echo made > /made\n", test: "mkdir -p /logs/verifier; [ -e /made ] && echo 1 > /logs/verifier/reward.txt"
+                )
                 try cluster.task("two", "FROM base:1\nRUN echo never > /made\n")
                 try await cluster.bench.commitBenchmark()
                 try await cluster.createJob("known", datasets: [["path": "tasks", "include": ["one"]]])

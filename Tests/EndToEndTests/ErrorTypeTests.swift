@@ -81,7 +81,9 @@ extension EndToEnd {
                 delivery: .init(
                     source: .init(repo: "file://\(bench.directory)/gone", commit: String(repeating: "a", count: 40)), taskPath: "tasks/unsynced",
                     solution: true),
-                steps: [.init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: 1, executeSec: 1, verifySec: 1))],
+                steps: [
+                    .init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: 1, executeSec: 1, verifySec: 1))
+                ],
                 verifier: .init(), instructionPath: "/tmp/instruction.md", gateTimeoutSec: 1, packLimitBytes: 1)
             try bench.write("delivery/tmp/x", "")
             let root = "\(bench.directory)/delivery"
@@ -117,7 +119,7 @@ extension EndToEnd {
                 job.set(["spec", "parallelism"], to: JSONValue(losses.count))
                 job.set(["spec", "retry"], to: ["maxAttempts": 1])
             }
-            try await eventually("each trial has a pod", seconds: 60) { try await cluster.pods().count == losses.count }
+            try await eventually("each trial has a pod") { try await cluster.pods().count == losses.count }
             for pod in try await cluster.pods() {
                 let key = try #require(ObjectKey(of: pod))
                 let loss = try #require(losses.first { $0.task == pod.at("metadata", "annotations", "assay.dev/task")?.string })
