@@ -44,7 +44,9 @@ extension EndToEnd {
                     "FROM base:1\nRUN printf 'push-%s\\n' only > /pattern; found=$(cat /proc/*/environ /proc/*/cmdline /proc/1/root/assay/push/* "
                         + "/assay/push/* 2>/dev/null | grep -c -a -f /pattern || true); echo \"found=$found\"; [ \"$found\" = 0 ]\n")
                 try cluster.task("broken", "FROM base:1\nRUN echo the reason >&2; exit 3\n")
-                try cluster.task("slow", toml: "[environment]\nbuild_timeout_sec = 15\n", "FROM base:1\nRUN trap '' TERM; sleep 98771\n")
+                // Another run of the tests on this machine has another number.
+                let mark = Int.random(in: 1_000_000...9_999_999)
+                try cluster.task("slow", toml: "[environment]\nbuild_timeout_sec = 15\n", "FROM base:1\nRUN trap '' TERM; sleep \(mark)\n")
                 try cluster.task("big", "FROM base:1\nRUN dd if=/dev/zero of=/big bs=1M count=1500; sleep 60\n")
                 try await bench.commitBenchmark()
 
@@ -73,11 +75,11 @@ extension EndToEnd {
                 #expect(branch.errorMessage(task: "slow").contains("within 15.0 s (environment.build_timeout_sec) at STEP "))
                 #expect(branch.errorType(task: "big") == "environment_build_failed")
                 #expect(branch.errorMessage(task: "big").contains("more to the disk than it may"), "\(branch.errorMessage(task: "big"))")
-                try await eventually("no build is left", seconds: 60) {
+                try await eventually("no build is left") {
                     try await cluster.processes.pods().allSatisfy { $0.at("metadata", "labels", "assay.dev/build") == nil }
                 }
-                try await eventually("nothing of the build that hung is left", seconds: 60) {
-                    try await !Command("ps", ["-eo", "args"]).run().stdoutText.contains("sleep 98771")
+                try await eventually("nothing of the build that hung is left") {
+                    try await !Command("ps", ["-eo", "args"]).run().stdoutText.contains("sleep \(mark)")
                 }
 
                 // A second job builds nothing that is there, and its records have the log too.
@@ -99,15 +101,16 @@ extension EndToEnd {
         @Test("20 jobs at once that need one image: one build, also when the first of them is deleted and the operator killed meanwhile")
         func manyJobs() async throws {
             try await BuildCluster.with("cluster-many") { cluster in
-                try cluster.task("one", "FROM base:1\nRUN sleep 20\n")
+                // Long enough that all jobs are seen while it lasts.
+                try cluster.task("one", "FROM base:1\nRUN sleep 60\n")
                 try await cluster.bench.commitBenchmark()
                 for number in 0..<20 { try await cluster.createJob("job-\(number)") }
-                try await eventually("a build pod belongs to all jobs", seconds: 60) {
+                try await eventually("a build pod belongs to all jobs") {
                     try await cluster.builds().contains { ($0.at("metadata", "ownerReferences")?.array ?? []).count == 20 }
                 }
                 let pod = try #require(try await cluster.builds().first)
                 _ = try await cluster.processes.client.delete(EvalJob.resource, ObjectKey(namespace: "default", name: "job-0"))
-                try await eventually("the first job is gone", seconds: 60) {
+                try await eventually("the first job is gone") {
                     try await cluster.processes.client.listAll(EvalJob.resource, namespace: "default").items.count == 19
                 }
                 try await cluster.killOperator()

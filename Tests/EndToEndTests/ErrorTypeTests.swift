@@ -119,7 +119,7 @@ extension EndToEnd {
                 job.set(["spec", "parallelism"], to: JSONValue(losses.count))
                 job.set(["spec", "retry"], to: ["maxAttempts": 1])
             }
-            try await eventually("each trial has a pod", seconds: 60) { try await cluster.pods().count == losses.count }
+            try await eventually("each trial has a pod") { try await cluster.pods().count == losses.count }
             for pod in try await cluster.pods() {
                 let key = try #require(ObjectKey(of: pod))
                 let loss = try #require(losses.first { $0.task == pod.at("metadata", "annotations", "assay.dev/task")?.string })

@@ -78,7 +78,7 @@ extension EndToEnd {
         private func start(_ bench: Workbench) async throws -> (server: RunningCommand, model: Int, host: Int) {
             try bench.write("servers.py", Self.servers)
             let server = try bench.start("/usr/bin/python3", ["servers.py"], to: "servers.log")
-            try await eventually("the servers serve", seconds: 60) { (try? bench.read("servers.log").contains("\n")) ?? false }
+            try await eventually("the servers serve") { (try? bench.read("servers.log").contains("\n")) ?? false }
             let ports = try bench.read("servers.log").split(separator: "\n").first?.split(separator: " ").compactMap { Int($0) } ?? []
             try #require(ports.count == 2)
             return (server, ports[0], ports[1])

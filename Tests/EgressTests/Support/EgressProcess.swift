@@ -1,3 +1,4 @@
+import AssayTesting
 import Base
 import Foundation
 import Glibc
@@ -22,7 +23,7 @@ final class EgressProcess: Sendable {
         folder = "/tmp/assay-egress-\(UInt64.random(in: 0...UInt64.max))"
         try Directory.make(folder)
         try FileWriting.write(Array(repeating: 7, count: 32), to: "\(folder)/key")
-        healthPort = try Self.freePort()
+        healthPort = UInt16(try freePorts(1)[0])
         let output = output
         running = try RunningCommand.start(
             Command(
@@ -53,13 +54,6 @@ final class EgressProcess: Sendable {
             return address.split(separator: ":").last.flatMap { UInt16($0) }
         }
         return nil
-    }
-
-    private static func freePort() throws -> UInt16 {
-        let (descriptor, bound) = try EgressListener(parsing: "127.0.0.1:0").open()
-        close(descriptor)
-        guard case .tcp(_, let port) = bound else { throw SocketFailure("no port") }
-        return port
     }
 
     var lines: [String] { output.withLock { $0 }.split(separator: "\n").map(String.init) }

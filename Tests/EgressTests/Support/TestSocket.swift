@@ -12,15 +12,15 @@ struct SocketFailure: Error, CustomStringConvertible {
     var description: String { "\(what): \(String(cString: strerror(number)))" }
 }
 
-/// A blocking TCP or Unix socket of a test. Reading and writing give up after 20 s. Used from one thread at a time.
+/// A blocking TCP or Unix socket of a test. Reading and writing give up after a minute. Used from one thread at a time.
 final class TestSocket: Sendable {
     let descriptor: Int32
     private let isOpen = Locked(true)
 
     init(adopting descriptor: Int32) {
         self.descriptor = descriptor
-        setSocketOption(descriptor, SOL_SOCKET, SO_RCVTIMEO, timeval(tv_sec: 20, tv_usec: 0))
-        setSocketOption(descriptor, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 20, tv_usec: 0))
+        setSocketOption(descriptor, SOL_SOCKET, SO_RCVTIMEO, timeval(tv_sec: 60, tv_usec: 0))
+        setSocketOption(descriptor, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 60, tv_usec: 0))
     }
 
     /// - Parameter source: the address that the connection comes from.
@@ -141,9 +141,9 @@ func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) a
     }
 }
 
-/// Polls on the calling thread; false when the condition does not hold within 20 s.
+/// Polls on the calling thread; false when the condition does not hold within a minute.
 func soon(_ condition: () throws -> Bool) rethrows -> Bool {
-    let end = SystemTime().monotonic() + 20
+    let end = SystemTime().monotonic() + 60
     while SystemTime().monotonic() < end {
         if try condition() { return true }
         usleep(5000)
