@@ -15,7 +15,7 @@ struct OutcomeTests {
             ("verifier_reward_invalid", .outcome), ("environment_teardown_failed", .advisory), ("task_invalid", .input),
             ("task_not_found", .input), ("internal_error", .infrastructure), ("source_sync_failed", .infrastructure),
             ("fixture_mismatch", .input), ("artifact_truncated", .advisory), ("cancelled", .cancelled),
-            ("environment_node_lost", .infrastructure), ("environment_evicted", .infrastructure),
+            ("environment_node_lost", .infrastructure), ("environment_evicted", .infrastructure), ("environment_service_failed", .infrastructure),
         ] as [(String, TrialErrorType.Consequence)])
     func types(raw: String, consequence: TrialErrorType.Consequence) throws {
         let type = try #require(TrialErrorType(rawValue: raw))
@@ -25,7 +25,7 @@ struct OutcomeTests {
     }
 
     @Test("the table above is complete")
-    func complete() { #expect(TrialErrorType.allCases.count == 23) }
+    func complete() { #expect(TrialErrorType.allCases.count == 24) }
 
     @Test(
         "a trial is counted into one class",

@@ -23,6 +23,7 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
     case cancelled = "cancelled"
     case environmentNodeLost = "environment_node_lost"
     case environmentEvicted = "environment_evicted"
+    case environmentServiceFailed = "environment_service_failed"
 
     /// What an error means for the score and for a retry.
     public enum Consequence: Sendable, Hashable {
@@ -45,7 +46,7 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
             .outcome
         case .environmentBuildFailed, .environmentBuildTimeout, .environmentImagePullFailed, .environmentStartFailed,
             .environmentResourceAllocationFailed, .internalError, .sourceSyncFailed, .environmentNodeLost,
-            .environmentEvicted:
+            .environmentEvicted, .environmentServiceFailed:
             .infrastructure
         case .taskInvalid, .taskNotFound, .fixtureMismatch:
             .input

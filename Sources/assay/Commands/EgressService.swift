@@ -44,7 +44,8 @@ struct EgressService: Sendable {
                 return TrialNetworks(.cluster, key: try signingKey(bytes, at: "the Secret \(namespace)/\(ServiceKey.egress.secretName)"))
             } catch {
                 let delay = backoff.next(now: SystemTime().monotonic())
-                Log("egress").error("the key of the egress proxy is not there", ["error": .string("\(error)"), "retrySeconds": JSONValue(Int(delay))])
+                Log("egress").error(
+                    "the key of the egress proxy is not there", ["error": .string("\(error)"), "retrySeconds": JSONValue(Int(delay))])
                 try? await SystemTime().sleep(seconds: delay)
             }
         }
