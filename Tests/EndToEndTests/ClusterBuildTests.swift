@@ -145,7 +145,9 @@ extension EndToEnd {
         @Test("a registry with a certificate of an authority of its own: known by caRef it is used, unknown it is named")
         func registryWithTLS() async throws {
             try await BuildCluster.with("cluster-tls", tls: true) { cluster in
-                try cluster.task("one", "FROM base:1\nRUN echo made > /made\n", test: "mkdir -p /logs/verifier; [ -e /made ] && echo 1 > /logs/verifier/reward.txt")
+                try cluster.task(
+                    "one", "FROM base:1\nRUN echo made > /made\n", test: "mkdir -p /logs/verifier; [ -e /made ] && echo 1 > /logs/verifier/reward.txt"
+                )
                 try cluster.task("two", "FROM base:1\nRUN echo never > /made\n")
                 try await cluster.bench.commitBenchmark()
                 try await cluster.createJob("known", datasets: [["path": "tasks", "include": ["one"]]])

@@ -81,7 +81,9 @@ extension EndToEnd {
                 delivery: .init(
                     source: .init(repo: "file://\(bench.directory)/gone", commit: String(repeating: "a", count: 40)), taskPath: "tasks/unsynced",
                     solution: true),
-                steps: [.init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: 1, executeSec: 1, verifySec: 1))],
+                steps: [
+                    .init(name: "main", instruction: "instruction.md", tests: "tests", limits: .init(installSec: 1, executeSec: 1, verifySec: 1))
+                ],
                 verifier: .init(), instructionPath: "/tmp/instruction.md", gateTimeoutSec: 1, packLimitBytes: 1)
             try bench.write("delivery/tmp/x", "")
             let root = "\(bench.directory)/delivery"
