@@ -156,6 +156,13 @@ extension JobPlan.Line {
     /// What the agent may connect to in its phase execute.
     public var network: String? { program?.network.execute.mode.rawValue }
 
+    private static func json(_ image: ServiceImage) -> JSONValue {
+        switch image {
+        case .main: ["from": "main"]
+        case .own(let image): ["from": .string(origin(.compose(image))), "name": .string(name(.compose(image)))]
+        }
+    }
+
     public var json: JSONValue {
         var value: JSONValue = [
             "agent": .string(agent), "dataset": .string(dataset), "task": .string(task), "attempts": JSONValue(attempts),
@@ -167,6 +174,9 @@ extension JobPlan.Line {
             value["verifier"] = ["mode": "shared"]
         }
         if let refusal { value["refusal"] = ["type": .string(refusal.type.rawValue), "message": .string(refusal.message)] }
+        if let services = definition?.environment.services.services, !services.isEmpty {
+            value["services"] = .array(services.map { ["name": .string($0.name), "image": Self.json($0.image)] })
+        }
         guard let program else { return value }
         value["family"] = .string(program.identity.family.rawValue)
         value["network"] = network.map { .string($0) }

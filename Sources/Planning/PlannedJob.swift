@@ -40,7 +40,7 @@ public struct PlannedJob: Sendable {
             taskPath: prepared.reference.path, taskRepo: prepared.taskRepo.map { .init($0) }, rewardRule: prepared.rewardRule,
             overlays: self.prepared.overlays,
             builtImages: Dictionary(
-                uniqueKeysWithValues: [ContainerRole.trial, .verifier].compactMap { role in
+                uniqueKeysWithValues: ImageUse.roles(of: task).compactMap { role in
                     (images.image(ofTask: trial.taskIndex, role: role)?.reference ?? podImages[role]).map { (role, $0) }
                 }))
     }

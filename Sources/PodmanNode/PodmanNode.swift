@@ -11,7 +11,7 @@ import KubeRuntime
 ///   continues with the containers that still run and records the ends of the others. No container outlives its pod. The containers of a pod
 ///   share one network, which is never the host's; they see nothing of the host except what the pod and the image name.
 /// - Assumptions: podman 4.3 or newer; one node for each directory (a second one is refused).
-/// - Caveats: no probes, no lifecycle hooks, no host ports. Where podman cannot set up a network, pods have loopback only, and the node's
+/// - Caveats: of probes only startup probes, which reach a container by the pod's loopback; no lifecycle hooks, no host ports. Where podman cannot set up a network, pods have loopback only, and the node's
 ///   conditions say so.
 public final class PodmanNode: Sendable {
     /// The settings of a node.

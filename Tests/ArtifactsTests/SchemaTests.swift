@@ -29,6 +29,7 @@ import Testing
         for phase in TrialPhase.allCases { record.timings[phase] = PhaseSpan(startedAt: Workbench.epoch, seconds: 1) }
         record.steps = [.init(name: "first", timings: record.timings, exitCodes: ["execute": 0])]
         record.overlays = [.init(name: "tools", revision: "abc")]
+        record.services = [.init(name: "db", image: "x", imageDigest: "sha256:a", restarts: 1, exitCode: 1, reason: "Error", diedDuringTrial: true)]
         return record
     }
 

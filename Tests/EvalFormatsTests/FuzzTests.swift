@@ -1,8 +1,9 @@
 import Base
-import EvalFormats
 import EvalModel
 import Foundation
 import Testing
+
+@testable import EvalFormats
 
 /// Random changes of real files: each reader gives a value or an error that says where, and ends.
 ///
@@ -31,6 +32,11 @@ struct FuzzTests {
         }
         return check("registry.json", { _ = try RegistryFile.parse(bytes) }) ?? check("job.yaml", { _ = try JobFile.parse(bytes) })
             ?? check("fixtures.lock", { _ = try FixturesLock.parse(bytes) })
+            ?? check("docker-compose.yaml") {
+                let document = try ComposeDocument(bytes, of: EvalTask(name: "t", schema: .harbor, schemaVersion: "1.0"))
+                // A file of variables may have anything in it, too.
+                _ = try ComposeFile.read(document, files: Dictionary(uniqueKeysWithValues: document.environmentFiles.map { ($0, bytes) }))
+            }
     }
 
     @Test("inputs that once failed, or are known to be hard")
@@ -94,7 +100,9 @@ struct FuzzTests {
         for name in try FileManager.default.contentsOfDirectory(atPath: Fixture.repository + "/Tests/EvalFormatsTests/Fixtures/rollout").sorted() {
             files.append(try Fixture.bytes("rollout/\(name)"))
         }
-        files.append([UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(Fixture.repository)/test-dataset/registry.json"))))
+        for path in ["registry.json", "formats/harbor/compose-services/environment/docker-compose.yaml"] {
+            files.append([UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(Fixture.repository)/test-dataset/\(path)"))))
+        }
         let cases = String(decoding: try Fixture.bytes("harbor-cases.jsonl"), as: UTF8.self)
         for line in cases.split(separator: "\n").prefix(400) {
             if let toml = try JSONValue(parsing: String(line))["toml"]?.string { files.append(Array(toml.utf8)) }

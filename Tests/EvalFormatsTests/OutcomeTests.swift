@@ -17,6 +17,7 @@ struct OutcomeTests {
             ("fixture_mismatch", .input), ("artifact_truncated", .advisory), ("cancelled", .cancelled),
             ("environment_node_lost", .infrastructure), ("environment_evicted", .infrastructure),
             ("environment_network_failed", .infrastructure),
+            ("environment_service_failed", .infrastructure),
         ] as [(String, TrialErrorType.Consequence)])
     func types(raw: String, consequence: TrialErrorType.Consequence) throws {
         let type = try #require(TrialErrorType(rawValue: raw))
@@ -26,7 +27,7 @@ struct OutcomeTests {
     }
 
     @Test("the table above is complete")
-    func complete() { #expect(TrialErrorType.allCases.count == 24) }
+    func complete() { #expect(TrialErrorType.allCases.count == 26) }
 
     @Test(
         "a trial is counted into one class",

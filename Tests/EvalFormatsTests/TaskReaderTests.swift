@@ -50,13 +50,10 @@ struct TaskReaderTests {
         #expect(TaskRequirements.unmet(by: built.task) == [])
     }
 
-    @Test("Docker Compose is known only by the folder and not supported")
+    @Test("docker-compose.yaml must be a file")
     func compose() async throws {
-        let task = try await load(Self.complete + ["environment/docker-compose.yaml"]).task
-        #expect(task.environment.hasCompose)
-        let refusal = task.refusal(image: .task("i"), canBuild: true)
-        #expect(refusal?.type == .taskInvalid)
-        #expect(refusal?.message.contains("environment/docker-compose.yaml is not supported yet") == true)
+        let error = await #expect(throws: TrialError.self) { try await load(Self.complete + ["environment/docker-compose.yaml/x"]) }
+        #expect(error?.message == "task \"x\": environment/docker-compose.yaml is no file")
     }
 
     @Test("a folder steps/ without [[steps]] is an ordinary folder")

@@ -71,8 +71,11 @@ final class NodeHarness: Sendable {
             task.cancel()
             _ = await task.result
             if let listed = try? await node.startedNode?.podman.list() {
-                let orphans = OrphanedMonitors.kill(podmanRoot: directory + "/state/podman/root", known: Set(listed.map(\.id)))
-                if orphans > 0 { Issue.record("the node left \(orphans) containers behind that podman does not know of") }
+                let (root, known) = (directory + "/state/podman/root", Set(listed.map(\.id)))
+                // On a busy machine the monitor of a container that was just removed takes a while to end.
+                let areGone = await eventually(within: 60) { OrphanedMonitors.find(podmanRoot: root, known: known).isEmpty }
+                let orphans = OrphanedMonitors.kill(podmanRoot: root, known: known)
+                if !areGone { Issue.record("the node left \(orphans) containers behind that podman does not know of") }
             }
             await node.stop(removeContainers: true)
         }

@@ -63,6 +63,12 @@ import Testing
             })
     }
 
+    @Test func nativeSidecar() async throws {
+        let sidecar = shell("collector", "trap 'exit 0' TERM; while true; do sleep 0.1; done", ["restartPolicy": "Always"])
+        try await compare(
+            "native-sidecar", PodmanNodeTests.podSpec([shell("trial", "sleep 1")], initContainers: [sidecar], withGrace), until: isEnded)
+    }
+
     @Test func exitCode() async throws {
         // The trial ends before the collector. A real node may be too slow to show both as running; ours may not.
         let watching = try harness.record("trial-exit-3", until: isEnded)
@@ -197,6 +203,8 @@ import Testing
 
 private let never: @Sendable (JSONValue) -> Bool = { _ in false }
 private let isEnded: @Sendable (JSONValue) -> Bool = { ["Succeeded", "Failed"].contains($0.at("status", "phase")?.string ?? "") }
+
+private let withGrace: [String: JSONValue] = ["terminationGracePeriodSeconds": 3]
 
 private func podSpec(_ containers: [JSONValue], _ more: [String: JSONValue]) -> JSONValue {
     PodmanNodeTests.podSpec(containers, initContainers: [], more)

@@ -390,6 +390,10 @@ struct TrialPodBuilderTests {
         #expect(throws: TrialError.self) {
             try Self.pod { $0.agent.env = [EnvironmentVariable(name: "ASSAY_VERIFY", value: "0")] }
         }
-        #expect(throws: TrialError.self) { try Self.pod { $0.task.environment.hasCompose = true } }
+        #expect(throws: TrialError.self) {
+            try Self.pod {
+                $0.task.environment.hasCompose = true; $0.task.environment.dockerImage = nil
+            }
+        }
     }
 }

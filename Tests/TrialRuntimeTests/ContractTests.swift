@@ -79,7 +79,11 @@ struct ContractTests {
 
     @Test("containers are known by their names")
     func roles() {
-        for role in ContainerRole.allCases { #expect(ContainerRole(containerName: role.containerName) == role) }
+        for role in [ContainerRole.delivery, .agent, .trial, .verifier, .collector, .service("db"), .service("trial")] {
+            #expect(ContainerRole(containerName: role.containerName) == role && ContainerRole(rawValue: role.rawValue) == role)
+        }
+        #expect(ContainerRole.service("db").containerName == "service-db" && ContainerRole.service("db").rawValue == "service:db")
+        #expect(ContainerRole(rawValue: "other") == nil)
         #expect(ContainerRole(containerName: "istio-proxy") == nil)
     }
 }

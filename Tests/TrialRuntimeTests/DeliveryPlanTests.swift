@@ -25,10 +25,20 @@ struct DeliveryPlanTests {
         let parts = DeliveryPlan(program, paths: TrialPaths()).parts.map { part -> (String, String) in
             switch part.target {
             case .instruction(_, let file): (part.path, file)
-            case .folder(let directory): (part.path, directory)
+            case .folder(let directory), .item(let directory): (part.path, directory)
             }
         }
         return Dictionary(uniqueKeysWithValues: parts)
+    }
+
+    @Test("what services mount of environment/, as a whole or in parts")
+    func environment() {
+        var program = Self.program(solution: false)
+        program.delivery.files = ["web/conf.d", "seed.sql"]
+        #expect(places(program)["environment/web/conf.d"] == "/assay/environment/web/conf.d")
+        #expect(places(program)["environment/seed.sql"] == "/assay/environment/seed.sql")
+        program.delivery.files = [""]
+        #expect(places(program)["environment"] == "/assay/environment")
     }
 
     @Test("a task without steps")

@@ -18,7 +18,8 @@ import Testing
         bench = try Workbench()
         source = try await bench.repository(files: [
             "tasks/hello/task.toml": "version = \"1.0\"\n[environment]\ndocker_image = \"rootfs:/\"\n", "tasks/hello/instruction.md": "Say hello.\n",
-            "tasks/hello/environment/Dockerfile": "FROM scratch\n", "tasks/hello/tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n",
+            "tasks/hello/environment/Dockerfile": "FROM scratch\n", "tasks/hello/environment/code/a.py": "print()\n",
+            "tasks/hello/tests/test.sh": "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n",
             "tasks/hello/tests/data/x.txt": "x\n", "tasks/hello/tests/common.sh": "-> ../../../shared/common.sh",
             "tasks/hello/solution/solve.sh": "#!/bin/bash\necho hello\n", "shared/common.sh": "#!/bin/bash\n",
             "tasks/untested/task.toml": "version = \"1.0\"\n", "tasks/untested/instruction.md": "x\n",
@@ -53,6 +54,22 @@ import Testing
 
     private func mode(_ path: String) throws -> Int {
         try #require(try FileManager.default.attributesOfItem(atPath: "\(root)/\(path)")[.posixPermissions] as? Int)
+    }
+
+    @Test("files and folders of environment/ are delivered for services; one that the task does not have is left out")
+    func environment() async throws {
+        var asked = program()
+        asked.delivery.files = ["Dockerfile", "code", "gone"]
+        #expect(try await run(asked).code == 0)
+        #expect(bench.text("assay/environment/Dockerfile") == "FROM scratch\n")
+        #expect(bench.text("assay/environment/code/a.py") == "print()\n")
+        #expect(Set(Directory.names(in: "\(root)/environment") ?? []) == ["Dockerfile", "code"])
+        asked.delivery.files = [""]
+        #expect(try await run(asked).code == 0)
+        #expect(bench.text("assay/environment/code/a.py") == "print()\n" && bench.text("assay/environment/Dockerfile") == "FROM scratch\n")
+        asked.delivery.files = []
+        #expect(try await run(asked).code == 0)
+        #expect(Directory.names(in: "\(root)/environment")?.isEmpty ?? true)
     }
 
     @Test("the volumes are laid out as the trial expects them")

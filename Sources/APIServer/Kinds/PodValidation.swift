@@ -32,9 +32,12 @@ enum PodValidation {
         var names: Set<String> = []
         for list in ["initContainers", "containers"] {
             for (index, container) in (spec[list]?.array ?? []).enumerated() {
-                faults += self.container(container, path: "spec.\(list)[\(index)]", volumes: volumes, names: &names)
+                let path = "spec.\(list)[\(index)]"
+                faults += self.container(container, path: path, volumes: volumes, names: &names)
+                faults += PodProbeValidation.faults(container, path: path, isInit: list == "initContainers")
             }
         }
+        faults += PodProbeValidation.hostAliases(spec)
         faults += enumeration(spec["restartPolicy"], "spec.restartPolicy", ["Always", "OnFailure", "Never"])
         faults += enumeration(
             spec["dnsPolicy"], "spec.dnsPolicy", ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"])

@@ -61,7 +61,9 @@ public actor LocalLedger {
     private static func write(_ run: PendingRun, to folder: String, in directory: String) -> Result<Void, FileError> {
         do throws(FileError) {
             for (path, content) in run.files.sorted(by: { $0.key < $1.key }) where path.text != PendingRun.metadataFile {
-                try FileWriting.replace("\(folder)/\(path.text)", with: content)
+                let file = "\(folder)/\(path.text)"
+                try Directory.make(Path.parent(of: file))
+                try FileWriting.replace(file, with: content)
             }
             if let metadata = run.metadata { try FileWriting.replace("\(folder)/\(PendingRun.metadataFile)", with: metadata) }
             // A synced file can still be lost if the entry of a folder above it was not synced.

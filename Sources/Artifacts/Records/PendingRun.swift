@@ -87,18 +87,22 @@ extension PendingRun {
     static let transcriptFile = "transcript.jsonl"
     static let buildLogFile = "image-build.log"
     static let retriesFolder = "retries"
+    static let servicesFolder = "services"
 
     /// The bytes of metadata.json.
     var metadata: [UInt8]? { files.first { $0.key.text == Self.metadataFile }?.value }
 
-    /// - Parameter buildLog: the log of the build of the trial's image.
+    /// - Parameters:
+    ///   - buildLog: the log of the build of the trial's image.
+    ///   - serviceLogs: the logs of its services, by their names.
     /// - Throws: nothing in practice: the names used here are valid, and these types can always be encoded.
-    public init(run record: RunRecord, slot: Slot = .final, pack: Pack? = nil, buildLog: String? = nil) throws {
+    public init(run record: RunRecord, slot: Slot = .final, pack: Pack? = nil, buildLog: String? = nil, serviceLogs: [String: [UInt8]] = [:]) throws {
         let encoder = JSONValueEncoder()
         var files = [
             try GitPath(parsing: Self.metadataFile): Self.lines(try encoder.encode(record)),
             try GitPath(parsing: Self.summaryFile): Self.lines(try encoder.encode(record.summary)),
         ]
+        for (name, log) in serviceLogs { files[try GitPath(parsing: "\(Self.servicesFolder)/\(name).log")] = log }
         if let buildLog { files[try GitPath(parsing: Self.buildLogFile)] = Array(buildLog.utf8) }
         self.init(
             id: record.runId, slot: slot, files: files, pack: pack, message: Self.message(record, slot), date: record.timestamp, job: record.jobUid)

@@ -200,6 +200,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     /// The task's folder in the source.
     public var evalFile: String
     public var outputs: Outputs?
+    /// The services beside the trial, in the order in which they start; nil for a task without, and for a trial that had no pod.
+    public var services: [Service]?
     /// What was ignored in the task's files, one sentence each; nil for nothing.
     public var warnings: [String]?
     public var startedAt: Timestamp?
@@ -212,9 +214,10 @@ public struct RunRecord: Codable, Sendable, Hashable {
         retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
         sourceRepo: String,
         sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil,
-        warnings: [String]? = nil, startedAt: Timestamp?,
+        services: [Service]? = nil, warnings: [String]? = nil, startedAt: Timestamp?,
         timestamp: Timestamp
     ) {
+        self.services = services
         schemaVersion = Self.currentSchema
         self.kind = kind
         self.family = family

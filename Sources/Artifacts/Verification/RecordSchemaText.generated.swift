@@ -151,6 +151,23 @@ static let run = #"""
       "description": "In the order of their application; later ones override earlier ones."
     },
     "evalFile": {"type": "string", "description": "The task's folder in the source."},
+    "services": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "required": ["name", "restarts", "diedDuringTrial"],
+        "properties": {
+          "name": {"type": "string", "description": "The service's name in environment/docker-compose.yaml; its log is services/NAME.log."},
+          "image": {"type": "string", "description": "Its image."},
+          "imageDigest": {"type": "string", "description": "The image's digest, where it is known."},
+          "restarts": {"type": "integer", "minimum": 0, "description": "How often it was started again."},
+          "exitCode": {"type": "integer", "description": "How its last instance but one ended, or the last one when it ended before the trial; absent when none did."},
+          "reason": {"type": "string", "description": "The reason that Kubernetes gives for that end, such as OOMKilled."},
+          "diedDuringTrial": {"type": "boolean", "description": "Whether an instance ended with an error while the trial ran."}
+        }
+      },
+      "description": "The services beside the trial, in the order in which they start; absent for a task without."
+    },
     "warnings": {"type": "array", "items": {"type": "string"}, "description": "Parts of the task's files that were ignored, such as an unknown key of task.toml; one sentence each."},
     "outputs": {
       "type": "object",

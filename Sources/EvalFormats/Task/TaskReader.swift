@@ -35,13 +35,12 @@ public enum TaskReader {
         task.hasInstruction = try await folder.exists("instruction.md")
         task.environment.context = try await folder.treeID("environment")
         task.environment.hasDockerfile = try await folder.exists("environment/Dockerfile")
+        // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
+        task.environment.hasCompose = try await folder.exists(ComposeFile.path)
+        var warnings = config.warnings
+        if task.environment.hasCompose { warnings += try await merge(into: &task, folder) }
         if task.environment.hasDockerfile, task.namesUsers, let bytes = try await folder.read("environment/Dockerfile") {
             task.environment.imageUser = DockerfileUser.user(in: String(decoding: bytes, as: UTF8.self))
-        }
-        // Only this name makes a Harbor task with several services; docker-compose.yml is an ordinary file.
-        task.environment.hasCompose = try await folder.exists("environment/docker-compose.yaml")
-        if task.environment.hasCompose {
-            task.environment.composeImage = try await folder.read("environment/docker-compose.yaml").flatMap(ComposeFile.mainImage)
         }
         task.verifier.context = try await folder.treeID("tests")
         task.verifier.hasDockerfile = try await folder.exists("tests/Dockerfile")
@@ -49,7 +48,38 @@ public enum TaskReader {
         task.submodules = try await folder.submodules()
         let missing = try await missing(of: task, in: folder, needsSolution: needsSolution)
         guard missing.isEmpty else { throw invalid(name, missing: missing) }
-        return LoadedTask(task: task, warnings: config.warnings)
+        return LoadedTask(task: task, warnings: warnings)
+    }
+
+    /// Merges the task with its Compose file, and returns what the file has without effect. What `task.toml` says comes first.
+    private static func merge(into task: inout EvalTask, _ folder: some TaskFolder) async throws -> [String] {
+        guard let bytes = try await folder.read(ComposeFile.path) else {
+            throw TrialError(.taskInvalid, "task \"\(task.name)\": \(ComposeFile.path) is no file")
+        }
+        let document = try ComposeDocument(bytes, of: task)
+        var files: [String: [UInt8]] = [:]
+        for file in document.environmentFiles { files[file] = try await folder.read("environment/\(file)") }
+        let compose = try ComposeFile.read(document, files: files)
+        let main = compose.main
+        task.environment.services = compose.services
+        task.environment.composeImage = main.image
+        task.environment.env.merge(main.environment.values) { own, _ in own }
+        task.environment.passedEnv = main.environment.passed.filter { task.environment.env[$0] == nil }.sorted()
+        task.environment.workdir = task.environment.workdir ?? main.workdir
+        task.environment.healthcheck = task.environment.healthcheck ?? main.healthcheck
+        task.agent.user = task.agent.user ?? main.user
+        if task.verifier.mode != .separate { task.verifier.user = task.verifier.user ?? main.user }
+        let builds = ([main.image.map { ServiceImage.own($0) }] + compose.services.services.map(\.image)).compactMap { $0?.build }
+        for build in Set(builds) {
+            let place = build.context.isEmpty ? "environment" : "environment/\(build.context)"
+            guard try await folder.exists("\(place)/\(build.dockerfile)") else {
+                throw TrialError(
+                    .taskInvalid,
+                    "task \"\(task.name)\": there is no file \(place)/\(build.dockerfile), from which \(ComposeFile.path) builds an image")
+            }
+            task.environment.contexts[build.context] = try await folder.treeID(place)
+        }
+        return compose.warnings
     }
 
     /// The files that a task must have and that are not there.

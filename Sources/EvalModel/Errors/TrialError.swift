@@ -25,6 +25,7 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
     case environmentEvicted = "environment_evicted"
     /// The egress proxy of a trial with a restricted network was away while a phase needed it.
     case environmentNetworkFailed = "environment_network_failed"
+    case environmentServiceFailed = "environment_service_failed"
 
     /// What an error means for the score and for a retry.
     public enum Consequence: Sendable, Hashable {
@@ -47,7 +48,7 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
             .outcome
         case .environmentBuildFailed, .environmentBuildTimeout, .environmentImagePullFailed, .environmentStartFailed,
             .environmentResourceAllocationFailed, .internalError, .sourceSyncFailed, .environmentNodeLost,
-            .environmentEvicted, .environmentNetworkFailed:
+            .environmentEvicted, .environmentNetworkFailed, .environmentServiceFailed:
             .infrastructure
         case .taskInvalid, .taskNotFound, .fixtureMismatch:
             .input

@@ -30,6 +30,12 @@ public struct TaskEnvironment: Sendable, Hashable, Codable {
     public var hasCompose: Bool
     /// Where the image of its service `main` comes from; nil when it says nothing of it.
     public var composeImage: ComposeImage?
+    /// What that file adds to the trial.
+    public var services = TaskServices()
+    /// The ids of the git trees of folders below `environment/` that images are built in, by their path there.
+    public var contexts: [String: String] = [:]
+    /// Variables that `main` gets if the job has them (an entry without a value).
+    public var passedEnv: [String] = []
     /// Seconds an image build may take.
     public var buildTimeoutSec: Double
     public var system: System

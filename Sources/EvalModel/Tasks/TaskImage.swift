@@ -11,6 +11,14 @@ public enum TaskImage: Sendable, Hashable {
     /// The target's default, for a task that says nothing about its image.
     case target(String)
 
+    /// Whether it is built.
+    public var isBuilt: Bool {
+        switch self {
+        case .dockerfile, .compose(.built): true
+        case .job, .task, .target, .compose(.named): false
+        }
+    }
+
     /// The image's name; nil for an image that is built.
     public var name: String? {
         switch self {
@@ -21,8 +29,9 @@ public enum TaskImage: Sendable, Hashable {
 }
 
 extension EvalTask {
-    /// The image of the task's trials: the job's, the task's `docker_image`, the one that its Dockerfile builds, that of `main` in its Compose
-    /// file, and only for a task with none of these files the target's default. That one would lack what the files add.
+    /// The image of the task's trials: the job's, the task's `docker_image`, the one that `main` of its Compose file builds, the one that its
+    /// Dockerfile builds, the one that `main` names, and only for a task with none of these files the target's default. That one would lack
+    /// what the files add.
     ///
     /// - Parameters:
     ///   - override: the image that the job names for all its tasks.
@@ -30,10 +39,18 @@ extension EvalTask {
     /// - Returns: nil when nothing names an image.
     public func image(override: String?, forceBuild: Bool, targetDefault: String?) -> TaskImage? {
         if let override { return .job(override) }
-        if let own = environment.dockerImage, !(forceBuild && environment.hasDockerfile) { return .task(own) }
+        let builds = environment.hasDockerfile || composeBuild != nil
+        if let own = environment.dockerImage, !(forceBuild && builds) { return .task(own) }
+        if let build = composeBuild, !(environment.hasDockerfile && build == ComposeImage.Build()) { return .compose(.built(build)) }
         if environment.hasDockerfile { return .dockerfile }
         if environment.hasCompose { return environment.composeImage.map(TaskImage.compose) }
         return targetDefault.map(TaskImage.target)
+    }
+
+    /// What `main` of the Compose file is built from.
+    private var composeBuild: ComposeImage.Build? {
+        if case .built(let build)? = environment.composeImage { return build }
+        return nil
     }
 
     /// Why the task cannot run; nil when it can.
@@ -48,6 +65,16 @@ extension EvalTask {
             reasons.append(
                 "its verifier's image would have to be built from tests/Dockerfile, and nothing builds images here: set spec.image.build in "
                     + "the EvalTarget, or verifier.environment.docker_image in task.toml")
+        }
+        for service in environment.services.services where service.image.build != nil && !canBuild {
+            reasons.append(
+                "the image of its service \"\(service.name)\" would have to be built, and nothing builds images here: set spec.image.build in the "
+                    + "EvalTarget, or `image` without `build` in environment/docker-compose.yaml")
+        }
+        if case .compose(.built)? = image, !canBuild {
+            reasons.append(
+                "its image would have to be built as environment/docker-compose.yaml says, and nothing builds images here: set spec.image.build in "
+                    + "the EvalTarget, environment.docker_image in task.toml, or spec.environment.image in the EvalJob")
         }
         if image == .dockerfile, !canBuild {
             reasons.append(

@@ -7,7 +7,6 @@ public enum TaskRequirements {
     private typealias Feature = @Sendable (EvalTask) -> [String]
 
     private static let notSupported: [Feature] = [
-        { task in task.environment.hasCompose ? ["environment/docker-compose.yaml"] : [] },
         { task in
             task.verifier.collect.filter { $0.service != TaskArtifact.mainService }.map { "[[verifier.collect]] of the service \"\($0.service)\"" }
         },
@@ -28,8 +27,13 @@ public enum TaskRequirements {
         { task in task.environment.system == .linux ? [] : ["environment.os = \"\(task.environment.system.rawValue)\""] },
         { task in
             task.artifacts.compactMap { artifact in
-                guard let service = artifact.service, service != TaskArtifact.mainService else { return nil }
-                return "the artifact \"\(artifact.source)\" of the service \"\(service)\""
+                guard let service = artifact.service, service != TaskArtifact.mainService,
+                    task.environment.services.place(of: artifact.source, in: service) == nil
+                else { return nil }
+                let services = task.environment.services
+                return services[service] == nil
+                    ? "the artifact \"\(artifact.source)\" of the service \"\(service)\", which \(TaskServices.file) does not have,"
+                    : "the artifact \"\(artifact.source)\" of the service \"\(service)\", which is on none of its named volumes,"
             }
         },
     ]

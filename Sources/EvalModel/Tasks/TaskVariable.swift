@@ -34,12 +34,13 @@ extension EvalTask {
     public func askedVariables(oracle: Bool, verifies: Bool, agentVariables: some Collection<String>) -> [AskedVariable] {
         var asked: [String: Bool] = [:]
         func ask(_ name: String, required: Bool) { asked[name] = asked[name] ?? false || required }
-        var tables = [environment.env]
+        var tables = [environment.env] + environment.services.services.map(\.env)
         if verifies { tables += [verifier.env, verifier.environment?.env ?? [:]] + steps.map(\.verifier.env) }
         if oracle { tables.append(solutionEnv) }
         for value in tables.flatMap(\.values) {
             if let variable = TaskVariable(value) { ask(variable.name, required: variable.fallback == nil) }
         }
+        for name in environment.passedEnv + environment.services.services.flatMap(\.passedEnv) { ask(name, required: false) }
         for name in headerVariables where !agentVariables.contains(name.name) { ask(name.name, required: name.isRequired) }
         return asked.map { AskedVariable(name: $0.key, isRequired: $0.value) }.sorted { $0.name < $1.name }
     }

@@ -44,10 +44,14 @@ public struct ImageKey: Sendable, Hashable {
     /// - Parameters:
     ///   - context: the id of the git tree with the Dockerfile.
     ///   - arguments: the build arguments.
-    public init(context: String, arguments: [String: String], place: BuildPlace) {
-        let value: JSONValue = [
+    ///   - dockerfile: relative to the context.
+    ///   - stage: the stage to stop at; nil for the last.
+    public init(context: String, arguments: [String: String], dockerfile: String = "Dockerfile", stage: String? = nil, place: BuildPlace) {
+        var value: JSONValue = [
             "context": .string(context), "arguments": .object(arguments.mapValues { .string($0) }), "settings": .string(place.settings),
         ]
+        if dockerfile != "Dockerfile" { value["dockerfile"] = .string(dockerfile) }
+        if let stage { value["stage"] = .string(stage) }
         scope = place.scope
         hex = SHA256.hex(of: value.serialized())
     }
@@ -61,9 +65,13 @@ public struct ImageBuild: Sendable {
     public let key: ImageKey
     /// The repository and commit that have the context.
     public let source: PinnedSource
-    /// The folder with the Dockerfile, relative to the root of the repository.
+    /// The folder of the context, relative to the root of the repository.
     public let context: String
     public let arguments: [String: String]
+    /// Relative to the context.
+    public let dockerfile: String
+    /// The stage to stop at; nil for the last.
+    public let stage: String?
     public let timeoutSec: Double
     /// The namespace of the first job that wants the image.
     public let namespace: String
@@ -74,14 +82,16 @@ public struct ImageBuild: Sendable {
     public let export: @Sendable (_ folder: String) async throws -> Void
 
     public init(
-        key: ImageKey, source: PinnedSource, context: String, arguments: [String: String], timeoutSec: Double, namespace: String,
-        target: EvalTargetSpec, sourceSecret: LocalReference?,
+        key: ImageKey, source: PinnedSource, context: String, arguments: [String: String], dockerfile: String = "Dockerfile", stage: String? = nil,
+        timeoutSec: Double, namespace: String, target: EvalTargetSpec, sourceSecret: LocalReference?,
         export: @escaping @Sendable (_ folder: String) async throws -> Void
     ) {
         self.key = key
         self.source = source
         self.context = context
         self.arguments = arguments
+        self.dockerfile = dockerfile
+        self.stage = stage
         self.timeoutSec = timeoutSec
         self.namespace = namespace
         self.target = target
@@ -97,7 +107,7 @@ extension ImageBuild {
     public func timeoutError(_ step: String?) -> TrialError {
         TrialError(
             .environmentBuildTimeout,
-            "\(context)/Dockerfile was not built within \(timeoutSec) s (environment.build_timeout_sec)\(step.map { " at \($0)" } ?? "")")
+            "\(context)/\(dockerfile) was not built within \(timeoutSec) s (environment.build_timeout_sec)\(step.map { " at \($0)" } ?? "")")
     }
 }
 

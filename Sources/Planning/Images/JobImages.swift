@@ -20,8 +20,21 @@ public struct ImageUse: Sendable, Hashable, Comparable {
         self.role = role
     }
 
+    /// The roles whose images a task may need built, in the order in which they are built.
+    static func roles(of task: EvalTask) -> [ContainerRole] {
+        [.trial, .verifier] + task.environment.services.services.map { .service($0.name) }
+    }
+
     public static func < (one: ImageUse, other: ImageUse) -> Bool {
-        (one.task, one.role == .trial ? 0 : 1) < (other.task, other.role == .trial ? 0 : 1)
+        (one.task, one.order, one.role.rawValue) < (other.task, other.order, other.role.rawValue)
+    }
+
+    private var order: Int {
+        switch role {
+        case .trial: 0
+        case .verifier: 1
+        default: 2
+        }
     }
 }
 
@@ -52,7 +65,10 @@ public struct JobImages: Sendable {
     public func image(ofTask index: Int, role: ContainerRole = .trial) -> BuiltImage? { keys[.init(task: index, role: role)].flatMap { built[$0] } }
 
     /// Why one of the task's images was not built.
-    public func failure(ofTask index: Int) -> ImageBuildFailure? { failure(.init(task: index)) ?? failure(.init(task: index, role: .verifier)) }
+    public func failure(ofTask index: Int) -> ImageBuildFailure? { uses(ofTask: index).lazy.compactMap { failure($0) }.first }
+
+    /// The task's images, in the order in which they are built.
+    private func uses(ofTask index: Int) -> [ImageUse] { keys.keys.filter { $0.task == index }.sorted() }
 
     private func failure(_ use: ImageUse) -> ImageBuildFailure? { keys[use].flatMap { failed[$0] } }
 
@@ -62,21 +78,28 @@ public struct JobImages: Sendable {
     /// Tasks whose trials cannot start yet.
     public var unready: Set<Int> { Set(unreadyUses.map(\.task)) }
 
-    /// The log of the build of the task's image, also of one that failed; a separate verifier's follows.
+    /// The log of the build of the task's image, also of one that failed; those of a separate verifier and of services follow.
     public func log(ofTask index: Int) -> String? {
-        let verifier = ImageUse(task: index, role: .verifier)
-        let own = image(ofTask: index)?.log ?? failure(.init(task: index))?.log
-        guard let other = image(ofTask: index, role: .verifier)?.log ?? failure(verifier)?.log else { return own }
-        return (own.map { $0 + "\n" } ?? "") + "The verifier's image (tests/Dockerfile):\n" + other
+        let logs = uses(ofTask: index).compactMap { use -> String? in
+            guard let log = image(ofTask: index, role: use.role)?.log ?? failure(use)?.log else { return nil }
+            switch use.role {
+            case .verifier: return "The verifier's image (tests/Dockerfile):\n" + log
+            case .service(let name): return "The image of the service \"\(name)\":\n" + log
+            default: return log
+            }
+        }
+        return logs.isEmpty ? nil : logs.joined(separator: "\n")
     }
 }
 
 extension PreparedJob {
-    /// An image that must be built: the folder of its Dockerfile in the task's folder, and what its environment says.
+    /// An image that must be built: the folder of its context in the task's folder, and what its environment says.
     public struct ImageToBuild: Sendable, Hashable {
         public let folder: String
         /// The id of the folder's git tree.
         public let context: String
+        /// What a Compose file says of the build.
+        public let build: ComposeImage.Build
         public let timeoutSec: Double
     }
 
@@ -86,12 +109,25 @@ extension PreparedJob {
         for (index, prepared) in tasks.enumerated() {
             guard let task = prepared.task, prepared.refusal == nil else { continue }
             let images = spec.images(of: task, targetDefault: defaultImage)
-            if images.trial == .dockerfile, let context = task.environment.context {
-                found[.init(task: index)] = ImageToBuild(folder: "environment", context: context, timeoutSec: task.environment.buildTimeoutSec)
+            func environment(_ build: ComposeImage.Build, _ role: ContainerRole) {
+                guard let context = task.environment.contexts[build.context] ?? (build.context.isEmpty ? task.environment.context : nil) else {
+                    return
+                }
+                found[.init(task: index, role: role)] = ImageToBuild(
+                    folder: build.context.isEmpty ? "environment" : "environment/\(build.context)", context: context, build: build,
+                    timeoutSec: task.environment.buildTimeoutSec)
+            }
+            switch images.trial {
+            case .dockerfile: environment(.init(), .trial)
+            case .compose(.built(let build)): environment(build, .trial)
+            default: break
             }
             if images.verifier == .dockerfile, let context = task.verifier.context {
                 found[.init(task: index, role: .verifier)] = ImageToBuild(
-                    folder: "tests", context: context, timeoutSec: task.verifierEnvironment.buildTimeoutSec)
+                    folder: "tests", context: context, build: .init(), timeoutSec: task.verifierEnvironment.buildTimeoutSec)
+            }
+            for service in task.environment.services.services {
+                if let build = service.image.build { environment(build, .service(service.name)) }
             }
         }
         return found

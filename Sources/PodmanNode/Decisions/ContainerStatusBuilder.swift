@@ -13,7 +13,7 @@ enum ContainerStatusBuilder {
             "name": .string(container.name), "image": .string(container.image), "imageID": .string(record.imageID),
             "restartCount": .int(Int64(record.restarts)),
             "lastState": .object(record.last.map { ["terminated": ended($0)] } ?? [:]),
-            "started": .bool(record.isRunning),
+            "started": .bool(container.hasStarted(record)),
         ]
         switch record.state {
         case .waiting(let reason, let message):
@@ -26,7 +26,8 @@ enum ContainerStatusBuilder {
         case .ended(let end):
             status["state"] = ["terminated": ended(end)]
         }
-        status["ready"] = .bool(isReady(record, isInit: isInit && !container.isSidecar))
+        // An init container is ready once it has succeeded, any other once it has started: this node runs no readiness probes.
+        status["ready"] = .bool(isInit && !container.isSidecar ? record.end?.exitCode == 0 : container.hasStarted(record))
         if let id = record.containerID { status["containerID"] = .string("podman://" + id) }
         if record.hasRun { status["resources"] = container.resources }
         if let requests = container.resources["requests"] ?? container.resources["limits"] {
@@ -45,12 +46,6 @@ enum ContainerStatusBuilder {
                 })
         }
         return .object(status)
-    }
-
-    /// An init container is ready once it has succeeded. Any other container is ready while it runs, because this node has no probes.
-    static func isReady(_ record: ContainerRecord?, isInit: Bool) -> Bool {
-        guard let record else { return false }
-        return isInit ? record.end?.exitCode == 0 : record.isRunning
     }
 
     private static func ended(_ end: ContainerEnd) -> JSONValue {

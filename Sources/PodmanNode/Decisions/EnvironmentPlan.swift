@@ -65,6 +65,16 @@ extension EnvironmentPlan {
         arguments = container.arguments.map { EnvExpansion.expand($0) { known[$0] } }
     }
 
+    /// The variables that the spec gives a value itself. Only these can stand in the command of a probe (kubelet
+    /// `ExpandContainerCommandOnlyStatic`).
+    static func literals(of container: NodeContainer) -> [String: String] {
+        var found: [String: String] = [:]
+        for entry in container.environment {
+            if case .value(let text) = entry.source { found[entry.name] = text }
+        }
+        return found
+    }
+
     private static func value(
         of entry: NodeEnvironmentEntry, in container: NodeContainer, of pod: NodePod, values: Values, before: [String: String]
     ) throws(ContainerConfigError) -> String? {

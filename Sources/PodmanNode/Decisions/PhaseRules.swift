@@ -5,18 +5,21 @@ enum PhaseRules {
         var failedInit = 0
         var running = 0
         var waiting = 0
+        var pendingSidecars = 0
         var stopped = 0
         var succeeded = 0
         for container in pod.initContainers {
             guard let record = containers[container.name] else {
-                if container.isSidecar { waiting += 1 } else { pendingInit += 1 }
+                if container.isSidecar { pendingSidecars += 1 } else { pendingInit += 1 }
                 continue
             }
             if container.isSidecar {
                 switch record.state {
-                case .running: running += 1
+                case .running:
+                    running += 1
+                    if !container.hasStarted(record) { pendingSidecars += 1 }
                 case .ended: break
-                case .waiting: if record.last == nil { waiting += 1 }
+                case .waiting: if record.last == nil { pendingSidecars += 1 }
                 }
                 continue
             }
@@ -41,7 +44,9 @@ enum PhaseRules {
             }
         }
         if failedInit > 0, pod.restartPolicy == .never { return "Failed" }
-        if pendingInit > 0 || waiting > 0 { return "Pending" }
+        // A sidecar that starts again does not make a pod pending whose other containers have run.
+        let hasRun = pod.containers.contains { containers[$0.name]?.hasRun == true }
+        if pendingInit > 0 || waiting > 0 || pendingSidecars > 0 && !hasRun { return "Pending" }
         if running > 0 { return "Running" }
         guard stopped > 0 else { return "Pending" }
         if isTerminal { return stopped == succeeded ? "Succeeded" : "Failed" }

@@ -24,7 +24,7 @@ enum PodPlan {
 
     static func next(_ pod: NodePod, _ journal: PodJournal, now: Timestamp) -> Decision {
         if journal.tornDown { return Decision(steps: pod.deletion != nil ? [.release] : []) }
-        var planner = Planner(pod: pod, records: journal.containers, now: now)
+        var planner = Planner(pod: pod, records: journal.containers, now: now, stoppingSince: journal.stoppingSince)
         if let ending = journal.ending { return planner.end(ending) }
         guard journal.ready else { return Decision(steps: [.prepare]) }
         planner.advance()
@@ -48,6 +48,7 @@ private struct Planner {
     let pod: NodePod
     let records: [String: ContainerRecord]
     let now: Timestamp
+    let stoppingSince: Timestamp?
     var decision = PodPlan.Decision()
 
     mutating func wake(at time: Timestamp) {
@@ -61,27 +62,58 @@ private struct Planner {
 
     /// Ends the running containers; when none run, the pod is torn down.
     private mutating func stop(_ containers: [NodeContainer], graceSeconds: Int) {
-        let running = containers.map(\.name).filter { records[$0]?.isRunning == true }
+        let running = containers.filter { records[$0.name]?.isRunning == true }
         if running.isEmpty {
             decision.steps.append(.tearDown)
             return
         }
-        let notSignalled = running.filter { records[$0]?.killAt == nil }
-        if !notSignalled.isEmpty { decision.steps.append(.stop(notSignalled, graceSeconds: graceSeconds)) }
-        let overdue = running.filter { records[$0]?.killAt.map { $0 <= now } ?? false }
+        let notSignalled = next(of: running, graceSeconds).map(\.name).filter { records[$0]?.killAt == nil }
+        if !notSignalled.isEmpty {
+            decision.steps.append(.stop(notSignalled, graceSeconds: remainingGrace(graceSeconds)))
+        }
+        killOverdue()
+    }
+
+    /// Kills the containers whose grace period is over, and wakes for the others.
+    private mutating func killOverdue() {
+        let told = pod.allContainers.map(\.name).filter { records[$0]?.isRunning == true && records[$0]?.killAt != nil }
+        let overdue = told.filter { records[$0]?.killAt.map { $0 <= now } ?? false }
         if !overdue.isEmpty { decision.steps.append(.kill(overdue)) }
-        if let next = running.compactMap({ records[$0]?.killAt }).filter({ $0 > now }).min() { wake(at: next) }
+        if let next = told.compactMap({ records[$0]?.killAt }).filter({ $0 > now }).min() { wake(at: next) }
+    }
+
+    /// The running containers that are told to end now: sidecars after all others, the last one first. A pod that has no grace period ends
+    /// at once. Source of the rule: kubelet `terminationOrdering` (pkg/kubelet/kuberuntime/kuberuntime_termination_order.go).
+    private mutating func next(of running: [NodeContainer], _ graceSeconds: Int) -> [NodeContainer] {
+        let others = running.filter { !$0.isSidecar }
+        guard graceSeconds > 0 else { return running }
+        guard others.isEmpty else {
+            // Sidecars wait for the others at most as long as the pod's grace period.
+            guard let since = stoppingSince else { return others }
+            let end = since.adding(seconds: Double(graceSeconds))
+            if end <= now { return running }
+            wake(at: end)
+            return others
+        }
+        return running.suffix(1)
+    }
+
+    /// What is left of the pod's grace period, but no less than 2 s. Source of the rule: kubelet `killContainer`.
+    private func remainingGrace(_ seconds: Int) -> Int {
+        guard seconds > 0, let since = stoppingSince else { return seconds }
+        return max(min(2, seconds), seconds - Int(max(0, now - since)))
     }
 
     /// The steps of a pod that is not being ended: run the init containers one after the other, then the other containers, then tear the pod
     /// down.
     mutating func advance() {
+        killOverdue()
         let started = pod.containers.contains { records[$0.name]?.hasRun == true }
         for container in pod.initContainers {
             let record = records[container.name] ?? ContainerRecord()
             if container.isSidecar {
                 if !record.isRunning, !mainContainersEnded { start(container.name, record) }
-                if !record.isRunning, !started { return }
+                if !container.hasStarted(record), !started { return }
                 continue
             }
             if started { continue }

@@ -63,7 +63,7 @@ enum PodStatusBuilder {
         return journal.tornDown && phase != "Succeeded" ? "Failed" : phase
     }
 
-    /// Whether every init container has either succeeded or is a running sidecar.
+    /// Whether every init container has either succeeded or is a sidecar that has started.
     static func isInitialized(_ pod: NodePod, _ records: [String: ContainerRecord]) -> Bool {
         incompleteInit(pod, records).isEmpty
     }
@@ -73,7 +73,7 @@ enum PodStatusBuilder {
         if pod.containers.contains(where: { records[$0.name]?.hasRun == true }) { return [] }
         return pod.initContainers.filter { container in
             let record = records[container.name]
-            if container.isSidecar { return !(record?.isRunning ?? false) }
+            if container.isSidecar { return !container.hasStarted(record) }
             return record?.end?.exitCode != 0
         }.map(\.name)
     }
@@ -99,9 +99,7 @@ enum PodStatusBuilder {
 
         let phaseReason = computedPhase == "Succeeded" ? "PodCompleted" : computedPhase == "Failed" ? "PodFailed" : nil
         let unready =
-            pod.initContainers.filter { $0.isSidecar && !ContainerStatusBuilder.isReady(records[$0.name], isInit: false) }
-            .map(\.name)
-            + pod.containers.filter { !ContainerStatusBuilder.isReady(records[$0.name], isInit: false) }.map(\.name)
+            (pod.initContainers.filter(\.isSidecar) + pod.containers).filter { !$0.hasStarted(records[$0.name]) }.map(\.name)
         let readiness: (Bool, String?, String?)
         if let phaseReason {
             readiness = (false, phaseReason, nil)

@@ -21,10 +21,18 @@ public struct PodmanBuild: Sendable {
     public var name: String
     /// A folder with the Dockerfile and all files of the context.
     public var context: String
+    /// Relative to the context.
+    public var dockerfile: String
+    /// The stage to stop at; nil for the last.
+    public var stage: String?
     public var arguments: [String: String]
     public var limits: Limits
 
-    public init(name: String, context: String, arguments: [String: String] = [:], limits: Limits) {
+    public init(
+        name: String, context: String, dockerfile: String = "Dockerfile", stage: String? = nil, arguments: [String: String] = [:], limits: Limits
+    ) {
+        self.dockerfile = dockerfile
+        self.stage = stage
         self.name = name
         self.context = context
         self.arguments = arguments
@@ -210,7 +218,8 @@ enum BuildArguments {
         // Of the flags for containers, `build` has only this one.
         for (flag, value) in zip(abilities.containerFlags, abilities.containerFlags.dropFirst()) where flag == "--ulimit" { words += [flag, value] }
         for (name, value) in build.arguments.sorted(by: { $0.key < $1.key }) { words += ["--build-arg", "\(name)=\(value)"] }
-        return words + ["--file", "\(build.context)/Dockerfile", build.context]
+        if let stage = build.stage { words += ["--target", stage] }
+        return words + ["--file", "\(build.context)/\(build.dockerfile)", build.context]
     }
 
     /// - Parameter text: the content of a registries.conf.

@@ -42,6 +42,8 @@ struct ContainerRecord: Sendable, Hashable, Codable {
     var starting = false
     /// When the container will be killed; set when TERM was sent to it.
     var killAt: Timestamp?
+    /// When the startup probe of this instance succeeded; nil before, and for a container without one.
+    var startedAt: Timestamp?
 
     var isRunning: Bool { if case .running = state { true } else { false } }
     var end: ContainerEnd? { if case .ended(let end) = state { end } else { nil } }
@@ -72,4 +74,6 @@ struct PodJournal: Sendable, Hashable, Codable {
     var ending: PodEnding?
     /// Whether the containers are removed, so that the pod's last phase may be published.
     var tornDown = false
+    /// When the first containers were told to end, from which the grace period counts; nil while none was.
+    var stoppingSince: Timestamp?
 }

@@ -3,6 +3,12 @@ import KubeCore
 
 /// The part of a pod that the node needs, read once from the object and not changed afterwards.
 struct NodePod: Sendable, Hashable {
+    /// Names that the pod's hosts file gives an address.
+    struct HostAlias: Sendable, Hashable {
+        var address: String
+        var names: [String]
+    }
+
     enum RestartPolicy: String, Sendable { case always = "Always", onFailure = "OnFailure", never = "Never" }
 
     var key: ObjectKey
@@ -33,6 +39,7 @@ struct NodePod: Sendable, Hashable {
     var initContainers: [NodeContainer]
     var containers: [NodeContainer]
     var volumes: [NodeVolume]
+    var hostAliases: [HostAlias]
     /// The status that the API server last sent. From it the conditions of other writers and the transition times are kept.
     var status: JSONValue
 
@@ -76,6 +83,9 @@ struct NodePod: Sendable, Hashable {
         initContainers = (spec["initContainers"]?.array ?? []).map(NodeContainer.init)
         containers = (spec["containers"]?.array ?? []).map(NodeContainer.init)
         volumes = (spec["volumes"]?.array ?? []).map(NodeVolume.init)
+        hostAliases = (spec["hostAliases"]?.array ?? []).map {
+            HostAlias(address: $0["ip"]?.string ?? "", names: ($0["hostnames"]?.array ?? []).compactMap(\.string))
+        }
         status = object["status"] ?? [:]
     }
 
@@ -119,6 +129,8 @@ struct NodeContainer: Sendable, Hashable {
     /// Whether this is an init container that keeps running beside the others (`restartPolicy: Always`).
     var isSidecar: Bool
     var security: JSONValue
+    /// nil: the container has started as soon as it runs.
+    var startupProbe: NodeProbe?
 
     init(_ spec: JSONValue) {
         name = spec["name"]?.string ?? ""
@@ -140,6 +152,13 @@ struct NodeContainer: Sendable, Hashable {
         terminationMessageFallsBackToLogs = spec["terminationMessagePolicy"]?.string == "FallbackToLogsOnError"
         isSidecar = spec["restartPolicy"]?.string == "Always"
         security = spec["securityContext"] ?? [:]
+        startupProbe = spec["startupProbe"].flatMap { NodeProbe($0, ports: spec["ports"]?.array ?? []) }
+    }
+
+    /// Whether the container runs and its startup probe, if it has one, has succeeded.
+    func hasStarted(_ record: ContainerRecord?) -> Bool {
+        guard let record, record.isRunning else { return false }
+        return startupProbe == nil || record.startedAt != nil
     }
 
     func limit(_ resource: String) -> ResourceQuantity? {

@@ -40,6 +40,7 @@ extension PodWorker {
         next.restarts += 1
         next.state = .waiting(reason: nil, message: nil)
         next.killAt = nil
+        next.startedAt = nil
         return next
     }
 

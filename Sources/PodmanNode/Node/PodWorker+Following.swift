@@ -1,7 +1,7 @@
 import Base
 
 extension PodWorker {
-    /// Watches for the container's end, and for its limits of memory and storage.
+    /// Watches for the container's end and for its limits of memory and storage, and probes whether it has started.
     func follow(_ name: String, _ record: ContainerRecord) {
         guard let id = record.containerID else { return }
         services.exits.follow(id) { [intake] exit in intake.yield(.exited(exit)) }
@@ -9,6 +9,7 @@ extension PodWorker {
         unfollow(id)
         var tasks: [Task<Void, Never>] = []
         defer { watches[id] = tasks }
+        if let probing = probe(name, record, id) { tasks.append(probing) }
         if let process = ContainerProcess(containerID: id, runRoot: services.directories.podmanRunRoot) {
             tasks.append(
                 Task.detached { [intake] in

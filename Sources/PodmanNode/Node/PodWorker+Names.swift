@@ -15,7 +15,12 @@ extension PodWorker {
         "\(services.directories.pod(uid))/termination/\(name).\(instance)"
     }
 
-    static func hosts(_ name: String) -> String {
-        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t\(name.prefix(63))\n"
+    /// The content of the pod's /etc/hosts.
+    static func hosts(_ pod: NodePod) -> String {
+        let own = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t\(pod.key.name.prefix(63))\n"
+        guard !pod.hostAliases.isEmpty else { return own }
+        // The kubelet's words (`hostsEntriesFromHostAliases`).
+        return own + "\n# Entries added by HostAliases.\n"
+            + pod.hostAliases.map { "\($0.address)\t\($0.names.joined(separator: "\t"))\n" }.joined()
     }
 }

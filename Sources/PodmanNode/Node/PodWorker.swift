@@ -13,6 +13,8 @@ actor PodWorker {
         case pulled(container: String, failure: String?, seconds: Double)
         case outOfMemory(container: String, id: String)
         case overLimit(String?)
+        /// What a probe of a container's instance said; nil when it succeeded.
+        case probed(container: String, id: String, failure: StartupFailure?)
         case wake
     }
 
@@ -109,6 +111,8 @@ actor PodWorker {
                 journal.ending = PodEnding(cause: .evicted, reason: "Evicted", message: text, graceSeconds: 1)
                 save()
             }
+        case .probed(let container, let id, let failure):
+            await startupProbed(container, id, failure)
         case .wake:
             break
         }
@@ -178,7 +182,8 @@ actor PodWorker {
             }
             // The status is written before the volumes are prepared, so that others see that the pod was accepted.
             if case .prepare = steps[0] { await publish() }
-            if steps.contains(.tearDown), journal.ending == nil { await publish() }
+            // A pod that ended its sidecars has said so, and its next status is that of a pod without a sandbox.
+            if steps.contains(.tearDown), journal.ending == nil, journal.stoppingSince == nil { await publish() }
             while !steps.isEmpty, !finished {
                 let step = steps.removeFirst()
                 await perform(step)
@@ -221,7 +226,7 @@ actor PodWorker {
             for container in pod.allContainers {
                 try Directory.make(services.logs.directory(uid: uid, container: container.name), mode: 0o755)
             }
-            try FileWriting.replace(hostsFile, with: Array(Self.hosts(pod.key.name).utf8), mode: 0o644, durable: false)
+            try FileWriting.replace(hostsFile, with: Array(Self.hosts(pod).utf8), mode: 0o644, durable: false)
             if let resolver = pod.resolver { try FileWriting.replace(resolverFile, with: Array(resolver.utf8), mode: 0o644, durable: false) }
             try await sandbox
             journal.ready = true
@@ -239,28 +244,6 @@ actor PodWorker {
                 services.event(.warning, "FailedMount", (error as? VolumeFailure)?.message ?? "\(error)", on: pod)
             }
         }
-    }
-
-    private func stop(_ names: [String], graceSeconds: Int) async {
-        let killAt = services.time.now().adding(seconds: Double(graceSeconds))
-        var ids: [String] = []
-        for name in names {
-            services.event(.normal, "Killing", "Stopping container \(name)", on: pod)
-            journal.containers[name]?.killAt = killAt
-            if let id = journal.containers[name]?.containerID { ids.append(id) }
-        }
-        save()
-        await publish()
-        guard graceSeconds > 0 else { return }
-        do { try await services.podman.signal("TERM", ids) } catch { log.warning("TERM could not be sent", ["error": .string("\(error)")]) }
-    }
-
-    private func kill(_ names: [String]) async {
-        let ids = names.compactMap { journal.containers[$0]?.containerID }
-        // Tries again after 5 s, because the runtime may have been busy.
-        for name in names { journal.containers[name]?.killAt = services.time.now().adding(seconds: 5) }
-        killedByNode.formUnion(ids)
-        do { try await services.podman.signal("KILL", ids) } catch { log.warning("KILL could not be sent", ["error": .string("\(error)")]) }
     }
 
     private func tearDown() async {
@@ -317,7 +300,7 @@ actor PodWorker {
 
     // MARK: Status
 
-    private func publish() async {
+    func publish() async {
         noteRunning()
         let status = PodStatusBuilder.status(
             of: pod, journal: journal, in: .init(hostIP: services.hostIP, now: services.time.now()))

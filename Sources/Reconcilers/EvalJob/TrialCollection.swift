@@ -40,7 +40,9 @@ struct TrialCollection: Sendable {
         outcome.cost = costs?.total
         let record = record(of: trial, program, outcome: outcome, costs: costs, context: context, slot: slot, report: end.report, pod: pod)
         return (
-            try PendingRun(run: record, slot: slot, pack: pack, buildLog: context.images.log(ofTask: trial.taskIndex)),
+            try PendingRun(
+                run: record, slot: slot, pack: pack, buildLog: context.images.log(ofTask: trial.taskIndex),
+                serviceLogs: await ServiceLogs(client: client).read(pod, context.spec)),
             RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome)
         )
     }
@@ -100,9 +102,21 @@ struct TrialCollection: Sendable {
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
                     redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript,
                     artifacts: $0.handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut) })
-            }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
+            }, services: pod.flatMap { Self.services($0.snapshot) }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))
+    }
+
+    private static func services(_ pod: PodSnapshot) -> [RunRecord.Service]? {
+        guard !pod.services.isEmpty else { return nil }
+        let died = pod.servicesThatDied
+        return pod.services.map { service in
+            let end = service.last ?? service.state?.termination
+            return RunRecord.Service(
+                name: service.name, image: service.image, imageDigest: digest(service.image) ?? digest(pod.imageIDs[.service(service.name)]),
+                restarts: service.restarts, exitCode: end?.exitCode, reason: end.flatMap { $0.reason.isEmpty ? nil : $0.reason },
+                diedDuringTrial: died.contains(service.name))
+        }
     }
 
     /// The agent's image, with the digest that its node knows it by.

@@ -12,6 +12,10 @@ public struct BuildPodRequest: Sendable {
     public var build: BuildSpec
     public var program: BuildProgram
     public var arguments: [String: String]
+    /// Relative to the context.
+    public var dockerfile: String
+    /// The stage to stop at; nil for the last.
+    public var stage: String?
     public var timeoutSec: Double
     /// The Secret that the context is fetched with.
     public var sourceSecret: LocalReference?
@@ -20,8 +24,11 @@ public struct BuildPodRequest: Sendable {
 
     public init(
         name: String, namespace: String, owners: [OwnerReference], target: EvalTargetSpec, build: BuildSpec, program: BuildProgram,
-        arguments: [String: String] = [:], timeoutSec: Double, sourceSecret: LocalReference? = nil
+        arguments: [String: String] = [:], dockerfile: String = "Dockerfile", stage: String? = nil, timeoutSec: Double,
+        sourceSecret: LocalReference? = nil
     ) {
+        self.dockerfile = dockerfile
+        self.stage = stage
         self.name = name
         self.namespace = namespace
         self.owners = owners
@@ -143,7 +150,7 @@ public struct BuildPodBuilder: Sendable {
         var mounts = [mount(.context, paths.context), mount(.archive, paths.archive), mount(.storage, paths.storage)]
         var env = [
             PodEnvironment.literal(BuildVariables.context, paths.context),
-            PodEnvironment.literal(BuildVariables.dockerfile, paths.context + "/Dockerfile"),
+            PodEnvironment.literal(BuildVariables.dockerfile, "\(paths.context)/\(request.dockerfile)"),
             PodEnvironment.literal(BuildVariables.archive, paths.image),
         ]
         if build.pullSecretRef != nil {
@@ -154,9 +161,12 @@ public struct BuildPodBuilder: Sendable {
             ]
         }
         // Kubernetes expands $(NAME) in a command; a dollar of a build argument is doubled, so that it arrives unchanged.
-        let arguments = request.arguments.sorted { $0.key < $1.key }.flatMap { name, value in
-            ["--build-arg", "\(name)=\(value)".replacing("$", with: "$$")]
+        var arguments = request.arguments.sorted { $0.key < $1.key }.flatMap { name, value in
+            ["--build-arg", PodEnvironment.escaped("\(name)=\(value)")]
         }
+        if let stage = request.stage { arguments += ["--target", PodEnvironment.escaped(stage)] }
+        // A target's own command takes the file from its variable.
+        if build.command == nil, request.dockerfile != "Dockerfile" { arguments += ["--file", "$(\(BuildVariables.dockerfile))"] }
         var container: JSONValue = [
             "name": .string(BuildRole.builder.containerName), "image": .string(build.builderImage),
             "command": .array(((build.command ?? Self.defaultCommand) + arguments).map { .string($0) }), "workingDir": .string(paths.context),

@@ -16,6 +16,8 @@ public struct PodFateBounds: Sendable, Hashable {
     public var creation = 1800.0
     /// Running the init container.
     public var initialization = 1800.0
+    /// Beyond what a service's health check allows it to start.
+    public var serviceStart = 60.0
     /// Without news from the node.
     public var nodeLost = 120.0
     /// The collector still waits, but the trial container ended before the runner began: the command of its image failed.
@@ -89,7 +91,9 @@ extension PodFate {
     /// A pod has ended when its collector has terminated, whatever its phase says. A report with a verdict takes precedence over everything
     /// that happened to the pod after the report was written.
     public static func of(_ pod: PodSnapshot, at now: Timestamp, bounds: PodFateBounds = PodFateBounds()) -> PodFate {
-        PodReading(pod: pod, now: now, bounds: bounds).fate
+        let fate = PodReading(pod: pod, now: now, bounds: bounds).fate
+        guard !pod.services.isEmpty, case .ended(let end) = fate else { return fate }
+        return .ended(ServiceFate(pod).judged(end))
     }
 }
 
@@ -101,7 +105,7 @@ private struct PodReading {
 
     var fate: PodFate {
         if let ended = pod.collector?.termination { return collected(ended) }
-        if let error = initFailure ?? agentFailure { return .ended(.init(error: error)) }
+        if let error = initFailure ?? agentFailure ?? serviceFailure { return .ended(.init(error: error)) }
         if pod.phase == "Failed" || pod.phase == "Succeeded" { return .ended(.init(error: PodCause(pod).error(nil))) }
         if [pod.trial, pod.verifier].contains(where: { $0?.termination?.isStartFailure == true }) {
             return .stuck(.init(error: PodCause(pod).error(nil)))
@@ -208,6 +212,36 @@ private struct PodReading {
         return PodCause(pod).podFailure(nil) ?? PodCause.agentFailure(ended)
     }
 
+    /// A service that was to end before the trial begins has failed.
+    private var serviceFailure: TrialError? {
+        guard pod.neverRestarts, let error = ServiceFate(pod).failedStart else { return nil }
+        return PodCause(pod).podFailure(nil) ?? error
+    }
+
+    /// What holds up the trial: a service that is not up; nil when all are.
+    private func serviceNotReady(_ initialized: Timestamp?) -> PodFate? {
+        let services = ServiceFate(pod)
+        guard let service = services.awaited else { return nil }
+        let begun = services.begun(service, initialized)
+        let role = ContainerRole.service(service.name)
+        // Pulling its image and making its container have their own limits.
+        if service.last == nil, case .waiting(let reason, let message) = service.state {
+            return waiting(reason, message, container: role, from: begun)
+        }
+        if let ended = service.last ?? service.state?.termination, ended.isStartFailure {
+            return waiting(
+                ended.reason, ended.message, from: ended.finishedAt ?? begun,
+                StateLimit(seconds: bounds.imageUnavailable, error: ServiceFate.startFailure(service, ended)))
+        }
+        var since = service.last?.startedAt ?? begun
+        if service.last == nil, case .running(let at?) = service.state { since = at }
+        let seconds = service.isServer ? (service.checkSeconds ?? 0) + bounds.serviceStart : bounds.initialization
+        // Its health check has failed for two instances: a third one is not waited for.
+        return waiting(
+            "PodInitializing", "\(role.containerName) is not ready", from: since,
+            StateLimit(seconds: service.restarts > 1 ? 0 : seconds, error: ServiceFate.late(service, seconds: seconds)))
+    }
+
     private struct StateLimit {
         var seconds: Double
         var error: TrialError
@@ -256,6 +290,7 @@ private struct PodReading {
         case .terminated(let ended): initialized = ended.finishedAt ?? initialized
         case nil: break
         }
+        if pod.trial?.isRunning != true, pod.trial?.isTerminated != true, let waiting = serviceNotReady(initialized) { return waiting }
         if case .waiting(let reason, let message) = pod.trial {
             return waiting(reason, message, container: .trial, from: initialized)
         }

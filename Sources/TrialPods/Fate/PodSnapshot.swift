@@ -68,6 +68,8 @@ public struct PodSnapshot: Sendable, Hashable {
     public var images: [ContainerRole: String] = [:]
     /// The images that these containers ran, as their node names them; without those that have not started.
     public var imageIDs: [ContainerRole: String] = [:]
+    /// The services of the trial, in the order in which they start.
+    public var services: [Service] = []
     public var scheduled: PodCondition?
     public var ready: PodCondition?
     public var disruption: PodCondition?
@@ -137,10 +139,14 @@ extension PodSnapshot.State {
 extension PodSnapshot {
     /// The part of a pod that `project` reads.
     public static let projection = ObjectProjection.metadata(and: [
-        "spec": .only(["nodeName": .everything, "restartPolicy": .everything, "containers": .keys("name", "image")]),
+        "spec": .only([
+            "nodeName": .everything, "restartPolicy": .everything, "containers": .keys("name", "image"),
+            "initContainers": .keys("name", "image", "restartPolicy", "startupProbe"),
+        ]),
         "status": .only([
             "phase": .everything, "reason": .everything, "message": .everything, "startTime": .everything,
-            "initContainerStatuses": .keys("name", "state", "imageID"), "containerStatuses": .keys("name", "state", "imageID"),
+            "initContainerStatuses": .keys("name", "state", "imageID", "lastState", "restartCount", "started"),
+            "containerStatuses": .keys("name", "state", "imageID"),
             "conditions": .keys("type", "status", "reason", "message", "lastTransitionTime"),
         ]),
     ])
@@ -158,6 +164,8 @@ extension PodSnapshot {
             let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:))
             if let role, role == .trial || role == .verifier { snapshot.images[role] = container["image"]?.string }
         }
+        snapshot.services = (pod.at("spec", "initContainers")?.array ?? []).compactMap { Service($0) }
+        for service in snapshot.services { snapshot.images[.service(service.name)] = service.image }
         guard let status = pod["status"] else { return snapshot }
         snapshot.phase = status["phase"]?.string ?? "Pending"
         snapshot.reason = status["reason"]?.string
@@ -168,8 +176,11 @@ extension PodSnapshot {
             for container in status[list]?.array ?? [] {
                 guard let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:)) else { continue }
                 snapshot.containers[role] = state(container["state"])
+                if case .service(let name) = role, let index = snapshot.services.firstIndex(where: { $0.name == name }) {
+                    snapshot.services[index].read(container)
+                }
                 guard let id = container["imageID"]?.string, !id.isEmpty else { continue }
-                if [.trial, .verifier, .agent].contains(role) { snapshot.imageIDs[role] = id }
+                if role != .delivery, role != .collector { snapshot.imageIDs[role] = id }
             }
         }
         for condition in status["conditions"]?.array ?? [] {

@@ -20,7 +20,8 @@ struct PodEnvironment {
     static func secrets(of request: TrialPodRequest) -> [Secret] {
         var found = request.agent.env.compactMap { variable in variable.valueFrom?.secretKeyRef.map { (variable.name, $0) } }
         let verifiers = request.isVerifiedSeparately ? [request.separateVerifierVariables] : request.verifierVariables
-        for table in [request.taskVariables, request.solutionVariables] + verifiers {
+        let services = request.task.environment.services.services.map { request.variables(of: $0) }
+        for table in [request.taskVariables, request.solutionVariables] + verifiers + services {
             for (name, value) in table.sorted(by: { $0.key < $1.key }) {
                 guard let reference = value.secret, !found.contains(where: { $0.1 == reference }) else { continue }
                 found.append((name, reference))
@@ -74,6 +75,16 @@ struct PodEnvironment {
             + Self.references(in: request.separateVerifierVariables)
     }
 
+    /// A service's variables.
+    func service(_ service: TaskService) -> [JSONValue] {
+        request.variables(of: service).sorted { $0.key < $1.key }.map { name, value in
+            switch value {
+            case .literal(let text): Self.literal(name, text)
+            case .secret(let reference): Self.reference(name, reference)
+            }
+        }
+    }
+
     /// The variables whose value is a secret of the job.
     private static func references(in variables: [String: TaskValue]) -> [JSONValue] {
         variables.sorted { $0.key < $1.key }.compactMap { name, value in value.secret.map { reference(inContainer(name), $0) } }
@@ -89,9 +100,10 @@ struct PodEnvironment {
     }
 
     /// Kubernetes expands `$(NAME)` in values and reads `$$` as a dollar. Each dollar is doubled, so that the value arrives unchanged.
-    static func literal(_ name: String, _ value: String) -> JSONValue {
-        ["name": .string(name), "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$"))]
-    }
+    static func literal(_ name: String, _ value: String) -> JSONValue { ["name": .string(name), "value": .string(escaped(value))] }
+
+    /// The same for the words of a command.
+    static func escaped(_ text: String) -> String { text.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$") }
 
     private static func reference(_ name: String, _ reference: SecretKeyReference) -> JSONValue {
         var key: JSONValue = ["name": .string(reference.name), "key": .string(reference.key)]

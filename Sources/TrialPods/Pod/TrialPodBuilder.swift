@@ -33,6 +33,7 @@ public struct TrialPodBuilder: Sendable {
         let shared = request.shared
         try shared.check(request)
         let secrets = PodEnvironment.secrets(of: request)
+        let services = ServicePod(request)
         var spec: JSONValue = [
             "restartPolicy": "Never",
             "automountServiceAccountToken": false,
@@ -41,12 +42,14 @@ public struct TrialPodBuilder: Sendable {
             "securityContext": ["seccompProfile": ["type": "RuntimeDefault"]],
             "volumes": .array(volumes(request, program, shared, cache)),
             "initContainers": .array(
-                [try delivery(request, program, shared, cache, program.network.isOpen ? nil : egress)] + [agent(request)].compactMap { $0 }),
+                [try delivery(request, program, shared, cache, program.network.isOpen ? nil : egress)] + [agent(request)].compactMap { $0 }
+                    + (try services.containers())),
             "containers": .array(
                 [trial(request, program, shared, image: image)] + (verifier(request, program, shared).map { [$0] } ?? [])
                     + [collector(request, program, shared, secrets)]),
         ]
-        if let deadline = deadline(program) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
+        if !services.hostAliases.isEmpty { spec["hostAliases"] = .array(services.hostAliases) }
+        if let deadline = deadline(program, services) { spec["activeDeadlineSeconds"] = JSONValue(deadline) }
         if !request.builtImages.isEmpty, let secret = request.target.image?.build?.pullSecretRef {
             spec["imagePullSecrets"] = [["name": .string(secret.name)]]
         }
@@ -82,7 +85,7 @@ public struct TrialPodBuilder: Sendable {
     }
 
     /// Seconds from the pod's start after which Kubernetes ends it; nil: never.
-    public func deadlineSeconds(of request: TrialPodRequest) -> Int? { deadline(TrialProgram(request)) }
+    public func deadlineSeconds(of request: TrialPodRequest) -> Int? { deadline(TrialProgram(request), ServicePod(request)) }
 
     /// What the pod's delivery reads of overlays, by the Secret that they are fetched with.
     ///
@@ -98,7 +101,10 @@ public struct TrialPodBuilder: Sendable {
     }
 
     private func part(of program: TrialProgram) -> PodProgram {
-        PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
+        var part = PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
+        // Delivery and collector, and the agent's, are in no program.
+        part.reportLimitBytes = TrialReport.maximumBytes(containers: program.containers.count + 3)
+        return part
     }
 
     // MARK: Metadata
@@ -132,8 +138,8 @@ public struct TrialPodBuilder: Sendable {
     }
 
     /// Longer than the sum of all limits, so that it is reached only when another limit had no effect; nil when the agent has no limit.
-    private func deadline(_ program: TrialProgram) -> Int? {
-        var sum = 0.0
+    private func deadline(_ program: TrialProgram, _ services: ServicePod) -> Int? {
+        var sum = services.startSeconds
         for step in program.steps {
             guard let execute = step.limits.executeSec else { return nil }
             sum += (step.limits.installSec ?? 0) + execute + step.limits.verifySec + (step.limits.setupSec ?? 0) + (step.healthcheck?.longestSec ?? 0)
@@ -164,6 +170,8 @@ public struct TrialPodBuilder: Sendable {
         if program.delivery.solution { volumes.append(volume(.solution, "emptyDir", [:])) }
         if Self.agentImage(request) != nil { volumes.append(volume(.agentFiles, "emptyDir", ["sizeLimit": "20Gi"])) }
         if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
+        if !program.delivery.files.isEmpty { volumes.append(volume(.environment, "emptyDir", [:])) }
+        volumes += ServicePod(request).volumes
         switch cache?.endpoint {
         case .service: break
         case .socket(let directory): volumes.append(volume(.cache, "hostPath", ["path": .string(directory), "type": "Directory"]))
@@ -224,11 +232,14 @@ public struct TrialPodBuilder: Sendable {
         }
         if program.delivery.solution { mounts.append(mount(.solution, paths.deliveredSolution)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays)) }
+        if !program.delivery.files.isEmpty { mounts.append(mount(.environment, paths.environment)) }
         switch cache?.endpoint {
         case .service: break
         case .socket: mounts.append(mount(.cache, paths.cache, readOnly: true))
         case nil: if request.sourceSecret != nil { mounts.append(mount(.credentials, paths.credentials, readOnly: true)) }
         }
+        var egress = egress
+        egress?.names = request.task.environment.services.names
         let env = try PodEnvironment(request: request, shared: shared).delivery(part(of: program), cache, egress)
         return ours(.delivery, env: env, mounts: mounts)
     }
@@ -270,6 +281,7 @@ public struct TrialPodBuilder: Sendable {
         }
         if Self.agentImage(request) != nil { mounts.append(mount(.agentFiles, paths.agentImage, readOnly: true)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
+        mounts += ServicePod(request).mainMounts
         let resources = TrialResources(request)
         var container: JSONValue = [
             "name": .string(ContainerRole.trial.containerName), "image": .string(image),
@@ -323,6 +335,9 @@ public struct TrialPodBuilder: Sendable {
         if program.verifier.acceptsArtifacts { mounts.append(mount(.accepted, paths.accepted)) }
         if program.verifier.separate != nil {
             mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs, readOnly: true)]
+        }
+        for name in program.verifier.volumes {
+            mounts.append(["name": .string(name), "mountPath": .string("\(paths.serviceVolumes)/\(name)"), "readOnly": true])
         }
         return ours(.collector, env: PodEnvironment(request: request, shared: shared).collector(secrets), mounts: mounts)
     }

@@ -51,6 +51,7 @@ public struct TrialPodRequest: Sendable {
         let agentNames = Set(agent.env.map(\.name))
         let given = TaskValues(jobSpec.environment.env)
         var variables = given.resolved(task.environment.env)
+        for name in task.environment.passedEnv where variables[name] == nil { variables[name] = given[name] }
         for header in task.headerVariables where variables[header.name] == nil { variables[header.name] = given[header.name] }
         return variables.filter { !agentNames.contains($0.key) }
     }
@@ -94,7 +95,19 @@ public struct TrialPodRequest: Sendable {
         }
     }
 
-    private func image(_ source: TaskImage?) -> String? { source == .dockerfile ? builtImages[.trial] : source?.name }
+    private func image(_ source: TaskImage?) -> String? { source?.isBuilt == true ? builtImages[.trial] : source?.name }
+
+    /// The image of a service; nil when it is not built yet.
+    func image(of service: TaskService) -> String? {
+        switch service.image {
+        case .main: image
+        case .own(.named(let name)): name
+        case .own(.built): builtImages[.service(service.name)]
+        }
+    }
+
+    /// A service's variables: those without a value, which only the job may have, are left out.
+    func variables(of service: TaskService) -> [String: TaskValue] { TaskValues(jobSpec.environment.env).resolved(service.askedEnv) }
 
     /// The limits of the phases, with all overrides and multipliers applied.
     public var timeouts: TaskTimeouts { resolved(task.timeouts) }

@@ -16,14 +16,14 @@ extension TrialProgram {
             delivery: Delivery(
                 source: request.source, taskPath: request.taskPath, taskRepo: request.taskRepo, solution: request.agent.agent.isOracle,
                 overlays: request.overlays.map { Delivery.Overlay($0) },
-                fixtures: request.taskRepo == nil ? spec.source.fixtures?.lockPath : nil),
+                fixtures: request.taskRepo == nil ? spec.source.fixtures?.lockPath : nil, files: task.environment.services.files),
             steps: Self.steps(request),
             containers: [
                 Container(
                     role: .trial, image: request.image, workdir: task.environment.workdir, env: request.taskVariables.keys.sorted() + agentNames,
                     resources: Resources(
                         cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
-            ] + (Container.verifier(request).map { [$0] } ?? []),
+            ] + (Container.verifier(request).map { [$0] } ?? []) + task.environment.services.services.map { Container($0, request) },
             verifier: Verifier(request),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames),
             network: TrialNetwork(of: task, job: spec, agent: request.agent),

@@ -22,7 +22,7 @@ struct TrialResources: Sendable, Hashable {
         return resources
     }
 
-    private static func cpu(_ amount: Double) -> String {
+    static func cpu(_ amount: Double) -> String {
         // Both values are checked where they are read, but the conversion to Int must not depend on that.
         let milli = Int((min(max(amount, 0), 1e9) * 1000).rounded(.up))
         return milli % 1000 == 0 ? "\(milli / 1000)" : "\(milli)m"

@@ -52,7 +52,7 @@ public struct Collector: Sendable {
 
     private func leave(_ report: TrialReport) -> Bool {
         do throws(FileError) {
-            try FileWriting.write(report.terminationMessage(), to: configuration.terminationLog)
+            try FileWriting.write(report.terminationMessage(limit: configuration.reportBytes), to: configuration.terminationLog)
             return true
         } catch {
             log.error("cannot leave the report", ["error": .string(error.description)])

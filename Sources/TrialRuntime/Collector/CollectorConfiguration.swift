@@ -58,6 +58,8 @@ public struct CollectorConfiguration: Sendable {
     public var limits = CollectorLimits()
     public var handover = HandoverLimits()
     public var terminationLog: String
+    /// The most bytes of the report.
+    public var reportBytes = TrialReport.maximumBytes
 
     /// A configuration for a task without steps or limits.
     public init(paths: TrialPaths = TrialPaths()) {
@@ -77,6 +79,7 @@ public struct CollectorConfiguration: Sendable {
         runnerIsRoot = program.environment.user != nil
         verifier = program.verifier
         handover.bytes = program.handoverLimitBytes
+        reportBytes = program.reportLimitBytes
         gateTimeout = program.gateTimeoutSec
         steps = program.steps
         limits.pack = program.packLimitBytes

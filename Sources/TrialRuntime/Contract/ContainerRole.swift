@@ -1,5 +1,5 @@
 /// The purpose of a container of a trial pod. A container is named after its role, and only this type defines the names.
-public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
+public enum ContainerRole: Sendable, Hashable, Codable, RawRepresentable {
     /// The init container that fetches the task and fills the volumes.
     case delivery
     /// The init container of the agent's image, which copies the agent.
@@ -10,6 +10,35 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
     case verifier
     /// Keeps the tests away from the trial until the agent has ended, then collects the outcome.
     case collector
+    /// A service of the task's Compose file, by its name there.
+    case service(String)
+
+    /// The roles of which a pod has one container at most.
+    private static let single: [ContainerRole] = [.delivery, .agent, .trial, .verifier, .collector]
+    private static let service = (value: "service:", container: "service-")
+
+    /// nil for a text that is no role.
+    public init?(rawValue: String) {
+        if rawValue.hasPrefix(Self.service.value) {
+            self = .service(String(rawValue.dropFirst(Self.service.value.count)))
+        } else if let role = Self.single.first(where: { $0.rawValue == rawValue }) {
+            self = role
+        } else {
+            return nil
+        }
+    }
+
+    /// `trial`, `service:db`.
+    public var rawValue: String {
+        switch self {
+        case .delivery: "delivery"
+        case .agent: "agent"
+        case .trial: "trial"
+        case .verifier: "verifier"
+        case .collector: "collector"
+        case .service(let name): Self.service.value + name
+        }
+    }
 
     public var containerName: String {
         switch self {
@@ -18,13 +47,19 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         case .trial: "trial"
         case .verifier: "verifier"
         case .collector: "collector"
+        case .service(let name): Self.service.container + name
         }
     }
 
     /// nil for a container that does not belong to the trial pod's design, for example one that an admission webhook added.
     public init?(containerName: String) {
-        guard let role = Self.allCases.first(where: { $0.containerName == containerName }) else { return nil }
-        self = role
+        if let role = Self.single.first(where: { $0.containerName == containerName }) {
+            self = role
+        } else if containerName.hasPrefix(Self.service.container) {
+            self = .service(String(containerName.dropFirst(Self.service.container.count)))
+        } else {
+            return nil
+        }
     }
 
     /// The command of a container that does not run the task's image.
@@ -34,7 +69,7 @@ public enum ContainerRole: String, Sendable, Hashable, Codable, CaseIterable {
         case .collector: [Self.executable, "collect"]
         // With the files' times, which interpreters compare with their caches, and without following links.
         case .agent: ["cp", "-RPp", "\(TrialPaths().agentImage)/.", "\(TrialPaths().agentFiles)/"]
-        case .trial, .verifier: nil
+        case .trial, .verifier, .service: nil
         }
     }
 

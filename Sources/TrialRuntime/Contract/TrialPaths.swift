@@ -15,6 +15,10 @@ public struct TrialPaths: Sendable, Hashable {
     public var work: String { root + "/assay/work" }
     /// The content of overlays, in delivery and, read-only, in the trial.
     public var overlays: String { root + "/assay/overlays" }
+    /// Copies of files below `environment/`, in delivery.
+    public var environment: String { root + "/assay/environment" }
+    /// The named volumes of services whose artifacts are collected, in the collector: a folder each.
+    public var serviceVolumes: String { root + "/assay/volumes" }
     public var credentials: String { root + "/assay/credentials" }
     /// The directory with the socket of the cache service, on the laptop.
     public var cache: String { root + "/assay/cache" }

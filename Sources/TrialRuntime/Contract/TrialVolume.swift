@@ -28,6 +28,8 @@ public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     case verifier
     /// The content of overlays; read-only for the trial.
     case overlays
+    /// Copies of files of the task's `environment/`, which services mount in parts.
+    case environment
     /// The task's solution, for the oracle agent only.
     case solution
     /// The Secret with the credentials for fetching the task from its origin; mounted for delivery only, and only without a cache service.

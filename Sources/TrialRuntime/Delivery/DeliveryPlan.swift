@@ -21,6 +21,8 @@ struct DeliveryPlan: Sendable {
         case instruction(step: Int, file: String)
         /// A folder that becomes a directory.
         case folder(String)
+        /// A folder that becomes a directory, or a file.
+        case item(String)
     }
 
     /// A delivered folder to which `.harborignore` applies.
@@ -58,6 +60,10 @@ struct DeliveryPlan: Sendable {
         }
         if program.delivery.solution {
             deliver(Self.solution, to: hasSteps ? paths.deliveredSharedSolution : paths.deliveredSolution, script: Runner.solutionScript)
+        }
+        for file in program.delivery.files {
+            let path = file.isEmpty ? "" : "/\(file)"
+            parts.append(Part(path: "environment\(path)", target: .item("\(paths.environment)\(path)")))
         }
         self.parts = parts
         self.filtered = filtered

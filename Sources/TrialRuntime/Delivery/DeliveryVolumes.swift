@@ -12,7 +12,7 @@ struct DeliveryVolumes: Sendable {
     /// - Parameter verifier: how the trial is verified.
     func prepare(_ verifier: TrialProgram.Verifier) throws(FileError) {
         for folder in [paths.scripts, paths.staged, paths.gate] { try Directory.make(folder) }
-        for folder in [paths.staged, paths.scripts, paths.deliveredSolution, paths.overlays] { empty(folder) }
+        for folder in [paths.staged, paths.scripts, paths.deliveredSolution, paths.overlays, paths.environment] { empty(folder) }
         // The trial and the collector may run as different users, and both write below /logs.
         try Directory.make(paths.collectedLogs)
         chmod(paths.collectedLogs, 0o777)

@@ -27,11 +27,18 @@ struct TaskDelivery: Sendable {
         let export = TreeExport(tree)
         var total = TreeExport.Report()
         for part in plan.parts where folder.exists(part.path) {
+            let kind = kind(of: part.path)
             switch part.target {
             case .instruction(let step, let file):
                 guard let written = try await folder.read(part.path) else { continue }
                 try volumes.write(instruction: written, of: step, to: file, &program)
-            case .folder(let directory):
+            case .item(let place) where kind == .file || kind == .executable:
+                guard let bytes = try await folder.read(part.path) else { continue }
+                try Directory.make(Path.parent(of: place))
+                try FileWriting.write(bytes, to: place, mode: kind == .executable ? 0o755 : 0o644)
+                total.files += 1
+                total.bytes += bytes.count
+            case .folder(let directory), .item(let directory):
                 let report = try await export.export(part.path.pathComponents.reduce(task.path) { try $0.appending($1) }, to: directory)
                 total.files += report.files
                 total.bytes += report.bytes
@@ -39,5 +46,11 @@ struct TaskDelivery: Sendable {
         }
         try plan.finish(program, volumes)
         return total
+    }
+
+    /// nil for what is no entry, such as the root.
+    private func kind(of path: String) -> TreeEntry.Kind? {
+        guard case .entry(let entry) = tree.resolve(task.path.isRoot ? path : "\(task.path)/\(path)") else { return nil }
+        return entry.kind
     }
 }

@@ -68,6 +68,12 @@ final class TaskLayout {
                 present = .instruction(step: step, file: file, [], left: size)
                 if size == 0 { try add([]) }
             case .folder(let destination): try lay(entry, below: path, in: destination)
+            case .item(let destination):
+                if entry.path.count == path.count, case .file = entry.kind {
+                    try lay(file: entry, at: path, as: destination)
+                } else {
+                    try lay(entry, below: path, in: destination)
+                }
             }
             return
         }
@@ -85,6 +91,13 @@ final class TaskLayout {
         guard let layout = folders[folder] else { throw TrialError(.internalError, "a folder comes after what lies in it") }
         present = .folder(layout)
         try layout.begin(entry.kind, at: path)
+    }
+
+    private func lay(file entry: TreeStream.Entry, at path: [String], as destination: String) throws {
+        let layout = try FolderLayout(Path.parent(of: destination))
+        folders[path] = layout
+        present = .folder(layout)
+        try layout.begin(entry.kind, at: [entry.path[entry.path.count - 1]])
     }
 
     private func add(_ piece: ArraySlice<UInt8>) throws {

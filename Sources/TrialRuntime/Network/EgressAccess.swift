@@ -7,6 +7,8 @@ public struct EgressAccess: Sendable, Hashable, Codable {
     public var proxy: String
     /// By phase. A phase that may reach nothing has none. Each value is a secret.
     public var tokens: [String: String]
+    /// Names that mean the pod itself, which are not asked of the proxy: those of its services.
+    public var names: [String] = []
     /// On a cluster, `HOST:PORT` of what the pod's NetworkPolicy does not allow; delivery makes sure that it cannot be reached.
     public var canary: String?
 
@@ -33,7 +35,7 @@ public struct EgressAccess: Sendable, Hashable, Codable {
 
     /// The entries `NAME=value` of a phase's environment.
     func variables(of phase: TrialPhase) -> [String] {
-        self[phase].map { ProxyVariables.entries(proxy: proxy, token: $0) } ?? []
+        self[phase].map { ProxyVariables.entries(proxy: proxy, token: $0, names: names) } ?? []
     }
 }
 
@@ -52,10 +54,12 @@ public enum ProxyVariables {
         return (proxies + ["ALL_PROXY", exceptions, node]).contains(name)
     }
 
-    /// - Parameter proxy: `http://HOST:PORT`.
-    static func entries(proxy: String, token: String) -> [String] {
+    /// - Parameters:
+    ///   - proxy: `http://HOST:PORT`.
+    ///   - names: of the pod itself.
+    static func entries(proxy: String, token: String, names: [String] = []) -> [String] {
         let url = proxy.replacing("http://", with: "http://assay:\(token)@", maxReplacements: 1)
-        let both = proxies.map { ($0, url) } + [(exceptions, directHosts.joined(separator: ","))]
+        let both = proxies.map { ($0, url) } + [(exceptions, (directHosts + names).joined(separator: ","))]
         return both.flatMap { ["\($0)=\($1)", "\($0.lowercased())=\($1)"] } + ["\(node)=1"]
     }
 }

@@ -8,6 +8,8 @@ struct HandedArtifact: Sendable, Hashable {
         case logs([String])
         /// The trial's runner copies it to the volume of offers.
         case offered
+        /// On a volume that its service mounts: the path in it.
+        case volume(String, [String])
     }
 
     let number: Int
@@ -16,15 +18,18 @@ struct HandedArtifact: Sendable, Hashable {
     /// Its place below `logs/` in the record; nil when it is there already.
     let recordedAt: [String]?
 
-    init(_ artifact: TaskArtifact, number: Int) {
+    /// - Parameter place: where a service's artifact lies; nil for one of the trial.
+    init(_ artifact: TaskArtifact, number: Int, place: TrialProgram.Verifier.ServicePlace? = nil) {
         self.artifact = artifact
         self.number = number
         let names = artifact.source.split(separator: "/").filter { $0 != "." }.map(String.init)
         let isAbsolute = artifact.source.hasPrefix("/")
-        let isInLogs = isAbsolute && names.count > 1 && names[0] == "logs"
-        origin = isInLogs ? .logs(Array(names.dropFirst())) : .offered
-        let place = artifact.destination.map { $0.split(separator: "/").filter { $0 != "." }.map(String.init) }
-        recordedAt = place == nil && isInLogs ? nil : [LogFolder.artifacts.rawValue] + (place ?? names)
+        let isInLogs = place == nil && isAbsolute && names.count > 1 && names[0] == "logs"
+        origin = place.map { .volume($0.volume, $0.names) } ?? (isInLogs ? .logs(Array(names.dropFirst())) : .offered)
+        // Services may have the same paths.
+        let own = (place.map { [$0.service] } ?? []) + names
+        let destination = artifact.destination.map { $0.split(separator: "/").filter { $0 != "." }.map(String.init) }
+        recordedAt = destination == nil && isInLogs ? nil : [LogFolder.artifacts.rawValue] + (destination ?? own)
     }
 
     /// Whether the trial's runner has to copy it, because the collector does not mount the place where it lies.
@@ -37,7 +42,15 @@ struct HandedArtifact: Sendable, Hashable {
 
 extension TrialProgram.Verifier {
     /// The artifacts with their numbers.
-    var handed: [HandedArtifact] { artifacts.enumerated().map { HandedArtifact($1, number: $0) } }
+    var handed: [HandedArtifact] {
+        artifacts.enumerated().map { number, artifact in
+            HandedArtifact(
+                artifact, number: number, place: places.first { $0.service == artifact.service && $0.source == artifact.source })
+        }
+    }
+
+    /// The volumes of services that the collector mounts.
+    public var volumes: [String] { Set(places.map(\.volume)).sorted() }
 
     /// Whether the trial's runner copies anything for the collector.
     public var offersArtifacts: Bool { handed.contains(where: \.mustBeOffered) }

@@ -17,6 +17,8 @@ public struct PodProgram: Sendable, Hashable, Codable {
     /// Seconds within which the runner must open the gate.
     public var gateTimeoutSec: Double
     public var packLimitBytes: Int
+    /// The most bytes of the collector's report.
+    public var reportLimitBytes = TrialReport.maximumBytes
     /// nil when no phase is restricted. Otherwise the pod reaches only the egress proxy and the cache service.
     public var network: TrialNetwork?
     /// The most that the trial may hand over as artifacts, in bytes.

@@ -7,7 +7,7 @@ import SourceSync
 /// none of them computes the same facts again. It holds names of environment variables but no values.
 public struct TrialProgram: Sendable, Hashable, Codable {
     /// The version of this document and of the part that is passed to the pod. Version 1 was the delivery plan alone.
-    public static let currentVersion = 4
+    public static let currentVersion = 5
 
     public var version: Int
     public var identity: Identity
@@ -110,14 +110,18 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var solution: Bool
         /// In the order in which they apply.
         public var overlays: [Overlay]
+        /// Files and folders below `environment/` that containers mount as copies; empty text is `environment/` itself.
+        public var files: [String]
 
         /// The path of the `fixtures.lock` in `source`; nil: none, and for a task of another repository.
         public var fixtures: String?
 
         public init(
-            source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false, overlays: [Overlay] = [], fixtures: String? = nil
+            source: Source, taskPath: String, taskRepo: TaskRepo? = nil, solution: Bool = false, overlays: [Overlay] = [], fixtures: String? = nil,
+            files: [String] = []
         ) {
             self.fixtures = fixtures
+            self.files = files
             self.source = source
             self.taskPath = taskPath
             self.taskRepo = taskRepo
@@ -254,8 +258,28 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var collect: [TaskVerifier.CollectHook]
         /// What the task declares as artifacts, `/logs/artifacts` first if it does not declare it itself.
         public var artifacts: [TaskArtifact]
+        /// Where the collector finds those of services.
+        public var places: [ServicePlace]
         /// nil: the tests run in the trial's container.
         public var separate: Separate?
+
+        /// An artifact of a service: it lies on a named volume, which the collector mounts.
+        public struct ServicePlace: Sendable, Hashable, Codable {
+            public var service: String
+            /// The artifact's path in the service's container.
+            public var source: String
+            /// The name of the pod's volume.
+            public var volume: String
+            /// The path in the volume.
+            public var names: [String]
+
+            public init(service: String, source: String, volume: String, names: [String]) {
+                self.service = service
+                self.source = source
+                self.volume = volume
+                self.names = names
+            }
+        }
 
         /// A verifier in a container of its own.
         public struct Separate: Sendable, Hashable, Codable {
@@ -267,8 +291,9 @@ public struct TrialProgram: Sendable, Hashable, Codable {
 
         public init(
             enabled: Bool = true, endAgentProcesses: Bool = false, env: [String] = [], collect: [TaskVerifier.CollectHook] = [],
-            artifacts: [TaskArtifact] = [], separate: Separate? = nil
+            artifacts: [TaskArtifact] = [], places: [ServicePlace] = [], separate: Separate? = nil
         ) {
+            self.places = places
             self.enabled = enabled
             self.endAgentProcesses = endAgentProcesses
             self.env = env

@@ -208,14 +208,18 @@ extension TrialReport {
         self = report
     }
 
-    /// The report as JSON of at most `maximumBytes`.
+    /// The most bytes of one message in a pod with this many containers, init containers included: they share 12 KiB. Source of the rule:
+    /// kubelet `MaxPodTerminationMessageLogLength`.
+    public static func maximumBytes(containers: Int) -> Int { min(maximumBytes, (12 << 10) / max(containers, 1)) }
+
+    /// The report as JSON of at most `limit` bytes.
     ///
     /// When it is too long, these are shortened or left out in this order, and `messageTruncated` is set: the error's message, the names of
     /// secrets that were redacted or could not be, the rewards other than the main one, the steps.
-    public func terminationMessage() -> [UInt8] {
+    public func terminationMessage(limit: Int = Self.maximumBytes) -> [UInt8] {
         var report = self
         var bytes = report.json()
-        guard bytes.count > Self.maximumBytes else { return bytes }
+        guard bytes.count > limit else { return bytes }
         report.messageTruncated = true
         if let error = report.error, error.message.utf8.count > 512 {
             // JSON escapes can make six bytes of one. The end of a message usually tells the cause, and its beginning tells what failed, so both
@@ -223,20 +227,20 @@ extension TrialReport {
             report.error?.message = String(error.message.prefix(200)) + " [...] " + String(error.message.suffix(200))
             bytes = report.json()
         }
-        if bytes.count > Self.maximumBytes {
+        if bytes.count > limit {
             report.unredacted = []
             report.redacted = [:]
             bytes = report.json()
         }
-        if bytes.count > Self.maximumBytes {
+        if bytes.count > limit {
             report.rewards = report.rewards.filter { $0.key == Reward.primaryName }
             bytes = report.json()
         }
-        if bytes.count > Self.maximumBytes {
+        if bytes.count > limit {
             report.steps = nil
             bytes = report.json()
         }
-        if bytes.count > Self.maximumBytes {
+        if bytes.count > limit {
             report.error?.message = ""
             bytes = report.json()
         }

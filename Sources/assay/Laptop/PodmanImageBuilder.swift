@@ -40,7 +40,9 @@ struct PodmanImageBuilder: ImageBuilder {
             return .failure(ImageBuildFailure(TrialError(.environmentBuildFailed, "\(build.context) cannot be read: \(error)"), log: "\(error)\n"))
         }
         let end = await node.build(
-            PodmanBuild(name: name(build.key), context: context, arguments: build.arguments, limits: .init(seconds: build.timeoutSec)))
+            PodmanBuild(
+                name: name(build.key), context: context, dockerfile: build.dockerfile, stage: build.stage, arguments: build.arguments,
+                limits: .init(seconds: build.timeoutSec)))
         switch end {
         case .built(let reference, let log):
             // Records of later jobs contain the log too. If the file is missing, they lack only the log.
@@ -48,7 +50,7 @@ struct PodmanImageBuilder: ImageBuilder {
             try? FileWriting.replace(logFile(build.key), with: Array(log.utf8), mode: 0o600, durable: false)
             return .success(BuiltImage(reference: reference, log: log))
         case .failed(let reason, let log):
-            return .failure(ImageBuildFailure(TrialError(.environmentBuildFailed, "\(build.context)/Dockerfile: \(reason)"), log: log))
+            return .failure(ImageBuildFailure(TrialError(.environmentBuildFailed, "\(build.context)/\(build.dockerfile): \(reason)"), log: log))
         case .timedOut(let step, let log):
             return .failure(ImageBuildFailure(build.timeoutError(step), log: log))
         case .cancelled:

@@ -45,7 +45,7 @@ struct ClusterImageBuilder: ImageBuilder {
                 attempt += 1
                 guard attempt < Self.lookups, !Task.isCancelled, Self.mayPass(error) else {
                     throw ImageBuildFailure(
-                        TrialError(.environmentBuildFailed, "\(build.context)/Dockerfile is not built: \(error)"), log: "\(error)\n")
+                        TrialError(.environmentBuildFailed, "\(build.context)/\(build.dockerfile) is not built: \(error)"), log: "\(error)\n")
                 }
                 try? await time.sleep(seconds: BackoffPolicy(initialSeconds: 2, factor: 2, capSeconds: 15).seconds(afterFailures: attempt))
             }
@@ -80,7 +80,8 @@ struct ClusterImageBuilder: ImageBuilder {
             name: "assay-build-\(SHA256.hex(of: "\(build.key.scope) \(build.key.hex)".utf8).prefix(20))", namespace: build.namespace, owners: [],
             target: build.target, build: spec,
             program: BuildProgram(context: .commit(build.delivery), repository: repository.address, tag: build.key.tag),
-            arguments: build.arguments, timeoutSec: build.timeoutSec, sourceSecret: build.sourceSecret)
+            arguments: build.arguments, dockerfile: build.dockerfile, stage: build.stage, timeoutSec: build.timeoutSec,
+            sourceSecret: build.sourceSecret)
         let end = await BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, cache: configuration.cache, time: time)
             .run(request) {
                 owners().map(\.buildOwner)
@@ -95,7 +96,7 @@ struct ClusterImageBuilder: ImageBuilder {
             }
             return .success(BuiltImage(reference: "\(repository.name)@\(digest)", log: log))
         case .failed(let reason, let log):
-            return .failure(ImageBuildFailure(TrialError(.environmentBuildFailed, "\(build.context)/Dockerfile: \(reason)"), log: log))
+            return .failure(ImageBuildFailure(TrialError(.environmentBuildFailed, "\(build.context)/\(build.dockerfile): \(reason)"), log: log))
         case .timedOut(let step, let log):
             return .failure(ImageBuildFailure(build.timeoutError(step), log: log))
         case .cancelled:

@@ -39,9 +39,12 @@ extension EvalJobReconciler {
             let source = task.taskRepo ?? prepared.source
             let folder = task.reference.path
             let context = folder.isEmpty ? wanted.folder : "\(folder)/\(wanted.folder)"
+            let build = wanted.build
+            let arguments = build.arguments.merging(spec.environment.buildArguments) { $1 }
             builds[use] = ImageBuild(
-                key: ImageKey(context: wanted.context, arguments: spec.environment.buildArguments, place: place), source: source, context: context,
-                arguments: spec.environment.buildArguments, timeoutSec: wanted.timeoutSec * spec.timeoutMultiplier, namespace: identity.namespace,
+                key: ImageKey(context: wanted.context, arguments: arguments, dockerfile: build.dockerfile, stage: build.target, place: place),
+                source: source, context: context, arguments: arguments, dockerfile: build.dockerfile, stage: build.target,
+                timeoutSec: wanted.timeoutSec * spec.timeoutMultiplier, namespace: identity.namespace,
                 target: target, sourceSecret: Self.secret(for: source, spec)
             ) { directory in
                 let access = try await credentials.credentials(
@@ -65,9 +68,7 @@ extension EvalJobReconciler {
             guard let trial = context.prepared.matrix.coordinate(at: pod.identity.index),
                 pass.memory.state.withLock({ $0.missedImages.insert(pod.uid).inserted })
             else { continue }
-            for role in [ContainerRole.trial, .verifier] {
-                if let key = images.keys[ImageUse(task: trial.taskIndex, role: role)] { self.images.lookAgain(key) }
-            }
+            for (use, key) in images.keys where use.task == trial.taskIndex { self.images.lookAgain(key) }
         }
     }
 

@@ -37,6 +37,8 @@ struct ArtifactHandover: Sendable {
                 switch artifact.origin {
                 case .logs(let names): (paths.collectedLogs, names)
                 case .offered: (paths.offered, [artifact.folder, HandedArtifact.item])
+                // The last name is the volume itself when all of it is taken.
+                case .volume(let volume, let names): (paths.serviceVolumes, [volume] + names)
                 }
             guard let parent = Self.openFolder(place.names.dropLast(), below: place.root) else { continue }
             defer { close(parent) }
