@@ -65,6 +65,24 @@ import Testing
         #expect(throws: FileError.self) { try FileWriting.replace(folder.path + "/none/a", with: [1]) }
     }
 
+    @Test func ofManyThatCreateAFileOneWritesItAndAllReadTheSame() async throws {
+        let folder = try Folder()
+        let path = folder.path + "/key"
+        let read = try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            for number in 0..<32 {
+                group.addTask {
+                    try FileWriting.create(path, with: Array(repeating: UInt8(number), count: 64), mode: 0o600)
+                    return try FileReading.bytes(path)
+                }
+            }
+            return try await group.reduce(into: Set<[UInt8]>()) { $0.insert($1) }
+        }
+        #expect(read.count == 1 && read.first?.count == 64)
+        #expect(mode(path) == 0o600)
+        #expect(Directory.names(in: folder.path) == ["key"])
+        #expect(throws: FileError.self) { try FileWriting.create(folder.path + "/none/a", with: [1]) }
+    }
+
     @Test func directoriesAreMadeWithTheirMode() throws {
         let folder = try Folder()
         try Directory.make(folder.path + "/a/b", mode: 0o1777)

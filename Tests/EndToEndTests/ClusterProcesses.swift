@@ -101,7 +101,7 @@ struct RecordedJob {
     var others: [String] = []
     /// The folders in the tip's tree that contain a record, by the record's kind.
     var records: [String: [String]] = [:]
-    /// Paths of kept infrastructure retries.
+    /// Kept infrastructure retries: the path of each, and its error.
     var retries: [String] = []
 
     init(_ bench: Workbench, _ repository: String, branch: String = "assay/runs/v1") async throws {
@@ -116,9 +116,12 @@ struct RecordedJob {
             }
         }
         for path in try await bench.git("ls-tree", "-r", "--name-only", branch, in: repository).split(separator: "\n").map(String.init) {
-            if path.contains("/retries/") { retries.append(path) }
-            guard path.hasSuffix("/metadata.json"), !path.contains("/retries/") else { continue }
+            guard path.hasSuffix("/metadata.json") else { continue }
             let record = try JSONValue(parsing: try await bench.git("show", "\(branch):\(path)", in: repository))
+            if path.contains("/retries/") {
+                retries.append("\(path): \(record["error"]?.text ?? "-")")
+                continue
+            }
             let kind = record["kind"]?.string ?? "?"
             records[kind, default: []].append(path)
             guard kind == "run" else { continue }

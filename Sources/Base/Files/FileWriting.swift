@@ -7,6 +7,28 @@ public enum FileWriting {
     public static func replace(
         _ path: String, with bytes: some Collection<UInt8>, mode: mode_t? = nil, durable: Bool = true
     ) throws(FileError) {
+        let temporary = try writeBeside(path, bytes, mode: mode, durable: durable)
+        guard rename(temporary, path) == 0 else {
+            let number = errno
+            unlink(temporary)
+            throw FileError("rename \(temporary) to", path, number)
+        }
+        if durable { try Directory.sync(Path.parent(of: path)) }
+    }
+
+    /// Writes a new file, unless there is one already: then it stays as it is. Of several processes that do this at the same time, one writes
+    /// the file, and readers see all of its bytes or no file (link(2)).
+    public static func create(_ path: String, with bytes: some Collection<UInt8>, mode: mode_t? = nil) throws(FileError) {
+        let temporary = try writeBeside(path, bytes, mode: mode, durable: true)
+        defer { unlink(temporary) }
+        guard link(temporary, path) == 0 || errno == EEXIST else { throw FileError("create", path) }
+        try Directory.sync(Path.parent(of: path))
+    }
+
+    /// - Returns: the path of the new file, which is in the same directory.
+    private static func writeBeside(
+        _ path: String, _ bytes: some Collection<UInt8>, mode: mode_t?, durable: Bool
+    ) throws(FileError) -> String {
         let temporary = "\(path).tmp-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ?? 0o644)
         guard fd >= 0 else { throw FileError("create", temporary) }
@@ -19,12 +41,7 @@ public enum FileWriting {
             unlink(temporary)
             throw error
         }
-        guard rename(temporary, path) == 0 else {
-            let number = errno
-            unlink(temporary)
-            throw FileError("rename \(temporary) to", path, number)
-        }
-        if durable { try Directory.sync(Path.parent(of: path)) }
+        return temporary
     }
 
     /// Writes into the file itself and creates it if it is missing. For files that other processes have open or mounted, and for

@@ -34,11 +34,11 @@ public enum CacheKey {
         return bytes
     }
 
-    /// The key in a file, which is made when it is missing. For operators on one machine.
+    /// The key in a file, which is made when it is missing. For operators on one machine, which all get the same key.
     ///
     /// - Throws: `FileError`; `CacheKeyFailure` for a file that holds no key.
     public static func read(file path: String) throws -> [UInt8] {
-        if !FileEntry.exists(path) { try FileWriting.replace(path, with: random(), mode: 0o600) }
+        if !FileEntry.exists(path) { try FileWriting.create(path, with: random(), mode: 0o600) }
         let bytes = try FileReading.bytes(path, limit: 1024)
         guard bytes.count >= length else { throw CacheKeyFailure(place: path, remedy: "remove it") }
         return bytes
