@@ -41,7 +41,7 @@ struct KubectlTests {
             let defined = try await kubectl("apply", "-f", "-", input: thingDefinition)
             #expect(defined.ok && defined.out.contains("created"), "\(defined.err)")
             let established = try await kubectl(
-                "wait", "--for=condition=established", "crd/things.test.assay.dev", "--timeout=10s")
+                "wait", "--for=condition=established", "crd/things.test.assay.dev", "--timeout=50s")
             #expect(established.ok, "\(established.err)")
             #expect(try await kubectl("apply", "-f", "-", input: thing("a")).out == "thing.test.assay.dev/a created\n")
             #expect(try await kubectl("apply", "-f", "-", input: thing("a")).out == "thing.test.assay.dev/a unchanged\n")
@@ -63,7 +63,7 @@ struct KubectlTests {
             #expect(
                 explained.ok && explained.out.contains("Its colour.") && explained.out.contains("enum: red, green, blue"),
                 "\(explained.err)")
-            async let waited = kubectl("wait", "--for=condition=Ready", "thing/a", "--timeout=30s")
+            async let waited = kubectl("wait", "--for=condition=Ready", "thing/a", "--timeout=50s")
             let ready: JSONValue = ["status": ["phase": "Done", "conditions": [["type": "Ready", "status": "True"]]]]
             #expect(try await kubectl("patch", "thing", "a", "--subresource=status", "--type=merge", "-p", ready.text).ok)
             let result = try await waited

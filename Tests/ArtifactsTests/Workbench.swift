@@ -174,7 +174,7 @@ final class FrozenTime: TimeSource {
 }
 
 /// Returns when the condition holds; fails the test when it does not hold within the time.
-func eventually(_ what: String, within seconds: Double = 30, _ condition: () async throws -> Bool) async throws {
+func eventually(_ what: String, within seconds: Double = 120, _ condition: () async throws -> Bool) async throws {
     let end = SystemTime().monotonic() + seconds
     while try await !condition() {
         try #require(SystemTime().monotonic() < end, "\(what) did not happen within \(seconds) s")

@@ -15,7 +15,7 @@ import Testing
     }
 
     private func wait(until condition: () -> Bool) async throws {
-        let end = SystemTime().monotonic() + 30
+        let end = SystemTime().monotonic() + 120
         while !condition() {
             try #require(SystemTime().monotonic() < end)
             try await Task.sleep(for: .milliseconds(2))

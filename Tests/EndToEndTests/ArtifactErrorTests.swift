@@ -46,7 +46,7 @@ extension EndToEnd {
                 try bench.task("one")
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("job", artifacts: "{backend: git, git: {remote: \"https://127.0.0.1:1/x.git\"}}"))
-                let result = try await bench.assay("run", "job.yaml", expecting: 4, seconds: 60)
+                let result = try await bench.assay("run", "job.yaml", expecting: 4)
                 #expect(result.stdoutText.contains("1 trial: 1 completed"))
                 #expect(result.stdoutText.contains("kept in \(bench.directory)/.assay/artifacts until https://127.0.0.1:1/x.git takes them"))
                 #expect(result.stderrText.contains("cannot be reached"), "\(result.stderrText)")
@@ -103,7 +103,7 @@ extension EndToEnd {
 
                 try await bench.git("init", "--quiet", "--bare", "--object-format=sha256", "other.git", in: bench.directory)
                 try bench.write("job.yaml", JobFiles.job("sha256", artifacts: "{backend: git, git: {remote: other.git}}"))
-                let other = try await bench.assay(["run", "job.yaml"], seconds: 120)
+                let other = try await bench.assay(["run", "job.yaml"])
                 #expect(other.exit == .code(4), "\(other.exit)")
                 #expect(
                     other.stderrText.contains("SHA-256") && !other.stderrText.contains("check the address and the network"), "\(other.stderrText)")

@@ -34,12 +34,15 @@ extension EndToEnd {
             let recorded = try await RecordedJob(bench, "job.git")
             #expect(recorded.jobs.count == 1 && !recorded.runs.isEmpty && Set(recorded.runs).count == recorded.runs.count)
 
+            // Without an operator nobody removes the finalizer.
+            try await eventually("the job has no finalizer") { try await (cluster.job("job").at("metadata", "finalizers")?.array ?? []).isEmpty }
+
             try await release("upgrade", helm.chart, "-f", values, "-f", "{operator: {workers: 2}}")
             let arguments = try await container(kubectl)["args"]?.array?.compactMap(\.string) ?? []
             #expect(arguments.contains("--workers"))
             for one in operators { one.signal(SIGTERM) }
             for one in operators { #expect(await one.wait() == .code(0)) }
-            try await kubectl("delete", "evaljob", "job", "--timeout=30s")
+            try await kubectl("delete", "evaljob", "job", "--timeout=120s")
             try await release("uninstall")
             #expect(try await kubectl("get", "deployments", "-A", "-o", "name").isEmpty)
             await cluster.stop()
@@ -76,10 +79,10 @@ extension EndToEnd {
                         ], to: "\(name).log"))
                 for probe in ["readinessProbe", "livenessProbe"] {
                     let path = try #require(container.at(probe, "httpGet", "path")?.string)
-                    try await eventually("\(name) answers \(path)", seconds: 60) {
+                    try await eventually("\(name) answers \(path)", seconds: 120) {
                         let answer = try await Command(
                             "python3", ["-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])", "http://127.0.0.1:\(port)\(path)"],
-                            deadlineSeconds: 10
+                            deadlineSeconds: 30
                         ).run()
                         return answer.succeeded
                     }

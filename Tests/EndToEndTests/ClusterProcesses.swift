@@ -32,7 +32,7 @@ final class ClusterProcesses: Sendable {
         let variables = environment.map { "\($0.key)=\($0.value)" }
         let apiserver = try bench.start(
             "env", variables + [Workbench.executable(), "apiserver", "--data-dir", data, "--node", node], to: "apiserver.log")
-        try await eventually("the API server serves", seconds: 60) { (try? bench.read("apiserver.log").contains("kubeconfig ")) ?? false }
+        try await eventually("the API server serves") { (try? bench.read("apiserver.log").contains("kubeconfig ")) ?? false }
         let said = try bench.read("apiserver.log")
         try #require(said.contains("kubeconfig "), "\(said)")
         let kubeconfig = "\(data)/kubeconfig"

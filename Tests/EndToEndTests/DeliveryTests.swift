@@ -64,7 +64,7 @@ extension EndToEnd {
                 _ = await worker.wait()
                 // What is kept for a person to look at is kept as containers' files, not as containers.
                 for pod in pods { _ = try? await cluster.client.delete(.pods, ObjectMeta(of: pod).key) }
-                try await eventually("the pods are gone", seconds: 30) { try await cluster.pods().isEmpty }
+                try await eventually("the pods are gone") { try await cluster.pods().isEmpty }
                 await cluster.stop()
             }
         }

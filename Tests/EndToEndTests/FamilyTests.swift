@@ -113,19 +113,19 @@ extension EndToEnd {
 
         @Test func aTrialOverItsStorageFailsInThePhaseThatItWasIn() async throws {
             try await Workbench.with("storage") { bench in
-                let fill = "head -c 200000000 /dev/zero > /root/fill; sleep 120"
+                let fill = "head -c 200000000 /dev/zero > /root/fill; sleep 500"
                 for name in ["execute", "verify", "logs"] {
                     let test = name == "verify" ? fill : "echo 1 > /logs/verifier/reward.txt"
                     try Self.task(name, toml: "[environment]\nstorage_mb = 64\n", test: "#!/bin/bash\n\(test)\n", in: bench)
                 }
                 try await bench.commitBenchmark()
-                let fills = "head -c 200000000 /dev/zero > /logs/agent/fill; sleep 120"
+                let fills = "head -c 200000000 /dev/zero > /logs/agent/fill; sleep 500"
                 for (name, execute) in [("execute", fill), ("verify", "true"), ("logs", fills)] {
                     try bench.write(
                         "\(name).yaml",
                         JobFiles.job(
                             name, datasets: "[{path: tasks, include: [\(name)]}]", agents: JobFiles.agent("greedy", execute: execute)))
-                    try await bench.assay("run", "\(name).yaml", expecting: 1, seconds: 110)
+                    try await bench.assay("run", "\(name).yaml", expecting: 1)
                 }
                 let branch = try await bench.branch()
                 for (task, type) in [("execute", "agent_execution_failed"), ("verify", "verifier_failed"), ("logs", "agent_execution_failed")] {

@@ -29,7 +29,7 @@ extension EndToEnd {
                 var run = ""
                 for words in commands {
                     let words = words.dropFirst(2).map { $0 == "RUN" ? run : $0 }
-                    let said = try await bench.assay(words, expecting: 0, in: bench.benchmark, seconds: 120).stdoutText
+                    let said = try await bench.assay(words, expecting: 0, in: bench.benchmark).stdoutText
                     switch words[0..<2] {
                     case ["run", "job.yaml"]:
                         #expect(said.contains("4 trials: 4 completed, 0 failed; pass rate 100.0%, mean reward 1.00"))

@@ -44,7 +44,7 @@ extension EndToEnd {
                 #expect(branch.jobs.isEmpty, "the job is not over")
 
                 // Stopped trials run again as if they had never started; trials with a result do not run again.
-                let again = try await bench.assay("run", "job.yaml", expecting: 0, seconds: 120)
+                let again = try await bench.assay("run", "job.yaml", expecting: 0)
                 #expect(again.stderrText.contains("going on: 2 of 4 trials"), "\(again.stderrText)")
                 #expect(again.stdoutText.contains("4 trials: 4 completed, 0 failed; pass rate 100.0%"), "\(again.stdoutText)")
                 let whole = try await bench.branch()
@@ -76,7 +76,7 @@ extension EndToEnd {
                 try bench.write("job.yaml", JobFiles.job("first"))
                 let first = try bench.start(["run", "job.yaml"], to: "run.log")
                 try await eventually("the trial runs") { await !bench.containers().isEmpty }
-                let second = try await bench.assay("run", "job.yaml", expecting: 2, seconds: 30)
+                let second = try await bench.assay("run", "job.yaml", expecting: 2, seconds: 120)
                 #expect(second.stderrText.contains("pid \(first.pid)"), "\(second.stderrText)")
                 first.signal(SIGINT)
                 #expect(await first.wait() == .code(130), "\((try? bench.read("run.log")) ?? "")")
@@ -96,7 +96,7 @@ extension EndToEnd {
                     running.signal(SIGKILL)
                     _ = await running.wait()
                 }
-                let last = try await bench.assay("run", "job.yaml", expecting: 0, seconds: 120)
+                let last = try await bench.assay("run", "job.yaml", expecting: 0)
                 #expect(last.stdoutText.contains("8 trials: 8 completed, 0 failed; pass rate 100.0%"), "\(last.stdoutText)\(last.stderrText)")
                 #expect(await bench.containersLeft().isEmpty)
                 let branch = try await bench.branch()

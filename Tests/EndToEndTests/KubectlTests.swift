@@ -29,11 +29,11 @@ extension EndToEnd {
             let kubectl = Kubectl(cluster)
             // The definitions exist already; they are applied because the README says so.
             try await kubectl("apply", "-f", "\(Workbench.root)/manifests/crds")
-            try await kubectl("wait", "--for=condition=Established", "crd/evaljobs.assay.dev", "--timeout=10s")
+            try await kubectl("wait", "--for=condition=Established", "crd/evaljobs.assay.dev", "--timeout=120s")
             #expect(try await kubectl("apply", "-f", "\(Workbench.root)/examples/hello-world.yaml").contains("evaljob.assay.dev/hello-world created"))
             // No operator runs yet: the job can be read, and is deleted at once.
             #expect(try await kubectl("get", "evaljobs", "-o", "name").trimmed == "evaljob.assay.dev/hello-world")
-            try await kubectl("delete", "ej", "hello-world", "--timeout=10s")
+            try await kubectl("delete", "ej", "hello-world", "--timeout=120s")
 
             let worker = try await cluster.startOperator()
             let watch = try bench.start(kubectl.executable, kubectl.arguments(["get", "evaljobs", "-w", "--v=6"]), to: "watch.log")
@@ -53,7 +53,10 @@ extension EndToEnd {
             #expect(stored.at("status", "source", "commit")?.string?.count == 40)
             let described = try await kubectl("describe", "evaljob", "watched")
             #expect(described.contains("Pass Rate:    0.5"), "\(described)")
-            for reason in ["TrialsRunning", "TrialsComplete"] { #expect(described.contains("Normal  \(reason)"), "\(described)") }
+            // Events are written after the status.
+            for reason in ["TrialsRunning", "TrialsComplete"] {
+                try await eventually("describe shows \(reason)") { try await kubectl("describe", "evaljob", "watched").contains("Normal  \(reason)") }
+            }
             // The output of `get -w` meanwhile.
             try await eventually("the watch shows the end") { try bench.read("watch.log").contains("Succeeded") }
             watch.signal(SIGTERM)
@@ -69,7 +72,7 @@ extension EndToEnd {
             #expect(try await kubectl("logs", pod) == kubectl("logs", pod, "-c", "trial"), "the trial's is the default container")
             #expect(try await kubectl("logs", pod, "-c", "collector").contains("-----BEGIN ASSAY PACK"))
 
-            try await kubectl("delete", "evaljob", "watched", "--timeout=30s")
+            try await kubectl("delete", "evaljob", "watched", "--timeout=120s")
             try await eventually("its pods are gone with it") { try await cluster.pods().isEmpty }
             worker.signal(SIGTERM)
             #expect(await worker.wait() == .code(0))

@@ -198,7 +198,7 @@ extension EndToEnd {
                 worker.signal(SIGTERM)
                 _ = await worker.wait()
                 for pod in try await cluster.pods() { _ = try? await cluster.client.delete(.pods, ObjectMeta(of: pod).key) }
-                try await eventually("the pods are gone", seconds: 60) { try await cluster.pods().isEmpty }
+                try await eventually("the pods are gone") { try await cluster.pods().isEmpty }
                 await cluster.stop()
             }
         }

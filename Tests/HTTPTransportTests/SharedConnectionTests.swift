@@ -175,7 +175,7 @@ import Testing
         settings.idleSeconds = 1
         let site = try await Site(settings) { .text($0.target) }
         #expect(try await text(transport.send(site.request("/one"))) == "/one")
-        try await Task.sleep(for: .seconds(2.5))
+        try await Task.sleep(for: .seconds(5))
         #expect(try await text(transport.send(site.request("/two", method: "POST", body: [1]))) == "/two")
         #expect(await eventually { site.connections("HTTP/2.0") == 2 })
     }

@@ -30,7 +30,7 @@ struct EndingTests {
         try await World.run(tasks: ["a", "b", "broken"], fate: { _ in .evicted }) { world in
             try await world.withOperator { _ in
                 try await world.createJob(with: ["retry": ["maxAttempts": 2, "initialDelayMs": 0, "maxDelayMs": 0]])
-                let waited = try await world.kubectl("wait", "--for=condition=Finished", "ej/job", "--timeout=30s")
+                let waited = try await world.kubectl("wait", "--for=condition=Finished", "ej/job", "--timeout=240s", seconds: 300)
                 #expect(waited.ok, "\(waited.err)")
                 let job = try #require(try await world.job())
                 #expect(job.status?.phase == .failed)
@@ -40,7 +40,7 @@ struct EndingTests {
                 #expect(job.condition("Complete") == nil && job.condition("Ready")?.reason == "EnvironmentEvicted")
                 #expect(job.status?.trials?.errors == ["environment_evicted": 2, "task_invalid": 1])
                 // The reason is a word that the API takes.
-                let other = try await world.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "ej/job", "--timeout=5s")
+                let other = try await world.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "ej/job", "--timeout=60s", seconds: 90)
                 #expect(other.ok, "\(other.err)")
                 let record = try #require(try await world.records().first { $0["kind"] == "job" })
                 #expect(record["reason"] == "EnvironmentEvicted" && record["cancelled"] != true)

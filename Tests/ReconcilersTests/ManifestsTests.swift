@@ -26,7 +26,7 @@ struct ManifestsTests {
 
     private func run(_ world: World, _ words: String) async throws -> (ok: Bool, out: String, err: String) {
         let arguments = words.split(separator: " ").map(String.init)
-        return try await world.kubectl(arguments, seconds: 90)
+        return try await world.kubectl(arguments, seconds: 300)
     }
 
     private func isGone(_ world: World) async throws -> Bool {
@@ -53,12 +53,12 @@ struct ManifestsTests {
             try await install(world)
             try await world.withOperator { _ in
                 try await start(world)
-                let jobs = try await run(world, "delete evaljobs --all --all-namespaces --timeout=60s")
+                let jobs = try await run(world, "delete evaljobs --all --all-namespaces --timeout=240s")
                 #expect(jobs.ok, "\(jobs.err)")
                 try await world.expectNoPods()
                 try await world.expectRuns(3)
             }
-            let rest = try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=60s")
+            let rest = try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=240s")
             #expect(rest.ok, "\(rest.err)")
             #expect(try await isGone(world))
         }
@@ -75,10 +75,10 @@ struct ManifestsTests {
                 #expect(!waits.ok, "the results may still be kept")
                 let given = try await run(world, "annotate evaljobs --all --all-namespaces assay.dev/abandon-results=true")
                 #expect(given.ok, "\(given.err)")
-                let jobs = try await run(world, "delete evaljobs --all --all-namespaces --timeout=60s")
+                let jobs = try await run(world, "delete evaljobs --all --all-namespaces --timeout=240s")
                 #expect(jobs.ok, "\(jobs.err)")
             }
-            #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=60s").ok)
+            #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=240s").ok)
             #expect(try await isGone(world))
         }
     }
@@ -96,15 +96,15 @@ struct ManifestsTests {
             #expect(down.ok, "\(down.err)")
             let job = try await eventually { try await world.job(namespace: "team")?.metadata.isDeleting == true }
             #expect(job, "the definition is being deleted, and its finalizer holds the job")
-            #expect(try await run(world, "wait --for=delete namespace/assay-system --timeout=60s").ok)
+            #expect(try await run(world, "wait --for=delete namespace/assay-system --timeout=240s").ok)
             let again = try await run(world, "apply -k \(root)/manifests")
             #expect(again.ok, "\(again.err)")
             try await world.withOperator(state: "fresh") { _ in
-                #expect(try await run(world, "wait --for=delete crd/evaljobs.assay.dev --timeout=60s").ok)
+                #expect(try await run(world, "wait --for=delete crd/evaljobs.assay.dev --timeout=240s").ok)
                 try await world.expectNoPods()
                 try await world.expectRuns(3)
             }
-            #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=60s").ok)
+            #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=240s").ok)
             #expect(try await isGone(world))
         }
     }
@@ -140,7 +140,7 @@ struct ManifestsTests {
             await first.stop()
             for pod in world.node.seen { try await world.node.play(pod, .success(1)) }
             try await world.withOperator(state: "fresh") { _ in
-                let waited = try await run(world, "wait --namespace team --for=condition=Finished evaljob/job --timeout=60s")
+                let waited = try await run(world, "wait --namespace team --for=condition=Finished evaljob/job --timeout=240s")
                 #expect(waited.ok, "\(waited.err)")
                 #expect(try await world.job(namespace: "team")?.status?.trials?.completed == 3)
                 #expect(Set(before).isSubset(of: Set(world.node.seen.map(\.uid))) && world.node.seen.count == 3, "no trial ran twice")

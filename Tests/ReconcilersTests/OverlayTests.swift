@@ -55,7 +55,7 @@ struct OverlayTests {
         _ world: World, _ name: String, _ what: String, location: SourceLocation = #_sourceLocation,
         until condition: @escaping @Sendable (OverlaySourceStatus, Condition) -> Bool
     ) async throws -> OverlaySource {
-        let held = try await eventually(within: 60) {
+        let held = try await eventually {
             guard let status = try await overlay(world, name).status, let ready = status.conditions.first(where: { $0.type == "Ready" }) else {
                 return false
             }
@@ -230,10 +230,11 @@ struct OverlayTests {
                 let job = try await world.waitForEnd("suspended")
                 _ = try await world.client.patch(
                     .overlaySources, ObjectKey(namespace: "default", name: "paused"), .merge(["spec": ["suspend": true]]))
+                // A look that is under way until then could still find the push.
+                let paused = try await wait(world, "paused", "not suspended") { _, ready in ready.reason == "Suspended" }
                 try await base.commit(["tools/later": "1"])
                 try await createJob(world, "again", ["paused"])
                 #expect(try await world.waitForEnd("again").status?.overlays == job.status?.overlays)
-                let paused = try await wait(world, "paused", "not suspended") { _, ready in ready.reason == "Suspended" }
                 #expect(paused.status?.conditions.first { $0.type == "Ready" }?.isTrue == true)
             }
             try await world.withOperator(state: "without") { _ in

@@ -164,7 +164,7 @@ struct PermissionsTests {
             for pod in world.node.seen where pod.key.name.contains("stays") { try await world.node.play(pod, .evicted) }
             let again = await eventually { world.node.seen.contains { $0.key.name.contains("stays") && $0.retry == 1 } }
             #expect(again)
-            let deleted = try await world.kubectl("delete", "ej", "stays", "--namespace", space, "--timeout=30s")
+            let deleted = try await world.kubectl("delete", "ej", "stays", "--namespace", space, "--timeout=240s", seconds: 300)
             #expect(deleted.ok, "\(deleted.err)")
             if isNamespaced {
                 try await world.createJob("stays-too", namespace: space)

@@ -40,7 +40,7 @@ struct PushCredentialTests {
                 try await world.createJob(with: artifacts(server, secret: "push"))
                 try await world.waitForPods(3)
                 try await world.node.play(world.node.seen[0], .success(1))
-                try await world.wait("job", within: 30, "the first is counted") { $0.status?.trials?.completed == 1 }
+                try await world.wait("job", "the first is counted") { $0.status?.trials?.completed == 1 }
                 try server.setUsers(["x-access-token": "second"])
                 try await world.node.play(world.node.seen[1], .success(1))
                 let job = try await world.wait("job", within: 60, "the old token is refused") {
@@ -65,7 +65,7 @@ struct PushCredentialTests {
             try await put(world, "bad", server, ["username": "bad", "password": "secret-two"])
             try await world.withOperator { _ in
                 try await world.createJob("refused", with: artifacts(server, secret: "bad").merging(["parallelism": 1]) { $1 })
-                try await world.wait("refused", within: 30, "begins") { $0.status?.startTime != nil }
+                try await world.wait("refused", "begins") { $0.status?.startTime != nil }
                 try server.setUsers(["good": "secret-one"])
                 try await world.createJob("taken", with: artifacts(server, secret: "good"))
                 let taken = try await world.waitForEnd("taken", within: 60)
@@ -85,7 +85,7 @@ struct PushCredentialTests {
         try await World.run(tasks: ["a"]) { world in
             try await world.withOperator { _ in
                 try await world.createJob(with: ["artifacts": ["backend": "git", "git": ["remote": "origin", "branch": .string(World.branch)]]])
-                let job = try await world.wait("job", within: 30, "is refused") {
+                let job = try await world.wait("job", "is refused") {
                     $0.status?.conditions.contains { $0.type == "Stalled" && $0.status == "True" } == true
                 }
                 let message = try #require(job.status?.conditions.first { $0.type == "ArtifactsReady" }?.message)
@@ -102,7 +102,7 @@ struct PushCredentialTests {
                 try await world.createJob()
                 try await world.waitForPods(2)
                 try await world.node.play(world.node.seen[0], .success(1))
-                try await world.wait("job", within: 30, "the first is counted") { $0.status?.trials?.completed == 1 }
+                try await world.wait("job", "the first is counted") { $0.status?.trials?.completed == 1 }
                 // Another history, by force.
                 try await world.git(world.source, "push", "-q", world.remote, "+main:refs/heads/\(World.branch)")
                 try await world.node.play(world.node.seen[1], .success(1))

@@ -6,7 +6,7 @@ import Testing
 @testable import TrialRuntime
 
 /// The environment of a trial's container is for its phases: nothing in it changes the runner, and nothing of the runner is in it.
-@Suite("The environment of a trial's phases", .serialized, .timeLimit(.minutes(5)))
+@Suite("The environment of a trial's phases", .serialized, .timeLimit(.minutes(10)))
 struct EnvironmentTests {
     /// Prints the environment that the shell was started with. By builtins: the environment may be one in which nothing else works.
     static func dump(_ name: String) -> String {

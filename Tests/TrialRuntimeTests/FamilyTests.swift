@@ -4,7 +4,7 @@ import Testing
 
 @testable import TrialRuntime
 
-@Suite("Differences between the families of tasks in a trial", .serialized, .timeLimit(.minutes(5)))
+@Suite("Differences between the families of tasks in a trial", .serialized, .timeLimit(.minutes(10)))
 struct FamilyTests {
     static let file = TrialRunTests.file
 

@@ -122,6 +122,7 @@ struct HandoverTests {
                     ln -s ../../../../outside d; ln -s ../../../../outside/secret f; rm d f; done
                     """,
                 ], workingDirectory: place.paths.root), onStdout: { _ in }, onStderr: { _ in })
+        defer { swap.signal(SIGKILL) }
         for _ in 0..<300 {
             _ = try place.take([TaskArtifact(source: "/app")])
             let found = try? String(contentsOfFile: "\(place.paths.accepted)/0/item/f", encoding: .utf8)

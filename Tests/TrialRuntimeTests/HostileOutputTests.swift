@@ -7,7 +7,7 @@ import Testing
 import TrialRuntime
 
 /// What a malicious trial leaves for the collector.
-@Suite("Hostile outputs", .timeLimit(.minutes(2)))
+@Suite("Hostile outputs", .timeLimit(.minutes(10)))
 struct HostileOutputTests {
     static let pass = "echo 1 > $ASSAY_ROOT/logs/verifier/reward.txt"
 

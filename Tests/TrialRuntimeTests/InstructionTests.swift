@@ -4,7 +4,7 @@ import Testing
 
 @testable import TrialRuntime
 
-@Suite("The instruction of a trial", .serialized, .timeLimit(.minutes(5)))
+@Suite("The instruction of a trial", .serialized, .timeLimit(.minutes(10)))
 struct InstructionTests {
     @Test(
         "an agent written for Rollout reads the file that its variable names",

@@ -70,7 +70,7 @@ extension TrialRig {
 }
 
 /// Runner, collector and a separate verifier together.
-@Suite("A trial with a verifier of its own", .timeLimit(.minutes(2)))
+@Suite("A trial with a verifier of its own", .timeLimit(.minutes(10)))
 struct SeparateVerifierTests {
     static let reward = "echo 1 > $OUT/reward.txt"
 

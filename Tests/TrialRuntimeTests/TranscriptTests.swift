@@ -6,7 +6,7 @@ import Testing
 import TrialRuntime
 
 /// transcript.jsonl, whatever an agent leaves to make it of.
-@Suite("Transcripts", .timeLimit(.minutes(2)))
+@Suite("Transcripts", .timeLimit(.minutes(10)))
 struct TranscriptTests {
     private func run(
         _ execute: String, install: String? = nil, variables: [String: String] = [:], executeSec: Double = 20,

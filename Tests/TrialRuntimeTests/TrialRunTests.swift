@@ -8,7 +8,7 @@ import Testing
 @testable import TrialRuntime
 
 /// Runner and collector together.
-@Suite("A trial from gate to report", .timeLimit(.minutes(2)))
+@Suite("A trial from gate to report", .timeLimit(.minutes(10)))
 struct TrialRunTests {
     static let reward = "mkdir -p $ASSAY_ROOT/logs/verifier; echo 1 > $ASSAY_ROOT/logs/verifier/reward.txt"
 

@@ -168,19 +168,30 @@ public func freePorts(_ count: Int) throws -> [Int] {
     }
 }
 
+/// The first port that the kernel gives by itself to connections and to servers that ask for any port.
+private let firstEphemeralPort: UInt16 = {
+    let text = FileReading.text("/proc/sys/net/ipv4/ip_local_port_range") ?? ""
+    return text.split(whereSeparator: \.isWhitespace).first.flatMap { UInt16($0) } ?? 32_768
+}()
+
 /// The socket stays open, so that the same port is not returned again.
 private func freePort(_ sockets: inout [Int32]) throws -> Int {
-    let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    sockets.append(fd)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, length) == 0 && getsockname(fd, $0, &length) == 0 }
+    // Between this look and the start of its server, a port that the kernel gives by itself can go to anybody: one below those stays free.
+    for attempt in 0..<100 {
+        let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard fd >= 0 else { break }
+        sockets.append(fd)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        let isBelow = firstEphemeralPort > 12_000 && attempt < 99
+        address.sin_port = isBelow ? UInt16.random(in: 10_000..<firstEphemeralPort).bigEndian : 0
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, length) == 0 && getsockname(fd, $0, &length) == 0 }
+        }
+        if bound { return Int(UInt16(bigEndian: address.sin_port)) }
     }
-    guard fd >= 0, bound else { throw ServerFailure("no port is free") }
-    return Int(UInt16(bigEndian: address.sin_port))
+    throw ServerFailure("no port is free")
 }
 
 /// Returns when a server listens on the port on loopback.

@@ -11,6 +11,8 @@ import Testing
 /// Real builds with podman, from a base image of this machine's programs under a public name.
 @Suite("Builds of images", .node, .serialized)
 struct BuildTests {
+    /// The first digits of sleeps, by which processes of these builds are told from those of another run of the tests on this machine.
+    private static let mark = Int.random(in: 100_000...999_999)
     private let harness: NodeHarness
     private let node: PodmanNode
 
@@ -122,10 +124,10 @@ struct BuildTests {
     func hangs() async throws {
         // Long enough that the build reaches its second step on a busy machine.
         let end = try await build(
-            "FROM base:1\nRUN setsid sleep 98761 & trap '' TERM INT HUP; sleep 98762; true\n", limits: .init(seconds: 12))
+            "FROM base:1\nRUN setsid sleep \(Self.mark)1 & trap '' TERM INT HUP; sleep \(Self.mark)2; true\n", limits: .init(seconds: 12))
         guard case .timedOut(let step, let log) = end else { return #expect(Bool(false), "\(end)") }
         #expect(step?.hasPrefix("STEP 2/2: RUN setsid") == true && log.contains("not over after 12 s"))
-        let gone = await eventually { processes("98761").isEmpty && processes("98762").isEmpty }
+        let gone = await eventually { processes("\(Self.mark)1").isEmpty && processes("\(Self.mark)2").isEmpty }
         #expect(gone)
         let left = try await harness.podman(["ps", "--all", "--external", "--quiet"])
         #expect(left.isEmpty, "working containers are removed: \(left)")
@@ -136,12 +138,12 @@ struct BuildTests {
 
     @Test("a cancelled build is killed with everything it started")
     func cancelled() async throws {
-        let task = Task { try await build("FROM base:1\nRUN sleep 98763\n") }
-        let runs = await eventually { !processes("98763").isEmpty }
+        let task = Task { try await build("FROM base:1\nRUN sleep \(Self.mark)3\n") }
+        let runs = await eventually { !processes("\(Self.mark)3").isEmpty }
         #expect(runs)
         task.cancel()
         #expect(try await task.value == .cancelled)
-        let gone = await eventually { processes("98763").isEmpty }
+        let gone = await eventually { processes("\(Self.mark)3").isEmpty }
         #expect(gone)
     }
 
@@ -150,15 +152,16 @@ struct BuildTests {
         var limits = PodmanBuild.Limits(seconds: 300)
         limits.diskBytes = 200 << 20
         let end = try await build(
-            "FROM base:1\nRUN for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=/f$i bs=1M count=100; sleep 0.3; done; sleep 98764\n", limits: limits)
+            "FROM base:1\nRUN for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=/f$i bs=1M count=100; sleep 0.3; done; sleep \(Self.mark)4\n",
+            limits: limits)
         guard case .failed(let reason, _) = end else { return #expect(Bool(false), "\(end)") }
         #expect(reason.contains("more than 200 MiB"), "\(reason)")
         limits.diskBytes = 64 << 30
         limits.freeBytes = .max
-        let full = try await build("FROM base:1\nRUN sleep 98764\n", limits: limits)
+        let full = try await build("FROM base:1\nRUN sleep \(Self.mark)4\n", limits: limits)
         guard case .failed(let why, _) = full else { return #expect(Bool(false), "\(full)") }
         #expect(why.contains("are free on the disk"))
-        let gone = await eventually { processes("98764").isEmpty }
+        let gone = await eventually { processes("\(Self.mark)4").isEmpty }
         #expect(gone)
     }
 
@@ -166,23 +169,23 @@ struct BuildTests {
     func forks() async throws {
         var limits = PodmanBuild.Limits(seconds: 300)
         limits.processes = 60
-        let end = try await build("FROM base:1\nRUN for i in $(seq 200); do sleep 98765 & done; wait\n", limits: limits)
+        let end = try await build("FROM base:1\nRUN for i in $(seq 200); do sleep \(Self.mark)5 & done; wait\n", limits: limits)
         guard case .failed(let reason, _) = end else { return #expect(Bool(false), "\(end)") }
         #expect(reason.contains("processes, more than 60"), "\(reason)")
-        let gone = await eventually { processes("98765").isEmpty }
+        let gone = await eventually { processes("\(Self.mark)5").isEmpty }
         #expect(gone)
     }
 
     @Test("a build that a killed process left is ended by the next node")
     func stray() async throws {
         let podman = try #require(node.podmanForTests)
-        let context = try context(["Dockerfile": "FROM base:1\nRUN sleep 98766\n"])
+        let context = try context(["Dockerfile": "FROM base:1\nRUN sleep \(Self.mark)6\n"])
         let stray = try RunningCommand.start(podman.command(["build", "--tag", "localhost/assay/task:stray", context]))
-        let runs = await eventually { !processes("98766").isEmpty }
+        let runs = await eventually { !processes("\(Self.mark)6").isEmpty }
         #expect(runs)
         await node.endStrayBuilds(podman)
         _ = await stray.wait()
-        let gone = await eventually { processes("98766").isEmpty }
+        let gone = await eventually { processes("\(Self.mark)6").isEmpty }
         #expect(gone)
     }
 }

@@ -51,7 +51,8 @@ struct ChartInstallTests {
                 let second = try await world.kubectl("apply", "--server-side", "-f", file)
                 #expect(second.ok, "\(values): \(second.err)")
                 #expect(try await states(world, file) == before, "\(values)")
-                #expect(try await world.kubectl("delete", "-f", file, "--ignore-not-found", "--timeout=60s").ok)
+                let deleted = try await world.kubectl("delete", "-f", file, "--ignore-not-found", "--timeout=240s", seconds: 300)
+                #expect(deleted.ok, "\(values): \(deleted.err)")
                 if values == "operator-settings.yaml" { #expect(try await world.kubectl("create", "namespace", "assay-system").ok) }
             }
         }
@@ -74,7 +75,7 @@ struct ChartInstallTests {
 
             let first = try world.startOperator(token: try await token(world))
             try await world.createJob(namespace: "team", with: ["parallelism": 2])
-            let runs = try await eventually(within: 30) { try await world.job(namespace: "team")?.status?.trials?.running == 2 }
+            let runs = try await eventually { try await world.job(namespace: "team")?.status?.trials?.running == 2 }
             try #require(runs)
             let upgraded = try await world.session(try World.commands(of: "docs/operating.md", with: "--reset-then-reuse-values"))
             #expect(upgraded.ok, "\(upgraded.err)")
@@ -99,7 +100,7 @@ struct ChartInstallTests {
             #expect(try await world.kubectl("create", "namespace", "team").ok)
             let first = try world.startOperator(token: try await token(world))
             try await world.createJob(namespace: "team", with: ["parallelism": 2])
-            let runs = try await eventually(within: 30) { try await world.job(namespace: "team")?.status?.trials?.running == 2 }
+            let runs = try await eventually { try await world.job(namespace: "team")?.status?.trials?.running == 2 }
             try #require(runs)
             let uid = try await world.kubectl("get", "deployment", "assay-operator", "-n", "assay-system", "-o", "jsonpath={.metadata.uid}").out
 
@@ -131,7 +132,7 @@ struct ChartInstallTests {
         let before = world.node.seen.map(\.uid)
         for pod in world.node.seen { try await world.node.play(pod, .success(1)) }
         let next = try world.startOperator(state: "fresh", token: token)
-        let waited = try await world.kubectl("wait", "-n", "team", "--for=condition=Finished", "evaljob/job", "--timeout=60s", seconds: 90)
+        let waited = try await world.kubectl("wait", "-n", "team", "--for=condition=Finished", "evaljob/job", "--timeout=240s", seconds: 300)
         #expect(waited.ok, "\(waited.err)")
         #expect(try await world.job(namespace: "team")?.status?.trials?.completed == trials)
         #expect(Set(before).isSubset(of: Set(world.node.seen.map(\.uid))) && world.node.seen.count == trials, "no trial ran twice")

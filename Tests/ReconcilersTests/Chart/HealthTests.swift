@@ -79,7 +79,7 @@ struct HealthTests {
             try await world.withOperator { _ in
                 try await world.wait("runs") { $0.status?.trials?.running == 2 }
                 try await expect(world, .evalJobs, "runs", "InProgress", "Progressing")
-                let target = try await eventually(within: 20) {
+                let target = try await eventually {
                     let found = try await world.client.get(.evalTargets, ObjectKey(namespace: "default", name: "lab"))
                     return found.at("status", "observedGeneration")?.int == 1
                 }
@@ -92,7 +92,7 @@ struct HealthTests {
                     ("unwanted", ["repo": .string("file://\(world.source)"), "suspend": true], "InProgress", "Suspended"),
                 ] as [(String, JSONValue, String, String)] {
                     _ = try await world.client.create(.overlaySources, Build.object(.overlaySources, name, spec: spec))
-                    let looked = try await eventually(within: 30) {
+                    let looked = try await eventually {
                         let found = try await world.client.get(.overlaySources, ObjectKey(namespace: "default", name: name))
                         let ready = found.at("status", "conditions")?.array?.first { $0["type"] == "Ready" }
                         return ready.map { $0["reason"] != "Progressing" } ?? false

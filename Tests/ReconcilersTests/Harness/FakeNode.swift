@@ -62,7 +62,7 @@ final class FakeNode: PodLogProvider {
 
     private struct State {
         var seen: [String: Pod] = [:]
-        /// Those whose fate has been played. A status that a test writes before that would be overwritten.
+        /// Those whose own fate has been played.
         var settled: Set<String> = []
         var killed: Set<String> = []
         var logs: [String: [UInt8]] = [:]
@@ -135,11 +135,16 @@ final class FakeNode: PodLogProvider {
                     method: "POST", path: "/api/v1/namespaces/\(pod.key.namespace)/pods/\(pod.name)/binding", body: binding.serialized(),
                     contentType: "application/json"))
         }
-        try await play(pod, fate(pod))
+        try await live(pod, fate(pod))
     }
 
-    /// Lets a pod's life go on.
+    /// Lets a pod's life go on, once the fate that it has by itself has been played: that one's status would otherwise be written over this one's.
     func play(_ pod: Pod, _ fate: Fate) async throws {
+        _ = await eventually { self.state.withLock { $0.settled.contains(pod.uid) } }
+        try await live(pod, fate)
+    }
+
+    private func live(_ pod: Pod, _ fate: Fate) async throws {
         switch fate {
         case .pending: break
         case .recorded(let status): try await write(pod, status)
@@ -167,7 +172,7 @@ final class FakeNode: PodLogProvider {
                 try await end(pod, report, phase: ["phase": "Succeeded"])
             }
         case .failure(let type):
-            try await play(pod, .failureSaying(TrialError(type, "as told")))
+            try await live(pod, .failureSaying(TrialError(type, "as told")))
         case .failureSaying(let error):
             let report = TrialReport(error: error, lastPhase: .execute, exitCodes: ["execute": 1], pack: pack.description)
             state.withLock { $0.logs[pod.uid] = pack.framed }

@@ -38,7 +38,7 @@ extension World {
     }
 
     /// `kubectl delete namespace`, which waits until the namespace is gone.
-    func deleteNamespace(_ name: String, within seconds: Int = 30, location: SourceLocation = #_sourceLocation) async throws {
+    func deleteNamespace(_ name: String, within seconds: Int = 240, location: SourceLocation = #_sourceLocation) async throws {
         let gone = try await kubectl("delete", "namespace", name, "--timeout=\(seconds)s", seconds: Double(seconds) + 30)
         let left = try await kubectl("get", "namespace", name, "-o", "jsonpath={.status.conditions[?(@.status==\"True\")].message}")
         #expect(gone.ok, "\(gone.err) \(left.out)", sourceLocation: location)
