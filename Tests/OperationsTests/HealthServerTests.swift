@@ -73,7 +73,7 @@ struct HealthServerTests {
             // Gives the woken tasks time to run.
             try await SystemTime().sleep(seconds: 0.005)
         }
-        #expect(await eventually { watches() > 1 })
+        #expect(watches() > 1)
         let dead = try await answer("/healthz", port: port)
         #expect(dead.status == 500 && dead.text.hasPrefix("watch of \(ResourceType.pods): no progress for "), "\(dead)")
         // The store is unchanged, so the process is ready, but not live.
@@ -82,7 +82,7 @@ struct HealthServerTests {
 
         api.clearFaults()
         var isAlive = false
-        for _ in 0..<12_000 where !isAlive {
+        for _ in 0..<400 where !isAlive {
             time.advance(seconds: 10)
             try await SystemTime().sleep(seconds: 0.005)
             isAlive = liveness.stalled.isEmpty

@@ -148,7 +148,7 @@ struct ForwardingTests {
     @Test("servers that fail are told from the proxy, and from each other")
     func failures() async throws {
         try await onThread {
-            let bench = try ProxyBench(["empty.example": []], limits: { $0.transferIdleSeconds = 6 })
+            let bench = try ProxyBench(["empty.example": []], limits: { $0.transferIdleSeconds = 1.5 })
             let token = try bench.token(["127.0.0.1", "*.example"])
             func server(_ text: String) throws -> Origin {
                 try Origin { socket, _ in

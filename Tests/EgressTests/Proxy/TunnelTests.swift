@@ -137,7 +137,7 @@ struct TunnelTests {
     func expiry() async throws {
         try await onThread {
             let bench = try ProxyBench()
-            let token = try bench.token(["127.0.0.1"], seconds: 10)
+            let token = try bench.token(["127.0.0.1"], seconds: 3)
             let echo = try Origin.echo()
             let socket = try bench.tunnel(to: "127.0.0.1:\(echo.port)", token)
             #expect(socket.endsWithReset())
