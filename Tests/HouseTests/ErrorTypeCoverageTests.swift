@@ -6,7 +6,6 @@ import Testing
     /// Types that no trial has yet, with the reason.
     private static let neverMade = [
         "environment_teardown_failed": "reserved: a trial is recorded before its pod is removed",
-        "fixture_mismatch": "fixtures are refused",
     ]
 
     @Test func everyErrorTypeIsInAnEndToEndTest() throws {
