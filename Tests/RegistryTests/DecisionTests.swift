@@ -6,13 +6,18 @@ import Testing
 @Suite struct RegistryDecisionTests {
     @Test("what a registry asks for")
     func challenges() {
-        #expect(AuthChallenge(["Basic realm=\"test\""]) == .basic)
+        #expect(AuthChallenge(["Basic realm=\"test\""], usesTLS: true) == .basic)
         #expect(
-            AuthChallenge(["Bearer realm=\"https://auth.example.com/token\",service=\"registry\",scope=\"repository:a/b:pull,push\""])
+            AuthChallenge(["Bearer realm=\"https://auth.example.com/token\",service=\"registry\",scope=\"repository:a/b:pull,push\""], usesTLS: true)
                 == .bearer(realm: "https://auth.example.com/token", service: "registry", scope: "repository:a/b:pull,push"))
-        #expect(AuthChallenge(["Negotiate", "bearer realm=https://a.b/t"]) == .bearer(realm: "https://a.b/t", service: nil, scope: nil))
+        #expect(
+            AuthChallenge(["Negotiate", "bearer realm=https://a.b/t"], usesTLS: true) == .bearer(realm: "https://a.b/t", service: nil, scope: nil))
+        // A login that came to the registry by TLS goes nowhere in clear text.
+        let plain = ["Bearer realm=\"http://auth.example.com/token\""]
+        #expect(AuthChallenge(plain, usesTLS: true) == nil)
+        #expect(AuthChallenge(plain, usesTLS: false) == .bearer(realm: "http://auth.example.com/token", service: nil, scope: nil))
         for nothing in [[], ["Bearer"], ["Bearer realm=\"file:///etc/passwd\""], ["Bearer realm=\"unended"], ["Digest x=1"], ["Bearer =,=,,"]] {
-            #expect(AuthChallenge(nothing) == nil, "\(nothing)")
+            #expect(AuthChallenge(nothing, usesTLS: false) == nil, "\(nothing)")
         }
     }
 
