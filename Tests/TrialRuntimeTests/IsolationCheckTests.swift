@@ -67,11 +67,15 @@ struct IsolationCheckTests {
         try await late.wait(canary: Self.canary, allowed: Self.cache)
     }
 
-    @Test("what was not found out is an error")
-    func notFoundOut() async throws {
-        await #expect(throws: (any Error).self) { try await IsolationCheck.accepts("no address at all", 1) }
+    @Test(
+        "what is no address is an error, not a port that cannot be reached",
+        arguments: ["", "no address at all", "canary.example:80", "127.0.0.1:0", "::1:80"])
+    func noAddress(text: String) async throws {
+        let error = await #expect(throws: TrialError.self) { try await IsolationCheck.accepts(text, 30) }
+        #expect(error?.type == .internalError)
         let check = IsolationCheck(time: SleeplessTime())
-        await #expect(throws: (any Error).self) { try await check.wait(canary: "no address at all", allowed: Self.cache) }
+        await #expect(throws: TrialError.self) { try await check.wait(canary: text, allowed: Self.cache) }
+        #expect(await NetworkCheckCommand().failure(allowed: Self.cache, canary: text)?.contains("is not ADDRESS:PORT") == true)
     }
 
     @Test("what accepts connections is reached, whatever it says then; a closed port is not")
@@ -92,6 +96,6 @@ struct IsolationCheckTests {
         #expect(await failure(["cache:1"]) == nil)
         #expect(await failure(["cache:1", "canary:1"])?.contains("does not enforce NetworkPolicies") == true)
         #expect(await failure([])?.contains("cannot reach the cache service at cache:1") == true)
-        #expect(await failure(["canary:1"])?.contains("cannot reach the cache service at cache:1") == true)
+        #expect(await failure(["canary:1"])?.contains("does not enforce NetworkPolicies") == true)
     }
 }

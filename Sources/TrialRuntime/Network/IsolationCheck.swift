@@ -68,6 +68,8 @@ struct IsolationCheck: Sendable {
 
     /// Tries it with an HTTP request. What is answered does not matter.
     static let accepts: Connects = { address, seconds in
+        // A name that cannot be resolved must not look like an address that cannot be reached.
+        guard isAddressAndPort(address) else { throw TrialError(.internalError, "\"\(address.replacingControls)\" is not ADDRESS:PORT") }
         let request = HTTPRequest(
             url: "http://\(address)/", timeouts: HTTPTimeouts(connect: seconds, total: 3 * seconds, idle: 3 * seconds), proxy: .none)
         do {
@@ -81,5 +83,13 @@ struct IsolationCheck: Sendable {
             case .timedOut, .tls, .connectionLost, .protocolViolation, .bodyTooLarge: return true
             }
         }
+    }
+
+    private static func isAddressAndPort(_ text: String) -> Bool {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (1...65535).contains(port) else { return false }
+        var host = text[..<colon]
+        let hasBrackets = host.hasPrefix("[") && host.hasSuffix("]")
+        if hasBrackets { host = host.dropFirst().dropLast() }
+        return IPAddress(String(host)).map { $0.isIPv6 == hasBrackets } ?? false
     }
 }
