@@ -82,6 +82,34 @@ struct StepRulesTests {
         #expect(try String(contentsOfFile: rig.paths.root + "/set-up", encoding: .utf8) == rig.paths.root + "\n")
     }
 
+    @Test("a later step's files may be larger than the collector's memory; modes and links are kept")
+    func largeFiles() async throws {
+        let rig = try TrialRig(execute: "true", test: Self.test, program: Self.steps { _ in })
+        let (from, to) = (rig.paths.stagedSteps + "/steps/two/workdir", rig.paths.scripts + "/steps/two/workdir")
+        try Directory.make(from)
+        // Takes no space on the disk.
+        #expect(FileManager.default.createFile(atPath: "\(from)/large", contents: Data("begin".utf8)))
+        #expect(truncate("\(from)/large", 1 << 30 + 4096) == 0)
+        let end = try #require(FileHandle(forWritingAtPath: "\(from)/large"))
+        try end.seekToEnd()
+        try end.write(contentsOf: Data("end".utf8))
+        try end.close()
+        try FileWriting.write(Array("#!/bin/sh\n".utf8), to: "\(from)/run", mode: 0o750)
+        try FileManager.default.createSymbolicLink(atPath: "\(from)/link", withDestinationPath: "large")
+        var step = TrialProgram.Step(
+            name: "two", instruction: "steps/two/instruction.md", tests: "steps/two/tests",
+            limits: .init(installSec: nil, executeSec: 20, verifySec: 20, setupSec: 20))
+        step.folder = "steps/two"
+        #expect(await StepRelease(paths: rig.paths).release(step) == nil)
+        var info = stat()
+        #expect(stat("\(to)/large", &info) == 0 && info.st_size == 1 << 30 + 4099)
+        #expect(info.st_blocks * 512 < 64 << 20, "holes stay holes")
+        #expect(FileReading.beginning(of: "\(to)/large", limit: 5) == Array("begin".utf8))
+        #expect(FileReading.end(of: "\(to)/large", bytes: 4) == [0] + Array("end".utf8))
+        #expect(stat("\(to)/run", &info) == 0 && info.st_mode & 0o777 == 0o750)
+        #expect(FileEntry.linkTarget("\(to)/link") == "large")
+    }
+
     @Test("setup.sh and healthcheck that fail: the environment's before the first agent, an outcome later", arguments: [0, 1])
     func failures(step: Int) async throws {
         let rig = try TrialRig(
