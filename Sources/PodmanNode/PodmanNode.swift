@@ -239,7 +239,8 @@ public final class PodmanNode: Sendable {
     private func services(_ started: Started, exits: ExitWatch, events: EventRecorder, node: NodeObject) -> NodeServices {
         NodeServices(
             name: node.name, hostIP: node.hostIP, podman: started.podman, directories: directories,
-            volumes: VolumeStore(directories: directories, cacheDirectory: configuration.cacheDirectory), logs: LogStore(directories: directories),
+            volumes: VolumeStore(directories: directories, cacheDirectory: configuration.cacheDirectory), measuring: StorageMeasuring(),
+            logs: LogStore(directories: directories),
             rootfs: RootfsImage(directory: directories.rootfs), exits: exits, api: NodeAPI(client: client), events: events, time: time,
             executable: configuration.executable, egressDirectory: configuration.egressDirectory,
             fields: PodFields(

@@ -9,6 +9,7 @@ struct NodeServices: Sendable {
     var podman: PodmanCLI
     var directories: NodeDirectories
     var volumes: VolumeStore
+    var measuring: StorageMeasuring
     var logs: LogStore
     var rootfs: RootfsImage
     var exits: ExitWatch
@@ -19,8 +20,6 @@ struct NodeServices: Sendable {
     /// The directory with the socket of the egress proxy.
     var egressDirectory: String?
     var fields: PodFields
-    /// For the measuring of what containers have written: one at a time, because it reads many directories.
-    var storage = DiskQueue("assay.node.storage")
     var log: Log
 
     func event(_ severity: EventSeverity, _ reason: String, _ message: String, on pod: NodePod) {

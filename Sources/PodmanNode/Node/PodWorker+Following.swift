@@ -27,21 +27,8 @@ extension PodWorker {
             StorageWatch(container: $0, containerID: id, runRoot: services.directories.podmanRunRoot)
         }) {
             tasks.append(
-                Task.detached { [intake, storage = services.storage] in
-                    var wait = 1.0
-                    while !Task.isCancelled {
-                        do { try await clock.sleep(seconds: wait) } catch { return }
-                        let (text, seconds) = await storage.run {
-                            let start = clock.monotonic()
-                            return (watch.overLimit(), clock.monotonic() - start)
-                        }
-                        if let text {
-                            intake.yield(.overLimit(text))
-                            return
-                        }
-                        // Less often the longer a measurement takes.
-                        wait = max(2, 20 * seconds)
-                    }
+                Task.detached { [intake, services] in
+                    if let text = await services.measuring.watch(services.time, { watch.overLimit() }) { intake.yield(.overLimit(text)) }
                 })
         }
         guard let container = pod.container(name),

@@ -353,21 +353,12 @@ actor PodWorker {
         }
     }
 
-    /// Measures the volumes that have a limit from time to time, less often the longer a measurement takes.
+    /// Measures the volumes that have a limit from time to time.
     private func watchUsage() {
         guard usageTask == nil, journal.ready, !journal.tornDown, journal.ending == nil, VolumeStore.hasLimits(pod) else { return }
-        let (pod, volumes, clock) = (pod, services.volumes, services.time)
-        usageTask = Task.detached { [intake] in
-            var wait = 1.0
-            while !Task.isCancelled {
-                do { try await clock.sleep(seconds: wait) } catch { return }
-                let start = clock.monotonic()
-                if let text = volumes.overLimit(pod) {
-                    intake.yield(.overLimit(text))
-                    return
-                }
-                wait = max(2, 20 * (clock.monotonic() - start))
-            }
+        let (pod, volumes) = (pod, services.volumes)
+        usageTask = Task.detached { [intake, services] in
+            if let text = await services.measuring.watch(services.time, { volumes.overLimit(pod) }) { intake.yield(.overLimit(text)) }
         }
     }
 }
