@@ -294,6 +294,28 @@ struct PodEndTests {
         }
     }
 
+    @Test("a pod that is gone before its deletion, or whose name another pod has, is forgotten", arguments: [false, true])
+    func goneBeforeDeletion(isReplaced: Bool) async throws {
+        try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
+            try await world.withOperator { _ in
+                try await world.createJob()
+                try await world.waitForPods(1)
+            }
+            let object = try await world.client.get(.pods, world.node.seen[0].key)
+            let pod = try #require(TrialPod(object))
+            if !isReplaced {
+                _ = try await world.client.patch(.pods, pod.key, .merge(["metadata": ["finalizers": .null]]))
+                try await world.client.delete(.pods, pod.key, options: DeleteOptions(gracePeriodSeconds: 0))
+            }
+            let uid = isReplaced ? "another" : pod.uid
+            let deletions = PodDeletions(client: world.client, pauseSeconds: 0, time: SystemTime(), log: Log("test"), reconcile: { _ in })
+            deletions.delete(pod, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
+            #expect(await eventually(within: 60) { !deletions.isKnown(pod.uid) })
+            await deletions.stop()
+            if isReplaced { _ = try await world.client.patch(.pods, pod.key, .merge(["metadata": ["finalizers": .null]])) }
+        }
+    }
+
     @Test("preserved pods", arguments: ["Always", "OnFailure"])
     func preserved(policy: String) async throws {
         try await World.run(tasks: ["a", "b"], fate: { $0.index == 0 ? .success(1) : .failure(.agentExecutionFailed) }) { world in

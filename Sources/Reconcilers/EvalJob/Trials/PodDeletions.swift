@@ -58,6 +58,9 @@ final class PodDeletions: Sendable {
     /// Forgets a pod that is gone.
     func forget(_ uid: String) { state.withLock { _ = $0.known.remove(uid) } }
 
+    /// Whether the deletion of a pod waits, or was accepted.
+    func isKnown(_ uid: String) -> Bool { state.withLock { $0.known.contains(uid) } }
+
     /// Returns when no deletion is under way any more.
     func stop() async {
         let workers = state.withLock { state in
@@ -75,7 +78,7 @@ final class PodDeletions: Sendable {
             do {
                 try await client.delete(.pods, deletion.pod.key, options: deletion.options, keeping: .metadata)
             } catch  where error.isNotFound || error.isConflict {
-                // The pod is gone, or another pod has its name: no event of its deletion may come any more.
+                // The pod is gone, or another pod has its name. It is not reported as deleted once more, so nobody else forgets it.
                 forget(deletion.pod.uid)
             } catch {
                 forget(deletion.pod.uid)
