@@ -154,4 +154,43 @@ struct ProxiedTrialsTests {
             await running.stop()
         }
     }
+
+    /// The machine's time, with a monotonic clock that can be moved forward.
+    private final class MovedTime: TimeSource {
+        private let offset = Locked(0.0)
+        func move(seconds: Double) { offset.withLock { $0 += seconds } }
+        func now() -> Timestamp { SystemTime().now() }
+        func monotonic() -> Double { SystemTime().monotonic() + offset.withLock { $0 } }
+        func sleep(seconds: Double) async throws { try await SystemTime().sleep(seconds: seconds) }
+    }
+
+    @Test("the network is checked again after a day, and the answer is forgotten with the last job and target of its namespace")
+    func age() async throws {
+        try await World.run(tasks: ["a"]) { world in
+            try await ClusterServices.create(world)
+            let time = MovedTime()
+            let checks = NetworkChecks(
+                client: world.client, settings: TrialPodSettings(assayImage: "assay:test"),
+                network: ClusterNetwork(client: world.client, settings: ClusterServices.settings, time: time),
+                policies: TrialNetworkPolicies(client: world.client, time: time), time: time, wake: { _ in })
+            let uid = try #require(try await world.createJob().metadata.uid)
+            func request(_ kind: String, _ name: String) -> NetworkChecks.Request {
+                .init(namespace: "default", owner: OwnerReference(apiVersion: EvalJob.resource.apiVersion, kind: kind, name: name, uid: uid))
+            }
+            let (job, target) = (request("EvalJob", "job"), request("EvalTarget", "lab"))
+            #expect(checks.state(job) == .running(last: nil))
+            try await answer(world, ["phase": "Succeeded"])
+            #expect(await eventually(within: 120) { checks.state(job) == .answered(.works) })
+            time.move(seconds: NetworkChecks.keepSeconds + 1)
+            #expect(checks.state(job) == .running(last: .works))
+            try await answer(world, ["phase": "Succeeded"])
+            #expect(await eventually(within: 120) { checks.state(job) == .answered(.works) })
+            #expect(checks.state(target) == .answered(.works))
+            checks.forget("EvalJob", ObjectKey(namespace: "default", name: "job"))
+            #expect(checks.state(target) == .answered(.works))
+            checks.forget("EvalTarget", ObjectKey(namespace: "default", name: "lab"))
+            #expect(checks.state(job) == .running(last: nil))
+            await checks.stop()
+        }
+    }
 }

@@ -157,7 +157,7 @@ public final class EvalJobReconciler: Sendable {
         backends.forget(job)
         images.release(job)
         trials.forget(job.uid)
-        networks?.forget(job.uid)
+        networks?.forget(job)
         status.gate.forget(job.key)
         awaitingCache.withLock { _ = $0.remove(job.key) }
         looked.withLock { _ = $0.remove(job) }

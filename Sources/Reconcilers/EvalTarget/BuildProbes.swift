@@ -20,8 +20,7 @@ final class BuildProbes: Sendable {
     private let pool: TaskPool<Key, BuildPods.End>
     /// The last answer for each target, and when to ask again, by the monotonic clock.
     private let answers = Locked<[ObjectKey: (key: Key, answer: Preflight.Answer, retryAt: Double)]>([:])
-
-    /// The check that runs for each target. One of an older spec, or of a target that is gone, is cancelled, and its pod deleted.
+    /// The check of each target that is under way. Nobody wants the pod of any other check.
     private let running = Locked<[ObjectKey: Key]>([:])
 
     private static let timeoutSeconds = 300.0
@@ -38,10 +37,14 @@ final class BuildProbes: Sendable {
     ///
     /// - Parameter known: the answer that the target's status has for its present spec, from an earlier process.
     func state(of target: EvalTarget, known: Preflight.Answer?) -> Preflight.State {
-        guard let build = target.spec.image?.build, let uid = target.metadata.uid else { return .answered(.works) }
+        guard let build = target.spec.image?.build, let uid = target.metadata.uid else {
+            forget(target.key)
+            return .answered(.works)
+        }
         let key = Key(target: target.key, uid: uid, generation: target.metadata.generation ?? 0)
+        cancel(target.key, unless: key)
         if let end = pool.take(key) {
-            running.withLock { if $0[target.key] == key { $0[target.key] = nil } }
+            running.withLock { $0[target.key] = nil }
             let answer = Self.answer(end)
             answers.withLock { $0[target.key] = (key, answer, time.monotonic() + Preflight.retrySeconds) }
         }
@@ -55,11 +58,22 @@ final class BuildProbes: Sendable {
         return .running(last: last?.answer ?? known)
     }
 
+    /// Stops the check of a target that is gone, or builds no images any more, and deletes its pod.
     func forget(_ target: ObjectKey) {
         _ = answers.withLock { $0.removeValue(forKey: target) }
-        if let key = running.withLock({ $0.removeValue(forKey: target) }) { pool.cancel(key) }
+        cancel(target)
     }
 
+    private func cancel(_ target: ObjectKey, unless wanted: Key? = nil) {
+        let unwanted = running.withLock { running -> Key? in
+            guard let key = running[target], key != wanted else { return nil }
+            running[target] = nil
+            return key
+        }
+        if let unwanted { pool.cancel(unwanted) }
+    }
+
+    /// Ends without deleting pods: the next process follows them.
     func stop() async { await pool.stop() }
 
     private func start(_ key: Key, _ target: EvalTarget, _ build: BuildSpec) {
@@ -71,13 +85,9 @@ final class BuildProbes: Sendable {
             owners: [], target: target.spec, build: build,
             program: BuildProgram(context: .probe, repository: repository?.address ?? build.registry, tag: "preflight"),
             timeoutSec: Self.timeoutSeconds)
-        let earlier = running.withLock { running in
-            defer { running[key.target] = key }
-            return running[key.target]
-        }
-        if let earlier, earlier != key { pool.cancel(earlier) }
+        running.withLock { $0[key.target] = key }
         pool.start(key, group: key.uid) { [pods, running] in
-            await pods.run(request) { running.withLock { $0[key.target] } == key ? [owner] : [] }
+            await pods.run(request) { running.withLock { $0[key.target] == key } ? [owner] : [] }
         }
     }
 

@@ -37,6 +37,7 @@ final class EvalTargetReconciler: Sendable {
     func reconcile(_ key: ObjectKey) async -> ReconcileOutcome {
         guard let target = targets.get(key), !target.metadata.isDeleting else {
             probes?.forget(key)
+            networkChecks?.forget(EvalTarget.resource.kind, key)
             return .done
         }
         guard writer.gate.isCurrent(key, in: targets) else { return .waiting(afterSeconds: 0.05) }
@@ -44,6 +45,7 @@ final class EvalTargetReconciler: Sendable {
         let onCluster = onCluster
         let now = time.now()
         let isSupported = UnsupportedFields.check(target.spec, onCluster: onCluster).isEmpty
+        if !isSupported { probes?.forget(key) }
         let probe = isSupported ? probes?.state(of: target, known: Self.known(target)) : nil
         let network = isSupported ? networkState(of: target) : nil
         do {

@@ -18,8 +18,8 @@ final class JobNetworks: Sendable {
     private let policies: TrialNetworkPolicies
     private let checks: NetworkChecks
     private let time: any TimeSource
-    /// By job UID.
-    private let held = Locked<[String: (outcome: Result<ProxiedAddresses?, ReconcileError>, at: Double)]>([:])
+    /// What the policies were found to allow, and when, by job UID.
+    private let held = Locked<[String: (addresses: ProxiedAddresses?, at: Double)]>([:])
 
     init(network: ClusterNetwork, policies: TrialNetworkPolicies, checks: NetworkChecks, time: any TimeSource) {
         self.network = network
@@ -44,12 +44,10 @@ final class JobNetworks: Sendable {
     func hold(_ job: Job) async throws -> ProxiedAddresses? {
         let uid = job.identity.uid
         let now = time.monotonic()
-        if let known = held.withLock({ $0[uid] }), now - known.at < Self.checkSeconds, case .success(let addresses) = known.outcome {
-            return addresses
-        }
+        if let known = held.withLock({ $0[uid] }), now - known.at < Self.checkSeconds { return known.addresses }
         do {
             let addresses = try await prepare(job)
-            held.withLock { $0[uid] = (.success(addresses), now) }
+            held.withLock { $0[uid] = (addresses, now) }
             return addresses
         } catch let error as ServiceAddressFailure {
             throw ReconcileError.waiting(.networkNotEnforced, error.description, on: .ready, retryAfterSeconds: Self.retrySeconds)
@@ -76,6 +74,7 @@ final class JobNetworks: Sendable {
                 on: .ready, retryAfterSeconds: Self.retrySeconds)
         }
         switch checks.state(NetworkChecks.Request(namespace: namespace, owner: owner, template: job.template)) {
+        // A pod checks its own network as well, so trials go on while an old answer is checked again.
         case .answered(.works), .running(last: .works?): return peers.proxied
         case .answered(.fails(let why)), .running(last: .fails(let why)?):
             throw ReconcileError.waiting(
@@ -98,7 +97,10 @@ final class JobNetworks: Sendable {
         }
     }
 
-    func forget(_ uid: String) { held.withLock { _ = $0.removeValue(forKey: uid) } }
+    func forget(_ job: JobIdentity) {
+        held.withLock { _ = $0.removeValue(forKey: job.uid) }
+        checks.forget(EvalJob.resource.kind, ObjectKey(namespace: job.namespace, name: job.name))
+    }
 
     func stop() async { await checks.stop() }
 }

@@ -5,8 +5,8 @@ import KubeCore
 import KubeRuntime
 import TrialPods
 
-/// Checks with a pod whether the cluster enforces the policy of proxied pods, once for each namespace, since network plugins may differ between nodes and
-/// namespaces. The check is made again after a day, and sooner when it fails.
+/// Checks with a pod whether the cluster enforces the policy of proxied pods, once a day for each namespace: nodes and the network plugin may change. What
+/// fails is checked again after a while.
 final class NetworkChecks: Sendable {
     /// For whom a check is made: it owns the pod, and keeps the policies meanwhile.
     struct Request: Sendable {
@@ -15,27 +15,41 @@ final class NetworkChecks: Sendable {
         var template: PodTemplate?
         /// Whether the owner has no other pods, so that it gives the policies up after the check.
         var ownsNothingElse = false
+
+        fileprivate var user: User { User(kind: owner.kind, name: owner.name) }
+    }
+
+    fileprivate struct User: Sendable, Hashable {
+        var kind: String
+        var name: String
+    }
+
+    /// What is known of a namespace.
+    private struct Known: Sendable {
+        var answer: Preflight.Answer?
+        /// When the answer is too old, by the monotonic clock.
+        var end = 0.0
+        /// For whom there were checks. Without any the namespace is forgotten.
+        var users: Set<User> = []
     }
 
     private struct Outcome: Sendable {
         var answer: Preflight.Answer
-        /// Seconds after which the check is made again: a failure soon, because a pod is little; a success daily, because nodes and the network plugin may
-        /// be replaced.
-        var retrySeconds: Double
+        /// Seconds for which the answer holds.
+        var seconds: Double
 
-        init(_ answer: Preflight.Answer) {
+        init(_ answer: Preflight.Answer, seconds: Double? = nil) {
             self.answer = answer
-            retrySeconds = answer == .works ? 86_400 : 300
-        }
-
-        /// The check was not made to its end.
-        init(brokenOff reason: String) {
-            answer = .fails(reason)
-            retrySeconds = 5
+            self.seconds = seconds ?? (answer == .works ? NetworkChecks.keepSeconds : Preflight.retrySeconds)
         }
     }
 
+    /// Seconds after which a success is checked again.
+    static let keepSeconds = 86_400.0
+
     private static let pollSeconds = 1.0
+    /// For a check that was not made to its end.
+    private static let brokenOffSeconds = 5.0
 
     private let client: KubeClient
     private let settings: TrialPodSettings
@@ -43,7 +57,8 @@ final class NetworkChecks: Sendable {
     private let policies: TrialNetworkPolicies
     private let time: any TimeSource
     private let pool: TaskPool<String, Outcome>
-    private let answers = Locked<[String: (answer: Preflight.Answer, retryAt: Double)]>([:])
+    /// By namespace.
+    private let known = Locked<[String: Known]>([:])
 
     /// - Parameter wake: called with a namespace whose check has ended.
     init(
@@ -63,18 +78,29 @@ final class NetworkChecks: Sendable {
     /// The state of the check in a namespace, which is started if need be.
     func state(_ request: Request) -> Preflight.State {
         let namespace = request.namespace
-        if let outcome = pool.take(namespace) {
-            let now = time.monotonic()
-            answers.withLock { answers in
-                // Those of namespaces that have had no job for a day go.
-                answers = answers.filter { $0.value.retryAt + 86_400 > now }
-                answers[namespace] = (outcome.answer, now + outcome.retrySeconds)
-            }
+        let outcome = pool.take(namespace)
+        let now = time.monotonic()
+        let last = known.withLock { known -> Known in
+            var entry = known[namespace] ?? Known()
+            entry.users.insert(request.user)
+            if let outcome { (entry.answer, entry.end) = (outcome.answer, now + outcome.seconds) }
+            known[namespace] = entry
+            return entry
         }
-        let last = answers.withLock { $0[namespace] }
-        if let last, last.retryAt > time.monotonic() { return .answered(last.answer) }
+        if let answer = last.answer, now < last.end { return .answered(answer) }
         pool.start(namespace, group: namespace) { await self.check(request) }
-        return .running(last: last?.answer)
+        return .running(last: last.answer)
+    }
+
+    /// Nothing more is asked for an object that is gone. With the last one of its namespace the answer is forgotten.
+    func forget(_ kind: String, _ object: ObjectKey) {
+        let isLast = known.withLock { known in
+            guard var entry = known[object.namespace] else { return false }
+            entry.users.remove(User(kind: kind, name: object.name))
+            known[object.namespace] = entry.users.isEmpty ? nil : entry
+            return entry.users.isEmpty
+        }
+        if isLast { pool.cancel(object.namespace) }
     }
 
     func stop() async { await pool.stop() }
@@ -102,7 +128,8 @@ final class NetworkChecks: Sendable {
         let key = ObjectKey(namespace: request.namespace, name: "assay-network-\(SHA256.hex(of: request.owner.uid.utf8).prefix(16))")
         let outcome: Outcome
         do { outcome = Outcome(try await answer(request, key)) } catch {
-            outcome = Outcome(brokenOff: "whether the cluster enforces NetworkPolicies cannot be checked: \(error)")
+            outcome = Outcome(
+                .fails("whether the cluster enforces NetworkPolicies cannot be checked: \(error)"), seconds: Self.brokenOffSeconds)
         }
         await remove(key)
         if request.ownsNothingElse { await release(request) }

@@ -191,6 +191,18 @@ struct ClusterBuildTests {
         }
     }
 
+    @Test("the check of a target that is made to build nothing leaves no pod")
+    func probeOfNoBuild() async throws {
+        try await with(["a"]) { world, builds, _ in
+            try await world.withOperator { _ in
+                let (key, _, _) = try await builds.next(after: [])
+                _ = try await world.client.patch(
+                    .evalTargets, ObjectKey(namespace: "default", name: "default"), .merge(["spec": ["image": .null]]))
+                #expect(try await isGone(key, world), "the pod of the check is left")
+            }
+        }
+    }
+
     private func isGone(_ key: ObjectKey, _ world: World) async throws -> Bool {
         await eventually {
             do { _ = try await world.client.get(.pods, key) } catch { return (error as? KubeError)?.isNotFound == true }
