@@ -4,54 +4,52 @@ import Glibc
 import Subprocess
 import TrialRuntime
 
-/// The init container of a trial pod.
-enum DeliverSubcommand: Subcommand {
-    static let syntax = CommandSyntax(name: "repo-cache", summary: "Deliver a task into a trial pod (the pod's init container runs this).")
-    static let hidden = true
+/// A subcommand that a container of Assay's pods runs: it is told everything by its environment.
+protocol InPodSubcommand: Subcommand {
+    static func run(environment: [String: String]) async -> Int32
+}
 
-    static func run(_ arguments: Arguments) async throws -> Int32 {
-        await DeliveryCommand.run(environment: currentEnvironment())
-    }
+extension InPodSubcommand {
+    static var hidden: Bool { true }
+
+    static func run(_ arguments: Arguments) async throws -> Int32 { await run(environment: currentEnvironment()) }
+}
+
+/// The init container of a trial pod.
+enum DeliverSubcommand: InPodSubcommand {
+    static let syntax = CommandSyntax(name: "repo-cache", summary: "Deliver a task into a trial pod (the pod's init container runs this).")
+
+    static func run(environment: [String: String]) async -> Int32 { await DeliveryCommand.run(environment: environment) }
 }
 
 /// The first container of a build pod.
-enum BuildContextSubcommand: Subcommand {
+enum BuildContextSubcommand: InPodSubcommand {
     static let syntax = CommandSyntax(name: "build-context", summary: "Write the context of an image's build (a build pod runs this).")
-    static let hidden = true
 
-    static func run(_ arguments: Arguments) async throws -> Int32 {
-        await BuildContextCommand.run(environment: currentEnvironment())
-    }
+    static func run(environment: [String: String]) async -> Int32 { await BuildContextCommand.run(environment: environment) }
 }
 
 /// The last container of a build pod.
-enum PushImageSubcommand: Subcommand {
+enum PushImageSubcommand: InPodSubcommand {
     static let syntax = CommandSyntax(name: "push-image", summary: "Store a built image in its registry (a build pod runs this).")
-    static let hidden = true
 
-    static func run(_ arguments: Arguments) async throws -> Int32 {
-        await PushImageCommand.run(environment: currentEnvironment())
-    }
+    static func run(environment: [String: String]) async -> Int32 { await PushImageCommand.run(environment: environment) }
 }
 
 /// The container of a pod that checks the cluster's network.
-enum CheckNetworkSubcommand: Subcommand {
+enum CheckNetworkSubcommand: InPodSubcommand {
     static let syntax = CommandSyntax(
         name: "check-network", summary: "Check that a cluster enforces the NetworkPolicies of trials (a check pod runs this).")
-    static let hidden = true
 
-    static func run(_ arguments: Arguments) async throws -> Int32 {
-        await NetworkCheckCommand.run(environment: currentEnvironment())
-    }
+    static func run(environment: [String: String]) async -> Int32 { await NetworkCheckCommand.run(environment: environment) }
 }
 
 /// The collector of a trial pod.
-enum CollectSubcommand: Subcommand {
+enum CollectSubcommand: InPodSubcommand {
     static let syntax = CommandSyntax(name: "collect", summary: "Collect a trial's outcome (the pod's collector runs this).")
-    static let hidden = true
 
-    static func run(_ arguments: Arguments) async throws -> Int32 {
-        let task = Task { await Collector.run(environment: currentEnvironment()) }
+    static func run(environment: [String: String]) async -> Int32 {
+        let task = Task { await Collector.run(environment: environment) }
         // The kubelet sends SIGTERM: the collector then still reports what it has.
         let interrupts = Interrupts { _ in task.cancel() }
         defer { withExtendedLifetime(interrupts) {} }
