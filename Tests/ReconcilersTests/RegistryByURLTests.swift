@@ -8,7 +8,6 @@ import HTTPTransport
 import KubeCore
 import Planning
 import SourceSync
-import Subprocess
 import Testing
 
 /// Registries at an https address, with nginx and git repositories.
@@ -39,16 +38,9 @@ struct RegistryByURLTests {
                     try FileWriting.replace(path, with: Array(text.utf8), durable: false)
                 }
             }
-            func git(_ words: String...) async throws -> String {
-                let identity = ["-c", "user.name=T", "-c", "user.email=t@localhost", "-c", "init.defaultBranch=main"]
-                let result = try await Command("git", ["-C", place] + identity + words).run()
-                try #require(result.succeeded, "\(result.stderrText)")
-                return result.stdoutText.trimmingCharacters(in: .whitespacesAndNewlines)
-            }
-            _ = try await git("init", "-q")
-            _ = try await git("add", "-A")
-            _ = try await git("commit", "-q", "-m", "tasks")
-            return ("file://\(place)", try await git("rev-parse", "HEAD"))
+            for words in [["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "tasks"]] { _ = try await TestGit.run(place, words) }
+            let commit = String(decoding: try await TestGit.run(place, ["rev-parse", "HEAD"]), as: UTF8.self)
+            return ("file://\(place)", commit.trimmingCharacters(in: .whitespacesAndNewlines))
         }
 
         func prepare(_ url: String, version: String? = nil, source: String, trusted: Bool = true) async throws(ReconcileError) -> PreparedJob {
