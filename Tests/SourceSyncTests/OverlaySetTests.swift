@@ -1,8 +1,9 @@
 import AssayTesting
 import Base
 import Git
-import SourceSync
 import Testing
+
+@testable import SourceSync
 
 @Suite("Overlays: what comes from where, and what shadows what")
 struct OverlaySetTests {

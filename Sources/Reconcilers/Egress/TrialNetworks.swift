@@ -9,7 +9,7 @@ import TrialRuntime
 public struct TrialNetworks: Sendable {
     /// Where the pods of such trials run.
     public enum Place: Sendable, Hashable {
-        /// On this machine: the node gives them no interface but loopback, where a relay accepts connections at this port.
+        /// On this machine: the node gives them no interface but loopback, where a relay accepts connections to the egress proxy at this port.
         case relay(port: UInt16)
         /// On a cluster, whose network enforces NetworkPolicies.
         case cluster

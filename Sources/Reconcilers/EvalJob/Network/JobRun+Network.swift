@@ -26,7 +26,7 @@ extension EvalJobReconciler {
         return false
     }
 
-    /// Gives up the policies of a job without trials to come.
+    /// Gives up the policies of a job that starts no more trials.
     /// - Returns: false while pods need them; the pass then wakes the job again.
     func releaseNetwork(_ pass: inout JobPass) async throws -> Bool {
         // The deletion of a namespace removes its policies after its pods.
