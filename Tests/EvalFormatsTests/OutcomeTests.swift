@@ -27,7 +27,7 @@ struct OutcomeTests {
     }
 
     @Test("the table above is complete")
-    func complete() { #expect(TrialErrorType.allCases.count == 26) }
+    func complete() { #expect(TrialErrorType.allCases.count == 25) }
 
     @Test(
         "a trial is counted into one class",

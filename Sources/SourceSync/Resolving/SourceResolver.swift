@@ -1,6 +1,7 @@
 import Base
 import EvalModel
 import Git
+import HTTPTransport
 
 /// A repository at a commit.
 public struct PinnedSource: Sendable, Hashable {
@@ -41,6 +42,9 @@ public struct SourceResolver: Sendable {
         fixtures = FixtureStore(directory: "\(cacheDirectory)/fixtures", sizeLimit: cacheLimit.map { $0 / 6 })
         mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
     }
+
+    /// Where registries and fixtures may be downloaded from: where repositories may be folders of this machine, its servers are the user's own, too.
+    public var webAddresses: WebAddresses { policy.contains(.local) ? .encryptedOrLoopback : .encrypted }
 
     /// Parses and checks the address of a repository.
     public func url(_ repo: String) throws(SourceError) -> GitURL {
