@@ -110,24 +110,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
         /// The source of transcript.jsonl: `agent`, `trajectory` or `output`; nil if there is no transcript.
         public var transcript: String?
         /// What was taken of the task's artifacts; nil for a trial that hands none over.
-        public var artifacts: Artifacts?
-
-        public struct Artifacts: Codable, Sendable, Hashable {
-            public var files: Int
-            public var bytes: Int
-            /// Links, special files, and what is beyond a limit; `collected.json` lists them.
-            public var leftOut: Int
-
-            public init(files: Int, bytes: Int, leftOut: Int) {
-                self.files = files
-                self.bytes = bytes
-                self.leftOut = leftOut
-            }
-        }
+        public var artifacts: ArtifactCounts?
 
         public init(
             truncatedFiles: Int = 0, skippedFiles: Int = 0, unreadableFiles: Int = 0, redactions: Int = 0, redacted: [String: Int]? = nil,
-            unredacted: [String] = [], transcript: String? = nil, artifacts: Artifacts? = nil
+            unredacted: [String] = [], transcript: String? = nil, artifacts: ArtifactCounts? = nil
         ) {
             self.artifacts = artifacts
             self.truncatedFiles = truncatedFiles

@@ -136,7 +136,7 @@ extension EvalJobReconciler {
             pass.isGone = true
             return
         }
-        // Once the pods are released, only the policies are waited for.
+        // Once the pods are released, the only step left is the deletion of the policies.
         if !pass.memory.state.withLock({ $0.isReleasing }) {
             guard try await recordDeleted(&pass), !pass.isGone else { return }
         }

@@ -100,8 +100,7 @@ struct TrialCollection: Sendable {
             outputs: report.map {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
-                    redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript,
-                    artifacts: $0.handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut) })
+                    redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript, artifacts: $0.handover)
             }, services: pod.flatMap { Self.services($0.snapshot) }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))

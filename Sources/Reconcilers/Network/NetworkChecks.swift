@@ -8,18 +8,18 @@ import TrialPods
 /// Checks with a pod whether the cluster enforces the policy of proxied pods, once for each namespace, since network plugins may differ between nodes and
 /// namespaces. The check is made again after a day, and sooner when it fails.
 final class NetworkChecks: Sendable {
-    /// For whom a check is made: it owns the pod, and keeps the policies meanwhile.
+    /// A check and the object for which it is made. That object owns the check's pod, and the policies during the check.
     struct Request: Sendable {
         var namespace: String
         var owner: OwnerReference
         var template: PodTemplate?
-        /// Whether the owner has no other pods, so that it gives the policies up after the check.
+        /// Whether the owner has no other pods, so that the check removes it from the owners of the policies at its end.
         var ownsNothingElse = false
     }
 
     private struct Outcome: Sendable {
         var answer: Preflight.Answer
-        /// Seconds after which the check is made again: a failure soon, because a pod is little; a success daily, because nodes and the network plugin may
+        /// Seconds after which the check is made again: a failure soon, because a pod costs little; a success daily, because nodes and the network plugin may
         /// be replaced.
         var retrySeconds: Double
 
@@ -28,7 +28,7 @@ final class NetworkChecks: Sendable {
             retrySeconds = answer == .works ? 86_400 : 300
         }
 
-        /// The check was not made to its end.
+        /// The check could not be completed.
         init(brokenOff reason: String) {
             answer = .fails(reason)
             retrySeconds = 5
@@ -66,7 +66,7 @@ final class NetworkChecks: Sendable {
         if let outcome = pool.take(namespace) {
             let now = time.monotonic()
             answers.withLock { answers in
-                // Those of namespaces that have had no job for a day go.
+                // Forgets namespaces that have had no job for a day.
                 answers = answers.filter { $0.value.retryAt + 86_400 > now }
                 answers[namespace] = (outcome.answer, now + outcome.retrySeconds)
             }
@@ -80,7 +80,7 @@ final class NetworkChecks: Sendable {
     func stop() async { await pool.stop() }
 
     private func remove(_ key: ObjectKey) async {
-        // The requests of a task that is cancelled would fail.
+        // A new task, because requests of a cancelled task fail and this one may be cancelled.
         await Task { await self.delete(key) }.value
     }
 
@@ -90,7 +90,7 @@ final class NetworkChecks: Sendable {
         }
     }
 
-    /// Waits until the pod is gone, at most as long as a kubelet takes for that. What is left then goes with the owner.
+    /// Waits until the pod is gone, at most as long as a kubelet takes for that. What is left then is deleted with the owner.
     private func release(_ request: Request) async {
         for _ in 0..<30 {
             if (try? await policies.release(in: request.namespace, owner: request.owner.uid)) != false { return }

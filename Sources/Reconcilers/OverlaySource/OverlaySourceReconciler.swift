@@ -140,9 +140,11 @@ final class OverlaySourceReconciler: Sendable {
 
     /// Writes an Event when the overlay becomes ready at another revision, and when it ceases to be ready.
     private func announce(before: OverlaySourceStatus?, after: OverlaySourceStatus?, _ overlay: OverlaySource) {
-        guard let after, let ready = after.conditions.first(where: { $0.type == ConditionType.ready.rawValue }) else { return }
+        guard let after, let uid = overlay.metadata.uid,
+            let ready = after.conditions.first(where: { $0.type == ConditionType.ready.rawValue })
+        else { return }
         let was = before?.conditions.first { $0.type == ConditionType.ready.rawValue }
-        let subject = EventSubject(.overlaySources, overlay.key, uid: overlay.metadata.uid ?? "")
+        let subject = EventSubject(.overlaySources, overlay.key, uid: uid)
         if ready.isTrue, after.revision != before?.revision {
             events.record(.normal, reason: ready.reason ?? "", message: ready.message ?? "", on: subject)
         } else if ready.isFalse, was?.status != ready.status || was?.reason != ready.reason {
