@@ -137,6 +137,7 @@ struct CRDAdmissionTests {
         CRDRow(#"{"type": "vm", "host": {"address": "-oProxyCommand=id"}}"#, "spec.host.address", "should match"),
         CRDRow(#"{"type": "vm", "host": {"address": "h", "user": "-l"}}"#, "spec.host.user", "should match"),
         CRDRow(#"{"type": "local", "sync": "noop", "workdir": "/srv/repo"}"#),
+        CRDRow(#"{"type": "gha-runner", "sync": "noop", "workdir": "/srv/repo"}"#),
         CRDRow(#"{"type": "local", "sync": "noop"}"#, "spec.workdir", "name it"),
         CRDRow(#"{"workdir": "/srv/repo"}"#, "spec.workdir", "local and vm only"),
         CRDRow(#"{"type": "ci", "sync": "continuous"}"#, "spec.sync", "a target that stays"),

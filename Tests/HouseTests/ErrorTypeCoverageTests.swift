@@ -5,7 +5,7 @@ import Testing
 @Suite struct ErrorTypeCoverageTests {
     /// Types that no trial has yet, with the reason.
     private static let neverMade = [
-        "environment_teardown_failed": "reserved: a trial is recorded before its pod is removed",
+        "environment_teardown_failed": "reserved: a trial is recorded before its pod is removed"
     ]
 
     @Test func everyErrorTypeIsInAnEndToEndTest() throws {

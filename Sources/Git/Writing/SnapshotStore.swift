@@ -23,11 +23,14 @@ public struct SnapshotStore: Sendable {
         self.git = git
     }
 
+    /// Where the snapshots of a folder are, whether or not there is one.
+    public func repository(of folder: String) -> String { "\(directory)/\(SHA256.hex(of: Array(folder.utf8)).prefix(16)).git" }
+
     /// - Parameters:
     ///   - folder: an absolute path.
     ///   - files: the files to commit, relative to the folder; those that are gone are left out. nil: everything in the folder.
     public func snapshot(of folder: String, files: [String]? = nil) async throws(GitError) -> Snapshot {
-        let repository = "\(directory)/\(SHA256.hex(of: Array(folder.utf8)).prefix(16)).git"
+        let repository = repository(of: folder)
         do throws(FileError) { try Directory.make(directory, mode: 0o700) } catch { throw GitError(.storage, "cannot keep a snapshot: \(error)") }
         let lock = try await FileLock.acquire("\(repository).lock", deadline: 300)
         defer { lock.release() }
