@@ -23,7 +23,7 @@ public struct DependencyList: Sendable, Hashable {
 
         /// The entry with another address, for example of a mirror.
         public func with(url: String) throws(DependencyError) -> Entry {
-            guard HTTPTransport.isPrivate(DependencyList.example(of: url)) else {
+            guard WebAddresses.encryptedOrLoopback.allow(DependencyList.example(of: url)) else {
                 throw DependencyError(.badInput, "\"\(url.replacingControls)\" is no https:// address")
             }
             var entry = self
@@ -98,7 +98,7 @@ public struct DependencyList: Sendable, Hashable {
         guard let version = value["version"]?.string, isVersion(version) else {
             throw Mistake(field: "version", problem: "must be the version of a release, such as v1.2.3; never \"latest\"")
         }
-        guard let url = value["url"]?.string, HTTPTransport.isPrivate(Self.example(of: url)) else {
+        guard let url = value["url"]?.string, WebAddresses.encryptedOrLoopback.allow(Self.example(of: url)) else {
             throw Mistake(field: "url", problem: "must be an https:// address; {version} and {platform} stand for both")
         }
         guard let digests = value["sha256"]?.object else { throw Mistake(field: "sha256", problem: "must be an object of checksums by platform") }

@@ -84,7 +84,7 @@ struct ReleaseDownload: Sendable {
         request.headers["User-Agent"] = "assay"
         if offset > 0 { request.headers["Range"] = "bytes=\(offset)-" }
         do {
-            return try await transport.download(request)
+            return try await transport.download(request, to: .encryptedOrLoopback)
         } catch .invalidRequest(let why) {
             throw .final(DependencyError(.download, "cannot download \(url): \(why)"))
         } catch {

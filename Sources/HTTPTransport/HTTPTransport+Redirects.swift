@@ -1,19 +1,36 @@
 import Base
 
-extension HTTPTransport {
-    /// Whether an address is `https`, or `http` on this machine.
-    public static func isPrivate(_ url: String) -> Bool {
-        guard let address = try? HTTPAddress(url: url) else { return false }
-        return address.scheme == "https" || address.isLoopback
-    }
+/// The addresses that a download may use.
+public enum WebAddresses: Sendable, Hashable {
+    /// `https` only. For an operator on a cluster: what listens on its pod's loopback is not for the users who write addresses into jobs.
+    case encrypted
+    /// `https`, and `http` on this machine.
+    case encryptedOrLoopback
+    /// `http` of any host as well.
+    case all
 
-    /// Sends a request and follows redirects, to private addresses only (`isPrivate`). For downloads whose content is verified: files of releases and
-    /// fixtures often lie on another host than the one that lists them.
+    public func allow(_ url: String) -> Bool {
+        guard let address = try? HTTPAddress(url: url) else { return false }
+        return switch self {
+        case .encrypted: address.scheme == "https"
+        case .encryptedOrLoopback: address.scheme == "https" || address.isLoopback
+        case .all: true
+        }
+    }
+}
+
+extension HTTPTransport {
+    /// Sends a request and follows redirects. For downloads whose content is verified: files of releases and fixtures often lie on another host than
+    /// the one that lists them.
     ///
-    /// - Parameter request: without a credential, because the headers go to each host.
+    /// - Parameters:
+    ///   - request: without a credential, because the headers go to each host.
+    ///   - addresses: where a redirect may lead.
     /// - Returns: the first answer that is no redirect.
     /// - Throws: `.invalidRequest` for a redirect to another address, or after `limit` redirects.
-    public func download(_ request: HTTPRequest, redirects limit: Int = 5) async throws(HTTPTransportError) -> HTTPResponse {
+    public func download(_ request: HTTPRequest, to addresses: WebAddresses, redirects limit: Int = 5) async throws(HTTPTransportError)
+        -> HTTPResponse
+    {
         var request = request
         for _ in 0...limit {
             let response = try await send(request)
@@ -24,7 +41,7 @@ extension HTTPTransport {
             } else {
                 request.url = target
             }
-            guard Self.isPrivate(request.url) else {
+            guard addresses.allow(request.url) else {
                 throw .invalidRequest("it is redirected to \(target.replacingControls), which is no https:// address")
             }
         }

@@ -14,11 +14,11 @@ public struct JobPreparation: Sendable {
     private let registries: RegistryDownload
     private let tls: TLSOptions
 
-    /// - Parameter tls: which web servers to trust for fixtures; by default those of the system.
-    public init(resolver: SourceResolver, registries: RegistryDownload = RegistryDownload(), tls: TLSOptions = TLSOptions()) {
+    /// - Parameter tls: which web servers to trust for registries and fixtures; by default those of the system.
+    public init(resolver: SourceResolver, tls: TLSOptions = TLSOptions()) {
         self.tls = tls
         self.resolver = resolver
-        self.registries = registries
+        registries = RegistryDownload(tls: tls, addresses: resolver.webAddresses)
     }
 
     /// The overlays of a job, read at their revisions.

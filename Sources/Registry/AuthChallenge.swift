@@ -5,7 +5,10 @@ enum AuthChallenge: Sendable, Hashable {
     case bearer(realm: String, service: String?, scope: String?)
 
     /// The first challenge of a kind that is known.
-    init?(_ headers: [String]) {
+    ///
+    /// - Parameter usesTLS: whether the registry was reached by TLS. It may then name no token address without TLS, to which the login would go in
+    ///   clear text.
+    init?(_ headers: [String], usesTLS: Bool) {
         for header in headers {
             let scheme = header.prefix { $0 != " " }.lowercased()
             if scheme == "basic" {
@@ -14,7 +17,7 @@ enum AuthChallenge: Sendable, Hashable {
             }
             guard scheme == "bearer" else { continue }
             let values = Self.parameters(header.dropFirst(scheme.count))
-            guard let realm = values["realm"], realm.hasPrefix("https://") || realm.hasPrefix("http://") else { continue }
+            guard let realm = values["realm"], realm.hasPrefix("https://") || !usesTLS && realm.hasPrefix("http://") else { continue }
             self = .bearer(realm: realm, service: values["service"], scope: values["scope"])
             return
         }

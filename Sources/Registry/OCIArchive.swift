@@ -70,7 +70,7 @@ public final class OCIArchive: Sendable {
     }
 }
 
-/// Finds the files of a tar file (POSIX ustar, with pax or GNU long names) without unpacking it.
+/// Finds the files of a tar file (POSIX ustar, with pax headers or GNU long names) without unpacking it.
 enum TarIndex {
     private static let block = 512
 
@@ -78,26 +78,27 @@ enum TarIndex {
     static func entries(of fd: Int32, _ path: String) throws -> [String: Range<Int>] {
         var entries: [String: Range<Int>] = [:]
         var offset = 0
-        var longName: String?
+        var extended = Extended()
         while let header = FileReading.piece(fd, at: offset, count: block), header.count == block, header.contains(where: { $0 != 0 }) {
-            guard let size = number(header[124..<136]), (0..<1 << 50).contains(size) else {
+            let type = header[156]
+            let isExtension = type == UInt8(ascii: "x") || type == UInt8(ascii: "L")
+            guard let size = (isExtension ? nil : extended.size) ?? number(header[124..<136]), (0..<1 << 50).contains(size) else {
                 throw OCIArchive.Invalid(description: "\(path) is no tar file")
             }
             let data = (offset + block)..<(offset + block + size)
-            let type = header[156]
             switch type {
             case UInt8(ascii: "x"), UInt8(ascii: "L"):
                 guard size <= 1 << 20 else { throw OCIArchive.Invalid(description: "\(path): a header of \(size) bytes") }
                 let bytes = FileReading.range(fd, data)
-                longName = type == UInt8(ascii: "L") ? text(bytes[...]) : paxPath(bytes)
+                if type == UInt8(ascii: "L") { extended.path = text(bytes[...]) } else { extended.read(bytes) }
             case 0, UInt8(ascii: "0"):
                 let prefix = text(header[345..<500])
                 let short = text(header[0..<100])
-                var name = (longName ?? (prefix.isEmpty ? short : "\(prefix)/\(short)"))[...]
+                var name = (extended.path ?? (prefix.isEmpty ? short : "\(prefix)/\(short)"))[...]
                 if name.hasPrefix("./") { name = name.dropFirst(2) }
                 entries[String(name)] = data
-                longName = nil
-            default: longName = nil
+                extended = Extended()
+            default: extended = Extended()
             }
             offset = data.upperBound + (block - size % block) % block
         }
@@ -115,9 +116,28 @@ enum TarIndex {
         return digits.isEmpty ? 0 : Int(String(decoding: digits, as: UTF8.self), radix: 8)
     }
 
-    private static func paxPath(_ bytes: [UInt8]) -> String? {
-        String(decoding: bytes, as: UTF8.self).split(separator: "\n").lazy.compactMap { line in
-            line.firstRange(of: " path=").map { String(line[$0.upperBound...]) }
-        }.first
+    /// What a pax header, or GNU's of a long name, says of the next file.
+    private struct Extended {
+        var path: String?
+        /// Of files that are too large for the 11 octal digits of the file's own header, which then says 0.
+        var size: Int?
+
+        /// pax(1), "pax Extended Header": records of the form `LENGTH KEY=VALUE\n`; LENGTH is that of the whole record.
+        mutating func read(_ records: [UInt8]) {
+            var rest = records[...]
+            while let blank = rest.firstIndex(of: UInt8(ascii: " ")),
+                let length = Int(String(decoding: rest[..<blank], as: UTF8.self)), length > blank - rest.startIndex + 1, length <= rest.count
+            {
+                let record = rest[(blank + 1)..<(rest.startIndex + length)].dropLast()
+                rest = rest.dropFirst(length)
+                guard let equals = record.firstIndex(of: UInt8(ascii: "=")) else { continue }
+                let value = String(decoding: record[(equals + 1)...], as: UTF8.self)
+                switch String(decoding: record[..<equals], as: UTF8.self) {
+                case "path": path = value
+                case "size": size = Int(value)
+                default: break
+                }
+            }
+        }
     }
 }

@@ -139,7 +139,9 @@ public final class RegistryClient: Sendable {
         let isOwn = url.hasPrefix(repository.origin + "/")
         if isOwn, let known = authorization.withLock({ $0 }) { headers["Authorization"] = known }
         let first = try await once(method, url, headers, body)
-        guard first.status == 401, isOwn, let challenge = AuthChallenge(first.headers.all("WWW-Authenticate")) else { return first }
+        guard first.status == 401, isOwn, let challenge = AuthChallenge(first.headers.all("WWW-Authenticate"), usesTLS: repository.usesTLS) else {
+            return first
+        }
         guard let value = try await authorize(challenge, scope) else { return first }
         authorization.withLock { $0 = value }
         headers["Authorization"] = value

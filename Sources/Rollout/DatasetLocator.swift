@@ -142,6 +142,6 @@ public struct DatasetLocator: Sendable {
     }
 
     private func download(_ url: String, field: String) async throws -> [UInt8] {
-        do { return try await RegistryDownload(transport: transport, allowsHTTP: true).bytes(url) } catch { throw DatasetError("\(field): \(error)") }
+        do { return try await RegistryDownload(transport: transport, addresses: .all).bytes(url) } catch { throw DatasetError("\(field): \(error)") }
     }
 }

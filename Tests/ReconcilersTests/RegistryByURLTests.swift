@@ -58,7 +58,7 @@ struct RegistryByURLTests {
             spec.datasets = [DatasetSpec(registry: RegistrySpec(url: url), name: "d", version: version)]
             spec.agents = [AgentSpec(name: "a", execute: "true")]
             let job = EvalJob(metadata: ObjectMeta(name: "j", namespace: "n"), spec: spec)
-            return try await JobPreparation(resolver: resolver, registries: RegistryDownload(tls: tls)).prepare(job, pinnedTo: nil) { _ in .none }
+            return try await JobPreparation(resolver: resolver, tls: tls).prepare(job, pinnedTo: nil) { _ in .none }
         }
     }
 

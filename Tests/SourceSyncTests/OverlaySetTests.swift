@@ -72,4 +72,19 @@ struct OverlaySetTests {
         #expect(wrong.offers.names[.skills]?.map(\.text) == ["flows", "lib", "linked", "prompts", "tools"], "folders, and links to folders")
         #expect(throws: GitError.self) { try OverlayPaths(parsing: [.tools: "../x"]) }
     }
+
+    @Test("a folder with very many entries: the lists and notes stay small, and say so")
+    func manyEntries() async throws {
+        let bench = try Workbench()
+        var files: [String: String] = [:]
+        for index in 0..<(OverlayListing.namesLimit + 5) { files["tools/\(1_000_000 + index)"] = "x" }
+        for index in 0..<(OverlayListing.notesLimit + 5) { files["flows/\(index)"] = "-> nowhere" }
+        let repository = try await bench.repository(files: files)
+        let found = try await SourceResolver(cacheDirectory: "\(bench.path)/cache", policy: .local).overlay(
+            "o", repo: "file://\(repository)", ref: "main", paths: try OverlayPaths(parsing: [.tools: "tools", .workflows: "flows"]), secret: nil,
+            credentials: .none)
+        #expect(found.offers.names[.tools]?.count == OverlayListing.namesLimit && found.offers.names[.tools]?.first?.text == "1000000")
+        #expect(found.notes.count == OverlayListing.notesLimit + 1 && found.notes.last == "6 more notes")
+        #expect(found.notes.first?.contains("\"tools\" has \(OverlayListing.namesLimit + 5) entries") == true, "\(found.notes.first ?? "")")
+    }
 }

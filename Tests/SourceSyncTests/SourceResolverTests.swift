@@ -174,4 +174,15 @@ import Testing
         for file in Directory.names(in: "\(mirror)/objects/pack") ?? [] { Directory.removeTree("\(mirror)/objects/pack/\(file)") }
         #expect(try await resolver.tree(pinned).exists("tasks/a"))
     }
+
+    @Test(
+        "an operator on a cluster downloads nothing from its own loopback, a laptop may",
+        arguments: ["http://127.0.0.1:9/r.json", "http://localhost:9/r.json", "http://[::1]:9/r.json"])
+    func loopback(url: String) async {
+        let strict = SourceResolver(cacheDirectory: "\(bench.path)/cache")
+        var failure = await #expect(throws: RegistryDownload.Failure.self) { try await RegistryDownload(addresses: strict.webAddresses).bytes(url) }
+        #expect(failure?.description.contains("must be an https:// address") == true && failure?.isTransient == false)
+        failure = await #expect(throws: RegistryDownload.Failure.self) { try await RegistryDownload(addresses: resolver.webAddresses).bytes(url) }
+        #expect(failure?.description.contains("cannot get") == true)
+    }
 }

@@ -19,6 +19,8 @@ struct NodeServices: Sendable {
     /// The directory with the socket of the egress proxy.
     var egressDirectory: String?
     var fields: PodFields
+    /// For the measuring of what containers have written: one at a time, because it reads many directories.
+    var storage = DiskQueue("assay.node.storage")
     var log: Log
 
     func event(_ severity: EventSeverity, _ reason: String, _ message: String, on pod: NodePod) {

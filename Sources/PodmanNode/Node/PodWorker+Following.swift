@@ -27,17 +27,20 @@ extension PodWorker {
             StorageWatch(container: $0, containerID: id, runRoot: services.directories.podmanRunRoot)
         }) {
             tasks.append(
-                Task.detached { [intake] in
+                Task.detached { [intake, storage = services.storage] in
                     var wait = 1.0
                     while !Task.isCancelled {
                         do { try await clock.sleep(seconds: wait) } catch { return }
-                        let start = clock.monotonic()
-                        if let text = watch.overLimit() {
+                        let (text, seconds) = await storage.run {
+                            let start = clock.monotonic()
+                            return (watch.overLimit(), clock.monotonic() - start)
+                        }
+                        if let text {
                             intake.yield(.overLimit(text))
                             return
                         }
                         // Less often the longer a measurement takes.
-                        wait = max(2, 20 * (clock.monotonic() - start))
+                        wait = max(2, 20 * seconds)
                     }
                 })
         }

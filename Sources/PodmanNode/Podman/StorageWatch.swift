@@ -43,12 +43,25 @@ struct StorageWatch: Sendable {
         for line in text.split(separator: "\n") {
             guard let separator = line.firstRange(of: " - "), line[separator.upperBound...].hasPrefix("overlay ") else { continue }
             for option in line.split(separator: " ").last?.split(separator: ",") ?? [] where option.hasPrefix("upperdir=") {
-                // Blanks and backslashes are written as octal numbers.
-                let path = String(option.dropFirst("upperdir=".count)).split(separator: "\\040", omittingEmptySubsequences: false).joined(
-                    separator: " ")
+                let path = unescape(option.dropFirst("upperdir=".count).utf8)
                 if !found.contains(path) { found.append(path) }
             }
         }
         return found
+    }
+
+    /// The kernel writes blank, tab, newline and backslash as octal numbers, `\040` (`mangle_path` in fs/seq_file.c).
+    private static func unescape(_ text: Substring.UTF8View) -> String {
+        var (bytes, rest): ([UInt8], Substring.UTF8View) = ([], text)
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8) {
+                bytes.append(value)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -21,6 +21,9 @@ final class BuildProbes: Sendable {
     /// The last answer for each target, and when to ask again, by the monotonic clock.
     private let answers = Locked<[ObjectKey: (key: Key, answer: Preflight.Answer, retryAt: Double)]>([:])
 
+    /// The check that runs for each target. One of an older spec, or of a target that is gone, is cancelled, and its pod deleted.
+    private let running = Locked<[ObjectKey: Key]>([:])
+
     private static let timeoutSeconds = 300.0
 
     init(pods: BuildPods, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void) {
@@ -38,6 +41,7 @@ final class BuildProbes: Sendable {
         guard let build = target.spec.image?.build, let uid = target.metadata.uid else { return .answered(.works) }
         let key = Key(target: target.key, uid: uid, generation: target.metadata.generation ?? 0)
         if let end = pool.take(key) {
+            running.withLock { if $0[target.key] == key { $0[target.key] = nil } }
             let answer = Self.answer(end)
             answers.withLock { $0[target.key] = (key, answer, time.monotonic() + Preflight.retrySeconds) }
         }
@@ -51,7 +55,10 @@ final class BuildProbes: Sendable {
         return .running(last: last?.answer ?? known)
     }
 
-    func forget(_ target: ObjectKey) { _ = answers.withLock { $0.removeValue(forKey: target) } }
+    func forget(_ target: ObjectKey) {
+        _ = answers.withLock { $0.removeValue(forKey: target) }
+        if let key = running.withLock({ $0.removeValue(forKey: target) }) { pool.cancel(key) }
+    }
 
     func stop() async { await pool.stop() }
 
@@ -64,8 +71,14 @@ final class BuildProbes: Sendable {
             owners: [], target: target.spec, build: build,
             program: BuildProgram(context: .probe, repository: repository?.address ?? build.registry, tag: "preflight"),
             timeoutSec: Self.timeoutSeconds)
-        let (pods, owners) = (pods, [owner])
-        pool.start(key, group: key.uid) { await pods.run(request) { owners } }
+        let earlier = running.withLock { running in
+            defer { running[key.target] = key }
+            return running[key.target]
+        }
+        if let earlier, earlier != key { pool.cancel(earlier) }
+        pool.start(key, group: key.uid) { [pods, running] in
+            await pods.run(request) { running.withLock { $0[key.target] } == key ? [owner] : [] }
+        }
     }
 
     private static func answer(_ end: BuildPods.End) -> Preflight.Answer {

@@ -76,7 +76,7 @@ final class JobNetworks: Sendable {
                 on: .ready, retryAfterSeconds: Self.retrySeconds)
         }
         switch checks.state(NetworkChecks.Request(namespace: namespace, owner: owner, template: job.template)) {
-        case .answered(.works): return peers.proxied
+        case .answered(.works), .running(last: .works?): return peers.proxied
         case .answered(.fails(let why)), .running(last: .fails(let why)?):
             throw ReconcileError.waiting(
                 .networkNotEnforced, "trials with a restricted network do not run here: \(why)", on: .ready, retryAfterSeconds: Self.retrySeconds)

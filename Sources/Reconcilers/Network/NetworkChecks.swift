@@ -6,7 +6,7 @@ import KubeRuntime
 import TrialPods
 
 /// Checks with a pod whether the cluster enforces the policy of proxied pods, once for each namespace, since network plugins may differ between nodes and
-/// namespaces but not from day to day. What fails is checked again after a while.
+/// namespaces. The check is made again after a day, and sooner when it fails.
 final class NetworkChecks: Sendable {
     /// For whom a check is made: it owns the pod, and keeps the policies meanwhile.
     struct Request: Sendable {
@@ -19,13 +19,23 @@ final class NetworkChecks: Sendable {
 
     private struct Outcome: Sendable {
         var answer: Preflight.Answer
-        /// Seconds after which a failure is checked again.
-        var retrySeconds = Preflight.retrySeconds
+        /// Seconds after which the check is made again: a failure soon, because a pod is little; a success daily, because nodes and the network plugin may
+        /// be replaced.
+        var retrySeconds: Double
+
+        init(_ answer: Preflight.Answer) {
+            self.answer = answer
+            retrySeconds = answer == .works ? 86_400 : 300
+        }
+
+        /// The check was not made to its end.
+        init(brokenOff reason: String) {
+            answer = .fails(reason)
+            retrySeconds = 5
+        }
     }
 
     private static let pollSeconds = 1.0
-    /// For a check that was not made to its end.
-    private static let brokenOffSeconds = 5.0
 
     private let client: KubeClient
     private let settings: TrialPodSettings
@@ -46,7 +56,7 @@ final class NetworkChecks: Sendable {
         self.policies = policies
         self.time = time
         pool = TaskPool(
-            width: 4, deadlineSeconds: 1800, time: time, late: { _ in Outcome(answer: .fails("the check did not end within half an hour")) },
+            width: 4, deadlineSeconds: 1800, time: time, late: { _ in Outcome(.fails("the check did not end within half an hour")) },
             onFinish: { wake($0) })
     }
 
@@ -54,10 +64,15 @@ final class NetworkChecks: Sendable {
     func state(_ request: Request) -> Preflight.State {
         let namespace = request.namespace
         if let outcome = pool.take(namespace) {
-            answers.withLock { $0[namespace] = (outcome.answer, time.monotonic() + outcome.retrySeconds) }
+            let now = time.monotonic()
+            answers.withLock { answers in
+                // Those of namespaces that have had no job for a day go.
+                answers = answers.filter { $0.value.retryAt + 86_400 > now }
+                answers[namespace] = (outcome.answer, now + outcome.retrySeconds)
+            }
         }
         let last = answers.withLock { $0[namespace] }
-        if let last, last.answer == .works || last.retryAt > time.monotonic() { return .answered(last.answer) }
+        if let last, last.retryAt > time.monotonic() { return .answered(last.answer) }
         pool.start(namespace, group: namespace) { await self.check(request) }
         return .running(last: last?.answer)
     }
@@ -86,9 +101,8 @@ final class NetworkChecks: Sendable {
     private func check(_ request: Request) async -> Outcome {
         let key = ObjectKey(namespace: request.namespace, name: "assay-network-\(SHA256.hex(of: request.owner.uid.utf8).prefix(16))")
         let outcome: Outcome
-        do { outcome = Outcome(answer: try await answer(request, key)) } catch {
-            outcome = Outcome(
-                answer: .fails("whether the cluster enforces NetworkPolicies cannot be checked: \(error)"), retrySeconds: Self.brokenOffSeconds)
+        do { outcome = Outcome(try await answer(request, key)) } catch {
+            outcome = Outcome(brokenOff: "whether the cluster enforces NetworkPolicies cannot be checked: \(error)")
         }
         await remove(key)
         if request.ownsNothingElse { await release(request) }

@@ -20,6 +20,12 @@ public enum CacheAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// `host:port`; nil for a socket.
+    public var hostAndPort: String? {
+        guard case .http(let url) = self else { return nil }
+        return String(url.dropFirst("http://".count))
+    }
+
     public var description: String {
         switch self {
         case .http(let url): url

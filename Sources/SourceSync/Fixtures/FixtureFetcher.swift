@@ -61,9 +61,11 @@ public struct FixtureFetcher: Sendable {
     // MARK: Places
 
     private func download(_ url: String, _ blob: FixturesLock.Blob, to file: FixtureFile) async throws(SourceError) {
-        guard HTTPTransport.isPrivate(url) else { throw absent(blob, "only https:// addresses are used") }
+        let addresses = resolver.webAddresses
+        guard addresses.allow(url) else { throw absent(blob, "only https:// addresses are used") }
         do {
-            let response = try await transport.download(HTTPRequest(url: url, timeouts: HTTPTimeouts(connect: 20, total: 3600, idle: 60), tls: tls))
+            let request = HTTPRequest(url: url, timeouts: HTTPTimeouts(connect: 20, total: 3600, idle: 60), tls: tls)
+            let response = try await transport.download(request, to: addresses)
             guard response.status == 200 else {
                 throw absent(
                     blob, "the server answered with status \(response.status)", isTransient: response.status >= 500 || response.status == 429)

@@ -32,6 +32,10 @@ public struct OverlayListing: Sendable, Hashable {
     /// Sentences about what is skipped.
     public private(set) var notes: [String] = []
 
+    /// The most names of a surface, and the most notes. They are in the plan and in the records of each job, for which a folder of a hundred thousand
+    /// files would be too large. What is delivered is not limited by them.
+    static let (namesLimit, notesLimit) = (2000, 100)
+
     /// A missing path is skipped with a note. Hidden entries are none, and a skill is a folder.
     public init(_ tree: GitTree, at wanted: OverlayPaths) {
         for surface in wanted.surfaces {
@@ -55,8 +59,17 @@ public struct OverlayListing: Sendable, Hashable {
                 continue
             }
             paths[surface] = path
-            names[surface] = entries(of: surface, in: real, of: tree)
+            names[surface] = bounded(entries(of: surface, in: real, of: tree), path)
         }
+        if notes.count > Self.notesLimit { notes[Self.notesLimit...] = ["\(notes.count - Self.notesLimit) more notes"] }
+    }
+
+    private mutating func bounded(_ found: [EntryName], _ path: GitPath) -> [EntryName] {
+        guard found.count > Self.namesLimit else { return found }
+        notes.insert(
+            "\"\(path)\" has \(found.count) entries: only the first \(Self.namesLimit) are listed and compared with those of other overlays; all are "
+                + "delivered", at: 0)
+        return Array(found.prefix(Self.namesLimit))
     }
 
     private mutating func entries(of surface: OverlaySurface, in folder: String, of tree: GitTree) -> [EntryName] {

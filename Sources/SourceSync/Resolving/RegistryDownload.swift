@@ -10,15 +10,14 @@ public struct RegistryDownload: Sendable {
 
     private let transport: HTTPTransport
     private let tls: TLSOptions
-    private let allowsHTTP: Bool
+    private let addresses: WebAddresses
 
     /// - Parameters:
     ///   - tls: which servers to trust; by default those of the system.
-    ///   - allowsHTTP: whether addresses without TLS are accepted; those of this machine always are.
-    public init(transport: HTTPTransport = .shared, tls: TLSOptions = TLSOptions(), allowsHTTP: Bool = false) {
+    public init(transport: HTTPTransport = .shared, tls: TLSOptions = TLSOptions(), addresses: WebAddresses) {
         self.transport = transport
         self.tls = tls
-        self.allowsHTTP = allowsHTTP
+        self.addresses = addresses
     }
 
     /// Why there is no registry.
@@ -29,7 +28,7 @@ public struct RegistryDownload: Sendable {
     }
 
     public func bytes(_ url: String) async throws(Failure) -> [UInt8] {
-        guard HTTPTransport.isPrivate(url) || allowsHTTP && url.hasPrefix("http://") else {
+        guard addresses.allow(url) else {
             throw Failure(description: "must be an https:// address, not \"\(url.replacingControls)\"", isTransient: false)
         }
         let answer: (status: Int, location: String?, body: [UInt8])

@@ -1,6 +1,7 @@
 import Base
 import EvalModel
 import Git
+import HTTPTransport
 
 /// Resolves the commit that a user names, keeps a mirror of the repository, and reads trees from it.
 ///
@@ -32,6 +33,9 @@ public struct SourceResolver: Sendable {
         snapshots = SnapshotStore(directory: "\(cacheDirectory)/snapshots", git: git)
         mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
     }
+
+    /// Where registries and fixtures may be downloaded from: where repositories may be folders of this machine, its servers are the user's own, too.
+    public var webAddresses: WebAddresses { policy.contains(.local) ? .encryptedOrLoopback : .encrypted }
 
     /// Parses and checks the address of a repository.
     public func url(_ repo: String) throws(SourceError) -> GitURL {

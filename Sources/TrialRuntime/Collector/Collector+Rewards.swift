@@ -3,7 +3,7 @@ import EvalModel
 
 extension Collector {
     /// What the tests of a step that is over gave. When a further step begins, its files are put in place.
-    func judge(_ progress: TrialProgress) -> StepVerdict {
+    func judge(_ progress: TrialProgress) async -> StepVerdict {
         let index = progress.position
         let step = configuration.steps[index]
         var verdict: StepVerdict
@@ -18,7 +18,7 @@ extension Collector {
                 verdict = StepVerdict(error)
             }
         }
-        if verdict.goesOn, let failure = StepRelease(paths: configuration.paths).release(configuration.steps[index + 1]) {
+        if verdict.goesOn, let failure = await StepRelease(paths: configuration.paths).release(configuration.steps[index + 1]) {
             verdict = StepVerdict(TrialError(.internalError, "the files of step \(index + 2) could not be put in place: \(failure)"))
         }
         return verdict

@@ -118,7 +118,7 @@ public struct Collector: Sendable {
                         progress.tests = failure.map { .notReleased($0) } ?? .released
                         gate.answer(failure == nil ? .go : .no)
                     case .judgeStep:
-                        let verdict = judge(progress)
+                        let verdict = await judge(progress)
                         progress.current.verdict = verdict
                         gate.answer(verdict.goesOn ? .next : .stop)
                     case .releaseTests, .none: break

@@ -74,7 +74,12 @@ public struct DeliveryCommand: Sendable {
         try volumes.writeAgentPart(program, solutionVariables: solutionVariables)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token, egress: egress)
         if let egress { try volumes.writeProxyVariables(egress, hasSeparateVerifier: program.verifier.separate != nil) }
-        if let canary = egress?.canary { try await IsolationCheck(time: time).wait(canary) }
+        if let canary = egress?.canary {
+            guard let allowed = cache?.client.address.hostAndPort else {
+                throw TrialError(.internalError, "the trial's network is restricted on a cluster, and no cache service is configured")
+            }
+            try await IsolationCheck(time: time).wait(canary: canary, allowed: allowed)
+        }
         return [
             "commit": .string(task.commit.hex), "from": .string(cache == nil ? "origin" : "cache"), "files": JSONValue(report.files),
             "bytes": JSONValue(report.bytes),

@@ -3,20 +3,16 @@ import EvalModel
 import Glibc
 
 /// Implements the container of a check pod: whether the cluster enforces the policy of pods with a restricted network. It makes the same check as the
-/// delivery of such a pod, after it has reached the cache service, which the policy allows.
+/// delivery of such a pod.
 public struct NetworkCheckCommand: Sendable {
     /// `HOST:PORT` of the cache service.
     public static let allowed = "ASSAY_NETWORK_ALLOWED"
     /// `HOST:PORT` of the canary.
     public static let canary = "ASSAY_NETWORK_CANARY"
 
-    /// Seconds for the cache service to be reached: a network plugin may allow a new pod's connections late.
-    var allowedSeconds = 60.0
     let check: IsolationCheck
-    let time: any TimeSource
 
-    init(time: any TimeSource = SystemTime(), connects: @escaping @Sendable (String, Double) async -> Bool = IsolationCheck.accepts) {
-        self.time = time
+    init(time: any TimeSource = SystemTime(), connects: @escaping IsolationCheck.Connects = IsolationCheck.accepts) {
         check = IsolationCheck(time: time, connects: connects)
     }
 
@@ -41,13 +37,8 @@ public struct NetworkCheckCommand: Sendable {
 
     /// What is wrong with the pod's network; nil when its policy is enforced.
     func failure(allowed: String, canary: String) async -> String? {
-        let end = time.monotonic() + allowedSeconds
-        while await !check.connects(allowed, check.attemptSeconds) {
-            guard time.monotonic() < end else { return "a pod cannot reach the cache service at \(allowed), which its policy allows" }
-            do { try await time.sleep(seconds: 1) } catch { return "stopped" }
-        }
         do {
-            try await check.wait(canary)
+            try await check.wait(canary: canary, allowed: allowed)
             return nil
         } catch {
             return (error as? TrialError)?.message ?? "\(error)"

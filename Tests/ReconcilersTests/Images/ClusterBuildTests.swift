@@ -168,6 +168,36 @@ struct ClusterBuildTests {
         }
     }
 
+    @Test("the check of a target that changes or goes ends with its pod, and is not made again for it")
+    func probeEnds() async throws {
+        try await with(["build-x"]) { world, builds, _ in
+            try await world.withOperator { _ in
+                let name = ObjectKey(namespace: "default", name: "default")
+                let (first, firstUID, _) = try await builds.next(after: [])
+                _ = try await world.client.patch(.evalTargets, name, .merge(["spec": ["image": ["build": ["builderImage": "builder:2"]]]]))
+                let (second, secondUID, _) = try await builds.next(after: [firstUID])
+                #expect(first.name != second.name)
+                #expect(try await isGone(first, world), "the pod of the older spec's check is left")
+                _ = try await world.client.delete(.evalTargets, name)
+                #expect(try await isGone(second, world), "the pod of the deleted target's check is left")
+                // A pod that goes away is taken for an interruption, and made again, while somebody wants it.
+                let again = try await eventually(within: 4) {
+                    try await world.client.list(.pods, namespace: "default").items.contains {
+                        ![firstUID, secondUID].contains(ObjectMeta(of: $0).uid)
+                    }
+                }
+                #expect(!again, "the check goes on without its target")
+            }
+        }
+    }
+
+    private func isGone(_ key: ObjectKey, _ world: World) async throws -> Bool {
+        await eventually {
+            do { _ = try await world.client.get(.pods, key) } catch { return (error as? KubeError)?.isNotFound == true }
+            return false
+        }
+    }
+
     @Test("a task that needs a build is refused on a target that builds nothing, and the message says what to set")
     func refused() async throws {
         try await World.run(tasks: ["build-x"]) { world in

@@ -75,7 +75,8 @@ final class PodDeletions: Sendable {
             do {
                 try await client.delete(.pods, deletion.pod.key, options: deletion.options, keeping: .metadata)
             } catch  where error.isNotFound || error.isConflict {
-                // The pod is gone, or another pod has its name.
+                // The pod is gone, or another pod has its name: no event of its deletion may come any more.
+                forget(deletion.pod.uid)
             } catch {
                 forget(deletion.pod.uid)
                 log.warning(
