@@ -63,6 +63,27 @@ struct TargetSyncTests {
         }
     }
 
+    @Test("catalogue 49: a Secret of another namespace is not used, even by its name")
+    func otherNamespace() async throws {
+        try await World.run { world in
+            _ = try await world.client.create(.namespaces, ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "other"]])
+            let secret: JSONValue = [
+                "apiVersion": "v1", "kind": "Secret", "metadata": ["name": "source", "namespace": "other"], "stringData": ["token": "t"],
+            ]
+            _ = try await world.client.create(.secrets, secret)
+            try await world.withOperator { _ in
+                try await world.createJob(
+                    with: ["source": ["repo": .string("file://\(world.source)"), "ref": "main", "secretRef": ["name": "source"]]])
+                let job = try await world.wait { job in
+                    job.status?.conditions.contains { $0.message?.contains("there is no Secret \"source\" in namespace default") == true } == true
+                }
+                #expect(job.status?.startTime == nil)
+                let names = Directory.names(in: "\(world.path)/operator/credentials") ?? []
+                #expect(names.isEmpty)
+            }
+        }
+    }
+
     @Test("a directory of the operator's machine is no target on a cluster")
     func local() async throws {
         try await World.run { world in

@@ -71,9 +71,11 @@ struct SyncStrategyTests {
     @Test("noop: a directory that is in no repository")
     func plain() async throws {
         let place = "\(bench.path)/plain"
-        try bench.write(Self.files, in: place)
+        try bench.write(Self.files.merging([".assay/secret": "x", ".hidden": "kept"]) { $1 }, in: place)
         let source = try await sync(NoopSync(directory: place), repo: "x")
         #expect(source.snapshot == SourceSnapshot(of: place, head: nil))
+        let tree = try await resolver.tree(source)
+        #expect(tree.exists(".hidden") && !tree.exists(".assay"))
         #expect(try await text("other/big", source) == "0123456789\n")
     }
 
@@ -152,6 +154,47 @@ struct SyncStrategyTests {
         }
         #expect(MirrorExtent.sparse(paths).text == MirrorExtent.sparse(paths.reversed()).text)
         #expect(throws: GitError.self) { try MirrorExtent(parsing: "half") }
+    }
+
+    @Test("catalogue 41: of several first syncs of one sparse mirror, one fetches, and all get the files")
+    func together() async throws {
+        let place = try await bench.repository(files: Self.files)
+        let extent = MirrorExtent.sparse([try GitPath(parsing: "tasks")])
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for _ in 0..<6 {
+                // Each has its own store, as each process has.
+                let resolver = SourceResolver(cacheDirectory: "\(bench.path)/cache", policy: [.local])
+                group.addTask {
+                    let source = try await OneshotSync(extent).sync(SyncRequest(repo: "file://\(place)", ref: "main"), with: resolver)
+                    return try await resolver.tree(source).read("tasks/a/task.toml") == Array("version = \"1.0\"\n".utf8)
+                }
+            }
+            for try await isRight in group { #expect(isRight) }
+        }
+        #expect((Directory.names(in: "\(bench.path)/cache") ?? []).filter { $0.hasSuffix(".git") }.count == 1)
+    }
+
+    @Test("catalogues 44, 45 and 46: a ref, an address or a path that git could read as something else is refused", arguments: MirrorExtentCase.all)
+    func hostile(it: MirrorExtentCase) async throws {
+        let error = await #expect(throws: (any Error).self) {
+            let extent: MirrorExtent = try it.path.map { .sparse([try GitPath(parsing: $0)]) } ?? .shallow
+            return try await sync(OneshotSync(extent), repo: it.repo, ref: it.ref)
+        }
+        #expect("\(error.map { "\($0)" } ?? "")".contains("refused"), "\(it): \(error.map { "\($0)" } ?? "")")
+        #expect((Directory.names(in: "\(bench.path)/cache") ?? []).isEmpty)
+    }
+
+    struct MirrorExtentCase: Sendable {
+        var repo = "https://127.0.0.1:1/x"
+        var ref: String?
+        var path: String?
+
+        static let all: [MirrorExtentCase] = [
+            .init(ref: "--upload-pack=touch /tmp/x"), .init(ref: "-x"), .init(ref: "a\nb"), .init(repo: "ext::sh -c true"),
+            .init(repo: "https://u:p@h/x"),
+            .init(repo: "https://h/x\ny"), .init(repo: "--upload-pack=x"), .init(path: "../x"), .init(path: "a/.git/hooks"), .init(path: "a\0b"),
+            .init(path: String(repeating: "a/", count: 2600) + "a"),
+        ]
     }
 
     // MARK: continuous

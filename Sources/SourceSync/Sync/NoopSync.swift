@@ -7,6 +7,8 @@ import Git
 /// - Otherwise the commit is a snapshot of its files: those that a commit of everything would have. The records then say so.
 public struct NoopSync: SyncStrategy {
     private let directory: String
+    /// What `assay run` writes in its working directory is no part of a benchmark.
+    private static let ownState = ".assay"
 
     /// - Parameter directory: an absolute path.
     public init(directory: String) { self.directory = directory }
@@ -31,7 +33,7 @@ public struct NoopSync: SyncStrategy {
             return try await link(tree.root, head, snapshot: nil, resolver)
         }
         if let wanted = Self.wanted(request) { throw other(wanted, "its files are not all committed") }
-        let snapshot = try await resolver.snapshots.snapshot(of: directory, files: try await tree?.files())
+        let snapshot = try await resolver.snapshots.snapshot(of: directory, files: try await tree?.files(), except: [Self.ownState])
         return try await link(snapshot.repository, snapshot.commit, snapshot: SourceSnapshot(of: directory, head: tree?.head), resolver)
     }
 
