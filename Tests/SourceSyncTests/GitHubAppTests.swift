@@ -63,7 +63,7 @@ struct GitHubAppTests {
     func mintsAndRenews() async throws {
         let (pem, publicFile) = try await key()
         let given = Locked(0)
-        let api = try api(given)
+        let api = try self.api(given)
         defer { api.stop() }
         let work = try await bench.repository(files: ["tasks/a/task.toml": "version = \"1.0\"\n"])
         try Directory.make("\(bench.path)/root")
@@ -118,7 +118,7 @@ struct GitHubAppTests {
     @Test("catalogue 35: a redirect to another host never gets the token")
     func redirect() async throws {
         let (pem, _) = try await key()
-        let api = try api(Locked(0))
+        let api = try self.api(Locked(0))
         defer { api.stop() }
         try Directory.make("\(bench.path)/root")
         try await bench.git(bench.path, "clone", "-q", "--bare", try await bench.repository(), "root/private.git")

@@ -84,7 +84,8 @@ struct SyncStrategyTests {
         let place = try await bench.repository(files: Self.files)
         let head = try await bench.head(place)
         func refusal(_ directory: String, ref: String? = nil) async -> String {
-            await #expect(throws: SourceError.self) { try await sync(NoopSync(directory: directory), repo: "x", ref: ref) }?.message ?? ""
+            let error = await #expect(throws: SourceError.self) { try await sync(NoopSync(directory: directory), repo: "x", ref: ref) }
+            return error?.message ?? ""
         }
         #expect(await refusal("\(bench.path)/none") == "there is no directory \(bench.path)/none")
         #expect(await refusal("\(place)/tasks").contains("name the root of the repository"))
@@ -177,7 +178,7 @@ struct SyncStrategyTests {
     @Test("catalogues 44, 45 and 46: a ref, an address or a path that git could read as something else is refused", arguments: MirrorExtentCase.all)
     func hostile(it: MirrorExtentCase) async throws {
         let error = await #expect(throws: (any Error).self) {
-            let extent: MirrorExtent = try it.path.map { .sparse([try GitPath(parsing: $0)]) } ?? .shallow
+            let extent: MirrorExtent = try it.path.map { MirrorExtent.sparse([try GitPath(parsing: $0)]) } ?? .shallow
             return try await sync(OneshotSync(extent), repo: it.repo, ref: it.ref)
         }
         #expect("\(error.map { "\($0)" } ?? "")".contains("refused"), "\(it): \(error.map { "\($0)" } ?? "")")

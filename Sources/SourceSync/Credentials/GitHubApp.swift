@@ -23,19 +23,20 @@ public struct GitHubApp: Sendable, Hashable {
     /// - Throws: `.authentication` that names the key which is missing or wrong, never a value.
     public init?(_ data: [String: [UInt8]]) throws(GitError) {
         guard data[Self.idKey] != nil || data[Self.installationKey] != nil || data[Self.privateKeyKey] != nil else { return nil }
-        func text(_ key: String) -> String { String(decoding: data[key] ?? [], as: UTF8.self).trimmedBlanks }
+        func text(_ key: String) -> String { String(decoding: data[key] ?? [], as: UTF8.self).trimmed }
         for key in [Self.idKey, Self.installationKey] {
             let value = text(key)
-            // A client id (Iv23...) may stand for the app's number.
-            let isFit = value.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: ".") } && value.utf8.count <= 64
-            guard !value.isEmpty, isFit else {
+            // A client id (Iv23li...) may stand for the app's number.
+            let isFit = value.unicodeScalars.allSatisfy { ("0"..."9").contains($0) || key == Self.idKey && $0.isASCII && $0.properties.isAlphabetic }
+            guard !value.isEmpty, isFit, value.utf8.count <= 64 else {
                 throw GitError(.authentication, "the Secret of a GitHub App needs \(key): a number, as GitHub shows it for the app")
             }
         }
         guard text(Self.privateKeyKey).hasPrefix("-----BEGIN ") else {
             throw GitError(.authentication, "the Secret of a GitHub App needs \(Self.privateKeyKey): the app's private key, a PEM file")
         }
-        (id, installation) = (text(Self.idKey), text(Self.installationKey))
+        id = text(Self.idKey)
+        installation = text(Self.installationKey)
         privateKey = Array((text(Self.privateKeyKey) + "\n").utf8)
         var base = text(Self.baseURLKey)
         while base.hasSuffix("/") { base.removeLast() }
