@@ -139,7 +139,7 @@ struct CRDAdmissionTests {
         CRDRow(#"{"type": "local", "sync": "noop", "workdir": "/srv/repo"}"#),
         CRDRow(#"{"type": "gha-runner", "sync": "noop", "workdir": "/srv/repo"}"#),
         CRDRow(#"{"type": "local", "sync": "noop"}"#, "spec.workdir", "name it"),
-        CRDRow(#"{"workdir": "/srv/repo"}"#, "spec.workdir", "local and vm only"),
+        CRDRow(#"{"workdir": "/srv/repo"}"#, "spec.workdir", "local, ci and vm only"),
         CRDRow(#"{"type": "ci", "sync": "continuous"}"#, "spec.sync", "a target that stays"),
         CRDRow(#"{"syncOptions": {"mode": "sparse"}}"#, "spec.syncOptions", "mode sparse and sparsePaths must be set together"),
         CRDRow(#"{"syncOptions": {"mode": "sparse", "sparsePaths": ["../x"]}}"#, "spec.syncOptions.sparsePaths[0]", "no component may be .."),
