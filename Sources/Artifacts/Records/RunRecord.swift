@@ -81,6 +81,14 @@ public struct RunRecord: Codable, Sendable, Hashable {
         }
     }
 
+    /// A directory with changes that were not committed, or in no git repository.
+    public struct Snapshot: Codable, Sendable, Hashable {
+        /// The commit that was checked out; nil when there was none.
+        public var head: String?
+
+        public init(head: String?) { self.head = head }
+    }
+
     public struct Overlay: Codable, Sendable, Hashable {
         public var name: String
         /// org/repo, or its address if it has no such form.
@@ -183,6 +191,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var sourceRepo: String
     public var sourceCommit: String
     public var sourceRef: String?
+    /// Set when `sourceCommit` is a snapshot of a directory.
+    public var sourceSnapshot: Snapshot?
     public var overlays: [Overlay]
     /// The task's folder in the source.
     public var evalFile: String
@@ -200,7 +210,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         model: String?, trial: TrialCoordinate,
         retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
         sourceRepo: String,
-        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil,
+        sourceCommit: String, sourceRef: String? = nil, sourceSnapshot: Snapshot? = nil, overlays: [Overlay] = [], evalFile: String,
+        outputs: Outputs? = nil,
         services: [Service]? = nil, warnings: [String]? = nil, startedAt: Timestamp?,
         timestamp: Timestamp
     ) {
@@ -235,6 +246,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         self.sourceRepo = sourceRepo
         self.sourceCommit = sourceCommit
         self.sourceRef = sourceRef
+        self.sourceSnapshot = sourceSnapshot
         self.overlays = overlays
         self.evalFile = evalFile
         self.outputs = outputs
@@ -357,6 +369,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
     public var sourceRepo: String
     public var sourceCommit: String
     public var sourceRef: String?
+    public var sourceSnapshot: RunRecord.Snapshot?
     public var startedAt: Timestamp?
     public var timestamp: Timestamp
 
@@ -364,7 +377,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         runId: RunID, jobName: String, jobUid: String, namespace: String, totalTrials: Int, cancelled: Bool, reason: String?,
         agents: [(name: String, figures: Aggregate)], metrics: [MetricType] = [], config: Configuration? = nil, sourceRepo: String,
         sourceCommit: String,
-        sourceRef: String? = nil, startedAt: Timestamp?, timestamp: Timestamp
+        sourceRef: String? = nil, sourceSnapshot: RunRecord.Snapshot? = nil, startedAt: Timestamp?, timestamp: Timestamp
     ) {
         schemaVersion = RunRecord.currentSchema
         kind = "job"
@@ -381,6 +394,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         self.sourceRepo = sourceRepo
         self.sourceCommit = sourceCommit
         self.sourceRef = sourceRef
+        self.sourceSnapshot = sourceSnapshot
         self.startedAt = startedAt
         self.timestamp = timestamp
     }

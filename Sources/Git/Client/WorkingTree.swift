@@ -45,6 +45,13 @@ public struct WorkingTree: Sendable, Hashable {
         return listed.stdoutText.split(separator: "\0").map(String.init)
     }
 
+    /// The absolute path of the directory with the repository's objects.
+    public func objects() async throws(GitError) -> String {
+        let found = try await Self.run(["rev-parse", "--path-format=absolute", "--git-path", "objects"], in: root)
+        guard found.succeeded else { throw GitError(.failed, "cannot find the objects of \(root): \(found.stderrText.trimmed)") }
+        return found.stdoutText.trimmed
+    }
+
     /// The address of a remote; nil when there is no such remote.
     public func address(ofRemote name: String) async throws(GitError) -> String? {
         let answer = try await Self.run(["remote", "get-url", "--end-of-options", name], in: root)

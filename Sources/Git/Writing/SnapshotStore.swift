@@ -23,11 +23,15 @@ public struct SnapshotStore: Sendable {
         self.git = git
     }
 
+    /// Where the snapshots of a folder are, whether or not there is one.
+    public func repository(of folder: String) -> String { "\(directory)/\(SHA256.hex(of: Array(folder.utf8)).prefix(16)).git" }
+
     /// - Parameters:
     ///   - folder: an absolute path.
     ///   - files: the files to commit, relative to the folder; those that are gone are left out. nil: everything in the folder.
-    public func snapshot(of folder: String, files: [String]? = nil) async throws(GitError) -> Snapshot {
-        let repository = "\(directory)/\(SHA256.hex(of: Array(folder.utf8)).prefix(16)).git"
+    ///   - except: with `files` nil, names in the folder itself that are left out.
+    public func snapshot(of folder: String, files: [String]? = nil, except: Set<String> = []) async throws(GitError) -> Snapshot {
+        let repository = repository(of: folder)
         do throws(FileError) { try Directory.make(directory, mode: 0o700) } catch { throw GitError(.storage, "cannot keep a snapshot: \(error)") }
         let lock = try await FileLock.acquire("\(repository).lock", deadline: 300)
         defer { lock.release() }
@@ -56,7 +60,12 @@ public struct SnapshotStore: Sendable {
             let paths = Array(files.map { $0 + "\0" }.joined().utf8)
             _ = try await run(["update-index", "--add", "--remove", "-z", "--stdin"], input: paths)
         } else {
-            _ = try await run(["add", "--all", "--force", "."])
+            let names = (Directory.names(in: folder) ?? []).filter { $0 != ".git" && !except.contains($0) }.sorted()
+            if !names.isEmpty {
+                _ = try await run(
+                    ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"],
+                    input: Array(names.map { $0 + "\0" }.joined().utf8))
+            }
         }
         let tree = try await run(["write-tree"])
         let moment = "2000-01-01T00:00:00Z"

@@ -95,7 +95,8 @@ struct TrialCollection: Sendable {
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
                 users: program?.users, taskEnvironment: context.asked(trial), verifier: verifier(program, pod),
                 networkWidened: program?.network.isWidened == true ? true : nil),
-            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
+            sourceRepo: source.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref,
+            sourceSnapshot: source.snapshot.map { .init(head: $0.head) }, overlays: Self.overlays(context.prepared),
             evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(
