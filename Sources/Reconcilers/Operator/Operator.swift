@@ -122,8 +122,9 @@ public final class Operator: Sendable {
             await targetReconciler.reconcile($0)
         }
         let overlayReconciler = OverlaySourceReconciler(
-            client: client, overlays: overlays.store, checks: checks, resolver: resolver, credentials: credentials, events: events, time: time,
-            wake: { key in wakeOverlay.withLock { $0 }?(key) }, hasChecked: { key in hasChecked.withLock { $0 }?(key) })
+            client: client, overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, resolver: resolver,
+            credentials: credentials, events: events, time: time, wake: { key in wakeOverlay.withLock { $0 }?(key) },
+            hasChecked: { key in hasChecked.withLock { $0 }?(key) })
         self.overlayReconciler = overlayReconciler
         overlayController = Controller(
             name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
