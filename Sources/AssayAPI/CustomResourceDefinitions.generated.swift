@@ -1439,8 +1439,8 @@ spec:
                 default: cluster
               sync:
                 type: string
-                description: 'noop: the files at workdir are used; oneshot: the pinned commit is fetched once;
-                  continuous: a mirror is kept up to date.'
+                description: 'noop: the files at workdir are used as they are; oneshot: the source is fetched when a job
+                  starts; continuous: it is fetched again every refreshInterval, and jobs start with what is there.'
                 enum:
                 - noop
                 - oneshot
@@ -1448,11 +1448,12 @@ spec:
                 default: oneshot
               syncOptions:
                 type: object
-                description: What is fetched, and how often.
+                description: What is fetched, and how often. Without it, all branches and tags with their history.
                 properties:
                   mode:
                     type: string
-                    description: 'shallow: one commit; full: all history; sparse: one commit, and of it only sparsePaths.'
+                    description: 'shallow: the job''s commit; full: all branches and tags with their history; sparse: of the
+                      commit only sparsePaths.'
                     enum:
                     - shallow
                     - full
@@ -1460,12 +1461,12 @@ spec:
                     default: shallow
                   sparsePaths:
                     type: array
-                    description: Folders for mode sparse.
+                    description: 'For mode sparse: what is fetched. Nothing else of the commit is there for jobs.'
                     maxItems: 100
                     x-kubernetes-list-type: set
                     items:
                       type: string
-                      description: A folder of the repository.
+                      description: A folder or a file of the repository.
                       maxLength: 1024
                       pattern: '^[^-/\x00-\x1F\x7F][^\x00-\x1F\x7F]*$'
                       minLength: 1
@@ -1474,7 +1475,8 @@ spec:
                         message: 'must stay within its folder: no component may be .. or .git'
                   refreshInterval:
                     type: string
-                    description: 'For continuous: how often the mirror is updated.'
+                    description: 'For continuous: how often the source is fetched, and how old a branch may be for a job that
+                      starts; at least one second.'
                     maxLength: 32
                     pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
                     default: 60s
@@ -1483,7 +1485,8 @@ spec:
                   message: mode sparse and sparsePaths must be set together
               workdir:
                 type: string
-                description: 'For local and vm: the folder of the benchmark, or of its mirror.'
+                description: 'For sync noop: the directory of the benchmark. In a file for assay run it may be relative to the working
+                  directory.'
                 minLength: 2
                 maxLength: 1024
                 pattern: '^/[^\x00-\x1F\x7F]+$'
@@ -1815,8 +1818,8 @@ spec:
               message: sync noop uses what is at workdir; name it
               fieldPath: .workdir
               reason: FieldValueRequired
-            - rule: '!has(self.workdir) || self.type in [''local'', ''vm'', ''azure-vm'']'
-              message: workdir goes with types local and vm only
+            - rule: '!has(self.workdir) || self.type in [''local'', ''ci'', ''gha-runner'', ''vm'', ''azure-vm'']'
+              message: workdir goes with types local, ci and vm only
               fieldPath: .workdir
             - rule: self.sync != 'continuous' || self.type in ['cluster', 'vm', 'azure-vm']
               message: 'sync continuous needs a target that stays: cluster or vm'

@@ -30,14 +30,18 @@ public struct JobPreparation: Sendable {
 
     /// - Parameters:
     ///   - commit: the commit that the job was pinned to before; nil pins its ref now.
+    ///   - sync: how the source comes here. Repositories that tasks name are always fetched.
     ///   - overlays: the job's overlays at their revisions.
     /// - Throws: what the job waits for, or what in its spec must change. A task that cannot run is no error: its `refusal` says why.
     public func prepare(
-        _ job: EvalJob, pinnedTo commit: String?, overlays: [PinnedOverlay] = [], credentials: Credentials
+        _ job: EvalJob, pinnedTo commit: String?, sync: any SyncStrategy = OneshotSync(), overlays: [PinnedOverlay] = [], credentials: Credentials
     ) async throws(ReconcileError) -> PreparedJob {
         let spec = job.spec
         do {
-            let source = try await pin(spec.source.repo, ref: commit ?? spec.source.ref, credentials)
+            let url = try resolver.url(spec.source.repo)
+            let request = SyncRequest(
+                repo: spec.source.repo, ref: spec.source.ref, pinned: commit.flatMap { GitObjectID($0) }, credentials: try await credentials(url))
+            let source = try await sync.sync(request, with: resolver)
             let tree = try await resolver.tree(source, credentials: try await credentials(source.url))
             var datasets: [Dataset] = []
             for (position, dataset) in spec.datasets.enumerated() {
@@ -63,7 +67,7 @@ public struct JobPreparation: Sendable {
         } catch let failure as ReconcileError {
             throw failure.condition == .ready && failure.reason == .secretNotFound ? failure.on(.sourceReady) : failure
         } catch let error as SourceError {
-            throw Self.failure(error)
+            throw Self.failure(error, sync.field)
         } catch {
             throw .waiting(.sourceUnreachable, "\(error)", on: .sourceReady, retryAfterSeconds: 30)
         }
@@ -220,14 +224,15 @@ public struct JobPreparation: Sendable {
         }
     }
 
-    private static func failure(_ error: SourceError) -> ReconcileError {
+    /// - Parameter field: what decides where the source comes from.
+    private static func failure(_ error: SourceError, _ field: String) -> ReconcileError {
         switch error.git {
         case .refNotFound: .stalled(.refNotFound, "spec.source.ref: \(error.message)", on: .sourceReady)
-        case .invalidInput: .stalled(.sourceInvalid, "spec.source: \(error.message)", on: .sourceReady)
+        case .invalidInput: .stalled(.sourceInvalid, "\(field): \(error.message)", on: .sourceReady)
         case .pathNotFound: .stalled(.datasetNotFound, error.message, on: .sourceReady)
         default:
             .waiting(
-                .sourceUnreachable, "spec.source.repo: \(error.message)", on: .sourceReady, retryAfterSeconds: error.isTransient ? 15 : 60)
+                .sourceUnreachable, "\(field): \(error.message)", on: .sourceReady, retryAfterSeconds: error.isTransient ? 15 : 60)
         }
     }
 }

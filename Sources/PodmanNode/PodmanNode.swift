@@ -111,7 +111,7 @@ public final class PodmanNode: Sendable {
                     "podman": .string(abilities.version), "flags": .string((abilities.globalFlags + abilities.containerFlags).joined(separator: " ")),
                     "network": .string(abilities.network), "memoryLimits": .bool(abilities.memoryLimits), "cpuLimits": .bool(abilities.cpuLimits),
                 ])
-            await endStrayBuilds(podman)
+            await endOrphanedBuilds(podman)
             state.withLock { $0.started = Started(lock: lock, podman: podman, rebooted: rebooted, bootIdentifier: boot) }
         } catch {
             close(lock)

@@ -15,6 +15,9 @@ public struct AgentVResources: Sendable, Hashable {
         for target in config.targets {
             let document = Self.target(target)
             documents.append(document)
+            if target.sync == "noop", target.workdir == nil {
+                notes.append("EvalTarget \(target.name): spec.workdir is the directory in which `assay run` is started")
+            }
             do {
                 notes += UnsupportedFields.check(try EvalTarget(json: document).spec).map { "EvalTarget \(target.name): \($0.message)" }
             } catch {
@@ -38,7 +41,11 @@ public struct AgentVResources: Sendable, Hashable {
     private static func target(_ target: AgentVConfig.Target) -> JSONValue {
         var spec: [String: JSONValue] = ["type": .string(target.type)]
         if let sync = target.sync { spec["sync"] = .string(sync) }
-        if let workdir = target.workdir { spec["workdir"] = .string(workdir) }
+        if let workdir = target.workdir {
+            spec["workdir"] = .string(workdir)
+        } else if target.sync == "noop" {
+            spec["workdir"] = "."
+        }
         if let host = target.host { spec["host"] = ["address": .string(host)] }
         var options: [String: JSONValue] = [:]
         if let mode = target.mode { options["mode"] = .string(mode) }

@@ -78,7 +78,8 @@ public struct DatasetLocator: Sendable {
                 found.append(try await tasks(inFile: path, name: name, version: version, field: "\(field).registry.path"))
             case .registry(.url(let url), let name, let version):
                 let bytes = try await download(url, field: "\(field).registry.url")
-                found.append(try Self.tasks(bytes, from: url, name: name, version: version, own: nil, field: "\(field).registry"))
+                let chosen = try Self.entry(bytes, from: url, name: name, version: version, field: "\(field).registry")
+                found.append(try Self.tasks(of: chosen, from: url, own: nil, field: "\(field).registry"))
             }
         }
         return found
@@ -91,14 +92,19 @@ public struct DatasetLocator: Sendable {
         let name = folder.split(separator: "/").last.map(String.init) ?? "dataset"
         let tasks = (Directory.names(in: folder) ?? []).filter { FileEntry.exists("\(folder)/\($0)/task.toml", followingLinks: true) }
             .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        // Only the tasks count: what else is in the folder, such as the outputs of an earlier run, is no change of them.
+        return try await place(of: folder, name: name, tasks: tasks, paths: tasks)
+    }
+
+    private func place(of folder: String, name: String, tasks: [String], paths: [String]) async throws -> DatasetPlace {
         let tree = try await WorkingTree.containing(folder)
         let origin = try await tree?.address(ofRemote: "origin")
-        if let tree, let head = tree.head, try await tree.isCommitted() {
+        if let tree, let head = tree.head, try await tree.isCommitted(paths: paths) {
             return DatasetPlace(
                 name: name, repo: "file://" + tree.root, commit: head.hex, path: tree.path, folder: folder, tasks: tasks, head: head.hex,
                 origin: origin)
         }
-        let snapshot = try await snapshots.snapshot(of: folder, files: try await tree?.files())
+        let snapshot = try await snapshots.snapshot(of: folder, files: try await tree?.files(paths: paths), paths: paths)
         return DatasetPlace(
             name: name, repo: "file://" + snapshot.repository, commit: snapshot.commit.hex, path: "", folder: folder, tasks: tasks, isSnapshot: true,
             head: tree?.head?.hex, origin: origin)
@@ -110,34 +116,39 @@ public struct DatasetLocator: Sendable {
         let file = Path.absolute(path, in: directory)
         let bytes: [UInt8]
         do throws(FileError) { bytes = try FileReading.bytes(file, limit: RegistryDownload.limit) } catch { throw DatasetError("\(field): \(error)") }
-        // A task without an address lies in the registry's own repository.
-        let own = try await place(of: Path.parent(of: file), field: field)
-        return try Self.tasks(bytes, from: file, name: name, version: version, own: own, field: field)
+        let entry = try Self.entry(bytes, from: file, name: name, version: version, field: field)
+        // A task without an address lies in the registry's own repository, or beside the registry when that is in none.
+        let folder = Path.parent(of: file)
+        let root = try await WorkingTree.containing(folder)?.root ?? folder
+        let paths = entry.tasks.filter { $0.repo == nil }.map(\.path)
+        let own = try await place(of: root, name: entry.name, tasks: [], paths: paths.contains("") ? [] : paths)
+        return try Self.tasks(of: entry, from: file, own: own, field: field)
     }
 
-    static func tasks(
-        _ bytes: [UInt8], from file: String, name: String, version: String?, own: DatasetPlace?, field: String
-    ) throws(DatasetError) -> LocatedDataset {
-        let entry: RegistryEntry
-        do {
-            entry = try RegistryFile.parse(bytes, file: file).select(name: name, version: version)
-        } catch {
+    private static func entry(
+        _ bytes: [UInt8], from file: String, name: String, version: String?, field: String
+    ) throws(DatasetError) -> RegistryEntry {
+        do { return try RegistryFile.parse(bytes, file: file).select(name: name, version: version) } catch {
             throw DatasetError("\(field): \(error)")
         }
+    }
+
+    /// - Parameter own: the registry's own repository; nil for one that was downloaded.
+    private static func tasks(of entry: RegistryEntry, from file: String, own: DatasetPlace?, field: String) throws(DatasetError) -> LocatedDataset {
         var tasks: [TaskReference] = []
         for task in entry.tasks {
             var task = task
             if task.repo == nil {
                 guard let own else {
                     throw DatasetError(
-                        "\(field): task \"\(task.name)\" of dataset \"\(name)\" has no git_url, so it is in the registry's own repository, which "
+                        "\(field): task \"\(task.name)\" of dataset \"\(entry.name)\" has no git_url, so it is in the registry's own repository, which "
                             + "\(file) does not name")
                 }
                 (task.repo, task.ref) = (own.repo, own.commit)
             }
             tasks.append(task)
         }
-        guard !tasks.isEmpty else { throw DatasetError("\(field): dataset \"\(name)\" has no tasks") }
+        guard !tasks.isEmpty else { throw DatasetError("\(field): dataset \"\(entry.name)\" has no tasks") }
         return .tasks(name: entry.name, tasks: tasks)
     }
 

@@ -55,6 +55,12 @@ struct UnsupportedFieldTests {
             image: TargetImageSpec(build: BuildSpec(registry: "r.example.com/t", builderImage: "b")), cost: CostSpec(cpuHour: 1))
         #expect(
             UnsupportedFields.check(spec).map(\.path)
-                == ["spec.type", "spec.sync", "spec.workdir", "spec.host"])
+                == ["spec.type", "spec.workdir", "spec.host"])
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, workdir: "/w")).isEmpty)
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop)).map(\.path) == ["spec.workdir"])
+        #expect(
+            UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, syncOptions: SyncOptions(), workdir: "/w")).map(\.path)
+                == ["spec.syncOptions"])
+        #expect(UnsupportedFields.check(EvalTargetSpec(sync: .continuous, syncOptions: SyncOptions(mode: .full)), onCluster: true).isEmpty)
     }
 }

@@ -128,12 +128,26 @@ extension EndToEnd {
             try await BuildCluster.with("cluster-refused") { cluster in
                 try cluster.task("one", "FROM base:1\nRUN true\n")
                 try await cluster.bench.commitBenchmark()
-                try await cluster.setPushPassword("wrong")
+                try await cluster.setPushLogin(cluster.registry.dockerConfig(password: "wrong"))
                 try await cluster.createJob("refused")
                 _ = try await cluster.waitForEnd("refused")
                 let branch = try await cluster.bench.branch()
                 #expect(branch.errorType(task: "one") == "environment_build_failed")
                 #expect(branch.errorMessage(task: "one").contains("HTTP 401 (unauthorized)"), "\(branch.errorMessage(task: "one"))")
+                // The target's own check says it too, without any job, and finds by itself that the password is right again.
+                try await cluster.changeTarget()
+                try await eventually("Preflight names the refused login", seconds: 300) {
+                    try await cluster.preflight()["status"] == "False"
+                }
+                let preflight = try await cluster.preflight()
+                #expect(preflight["reason"] == "BuildRefused", "\(preflight.text)")
+                for words in ["\(cluster.registry.address):\(cluster.registry.port)", "HTTP 401 (unauthorized)"] {
+                    #expect(preflight["message"]?.string?.contains(words) == true, "\(words): \(preflight.text)")
+                }
+                try await cluster.setPushLogin(cluster.registry.dockerConfig())
+                try await eventually("Preflight succeeds with the right password", seconds: 300) {
+                    try await cluster.preflight()["status"] == "True"
+                }
                 await cluster.registry.stop()
                 try await cluster.createJob("down")
                 _ = try await cluster.waitForEnd("down")
@@ -292,8 +306,14 @@ private final class BuildCluster: Sendable {
         _ = try await processes.client.patch(EvalTarget.resource, ObjectKey(namespace: "default", name: "default"), .merge(change))
     }
 
-    func setPushPassword(_ password: String) async throws {
-        let change: JSONValue = ["stringData": [".dockerconfigjson": .string(registry.dockerConfig(password: password))]]
+    /// Another generation of the target, which is checked anew.
+    func changeTarget() async throws {
+        let change: JSONValue = ["spec": ["image": ["build": ["resources": ["requests": ["cpu": "11m"]]]]]]
+        _ = try await processes.client.patch(EvalTarget.resource, ObjectKey(namespace: "default", name: "default"), .merge(change))
+    }
+
+    func setPushLogin(_ config: String) async throws {
+        let change: JSONValue = ["stringData": [".dockerconfigjson": .string(config)]]
         _ = try await processes.client.patch(.secrets, ObjectKey(namespace: "default", name: "push"), .merge(change))
     }
 

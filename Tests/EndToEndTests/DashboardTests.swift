@@ -36,7 +36,7 @@ extension EndToEnd {
                 try await bench.assay("run", "job.yaml", expecting: 1)
                 // Without a place for the results: the results of the last run are used.
                 let made = try await bench.assay("dashboard", "--out", "site", expecting: 0)
-                #expect(made.stdoutText.hasPrefix("3 runs of 1 jobs; "))
+                #expect(made.stdoutText.hasPrefix("3 runs of 1 job; "))
 
                 let base = "file://\(bench.directory)/site/"
                 let answer = try await browse(["start": .string(base + "index.html"), "crawl": true, "evaluate": "document.body.innerText"])
@@ -50,7 +50,7 @@ extension EndToEnd {
                     #expect(text.contains("no JSON \\x1b[31m \u{FFFD} <script>alert(2)</script>") && text.contains("<script>alert(1)</script>"))
                 }
 
-                #expect(try await bench.assay("dashboard", "--out", "site", expecting: 0).stdoutText.hasPrefix("3 runs of 1 jobs; 0 files written"))
+                #expect(try await bench.assay("dashboard", "--out", "site", expecting: 0).stdoutText.hasPrefix("3 runs of 1 job; 0 files written"))
                 // Another user's folder, and an invalid address.
                 try await bench.assay("dashboard", "--out", "benchmark", expecting: 1)
                 try await bench.assay("dashboard", "--serve", "nonsense", expecting: 2)

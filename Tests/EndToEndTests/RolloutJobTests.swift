@@ -197,6 +197,20 @@ extension EndToEnd {
             }
         }
 
+        @Test func aRegistryBesideTheJobFileAndTheFolderOfTheCommandAreDatasets() async throws {
+            try await Workbench.with("rollout-here") { bench in
+                try task(bench, "a")
+                try bench.write("registry.json", #"[{"name": "d", "version": "1.0", "tasks": [{"name": "a", "path": "a"}]}]"#)
+                let datasets = "datasets: [{registry: {path: registry.json}, name: d}, {path: .}]\n"
+                try bench.write("job.yaml", "name: here\nagents: [{name: oracle}]\n" + datasets)
+                try await bench.assay("run", "job.yaml", expecting: 0)
+                #expect(try json(bench, "jobs/here/result.json")["completed_trials"]?.int == 2)
+                // The outputs of the first run are beside the tasks now, and are no change of them.
+                let again = try await bench.assay("run", "job.yaml", expecting: 0)
+                #expect(again.stdoutText.contains("nothing is left to run"), "\(again.stdoutText)")
+            }
+        }
+
         @Test func filesThatCannotRunSayWhy() async throws {
             try await Workbench.with("rollout-errors") { bench in
                 try task(bench, "tasks/a")

@@ -70,6 +70,24 @@ import Testing
         }
     }
 
+    @Test func aTextOfSeveralFilesIsTheirTextsJoined() throws {
+        try withRepository { place in
+            try write("docs/b.txt", "two\n", in: place)
+            try write(
+                "scripts/embedded-files",
+                "docs/b.txt Sources/A/A.generated.swift A.text public\ndocs/a.txt Sources/A/A.generated.swift +A.text public\n", in: place)
+            try write("docs/a.txt", "one\n", in: place)
+            #expect(try Self.run(["scripts/generate"], in: place).status == 0)
+            #expect(try text("Sources/A/A.generated.swift", in: place).contains("public static let text = #\"\"\"\ntwo\none\n\n\"\"\"#\n"))
+            try write("docs/b.txt", "two", in: place)
+            let unended = try Self.run(["scripts/generate"], in: place)
+            #expect(unended.status == 1 && unended.output.contains("docs/b.txt: does not end with a newline"))
+            try write("scripts/embedded-files", "docs/a.txt Sources/A/A.generated.swift +A.text public\n", in: place)
+            let first = try Self.run(["scripts/generate"], in: place)
+            #expect(first.status == 1 && first.output.contains("+A.text has to follow a row of A.text"))
+        }
+    }
+
     @Test(
         "a file that cannot be written as a literal is refused with the position",
         arguments: [("a\nb\u{0}c", "line 2: the character U+0000"), ("a\r\n", "line 1: the character U+000D")])

@@ -392,12 +392,3 @@ struct ReflectorFaultTests {
         await rig.stop()
     }
 }
-
-extension JSONValue {
-    func merging(version: String) -> JSONValue {
-        var copy = self
-        copy.set(["metadata", "resourceVersion"], to: .string(version))
-        copy.set(["metadata", "uid"], to: .string("uid-\(version)"))
-        return copy
-    }
-}

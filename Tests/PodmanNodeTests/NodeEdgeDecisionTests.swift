@@ -97,10 +97,10 @@ import Testing
         let record =
             "6,1234,828147734,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=libpod-e2,mems_allowed=0,"
             + "oom_memcg=/libpod_parent/libpod-e2c7,task_memcg=/libpod_parent/libpod-e2c7,task=bash,pid=6970,uid=0"
-        #expect(MemoryWatch.tells(record, of: "e2c7"))
-        #expect(!MemoryWatch.tells(record, of: "ffff"))
+        #expect(MemoryWatch.reportsKill(record, in: "e2c7"))
+        #expect(!MemoryWatch.reportsKill(record, in: "ffff"))
         // A process chooses its own name, and can write further text to the kernel's log.
-        #expect(!MemoryWatch.tells("6,1,1,-;task=oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/libpod-e2c7", of: "e2c7"))
+        #expect(!MemoryWatch.reportsKill("6,1,1,-;task=oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/libpod-e2c7", in: "e2c7"))
         #expect(MemoryWatch.kills("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n") == 2)
     }
 }

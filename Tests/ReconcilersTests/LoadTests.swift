@@ -31,7 +31,7 @@ struct LoadTests {
                 // API server, node and operator together, unoptimised: what matters is that it is not the packs of all.
                 #expect(residentBytes() - before < 700 << 20)
                 try await world.expectRuns(1200, jobs: 2)
-                try await world.expectNoPods()
+                try await world.expectNoPods(within: 300)
             }
         }
     }

@@ -207,7 +207,7 @@ struct OverlayTests {
         }
     }
 
-    @Test("what cannot be: a name that there is not, an address that is refused, a suspended source, and an operator without a cache")
+    @Test("what cannot be: a name that there is not, an address that is refused, and a suspended source")
     func refusals() async throws {
         try await withWorld { world, cache in
             let base = try await Repository(world, "base", ["tools/search": "1"])
@@ -217,6 +217,10 @@ struct OverlayTests {
             try await withOperator(world, cache) {
                 let refused = try await wait(world, "http", "not refused") { _, ready in ready.isFalse }
                 #expect(refused.status?.conditions.first { $0.type == "Stalled" }?.reason == "SourceInvalid")
+                try await createJob(world, "refused", ["http"])
+                let reason = try #require(refused.status?.conditions.first { $0.type == "Stalled" }?.message)
+                let waits = try await world.wait("refused") { Self.overlaysReady($0)?.reason == "OverlayNotReady" }
+                #expect(Self.overlaysReady(waits)?.message == "OverlaySource \"http\": \(reason)", "the job says what the overlay says")
                 try await createJob(world, "missing", ["nobody"])
                 try await createJob(world, "suspended", ["paused"])
                 for (name, reason, says) in [("missing", "OverlayNotFound", "\"nobody\""), ("suspended", "OverlayNotReady", "spec.suspend")] {
@@ -237,10 +241,69 @@ struct OverlayTests {
                 #expect(try await world.waitForEnd("again").status?.overlays == job.status?.overlays)
                 #expect(paused.status?.conditions.first { $0.type == "Ready" }?.isTrue == true)
             }
+        }
+    }
+
+    @Test("a job that waits for something else does not say that it waits for an overlay or a target that is there")
+    func waitsForAnother() async throws {
+        try await withWorld { world, cache in
+            try await create(world, "base", try await Repository(world, "base", ["tools/search": "1"]))
+            let other: JSONValue = ["name": "other"]
+            let secret: JSONValue = [
+                ["name": "a", "execute": "true", "env": [["name": "K", "valueFrom": ["secretKeyRef": ["name": "none", "key": "k"]]]]]
+            ]
+            try await withOperator(world, cache) {
+                try await createJob(world, "overlay", ["later"], ["agents": secret])
+                try await createJob(world, "target", ["base"], ["agents": secret, "targetRef": other])
+                for (name, type) in [("overlay", "OverlaysReady"), ("target", "TargetReady")] {
+                    let job = try await world.wait(name) { $0.status?.conditions.contains { $0.type == type && $0.isFalse } == true }
+                    #expect(job.status?.startTime == nil)
+                }
+                try await create(world, "later", try await Repository(world, "later", ["tools/more": "1"]))
+                _ = try await world.client.create(.evalTargets, Build.object(.evalTargets, "other", spec: ["type": "local"]), namespace: "default")
+                for name in ["overlay", "target"] {
+                    let job = try await world.wait(name) { $0.status?.conditions.contains { $0.reason == "SecretNotFound" } == true }
+                    #expect(job.status?.conditions.map(\.type) == ["Ready"], "\(job.status?.conditions ?? [])")
+                }
+            }
+        }
+    }
+
+    @Test("without a cache service jobs are refused, and each of their overlays says the same; with one again, all go on")
+    func withoutCache() async throws {
+        try await withWorld { world, cache in
+            let base = try await Repository(world, "base", ["tools/search": "1"])
+            try await create(world, "read", base)
+            try await create(world, "paused", base, ["suspend": true])
+            // An overlay that was ready under an operator with the service.
+            try await withOperator(world, cache) { _ = try await wait(world, "read", "not ready") { _, ready in ready.isTrue } }
+            try await create(world, "new", base)
+            _ = try await world.client.create(
+                .overlaySources, Build.object(.overlaySources, "http", spec: ["repo": "http://example.com/x"]), namespace: "default")
             try await world.withOperator(state: "without") { _ in
-                try await createJob(world, "no-cache", ["paused"])
-                let job = try await world.wait("no-cache") { $0.status?.conditions.contains { $0.type == "Stalled" } == true }
-                #expect(job.status?.conditions.first { $0.type == "Stalled" }?.message?.contains("--cache-service") == true)
+                try await createJob(world, "named", ["read"])
+                try await createJob(world, "all")
+                for name in ["named", "all"] {
+                    let job = try await world.wait(name) { Self.overlaysReady($0)?.isFalse == true }
+                    let stalled = try #require(job.status?.conditions.first { $0.type == "Stalled" })
+                    #expect(stalled.reason == "UnsupportedField" && stalled.message?.contains(JobOverlays.withoutCache) == true, "\(stalled)")
+                }
+                for name in ["read", "paused", "new", "http"] {
+                    let overlay = try await wait(world, name, "\(name) does not say it") { _, ready in ready.reason == "UnsupportedField" }
+                    for type in ["Ready", "Stalled"] {
+                        let condition = try #require(overlay.status?.conditions.first { $0.type == type })
+                        #expect(condition.message?.hasPrefix(JobOverlays.withoutCache) == true, "\(condition)")
+                        #expect(condition.message?.contains("--cache-service") == true && condition.isTrue == (type == "Stalled"))
+                    }
+                }
+            }
+            try await withOperator(world, cache, state: "again") {
+                for name in ["read", "new"] {
+                    let ready = try await wait(world, name, "not ready again") { _, ready in ready.isTrue }
+                    #expect(ready.status?.conditions.contains { $0.type == "Stalled" && $0.isTrue } == false)
+                }
+                try await createJob(world, "later", ["read"])
+                #expect(try await world.waitForEnd("later").status?.phase == .succeeded)
             }
         }
     }

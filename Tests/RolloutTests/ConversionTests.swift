@@ -141,6 +141,33 @@ struct ConversionTests {
     }
 
     @Test(
+        "a registry beside its tasks, and the folder where the command runs: the snapshots and outputs in it are no part of the tasks",
+        arguments: [
+            ("plain", "{registry: {path: registry.json}, name: d}"), ("committed", "{registry: {path: registry.json}, name: d}"),
+            ("changed", "{registry: {path: regs/registry.json}, name: d}"), ("plain", "{path: .}"), ("changed", "{path: .}"),
+        ])
+    func tasksBesideTheStore(state: String, dataset: String) async throws {
+        let registry = "[{\"name\": \"d\", \"version\": \"1\", \"tasks\": [{\"path\": \"a\"}]}]"
+        for file in ["registry.json", "regs/registry.json"] { try bench.write(file, registry) }
+        try bench.write("a/task.toml", "version = \"1.0\"\n")
+        if state != "plain" {
+            try await bench.git(".", "init", "--quiet")
+            try await bench.git(".", "add", "--all")
+            try await bench.git(".", "commit", "--quiet", "--message", "tasks")
+        }
+        if state == "changed" { try bench.write("a/new", "1") }
+        let job = try await bench.job("agents: [{name: oracle}]\ndatasets: [\(dataset)]\n")
+        let source = try evalJob(job).spec.source
+        #expect(source.repo.hasPrefix("file://\(bench.path)/snapshots/") == (state != "committed"))
+        let repository = String(source.repo.dropFirst("file://".count + bench.path.count + 1))
+        let files = try await bench.git(
+            repository.isEmpty ? "." : repository, "ls-tree", "-r", "--name-only", try #require(source.ref), "a", "snapshots", "jobs")
+        #expect(files == (state == "changed" ? "a/new\na/task.toml" : "a/task.toml"))
+        try bench.write("jobs/first/result.json", "{}")
+        #expect(try await bench.job("agents: [{name: oracle}]\ndatasets: [\(dataset)]\n") == job, "outputs change nothing")
+    }
+
+    @Test(
         "what is wrong with a dataset is named",
         arguments: [
             ("{path: none}", "datasets[0].path: there is no directory"),

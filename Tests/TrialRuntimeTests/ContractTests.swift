@@ -8,15 +8,17 @@ import Testing
 /// bash cannot read Swift's constants: what `run.sh` repeats is compared with them here.
 @Suite("The in-pod contract is the same in Swift and in bash")
 struct ContractTests {
-    static let script: String = {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        return (try? String(contentsOf: root.appending(path: "Sources/TrialRuntime/Runner/run.sh"), encoding: .utf8)) ?? ""
-    }()
+    static let script = Runner.text
 
-    @Test("the executable holds run.sh as it is committed; `make generate` brings it up to date")
-    func generated() {
-        #expect(!Self.script.isEmpty)
-        #expect(Runner.text == Self.script)
+    @Test("run.sh is the files of Runner/Script, each of them once; `make generate` brings it up to date")
+    func generated() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let folder = root.appending(path: "Sources/TrialRuntime/Runner/Script")
+        let parts = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            .map { try String(contentsOf: $0, encoding: .utf8) }
+        #expect(parts.count > 1)
+        for part in parts { #expect(Self.script.contains(part), "\(part.prefix(200))") }
+        #expect(Self.script.utf8.count == parts.map(\.utf8.count).reduce(0, +))
     }
 
     @Test("every environment variable that run.sh names is one of the contract")

@@ -62,6 +62,7 @@ import Testing
     @Test func oneTaskHasNoInterval() throws {
         let job = try Self.job("a", "00000000000000aa", [("x", "t", 1)])
         let text = try Self.text(job, try Self.job("b", "00000000000000bb", [("x", "t", 1)]))
+        #expect(text.contains("  1 run\n"))
         #expect(text.contains("  INTERVAL\n") && text.contains("  -\n") && !text.contains("bootstrap"))
     }
 

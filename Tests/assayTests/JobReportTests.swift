@@ -27,6 +27,13 @@ import Testing
         ]
     }
 
+    @Test func aJobWithoutTrialsSaysWhy() throws {
+        let ready: JSONValue = ["type": "Ready", "status": "False", "reason": "Cancelled", "message": "spec.cancel is true"]
+        #expect(try report(["phase": "Cancelled", "conditions": [ready]]).summary == "no trial began: spec.cancel is true")
+        #expect(try report(nil).summary == "no trial began")
+        #expect(try report(Self.status(total: 1, completed: 1)).summary.hasPrefix("1 trial: "))
+    }
+
     /// All is well but the remote that was asked for does not have the results.
     @Test(
         arguments: [

@@ -2,14 +2,14 @@ extension RunRecord {
     /// A service of the task's Compose file.
     public struct Service: Codable, Sendable, Hashable {
         public var name: String
-        /// nil when it was not built.
+        /// The image that its container had; nil when it had none.
         public var image: String?
         public var imageDigest: String?
         /// How often it was started again.
         public var restarts: Int
-        /// How its last instance but one ended, or the last one when it ended before the trial; nil when none did.
+        /// The exit code of the instance before the last restart; without a restart, of the only instance, once it has ended.
         public var exitCode: Int?
-        /// As Kubernetes says it: `Error`, `OOMKilled`.
+        /// Why that instance ended, in Kubernetes' terms: `Error`, `OOMKilled`.
         public var reason: String?
         /// Whether an instance ended with an error while the trial ran.
         public var diedDuringTrial: Bool

@@ -81,6 +81,14 @@ public struct RunRecord: Codable, Sendable, Hashable {
         }
     }
 
+    /// A directory with changes that were not committed, or in no git repository.
+    public struct Snapshot: Codable, Sendable, Hashable {
+        /// The commit that was checked out; nil when there was none.
+        public var head: String?
+
+        public init(head: String?) { self.head = head }
+    }
+
     public struct Overlay: Codable, Sendable, Hashable {
         public var name: String
         /// org/repo, or its address if it has no such form.
@@ -110,24 +118,11 @@ public struct RunRecord: Codable, Sendable, Hashable {
         /// The source of transcript.jsonl: `agent`, `trajectory` or `output`; nil if there is no transcript.
         public var transcript: String?
         /// What was taken of the task's artifacts; nil for a trial that hands none over.
-        public var artifacts: Artifacts?
-
-        public struct Artifacts: Codable, Sendable, Hashable {
-            public var files: Int
-            public var bytes: Int
-            /// Links, special files, and what is beyond a limit; `collected.json` lists them.
-            public var leftOut: Int
-
-            public init(files: Int, bytes: Int, leftOut: Int) {
-                self.files = files
-                self.bytes = bytes
-                self.leftOut = leftOut
-            }
-        }
+        public var artifacts: ArtifactCounts?
 
         public init(
             truncatedFiles: Int = 0, skippedFiles: Int = 0, unreadableFiles: Int = 0, redactions: Int = 0, redacted: [String: Int]? = nil,
-            unredacted: [String] = [], transcript: String? = nil, artifacts: Artifacts? = nil
+            unredacted: [String] = [], transcript: String? = nil, artifacts: ArtifactCounts? = nil
         ) {
             self.artifacts = artifacts
             self.truncatedFiles = truncatedFiles
@@ -196,6 +191,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var sourceRepo: String
     public var sourceCommit: String
     public var sourceRef: String?
+    /// Set when `sourceCommit` is a snapshot of a directory.
+    public var sourceSnapshot: Snapshot?
     public var overlays: [Overlay]
     /// The task's folder in the source.
     public var evalFile: String
@@ -213,7 +210,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
         model: String?, trial: TrialCoordinate,
         retries: Int, outcome: TrialOutcome, costs: TrialCost? = nil, exitCodes: [String: Int] = [:], steps: [Step]? = nil, config: Configuration,
         sourceRepo: String,
-        sourceCommit: String, sourceRef: String? = nil, overlays: [Overlay] = [], evalFile: String, outputs: Outputs? = nil,
+        sourceCommit: String, sourceRef: String? = nil, sourceSnapshot: Snapshot? = nil, overlays: [Overlay] = [], evalFile: String,
+        outputs: Outputs? = nil,
         services: [Service]? = nil, warnings: [String]? = nil, startedAt: Timestamp?,
         timestamp: Timestamp
     ) {
@@ -248,6 +246,7 @@ public struct RunRecord: Codable, Sendable, Hashable {
         self.sourceRepo = sourceRepo
         self.sourceCommit = sourceCommit
         self.sourceRef = sourceRef
+        self.sourceSnapshot = sourceSnapshot
         self.overlays = overlays
         self.evalFile = evalFile
         self.outputs = outputs
@@ -370,6 +369,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
     public var sourceRepo: String
     public var sourceCommit: String
     public var sourceRef: String?
+    public var sourceSnapshot: RunRecord.Snapshot?
     public var startedAt: Timestamp?
     public var timestamp: Timestamp
 
@@ -377,7 +377,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         runId: RunID, jobName: String, jobUid: String, namespace: String, totalTrials: Int, cancelled: Bool, reason: String?,
         agents: [(name: String, figures: Aggregate)], metrics: [MetricType] = [], config: Configuration? = nil, sourceRepo: String,
         sourceCommit: String,
-        sourceRef: String? = nil, startedAt: Timestamp?, timestamp: Timestamp
+        sourceRef: String? = nil, sourceSnapshot: RunRecord.Snapshot? = nil, startedAt: Timestamp?, timestamp: Timestamp
     ) {
         schemaVersion = RunRecord.currentSchema
         kind = "job"
@@ -394,6 +394,7 @@ public struct JobRecord: Codable, Sendable, Hashable {
         self.sourceRepo = sourceRepo
         self.sourceCommit = sourceCommit
         self.sourceRef = sourceRef
+        self.sourceSnapshot = sourceSnapshot
         self.startedAt = startedAt
         self.timestamp = timestamp
     }

@@ -136,6 +136,13 @@ static let run = #"""
     "sourceRepo": {"type": "string", "description": "The benchmark's repository: org/repo, or its address if it has no such form."},
     "sourceCommit": {"type": "string", "description": "The commit of the benchmark that ran."},
     "sourceRef": {"type": "string", "description": "The ref that the job named, when it named one."},
+    "sourceSnapshot": {
+      "type": "object",
+      "properties": {
+        "head": {"type": "string", "description": "The commit that was checked out, without the changes; absent when there was none."}
+      },
+      "description": "Set when the directory had changes that were not committed, or was in no git repository: sourceRepo is then the directory, and sourceCommit a commit that Assay made of its files."
+    },
     "overlays": {
       "type": "array",
       "items": {
@@ -301,6 +308,13 @@ static let job = #"""
     "sourceRepo": {"type": "string", "description": "As in a run's record."},
     "sourceCommit": {"type": "string", "description": "As in a run's record."},
     "sourceRef": {"type": "string", "description": "The ref that the job named, when it named one."},
+    "sourceSnapshot": {
+      "type": "object",
+      "properties": {
+        "head": {"type": "string", "description": "The commit that was checked out, without the changes; absent when there was none."}
+      },
+      "description": "Set when the directory had changes that were not committed, or was in no git repository: sourceRepo is then the directory, and sourceCommit a commit that Assay made of its files."
+    },
     "startedAt": {"type": "string", "format": "date-time", "description": "When the job began."},
     "timestamp": {"type": "string", "format": "date-time", "description": "When the job ended; also the date of its commit."}
   },

@@ -41,16 +41,21 @@ public enum UnsupportedFields {
         var found: [UnsupportedField] = []
         if spec.type == .local || spec.type == .ci, onCluster {
             found.append(
-                UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) are for `assay run` on one machine; use cluster"))
+                UnsupportedField(
+                    "spec.type",
+                    "targets of type \(spec.type.rawValue) are for `assay run` on one machine, whose files a cluster does not have; use cluster"))
         }
         if spec.type == .vm {
             found.append(UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) do not run trials yet; use cluster"))
         }
-        if spec.sync != .oneshot {
-            found.append(UnsupportedField("spec.sync", "\(spec.sync.rawValue) is not supported yet; use oneshot"))
+        if spec.sync == .noop, spec.workdir == nil {
+            found.append(UnsupportedField("spec.workdir", "sync noop uses the directory that is named here; add it"))
         }
-        if spec.workdir != nil {
-            found.append(UnsupportedField("spec.workdir", "the source is always fetched; remove the field"))
+        if spec.sync == .noop, spec.syncOptions != nil {
+            found.append(UnsupportedField("spec.syncOptions", "sync noop fetches nothing; remove the field"))
+        }
+        if spec.workdir != nil, spec.sync != .noop {
+            found.append(UnsupportedField("spec.workdir", "only sync noop uses it: sync \(spec.sync.rawValue) fetches the source; remove the field"))
         }
         if spec.host != nil {
             found.append(UnsupportedField("spec.host", "remote hosts are not supported yet; remove the field"))

@@ -36,10 +36,13 @@ public struct GitClient: Sendable {
     public struct Remote: Sendable, Hashable {
         public let url: GitURL
         public let credentials: GitCredentials
+        /// What its mirror has of it.
+        public let extent: MirrorExtent
 
-        public init(_ url: GitURL, credentials: GitCredentials = .none) {
+        public init(_ url: GitURL, credentials: GitCredentials = .none, extent: MirrorExtent = .full) {
             self.url = url
             self.credentials = credentials
+            self.extent = extent
         }
     }
 

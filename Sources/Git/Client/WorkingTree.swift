@@ -30,25 +30,40 @@ public struct WorkingTree: Sendable, Hashable {
     }
 
     /// Whether the commit has the folder, and the folder has nothing that differs from it. Ignored files do not count.
-    public func isCommitted() async throws(GitError) -> Bool {
+    ///
+    /// - Parameter paths: what of the folder counts, relative to it. Empty: all of it.
+    public func isCommitted(paths: [String] = []) async throws(GitError) -> Bool {
         guard head != nil, try await Self.run(["cat-file", "-e", "HEAD:\(path)"], in: root).succeeded else { return false }
-        let status = try await Self.run(["status", "--porcelain", "--untracked-files=all", "--", "."], in: folder)
+        let status = try await Self.run(Self.limited(["status", "--porcelain", "--untracked-files=all"], to: paths), in: folder)
         return status.succeeded && status.stdout.isEmpty
     }
 
     /// The files in the folder that a commit of everything would have, relative to the folder: tracked ones, and new ones that are not
     /// ignored. Nil when the whole folder is ignored.
-    public func files() async throws(GitError) -> [String]? {
+    ///
+    /// - Parameter paths: what of the folder is listed, relative to it. Empty: all of it.
+    public func files(paths: [String] = []) async throws(GitError) -> [String]? {
         if try await Self.run(["check-ignore", "--quiet", "--", "."], in: folder).succeeded { return nil }
-        let listed = try await Self.run(["ls-files", "-z", "--cached", "--others", "--exclude-standard"], in: folder)
+        let listed = try await Self.run(Self.limited(["ls-files", "-z", "--cached", "--others", "--exclude-standard"], to: paths), in: folder)
         guard listed.succeeded else { throw GitError(.failed, "cannot list the files in \(folder): \(listed.stderrText.trimmed)") }
         return listed.stdoutText.split(separator: "\0").map(String.init)
+    }
+
+    /// The absolute path of the directory with the repository's objects.
+    public func objects() async throws(GitError) -> String {
+        let found = try await Self.run(["rev-parse", "--path-format=absolute", "--git-path", "objects"], in: root)
+        guard found.succeeded else { throw GitError(.failed, "cannot find the objects of \(root): \(found.stderrText.trimmed)") }
+        return found.stdoutText.trimmed
     }
 
     /// The address of a remote; nil when there is no such remote.
     public func address(ofRemote name: String) async throws(GitError) -> String? {
         let answer = try await Self.run(["remote", "get-url", "--end-of-options", name], in: root)
         return answer.succeeded ? answer.stdoutText.trimmed : nil
+    }
+
+    private static func limited(_ command: [String], to paths: [String]) -> [String] {
+        paths.isEmpty ? command + ["--", "."] : ["--literal-pathspecs"] + command + ["--"] + paths
     }
 
     private var folder: String { path.isEmpty ? root : "\(root)/\(path)" }

@@ -3,23 +3,23 @@ import Glibc
 
 extension GitClient {
     /// Fetches one commit into a bare repository of Assay with as little data as the remote allows: no history, and, if the remote can
-    /// filter, only the blobs below `paths`.
+    /// filter, only the blobs at or below `paths`.
     ///
-    /// Later reads of the repository have to name the remote, because missing objects are fetched from it.
+    /// Later reads of other files have to name the remote, because missing objects are fetched from it.
+    /// - Parameter paths: nil fetches all files.
     public func fetchMinimal(
-        _ commit: GitObjectID, from remote: Remote, into repository: String, paths: [GitPath]
+        _ commit: GitObjectID, from remote: Remote, into repository: String, paths: [GitPath]?
     ) async throws(GitError) {
         let doing = "fetch commit \(commit.short) from"
-        for (key, value) in [
-            ("remote.origin.url", remote.url.text), ("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none"),
-        ] {
+        var settings = [("remote.origin.url", remote.url.text)]
+        if paths != nil { settings += [("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none")] }
+        for (key, value) in settings {
             try await run(Call(arguments: ["config", key, value], repository: repository, doing: "prepare"))
         }
         var call = Call(
             arguments: [
-                "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--filter=blob:none", "origin",
-                commit.hex,
-            ], repository: repository, remote: remote, doing: doing)
+                "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
+            ] + (paths == nil ? [] : ["--filter=blob:none"]) + ["origin", commit.hex], repository: repository, remote: remote, doing: doing)
         if remote.url.isLocal { call.arguments.insert("--update-shallow", at: 1) }
         let first = try await result(call)
         if !first.succeeded {
@@ -38,7 +38,7 @@ extension GitClient {
         }
         try await run(
             Call(arguments: ["update-ref", "refs/assay/keep/\(commit.hex)", commit.hex], repository: repository, doing: "keep \(commit.short) in"))
-        guard first.succeeded, !first.stderrText.contains("filtering not recognized") else { return }
+        guard let paths, first.succeeded, !first.stderrText.contains("filtering not recognized") else { return }
         try await prefetch(commit, paths, from: remote, repository: repository)
     }
 
@@ -46,7 +46,7 @@ extension GitClient {
     private func prefetch(_ commit: GitObjectID, _ paths: [GitPath], from remote: Remote, repository: String) async throws(GitError) {
         let entries = try await listTree(commit, recursive: true, in: repository, remote: remote)
         let wanted = entries.filter { entry in
-            entry.kind == .link || entry.isBlob && paths.contains { $0.isRoot || entry.path.hasPrefix($0.text + "/") }
+            entry.kind == .link || entry.isBlob && MirrorExtent.sparse(paths).has(file: entry.path)
         }
         try await fetchMissing(wanted.map(\.id), of: commit, from: remote, into: repository)
     }

@@ -3,8 +3,9 @@ import Glibc
 
 /// Bare copies of repositories, shared by all processes on a machine that can reach the directory.
 ///
-/// - Guarantees: a visible mirror is complete (it is cloned under another name and then renamed). A commit that was requested keeps a ref
-///   in it. It is not shallow (unless its source is shallow). One process at a time writes to it (`flock`).
+/// - Guarantees: a visible full mirror is complete (it is cloned under another name and then renamed). A commit that was requested keeps a
+///   ref in it. It is not shallow (unless its source is shallow). One process at a time writes to it (`flock`).
+///   A remote with another `MirrorExtent` has a mirror of its own; a commit's ref appears in it when it has what the extent says.
 ///   Data fetched with one Secret is not available to users of another. After a Secret's content changes, the remote is asked first
 ///   whether the new content may read the repository.
 /// - Recovery: a damaged mirror is moved aside and cloned again. git runs inside the directory, so a reader of the old one is not
@@ -39,7 +40,8 @@ public struct MirrorStore: Sendable {
     /// The name of the directory: readable, and different for each address and Secret.
     static func name(for remote: GitClient.Remote) -> String {
         let readable = remote.url.name.unicodeScalars.map { isAlphanumeric(UInt8(truncatingIfNeeded: $0.value)) && $0.isASCII ? Character($0) : "-" }
-        let key = SHA256.hex(of: Array("\(remote.url.text)\n\(remote.credentials.scope)".utf8)).prefix(16)
+        let extent = remote.extent == .full ? "" : "\n\(remote.extent.text)"
+        let key = SHA256.hex(of: Array("\(remote.url.text)\n\(remote.credentials.scope)\(extent)".utf8)).prefix(16)
         return "\(String(readable.prefix(40)))-\(key)"
     }
 
@@ -61,6 +63,12 @@ public struct MirrorStore: Sendable {
         }
         let lock = try await lock(remote)
         defer { lock.release() }
+        guard remote.extent == .full else {
+            try await fetchPart(commit, remote, path)
+            try await keep(commit, path)
+            await clean()
+            return mirror
+        }
         if FileEntry.isDirectory(path), try await git.contains(commit, in: path), try await isWhole(commit, path) {
             try await admit(remote, path)
             try await keep(commit, path)
@@ -87,7 +95,7 @@ public struct MirrorStore: Sendable {
         try await open(commit, from: remote).path
     }
 
-    /// The mirror, updated to the remote's current state.
+    /// The full mirror, updated to the remote's current state.
     public func update(_ remote: GitClient.Remote) async throws(GitError) -> Mirror {
         let mirror = try await lease(remote)
         let lock = try await lock(remote)
@@ -139,7 +147,7 @@ public struct MirrorStore: Sendable {
         noteAdmitted(remote, path)
     }
 
-    private func noteAdmitted(_ remote: GitClient.Remote, _ path: String) {
+    func noteAdmitted(_ remote: GitClient.Remote, _ path: String) {
         guard remote.credentials.scope != remote.credentials.key else { return }
         // If the file cannot be written, the remote is simply asked again.
         try? FileWriting.replace(Self.admittedFile(path), with: Array(remote.credentials.key.utf8), durable: false)
@@ -163,14 +171,14 @@ public struct MirrorStore: Sendable {
     }
 
     /// Clones under a temporary name, then renames the clone to replace the old mirror.
-    private func replace(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
+    func replace(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
         let name = Self.name(for: remote)
         removeLeftovers(of: name)
         let suffix = "\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let fresh = "\(directory)/\(name).new-\(suffix)"
         do {
             try await git.initialise(fresh)
-            try await fetchAll(remote, fresh)
+            if remote.extent == .full { try await fetchAll(remote, fresh) }
         } catch {
             Directory.removeTree(fresh)
             throw error
@@ -237,7 +245,7 @@ public struct MirrorStore: Sendable {
     }
 
     /// Removes lock files of git processes that died. Only Assay runs git in a mirror, and it holds the mirror's lock while it does.
-    private func removeStaleLocks(_ path: String) {
+    func removeStaleLocks(_ path: String) {
         for folder in [path, "\(path)/objects/info"] {
             for name in Directory.names(in: folder) ?? [] where name.hasSuffix(".lock") { unlink("\(folder)/\(name)") }
         }

@@ -18,6 +18,8 @@ public final class GitTree: Sendable {
     private let entries: [Key: TreeEntry]
     private let children: [Key: [String]]
     private let linkTargets: [Key: String]
+    /// Whether only a part of the commit is listed, because the mirror has no more.
+    public let isSparse: Bool
     private let cache = Locked([GitObjectID: [UInt8]]())
 
     /// Lists the commit. Missing objects are fetched from `remote`.
@@ -27,27 +29,33 @@ public final class GitTree: Sendable {
         try await load(commit, in: repository, of: nil, git: git, remote: remote)
     }
 
-    /// Lists the commit in a mirror, which is not evicted as long as the tree exists.
-    public static func load(_ commit: GitObjectID, in mirror: MirrorStore.Mirror, git: GitClient) async throws(GitError) -> GitTree {
-        try await load(commit, in: mirror.path, of: mirror, git: git, remote: nil)
+    /// Lists the commit in a mirror, which is not evicted as long as the tree exists: what the mirror has of it.
+    public static func load(
+        _ commit: GitObjectID, in mirror: MirrorStore.Mirror, extent: MirrorExtent = .full, git: GitClient
+    ) async throws(GitError) -> GitTree {
+        try await load(commit, in: mirror.path, of: mirror, extent: extent, git: git, remote: nil)
     }
 
     private static func load(
-        _ commit: GitObjectID, in repository: String, of mirror: MirrorStore.Mirror?, git: GitClient, remote: GitClient.Remote?
+        _ commit: GitObjectID, in repository: String, of mirror: MirrorStore.Mirror?, extent: MirrorExtent = .full, git: GitClient,
+        remote: GitClient.Remote?
     ) async throws(GitError) -> GitTree {
-        let entries = try await git.listTree(commit, recursive: true, in: repository, remote: remote)
+        let entries = try await git.listTree(commit, recursive: true, in: repository, remote: remote).filter { extent.covers($0.path) }
         let links = entries.filter { $0.kind == .link }
         if let remote { try await git.fetchMissing(links.map(\.id), of: commit, from: remote, into: repository) }
         let targets = try await git.readBlobs(links.map(\.id), limit: 16 << 20, in: repository, remote: remote)
         var linkTargets: [Key: String] = [:]
         for (link, target) in zip(links, targets) { linkTargets[Key(link.path.utf8)] = String(decoding: target, as: UTF8.self) }
-        return GitTree(commit, entries, linkTargets, git: git, repository: repository, mirror: mirror, remote: remote)
+        var isSparse = false
+        if case .sparse = extent { isSparse = true }
+        return GitTree(commit, entries, linkTargets, git: git, repository: repository, mirror: mirror, remote: remote, isSparse: isSparse)
     }
 
     private init(
         _ commit: GitObjectID, _ entries: [TreeEntry], _ linkTargets: [Key: String], git: GitClient, repository: String,
-        mirror: MirrorStore.Mirror?, remote: GitClient.Remote?
+        mirror: MirrorStore.Mirror?, remote: GitClient.Remote?, isSparse: Bool
     ) {
+        self.isSparse = isSparse
         self.commit = commit
         self.git = git
         self.repository = repository
@@ -89,7 +97,7 @@ public final class GitTree: Sendable {
             }
             added.append(TreeEntry(kind: .file, id: file.id, path: file.path.text))
         }
-        return GitTree(commit, listed + added, linkTargets, git: git, repository: repository, mirror: mirror, remote: remote)
+        return GitTree(commit, listed + added, linkTargets, git: git, repository: repository, mirror: mirror, remote: remote, isSparse: isSparse)
     }
 
     /// The result of looking up a path, with links followed.

@@ -23,11 +23,19 @@ public struct SnapshotStore: Sendable {
         self.git = git
     }
 
+    /// Where the snapshots of a folder are, whether or not there is one.
+    public func repository(of folder: String) -> String { "\(directory)/\(SHA256.hex(of: Array(folder.utf8)).prefix(16)).git" }
+
     /// - Parameters:
     ///   - folder: an absolute path.
-    ///   - files: the files to commit, relative to the folder; those that are gone are left out. nil: everything in the folder.
-    public func snapshot(of folder: String, files: [String]? = nil) async throws(GitError) -> Snapshot {
-        let repository = "\(directory)/\(SHA256.hex(of: Array(folder.utf8)).prefix(16)).git"
+    ///   - files: the files to commit, relative to the folder; those that are gone are left out. nil: everything in `paths`.
+    ///   - paths: what of the folder to commit, relative to it, when `files` is nil; what is not there is left out. Empty: everything in the
+    ///     folder, except the directory in it that this store is in.
+    ///   - except: with `paths` empty, names in the folder itself that are left out.
+    public func snapshot(
+        of folder: String, files: [String]? = nil, paths: [String] = [], except: Set<String> = []
+    ) async throws(GitError) -> Snapshot {
+        let repository = repository(of: folder)
         do throws(FileError) { try Directory.make(directory, mode: 0o700) } catch { throw GitError(.storage, "cannot keep a snapshot: \(error)") }
         let lock = try await FileLock.acquire("\(repository).lock", deadline: 300)
         defer { lock.release() }
@@ -45,9 +53,11 @@ public struct SnapshotStore: Sendable {
         }
         let doing = "take a snapshot of"
         func run(_ arguments: [String], input: [UInt8]? = nil, environment: [String: String] = [:]) async throws(GitError) -> String {
+            // The store may be in the folder: git must not take its own repository for the place that paths are relative to.
             let output = try await git.run(
                 .init(
-                    arguments: ["--work-tree=\(folder)"] + arguments, repository: repository, input: input.map { .bytes($0) } ?? .none,
+                    arguments: ["--git-dir=\(repository)", "--work-tree=\(folder)", "-C", folder] + arguments, repository: repository,
+                    input: input.map { .bytes($0) } ?? .none,
                     configuration: [("core.bare", "false")], environment: environment, doing: doing, place: folder))
             return String(decoding: output, as: UTF8.self).trimmed
         }
@@ -55,8 +65,16 @@ public struct SnapshotStore: Sendable {
         if let files {
             let paths = Array(files.map { $0 + "\0" }.joined().utf8)
             _ = try await run(["update-index", "--add", "--remove", "-z", "--stdin"], input: paths)
+        } else if paths.isEmpty {
+            let left = ownPlace(in: folder) + except.sorted()
+            _ = try await run(["add", "--all", "--force", "--", "."] + left.map { ":(exclude,top,literal)\($0)" })
         } else {
-            _ = try await run(["add", "--all", "--force", "."])
+            let present = paths.filter { FileEntry.exists("\(folder)/\($0)") }
+            if !present.isEmpty {
+                _ = try await run(
+                    ["--literal-pathspecs", "add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"],
+                    input: Array(present.map { $0 + "\0" }.joined().utf8))
+            }
         }
         let tree = try await run(["write-tree"])
         let moment = "2000-01-01T00:00:00Z"
@@ -70,5 +88,11 @@ public struct SnapshotStore: Sendable {
         // Jobs that have begun still read their own snapshot.
         _ = try await run(["update-ref", "refs/snapshots/\(hex)", hex])
         return Snapshot(repository: repository, commit: commit)
+    }
+
+    /// The name in the folder under which the store is, if it is in the folder.
+    private func ownPlace(in folder: String) -> [String] {
+        guard directory.hasPrefix(folder + "/") else { return [] }
+        return directory.dropFirst(folder.utf8.count + 1).split(separator: "/").prefix(1).map(String.init)
     }
 }

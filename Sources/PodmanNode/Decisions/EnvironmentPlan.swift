@@ -65,7 +65,7 @@ extension EnvironmentPlan {
         arguments = container.arguments.map { EnvExpansion.expand($0) { known[$0] } }
     }
 
-    /// The variables that the spec gives a value itself. Only these can stand in the command of a probe (kubelet
+    /// The variables whose value is written in the spec. In the command of a probe only these are replaced (kubelet
     /// `ExpandContainerCommandOnlyStatic`).
     static func literals(of container: NodeContainer) -> [String: String] {
         var found: [String: String] = [:]

@@ -183,13 +183,13 @@ extension PodmanNode {
     private static var memory: Int { max(512 << 20, sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) / 2) }
 
     /// Ends builds of an earlier process that was killed, and removes what they left in the storage.
-    func endStrayBuilds(_ podman: PodmanCLI) async {
+    func endOrphanedBuilds(_ podman: PodmanCLI) async {
         let root = directories.podmanRoot
-        let strays = ProcessTree.processes { words in
+        let builds = ProcessTree.processes { words in
             words.first?.split(separator: "/").last == "podman" && words.contains("build")
                 && zip(words, words.dropFirst()).contains { $0 == ("--root", root) }
         }
-        for pid in strays { ProcessTree.kill(pid) }
+        for pid in builds { ProcessTree.kill(pid) }
         await podman.removeBuildContainers()
     }
 

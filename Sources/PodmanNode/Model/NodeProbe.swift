@@ -9,7 +9,7 @@ struct NodeProbe: Sendable, Hashable {
         case tcp(port: Int)
         /// Succeeds when the answer's status is at least 200 and below 400.
         case http(port: Int, path: String, headers: [Header])
-        /// Fails always: this node cannot do it.
+        /// A kind of probe that this node cannot run. It always fails.
         case unsupported(String)
     }
 

@@ -266,7 +266,7 @@ extension PodWorker {
         let seen = sawOutOfMemory.contains(exit.containerID)
         var kernelLog: Bool?
         let asksKernel = code != 0 || !services.podman.abilities.killsWholeContainer
-        if hasLimit, asksKernel, !seen { kernelLog = MemoryWatch.kernelLogTells(of: exit.containerID) }
+        if hasLimit, asksKernel, !seen { kernelLog = MemoryWatch.kernelLogReportsKill(in: exit.containerID) }
         if code == nil || (hasLimit && code != 0 && !seen && kernelLog != true) {
             let state = await endedState(exit.containerID)
             runtimeReportsOutOfMemory = state?["OOMKilled"]?.bool ?? false

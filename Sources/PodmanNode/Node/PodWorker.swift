@@ -13,7 +13,7 @@ actor PodWorker {
         case pulled(container: String, failure: String?, seconds: Double)
         case outOfMemory(container: String, id: String)
         case overLimit(String?)
-        /// What a probe of a container's instance said; nil when it succeeded.
+        /// The result of one startup probe of a container's instance: `failure` is nil when it succeeded.
         case probed(container: String, id: String, failure: StartupFailure?)
         case wake
     }
@@ -182,7 +182,7 @@ actor PodWorker {
             }
             // The status is written before the volumes are prepared, so that others see that the pod was accepted.
             if case .prepare = steps[0] { await publish() }
-            // A pod that ended its sidecars has said so, and its next status is that of a pod without a sandbox.
+            // Not for a pod that has ended its sidecars: its status was published then.
             if steps.contains(.tearDown), journal.ending == nil, journal.stoppingSince == nil { await publish() }
             while !steps.isEmpty, !finished {
                 let step = steps.removeFirst()

@@ -67,7 +67,7 @@ struct MemoryWatch: Sendable {
     /// Whether the kernel's log reports an out-of-memory kill in the container's cgroup; nil when the log cannot be read.
     ///
     /// The kernel writes the line before it kills the process, so after the exit the line is there.
-    static func kernelLogTells(of containerID: String) -> Bool? {
+    static func kernelLogReportsKill(in containerID: String) -> Bool? {
         let fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard fd >= 0 else { return nil }
         defer { close(fd) }
@@ -78,12 +78,12 @@ struct MemoryWatch: Sendable {
             if count < 0, errno == EPIPE || errno == EINTR { continue }
             guard count > 0 else { return false }
             let record = String(decoding: buffer[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-            if tells(record, of: containerID) { return true }
+            if reportsKill(record, in: containerID) { return true }
         }
     }
 
-    /// Whether one record of the kernel's log reports such a kill.
-    static func tells(_ record: String, of containerID: String) -> Bool {
+    /// Whether one record of the kernel's log reports an out-of-memory kill in the container's cgroup.
+    static func reportsKill(_ record: String, in containerID: String) -> Bool {
         guard let semicolon = record.firstIndex(of: ";"), record[semicolon...].hasPrefix(";oom-kill:constraint=CONSTRAINT_MEMCG") else {
             return false
         }
@@ -93,7 +93,7 @@ struct MemoryWatch: Sendable {
     /// - Parameters:
     /// - seen: whether this watch saw the out-of-memory condition.
     /// - runtime: whether podman reports it.
-    /// - kernelLog: the result of `kernelLogTells`.
+    /// - kernelLog: the result of `kernelLogReportsKill`.
     static func verdict(exitCode: Int, hasLimit: Bool, killedByNode: Bool, seen: Bool, runtime: Bool, kernelLog: Bool?) -> Bool {
         // With cgroups v1 the first process may have survived the kill and ended without an error.
         if seen || runtime || kernelLog == true { return true }

@@ -9,7 +9,8 @@ import TrialRuntime
 public struct TrialNetworks: Sendable {
     /// Where the pods of such trials run.
     public enum Place: Sendable, Hashable {
-        /// On this machine: the node gives them no interface but loopback, where a relay accepts connections to the egress proxy at this port.
+        /// On this machine: the node gives them no network interface but loopback. A relay accepts connections to this port of loopback and carries
+        /// them to the egress proxy.
         case relay(port: UInt16)
         /// On a cluster, whose network enforces NetworkPolicies.
         case cluster
@@ -22,7 +23,7 @@ public struct TrialNetworks: Sendable {
     private let key: SigningKey
     private let time: any TimeSource
 
-    /// - Parameter key: the proxy's.
+    /// - Parameter key: the key with which the proxy verifies tokens.
     public init(_ place: Place, key: SigningKey, time: any TimeSource = SystemTime()) {
         self.place = place
         self.key = key
@@ -31,7 +32,7 @@ public struct TrialNetworks: Sendable {
 
     /// What a pod's phases need; nil for a trial whose network is not restricted.
     ///
-    /// - Parameter addresses: of the services on a cluster.
+    /// - Parameter addresses: those of the egress proxy and the cache service, on a cluster.
     /// - Throws: `task_invalid` for hosts that no token can hold.
     func access(
         for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds, addresses: ProxiedAddresses?
@@ -41,7 +42,7 @@ public struct TrialNetworks: Sendable {
         let seconds = bounds.untilDelivered + (builder.deadlineSeconds(of: request).map(Double.init) ?? Self.unlimitedSeconds)
         let expires = time.now().adding(seconds: seconds)
         let id = request.coordinate.runID(jobUID: request.job.uid).rawValue
-        // Each try of a trial is asked for its own denials.
+        // Each try of a trial has its own name in its tokens, because the collector asks the proxy what it denied this try.
         let run = request.retry > 0 ? "\(id)-t\(request.retry)" : id
         var tokens: [TrialPhase: String] = [:]
         do {

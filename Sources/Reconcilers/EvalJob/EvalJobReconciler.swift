@@ -337,9 +337,10 @@ public final class EvalJobReconciler: Sendable {
             return nil
         }
         do throws(ReconcileError) {
-            preparation.start(key, job: pass.job, pinnedTo: pinned, overlays: try overlays())
+            let sync = try requirements.target(of: pass.job, pass.identity).syncStrategy(time: time)
+            preparation.start(key, job: pass.job, pinnedTo: pinned, sync: sync, overlays: try overlays())
         } catch {
-            pass.add(error)
+            if !pass.errors.contains(error) { pass.add(error) }
         }
         return nil
     }

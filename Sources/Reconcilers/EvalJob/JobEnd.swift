@@ -46,7 +46,8 @@ extension EvalJobReconciler {
                 agents: job.spec.agents.map { .init(name: $0.name, model: $0.model) },
                 datasets: matrix.tasks.reduce(into: []) { if !$0.contains($1.dataset) { $0.append($1.dataset) } },
                 attempts: job.spec.attempts, timeoutMultiplier: job.spec.timeoutMultiplier),
-            sourceRepo: prepared.source.url.repositoryName, sourceCommit: prepared.source.commit.hex, sourceRef: prepared.source.ref,
+            sourceRepo: prepared.source.repositoryName, sourceCommit: prepared.source.commit.hex, sourceRef: prepared.source.ref,
+            sourceSnapshot: prepared.source.snapshot.map { .init(head: $0.head) },
             startedAt: status.startTime, timestamp: pass.now)
     }
 
@@ -136,7 +137,7 @@ extension EvalJobReconciler {
             pass.isGone = true
             return
         }
-        // Once the pods are released, only the policies are waited for.
+        // Once the pods are released, the only step left is the deletion of the policies.
         if !pass.memory.state.withLock({ $0.isReleasing }) {
             guard try await recordDeleted(&pass), !pass.isGone else { return }
         }

@@ -95,13 +95,13 @@ struct TrialCollection: Sendable {
                 memoryMB: container?.resources.memoryLimitMB, storageMB: container?.resources.storageMB, environment: agent.env.map(\.name),
                 users: program?.users, taskEnvironment: context.asked(trial), verifier: verifier(program, pod),
                 networkWidened: program?.network.isWidened == true ? true : nil),
-            sourceRepo: source.url.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref, overlays: Self.overlays(context.prepared),
+            sourceRepo: source.repositoryName, sourceCommit: source.commit.hex, sourceRef: source.ref,
+            sourceSnapshot: source.snapshot.map { .init(head: $0.head) }, overlays: Self.overlays(context.prepared),
             evalFile: prepared.reference.path,
             outputs: report.map {
                 .init(
                     truncatedFiles: $0.truncatedFiles, skippedFiles: $0.skippedFiles, unreadableFiles: $0.unreadableFiles, redactions: $0.redactions,
-                    redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript,
-                    artifacts: $0.handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut) })
+                    redacted: $0.redacted, unredacted: $0.unredacted, transcript: $0.transcript, artifacts: $0.handover)
             }, services: pod.flatMap { Self.services($0.snapshot) }, warnings: prepared.warnings.isEmpty ? nil : prepared.warnings,
             startedAt: pod?.snapshot.startTime ?? pod?.snapshot.metadata.creationTimestamp,
             timestamp: time ?? pod?.endedAt ?? Timestamp(seconds: 0))

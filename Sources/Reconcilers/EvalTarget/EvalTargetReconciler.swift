@@ -14,6 +14,7 @@ final class EvalTargetReconciler: Sendable {
     private let probes: BuildProbes?
     /// nil when the operator has no egress proxy for a cluster, and so needs no policies enforced.
     private let networkChecks: NetworkChecks?
+    private let syncs: TargetSyncs
     private let writer: StatusWriter<EvalTarget>
     private let time: any TimeSource
 
@@ -23,8 +24,9 @@ final class EvalTargetReconciler: Sendable {
 
     init(
         client: KubeClient, targets: Store<EvalTarget>, load: TargetLoad, onCluster: Bool, probes: BuildProbes?, networkChecks: NetworkChecks?,
-        time: any TimeSource
+        syncs: TargetSyncs, time: any TimeSource
     ) {
+        self.syncs = syncs
         self.probes = probes
         self.networkChecks = networkChecks
         self.targets = targets
@@ -38,23 +40,27 @@ final class EvalTargetReconciler: Sendable {
         guard let target = targets.get(key), !target.metadata.isDeleting else {
             probes?.forget(key)
             networkChecks?.forget(EvalTarget.resource.kind, key)
+            syncs.forget(key)
             return .done
         }
         guard writer.gate.isCurrent(key, in: targets) else { return .waiting(afterSeconds: 0.05) }
-        let active = load.jobs(on: key).reduce(0) { $0 + ($1.status?.trials?.running ?? 0) }
+        let jobs = load.jobs(on: key)
+        let active = jobs.reduce(0) { $0 + ($1.status?.trials?.running ?? 0) }
         let onCluster = onCluster
         let now = time.now()
         let isSupported = UnsupportedFields.check(target.spec, onCluster: onCluster).isEmpty
         if !isSupported { probes?.forget(key) }
         let probe = isSupported ? probes?.state(of: target, known: Self.known(target)) : nil
         let network = isSupported ? networkState(of: target) : nil
+        let sync = isSupported ? syncs.state(of: target, jobs: jobs) : nil
         do {
             _ = try await writer.write(target) {
-                Self.status(of: $0, activeTrials: active, onCluster: onCluster, probe: probe, network: network, now: now)
+                Self.status(of: $0, activeTrials: active, onCluster: onCluster, probe: probe, network: network, sync: sync, now: now)
             }
             // A check that failed is made again.
             let failed = [probe, network].contains { if case .answered(.fails)? = $0 { true } else { false } }
-            return failed ? .requeue(afterSeconds: Preflight.retrySeconds) : .done
+            let next = [failed ? Preflight.retrySeconds : nil, sync?.nextSeconds].compactMap { $0 }.min()
+            return next.map { .requeue(afterSeconds: $0) } ?? .done
         } catch {
             return .retry(error)
         }
@@ -77,8 +83,10 @@ final class EvalTargetReconciler: Sendable {
     /// - Parameters:
     ///   - probe: the check of the target's builds; nil when it builds none.
     ///   - network: the check of the namespace's network; nil when there is none.
+    ///   - sync: the target's benchmarks; nil when they are not kept up to date.
     static func status(
-        of target: EvalTarget, activeTrials: Int, onCluster: Bool, probe: Preflight.State? = nil, network: Preflight.State? = nil, now: Timestamp
+        of target: EvalTarget, activeTrials: Int, onCluster: Bool, probe: Preflight.State? = nil, network: Preflight.State? = nil,
+        sync: TargetSyncs.Report? = nil, now: Timestamp
     ) -> EvalTargetStatus {
         var status = target.status ?? EvalTargetStatus()
         var conditions = Conditions(status.conditions)
@@ -87,7 +95,7 @@ final class EvalTargetReconciler: Sendable {
         conditions.set(
             ConditionType.ready.rawValue, unsupported == nil ? .yes : .no,
             reason: (unsupported == nil ? Reason.succeeded : .unsupportedField).rawValue,
-            message: unsupported?.message ?? "", observedGeneration: generation, now: now)
+            message: unsupported?.message ?? sync?.failure.map { "the last sync failed: \($0)" } ?? "", observedGeneration: generation, now: now)
         conditions.setNegative(
             ConditionType.stalled.rawValue, unsupported != nil, reason: Reason.unsupportedField.rawValue, message: unsupported?.message ?? "",
             observedGeneration: generation, now: now)
@@ -97,6 +105,8 @@ final class EvalTargetReconciler: Sendable {
         status.conditions = conditions.all
         status.observedGeneration = generation
         status.activeTrials = activeTrials
+        if let commit = sync?.commit { (status.syncedCommit, status.lastSyncTime) = (commit, sync?.time) }
+        if target.spec.sync != .continuous { (status.syncedCommit, status.lastSyncTime) = (nil, nil) }
         return status
     }
 

@@ -1,7 +1,7 @@
 import HTTPServing
 
-/// The port beside the cache service that no NetworkPolicy of trials allows. A trial with a restricted network starts only when it cannot connect to it, so
-/// whatever connects gets an answer.
+/// A port of the cache service's pods that no NetworkPolicy of trials allows. It answers everyone: a trial with a restricted network starts only when its pod
+/// cannot connect to this port.
 public final class CanaryPort: Sendable {
     private let server = HTTPServer(limits: HTTPServerLimits(connections: 64, requestSeconds: 5, idleSeconds: 5)) { _ in
         .text(404, "this port shows pods that their NetworkPolicy is not enforced\n")

@@ -4,7 +4,7 @@ import KubeCore
 import KubeRuntime
 import TrialPods
 
-/// What the operator is told of the cluster's network.
+/// The operator's settings for the cluster's network.
 public struct ClusterNetworkSettings: Sendable, Hashable {
     /// The Service of the cache; nil: there is none.
     public var cache: ObjectKey?
@@ -35,7 +35,7 @@ struct ClusterPeers: Sendable, Hashable {
     var proxied: ProxiedAddresses?
 }
 
-/// Where proxied pods on a cluster reach what they may reach. They resolve no names.
+/// The addresses that proxied pods on a cluster use, because they resolve no names.
 public struct ProxiedAddresses: Sendable, Hashable {
     public var cache: String
     public var proxy: String

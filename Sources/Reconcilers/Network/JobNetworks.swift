@@ -7,8 +7,8 @@ import KubeRuntime
 import Planning
 import TrialPods
 
-/// The networks of trials on a cluster: the policies of a job's namespace, from before its first pod until after its last one, and what keeps the policies from
-/// restricting its trials.
+/// The networks of trials on a cluster. Keeps the policies of a job's namespace from before its first pod until after its last one, and finds out why they
+/// would not restrict its trials.
 final class JobNetworks: Sendable {
     /// Seconds after which the policies are looked at again while a job has work: somebody may have changed or deleted them.
     static let checkSeconds = 10.0
@@ -28,12 +28,12 @@ final class JobNetworks: Sendable {
         self.time = time
     }
 
-    /// What the pods of a job need to know.
+    /// What is needed of a job to make its policies and to check them.
     struct Job: Sendable {
         var identity: JobIdentity
-        /// Of one of its proxied pods; nil when all its trials have a public network.
+        /// The labels of one of its proxied pods; nil when all its trials have a public network.
         var proxiedLabels: [String: String]?
-        /// For the pod of the check.
+        /// The template of the pod that checks whether the policies are enforced.
         var template: PodTemplate?
     }
 
@@ -85,7 +85,7 @@ final class JobNetworks: Sendable {
         }
     }
 
-    /// Gives the policies up. They are removed when no other job of the namespace has them and no pod needs them.
+    /// Removes the job from the owners of the policies. They are deleted when no other job of the namespace owns them and no pod needs them.
     ///
     /// - Returns: false while pods need them.
     func release(_ job: JobIdentity) async throws(KubeError) -> Bool {
@@ -106,7 +106,7 @@ final class JobNetworks: Sendable {
 }
 
 extension JobIdentity {
-    /// The job as one of several owners.
+    /// An owner reference without `controller`, because an object with several owners has at most one controller.
     fileprivate var claim: OwnerReference {
         OwnerReference(apiVersion: EvalJob.resource.apiVersion, kind: EvalJob.resource.kind, name: name, uid: uid)
     }

@@ -8,12 +8,12 @@ import TrialPods
 /// Checks with a pod whether the cluster enforces the policy of proxied pods, once a day for each namespace: nodes and the network plugin may change. What
 /// fails is checked again after a while.
 final class NetworkChecks: Sendable {
-    /// For whom a check is made: it owns the pod, and keeps the policies meanwhile.
+    /// A check and the object for which it is made. That object owns the check's pod, and the policies during the check.
     struct Request: Sendable {
         var namespace: String
         var owner: OwnerReference
         var template: PodTemplate?
-        /// Whether the owner has no other pods, so that it gives the policies up after the check.
+        /// Whether the owner has no other pods, so that the check removes it from the owners of the policies at its end.
         var ownsNothingElse = false
 
         fileprivate var user: User { User(kind: owner.kind, name: owner.name) }
@@ -35,21 +35,26 @@ final class NetworkChecks: Sendable {
 
     private struct Outcome: Sendable {
         var answer: Preflight.Answer
-        /// Seconds for which the answer holds.
+        /// Seconds after which the check is made again: a failure soon, because a pod costs little; a success daily, because nodes and the network plugin may
+        /// be replaced.
         var seconds: Double
 
-        init(_ answer: Preflight.Answer, seconds: Double? = nil) {
+        init(_ answer: Preflight.Answer) {
             self.answer = answer
-            self.seconds = seconds ?? (answer == .works ? NetworkChecks.keepSeconds : Preflight.retrySeconds)
+            seconds = answer == .works ? NetworkChecks.keepSeconds : 300
+        }
+
+        /// The check could not be completed.
+        init(brokenOff reason: String) {
+            answer = .fails(reason)
+            seconds = 5
         }
     }
 
-    /// Seconds after which a success is checked again.
+    /// Seconds for which a success holds.
     static let keepSeconds = 86_400.0
 
     private static let pollSeconds = 1.0
-    /// For a check that was not made to its end.
-    private static let brokenOffSeconds = 5.0
 
     private let client: KubeClient
     private let settings: TrialPodSettings
@@ -106,7 +111,7 @@ final class NetworkChecks: Sendable {
     func stop() async { await pool.stop() }
 
     private func remove(_ key: ObjectKey) async {
-        // The requests of a task that is cancelled would fail.
+        // A new task, because requests of a cancelled task fail and this one may be cancelled.
         await Task { await self.delete(key) }.value
     }
 
@@ -116,7 +121,7 @@ final class NetworkChecks: Sendable {
         }
     }
 
-    /// Waits until the pod is gone, at most as long as a kubelet takes for that. What is left then goes with the owner.
+    /// Waits until the pod is gone, at most as long as a kubelet takes for that. What is left then is deleted with the owner.
     private func release(_ request: Request) async {
         for _ in 0..<30 {
             if (try? await policies.release(in: request.namespace, owner: request.owner.uid)) != false { return }
@@ -128,8 +133,7 @@ final class NetworkChecks: Sendable {
         let key = ObjectKey(namespace: request.namespace, name: "assay-network-\(SHA256.hex(of: request.owner.uid.utf8).prefix(16))")
         let outcome: Outcome
         do { outcome = Outcome(try await answer(request, key)) } catch {
-            outcome = Outcome(
-                .fails("whether the cluster enforces NetworkPolicies cannot be checked: \(error)"), seconds: Self.brokenOffSeconds)
+            outcome = Outcome(brokenOff: "whether the cluster enforces NetworkPolicies cannot be checked: \(error)")
         }
         await remove(key)
         if request.ownsNothingElse { await release(request) }

@@ -9,21 +9,22 @@ import TrialPods
 /// The NetworkPolicies of trials in the namespaces of jobs.
 ///
 /// The jobs of a namespace share them, and each is an owner. So they exist from before the first pod until after the last one, whatever the order in which jobs come
-/// and go, and Kubernetes collects them when the owners are deleted without an operator. Every write names the version that it was decided on: of two operators,
-/// or two jobs, the slower one decides again.
+/// and go, and Kubernetes collects them when the owners are deleted without an operator. Every write names the resource version that was read. When two operators or
+/// two jobs write at the same time, the second write fails with a conflict, and its writer reads and decides again.
 struct TrialNetworkPolicies: Sendable {
-    /// Writes that others have overtaken are decided again this often.
+    /// How often a write is tried that conflicts with the write of another operator or job.
     private static let attempts = 8
-    /// A pod whose deletion was asked for so long ago is on a node that is lost. Its node enforces the policies that it knows, and ends the pod when it comes back.
+    /// Seconds after which a pod that is being deleted is no longer waited for, because its node is lost. That node enforces the policies that it
+    /// knows, and ends the pod when it comes back.
     private static let lostSeconds = 300.0
 
     let client: KubeClient
     let time: any TimeSource
 
-    /// Makes sure that both policies exist as they should be, and that the owner keeps them.
+    /// Creates or repairs both policies, and makes `owner` one of their owners.
     ///
     /// - Returns: the namespace's other policies.
-    /// - Throws: `KubeError`; `ReconcileError` when an object of somebody else has one of the names.
+    /// - Throws: `KubeError`; `ReconcileError` when a policy that Assay did not make has one of the names.
     func hold(_ policies: TrialPolicies, in namespace: String, owner: OwnerReference) async throws -> [JSONValue] {
         var left = Self.attempts
         while true {
@@ -38,7 +39,7 @@ struct TrialNetworkPolicies: Sendable {
         }
     }
 
-    /// Gives up the owner's claim. The policies go with the last owner, once no pod is left that they are for.
+    /// Removes the owner from the policies. The last owner deletes them, once no pod is left that they select.
     ///
     /// - Returns: false while pods still need them.
     func release(in namespace: String, owner uid: String) async throws -> Bool {
@@ -74,13 +75,14 @@ struct TrialNetworkPolicies: Sendable {
         let metadata = ObjectMeta(of: known)
         guard Self.isOurs(known) else {
             throw ReconcileError.waiting(
-                .networkNotEnforced, "the NetworkPolicy \(metadata.key) is not Assay's, and has the name of one; delete it", on: .ready,
+                .networkNotEnforced, "the NetworkPolicy \(metadata.key) was not made by Assay but has the name of one of its policies; delete it",
+                on: .ready,
                 retryAfterSeconds: 30)
         }
         let owners = metadata.ownerReferences ?? []
         guard !metadata.isDeleting else {
             throw ReconcileError.waiting(
-                .networkNotEnforced, "the NetworkPolicy \(metadata.key) is being deleted; it is made anew when it is gone", on: .ready,
+                .networkNotEnforced, "the NetworkPolicy \(metadata.key) is being deleted; the operator creates it again when it is gone", on: .ready,
                 retryAfterSeconds: 2)
         }
         if known["spec"] == wanted["spec"], owners.contains(where: { $0.uid == owner.uid }) { return }

@@ -32,6 +32,7 @@ public final class Operator: Sendable {
     private let jobReconciler: EvalJobReconciler
     private let load: TargetLoad
     private let probes: BuildProbes?
+    private let syncs: TargetSyncs
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
@@ -111,17 +112,19 @@ public final class Operator: Sendable {
             ? BuildProbes(
                 pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, cache: nil, time: time), time: time,
                 wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
+        syncs = TargetSyncs(resolver: resolver, credentials: credentials, time: time, wake: { key in wakeTarget.withLock { $0 }?(key) })
         let targetReconciler = EvalTargetReconciler(
             client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes,
-            networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, time: time)
+            networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {
             await targetReconciler.reconcile($0)
         }
         let overlayReconciler = OverlaySourceReconciler(
-            client: client, overlays: overlays.store, checks: checks, resolver: resolver, credentials: credentials, events: events, time: time,
-            wake: { key in wakeOverlay.withLock { $0 }?(key) }, hasChecked: { key in hasChecked.withLock { $0 }?(key) })
+            client: client, overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, resolver: resolver,
+            credentials: credentials, events: events, time: time, wake: { key in wakeOverlay.withLock { $0 }?(key) },
+            hasChecked: { key in hasChecked.withLock { $0 }?(key) })
         self.overlayReconciler = overlayReconciler
         overlayController = Controller(
             name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
@@ -200,6 +203,7 @@ public final class Operator: Sendable {
         await overlayReconciler.stop()
         await jobReconciler.stop()
         await probes?.stop()
+        await syncs.stop()
         await ledgers.stop()
         events.finish()
         following.cancel()

@@ -24,6 +24,7 @@ final class OverlaySourceReconciler: Sendable {
 
     private let overlays: Store<OverlaySource>
     private let checks: OverlayChecks
+    private let hasCache: Bool
     private let resolver: SourceResolver
     private let credentials: CredentialSource
     private let events: EventRecorder
@@ -34,15 +35,17 @@ final class OverlaySourceReconciler: Sendable {
     private let running = Locked<[ObjectKey: Work]>([:])
 
     /// - Parameters:
+    ///   - hasCache: whether trial pods read from the cache service. Without it no overlay is ready.
     ///   - wake: asks for a reconcile of an overlay.
     ///   - hasChecked: called when a look at a repository has ended, whatever it found.
     init(
-        client: KubeClient, overlays: Store<OverlaySource>, checks: OverlayChecks, resolver: SourceResolver, credentials: CredentialSource,
-        events: EventRecorder, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void,
+        client: KubeClient, overlays: Store<OverlaySource>, checks: OverlayChecks, hasCache: Bool, resolver: SourceResolver,
+        credentials: CredentialSource, events: EventRecorder, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void,
         hasChecked: @escaping @Sendable (ObjectKey) -> Void
     ) {
         self.overlays = overlays
         self.checks = checks
+        self.hasCache = hasCache
         self.resolver = resolver
         self.credentials = credentials
         self.events = events
@@ -129,7 +132,7 @@ final class OverlaySourceReconciler: Sendable {
         let namespace = overlay.key.namespace
         let others = overlays.entries().filter { $0.key.namespace == namespace }.map(\.object)
         let computation = OverlayStatusComputation(
-            outcome: overlay.spec.suspend ? nil : checks.check(of: overlay).outcome, others: others, now: time.now())
+            outcome: overlay.spec.suspend ? nil : checks.check(of: overlay).outcome, others: others, hasCache: hasCache, now: time.now())
         let written = try await writer.write(overlay) { current in
             // The findings apply to the spec that was looked at.
             guard current.metadata.generation == overlay.metadata.generation else { return nil }
@@ -140,9 +143,11 @@ final class OverlaySourceReconciler: Sendable {
 
     /// Writes an Event when the overlay becomes ready at another revision, and when it ceases to be ready.
     private func announce(before: OverlaySourceStatus?, after: OverlaySourceStatus?, _ overlay: OverlaySource) {
-        guard let after, let ready = after.conditions.first(where: { $0.type == ConditionType.ready.rawValue }) else { return }
+        guard let after, let uid = overlay.metadata.uid,
+            let ready = after.conditions.first(where: { $0.type == ConditionType.ready.rawValue })
+        else { return }
         let was = before?.conditions.first { $0.type == ConditionType.ready.rawValue }
-        let subject = EventSubject(.overlaySources, overlay.key, uid: overlay.metadata.uid ?? "")
+        let subject = EventSubject(.overlaySources, overlay.key, uid: uid)
         if ready.isTrue, after.revision != before?.revision {
             events.record(.normal, reason: ready.reason ?? "", message: ready.message ?? "", on: subject)
         } else if ready.isFalse, was?.status != ready.status || was?.reason != ready.reason {

@@ -12,6 +12,8 @@ struct OverlayStatusComputation {
     var outcome: OverlayChecks.Outcome?
     /// The other overlays of the namespace.
     var others: [OverlaySource]
+    /// Whether trial pods can read from a cache service. Jobs with overlays are refused without one, and each overlay says so too.
+    var hasCache: Bool
     var now: Timestamp
 
     func status(of overlay: OverlaySource) -> OverlaySourceStatus {
@@ -19,18 +21,20 @@ struct OverlayStatusComputation {
         var status = old
         var conditions = Conditions(old.conditions)
         let generation = overlay.metadata.generation
+        let refused = hasCache ? nil : Self.undelivered
         func ready(_ value: Condition.Status, _ reason: Reason, _ message: String) {
+            let (value, reason, message) = refused.map { (Condition.Status.no, $0.reason, $0.message) } ?? (value, reason, message)
             conditions.set(ConditionType.ready.rawValue, value, reason: reason.rawValue, message: message, observedGeneration: generation, now: now)
         }
         if status.revision != nil, status.origin != .init(overlay.spec) { Self.forgetRevision(&status) }
-        var failure: OverlayFailure?
+        var failure = refused
         switch outcome {
         case .success(let found)?:
             fill(&status, found, overlay.spec)
             ready(.yes, .sourceResolved, Self.message(found))
             status.observedGeneration = generation
         case .failure(let error)?:
-            failure = error
+            failure = refused ?? error
             let kept = status.revision.map { "; jobs get the last good revision \($0.prefix(12))" } ?? "; there is no revision to use"
             ready(.no, error.reason, error.message + kept)
             status.observedGeneration = generation
@@ -43,7 +47,7 @@ struct OverlayStatusComputation {
             status.observedGeneration = generation
         case nil:
             // What an earlier process found stays until this one has looked.
-            if conditions[ConditionType.ready.rawValue]?.observedGeneration != generation {
+            if refused != nil || conditions[ConditionType.ready.rawValue]?.observedGeneration != generation {
                 ready(.unknown, .progressing, "reading the repository")
             }
         }
@@ -54,6 +58,10 @@ struct OverlayStatusComputation {
         compare(&status, overlay)
         return status
     }
+
+    private static let undelivered = OverlayFailure(
+        .unsupportedField, "\(JobOverlays.withoutCache); start the operator with --cache-service: until then jobs with this overlay are refused",
+        isStalled: true)
 
     private static func forgetRevision(_ status: inout OverlaySourceStatus) {
         (status.revision, status.origin, status.lastSyncTime) = (nil, nil, nil)

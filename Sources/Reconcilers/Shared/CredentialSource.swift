@@ -3,11 +3,18 @@ import Git
 import KubeClient
 import KubeCore
 import Planning
+import SourceSync
 
 /// Git credentials from Secrets: read when needed, kept in private files, and sent to one host only.
 struct CredentialSource: Sendable {
     let client: KubeClient
     let configuration: OperatorConfiguration
+    private let apps = GitHubAppTokens()
+
+    init(client: KubeClient, configuration: OperatorConfiguration) {
+        self.client = client
+        self.configuration = configuration
+    }
 
     /// The credentials for pushing results: the job's Secret or, without one, the operator's own token for that address if it has one.
     func pushCredentials(for url: GitURL, secret: String?, namespace: String) async throws -> GitCredentials {
@@ -32,6 +39,7 @@ struct CredentialSource: Sendable {
         for (key, value) in object["data"]?.object ?? [:] {
             if let text = value.string, case .success(let bytes) = Base64.decode(text) { data[key] = bytes }
         }
+        data = try await apps.resolved(data, for: url)
         return try GitCredentials.secret(data, of: "\(namespace)/\(secret)", for: url, directory: "\(configuration.stateDirectory)/credentials")
     }
 }

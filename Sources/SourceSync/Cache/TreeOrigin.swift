@@ -30,7 +30,7 @@ public struct MirrorTrees: TreeOrigin {
         do { git = try await credentials(url, credential) } catch {
             throw SourceError(.sourceSyncFailed, "\(error)", isTransient: true)
         }
-        let source = PinnedSource(url: url, commit: tree.commit, ref: nil)
+        let source = PinnedSource(url: url, commit: tree.commit, ref: nil, extent: tree.extent)
         let limits = limits
         let fixtures = try await fixtures(of: tree, source, git)
         try await resolver.withTree(source, credentials: git) { (found) async throws(GitError) in

@@ -19,11 +19,15 @@ public struct TreeReference: Sendable, Hashable {
     /// The `fixtures.lock` of the commit whose files belong to the tree; nil: none.
     public let fixtures: GitPath?
 
+    /// What the mirror has of the repository.
+    public let extent: MirrorExtent
+
     /// - Parameter parts: a part below another one is left out.
     public init(
         repository: String, commit: GitObjectID, path: GitPath, parts: [GitPath] = [], links: TreeExport.Links = .withinExport,
-        fixtures: GitPath? = nil
+        fixtures: GitPath? = nil, extent: MirrorExtent = .full
     ) {
+        self.extent = extent
         self.links = links
         self.fixtures = fixtures
         self.repository = repository
@@ -37,7 +41,8 @@ public struct TreeReference: Sendable, Hashable {
     var json: [UInt8] {
         let texts = ([repository, commit.hex, path.text] + parts.map(\.text)).map { JSONValue.string($0) }
         let lock = fixtures.map { [JSONValue.object(["fixtures": .string($0.text)])] } ?? []
-        return JSONValue.array(texts + lock + (links == .asWritten ? [true] : [])).serialized()
+        let mirror = extent == .full ? [] : [JSONValue.object(["extent": .string(extent.text)])]
+        return JSONValue.array(texts + mirror + lock + (links == .asWritten ? [true] : [])).serialized()
     }
 
     /// Names the reference: 128 bits of a hash of it.
@@ -59,11 +64,18 @@ public struct TreeReference: Sendable, Hashable {
             fixtures = try GitPath(parsing: lock)
             list.removeLast()
         }
+        var extent = MirrorExtent.full
+        if let text = list.last?["extent"]?.string {
+            extent = try MirrorExtent(parsing: text)
+            list.removeLast()
+        }
         var parts: [GitPath] = []
         for part in list.dropFirst(3) {
             guard let text = part.string else { throw malformed }
             parts.append(try GitPath(parsing: text))
         }
-        self.init(repository: repository, commit: commit, path: try GitPath(parsing: path), parts: parts, links: links, fixtures: fixtures)
+        self.init(
+            repository: repository, commit: commit, path: try GitPath(parsing: path), parts: parts, links: links, fixtures: fixtures,
+            extent: extent)
     }
 }

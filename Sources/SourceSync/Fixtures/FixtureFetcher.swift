@@ -51,7 +51,9 @@ public struct FixtureFetcher: Sendable {
 
     private func tree(_ repository: String?, _ commit: GitObjectID) async throws(SourceError) -> GitTree {
         guard let repository else {
-            return try await resolver.tree(PinnedSource(url: source.url, commit: commit, ref: nil), credentials: credentials)
+            // The other commit is fetched as the benchmark's own is, but never only in part: the file may lie anywhere.
+            let extent: MirrorExtent = source.extent == .full || source.extent == .linked ? source.extent : .shallow
+            return try await resolver.tree(PinnedSource(url: source.url, commit: commit, ref: nil, extent: extent), credentials: credentials)
         }
         return try await resolver.tree(PinnedSource(url: try resolver.url(repository), commit: commit, ref: nil))
     }
@@ -78,7 +80,9 @@ public struct FixtureFetcher: Sendable {
 
     private func copy(_ path: GitPath, of tree: GitTree, _ blob: FixturesLock.Blob, to file: FixtureFile) async throws(SourceError) {
         guard case .entry(let entry) = tree.resolve(path.text), entry.kind == .file || entry.kind == .executable else {
-            if tree === self.tree, source.url.isLocal { return try copyUncommitted("\(source.url.path)/\(path.text)", blob, to: file) }
+            if tree === self.tree, source.url.isLocal {
+                return try copyUncommitted("\(source.snapshot?.directory ?? source.url.path)/\(path.text)", blob, to: file)
+            }
             throw absent(blob, "commit \(tree.commit.short) has no file \"\(path)\"")
         }
         let failure = Locked<SourceError?>(nil)

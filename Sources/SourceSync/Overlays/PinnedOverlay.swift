@@ -34,7 +34,7 @@ public struct OverlayListing: Sendable, Hashable {
 
     /// The most names of a surface, and the most notes. They are in the plan and in the records of each job, for which a folder of a hundred thousand
     /// files would be too large. What is delivered is not limited by them.
-    static let (namesLimit, notesLimit) = (2000, 100)
+    public static let (namesLimit, notesLimit) = (2000, 100)
 
     /// A missing path is skipped with a note. Hidden entries are none, and a skill is a folder.
     public init(_ tree: GitTree, at wanted: OverlayPaths) {

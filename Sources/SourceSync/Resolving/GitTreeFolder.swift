@@ -61,10 +61,11 @@ extension SourceResolver {
         while !parent.isRoot, !tree.exists(parent.text) { parent = parent.parent }
         let names = tree.names(in: parent.text)
         let there = names.prefix(12).joined(separator: ", ") + (names.count > 12 ? " and \(names.count - 12) more" : "")
+        let part = tree.isSparse ? "; only syncOptions.sparsePaths of the EvalTarget are there" : ""
         return SourceError(
             .taskNotFound,
             "commit \(tree.commit.short) has no folder \"\(path)\"; \(parent.isRoot ? "its root" : "\"\(parent)\"") has: \(there.isEmpty ? "nothing" : there)"
-                + hint,
+                + part + hint,
             git: .pathNotFound)
     }
 

@@ -3,29 +3,19 @@ import EvalModel
 import Git
 import HTTPTransport
 
-/// A repository at a commit.
-public struct PinnedSource: Sendable, Hashable {
-    public let url: GitURL
-    public let commit: GitObjectID
-    /// The full ref that named the commit (`refs/heads/main`), or the ref as the user wrote it.
-    public let ref: String?
-
-    public init(url: GitURL, commit: GitObjectID, ref: String?) {
-        self.url = url
-        self.commit = commit
-        self.ref = ref
-    }
-}
-
 /// Resolves the commit that a user names, keeps a mirror of the repository, and reads trees from it.
 ///
 /// A local path works in the same way: the commit is its HEAD or the given ref, uncommitted changes are ignored, and pods get the mirror, never the
-/// user's folder.
+/// user's folder. (`NoopSync` uses a folder as it is.)
 public struct SourceResolver: Sendable {
     public let mirrors: MirrorStore
     /// Files of `fixtures.lock`s; beside the mirrors, with a sixth of their limit.
     public let fixtures: FixtureStore
+    /// Commits of folders with changes that are not committed; beside the mirrors, and never evicted.
+    public let snapshots: SnapshotStore
     public let git: GitClient
+    /// What `ContinuousSync` has found.
+    let recent = RecentSyncs()
     /// The kinds of repository address that are allowed besides https and ssh.
     public let policy: GitURL.Policy
 
@@ -40,6 +30,7 @@ public struct SourceResolver: Sendable {
         self.git = git
         self.policy = policy
         fixtures = FixtureStore(directory: "\(cacheDirectory)/fixtures", sizeLimit: cacheLimit.map { $0 / 6 })
+        snapshots = SnapshotStore(directory: "\(cacheDirectory)/snapshots", git: git)
         mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
     }
 
@@ -53,12 +44,16 @@ public struct SourceResolver: Sendable {
 
     /// Resolves `ref` to a commit and makes sure that the mirror has it.
     ///
-    /// - Parameter ref: a branch, a tag, a full ref, a commit id or the beginning of one; nil: the default branch.
-    public func pin(_ repo: String, ref: String?, credentials: GitCredentials = .none) async throws(SourceError) -> PinnedSource {
+    /// - Parameters:
+    ///   - ref: a branch, a tag, a full ref, a commit id or, in a full mirror, the beginning of one; nil: the default branch.
+    ///   - extent: what the mirror gets of the repository.
+    public func pin(
+        _ repo: String, ref: String?, credentials: GitCredentials = .none, extent: MirrorExtent = .full
+    ) async throws(SourceError) -> PinnedSource {
         let url = try url(repo)
         do {
             let wanted = try ref.map { text throws(GitError) in try GitRef(parsing: text) }
-            return try await pin(GitClient.Remote(url, credentials: credentials), wanted)
+            return try await pin(GitClient.Remote(url, credentials: credentials, extent: extent), wanted)
         } catch {
             throw SourceError(error)
         }
@@ -67,13 +62,14 @@ public struct SourceResolver: Sendable {
     private func pin(_ remote: GitClient.Remote, _ ref: GitRef?) async throws(GitError) -> PinnedSource {
         // For a full commit id that the mirror has, the remote is not asked: the id cannot mean anything else.
         if let commit = ref?.commit, try await mirrors.existing(remote, having: commit) != nil {
-            return PinnedSource(url: remote.url, commit: commit, ref: nil)
+            return PinnedSource(url: remote.url, commit: commit, ref: nil, extent: remote.extent)
         }
         let refs = try await git.listRemote(remote)
         switch try refs.resolve(ref, place: remote.url.text) {
         case .commit(let id, let name):
             let mirror = try await mirrors.open(id, from: remote)
-            return PinnedSource(url: remote.url, commit: try await commit(id.hex, mirror, ref, refs, remote), ref: name)
+            let commit = try await commit(id.hex, mirror, ref, refs, remote)
+            return PinnedSource(url: remote.url, commit: commit, ref: name, extent: remote.extent)
         case .ask:
             guard let ref else { throw GitError(.refNotFound, "\(remote.url) has no commit yet") }
             let mirror: MirrorStore.Mirror
@@ -84,11 +80,17 @@ public struct SourceResolver: Sendable {
                     throw refs.notFound(ref, place: remote.url.text)
                 }
             } else {
+                guard remote.extent == .full else {
+                    throw GitError(
+                        .refNotFound,
+                        "\(ref.text) is neither a branch nor a tag of \(remote.url); the beginning of a commit id is only found with the target's "
+                            + "syncOptions.mode full: write the whole id")
+                }
                 mirror = try await mirrors.update(remote)
             }
             let commit = try await commit(ref.text, mirror, ref, refs, remote)
             _ = try await mirrors.ensure(commit, from: remote)
-            return PinnedSource(url: remote.url, commit: commit, ref: nil)
+            return PinnedSource(url: remote.url, commit: commit, ref: nil, extent: remote.extent)
         }
     }
 
@@ -110,10 +112,10 @@ public struct SourceResolver: Sendable {
     public func withTree<R: Sendable>(
         _ source: PinnedSource, credentials: GitCredentials = .none, _ body: @Sendable (GitTree) async throws(GitError) -> R
     ) async throws(SourceError) -> R {
-        let remote = GitClient.Remote(source.url, credentials: credentials)
+        let remote = GitClient.Remote(source.url, credentials: credentials, extent: source.extent)
         do {
             return try await withMirror(of: remote, at: source.commit) { (mirror) async throws(GitError) -> R in
-                try await body(try await GitTree.load(source.commit, in: mirror, git: git))
+                try await body(try await GitTree.load(source.commit, in: mirror, extent: source.extent, git: git))
             }
         } catch {
             throw SourceError(error)

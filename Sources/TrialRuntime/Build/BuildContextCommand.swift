@@ -79,6 +79,6 @@ extension TreeReference {
     /// The context of a build as the cache service sends it: every link as it is in the commit, so that the content is that of the image's key.
     public init(context delivery: TrialProgram.Delivery) throws {
         let task = try TaskAtCommit(delivery)
-        self.init(repository: task.repository, commit: task.commit, path: task.path, links: .asWritten)
+        self.init(repository: task.repository, commit: task.commit, path: task.path, links: .asWritten, extent: task.extent)
     }
 }

@@ -52,7 +52,7 @@ extension Collector {
         } else if configuration.verifier.separate?.bringsTests == false,
             let failure = await releaseTests(of: progress.position)
         {
-            // The agent cannot write to the directory of the tests, so an obstacle there is a fault of Assay, not cheating.
+            // The trial's container does not mount this directory, so a failure is not the trial's fault.
             switch failure {
             case .obstructed(let why), .failed(let why): judgement.failure = TrialError(.internalError, "the tests could not be released: \(why)")
             }

@@ -252,7 +252,7 @@ public struct Collector: Sendable {
         var frame: [UInt8]?
         let handover = judgement?.handover ?? takeArtifacts()
         var pack = OutputPack(configuration, filter: filter, handover: handover)
-        report.handover = handover.map { .init(files: $0.files, bytes: $0.bytes, leftOut: $0.leftOut.count) }
+        report.handover = handover?.counts
         do {
             try pack.gather()
             if let denials, !denials.isEmpty { try pack.add(denials.report.serialized(pretty: true) + [0x0A], as: Denials.path) }

@@ -13,7 +13,7 @@ extension TreeReference {
         let parts = DeliveryPlan(program, paths: TrialPaths()).parts
         self.init(
             repository: task.repository, commit: task.commit, path: task.path, parts: try parts.map { try GitPath(parsing: $0.path) },
-            fixtures: try program.delivery.fixtures.map { try GitPath(parsing: $0) })
+            fixtures: try program.delivery.fixtures.map { try GitPath(parsing: $0) }, extent: task.extent)
     }
 }
 

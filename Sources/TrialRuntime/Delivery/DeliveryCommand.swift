@@ -179,6 +179,8 @@ struct TaskAtCommit: Sendable {
     let repository: String
     let commit: GitObjectID
     let path: GitPath
+    /// What the operator's mirror has of the repository.
+    let extent: MirrorExtent
 
     init(_ delivery: TrialProgram.Delivery) throws {
         let repo = delivery.taskRepo?.repo ?? delivery.source.repo
@@ -189,6 +191,7 @@ struct TaskAtCommit: Sendable {
             throw TrialError(.internalError, "the program's commit is not a full commit id")
         }
         self.commit = commit
+        extent = delivery.taskRepo == nil ? delivery.source.extent ?? .full : .full
         path = try GitPath(parsing: delivery.taskPath)
     }
 

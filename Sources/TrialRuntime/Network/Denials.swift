@@ -9,7 +9,7 @@ struct Denials: Sendable, Hashable {
         case running(since: Int64)
         /// Nothing accepts connections at its address.
         case unreachable(String)
-        /// It was reached, or may have been, and said nothing useful.
+        /// It was reached, or may have been, and its answer does not say since when it runs.
         case unclear
     }
 
@@ -35,7 +35,7 @@ struct Denials: Sendable, Hashable {
                 let report = try JSONValue(parsing: body)
                 let start = report["proxyStartTime"]?.string.flatMap { Timestamp(rfc3339: $0) }
                 return Denials(report: report, proxy: start.map { .running(since: $0.epochMilliseconds) } ?? .unclear)
-            // The relay of a pod without a network says so of its proxy. The proxy itself never answers this request so.
+            // The relay gives this answer when it cannot connect to the proxy. The proxy itself never answers this request with 502.
             case 502: return failed("nothing answers behind the relay", .unreachable("it does not run"))
             case let status: return failed("the proxy answers \(status)", .unclear)
             }
@@ -52,7 +52,7 @@ struct Denials: Sendable, Hashable {
         Denials(report: ["denials": [], "error": .string("the egress proxy could not be asked what it denied: \(why)")], proxy: proxy)
     }
 
-    /// Whether the logs need no file about it.
+    /// Whether there is nothing to report.
     var isEmpty: Bool {
         report["error"] == nil && report["denials"]?.array?.isEmpty != false && report["omitted"]?.int ?? 0 == 0
     }
@@ -66,8 +66,8 @@ struct Denials: Sendable, Hashable {
         return "the network of this phase does not allow \(named)\(more), which it tried to reach (logs/\(Self.path.joined(separator: "/")))"
     }
 
-    /// The error of a trial that failed in a phase with a proxy, when the proxy did not run from the beginning of the phase until now: the failure
-    /// says nothing about agent and task then. Nil when it did run, or when that is not known.
+    /// The error of a trial that failed in a phase with a proxy, when the proxy did not run from the beginning of the phase until now: then the
+    /// failure says nothing about agent and task. Nil when it did run, or when that is not known.
     ///
     /// - Parameter begin: of the phase, in milliseconds since 1970.
     func loss(ofPhaseBegunAt begin: Int64, failedWith error: TrialError) -> TrialError? {

@@ -5,11 +5,11 @@ import EvalModel
 public struct EgressAccess: Sendable, Hashable, Codable {
     /// `http://HOST:PORT`, with an address for HOST: such a trial resolves no names.
     public var proxy: String
-    /// By phase. A phase that may reach nothing has none. Each value is a secret.
+    /// Tokens by phase. A phase that may reach nothing has none. Each value is a secret.
     public var tokens: [String: String]
-    /// Names that mean the pod itself, which are not asked of the proxy: those of its services.
+    /// The names of the pod's services, which programs connect to without the proxy.
     public var names: [String] = []
-    /// On a cluster, `HOST:PORT` of what the pod's NetworkPolicy does not allow; delivery makes sure that it cannot be reached.
+    /// On a cluster, `HOST:PORT` of the canary, a port that the pod's NetworkPolicy does not allow. Delivery waits until the pod cannot connect to it.
     public var canary: String?
 
     public init(proxy: String, tokens: [TrialPhase: String], canary: String? = nil) {

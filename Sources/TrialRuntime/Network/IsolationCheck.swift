@@ -2,12 +2,12 @@ import Base
 import EvalModel
 import HTTPTransport
 
-/// Delivery's last act in a pod with a restricted network on a cluster: it goes on only when the pod's NetworkPolicy is in force. A network plugin
-/// may apply policies some time after the pod has started, or not at all.
+/// The last step of delivery in a pod with a restricted network on a cluster: the trial starts only when the pod's NetworkPolicy is in force. A
+/// network plugin may apply policies some time after the pod has started, or not at all.
 ///
-/// The canary is a port that the policy does not allow, and the cache service one that it allows, of the same pods. That a connection to the
-/// canary fails proves nothing alone, since a connection may fail for other reasons; so it must fail several times in a row, each time with a
-/// connection to the cache service that succeeds after it.
+/// The canary is a port that the policy does not allow; the cache service is a port of the same pods that it allows. One failed connection to the
+/// canary proves nothing, because a connection may fail for other reasons. So it must fail several times in a row, and after each failure a
+/// connection to the cache service must succeed.
 struct IsolationCheck: Sendable {
     /// Seconds within which the policy must be in force.
     var boundSeconds = 60.0
@@ -20,7 +20,7 @@ struct IsolationCheck: Sendable {
 
     /// Whether something accepts connections at `HOST:PORT` within some seconds.
     ///
-    /// Throws when that was not found out.
+    /// Throws when it is not known whether something does.
     typealias Connects = @Sendable (_ address: String, _ seconds: Double) async throws -> Bool
 
     init(time: any TimeSource, connects: @escaping Connects = Self.accepts) {
@@ -32,7 +32,7 @@ struct IsolationCheck: Sendable {
 
     /// - Parameters:
     ///   - canary: `HOST:PORT`, with an address for HOST.
-    ///   - allowed: the same of the cache service.
+    ///   - allowed: `HOST:PORT` of the cache service, with an address for HOST.
     /// - Throws: `environment_start_failed` when the pod still reaches the canary after the bound, or does not reach the cache service;
     ///   `CancellationError`; what `connects` throws.
     func wait(canary: String, allowed: String) async throws {
@@ -57,8 +57,8 @@ struct IsolationCheck: Sendable {
         guard finding == .reachesCanary else {
             return TrialError(
                 .environmentStartFailed,
-                "this pod cannot reach the cache service at \(allowed) \(seconds), which its NetworkPolicy allows, so that nothing can be said of "
-                    + "the policy")
+                "this pod cannot reach the cache service at \(allowed) \(seconds), which its NetworkPolicy allows, so it is not known "
+                    + "whether the policy is enforced")
         }
         return TrialError(
             .environmentStartFailed,
@@ -66,7 +66,7 @@ struct IsolationCheck: Sendable {
                 + "allow")
     }
 
-    /// Tries it with an HTTP request. What is answered does not matter.
+    /// Connects with an HTTP request. Any answer is a connection.
     static let accepts: Connects = { address, seconds in
         // A name that cannot be resolved must not look like an address that cannot be reached.
         guard isAddressAndPort(address) else { throw TrialError(.internalError, "\"\(address.replacingControls)\" is not ADDRESS:PORT") }

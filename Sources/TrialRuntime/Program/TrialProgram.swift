@@ -1,4 +1,5 @@
 import EvalModel
+import Git
 import SourceSync
 
 /// The description of one trial after all overrides and templates: what runs, where, with which limits, and how it is judged.
@@ -54,15 +55,19 @@ public struct TrialProgram: Sendable, Hashable, Codable {
             public var commit: String
             /// Whether `repo` is a path on this machine (the laptop), so that the task is exported from the cache without network.
             public var local: Bool
+            /// What the operator's mirror has of the repository; nil for all.
+            public var extent: MirrorExtent?
 
-            public init(repo: String, commit: String, local: Bool = false) {
+            public init(repo: String, commit: String, local: Bool = false, extent: MirrorExtent? = nil) {
                 self.repo = repo
                 self.commit = commit
                 self.local = local
+                self.extent = extent
             }
 
             public init(_ pinned: PinnedSource) {
-                self.init(repo: pinned.url.text, commit: pinned.commit.hex, local: pinned.url.isLocal)
+                self.init(
+                    repo: pinned.url.text, commit: pinned.commit.hex, local: pinned.url.isLocal, extent: pinned.extent == .full ? nil : pinned.extent)
             }
         }
 

@@ -55,20 +55,6 @@ public struct TrialReport: Codable, Sendable, Hashable {
         }
     }
 
-    /// What the collector took of the artifacts that the trial offered.
-    public struct Handover: Codable, Sendable, Hashable {
-        public var files: Int
-        public var bytes: Int
-        /// How many files and folders were left out: links, special files, and what is beyond a limit. `collected.json` lists them.
-        public var leftOut: Int
-
-        public init(files: Int, bytes: Int, leftOut: Int) {
-            self.files = files
-            self.bytes = bytes
-            self.leftOut = leftOut
-        }
-    }
-
     /// The largest termination message that a kubelet keeps of one container, in bytes.
     public static let maximumBytes = 4096
 
@@ -114,7 +100,7 @@ public struct TrialReport: Codable, Sendable, Hashable {
     /// The length of an instruction that was too long for `ASSAY_TASK_INSTRUCTION`, so that the variable was not set; else nil.
     public var longInstructionBytes: Int?
     /// What was taken of the artifacts; nil when the trial has none but the logs.
-    public var handover: Handover?
+    public var handover: ArtifactCounts?
     /// Whether something in this message (not in the pack) was cut to fit into `maximumBytes`.
     public var messageTruncated: Bool
 
@@ -168,7 +154,7 @@ public struct TrialReport: Codable, Sendable, Hashable {
         transcript = try values.decodeIfPresent(String.self, forKey: .transcript)
         usage = try values.decodeIfPresent(AgentUsage.self, forKey: .usage)
         longInstructionBytes = try values.decodeIfPresent(Int.self, forKey: .longInstructionBytes)
-        handover = try values.decodeIfPresent(Handover.self, forKey: .handover)
+        handover = try values.decodeIfPresent(ArtifactCounts.self, forKey: .handover)
         messageTruncated = try values.decodeIfPresent(Bool.self, forKey: .messageTruncated) ?? false
     }
 }

@@ -1,6 +1,6 @@
 import EvalModel
 
-/// The script that is PID 1 of the trial container: `run.sh` in this folder. `make generate` writes it into `RunnerText`.
+/// The script that is PID 1 of the trial container, `run.sh`: the files of the folder `Script`, joined. `make generate` writes it into `RunnerText`.
 ///
 /// Delivery writes the script from its own executable, so the runner always has the same version as delivery and the collector.
 public enum Runner {

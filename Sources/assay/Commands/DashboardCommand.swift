@@ -1,6 +1,7 @@
 import Artifacts
 import Base
 import Dashboard
+import EvalModel
 import Git
 
 /// `assay dashboard`: writes a site of the results as files, or serves it.
@@ -76,7 +77,9 @@ enum DashboardCommand: Subcommand {
 
     private static func printReport(_ report: SiteGenerator.Report, _ out: String?) {
         let removed = report.removed > 0 ? ", \(report.removed) removed" : ""
-        Output.write("\(report.runs) runs of \(report.jobs) jobs; \(report.written) files written\(removed)" + (out.map { " to \($0)" } ?? "") + "\n")
+        Output.write(
+            "\(Count.of(report.runs, "run")) of \(Count.of(report.jobs, "job")); \(Count.of(report.written, "file")) written\(removed)"
+                + (out.map { " to \($0)" } ?? "") + "\n")
         guard let first = report.unreadable.first else { return }
         Assay.printError("\(report.unreadable.count) folders hold no record that is understood and were left out (the first: \(first))")
     }

@@ -2,6 +2,7 @@ import AssayAPI
 import Base
 import Dependencies
 import Planning
+import SourceSync
 
 /// `assay doctor`: whether this machine has what targets need.
 enum DoctorCommand: Subcommand {
@@ -20,10 +21,10 @@ enum DoctorCommand: Subcommand {
         ])
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
-        let targets = try targets(arguments)
+        let (targets, hasGitHubApp) = try targets(arguments)
         var needs: [(program: RequiredProgram, targets: [String])] = []
         for (name, spec) in targets {
-            for program in TargetPrograms.needed(by: spec) {
+            for program in TargetPrograms.needed(by: spec) + (hasGitHubApp ? [TargetPrograms.openssl] : []) {
                 if let index = needs.firstIndex(where: { $0.program == program }) {
                     needs[index].targets.append(name)
                 } else {
@@ -44,9 +45,14 @@ enum DoctorCommand: Subcommand {
         return report.isReady ? ExitStatus.success : ExitStatus.belowBar
     }
 
-    private static func targets(_ arguments: Arguments) throws -> [(name: String, spec: EvalTargetSpec)] {
+    /// The targets to look at, and whether the file has the Secret of a GitHub App.
+    private static func targets(_ arguments: Arguments) throws -> (targets: [(name: String, spec: EvalTargetSpec)], hasGitHubApp: Bool) {
         var found: [(name: String, spec: EvalTargetSpec)] = []
+        var hasGitHubApp = false
         if let file = arguments.positionals.first, case .resources(let documents) = try JobInput(file: file) {
+            hasGitHubApp = documents.others.contains { type, object in
+                type == .secrets && ["data", "stringData"].contains { object.at($0, GitHubApp.idKey) != nil }
+            }
             for (type, object) in documents.others where type == .evalTargets {
                 do {
                     let target = try EvalTarget(json: object)
@@ -56,14 +62,14 @@ enum DoctorCommand: Subcommand {
                 }
             }
         }
-        guard let name = arguments.value("target") else { return found.isEmpty ? [("this machine", Laptop.target)] : found }
+        guard let name = arguments.value("target") else { return (found.isEmpty ? [("this machine", Laptop.target)] : found, hasGitHubApp) }
         guard let target = found.first(where: { $0.name == name }) else {
             throw UsageError(
                 arguments.positionals.isEmpty
                     ? "--target needs the FILE that has the EvalTarget"
                     : "there is no EvalTarget \"\(name.replacingControls)\" in \(arguments.positionals[0])")
         }
-        return [target]
+        return ([target], hasGitHubApp)
     }
 }
 

@@ -40,7 +40,7 @@ enum PlanCommand: Subcommand {
         } catch let error as JSONDecodingError {
             throw UsageError("\(arguments.positionals[0]): \(error)")
         }
-        if let field = UnsupportedFields.check(job.spec).first { throw UsageError(field.message) }
+        if let field = UnsupportedFields.check(job.spec).first ?? UnsupportedFields.check(target).first { throw UsageError(field.message) }
 
         let resolver = SourceResolver(cacheDirectory: place.cache, policy: [.local, .shorthand])
         let prepared: PreparedJob
@@ -48,7 +48,7 @@ enum PlanCommand: Subcommand {
         do throws(ReconcileError) {
             let preparation = JobPreparation(resolver: resolver)
             let overlays = try await preparation.overlays(pins) { _, _ in .user }
-            prepared = try await preparation.prepare(job, pinnedTo: nil, overlays: overlays) { _ in .user }
+            prepared = try await preparation.prepare(job, pinnedTo: nil, sync: try target.syncStrategy(), overlays: overlays) { _ in .user }
         } catch {
             throw UsageError(error.message)
         }

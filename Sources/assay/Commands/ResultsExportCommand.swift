@@ -1,5 +1,6 @@
 import Artifacts
 import Base
+import EvalModel
 import Git
 import Glibc
 
@@ -34,10 +35,12 @@ enum ResultsExportCommand: Subcommand {
             let report: ResultsExport.Report
             if let lines = ResultsExport.LineFormat(rawValue: format) {
                 report = try await write(export, filter, lines, to: out)
-                if out != "-" { Output.write("\(report.records) records to \(out.replacingControls)\n") }
+                if out != "-" { Output.write("\(Count.of(report.records, "record")) to \(out.replacingControls)\n") }
             } else {
                 report = try await export.files(filter, to: out)
-                Output.write("\(report.records) records, \(report.files) files, \(report.bytes) bytes to \(out.replacingControls)\n")
+                Output.write(
+                    "\(Count.of(report.records, "record")), \(Count.of(report.files, "file")), \(Count.of(report.bytes, "byte")) to \(out.replacingControls)\n"
+                )
             }
             for path in report.leftOut.prefix(20) { Assay.printError("left out: \(path.replacingControls)") }
             if report.leftOut.count > 20 { Assay.printError("left out: \(report.leftOut.count - 20) more") }

@@ -1,5 +1,6 @@
 import Artifacts
 import Base
+import EvalModel
 
 /// `assay results gate JOB --baseline JOB --max-regression X`: a comparison whose exit status a script can use.
 enum ResultsGateCommand: Subcommand {
@@ -45,7 +46,7 @@ enum ResultsGateCommand: Subcommand {
     private static func words(_ verdict: RegressionGate.Verdict, _ comparison: JobComparison, _ gate: RegressionGate) -> (Int32, String, String) {
         let change =
             (comparison.total.meanDifference ?? 0) < 0 ? "fell by \(Figure.fixed(-(comparison.total.meanDifference ?? 0), 4))" : "did not fall"
-        let scale = "over \(comparison.total.pairs) compared scores of \(comparison.total.tasks) tasks"
+        let scale = "over \(Count.of(comparison.total.pairs, "compared score")) of \(Count.of(comparison.total.tasks, "task"))"
         switch verdict {
         case .passed:
             return (ExitStatus.success, "passed", "the mean \(comparison.metric.rawValue) \(change) \(scale); \(gate.maxRegression) is allowed")

@@ -115,6 +115,9 @@ struct RunText {
         row("Time", Figure.duration(run.timings.totalSeconds) + (phases.isEmpty ? "" : " (\(phases))"))
         row("Cost", run.cost.map { "\($0)" })
         row("Source", run.sourceRepo + " @ " + run.sourceCommit + (run.sourceRef.map { " (\($0))" } ?? ""))
+        if let snapshot = run.sourceSnapshot {
+            row("Not committed", "the source is a snapshot of this directory" + (snapshot.head.map { ", which had changes to commit \($0)" } ?? ""))
+        }
         row("Task folder", run.evalFile)
         row("Overlays", run.overlays.map { "\($0.name) @ \($0.revision)" }.joined(separator: ", "))
         row("Image", run.config.image)

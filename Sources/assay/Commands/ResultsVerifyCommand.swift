@@ -1,5 +1,6 @@
 import Artifacts
 import Base
+import EvalModel
 import Git
 
 /// `assay results verify`: checks the integrity of results.
@@ -32,8 +33,10 @@ enum ResultsVerifyCommand: Subcommand {
                 }
             }
             if format == "text" {
-                Output.write("\(report.runs) runs, \(report.retries) retries and \(report.jobs) jobs in \(store.place.replacingControls): ")
-                Output.write(report.faults == 0 ? "all is well\n" : "\(report.faults) \(report.faults == 1 ? "fault" : "faults")\n")
+                Output.write(
+                    "\(Count.of(report.runs, "run")), \(report.retries == 1 ? "1 retry" : "\(report.retries) retries") and \(Count.of(report.jobs, "job")) in \(store.place.replacingControls): "
+                )
+                Output.write(report.faults == 0 ? "all is well\n" : Count.of(report.faults, "fault") + "\n")
             }
             return report.faults == 0 ? ExitStatus.success : ExitStatus.belowBar
         } catch let error as ArtifactError {

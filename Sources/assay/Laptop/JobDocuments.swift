@@ -64,7 +64,15 @@ struct JobDocuments: Sendable {
 
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
 
-    /// Makes local paths absolute file: URLs and replaces the name of a git remote by its URL, because the operator accepts only
+    /// Whether the job's target uses a directory of this machine instead of the job's repository.
+    var isOnDisk: Bool {
+        let name = job.at("spec", "targetRef", "name")?.string ?? AssayNames.defaultTarget
+        return others.contains { other in
+            other.type == .evalTargets && other.object.at("metadata", "name")?.string == name && other.object.at("spec", "sync")?.string == "noop"
+        }
+    }
+
+    /// Makes local paths absolute file: URLs, makes `workdir` absolute, and replaces the name of a git remote by its URL, because the operator accepts only
     /// URLs. A job that names no overlays gets those of the file, and not those that an earlier file has left.
     mutating func resolvePaths(relativeTo directory: String) async throws {
         for (index, other) in others.enumerated() where other.type == .overlaySources {
@@ -72,6 +80,10 @@ struct JobDocuments: Sendable {
             let name = other.object.at("metadata", "name")?.string ?? ""
             others[index].object.set(
                 ["spec", "repo"], to: .string(try await Self.source(repo, directory, field: "spec.repo of OverlaySource \"\(name)\"")))
+        }
+        for (index, other) in others.enumerated() where other.type == .evalTargets {
+            guard let workdir = other.object.at("spec", "workdir")?.string, !workdir.isEmpty else { continue }
+            others[index].object.set(["spec", "workdir"], to: .string(Path.absolute(workdir, in: directory)))
         }
         if let spec = job["spec"]?.object, spec["overlays"] ?? .null == .null {
             job.set(["spec", "overlays"], to: .array(overlayNames.map { ["name": .string($0)] }))

@@ -41,8 +41,13 @@ struct JobReport: Sendable {
         Swift.print(table.render() + (runs.count == Self.rows && more > 0 ? "… and \(more) more: assay results list\n" : ""))
     }
 
-    private func printFigures() {
-        if let figures { Swift.print(figures) }
+    private func printFigures() { Swift.print(summary) }
+
+    /// The line of totals, or why there is none.
+    var summary: String {
+        if let figures { return figures }
+        let why = job.status?.conditions.first { $0.type == ConditionType.ready.rawValue }?.message ?? ""
+        return "no trial began" + (why.isEmpty ? "" : ": \(why)")
     }
 
     /// The line of totals; nil if the job has none.

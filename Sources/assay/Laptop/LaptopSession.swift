@@ -188,7 +188,7 @@ struct LaptopSession: Sendable {
                 // The operator removes the finalizers; it decides what to do with results that are not recorded yet.
                 working = Task { await runner.run() }
                 try await remove(key, client)
-            } else if let before, let moved = await SourceChange.of(before, comparedTo: documents.job) {
+            } else if let before, !documents.isOnDisk, let moved = await SourceChange.of(before, comparedTo: documents.job) {
                 guard rollout == nil else { throw UsageError(moved.refusal(of: documents.displayName)) }
                 display.say(moved.notice(of: documents.displayName))
             }

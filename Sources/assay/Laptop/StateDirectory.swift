@@ -32,6 +32,9 @@ struct StateDirectory: Sendable {
         for directory in [path, apiServer, node, cache, builds, artifacts, results] {
             try Directory.make(directory, mode: 0o700)
         }
+        // Where the working directory is a git repository, the state is no change of it.
+        let ignored = "\(path)/.gitignore"
+        if !FileEntry.exists(ignored) { try FileWriting.replace(ignored, with: Array("*\n".utf8), durable: false) }
     }
 
     /// Takes the lock until the process ends. Throws when another process holds it.

@@ -1,5 +1,6 @@
 import Artifacts
 import Base
+import EvalModel
 
 /// A comparison as text for people.
 struct ComparisonText {
@@ -17,7 +18,7 @@ struct ComparisonText {
     private mutating func add(_ side: JobComparison.Side, _ letter: String, _ metric: ScoreMetric) {
         let without = side.runs - side.scored
         text +=
-            "\(letter)  \(side.name.replacingControls)  \(side.id?.rawValue ?? "-")  ended \(side.ended.rfc3339)  \(side.runs) runs"
+            "\(letter)  \(side.name.replacingControls)  \(side.id?.rawValue ?? "-")  ended \(side.ended.rfc3339)  \(Count.of(side.runs, "run"))"
             + (without > 0 ? ", \(without) of them without a score" : "") + "\n"
     }
 

@@ -183,7 +183,7 @@ struct BuildTests {
         let stray = try RunningCommand.start(podman.command(["build", "--tag", "localhost/assay/task:stray", context]))
         let runs = await eventually { !processes("\(Self.mark)6").isEmpty }
         #expect(runs)
-        await node.endStrayBuilds(podman)
+        await node.endOrphanedBuilds(podman)
         _ = await stray.wait()
         let gone = await eventually { processes("\(Self.mark)6").isEmpty }
         #expect(gone)

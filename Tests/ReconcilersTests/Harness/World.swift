@@ -231,9 +231,9 @@ final class World: Sendable {
     }
 
     /// No pod is left, and so no finalizer.
-    func expectNoPods(location: SourceLocation = #_sourceLocation) async throws {
+    func expectNoPods(within seconds: Double = 60, location: SourceLocation = #_sourceLocation) async throws {
         let client = client
-        let gone = try await eventually { try await client.list(.pods, namespace: nil).items.isEmpty }
+        let gone = try await eventually(within: seconds) { try await client.list(.pods, namespace: nil).items.isEmpty }
         #expect(gone, "pods are left", sourceLocation: location)
     }
 

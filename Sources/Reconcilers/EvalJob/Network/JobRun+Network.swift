@@ -26,10 +26,10 @@ extension EvalJobReconciler {
         return false
     }
 
-    /// Gives up the policies of a job that starts no more trials.
+    /// For a job that creates no more pods: removes it from the owners of the policies. The last owner deletes them.
     /// - Returns: false while pods need them; the pass then wakes the job again.
     func releaseNetwork(_ pass: inout JobPass) async throws -> Bool {
-        // The deletion of a namespace removes its policies after its pods.
+        // When the whole namespace is deleted, Kubernetes deletes its policies after its pods.
         guard let networks, pass.memory.namespaceEndSeen == nil else { return true }
         if try await networks.release(pass.identity) { return true }
         pass.wake(after: 1)

@@ -8,6 +8,9 @@ struct JobOverlays: Sendable {
     /// As many as `spec.overlays` may name.
     static let limit = 32
 
+    /// Said by jobs and by the overlays themselves, so that the two agree.
+    static let withoutCache = "overlays are delivered by the operator's cache service, which this operator does not run"
+
     let overlays: Store<OverlaySource>
     let checks: OverlayChecks
     /// Whether trial pods read from the cache service: they have no credential of an overlay, and no git.
@@ -23,8 +26,7 @@ struct JobOverlays: Sendable {
         guard hasCache || chosen.isEmpty else {
             throw .stalled(
                 .unsupportedField,
-                "spec.overlays: overlays are delivered by the operator's cache service, which this operator does not run; set it to [], "
-                    + "or start the operator with --cache-service", on: .overlaysReady)
+                "spec.overlays: \(Self.withoutCache); set it to [], or start the operator with --cache-service", on: .overlaysReady)
         }
         // All are asked for before the first one is waited for.
         for overlay in chosen where needsLook(overlay, since: moment) && checks.want(overlay, since: moment) { wake(overlay.key) }

@@ -4,6 +4,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 import Planning
+import SourceSync
 
 /// What a job needs from the cluster before its first trial: supported fields, a target, overlays, and Secrets.
 struct JobRequirements: Sendable {
@@ -69,7 +70,16 @@ struct JobRequirements: Sendable {
     private func checkSecrets(_ job: EvalJob, _ identity: JobIdentity) async throws {
         let namespace = identity.namespace
         var known: [String: Set<String>] = [:]
-        if let name = job.spec.source.secretRef?.name { _ = try await keys(ofSecret: name, for: "spec.source.secretRef", namespace, &known) }
+        if let name = job.spec.source.secretRef?.name {
+            let keys = try await keys(ofSecret: name, for: "spec.source.secretRef", namespace, &known)
+            // A pod would have to mint the token, and would need the app's key for it.
+            guard keys?.contains(GitHubApp.idKey) != true || overlays.hasCache else {
+                throw ReconcileError.stalled(
+                    .unsupportedField,
+                    "spec.source.secretRef: the Secret \"\(name)\" is a GitHub App's, whose key no pod gets; start the operator with --cache-service, or "
+                        + "use a Secret with a token", on: .ready)
+            }
+        }
         if let name = job.spec.artifacts.git?.secretRef?.name {
             _ = try await keys(ofSecret: name, for: "spec.artifacts.git.secretRef", namespace, &known)
         }

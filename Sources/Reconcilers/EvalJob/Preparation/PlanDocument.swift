@@ -14,14 +14,19 @@ struct PlanDocument: Codable, Sendable, Hashable {
         var repo: String
         var commit: String
         var ref: String?
+        /// nil for a full mirror, and in documents of older operators.
+        var extent: MirrorExtent?
+        /// nil for a commit of the repository itself, and in documents of older operators.
+        var snapshot: SourceSnapshot?
 
         init(_ source: PinnedSource) {
             (repo, commit, ref) = (source.url.text, source.commit.hex, source.ref)
+            (extent, snapshot) = (source.extent == .full ? nil : source.extent, source.snapshot)
         }
 
         func pinned(_ policy: GitURL.Policy) throws -> PinnedSource {
             guard let id = GitObjectID(commit) else { throw PlanUnreadable(why: "\"\(commit)\" is no commit") }
-            return PinnedSource(url: try GitURL(parsing: repo, allowing: policy), commit: id, ref: ref)
+            return PinnedSource(url: try GitURL(parsing: repo, allowing: policy), commit: id, ref: ref, extent: extent ?? .full, snapshot: snapshot)
         }
     }
 

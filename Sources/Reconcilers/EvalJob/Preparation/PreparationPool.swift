@@ -57,15 +57,16 @@ final class PreparationPool: Sendable {
     /// Starts a preparation, unless it has started already.
     /// - Parameters:
     ///   - commit: the commit that the job was pinned to before; nil pins its ref now.
+    ///   - sync: how the source comes here.
     ///   - overlays: the job's overlays.
-    func start(_ key: Key, job: EvalJob, pinnedTo commit: String?, overlays: [OverlayPin]) {
+    func start(_ key: Key, job: EvalJob, pinnedTo commit: String?, sync: any SyncStrategy, overlays: [OverlayPin]) {
         tasks.start(key, group: key.job.namespace) { [preparation, plans, credentials] in
             do {
                 let pinned = try await preparation.overlays(overlays) { url, secret in
                     try await credentials.credentials(for: url, secret: secret, namespace: key.job.namespace)
                 }
                 // A task's own repository is public or on the same host as the source: the source's credential is sent to no other host.
-                let prepared = try await preparation.prepare(job, pinnedTo: commit, overlays: pinned) { url in
+                let prepared = try await preparation.prepare(job, pinnedTo: commit, sync: sync, overlays: pinned) { url in
                     try await credentials.credentials(
                         for: url, secret: job.spec.source.secretRef?.name, namespace: key.job.namespace, only: job.spec.source.repo)
                 }

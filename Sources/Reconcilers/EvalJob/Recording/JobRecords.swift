@@ -38,7 +38,8 @@ extension EvalJobReconciler {
         let overlays = try await sources.overlays(pins) { [credentials] url, secret in
             try await credentials.credentials(for: url, secret: secret, namespace: identity.namespace)
         }
-        return try await sources.prepare(job, pinnedTo: job.status?.source?.commit, overlays: overlays) { [credentials] url in
+        let sync = try requirements.target(of: job, identity).syncStrategy(time: time)
+        return try await sources.prepare(job, pinnedTo: job.status?.source?.commit, sync: sync, overlays: overlays) { [credentials] url in
             try await credentials.credentials(
                 for: url, secret: job.spec.source.secretRef?.name, namespace: identity.namespace, only: job.spec.source.repo)
         }

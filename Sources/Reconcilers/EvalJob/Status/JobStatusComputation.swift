@@ -66,6 +66,12 @@ enum JobStatusComputation {
             if !pass.errors.contains(where: { $0.condition == .targetReady }) { conditions.set(.targetReady, .yes, .targetFound) }
             if let overlays = pass.overlays { setOverlays(overlays, &status, &conditions) }
         }
+        // Until the job begins, each pass asks for these again: one that is not reported now was found meanwhile, or was not reached.
+        if status.startTime == nil {
+            for type in [ConditionType.targetReady, .overlaysReady] where !pass.errors.contains(where: { $0.condition == type }) {
+                conditions.clear(type)
+            }
+        }
         setArtifacts(&status, &conditions, pass)
         conditions.clear(.stalled)
         setPhase(&status, &conditions, pass)

@@ -1,4 +1,5 @@
 import Base
+import EvalModel
 import Glibc
 
 /// Copies what a trial offers to a folder that the trial does not mount: only regular files and folders, without following any link, within
@@ -21,6 +22,8 @@ struct ArtifactHandover: Sendable {
     private(set) var leftOut: [LeftOut] = []
     private var entries = 0
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+
+    var counts: ArtifactCounts { ArtifactCounts(files: files, bytes: bytes, leftOut: leftOut.count) }
 
     init(paths: TrialPaths, limits: HandoverLimits) {
         self.paths = paths

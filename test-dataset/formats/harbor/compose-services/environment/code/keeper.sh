@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 echo "mode $MODE of $OWNER in $PWD as $(id -u)"
 [ -w /run/keeper ] && [ ! -w /code/keeper.sh ] || echo "the mounts are wrong"
 echo "$OWNER $MODE $(cat /state/seed)" > /state/ready
