@@ -61,7 +61,9 @@ public struct SnapshotStore: Sendable {
             _ = try await run(["update-index", "--add", "--remove", "-z", "--stdin"], input: paths)
         } else {
             let names = (Directory.names(in: folder) ?? []).filter { $0 != ".git" && !except.contains($0) }.sorted()
-            if !names.isEmpty {
+            if except.isEmpty {
+                _ = try await run(["add", "--all", "--force", "."])
+            } else if !names.isEmpty {
                 _ = try await run(
                     ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"],
                     input: Array(names.map { $0 + "\0" }.joined().utf8))
