@@ -56,17 +56,18 @@ public struct SnapshotStore: Sendable {
             return String(decoding: output, as: UTF8.self).trimmed
         }
         _ = try await run(["read-tree", "--empty"])
+        // Paths are absolute: where the repository lies in the folder, git reads others as relative to the repository.
         if let files {
-            let paths = Array(files.map { $0 + "\0" }.joined().utf8)
+            let paths = Array(files.map { "\(folder)/\($0)\0" }.joined().utf8)
             _ = try await run(["update-index", "--add", "--remove", "-z", "--stdin"], input: paths)
         } else {
             let names = (Directory.names(in: folder) ?? []).filter { $0 != ".git" && !except.contains($0) }.sorted()
             if except.isEmpty {
-                _ = try await run(["add", "--all", "--force", "."])
+                _ = try await run(["add", "--all", "--force", folder])
             } else if !names.isEmpty {
                 _ = try await run(
                     ["add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"],
-                    input: Array(names.map { $0 + "\0" }.joined().utf8))
+                    input: Array(names.map { "\(folder)/\($0)\0" }.joined().utf8))
             }
         }
         let tree = try await run(["write-tree"])
