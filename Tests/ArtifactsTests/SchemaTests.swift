@@ -30,6 +30,7 @@ import Testing
         record.steps = [.init(name: "first", timings: record.timings, exitCodes: ["execute": 0])]
         record.overlays = [.init(name: "tools", revision: "abc")]
         record.services = [.init(name: "db", image: "x", imageDigest: "sha256:a", restarts: 1, exitCode: 1, reason: "Error", diedDuringTrial: true)]
+        record.sourceSnapshot = .init(head: String(repeating: "cd", count: 20))
         return record
     }
 
@@ -57,6 +58,7 @@ import Testing
         job.totals.tokens = TokenUsage(prompt: 10, completion: 2, cached: 1)
         job.config = .init(agents: [.init(name: "a", model: "m"), .init(name: "b", model: nil)], datasets: ["d"], attempts: 1, timeoutMultiplier: 1)
         job.sourceRef = "main"
+        job.sourceSnapshot = .init(head: String(repeating: "cd", count: 20))
         #expect(try schema("job").problems(file("metadata.json", of: PendingRun(job: job))) == [])
     }
 
@@ -70,6 +72,7 @@ import Testing
         job.totals.tokens = TokenUsage(prompt: 10, completion: 2, cached: 1)
         job.config = .init(agents: [.init(name: "a", model: "m"), .init(name: "b", model: nil)], datasets: ["d"], attempts: 1, timeoutMultiplier: 1)
         job.sourceRef = "main"
+        job.sourceSnapshot = .init(head: String(repeating: "cd", count: 20))
         for (name, value) in [
             ("run", try file("metadata.json", of: run)), ("summary", try file("summary.json", of: run)),
             ("job", try file("metadata.json", of: PendingRun(job: job))),
