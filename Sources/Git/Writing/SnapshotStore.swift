@@ -67,7 +67,8 @@ public struct SnapshotStore: Sendable {
             _ = try await run(["update-index", "--add", "--remove", "-z", "--stdin"], input: paths)
         } else if paths.isEmpty {
             let left = ownPlace(in: folder) + except.sorted()
-            _ = try await run(["add", "--all", "--force", "--", "."] + left.map { ":(exclude,top,literal)\($0)" })
+            // `GitClient` takes paths literally otherwise.
+            _ = try await run(["--no-literal-pathspecs", "add", "--all", "--force", "--", "."] + left.map { ":(exclude,top,literal)\($0)" })
         } else {
             let present = paths.filter { FileEntry.exists("\(folder)/\($0)") }
             if !present.isEmpty {
