@@ -118,9 +118,10 @@ public struct DatasetLocator: Sendable {
         do throws(FileError) { bytes = try FileReading.bytes(file, limit: RegistryDownload.limit) } catch { throw DatasetError("\(field): \(error)") }
         let entry = try Self.entry(bytes, from: file, name: name, version: version, field: field)
         // A task without an address lies in the registry's own repository, or beside the registry when that is in none.
+        let paths = entry.tasks.filter { $0.repo == nil }.map(\.path)
+        guard !paths.isEmpty else { return try Self.tasks(of: entry, from: file, own: nil, field: field) }
         let folder = Path.parent(of: file)
         let root = try await WorkingTree.containing(folder)?.root ?? folder
-        let paths = entry.tasks.filter { $0.repo == nil }.map(\.path)
         let own = try await place(of: root, name: entry.name, tasks: [], paths: paths.contains("") ? [] : paths)
         return try Self.tasks(of: entry, from: file, own: own, field: field)
     }
