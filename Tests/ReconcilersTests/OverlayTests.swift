@@ -260,7 +260,7 @@ struct OverlayTests {
                     #expect(job.status?.startTime == nil)
                 }
                 try await create(world, "later", try await Repository(world, "later", ["tools/more": "1"]))
-                _ = try await world.client.create(.evalTargets, Build.object(.evalTargets, "other", spec: ["type": "local"]), namespace: "default")
+                _ = try await world.client.create(.evalTargets, Build.object(.evalTargets, "other", spec: ["type": "cluster"]), namespace: "default")
                 for name in ["overlay", "target"] {
                     let job = try await world.wait(name) { $0.status?.conditions.contains { $0.reason == "SecretNotFound" } == true }
                     #expect(job.status?.conditions.map(\.type) == ["Ready"], "\(job.status?.conditions ?? [])")
