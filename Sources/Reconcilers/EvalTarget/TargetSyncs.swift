@@ -20,10 +20,14 @@ final class TargetSyncs: Sendable {
         var nextSeconds: Double
     }
 
-    private struct Benchmark: Hashable, Sendable {
+    private struct Benchmark: Hashable, Comparable, Sendable {
         let repo: String
         let ref: String?
         let secret: String?
+
+        private var words: [String] { [repo, ref ?? "", secret ?? ""] }
+
+        static func < (left: Benchmark, right: Benchmark) -> Bool { left.words.lexicographicallyPrecedes(right.words) }
     }
 
     private struct Key: Hashable, Sendable {
@@ -72,7 +76,8 @@ final class TargetSyncs: Sendable {
         }
         let interval = target.spec.refreshSeconds
         let found = Set(jobs.map { Benchmark(repo: $0.spec.source.repo, ref: $0.spec.source.ref, secret: $0.spec.source.secretRef?.name) })
-        let keys = found.prefix(Self.limit).map { Key(target: target.key, generation: target.metadata.generation ?? 0, benchmark: $0) }
+        // Sorted, so that with more than the limit it is always the same ones.
+        let keys = found.sorted().prefix(Self.limit).map { Key(target: target.key, generation: target.metadata.generation ?? 0, benchmark: $0) }
         var known = last.withLock { $0[target.key] ?? [:] }.filter { keys.contains($0.key) }
         var report = Report(nextSeconds: interval)
         for key in keys {
