@@ -346,7 +346,10 @@ private final class BuildCluster: Sendable {
 
     func preflight() async throws -> JSONValue {
         let target = try await processes.client.get(EvalTarget.resource, ObjectKey(namespace: "default", name: "default"))
-        return target.at("status", "conditions")?.array?.first { $0["type"]?.string == "Preflight" } ?? .null
+        // The answer for an older spec stays until the operator has seen the newer one.
+        return target.at("status", "conditions")?.array?.first {
+            $0["type"]?.string == "Preflight" && $0["observedGeneration"] == target.at("metadata", "generation")
+        } ?? .null
     }
 
     func log(of task: String, job: String? = nil) async throws -> String {
