@@ -70,19 +70,12 @@ struct OverlayTests {
         async throws
     {
         try await World.run(tasks: ["a"], fate: fate) { world in
-            let cache = SourceCache(
-                store: TreeStore(directory: "\(world.path)/trees"), key: [UInt8](repeating: 3, count: 32),
-                endpoint: .service("http://assay-cache.assay-system:8081"))
-            try await body(world, cache)
+            try await body(world, world.sourceCache())
         }
     }
 
     private func withOperator(_ world: World, _ cache: SourceCache, state: String = "operator", _ body: () async throws -> Void) async throws {
-        let running = try world.startOperator(state: state, cache: cache)
-        let result: Result<Void, any Error>
-        do { result = .success(try await body()) } catch { result = .failure(error) }
-        await running.stop()
-        try result.get()
+        try await world.withOperator(state: state, cache: cache) { _ in try await body() }
     }
 
     private func createJob(_ world: World, _ name: String, _ overlays: [String]? = nil, _ changes: [String: JSONValue] = [:]) async throws {

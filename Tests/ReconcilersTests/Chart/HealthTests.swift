@@ -76,7 +76,7 @@ struct HealthTests {
             try await expect(world, .evalJobs, "runs", "InProgress", "Progressing")
             try await expect(world, .evalTargets, "lab", "InProgress", "Progressing")
 
-            try await world.withOperator { _ in
+            try await world.withOperator(cache: world.sourceCache()) { _ in
                 try await world.wait("runs") { $0.status?.trials?.running == 2 }
                 try await expect(world, .evalJobs, "runs", "InProgress", "Progressing")
                 let target = try await eventually {

@@ -10,6 +10,7 @@ import KubeCore
 import KubeRuntime
 import Planning
 import Reconcilers
+import SourceSync
 import Testing
 import TrialPods
 import YAML
@@ -160,12 +161,20 @@ final class World: Sendable {
             metrics)
     }
 
+    /// A cache service for an operator. Nothing connects to it.
+    func sourceCache() -> SourceCache {
+        SourceCache(
+            store: TreeStore(directory: "\(path)/trees"), key: [UInt8](repeating: 3, count: 32),
+            endpoint: .service("http://assay-cache.assay-system:8081"))
+    }
+
     /// With an operator while the body runs.
     func withOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
-        policy: GitURL.Policy = .local, builder: (any ImageBuilder)? = nil, _ body: (RunningOperator) async throws -> Void
+        policy: GitURL.Policy = .local, builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil,
+        _ body: (RunningOperator) async throws -> Void
     ) async throws {
-        let running = try startOperator(setting, state: state, server: server, time: time, policy: policy, builder: builder)
+        let running = try startOperator(setting, state: state, server: server, time: time, policy: policy, builder: builder, cache: cache)
         let result: Result<Void, any Error>
         do { result = .success(try await body(running)) } catch { result = .failure(error) }
         await running.stop()
