@@ -160,7 +160,9 @@ extension EndToEnd {
                     let db = try #require(run["services"]?.array?.first { $0["name"] == "db" })
                     #expect(db["restarts"] == 1 && db["exitCode"] == 7 && db["diedDuringTrial"] == true, "\(db.text)")
                     let log = try await file(bench, run, "services/db.log")
-                    #expect(log.contains("told to die\n--- ended with 7 and was started again ---\ndatabase for"), "\(log)")
+                    // The trial that fails at once may be over before the database says a word again; the other one has talked to it.
+                    let next = run["reward"]?.double == 1 ? "\ndatabase for" : ""
+                    #expect(log.contains("told to die\n--- ended with 7 and was started again ---\(next)"), "\(log)")
                 }
             }
         }
