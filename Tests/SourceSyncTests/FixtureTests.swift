@@ -158,4 +158,17 @@ struct FixtureTests {
         }
         #expect(error?.message.contains("--cache-limit") == true)
     }
+
+    @Test("what a process that died left half written goes with a later file; what another one writes now stays")
+    func abandoned() async throws {
+        let store = FixtureStore(directory: "\(bench.path)/store")
+        let blob = Self.blob("x.bin", "https://example.com/x.bin")
+        try Directory.make(store.directory)
+        let (old, young) = ("\(store.directory)/\(blob.sha256).new-1-1", "\(store.directory)/\(blob.sha256).new-1-2")
+        for path in [old, young] { try FileWriting.replace(path, with: [1], durable: false) }
+        let time = timeval(tv_sec: 1_000_000_000, tv_usec: 0)
+        try #require(utimes(old, [time, time]) == 0)
+        try await store.put(blob, from: "here") { (file) throws(SourceError) in try file.write(Self.data) }
+        #expect(store.has(blob) && !FileEntry.exists(old) && FileEntry.exists(young))
+    }
 }

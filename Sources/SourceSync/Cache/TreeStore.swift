@@ -67,7 +67,7 @@ public struct TreeStore: Sendable {
             throw error
         }
         sink.close()
-        makeRoom(for: sink.written)
+        StoredFiles.makeRoom(for: sink.written, in: directory, sizeLimit: sizeLimit) { $0.hasSuffix(".tree") }
         guard rename(temporary, path(name)) == 0 else {
             let error = FileError("rename \(temporary) to", path(name))
             unlink(temporary)
@@ -79,22 +79,6 @@ public struct TreeStore: Sendable {
     public func clean() {
         for name in Directory.names(in: directory) ?? [] where name.firstRange(of: ".new-") != nil {
             unlink("\(directory)/\(name)")
-        }
-    }
-
-    private func makeRoom(for bytes: Int) {
-        guard let sizeLimit else { return }
-        var files: [(path: String, size: Int, used: Timestamp)] = []
-        for name in Directory.names(in: directory) ?? [] where name.hasSuffix(".tree") {
-            var info = stat()
-            guard lstat("\(directory)/\(name)", &info) == 0 else { continue }
-            let used = Timestamp(seconds: Int64(info.st_mtim.tv_sec), nanoseconds: Int32(info.st_mtim.tv_nsec))
-            files.append(("\(directory)/\(name)", Int(info.st_size), used))
-        }
-        var total = files.reduce(bytes) { $0 + $1.size }
-        for file in files.sorted(by: { $0.used < $1.used }) {
-            guard total > sizeLimit else { return }
-            if unlink(file.path) == 0 { total -= file.size }
         }
     }
 }

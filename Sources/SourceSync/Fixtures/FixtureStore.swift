@@ -52,7 +52,7 @@ public struct FixtureStore: Sendable {
             unlink(temporary)
             throw error
         }
-        makeRoom(for: blob.size)
+        StoredFiles.makeRoom(for: blob.size, in: directory, sizeLimit: sizeLimit) { $0.utf8.count == 64 }
         guard rename(temporary, path(blob)) == 0 else {
             let error = FileError("rename \(temporary) to", path(blob))
             unlink(temporary)
@@ -84,22 +84,6 @@ public struct FixtureStore: Sendable {
     }
 
     static func disk(_ error: FileError) -> SourceError { SourceError(GitError(.storage, "cannot keep a fixture: \(error)")) }
-
-    private func makeRoom(for bytes: Int) {
-        guard let sizeLimit else { return }
-        var files: [(path: String, size: Int, used: Timestamp)] = []
-        for name in Directory.names(in: directory) ?? [] where name.utf8.count == 64 {
-            var info = stat()
-            guard lstat("\(directory)/\(name)", &info) == 0 else { continue }
-            let used = Timestamp(seconds: Int64(info.st_mtim.tv_sec), nanoseconds: Int32(info.st_mtim.tv_nsec))
-            files.append(("\(directory)/\(name)", Int(info.st_size), used))
-        }
-        var total = files.reduce(bytes) { $0 + $1.size }
-        for file in files.sorted(by: { $0.used < $1.used }) {
-            guard total > sizeLimit else { return }
-            if unlink(file.path) == 0 { total -= file.size }
-        }
-    }
 }
 
 /// A file that a fixture is written to, and its digest so far.
