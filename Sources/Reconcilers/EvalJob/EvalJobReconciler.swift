@@ -82,7 +82,8 @@ public final class EvalJobReconciler: Sendable {
         let podWriter = TrialPodWriter(
             client: client, expectations: Expectations(time: time),
             deletions: PodDeletions(
-                client: client, pauseSeconds: configuration.deletionPauseSeconds, time: time, log: log, reconcile: { wake($0, .event) }))
+                client: client, pace: DeletionPace(quietSeconds: configuration.deletionQuietSeconds), time: time, log: log,
+                reconcile: { wake($0, .event) }))
         trials = JobTrials(
             pods: pods.index { entry in
                 // Anybody who may create pods can set the label, so the pod's owner is checked too.

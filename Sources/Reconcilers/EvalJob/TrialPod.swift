@@ -4,8 +4,9 @@ import EvalModel
 import KubeCore
 import TrialPods
 
-/// A trial pod in the form it is cached: the content of its labels and its status.
-public struct TrialPod: Sendable, Hashable {
+/// A trial pod in the form it is cached: the content of its labels and its status. A class, so that the caches, indexes and passes that hold a pod
+/// share one copy.
+public final class TrialPod: Sendable, Equatable {
     public let snapshot: PodSnapshot
     public let uid: String
     public let identity: TrialPodIdentity
@@ -24,6 +25,10 @@ public struct TrialPod: Sendable, Hashable {
         isTracked = snapshot.metadata.finalizers?.contains(AssayNames.trialFinalizer) ?? false
         isInterrupted = snapshot.metadata.annotations?[AssayNames.interruptedAnnotation] != nil
         isPreserved = snapshot.metadata.labels?[AssayNames.countedLabel] != nil
+    }
+
+    public static func == (one: TrialPod, other: TrialPod) -> Bool {
+        one === other || one.uid == other.uid && one.snapshot == other.snapshot
     }
 
     var key: ObjectKey { snapshot.metadata.key }

@@ -169,7 +169,7 @@ enum OperatorCommand: Subcommand {
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
             bounds: try bounds(arguments))
         if setting == .cluster {
-            configuration.deletionPauseSeconds = 5
+            configuration.deletionQuietSeconds = 3
             configuration.cacheLimit = Int((try arguments.number("cache-limit", in: 0.1...100_000) ?? Double(defaultCacheLimit)) * 1_073_741_824)
         }
         do { configuration.tokenFiles = try arguments.all("git-token").map { try PushTokenFile(parsing: $0) } } catch {

@@ -154,10 +154,15 @@ struct JobTrials: Sendable {
         try await forEach(left.map { ($0, .running(recheck: nil)) }) { try await podWriter.release($0.pod, .delete, jobUID: identity.uid) }
     }
 
-    /// Runs `body` for all pods and then throws the first failure. The client limits how many calls run at the same time.
+    /// Tasks of one pass that call the API server at the same time. Each costs memory, also while it waits for the client's budget.
+    private static let width = 64
+
+    /// Runs `body` for all pods and then throws the first failure.
     private func forEach(_ found: [Found], _ body: @escaping @Sendable (Found) async throws -> Void) async throws {
         let first = await withTaskGroup(of: (any Error)?.self) { group in
-            for one in found {
+            var first: (any Error)?
+            for (number, one) in found.enumerated() {
+                if number >= Self.width, let outcome = await group.next() { first = first ?? outcome }
                 group.addTask {
                     do {
                         try await body(one)
@@ -167,7 +172,7 @@ struct JobTrials: Sendable {
                     }
                 }
             }
-            return await group.reduce(nil) { $0 ?? $1 }
+            return await group.reduce(first) { $0 ?? $1 }
         }
         if let first { throw first }
     }
