@@ -61,6 +61,7 @@ struct JobTrials: Sendable {
         var observation = Observation()
         let known = pass.memory.state.withLock { $0.ended }
         var ended: [String: JobMemory.EndedPod] = [:]
+        ended.reserveCapacity(known.count)
         for pod in pods.unordered(pass.identity.uid) where pod.key.namespace == pass.identity.namespace {
             let version = pod.snapshot.metadata.resourceVersion
             let same = known[pod.uid].flatMap { $0.version == version ? $0.fate : nil }
