@@ -14,6 +14,7 @@ let package = Package(
         .target(name: "Base"),
         .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
+        .target(name: "Tracing", dependencies: ["Base", "HTTPTransport"]),
         .target(name: "Dependencies", dependencies: ["Base", "Subprocess", "HTTPTransport"]),
         .target(name: "Registry", dependencies: ["Base", "HTTPTransport"]),
         .target(name: "HTTPServing", dependencies: ["Base"]),
@@ -48,7 +49,8 @@ let package = Package(
         .target(
             name: "Reconcilers",
             dependencies: [
-                "Base", "HTTPServing", "Egress", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
+                "Base", "Tracing", "HTTPServing", "Egress", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
+                "SourceSync",
                 "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
             ]),
         .target(
@@ -67,7 +69,7 @@ let package = Package(
         .executableTarget(
             name: "assay",
             dependencies: [
-                "CShims", "Base", "Subprocess", "HTTPTransport", "Dependencies", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
+                "CShims", "Base", "Subprocess", "HTTPTransport", "Tracing", "Dependencies", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
                 "Reconcilers",
                 "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
@@ -84,6 +86,7 @@ let package = Package(
         .testTarget(name: "BaseTests", dependencies: ["Base"]),
         .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "AssayTesting"]),
+        .testTarget(name: "TracingTests", dependencies: ["Base", "HTTPTransport", "Tracing", "AssayTesting"]),
         .testTarget(name: "DependenciesTests", dependencies: ["Base", "Dependencies", "AssayTesting"]),
         .testTarget(name: "RegistryTests", dependencies: ["Base", "Subprocess", "Registry", "AssayTesting"]),
         .testTarget(name: "HTTPServingTests", dependencies: ["Base", "HTTPServing", "AssayTesting"]),
@@ -117,7 +120,7 @@ let package = Package(
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
-                "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
+                "Base", "Subprocess", "HTTPTransport", "Tracing", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
                 "SourceSync", "Artifacts",
                 "AssayAPI",
                 "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",

@@ -16,6 +16,7 @@ public actor GitLedger {
     private let disk = DiskQueue("assay.ledger")
     private let publisher: BranchPublisher
     private let onChange: ChangeHandler
+    private let onPush: PushHandler
 
     private var head: GitObjectID?
     private var pending: [String]
@@ -50,14 +51,18 @@ public actor GitLedger {
     /// wait. Also called with the jobs whose records have to be pushed again. Must not block.
     public typealias ChangeHandler = @Sendable (_ jobs: Set<String>) -> Void
 
+    /// Called after each push, whether or not the remote took it. Must not block.
+    public typealias PushHandler = @Sendable (LedgerPush) -> Void
+
     public init(
         settings: Settings, client: GitClient = GitClient(), time: any TimeSource = SystemTime(), log: Log = Log("ledger"),
-        onChange: @escaping ChangeHandler = { _ in }
+        onChange: @escaping ChangeHandler = { _ in }, onPush: @escaping PushHandler = { _ in }
     ) throws(ArtifactError) {
         self.settings = settings
         self.time = time
         self.log = log.with(["remote": .string(settings.remote.url.text), "branch": .string(settings.branch.name)])
         self.onChange = onChange
+        self.onPush = onPush
         local = try LocalRunStore(directory: "\(settings.directory)/pending", retention: settings.retention, time: time)
         let waiting = local.waiting()
         pending = waiting.map(\.name)
@@ -303,9 +308,14 @@ public actor GitLedger {
         pushCount += 1
         batching.begun()
         let local = local
+        var push = LedgerPush(
+            remote: settings.remote.url.text, branch: settings.branch.name, startedAt: time.now(),
+            records: Dictionary(batch.map { ($0.run.job, 1) }, uniquingKeysWith: +))
         do throws(ArtifactError) {
             head = try await publisher.publish(batch.map(\.run)) { local.load($0)?.pack }
         } catch {
+            push.end(at: time.now(), .failure(error))
+            onPush(push)
             await noticeLosses()
             switch error.kind {
             case .refused: pending = batching.refused(batch.map(\.run.name), waiting: pending)
@@ -314,6 +324,8 @@ public actor GitLedger {
             }
             throw error
         }
+        push.end(at: time.now(), .success(head))
+        onPush(push)
         let done = Set(batch.map(\.run.name))
         batching.accepted(done)
         confirmed.withLock { $0.insert(done) }

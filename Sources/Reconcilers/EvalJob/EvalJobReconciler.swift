@@ -78,7 +78,8 @@ public final class EvalJobReconciler: Sendable {
         backends = ResultsBackends(
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
-            collection: TrialCollection(client: client, log: log), setting: configuration.setting, events: events, time: time, wake: gathered)
+            collection: TrialCollection(client: client, log: log), setting: configuration.setting, events: events,
+            traces: configuration.traces, time: time, wake: gathered)
         let podWriter = TrialPodWriter(
             client: client, expectations: Expectations(time: time),
             deletions: PodDeletions(

@@ -16,7 +16,7 @@ extension EvalJobReconciler {
     func end(_ pass: inout JobPass, as stopping: JobEnding?, _ place: TrialRecording.Place) async throws {
         let ending = stopping ?? .ofTrials(pass.job.status?.trials)
         guard let name = pass.memory.state.withLock({ $0.jobRecord }) else {
-            if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) {
+            if let seconds = recording.record(record(of: pass, ending, place.context.prepared), place) {
                 pass.wake(after: seconds)
             }
             return

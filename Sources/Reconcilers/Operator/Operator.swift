@@ -67,7 +67,8 @@ public final class Operator: Sendable {
         let pushed = Locked<GitLedger.ChangeHandler?>(nil)
         ledgers = LedgerPool(
             directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval, time: time,
-            onChange: { jobs in pushed.withLock { $0 }?(jobs) })
+            onChange: { jobs in pushed.withLock { $0 }?(jobs) },
+            onPush: { [traces = configuration.traces] push in traces?.record(JobTraces.push(push)) })
         let jobStore = jobs.store
         load = TargetLoad(jobs: jobStore, bounds: configuration.bounds, time: time)
         let resolver = SourceResolver(

@@ -3,6 +3,7 @@ import Base
 import Git
 import KubeRuntime
 import Planning
+import Tracing
 import TrialPods
 
 /// The settings that an operator gets at its start.
@@ -53,6 +54,8 @@ public struct OperatorConfiguration: Sendable {
     public var deletionQuietSeconds = 0.0
     /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
+    /// Where the spans of jobs go; nil: nowhere. Whoever starts the operator starts and stops it.
+    public var traces: TraceExporter?
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
 

@@ -67,6 +67,7 @@ enum OperatorCommand: Subcommand {
 
         let metrics = MetricsRegistry()
         let liveness = Liveness()
+        let traces = TraceOptions.exporter(environment, metrics: metrics)
         let current = Locked<Operator?>(nil)
         let port = try arguments.integer("health-port", in: 0...65535) ?? 8080
         let health = HealthServer(
@@ -88,6 +89,7 @@ enum OperatorCommand: Subcommand {
             var configuration = configuration
             configuration.cache = await cache.start()
             configuration.clusterNetwork = clusterNetwork
+            configuration.traces = traces
             configuration.networks = egress?.networks
             if clusterNetwork?.egress != nil {
                 configuration.networks = await EgressService.networks(onCluster: client, namespace: leaseNamespace)
@@ -116,6 +118,7 @@ enum OperatorCommand: Subcommand {
             work.cancel()
         }
         await work.value
+        await traces?.stop(within: TraceOptions.flushSeconds)
         withExtendedLifetime((interrupts, health)) {}
         return ExitStatus.success
     }

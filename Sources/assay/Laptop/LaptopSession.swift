@@ -70,10 +70,14 @@ struct LaptopSession: Sendable {
         configuration.cache = cache
         configuration.networks = egress.networks
         configuration.imageBuilder = host.node.map { PodmanImageBuilder(node: $0, directory: state.builds) }
-        let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
+        let metrics = MetricsRegistry()
+        let traces = TraceOptions.exporter(currentEnvironment(), metrics: metrics) { display.say("warning: \($0)") }
+        configuration.traces = traces
+        let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())", metrics: metrics)
         let applied: Applied
         let working: Task<Void, Never>
         do { (applied, working) = try await apply(host.client, runner, display) } catch {
+            await traces?.stop(within: 0)
             await host.stop(removeContainers: false)
             throw error
         }
@@ -110,6 +114,10 @@ struct LaptopSession: Sendable {
         display.finish()
         working.cancel()
         await working.value
+        let dropped = await traces?.stop(within: TraceOptions.flushSeconds) ?? 0
+        if dropped > 0 {
+            Assay.printError("\(dropped) spans of the job's trace were dropped: the server does not take them (--log-level warning says why)")
+        }
         let runs = ended.stalled == nil ? try await runner.records(of: ended.job, limit: JobReport.rows) : []
         await host.stop(removeContainers: stopping.withLock { $0.count } > 0)
 

@@ -12,6 +12,7 @@ import Planning
 import Reconcilers
 import SourceSync
 import Testing
+import Tracing
 import TrialPods
 import YAML
 
@@ -141,7 +142,8 @@ final class World: Sendable {
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
-        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil
+        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil,
+        traces: TraceExporter? = nil
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -154,6 +156,7 @@ final class World: Sendable {
         configuration.cache = cache
         configuration.clusterNetwork = network
         configuration.networks = networks
+        configuration.traces = traces
         configuration.imageBuilder = builder
         return RunningOperator(
             Operator(
