@@ -1398,6 +1398,11 @@ spec:
       type: string
       description: Whether trials can run.
       jsonPath: .status.conditions[?(@.type=="Ready")].status
+    - name: Lag
+      type: integer
+      description: Seconds for which a newer commit at the source waits to be synced.
+      jsonPath: .status.lagSeconds
+      priority: 1
     - name: Active
       type: integer
       description: Trials that run on the target.
@@ -1480,6 +1485,20 @@ spec:
                     maxLength: 32
                     pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
                     default: 60s
+                  advanced:
+                    type: object
+                    description: Settings of the program that does the work. They are no part of the contract and may stop working with any version.
+                    properties:
+                      extraArgs:
+                        type: array
+                        description: 'For vm and continuous: further arguments of the program that keeps the checkout up to date.'
+                        maxItems: 32
+                        items:
+                          type: string
+                          description: One argument, passed on as it is.
+                          minLength: 1
+                          maxLength: 1024
+                          pattern: '^[^\x00-\x1F\x7F]*$'
                 x-kubernetes-validations:
                 - rule: (self.mode == 'sparse') == (has(self.sparsePaths) && size(self.sparsePaths) > 0)
                   message: mode sparse and sparsePaths must be set together
@@ -1901,6 +1920,10 @@ spec:
                 type: string
                 description: When it got there.
                 format: date-time
+              lagSeconds:
+                type: integer
+                description: Seconds since a newer commit was seen at the source; 0 when the last look found none.
+                format: int32
               activeTrials:
                 type: integer
                 description: Trials that run on the target.

@@ -94,11 +94,21 @@ public struct SyncOptions: Codable, Sendable, Hashable {
     public var sparsePaths: [String]?
     /// A duration, as `60s`.
     public var refreshInterval: String
+    /// What depends on the program that does the work, and so may change with it.
+    public var advanced: Advanced?
 
-    public init(mode: Mode = .shallow, sparsePaths: [String]? = nil, refreshInterval: String = "60s") {
+    public struct Advanced: Codable, Sendable, Hashable {
+        /// Further arguments of the program that keeps the checkout of a vm up to date, as they are.
+        public var extraArgs: [String]?
+
+        public init(extraArgs: [String]? = nil) { self.extraArgs = extraArgs }
+    }
+
+    public init(mode: Mode = .shallow, sparsePaths: [String]? = nil, refreshInterval: String = "60s", advanced: Advanced? = nil) {
         self.mode = mode
         self.sparsePaths = sparsePaths
         self.refreshInterval = refreshInterval
+        self.advanced = advanced
     }
 
     public init(from decoder: any Decoder) throws {
@@ -106,6 +116,7 @@ public struct SyncOptions: Codable, Sendable, Hashable {
         mode = try values.value(.mode, or: .shallow)
         sparsePaths = try values.optional(.sparsePaths)
         refreshInterval = try values.value(.refreshInterval, or: "60s")
+        advanced = try values.optional(.advanced)
     }
 }
 
@@ -166,6 +177,8 @@ public struct EvalTargetStatus: Codable, Sendable, Hashable {
     public var dependencies: [Dependency]?
     public var syncedCommit: String?
     public var lastSyncTime: Timestamp?
+    /// Seconds since a commit was seen at the source that is newer than `syncedCommit`; 0 when the last look found none.
+    public var lagSeconds: Int?
     public var activeTrials: Int?
 
     /// A program that the target needs.
@@ -185,13 +198,14 @@ public struct EvalTargetStatus: Codable, Sendable, Hashable {
 
     public init(
         observedGeneration: Int? = nil, conditions: [Condition] = [], dependencies: [Dependency]? = nil,
-        syncedCommit: String? = nil, lastSyncTime: Timestamp? = nil, activeTrials: Int? = nil
+        syncedCommit: String? = nil, lastSyncTime: Timestamp? = nil, lagSeconds: Int? = nil, activeTrials: Int? = nil
     ) {
         self.observedGeneration = observedGeneration
         self.conditions = conditions
         self.dependencies = dependencies
         self.syncedCommit = syncedCommit
         self.lastSyncTime = lastSyncTime
+        self.lagSeconds = lagSeconds
         self.activeTrials = activeTrials
     }
 
@@ -202,6 +216,7 @@ public struct EvalTargetStatus: Codable, Sendable, Hashable {
         dependencies = try values.optional(.dependencies)
         syncedCommit = try values.optional(.syncedCommit)
         lastSyncTime = try values.optional(.lastSyncTime)
+        lagSeconds = try values.optional(.lagSeconds)
         activeTrials = try values.optional(.activeTrials)
     }
 }

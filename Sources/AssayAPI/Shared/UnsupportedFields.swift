@@ -54,6 +54,13 @@ public enum UnsupportedFields {
         if spec.sync == .noop, spec.syncOptions != nil {
             found.append(UnsupportedField("spec.syncOptions", "sync noop fetches nothing; remove the field"))
         }
+        if spec.syncOptions?.advanced != nil, spec.type != .vm || spec.sync != .continuous {
+            found.append(
+                UnsupportedField(
+                    "spec.syncOptions.advanced",
+                    "its arguments are for the program that keeps the checkout of a vm up to date, which only type vm with sync continuous starts; "
+                        + "remove the field"))
+        }
         if spec.workdir != nil, spec.sync != .noop {
             found.append(UnsupportedField("spec.workdir", "only sync noop uses it: sync \(spec.sync.rawValue) fetches the source; remove the field"))
         }
