@@ -47,19 +47,21 @@ public struct SourceResolver: Sendable {
     /// - Parameters:
     ///   - ref: a branch, a tag, a full ref, a commit id or, in a full mirror, the beginning of one; nil: the default branch.
     ///   - extent: what the mirror gets of the repository.
+    ///   - seen: called with the commit that the remote names, before anything of it is fetched.
     public func pin(
-        _ repo: String, ref: String?, credentials: GitCredentials = .none, extent: MirrorExtent = .full
+        _ repo: String, ref: String?, credentials: GitCredentials = .none, extent: MirrorExtent = .full,
+        seen: (@Sendable (GitObjectID) -> Void)? = nil
     ) async throws(SourceError) -> PinnedSource {
         let url = try url(repo)
         do {
             let wanted = try ref.map { text throws(GitError) in try GitRef(parsing: text) }
-            return try await pin(GitClient.Remote(url, credentials: credentials, extent: extent), wanted)
+            return try await pin(GitClient.Remote(url, credentials: credentials, extent: extent), wanted, seen)
         } catch {
             throw SourceError(error)
         }
     }
 
-    private func pin(_ remote: GitClient.Remote, _ ref: GitRef?) async throws(GitError) -> PinnedSource {
+    private func pin(_ remote: GitClient.Remote, _ ref: GitRef?, _ seen: (@Sendable (GitObjectID) -> Void)?) async throws(GitError) -> PinnedSource {
         // For a full commit id that the mirror has, the remote is not asked: the id cannot mean anything else.
         if let commit = ref?.commit, try await mirrors.existing(remote, having: commit) != nil {
             return PinnedSource(url: remote.url, commit: commit, ref: nil, extent: remote.extent)
@@ -67,6 +69,7 @@ public struct SourceResolver: Sendable {
         let refs = try await git.listRemote(remote)
         switch try refs.resolve(ref, place: remote.url.text) {
         case .commit(let id, let name):
+            seen?(id)
             let mirror = try await mirrors.open(id, from: remote)
             let commit = try await commit(id.hex, mirror, ref, refs, remote)
             return PinnedSource(url: remote.url, commit: commit, ref: name, extent: remote.extent)
