@@ -55,6 +55,8 @@ public struct OperatorConfiguration: Sendable {
     public var imageBuilder: (any ImageBuilder)?
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
+    /// Looks for the programs that targets need on this machine.
+    public var programs = ProgramCheck()
 
     public init(
         setting: Setting, namespace: String? = nil, stateDirectory: String, cacheDirectory: String, resultsDirectory: String?,

@@ -141,7 +141,8 @@ final class World: Sendable {
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
-        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil
+        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil,
+        programs: ProgramCheck = ProgramCheck()
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -155,6 +156,7 @@ final class World: Sendable {
         configuration.clusterNetwork = network
         configuration.networks = networks
         configuration.imageBuilder = builder
+        configuration.programs = programs
         return RunningOperator(
             Operator(
                 client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
