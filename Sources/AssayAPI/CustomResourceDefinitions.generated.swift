@@ -1512,6 +1512,27 @@ spec:
                 x-kubernetes-validations:
                 - rule: '!self.matches(''(^|/)[.][.](/|$)'')'
                   message: must not contain ..
+              claim:
+                type: object
+                description: 'For type local and sync noop on a cluster, in place of workdir: the PersistentVolumeClaim with the benchmark.'
+                required:
+                - name
+                properties:
+                  name:
+                    type: string
+                    description: The claim's name, in the namespace of this object.
+                    minLength: 1
+                    maxLength: 253
+                    pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+                  path:
+                    type: string
+                    description: A folder of the claim; without it, all of it.
+                    minLength: 1
+                    maxLength: 1024
+                    pattern: '^[^-/\x00-\x1F\x7F][^\x00-\x1F\x7F]*$'
+                    x-kubernetes-validations:
+                    - rule: '!self.matches(''(^|/)([.][.]|[.][gG][iI][tT])(/|$)'')'
+                      message: 'must stay within its folder: no component may be .. or .git'
               host:
                 type: object
                 description: 'For vm: the machine.'
@@ -1833,10 +1854,13 @@ spec:
             - rule: '!has(self.host) || self.type in [''vm'', ''azure-vm'']'
               message: host goes with type vm only
               fieldPath: .host
-            - rule: self.sync != 'noop' || has(self.workdir)
+            - rule: self.sync != 'noop' || has(self.workdir) || has(self.claim)
               message: sync noop uses what is at workdir; name it
               fieldPath: .workdir
               reason: FieldValueRequired
+            - rule: '!has(self.claim) || self.type == ''local'' && self.sync == ''noop'' && !has(self.workdir)'
+              message: claim goes with type local and sync noop, and without workdir
+              fieldPath: .claim
             - rule: '!has(self.workdir) || self.type in [''local'', ''ci'', ''gha-runner'', ''vm'', ''azure-vm'']'
               message: workdir goes with types local, ci and vm only
               fieldPath: .workdir

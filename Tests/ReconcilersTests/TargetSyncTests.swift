@@ -126,7 +126,7 @@ struct TargetSyncTests {
             try await world.withOperator { _ in
                 try await world.createJob(with: ["targetRef": ["name": "disk"]])
                 let job = try await world.wait {
-                    $0.status?.conditions.contains { $0.message?.contains("whose files a cluster does not have") == true } == true
+                    $0.status?.conditions.contains { $0.message?.contains("or name a PersistentVolumeClaim in claim") == true } == true
                 }
                 #expect(job.status?.trials?.completed ?? 0 == 0)
             }

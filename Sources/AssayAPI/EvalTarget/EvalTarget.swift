@@ -48,6 +48,8 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
     public var sync: Sync
     public var syncOptions: SyncOptions?
     public var workdir: String?
+    /// For type local on a cluster, in place of `workdir`.
+    public var claim: ClaimSpec?
     public var host: HostSpec?
     public var image: TargetImageSpec?
     public var podTemplate: PodTemplate?
@@ -56,10 +58,11 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
     public var cost: CostSpec?
 
     public init(
-        type: Kind = .cluster, sync: Sync = .oneshot, syncOptions: SyncOptions? = nil, workdir: String? = nil,
+        type: Kind = .cluster, sync: Sync = .oneshot, syncOptions: SyncOptions? = nil, workdir: String? = nil, claim: ClaimSpec? = nil,
         host: HostSpec? = nil, image: TargetImageSpec? = nil, podTemplate: PodTemplate? = nil,
         maxConcurrentTrials: Int = 0, cost: CostSpec? = nil
     ) {
+        self.claim = claim
         self.type = type
         self.sync = sync
         self.syncOptions = syncOptions
@@ -77,6 +80,7 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
         sync = try values.value(.sync, or: .oneshot)
         syncOptions = try values.optional(.syncOptions)
         workdir = try values.optional(.workdir)
+        claim = try values.optional(.claim)
         host = try values.optional(.host)
         image = try values.optional(.image)
         podTemplate = try values.optional(.podTemplate)
@@ -117,6 +121,19 @@ public struct SyncOptions: Codable, Sendable, Hashable {
         sparsePaths = try values.optional(.sparsePaths)
         refreshInterval = try values.value(.refreshInterval, or: "60s")
         advanced = try values.optional(.advanced)
+    }
+}
+
+/// A PersistentVolumeClaim with a benchmark.
+public struct ClaimSpec: Codable, Sendable, Hashable {
+    /// In the namespace of the target.
+    public var name: String
+    /// A folder of the claim; nil: all of it.
+    public var path: String?
+
+    public init(name: String, path: String? = nil) {
+        self.name = name
+        self.path = path
     }
 }
 

@@ -39,16 +39,24 @@ public enum UnsupportedFields {
     /// - Parameter onCluster: true for an operator on a cluster, false on one machine (`assay run`).
     public static func check(_ spec: EvalTargetSpec, onCluster: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
-        if spec.type == .local || spec.type == .ci, onCluster {
+        if spec.claim != nil {
+            if !onCluster {
+                found.append(UnsupportedField("spec.claim", "a PersistentVolumeClaim is on a cluster; name a directory of this machine in workdir"))
+            } else if spec.type != .local || spec.sync != .noop || spec.workdir != nil {
+                found.append(UnsupportedField("spec.claim", "it goes with type local and sync noop, and without workdir"))
+            }
+        }
+        if spec.type == .ci || spec.type == .local && spec.claim == nil, onCluster {
             found.append(
                 UnsupportedField(
                     "spec.type",
-                    "targets of type \(spec.type.rawValue) are for `assay run` on one machine, whose files a cluster does not have; use cluster"))
+                    "targets of type \(spec.type.rawValue) are for `assay run` on one machine, whose files a cluster does not have; use cluster"
+                        + (spec.type == .local ? ", or name a PersistentVolumeClaim in claim" : "")))
         }
         if spec.type == .vm {
             found.append(UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) do not run trials yet; use cluster"))
         }
-        if spec.sync == .noop, spec.workdir == nil {
+        if spec.sync == .noop, spec.workdir == nil, spec.claim == nil {
             found.append(UnsupportedField("spec.workdir", "sync noop uses the directory that is named here; add it"))
         }
         if spec.sync == .noop, spec.syncOptions != nil {

@@ -42,6 +42,12 @@ public struct SourceResolver: Sendable {
         do { return try GitURL(parsing: repo, allowing: policy) } catch { throw SourceError(error) }
     }
 
+    /// The address of a source that was prepared before. Snapshots are repositories of this operator: no user may name them, whatever the policy.
+    func address(ofPrepared text: String) throws(SourceError) -> GitURL {
+        guard text.hasPrefix("file://\(snapshots.directory)/") else { return try url(text) }
+        do { return try GitURL(parsing: text, allowing: .local) } catch { throw SourceError(error) }
+    }
+
     /// Resolves `ref` to a commit and makes sure that the mirror has it.
     ///
     /// - Parameters:

@@ -167,7 +167,7 @@ final class World: Sendable {
     func sourceCache() -> SourceCache {
         SourceCache(
             store: TreeStore(directory: "\(path)/trees"), key: [UInt8](repeating: 3, count: 32),
-            endpoint: .service("http://assay-cache.assay-system:8081"))
+            endpoint: .service("http://assay-cache.assay-system:8081"), uploads: "\(path)/claims")
     }
 
     /// With an operator while the body runs.
