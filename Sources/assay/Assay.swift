@@ -17,7 +17,7 @@ enum Assay {
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
-        CheckNetworkSubcommand.self,
+        CheckNetworkSubcommand.self, ReadClaimSubcommand.self,
     ]
 
     static func main() async {

@@ -16,14 +16,25 @@ public final class SourceCache: Sendable {
     private let store: TreeStore
     private let endpoint: CacheEndpoint
     private let follower: (any TreeOrigin)?
+    /// The address of this replica; nil: that of the endpoint.
+    private let own: String?
+    /// The files of claims, while their pods send them.
+    let uploads: ClaimUploads
     private let time: any TimeSource
     private let server = Locked<HTTPServer?>(nil)
 
     /// - Parameters:
     ///   - store: where the trees are kept.
     ///   - key: signs the tokens; the same for all replicas.
+    ///   - uploads: a directory for what pods send.
+    ///   - own: the URL of this replica, which `endpoint` shares with others; nil when there are no others.
     ///   - follower: where a replica that does not lead gets trees; nil: nowhere.
-    public init(store: TreeStore, key: [UInt8], endpoint: CacheEndpoint, follower: (any TreeOrigin)? = nil, time: any TimeSource = SystemTime()) {
+    public init(
+        store: TreeStore, key: [UInt8], endpoint: CacheEndpoint, uploads: String, own: String? = nil, follower: (any TreeOrigin)? = nil,
+        time: any TimeSource = SystemTime()
+    ) {
+        self.own = own
+        self.uploads = ClaimUploads(directory: uploads)
         self.store = store
         self.endpoint = endpoint
         self.follower = follower
@@ -89,6 +100,13 @@ public final class SourceCache: Sendable {
         return CacheAccess(endpoint: endpoint, token: token)
     }
 
+    /// What a pod needs to send the files of a claim to this replica.
+    func access(forClaim upload: String, pod: String, namespace: String, seconds: Double) -> CacheAccess {
+        CacheAccess(
+            endpoint: own.map { .service($0) } ?? endpoint,
+            token: cache.token(forClaim: upload, pod: pod, namespace: namespace, seconds: seconds))
+    }
+
     /// Makes what is missing from the mirrors.
     func lead(resolver: SourceResolver, credentials: CredentialSource, pods: Store<TrialPod>) {
         store.clean()
@@ -96,12 +114,13 @@ public final class SourceCache: Sendable {
             try await credentials.credentials(for: url, secret: credential.secret, namespace: credential.namespace)
         }
         let time = time
-        cache.use(trees) { namespace, name, token in
+        let hasEnded: TreeCache.Ended = { namespace, name, token in
             guard let pod = pods.get(ObjectKey(namespace: namespace, name: name)) else {
                 return pods.hasSynced && time.now().seconds - token.issued > Self.unknownSeconds
             }
             return Self.hasEnded(pod)
         }
+        cache.use(trees, hasEnded: hasEnded, uploads: uploads)
     }
 
     /// Whether a pod needs its task no more.

@@ -115,8 +115,8 @@ public final class Operator: Sendable {
                 wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
         syncs = TargetSyncs(resolver: resolver, credentials: credentials, time: time, wake: { key in wakeTarget.withLock { $0 }?(key) })
         let targetReconciler = EvalTargetReconciler(
-            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes,
-            networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, time: time)
+            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, programs: configuration.programs,
+            probes: probes, networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
         ) {

@@ -58,6 +58,8 @@ public struct OperatorConfiguration: Sendable {
     public var traces: TraceExporter?
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
+    /// Looks for the programs that targets need on this machine.
+    public var programs = ProgramCheck()
 
     public init(
         setting: Setting, namespace: String? = nil, stateDirectory: String, cacheDirectory: String, resultsDirectory: String?,

@@ -42,24 +42,32 @@ public struct SourceResolver: Sendable {
         do { return try GitURL(parsing: repo, allowing: policy) } catch { throw SourceError(error) }
     }
 
+    /// The address of a source that was prepared before. Snapshots are repositories of this operator: no user may name them, whatever the policy.
+    func address(ofPrepared text: String) throws(SourceError) -> GitURL {
+        guard text.hasPrefix("file://\(snapshots.directory)/") else { return try url(text) }
+        do { return try GitURL(parsing: text, allowing: .local) } catch { throw SourceError(error) }
+    }
+
     /// Resolves `ref` to a commit and makes sure that the mirror has it.
     ///
     /// - Parameters:
     ///   - ref: a branch, a tag, a full ref, a commit id or, in a full mirror, the beginning of one; nil: the default branch.
     ///   - extent: what the mirror gets of the repository.
+    ///   - seen: called with the commit that the remote names, before anything of it is fetched.
     public func pin(
-        _ repo: String, ref: String?, credentials: GitCredentials = .none, extent: MirrorExtent = .full
+        _ repo: String, ref: String?, credentials: GitCredentials = .none, extent: MirrorExtent = .full,
+        seen: (@Sendable (GitObjectID) -> Void)? = nil
     ) async throws(SourceError) -> PinnedSource {
         let url = try url(repo)
         do {
             let wanted = try ref.map { text throws(GitError) in try GitRef(parsing: text) }
-            return try await pin(GitClient.Remote(url, credentials: credentials, extent: extent), wanted)
+            return try await pin(GitClient.Remote(url, credentials: credentials, extent: extent), wanted, seen)
         } catch {
             throw SourceError(error)
         }
     }
 
-    private func pin(_ remote: GitClient.Remote, _ ref: GitRef?) async throws(GitError) -> PinnedSource {
+    private func pin(_ remote: GitClient.Remote, _ ref: GitRef?, _ seen: (@Sendable (GitObjectID) -> Void)?) async throws(GitError) -> PinnedSource {
         // For a full commit id that the mirror has, the remote is not asked: the id cannot mean anything else.
         if let commit = ref?.commit, try await mirrors.existing(remote, having: commit) != nil {
             return PinnedSource(url: remote.url, commit: commit, ref: nil, extent: remote.extent)
@@ -67,6 +75,7 @@ public struct SourceResolver: Sendable {
         let refs = try await git.listRemote(remote)
         switch try refs.resolve(ref, place: remote.url.text) {
         case .commit(let id, let name):
+            seen?(id)
             let mirror = try await mirrors.open(id, from: remote)
             let commit = try await commit(id.hex, mirror, ref, refs, remote)
             return PinnedSource(url: remote.url, commit: commit, ref: name, extent: remote.extent)

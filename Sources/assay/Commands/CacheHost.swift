@@ -80,7 +80,7 @@ struct CacheHost: Sendable {
     private func start(_ kind: Kind) async throws -> SourceCache {
         switch kind {
         case .socket(let directory): return try Self.onThisMachine(cacheDirectory: directory)
-        case .service(let url, let port, _):
+        case .service(let url, let port, let own):
             let key = try await ServiceKey.cache.read(client: client, namespace: namespace)
             let (client, namespace, lease) = (client, namespace, lease)
             let follower = LeaderTrees(key: key) {
@@ -89,7 +89,7 @@ struct CacheHost: Sendable {
             }
             let cache = SourceCache(
                 store: TreeStore(directory: "\(stateDirectory)/trees", sizeLimit: Self.clusterLimit), key: key, endpoint: .service(url),
-                follower: follower)
+                uploads: "\(stateDirectory)/claims", own: own, follower: follower)
             try cache.start(port: port)
             try startCanary()
             return cache
@@ -109,7 +109,7 @@ struct CacheHost: Sendable {
         return SourceCache(
             store: TreeStore(directory: "\(cacheDirectory)/trees", sizeLimit: laptopLimit),
             key: try ServiceKey.read(file: "\(cacheDirectory)/token.key"),
-            endpoint: .socket(directory: SourceCache.socketDirectory(in: cacheDirectory)))
+            endpoint: .socket(directory: SourceCache.socketDirectory(in: cacheDirectory)), uploads: "\(cacheDirectory)/claims")
     }
 
     /// Called when this operator begins to lead. Operators on one machine share the socket, so only the leader serves on it.

@@ -64,6 +64,17 @@ struct JobDocuments: Sendable {
 
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
 
+    /// The target that a job runs on: the one that it names, else the one named `default`, else this machine.
+    func target(of spec: EvalJobSpec) throws -> EvalTargetSpec {
+        let name = spec.targetRef?.name ?? AssayNames.defaultTarget
+        let found = others.first { $0.type == .evalTargets && $0.object.at("metadata", "name")?.string == name }
+        guard let found else {
+            guard spec.targetRef == nil else { throw UsageError("there is no EvalTarget \"\(name)\" in the file; add it, or change spec.targetRef") }
+            return Laptop.target
+        }
+        return try EvalTarget(json: found.object).spec
+    }
+
     /// Whether the job's target uses a directory of this machine instead of the job's repository.
     var isOnDisk: Bool {
         let name = job.at("spec", "targetRef", "name")?.string ?? AssayNames.defaultTarget

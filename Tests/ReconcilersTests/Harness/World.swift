@@ -143,7 +143,7 @@ final class World: Sendable {
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
         builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil,
-        traces: TraceExporter? = nil
+        traces: TraceExporter? = nil, programs: ProgramCheck = ProgramCheck()
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -158,6 +158,7 @@ final class World: Sendable {
         configuration.networks = networks
         configuration.traces = traces
         configuration.imageBuilder = builder
+        configuration.programs = programs
         return RunningOperator(
             Operator(
                 client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
@@ -168,7 +169,7 @@ final class World: Sendable {
     func sourceCache() -> SourceCache {
         SourceCache(
             store: TreeStore(directory: "\(path)/trees"), key: [UInt8](repeating: 3, count: 32),
-            endpoint: .service("http://assay-cache.assay-system:8081"))
+            endpoint: .service("http://assay-cache.assay-system:8081"), uploads: "\(path)/claims")
     }
 
     /// With an operator while the body runs.
