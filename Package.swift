@@ -72,7 +72,7 @@ let package = Package(
                 "CShims", "Base", "Subprocess", "HTTPTransport", "Tracing", "Dependencies", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
                 "Reconcilers",
-                "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
+                "Rollout", "APIServer", "PodmanNode", "Operations",
             ]),
         .executableTarget(
             name: "benchmarks",

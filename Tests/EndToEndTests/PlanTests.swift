@@ -44,6 +44,34 @@ extension EndToEnd {
             }
         }
 
+        @Test func aPlanRefusesTheFilesThatARunRefusesInTheSameWords() async throws {
+            try await Workbench.with("plan-refuses") { bench in
+                try bench.task("one")
+                try await bench.commitBenchmark()
+                let target = "apiVersion: assay.dev/v1alpha1\nkind: EvalTarget\nmetadata: {name: t}\nspec: {type: local, colour: red}\n---\n"
+                let overlay =
+                    "apiVersion: assay.dev/v1alpha1\nkind: OverlaySource\nmetadata: {name: o}\nspec: {repo: benchmark, interval: often}\n---\n"
+                let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {key: \"no base64\"}\n---\n"
+                for (file, words) in [
+                    (JobFiles.job("field", extra: "  paralellism: 2"), ["EvalJob", "unknown field \"spec.paralellism\""]),
+                    (JobFiles.job("agent", agents: "[{name: oracle, nam: x}]"), ["unknown field \"spec.agents[0].nam\""]),
+                    (JobFiles.job("type", extra: "  timeoutMultiplier: fast"), ["spec.timeoutMultiplier"]),
+                    (JobFiles.job("value", attempts: 0), ["EvalJob \"value\": spec.attempts", "greater than or equal to 1"]),
+                    (JobFiles.job("rule", artifacts: "{backend: git}"), ["EvalJob \"rule\": spec.artifacts"]),
+                    (JobFiles.job("Name"), ["metadata.name"]),
+                    (target + JobFiles.job("target", extra: "  targetRef: {name: t}"), ["EvalTarget", "unknown field \"spec.colour\""]),
+                    (overlay + JobFiles.job("overlay"), ["OverlaySource \"o\": spec.interval"]),
+                    (secret + JobFiles.job("secret"), ["Secret"]),
+                ] {
+                    try bench.write("job.yaml", file)
+                    let plan = try await bench.assay("plan", "job.yaml", expecting: 2)
+                    let run = try await bench.assay("run", "job.yaml", expecting: 2)
+                    #expect(plan.stderrText == run.stderrText && plan.stdoutText.isEmpty, "\(file)")
+                    for word in words { #expect(plan.stderrText.contains(word), "\(word): \(plan.stderrText)") }
+                }
+            }
+        }
+
         @Test func aFolderAndAFileOfRolloutCanBePlanned() async throws {
             try await Workbench.with("plan-folder") { bench in
                 for name in ["a", "b"] {

@@ -147,10 +147,9 @@ public final class Operator: Sendable {
         }
         wake.withLock { $0 = { controller.enqueue($0, $1) } }
         later.withLock { $0 = { controller.enqueue($0, afterSeconds: $1) } }
-        // A push that succeeded or failed wakes the jobs whose records were in it.
         pushed.withLock { slot in
             slot = { jobs in
-                for entry in jobStore.entries() where jobs.contains(entry.uid) { controller.enqueue(entry.key, .gathered) }
+                for key in WakeRules().pushed(jobs, among: jobStore.entries()) { controller.enqueue(key, .gathered) }
             }
         }
     }

@@ -31,11 +31,11 @@ enum PlanCommand: Subcommand {
         let place = PlanPlace()
         var documents = try await documents(arguments.positionals[0], place)
         if let target = arguments.value("target") { documents.job.set(["spec", "targetRef", "name"], to: .string(target)) }
-        let object = try JobSchema().completed(documents.job, file: arguments.positionals[0])
+        documents = try await documents.admitted()
         let job: EvalJob
         let target: EvalTargetSpec
         do {
-            job = try EvalJob(json: object)
+            job = try EvalJob(json: documents.job)
             target = try documents.target(of: job.spec)
         } catch let error as JSONDecodingError {
             throw UsageError("\(arguments.positionals[0]): \(error)")

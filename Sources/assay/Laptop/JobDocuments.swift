@@ -75,12 +75,11 @@ struct JobDocuments: Sendable {
         return try EvalTarget(json: found.object).spec
     }
 
-    /// Whether the job's target uses a directory of this machine instead of the job's repository.
-    var isOnDisk: Bool {
+    /// The directory of this machine that the job's target uses instead of the job's repository; nil when it uses the repository.
+    var benchmarkDirectory: String? {
         let name = job.at("spec", "targetRef", "name")?.string ?? AssayNames.defaultTarget
-        return others.contains { other in
-            other.type == .evalTargets && other.object.at("metadata", "name")?.string == name && other.object.at("spec", "sync")?.string == "noop"
-        }
+        let target = others.first { $0.type == .evalTargets && $0.object.at("metadata", "name")?.string == name }?.object
+        return target?.at("spec", "sync")?.string == "noop" ? target?.at("spec", "workdir")?.string : nil
     }
 
     /// Makes local paths absolute file: URLs, makes `workdir` absolute, and replaces the name of a git remote by its URL, because the operator accepts only
