@@ -34,6 +34,7 @@ public actor LedgerPool {
     private var entries: [Key: Entry] = [:]
     /// Ledgers that are being closed. A key is not opened again until its old ledger is closed, because two ledgers must not share a directory.
     private var closing: [Key: Task<Void, Never>] = [:]
+    private let metrics: LedgerMetrics?
     private let onChange: GitLedger.ChangeHandler
 
     private static let unusedLimit = 86400.0
@@ -44,12 +45,13 @@ public actor LedgerPool {
     ///   - onChange: see `GitLedger.ChangeHandler`.
     public init(
         directory: String, committer: FastImportStream.Identity, pushInterval: Double, time: any TimeSource = SystemTime(),
-        onChange: @escaping GitLedger.ChangeHandler
+        metrics: LedgerMetrics? = nil, onChange: @escaping GitLedger.ChangeHandler
     ) {
         self.directory = directory
         self.committer = committer
         self.pushInterval = pushInterval
         self.time = time
+        self.metrics = metrics
         self.onChange = onChange
     }
 
@@ -79,7 +81,7 @@ public actor LedgerPool {
         let ledger = try GitLedger(
             settings: .init(
                 remote: remote, branch: branch, path: path, committer: committer, directory: "\(directory)/ledgers/\(name)",
-                pushInterval: pushInterval), onChange: onChange)
+                pushInterval: pushInterval), metrics: metrics, onChange: onChange)
         let lease = Lease(ledger)
         entries[key] = Entry(ledger: ledger, lease: lease)
         Task { await ledger.resume() }

@@ -157,7 +157,8 @@ final class World: Sendable {
         configuration.imageBuilder = builder
         return RunningOperator(
             Operator(
-                client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
+                client: KubeClient(config: config, metrics: RequestMetrics(metrics)), configuration: configuration,
+                instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
             metrics)
     }
 
