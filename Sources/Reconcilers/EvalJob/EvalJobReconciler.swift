@@ -54,7 +54,7 @@ public final class EvalJobReconciler: Sendable {
         client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
         overlays: JobOverlays, networks: JobNetworks?, resolver: SourceResolver, credentials: CredentialSource, load: TargetLoad,
         events: EventRecorder, ledgers: LedgerPool,
-        metrics: TrialMetrics, time: any TimeSource,
+        metrics registry: MetricsRegistry, time: any TimeSource,
         wake: @escaping @Sendable (ObjectKey, WakeCause) -> Void, wakeLater: @escaping @Sendable (ObjectKey, Double) -> Void
     ) {
         self.wakeLater = wakeLater
@@ -62,7 +62,7 @@ public final class EvalJobReconciler: Sendable {
         self.configuration = configuration
         self.jobs = jobs
         self.events = events
-        self.metrics = metrics
+        metrics = TrialMetrics(registry)
         self.networks = networks
         self.time = time
         podStore = pods
@@ -77,7 +77,8 @@ public final class EvalJobReconciler: Sendable {
         preparation = PreparationPool(
             preparation: sources, plans: plans, credentials: credentials, time: time, wake: { wake($0, .event) })
         images = ImageBuilds(
-            configuration.imageBuilder ?? ClusterImageBuilder(client: client, configuration: configuration, time: time), time: time,
+            configuration.imageBuilder ?? ClusterImageBuilder(client: client, configuration: configuration, time: time),
+            metrics: ImageMetrics(registry, time: time), time: time,
             wake: { wake($0, .event) })
         backends = ResultsBackends(
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })

@@ -67,12 +67,12 @@ public final class Operator: Sendable {
         let pushed = Locked<GitLedger.ChangeHandler?>(nil)
         ledgers = LedgerPool(
             directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval, time: time,
-            onChange: { jobs in pushed.withLock { $0 }?(jobs) },
+            metrics: LedgerMetrics(metrics, time: time), onChange: { jobs in pushed.withLock { $0 }?(jobs) },
             onPush: { [traces = configuration.traces] push in traces?.record(JobTraces.push(push)) })
         let jobStore = jobs.store
         load = TargetLoad(jobs: jobStore, bounds: configuration.bounds, time: time)
         let resolver = SourceResolver(
-            cacheDirectory: configuration.cacheDirectory, cacheLimit: configuration.cacheLimit, policy: configuration.urlPolicy)
+            cacheDirectory: configuration.cacheDirectory, cacheLimit: configuration.cacheLimit, policy: configuration.urlPolicy, metrics: metrics)
         let credentials = CredentialSource(client: client, configuration: configuration)
         let checks = OverlayChecks()
         let wakeOverlay = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
@@ -97,7 +97,7 @@ public final class Operator: Sendable {
             overlays: JobOverlays(
                 overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, wake: { key in wakeOverlay.withLock { $0 }?(key) }),
             networks: networks, resolver: resolver,
-            credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
+            credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: metrics, time: time,
             wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler
         // At most a minute: a user who fixes the cause of a refusal by the API server (a quota, a label of the namespace) does not wait

@@ -113,7 +113,9 @@ public final class TreeCache: Sendable {
             log.warning("a kept tree is damaged and is made anew", ["tree": .string(name)])
             store.remove(name)
         }
-        if let file = store.open(name) { return Self.stream(file) }
+        let kept = store.open(name)
+        store.metrics?.lookedUp(found: kept != nil)
+        if let kept { return Self.stream(kept) }
         guard let origin = role.withLock({ $0.origin }) else { return Self.later("this replica has no leader to ask for the tree") }
         let outcome = making.outcome(of: name, within: timing.makingSeconds) { [store] () throws(SourceError) in
             try await store.put(name) { (sink) throws(SourceError) in try await origin.write(tree, for: credential, to: sink) }

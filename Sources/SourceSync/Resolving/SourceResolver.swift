@@ -23,15 +23,17 @@ public struct SourceResolver: Sendable {
     ///   - cacheDirectory: where the mirrors are kept; for `assay run` this is the directory that init containers also see.
     ///   - cacheLimit: the limit for all mirrors together, in bytes; nil: no limit.
     ///   - budget: limits the clones and fetches of the process.
+    ///   - metrics: measures clones, fetches and the caches.
     public init(
         cacheDirectory: String, cacheLimit: Int? = nil, policy: GitURL.Policy = .shorthand, git: GitClient = GitClient(),
-        budget: CloneBudget = CloneBudget()
+        budget: CloneBudget = CloneBudget(), metrics: MetricsRegistry? = nil
     ) {
         self.git = git
         self.policy = policy
-        fixtures = FixtureStore(directory: "\(cacheDirectory)/fixtures", sizeLimit: cacheLimit.map { $0 / 6 })
+        fixtures = FixtureStore(
+            directory: "\(cacheDirectory)/fixtures", sizeLimit: cacheLimit.map { $0 / 6 }, metrics: metrics.map { CacheMetrics($0, .fixtures) })
         snapshots = SnapshotStore(directory: "\(cacheDirectory)/snapshots", git: git)
-        mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
+        mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget, metrics: metrics)
     }
 
     /// Where registries and fixtures may be downloaded from: where repositories may be folders of this machine, its servers are the user's own, too.

@@ -62,10 +62,10 @@ enum OperatorCommand: Subcommand {
         signal(SIGPIPE, SIG_IGN)
         let environment = currentEnvironment()
         let configuration = try configuration(arguments, environment)
-        let client = try client(arguments)
+        let metrics = MetricsRegistry()
+        let client = try client(arguments, RequestMetrics(metrics))
         let instance = "\(environment["POD_NAME"] ?? hostName())-\(getpid())"
 
-        let metrics = MetricsRegistry()
         let liveness = Liveness()
         let traces = TraceOptions.exporter(environment, metrics: metrics)
         let current = Locked<Operator?>(nil)
@@ -82,7 +82,8 @@ enum OperatorCommand: Subcommand {
                 return text == "on"
             } ?? true
         let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
-        let cache = try CacheHost(arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease)
+        let cache = try CacheHost(
+            arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease, metrics: metrics)
         let clusterNetwork = try ClusterNetworkOptions.settings(arguments, environment, cacheService: cache.serviceURL, namespace: leaseNamespace)
         let egress = try configuration.setting == .laptop ? EgressService(cacheDirectory: configuration.cacheDirectory) : nil
         let work = Task {
@@ -138,7 +139,7 @@ enum OperatorCommand: Subcommand {
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    private static func client(_ arguments: Arguments) throws -> KubeClient {
+    private static func client(_ arguments: Arguments, _ metrics: RequestMetrics) throws -> KubeClient {
         var config: KubeConfig
         if let file = arguments.value("kubeconfig") {
             config = try KubeConfig.load(kubeconfigPath: file, context: arguments.value("context"))
@@ -146,7 +147,7 @@ enum OperatorCommand: Subcommand {
             config = try KubeConfig.automatic(context: arguments.value("context"))
         }
         config.userAgent = "assay/\(Assay.version)"
-        return KubeClient(config: config)
+        return KubeClient(config: config, metrics: metrics)
     }
 
     private static func configuration(_ arguments: Arguments, _ environment: [String: String]) throws -> OperatorConfiguration {

@@ -161,7 +161,8 @@ final class World: Sendable {
         configuration.programs = programs
         return RunningOperator(
             Operator(
-                client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
+                client: KubeClient(config: config, metrics: RequestMetrics(metrics)), configuration: configuration,
+                instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
             metrics)
     }
 

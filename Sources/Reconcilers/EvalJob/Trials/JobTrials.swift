@@ -83,7 +83,19 @@ struct JobTrials: Sendable {
             observation.planned.append(gone.pod.planned(fate: fate, mode: mode, vanishedAt: gone.noticedAt))
             observation.vanished.insert(name)
         }
+        metrics.set(phases(of: observation, counted: TrialCounting.counted(in: pass.latest.status)), of: pass.identity.uid)
         return observation
+    }
+
+    private func phases(of observation: Observation, counted: TrialIndexSet) -> [TrialMetrics.Phase: Int] {
+        observation.byName.values.reduce(into: [:]) { phases, found in
+            guard !counted.contains(found.pod.identity.index) else { return }
+            switch found.fate {
+            case .waiting: phases[.pending, default: 0] += 1
+            case .running: phases[.running, default: 0] += 1
+            case .ended, .stuck: phases[.ended, default: 0] += 1
+            }
+        }
     }
 
     // MARK: Slots of the target
@@ -95,7 +107,6 @@ struct JobTrials: Sendable {
             defer { state.running = running }
             return state.running
         }
-        metrics.setRunning(running, of: uid)
         guard limit > 0 else { return slots.withdraw(uid) }
         let target = JobRequirements.targetKey(of: pass.job.spec, in: job.namespace)
         let granted = slots.take(
