@@ -16,6 +16,7 @@ public enum CounterName: String, Sendable, CaseIterable {
     case ledgerRecords = "assay_ledger_records_total"
     case reconcileErrors = "assay_reconcile_errors_total"
     case reconciles = "assay_reconcile_total"
+    case traceSpans = "assay_trace_spans_total"
     case trialErrors = "assay_trial_errors_total"
     case trials = "assay_trials_total"
     case watchFailures = "assay_watch_failures_total"
@@ -56,6 +57,7 @@ public enum CounterName: String, Sendable, CaseIterable {
         case .reconcileErrors: counter("Reconciles that failed and are tried again.", .part("controller"))
         case .reconciles:
             counter("Reconciles by result.", .part("controller"), .of("result", ["done", "error", "requeue", "waiting"]))
+        case .traceSpans: counter("Spans of traces, by whether they were exported or dropped.", .of("result", ["dropped", "exported"]))
         case .trialErrors: counter("Errors of counted trials, by type.", .of("type", MetricValues.trialErrors))
         case .trials: counter("Trials counted, by result.", .of("result", ["completed", "failed", "infrastructure", "skipped"]))
         case .watchFailures: counter("Failures while following a resource.", .part("resource"))

@@ -82,7 +82,8 @@ struct PrometheusTests {
                 (#"assay_ledger_pushes_total{result="pushed"}"#, 1), ("assay_ledger_records_total", 5), ("assay_ledger_lag_seconds_count", 5),
                 ("sum(assay_ledger_batch_records_sum)", 5), (#"assay_workqueue_adds_total{controller="evaljob"}"#, 1),
                 (#"assay_workqueue_wait_seconds_count{controller="evaljob"}"#, 1), (#"assay_reconcile_total{controller="evaljob",result="done"}"#, 1),
-                (#"assay_cache_requests_total{cache="mirrors",result="miss"}"#, 1), (#"assay_cache_bytes{cache="mirrors"}"#, 1000), ("assay_leader", 1),
+                (#"assay_cache_requests_total{cache="mirrors",result="miss"}"#, 1), (#"assay_cache_bytes{cache="mirrors"}"#, 1000),
+                ("assay_leader", 1),
                 (#"assay_trial_phase_seconds_count{phase="execute"}"#, 4),
             ] {
                 let measured = Locked<Double?>(nil)
@@ -102,7 +103,9 @@ struct PrometheusTests {
             }
 
             // No label has the name of an object, nor of a host.
-            let labels = try await prometheus.query(#"{__name__=~"assay_.+"}"#).flatMap { $0.labels.filter { !["instance", "pod"].contains($0.key) } }
+            let labels = try await prometheus.query(#"{__name__=~"assay_.+"}"#).flatMap {
+                $0.labels.filter { !["instance", "pod"].contains($0.key) }
+            }
             let texts = Set(labels.map(\.value))
             #expect(texts.isDisjoint(with: ["job", "a", "b", "scripted", "other", "default"]) && !texts.contains { $0.contains("127.0.0.1") })
 
