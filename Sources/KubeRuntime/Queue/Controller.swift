@@ -66,7 +66,7 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
         self.reconcile = reconcile
         let metrics = metrics.map { ControllerMetrics(registry: $0, controller: name, time: time) }
         self.metrics = metrics
-        queue = WorkQueue(time: time, backoff: backoff, onTake: metrics.map { metrics in { metrics.waited($0) } })
+        queue = WorkQueue(time: time, backoff: backoff, onTake: { metrics?.waited($0) })
         metrics?.followDepth { [weak queue] in queue?.depth }
     }
 

@@ -1,4 +1,5 @@
 import Base
+import Planning
 
 /// The metrics of lookups and builds of task images.
 struct ImageMetrics: Sendable {
