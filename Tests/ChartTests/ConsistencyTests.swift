@@ -51,7 +51,8 @@ import YAML
 
     @Test("the rules and the dashboard ask for metrics that exist")
     func metrics() async throws {
-        let names = Set(MetricDefinition.all.flatMap { $0.kind == .histogram ? ["\($0.name)_bucket", "\($0.name)_sum", "\($0.name)_count"] : [$0.name] })
+        let names = Set(
+            MetricDefinition.all.flatMap { $0.kind == .histogram ? ["\($0.name)_bucket", "\($0.name)_sum", "\($0.name)_count"] : [$0.name] })
         let rendered = try await ChartFiles.helm.template(["\(ChartFiles.values)/monitoring.yaml"])
         let asked = Set(rendered.matches(of: /assay_[a-z_]+/).map { String($0.output) }.filter { $0 != "assay_" })
         #expect(asked.count >= 10)

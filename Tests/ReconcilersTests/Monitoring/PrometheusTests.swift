@@ -8,6 +8,7 @@ import Operations
 import Reconcilers
 import Subprocess
 import Testing
+import TrialRuntime
 import YAML
 
 /// A real Prometheus, with the chart's rules, beside an operator that runs a job; and the queries of the chart's dashboard.
@@ -51,15 +52,15 @@ struct PrometheusTests {
     @Test("a job is measured, no panel of the dashboard is empty, and AssayNoOperator fires when the operator is gone and ends when it is back")
     func aJob() async throws {
         let rendered = try await World.helm.template([Self.values])
-        try await World.run { world in
+        try await World.run(fate: { _ in .successWithUsage(1, AgentUsage()) }) { world in
             let subject = try world.startOperator()
-            let health = HealthServer(isReady: { true }, metrics: { subject.metricsText })
+            let health = HealthServer(metrics: { subject.metricsText })
             let port = try health.start(port: 0, everyAddress: false)
             let egressMetrics = MetricsRegistry()
             let proxy = EgressProxy(
                 .init(listeners: [try EgressListener(parsing: "127.0.0.1:0")], keys: { [] }, metrics: egressMetrics, log: Log("egress")))
             _ = try proxy.start()
-            let proxyHealth = HealthServer(isReady: { true }, metrics: { egressMetrics.prometheusText() })
+            let proxyHealth = HealthServer(metrics: { egressMetrics.prometheusText() })
             let rules = inEvaluations(try groups(rendered))
             try FileWriting.replace("\(world.path)/rules.yaml", with: rules.serialized())
             let prometheus = try Prometheus(
@@ -82,7 +83,8 @@ struct PrometheusTests {
                 (#"assay_ledger_pushes_total{result="pushed"}"#, 1), ("assay_ledger_records_total", 5), ("assay_ledger_lag_seconds_count", 5),
                 ("sum(assay_ledger_batch_records_sum)", 5), (#"assay_workqueue_adds_total{controller="evaljob"}"#, 1),
                 (#"assay_workqueue_wait_seconds_count{controller="evaljob"}"#, 1), (#"assay_reconcile_total{controller="evaljob",result="done"}"#, 1),
-                (#"assay_cache_requests_total{cache="mirrors",result="miss"}"#, 1), (#"assay_cache_bytes{cache="mirrors"}"#, 1000), ("assay_leader", 1),
+                (#"assay_cache_requests_total{cache="mirrors",result="miss"}"#, 1), (#"assay_cache_bytes{cache="mirrors"}"#, 1000),
+                ("assay_leader", 1),
                 (#"assay_trial_phase_seconds_count{phase="execute"}"#, 4),
             ] {
                 let measured = Locked<Double?>(nil)
@@ -102,7 +104,9 @@ struct PrometheusTests {
             }
 
             // No label has the name of an object, nor of a host.
-            let labels = try await prometheus.query(#"{__name__=~"assay_.+"}"#).flatMap { $0.labels.filter { !["instance", "pod"].contains($0.key) } }
+            let labels = try await prometheus.query(#"{__name__=~"assay_.+"}"#).flatMap {
+                $0.labels.filter { !["instance", "pod"].contains($0.key) }
+            }
             let texts = Set(labels.map(\.value))
             #expect(texts.isDisjoint(with: ["job", "a", "b", "scripted", "other", "default"]) && !texts.contains { $0.contains("127.0.0.1") })
 
@@ -114,7 +118,7 @@ struct PrometheusTests {
             let fires = try await eventually(within: 120) { try await prometheus.state(ofAlert: "AssayNoOperator") == "firing" }
             #expect(fires)
             #expect(try await prometheus.query(#"ALERTS{alertname="AssayNoOperator",alertstate="firing",severity="critical"}"#).count == 1)
-            let again = HealthServer(isReady: { true }, metrics: { subject.metricsText })
+            let again = HealthServer(metrics: { subject.metricsText })
             _ = try again.start(port: port, everyAddress: false)
             let ends = try await eventually(within: 120) { try await prometheus.state(ofAlert: "AssayNoOperator") == "inactive" }
             #expect(ends)
