@@ -53,6 +53,10 @@ public struct OperatorConfiguration: Sendable {
     public var deletionPauseSeconds = 0.0
     /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
+    /// How resources are followed.
+    public var watches = WatcherOptions()
+    /// Seconds after which a reconcile counts as stuck. It waits only for the API server, never for a clone or a results remote.
+    public var reconcileBound = 1800.0
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
 
