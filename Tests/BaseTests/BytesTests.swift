@@ -1,5 +1,6 @@
-import Base
 import Testing
+
+@testable import Base
 
 @Suite struct BytesTests {
     @Test(

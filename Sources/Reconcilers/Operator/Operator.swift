@@ -43,19 +43,26 @@ public final class Operator: Sendable {
         self.metrics = metrics
         self.time = time
         let namespace = configuration.namespace
-        jobs = Reflector(client: client, type: .evalJobs, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+        jobs = Reflector(
+            client: client, type: .evalJobs, namespace: namespace, options: configuration.watches, time: time, metrics: metrics, liveness: liveness
+        ) {
             try EvalJob(json: $0)
         }
-        targets = Reflector(client: client, type: .evalTargets, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+        targets = Reflector(
+            client: client, type: .evalTargets, namespace: namespace, options: configuration.watches, time: time, metrics: metrics, liveness: liveness
+        ) {
             try EvalTarget(json: $0)
         }
-        overlays = Reflector(client: client, type: .overlaySources, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+        overlays = Reflector(
+            client: client, type: .overlaySources, namespace: namespace, options: configuration.watches, time: time, metrics: metrics,
+            liveness: liveness
+        ) {
             try OverlaySource(json: $0)
         }
         pods = Reflector(
             client: client, type: .pods, namespace: namespace,
-            labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label),!\(NetworkCheckPod.label)",
-            keeping: PodSnapshot.projection, time: time, metrics: metrics, liveness: liveness
+            labelSelector: Self.trialPodSelector,
+            keeping: PodSnapshot.projection, options: configuration.watches, time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }
             return trial
@@ -104,7 +111,7 @@ public final class Operator: Sendable {
         // long.
         jobController = Controller(
             name: "evaljob", workers: configuration.workers, time: time, backoff: BackoffPolicy(initialSeconds: 0.005, capSeconds: 60),
-            gatherSeconds: { reconciler.gatherSeconds($0) }, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            gatherSeconds: { reconciler.gatherSeconds($0) }, metrics: metrics, liveness: liveness, reconcileBound: configuration.reconcileBound
         ) {
             await reconciler.reconcile($0)
         }
@@ -118,7 +125,7 @@ public final class Operator: Sendable {
             client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, programs: configuration.programs,
             probes: probes, networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, time: time)
         targetController = Controller(
-            name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: configuration.reconcileBound
         ) {
             await targetReconciler.reconcile($0)
         }
@@ -128,7 +135,7 @@ public final class Operator: Sendable {
             hasChecked: { key in hasChecked.withLock { $0 }?(key) })
         self.overlayReconciler = overlayReconciler
         overlayController = Controller(
-            name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: configuration.reconcileBound
         ) {
             await overlayReconciler.reconcile($0)
         }
@@ -154,15 +161,16 @@ public final class Operator: Sendable {
         }
     }
 
-    /// In seconds. A reconcile waits only for the API server, never for a clone or a results remote.
-    private static let reconcileBound = 1800.0
-
     private struct NotATrialPod: Error, CustomStringConvertible {
         var description: String { "the pod carries our label but not those of a trial" }
     }
 
-    /// Whether every cache has its first complete state. No decision is made before that.
-    public var isReady: Bool { jobs.store.hasSynced && targets.store.hasSynced && overlays.store.hasSynced && pods.store.hasSynced }
+    /// The pods of trials, without those of builds and of checks.
+    static let trialPodSelector = "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label),!\(NetworkCheckPod.label)"
+
+    /// Why the operator does not know the present state of what it follows, one sentence for each resource; empty when it does. No decision is made
+    /// before every cache has its first complete state.
+    var unready: [String] { [jobs.unready, targets.unready, overlays.unready, pods.unready].compactMap { $0 } }
 
     /// Works until the task is cancelled. Running work then finishes, and results that are not pushed stay in the local store.
     public func run() async {

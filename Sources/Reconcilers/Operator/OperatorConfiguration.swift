@@ -56,6 +56,10 @@ public struct OperatorConfiguration: Sendable {
     public var imageBuilder: (any ImageBuilder)?
     /// Where the spans of jobs go; nil: nowhere. Whoever starts the operator starts and stops it.
     public var traces: TraceExporter?
+    /// How resources are followed.
+    public var watches = WatcherOptions()
+    /// Seconds after which a reconcile counts as stuck. It waits only for the API server, never for a clone or a results remote.
+    public var reconcileBound = 1800.0
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
     /// Looks for the programs that targets need on this machine.

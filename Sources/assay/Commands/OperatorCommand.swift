@@ -63,17 +63,16 @@ enum OperatorCommand: Subcommand {
         let environment = currentEnvironment()
         let configuration = try configuration(arguments, environment)
         let metrics = MetricsRegistry()
-        let client = try client(arguments, RequestMetrics(metrics))
+        let liveness = Liveness()
+        let client = try client(arguments, RequestMetrics(metrics, onSuccess: { liveness.serverAnswered() }))
         let instance = "\(environment["POD_NAME"] ?? hostName())-\(getpid())"
 
-        let liveness = Liveness()
         let traces = TraceOptions.exporter(environment, metrics: metrics)
-        let current = Locked<Operator?>(nil)
+        let replica = Locked<OperatorReplica?>(nil)
         let port = try arguments.integer("health-port", in: 0...65535) ?? 8080
         let health = HealthServer(
             stalls: { liveness.stalled.map(\.description) },
-            // A replica that waits for the lease is ready: waiting is its task.
-            isReady: { current.withLock { $0 }?.isReady ?? true }, metrics: { metrics.prometheusText() })
+            unready: { replica.withLock { $0 }?.unready ?? ["the cache service has not started"] }, metrics: { metrics.prometheusText() })
         if port > 0 { _ = try health.start(port: UInt16(port), everyAddress: configuration.setting == .cluster) }
 
         let elects =
@@ -97,22 +96,18 @@ enum OperatorCommand: Subcommand {
             }
             if Task.isCancelled { return }
             let ready = configuration
-            @Sendable func lead() async {
+            let running = OperatorReplica(client: client, configuration: ready, instance: instance, metrics: metrics, liveness: liveness)
+            replica.withLock { $0 = running }
+            let election = LeaderElection(
+                client: client, namespace: leaseNamespace, name: Self.lease, identity: instance, annotations: cache.annotations,
+                liveness: liveness)
+            await running.run(elects ? election : nil) { work in
                 cache.lead(ready.cache)
                 // Operators on one machine share the socket, so only the leader serves on it.
                 let proxy = Self.serve(egress)
                 defer { proxy?.stop(drainSeconds: 0) }
-                let running = Operator(client: client, configuration: ready, instance: instance, metrics: metrics, liveness: liveness)
-                current.withLock { $0 = running }
-                await running.run()
-                current.withLock { $0 = nil }
+                await work()
             }
-            guard elects else { return await lead() }
-            let lease = LeaderElection(
-                client: client, namespace: leaseNamespace, name: Self.lease, identity: instance, annotations: cache.annotations,
-                liveness: liveness)
-            // Losing the lease ends the work but not the process: it competes for the lease again.
-            while await lease.run(lead: lead) == .lost {}
         }
         let interrupts = Interrupts { count in
             if count > 1 { _exit(ExitStatus.interrupted) }

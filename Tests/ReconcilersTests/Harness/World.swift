@@ -121,9 +121,9 @@ final class World: Sendable {
         private let metrics: MetricsRegistry
         private let task: Task<Void, Never>
 
-        init(_ subject: Operator, _ metrics: MetricsRegistry) {
+        init(_ subject: OperatorReplica, _ metrics: MetricsRegistry) {
             self.metrics = metrics
-            task = Task { await subject.run() }
+            task = Task { await subject.run(nil) }
         }
 
         var metricsText: String { metrics.prometheusText() }
@@ -160,9 +160,9 @@ final class World: Sendable {
         configuration.imageBuilder = builder
         configuration.programs = programs
         return RunningOperator(
-            Operator(
+            OperatorReplica(
                 client: KubeClient(config: config, metrics: RequestMetrics(metrics)), configuration: configuration,
-                instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
+                instance: "test-\(UUID().uuidString)", metrics: metrics, liveness: Liveness(time: time), time: time),
             metrics)
     }
 

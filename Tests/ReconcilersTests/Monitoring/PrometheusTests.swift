@@ -8,6 +8,7 @@ import Operations
 import Reconcilers
 import Subprocess
 import Testing
+import TrialRuntime
 import YAML
 
 /// A real Prometheus, with the chart's rules, beside an operator that runs a job; and the queries of the chart's dashboard.
@@ -51,15 +52,15 @@ struct PrometheusTests {
     @Test("a job is measured, no panel of the dashboard is empty, and AssayNoOperator fires when the operator is gone and ends when it is back")
     func aJob() async throws {
         let rendered = try await World.helm.template([Self.values])
-        try await World.run { world in
+        try await World.run(fate: { _ in .successWithUsage(1, AgentUsage()) }) { world in
             let subject = try world.startOperator()
-            let health = HealthServer(isReady: { true }, metrics: { subject.metricsText })
+            let health = HealthServer(metrics: { subject.metricsText })
             let port = try health.start(port: 0, everyAddress: false)
             let egressMetrics = MetricsRegistry()
             let proxy = EgressProxy(
                 .init(listeners: [try EgressListener(parsing: "127.0.0.1:0")], keys: { [] }, metrics: egressMetrics, log: Log("egress")))
             _ = try proxy.start()
-            let proxyHealth = HealthServer(isReady: { true }, metrics: { egressMetrics.prometheusText() })
+            let proxyHealth = HealthServer(metrics: { egressMetrics.prometheusText() })
             let rules = inEvaluations(try groups(rendered))
             try FileWriting.replace("\(world.path)/rules.yaml", with: rules.serialized())
             let prometheus = try Prometheus(
@@ -117,7 +118,7 @@ struct PrometheusTests {
             let fires = try await eventually(within: 120) { try await prometheus.state(ofAlert: "AssayNoOperator") == "firing" }
             #expect(fires)
             #expect(try await prometheus.query(#"ALERTS{alertname="AssayNoOperator",alertstate="firing",severity="critical"}"#).count == 1)
-            let again = HealthServer(isReady: { true }, metrics: { subject.metricsText })
+            let again = HealthServer(metrics: { subject.metricsText })
             _ = try again.start(port: port, everyAddress: false)
             let ends = try await eventually(within: 120) { try await prometheus.state(ofAlert: "AssayNoOperator") == "inactive" }
             #expect(ends)
