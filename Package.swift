@@ -152,6 +152,7 @@ let package = Package(
             dependencies: [
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime", "AssayAPI",
                 "AssayTesting",
-            ]),
+            ],
+            exclude: ["Fixtures"]),
     ]
 )
