@@ -159,6 +159,7 @@ let package = Package(
             dependencies: [
                 "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime", "AssayAPI",
                 "AssayTesting",
-            ]),
+            ],
+            exclude: ["Fixtures"]),
     ]
 )

@@ -93,14 +93,24 @@ extension EndToEnd {
 
         @Test func aThousandTasksTakeAtMostTwoSeconds() async throws {
             try await Workbench.with("plan-many") { bench in
-                for number in 0..<1000 { try bench.task("t\(number)") }
+                // With a user and a Dockerfile, which is then read for its own user.
+                for number in 0..<1000 {
+                    try bench.task("t\(number)", toml: "[agent]\ntimeout_sec = 60.0\nuser = \"agent\"\n")
+                    try bench.write("\(bench.benchmark)/tasks/t\(number)/environment/Dockerfile", "FROM base\nRUN echo \(number)\nUSER agent\n")
+                }
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("many"))
+                // Counts the processes of git: one for each task would take most of the time.
+                try bench.write("counting/git", "#!/bin/sh\necho >> '\(bench.directory)/started'\nexec /usr/bin/git \"$@\"\n", executable: true)
+                let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
                 let began = SystemTime().monotonic()
-                let result = try await bench.assay("plan", "job.yaml", expecting: 0)
+                let result = try await bench.assay(
+                    ["plan", "job.yaml"], expecting: 0, environment: ["PATH": "\(bench.directory)/counting:\(path)"])
                 let seconds = SystemTime().monotonic() - began
                 print("a plan of 1,000 tasks, the first in its directory: \(seconds.rounded(to: 2)) s")
                 #expect(result.stdoutText.contains("1000 trials\n"))
+                let started = try bench.read("started").count
+                #expect(started > 0 && started < 50, "\(started) processes of git")
                 let again = SystemTime().monotonic()
                 try await bench.assay("plan", "job.yaml", expecting: 0)
                 print("the same again: \((SystemTime().monotonic() - again).rounded(to: 2)) s")

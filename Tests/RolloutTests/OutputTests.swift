@@ -143,9 +143,9 @@ struct OutputTests {
         try store(try record("Claude Code", "b", "t", index: 0, outcome: completed(1)))
         try store(try record("Claude Code", "b", "u", index: 1, outcome: completed(0.5)))
         try store(try record("Claude Code", "b", "v", index: 2, outcome: TrialOutcome(error: TrialError(.verifierFailed, "x"))))
-        // The verdict stands although cleaning up failed.
+        // The verdict stands although some outputs are lost.
         var torn = completed(1)
-        torn.error = TrialError(.environmentTeardownFailed, "x")
+        torn.error = TrialError(.artifactTruncated, "x")
         try store(try record("oracle", "b", "t", index: 4, outcome: torn))
         // Verification was disabled: neither completed nor failed.
         try store(try record("oracle", "b", "u", index: 5, outcome: TrialOutcome()))
