@@ -1,6 +1,7 @@
 import AssayTesting
 import Base
 import Egress
+import EvalModel
 import Foundation
 import KubeClient
 import KubeCore
