@@ -25,23 +25,23 @@ extension EndToEnd {
         /// Takes every process that becomes free, also while its runner needs one.
         private static let greedy = """
             cat > /tmp/bomb.py <<'BOMB'
-            import os, time
+            import os, signal, time
             for number in range(3): os.close(number)
             while True:
                 try:
-                    if os.fork() == 0: continue
-                except OSError: pass
-                time.sleep(2)
+                    if os.fork() == 0:
+                        while True: signal.pause()
+                except OSError: time.sleep(0.02)
             BOMB
             python3 /tmp/bomb.py &
-            sleep 30
+            sleep 10
             """
 
         @Test func processesWithoutEndAreAnOutcomeOfThePhaseThatTheyAreIn() async throws {
             try await Workbench.with("forks") { bench in
                 let passes = "mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt"
                 for (name, test) in ["agent": passes, "greedy": passes, "calm": passes, "verifier": Self.crowd] {
-                    try bench.task(name, toml: "[agent]\ntimeout_sec = 60.0\n[verifier]\ntimeout_sec = 60.0\n", instruction: name, test: test)
+                    try bench.task(name, toml: "[agent]\ntimeout_sec = 30.0\n[verifier]\ntimeout_sec = 30.0\n", instruction: name, test: test)
                 }
                 try await bench.commitBenchmark()
                 let agent = """
