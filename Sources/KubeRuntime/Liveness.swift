@@ -105,6 +105,7 @@ struct LivenessParts: Sendable {
     private func isStalled(_ part: Part, now: Double) -> Bool {
         guard part.needsServer else { return now - part.movedAt > part.bound }
         guard let answers, now - answers.last <= serverSeconds else { return false }
-        return now - max(part.movedAt, answers.since) > part.bound
+        // Up to the last success, not up to now: the time after it says nothing about this part.
+        return answers.last - max(part.movedAt, answers.since) > part.bound
     }
 }

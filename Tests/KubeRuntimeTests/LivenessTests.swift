@@ -44,6 +44,10 @@ struct LivenessTests {
         #expect(parts.stalled(now: 10_602).map(\.part) == ["watch"])
         // The server goes away, which a restart does not help.
         #expect(parts.stalled(now: 10_723).isEmpty)
+        parts.beat(watch, now: 10_723)
+        // It answers something 540 s after the watch, and goes away: the time without it does not count.
+        parts.serverAnswered(now: 11_263)
+        #expect(parts.stalled(now: 11_380).isEmpty)
         // It is back after a long time: the watch has its bound to come back, too.
         parts.serverAnswered(now: 20_000)
         #expect(parts.stalled(now: 20_001).isEmpty)

@@ -12,8 +12,8 @@ import TrialPods
 //   operator-process SERVER DIRECTORY CACHE PORT BOUND
 //
 // It works as `assay operator` does without an election. SERVER is the URL of the API server, DIRECTORY is its state, CACHE its mirrors, and PORT that of
-// its probes. Watches end after two or three seconds. A watch without an answer and a reconcile are stalled after BOUND seconds, instead of many
-// minutes.
+// its probes. Watches end after two or three seconds. A watch without an answer and a reconcile are stalled after BOUND seconds, and the API server is
+// away after as many, instead of minutes.
 
 let words = CommandLine.arguments
 guard words.count == 6, let port = UInt16(words[4]), let bound = Double(words[5]) else {
@@ -22,7 +22,7 @@ guard words.count == 6, let port = UInt16(words[4]), let bound = Double(words[5]
 }
 signal(SIGPIPE, SIG_IGN)
 let metrics = MetricsRegistry()
-let liveness = Liveness()
+let liveness = Liveness(serverSeconds: bound)
 var config = KubeConfig.direct(server: words[1])
 config.rateLimit = nil
 let client = KubeClient(config: config, metrics: RequestMetrics(metrics, onSuccess: { liveness.serverAnswered() }))

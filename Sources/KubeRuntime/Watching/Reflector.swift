@@ -70,6 +70,9 @@ public final class Reflector<Object: Sendable>: Sendable {
     /// Why the store does not show the server's present state, for people; nil while it does.
     public var unready: String? {
         if let failure = health.failure { return "\(type): \(failure)" }
+        // A server that accepts requests and answers none is no failure.
+        let bound = machine.withLock { $0.watcher.options.staleSeconds }
+        if let age = pulse.withLock({ $0 })?.age, age > bound { return "\(type): no answer for \(Int(age)) s" }
         return store.hasSynced ? nil : "\(type): the first list is not complete"
     }
 

@@ -97,6 +97,8 @@ struct ProbeTests {
         }
         try await withProcess(state: "disk/state", prepare: mountDisk) { world, _, kubelet in
             let disk = "\(world.path)/disk"
+            // Before the world's directory is removed.
+            defer { umount2(disk, Int32(MNT_DETACH)) }
             fill("\(disk)/filler")
             try await world.createJob()
             let before = kubelet.seen.aliveCount
