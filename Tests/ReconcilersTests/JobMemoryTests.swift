@@ -9,6 +9,24 @@ import Testing
 
 @Suite("What a job's worker remembers")
 struct JobMemoryTests {
+    @Test("an output counts as lost after five minutes of failures, however many attempts are made within seconds, and not without twelve attempts")
+    func lostLogs() {
+        // Events offer the work again and again.
+        var often = RecordingFailure(at: 0)
+        for number in 1...1000 {
+            often.again(at: Double(number) * 0.02)
+            #expect(!often.logIsLost(at: Double(number) * 0.02))
+        }
+        #expect(!often.logIsLost(at: 299) && often.logIsLost(at: 300))
+        var seldom = RecordingFailure(at: 0)
+        for number in 1...10 { seldom.again(at: Double(number) * 60) }
+        #expect(!seldom.logIsLost(at: 600))
+        seldom.again(at: 660)
+        #expect(seldom.logIsLost(at: 660))
+        // Attempts keep a distance, too: half a second at first, 15 seconds at most.
+        #expect(RecordingFailure(at: 7).nextAt == 7.5 && seldom.nextAt == 675)
+    }
+
     @Test("the trials that cannot run are found once, and again only when the target's image or the failed images change")
     func refusals() throws {
         let prepared = PreparedJob(

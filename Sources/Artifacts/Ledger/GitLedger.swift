@@ -42,18 +42,8 @@ public actor GitLedger {
     private var pacing: PushPacing
     private var batching: PushBatching
 
-    /// Limit in bytes for the other files of one push, which are in memory while the push is built.
-    private static let batchMemory = 64 << 20
-
     /// Seconds after a failed push before `flush` tries again.
     public static let secondsAfterFailure = PushPacing.secondsAfterFailure
-
-    /// Called after each push with UIDs of jobs: after a success the jobs whose records were pushed, after a failure the jobs whose records
-    /// wait. Also called with the jobs whose records have to be pushed again. Must not block.
-    public typealias ChangeHandler = @Sendable (_ jobs: Set<String>) -> Void
-
-    /// Called after each push, whether or not the remote took it. Must not block.
-    public typealias PushHandler = @Sendable (LedgerPush) -> Void
 
     public init(
         settings: Settings, client: GitClient = GitClient(), time: any TimeSource = SystemTime(), log: Log = Log("ledger"),
@@ -230,7 +220,6 @@ public actor GitLedger {
         metrics?.closed(settings.directory)
     }
 
-    // MARK: Asking
     /// The record of a run, from the local store or from the branch as last read; nil if there is none.
     public func record(of id: RunID) async throws(ArtifactError) -> RunRecord? {
         if local.isWaiting(id.rawValue), let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
@@ -238,10 +227,6 @@ public actor GitLedger {
         // A record found on the branch is confirmed, whoever pushed it.
         confirmed.withLock { $0.insert([id.rawValue]) }
         return Self.decode(found)
-    }
-
-    private static func decode(_ bytes: [UInt8]) -> RunRecord? {
-        try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
     }
 
     // MARK: Pushing
@@ -405,13 +390,11 @@ public actor GitLedger {
                 continue
             }
             let size = run.size
-            bytes += size
             run.pack?.bytes = []
-            memory += run.size
-            if bytes > batching.bytes || memory > Self.batchMemory, !batch.isEmpty { break }
+            (bytes, memory) = (bytes + size, memory + run.size)
+            if bytes > batching.bytes || memory > PushBatching.memory, !batch.isEmpty { break }
             batch.append((run, size))
         }
-        // A job's record comes after the runs that ended in the job's last second.
-        return batch.sorted { (a, b) in (a.run.date, a.run.isJob ? 1 : 0, a.run.name) < (b.run.date, b.run.isJob ? 1 : 0, b.run.name) }
+        return batch.sorted { PushBatching.comesBefore($0.run, $1.run) }
     }
 }
