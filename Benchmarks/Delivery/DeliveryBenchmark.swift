@@ -73,7 +73,8 @@ struct DeliveryBenchmark {
             times.append(
                 try await seconds {
                     let made = try await Command(
-                        "git", ["-c", "http.sslCAInfo=\(directory)/origin/cert.pem", "clone", "--quiet", "--depth", "1", address, target]
+                        "git", ["clone", "--quiet", "--depth", "1", address, target],
+                        environment: .inheriting(adding: ["GIT_SSL_CAINFO": "\(directory)/origin/cert.pem"])
                     ).run()
                     guard made.succeeded else { throw BenchmarkError("git clone: \(made.stderrText)") }
                 })

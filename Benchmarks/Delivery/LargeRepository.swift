@@ -57,7 +57,7 @@ struct LargeRepository {
             ("task.toml", "version = \"1.0\"\n[environment]\ndocker_image = \"rootfs:/\"\n"), ("instruction.md", "Do it.\n"),
             ("solution/solve.sh", "#!/bin/bash\ntrue\n"), ("tests/test.sh", "#!/bin/bash\necho 1 > /logs/verifier/reward.txt\n"),
         ] { try add("\(task)/\(name)", ArraySlice(text.utf8), mode: name.hasSuffix(".sh") ? "100755" : "100644") }
-        for number in 0..<taskFiles { try add("\(task)/tests/data/\(number)", noise[(number * 1000)..<(number * 1000 + taskFileBytes)]) }
+        for number in 0..<taskFiles { try add("\(task)/tests/data/\(number)", noise[(number * taskFileBytes)..<((number + 1) * taskFileBytes)]) }
         try out.write(contentsOf: chunk + [0x0A])
         try out.close()
     }
