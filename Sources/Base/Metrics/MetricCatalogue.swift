@@ -160,7 +160,7 @@ private enum MetricValues {
         "agent_execution_failed", "agent_execution_timeout", "agent_install_failed", "agent_install_timeout", "artifact_truncated", "cancelled",
         "environment_build_failed", "environment_build_timeout", "environment_evicted", "environment_image_pull_failed",
         "environment_network_failed", "environment_node_lost", "environment_resource_allocation_failed", "environment_service_failed",
-        "environment_start_failed", "environment_teardown_failed", "fixture_mismatch", "internal_error", "source_sync_failed", "task_invalid",
+        "environment_start_failed", "fixture_mismatch", "internal_error", "source_sync_failed", "task_invalid",
         "task_not_found", "verifier_failed", "verifier_reward_invalid", "verifier_reward_missing", "verifier_timeout",
     ]
 }
