@@ -153,7 +153,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime", "AssayAPI",
+                "Base", "Subprocess", "HTTPServing", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime",
+                "AssayAPI",
                 "AssayTesting",
             ]),
     ]
