@@ -72,7 +72,7 @@ let package = Package(
                 "CShims", "Base", "Subprocess", "HTTPTransport", "Tracing", "Dependencies", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
                 "Reconcilers",
-                "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
+                "Rollout", "APIServer", "PodmanNode", "Operations",
             ]),
         .executableTarget(
             name: "benchmarks",
@@ -117,13 +117,17 @@ let package = Package(
             name: "TrialPodsTests",
             dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods", "AssayTesting"],
             resources: [.copy("Fixtures")]),
+        // A process for tests that let it hang, and restart it.
+        .executableTarget(
+            name: "operator-process",
+            dependencies: ["Base", "KubeClient", "KubeRuntime", "AssayAPI", "TrialPods", "Reconcilers", "Operations"], path: "Tests/OperatorProcess"),
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
                 "Base", "Subprocess", "HTTPTransport", "Tracing", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
                 "SourceSync", "Artifacts",
                 "AssayAPI",
-                "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
+                "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "Operations", "APIServer", "AssayTesting", "operator-process",
             ],
             exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(
@@ -156,6 +160,7 @@ let package = Package(
                 "Base", "Subprocess", "HTTPServing", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime",
                 "AssayAPI",
                 "AssayTesting",
-            ]),
+            ],
+            exclude: ["Fixtures"]),
     ]
 )

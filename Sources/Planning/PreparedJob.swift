@@ -53,7 +53,7 @@ public struct PreparedTask: Sendable, Hashable {
                 .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
         }
         guard let task else { return nil }
-        return images.flatMap { task.refusal(image: $0.trial, verifier: $0.verifier, canBuild: canBuild) }
+        return images.flatMap { task.refusal(image: $0.trial, verifiers: $0.verifiers, canBuild: canBuild) }
             ?? TrialNetworkRules.refusal(of: task, agent: agent, job: job, ability: networks)
     }
 }

@@ -28,9 +28,7 @@ public final class TraceExporter: Sendable {
         self.settings = settings
         self.transport = transport
         self.time = time
-        counter = metrics.counter("assay_trace_spans_total", help: "Spans of traces, by whether they were exported or dropped.")
-        // The series exist from the beginning, so that an increase is seen.
-        for result in ["exported", "dropped"] { counter.add(0, ["result": result]) }
+        counter = metrics.counter(.traceSpans)
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 

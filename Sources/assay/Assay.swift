@@ -18,7 +18,7 @@ enum Assay {
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
         RepoCacheServeCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
-        CheckNetworkSubcommand.self,
+        CheckNetworkSubcommand.self, ReadClaimSubcommand.self,
     ]
 
     static func main() async {

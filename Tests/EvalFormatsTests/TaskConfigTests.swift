@@ -66,12 +66,7 @@ struct TaskConfigTests {
         #expect(task.solutionEnv == ["A": "b"])
         #expect(task.steps == [TaskStep(name: "one", minimumReward: .reward(0.5))])
         #expect(task.multiStepRewardStrategy == .mean)
-        let refusal = try #require(task.refusal(image: .task("task:1"), verifier: .own("verifier:1"), canBuild: true))
-        #expect(refusal.type == .taskInvalid)
-        #expect(refusal.message.hasPrefix("task \"h\" cannot run: "))
-        for key in [
-            "[[steps]] with a separate verifier"
-        ] { #expect(refusal.message.contains(key), "\(key)") }
+        #expect(task.refusal(image: .task("task:1"), verifiers: [.own("verifier:1")], canBuild: true) == nil)
     }
 
     @Test("the defaults of each family")
@@ -181,7 +176,7 @@ struct TaskConfigTests {
     func artifacts(text: String, shared: String?, separate: String?) throws {
         let task = try parse("artifacts = [\(text)]").task
         for (isSeparate, expected) in [(false, shared), (true, separate)] {
-            let unmet = TaskRequirements.unmet(by: task, separate: isSeparate).joined(separator: "; ")
+            let unmet = TaskRequirements.unmet(by: task, verifiers: isSeparate ? 1 : 0).joined(separator: "; ")
             #expect(expected.map { unmet.contains($0) } ?? unmet.isEmpty, "\(isSeparate): \(unmet)")
         }
     }
@@ -204,25 +199,59 @@ struct TaskConfigTests {
             user = "app"
             """
         ).task
-        let refusal = task.refusal(image: .target("i"), verifier: task.verifierImage(trial: .target("i")), canBuild: true)?.message ?? ""
+        let refusal = task.refusal(image: .target("i"), verifiers: task.verifierImages(.shared, trial: .target("i")), canBuild: true)?.message ?? ""
         for key in [
             "verifier.environment.gpus", "verifier.environment.os = \"windows\"",
             "verifier.environment.healthcheck", "[[verifier.collect]] of the service \"db\"",
         ] { #expect(refusal.contains(key), "\(key): \(refusal)") }
     }
 
+    @Test("the images of the separate verifiers of steps: the step's own, the task's, the trial's; all steps or none")
+    func verifiersOfSteps() throws {
+        var task = try parse(
+            """
+            [verifier]
+            environment_mode = "separate"
+            [[steps]]
+            name = "a"
+            [steps.verifier.environment]
+            docker_image = "a:1"
+            [[steps]]
+            name = "b"
+            [[steps]]
+            name = "c"
+            """
+        ).task
+        task.steps[1].verifier.hasDockerfile = true
+        #expect(task.verifierImages(.shared, trial: .job("j")) == [.own("a:1"), .dockerfile(in: "steps/b/tests"), .trial(.job("j"))])
+        #expect(task.refusal(image: .job("j"), verifiers: task.verifierImages(.shared, trial: .job("j")), canBuild: true) == nil)
+        task.verifier.hasDockerfile = true
+        #expect(task.verifierImages(.shared, trial: .job("j"))[2] == .dockerfile(in: "tests"))
+        task.steps[2].verifier.givenMode = .shared
+        let some = task.verifierImages(.shared, trial: .job("j"))
+        #expect(some.count == 2)
+        #expect(task.refusal(image: .job("j"), verifiers: some, canBuild: true)?.message.contains("for 2 of 3 steps") == true)
+        #expect(task.verifierImages(.separate, trial: .job("j")).count == 3, "a job may have all verified separately")
+        task.steps[0].verifier.environment?.network = TaskNetwork(.none)
+        #expect(
+            TaskRequirements.unmet(by: task, verifiers: 3) == [
+                "another network_mode of the verifier's environment in step \"a\" is not supported yet"
+            ])
+    }
+
     @Test("the image of a separate verifier: its own, tests/Dockerfile, the trial's")
     func verifierImages() throws {
         var task = try parse("[verifier]\nenvironment_mode = \"separate\"").task
-        #expect(task.isVerifiedSeparately(.shared) && task.verifierImage(trial: .job("j")) == .trial(.job("j")))
+        #expect(task.isVerifiedSeparately(.shared) && task.verifierImages(.shared, trial: .job("j")) == [.trial(.job("j"))])
         task.verifier.hasDockerfile = true
-        #expect(task.verifierImage(trial: .job("j")) == .dockerfile && task.verifierImage(trial: nil).bringsTests)
-        #expect(task.refusal(image: .job("j"), verifier: .dockerfile, canBuild: false)?.message.contains("tests/Dockerfile") == true)
+        let built = task.verifierImages(.shared, trial: .job("j"))
+        #expect(built == [.dockerfile(in: "tests")] && built.allSatisfy(\.bringsTests))
+        #expect(task.refusal(image: .job("j"), verifiers: built, canBuild: false)?.message.contains("tests/Dockerfile") == true)
         task.verifier.environment = TaskEnvironment(dockerImage: "v")
-        #expect(task.verifierImage(trial: nil) == .own("v"))
+        #expect(task.verifierImages(.shared, trial: nil) == [.own("v")])
         task.verifier = TaskVerifier(hasCompose: true)
         #expect(!task.isVerifiedSeparately(.shared) && task.isVerifiedSeparately(.separate))
-        #expect(TaskRequirements.unmet(by: task, separate: true).contains { $0.contains("tests/docker-compose.yaml") })
+        #expect(TaskRequirements.unmet(by: task, verifiers: 1).contains { $0.contains("tests/docker-compose.yaml") })
         #expect(TaskRequirements.unmet(by: task) == [])
     }
 

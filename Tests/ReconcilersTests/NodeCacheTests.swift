@@ -32,7 +32,7 @@ struct NodeCacheTests {
             let helpers = HelperPods(world)
             let cache = SourceCache(
                 store: TreeStore(directory: "\(world.path)/trees"), key: Self.keyBytes, endpoint: .service("http://assay-cache.assay-system:8081"),
-                node: "http://assay-repo-cache.assay-system:8081")
+                node: "http://assay-repo-cache.assay-system:8081", uploads: "\(world.path)/uploads")
             let running = try world.startOperator(
                 cache: cache,
                 network: ClusterNetworkSettings(cache: ClusterServices.cache, nodeCache: Self.service, egress: ClusterServices.egress),

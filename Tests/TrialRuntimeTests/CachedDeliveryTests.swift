@@ -344,7 +344,7 @@ struct CachedDeliveryTests {
     private func delivery(_ url: String, token: String, in root: String, seconds: Double = 120) throws -> (CachedDelivery, DeliveryVolumes) {
         let program = program()
         let volumes = DeliveryVolumes(paths: TrialPaths(root: root))
-        try volumes.prepare(program.verifier)
+        try volumes.prepare(program)
         let trees = CachedTrees(client: TreeClient(address: .http(url), token: token), time: SystemTime(), boundSeconds: seconds)
         return (CachedDelivery(task: try TaskAtCommit(program.delivery), volumes: volumes, trees: trees), volumes)
     }

@@ -15,6 +15,7 @@ public actor GitLedger {
     private let local: LocalRunStore
     private let disk = DiskQueue("assay.ledger")
     private let publisher: BranchPublisher
+    private let metrics: LedgerMetrics?
     private let onChange: ChangeHandler
     private let onPush: PushHandler
 
@@ -56,18 +57,22 @@ public actor GitLedger {
 
     public init(
         settings: Settings, client: GitClient = GitClient(), time: any TimeSource = SystemTime(), log: Log = Log("ledger"),
-        onChange: @escaping ChangeHandler = { _ in }, onPush: @escaping PushHandler = { _ in }
+        metrics: LedgerMetrics? = nil, onChange: @escaping ChangeHandler = { _ in }, onPush: @escaping PushHandler = { _ in }
     ) throws(ArtifactError) {
         self.settings = settings
         self.time = time
         self.log = log.with(["remote": .string(settings.remote.url.text), "branch": .string(settings.branch.name)])
+        self.metrics = metrics
         self.onChange = onChange
         self.onPush = onPush
         local = try LocalRunStore(directory: "\(settings.directory)/pending", retention: settings.retention, time: time)
         let waiting = local.waiting()
         pending = waiting.map(\.name)
         waitingNames = Set(pending)
-        for record in waiting { pendingOfJob[record.job, default: 0] += 1 }
+        for record in waiting {
+            pendingOfJob[record.job, default: 0] += 1
+            metrics?.waits(record.name, in: settings.directory)
+        }
         // Retained records may be pushed again, so at least as many names have to be remembered.
         var names = ConfirmedNames(limit: max(settings.confirmedNames, settings.retention.records))
         names.insert(local.retained())
@@ -149,6 +154,7 @@ public actor GitLedger {
         guard local.isWaiting(name), waitingNames.insert(name).inserted else { return }
         pending.append(name)
         pendingOfJob[local.job(of: name) ?? "", default: 0] += 1
+        metrics?.waits(name, in: settings.directory)
     }
 
     private func dequeue(_ names: Set<String>, jobs: [String: String]) {
@@ -221,6 +227,7 @@ public actor GitLedger {
         timer.cancel()
         await pump?.value
         pump = nil
+        metrics?.closed(settings.directory)
     }
 
     // MARK: Asking
@@ -313,7 +320,9 @@ public actor GitLedger {
             records: Dictionary(batch.map { ($0.run.job, 1) }, uniquingKeysWith: +))
         do throws(ArtifactError) {
             head = try await publisher.publish(batch.map(\.run)) { local.load($0)?.pack }
+            metrics?.pushed(batch.count, seconds: time.monotonic() - lastPush)
         } catch {
+            metrics?.pushed(batch.count, seconds: time.monotonic() - lastPush, error)
             push.end(at: time.now(), .failure(error))
             onPush(push)
             await noticeLosses()
@@ -329,6 +338,7 @@ public actor GitLedger {
         let done = Set(batch.map(\.run.name))
         batching.accepted(done)
         confirmed.withLock { $0.insert(done) }
+        metrics?.confirmed(done, in: settings.directory)
         dequeue(done, jobs: Dictionary(batch.map { ($0.run.name, $0.run.job) }, uniquingKeysWith: { first, _ in first }))
         // Called before the new records are confirmed, because confirming them may evict older ones that have to be pushed again.
         await noticeLosses()
@@ -391,6 +401,7 @@ public actor GitLedger {
             guard var run = local.load(name) else {
                 log.error("a kept result is damaged and was put aside", ["run": .string(name), "directory": .string(local.directory)])
                 dequeue([name], jobs: [name: job ?? ""])
+                metrics?.dropped([name], in: settings.directory)
                 continue
             }
             let size = run.size

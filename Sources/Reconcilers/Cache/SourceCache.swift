@@ -17,6 +17,10 @@ public final class SourceCache: Sendable {
     private let endpoint: CacheEndpoint
     private let node: String?
     private let follower: (any TreeOrigin)?
+    /// The address of this replica; nil: that of the endpoint.
+    private let own: String?
+    /// The files of claims, while their pods send them.
+    let uploads: ClaimUploads
     private let time: any TimeSource
     private let server = Locked<HTTPServer?>(nil)
 
@@ -24,11 +28,15 @@ public final class SourceCache: Sendable {
     ///   - store: where the trees are kept.
     ///   - key: signs the tokens; the same for all replicas.
     ///   - node: the URL of the instances on nodes, by which a pod reaches that of its own node; nil: there are none.
+    ///   - uploads: a directory for what pods send.
+    ///   - own: the URL of this replica, which `endpoint` shares with others; nil when there are no others.
     ///   - follower: where a replica that does not lead gets trees; nil: nowhere.
     public init(
-        store: TreeStore, key: [UInt8], endpoint: CacheEndpoint, node: String? = nil, follower: (any TreeOrigin)? = nil,
-        time: any TimeSource = SystemTime()
+        store: TreeStore, key: [UInt8], endpoint: CacheEndpoint, node: String? = nil, uploads: String, own: String? = nil,
+        follower: (any TreeOrigin)? = nil, time: any TimeSource = SystemTime()
     ) {
+        self.own = own
+        self.uploads = ClaimUploads(directory: uploads)
         self.store = store
         self.endpoint = endpoint
         self.node = node
@@ -96,6 +104,13 @@ public final class SourceCache: Sendable {
         return CacheAccess(endpoint: endpoint, node: node, token: token)
     }
 
+    /// What a pod needs to send the files of a claim to this replica.
+    func access(forClaim upload: String, pod: String, namespace: String, seconds: Double) -> CacheAccess {
+        CacheAccess(
+            endpoint: own.map { .service($0) } ?? endpoint,
+            token: cache.token(forClaim: upload, pod: pod, namespace: namespace, seconds: seconds))
+    }
+
     /// Makes what is missing from the mirrors.
     /// - Parameter overlays: those that jobs may get now, with their namespaces.
     func lead(
@@ -107,14 +122,14 @@ public final class SourceCache: Sendable {
             try await credentials.credentials(for: url, secret: credential.secret, namespace: credential.namespace)
         }
         let time = time
-        cache.use(trees) { namespace, name, token in
+        let hasEnded: TreeCache.Ended = { namespace, name, token in
             guard let pod = pods.get(ObjectKey(namespace: namespace, name: name)) else {
                 return pods.hasSynced && time.now().seconds - token.issued > Self.unknownSeconds
             }
             return Self.hasEnded(pod)
-        } wanted: {
-            overlays().flatMap { Self.wanted($0.overlay, in: $0.namespace) }
         }
+        let wanted: @Sendable () -> [WantedTree] = { overlays().flatMap { Self.wanted($0.overlay, in: $0.namespace) } }
+        cache.use(trees, hasEnded: hasEnded, wanted: wanted, uploads: uploads)
     }
 
     /// What delivery asks for of an overlay.

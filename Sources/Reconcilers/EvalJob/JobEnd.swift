@@ -56,7 +56,7 @@ extension EvalJobReconciler {
     func afterEnd(_ pass: inout JobPass) async throws {
         let (job, identity) = (pass.job, pass.identity)
         pass.memory.state.withLock { $0.vanished = [:] }
-        metrics.setRunning(0, of: identity.uid)
+        metrics.forget(identity.uid)
         trials.yieldSlots(identity.uid)
         images.release(identity)
         let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked || !($0.snapshot.metadata.isDeleting || $0.isPreserved) }

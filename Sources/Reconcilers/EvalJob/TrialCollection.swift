@@ -131,11 +131,11 @@ struct TrialCollection: Sendable {
     /// How the trial was verified; nil for a task that cannot be read, and when the job has it not verified.
     private func verifier(_ program: TrialProgram?, _ pod: TrialPod?) -> RunRecord.Verifier? {
         guard let program, program.verifier.enabled else { return nil }
-        guard let container = program[.verifier] else { return .init(mode: .shared) }
+        guard let container = program[.verifier(0)] else { return .init(mode: .shared) }
         let resources = container.resources
         return .init(
             mode: .separate, image: container.image,
-            imageDigest: Self.digest(container.image) ?? Self.digest(pod?.snapshot.imageIDs[.verifier]), memoryMB: resources.memoryLimitMB,
+            imageDigest: Self.digest(container.image) ?? Self.digest(pod?.snapshot.imageIDs[.verifier(0)]), memoryMB: resources.memoryLimitMB,
             storageMB: resources.storageMB)
     }
 

@@ -1,37 +1,42 @@
 import Base
 import EvalModel
 
-/// The metrics about trials on `/metrics`.
+/// The metrics of trials.
 struct TrialMetrics: Sendable {
+    /// The phase of a trial's pod.
+    enum Phase: String, CaseIterable {
+        case pending, running
+        /// The trial has ended and is not counted yet.
+        case ended
+    }
+
     private let total: MetricsRegistry.Counter
-    private let running: MetricsRegistry.Gauge
+    private let errors: MetricsRegistry.Counter
+    private let phaseSeconds: MetricsRegistry.HistogramMetric
+    private let trials: MetricsRegistry.Gauge
     private let byJob = Shared()
 
-    private final class Shared: Sendable { let running = Locked<[String: Int]>([:]) }
+    private final class Shared: Sendable { let trials = Locked<[String: [Phase: Int]]>([:]) }
 
     init(_ registry: MetricsRegistry) {
-        total = registry.counter("assay_trials_total", help: "Trials counted, by result.")
-        running = registry.gauge("assay_trials_running", help: "Trials whose pods run or are about to.")
+        total = registry.counter(.trials)
+        errors = registry.counter(.trialErrors)
+        phaseSeconds = registry.histogram(.trialPhaseSeconds)
+        trials = registry.gauge(.trials)
+        for phase in Phase.allCases {
+            trials.follow(["phase": phase.rawValue]) { [byJob] in Double(byJob.trials.withLock { $0.values.reduce(0) { $0 + ($1[phase] ?? 0) } }) }
+        }
     }
 
     func count(_ trial: RecordedTrial) {
-        let result =
-            switch trial.outcome.outcomeClass {
-            case .completed: "completed"
-            case .failed: "failed"
-            case .infrastructure: "infrastructure"
-            case .skipped: "skipped"
-            }
-        total.add(1, ["result": result])
+        let outcome = trial.outcome
+        total.add(1, ["result": outcome.outcomeClass.rawValue])
+        if let error = outcome.error { errors.add(1, ["type": error.type.rawValue]) }
+        for (phase, span) in outcome.timings.spans { phaseSeconds.observe(span.seconds, ["phase": phase.rawValue]) }
     }
 
-    func setRunning(_ count: Int, of uid: String) {
-        let sum = byJob.running.withLock { jobs in
-            jobs[uid] = count > 0 ? count : nil
-            return jobs.values.reduce(0, +)
-        }
-        running.set(Double(sum))
-    }
+    /// The trials of a job that have a pod and are not counted.
+    func set(_ count: [Phase: Int], of uid: String) { byJob.trials.withLock { $0[uid] = count.isEmpty ? nil : count } }
 
-    func forget(_ uid: String) { setRunning(0, of: uid) }
+    func forget(_ uid: String) { set([:], of: uid) }
 }

@@ -3,11 +3,12 @@ import EvalModel
 import Glibc
 import HTTPServing
 
-/// The cache service: serves trees of repositories to trial pods over HTTP, read-only.
+/// The cache service: serves trees of repositories to trial pods over HTTP, and takes the files of claims.
 ///
 /// `GET /v1/tree/<reference>` with a bearer token answers with the tree's stream, from a file that is made once. Only the replica that leads
 /// makes files from mirrors and asks origins; the others ask the leader, and instances on nodes ask the replicas. `GET /v1/wanted` tells instances which
-/// trees will be asked for.
+/// trees will be asked for. `PUT /v1/claim/<name>?at=<offset>` adds a piece to the pack that a pod makes of a claim, on the replica that leads; the answer
+/// is the pack's size.
 ///
 /// - Guarantees: a token is good for the trees that it lists, from one address, for its time. The numbers of connections and of trees that are
 ///   made at the same time are bounded, and no tree is held in memory.
@@ -29,6 +30,8 @@ public final class TreeCache: Sendable {
         var hasEnded: Ended = { _, _, _ in false }
         /// nil: not known here.
         var wanted: (@Sendable () -> [WantedTree])?
+        /// nil for a replica that does not lead.
+        var uploads: ClaimUploads?
     }
 
     private let store: TreeStore
@@ -65,14 +68,26 @@ public final class TreeCache: Sendable {
         ).signed(with: key)
     }
 
+    /// A token for a pod that sends the files of a claim.
+    /// - Parameter seconds: how long it is good.
+    public func token(forClaim name: String, pod: String, namespace: String, seconds: Double) -> String {
+        let now = time.now().seconds
+        return TreeToken(
+            holder: .pod(pod), credential: .init(namespace: namespace, secret: nil), trees: [ClaimUploads.grant(name)], issued: now,
+            expires: now + Int64(seconds.rounded(.up))
+        ).signed(with: key)
+    }
+
     /// Makes what is missing from `origin` from now on.
     /// - Parameters:
     ///   - hasEnded: whether the pod that the token was made for needs it no more.
     ///   - wanted: the trees that instances on nodes should have before somebody asks for them; nil: not known here.
+    ///   - uploads: where the files of claims go; nil: they are refused.
     public func use(
-        _ origin: any TreeOrigin, hasEnded: @escaping Ended = { _, _, _ in false }, wanted: (@Sendable () -> [WantedTree])? = nil
+        _ origin: any TreeOrigin, hasEnded: @escaping Ended = { _, _, _ in false }, wanted: (@Sendable () -> [WantedTree])? = nil,
+        uploads: ClaimUploads? = nil
     ) {
-        role.withLock { $0 = Role(origin: origin, hasEnded: hasEnded, wanted: wanted) }
+        role.withLock { $0 = Role(origin: origin, hasEnded: hasEnded, wanted: wanted, uploads: uploads) }
     }
 
     /// Begins to get a tree, unless it is there.
@@ -104,15 +119,17 @@ public final class TreeCache: Sendable {
 
     static let pathPrefix = ["v1", "tree"]
     static let wantedPath = ["v1", "wanted"]
+    static let claimPrefix = ["v1", "claim"]
 
     func answer(_ request: ServerRequest) -> ServerResponse {
+        if request.method == "PUT", request.segments.count == 3, Array(request.segments.prefix(2)) == Self.claimPrefix { return take(request) }
         guard request.method == "GET" else { return .text(405, "only GET\n") }
         if request.segments == Self.wantedPath { return wanted(request) }
         guard request.segments.count == 3, Array(request.segments.prefix(2)) == Self.pathPrefix else { return .text(404, "not found\n") }
         let tree: TreeReference
         do { tree = try TreeReference(word: request.segments[2]) } catch { return .text(400, "\(error.message)\n") }
         let credential: TreeToken.Credential
-        switch admit(request, for: tree) {
+        switch admit(request, for: tree.id, asks: role.withLock { $0.hasEnded }) {
         case .success(let admitted): credential = admitted
         case .failure(let refusal): return .text(refusal.status, refusal.message + "\n")
         }
@@ -120,7 +137,9 @@ public final class TreeCache: Sendable {
         if request.query.flag("suspect"), store.removeDamaged(name) {
             log.warning("a kept tree is damaged and is made anew", ["tree": .string(name)])
         }
-        if let file = store.open(name) { return Self.stream(file) }
+        let kept = store.open(name)
+        store.metrics?.lookedUp(found: kept != nil)
+        if let kept { return Self.stream(kept) }
         guard let origin = role.withLock({ $0.origin }) else { return Self.later("this replica has no leader to ask for the tree") }
         switch outcome(of: name, tree, credential, origin, within: timing.makingSeconds) {
         case nil: return Self.later("the tree is being made")
@@ -146,6 +165,28 @@ public final class TreeCache: Sendable {
         return ServerResponse(status: 200, contentType: "application/json", parts: [JSONValue.array(wanted().map(\.json)).serialized()])
     }
 
+    /// A piece of a claim's pack.
+    private func take(_ request: ServerRequest) -> ServerResponse {
+        let name = request.segments[2]
+        guard ClaimUploads.isName(name), let offset = request.query["at"].flatMap({ Int($0) }), offset >= 0 else {
+            return .text(400, "not /v1/claim/NAME?at=OFFSET\n")
+        }
+        // Whether the pod still runs is not asked: the name of its pack is its own.
+        if case .failure(let refusal) = admit(request, for: ClaimUploads.grant(name), asks: { _, _, _ in false }) {
+            return .text(refusal.status, refusal.message + "\n")
+        }
+        guard let uploads = role.withLock({ $0.uploads }) else { return Self.later("this replica does not lead") }
+        do {
+            switch try uploads.add(request.body, to: name, at: offset) {
+            case .kept(let size): return .text(200, "\(size)\n")
+            case .elsewhere(let size): return .text(409, "\(size)\n")
+            case .tooLarge: return .text(413, "the claim has more than the operator takes\n")
+            }
+        } catch {
+            return Self.later("the piece cannot be kept: \(error)")
+        }
+    }
+
     /// - Returns: a token of this service whose time is not over, and its text.
     private func token(of request: ServerRequest) -> Result<(TreeToken, String), Refusal> {
         let words = (request.header("authorization") ?? "").split(separator: " ")
@@ -157,16 +198,19 @@ public final class TreeCache: Sendable {
         return .success((token, String(words[1])))
     }
 
+    /// - Parameters:
+    ///   - grant: what the token must be for.
+    ///   - hasEnded: whether the token's pod needs it no more.
     /// - Returns: what the tree is fetched with.
-    private func admit(_ request: ServerRequest, for tree: TreeReference) -> Result<TreeToken.Credential, Refusal> {
+    private func admit(_ request: ServerRequest, for grant: String, asks hasEnded: Ended) -> Result<TreeToken.Credential, Refusal> {
         let (token, text): (TreeToken, String)
         switch self.token(of: request) {
         case .success(let found): (token, text) = found
         case .failure(let refusal): return .failure(refusal)
         }
-        guard let credential = token.credential(for: tree.id) else { return .failure(Refusal(message: "the token is for other trees")) }
+        guard let credential = token.credential(for: grant) else { return .failure(Refusal(message: "the token is for other trees")) }
         guard case .pod(let pod) = token.holder else { return .success(credential) }
-        guard !role.withLock({ $0.hasEnded })(token.credential.namespace, pod, token) else {
+        guard !hasEnded(token.credential.namespace, pod, token) else {
             return .failure(Refusal(message: "the token's pod has its task already, or has ended"))
         }
         let isBound = bindings.withLock { $0.admit(text, expires: token.expires, client: request.client, now: time.now().seconds) }

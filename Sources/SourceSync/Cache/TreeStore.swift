@@ -12,10 +12,12 @@ public struct TreeStore: Sendable {
     let directory: String
     /// Bytes of all files together; nil: no limit. A single file larger than that is not kept.
     let sizeLimit: Int?
+    let metrics: CacheMetrics?
 
-    public init(directory: String, sizeLimit: Int? = nil) {
+    public init(directory: String, sizeLimit: Int? = nil, metrics: CacheMetrics? = nil) {
         self.directory = directory
         self.sizeLimit = sizeLimit
+        self.metrics = metrics
     }
 
     func path(_ name: String) -> String { "\(directory)/\(name).tree" }
@@ -86,7 +88,7 @@ public struct TreeStore: Sendable {
             throw error
         }
         sink.close()
-        StoredFiles.makeRoom(for: sink.written, in: directory, sizeLimit: sizeLimit) { $0.hasSuffix(".tree") }
+        StoredFiles.makeRoom(for: sink.written, in: directory, sizeLimit: sizeLimit, metrics: metrics) { $0.hasSuffix(".tree") }
         guard rename(temporary, path(name)) == 0 else {
             let error = FileError("rename \(temporary) to", path(name))
             unlink(temporary)

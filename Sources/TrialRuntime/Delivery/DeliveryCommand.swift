@@ -51,7 +51,7 @@ public struct DeliveryCommand: Sendable {
         let egress = try egress(of: program)
         let verifierVariables = try verifierVariables(of: program, egress)
         let solutionVariables = try solutionVariables(of: program)
-        try volumes.prepare(program.verifier)
+        try volumes.prepare(program)
         let task = try TaskAtCommit(program.delivery)
         var report: TreeExport.Report
         let cache = try Self.cache(environment)
@@ -73,7 +73,7 @@ public struct DeliveryCommand: Sendable {
         try volumes.writeScripts(program)
         try volumes.writeAgentPart(program, solutionVariables: solutionVariables)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token, egress: egress)
-        if let egress { try volumes.writeProxyVariables(egress, hasSeparateVerifier: program.verifier.separate != nil) }
+        if let egress { try volumes.writeProxyVariables(egress, program) }
         if let canary = egress?.canary {
             guard let allowed = cache?.client.address.hostAndPort else {
                 throw TrialError(.internalError, "the trial's network is restricted on a cluster, and no cache service is configured")

@@ -29,7 +29,9 @@ enum RepoCacheServeCommand: Subcommand {
         }
         let key = try key(arguments.value("key-file"))
         let limit = Int((try arguments.number("size-limit", in: 0.01...100_000) ?? 4) * 1_073_741_824)
-        let store = TreeStore(directory: Path.absolute(arguments.value("directory") ?? "/var/cache/assay"), sizeLimit: limit)
+        let metrics = MetricsRegistry()
+        let store = TreeStore(
+            directory: Path.absolute(arguments.value("directory") ?? "/var/cache/assay"), sizeLimit: limit, metrics: CacheMetrics(metrics, .trees))
         // Nobody else writes there.
         store.clean()
         let cache = TreeCache(store: store, key: key)
@@ -37,8 +39,7 @@ enum RepoCacheServeCommand: Subcommand {
         let server = cache.server()
         let port = try server.start(port: UInt16(try arguments.integer("port", in: 1...65535) ?? 8081), everyAddress: true)
         let isServing = Locked(true)
-        let metrics = MetricsRegistry()
-        let health = HealthServer(isReady: { isServing.withLock { $0 } }, notReady: "the server is stopping", metrics: { metrics.prometheusText() })
+        let health = HealthServer(unready: { isServing.withLock { $0 } ? [] : ["the server is stopping"] }, metrics: { metrics.prometheusText() })
         let healthPort = try arguments.integer("health-port", in: 0...65535) ?? 8080
         if healthPort > 0 { _ = try health.start(port: UInt16(healthPort), everyAddress: true) }
         let warming = Task { await TreeWarming(cache, upstream: upstream, key: key).run() }
