@@ -157,7 +157,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime", "AssayAPI",
+                "Base", "Subprocess", "HTTPServing", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime",
+                "AssayAPI",
                 "AssayTesting",
             ],
             exclude: ["Fixtures"]),

@@ -16,6 +16,7 @@ enum Assay {
         ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
+        RepoCacheServeCommand.self,
         DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
         CheckNetworkSubcommand.self, ReadClaimSubcommand.self,
     ]

@@ -44,7 +44,7 @@ import YAML
         let values = try YAML.parseSingle(try ChartFiles.text("charts/assay/values.yaml"))
         let schema = try JSONValue(parsing: Array(try ChartFiles.text("charts/assay/values.schema.json").utf8))
         // Filled by Helm itself for charts that are part of another one, and parts of a container's resources.
-        let resources = ["operator.resources", "egress.resources"]
+        let resources = ["operator.resources", "egress.resources", "repoCache.nodes.resources"]
         let known = paths(schema).subtracting(["global"] + resources.flatMap { ["\($0).requests", "\($0).limits", "\($0).claims"] }).union(resources)
         #expect(known == leaves(values, "", known))
     }

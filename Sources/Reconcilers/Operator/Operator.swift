@@ -175,7 +175,9 @@ public final class Operator: Sendable {
     /// Works until the task is cancelled. Running work then finishes, and results that are not pushed stay in the local store.
     public func run() async {
         await jobReconciler.sources.resolver.mirrors.clean()
-        configuration.cache?.lead(resolver: jobReconciler.sources.resolver, credentials: jobReconciler.credentials, pods: pods.store)
+        configuration.cache?.lead(
+            resolver: jobReconciler.sources.resolver, credentials: jobReconciler.credentials, pods: pods.store,
+            overlays: { [checks = overlayReconciler.checks] in checks.found })
         defer { configuration.cache?.follow() }
         subscribe()
         let following = Task {

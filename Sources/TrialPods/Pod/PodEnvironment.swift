@@ -52,7 +52,8 @@ struct PodEnvironment {
 
     /// How a container reads from the cache service.
     static func cache(_ access: CacheAccess) -> [JSONValue] {
-        [literal(TrialVariables.cacheAddress, access.endpoint.address.description), literal(TrialVariables.cacheToken, access.token)]
+        [literal(TrialVariables.cacheAddress, access.endpoint.address.description)]
+            + (access.node.map { [literal(TrialVariables.nodeCacheAddress, $0)] } ?? []) + [literal(TrialVariables.cacheToken, access.token)]
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.

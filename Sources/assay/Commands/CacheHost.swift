@@ -25,6 +25,8 @@ struct CacheHost: Sendable {
     private let metrics: MetricsRegistry
     private let namespace: String
     private let lease: String
+    /// The URL of the instances on nodes; nil: there are none.
+    let nodeServiceURL: String?
     private let canary = CanaryPort()
     private let canaryIsServed: Locked<Bool>
     private let log = Log("cache")
@@ -43,6 +45,11 @@ struct CacheHost: Sendable {
         canaryIsServed = Locked(false)
         stateDirectory = configuration.stateDirectory
         let port = UInt16(try arguments.integer("cache-port", in: 1...65535) ?? 8081)
+        nodeServiceURL = try (arguments.value("node-cache-service") ?? environment["ASSAY_NODE_CACHE_SERVICE"].flatMap { $0.isEmpty ? nil : $0 }).map
+        {
+            guard case .http(let url)? = CacheAddress($0) else { throw UsageError("--node-cache-service takes http://HOST:PORT, not \"\($0)\"") }
+            return url
+        }
         let service = arguments.value("cache-service") ?? environment["ASSAY_CACHE_SERVICE"].flatMap { $0.isEmpty ? nil : $0 }
         if let url = service {
             guard case .http(let url)? = CacheAddress(url) else { throw UsageError("--cache-service takes http://HOST:PORT, not \"\(url)\"") }
@@ -86,13 +93,13 @@ struct CacheHost: Sendable {
         case .service(let url, let port, let own):
             let key = try await ServiceKey.cache.read(client: client, namespace: namespace)
             let (client, namespace, lease) = (client, namespace, lease)
-            let follower = LeaderTrees(key: key) {
+            let follower = UpstreamTrees("the replica that leads", key: key) {
                 try await LeaseHolder.read(client: client, namespace: namespace, name: lease)?.annotations[Self.addressAnnotation]
                     .flatMap { CacheAddress($0) }
             }
             let cache = SourceCache(
                 store: TreeStore(directory: "\(stateDirectory)/trees", sizeLimit: Self.clusterLimit, metrics: CacheMetrics(metrics, .trees)),
-                key: key, endpoint: .service(url), uploads: "\(stateDirectory)/claims", own: own, follower: follower)
+                key: key, endpoint: .service(url), node: nodeServiceURL, uploads: "\(stateDirectory)/claims", own: own, follower: follower)
             try cache.start(port: port)
             try startCanary()
             return cache

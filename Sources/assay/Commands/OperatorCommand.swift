@@ -37,6 +37,11 @@ enum OperatorCommand: Subcommand {
                 help:
                     "Where trial pods reach the cache service of all replicas, as http://HOST:PORT (default: $ASSAY_CACHE_SERVICE; without it trial "
                     + "pods fetch from the origins, with the source's Secret)."),
+            .init(
+                name: "node-cache-service", value: "URL",
+                help:
+                    "Where a trial pod reaches the cache service's instance on its own node (`assay repo-cache serve`), as http://HOST:PORT (default: "
+                    + "$ASSAY_NODE_CACHE_SERVICE; without it pods ask the replicas)."),
             .init(name: "cache-port", value: "PORT", help: "The cache service's own port (default: 8081)."),
         ] + ClusterNetworkOptions.options + [
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
@@ -83,7 +88,8 @@ enum OperatorCommand: Subcommand {
         let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
         let cache = try CacheHost(
             arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease, metrics: metrics)
-        let clusterNetwork = try ClusterNetworkOptions.settings(arguments, environment, cacheService: cache.serviceURL, namespace: leaseNamespace)
+        let clusterNetwork = try ClusterNetworkOptions.settings(
+            arguments, environment, cacheService: cache.serviceURL, nodeCacheService: cache.nodeServiceURL, namespace: leaseNamespace)
         let egress = try configuration.setting == .laptop ? EgressService(cacheDirectory: configuration.cacheDirectory) : nil
         let work = Task {
             var configuration = configuration

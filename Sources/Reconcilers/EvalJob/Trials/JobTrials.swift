@@ -239,7 +239,7 @@ struct JobTrials: Sendable {
             let builder = TrialPodBuilder(configuration.pods)
             let egress = try configuration.networks?.access(for: request, builder, bounds: configuration.bounds, addresses: pass.addresses)
             let cache = try configuration.cache?.access(
-                for: request, builder, bounds: configuration.bounds, address: egress == nil ? nil : pass.addresses?.cache)
+                for: request, builder, bounds: configuration.bounds, addresses: egress == nil ? nil : pass.addresses)
             pod = try builder.pod(for: request, cache: cache, egress: egress)
         } catch {
             return fails(error)
