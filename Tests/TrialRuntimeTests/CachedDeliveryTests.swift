@@ -34,7 +34,7 @@ struct CachedDeliveryTests {
         commit = try await bench.head(source)
     }
 
-    private func program(_ task: String = "tasks/hello", solution: Bool = true, family: TaskSchema = .rollout) -> PodProgram {
+    func program(_ task: String = "tasks/hello", solution: Bool = true, family: TaskSchema = .rollout) -> PodProgram {
         PodProgram(
             family: family,
             delivery: .init(source: .init(repo: "file://\(source)", commit: commit.hex, local: true), taskPath: task, solution: solution),
@@ -65,11 +65,11 @@ struct CachedDeliveryTests {
         deinit { stop() }
     }
 
-    private func token(_ service: Service, _ program: PodProgram, pod: String = "pod") throws -> String {
+    func token(_ service: Service, _ program: PodProgram, pod: String = "pod") throws -> String {
         service.cache.token(for: [try TreeReference(program)], pod: pod, credential: .init(namespace: "team", secret: nil), seconds: 600)
     }
 
-    private func run(
+    func run(
         _ program: PodProgram, in root: String, cache: String?, node: String? = nil, token: String?
     ) async throws -> (code: Int32, message: JSONValue) {
         try Directory.make(root)
@@ -208,101 +208,6 @@ struct CachedDeliveryTests {
         let calls = (FileReading.text(log) ?? "").split(separator: "\n")
         #expect(calls.count { $0.contains(" fetch ") } == 2)
         #expect(calls.count { $0.contains("cat-file --batch") && !$0.contains("check") } <= 4, "\(calls.count) calls of git")
-    }
-
-    // MARK: The instance on the node
-
-    /// An instance on a node, as `assay repo-cache serve` runs it, and how often it asked the service for a tree.
-    final class Node: Sendable {
-        let server: HTTPServer
-        let url: String
-        private let front: HTTPServer
-        let asked = Locked(0)
-
-        init(_ directory: String, before service: Service, key: [UInt8] = CachedDeliveryTests.key) throws {
-            let asked = asked
-            let front = HTTPServer { request in
-                let answer = service.cache.answer(request)
-                if case .file = answer.body { asked.withLock { $0 += 1 } }
-                return answer
-            }
-            let address = CacheAddress.http("http://127.0.0.1:\(try front.start(port: 0))")
-            let cache = TreeCache(store: TreeStore(directory: "\(directory)/node"), key: key)
-            cache.use(UpstreamTrees("the operator's cache service", key: key) { address })
-            server = cache.server()
-            url = "http://127.0.0.1:\(try server.start(port: 0))"
-            self.front = front
-        }
-
-        deinit {
-            server.stop()
-            front.stop()
-        }
-    }
-
-    @Test("100 trials that start at once on one node: one fetch from the origin, and one read from the service for the whole node")
-    func manyOnANode() async throws {
-        let log = "\(bench.path)/git.log"
-        let script = "\(bench.path)/git-logged"
-        try FileWriting.replace(script, with: Array("#!/bin/sh\necho \"$@\" >> \(log)\nexec git \"$@\"\n".utf8), mode: 0o755)
-        var settings = GitClient.Settings()
-        settings.executable = script
-        let service = try Service(bench.path, git: GitClient(settings: settings))
-        let node = try Node(bench.path, before: service)
-        let program = program()
-        let codes = try await withThrowingTaskGroup(of: Int32.self) { group in
-            for index in 0..<100 {
-                group.addTask {
-                    let token = try token(service, program, pod: "pod-\(index)")
-                    // Whoever asked the service itself would not get the task.
-                    return try await run(
-                        program, in: "\(bench.path)/pod-\(index)", cache: "http://127.0.0.1:1", node: node.url, token: token
-                    ).code
-                }
-            }
-            return try await group.reduce(into: [Int32]()) { $0.append($1) }
-        }
-        #expect(codes == [Int32](repeating: 0, count: 100))
-        for index in 0..<100 { #expect(FileEntry.exists("\(bench.path)/pod-\(index)/assay/staged/tests/big.bin")) }
-        #expect(node.asked.withLock { $0 } == 1)
-        #expect((FileReading.text(log) ?? "").split(separator: "\n").count { $0.contains(" fetch ") } == 1)
-    }
-
-    @Test(
-        "a node whose instance is away, is no such server, has another key, or has a full disk: the service gives the task",
-        arguments: ["away", "other server", "other key", "full disk"])
-    func fallback(how: String) async throws {
-        let service = try Service(bench.path)
-        let program = program()
-        let token = try token(service, program)
-        var node: Node?
-        var url = "http://127.0.0.1:\(try freePorts(1)[0])"
-        let other = HTTPServer { _ in .text(404, "not found\n") }
-        defer { other.stop() }
-        switch how {
-        case "other server": url = "http://127.0.0.1:\(try other.start(port: 0))"
-        case "other key": node = try Node(bench.path, before: service, key: [UInt8](repeating: 1, count: 32))
-        case "full disk":
-            // A directory cannot be made below a file.
-            try FileWriting.replace("\(bench.path)/file", with: [])
-            node = try Node("\(bench.path)/file", before: service)
-        default: break
-        }
-        url = node?.url ?? url
-        let (code, message) = try await run(program, in: "\(bench.path)/pod", cache: service.url, node: url, token: token)
-        #expect(code == 0, "\(message.text)")
-        #expect(bench.text("pod/assay/staged/tests/data/x.txt") == "x\n")
-        withExtendedLifetime(node) {}
-    }
-
-    @Test("that there is no such folder is said by the service, not by the node")
-    func noFolderOnANode() async throws {
-        let service = try Service(bench.path)
-        let node = try Node(bench.path, before: service)
-        let program = program("tasks/zzz")
-        let (code, message) = try await run(
-            program, in: "\(bench.path)/pod", cache: service.url, node: node.url, token: try token(service, program))
-        #expect(code == 1 && message.at("error", "type")?.string == "task_not_found", "\(message.text)")
     }
 
     @Test("catalogue 69: a refused token ends the trial's start at once, with a type that is retried", arguments: ["other", "forged", "none"])
