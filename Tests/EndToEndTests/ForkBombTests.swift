@@ -66,8 +66,9 @@ extension EndToEnd {
                 // What a timed-out agent left is ended, and its work is verified as any other's.
                 #expect(branch.errorType(task: "agent") == "agent_execution_timeout" && runs["agent"]?["reward"]?.double == 1, "\(texts)")
                 #expect(branch.errorType(task: "verifier") == "verifier_timeout" && runs["verifier"]?["outcome"] == "failed", "\(texts)")
-                // The runner cannot start the processes that it needs, after the agent or for the tests: the trial ends, and that is its own outcome.
-                #expect(["agent_execution_failed", "verifier_failed"].contains(branch.errorType(task: "greedy") ?? "-"), "\(texts)")
+                // The runner, or the tests, cannot start the processes that they need: the trial ends, and that is its own outcome.
+                let own = ["agent_execution_failed", "verifier_failed", "verifier_reward_missing"]
+                #expect(own.contains(branch.errorType(task: "greedy") ?? "-"), "\(texts)")
                 #expect(runs["greedy"]?["outcome"] == "failed" && runs["greedy"]?["reward"] == nil, "\(texts)")
                 #expect(runs["calm"]?["reward"]?.double == 1 && branch.errorType(task: "calm") == nil, "another trial is not harmed")
                 for (task, folder) in [("agent", "command"), ("verifier", "verifier")] {

@@ -1,7 +1,7 @@
 import Base
+import Git
 import Glibc
 import Operations
-import Git
 import SourceSync
 
 /// `assay repo-cache serve`: an instance of the cache service on a node, as a DaemonSet on a cluster.
