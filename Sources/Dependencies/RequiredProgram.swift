@@ -37,7 +37,7 @@ public struct RequiredProgram: Sendable, Hashable {
     /// How to get it, for a person at a shell.
     public var installHint: String {
         if isInstallable { return "assay install \(name), or put it on PATH by hand" }
-        let package = package ?? name.pathComponents.last.map(String.init) ?? name
+        let package = package ?? name.pathComponents.last ?? name
         return "apt install \(package), brew install \(package), or \(name.contains("/") ? "name another path" : "put it on PATH by hand")"
     }
 }
