@@ -8,21 +8,6 @@ import Testing
 extension EndToEnd {
     /// Trials whose egress proxy is a process of its own, `assay egress`, as on a cluster.
     @Suite struct EgressProcessTests {
-        /// A model's host. Its first answer to `/slow` never comes.
-        private static let model = """
-            import http.server, threading
-            first = threading.Lock()
-            class Model(http.server.BaseHTTPRequestHandler):
-                def do_GET(self):
-                    if self.path == "/slow" and first.acquire(blocking=False):
-                        print("slow", flush=True); threading.Event().wait()
-                    self.send_response(200); self.send_header("Content-Length", "9"); self.end_headers(); self.wfile.write(b"the-model")
-                def log_message(self, *_): pass
-            model = http.server.ThreadingHTTPServer(("127.0.0.2", 0), Model)
-            print(model.server_port, flush=True)
-            model.serve_forever()
-            """
-
         /// With ASSAY_PROXY_TRIALS=200 the test is the proof for many trials; without, it is short.
         private static var trials: Int { ProcessInfo.processInfo.environment["ASSAY_PROXY_TRIALS"].flatMap { Int($0) } ?? 12 }
 
@@ -65,7 +50,7 @@ extension EndToEnd {
 
             init(_ name: String) async throws {
                 let bench = try Workbench(name)
-                try bench.write("model.py", EgressProcessTests.model)
+                try bench.write("model.py", StubModel.program)
                 let model = try bench.start("/usr/bin/python3", ["model.py"], to: "model.log")
                 try await eventually("the model serves", seconds: 60) { (try? bench.read("model.log").contains("\n")) ?? false }
                 port = try #require(Int(try bench.read("model.log").trimmed))
