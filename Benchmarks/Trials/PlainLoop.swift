@@ -5,7 +5,7 @@ import KubeCore
 import Subprocess
 
 /// The calls that a trial costs any controller, and nothing else: create the pod, wait for its end by a watch, read the collector's
-/// log, take the finalizer off, delete. What an operator takes longer than this is its own. It runs in a process of its own, like the
+/// log, take the finalizer off, delete. The operator makes the last two calls after the job is complete. It runs in a process of its own, like the
 /// operator.
 struct PlainLoop: Sendable {
     static let word = "loop"

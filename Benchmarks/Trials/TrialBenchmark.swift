@@ -35,6 +35,8 @@ struct TrialBenchmark {
         var clusterCPU = 0.0
         /// Seconds from the job's end until its results were on the branch.
         var pushed = 0.0
+        /// Seconds from the job's end until its pods were gone.
+        var emptied = 0.0
         /// The longest time between two renewals of the lease.
         var leaseGap = 0.0
         var calls: Int?
@@ -130,6 +132,11 @@ struct TrialBenchmark {
                     + "\(shown(median(jobs))) s, \(shown(median(others))) s)")
         }
         row("  results on the branch after the job is complete", "\(shown(median(of(.assay, \.pushed)))) s later")
+        let whole = of(.assay) { $0.time + $0.emptied }
+        row(
+            "  the job's pods are gone after it is complete",
+            "\(shown(median(of(.assay, \.emptied)))) s later; with that, ratio to the plain loop \(shown(median(whole) / median(of(.plainLoop, \.time))))"
+        )
         row("  CPU a trial with child processes (bound: 8 ms)", "\(milliseconds(of(.assay, \.cpu))), the loop \(milliseconds(of(.plainLoop, \.cpu)))")
         row(
             kubeconfig == nil ? "  CPU a trial of API server and node" : "  CPU a trial of the simulated node",
@@ -146,7 +153,9 @@ struct TrialBenchmark {
         var turn = Turn(
             time: try await seconds { try await complete("many-\(number)", cluster, directory, trials: trials, parallelism: parallelism) })
         turn.leaseGap = leases.longest
+        let release = Task { try await seconds { try await emptied(cluster) } }
         turn.pushed = try await seconds { try await recorded(trials * number, directory) }
+        turn.emptied = try await release.value
         // Pushes that were under way end in this time.
         try await Task.sleep(for: .seconds(1))
         turn.cpu = ProcessFigures(pid: operating.pid).cpu - cpu

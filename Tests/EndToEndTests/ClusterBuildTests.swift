@@ -89,7 +89,7 @@ extension EndToEnd {
                 _ = try await cluster.waitForEnd("again")
                 #expect(cluster.stored == stored, "nothing is pushed")
                 let again = try await bench.branch().runs(task: "one").first { $0["jobName"]?.string == "again" }
-                #expect(again?["reward"]?.double == 1)
+                #expect(again?["reward"]?.double == 1, "\(again?.text ?? "no run")")
                 #expect(again?.at("config", "imageDigest")?.string == digests.first)
                 #expect(try await cluster.log(of: "one", job: "again").contains("AS maker"))
 

@@ -276,8 +276,14 @@ struct PodEndTests {
         }
     }
 
-    @Test("a finalizer that somebody else added after the pod was read is not removed")
-    func foreignFinalizer() async throws {
+    private func writer(_ world: World) -> TrialPodWriter {
+        TrialPodWriter(
+            client: world.client, expectations: Expectations(), pace: ReleasePace(quietSeconds: 0), time: SystemTime(), log: Log("test"),
+            reconcile: { _ in })
+    }
+
+    @Test("a finalizer that somebody else added after the pod was read is not removed", arguments: [false, true])
+    func foreignFinalizer(inBackground: Bool) async throws {
         try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
             try await world.withOperator { _ in
                 try await world.createJob()
@@ -285,28 +291,34 @@ struct PodEndTests {
                 let seen = try #require(TrialPod(try await world.client.get(.pods, world.node.seen[0].key)))
                 _ = try await world.client.patch(
                     .pods, seen.key, .merge(["metadata": ["finalizers": [.string(AssayNames.trialFinalizer), "example.com/mine"]]]))
-                let deletions = PodDeletions(
-                    client: world.client, pace: DeletionPace(quietSeconds: 0), time: SystemTime(), log: Log("test"), reconcile: { _ in })
-                try await TrialPodWriter(client: world.client, expectations: Expectations(), deletions: deletions).release(seen, .delete, jobUID: "u")
-                let left = try await world.client.get(.pods, seen.key)
-                #expect(ObjectMeta(of: left).finalizers == ["example.com/mine"])
+                let writer = writer(world)
+                if inBackground {
+                    writer.releases.release(seen, options: DeleteOptions(gracePeriodSeconds: 0, uid: seen.uid))
+                } else {
+                    try await writer.release(seen, .delete, jobUID: "u")
+                }
+                #expect(
+                    try await eventually {
+                        let left = try await world.client.get(.pods, seen.key)
+                        return ObjectMeta(of: left).finalizers == ["example.com/mine"] && ObjectMeta(of: left).isDeleting
+                    })
                 _ = try await world.client.patch(.pods, seen.key, .merge(["metadata": ["finalizers": .null]]))
             }
         }
     }
 
     @Test(
-        "counted pods are deleted after a while without a newly counted one, after a minute in any case, and when too many wait",
+        "ended pods of counted trials are released after a while without a newly counted one, after a minute in any case, and when too many wait",
         arguments: [
             (1, 10.0, 1.0, 2.0), (1, 10, 3, 0), (1, 59, 1, 1), (500, 60, 0, 0), (2000, 10, 1, 2), (2001, 10, 0, 0),
         ])
-    func deletionPace(waiting: Int, sinceFirst: Double, sinceLast: Double, seconds: Double) {
-        let pace = DeletionPace(quietSeconds: 3)
+    func releasePace(waiting: Int, sinceFirst: Double, sinceLast: Double, seconds: Double) {
+        let pace = ReleasePace(quietSeconds: 3)
         #expect(max(0, pace.secondsToWait(waiting: waiting, sinceFirst: sinceFirst, sinceLast: sinceLast)) == seconds)
     }
 
-    @Test("a pod that is gone before its deletion, or whose name another pod has, is forgotten", arguments: [false, true])
-    func goneBeforeDeletion(isReplaced: Bool) async throws {
+    @Test("a pod that is gone before its release, or whose name another pod has, is forgotten", arguments: [false, true])
+    func goneBeforeRelease(isReplaced: Bool) async throws {
         try await World.run(tasks: ["a"], fate: { _ in .never }) { world in
             try await world.withOperator { _ in
                 try await world.createJob()
@@ -319,11 +331,10 @@ struct PodEndTests {
                 try await world.client.delete(.pods, pod.key, options: DeleteOptions(gracePeriodSeconds: 0))
             }
             let uid = isReplaced ? "another" : pod.uid
-            let deletions = PodDeletions(
-                client: world.client, pace: DeletionPace(quietSeconds: 0), time: SystemTime(), log: Log("test"), reconcile: { _ in })
-            deletions.delete(pod, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
-            #expect(await eventually(within: 60) { !deletions.isKnown(pod.uid) })
-            await deletions.stop()
+            let releases = writer(world).releases
+            releases.release(pod, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
+            #expect(await eventually(within: 60) { !releases.isKnown(pod.uid) })
+            await releases.stop()
             if isReplaced { _ = try await world.client.patch(.pods, pod.key, .merge(["metadata": ["finalizers": .null]])) }
         }
     }

@@ -86,10 +86,8 @@ public final class EvalJobReconciler: Sendable {
             collection: TrialCollection(client: client, log: log), setting: configuration.setting, events: events,
             traces: configuration.traces, time: time, wake: gathered)
         let podWriter = TrialPodWriter(
-            client: client, expectations: Expectations(time: time),
-            deletions: PodDeletions(
-                client: client, pace: DeletionPace(quietSeconds: configuration.deletionQuietSeconds), time: time, log: log,
-                reconcile: { wake($0, .event) }))
+            client: client, expectations: Expectations(time: time), pace: ReleasePace(quietSeconds: configuration.releaseQuietSeconds), time: time,
+            log: log, reconcile: { wake($0, .event) })
         trials = JobTrials(
             pods: pods.index { entry in
                 // Anybody who may create pods can set the label, so the pod's owner is checked too.
@@ -172,7 +170,7 @@ public final class EvalJobReconciler: Sendable {
 
     /// Remembers a deleted pod whose trial is not counted, so that the deletion can be recorded as the pod's end.
     func podDeleted(_ pod: TrialPod) {
-        trials.podWriter.deletions.forget(pod.uid)
+        trials.podWriter.releases.forget(pod.uid)
         let uid = pod.identity.jobUID
         guard let owner = pod.snapshot.metadata.controller, owner.uid == uid,
             let job = jobs.get(ObjectKey(namespace: pod.key.namespace, name: owner.name)), job.metadata.uid == uid,
@@ -188,7 +186,7 @@ public final class EvalJobReconciler: Sendable {
         await images.stop()
         await networks?.stop()
         await recording.stop()
-        await trials.podWriter.deletions.stop()
+        await trials.podWriter.releases.stop()
         await backends.stop()
     }
 

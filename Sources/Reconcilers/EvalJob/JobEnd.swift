@@ -59,9 +59,10 @@ extension EvalJobReconciler {
         metrics.forget(identity.uid)
         trials.yieldSlots(identity.uid)
         images.release(identity)
-        let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked || !($0.snapshot.metadata.isDeleting || $0.isPreserved) }
+        let left = trials.pods.unordered(identity.uid).filter { $0.isTracked || !($0.snapshot.metadata.isDeleting || $0.isPreserved) }
         if !left.isEmpty {
-            try await trials.release(left.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
+            let held = left.filter { !trials.podWriter.releases.isKnown($0.uid) || $0.snapshot.metadata.isDeleting }
+            try await trials.release(held.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)
             pass.wake(after: 1)
         }
         let pending = try await finishPushing(&pass)
@@ -205,7 +206,7 @@ extension EvalJobReconciler {
     private func abandon(_ pass: JobPass, _ why: String) {
         let counted = TrialCounting.counted(in: pass.job.status)
         let confirmed = Set(pass.recorded.map(\.index))
-        let lost = Set(trials.pods.objects(for: pass.identity.uid).map(\.identity.index)).union(pass.memory.state.withLock { Set($0.submitted.keys) })
+        let lost = Set(trials.pods.unordered(pass.identity.uid).map(\.identity.index)).union(pass.memory.state.withLock { Set($0.submitted.keys) })
             .filter { !counted.contains($0) && !confirmed.contains($0) }
         let named = lost.sorted().prefix(10).map { index in
             guard let trial = pass.matrix?.coordinate(at: index) else { return "trial \(index)" }

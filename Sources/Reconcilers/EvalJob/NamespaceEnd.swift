@@ -21,7 +21,7 @@ extension EvalJobReconciler {
         if let refusal = pass.failure as? KubeError, refusal.isNamespaceTerminating {
             pass.failure = nil
             noteNamespaceEnd(pass)
-        } else if trials.pods.objects(for: pass.identity.uid).contains(where: { $0.isTracked && $0.snapshot.metadata.isDeleting }) {
+        } else if trials.pods.unordered(pass.identity.uid).contains(where: { $0.isTracked && $0.snapshot.metadata.isDeleting }) {
             await askForNamespace(&pass)
         }
         if pass.memory.namespaceEndSeen != nil { pass.wake(after: 0) }
@@ -30,7 +30,7 @@ extension EvalJobReconciler {
     /// Handles a job whose namespace is being deleted although the job itself is not.
     func endWithNamespace(_ pass: inout JobPass) async throws {
         let isHeld = pass.job.metadata.finalizers?.contains(AssayNames.jobFinalizer) == true
-        guard isHeld || trials.pods.objects(for: pass.identity.uid).contains(where: \.isTracked) else { return }
+        guard isHeld || trials.pods.unordered(pass.identity.uid).contains(where: \.isTracked) else { return }
         // The roles of an operator that works for this namespace only are deleted as soon as no pod is left. The pods' own finalizers keep them, and
         // with them the roles, until the trials are recorded; only the job's own record may be too late.
         if configuration.namespace != nil, try await !removeJobFinalizer(pass.job) { return pass.wake(after: 0.1) }

@@ -29,7 +29,7 @@ struct OrphanedPods: Sendable {
         // Usually all pods that name the job are its trials, and the thousand of them need not be looked at.
         if let owner, podsByOwner.count(for: key) == podsByUID.count(for: owner) { return }
         // Only possible orphans are processed; pods of the existing job are not.
-        let found = podsByOwner.objects(for: key).filter { $0.isTracked && ($0.isOrphaned || $0.identity.jobUID != owner) }
+        let found = podsByOwner.unordered(key).filter { $0.isTracked && ($0.isOrphaned || $0.identity.jobUID != owner) }
         guard !found.isEmpty else { return }
         // No operator waits for a pod without an owner. Whoever removed the owner wanted to keep the pod, and can delete it once it is
         // released.

@@ -49,9 +49,9 @@ public struct OperatorConfiguration: Sendable {
     public var tokenFiles: [PushTokenFile] = []
     /// The fewest seconds that a finished job is kept, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
     public var keepsFinishedSeconds = 0
-    /// Seconds without a newly counted trial after which the pods of counted trials are deleted. With a thousand trials that end together, all of
-    /// them are counted before the first pod is deleted.
-    public var deletionQuietSeconds = 0.0
+    /// Seconds without a newly counted trial after which the ended pods of counted trials are released. With a thousand trials that end together,
+    /// all of them are counted before the first pod is released.
+    public var releaseQuietSeconds = 0.0
     /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
     /// Where the spans of jobs go; nil: nowhere. Whoever starts the operator starts and stops it.

@@ -173,7 +173,7 @@ enum OperatorCommand: Subcommand {
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
             bounds: try bounds(arguments))
-        configuration.deletionQuietSeconds = 3
+        configuration.releaseQuietSeconds = 3
         if setting == .cluster {
             configuration.cacheLimit = Int((try arguments.number("cache-limit", in: 0.1...100_000) ?? Double(defaultCacheLimit)) * 1_073_741_824)
         }

@@ -162,7 +162,7 @@ struct JobTrials: Sendable {
 
     /// Releases all pods of a job that is being deleted, counted or not.
     func releaseAll(of identity: JobIdentity) async throws {
-        let left = pods.objects(for: identity.uid).filter { $0.isTracked || !$0.snapshot.metadata.isDeleting }
+        let left = pods.unordered(identity.uid).filter { $0.isTracked || !$0.snapshot.metadata.isDeleting }
         try await forEach(left.map { ($0, .running(recheck: nil)) }) { try await podWriter.release($0.pod, .delete, jobUID: identity.uid) }
     }
 

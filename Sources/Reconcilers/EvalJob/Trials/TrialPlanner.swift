@@ -66,7 +66,7 @@ public struct TrialPlan: Sendable, Hashable {
     public var wakeAt: Timestamp?
     /// Trials whose containers run or are about to run.
     public var running = 0
-    /// True when nothing is left to run, to record or to release.
+    /// True when nothing is left to run or to record. Ended pods of counted trials may still have to be released.
     public var isFinished = false
 
     /// Keeps the first `count` creations. Failed pods whose successor is not created stay as they are.
@@ -170,7 +170,9 @@ public struct TrialPlanner: Sendable {
         }
         if let uncountedRoom { plan.limitCreations(to: uncountedRoom) }
         let anythingLeft = taken.firstMissing(below: total) != nil && mode != .stop
-        plan.isFinished = !anythingLeft && occupied.isEmpty && pods.allSatisfy { !$0.isTracked } && settled.allSatisfy(counted.contains)
+        plan.isFinished =
+            !anythingLeft && occupied.isEmpty && pods.allSatisfy { !$0.isTracked || counted.contains($0.index) && $0.stage != .active }
+            && settled.allSatisfy(counted.contains)
         return plan
     }
 

@@ -8,7 +8,21 @@ import KubeRuntime
 struct TrialPodWriter: Sendable {
     let client: KubeClient
     let expectations: Expectations<String>
-    let deletions: PodDeletions
+    let finalizer: TrialFinalizer
+    let releases: PodReleases
+
+    /// - Parameters:
+    ///   - pace: when ended pods of counted trials are released.
+    ///   - reconcile: asks for a reconcile of a job; must not block.
+    init(
+        client: KubeClient, expectations: Expectations<String>, pace: ReleasePace, time: any TimeSource, log: Log,
+        reconcile: @escaping @Sendable (ObjectKey) -> Void
+    ) {
+        self.client = client
+        self.expectations = expectations
+        finalizer = TrialFinalizer(client: client, expectations: expectations)
+        releases = PodReleases(client: client, finalizer: finalizer, pace: pace, time: time, log: log, reconcile: reconcile)
+    }
 
     /// - Returns: false when another object has the pod's name, or the pod of an earlier try is still being deleted.
     func create(_ pod: JSONValue, namespace: String, jobUID: String) async throws -> Bool {
@@ -31,7 +45,7 @@ struct TrialPodWriter: Sendable {
     /// What happens to a pod whose finalizer is taken off.
     enum ReleasePolicy {
         case delete
-        /// The pod is deleted in the background: its trial is counted, or has a successor with another name.
+        /// The same in the background, once the pod's containers have ended: its trial is counted, or has a successor with another name.
         case deleteLater
         /// The pod stays, labelled as counted, so that a person can look at it.
         case preserve
@@ -42,29 +56,20 @@ struct TrialPodWriter: Sendable {
     /// Takes the finalizer off, then deletes the pod unless it is to be kept.
     func release(_ pod: TrialPod, _ policy: ReleasePolicy, jobUID: String) async throws {
         let preserve = policy == .preserve
+        // When the containers have ended, there is no reason to wait for the grace period.
+        let options = DeleteOptions(gracePeriodSeconds: pod.snapshot.containersEnded ? 0 : nil, uid: pod.uid)
+        // Containers that still run cost money, and somebody waits for a pod that is being deleted.
+        if policy == .deleteLater, pod.snapshot.containersEnded, !pod.snapshot.metadata.isDeleting {
+            return releases.release(pod, options: options)
+        }
         if pod.isTracked || (preserve && !pod.isPreserved) {
-            // Removes only our finalizer from the present list: others may have been added since the pod was read.
-            var metadata: JSONValue = ["$deleteFromPrimitiveList/finalizers": [.string(AssayNames.trialFinalizer)], "uid": .string(pod.uid)]
-            if preserve { metadata["labels"] = .object([AssayNames.countedLabel: "true"]) }
-            if policy == .interrupt { metadata["annotations"] = .object([AssayNames.interruptedAnnotation: "true"]) }
-            do {
-                let answer = try await client.patch(.pods, pod.key, .strategic(["metadata": metadata]), keeping: .metadata)
-                if let version = answer.at("metadata", "resourceVersion")?.string {
-                    expectations.wrote(pod.key, version: version, for: jobUID)
-                }
-            } catch {
-                // The pod is gone, or another pod has its name: the next pass looks again.
-                guard error.isNotFound || error.isConflict else { throw error }
-                return
-            }
+            let isThere = try await finalizer.remove(
+                from: pod, labels: preserve ? [AssayNames.countedLabel: "true"] : [:],
+                annotations: policy == .interrupt ? [AssayNames.interruptedAnnotation: "true"] : [:])
+            // Otherwise the next pass looks again.
+            guard isThere else { return }
         }
-        if !preserve, !pod.snapshot.metadata.isDeleting {
-            // When the containers have ended, there is no reason to wait for the grace period.
-            let options = DeleteOptions(gracePeriodSeconds: pod.snapshot.containersEnded ? 0 : nil, uid: pod.uid)
-            // Containers that still run cost money.
-            guard policy == .deleteLater, pod.snapshot.containersEnded else { return try await delete(pod, jobUID: jobUID, options: options) }
-            deletions.delete(pod, options: options)
-        }
+        if !preserve, !pod.snapshot.metadata.isDeleting { try await delete(pod, jobUID: jobUID, options: options) }
     }
 
     private func delete(_ pod: TrialPod, jobUID: String, options: DeleteOptions) async throws {
