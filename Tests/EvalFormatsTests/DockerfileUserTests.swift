@@ -9,6 +9,9 @@ struct DockerfileUserTests {
             ("FROM a\nUSER app\n", "app"), ("FROM a\nUSER app\nFROM b\n", nil), ("FROM a\nUSER root\n  user 1000:1000\n", "1000:1000"),
             ("FROM a\n", nil),
             ("FROM a\nARG U\nUSER $U\n", nil), ("from a\r\nUSER app\r\nRUN USER x\r\n", "app"), ("# USER x\nFROM a\n", nil),
+            ("FROM --platform=linux/amd64 a AS Base\nUSER app\nFROM b\nFROM base\nRUN x\n", "app"),
+            ("FROM a AS s\nUSER app\nFROM s AS t\nUSER $U\nFROM t\n", nil),
+            ("FROM a\nUSER app\nRUN echo \\\n# a comment\n  USER x\n", "app"),
         ] as [(String, String?)])
     func user(text: String, expected: String?) async throws {
         let folder = ListedTaskFolder(

@@ -12,6 +12,7 @@ struct ServiceLogsTests {
     private func logs(secret: ScriptedResponse, log: @escaping @Sendable (_ previous: Bool) -> ScriptedResponse) async throws -> [String: String] {
         let server = try ScriptedServer { request in
             if request.path == "/api/v1/namespaces/evals/secrets/keys" { return secret }
+            if request.path == "/api/v1/namespaces/evals/pods/p" { return .json(Self.object) }
             guard request.path == "/api/v1/namespaces/evals/pods/p/log", request.query["container"] == "service-db" else {
                 return .failure(404, reason: "NotFound")
             }
@@ -25,25 +26,35 @@ struct ServiceLogsTests {
         return try await ServiceLogs(client: client).read(pod(), spec).mapValues { String(decoding: $0, as: UTF8.self) }
     }
 
-    private func pod() throws -> TrialPod {
+    private func pod() throws -> TrialPod { try #require(TrialPod(Self.object)) }
+
+    private static let object: JSONValue = {
         let ended: JSONValue = ["terminated": ["exitCode": 7, "reason": "Error"]]
-        return try #require(
-            TrialPod([
-                "metadata": ["namespace": "evals", "name": "p", "uid": "u", "labels": ["assay.dev/job-uid": "j", "assay.dev/index": "0"]],
-                "spec": [
-                    "initContainers": [
-                        ["name": "service-db", "restartPolicy": "Always", "image": "i"],
-                        ["name": "service-web", "restartPolicy": "Always", "image": "i"],
-                    ]
-                ],
-                "status": [
-                    "initContainerStatuses": [
-                        ["name": "service-db", "state": ["running": [:]], "lastState": ended, "restartCount": 1],
-                        ["name": "service-web", "state": ["waiting": ["reason": "PodInitializing"]]],
-                    ]
-                ],
-            ]))
-    }
+        return [
+            "metadata": ["namespace": "evals", "name": "p", "uid": "u", "labels": ["assay.dev/job-uid": "j", "assay.dev/index": "0"]],
+            "spec": [
+                "initContainers": [
+                    [
+                        "name": "delivery", "image": "i",
+                        "env": [
+                            [
+                                "name": "ASSAY_EGRESS",
+                                "value": #"{"proxy":"http://127.0.0.1:3128","tokens":{"execute":"e1.token-of-execute"},"names":[]}"#,
+                            ]
+                        ],
+                    ],
+                    ["name": "service-db", "restartPolicy": "Always", "image": "i"],
+                    ["name": "service-web", "restartPolicy": "Always", "image": "i"],
+                ]
+            ],
+            "status": [
+                "initContainerStatuses": [
+                    ["name": "service-db", "state": ["running": [:]], "lastState": ended, "restartCount": 1],
+                    ["name": "service-web", "state": ["waiting": ["reason": "PodInitializing"]]],
+                ]
+            ],
+        ]
+    }()
 
     private static let password: JSONValue = ["data": ["password": .string(Base64.encode(Array("a-secret-password".utf8)))]]
 
@@ -53,6 +64,12 @@ struct ServiceLogsTests {
             .text(previous ? "first a-secret-password\n" : "second\n")
         }
         #expect(found == ["db": "first [redacted]\n--- ended with 7 and was started again ---\nsecond\n"])
+    }
+
+    @Test("a token for the egress proxy that the agent sent to a service is redacted")
+    func tokens() async throws {
+        let found = try await logs(secret: .json(Self.password)) { _ in .text("proxy http://assay:e1.token-of-execute@127.0.0.1:3128\n") }
+        #expect(found["db"]?.contains("assay:[redacted]@") == true && found["db"]?.contains("token-of-execute") == false, "\(found)")
     }
 
     @Test("without a Secret's value no log is kept; one that does not exist has no value")

@@ -132,7 +132,11 @@ struct TrialNetworkTests {
             let agent = refusal(restricted) { $0.agent.env = [EnvironmentVariable(name: name, value: "x")] }
             let task = refusal(restricted) { $0.task.environment.env[name] = "x" }
             let verifier = refusal(restricted) { $0.task.verifier.env[name] = "x" }
-            for message in [agent, task, verifier] { #expect(message?.contains(name) == true, "\(name)") }
+            let environment = refusal(restricted) { $0.task.verifier.environment = TaskEnvironment(env: [name: "x"]) }
+            let step = refusal(restricted) { $0.task.steps = [TaskStep(name: "s", verifier: TaskVerifier(env: [name: "x"]))] }
+            for message in [agent, task, verifier, environment, step] { #expect(message?.contains(name) == true, "\(name)") }
+            // A Compose file passes it on if the job has it.
+            #expect(refusal(restricted) { $0.task.environment.passedEnv = [name] } == nil)
             #expect(refusal(Row(phases: [])) { $0.agent.env = [EnvironmentVariable(name: name, value: "x")] } == nil)
         }
     }

@@ -131,6 +131,9 @@ struct SeparateVerifierTests {
         .init(name: "a failed agent, Rollout", execute: "exit 3", family: .rollout, error: .agentExecutionFailed),
         .init(name: "a dead trial, Harbor", execute: "kill -9 $PPID; sleep 1", error: .agentExecutionFailed, reward: 1),
         .init(name: "a dead trial, Rollout", execute: "kill -9 $PPID; sleep 1", family: .rollout, error: .agentExecutionFailed),
+        .init(
+            name: "a relative artifact that would be laid over the tests", execute: "mkdir -p tests; echo forged > tests/expected",
+            program: { $0.verifier.artifacts = [TaskArtifact(source: "./tests/expected")] }, error: .taskInvalid),
         .init(name: "verification is off", program: { $0.verifier.enabled = false }, error: nil),
         .init(
             name: "a verifier that dies before the trial begins", execute: "touch $ASSAY_ROOT/logs/agent/began", verifier: "exec 9>$1",

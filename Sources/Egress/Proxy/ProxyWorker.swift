@@ -74,6 +74,8 @@ final class ProxyWorker: EventHandler {
     /// Serves until it is drained.
     func run() {
         while !isDraining || !connections.isEmpty {
+            // The loop itself remembers only the deadlines of connections.
+            if isDraining { loop.hasten(to: drainDeadline) }
             loop.turn()
             if loop.now >= drainDeadline { for connection in Array(connections.values) { connection.end(reset: true) } }
         }
@@ -110,7 +112,6 @@ final class ProxyWorker: EventHandler {
     private func drain(_ seconds: Double) {
         isDraining = true
         drainDeadline = loop.now + seconds
-        loop.hasten(to: drainDeadline)
         for acceptor in acceptors { acceptor.close() }
         acceptors = []
         for connection in Array(connections.values) where connection.isIdle { connection.end(reset: false) }

@@ -12,7 +12,7 @@ struct ComposeEnvironment {
 
     /// - Parameter files: the content of files below `environment/`, without those that do not exist.
     init(_ service: ComposeNode, _ variables: ComposeVariables, files: [String: [UInt8]], _ notes: inout ComposeNotes) {
-        for element in Self.files(of: service) { read(element, files, &notes) }
+        for element in Self.files(of: service) { read(element, variables, files, &notes) }
         guard let node = service["environment"] else { return }
         guard let pairs = node.pairs() else {
             notes.refuse(node.path, "must be a map, or a list of NAME=VALUE")
@@ -32,8 +32,7 @@ struct ComposeEnvironment {
                 notes.refuse("\(node.path).\(name)", "must be a text")
                 continue
             }
-            passed.remove(name)
-            values[name] = variables.asked(text) ?? ComposeNode.text(text, "\(node.path).\(name)", variables, &notes)
+            set(name, text, variables, "\(node.path).\(name)", &notes)
         }
     }
 
@@ -53,8 +52,10 @@ struct ComposeEnvironment {
         (element.text ?? element["path"]?.text).flatMap(ComposeValues.relative).flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Reads one file of variables: a line each, `NAME=VALUE`.
-    private mutating func read(_ element: ComposeNode, _ files: [String: [UInt8]], _ notes: inout ComposeNotes) {
+    /// Reads one file of variables. A later entry may name an earlier one.
+    private mutating func read(
+        _ element: ComposeNode, _ variables: ComposeVariables, _ files: [String: [UInt8]], _ notes: inout ComposeNotes
+    ) {
         guard let path = Self.path(of: element) else {
             notes.refuse(element.path, "must be a file in environment/")
             return
@@ -63,30 +64,32 @@ struct ComposeEnvironment {
             if element["required"]?.flag ?? true { notes.refuse(element.path, "there is no file environment/\(path)") }
             return
         }
-        for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline) {
-            var text = line.trimming(\.isWhitespace)
-            guard !text.isEmpty, !text.hasPrefix("#") else { continue }
-            if text.hasPrefix("export ") { text = text.dropFirst(7).trimming(\.isWhitespace) }
-            guard let equals = text.firstIndex(of: "=") else {
-                passed.insert(String(text))
+        let file = ComposeEnvironmentFile(String(decoding: bytes, as: UTF8.self), isRaw: element["format"]?.text == "raw")
+        if let name = file.openQuote { notes.refuse(element.path, "the quote of \"\(name)\" in environment/\(path) is not closed") }
+        for entry in file.entries {
+            guard Self.isName(entry.name) else {
+                notes.refuse(element.path, "\"\(entry.name)\" is no name of a variable")
                 continue
             }
-            let key = String(text[..<equals].trimming(\.isWhitespace))
-            guard Self.isName(key) else {
-                notes.refuse(element.path, "\"\(key)\" is no name of a variable")
+            guard let value = entry.value else {
+                passed.insert(entry.name)
                 continue
             }
-            passed.remove(key)
-            values[key] = Self.value(text[text.index(after: equals)...].trimming(\.isWhitespace))
+            set(entry.name, value, isExpanded: entry.isExpanded, variables.adding(values), "\(element.path).\(entry.name)", &notes)
         }
     }
 
-    /// A value without its quotes, or without a comment behind it.
-    private static func value(_ text: Substring) -> String {
-        for quote in ["\"", "'"] where text.count >= 2 && text.hasPrefix(quote) {
-            if let end = text.dropFirst().firstIndex(of: Character(quote)) { return String(text[text.index(after: text.startIndex)..<end]) }
+    private mutating func set(
+        _ name: String, _ text: String, isExpanded: Bool = true, _ variables: ComposeVariables, _ path: String, _ notes: inout ComposeNotes
+    ) {
+        passed.remove(name)
+        if isExpanded, let asked = variables.asked(text) {
+            values[name] = asked
+            return
         }
-        guard let comment = text.firstRange(of: " #") else { return String(text) }
-        return text[..<comment.lowerBound].trimmed
+        let value = isExpanded ? ComposeNode.text(text, path, variables, &notes) : text
+        // In a task's variables there is no way to write it.
+        if TaskVariable(value) != nil { notes.refuse(path, "\"\(value)\" as a text would be read as a variable of the job: add something to it") }
+        values[name] = value
     }
 }

@@ -7,7 +7,7 @@ struct ComposeVariables {
     /// Stands for the folders of logs on Harbor's host.
     static let hostLogs = "/assay-host-logs"
 
-    private let values: [String: String]
+    private var values: [String: String]
 
     init(_ task: EvalTask) {
         let environment = task.environment
@@ -23,6 +23,13 @@ struct ComposeVariables {
     private static func number(_ value: Double) -> String { value == value.rounded() && abs(value) < 1e9 ? String(Int(value)) : String(value) }
 
     subscript(name: String) -> String? { values[name] }
+
+    /// With further variables, which count first; those that the job gives are not known yet, and left out.
+    func adding(_ more: [String: String]) -> ComposeVariables {
+        var all = self
+        all.values.merge(more.filter { TaskVariable($0.value) == nil }) { $1 }
+        return all
+    }
 
     /// A text with its variables replaced, and the variables that have neither value nor default.
     struct Result: Hashable {

@@ -24,6 +24,8 @@ enum RunArguments {
         var hosts: String
         /// nil: podman's own resolv.conf.
         var resolver: String?
+        /// The seccomp profile; nil: podman's own.
+        var profile: String?
         var log: String
         var identifierFile: String
     }
@@ -52,6 +54,7 @@ enum RunArguments {
         words += abilities.containerFlags
         words += limits(of: container, abilities)
         words += security(of: container, in: pod)
+        if let profile = request.profile { words += ["--security-opt", "seccomp=\(profile)"] }
         for (name, value) in request.environment.variables.sorted(by: { $0.key < $1.key }) {
             words += ["--env", isPassedByName(name) ? name : "\(name)=\(value)"]
         }

@@ -128,6 +128,7 @@ extension PodWorker {
             ],
             sandbox: sandboxName, image: image, pod: pod, container: container, environment: environment, binds: binds, terminationLog: message,
             hosts: hostsFile, resolver: pod.resolver.map { _ in resolverFile },
+            profile: PodRelay.isNeeded(for: pod) && services.podman.abilities.closesSockets ? services.directories.socketProfile : nil,
             log: services.logs.path(uid: uid, container: name, instance: record.restarts),
             identifierFile: identifier)
     }

@@ -14,6 +14,8 @@ struct PodmanAbilities: Sendable, Hashable, Codable {
     var cpuLimits = false
     /// Whether an out-of-memory kill ends the whole container, as on a real node (cgroups v2).
     var killsWholeContainer = false
+    /// Whether containers can have the profile `SocketProfile`.
+    var closesSockets = false
     var cgroupVersion = 0
     var rootless = false
 }

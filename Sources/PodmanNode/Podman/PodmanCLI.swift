@@ -19,6 +19,8 @@ struct NodeDirectories: Sendable, Hashable {
     var builds: String { state + "/builds" }
     var rootfs: String { state + "/rootfs" }
     var abilities: String { state + "/podman/abilities.json" }
+    /// Of `SocketProfile`.
+    var socketProfile: String { state + "/podman/seccomp.json" }
     var bootIdentifier: String { state + "/podman/boot-id" }
     var pods: String { state + "/pods" }
     func pod(_ uid: String) -> String { pods + "/" + uid }

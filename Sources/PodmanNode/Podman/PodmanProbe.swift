@@ -38,15 +38,23 @@ struct PodmanProbe: Sendable {
     /// The result of an earlier probe, from its file, if podman's version and settings are unchanged; otherwise the result of a new probe.
     func abilities() async throws -> PodmanAbilities {
         let version = try await podmanVersion()
-        if let remembered = remembered(), remembered.version == key(version) { return remembered }
-        let found = try await probe(version: version)
+        let hasProfile = SocketProfile.write(to: directories.socketProfile)
+        if var remembered = remembered(), remembered.version == key(version) {
+            remembered.closesSockets = remembered.closesSockets && hasProfile
+            return remembered
+        }
+        var found = try await probe(version: version)
+        if hasProfile {
+            let skeleton = try rootfs.skeleton(workingDirectory: nil)
+            found.closesSockets = try await tries(found, skeleton, ["--security-opt", "seccomp=\(directories.socketProfile)"]).0
+        }
         if let bytes = try? JSONValueEncoder().encode(found).serialized(pretty: true) {
             try? FileWriting.replace(directories.abilities, with: bytes, mode: 0o644, durable: false)
         }
         return found
     }
 
-    private func key(_ version: String) -> String { "\(version); \(podman); uid \(geteuid()); network \(network ?? "automatic")" }
+    private func key(_ version: String) -> String { "\(version); \(podman); uid \(geteuid()); network \(network ?? "automatic"); profile of sockets" }
 
     private func remembered() -> PodmanAbilities? {
         guard let text = FileReading.text(directories.abilities), let value = try? JSONValue(parsing: text) else { return nil }

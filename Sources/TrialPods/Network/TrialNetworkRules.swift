@@ -31,10 +31,21 @@ public enum TrialNetworkRules {
         for host in agent.allowedHosts + (job.environment.network.allowedHosts ?? []) where isTrialItself(host) {
             return refused("\"\(host)\" is the trial's own container, which it reaches without being allowed to; list another address of the machine")
         }
-        let variables = [
-            ("agent \"\(agent.name)\"", agent.env.map(\.name)), ("environment.env", Array(task.environment.env.keys)),
-            ("verifier.env", Array(task.verifier.env.keys)),
-        ]
+        let given = Set(job.environment.env.map(\.name))
+        let variables: [(place: String, names: [String])] =
+            [
+                ("agent \"\(agent.name)\"", agent.env.map(\.name)), ("environment.env", Array(task.environment.env.keys)),
+                ("environment of main in \(TaskServices.file)", task.environment.passedEnv.filter(given.contains)),
+                ("verifier.env", Array(task.verifier.env.keys)),
+                ("verifier.environment.env", Array((task.verifier.environment?.env ?? [:]).keys)),
+                ("solution.env", agent.agent.isOracle ? Array(task.solutionEnv.keys) : []),
+            ]
+            + task.steps.flatMap { step in
+                [
+                    ("verifier.env of step \"\(step.name)\"", Array(step.verifier.env.keys)),
+                    ("verifier.environment.env of step \"\(step.name)\"", Array((step.verifier.environment?.env ?? [:]).keys)),
+                ]
+            }
         for (place, names) in variables {
             guard let name = names.sorted().first(where: ProxyVariables.isReserved) else { continue }
             return refused("\(place) sets \(name), which Assay sets itself to the address of its egress proxy; remove it")

@@ -25,7 +25,7 @@ public struct EgressAccess: Sendable, Hashable, Codable {
     }
 
     /// - Throws: `internal_error` for anything but the JSON of an access.
-    init(json: some Sequence<UInt8>) throws(TrialError) {
+    public init(json: some Sequence<UInt8>) throws(TrialError) {
         do {
             self = try JSONValueDecoder().decode(EgressAccess.self, from: try JSONValue(parsing: Array(json)))
         } catch {

@@ -597,12 +597,35 @@ run_tests() {
   fi
 }
 
-# Lays the artifacts at their paths in the verifier's container, in place of what the image has there. Sets word to a path that failed.
+# Whether what lies at an absolute path, or below it, decides about the verdict. TaskRequirements refuses absolute sources by the same list.
+decides() {
+  local path='' part rest=$1
+  while [ -n "$rest" ]; do
+    part=${rest%%/*}
+    case $rest in */*) rest=${rest#*/} ;; *) rest='' ;; esac
+    case $part in '' | .) ;; *) path=$path/$part ;; esac
+  done
+  case $path/ in
+  / | "$tests"/* | "$logs"/ | "$logs"/verifier/* | /assay/* | /proc/* | /sys/* | /dev/*) return 0 ;;
+  /bin/ | /sbin/ | /lib/ | /lib64/ | /etc/ | /usr/ | /usr/bin/ | /usr/sbin/ | /usr/lib/ | /usr/lib64/) return 0 ;;
+  esac
+  return 1
+}
+
+# Lays the artifacts at their paths in the verifier's container, in place of what the image has there. Sets word to a path that failed; 2 is one that
+# decides about the verdict.
 lay_artifacts() {
   local index target item entry
   for index in "${!artifact_sources[@]}"; do
     item=$accepted/${artifact_numbers[index]}/item target=${artifact_sources[index]}
-    case $target in /*) ;; *) target=$start/$target ;; esac
+    case $target in
+    /*) ;;
+    *)
+      # Only here is it known where a relative path leads.
+      target=${start%/}/$target
+      if decides "$target"; then word=$target; return 2; fi
+      ;;
+    esac
     [ -e "$item" ] || continue
     if [ -d "$item" ]; then
       if [ -e "$target" ] && ! [ -d "$target" ]; then rm -rf "$target"; fi
@@ -628,10 +651,18 @@ judge_apart() {
     return
   fi
   find_users || return
-  if ! lay_artifacts; then
+  lay_artifacts
+  case $? in
+  0) ;;
+  2)
+    say "task-invalid the artifact $word would be laid over the verifier's own files: declare a path that has none of them, or a workdir"
+    return
+    ;;
+  *)
     say "setup-failed the artifact $word cannot be laid at its path in the verifier's container: its user must be able to write there"
     return
-  fi
+    ;;
+  esac
   now
   say "done setup $ms 0 0"
   rm -rf "$logs/verifier/reward.json" "$logs/verifier/reward.txt" 2>/dev/null

@@ -100,6 +100,9 @@ struct LimitTests {
             let bench = try ProxyBench()
             let token = try bench.token(["127.0.0.1"])
             let idle = try bench.client()
+            // Connections whose own deadline comes before that of the stop, for each worker.
+            let lingering = try (0..<8).map { _ in try bench.client() }
+            for socket in lingering { try socket.send("no request\r\n\r\n") }
             let (short, long) = (try bench.tunnel(to: "127.0.0.1:\(echo.port)", token), try bench.tunnel(to: "127.0.0.1:\(echo.port)", token))
             let stopped = Locked(false)
             let begin = SystemTime().monotonic()
@@ -114,9 +117,11 @@ struct LimitTests {
             short.finishWriting()
             #expect(try short.readToEnd() == "")
             #expect(!stopped.withLock { $0 })
-            #expect(long.endsWithReset())
             #expect(soon { stopped.withLock { $0 } })
+            #expect(bench.proxy.connections == 0, "it left before it had closed everything")
+            #expect(long.endsWithReset())
             #expect(SystemTime().monotonic() - begin > 2.5)
+            withExtendedLifetime(lingering) {}
 
             let quick = try ProxyBench()
             let start = SystemTime().monotonic()

@@ -203,6 +203,22 @@ struct ComposeFileTests {
         #expect(found.names.contains("other"))
     }
 
+    @Test("files of variables are read as Compose reads them: quotes, several lines, escapes, earlier variables")
+    func environmentFiles() async throws {
+        let file = [
+            "\u{FEFF}PLAIN=a=b # a comment", #"QUOTED="two  words # no comment" # a comment"#, #"SINGLE='$PLAIN \n'"#, #"LINES="one"#,
+            #"two\tthree \"four\" \$PLAIN""#, "URL=http://${PLAIN}:${CPUS}/${NONE:-x}$$", "YAML: colon", "TOKEN=${TOKEN}", "HASH=#a", "NOTHING=",
+        ].joined(separator: "\r\n")
+        let loaded = try await load(
+            "services: {db: {image: i, env_file: [a.env, {path: raw.env, format: raw}]}}",
+            files: ["environment/a.env": file, "environment/raw.env": "RAW='${A}' # b\n"])
+        #expect(
+            loaded.task.environment.services["db"]?.env == [
+                "PLAIN": "a=b", "QUOTED": "two  words # no comment", "SINGLE": #"$PLAIN \n"#, "LINES": "one\r\ntwo\tthree \"four\" $PLAIN",
+                "URL": "http://a=b:1/x$", "YAML": "colon", "TOKEN": "${TOKEN}", "HASH": "#a", "NOTHING": "", "RAW": "'${A}' # b",
+            ])
+    }
+
     @Test("services with a profile do not start, and a file without services adds nothing")
     func profiles() async throws {
         let loaded = try await load("services: {debug: {image: i, profiles: [debug]}, main: {}}")

@@ -55,6 +55,7 @@ struct ComposeRefusalTests {
         ("db: {image: i, mem_limit: lots}", "services.db.mem_limit", "no amount"),
         ("db: {image: i, env_file: gone.env}", "services.db.env_file", "there is no file environment/gone.env"),
         ("db: {image: i, environment: {URL: 'http://${TOKEN}/'}}", "services.db.environment.URL", "${TOKEN} has no value"),
+        ("db: {image: i, environment: {A: '$${USER}'}}", "services.db.environment.A", "\"${USER}\" as a text would be read as a variable"),
         ("db: {image: '${IMAGE}'}", "services.db.image", "${IMAGE} has no value"),
         ("db: {image: '${IMAGE:?say which}'}", "services.db.image", "say which"),
         ("db: {image: '${IMAGE'}", "services.db.image", "no valid use of a variable"),

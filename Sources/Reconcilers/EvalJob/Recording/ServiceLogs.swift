@@ -21,7 +21,7 @@ struct ServiceLogs: Sendable {
         guard !pod.snapshot.services.isEmpty else { return [:] }
         var logs: [String: [UInt8]] = [:]
         let redactor: Redactor
-        do { redactor = try await self.redactor(spec, namespace: pod.key.namespace) } catch {
+        do { redactor = try await self.redactor(spec, pod.key) } catch {
             let line = Array("The log is not kept: \(error), so that secrets in it could not be redacted.\n".utf8)
             for service in pod.snapshot.services { logs[service.name] = line }
             return logs
@@ -62,8 +62,8 @@ struct ServiceLogs: Sendable {
         }
     }
 
-    /// The values of all Secrets that the job gives to its trials.
-    private func redactor(_ spec: EvalJobSpec, namespace: String) async throws -> Redactor {
+    /// The values of all Secrets that the job gives to its trials, and the trial's tokens for the egress proxy: an agent can send them to a service.
+    private func redactor(_ spec: EvalJobSpec, _ pod: ObjectKey) async throws -> Redactor {
         let given = (spec.environment.env + spec.agents.flatMap(\.env)).compactMap { variable in
             variable.valueFrom?.secretKeyRef.map { (name: variable.name, reference: $0) }
         }
@@ -71,13 +71,15 @@ struct ServiceLogs: Sendable {
         var secrets: [Redactor.Secret] = []
         for (name, reference) in given {
             if objects[reference.name] == nil {
-                objects[reference.name] = try await secret(reference.name, namespace)
+                objects[reference.name] = try await secret(reference.name, pod.namespace)
             }
             guard let text = objects[reference.name]?.at("data", reference.key)?.string, case .success(let value) = Base64.decode(text) else {
                 continue
             }
             secrets.append(.init(name: name, value: value))
         }
+        let tokens = try EgressAccess(ofPod: try await client.get(.pods, pod))?.tokens ?? [:]
+        secrets += tokens.map { .init(name: $0.key, value: Array($0.value.utf8)) }
         return Redactor(secrets: secrets)
     }
 
