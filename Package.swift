@@ -153,7 +153,7 @@ let package = Package(
         .testTarget(
             name: "OperationsTests",
             dependencies: ["Base", "HTTPTransport", "KubeCore", "KubeClient", "KubeRuntime", "Operations", "AssayTesting"]),
-        .testTarget(name: "ChartTests", dependencies: ["Base", "Subprocess", "YAML", "AssayTesting"], exclude: ["Fixtures"]),
+        .testTarget(name: "ChartTests", dependencies: ["Base", "Subprocess", "YAML", "EvalFormats", "AssayTesting"], exclude: ["Fixtures"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

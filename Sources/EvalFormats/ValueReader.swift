@@ -38,7 +38,10 @@ struct ValueReader {
     }
 
     /// The paths of the keys that were not read.
-    var unknown: [String] { members.keys.filter { !known.contains($0) }.sorted().map(place) }
+    var unknown: [String] { unknownKeys.map(place) }
+
+    /// The keys that were not read, sorted.
+    var unknownKeys: [String] { members.keys.filter { !known.contains($0) }.sorted() }
 
     func place(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 

@@ -81,10 +81,10 @@ import YAML
             .flatMap { try YAML.parse($0.components(separatedBy: "\n```").first ?? "") }
     }
 
-    @Test("the values in the chart's README are taken")
+    @Test("the values in the chart's README and in docs/sources.md are taken")
     func readme() async throws {
-        let values = try examples("charts/assay/README.md")
-        #expect(values.count == 1)
+        let values = try examples("charts/assay/README.md") + examples("docs/sources.md").filter { $0["repoCache"] != nil }
+        #expect(values.count == 2)
         for one in values { _ = try await ChartFiles.helm.template([one.serializedText]) }
     }
 

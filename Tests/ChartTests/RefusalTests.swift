@@ -21,6 +21,10 @@ import Testing
             ("{results: {enabled: true}}", "'/operator/replicas': maximum: got 2, want 1"),
             ("{results: {enabled: true}, operator: {replicas: 2}}", "'/operator/replicas'"),
             ("{repoCache: {enable: true}}", "'/repoCache'"),
+            ("{repoCache: {repositories: [{ref: main}]}}", "missing property 'repo'"),
+            ("{repoCache: {repositories: [{repo: a/b, secretRef: {name: x}}]}}", "missing property 'namespace'"),
+            ("{repoCache: {repositories: [{repo: a/b, interval: 5m}]}}", "'/repoCache/repositories/0'"),
+            ("{repoCache: {nodes: {hostPath: var/lib}}}", "'/repoCache/nodes/hostPath'"),
             ("{toolServer: {extraSources: [{subdir: x}]}}", "missing property 'repo'"),
             ("{overlays: {sources: [{ref: main}]}}", "missing property 'repo'"),
             ("{overlays: {sources: [{repo: a/b, toolSubdir: x}]}}", "'/overlays/sources/0'"),
@@ -64,6 +68,23 @@ import Testing
         let result = try await ChartFiles.helm(["template", "assay", ChartFiles.helm.chart, "-f", values])
         #expect(!result.succeeded && result.stderrText.contains(message), "\(values): \(result.stdoutText.prefix(300))\(result.stderrText)")
         #expect(result.stderrText.contains("give one a name of its own"))
+    }
+
+    @Test(
+        "what the cache on nodes cannot have is refused with what to change",
+        arguments: [
+            (
+                "{watchNamespace: one, repoCache: {repositories: [{repo: a/b}, {repo: c/d, secretRef: {namespace: two, name: x}}]}}",
+                "repoCache.repositories[1].secretRef.namespace is \"two\", and the operator may read Secrets of watchNamespace only: \"one\""
+            ),
+            (
+                "{namespace: {create: true}, repoCache: {nodes: {enabled: true, hostPath: /var/lib/assay}}}",
+                "repoCache.nodes.hostPath needs a namespace with the pod security privileged"
+            ),
+        ])
+    func nodes(values: String, message: String) async throws {
+        let result = try await ChartFiles.helm(["template", "assay", ChartFiles.helm.chart, "-f", values])
+        #expect(!result.succeeded && result.stderrText.contains(message), "\(values): \(result.stdoutText.prefix(300))\(result.stderrText)")
     }
 
     @Test("with names of their own, two refs of one repository are two overlays")

@@ -1,5 +1,6 @@
 import AssayTesting
 import Base
+import EvalFormats
 import Foundation
 import Subprocess
 import Testing
@@ -109,6 +110,24 @@ import YAML
             #expect(spec["replicas"] == 1 && spec.at("strategy", "type") == "Recreate" && spec.at("strategy", "rollingUpdate") == nil)
             #expect(try ChartFiles.objects("PersistentVolumeClaim", in: rendered).count == (file == "results-volume.yaml" ? 1 : 0))
         }
+    }
+
+    @Test("the list of repositories is the file that the operator reads, and a change of it restarts nothing")
+    func repositories() async throws {
+        let values = "\(ChartFiles.values)/repositories.yaml"
+        func parts(_ changes: String) async throws -> (file: String, deployment: String) {
+            let rendered = try await ChartFiles.helm.template([values, changes])
+            let map = try ChartFiles.objects("ConfigMap", in: rendered).first { $0.at("metadata", "name") == "assay-repositories" }
+            let deployment = try ChartFiles.objects("Deployment", in: rendered).first { $0.at("metadata", "name") == "assay-operator" }
+            return (try #require(map?.at("data", "repositories.yaml")?.string), try #require(deployment).text)
+        }
+        let (before, after) = (try await parts("{}"), try await parts("{repoCache: {repositories: [{repo: acme/other}]}}"))
+        #expect(before.deployment == after.deployment && before.deployment.contains("--repositories"))
+        let found = try RepositoriesFile.parse(Array(before.file.utf8), file: "repositories.yaml").repositories
+        #expect(found.map(\.repo) == ["acme/benchmark", "https://git.example.com/private/tasks"] && found[1].secret?.name == "tasks-token")
+        #expect(try RepositoriesFile.parse(Array(after.file.utf8), file: "repositories.yaml").repositories.map(\.repo) == ["acme/other"])
+        let off = try await ChartFiles.helm.template([values, "{repoCache: {enabled: false}}"])
+        #expect(!off.contains("--repositories") && !off.contains("assay-repositories"))
     }
 
     @Test("the image with a digest is that digest, for the operator and in trial pods")

@@ -9,9 +9,12 @@ import YAML
 extension EndToEnd {
     /// The executable, started as the chart's Deployment starts it.
     @Suite struct ChartOperatorTests {
-        @Test("helm install, the operator with the Deployment's arguments, probes and rights, a job, helm upgrade, helm uninstall")
+        @Test(
+            "helm install, the operator with the Deployment's arguments, probes and rights, a job, overlays by values and a git push, helm upgrade, uninstall"
+        )
         func aRelease() async throws {
             let bench = try Workbench("chart")
+            try bench.task("hello")
             try await bench.useTestDataset()
             let cluster = try await ClusterProcesses.start(in: bench)
             let kubectl = Kubectl(cluster)
@@ -35,14 +38,56 @@ extension EndToEnd {
             #expect(recorded.jobs.count == 1 && !recorded.runs.isEmpty && Set(recorded.runs).count == recorded.runs.count)
 
             // Without an operator nobody removes the finalizer.
-            try await eventually("the job has no finalizer") { try await (cluster.job("job").at("metadata", "finalizers")?.array ?? []).isEmpty }
+            func waitForFinalizer(of name: String) async throws {
+                try await eventually("\(name) has no finalizer") { try await (cluster.job(name).at("metadata", "finalizers")?.array ?? []).isEmpty }
+            }
+            try await waitForFinalizer(of: "job")
+
+            // Values name an overlay; then it is pushed to and values name one more. Each next job has it: nothing is restarted, no image is built.
+            func commit(_ name: String, _ tool: String, prints text: String) async throws -> String {
+                let path = "\(bench.directory)/\(name)"
+                if !FileManager.default.fileExists(atPath: path) { try await bench.git("init", "--quiet", path, in: bench.directory) }
+                try bench.write("\(name)/tools/\(tool)", "#!/bin/sh\necho \(text)\n", executable: true)
+                try await bench.git("add", "--all", in: path)
+                try await bench.git("commit", "--quiet", "--message", "more", in: path)
+                return try await bench.git("rev-parse", "HEAD", in: path)
+            }
+            func run(_ name: String, _ script: String) async throws -> [String?] {
+                try await cluster.create("job.yaml", name: name, results: "\(name).git") { job in
+                    job.set(["spec", "datasets"], to: [["path": "tasks"]])
+                    job.set(["spec", "agents"], to: [["name": "a", "execute": .string(script)]])
+                    job.set(["spec", "environment"], to: ["image": "rootfs:/"])
+                    job.set(["spec", "overlays"], to: .null)
+                }
+                try await cluster.waitForCompletion(of: name, seconds: 240)
+                #expect(Array(try await RecordedJob(bench, "\(name).git").verdicts.values) == ["reward 1.0"], "\(name)")
+                return try await cluster.job(name).at("status", "overlays")?.array?.map { $0["revision"]?.string } ?? []
+            }
+            let generation = try await kubectl(
+                "get", "deployment", "assay-operator", "-n", "assay-system", "-o", "jsonpath={.metadata.generation}")
+            let first = try await commit("base", "search", prints: "first")
+            func sources(_ names: String...) -> String {
+                let list = names.map { "{repo: \"file://\(bench.directory)/\($0)\", name: \($0), interval: 1h}" }.joined(separator: ", ")
+                return "{overlays: {namespaces: [default], sources: [\(list)]}}"
+            }
+            try await release("upgrade", helm.chart, "-f", values, "-f", sources("base"))
+            #expect(try await run("overlay", #"[ "$("$ASSAY_TOOL_DIRS/search")" = first ]"#) == [first])
+            let pushed = try await commit("base", "search", prints: "pushed")
+            let team = try await commit("team", "lint", prints: "team")
+            try await release("upgrade", helm.chart, "-f", values, "-f", sources("base", "team"))
+            let script = #"IFS=: read -ra d <<<"$ASSAY_TOOL_DIRS"; [ "$("${d[0]}/search")" = pushed ] && [ "$("${d[1]}/lint")" = team ]"#
+            #expect(try await run("overlays", script) == [pushed, team])
+            for name in ["overlay", "overlays"] { try await waitForFinalizer(of: name) }
+            #expect(
+                try await kubectl("get", "deployment", "assay-operator", "-n", "assay-system", "-o", "jsonpath={.metadata.generation}")
+                    == generation)
 
             try await release("upgrade", helm.chart, "-f", values, "-f", "{operator: {workers: 2}}")
             let arguments = try await container(kubectl)["args"]?.array?.compactMap(\.string) ?? []
             #expect(arguments.contains("--workers"))
             for one in operators { one.signal(SIGTERM) }
             for one in operators { #expect(await one.wait() == .code(0)) }
-            try await kubectl("delete", "evaljob", "job", "--timeout=120s")
+            try await kubectl("delete", "evaljob", "job", "overlay", "overlays", "--timeout=120s")
             try await release("uninstall")
             #expect(try await kubectl("get", "deployments", "-A", "-o", "name").isEmpty)
             await cluster.stop()

@@ -12,7 +12,7 @@ import Testing
 extension EndToEnd {
     /// `assay repo-cache serve`, as the DaemonSet starts it.
     @Suite struct NodeCacheTests {
-        @Test("the executable serves a node: health, one read from the service, a restart without the service, SIGTERM")
+        @Test("the executable serves a node: health, a declared repository before anybody asks, a restart without the service, SIGTERM")
         func serves() async throws {
             try await Workbench.with("node-cache") { bench in
                 try bench.task("one")
@@ -21,7 +21,10 @@ extension EndToEnd {
                 let key = (0..<32).map { _ in UInt8.random(in: 0...255) }
                 try FileWriting.replace("\(bench.directory)/key", with: key)
                 let service = TreeCache(store: TreeStore(directory: "\(bench.directory)/trees"), key: key)
-                service.use(MirrorTrees(resolver: SourceResolver(cacheDirectory: "\(bench.directory)/mirrors", policy: .local)) { _, _ in .none })
+                let origin = MirrorTrees(resolver: SourceResolver(cacheDirectory: "\(bench.directory)/mirrors", policy: .local)) { _, _ in .none }
+                let repository = "file://\(bench.benchmark)"
+                let none = TreeToken.Credential(namespace: "team", secret: nil)
+                service.use(origin, wanted: { [WantedTree(tree: .whole(repository, at: commit), credential: none)] })
                 let server = service.server()
                 let upstream = try server.start(port: 0)
                 let ports = try freePorts(2)
@@ -40,11 +43,16 @@ extension EndToEnd {
                     }
                 }
                 try await isReady()
-                let tree = TreeReference(repository: "file://\(bench.benchmark)", commit: commit, path: try GitPath(parsing: "tasks/one"))
-                let token = service.token(for: [tree], pod: "pod", credential: .init(namespace: "team", secret: nil), seconds: 600)
+                try await eventually("the node has the repository", seconds: 60) {
+                    (Directory.names(in: "\(bench.directory)/node") ?? []).contains { $0.hasSuffix(".tree") }
+                }
+                // From now on nothing but the node has it.
+                server.stop()
+                try FileManager.default.moveItem(atPath: bench.benchmark, toPath: "\(bench.directory)/elsewhere")
+                let tree = TreeReference(repository: repository, commit: commit, path: try GitPath(parsing: "tasks/one"))
+                let token = service.token(for: [tree], pod: "pod", credential: none, seconds: 600)
                 let client = TreeClient(address: .http("http://127.0.0.1:\(ports[0])"), token: token)
                 #expect(try await client.read(tree, within: 60) { _, _ in }.entries > 3)
-                server.stop()
                 node.signal(SIGTERM)
                 #expect(await node.wait() == .code(0))
                 node = try bench.start(words, to: "node.log")

@@ -57,7 +57,8 @@ extension EndToEnd {
             """#
 
         @Test(
-            "three sources with shadowed tools and skills: a skills-only one, a disabled surface, a missing folder; the same job again after a push")
+            "three sources with shadowed tools and skills, and names that differ in case or Unicode form: a skills-only one, a disabled surface, a missing folder"
+        )
         func laptop() async throws {
             try await Workbench.with("overlays") { bench in
                 try bench.task("hello", toml: "[agent]\nuser = \"nobody\"\n")
@@ -68,13 +69,13 @@ extension EndToEnd {
                         "tools/search": "#!/bin/sh\n. \"$(dirname \"$0\")/lib.sh\"\n", "tools/lib.sh": "echo base\n",
                         "tools/lint": "#!/bin/sh\necho base\n",
                         "workflows/nightly.yaml": "x", ".agents/skills/review/SKILL.md": "base", ".agents/skills/review/stale.md": "base",
-                        ".agents/skills/plan/SKILL.md": "base",
+                        ".agents/skills/plan/SKILL.md": "base", ".agents/skills/caf\u{E9}/SKILL.md": "one character",
                     ])
                 let team = try await commit(
                     bench, "team",
                     [
                         "tools/search": "#!/bin/sh\necho team\n", "workflows/w.yaml": "x", "prompts/system.txt": "Be brief.", "people/a.md": "a",
-                        ".agents/skills/Review/SKILL.md": "other case",
+                        ".agents/skills/Review/SKILL.md": "other case", ".agents/skills/cafe\u{301}/SKILL.md": "two characters",
                     ])
                 let skills = try await commit(bench, "skills", ["review/SKILL.md": "skills"])
                 let overlays = [
@@ -103,6 +104,8 @@ extension EndToEnd {
                         search team
                         lint base
                         skill ./Review/SKILL.md other case
+                        skill ./cafe\u{301}/SKILL.md two characters
+                        skill ./caf\u{E9}/SKILL.md one character
                         skill ./plan/SKILL.md base
                         skill ./review/SKILL.md skills
                         the workspace's copies belong to nobody

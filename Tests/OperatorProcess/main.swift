@@ -9,15 +9,15 @@ import TrialPods
 
 // An operator with its probes as a process of its own, for tests that let it hang and kill it:
 //
-//   operator-process SERVER DIRECTORY CACHE PORT BOUND
+//   operator-process SERVER DIRECTORY CACHE PORT BOUND [NAMESPACE]
 //
-// It works as `assay operator` does without an election. SERVER is the URL of the API server, DIRECTORY is its state, CACHE its mirrors, and PORT that of
+// It works as `assay operator` does, with NAMESPACE only while it holds the Lease there, without it at once. SERVER is the URL of the API server, DIRECTORY is its state, CACHE its mirrors, and PORT that of
 // its probes. Watches end after two or three seconds. A watch without an answer and a reconcile are stalled after BOUND seconds, and the API server is
 // away after as many, instead of minutes.
 
 let words = CommandLine.arguments
-guard words.count == 6, let port = UInt16(words[4]), let bound = Double(words[5]) else {
-    FileHandle.standardError.write(Data("usage: operator-process SERVER DIRECTORY CACHE PORT BOUND\n".utf8))
+guard (6...7).contains(words.count), let port = UInt16(words[4]), let bound = Double(words[5]) else {
+    FileHandle.standardError.write(Data("usage: operator-process SERVER DIRECTORY CACHE PORT BOUND [NAMESPACE]\n".utf8))
     exit(2)
 }
 signal(SIGPIPE, SIG_IGN)
@@ -33,12 +33,16 @@ var configuration = OperatorConfiguration(
 configuration.watches.timeoutSeconds = 2...3
 configuration.watches.staleSeconds = bound
 configuration.reconcileBound = bound
+let instance = "process-\(getpid())"
 let replica = OperatorReplica(
-    client: client, configuration: configuration, instance: "process-\(getpid())", metrics: metrics, liveness: liveness)
+    client: client, configuration: configuration, instance: instance, metrics: metrics, liveness: liveness)
 let health = HealthServer(
     stalls: { liveness.stalled.map(\.description) }, unready: { replica.unready }, metrics: { metrics.prometheusText() })
 _ = try health.start(port: port, everyAddress: false)
-let work = Task { await replica.run(nil) }
+let election =
+    words.count == 7
+    ? LeaderElection(client: client, namespace: words[6], name: "assay-operator", identity: instance, liveness: liveness) : nil
+let work = Task { await replica.run(election) }
 let terminate = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .global())
 signal(SIGTERM, SIG_IGN)
 terminate.setEventHandler { work.cancel() }

@@ -9,10 +9,10 @@ import Testing
 @Suite("A source that moves")
 struct ContinuousReadersTests {
     private static let pushes = 200
-    private static let filesEach = 20
+    static let filesEach = 20
 
-    /// Commit `number` has this number in every file.
-    private static func files(_ number: Int) -> String {
+    /// Commit `number` has this number in every file, as input of `git fast-import`.
+    static func files(_ number: Int) -> String {
         var text = "commit refs/heads/main\ncommitter A <a@example.com> \(1_700_000_000 + number) +0000\ndata 4\nmore\n"
         if number > 0 { text += "from refs/heads/main^0\n" }
         let content = "commit \(number)\n"

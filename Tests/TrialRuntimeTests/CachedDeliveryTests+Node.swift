@@ -12,6 +12,8 @@ import Testing
 extension CachedDeliveryTests {
     /// An instance on a node, as `assay repo-cache serve` runs it, and how often it asked the service for a tree.
     final class Node: Sendable {
+        let cache: TreeCache
+        let upstream: CacheAddress
         let server: HTTPServer
         let url: String
         private let front: HTTPServer
@@ -25,8 +27,11 @@ extension CachedDeliveryTests {
                 return answer
             }
             let address = CacheAddress.http("http://127.0.0.1:\(try front.start(port: 0))")
-            let cache = TreeCache(store: TreeStore(directory: "\(directory)/node"), key: key)
-            cache.use(UpstreamTrees("the operator's cache service", key: key) { address })
+            let store = TreeStore(directory: "\(directory)/node")
+            let cache = TreeCache(store: store, key: key)
+            cache.use(KeptRepositories(in: store, before: UpstreamTrees("the operator's cache service", key: key) { address }))
+            self.cache = cache
+            upstream = address
             server = cache.server()
             url = "http://127.0.0.1:\(try server.start(port: 0))"
             self.front = front
@@ -64,6 +69,38 @@ extension CachedDeliveryTests {
         for index in 0..<100 { #expect(FileEntry.exists("\(bench.path)/pod-\(index)/assay/staged/tests/big.bin")) }
         #expect(node.asked.withLock { $0 } == 1)
         #expect((FileReading.text(log) ?? "").split(separator: "\n").count { $0.contains(" fetch ") } == 1)
+    }
+
+    @Test("a node that has the whole repository gives every task as the origin does, without the service, and the origin is not asked")
+    func wholeRepository() async throws {
+        let service = try Service(bench.path)
+        let node = try Node(bench.path, before: service)
+        let programs = [program(), program("tasks/long", family: .harbor), program("tasks/marked", solution: false, family: .harbor)]
+        var expected: [[String: String]] = []
+        for (index, program) in programs.enumerated() {
+            let root = "\(bench.path)/origin-\(index)"
+            #expect(try await run(program, in: root, cache: nil, token: nil).code == 0)
+            expected.append(try Self.listing(root))
+        }
+        let whole = TreeReference.whole("file://\(source)", at: commit)
+        service.lists([WantedTree(tree: whole, credential: .init(namespace: "", secret: nil))])
+        let warming = Task { await TreeWarming(node.cache, upstream: node.upstream, key: Self.key, intervalSeconds: 0.1).run() }
+        let came = await eventually { node.cache.has(WantedTree(tree: whole, credential: .init(namespace: "", secret: nil))) }
+        #expect(came)
+        warming.cancel()
+        await warming.value
+        service.stop()
+        Directory.removeTree(source)
+        Directory.removeTree("\(bench.path)/mirrors")
+        for (index, program) in programs.enumerated() {
+            let root = "\(bench.path)/node-\(index)"
+            // Whoever asked the service itself would not get the task.
+            let (code, message) = try await run(
+                program, in: root, cache: "http://127.0.0.1:1", node: node.url, token: try token(service, program, pod: "pod-\(index)"))
+            #expect(code == 0, "\(message.text)")
+            #expect(try Self.listing(root) == expected[index])
+        }
+        #expect(node.asked.withLock { $0 } == 1, "the repository itself")
     }
 
     @Test(

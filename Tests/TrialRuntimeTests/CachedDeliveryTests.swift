@@ -48,11 +48,17 @@ struct CachedDeliveryTests {
         private let bound = Locked<UInt16>(0)
         var url: String { "http://127.0.0.1:\(bound.withLock { $0 })" }
 
+        private let origin: MirrorTrees
+
         init(_ directory: String, git: GitClient = GitClient()) throws {
             cache = TreeCache(store: TreeStore(directory: "\(directory)/trees"), key: CachedDeliveryTests.key)
-            cache.use(MirrorTrees(resolver: SourceResolver(cacheDirectory: "\(directory)/mirrors", policy: .local, git: git)) { _, _ in .none })
+            origin = MirrorTrees(resolver: SourceResolver(cacheDirectory: "\(directory)/mirrors", policy: .local, git: git)) { _, _ in .none }
+            cache.use(origin)
             try start()
         }
+
+        /// Tells instances on nodes what to have.
+        func lists(_ wanted: [WantedTree]) { cache.use(origin, wanted: { wanted }) }
 
         func start() throws {
             let server = cache.server()

@@ -76,6 +76,12 @@ public final class GitTree: Sendable {
         self.children = children
     }
 
+    /// A tree of which only the entries are known: reading a file of it fails. Whoever lists them has the content under the ids.
+    public static func listed(_ commit: GitObjectID, _ entries: [TreeEntry], linkTargets: [(path: String, target: String)]) -> GitTree {
+        let targets = Dictionary(linkTargets.map { (Key($0.path.utf8), $0.target) }, uniquingKeysWith: { $1 })
+        return GitTree(commit, entries, targets, git: GitClient(), repository: "/dev/null", mirror: nil, remote: nil, isSparse: false)
+    }
+
     /// This tree with further files, whose content is not in the repository: reading one of them fails.
     ///
     /// - Parameter files: the paths, each with an id that stands for the content.

@@ -112,10 +112,13 @@ public final class SourceCache: Sendable {
     }
 
     /// Makes what is missing from the mirrors.
-    /// - Parameter overlays: those that jobs may get now, with their namespaces.
+    /// - Parameters:
+    ///   - overlays: those that jobs may get now, with their namespaces.
+    ///   - repositories: the whole commits that nodes should have.
     func lead(
         resolver: SourceResolver, credentials: CredentialSource, pods: Store<TrialPod>,
-        overlays: @escaping @Sendable () -> [(namespace: String, overlay: PinnedOverlay)] = { [] }
+        overlays: @escaping @Sendable () -> [(namespace: String, overlay: PinnedOverlay)] = { [] },
+        repositories: @escaping @Sendable () -> [WantedTree] = { [] }
     ) {
         store.clean()
         let trees = MirrorTrees(resolver: resolver) { url, credential in
@@ -128,7 +131,7 @@ public final class SourceCache: Sendable {
             }
             return Self.hasEnded(pod)
         }
-        let wanted: @Sendable () -> [WantedTree] = { overlays().flatMap { Self.wanted($0.overlay, in: $0.namespace) } }
+        let wanted: @Sendable () -> [WantedTree] = { overlays().flatMap { Self.wanted($0.overlay, in: $0.namespace) } + repositories() }
         cache.use(trees, hasEnded: hasEnded, wanted: wanted, uploads: uploads)
     }
 

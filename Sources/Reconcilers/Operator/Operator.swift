@@ -33,6 +33,7 @@ public final class Operator: Sendable {
     private let load: TargetLoad
     private let probes: BuildProbes?
     private let syncs: TargetSyncs
+    private let warming: RepositoryWarming?
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
@@ -120,6 +121,9 @@ public final class Operator: Sendable {
             ? BuildProbes(
                 pods: BuildPods(client: client, settings: configuration.pods, bounds: configuration.bounds, cache: nil, time: time), time: time,
                 wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
+        warming = configuration.repositoriesFile.map {
+            RepositoryWarming(file: $0, resolver: resolver, credentials: credentials, time: time)
+        }
         syncs = TargetSyncs(resolver: resolver, credentials: credentials, time: time, wake: { key in wakeTarget.withLock { $0 }?(key) })
         let targetReconciler = EvalTargetReconciler(
             client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, programs: configuration.programs,
@@ -177,7 +181,7 @@ public final class Operator: Sendable {
         await jobReconciler.sources.resolver.mirrors.clean()
         configuration.cache?.lead(
             resolver: jobReconciler.sources.resolver, credentials: jobReconciler.credentials, pods: pods.store,
-            overlays: { [checks = overlayReconciler.checks] in checks.found })
+            overlays: { [checks = overlayReconciler.checks] in checks.found }, repositories: { [warming] in warming?.wanted ?? [] })
         defer { configuration.cache?.follow() }
         subscribe()
         let following = Task {
@@ -188,6 +192,7 @@ public final class Operator: Sendable {
                 group.addTask { await self.targets.run() }
                 group.addTask { await self.overlays.run() }
                 group.addTask { await self.events.run() }
+                if let warming = self.warming { group.addTask { await warming.run() } }
             }
         }
         await withTaskCancellationHandler {

@@ -26,6 +26,8 @@ public struct OperatorConfiguration: Sendable {
     public var cacheDirectory: String
     /// The service that trial pods read their tasks from; nil: they fetch from the origins.
     public var cache: SourceCache?
+    /// A `RepositoriesFile` with the repositories that this operator and the nodes have before a job needs them; nil: none. It is read again and again.
+    public var repositoriesFile: String?
     /// The cluster's network, in which the operator makes the NetworkPolicies of trials; nil: it makes none.
     public var clusterNetwork: ClusterNetworkSettings?
     /// What restricts the networks of trials; nil: trials that need it are refused.

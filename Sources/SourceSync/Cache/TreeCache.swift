@@ -41,6 +41,8 @@ public final class TreeCache: Sendable {
     private let role = Locked(Role())
     private let bindings = Locked(TokenBindings())
     private let making: TreeMaking
+    /// Whole commits may take long, and nobody waits for one: they leave the places of `making` to trees of trials.
+    private let makingWhole: TreeMaking
     private let log = Log("cache")
 
     /// - Parameter key: signs the tokens; the same for all replicas.
@@ -54,6 +56,7 @@ public final class TreeCache: Sendable {
         self.time = time
         self.timing = timing
         making = TreeMaking(width: 4, failureSeconds: timing.failureSeconds)
+        makingWhole = TreeMaking(width: 1, failureSeconds: timing.failureSeconds)
     }
 
     /// A token for a trial pod.
@@ -90,6 +93,8 @@ public final class TreeCache: Sendable {
         role.withLock { $0 = Role(origin: origin, hasEnded: hasEnded, wanted: wanted, uploads: uploads) }
     }
 
+    func has(_ wanted: WantedTree) -> Bool { store.has(Self.name(of: wanted.tree, wanted.credential)) }
+
     /// Begins to get a tree, unless it is there.
     func get(_ wanted: WantedTree) {
         let name = Self.name(of: wanted.tree, wanted.credential)
@@ -101,7 +106,7 @@ public final class TreeCache: Sendable {
     private func outcome(
         of name: String, _ tree: TreeReference, _ credential: TreeToken.Credential, _ origin: any TreeOrigin, within seconds: Double
     ) -> Result<Void, SourceError>? {
-        making.outcome(of: name, within: seconds) { [store] () throws(SourceError) in
+        (tree.isWhole ? makingWhole : making).outcome(of: name, within: seconds) { [store] () throws(SourceError) in
             try await store.put(name) { (sink) throws(SourceError) in try await origin.write(tree, for: credential, to: sink) }
         }
     }

@@ -63,6 +63,19 @@ public struct MirrorTrees: TreeOrigin {
     }
 }
 
+/// Where the content of a tree's files is.
+protocol TreeContents: Sendable {
+    /// In bytes, in the order of `ids`.
+    func sizes(of ids: [GitObjectID]) async throws(GitError) -> [Int]
+
+    /// Passes the content of each file in pieces, in the order of `ids`; an empty file has one empty piece.
+    func readFiles(
+        _ ids: [GitObjectID], receive: @escaping @Sendable (_ index: Int, _ piece: ArraySlice<UInt8>, _ last: Bool) throws(GitError) -> Void
+    ) async throws(GitError)
+}
+
+extension GitTree: TreeContents {}
+
 /// Writes the parts of one commit's tree.
 struct TreeWriting: Sendable {
     let tree: GitTree
@@ -70,17 +83,20 @@ struct TreeWriting: Sendable {
     let limits: TreeStream.Limits
     /// What of `tree` is not in the repository.
     var fixtures: Fixtures?
+    /// The files' content; nil: `tree` has it.
+    var contents: (any TreeContents)?
 
     func write(to sink: TreeSink) async throws(GitError) {
         let items = try items()
         let files = items.compactMap { item -> GitObjectID? in
             if case .file(let id, _) = item.kind, fixtures?[id] == nil { id } else { nil }
         }
-        let sizes = try await tree.sizes(of: files)
+        let contents: any TreeContents = contents ?? tree
+        let sizes = try await contents.sizes(of: files)
         let state = Locked(State(encoder: TreeStreamEncoder(limits: limits), items: items[...], sizes: sizes, fixtures: fixtures))
         try sink.write(state.withLock { $0.encoder.begin() })
         try state.withLock { (state) throws(GitError) in try state.advance(sink) }
-        try await tree.readFiles(files) { (_, piece, last) throws(GitError) in
+        try await contents.readFiles(files) { (_, piece, last) throws(GitError) in
             try state.withLock { (state) throws(GitError) in
                 try sink.write(try Self.checked { () throws(TreeStreamError) in try state.encoder.content(piece) })
                 if last { try state.advance(sink) }

@@ -37,6 +37,19 @@ public struct TreeReference: Sendable, Hashable {
         self.parts = sorted.filter { part in !sorted.contains { $0 != part && part.isWithin($0) } }
     }
 
+    /// A whole commit, with each link as it is there.
+    public static func whole(_ repository: String, at commit: GitObjectID) -> TreeReference {
+        TreeReference(repository: repository, commit: commit, path: .root, links: .asWritten)
+    }
+
+    /// The whole commit that this tree can be made from; nil for what needs something else, and for the whole commit itself.
+    var whole: TreeReference? {
+        guard fixtures == nil, extent == .full || extent == .shallow, !isWhole else { return nil }
+        return .whole(repository, at: commit)
+    }
+
+    var isWhole: Bool { self == .whole(repository, at: commit) }
+
     /// The same reference always has the same text.
     var json: [UInt8] {
         let texts = ([repository, commit.hex, path.text] + parts.map(\.text)).map { JSONValue.string($0) }

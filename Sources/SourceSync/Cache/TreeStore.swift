@@ -24,6 +24,12 @@ public struct TreeStore: Sendable {
 
     /// The file, open for sending; nil when there is none.
     func open(_ name: String) -> ServedFile? {
+        guard let (descriptor, info) = descriptor(name) else { return nil }
+        return ServedFile(descriptor: descriptor, size: Int(info.st_size))
+    }
+
+    /// The file, open for reading, and what it is; nil when there is none. The caller closes it.
+    func descriptor(_ name: String) -> (Int32, stat)? {
         let descriptor = Glibc.open(path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return nil }
         var info = stat()
@@ -33,7 +39,7 @@ public struct TreeStore: Sendable {
         }
         // The time of the last change is the time of the last use.
         futimens(descriptor, nil)
-        return ServedFile(descriptor: descriptor, size: Int(info.st_size))
+        return (descriptor, info)
     }
 
     /// Whether there is such a file. This is no use of it.

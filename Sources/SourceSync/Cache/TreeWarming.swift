@@ -23,8 +23,16 @@ public struct WantedTree: Sendable, Hashable {
     }
 }
 
-/// Gets the trees that will be asked for, as the leading replica names them: the overlays at their present revisions.
+/// Gets the trees that will be asked for, as the leading replica names them: the overlays at their present revisions, and whole repositories.
 public struct TreeWarming: Sendable {
+    /// When a tree that is not there is asked for again. One that is too large for the store, or has no room beside the others, would else be read
+    /// again and again.
+    private struct Attempts {
+        static let policy = BackoffPolicy(initialSeconds: 30, capSeconds: 600)
+        var backoff = Backoff(policy)
+        var next = -Double.infinity
+    }
+
     private let cache: TreeCache
     private let upstream: CacheAddress
     private let key: [UInt8]
@@ -45,23 +53,35 @@ public struct TreeWarming: Sendable {
 
     /// Asks again and again, until the task is cancelled.
     public func run() async {
+        var attempts: [WantedTree: Attempts] = [:]
         while !Task.isCancelled {
+            let wanted = await wanted()
+            if let wanted { get(wanted, &attempts) }
             // A request may have come to a replica that does not lead.
-            let seconds = await look() ? intervalSeconds : min(5, intervalSeconds)
-            do { try await time.sleep(seconds: seconds) } catch { return }
+            do { try await time.sleep(seconds: wanted == nil ? min(5, intervalSeconds) : intervalSeconds) } catch { return }
         }
     }
 
-    /// - Returns: whether the list could be read.
-    private func look() async -> Bool {
+    private func get(_ wanted: [WantedTree], _ attempts: inout [WantedTree: Attempts]) {
+        let now = time.monotonic()
+        let all = Set(wanted)
+        attempts = attempts.filter { all.contains($0.key) }
+        for tree in wanted where !cache.has(tree) {
+            var attempt = attempts[tree] ?? Attempts()
+            guard now >= attempt.next else { continue }
+            cache.get(tree)
+            attempt.next = now + attempt.backoff.next(now: now)
+            attempts[tree] = attempt
+        }
+    }
+
+    /// - Returns: nil when the list cannot be read.
+    private func wanted() async -> [WantedTree]? {
         let now = time.now().seconds
         let token = TreeToken(holder: .replica, credential: .init(namespace: "", secret: nil), trees: [], issued: now, expires: now + 120)
-        do {
-            for wanted in try await TreeClient(address: upstream, token: token.signed(with: key)).wanted(within: 30) { cache.get(wanted) }
-            return true
-        } catch {
+        do { return try await TreeClient(address: upstream, token: token.signed(with: key)).wanted(within: 30) } catch {
             Log("cache").debug("the list of wanted trees cannot be read", ["error": .string("\(error)")])
-            return false
+            return nil
         }
     }
 }

@@ -59,6 +59,9 @@ struct CacheHost: Sendable {
         }
     }
 
+    /// Whether there is a cache service.
+    var serves: Bool { kind != nil }
+
     /// The URL of the cache service; nil when there is none, or it is on a socket.
     var serviceURL: String? {
         guard case .service(let url, _, _)? = kind else { return nil }

@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import Egress
+import EvalFormats
 import CShims
 import Git
 import Glibc
@@ -43,6 +44,11 @@ enum OperatorCommand: Subcommand {
                     "Where a trial pod reaches the cache service's instance on its own node (`assay repo-cache serve`), as http://HOST:PORT (default: "
                     + "$ASSAY_NODE_CACHE_SERVICE; without it pods ask the replicas)."),
             .init(name: "cache-port", value: "PORT", help: "The cache service's own port (default: 8081)."),
+            .init(
+                name: "repositories", value: "FILE",
+                help:
+                    "A YAML list of repositories to have before a job needs them, also on nodes: repo, ref, secretRef (namespace, name), "
+                    + "intervalSeconds; read again when it changes. Needs the cache service."),
         ] + ClusterNetworkOptions.options + [
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
             imagePullTimeout,
@@ -88,6 +94,9 @@ enum OperatorCommand: Subcommand {
         let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
         let cache = try CacheHost(
             arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease, metrics: metrics)
+        guard configuration.repositoriesFile == nil || cache.serves else {
+            throw UsageError("--repositories needs the cache service: --cache-service (ASSAY_CACHE_SERVICE)")
+        }
         let clusterNetwork = try ClusterNetworkOptions.settings(
             arguments, environment, cacheService: cache.serviceURL, nodeCacheService: cache.nodeServiceURL, namespace: leaseNamespace)
         let egress = try configuration.setting == .laptop ? EgressService(cacheDirectory: configuration.cacheDirectory) : nil
@@ -174,6 +183,10 @@ enum OperatorCommand: Subcommand {
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
             bounds: try bounds(arguments))
         configuration.releaseQuietSeconds = 3
+        if let file = arguments.value("repositories").map({ Path.absolute($0) }) {
+            do { _ = try RepositoriesFile.parse(try FileReading.bytes(file), file: file) } catch { throw UsageError("--repositories: \(error)") }
+            configuration.repositoriesFile = file
+        }
         if setting == .cluster {
             configuration.cacheLimit = Int((try arguments.number("cache-limit", in: 0.1...100_000) ?? Double(defaultCacheLimit)) * 1_073_741_824)
         }

@@ -9,7 +9,8 @@ enum RepoCacheServeCommand: Subcommand {
     static let syntax = CommandSyntax(
         name: "repo-cache serve", summary: "Serve tasks and overlays to the trial pods of one node, from the operator's cache service.",
         details: """
-            What is missing is got from --upstream, once for all that ask for it, and kept below --size-limit: the least recently used goes first.
+            What is missing is got from --upstream, once for all that ask for it, and kept below --size-limit: the least recently used goes first. Overlays
+            and the operator's --repositories are got before anybody asks for them.
 
             SIGTERM stops it. Trial pods then ask the operator's cache service.
             """,
@@ -36,7 +37,7 @@ enum RepoCacheServeCommand: Subcommand {
         // Nobody else writes there.
         store.clean()
         let cache = TreeCache(store: store, key: key)
-        cache.use(UpstreamTrees("the operator's cache service", key: key) { upstream })
+        cache.use(KeptRepositories(in: store, before: UpstreamTrees("the operator's cache service", key: key) { upstream }))
         let server = cache.server()
         let port = try server.start(port: UInt16(try arguments.integer("port", in: 1...65535) ?? 8081), everyAddress: true)
         let isServing = Locked(true)

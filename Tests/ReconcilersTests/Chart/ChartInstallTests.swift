@@ -4,6 +4,7 @@ import Base
 import Foundation
 import KubeClient
 import KubeCore
+import Subprocess
 import Testing
 import YAML
 
@@ -117,6 +118,41 @@ struct ChartInstallTests {
             let removed = try await world.helm(["uninstall", "assay", "-n", "assay-system"])
             #expect(removed.ok, "\(removed.err)")
             #expect(try await world.kubectl("get", "deployments", "-n", "assay-system", "-o", "name").out.isEmpty)
+        }
+    }
+
+    @Test("from the first version of the chart, with the commands of docs/operating.md, while a job runs and is counted once")
+    func fromTheFirstChart() async throws {
+        let first = "\(PermissionsTests.root)/Tests/ReconcilersTests/Chart/Fixtures/first-chart.tar.gz"
+        try await World.run(tasks: ["a", "b", "c"], fate: { $0.index < 2 ? .never : .success(1) }) { world in
+            try Directory.make("\(world.path)/first")
+            let unpacked = try await Command("tar", ["-xzf", first, "-C", "\(world.path)/first"], deadlineSeconds: 60).run()
+            try #require(unpacked.succeeded, "\(unpacked.stderrText)")
+            let chart = "\(world.path)/first/charts/assay"
+            let definitions = try await world.kubectl("apply", "--server-side", "--force-conflicts", "-f", "\(chart)/crds")
+            try #require(definitions.ok, "\(definitions.err)")
+            let installed = try await world.helm([
+                "install", "assay", chart, "--namespace", "assay-system", "--create-namespace", "-f", "{operator: {workers: 3}}",
+            ])
+            try #require(installed.ok, "\(installed.err)")
+            func deployment() async throws -> JSONValue {
+                try await world.client.get(.deployments, ObjectKey(namespace: "assay-system", name: "assay-operator"))
+            }
+            let before = try await deployment()
+            #expect(try await world.kubectl("create", "namespace", "team").ok)
+            let operatorBefore = try world.startOperator(token: try await token(world))
+            try await world.createJob(namespace: "team", with: ["parallelism": 2])
+            let runs = try await eventually { try await world.job(namespace: "team")?.status?.trials?.running == 2 }
+            try #require(runs)
+            let upgraded = try await world.session(try World.commands(of: "docs/operating.md", with: "--reset-then-reuse-values"))
+            try #require(upgraded.ok, "\(upgraded.err)")
+            let after = try await deployment()
+            #expect(after.at("metadata", "uid") == before.at("metadata", "uid") && after.at("spec", "template") != before.at("spec", "template"))
+            #expect(after.text.contains(#""--workers","3""#), "the values are kept")
+            await operatorBefore.stop()
+            try await finish(world, token: try await token(world), trials: 3)
+            let removed = try await world.helm(["uninstall", "assay", "-n", "assay-system"])
+            #expect(removed.ok, "\(removed.err)")
         }
     }
 

@@ -143,7 +143,7 @@ final class World: Sendable {
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
         builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil,
-        traces: TraceExporter? = nil, programs: ProgramCheck = ProgramCheck()
+        traces: TraceExporter? = nil, programs: ProgramCheck = ProgramCheck(), repositories: String? = nil
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -157,6 +157,7 @@ final class World: Sendable {
         configuration.clusterNetwork = network
         configuration.networks = networks
         configuration.traces = traces
+        configuration.repositoriesFile = repositories
         configuration.imageBuilder = builder
         configuration.programs = programs
         return RunningOperator(

@@ -27,7 +27,7 @@ final class Kubelet: Sendable {
         var reasons: [String] = []
     }
 
-    private static let executable =
+    static let executable =
         URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "operator-process").path
     private static let failureThreshold = 3
     private static let gracePeriod = 5.0
@@ -105,7 +105,9 @@ final class Kubelet: Sendable {
         if let next = try? Self.start(words) { running.withLock { $0 = next } }
     }
 
-    private func ask(_ path: String) async -> Answer {
+    private func ask(_ path: String) async -> Answer { await Self.ask(path, port: port) }
+
+    static func ask(_ path: String, port: Int) async -> Answer {
         do {
             let response = try await HTTPTransport.shared.send(
                 HTTPRequest(url: "http://127.0.0.1:\(port)\(path)", timeouts: HTTPTimeouts(total: 5), proxy: .none))

@@ -42,6 +42,11 @@ app.kubernetes.io/component: repo-cache
 {{- if and .Values.repoCache.enabled .Values.repoCache.nodes.enabled -}}yes{{- end -}}
 {{- end -}}
 
+{{/* Whether there are repositories that are fetched before a job needs them. The cache service lists them. Empty: no. */}}
+{{- define "assay.hasRepositories" -}}
+{{- if and .Values.repoCache.enabled .Values.repoCache.repositories -}}yes{{- end -}}
+{{- end -}}
+
 {{/* Whether trials with a restricted network can run: they need the proxy, the cache service and the NetworkPolicies. Empty: no. */}}
 {{- define "assay.hasEgress" -}}
 {{- if and .Values.egress.enabled .Values.repoCache.enabled .Values.networkPolicy.trials -}}yes{{- end -}}
