@@ -2,6 +2,7 @@ import AssayAPI
 import AssayTesting
 import Base
 import EvalFormats
+import Rollout
 import Testing
 import YAML
 
@@ -82,6 +83,7 @@ import YAML
                         case .agentV(let document):
                             let config = try AgentVConfig(document, file: "config.yaml")
                             #expect(config.unknown.isEmpty, "\(block): \(config.unknown)")
+                            for resource in AgentVResources(config).documents { try await check(resource, block, server) }
                         case .workflow, .chartValues: break
                         }
                     } catch {
