@@ -145,7 +145,10 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "assayTests",
-            dependencies: ["Base", "Subprocess", "YAML", "KubeCore", "EvalModel", "Artifacts", "AssayAPI", "Planning", "Rollout", "assay"],
+            dependencies: [
+                "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "EvalModel", "EvalFormats", "Artifacts", "AssayAPI", "Planning", "Rollout",
+                "APIServer", "AssayTesting", "assay",
+            ],
             resources: [.copy("Help")]),
         .testTarget(
             name: "PodmanNodeTests", dependencies: ["Base", "Subprocess", "KubeCore", "KubeClient", "APIServer", "PodmanNode", "AssayTesting"],

@@ -50,9 +50,4 @@ enum CRDFiles {
         try FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path).filter { $0.hasSuffix(ending) }.sorted()
             .map { folder + "/" + $0 }
     }
-
-    /// The YAML blocks of a page.
-    static func blocks(of page: String) throws -> [String] {
-        try text(page).components(separatedBy: "```yaml\n").dropFirst().map { $0.components(separatedBy: "\n```").first ?? "" }
-    }
 }

@@ -81,11 +81,19 @@ import YAML
             .flatMap { try YAML.parse($0.components(separatedBy: "\n```").first ?? "") }
     }
 
-    @Test("the values in the chart's README and in docs/sources.md are taken")
-    func readme() async throws {
-        let values = try examples("charts/assay/README.md") + examples("docs/sources.md").filter { $0["repoCache"] != nil }
-        #expect(values.count == 2)
-        for one in values { _ = try await ChartFiles.helm.template([one.serializedText]) }
+    /// An example is of the chart's values when all its keys are; the tests of examples refuse one that is of nothing.
+    @Test("the chart takes the values in examples on every page")
+    func examples() async throws {
+        let keys = Set(try #require(try YAML.parseSingle(try ChartFiles.text("charts/assay/values.yaml")).object).keys)
+        var pages: Set<String> = []
+        for block in try MarkdownPage.all(in: ChartFiles.root).flatMap(\.blocks) where block.language == "yaml" {
+            for document in try YAML.parse(block.text) {
+                guard let members = document.object, !members.isEmpty, keys.isSuperset(of: members.keys) else { continue }
+                pages.insert(block.page)
+                await #expect(throws: Never.self, "\(block)") { _ = try await ChartFiles.helm.template([document.serializedText]) }
+            }
+        }
+        #expect(pages.isSuperset(of: ["charts/assay/README.md", "docs/moving.md"]))
     }
 
     @Test("docs/gitops.md: the values of the HelmRelease and of the Application are taken, and each kind has a health script")

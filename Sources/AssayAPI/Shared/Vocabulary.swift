@@ -92,7 +92,6 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case planNotKept = "PlanNotKept"
     case datasetNotFound = "DatasetNotFound"
     case datasetInvalid = "DatasetInvalid"
-    case taskInvalid = "TaskInvalid"
     case secretNotFound = "SecretNotFound"
     case targetFound = "TargetFound"
     case targetNotFound = "TargetNotFound"
@@ -117,8 +116,6 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     /// A deleted job's runs that were not recorded are given up.
     case resultsAbandoned = "ResultsAbandoned"
     // Events about single trials.
-    case trialStarted = "TrialStarted"
-    case trialCompleted = "TrialCompleted"
     case trialFailed = "TrialFailed"
     case trialRetried = "TrialRetried"
 }
