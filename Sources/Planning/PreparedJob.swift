@@ -39,7 +39,7 @@ public struct PreparedTask: Sendable, Hashable {
 
     /// Why an agent's trials of this task cannot run; nil when they can.
     public func refusal(
-        for agent: AgentSpec, job: EvalJobSpec, images: TaskImages?, canBuild: Bool, networks: NetworkAbility
+        for agent: AgentSpec, job: EvalJobSpec, images: TaskImages?, canBuild: Bool, networks: NetworkAbility, onHost: Bool = false
     ) -> TrialError? {
         if let refusal { return refusal }
         if let variable = task?.reservedVariable(for: TrialVariables.reservedPrefix) {
@@ -53,6 +53,7 @@ public struct PreparedTask: Sendable, Hashable {
                 .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
         }
         guard let task else { return nil }
+        if onHost, let images, let refusal = HostRules.refusal(of: task, images: images, agent: agent, job: job) { return refusal }
         return images.flatMap { task.refusal(image: $0.trial, verifier: $0.verifier, canBuild: canBuild) }
             ?? TrialNetworkRules.refusal(of: task, agent: agent, job: job, ability: networks)
     }

@@ -16,7 +16,8 @@ enum Assay {
         ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
-        DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
+        DeliverSubcommand.self, CollectSubcommand.self, RemoteTrialSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self,
+        PushImageSubcommand.self,
         CheckNetworkSubcommand.self,
     ]
 

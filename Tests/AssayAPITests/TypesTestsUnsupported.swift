@@ -55,7 +55,12 @@ struct UnsupportedFieldTests {
             image: TargetImageSpec(build: BuildSpec(registry: "r.example.com/t", builderImage: "b")), cost: CostSpec(cpuHour: 1))
         #expect(
             UnsupportedFields.check(spec).map(\.path)
-                == ["spec.type", "spec.workdir", "spec.host"])
+                == ["spec.sync", "spec.host.sshSecretRef", "spec.image", "spec.workdir"])
+        let host = HostSpec(address: "h", sshSecretRef: LocalReference(name: "key"))
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .vm, host: host)).isEmpty)
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .vm, host: host), onCluster: true).map(\.path) == ["spec.type"])
+        let user = HostSpec(address: "h", user: "azureuser", sshSecretRef: LocalReference(name: "key"))
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .vm, host: user)).map(\.path) == ["spec.host.user"])
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, workdir: "/w")).isEmpty)
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop)).map(\.path) == ["spec.workdir"])
         #expect(

@@ -45,9 +45,7 @@ public enum UnsupportedFields {
                     "spec.type",
                     "targets of type \(spec.type.rawValue) are for `assay run` on one machine, whose files a cluster does not have; use cluster"))
         }
-        if spec.type == .vm {
-            found.append(UnsupportedField("spec.type", "targets of type \(spec.type.rawValue) do not run trials yet; use cluster"))
-        }
+        if spec.type == .vm { found += host(spec, onCluster: onCluster) }
         if spec.sync == .noop, spec.workdir == nil {
             found.append(UnsupportedField("spec.workdir", "sync noop uses the directory that is named here; add it"))
         }
@@ -57,8 +55,26 @@ public enum UnsupportedFields {
         if spec.workdir != nil, spec.sync != .noop {
             found.append(UnsupportedField("spec.workdir", "only sync noop uses it: sync \(spec.sync.rawValue) fetches the source; remove the field"))
         }
-        if spec.host != nil {
-            found.append(UnsupportedField("spec.host", "remote hosts are not supported yet; remove the field"))
+        return found
+    }
+
+    private static func host(_ spec: EvalTargetSpec, onCluster: Bool) -> [UnsupportedField] {
+        var found: [UnsupportedField] = []
+        if onCluster { found.append(UnsupportedField("spec.type", "targets of type vm are for `assay run` yet; use cluster")) }
+        if spec.sync != .oneshot {
+            found.append(
+                UnsupportedField(
+                    "spec.sync",
+                    "sync \(spec.sync.rawValue) on a target of type vm is not supported yet: nothing keeps a checkout on the host; use oneshot"))
+        }
+        if spec.host?.sshSecretRef == nil {
+            found.append(UnsupportedField("spec.host.sshSecretRef", "without a Secret with the ssh key no connection is made; add it"))
+        }
+        if let user = spec.host?.user, user != "root" {
+            found.append(UnsupportedField("spec.host.user", "must be root, who gives each trial a user of its own; \"\(user)\" cannot"))
+        }
+        if spec.image != nil {
+            found.append(UnsupportedField("spec.image", "trials on a host run with its own programs, without images, yet; remove the field"))
         }
         return found
     }

@@ -242,7 +242,7 @@ public final class EvalJobReconciler: Sendable {
         pass.pause = JobPass.Pause(pass.job)
         let target = try requirements.target(of: pass.job, pass.identity)
         if images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil {
-            let contexts = Set(prepared.imagesToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.context))
+            let contexts = Set(prepared.imagesToBuild(pass.job.spec, defaultImage: target.defaultImage).values.map(\.context))
             if !contexts.isEmpty { pass.images = ImagesStatus(total: contexts.count, ready: 0, failed: 0) }
         }
         pass.wake(after: 0)

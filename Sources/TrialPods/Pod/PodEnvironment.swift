@@ -69,6 +69,20 @@ struct PodEnvironment {
         return env
     }
 
+    /// The same for a trial on a host: the variables under names that change no program of the container, and the host.
+    func remote(_ host: HostSpec, _ workdir: String?) -> [JSONValue] {
+        let remote = RemoteHost(
+            address: host.address, port: host.port, user: host.user ?? "root",
+            trial: "\(request.job.uid.prefix(36)).\(request.coordinate.index).\(request.coordinate.rerun).\(request.retry)",
+            workdir: workdir ?? RemotePod.workdir)
+        let variables = trial().map { variable in
+            var variable = variable
+            variable["name"] = .string(TrialVariables.given + (variable["name"]?.string ?? ""))
+            return variable
+        }
+        return [Self.literal(TrialVariables.remoteHost, (try? remote.json) ?? "")] + variables
+    }
+
     /// A separate verifier's own variables.
     func verifier() -> [JSONValue] {
         (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }

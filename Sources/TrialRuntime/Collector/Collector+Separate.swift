@@ -89,5 +89,5 @@ extension Collector {
 }
 
 extension CollectorConfiguration {
-    var newProgress: TrialProgress { TrialProgress(steps: steps.count, family: family) }
+    var newProgress: TrialProgress { TrialProgress(steps: steps.count, family: family, isRemote: isRemote) }
 }

@@ -16,6 +16,8 @@ enum GateWord: Sendable, Hashable {
         case stepEnd = "step-end"
         case step
         case end
+        case hostLost = "host-lost"
+        case runnerDied = "runner-died"
     }
 
     case phase(TrialPhase, at: Int64)
@@ -30,6 +32,10 @@ enum GateWord: Sendable, Hashable {
     /// A further step begins; for the first step no word is sent.
     case step(Int)
     case end(stopped: Bool)
+    /// From `assay remote-trial` only: the trial's host cannot be reached any more.
+    case hostLost(String)
+    /// From `assay remote-trial` only: the runner on the host ended before its last word.
+    case runnerDied
 
     init?(line: String) {
         let parts = line.split(separator: " ", maxSplits: 4).map(String.init)
@@ -57,7 +63,9 @@ enum GateWord: Sendable, Hashable {
         case .end:
             guard let payload = Self.payload(line) else { return nil }
             self = .end(stopped: payload["stopped"]?.bool == true)
-        case .phase, .done, .stepEnd, .step, nil:
+        case .hostLost: self = .hostLost(Self.text(line, after: .hostLost))
+        case .runnerDied where parts.count == 1: self = .runnerDied
+        case .phase, .done, .stepEnd, .step, .runnerDied, nil:
             return nil
         }
     }
@@ -73,6 +81,8 @@ enum GateWord: Sendable, Hashable {
         case .agentEnd: Keyword.agentEnd.rawValue
         case .step(let index): "\(Keyword.step.rawValue) \(index)"
         case .end: Keyword.end.rawValue
+        case .hostLost: Keyword.hostLost.rawValue
+        case .runnerDied: Keyword.runnerDied.rawValue
         }
     }
 

@@ -5,6 +5,7 @@ import KubeCore
 import KubeRuntime
 import Planning
 import SourceSync
+import TrialRuntime
 
 /// What a job needs from the cluster before its first trial: supported fields, a target, overlays, and Secrets.
 struct JobRequirements: Sendable {
@@ -29,9 +30,10 @@ struct JobRequirements: Sendable {
                 "spec.source.fixtures: fixtures are delivered by the operator's cache service, which this operator does not run; remove the field, "
                     + "or start the operator with --cache-service", on: .ready)
         }
-        _ = try target(of: job, identity)
+        let target = try target(of: job, identity)
         let pins = try overlays.pins(for: job.spec, in: identity.namespace, since: moment)
         try await checkSecrets(job, identity)
+        if target.type == .vm, let host = target.host { try await checkHost(host, identity.namespace) }
         return pins
     }
 
@@ -98,6 +100,25 @@ struct JobRequirements: Sendable {
                         on: .ready, retryAfterSeconds: 10)
                 }
             }
+        }
+    }
+
+    /// Checks that the key of a vm target's host is there, and the keys of the hosts that are trusted.
+    private func checkHost(_ host: HostSpec, _ namespace: String) async throws {
+        guard let name = host.sshSecretRef?.name else { return }
+        var known: [String: Set<String>] = [:]
+        guard let keys = try await keys(ofSecret: name, for: "spec.host.sshSecretRef of the EvalTarget", namespace, &known) else { return }
+        guard !keys.isDisjoint(with: HostKeys.privateKeys) else {
+            throw ReconcileError.waiting(
+                .secretNotFound, "spec.host.sshSecretRef of the EvalTarget: the Secret \"\(name)\" has no key \"\(HostKeys.privateKeys[0])\"; add it",
+                on: .targetReady, retryAfterSeconds: 10)
+        }
+        guard host.knownHostsRef != nil || keys.contains(HostKeys.knownHosts) else {
+            throw ReconcileError.waiting(
+                .targetNotReady,
+                "spec.host.knownHostsRef of the EvalTarget is missing, and the Secret \"\(name)\" has no \(HostKeys.knownHosts): no host is trusted "
+                    + "without its key; add what `ssh-keyscan \(host.address)` prints, after comparing it with the host's own", on: .targetReady,
+                retryAfterSeconds: 10)
         }
     }
 
