@@ -28,7 +28,8 @@ assay_enter() {
   mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts" || exit 71
   mount -t proc -o nosuid,nodev,noexec proc "$root/proc" || exit 71
   cd "$root" || exit 71
-  exec chroot "$root" setpriv --reuid="$user" --regid="$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- \
+  # The change of the user ends what unshare asked the kernel for: the parent's death must be the trial's all the same.
+  exec chroot "$root" setpriv --pdeathsig KILL --reuid="$user" --regid="$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- \
     "$BASH" -p -c "$(declare -f assay_begin); assay_begin \"\$1\"" assay "$3"
 }
 
@@ -105,25 +106,27 @@ assay_lay_out() {
   mkfifo assay/gate/phase assay/gate/released && chmod 0666 assay/gate/phase assay/gate/released
 }
 
-assay_child() { { read -r child <"/proc/$inner/task/$inner/children"; } 2>/dev/null; }
+# Sets child. The list has no line end, so that the status of read says nothing.
+assay_child() {
+  { read -r child <"/proc/$inner/task/$inner/children"; } 2>/dev/null
+  [ -n "$child" ]
+}
 
 # Ends the trial's processes, then removes its files.
 assay_end() {
   local child=''
   trap '' TERM INT HUP
   if [ -n "$inner" ]; then
-    # The death of the first process of its own kind of process ids is the death of all.
-    assay_child && kill -KILL "$child" 2>/dev/null
-    kill -KILL "$inner" 2>/dev/null
+    # The death of the first process of a space of process ids is the death of all; unshare ends when it has seen it.
+    if assay_child; then kill -KILL "$child"; else kill -KILL "$inner"; fi 2>/dev/null
     wait "$inner" 2>/dev/null
-    while [ -n "$child" ] && [ -d "/proc/$child" ]; do sleep 0.1; done
   fi
   [ -n "$reader" ] && kill -KILL "$reader" 2>/dev/null
   cd / && [ -n "$dir" ] && assay_remove "$dir"
 }
 
 assay_host() {
-  local place=/var/lib/assay dir='' root workdir=$2 user='' inner='' reader='' child line problem told=''
+  local place=/var/lib/assay dir='' root workdir=$2 user='' inner='' reader='' child='' line problem told=''
   set -u
   trap : PIPE
   assay_needs chmod chown chroot env flock id mkdir mkfifo mount readlink rm setpriv sleep tar unshare
@@ -158,7 +161,7 @@ assay_host() {
       ;;
     # A trial that reads nothing must not keep this script from noticing the end of the connection.
     'answer '*) printf '%s\n' "${told#answer }" >&7 3>&- 4>&- 5>&- & ;;
-    term) [ -n "$inner" ] && assay_child && kill -TERM "$child" 2>/dev/null ;;
+    term) child='' && [ -n "$inner" ] && assay_child && kill -TERM "$child" 2>/dev/null ;;
     esac
     # The trial ended before its runner spoke.
     if [ -n "$inner" ] && ! kill -0 "$inner" 2>/dev/null; then
