@@ -14,6 +14,7 @@ let package = Package(
         .target(name: "Base"),
         .target(name: "Subprocess", dependencies: ["CShims", "Base"]),
         .target(name: "HTTPTransport", dependencies: ["CCurl", "CShims", "Base"]),
+        .target(name: "Tracing", dependencies: ["Base", "HTTPTransport"]),
         .target(name: "Dependencies", dependencies: ["Base", "Subprocess", "HTTPTransport"]),
         .target(name: "Registry", dependencies: ["Base", "HTTPTransport"]),
         .target(name: "HTTPServing", dependencies: ["Base"]),
@@ -48,7 +49,8 @@ let package = Package(
         .target(
             name: "Reconcilers",
             dependencies: [
-                "Base", "HTTPServing", "Egress", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git", "SourceSync",
+                "Base", "Tracing", "HTTPServing", "Egress", "Registry", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
+                "SourceSync",
                 "Artifacts", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
             ]),
         .target(
@@ -67,10 +69,10 @@ let package = Package(
         .executableTarget(
             name: "assay",
             dependencies: [
-                "CShims", "Base", "Subprocess", "HTTPTransport", "Dependencies", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
+                "CShims", "Base", "Subprocess", "HTTPTransport", "Tracing", "Dependencies", "Egress", "YAML", "KubeCore", "KubeClient", "KubeRuntime",
                 "EvalModel", "EvalFormats", "Git", "SourceSync", "Artifacts", "Dashboard", "AssayAPI", "TrialRuntime", "TrialPods", "Planning",
                 "Reconcilers",
-                "Rollout", "KubeSchema", "APIServer", "PodmanNode", "Operations",
+                "Rollout", "APIServer", "PodmanNode", "Operations",
             ]),
         .executableTarget(
             name: "benchmarks",
@@ -84,6 +86,7 @@ let package = Package(
         .testTarget(name: "BaseTests", dependencies: ["Base"]),
         .testTarget(name: "SubprocessTests", dependencies: ["Base", "Subprocess"]),
         .testTarget(name: "HTTPTransportTests", dependencies: ["Base", "Subprocess", "HTTPTransport", "AssayTesting"]),
+        .testTarget(name: "TracingTests", dependencies: ["Base", "HTTPTransport", "Tracing", "AssayTesting"]),
         .testTarget(name: "DependenciesTests", dependencies: ["Base", "Dependencies", "AssayTesting"]),
         .testTarget(name: "RegistryTests", dependencies: ["Base", "Subprocess", "Registry", "AssayTesting"]),
         .testTarget(name: "HTTPServingTests", dependencies: ["Base", "HTTPServing", "AssayTesting"]),
@@ -114,13 +117,17 @@ let package = Package(
             name: "TrialPodsTests",
             dependencies: ["Base", "KubeCore", "EvalModel", "SourceSync", "AssayAPI", "TrialRuntime", "TrialPods", "AssayTesting"],
             resources: [.copy("Fixtures")]),
+        // A process for tests that let it hang, and restart it.
+        .executableTarget(
+            name: "operator-process",
+            dependencies: ["Base", "KubeClient", "KubeRuntime", "AssayAPI", "TrialPods", "Reconcilers", "Operations"], path: "Tests/OperatorProcess"),
         .testTarget(
             name: "ReconcilersTests",
             dependencies: [
-                "Base", "Subprocess", "HTTPTransport", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
+                "Base", "Subprocess", "HTTPTransport", "Tracing", "YAML", "KubeCore", "KubeClient", "KubeRuntime", "EvalModel", "EvalFormats", "Git",
                 "SourceSync", "Artifacts",
                 "AssayAPI",
-                "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "APIServer", "AssayTesting",
+                "Egress", "TrialRuntime", "TrialPods", "Planning", "Reconcilers", "Operations", "APIServer", "AssayTesting", "operator-process",
             ],
             exclude: ["Records/expected", "Chart/Fixtures"]),
         .testTarget(
@@ -150,8 +157,10 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Base", "Subprocess", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime", "AssayAPI",
+                "Base", "Subprocess", "HTTPServing", "YAML", "KubeCore", "KubeClient", "Artifacts", "Git", "SourceSync", "EvalModel", "TrialRuntime",
+                "AssayAPI",
                 "AssayTesting",
-            ]),
+            ],
+            exclude: ["Fixtures"]),
     ]
 )

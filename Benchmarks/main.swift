@@ -45,6 +45,14 @@ case PlainLoop.word:
 case ExistingCluster.word:
     try await ExistingCluster.run(Array(CommandLine.arguments.dropFirst(2)))
     exit(0)
+case DeliveryBenchmark.word:
+    // benchmarks delivery PATH-OF-ASSAY DIRECTORY [MEGABYTES FILES]
+    let words = Array(CommandLine.arguments.dropFirst(2))
+    var benchmark = DeliveryBenchmark(assay: words[0], scratch: words[1])
+    let numbers = words.dropFirst(2).compactMap { Int($0) }
+    if numbers.count == 2 { (benchmark.megabytes, benchmark.files) = (numbers[0], numbers[1]) }
+    try await benchmark.run()
+    exit(0)
 case TrialBenchmark.word:
     // benchmarks trials [--kubeconfig FILE] PATH-OF-ASSAY DIRECTORY [TRIALS PARALLELISM [BYTES-PRINTED-BY-EACH]]
     var words = Array(CommandLine.arguments.dropFirst(2))

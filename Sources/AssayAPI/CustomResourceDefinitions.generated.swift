@@ -1398,6 +1398,11 @@ spec:
       type: string
       description: Whether trials can run.
       jsonPath: .status.conditions[?(@.type=="Ready")].status
+    - name: Lag
+      type: integer
+      description: Seconds for which a newer commit at the source waits to be synced.
+      jsonPath: .status.lagSeconds
+      priority: 1
     - name: Active
       type: integer
       description: Trials that run on the target.
@@ -1480,6 +1485,20 @@ spec:
                     maxLength: 32
                     pattern: '^([0-9]+([.][0-9]+)?(ms|s|m|h))+$'
                     default: 60s
+                  advanced:
+                    type: object
+                    description: Settings of the program that does the work. They are no part of the contract and may stop working with any version.
+                    properties:
+                      extraArgs:
+                        type: array
+                        description: 'For vm and continuous: further arguments of the program that keeps the checkout up to date.'
+                        maxItems: 32
+                        items:
+                          type: string
+                          description: One argument, passed on as it is.
+                          minLength: 1
+                          maxLength: 1024
+                          pattern: '^[^\x00-\x1F\x7F]*$'
                 x-kubernetes-validations:
                 - rule: (self.mode == 'sparse') == (has(self.sparsePaths) && size(self.sparsePaths) > 0)
                   message: mode sparse and sparsePaths must be set together
@@ -1493,6 +1512,27 @@ spec:
                 x-kubernetes-validations:
                 - rule: '!self.matches(''(^|/)[.][.](/|$)'')'
                   message: must not contain ..
+              claim:
+                type: object
+                description: 'For type local and sync noop on a cluster, in place of workdir: the PersistentVolumeClaim with the benchmark.'
+                required:
+                - name
+                properties:
+                  name:
+                    type: string
+                    description: The claim's name, in the namespace of this object.
+                    minLength: 1
+                    maxLength: 253
+                    pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
+                  path:
+                    type: string
+                    description: A folder of the claim; without it, all of it.
+                    minLength: 1
+                    maxLength: 1024
+                    pattern: '^[^-/\x00-\x1F\x7F][^\x00-\x1F\x7F]*$'
+                    x-kubernetes-validations:
+                    - rule: '!self.matches(''(^|/)([.][.]|[.][gG][iI][tT])(/|$)'')'
+                      message: 'must stay within its folder: no component may be .. or .git'
               host:
                 type: object
                 description: 'For vm: the machine.'
@@ -1814,10 +1854,13 @@ spec:
             - rule: '!has(self.host) || self.type in [''vm'', ''azure-vm'']'
               message: host goes with type vm only
               fieldPath: .host
-            - rule: self.sync != 'noop' || has(self.workdir)
+            - rule: self.sync != 'noop' || has(self.workdir) || has(self.claim)
               message: sync noop uses what is at workdir; name it
               fieldPath: .workdir
               reason: FieldValueRequired
+            - rule: '!has(self.claim) || self.type == ''local'' && self.sync == ''noop'' && !has(self.workdir)'
+              message: claim goes with type local and sync noop, and without workdir
+              fieldPath: .claim
             - rule: '!has(self.workdir) || self.type in [''local'', ''ci'', ''gha-runner'', ''vm'', ''azure-vm'']'
               message: workdir goes with types local, ci and vm only
               fieldPath: .workdir
@@ -1901,6 +1944,10 @@ spec:
                 type: string
                 description: When it got there.
                 format: date-time
+              lagSeconds:
+                type: integer
+                description: Seconds since a newer commit was seen at the source; 0 when the last look found none.
+                format: int32
               activeTrials:
                 type: integer
                 description: Trials that run on the target.

@@ -3,7 +3,12 @@ import Subprocess
 
 /// A program that Assay starts and does not come with.
 public struct RequiredProgram: Sendable, Hashable {
+    /// A name, or a path.
     public var name: String
+    /// Other programs that do as well.
+    public var alternatives: [String]
+    /// Directories in which the program may be besides those of PATH.
+    public var furtherDirectories: [String]
     /// What it is for, for people.
     public var purpose: String
     /// The oldest version that works, as numbers; nil: any.
@@ -16,10 +21,12 @@ public struct RequiredProgram: Sendable, Hashable {
     public var isInstallable: Bool
 
     public init(
-        _ name: String, purpose: String, minimum: [Int]? = nil, versionArguments: [String] = ["--version"], package: String? = nil,
-        isInstallable: Bool = false
+        _ name: String, purpose: String, alternatives: [String] = [], furtherDirectories: [String] = [], minimum: [Int]? = nil,
+        versionArguments: [String] = ["--version"], package: String? = nil, isInstallable: Bool = false
     ) {
         self.name = name
+        self.alternatives = alternatives
+        self.furtherDirectories = furtherDirectories
         self.purpose = purpose
         self.minimum = minimum
         self.versionArguments = versionArguments
@@ -30,7 +37,8 @@ public struct RequiredProgram: Sendable, Hashable {
     /// How to get it, for a person at a shell.
     public var installHint: String {
         if isInstallable { return "assay install \(name), or put it on PATH by hand" }
-        return "apt install \(package ?? name), brew install \(package ?? name), or put it on PATH by hand"
+        let package = package ?? name.pathComponents.last ?? name
+        return "apt install \(package), brew install \(package), or \(name.contains("/") ? "name another path" : "put it on PATH by hand")"
     }
 }
 
@@ -50,7 +58,10 @@ public struct ProgramStatus: Sendable, Hashable {
 
     /// What is wrong, and what to do; nil when the program is fit for use.
     public var problem: String? {
-        guard path != nil else { return "\(program.name) is not installed; it is needed \(program.purpose). Install it with: \(program.installHint)" }
+        guard path != nil else {
+            let others = program.alternatives.isEmpty ? "" : " (nor \(program.alternatives.joined(separator: ", ")))"
+            return "\(program.name)\(others) is not installed; it is needed \(program.purpose). Install it with: \(program.installHint)"
+        }
         guard let minimum = program.minimum, let version, Self.numbers(version).lexicographicallyPrecedes(minimum) else { return nil }
         let wanted = minimum.map(String.init).joined(separator: ".")
         return "\(program.name) is version \(version); \(wanted) or newer is needed \(program.purpose). Install it with: \(program.installHint)"
@@ -58,7 +69,10 @@ public struct ProgramStatus: Sendable, Hashable {
 
     /// Looks for the program on PATH and asks for its version.
     public static func look(for program: RequiredProgram, path search: String? = nil) async -> ProgramStatus {
-        guard let path = ExecutableLookup.find(program.name, path: search) else { return ProgramStatus(program: program, path: nil, version: nil) }
+        let directories = ([search ?? currentEnvironment()["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"] + program.furtherDirectories).joined(
+            separator: ":")
+        let found = ([program.name] + program.alternatives).lazy.compactMap { ExecutableLookup.find($0, path: directories) }.first
+        guard let path = found else { return ProgramStatus(program: program, path: nil, version: nil) }
         let result = try? await Command(path, program.versionArguments, deadlineSeconds: 20, outputLimit: 64 << 10).run()
         // ssh prints its version on standard error.
         let version = result.flatMap { Self.version(in: $0.stdoutText) ?? Self.version(in: $0.stderrText) }

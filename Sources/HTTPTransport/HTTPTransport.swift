@@ -114,6 +114,9 @@ public final class HTTPTransport: Sendable {
     }
 
     /// Refuses values that could add another header or another request.
+    /// Whether a request can have the URL: `http` or `https`, percent-encoded, without user and password.
+    public static func accepts(url: String) -> Bool { (try? HTTPAddress(url: url)) != nil }
+
     private static func check(_ request: HTTPRequest) throws(HTTPTransportError) {
         guard !request.method.isEmpty, request.method.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
             throw .invalidRequest("the method is not one upper-case word")

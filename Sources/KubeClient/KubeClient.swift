@@ -24,6 +24,7 @@ public final class KubeClient: Sendable {
     private let bucket: Locked<TokenBucket>?
     let budgets: CallBudgets?
     private let log: Log
+    private let metrics: RequestMetrics?
     /// Without a slash at the end.
     private let base: String
 
@@ -35,12 +36,13 @@ public final class KubeClient: Sendable {
     /// - Parameter budgets: the limits for concurrent calls; nil: no limit.
     public init(
         config: KubeConfig, transport: HTTPTransport = .shared, budgets: CallBudgets? = CallBudgets(),
-        time: any TimeSource = SystemTime(), log: Log = Log("kube-client")
+        time: any TimeSource = SystemTime(), metrics: RequestMetrics? = nil, log: Log = Log("kube-client")
     ) {
         self.config = config
         self.transport = transport
         self.budgets = budgets
         self.time = time
+        self.metrics = metrics
         self.log = log
         authenticator = Authenticator(config.credential, time: time, log: log)
         bucket = config.rateLimit.map { Locked(TokenBucket($0)) }
@@ -52,7 +54,7 @@ public final class KubeClient: Sendable {
     /// A client of the same server that shares no budget and no connection with this one, so that its calls never wait for others. A cancelled call
     /// closes its connection, so that the next call does not use a dead one.
     public func apart() -> KubeClient {
-        KubeClient(config: config, transport: HTTPTransport(sharesConnections: false), budgets: nil, time: time, log: log)
+        KubeClient(config: config, transport: HTTPTransport(sharesConnections: false), budgets: nil, time: time, metrics: metrics, log: log)
     }
 
     /// Sends a request and reads the whole answer. For requests without a function of their own, such as `/version`.
@@ -84,7 +86,9 @@ public final class KubeClient: Sendable {
             var response: HTTPResponse
             do {
                 let place = try await budget?.enter()
-                response = try await transport.send(httpRequest(request, signature, timeouts, reading))
+                response = try await measured(request) { () throws(HTTPTransportError) in
+                    try await transport.send(httpRequest(request, signature, timeouts, reading))
+                }
                 if let place { response.body = response.body.holding(place) }
             } catch let error as HTTPTransportError {
                 throw .transport(error)
@@ -104,6 +108,22 @@ public final class KubeClient: Sendable {
             else { throw .status(status) }
             attempts += 1
             try await wait(Double(delay))
+        }
+    }
+
+    private func measured(
+        _ request: KubeRequest, _ send: () async throws(HTTPTransportError) -> HTTPResponse
+    ) async throws(HTTPTransportError) -> HTTPResponse {
+        guard let metrics else { return try await send() }
+        let begin = time.monotonic()
+        do {
+            let response = try await send()
+            metrics.ended(request, code: response.status, after: time.monotonic() - begin)
+            return response
+        } catch {
+            // A request that its caller gave up says nothing about the server.
+            if error != .cancelled { metrics.ended(request, code: nil, after: time.monotonic() - begin) }
+            throw error
         }
     }
 

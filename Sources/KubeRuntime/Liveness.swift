@@ -19,18 +19,27 @@ public final class Liveness: Sendable {
         public var description: String { "\(part): no progress for \(Int(seconds)) s, which is more than \(Int(bound)) s" }
     }
 
-    private let parts = Locked(LivenessParts())
+    private let parts: Locked<LivenessParts>
     private let time: any TimeSource
 
-    public init(time: any TimeSource = SystemTime()) { self.time = time }
+    /// - Parameter serverSeconds: the API server counts as away when no request has succeeded for so many seconds.
+    public init(time: any TimeSource = SystemTime(), serverSeconds: Double = 120) {
+        self.time = time
+        parts = Locked(LivenessParts(serverSeconds: serverSeconds))
+    }
 
     /// Starts watching a part.
     /// - Parameters:
     ///   - part: its name for people, such as `watch of evaljobs.assay.dev`.
     ///   - bound: the seconds that it may take between two reports of progress.
-    public func begin(_ part: String, within bound: Double) -> Pulse {
-        Pulse(liveness: self, number: parts.withLock { $0.begin(part, within: bound, now: time.monotonic()) })
+    ///   - needsServer: it makes progress only while the API server answers. It is stalled only when it has made none for `bound` seconds while other
+    ///     requests succeeded: a restart does not help against a server that is away.
+    public func begin(_ part: String, within bound: Double, needsServer: Bool = false) -> Pulse {
+        Pulse(liveness: self, number: parts.withLock { $0.begin(part, within: bound, needsServer: needsServer, now: time.monotonic()) })
     }
+
+    /// Reports that a request to the API server has succeeded.
+    public func serverAnswered() { parts.withLock { $0.serverAnswered(now: time.monotonic()) } }
 
     /// The stalled parts; the one stalled longest comes first.
     public var stalled: [Stall] { parts.withLock { $0.stalled(now: time.monotonic()) } }
@@ -56,16 +65,29 @@ struct LivenessParts: Sendable {
     private struct Part: Sendable {
         let name: String
         let bound: Double
+        let needsServer: Bool
         var movedAt: Double
     }
 
+    /// When requests succeeded: the last one, and the first one after which there was never a pause of `serverSeconds`.
+    private struct Answers: Sendable { var since, last: Double }
+
+    private let serverSeconds: Double
     private var parts: [Int: Part] = [:]
     private var next = 0
+    private var answers: Answers?
 
-    mutating func begin(_ name: String, within bound: Double, now: Double) -> Int {
+    init(serverSeconds: Double = 120) { self.serverSeconds = serverSeconds }
+
+    mutating func begin(_ name: String, within bound: Double, needsServer: Bool = false, now: Double) -> Int {
         next += 1
-        parts[next] = Part(name: name, bound: bound, movedAt: now)
+        parts[next] = Part(name: name, bound: bound, needsServer: needsServer, movedAt: now)
         return next
+    }
+
+    mutating func serverAnswered(now: Double) {
+        let since = answers.map { now - $0.last > serverSeconds ? now : $0.since } ?? now
+        answers = Answers(since: since, last: now)
     }
 
     mutating func beat(_ number: Int, now: Double) { parts[number]?.movedAt = now }
@@ -75,8 +97,15 @@ struct LivenessParts: Sendable {
     func age(_ number: Int, now: Double) -> Double? { parts[number].map { now - $0.movedAt } }
 
     func stalled(now: Double) -> [Liveness.Stall] {
-        parts.values.filter { now - $0.movedAt > $0.bound }
+        parts.values.filter { isStalled($0, now: now) }
             .map { Liveness.Stall(part: $0.name, seconds: now - $0.movedAt, bound: $0.bound) }
             .sorted { ($1.seconds, $0.part) < ($0.seconds, $1.part) }
+    }
+
+    private func isStalled(_ part: Part, now: Double) -> Bool {
+        guard part.needsServer else { return now - part.movedAt > part.bound }
+        guard let answers, now - answers.last <= serverSeconds else { return false }
+        // Up to the last success, not up to now: the time after it says nothing about this part.
+        return answers.last - max(part.movedAt, answers.since) > part.bound
     }
 }

@@ -141,13 +141,16 @@ extension JobPlan.Line {
         }
     }
 
-    /// The image of a separate verifier: how it comes to be, and its name; nil in shared mode.
-    public var verifierImage: (origin: String, name: String)? {
-        switch images?.verifier {
-        case nil: nil
-        case .own(let name)?: ("task.toml", name)
-        case .dockerfile?: ("build", "tests/Dockerfile")
-        case .trial(let image)?: (Self.origin(image), Self.name(image))
+    /// The images of separate verifiers: how each comes to be, and its name; those of steps that have the same one once, and none in shared mode.
+    public var verifierImages: [(origin: String, name: String)] {
+        var found: [VerifierImage] = []
+        for image in images?.verifiers ?? [] where !found.contains(image) { found.append(image) }
+        return found.map { image in
+            switch image {
+            case .own(let name): ("task.toml", name)
+            case .dockerfile(let folder): ("build", "\(folder)/Dockerfile")
+            case .trial(let image): (Self.origin(image), Self.name(image))
+            }
         }
     }
 
@@ -169,8 +172,11 @@ extension JobPlan.Line {
             "agent": .string(agent), "dataset": .string(dataset), "task": .string(task), "attempts": JSONValue(attempts),
             "image": ["from": .string(imageOrigin), "name": .string(imageName)], "user": .string(user),
         ]
-        if let image = verifierImage {
-            value["verifier"] = ["mode": "separate", "image": ["from": .string(image.origin), "name": .string(image.name)]]
+        let verifiers = verifierImages.map { image -> JSONValue in ["from": .string(image.origin), "name": .string(image.name)] }
+        if let first = verifiers.first {
+            var verifier: JSONValue = ["mode": "separate", "image": first]
+            if verifiers.count > 1 { verifier["images"] = .array(verifiers) }
+            value["verifier"] = verifier
         } else if images != nil {
             value["verifier"] = ["mode": "shared"]
         }

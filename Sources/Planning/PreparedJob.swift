@@ -54,7 +54,7 @@ public struct PreparedTask: Sendable, Hashable {
         }
         guard let task else { return nil }
         if onHost, let images, let refusal = HostRules.refusal(of: task, images: images, agent: agent, job: job) { return refusal }
-        return images.flatMap { task.refusal(image: $0.trial, verifier: $0.verifier, canBuild: canBuild) }
+        return images.flatMap { task.refusal(image: $0.trial, verifiers: $0.verifiers, canBuild: canBuild) }
             ?? TrialNetworkRules.refusal(of: task, agent: agent, job: job, ability: networks)
     }
 }

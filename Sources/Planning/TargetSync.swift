@@ -9,6 +9,8 @@ extension EvalTargetSpec {
     /// - Throws: what in the target's spec must change.
     public func syncStrategy(time: any TimeSource = SystemTime()) throws(ReconcileError) -> any SyncStrategy {
         switch sync {
+        case .noop where claim != nil:
+            throw .stalled(.unsupportedField, "spec.claim of the EvalTarget: claims are read by an operator on a cluster", on: .ready)
         case .noop:
             guard let workdir else {
                 throw .stalled(.invalidSpec, "spec.workdir of the EvalTarget is missing: sync noop uses what is there", on: .ready)

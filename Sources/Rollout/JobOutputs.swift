@@ -140,7 +140,7 @@ public final class JobOutputs: Sendable {
                 try copy("\(source)/\(name)", to: place)
             case .file?:
                 try Directory.make(Path.parent(of: place))
-                try FileWriting.replace(place, with: try FileReading.bytes("\(source)/\(name)"), durable: false)
+                try FileWriting.replace(place, withCopyOf: "\(source)/\(name)")
             case .link?, .other?, nil: break
             }
         }

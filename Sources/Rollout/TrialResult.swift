@@ -19,7 +19,7 @@ public struct TrialResult: Sendable, Hashable {
     /// A reward was produced.
     var isCompleted: Bool { record.reward != nil }
     /// An error kept the verifier from producing a reward.
-    var hasFailed: Bool { !isSkipped && !isCompleted && error.map { $0.type != .environmentTeardownFailed } ?? false }
+    var hasFailed: Bool { !isSkipped && !isCompleted && error != nil }
 
     public var json: JSONValue {
         let timings = record.timings

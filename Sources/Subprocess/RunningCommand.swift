@@ -119,9 +119,12 @@ public final class RunningCommand: Sendable {
     public var timedOut: Bool { state.withLock { $0.timedOut } }
 
     /// Sends a signal to the child's whole process group; does nothing once the child has been reaped.
-    public func signal(_ number: Int32) {
+    public func signal(_ number: Int32) { beforeReaping { _ = kill(-$0, number) } }
+
+    /// Calls the closure with the child's process id, which no other process can have meanwhile. Does nothing once the child has been reaped.
+    public func beforeReaping(_ body: (pid_t) -> Void) {
         state.withLock { state in
-            if state.exit == nil { _ = kill(-pid, number) }
+            if state.exit == nil { body(pid) }
         }
     }
 

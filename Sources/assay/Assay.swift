@@ -16,9 +16,9 @@ enum Assay {
         ResultsGateCommand.self,
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
-        DeliverSubcommand.self, CollectSubcommand.self, RemoteTrialSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self,
-        PushImageSubcommand.self,
-        CheckNetworkSubcommand.self,
+        RepoCacheServeCommand.self,
+        DeliverSubcommand.self, CollectSubcommand.self, RemoteTrialSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
+        CheckNetworkSubcommand.self, ReadClaimSubcommand.self,
     ]
 
     static func main() async {

@@ -183,6 +183,18 @@ import Testing
         #expect(try await bench.git(remote, "for-each-ref").isEmpty)
     }
 
+    @Test("a remote with SHA-256 is told to be one with SHA-1, and not to allow a credential")
+    func otherObjectIDs() async throws {
+        let remote = "\(bench.path)/sha256.git"
+        try await bench.git(bench.path, "init", "--quiet", "--bare", "--object-format=sha256", remote)
+        let ledger = try GitLedger(settings: try bench.settings(remote, directory: "ledger"), time: FrozenTime(passing: 0), log: Log("test"))
+        try await ledger.submit(try bench.runs(0..<1)[0])
+        let error = try await artifactError { try await ledger.flush() }
+        #expect(error.kind == .refused && error.message.contains("SHA-1") && error.message.contains("the results wait here"), "\(error)")
+        #expect(!error.message.contains("credential"), "\(error)")
+        #expect(await ledger.state.pending == 1)
+    }
+
     @Test("catalogue 36: a push that is never answered ends at a deadline; the results wait and are pushed later")
     func stalls() async throws {
         let server = try await web()

@@ -143,6 +143,9 @@ struct CRDAdmissionTests {
         CRDRow(#"{"type": "ci", "sync": "continuous"}"#, "spec.sync", "a target that stays"),
         CRDRow(#"{"syncOptions": {"mode": "sparse"}}"#, "spec.syncOptions", "mode sparse and sparsePaths must be set together"),
         CRDRow(#"{"syncOptions": {"mode": "sparse", "sparsePaths": ["../x"]}}"#, "spec.syncOptions.sparsePaths[0]", "no component may be .."),
+        CRDRow(#"{"type": "cluster", "claim": {"name": "data"}}"#, "spec.claim", "claim goes with type local and sync noop"),
+        CRDRow(#"{"type": "local", "sync": "noop", "claim": {"name": "data", "path": "../x"}}"#, "spec.claim.path", "no component may be .."),
+        CRDRow(#"{"syncOptions": {"advanced": {"extraArgs": ["a\nb"]}}}"#, "spec.syncOptions.advanced.extraArgs[0]", "should match"),
         CRDRow(#"{"syncOptions": {"refreshInterval": "soon"}}"#, "spec.syncOptions.refreshInterval", "should match"),
         CRDRow(#"{"maxConcurrentTrials": -1}"#, "spec.maxConcurrentTrials", "greater than or equal to 0"),
     ]

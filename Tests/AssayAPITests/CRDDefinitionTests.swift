@@ -18,7 +18,7 @@ struct CRDDefinitionTests {
         "names, columns and subresource",
         arguments: [
             ("evaljobs", "ej", ["Phase", "Completed", "Running", "Failed", "Pass Rate", "Mean Reward", "Age", "Status"]),
-            ("evaltargets", "et", ["Type", "Sync", "Ready", "Active", "Age"]),
+            ("evaltargets", "et", ["Type", "Sync", "Ready", "Lag", "Active", "Age"]),
             ("overlaysources", "ovs", ["Repo", "Order", "Revision", "Ready", "Age"]),
         ])
     func names(plural: String, short: String, columns: [String]) throws {
@@ -58,6 +58,9 @@ struct CRDDefinitionTests {
         }
     }
 
+    /// An escape hatch, which is kept out of what users read first. HouseTests hold all pages to that.
+    private static let undocumented = "spec.syncOptions.advanced"
+
     @Test("every field is documented in the page of its kind", arguments: kinds)
     func documented(kind: String) throws {
         let page = try CRDFiles.text("docs/resources/\(kind.lowercased()).md")
@@ -66,7 +69,7 @@ struct CRDDefinitionTests {
         for (part, text) in zip(["spec", "status"], parts) {
             let schema = try #require(try CRDFiles.openAPI(kind).at("properties", part))
             walk(schema, "") { _, path in
-                if path.isEmpty || path.hasSuffix("[]") || path.hasSuffix("{}") { return }
+                if path.isEmpty || path.hasSuffix("[]") || path.hasSuffix("{}") || (part + path).hasPrefix(Self.undocumented) { return }
                 #expect(text.contains("| `\(path.dropFirst())` |"), "\(part)\(path) is not in the page")
             }
         }

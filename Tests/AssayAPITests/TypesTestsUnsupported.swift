@@ -67,5 +67,19 @@ struct UnsupportedFieldTests {
             UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, syncOptions: SyncOptions(), workdir: "/w")).map(\.path)
                 == ["spec.syncOptions"])
         #expect(UnsupportedFields.check(EvalTargetSpec(sync: .continuous, syncOptions: SyncOptions(mode: .full)), onCluster: true).isEmpty)
+        let claim = ClaimSpec(name: "data", path: "evals")
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, claim: claim), onCluster: true).isEmpty)
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, claim: claim)).map(\.path) == ["spec.claim"])
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .cluster, sync: .noop, claim: claim), onCluster: true).map(\.path) == ["spec.claim"])
+        #expect(
+            UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, workdir: "/w", claim: claim), onCluster: true).map(\.path)
+                == ["spec.claim"])
+        let advanced = SyncOptions(advanced: .init(extraArgs: ["--one=two"]))
+        for (type, sync) in [(EvalTargetSpec.Kind.cluster, EvalTargetSpec.Sync.continuous), (.local, .oneshot), (.ci, .oneshot), (.vm, .oneshot)] {
+            let found = UnsupportedFields.check(EvalTargetSpec(type: type, sync: sync, syncOptions: advanced)).map(\.path)
+            #expect(found.contains("spec.syncOptions.advanced"), "\(type) \(sync)")
+        }
+        let kept = UnsupportedFields.check(EvalTargetSpec(type: .vm, sync: .continuous, syncOptions: advanced)).map(\.path)
+        #expect(!kept.contains("spec.syncOptions.advanced"))
     }
 }

@@ -1,5 +1,6 @@
-import Base
 import Testing
+
+@testable import Base
 
 @Suite struct BytesTests {
     @Test(
@@ -96,15 +97,53 @@ import Testing
         #expect("a\u{1B}[2Jb\n".replacingControls == "a\\x1b[2Jb\\n")
     }
 
+    @Test("counters and histograms are written as 0 for each combination of their labels, and a value that the catalogue does not have is `other`")
+    func metricsFromTheStart() {
+        let registry = MetricsRegistry()
+        let counter = registry.counter(
+            MetricDefinition(name: "c_total", kind: .counter, help: "Counts.", labels: [.part("of"), .of("result", ["bad", "good"])]), ["of": "me"])
+        let histogram = registry.histogram(
+            MetricDefinition(name: "h_seconds", kind: .histogram, help: "Times.", labels: [.of("phase", ["a", "b"])], bounds: [1]))
+        let fresh = registry.prometheusText()
+        #expect(fresh.contains("c_total{of=\"me\",result=\"bad\"} 0\nc_total{of=\"me\",result=\"good\"} 0\n"))
+        #expect(fresh.contains("h_seconds_bucket{phase=\"a\",le=\"+Inf\"} 0\n") && fresh.contains("h_seconds_count{phase=\"b\"} 0\n"))
+        counter.add(2, ["result": "good"])
+        for name in ["job-1", "job-2", "job-3"] { counter.add(1, ["result": name]) }
+        histogram.observe(0.5, ["phase": "b"])
+        let text = registry.prometheusText()
+        #expect(text.contains("c_total{of=\"me\",result=\"good\"} 2\n") && text.contains("c_total{of=\"me\",result=\"other\"} 3\n"))
+        #expect(!text.contains("job-") && text.contains("h_seconds_bucket{phase=\"b\",le=\"1\"} 1\n"))
+    }
+
+    @Test("the catalogue's names and labels are those of Prometheus' conventions")
+    func catalogue() {
+        let all = MetricDefinition.all
+        #expect(Set(all.map(\.name)).count == all.count && all.count >= 35)
+        for metric in all {
+            #expect(metric.name.wholeMatch(of: /assay(_[a-z]+)+/) != nil, "\(metric.name)")
+            #expect((metric.kind == .counter) == metric.name.hasSuffix("_total"), "\(metric.name)")
+            #expect(metric.help.hasSuffix(".") && metric.bounds == metric.bounds.sorted() && (metric.kind == .histogram) != metric.bounds.isEmpty)
+            for label in metric.labels {
+                #expect(
+                    label.name.wholeMatch(of: /[a-z]+/) != nil && !["le", "job", "instance", "namespace", "pod"].contains(label.name),
+                    "\(metric.name)")
+                if let values = label.values { #expect(!values.isEmpty && Set(values).count == values.count, "\(metric.name) \(label.name)") }
+            }
+            // Series of one part of the program.
+            #expect(metric.labels.reduce(1) { $0 * ($1.values?.count ?? 1) } <= 160, "\(metric.name) has too many series")
+        }
+    }
+
     @Test func metricsAsPrometheusText() {
         let registry = MetricsRegistry()
-        registry.counter("c_total", help: "Counts.").add(2, ["kind": "a\"b"])
-        registry.gauge("g", help: "Level.").set(1.5)
+        registry.counter(MetricDefinition(name: "c_total", kind: .counter, help: "Counts.", labels: [.part("kind")]), ["kind": "a\"b"]).add(2)
+        let gauge = registry.gauge(MetricDefinition(name: "g", kind: .gauge, help: "Level.", labels: [.part("of")]))
+        gauge.set(1.5)
         let asked = Locked<Double?>(7)
-        registry.gauge("g", help: "Level.").follow(["of": "asked"]) { asked.withLock { $0 } }
+        gauge.follow(["of": "asked"]) { asked.withLock { $0 } }
         #expect(registry.prometheusText().contains("g{of=\"asked\"} 7\n"))
         asked.withLock { $0 = nil }
-        let h = registry.histogram("h_seconds", help: "Times.", bounds: [0.1, 1])
+        let h = registry.histogram(MetricDefinition(name: "h_seconds", kind: .histogram, help: "Times.", bounds: [0.1, 1]))
         h.observe(0.05)
         h.observe(5)
         #expect(

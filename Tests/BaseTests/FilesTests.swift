@@ -28,6 +28,19 @@ import Testing
         #expect(FileReading.text(file) == "0123456789")
     }
 
+    @Test func aFileIsReplacedByACopy() throws {
+        let folder = try Folder()
+        let bytes = (0..<(2 << 20) + 7).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        for content in [bytes, []] {
+            try FileWriting.write(content, to: folder.path + "/from")
+            try FileWriting.replace(folder.path + "/to", withCopyOf: folder.path + "/from")
+            #expect(try FileReading.bytes(folder.path + "/to") == content)
+        }
+        let error = #expect(throws: FileError.self) { try FileWriting.replace(folder.path + "/to", withCopyOf: folder.path + "/none") }
+        #expect(error?.path == folder.path + "/none")
+        #expect(Directory.names(in: folder.path)?.sorted() == ["from", "to"], "nothing unfinished stays")
+    }
+
     @Test func anErrorSaysWhatAndWhere() throws {
         let folder = try Folder()
         let error = #expect(throws: FileError.self) { try FileReading.bytes(folder.path + "/none") }

@@ -44,24 +44,35 @@ import YAML
         let values = try YAML.parseSingle(try ChartFiles.text("charts/assay/values.yaml"))
         let schema = try JSONValue(parsing: Array(try ChartFiles.text("charts/assay/values.schema.json").utf8))
         // Filled by Helm itself for charts that are part of another one, and parts of a container's resources.
-        let resources = ["operator.resources", "egress.resources"]
+        let resources = ["operator.resources", "egress.resources", "repoCache.nodes.resources"]
         let known = paths(schema).subtracting(["global"] + resources.flatMap { ["\($0).requests", "\($0).limits", "\($0).claims"] }).union(resources)
         #expect(known == leaves(values, "", known))
     }
 
     @Test("the rules and the dashboard ask for metrics that exist")
     func metrics() async throws {
-        let sources = try FileManager.default.subpathsOfDirectory(atPath: "\(ChartFiles.root)/Sources").filter { $0.hasSuffix(".swift") }
-            .map { try ChartFiles.text("Sources/\($0)") }.joined()
+        let names = Set(
+            MetricDefinition.all.flatMap { $0.kind == .histogram ? ["\($0.name)_bucket", "\($0.name)_sum", "\($0.name)_count"] : [$0.name] })
         let rendered = try await ChartFiles.helm.template(["\(ChartFiles.values)/monitoring.yaml"])
         let asked = Set(rendered.matches(of: /assay_[a-z_]+/).map { String($0.output) }.filter { $0 != "assay_" })
         #expect(asked.count >= 10)
-        for name in asked {
-            #expect(sources.contains("\"\(name)\"") || (name.hasSuffix("_bucket") && sources.contains("\"\(name.dropLast(7))\"")), "\(name)")
-        }
+        #expect(asked.subtracting(names).isEmpty, "\(asked.subtracting(names))")
         let map = try #require(try ChartFiles.objects("ConfigMap", in: rendered).first { $0.at("metadata", "name") == "assay-dashboard" })
         let dashboard = try JSONValue(parsing: Array(try #require(map.at("data", "assay.json")?.string).utf8))
         #expect((dashboard["panels"]?.array?.count ?? 0) >= 8)
+    }
+
+    @Test("docs/metrics.md has each alert with its severity and its time, and no other")
+    func alerts() async throws {
+        let rendered = try await ChartFiles.helm.template(["\(ChartFiles.values)/monitoring.yaml"])
+        let rules = try ChartFiles.objects("PrometheusRule", in: rendered).flatMap { $0.at("spec", "groups")?.array ?? [] }
+            .flatMap { $0["rules"]?.array ?? [] }
+        let rows = try ChartFiles.text("docs/metrics.md").matches(of: /(?m)^\| `(Assay\w+)` \| (\w+), (\d+) min \| [^|]+ \| [^|]+ \|$/)
+        let documented = rows.map { "\($0.1) \($0.2) \($0.3)m" }
+        #expect(Set(documented).count == rows.count)
+        #expect(
+            documented.sorted()
+                == rules.map { "\($0["alert"]?.string ?? "") \($0.at("labels", "severity")?.string ?? "") \($0["for"]?.string ?? "")" }.sorted())
     }
 
     /// The YAML documents of a page's examples.

@@ -31,6 +31,8 @@ import Testing
             ("{networkPolicy: {trialNamespaces: [evaluations]}}", "'trialNamespaces' not allowed"),
             ("{networkPolicy: {clusterCIDRs: [10.0.0.0]}}", "'/networkPolicy/clusterCIDRs/0'"),
             ("{egress: {replicas: many}}", "'/egress/replicas'"),
+            ("{tracing: {endpoint: \"collector:4318\"}}", "'/tracing/endpoint'"),
+            ("{tracing: {headersSecretRef: {name: collector}}}", "'/tracing/headersSecretRef'"),
         ])
     func schema(values: String, message: String) async throws {
         let result = try await ChartFiles.helm(["template", "assay", ChartFiles.helm.chart, "-f", values])

@@ -90,8 +90,10 @@ import YAML
         let arguments = try ChartFiles.arguments(rendered)
         #expect(arguments.first == "operator")
         for option in arguments where option.hasPrefix("--") { #expect(help.contains("  \(option) "), "\(option)") }
-        let command = try FileManager.default.subpathsOfDirectory(atPath: "\(ChartFiles.root)/Sources/assay").filter { $0.hasSuffix(".swift") }
-            .map { try ChartFiles.text("Sources/assay/\($0)") }.joined()
+        let command = try ["assay", "Tracing"].flatMap { target in
+            try FileManager.default.subpathsOfDirectory(atPath: "\(ChartFiles.root)/Sources/\(target)").filter { $0.hasSuffix(".swift") }
+                .map { try ChartFiles.text("Sources/\(target)/\($0)") }
+        }.joined()
         let container = try ChartFiles.objects("Deployment", in: rendered).first?.at("spec", "template", "spec", "containers")?[0]
         for variable in container?["env"]?.array ?? [] {
             let name = try #require(variable["name"]?.string)

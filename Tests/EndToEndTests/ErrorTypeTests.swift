@@ -9,8 +9,7 @@ import Testing
 import TrialRuntime
 
 extension EndToEnd {
-    /// The error types that no trial brings about by itself. All others are in the tests of what they are about: FormatsTests, FamilyTests,
-    /// BadTrialTests, ImageBuildTests, TestDatasetTests.
+    /// The error types that no trial brings about by itself. docs/reliability.md has the tests of all others.
     @Suite struct ErrorTypeTests {
         /// What a cluster says of a pod whose trial is lost, and what becomes of the trial.
         private struct Loss {
@@ -136,6 +135,28 @@ extension EndToEnd {
                 #expect(run.at("error", "type")?.string == loss.error.rawValue && run["reward"]?.double == loss.reward, "\(run.text)")
                 #expect(run["outcome"]?.string == (loss.reward == nil ? "infrastructure" : "completed"), "\(run.text)")
             }
+            worker.signal(SIGTERM)
+            _ = await worker.wait()
+            await cluster.stop()
+            await bench.remove()
+        }
+
+        @Test func aTrialThatIsStoppedIsCancelled() async throws {
+            let bench = try Workbench("stopped")
+            try bench.task("slow", toml: "[agent]\ntimeout_sec = 900.0\n")
+            try await bench.commitBenchmark()
+            let cluster = try await ClusterProcesses.start(in: bench)
+            let worker = try await cluster.startOperator()
+            try await cluster.create("job.yaml", name: "stopped", results: "stopped.git") { job in
+                job.set(["spec", "datasets"], to: [["path": "tasks"]])
+                job.set(["spec", "agents"], to: [["name": "sleeper", "execute": "sleep 800"]])
+            }
+            try await eventually("the trial runs", seconds: 180) { try await cluster.job("stopped").at("status", "trials", "running")?.int == 1 }
+            let key = ObjectKey(namespace: "default", name: "stopped")
+            _ = try await cluster.client.patch(EvalJob.resource, key, .merge(["spec": ["cancel": true]]))
+            try await eventually("the job is over", seconds: 180) { try await cluster.job("stopped").at("status", "completionTime") != nil }
+            let branch = try await bench.branch(of: "\(bench.directory)/stopped.git")
+            #expect(branch.errorType(task: "slow") == "cancelled" && branch.runs(task: "slow").first?["outcome"] == "skipped", "\(branch.runs)")
             worker.signal(SIGTERM)
             _ = await worker.wait()
             await cluster.stop()

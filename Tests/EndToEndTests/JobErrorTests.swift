@@ -109,7 +109,7 @@ extension EndToEnd {
                 try bench.task("one")
                 try await bench.commitBenchmark()
                 let said = try await refusal(bench, JobFiles.job("no-podman"), "--podman", "/nonexistent/podman")
-                expect(said, says: "/nonexistent/podman", "was not found", "apt-get install podman")
+                expect(said, says: "/nonexistent/podman is not installed", "apt install podman", "name another path")
             }
         }
 

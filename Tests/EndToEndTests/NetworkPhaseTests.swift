@@ -7,23 +7,8 @@ import Testing
 extension EndToEnd {
     /// Which tokens the phases of a trial find, in one container and in two, and what becomes of a trial whose proxy is killed.
     @Suite struct NetworkPhaseTests {
-        /// A model's host. Its first answer to `/slow` never comes.
-        private static let model = """
-            import http.server, threading
-            first = threading.Lock()
-            class Model(http.server.BaseHTTPRequestHandler):
-                def do_GET(self):
-                    if self.path == "/slow" and first.acquire(blocking=False):
-                        print("slow", flush=True); threading.Event().wait()
-                    self.send_response(200); self.send_header("Content-Length", "9"); self.end_headers(); self.wfile.write(b"the-model")
-                def log_message(self, *_): pass
-            model = http.server.ThreadingHTTPServer(("127.0.0.2", 0), Model)
-            print(model.server_port, flush=True)
-            model.serve_forever()
-            """
-
         private func startModel(_ bench: Workbench) async throws -> (server: RunningCommand, port: Int) {
-            try bench.write("model.py", Self.model)
+            try bench.write("model.py", StubModel.program)
             let server = try bench.start("/usr/bin/python3", ["model.py"], to: "model.log")
             try await eventually("the model serves", seconds: 60) { (try? bench.read("model.log").contains("\n")) ?? false }
             return (server, try #require(Int(try bench.read("model.log").trimmed)))

@@ -44,6 +44,34 @@ extension EndToEnd {
             }
         }
 
+        @Test func aPlanRefusesTheFilesThatARunRefusesInTheSameWords() async throws {
+            try await Workbench.with("plan-refuses") { bench in
+                try bench.task("one")
+                try await bench.commitBenchmark()
+                let target = "apiVersion: assay.dev/v1alpha1\nkind: EvalTarget\nmetadata: {name: t}\nspec: {type: local, colour: red}\n---\n"
+                let overlay =
+                    "apiVersion: assay.dev/v1alpha1\nkind: OverlaySource\nmetadata: {name: o}\nspec: {repo: benchmark, interval: often}\n---\n"
+                let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {key: \"no base64\"}\n---\n"
+                for (file, words) in [
+                    (JobFiles.job("field", extra: "  paralellism: 2"), ["EvalJob", "unknown field \"spec.paralellism\""]),
+                    (JobFiles.job("agent", agents: "[{name: oracle, nam: x}]"), ["unknown field \"spec.agents[0].nam\""]),
+                    (JobFiles.job("type", extra: "  timeoutMultiplier: fast"), ["spec.timeoutMultiplier"]),
+                    (JobFiles.job("value", attempts: 0), ["EvalJob \"value\": spec.attempts", "greater than or equal to 1"]),
+                    (JobFiles.job("rule", artifacts: "{backend: git}"), ["EvalJob \"rule\": spec.artifacts"]),
+                    (JobFiles.job("Name"), ["metadata.name"]),
+                    (target + JobFiles.job("target", extra: "  targetRef: {name: t}"), ["EvalTarget", "unknown field \"spec.colour\""]),
+                    (overlay + JobFiles.job("overlay"), ["OverlaySource \"o\": spec.interval"]),
+                    (secret + JobFiles.job("secret"), ["Secret"]),
+                ] {
+                    try bench.write("job.yaml", file)
+                    let plan = try await bench.assay("plan", "job.yaml", expecting: 2)
+                    let run = try await bench.assay("run", "job.yaml", expecting: 2)
+                    #expect(plan.stderrText == run.stderrText && plan.stdoutText.isEmpty, "\(file)")
+                    for word in words { #expect(plan.stderrText.contains(word), "\(word): \(plan.stderrText)") }
+                }
+            }
+        }
+
         @Test func aFolderAndAFileOfRolloutCanBePlanned() async throws {
             try await Workbench.with("plan-folder") { bench in
                 for name in ["a", "b"] {
@@ -65,14 +93,24 @@ extension EndToEnd {
 
         @Test func aThousandTasksTakeAtMostTwoSeconds() async throws {
             try await Workbench.with("plan-many") { bench in
-                for number in 0..<1000 { try bench.task("t\(number)") }
+                // With a user and a Dockerfile, which is then read for its own user.
+                for number in 0..<1000 {
+                    try bench.task("t\(number)", toml: "[agent]\ntimeout_sec = 60.0\nuser = \"agent\"\n")
+                    try bench.write("\(bench.benchmark)/tasks/t\(number)/environment/Dockerfile", "FROM base\nRUN echo \(number)\nUSER agent\n")
+                }
                 try await bench.commitBenchmark()
                 try bench.write("job.yaml", JobFiles.job("many"))
+                // Counts the processes of git: one for each task would take most of the time.
+                try bench.write("counting/git", "#!/bin/sh\necho >> '\(bench.directory)/started'\nexec /usr/bin/git \"$@\"\n", executable: true)
+                let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
                 let began = SystemTime().monotonic()
-                let result = try await bench.assay("plan", "job.yaml", expecting: 0)
+                let result = try await bench.assay(
+                    ["plan", "job.yaml"], expecting: 0, environment: ["PATH": "\(bench.directory)/counting:\(path)"])
                 let seconds = SystemTime().monotonic() - began
                 print("a plan of 1,000 tasks, the first in its directory: \(seconds.rounded(to: 2)) s")
                 #expect(result.stdoutText.contains("1000 trials\n"))
+                let started = try bench.read("started").count
+                #expect(started > 0 && started < 50, "\(started) processes of git")
                 let again = SystemTime().monotonic()
                 try await bench.assay("plan", "job.yaml", expecting: 0)
                 print("the same again: \((SystemTime().monotonic() - again).rounded(to: 2)) s")

@@ -131,6 +131,88 @@ extension EndToEnd {
             }
         }
 
+        /// Harbor's rules: each step has a fresh verifier, whose image is the step's own, the task's or the trial's, and which gets the artifacts of
+        /// the task and of the step. The task passes only if all of it works.
+        @Test func eachStepHasAVerifierOfItsOwn() async throws {
+            try await Workbench.with("separate-steps") { bench in
+                let path = "\(bench.benchmark)/tasks/stages"
+                try bench.write(
+                    "\(path)/task.toml",
+                    Self.head + """
+                        artifacts = ["/tmp/all"]
+                        multi_step_reward_strategy = "mean"
+                        [verifier]
+                        environment_mode = "separate"
+                        env = {JUDGE = "dread", STAGE = "none"}
+                        [[steps]]
+                        name = "one"
+                        min_reward = 0.5
+                        artifacts = ["/tmp/one"]
+                        [steps.verifier]
+                        env = {STAGE = "first"}
+                        [[steps.verifier.collect]]
+                        command = "echo hooked > /tmp/one/hook"
+                        [[steps]]
+                        name = "two"
+                        [steps.verifier.environment]
+                        memory_mb = 1500
+                        env = {OWN = "yes"}
+                        [steps.verifier]
+                        user = "root"
+                        """)
+                try bench.write("\(path)/environment/keep", "")
+                for step in ["one", "two"] { try bench.write("\(path)/steps/\(step)/instruction.md", "Write down the step.\n") }
+                // The agent's container never has tests, and the first step's verdict is not what the agent planted.
+                try bench.write(
+                    "\(path)/steps/one/solution/solve.sh",
+                    """
+                    mkdir -p /tmp/all /tmp/one; echo 1 > /tmp/all/steps; echo only > /tmp/one/file; echo 1 > /logs/artifacts/step
+                    [ ! -e /tests ] || ls /tests > /logs/agent/tests; echo 0 > /logs/verifier/reward.txt
+                    """)
+                try bench.write(
+                    "\(path)/steps/two/solution/solve.sh",
+                    """
+                    [ "$(cat /tmp/one/hook)" = hooked ] && [ ! -e /tmp/judged ] && echo 2 >> /tmp/all/steps
+                    [ ! -e /tests ] || ls /tests > /logs/agent/tests; echo 2 > /logs/artifacts/step
+                    """)
+                try bench.write("\(path)/tests/common", "shared\n")
+                try bench.write(
+                    "\(path)/steps/one/tests/test.sh",
+                    """
+                    touch /tmp/judged /tests/left; (sleep 300; touch /tmp/late) >/dev/null 2>&1 &
+                    [ "$(cat /tests/common)" = shared ] && [ "$(cat /tmp/all/steps)" = 1 ] && [ "$(cat /tmp/one/file)$(cat /tmp/one/hook)" = onlyhooked ] &&
+                    [ "$(cat /logs/artifacts/step)" = 1 ] && [ "$JUDGE $STAGE" = "dread first" ] && echo 0.6 > /logs/verifier/reward.txt
+                    """)
+                // A fresh container: nothing of the first step's tests is there, and none of its artifacts.
+                try bench.write(
+                    "\(path)/steps/two/tests/test.sh",
+                    """
+                    [ ! -e /tmp/judged ] && [ ! -e /tests/left ] && [ ! -e /tmp/one ] && [ "$(cat /tests/common)" = shared ] &&
+                    [ "$(tr -d '\\n' < /tmp/all/steps)" = 12 ] && [ "$(cat /logs/artifacts/step)" = 2 ] && [ ! -s /logs/verifier/reward.txt ] &&
+                    [ "$JUDGE $STAGE $OWN" = "dread none yes" ] && echo 1 > /logs/verifier/reward.txt
+                    """)
+                try await bench.commitBenchmark()
+                let idle = JobFiles.agent("idle", execute: "mkdir -p /tmp/one")
+                try bench.write("job.yaml", JobFiles.job("stages", agents: "[{name: oracle}, \(idle.dropFirst().dropLast())]", parallelism: 2))
+                try await bench.assay("run", "job.yaml")
+                let branch = try await bench.branch()
+                let run = try #require(branch.runs(agent: "oracle").first)
+                #expect(run["reward"]?.double == 0.8 && run["error"] == nil, "\(run.text)")
+                #expect(run.at("steps")?.array?.map { $0.at("rewards", "reward")?.double } == [0.6, 1], "\(run.text)")
+                #expect(run.at("config", "verifier", "mode") == "separate")
+                let folder = try #require(branch.runs.first { $0.value["agent"] == "oracle" }?.key)
+                for file in [
+                    "steps/one/verifier/reward.txt", "steps/one/artifacts/tmp/one/hook", "steps/one/artifacts/step", "verifier/reward.txt",
+                    "artifacts/tmp/all/steps", "artifacts/step",
+                ] { #expect(branch.files.contains("\(folder)/logs/\(file)"), "\(file): \(branch.files.filter { $0.hasPrefix(folder) })") }
+                #expect(!branch.files.contains { $0.hasSuffix("/tests") }, "the agent's container had tests")
+                // A reward below min_reward, here none: the second step does not begin.
+                let idleRun = try #require(branch.runs(agent: "idle").first)
+                #expect(idleRun["reward"] == nil && idleRun.at("error", "type") == "verifier_reward_missing", "\(idleRun.text)")
+                #expect(idleRun.at("steps")?.array?.count == 1)
+            }
+        }
+
         @Test func aTrialThatWasKilledAsAWholeIsVerifiedWithWhatWasOffered() async throws {
             try await Workbench.with("killed") { bench in
                 for (name, text) in [("harbor", Self.head), ("rollout", "version = \"1.0\"\n")] {

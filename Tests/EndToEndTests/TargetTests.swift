@@ -73,6 +73,16 @@ extension EndToEnd {
                 #expect(record["sourceRepo"]?.string == bench.benchmark && record["sourceCommit"]?.string != head)
                 let shown = try await bench.assay("results", "show", try #require(record["runId"]?.string), expecting: 0)
                 #expect(shown.stdoutText.contains("had changes to commit \(head)"), "\(shown.stdoutText)")
+
+                let same = try await bench.assay("run", "job.yaml", expecting: 0)
+                #expect(!same.stderrText.contains("does not run"), "\(same.stderrText)")
+                try bench.task("changed", test: "mkdir -p /logs/verifier; echo 0 > /logs/verifier/reward.txt")
+                let moved = try await bench.assay("run", "job.yaml", expecting: 0)
+                let began = try #require(record["sourceCommit"]?.string?.prefix(12))
+                for word in [bench.benchmark, String(began), "which does not run", "--anew"] {
+                    #expect(moved.stderrText.contains(word), "\(word): \(moved.stderrText)")
+                }
+                #expect(moved.stdoutText.contains("nothing is left to run"), "\(moved.stdoutText)")
             }
         }
 

@@ -12,7 +12,7 @@ struct OutcomeTests {
             ("environment_resource_allocation_failed", .infrastructure), ("agent_install_failed", .outcome),
             ("agent_install_timeout", .outcome), ("agent_execution_failed", .outcome), ("agent_execution_timeout", .outcome),
             ("verifier_failed", .outcome), ("verifier_timeout", .outcome), ("verifier_reward_missing", .outcome),
-            ("verifier_reward_invalid", .outcome), ("environment_teardown_failed", .advisory), ("task_invalid", .input),
+            ("verifier_reward_invalid", .outcome), ("task_invalid", .input),
             ("task_not_found", .input), ("internal_error", .infrastructure), ("source_sync_failed", .infrastructure),
             ("fixture_mismatch", .input), ("artifact_truncated", .advisory), ("cancelled", .cancelled),
             ("environment_node_lost", .infrastructure), ("environment_evicted", .infrastructure),
@@ -27,7 +27,7 @@ struct OutcomeTests {
     }
 
     @Test("the table above is complete")
-    func complete() { #expect(TrialErrorType.allCases.count == 25) }
+    func complete() { #expect(TrialErrorType.allCases.count == 24) }
 
     @Test(
         "a trial is counted into one class",
@@ -35,7 +35,6 @@ struct OutcomeTests {
             (TrialOutcome(reward: Reward(1)), TrialOutcome.Class.completed, true),
             (TrialOutcome(reward: Reward(0)), .completed, false),
             (TrialOutcome(), .completed, false),
-            (TrialOutcome(reward: Reward(1), error: TrialError(.environmentTeardownFailed, "")), .completed, true),
             (TrialOutcome(reward: Reward(1), error: TrialError(.artifactTruncated, "")), .completed, true),
             (TrialOutcome(error: TrialError(.agentExecutionTimeout, "")), .failed, false),
             (TrialOutcome(reward: Reward(1), error: TrialError(.verifierTimeout, "")), .failed, false),

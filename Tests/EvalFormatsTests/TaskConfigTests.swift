@@ -66,12 +66,7 @@ struct TaskConfigTests {
         #expect(task.solutionEnv == ["A": "b"])
         #expect(task.steps == [TaskStep(name: "one", minimumReward: .reward(0.5))])
         #expect(task.multiStepRewardStrategy == .mean)
-        let refusal = try #require(task.refusal(image: .task("task:1"), verifier: .own("verifier:1"), canBuild: true))
-        #expect(refusal.type == .taskInvalid)
-        #expect(refusal.message.hasPrefix("task \"h\" cannot run: "))
-        for key in [
-            "[[steps]] with a separate verifier"
-        ] { #expect(refusal.message.contains(key), "\(key)") }
+        #expect(task.refusal(image: .task("task:1"), verifiers: [.own("verifier:1")], canBuild: true) == nil)
     }
 
     @Test("the defaults of each family")
@@ -181,49 +176,9 @@ struct TaskConfigTests {
     func artifacts(text: String, shared: String?, separate: String?) throws {
         let task = try parse("artifacts = [\(text)]").task
         for (isSeparate, expected) in [(false, shared), (true, separate)] {
-            let unmet = TaskRequirements.unmet(by: task, separate: isSeparate).joined(separator: "; ")
+            let unmet = TaskRequirements.unmet(by: task, verifiers: isSeparate ? 1 : 0).joined(separator: "; ")
             #expect(expected.map { unmet.contains($0) } ?? unmet.isEmpty, "\(isSeparate): \(unmet)")
         }
-    }
-
-    @Test("what a separate verifier cannot have yet is refused by name")
-    func separateRequirements() throws {
-        let task = try parse(
-            """
-            [verifier.environment]
-            gpus = 1
-            os = "windows"
-            network_mode = "no-network"
-            [verifier.environment.healthcheck]
-            command = "true"
-            [[verifier.collect]]
-            command = "true"
-            service = "db"
-            [[verifier.collect]]
-            command = "true"
-            user = "app"
-            """
-        ).task
-        let refusal = task.refusal(image: .target("i"), verifier: task.verifierImage(trial: .target("i")), canBuild: true)?.message ?? ""
-        for key in [
-            "verifier.environment.gpus", "verifier.environment.os = \"windows\"",
-            "verifier.environment.healthcheck", "[[verifier.collect]] of the service \"db\"",
-        ] { #expect(refusal.contains(key), "\(key): \(refusal)") }
-    }
-
-    @Test("the image of a separate verifier: its own, tests/Dockerfile, the trial's")
-    func verifierImages() throws {
-        var task = try parse("[verifier]\nenvironment_mode = \"separate\"").task
-        #expect(task.isVerifiedSeparately(.shared) && task.verifierImage(trial: .job("j")) == .trial(.job("j")))
-        task.verifier.hasDockerfile = true
-        #expect(task.verifierImage(trial: .job("j")) == .dockerfile && task.verifierImage(trial: nil).bringsTests)
-        #expect(task.refusal(image: .job("j"), verifier: .dockerfile, canBuild: false)?.message.contains("tests/Dockerfile") == true)
-        task.verifier.environment = TaskEnvironment(dockerImage: "v")
-        #expect(task.verifierImage(trial: nil) == .own("v"))
-        task.verifier = TaskVerifier(hasCompose: true)
-        #expect(!task.isVerifiedSeparately(.shared) && task.isVerifiedSeparately(.separate))
-        #expect(TaskRequirements.unmet(by: task, separate: true).contains { $0.contains("tests/docker-compose.yaml") })
-        #expect(TaskRequirements.unmet(by: task) == [])
     }
 
     @Test(

@@ -117,9 +117,11 @@ struct TaskReaderTests {
         guard let missing else {
             let task = try await load(paths + ["environment/Dockerfile"], toml: text).task
             #expect(task.steps.map(\.name) == ["a"])
-            let separate = toml.contains("separate") || toml.contains("verifier.environment")
-            let image: VerifierImage? = task.isVerifiedSeparately(.shared) ? .own("v") : nil
-            #expect((task.refusal(image: .task("i"), verifier: image, canBuild: true) == nil) == !separate)
+            let verifiers = task.verifierImages(.shared, trial: .task("i"))
+            #expect(verifiers.isEmpty == !(toml.contains("separate") || toml.contains("verifier.environment")))
+            // Only a verifier of several services is refused.
+            let isRefused = task.refusal(image: .task("i"), verifiers: verifiers, canBuild: true) != nil
+            #expect(isRefused == paths.contains("tests/docker-compose.yaml"))
             return
         }
         let error = await #expect(throws: TrialError.self) { try await load(paths + ["environment/Dockerfile"], toml: text) }

@@ -68,6 +68,27 @@ struct ServerLimitTests {
         server.stop()
     }
 
+    @Test("no header has an empty name: the version of a request is not among its headers, and a client cannot send one")
+    func emptyHeaderName() async throws {
+        let server = HTTPServer { request in .text(200, "\(request.header("") ?? "none"), \(request.isHTTP10)\n") }
+        let port = try server.start(port: 0)
+        for (text, expected) in [
+            ("GET / HTTP/1.0\r\n\r\n", "none, true\n"), ("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "none, false\n"),
+        ] {
+            let client = try RawConnection(port: port)
+            try client.send(text)
+            let answer = try await client.readAll(until: "\u{0}")
+            #expect(answer.hasSuffix("\r\n\r\n\(expected)"), "\(answer)")
+        }
+        for field in [": HTTP/1.0", ":", " : x"] {
+            let client = try RawConnection(port: port)
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\n\(field)\r\n\r\n")
+            let answer = try await client.readAll(until: "\u{0}")
+            #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(field): \(answer)")
+        }
+        server.stop()
+    }
+
     @Test("an HTTP/1.0 request gets the whole answer, and its connection is closed")
     func oldVersion() async throws {
         let server = HTTPServer { request in

@@ -6,7 +6,8 @@ import Testing
 @Suite struct DirectionTests {
     /// From top to bottom, as in docs/design.md.
     static let order = [
-        "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "Dependencies", "Registry", "HTTPServing", "Egress", "YAML", "TOML",
+        "CCurl", "CYAML", "CShims", "Base", "Subprocess", "HTTPTransport", "Tracing", "Dependencies", "Registry", "HTTPServing", "Egress", "YAML",
+        "TOML",
         "KubeCore",
         "KubeClient",
         "KubeRuntime",

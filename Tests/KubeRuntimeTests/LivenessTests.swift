@@ -28,6 +28,35 @@ struct LivenessTests {
         #expect(parts.stalled(now: 166).map(\.part) == ["quick"])
     }
 
+    @Test("a part that needs the server is stalled only after its bound of time in which other requests succeeded")
+    func needsServer() {
+        var parts = LivenessParts(serverSeconds: 120)
+        let watch = parts.begin("watch", within: 600, needsServer: true, now: 0)
+        // Nothing is known of the server.
+        #expect(parts.stalled(now: 10_000).isEmpty)
+        parts.beat(watch, now: 10_000)
+        // Every other request succeeds.
+        for now in stride(from: 10_000.0, through: 10_600, by: 2) {
+            parts.serverAnswered(now: now)
+            #expect(parts.stalled(now: now).isEmpty)
+        }
+        parts.serverAnswered(now: 10_602)
+        #expect(parts.stalled(now: 10_602).map(\.part) == ["watch"])
+        // The server goes away, which a restart does not help.
+        #expect(parts.stalled(now: 10_723).isEmpty)
+        parts.beat(watch, now: 10_723)
+        // It answers something 540 s after the watch, and goes away: the time without it does not count.
+        parts.serverAnswered(now: 11_263)
+        #expect(parts.stalled(now: 11_380).isEmpty)
+        // It is back after a long time: the watch has its bound to come back, too.
+        parts.serverAnswered(now: 20_000)
+        #expect(parts.stalled(now: 20_001).isEmpty)
+        for now in stride(from: 20_002.0, through: 20_700, by: 100) { parts.serverAnswered(now: now) }
+        #expect(parts.stalled(now: 20_650).map(\.part) == ["watch"])
+        parts.beat(watch, now: 20_660)
+        #expect(parts.stalled(now: 20_700).isEmpty)
+    }
+
     @Test("a reconcile that does not return is stalled; waiting for keys is not")
     func controller() async {
         let liveness = Liveness(time: time)

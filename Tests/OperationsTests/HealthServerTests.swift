@@ -20,7 +20,9 @@ struct HealthServerTests {
     func endpoints() async throws {
         let ready = Locked(false)
         let stalls = Locked<[String]>([])
-        let server = HealthServer(stalls: { stalls.withLock { $0 } }, isReady: { ready.withLock { $0 } }, metrics: { "assay_trials 3\n" })
+        let server = HealthServer(
+            stalls: { stalls.withLock { $0 } }, unready: { ready.withLock { $0 } ? [] : ["the caches are not filled yet"] },
+            metrics: { "assay_trials 3\n" })
         let port = try server.start(port: 0, everyAddress: false)
         for path in ["/healthz", "/livez"] { #expect(try await answer(path, port: port).status == 200) }
         stalls.withLock { $0 = ["watch of pods: no progress", "leader election: no progress"] }
@@ -53,7 +55,7 @@ struct HealthServerTests {
             log: Log("test", destination: Log.Destination.none)
         ) { $0.at("status", "phase")?.string ?? "" }
         let server = HealthServer(
-            stalls: { liveness.stalled.map(\.description) }, isReady: { reflector.store.hasSynced }, metrics: { metrics.prometheusText() })
+            stalls: { liveness.stalled.map(\.description) }, unready: { reflector.unready.map { [$0] } ?? [] }, metrics: { metrics.prometheusText() })
         let port = try server.start(port: 0, everyAddress: false)
         let following = Task { await reflector.run() }
         #expect(await eventually { reflector.store.hasSynced && api.openStreams == 1 })
@@ -67,6 +69,8 @@ struct HealthServerTests {
         func watches() -> Int { api.server.requests.count { $0.query["watch"] != nil } }
         var passed = 0.0
         while passed < 1300 {
+            // The server answers other requests.
+            liveness.serverAnswered()
             #expect(await eventually { time.sleeperCount > 0 })
             time.advance(seconds: 10)
             passed += 10
@@ -76,8 +80,8 @@ struct HealthServerTests {
         #expect(watches() > 1)
         let dead = try await answer("/healthz", port: port)
         #expect(dead.status == 500 && dead.text.hasPrefix("watch of \(ResourceType.pods): no progress for "), "\(dead)")
-        // The store is unchanged, so the process is ready, but not live.
-        #expect(try await answer("/readyz", port: port).status == 200)
+        let unready = try await answer("/readyz", port: port)
+        #expect(unready.status == 503 && unready.text.hasPrefix("\(ResourceType.pods): "), "\(unready)")
         #expect(try await answer("/metrics", port: port).text.contains("assay_watch_age_seconds{resource=\"\(ResourceType.pods)\"} 1"))
 
         api.clearFaults()

@@ -95,7 +95,9 @@ struct EconomyTests {
         }
     }
 
-    @Test("a change of a job's spec or annotations wakes it, a change of its status does not; a target's status wakes no job")
+    @Test(
+        "a change of a job's spec or annotations wakes it, a change of its status does not; a target's status wakes no job, a push only the jobs of its records"
+    )
     func wakeRules() throws {
         func entry(_ generation: Int, running: Int = 0, annotation: String? = nil, isDeleting: Bool = false, target: String? = nil) -> StoreEntry<
             EvalJob
@@ -121,6 +123,16 @@ struct EconomyTests {
         #expect(rules.targets(.updated(old: entry(1), new: entry(2))) == [])
         #expect(rules.targets(.updated(old: entry(1), new: entry(1, running: 2))) == [usual])
         #expect(rules.targets(.updated(old: entry(1), new: entry(2, target: "lab"))) == [usual, ObjectKey(namespace: "default", name: "lab")])
+
+        func job(_ uid: String) -> StoreEntry<EvalJob> {
+            let metadata = ObjectMeta(name: "job-\(uid)", namespace: "default", uid: uid)
+            return StoreEntry(
+                key: metadata.key, uid: uid, version: "1", isDeleting: false,
+                object: EvalJob(metadata: metadata, spec: EvalJobSpec(source: SourceSpec(repo: "r"))))
+        }
+        let jobs = ["a", "b", "c"].map { job($0) }
+        #expect(rules.pushed(["b", "gone"], among: jobs) == [ObjectKey(namespace: "default", name: "job-b")])
+        #expect(rules.pushed([], among: jobs).isEmpty)
 
         func target(_ generation: Int, active: Int) -> StoreEntry<EvalTarget> {
             let metadata = ObjectMeta(name: "t", namespace: "default", uid: "u", generation: generation)

@@ -23,7 +23,7 @@ struct LifeTests {
                 let file = try await world.git(world.remote, "ls-tree", "-r", "--name-only", World.branch)
                 #expect(file.split(separator: "\n").filter { $0.hasSuffix("logs/verifier/reward.txt") }.count == 4)
                 #expect(running.metricsText.contains(#"assay_trials_total{result="completed"} 4"#))
-                #expect(running.metricsText.contains("assay_trials_running 0"))
+                #expect(running.metricsText.contains(#"assay_trials{phase="running"} 0"#))
                 let told = try await eventuallyEvents(world, ["TrialsRunning", "TrialsComplete"])
                 #expect(told)
             }

@@ -29,6 +29,13 @@ struct ManifestsTests {
         return try await world.kubectl(arguments, seconds: 300)
     }
 
+    /// A command of docs/operating.md, whose part after `kubectl ` it is.
+    private func documented(_ words: String) throws -> String {
+        let page = try String(contentsOfFile: "\(root)/docs/operating.md", encoding: .utf8)
+        #expect(page.contains("kubectl \(words)"), "docs/operating.md has no \(words)")
+        return words
+    }
+
     private func isGone(_ world: World) async throws -> Bool {
         try await eventually { try await world.kubectl("get", "crds", "-o", "name").out.isEmpty }
     }
@@ -51,7 +58,7 @@ struct ManifestsTests {
             try await install(world)
             try await world.withOperator { _ in
                 try await start(world)
-                let jobs = try await run(world, "delete evaljobs --all --all-namespaces --timeout=240s")
+                let jobs = try await run(world, documented("delete evaljobs --all --all-namespaces") + " --timeout=240s")
                 #expect(jobs.ok, "\(jobs.err)")
                 try await world.expectNoPods()
                 try await world.expectRuns(3)
@@ -71,9 +78,9 @@ struct ManifestsTests {
                 try world.moveRemote(away: true)
                 let waits = try await run(world, "delete evaljobs --all --all-namespaces --timeout=3s")
                 #expect(!waits.ok, "the results may still be kept")
-                let given = try await run(world, "annotate evaljobs --all --all-namespaces assay.dev/abandon-results=true")
+                let given = try await run(world, documented("annotate evaljobs --all --all-namespaces assay.dev/abandon-results=true"))
                 #expect(given.ok, "\(given.err)")
-                let jobs = try await run(world, "delete evaljobs --all --all-namespaces --timeout=240s")
+                let jobs = try await run(world, documented("delete evaljobs --all --all-namespaces") + " --timeout=240s")
                 #expect(jobs.ok, "\(jobs.err)")
             }
             #expect(try await run(world, "delete -k \(root)/manifests --ignore-not-found --timeout=240s").ok)

@@ -281,7 +281,12 @@ struct OverlayTests {
                     let stalled = try #require(job.status?.conditions.first { $0.type == "Stalled" })
                     #expect(stalled.reason == "UnsupportedField" && stalled.message?.contains(JobOverlays.withoutCache) == true, "\(stalled)")
                 }
-                for name in ["read", "paused", "new", "http"] {
+                let paused = try await wait(world, "paused", "paused does not say it") { _, ready in ready.reason == "Suspended" && ready.isFalse }
+                for words in ["while spec.suspend is true", JobOverlays.withoutCache] {
+                    #expect(paused.status?.conditions.first { $0.type == "Ready" }?.message?.contains(words) == true, "\(words)")
+                }
+                #expect(paused.status?.conditions.contains { $0.type == "Stalled" && $0.isTrue } == false)
+                for name in ["read", "new", "http"] {
                     let overlay = try await wait(world, name, "\(name) does not say it") { _, ready in ready.reason == "UnsupportedField" }
                     for type in ["Ready", "Stalled"] {
                         let condition = try #require(overlay.status?.conditions.first { $0.type == type })

@@ -1,6 +1,7 @@
 import AssayAPI
 import AssayTesting
 import Base
+import Egress
 import EvalModel
 import Foundation
 import KubeClient
@@ -8,216 +9,198 @@ import KubeCore
 import KubeRuntime
 import Reconcilers
 import Testing
-import YAML
 
-/// The manifests' roles against an API server that enforces them: what the operator does, it may do, and what it may do, it does.
+/// The chart's roles, with a proxy that refuses everything else: what the operator does, it may do, and what it may do, it does.
 @Suite("The operator's permissions")
 struct PermissionsTests {
     static var root: String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
     }
 
-    /// One allowed verb, as `pods/log get`.
-    private static func permissions(_ file: String) throws -> Set<String> {
-        let text = try String(contentsOfFile: "\(root)/manifests/\(file)", encoding: .utf8)
-        var found: Set<String> = []
-        for document in try YAML.parse(Array(text.utf8)) where document["kind"]?.string?.hasSuffix("Role") == true {
-            for rule in document["rules"]?.array ?? [] {
-                for group in rule["apiGroups"]?.array ?? [] {
-                    for resource in rule["resources"]?.array ?? [] {
-                        for verb in rule["verbs"]?.array ?? [] {
-                            found.insert("\(resource.string ?? "")\(group == "" ? "" : ".\(group.string ?? "")") \(verb.string ?? "")")
-                        }
-                    }
-                }
-            }
-        }
-        return found
+    private static let namespaced = "{watchNamespace: evaluations}"
+
+    private static func grants(isNamespaced: Bool) async throws -> (rendered: String, grants: ChartGrants) {
+        let rendered = try await World.helm.template(isNamespaced ? [namespaced] : [])
+        return (rendered, try ChartGrants(rendered: rendered))
     }
 
-    /// What a request asks for, in the same form; nil for discovery.
-    private static func permission(_ request: Breaker.Request) -> String? {
-        let parts = request.path.split(separator: "?", maxSplits: 1)
-        var words = parts[0].split(separator: "/").map(String.init)
-        guard words.count > 2 else { return nil }
-        let group = words[0] == "apis" ? ".\(words[1])" : ""
-        words.removeFirst(words[0] == "apis" ? 3 : 2)
-        if words.first == "namespaces", words.count > 2 { words.removeFirst(2) }
-        guard let resource = words.first else { return nil }
-        let isNamed = words.count > 1
-        let sub = words.count > 2 ? "/\(words[2])" : ""
-        let isWatch = parts.count > 1 && parts[1].contains("watch=")
-        let verb =
-            switch request.method {
-            case "GET": isWatch ? "watch" : isNamed ? "get" : "list"
-            case "POST": "create"
-            case "PUT": "update"
-            case "PATCH": "patch"
-            default: isNamed ? "delete" : "deletecollection"
-            }
-        return "\(resource)\(sub)\(group) \(verb)"
-    }
-
-    private static let noStreamedLists: [UInt8] = {
-        let status: JSONValue = [
-            "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Invalid", "code": 422,
-            "message":
-                "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
-        ]
-        let body = status.serialized()
-        return Array("HTTP/1.1 422 Unprocessable Entity\r\nContent-Type: application/json\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body
-    }()
-
-    /// Needed where the flow of this test does not go: with the admission plugin OwnerReferencesPermissionEnforcement, which the embedded server
-    /// does not have.
-    private static let elsewhere: Set<String> = [
-        "evaljobs/finalizers.assay.dev update",
-        // A status write that conflicts reads the object again, and a repeated event raises its count.
-        "evaltargets.assay.dev get", "overlaysources.assay.dev get", "events patch",
-    ]
-
-    @Test("the flow of jobs needs each verb of the roles, and no other", arguments: [true, false])
+    @Test("jobs of all kinds use each verb of the chart's roles, and ask for no other", arguments: [true, false])
     func flow(isNamespaced: Bool) async throws {
+        let (rendered, grants) = try await Self.grants(isNamespaced: isNamespaced)
+        let documented = try DocumentedPermissions(root: Self.root)
         try await World.run(
-            tasks: ["a", "b"], fate: { $0.key.name.contains("stays") ? .never : $0.index == 0 && $0.retry == 0 ? .evicted : .success(1) }
+            tasks: ["a", "b", "build-x"],
+            fate: { $0.key.name.contains("stays") ? .never : $0.index == 0 && $0.retry == 0 ? .evicted : .success(1) }
         ) {
             world in
             let space = isNamespaced ? "evaluations" : "default"
-            if isNamespaced { #expect(try await world.kubectl("create", "namespace", space).ok) }
-            let applied = try await world.kubectl("apply", "-k", "\(Self.root)/manifests/\(isNamespaced ? "namespaced" : "")")
+            for name in isNamespaced ? ["assay-system", space] : ["assay-system"] { #expect(try await world.kubectl("create", "namespace", name).ok) }
+            let file = "\(world.path)/rendered.yaml"
+            try rendered.write(toFile: file, atomically: true, encoding: .utf8)
+            let applied = try await world.kubectl("apply", "-f", file)
             try #require(applied.ok, "\(applied.err)")
+            try await ClusterServices.create(world)
+            // The server enforces the roles, too: a token of the operator's service account has what the bindings give it.
             let issued = try await world.kubectl("create", "token", "assay-operator", "--namespace", "assay-system")
             let token = issued.out.trimmingCharacters(in: .whitespacesAndNewlines)
             try #require(issued.ok, "\(issued.err)")
-            let used = Locked<Set<String>>([])
-            let lost = Locked(false)
-            let relay = try Breaker(
-                to: world.port,
-                // The answer to one creation of a pod is lost: whether the pod is there is looked up.
-                loses: { request in
-                    guard Self.permission(request) == "pods create" else { return false }
-                    return lost.withLock { lost in
-                        defer { lost = true }
-                        return !lost
-                    }
-                },
-                answers: { request in
-                    // As a server without streamed lists.
-                    if request.path.contains("sendInitialEvents=true") { return Self.noStreamedLists }
-                    if let permission = Self.permission(request) { used.withLock { _ = $0.insert(permission) } }
-                    return nil
-                })
-            defer { relay.stop() }
-            _ = try await world.client.create(
-                .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "results"], "stringData": ["token": "0123456789"]],
-                namespace: space)
-            _ = try await world.client.create(.evalTargets, Build.object(.evalTargets, "lab", namespace: space, spec: ["type": "cluster"]))
-            _ = try await world.client.create(.overlaySources, Build.object(.overlaySources, "tools", namespace: space, spec: ["repo": "acme/tools"]))
+            let proxy = try PermissionProxy(
+                to: world.port, grants: grants,
+                // Whether the pod is there is looked up, and what conflicts is read again.
+                loses: ["pods create"], conflicts: ["evaltargets/status.assay.dev update", "overlaysources/status.assay.dev update"])
+            defer { proxy.stop() }
+            let helpers = HelperPods(world)
+            let registry = try await ImageRegistry(directory: "\(world.path)/registry")
+            try await prepare(world, space, registry)
 
-            try await ClusterServices.create(world)
+            let client = KubeClient(config: .direct(server: proxy.url, token: token))
+            #expect(try await ServiceKey.cache.read(client: client, namespace: "assay-system").count == 32)
+            let signing = try #require(SigningKey(try await ServiceKey.egress.read(client: client, namespace: "assay-system")))
             let running = try world.startOperator(
-                server: relay.url, token: token, namespace: isNamespaced ? space : nil,
-                // Without a proxy: the check of the network, which this node does not play, would keep the policies.
-                network: ClusterNetworkSettings(cache: ClusterServices.cache, egress: nil))
-            let lease = LeaderElection(
-                client: KubeClient(config: .direct(server: relay.url, token: token)), namespace: "assay-system", name: "assay-operator",
-                identity: "me")
+                server: proxy.url, token: token, namespace: isNamespaced ? space : nil, cache: world.sourceCache(),
+                network: ClusterServices.settings, networks: TrialNetworks(.cluster, key: signing))
             let holds = Locked(false)
+            let lease = LeaderElection(client: client, namespace: "assay-system", name: "assay-operator", identity: "me")
             let electing = Task {
                 await lease.run {
                     holds.withLock { $0 = true }; try? await SystemTime().sleep(seconds: 3600)
                 }
             }
-            let cacheKey = try await ServiceKey.cache.read(
-                client: KubeClient(config: .direct(server: relay.url, token: token)), namespace: "assay-system")
-            #expect(cacheKey.count == 32)
-            let artifacts: JSONValue = [
-                "backend": "git",
-                "git": ["remote": .string("file://\(world.remote)"), "branch": .string(World.branch), "secretRef": ["name": "results"]],
-            ]
-            func end(_ name: String) async throws -> EvalJob? {
-                let isOver = try await eventually { try await world.job(name, namespace: space)?.status?.isOver == true }
-                #expect(isOver, "\(name)")
-                return try await world.job(name, namespace: space)
-            }
-            // A failed try, a retry, results, pods that are kept; then a job that its TTL removes, one that is deleted, one that is cancelled.
-            try await world.createJob(
-                "kept", namespace: space,
-                with: ["artifacts": artifacts, "targetRef": ["name": "lab"], "environment": ["preserveEnv": "Always"]])
-            #expect(try await end("kept")?.status?.trials?.completed == 2)
-            try await world.createJob("stays", namespace: space)
-            let runs = try await eventually { try await world.job("stays", namespace: space)?.status?.trials?.running == 2 }
-            #expect(runs)
-            // It shares the NetworkPolicies with the one that runs.
-            try await world.createJob("short", namespace: space, with: ["ttlSecondsAfterFinished": 0])
-            let removed = try await eventually { try await world.job("short", namespace: space) == nil }
-            #expect(removed)
-            // Somebody replaces a ConfigMap that the trials share: it is made anew.
-            let maps = try await world.client.list(.configMaps, namespace: space).items
-            let shared = try #require(
-                maps.first { map in
-                    let metadata = ObjectMeta(of: map)
-                    return metadata.controller?.name == "stays" && !metadata.name.contains("-plan-")
-                })
-            let key = try #require(ObjectKey(of: shared))
-            _ = try await world.client.delete(.configMaps, key)
-            var other = shared
-            other.set(["data"], to: ["x": "y"])
-            other.set(["metadata", "resourceVersion"], to: nil)
-            other.set(["metadata", "uid"], to: nil)
-            _ = try await world.client.create(.configMaps, other, namespace: space)
-            for pod in world.node.seen where pod.key.name.contains("stays") { try await world.node.play(pod, .evicted) }
-            let again = await eventually { world.node.seen.contains { $0.key.name.contains("stays") && $0.retry == 1 } }
-            #expect(again)
-            let deleted = try await world.kubectl("delete", "ej", "stays", "--namespace", space, "--timeout=240s", seconds: 300)
-            #expect(deleted.ok, "\(deleted.err)")
-            if isNamespaced {
-                try await world.createJob("stays-too", namespace: space)
-                let begun = try await eventually { try await world.job("stays-too", namespace: space)?.status?.trials?.running == 2 }
-                #expect(begun)
-                // A namespace that is not the operator's: nothing happens there.
-                try await world.createJob("elsewhere", namespace: "default")
-                try await SystemTime().sleep(seconds: 1)
-                #expect(try await world.job("elsewhere")?.status?.phase == nil)
-                try await world.deleteNamespace(space)
-            } else {
-                _ = try await world.client.create(.namespaces, Build.object(.namespaces, "team"))
-                try await world.createJob("stays-too", namespace: "team")
-                let begun = try await eventually { try await world.job("stays-too", namespace: "team")?.status?.trials?.running == 2 }
-                #expect(begun)
-                try await world.deleteNamespace("team")
-            }
+
+            try await runJobs(world, space)
+            try await repeatEvent(world, space)
+            try await endNamespace(world, space, isWatched: isNamespaced)
+
             let elected = await eventually { holds.withLock { $0 } }
             #expect(elected)
-            let allowed = try Self.permissions(isNamespaced ? "namespaced/role.yaml" : "clusterrole.yaml").union(
-                Self.permissions("operator/leader-election.yaml")
-            ).union(Self.permissions("operator/cache.yaml")).union(Self.permissions("operator/trial-networks.yaml"))
+            let expected = grants.all.filter { !documented.neverAskedFor.contains($0.permission) }
             // Some things come later: the lease is renewed, events are written.
-            _ = await eventually { allowed.subtracting(Self.elsewhere).isSubset(of: used.withLock { $0 }) }
+            _ = await eventually { expected.isSubset(of: proxy.used) }
             await running.stop()
             electing.cancel()
             _ = await electing.value
-            let done = used.withLock { $0 }
-            #expect(done.subtracting(allowed).sorted() == [], "asked for and not allowed")
-            #expect(allowed.subtracting(done).subtracting(Self.elsewhere).sorted() == [], "allowed and not used")
+            await helpers.stop()
+            await registry.stop()
+            let used = proxy.used
+            #expect(proxy.refused == [], "asked for and not allowed")
+            #expect(expected.subtracting(used).map(\.description).sorted() == [], "allowed and not used: remove it from the chart")
+            #expect(
+                used.filter { documented.neverAskedFor.contains($0.permission) }.map(\.description) == [],
+                "docs/security.md says that it is never asked for")
         }
     }
 
-    @Test("both roles are the same, and docs/security.md has a reason for each verb of theirs")
-    func documented() throws {
-        let cluster = try Self.permissions("clusterrole.yaml")
-        #expect(try cluster == Self.permissions("namespaced/role.yaml"))
-        let text = try String(contentsOfFile: "\(Self.root)/docs/security.md", encoding: .utf8)
-        var told: Set<String> = []
-        for row in text.split(separator: "\n") where row.hasPrefix("| `") {
-            let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-            guard cells.count == 3, !cells[2].isEmpty else { continue }
-            let verbs = cells[1].split(separator: ",").map { $0.trimmingCharacters(in: CharacterSet(charactersIn: "` ")) }
-            for verb in verbs { told.insert("\(cells[0].trimmingCharacters(in: CharacterSet(charactersIn: "`"))) \(verb)") }
+    /// What the jobs need: Secret, target with a builder, overlay.
+    private func prepare(_ world: World, _ space: String, _ registry: ImageRegistry) async throws {
+        _ = try await world.client.create(
+            .secrets, ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "results"], "stringData": ["token": "0123456789"]], namespace: space
+        )
+        let target: JSONValue = [
+            "type": "cluster", "image": ["build": ["registry": .string(registry.repository("tasks")), "builderImage": "builder:1"]],
+        ]
+        _ = try await world.client.create(.evalTargets, Build.object(.evalTargets, "lab", namespace: space, spec: target), namespace: space)
+        let tools = "\(world.path)/tools"
+        try await world.git(world.path, "init", "-q", "-b", "main", tools)
+        try Directory.make("\(tools)/tools")
+        try FileWriting.replace("\(tools)/tools/search", with: Array("1".utf8), mode: 0o755)
+        try await world.git(tools, "add", "-A")
+        try await world.git(tools, "commit", "-q", "-m", "tools")
+        _ = try await world.client.create(
+            .overlaySources, Build.object(.overlaySources, "tools", namespace: space, spec: ["repo": .string("file://\(tools)"), "interval": "1s"]),
+            namespace: space)
+    }
+
+    private func create(_ world: World, _ name: String, _ space: String, _ changes: [String: JSONValue] = [:]) async throws {
+        let usual: [String: JSONValue] = ["datasets": [["path": "tasks", "exclude": ["build-*"]]]]
+        try await world.createJob(name, namespace: space, with: usual.merging(changes) { $1 })
+    }
+
+    private func end(_ world: World, _ name: String, _ space: String) async throws -> EvalJob? {
+        let isOver = try await eventually(within: 240) { try await world.job(name, namespace: space)?.status?.isOver == true }
+        let job = try await world.job(name, namespace: space)
+        #expect(isOver, "\(name): \(job?.status as Any)")
+        return job
+    }
+
+    private func runJobs(_ world: World, _ space: String) async throws {
+        // A failed try, a retry, an image that a pod builds, an overlay, a restricted network, results with a Secret, pods that are kept.
+        let artifacts: JSONValue = [
+            "backend": "git",
+            "git": ["remote": .string("file://\(world.remote)"), "branch": .string(World.branch), "secretRef": ["name": "results"]],
+        ]
+        try await create(
+            world, "kept", space,
+            [
+                "datasets": [["path": "tasks"]], "artifacts": artifacts, "targetRef": ["name": "lab"], "overlays": [["name": "tools"]],
+                "environment": ["preserveEnv": "Always", "network": ["mode": "no-network"]],
+            ])
+        #expect(try await end(world, "kept", space)?.status?.trials?.completed == 3)
+        try await create(world, "stays", space)
+        let runs = try await eventually { try await world.job("stays", namespace: space)?.status?.trials?.running == 2 }
+        #expect(runs)
+        // It shares the NetworkPolicies with the one that runs.
+        try await create(world, "short", space, ["ttlSecondsAfterFinished": 0])
+        let removed = try await eventually { try await world.job("short", namespace: space) == nil }
+        #expect(removed)
+        // Somebody replaces a ConfigMap that the trials share: it is made anew.
+        let maps = try await world.client.list(.configMaps, namespace: space).items
+        let shared = try #require(
+            maps.first { map in
+                let metadata = ObjectMeta(of: map)
+                return metadata.controller?.name == "stays" && !metadata.name.contains("-plan-")
+            })
+        let key = try #require(ObjectKey(of: shared))
+        _ = try await world.client.delete(.configMaps, key)
+        var other = shared
+        other.set(["data"], to: ["x": "y"])
+        other.set(["metadata", "resourceVersion"], to: nil)
+        other.set(["metadata", "uid"], to: nil)
+        _ = try await world.client.create(.configMaps, other, namespace: space)
+        for pod in world.node.seen where pod.key.name.contains("stays") { try await world.node.play(pod, .evicted) }
+        let again = await eventually { world.node.seen.contains { $0.key.name.contains("stays") && $0.retry == 1 } }
+        #expect(again)
+        let deleted = try await world.kubectl("delete", "ej", "stays", "--namespace", space, "--timeout=240s", seconds: 300)
+        #expect(deleted.ok, "\(deleted.err)")
+    }
+
+    /// An overlay whose repository is not there, is there, and is not there again: the same event twice.
+    private func repeatEvent(_ world: World, _ space: String) async throws {
+        let key = ObjectKey(namespace: space, name: "tools")
+        for (repository, isReady) in [("nowhere", "False"), ("tools", "True"), ("nowhere", "False")] {
+            _ = try await world.client.patch(.overlaySources, key, .merge(["spec": ["repo": .string("file://\(world.path)/\(repository)")]]))
+            let told = try await eventually {
+                let overlay = try OverlaySource(json: try await world.client.get(.overlaySources, key))
+                return overlay.status?.observedGeneration == overlay.metadata.generation
+                    && overlay.status?.conditions.contains { $0.type == "Ready" && $0.status == isReady } == true
+            }
+            #expect(told, "\(repository)")
         }
-        #expect(
-            told
-                == cluster.union(try Self.permissions("operator/leader-election.yaml")).union(try Self.permissions("operator/cache.yaml"))
-                .union(try Self.permissions("operator/trial-networks.yaml")))
+    }
+
+    /// - Parameter isWatched: whether it is the only namespace of the operator.
+    private func endNamespace(_ world: World, _ space: String, isWatched: Bool) async throws {
+        let ending = isWatched ? space : "team"
+        if !isWatched { _ = try await world.client.create(.namespaces, Build.object(.namespaces, "team")) }
+        try await create(world, "stays-too", ending)
+        let begun = try await eventually { try await world.job("stays-too", namespace: ending)?.status?.trials?.running == 2 }
+        #expect(begun)
+        if isWatched {
+            // A namespace that is not the operator's: nothing happens there. The other job's trials show that the operator works meanwhile.
+            try await create(world, "elsewhere", "default")
+            try await create(world, "after", ending)
+            _ = try await end(world, "after", ending)
+            #expect(try await world.job("elsewhere")?.status?.phase == nil)
+        }
+        try await world.deleteNamespace(ending)
+    }
+
+    @Test("each role of the chart is bound, both renderings grant the same, and docs/security.md has a reason for each verb and no other")
+    func documented() async throws {
+        let cluster = try await Self.grants(isNamespaced: false).grants
+        let namespaced = try await Self.grants(isNamespaced: true).grants
+        #expect(cluster.unbound == [] && namespaced.unbound == [])
+        #expect(Set(cluster.all.map(\.permission)) == Set(namespaced.all.map(\.permission)))
+        #expect(namespaced.all.allSatisfy { $0.namespace != nil })
+        #expect(try DocumentedPermissions(root: Self.root).all == Set(cluster.all.map(\.permission)))
     }
 }

@@ -285,13 +285,24 @@ struct PodEndTests {
                 let seen = try #require(TrialPod(try await world.client.get(.pods, world.node.seen[0].key)))
                 _ = try await world.client.patch(
                     .pods, seen.key, .merge(["metadata": ["finalizers": [.string(AssayNames.trialFinalizer), "example.com/mine"]]]))
-                let deletions = PodDeletions(client: world.client, pauseSeconds: 0, time: SystemTime(), log: Log("test"), reconcile: { _ in })
+                let deletions = PodDeletions(
+                    client: world.client, pace: DeletionPace(quietSeconds: 0), time: SystemTime(), log: Log("test"), reconcile: { _ in })
                 try await TrialPodWriter(client: world.client, expectations: Expectations(), deletions: deletions).release(seen, .delete, jobUID: "u")
                 let left = try await world.client.get(.pods, seen.key)
                 #expect(ObjectMeta(of: left).finalizers == ["example.com/mine"])
                 _ = try await world.client.patch(.pods, seen.key, .merge(["metadata": ["finalizers": .null]]))
             }
         }
+    }
+
+    @Test(
+        "counted pods are deleted after a while without a newly counted one, after a minute in any case, and when too many wait",
+        arguments: [
+            (1, 10.0, 1.0, 2.0), (1, 10, 3, 0), (1, 59, 1, 1), (500, 60, 0, 0), (2000, 10, 1, 2), (2001, 10, 0, 0),
+        ])
+    func deletionPace(waiting: Int, sinceFirst: Double, sinceLast: Double, seconds: Double) {
+        let pace = DeletionPace(quietSeconds: 3)
+        #expect(max(0, pace.secondsToWait(waiting: waiting, sinceFirst: sinceFirst, sinceLast: sinceLast)) == seconds)
     }
 
     @Test("a pod that is gone before its deletion, or whose name another pod has, is forgotten", arguments: [false, true])
@@ -308,7 +319,8 @@ struct PodEndTests {
                 try await world.client.delete(.pods, pod.key, options: DeleteOptions(gracePeriodSeconds: 0))
             }
             let uid = isReplaced ? "another" : pod.uid
-            let deletions = PodDeletions(client: world.client, pauseSeconds: 0, time: SystemTime(), log: Log("test"), reconcile: { _ in })
+            let deletions = PodDeletions(
+                client: world.client, pace: DeletionPace(quietSeconds: 0), time: SystemTime(), log: Log("test"), reconcile: { _ in })
             deletions.delete(pod, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
             #expect(await eventually(within: 60) { !deletions.isKnown(pod.uid) })
             await deletions.stop()

@@ -24,7 +24,8 @@ struct ProxiedTrialsTests {
     private func start(_ world: World) throws -> World.RunningOperator {
         let key = try #require(SigningKey(Self.keyBytes))
         let cache = SourceCache(
-            store: TreeStore(directory: "\(world.path)/trees"), key: Self.keyBytes, endpoint: .service("http://assay-cache.assay-system:8081"))
+            store: TreeStore(directory: "\(world.path)/trees"), key: Self.keyBytes, endpoint: .service("http://assay-cache.assay-system:8081"),
+            uploads: "\(world.path)/claims")
         return try world.startOperator(cache: cache, network: ClusterServices.settings, networks: TrialNetworks(.cluster, key: key))
     }
 

@@ -16,7 +16,9 @@ struct SourceCacheTests {
     private static let key = [UInt8](repeating: 3, count: 32)
 
     private static func cache(_ directory: String, follower: (any TreeOrigin)? = nil) -> SourceCache {
-        SourceCache(store: TreeStore(directory: directory), key: key, endpoint: .service("http://assay-cache.assay-system:8081"), follower: follower)
+        SourceCache(
+            store: TreeStore(directory: directory), key: key, endpoint: .service("http://assay-cache.assay-system:8081"),
+            uploads: "\(directory)-claims", follower: follower)
     }
 
     /// What a pod's delivery is given.

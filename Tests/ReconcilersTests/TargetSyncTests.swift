@@ -1,6 +1,7 @@
 import AssayAPI
 import AssayTesting
 import Base
+import Foundation
 import KubeCore
 import Testing
 
@@ -40,6 +41,40 @@ struct TargetSyncTests {
                 #expect(failed)
                 // A job that began keeps what it has, and the target stays usable.
                 #expect(try await target(world, "kept").status?.syncedCommit == second)
+            }
+        }
+    }
+
+    @Test("lag: the seconds since a newer commit was seen that cannot be fetched; 0 again once it is there")
+    func lag() async throws {
+        try await World.run { world in
+            try await makeTarget(world, "kept", ["sync": "continuous", "syncOptions": ["mode": "full", "refreshInterval": "1s"]])
+            try await world.withOperator { _ in
+                try await world.createJob(with: ["targetRef": ["name": "kept"], "suspend": true])
+                let first = try await world.git(world.source, "rev-parse", "HEAD")
+                let synced = try await eventually {
+                    let status = try await target(world, "kept").status
+                    return status?.syncedCommit == first && status?.lagSeconds == 0
+                }
+                #expect(synced)
+                // The new commit is listed, and one of its files cannot be read.
+                try FileWriting.replace("\(world.source)/large", with: Array("large file\n".utf8))
+                try await world.git(world.source, "add", "large")
+                let blob = try await world.git(world.source, "rev-parse", ":large")
+                let object = "\(world.source)/.git/objects/\(blob.prefix(2))/\(blob.dropFirst(2))"
+                let tree = try await world.git(world.source, "write-tree")
+                let second = try await world.git(world.source, "commit-tree", tree, "-p", first, "-m", "more")
+                try FileManager.default.moveItem(atPath: object, toPath: "\(world.path)/object")
+                try await world.git(world.source, "update-ref", "refs/heads/main", second)
+                let waits = try await eventually { try await target(world, "kept").status?.lagSeconds ?? 0 >= 2 }
+                let behind = try await target(world, "kept").status
+                #expect(waits && behind?.syncedCommit == first, "\(String(describing: behind))")
+                try FileManager.default.moveItem(atPath: "\(world.path)/object", toPath: object)
+                let caught = try await eventually {
+                    let status = try await target(world, "kept").status
+                    return status?.syncedCommit == second && status?.lagSeconds == 0
+                }
+                #expect(caught)
             }
         }
     }
@@ -91,7 +126,7 @@ struct TargetSyncTests {
             try await world.withOperator { _ in
                 try await world.createJob(with: ["targetRef": ["name": "disk"]])
                 let job = try await world.wait {
-                    $0.status?.conditions.contains { $0.message?.contains("whose files a cluster does not have") == true } == true
+                    $0.status?.conditions.contains { $0.message?.contains("or name a PersistentVolumeClaim in claim") == true } == true
                 }
                 #expect(job.status?.trials?.completed ?? 0 == 0)
             }

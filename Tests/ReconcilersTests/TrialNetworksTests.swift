@@ -27,7 +27,8 @@ struct TrialNetworksTests {
         try await World.run(fate: { _ in .pending }) { world in
             let key = try #require(SigningKey(Self.keyBytes))
             let cache = SourceCache(
-                store: TreeStore(directory: "\(world.path)/trees"), key: Self.keyBytes, endpoint: .socket(directory: "\(world.path)/socket"))
+                store: TreeStore(directory: "\(world.path)/trees"), key: Self.keyBytes, endpoint: .socket(directory: "\(world.path)/socket"),
+                uploads: "\(world.path)/claims")
             let running = try world.startOperator(cache: cache, networks: TrialNetworks(.relay(port: 3128), key: key))
             try await world.createJob(with: Self.job)
             try await world.waitForPods(2)

@@ -58,6 +58,32 @@ struct OutputTests {
         return timings
     }
 
+    /// A trial's logs may have up to 1 GiB.
+    @Test func aLargeLogIsCopiedInPieces() throws {
+        func peak() throws -> Int {
+            let status = try #require(FileReading.text("/proc/self/status"))
+            let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") })
+            return try #require(line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) }) / 1024
+        }
+        let outputs = outputs()
+        try outputs.begin(uid: Self.uid, total: 1, startedAt: Self.start, configuration: [:])
+        let record = try record("oracle", "bench", "hello", index: 0, outcome: TrialOutcome(reward: Reward(named: ["reward": 1])))
+        try store(record, logs: ["agent/large.txt": ""])
+        let log = "\(results)/\(record.runId.path)/logs/agent/large.txt"
+        let block = Data(repeating: UInt8(ascii: "x"), count: 1 << 20)
+        let file = try FileHandle(forWritingTo: URL(filePath: log))
+        for _ in 0..<96 { try file.write(contentsOf: block) }
+        try file.close()
+        // proc(5), clear_refs: VmHWM counts from here.
+        try FileWriting.write(Array("5".utf8), to: "/proc/self/clear_refs")
+        let before = try peak()
+        try outputs.writeNew()
+        let copy = "\(bench.path)/jobs/run/oracle/bench/hello__1/logs/agent/large.txt"
+        let most = try peak()
+        #expect(most - before < 60, "\(before) MB before, \(most) MB at most")
+        #expect(FileManager.default.contentsEqual(atPath: copy, andPath: log))
+    }
+
     @Test func everyFieldOfATrial() throws {
         let outputs = outputs()
         try outputs.begin(uid: Self.uid, total: 4, startedAt: Self.start, configuration: ["name": "my run"])
@@ -117,9 +143,9 @@ struct OutputTests {
         try store(try record("Claude Code", "b", "t", index: 0, outcome: completed(1)))
         try store(try record("Claude Code", "b", "u", index: 1, outcome: completed(0.5)))
         try store(try record("Claude Code", "b", "v", index: 2, outcome: TrialOutcome(error: TrialError(.verifierFailed, "x"))))
-        // The verdict stands although cleaning up failed.
+        // The verdict stands although some outputs are lost.
         var torn = completed(1)
-        torn.error = TrialError(.environmentTeardownFailed, "x")
+        torn.error = TrialError(.artifactTruncated, "x")
         try store(try record("oracle", "b", "t", index: 4, outcome: torn))
         // Verification was disabled: neither completed nor failed.
         try store(try record("oracle", "b", "u", index: 5, outcome: TrialOutcome()))

@@ -89,6 +89,10 @@ import Testing
             (["tasks/easy/a/task.toml", "tasks/easy/b/task.toml"], "tasks", "\"tasks/easy/a\", \"tasks/easy/b\"", "\"tasks/easy\""),
             (["bench/one/task.toml", "docs/x.md"], "docs", "\"bench/one\"", "\"bench\""),
             (["deep/er/t/task.toml", "x"], ".", "\"deep/er/t\"", "\"deep/er\""),
+            (
+                (1...7).map { "all/of/t\($0)/task.toml" }, ".",
+                (1...5).map { "\"all/of/t\($0)\"" }.joined(separator: ", ") + " and 2 more", "\"all/of\""
+            ),
         ])
     func nested(files: [String], path: String, found: String, such: String) async throws {
         let source = try await bench.repository(files: Dictionary(uniqueKeysWithValues: files.map { ($0, "version = \"1.0\"\n") }))

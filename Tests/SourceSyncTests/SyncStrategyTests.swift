@@ -227,4 +227,27 @@ struct SyncStrategyTests {
         #expect(try await sync(ContinuousSync(.full, interval: 60, time: clock), repo: "file://\(place)", ref: "main").extent == .full)
         #expect(try await sync(strategy, repo: "file://\(place)", pinned: first).commit == first)
     }
+
+    @Test("continuous: a sync that was answered before another began does not end after it: a ref never goes back")
+    func overlap() async throws {
+        let place = try await bench.repository(files: Self.files)
+        let strategy = ContinuousSync(.shallow, interval: 60)
+        let (isAnswered, isOpen, hasEnded) = (Locked(false), Locked(false), Locked(false))
+        let first = SyncRequest(repo: "file://\(place)", ref: "main") { _ in
+            isAnswered.withLock { $0 = true }
+            // Held for at most 30 s, between the remote's answer and the fetch.
+            for _ in 0..<3000 where !isOpen.withLock({ $0 }) { usleep(10_000) }
+        }
+        async let early = strategy.sync(first, with: resolver)
+        try #require(await eventually { isAnswered.withLock { $0 } })
+        try await bench.commit(place, ["new": "x"])
+        async let late = {
+            defer { hasEnded.withLock { $0 = true } }
+            return try await sync(strategy, repo: "file://\(place)", ref: "main")
+        }()
+        try #require(await eventually { hasEnded.withLock { $0 } || resolver.recent.waiting == 1 })
+        isOpen.withLock { $0 = true }
+        let commits = try await (early.commit, late.commit)
+        #expect(try await sync(strategy, repo: "file://\(place)", ref: "main").commit == commits.1, "\(commits)")
+    }
 }

@@ -53,6 +53,8 @@ struct TreeMemoryTests {
                     while true {
                         do { return try await client.read(tree, within: 600) { _, _ in }.bytes } catch TreeClientError.unavailable {
                             // The tree is being made.
+                        } catch TreeClientError.unreachable {
+                            // A busy machine does not answer in time.
                         }
                     }
                 }

@@ -17,7 +17,8 @@ extension TreeCacheTests {
         let port = try leading.start(port: 0)
         let address = Locked<CacheAddress?>(nil)
         let replica = cache(
-            LeaderTrees(key: Self.key, time: time) { address.withLock { $0 } }, store: TreeStore(directory: "\(bench.path)/replica"))
+            UpstreamTrees("the replica that leads", key: Self.key, time: time) { address.withLock { $0 } },
+            store: TreeStore(directory: "\(bench.path)/replica"))
         let (tree, second) = (try Self.tree("a"), try Self.tree("b"))
         let token = token(leader, tree, second)
         #expect(await Self.ask(replica, tree, token).status == 503, "nobody leads yet")
@@ -42,12 +43,13 @@ extension TreeCacheTests {
         let port = try leading.start(port: 0)
         defer { leading.stop() }
         let replica = cache(
-            LeaderTrees(key: Self.key, time: time) { .http("http://127.0.0.1:\(port)") }, store: TreeStore(directory: "\(bench.path)/replica"))
+            UpstreamTrees("the replica that leads", key: Self.key, time: time) { .http("http://127.0.0.1:\(port)") },
+            store: TreeStore(directory: "\(bench.path)/replica"))
         let tree = try Self.tree("a")
         #expect(await eventually { await Self.ask(replica, tree, token(leader, tree)).status == 404 })
         // With another key the leader refuses, which a restart may repair.
         let stranger = cache(
-            LeaderTrees(key: [UInt8](repeating: 1, count: 32), time: time) { .http("http://127.0.0.1:\(port)") },
+            UpstreamTrees("the replica that leads", key: [UInt8](repeating: 1, count: 32), time: time) { .http("http://127.0.0.1:\(port)") },
             store: TreeStore(directory: "\(bench.path)/stranger"))
         let second = try Self.tree("b")
         #expect(await Self.ask(stranger, second, token(leader, second)).status == 503)

@@ -35,7 +35,7 @@ struct SeparateVerifierTests {
         let names = pod.at("spec", "containers")?.array?.compactMap { $0["name"]?.string }
         #expect(names == ["trial", "verifier", "collector"])
         #expect(pod.serialized().count < 6 * 1024, "\(pod.serialized().count) bytes")
-        #expect(try Builder.container(pod, "verifier").at("command") == ["bash", "-p", "/assay/scripts/verifier/run.sh"])
+        #expect(try Builder.container(pod, "verifier").at("command") == ["bash", "-p", "/assay/scripts/verifier/0/run.sh"])
     }
 
     @Test("the tests that an image brings are not mounted over")
@@ -47,7 +47,7 @@ struct SeparateVerifierTests {
         let built = try Builder.pod {
             Self.separate(&$0)
             $0.task.verifier.hasDockerfile = true
-            $0.builtImages = [.verifier: "localhost/v@sha256:1"]
+            $0.builtImages = [.verifier(0): "localhost/v@sha256:1"]
         }
         #expect(try Builder.container(built, "verifier")["image"] == "localhost/v@sha256:1")
         #expect(throws: TrialError.self) {
@@ -100,14 +100,51 @@ struct SeparateVerifierTests {
         #expect(pod.at("spec", "containers")?.array?.count == 2)
     }
 
+    @Test("steps: each has a verifier of its own, with its image, its variables and its folders")
+    func steps() throws {
+        let pod = try Builder.pod {
+            Self.separate(&$0)
+            $0.task.verifier.env = ["A": "1", "B": "2"]
+            $0.task.environment.memoryMB = 1000
+            $0.task.steps = [
+                TaskStep(name: "one", artifacts: [TaskArtifact(source: "/app")]),
+                TaskStep(
+                    name: "two",
+                    verifier: TaskVerifier(
+                        env: ["B": "3"], user: "judge", environment: TaskEnvironment(dockerImage: "judge:1", memoryMB: 3000, env: ["C": "4"]),
+                        collect: [.init(command: "true")])),
+                TaskStep(name: "three", verifier: TaskVerifier(hasDockerfile: true)),
+            ]
+            $0.builtImages = [.verifier(2): "localhost/three@sha256:1"]
+        }
+        let names = pod.at("spec", "containers")?.array?.compactMap { $0["name"]?.string }
+        #expect(names == ["trial", "verifier", "verifier-2", "verifier-3", "collector"])
+        let verifiers = try ["verifier", "verifier-2", "verifier-3"].map { try Builder.container(pod, $0) }
+        #expect(
+            verifiers.map { $0["image"]?.string } == [try Builder.container(pod, "trial")["image"]?.string, "judge:1", "localhost/three@sha256:1"])
+        for (step, verifier) in verifiers.enumerated() {
+            let folders = (verifier["volumeMounts"]?.array ?? []).filter { $0["name"] != "scripts" }.map { $0["subPath"]?.string }
+            #expect(folders == Array(repeating: String(step), count: step == 0 ? 4 : 3))
+            #expect(verifier.at("command") == ["bash", "-p", .string("/assay/scripts/verifier/\(step)/run.sh")])
+        }
+        #expect(Builder.env(verifiers[0]) == ["A": "1", "B": "2"] && Builder.env(verifiers[1]) == ["A": "1", "B": "3", "C": "4"])
+        #expect(verifiers.map { $0.at("securityContext", "runAsUser")?.int } == [nil, 0, nil])
+        // The trial's container is there while the verifiers of all but the last step work.
+        #expect(verifiers.map { $0.at("resources", "requests", "memory")?.string } == ["3000Mi", "0Mi", "0Mi"])
+        let part = try #require(Builder.env(try Builder.container(pod, "repo-cache"))[TrialVariables.program]?.string)
+        let program = try PodProgram(json: Builder.expanded(part).utf8, from: "test")
+        #expect(program.verifier.separate?.bringsTests == [false, true, true])
+        #expect(program.steps.map { $0.artifacts?.count } == [1, nil, nil] && program.steps.map { $0.collect?.count } == [nil, 1, nil])
+    }
+
     // MARK: Fates
 
     private static let now = PodFateTests.now
 
     private static func pod(_ verifier: PodSnapshot.State?, report: TrialReport? = nil, trial: PodSnapshot.State? = nil) -> PodSnapshot {
         PodFateTests.pod(trial: trial, report: report) {
-            $0.images = [.trial: "t", .verifier: "v"]
-            $0.verifier = verifier
+            $0.images = [.trial: "t", .verifier(0): "v"]
+            $0.containers[.verifier(0)] = verifier
         }
     }
 
@@ -143,7 +180,7 @@ struct SeparateVerifierTests {
         let report = TrialReport(reward: 1, rewards: ["reward": 1], lastPhase: .execute)
         var pod = Self.pod(.running(startedAt: Self.now), report: report, trial: PodFateTests.ended(0, "Completed"))
         #expect(!pod.containersEnded)
-        pod.verifier = PodFateTests.ended(0, "Completed")
+        pod.containers[.verifier(0)] = PodFateTests.ended(0, "Completed")
         #expect(pod.containersEnded)
         #expect(PodFateTests.pod(trial: PodFateTests.ended(0), report: report).containersEnded, "in shared mode there is no verifier")
     }
@@ -152,7 +189,7 @@ struct SeparateVerifierTests {
     func longVerification() {
         var pod = Self.pod(.running(startedAt: Self.now), trial: PodFateTests.ended(0, "Completed"))
         #expect(PodFate.of(pod, at: Self.now.adding(seconds: 3600)) == .running(recheck: nil))
-        pod.verifier = PodFateTests.ended(0, "Completed")
+        pod.containers[.verifier(0)] = PodFateTests.ended(0, "Completed")
         #expect(PodFate.of(pod, at: Self.now.adding(seconds: 3600)).end?.error?.type == .environmentNodeLost)
     }
 

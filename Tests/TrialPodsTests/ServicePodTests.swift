@@ -133,10 +133,11 @@ struct ServicePodTests {
                 $0.task.artifacts = [TaskArtifact(source: "/var/lib/db/dump.sql", service: "db")]
             })
         #expect(program.verifier.places == [.init(service: "db", source: "/var/lib/db/dump.sql", volume: "volume-0", names: ["sub", "dump.sql"])])
-        let taken = program.verifier.taken
+        let taken = program.verifier.taken(program.steps[0])
         #expect(taken.map(\.origin) == [.volume("volume-0", ["sub", "dump.sql"])])
         #expect(taken.map(\.recordedAt) == [["artifacts", "db", "var", "lib", "db", "dump.sql"]])
-        #expect(!program.verifier.offersArtifacts && program.verifier.acceptsArtifacts)
+        let (offers, hands) = (program.steps.offerArtifacts(to: program.verifier), program.steps.handArtifacts(to: program.verifier))
+        #expect(!offers && hands)
     }
 
     @Test("an artifact of a service that is on none of its volumes is refused, as is one of an unknown service")

@@ -34,7 +34,7 @@ struct CachedDeliveryTests {
         commit = try await bench.head(source)
     }
 
-    private func program(_ task: String = "tasks/hello", solution: Bool = true, family: TaskSchema = .rollout) -> PodProgram {
+    func program(_ task: String = "tasks/hello", solution: Bool = true, family: TaskSchema = .rollout) -> PodProgram {
         PodProgram(
             family: family,
             delivery: .init(source: .init(repo: "file://\(source)", commit: commit.hex, local: true), taskPath: task, solution: solution),
@@ -65,12 +65,12 @@ struct CachedDeliveryTests {
         deinit { stop() }
     }
 
-    private func token(_ service: Service, _ program: PodProgram, pod: String = "pod") throws -> String {
+    func token(_ service: Service, _ program: PodProgram, pod: String = "pod") throws -> String {
         service.cache.token(for: [try TreeReference(program)], pod: pod, credential: .init(namespace: "team", secret: nil), seconds: 600)
     }
 
-    private func run(
-        _ program: PodProgram, in root: String, cache: String?, token: String?
+    func run(
+        _ program: PodProgram, in root: String, cache: String?, node: String? = nil, token: String?
     ) async throws -> (code: Int32, message: JSONValue) {
         try Directory.make(root)
         var environment = [
@@ -78,6 +78,7 @@ struct CachedDeliveryTests {
             "TMPDIR": root,
         ]
         environment["ASSAY_CACHE"] = cache
+        environment["ASSAY_NODE_CACHE"] = node
         environment["ASSAY_CACHE_TOKEN"] = token
         let code = await DeliveryCommand.run(environment: environment)
         return (code, try JSONValue(parsing: FileReading.whole("\(root).termination") ?? []))
@@ -248,7 +249,7 @@ struct CachedDeliveryTests {
     private func delivery(_ url: String, token: String, in root: String, seconds: Double = 120) throws -> (CachedDelivery, DeliveryVolumes) {
         let program = program()
         let volumes = DeliveryVolumes(paths: TrialPaths(root: root))
-        try volumes.prepare(program.verifier)
+        try volumes.prepare(program)
         let trees = CachedTrees(client: TreeClient(address: .http(url), token: token), time: SystemTime(), boundSeconds: seconds)
         return (CachedDelivery(task: try TaskAtCommit(program.delivery), volumes: volumes, trees: trees), volumes)
     }

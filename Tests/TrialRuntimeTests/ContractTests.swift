@@ -83,7 +83,9 @@ struct ContractTests {
 
     @Test("containers are known by their names")
     func roles() {
-        for role in [ContainerRole.delivery, .agent, .trial, .verifier, .collector, .service("db"), .service("trial")] {
+        for role in [
+            ContainerRole.delivery, .agent, .trial, .verifier(0), .verifier(1), .verifier(11), .collector, .service("db"), .service("trial"),
+        ] {
             #expect(ContainerRole(containerName: role.containerName) == role && ContainerRole(rawValue: role.rawValue) == role)
         }
         #expect(ContainerRole.service("db").containerName == "service-db" && ContainerRole.service("db").rawValue == "service:db")

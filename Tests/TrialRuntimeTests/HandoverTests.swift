@@ -29,12 +29,12 @@ struct HandoverTests {
 
         func take(_ artifacts: [TaskArtifact], _ limits: HandoverLimits = HandoverLimits()) throws -> ArtifactHandover {
             var handover = ArtifactHandover(paths: paths, limits: limits)
-            try handover.take(TrialProgram.Verifier(artifacts: artifacts).handed)
+            try handover.take(TrialProgram.Verifier(artifacts: artifacts).handed(CollectorConfiguration().steps[0]))
             return handover
         }
 
         func accepted() async throws -> [String] {
-            try await Command("find", [".", "-mindepth", "1", "-printf", "%P %y\n"], workingDirectory: paths.accepted).run().stdoutText
+            try await Command("find", [".", "-mindepth", "1", "-printf", "%P %y\n"], workingDirectory: paths.accepted(ofStep: 0)).run().stdoutText
                 .split(separator: "\n").map(String.init).sorted()
         }
     }
@@ -89,7 +89,7 @@ struct HandoverTests {
         let reasons = Dictionary(grouping: handover.leftOut, by: \.why).mapValues(\.count)
         #expect(reasons == ["symlink": 4, "fifo": 1, "socket": 1], "\(reasons)")
         var info = stat()
-        #expect(stat("\(place.paths.accepted)/0/item/deep/er/a", &info) == 0 && info.st_mode & 0o7777 == 0o444, "readable, without setuid")
+        #expect(stat("\(place.paths.accepted(ofStep: 0))/0/item/deep/er/a", &info) == 0 && info.st_mode & 0o7777 == 0o444, "readable, without setuid")
     }
 
     @Test("limits: bytes, entries, depth; what is beyond them is left out and listed")
@@ -125,9 +125,9 @@ struct HandoverTests {
         defer { swap.signal(SIGKILL) }
         for _ in 0..<300 {
             _ = try place.take([TaskArtifact(source: "/app")])
-            let found = try? String(contentsOfFile: "\(place.paths.accepted)/0/item/f", encoding: .utf8)
+            let found = try? String(contentsOfFile: "\(place.paths.accepted(ofStep: 0))/0/item/f", encoding: .utf8)
             #expect(found?.contains("secret") != true)
-            let below = try? String(contentsOfFile: "\(place.paths.accepted)/0/item/d/secret", encoding: .utf8)
+            let below = try? String(contentsOfFile: "\(place.paths.accepted(ofStep: 0))/0/item/d/secret", encoding: .utf8)
             #expect(below?.contains("secret") != true)
         }
         swap.signal(SIGKILL)
@@ -145,7 +145,14 @@ struct HandoverTests {
         #expect(handed("logs/x").origin == .offered && handed("/logs").origin == .offered)
         let task = EvalTask(name: "t", schema: .harbor, schemaVersion: "1.3", artifacts: [TaskArtifact(source: "/app")])
         #expect(TrialProgram.Verifier.artifacts(of: task).map(\.source) == ["/logs/artifacts", "/app"])
-        #expect(!TrialProgram.Verifier(artifacts: [TaskArtifact(source: "/logs/artifacts")]).acceptsArtifacts)
-        #expect(TrialProgram.Verifier(artifacts: [TaskArtifact(source: "/logs/artifacts")], separate: .init(bringsTests: true)).acceptsArtifacts)
+        let steps = CollectorConfiguration().steps
+        let handed = [nil, TrialProgram.Verifier.Separate(bringsTests: [true])].map {
+            steps.handArtifacts(to: .init(artifacts: [TaskArtifact(source: "/logs/artifacts")], separate: $0))
+        }
+        #expect(handed == [false, true])
+        var step = steps[0]
+        step.artifacts = [TaskArtifact(source: "/own")]
+        let all = TrialProgram.Verifier(artifacts: [TaskArtifact(source: "/app")]).handed(step)
+        #expect(all.map(\.artifact.source) == ["/app", "/own"] && all.map(\.number) == [0, 1])
     }
 }

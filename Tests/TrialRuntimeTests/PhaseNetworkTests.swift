@@ -19,7 +19,7 @@ struct PhaseNetworkTests {
             test: "\(dump)verify.txt; \(TrialRunTests.reward)", program: { $0.network = network })
         let access = EgressAccess(proxy: proxy, tokens: tokens)
         let volumes = DeliveryVolumes(paths: rig.paths)
-        try volumes.writeProxyVariables(access, hasSeparateVerifier: false)
+        try volumes.writeProxyVariables(access, rig.program)
         let verify: [UInt8] = access.variables(of: .verify).flatMap { Array($0.utf8) + [0] }
         try volumes.writeCollectorPart(rig.program, verifierVariables: [verify], token: nil, egress: access)
         return rig

@@ -12,32 +12,34 @@ extension TrialRig {
     private var verifierPaths: TrialPaths { TrialPaths(root: paths.root + "/verifier") }
 
     func prepareVerifier() throws {
-        for folder in [paths.offered, paths.verifierGate, paths.verifierLogs] {
+        for folder in [paths.offered, paths.verifierGate(ofStep: 0), paths.verifierLogs(ofStep: 0), paths.accepted(ofStep: 0)] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         }
-        for fifo in [paths.verifierPhaseFIFO, paths.verifierReleasedFIFO] { try #require(mkfifo(fifo, 0o666) == 0) }
+        for fifo in [paths.verifierPhaseFIFO(ofStep: 0), paths.verifierReleasedFIFO(ofStep: 0)] { try #require(mkfifo(fifo, 0o666) == 0) }
         let own = verifierPaths
         for folder in [own.root + "/assay", own.logs, own.tests] {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         }
-        try FileManager.default.createDirectory(atPath: paths.accepted, withIntermediateDirectories: true)
-        symlink("../../assay/accepted", own.accepted)
-        symlink("../../assay/verifier-gate", own.verifierGate)
-        symlink(paths.verifierLogs, own.verifierOutputs)
+        symlink("../../assay/accepted/0", own.accepted)
+        symlink("../../assay/verifier-gate/0", own.verifierGate)
+        symlink(paths.verifierLogs(ofStep: 0), own.verifierOutputs)
         unlink(paths.releasedTests)
-        symlink(own.tests, paths.releasedTests)
+        mkdir(paths.releasedTests, 0o777)
+        symlink(own.tests, paths.releasedTests(ofStep: 0))
         rmdir(paths.tests)
         let volumes = DeliveryVolumes(paths: paths)
         try volumes.writeScripts(program)
-        try volumes.write(Array(RunnerProgram(program, role: .verifier, paths: own).text.utf8), to: paths.verifierRunnerProgram)
+        try volumes.write(Array(RunnerProgram(program, role: .verifier(0), paths: own).text.utf8), to: paths.verifierRunnerProgram(ofStep: 0))
     }
 
     var verifierRunner: Command {
         let environment = [
-            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "OUT": paths.verifierLogs, "ROOT": verifierPaths.root, "JUDGE": "dread",
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "OUT": paths.verifierLogs(ofStep: 0), "ROOT": verifierPaths.root,
+            "JUDGE": "dread",
         ]
         return Command(
-            "bash", ["-p", paths.verifierRunner], environment: .exact(environment), workingDirectory: verifierPaths.root, deadlineSeconds: 120)
+            "bash", ["-p", paths.verifierRunner(ofStep: 0)], environment: .exact(environment), workingDirectory: verifierPaths.root,
+            deadlineSeconds: 120)
     }
 
     /// Runs collector, trial and verifier to their ends.
@@ -52,7 +54,10 @@ extension TrialRig {
             return true
         }
         let judge =
-            script.map { Command("bash", ["-c", $0, "verifier", paths.verifierPhaseFIFO, paths.verifierReleasedFIFO], deadlineSeconds: 60) }
+            script.map {
+                Command(
+                    "bash", ["-c", $0, "verifier", paths.verifierPhaseFIFO(ofStep: 0), paths.verifierReleasedFIFO(ofStep: 0)], deadlineSeconds: 60)
+            }
             ?? verifierRunner
         async let exit = collector.run()
         let trial = try RunningCommand.start(runner, onStdout: { _ in }, onStderr: { _ in })
@@ -80,7 +85,7 @@ struct SeparateVerifierTests {
     ) throws -> TrialRig {
         let rig = try TrialRig(execute: execute, test: test) {
             $0.family = family
-            $0.verifier.separate = .init(bringsTests: false)
+            $0.verifier.separate = .init(bringsTests: [false])
             $0.verifier.artifacts = artifacts
             $0.verifier.collect = hooks
             change(&$0)

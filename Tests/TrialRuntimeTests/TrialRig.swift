@@ -109,12 +109,13 @@ final class TrialRig: Sendable {
     }
 
     /// Runs both to their end.
-    func run(_ change: (inout CollectorConfiguration) -> Void = { _ in }) async throws -> Ended {
+    /// - Parameter time: the collector's.
+    func run(time: any TimeSource = SystemTime(), _ change: (inout CollectorConfiguration) -> Void = { _ in }) async throws -> Ended {
         var configuration = try CollectorConfiguration(
             environment: variables.withLock { $0 }.merging([TrialVariables.root: paths.root]) { $1 })
         change(&configuration)
         let printed = Locked<[UInt8]>([])
-        let collector = Collector(configuration, log: Log("test", destination: Log.Destination.none)) { bytes in
+        let collector = Collector(configuration, time: time, log: Log("test", destination: Log.Destination.none)) { bytes in
             printed.withLock { $0 += bytes }
             return true
         }

@@ -271,6 +271,26 @@ struct TrialRunTests {
         #expect(ended.report.error == nil && ended.report.reward == 1)
     }
 
+    /// A clock that counts how often it is read: the collector reads it each time it wakes.
+    private final class CountingTime: TimeSource {
+        let count = Locked(0)
+        func now() -> Timestamp { SystemTime().now() }
+        func monotonic() -> Double {
+            count.withLock { $0 += 1 }
+            return SystemTime().monotonic()
+        }
+        func sleep(seconds: Double) async throws { try await SystemTime().sleep(seconds: seconds) }
+    }
+
+    @Test("while an agent runs for six seconds, the collector wakes for the runner's words only")
+    func collectorSleeps() async throws {
+        let time = CountingTime()
+        let ended = try await TrialRig(execute: "sleep 6", test: Self.reward).run(time: time)
+        #expect(ended.report.reward == 1)
+        // A trial has some ten words. Looking 20 times a second would be 120 times.
+        #expect(time.count.withLock { $0 } < 30, "it woke \(time.count.withLock { $0 }) times")
+    }
+
     @Test("a waiting collector uses no CPU and reacts to a word at once")
     func waits() async throws {
         let rig = try TrialRig()

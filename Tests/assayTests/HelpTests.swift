@@ -30,7 +30,7 @@ import Testing
     @Test func whatIsNotForPeopleIsLeftOutOfTheList() {
         let overview = Assay.overview(Assay.subcommands)
         for command in Assay.subcommands {
-            #expect(overview.contains("\n  \(command.syntax.name) ") == !command.hidden, "\(command.syntax.name)")
+            #expect(overview.contains("\n  \(command.syntax.name)  ") == !command.hidden, "\(command.syntax.name)")
         }
     }
 

@@ -34,7 +34,9 @@ public actor LedgerPool {
     private var entries: [Key: Entry] = [:]
     /// Ledgers that are being closed. A key is not opened again until its old ledger is closed, because two ledgers must not share a directory.
     private var closing: [Key: Task<Void, Never>] = [:]
+    private let metrics: LedgerMetrics?
     private let onChange: GitLedger.ChangeHandler
+    private let onPush: GitLedger.PushHandler
 
     private static let unusedLimit = 86400.0
 
@@ -42,15 +44,18 @@ public actor LedgerPool {
     ///   - directory: ledgers are kept in its subdirectory `ledgers`.
     ///   - pushInterval: seconds between two pushes to one branch.
     ///   - onChange: see `GitLedger.ChangeHandler`.
+    ///   - onPush: see `GitLedger.PushHandler`.
     public init(
         directory: String, committer: FastImportStream.Identity, pushInterval: Double, time: any TimeSource = SystemTime(),
-        onChange: @escaping GitLedger.ChangeHandler
+        metrics: LedgerMetrics? = nil, onChange: @escaping GitLedger.ChangeHandler, onPush: @escaping GitLedger.PushHandler = { _ in }
     ) {
         self.directory = directory
         self.committer = committer
         self.pushInterval = pushInterval
         self.time = time
+        self.metrics = metrics
         self.onChange = onChange
+        self.onPush = onPush
     }
 
     /// The number of open ledgers.
@@ -79,7 +84,7 @@ public actor LedgerPool {
         let ledger = try GitLedger(
             settings: .init(
                 remote: remote, branch: branch, path: path, committer: committer, directory: "\(directory)/ledgers/\(name)",
-                pushInterval: pushInterval), onChange: onChange)
+                pushInterval: pushInterval), metrics: metrics, onChange: onChange, onPush: onPush)
         let lease = Lease(ledger)
         entries[key] = Entry(ledger: ledger, lease: lease)
         Task { await ledger.resume() }

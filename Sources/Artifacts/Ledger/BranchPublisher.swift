@@ -102,6 +102,7 @@ actor BranchPublisher {
             let repository = try await opened()
             let mine = generation
             var reason: String
+            var rejected: String?
             do throws(GitError) {
                 switch try await push(runs, on: tip, in: repository, pack: pack) {
                 case .done(let head):
@@ -111,7 +112,9 @@ actor BranchPublisher {
                     audited = .some(head)
                     forgetPacks(of: runs)
                     return head
-                case .refused(let why): throw GitError(.refused, why)
+                case .refused(let why):
+                    reason = why
+                    rejected = why
                 case .tooLarge(let why): throw GitError(.tooLarge, why)
                 case .lost(let error): throw error
                 case .again(let why):
@@ -124,7 +127,7 @@ actor BranchPublisher {
                     }
                 }
             } catch {
-                if error.kind == .refused { throw errors.refused(error.message) }
+                if error.kind == .refused { throw errors.unusable(error.message) }
                 if error.kind == .tooLarge { throw errors.tooLarge(error.message, runs) }
                 reason = error.message
                 if mine == generation {
@@ -134,6 +137,7 @@ actor BranchPublisher {
                     discard(because: reason)
                 }
             }
+            if let rejected { throw errors.refused(rejected) }
             log.debug("push again", ["attempt": JSONValue(attempt), "why": .string(reason)])
             if standing >= 8 { throw errors.stands(reason) }
             do { try await time.sleep(seconds: Self.backoff.seconds(afterFailures: attempt + 1)) } catch {

@@ -1,7 +1,15 @@
 import Base
+import EvalModel
 import Git
 
 extension GitLedger {
+    /// Called after each push with UIDs of jobs: after a success the jobs whose records were pushed, after a failure the jobs whose records
+    /// wait. Also called with the jobs whose records have to be pushed again. Must not block.
+    public typealias ChangeHandler = @Sendable (_ jobs: Set<String>) -> Void
+
+    /// Called after each push, whether or not the remote took it. Must not block.
+    public typealias PushHandler = @Sendable (LedgerPush) -> Void
+
     public struct Settings: Sendable {
         public var remote: GitClient.Remote
         public var branch: GitBranch
@@ -52,5 +60,9 @@ extension GitLedger {
         public var restored: Int
         /// The number of records that are no longer kept here and cannot be pushed again.
         public var gone: Int
+    }
+
+    static func decode(_ bytes: [UInt8]) -> RunRecord? {
+        try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
     }
 }

@@ -15,7 +15,9 @@ public actor GitLedger {
     private let local: LocalRunStore
     private let disk = DiskQueue("assay.ledger")
     private let publisher: BranchPublisher
+    private let metrics: LedgerMetrics?
     private let onChange: ChangeHandler
+    private let onPush: PushHandler
 
     private var head: GitObjectID?
     private var pending: [String]
@@ -40,29 +42,27 @@ public actor GitLedger {
     private var pacing: PushPacing
     private var batching: PushBatching
 
-    /// Limit in bytes for the other files of one push, which are in memory while the push is built.
-    private static let batchMemory = 64 << 20
-
     /// Seconds after a failed push before `flush` tries again.
     public static let secondsAfterFailure = PushPacing.secondsAfterFailure
 
-    /// Called after each push with UIDs of jobs: after a success the jobs whose records were pushed, after a failure the jobs whose records
-    /// wait. Also called with the jobs whose records have to be pushed again. Must not block.
-    public typealias ChangeHandler = @Sendable (_ jobs: Set<String>) -> Void
-
     public init(
         settings: Settings, client: GitClient = GitClient(), time: any TimeSource = SystemTime(), log: Log = Log("ledger"),
-        onChange: @escaping ChangeHandler = { _ in }
+        metrics: LedgerMetrics? = nil, onChange: @escaping ChangeHandler = { _ in }, onPush: @escaping PushHandler = { _ in }
     ) throws(ArtifactError) {
         self.settings = settings
         self.time = time
         self.log = log.with(["remote": .string(settings.remote.url.text), "branch": .string(settings.branch.name)])
+        self.metrics = metrics
         self.onChange = onChange
+        self.onPush = onPush
         local = try LocalRunStore(directory: "\(settings.directory)/pending", retention: settings.retention, time: time)
         let waiting = local.waiting()
         pending = waiting.map(\.name)
         waitingNames = Set(pending)
-        for record in waiting { pendingOfJob[record.job, default: 0] += 1 }
+        for record in waiting {
+            pendingOfJob[record.job, default: 0] += 1
+            metrics?.waits(record.name, in: settings.directory)
+        }
         // Retained records may be pushed again, so at least as many names have to be remembered.
         var names = ConfirmedNames(limit: max(settings.confirmedNames, settings.retention.records))
         names.insert(local.retained())
@@ -144,6 +144,7 @@ public actor GitLedger {
         guard local.isWaiting(name), waitingNames.insert(name).inserted else { return }
         pending.append(name)
         pendingOfJob[local.job(of: name) ?? "", default: 0] += 1
+        metrics?.waits(name, in: settings.directory)
     }
 
     private func dequeue(_ names: Set<String>, jobs: [String: String]) {
@@ -216,9 +217,9 @@ public actor GitLedger {
         timer.cancel()
         await pump?.value
         pump = nil
+        metrics?.closed(settings.directory)
     }
 
-    // MARK: Asking
     /// The record of a run, from the local store or from the branch as last read; nil if there is none.
     public func record(of id: RunID) async throws(ArtifactError) -> RunRecord? {
         if local.isWaiting(id.rawValue), let waiting = local.load(id.rawValue) { return waiting.metadata.flatMap(Self.decode) }
@@ -226,10 +227,6 @@ public actor GitLedger {
         // A record found on the branch is confirmed, whoever pushed it.
         confirmed.withLock { $0.insert([id.rawValue]) }
         return Self.decode(found)
-    }
-
-    private static func decode(_ bytes: [UInt8]) -> RunRecord? {
-        try? JSONValueDecoder().decode(RunRecord.self, from: JSONValue(parsing: bytes))
     }
 
     // MARK: Pushing
@@ -303,9 +300,16 @@ public actor GitLedger {
         pushCount += 1
         batching.begun()
         let local = local
+        var push = LedgerPush(
+            remote: settings.remote.url.text, branch: settings.branch.name, startedAt: time.now(),
+            records: Dictionary(batch.map { ($0.run.job, 1) }, uniquingKeysWith: +))
         do throws(ArtifactError) {
             head = try await publisher.publish(batch.map(\.run)) { local.load($0)?.pack }
+            metrics?.pushed(batch.count, seconds: time.monotonic() - lastPush)
         } catch {
+            metrics?.pushed(batch.count, seconds: time.monotonic() - lastPush, error)
+            push.end(at: time.now(), .failure(error))
+            onPush(push)
             await noticeLosses()
             switch error.kind {
             case .refused: pending = batching.refused(batch.map(\.run.name), waiting: pending)
@@ -314,9 +318,12 @@ public actor GitLedger {
             }
             throw error
         }
+        push.end(at: time.now(), .success(head))
+        onPush(push)
         let done = Set(batch.map(\.run.name))
         batching.accepted(done)
         confirmed.withLock { $0.insert(done) }
+        metrics?.confirmed(done, in: settings.directory)
         dequeue(done, jobs: Dictionary(batch.map { ($0.run.name, $0.run.job) }, uniquingKeysWith: { first, _ in first }))
         // Called before the new records are confirmed, because confirming them may evict older ones that have to be pushed again.
         await noticeLosses()
@@ -379,16 +386,15 @@ public actor GitLedger {
             guard var run = local.load(name) else {
                 log.error("a kept result is damaged and was put aside", ["run": .string(name), "directory": .string(local.directory)])
                 dequeue([name], jobs: [name: job ?? ""])
+                metrics?.dropped([name], in: settings.directory)
                 continue
             }
             let size = run.size
-            bytes += size
             run.pack?.bytes = []
-            memory += run.size
-            if bytes > batching.bytes || memory > Self.batchMemory, !batch.isEmpty { break }
+            (bytes, memory) = (bytes + size, memory + run.size)
+            if bytes > batching.bytes || memory > PushBatching.memory, !batch.isEmpty { break }
             batch.append((run, size))
         }
-        // A job's record comes after the runs that ended in the job's last second.
-        return batch.sorted { (a, b) in (a.run.date, a.run.isJob ? 1 : 0, a.run.name) < (b.run.date, b.run.isJob ? 1 : 0, b.run.name) }
+        return batch.sorted { PushBatching.comesBefore($0.run, $1.run) }
     }
 }

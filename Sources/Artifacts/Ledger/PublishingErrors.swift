@@ -12,6 +12,11 @@ struct PublishingErrors: Sendable {
                 + "the results wait here")
     }
 
+    /// The remote cannot be used as it is, whatever the credential may do.
+    ///
+    /// - Parameter why: names the remote and says what to change.
+    func unusable(_ why: String) -> ArtifactError { ArtifactError(.refused, "\(why); the results wait here") }
+
     func tooLarge(_ why: String, _ runs: [PendingRun]) -> ArtifactError {
         let what = runs.count == 1 ? "run \(runs[0].id)" : "\(runs.count) records at once"
         return ArtifactError(

@@ -1,6 +1,9 @@
 /// Decides which records go into the next push. After a refusal it tries fewer, so that a record that the remote rejects does not block
 /// the others for ever. Does no I/O: the ledger reports the result of each push and asks what to try next.
 struct PushBatching: Sendable, Hashable {
+    /// The most bytes of one push's files besides packs, which are in memory while the push is built.
+    static let memory = 64 << 20
+
     private let most: Int
     /// The maximum number of records in the next push.
     private(set) var records: Int
@@ -50,5 +53,10 @@ struct PushBatching: Sendable, Hashable {
         }
         isSplitting = waiting.contains { !oversized.contains($0) }
         return order
+    }
+
+    /// The order of a push: oldest first, and a job's record after the runs that ended in the job's last second.
+    static func comesBefore(_ a: PendingRun, _ b: PendingRun) -> Bool {
+        (a.date, a.isJob ? 1 : 0, a.name) < (b.date, b.isJob ? 1 : 0, b.name)
     }
 }

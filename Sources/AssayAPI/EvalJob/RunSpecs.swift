@@ -148,7 +148,7 @@ extension EvalJobSpec {
     /// The images of a task's trials.
     public func images(of task: EvalTask, targetDefault: String?) -> TaskImages {
         let trial = task.image(override: environment.image, forceBuild: environment.forceBuild, targetDefault: targetDefault)
-        return TaskImages(trial: trial, verifier: task.isVerifiedSeparately(verifier.environmentMode) ? task.verifierImage(trial: trial) : nil)
+        return TaskImages(trial: trial, verifiers: task.verifierImages(verifier.environmentMode, trial: trial))
     }
 }
 

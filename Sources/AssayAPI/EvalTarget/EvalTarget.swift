@@ -48,6 +48,8 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
     public var sync: Sync
     public var syncOptions: SyncOptions?
     public var workdir: String?
+    /// For type local on a cluster, in place of `workdir`.
+    public var claim: ClaimSpec?
     public var host: HostSpec?
     public var image: TargetImageSpec?
     public var podTemplate: PodTemplate?
@@ -56,10 +58,11 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
     public var cost: CostSpec?
 
     public init(
-        type: Kind = .cluster, sync: Sync = .oneshot, syncOptions: SyncOptions? = nil, workdir: String? = nil,
+        type: Kind = .cluster, sync: Sync = .oneshot, syncOptions: SyncOptions? = nil, workdir: String? = nil, claim: ClaimSpec? = nil,
         host: HostSpec? = nil, image: TargetImageSpec? = nil, podTemplate: PodTemplate? = nil,
         maxConcurrentTrials: Int = 0, cost: CostSpec? = nil
     ) {
+        self.claim = claim
         self.type = type
         self.sync = sync
         self.syncOptions = syncOptions
@@ -77,6 +80,7 @@ public struct EvalTargetSpec: Codable, Sendable, Hashable {
         sync = try values.value(.sync, or: .oneshot)
         syncOptions = try values.optional(.syncOptions)
         workdir = try values.optional(.workdir)
+        claim = try values.optional(.claim)
         host = try values.optional(.host)
         image = try values.optional(.image)
         podTemplate = try values.optional(.podTemplate)
@@ -94,11 +98,21 @@ public struct SyncOptions: Codable, Sendable, Hashable {
     public var sparsePaths: [String]?
     /// A duration, as `60s`.
     public var refreshInterval: String
+    /// What depends on the program that does the work, and so may change with it.
+    public var advanced: Advanced?
 
-    public init(mode: Mode = .shallow, sparsePaths: [String]? = nil, refreshInterval: String = "60s") {
+    public struct Advanced: Codable, Sendable, Hashable {
+        /// Further arguments of the program that keeps the checkout of a vm up to date, as they are.
+        public var extraArgs: [String]?
+
+        public init(extraArgs: [String]? = nil) { self.extraArgs = extraArgs }
+    }
+
+    public init(mode: Mode = .shallow, sparsePaths: [String]? = nil, refreshInterval: String = "60s", advanced: Advanced? = nil) {
         self.mode = mode
         self.sparsePaths = sparsePaths
         self.refreshInterval = refreshInterval
+        self.advanced = advanced
     }
 
     public init(from decoder: any Decoder) throws {
@@ -106,6 +120,20 @@ public struct SyncOptions: Codable, Sendable, Hashable {
         mode = try values.value(.mode, or: .shallow)
         sparsePaths = try values.optional(.sparsePaths)
         refreshInterval = try values.value(.refreshInterval, or: "60s")
+        advanced = try values.optional(.advanced)
+    }
+}
+
+/// A PersistentVolumeClaim with a benchmark.
+public struct ClaimSpec: Codable, Sendable, Hashable {
+    /// In the namespace of the target.
+    public var name: String
+    /// A folder of the claim; nil: all of it.
+    public var path: String?
+
+    public init(name: String, path: String? = nil) {
+        self.name = name
+        self.path = path
     }
 }
 
@@ -166,6 +194,8 @@ public struct EvalTargetStatus: Codable, Sendable, Hashable {
     public var dependencies: [Dependency]?
     public var syncedCommit: String?
     public var lastSyncTime: Timestamp?
+    /// Seconds since a commit was seen at the source that is newer than `syncedCommit`; 0 when the last look found none.
+    public var lagSeconds: Int?
     public var activeTrials: Int?
 
     /// A program that the target needs.
@@ -185,13 +215,14 @@ public struct EvalTargetStatus: Codable, Sendable, Hashable {
 
     public init(
         observedGeneration: Int? = nil, conditions: [Condition] = [], dependencies: [Dependency]? = nil,
-        syncedCommit: String? = nil, lastSyncTime: Timestamp? = nil, activeTrials: Int? = nil
+        syncedCommit: String? = nil, lastSyncTime: Timestamp? = nil, lagSeconds: Int? = nil, activeTrials: Int? = nil
     ) {
         self.observedGeneration = observedGeneration
         self.conditions = conditions
         self.dependencies = dependencies
         self.syncedCommit = syncedCommit
         self.lastSyncTime = lastSyncTime
+        self.lagSeconds = lagSeconds
         self.activeTrials = activeTrials
     }
 
@@ -202,6 +233,7 @@ public struct EvalTargetStatus: Codable, Sendable, Hashable {
         dependencies = try values.optional(.dependencies)
         syncedCommit = try values.optional(.syncedCommit)
         lastSyncTime = try values.optional(.lastSyncTime)
+        lagSeconds = try values.optional(.lagSeconds)
         activeTrials = try values.optional(.activeTrials)
     }
 }

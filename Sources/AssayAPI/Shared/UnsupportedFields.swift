@@ -39,18 +39,33 @@ public enum UnsupportedFields {
     /// - Parameter onCluster: true for an operator on a cluster, false on one machine (`assay run`).
     public static func check(_ spec: EvalTargetSpec, onCluster: Bool = false) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
-        if spec.type == .local || spec.type == .ci, onCluster {
+        if spec.claim != nil {
+            if !onCluster {
+                found.append(UnsupportedField("spec.claim", "a PersistentVolumeClaim is on a cluster; name a directory of this machine in workdir"))
+            } else if spec.type != .local || spec.sync != .noop || spec.workdir != nil {
+                found.append(UnsupportedField("spec.claim", "it goes with type local and sync noop, and without workdir"))
+            }
+        }
+        if spec.type == .ci || spec.type == .local && spec.claim == nil, onCluster {
             found.append(
                 UnsupportedField(
                     "spec.type",
-                    "targets of type \(spec.type.rawValue) are for `assay run` on one machine, whose files a cluster does not have; use cluster"))
+                    "targets of type \(spec.type.rawValue) are for `assay run` on one machine, whose files a cluster does not have; use cluster"
+                        + (spec.type == .local ? ", or name a PersistentVolumeClaim in claim" : "")))
         }
         if spec.type == .vm { found += host(spec, onCluster: onCluster) }
-        if spec.sync == .noop, spec.workdir == nil {
+        if spec.sync == .noop, spec.workdir == nil, spec.claim == nil {
             found.append(UnsupportedField("spec.workdir", "sync noop uses the directory that is named here; add it"))
         }
         if spec.sync == .noop, spec.syncOptions != nil {
             found.append(UnsupportedField("spec.syncOptions", "sync noop fetches nothing; remove the field"))
+        }
+        if spec.syncOptions?.advanced != nil, spec.type != .vm || spec.sync != .continuous {
+            found.append(
+                UnsupportedField(
+                    "spec.syncOptions.advanced",
+                    "its arguments are for the program that keeps the checkout of a vm up to date, which only type vm with sync continuous starts; "
+                        + "remove the field"))
         }
         if spec.workdir != nil, spec.sync != .noop {
             found.append(UnsupportedField("spec.workdir", "only sync noop uses it: sync \(spec.sync.rawValue) fetches the source; remove the field"))

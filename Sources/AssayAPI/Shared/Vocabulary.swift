@@ -69,6 +69,8 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case buildingImages = "BuildingImages"
     /// A target cannot build images; the message says what refused.
     case buildRefused = "BuildRefused"
+    /// A program that a target needs is missing; the message says which, and how to install it.
+    case dependencyMissing = "DependencyMissing"
     case trialsRunning = "TrialsRunning"
     /// Trials have pods that cannot start; the message says why.
     case trialsPending = "TrialsPending"

@@ -71,6 +71,15 @@ public final class GitWebServer: Sendable {
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
+    /// What was sent so far, with the heads of the answers: the bytes of each answer, and its request.
+    public func traffic() -> [(bytes: Int, request: String)] {
+        String(decoding: FileReading.whole("\(directory)/traffic.log") ?? [], as: UTF8.self).split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ", maxSplits: 1)
+            guard words.count == 2, let bytes = Int(words[0]) else { return nil }
+            return (bytes, String(words[1]))
+        }
+    }
+
     // MARK: Files
 
     private static func write(_ text: String, to file: String) throws { try FileWriting.replace(file, with: text.utf8, durable: false) }
@@ -118,11 +127,13 @@ public final class GitWebServer: Sendable {
                 \(Nginx.temporaryFolders(directory))
                 log_format shown '$request "$http_authorization"';
                 log_format brief '$remote_user "$request" $status';
+                log_format sizes '$bytes_sent $request';
                 server {
                     listen 127.0.0.1:\(port) ssl;
                     ssl_certificate \(directory)/cert.pem;
                     ssl_certificate_key \(directory)/key.pem;
                     access_log \(directory)/access.log brief;
+                    access_log \(directory)/traffic.log sizes;
                     auth_basic git;
                     auth_basic_user_file \(directory)/users;
                     client_max_body_size 0;

@@ -1,19 +1,20 @@
 /// Counters, gauges and histograms of one process, as Prometheus text (exposition format 0.0.4).
+///
+/// Guarantee: every series of a counter or a histogram is written as 0 from the moment its metric is declared, so that a rate can be computed from
+/// the first event on and no query is empty. The catalogue (`CounterName`, `GaugeName`, `HistogramName`) bounds the labels' values.
 public final class MetricsRegistry: Sendable {
     public typealias Labels = [String: String]
-
-    private enum Kind: String { case counter, gauge, histogram }
 
     private struct Histogram {
         var buckets: [UInt64]
         var sum = 0.0
         var count: UInt64 = 0
+
+        init(_ definition: MetricDefinition) { buckets = Array(repeating: 0, count: definition.bounds.count) }
     }
 
     private struct Family {
-        let kind: Kind
-        let help: String
-        let bounds: [Double]
+        let definition: MetricDefinition
         var values: [String: Double] = [:]
         var followed: [String: @Sendable () -> Double?] = [:]
         var histograms: [String: Histogram] = [:]
@@ -23,72 +24,86 @@ public final class MetricsRegistry: Sendable {
 
     public init() {}
 
-    public func counter(_ name: String, help: String) -> Counter {
-        declare(name, .counter, help)
-        return Counter(registry: self, name: name)
-    }
+    /// - Parameter part: the labels that name the part of the program that measures.
+    public func counter(_ name: CounterName, _ part: Labels = [:]) -> Counter { counter(name.definition, part) }
 
-    public func gauge(_ name: String, help: String) -> Gauge {
-        declare(name, .gauge, help)
-        return Gauge(registry: self, name: name)
-    }
+    /// - Parameter part: the labels that name the part of the program that measures.
+    public func gauge(_ name: GaugeName, _ part: Labels = [:]) -> Gauge { gauge(name.definition, part) }
 
-    /// `bounds` are upper bounds in ascending order. The last bucket has no upper bound.
-    public func histogram(_ name: String, help: String, bounds: [Double]) -> HistogramMetric {
-        declare(name, .histogram, help, bounds)
-        return HistogramMetric(registry: self, name: name)
+    /// - Parameter part: the labels that name the part of the program that measures.
+    public func histogram(_ name: HistogramName, _ part: Labels = [:]) -> HistogramMetric { histogram(name.definition, part) }
+
+    func counter(_ definition: MetricDefinition, _ part: Labels = [:]) -> Counter { Counter(series: declare(definition, part)) }
+    func gauge(_ definition: MetricDefinition, _ part: Labels = [:]) -> Gauge { Gauge(series: declare(definition, part)) }
+    func histogram(_ definition: MetricDefinition, _ part: Labels = [:]) -> HistogramMetric { HistogramMetric(series: declare(definition, part)) }
+
+    /// A metric of one part of the program.
+    struct Series: Sendable {
+        let registry: MetricsRegistry
+        let definition: MetricDefinition
+        let part: Labels
+
+        func key(_ labels: Labels) -> String { MetricsRegistry.render(definition.bounded(part.merging(labels) { $1 })) }
     }
 
     public struct Counter: Sendable {
-        let registry: MetricsRegistry
-        let name: String
-        public func add(_ amount: Double = 1, _ labels: Labels = [:]) { registry.change(name, labels) { $0 + amount } }
+        let series: Series
+        public func add(_ amount: Double = 1, _ labels: Labels = [:]) { series.registry.change(series, labels) { $0 + amount } }
     }
 
     public struct Gauge: Sendable {
-        let registry: MetricsRegistry
-        let name: String
-        public func set(_ value: Double, _ labels: Labels = [:]) { registry.change(name, labels) { _ in value } }
-        public func add(_ amount: Double, _ labels: Labels = [:]) { registry.change(name, labels) { $0 + amount } }
+        let series: Series
+        public func set(_ value: Double, _ labels: Labels = [:]) { series.registry.change(series, labels) { _ in value } }
 
         /// Adds a series whose value is requested each time the text is written; nil leaves it out. It replaces a series with the
         /// same labels.
-        public func follow(_ labels: Labels, _ value: @escaping @Sendable () -> Double?) { registry.follow(name, labels, value) }
+        public func follow(_ labels: Labels = [:], _ value: @escaping @Sendable () -> Double?) { series.registry.follow(series, labels, value) }
     }
 
     public struct HistogramMetric: Sendable {
-        let registry: MetricsRegistry
-        let name: String
-        public func observe(_ value: Double, _ labels: Labels = [:]) { registry.observe(name, labels, value) }
+        let series: Series
+        public func observe(_ value: Double, _ labels: Labels = [:]) { series.registry.observe(series, labels, value) }
     }
 
-    private func declare(_ name: String, _ kind: Kind, _ help: String, _ bounds: [Double] = []) {
-        families.withLock { if $0[name] == nil { $0[name] = Family(kind: kind, help: help, bounds: bounds) } }
-    }
-
-    private func change(_ name: String, _ labels: Labels, _ update: (Double) -> Double) {
-        let key = Self.render(labels)
+    private func declare(_ definition: MetricDefinition, _ part: Labels) -> Series {
         families.withLock { families in
-            let before = families[name]?.values[key] ?? 0
-            families[name]?.values[key] = update(before)
+            var family = families[definition.name] ?? Family(definition: definition)
+            for labels in definition.combinations(of: part) {
+                let key = Self.render(labels)
+                switch definition.kind {
+                case .counter: family.values[key] = family.values[key] ?? 0
+                case .histogram: family.histograms[key] = family.histograms[key] ?? Histogram(definition)
+                // A gauge has no value before it is measured.
+                case .gauge: break
+                }
+            }
+            families[definition.name] = family
+        }
+        return Series(registry: self, definition: definition, part: part)
+    }
+
+    private func change(_ series: Series, _ labels: Labels, _ update: (Double) -> Double) {
+        let key = series.key(labels)
+        families.withLock { families in
+            let before = families[series.definition.name]?.values[key] ?? 0
+            families[series.definition.name]?.values[key] = update(before)
         }
     }
 
-    private func follow(_ name: String, _ labels: Labels, _ value: @escaping @Sendable () -> Double?) {
-        let key = Self.render(labels)
-        families.withLock { $0[name]?.followed[key] = value }
+    private func follow(_ series: Series, _ labels: Labels, _ value: @escaping @Sendable () -> Double?) {
+        let key = series.key(labels)
+        families.withLock { $0[series.definition.name]?.followed[key] = value }
     }
 
-    private func observe(_ name: String, _ labels: Labels, _ value: Double) {
-        let key = Self.render(labels)
+    private func observe(_ series: Series, _ labels: Labels, _ value: Double) {
+        let key = series.key(labels)
         families.withLock { families in
-            guard var family = families[name] else { return }
-            var h = family.histograms[key] ?? Histogram(buckets: Array(repeating: 0, count: family.bounds.count))
-            for (i, bound) in family.bounds.enumerated() where value <= bound { h.buckets[i] += 1 }
-            h.sum += value
-            h.count += 1
-            family.histograms[key] = h
-            families[name] = family
+            // Taken out while it is changed, so that the buckets are not copied.
+            var histogram = families[series.definition.name]?.histograms.removeValue(forKey: key) ?? Histogram(series.definition)
+            for (index, bound) in series.definition.bounds.enumerated() where value <= bound { histogram.buckets[index] += 1 }
+            histogram.sum += value
+            histogram.count += 1
+            families[series.definition.name]?.histograms[key] = histogram
         }
     }
 
@@ -98,15 +113,15 @@ public final class MetricsRegistry: Sendable {
         let families = families.withLock { $0 }
         var out = ""
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
-            out += "# HELP \(name) \(family.help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"
-            out += "# TYPE \(name) \(family.kind.rawValue)\n"
+            out += "# HELP \(name) \(family.definition.help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n"))\n"
+            out += "# TYPE \(name) \(family.definition.kind.rawValue)\n"
             let values = family.values.merging(family.followed.compactMapValues { $0() }) { $1 }
             for (labels, value) in values.sorted(by: { $0.key < $1.key }) {
                 out += "\(name)\(Self.braced(labels)) \(Self.number(value))\n"
             }
             for (labels, h) in family.histograms.sorted(by: { $0.key < $1.key }) {
                 let prefix = labels.isEmpty ? "" : labels + ","
-                for (bound, count) in zip(family.bounds, h.buckets) {
+                for (bound, count) in zip(family.definition.bounds, h.buckets) {
                     out += "\(name)_bucket{\(prefix)le=\"\(Self.number(bound))\"} \(count)\n"
                 }
                 out += "\(name)_bucket{\(prefix)le=\"+Inf\"} \(h.count)\n"
@@ -124,7 +139,7 @@ public final class MetricsRegistry: Sendable {
         return value.description
     }
 
-    private static func render(_ labels: Labels) -> String {
+    fileprivate static func render(_ labels: Labels) -> String {
         labels.sorted { $0.key < $1.key }.map { key, value in
             let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
             return "\(key)=\"\(escaped)\""

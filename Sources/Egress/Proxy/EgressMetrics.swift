@@ -8,19 +8,13 @@ struct EgressMetrics: Sendable {
     private let connections: MetricsRegistry.Gauge
 
     init(_ registry: MetricsRegistry) {
-        accepted = registry.counter(
-            "assay_egress_connections_total", help: "Client connections, by whether they were accepted or refused for a limit.")
-        requests = registry.counter(
-            "assay_egress_requests_total", help: "Requests by kind (connect, http, own) and result: allowed, denied_* by reason, or how it failed.")
-        bytes = registry.counter(
-            "assay_egress_bytes_total", help: "Bytes passed on: sent to servers, received from servers. Answers of the proxy itself are not counted.")
-        connections = registry.gauge("assay_egress_connections", help: "Client connections now.")
-        // Present from the start, so that rates can be computed from the first one on.
-        bytes.add(0, ["direction": "sent"])
-        bytes.add(0, ["direction": "received"])
+        accepted = registry.counter(.egressConnections)
+        requests = registry.counter(.egressRequests)
+        bytes = registry.counter(.egressBytes)
+        connections = registry.gauge(.egressConnections)
     }
 
-    func follow(connections count: @escaping @Sendable () -> Int) { connections.follow([:]) { Double(count()) } }
+    func follow(connections count: @escaping @Sendable () -> Int) { connections.follow { Double(count()) } }
 
     func connection(_ admission: ConnectionBook.Admission) {
         let result =

@@ -14,6 +14,9 @@ public struct LoadedTask: Sendable, Hashable {
 
 /// Reads a task's folder and checks that it is complete.
 public enum TaskReader {
+    /// The files that `load` may read, relative to the task's folder, so that those of many tasks can be read at once before.
+    public static let files = ["task.toml", "environment/Dockerfile", ComposeFile.path]
+
     /// Reads the task in a folder.
     ///
     /// - Parameters:
@@ -45,6 +48,12 @@ public enum TaskReader {
         task.verifier.context = try await folder.treeID("tests")
         task.verifier.hasDockerfile = try await folder.exists("tests/Dockerfile")
         task.verifier.hasCompose = try await folder.exists("tests/docker-compose.yaml")
+        for (index, step) in task.steps.enumerated() {
+            let place = "steps/\(step.name)/tests"
+            task.steps[index].verifier.context = try await folder.treeID(place)
+            task.steps[index].verifier.hasDockerfile = try await folder.exists("\(place)/Dockerfile")
+            task.steps[index].verifier.hasCompose = try await folder.exists("\(place)/docker-compose.yaml")
+        }
         task.submodules = try await folder.submodules()
         let missing = try await missing(of: task, in: folder, needsSolution: needsSolution)
         guard missing.isEmpty else { throw invalid(name, missing: missing) }

@@ -13,7 +13,6 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
     case verifierTimeout = "verifier_timeout"
     case verifierRewardMissing = "verifier_reward_missing"
     case verifierRewardInvalid = "verifier_reward_invalid"
-    case environmentTeardownFailed = "environment_teardown_failed"
     case taskInvalid = "task_invalid"
     case taskNotFound = "task_not_found"
     case internalError = "internal_error"
@@ -54,7 +53,7 @@ public enum TrialErrorType: String, Sendable, Hashable, Codable, CaseIterable {
             .input
         case .cancelled:
             .cancelled
-        case .environmentTeardownFailed, .artifactTruncated:
+        case .artifactTruncated:
             .advisory
         }
     }

@@ -18,10 +18,4 @@ public struct TaskArtifact: Sendable, Hashable, Codable {
         self.exclude = exclude
         self.service = service
     }
-
-    /// Whether this is a file or folder below `/logs/artifacts`, which is always collected.
-    public var isAlwaysCollected: Bool {
-        guard destination == nil, exclude.isEmpty, service == nil || service == Self.mainService, source.hasPrefix("/") else { return false }
-        return source.split(separator: "/").filter { $0 != "." }.starts(with: ["logs", "artifacts"])
-    }
 }

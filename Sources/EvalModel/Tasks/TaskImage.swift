@@ -57,13 +57,13 @@ extension EvalTask {
     ///
     /// - Parameters:
     ///   - image: the result of `image(override:forceBuild:targetDefault:)`.
-    ///   - verifier: a separate verifier's image; nil in shared mode.
+    ///   - verifiers: the images of separate verifiers; empty in shared mode.
     ///   - canBuild: whether there is something that builds images.
-    public func refusal(image: TaskImage?, verifier: VerifierImage? = nil, canBuild: Bool) -> TrialError? {
-        var reasons = TaskRequirements.unmet(by: self, separate: verifier != nil)
-        if verifier == .dockerfile, !canBuild {
+    public func refusal(image: TaskImage?, verifiers: [VerifierImage] = [], canBuild: Bool) -> TrialError? {
+        var reasons = TaskRequirements.unmet(by: self, verifiers: verifiers.count)
+        for case .dockerfile(let folder) in Set(verifiers).sorted(by: { "\($0)" < "\($1)" }) where !canBuild {
             reasons.append(
-                "its verifier's image would have to be built from tests/Dockerfile, and nothing builds images here: set spec.image.build in "
+                "its verifier's image would have to be built from \(folder)/Dockerfile, and nothing builds images here: set spec.image.build in "
                     + "the EvalTarget, or verifier.environment.docker_image in task.toml")
         }
         for service in environment.services.services where service.image.build != nil && !canBuild {

@@ -29,6 +29,14 @@ public struct TaskStep: Sendable, Hashable, Codable {
     }
 }
 
+extension EvalTask {
+    /// The artifacts of the task and of its steps.
+    public var allArtifacts: [TaskArtifact] { artifacts + steps.flatMap(\.artifacts) }
+
+    /// The collect hooks of the task and of its steps.
+    var collectHooks: [TaskVerifier.CollectHook] { verifier.collect + steps.flatMap(\.verifier.collect) }
+}
+
 /// The reward that a step must reach.
 public enum MinimumReward: Sendable, Hashable, Codable {
     /// For the number named `reward`.

@@ -9,7 +9,7 @@ extension EvalTask {
     ///   - image: the user that the image is known to have.
     ///   - isVerifiedSeparately: the verifier's user is then that of another container.
     public func defaultUser(image: String?, isVerifiedSeparately: Bool) -> String? {
-        var users = [agent.user] + steps.map(\.agent.user) + verifier.collect.map(\.user)
+        var users = [agent.user] + steps.map(\.agent.user) + collectHooks.map(\.user)
         if !isVerifiedSeparately { users += [verifier.user] + steps.map(\.verifier.user) }
         return users.contains { $0 != nil } ? image ?? "root" : nil
     }

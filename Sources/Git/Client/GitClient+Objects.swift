@@ -225,3 +225,17 @@ struct BatchParser: Sendable {
         return size
     }
 }
+
+extension GitClient {
+    /// Writes one commit, without its history, as a packfile.
+    ///
+    /// - Parameter base: the beginning of the file's path; git adds `-HASH.pack`.
+    /// - Returns: the file.
+    public func pack(_ commit: GitObjectID, of repository: String, base: String) async throws(GitError) -> String {
+        let objects = try await run(
+            Call(arguments: ["rev-list", "--objects", "--no-walk", commit.hex], repository: repository, doing: "list \(commit.short) in"))
+        let output = try await run(
+            Call(arguments: ["pack-objects", "-q", base], repository: repository, input: .bytes(objects), doing: "pack \(commit.short) in"))
+        return "\(base)-\(String(decoding: output, as: UTF8.self).trimmed).pack"
+    }
+}

@@ -11,15 +11,18 @@ extension MirrorStore {
             removeLeftovers(of: name, olderThan: Self.readersSeconds)
             lock.release()
         }
-        guard let sizeLimit else { return }
+        guard sizeLimit != nil || metrics != nil else { return }
         var total = names.reduce(0) { sum, name in
             name.hasSuffix(".git") || Self.leftoverOwner(name) != nil ? sum + Directory.usage(of: "\(directory)/\(name)", upTo: .max) : sum
         }
-        guard total > sizeLimit else { return }
+        defer { metrics?.measured(bytes: total) }
+        guard let sizeLimit, total > sizeLimit else { return }
         for mirror in names.filter({ $0.hasSuffix(".git") }).map({ String($0.dropLast(".git".count)) }).sorted(by: { lastUse($0) < lastUse($1) }) {
             guard total > sizeLimit else { return }
             let size = Directory.usage(of: "\(directory)/\(mirror).git", upTo: .max)
-            if await evict(mirror) { total -= size }
+            guard await evict(mirror) else { continue }
+            total -= size
+            metrics?.evicted(1)
         }
     }
 

@@ -15,9 +15,10 @@ extension MirrorStore {
         case .shallow, .sparse:
             let place = try await budget?.enter(remote.url)
             defer { place?.release() }
-            var paths: [GitPath]?
-            if case .sparse(let parts) = remote.extent { paths = parts }
-            try await git.fetchMinimal(commit, from: remote, into: path, paths: paths)
+            let paths: [GitPath]? = if case .sparse(let parts) = remote.extent { parts } else { nil }
+            try await counted(.fetch) { () throws(GitError) in
+                try await git.fetchMinimal(commit, from: remote, into: path, paths: paths)
+            }
             noteAdmitted(remote, path)
         }
         guard try await git.contains(commit, in: path) else {

@@ -20,12 +20,19 @@ public struct MirrorStore: Sendable {
     public var sizeLimit: Int?
     /// The budget that limits clones and fetches; nil means no limit.
     public var budget: CloneBudget?
+    let metrics: CacheMetrics?
+    let fetches: FetchMetrics?
 
-    public init(directory: String, git: GitClient = GitClient(), sizeLimit: Int? = nil, budget: CloneBudget? = nil) {
+    /// - Parameter metrics: measures clones, fetches and what the mirrors had already.
+    public init(
+        directory: String, git: GitClient = GitClient(), sizeLimit: Int? = nil, budget: CloneBudget? = nil, metrics: MetricsRegistry? = nil
+    ) {
         self.directory = directory
         self.git = git
         self.sizeLimit = sizeLimit
         self.budget = budget
+        self.metrics = metrics.map { CacheMetrics($0, .mirrors) }
+        fetches = metrics.map { FetchMetrics($0) }
     }
 
     /// A mirror that is in use. It is not evicted as long as this value exists.
@@ -49,6 +56,7 @@ public struct MirrorStore: Sendable {
     public func existing(_ remote: GitClient.Remote, having commit: GitObjectID) async throws(GitError) -> String? {
         let path = path(for: remote)
         guard FileEntry.isDirectory(path), isAdmitted(remote, path), try await git.contains(commit, in: path) else { return nil }
+        metrics?.lookedUp(found: true)
         return path
     }
 
@@ -59,11 +67,13 @@ public struct MirrorStore: Sendable {
         let mirror = try await lease(remote)
         let path = mirror.path
         if FileEntry.isDirectory(path), isAdmitted(remote, path), try await git.revParse("\(Self.keepRef(commit))^{commit}", in: path) == commit {
+            metrics?.lookedUp(found: true)
             return mirror
         }
         let lock = try await lock(remote)
         defer { lock.release() }
         guard remote.extent == .full else {
+            metrics?.lookedUp(found: false)
             try await fetchPart(commit, remote, path)
             try await keep(commit, path)
             await clean()
@@ -72,8 +82,10 @@ public struct MirrorStore: Sendable {
         if FileEntry.isDirectory(path), try await git.contains(commit, in: path), try await isWhole(commit, path) {
             try await admit(remote, path)
             try await keep(commit, path)
+            metrics?.lookedUp(found: true)
             return mirror
         }
+        metrics?.lookedUp(found: false)
         try await refresh(remote, path)
         if try await !git.contains(commit, in: path) {
             // The commit is not in a branch or tag, for example a pull request's head, or a commit that a force push removed.
@@ -178,7 +190,7 @@ public struct MirrorStore: Sendable {
         let fresh = "\(directory)/\(name).new-\(suffix)"
         do {
             try await git.initialise(fresh)
-            if remote.extent == .full { try await fetchAll(remote, fresh) }
+            if remote.extent == .full { try await fetchAll(remote, fresh, kind: .clone) }
         } catch {
             Directory.removeTree(fresh)
             throw error
@@ -194,14 +206,23 @@ public struct MirrorStore: Sendable {
         }
     }
 
-    private func fetchAll(_ remote: GitClient.Remote, _ path: String) async throws(GitError) {
+    private func fetchAll(_ remote: GitClient.Remote, _ path: String, kind: FetchMetrics.Kind = .fetch) async throws(GitError) {
         // Prunes, because a branch that the remote has deleted would conflict with a new one below its name (`a`, then `a/b`). Commits that
         // trials need have their own refs.
-        try await fetch(remote, path, ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], prune: true, doing: "fetch")
+        try await fetch(remote, path, ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], prune: true, kind: kind, doing: "fetch")
+    }
+
+    /// Counts how a clone or a fetch ended.
+    func counted(_ kind: FetchMetrics.Kind, _ body: () async throws(GitError) -> Void) async throws(GitError) {
+        do { try await body() } catch {
+            fetches?.ended(kind, error)
+            throw error
+        }
+        fetches?.ended(kind)
     }
 
     private func fetch(
-        _ remote: GitClient.Remote, _ path: String, _ refspecs: [String], prune: Bool = false, doing: String
+        _ remote: GitClient.Remote, _ path: String, _ refspecs: [String], prune: Bool = false, kind: FetchMetrics.Kind = .fetch, doing: String
     ) async throws(GitError) {
         let place = try await budget?.enter(remote.url)
         defer { place?.release() }
@@ -210,15 +231,16 @@ public struct MirrorStore: Sendable {
         // A checkout in CI is often shallow, and then its mirror is shallow, too.
         if remote.url.isLocal { arguments.append("--update-shallow") }
         let cleaned = Locked(0)
-        try await git.runWatched(
-            GitClient.Call(
-                arguments: arguments + ["--end-of-options", remote.url.text] + refspecs, repository: path, remote: remote,
-                deadline: git.settings.cloneDeadline, doing: doing)
-        ) { bytes in
-            // Frees space for a large repository while it is being received.
-            guard sizeLimit != nil, bytes - cleaned.withLock({ $0 }) > 64 << 20 else { return }
-            cleaned.withLock { $0 = bytes }
-            await clean()
+        let call = GitClient.Call(
+            arguments: arguments + ["--end-of-options", remote.url.text] + refspecs, repository: path, remote: remote,
+            deadline: git.settings.cloneDeadline, doing: doing)
+        try await counted(kind) { () throws(GitError) in
+            try await git.runWatched(call) { bytes in
+                // Frees space for a large repository while it is being received.
+                guard sizeLimit != nil, bytes - cleaned.withLock({ $0 }) > 64 << 20 else { return }
+                cleaned.withLock { $0 = bytes }
+                await clean()
+            }
         }
         noteAdmitted(remote, path)
     }

@@ -17,6 +17,9 @@ public enum PushOutcome: Sendable, Hashable {
 extension GitStore {
     /// Pushes a commit as the tip of a branch. Never forces: the new tip must follow the old one. A branch that is to be created
     /// must not exist (an empty expected value makes `--force-with-lease` create-only).
+    ///
+    /// - Throws: `.refused` for a remote to which nobody can push from here, such as one with SHA-256; the message says what to change. What the remote
+    ///   itself refuses is returned.
     public func push(_ commit: GitObjectID, to branch: GitBranch, creating: Bool) async throws(GitError) -> PushOutcome {
         var arguments = ["push", "--porcelain", "--no-verify", "--no-follow-tags"]
         if creating { arguments.append("--force-with-lease=\(branch.ref):") }
@@ -46,10 +49,11 @@ extension GitStore {
         let error = client.failure(call, result)
         switch error.kind {
         case .tooLarge: return .tooLarge(error.message)
-        case .authentication, .refused, .notARepository: return .refused(error.message)
+        case .authentication, .notARepository: return .refused(error.message)
         // The full disk that git reports may be the remote's.
         case .storage where PushReport.storageTrouble(result.stderrText) != nil: return .unknown(GitError(.unreachable, error.message))
-        case .cancelled, .gitMissing, .storage: throw error
+        // No permission would help, and the message says what does.
+        case .refused, .cancelled, .gitMissing, .storage: throw error
         default: return .unknown(error)
         }
     }

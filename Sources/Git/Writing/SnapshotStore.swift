@@ -1,4 +1,5 @@
 import Base
+import Glibc
 
 /// Commits of folders as they are on the disk, for folders that are in no repository or have changes that are not committed.
 ///
@@ -89,6 +90,59 @@ public struct SnapshotStore: Sendable {
         // Jobs that have begun still read their own snapshot.
         _ = try await run(["update-ref", "refs/snapshots/\(hex)", hex])
         return Snapshot(repository: repository, commit: commit)
+    }
+
+    /// Keeps a commit that was made elsewhere, such as in a pod that has the folder.
+    ///
+    /// - Parameters:
+    ///   - pack: the file with the commit, its trees and its files.
+    ///   - folder: a name for the folder, as for `repository(of:)`.
+    /// - Throws: `.corrupt` when the pack lacks something of the commit.
+    public func keep(_ pack: String, commit: GitObjectID, of folder: String) async throws(GitError) -> Snapshot {
+        let repository = repository(of: folder)
+        do throws(FileError) { try Directory.make(directory, mode: 0o700) } catch { throw GitError(.storage, "cannot keep a snapshot: \(error)") }
+        let lock = try await FileLock.acquire("\(repository).lock", deadline: 300)
+        defer { lock.release() }
+        if !FileEntry.isDirectory("\(repository)/objects") { try await git.initialise(repository) }
+        try await git.run(
+            .init(arguments: ["index-pack", "--stdin"], repository: repository, input: .file(path: pack), doing: "keep the files of", place: folder))
+        guard try await git.missing(of: commit, in: repository).isEmpty else {
+            throw GitError(.corrupt, "the pack of \(folder) lacks files of commit \(commit.short)")
+        }
+        // Its parents are not here.
+        do throws(FileError) {
+            let known = FileReading.text("\(repository)/shallow") ?? ""
+            if !known.contains(commit.hex) {
+                try FileWriting.replace("\(repository)/shallow", with: Array((known + commit.hex + "\n").utf8), durable: false)
+            }
+        } catch {
+            throw GitError(.storage, "cannot keep a snapshot: \(error)")
+        }
+        try await git.run(
+            .init(
+                arguments: ["update-ref", "refs/snapshots/\(commit.hex)", commit.hex], repository: repository, doing: "keep the files of",
+                place: folder))
+        utimes("\(repository)/refs", nil)
+        return Snapshot(repository: repository, commit: commit)
+    }
+
+    /// Removes the repositories that were used least recently, until all together have at most `limit` bytes. For a store whose users can make their
+    /// snapshots again.
+    ///
+    /// - Parameter kept: a repository that stays.
+    public func evict(above limit: Int, except kept: String) {
+        var all: [(path: String, size: Int, used: Int)] = []
+        for name in Directory.names(in: directory) ?? [] where name.hasSuffix(".git") {
+            let path = "\(directory)/\(name)"
+            var info = stat()
+            guard stat("\(path)/refs", &info) == 0 else { continue }
+            all.append((path, Directory.usage(of: path, upTo: .max), info.st_mtim.tv_sec))
+        }
+        var total = all.reduce(0) { $0 + $1.size }
+        for repository in all.sorted(by: { $0.used < $1.used }) where total > limit && repository.path != kept {
+            Directory.removeTree(repository.path)
+            total -= repository.size
+        }
     }
 
     /// The name in the folder under which the store is, if it is in the folder.

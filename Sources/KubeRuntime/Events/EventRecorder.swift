@@ -33,7 +33,7 @@ public final class EventRecorder: Sendable {
         self.instance = instance
         self.time = time
         self.log = log
-        dropped = metrics?.counter("assay_events_dropped_total", help: "Events that were not written.")
+        dropped = metrics?.counter(.eventsDropped)
         aggregator = Locked(EventAggregator(settings: settings))
         (notes, intake) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(capacity))
     }

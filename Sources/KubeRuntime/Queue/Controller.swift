@@ -61,11 +61,13 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
         self.workers = max(1, workers)
         self.time = time
         self.log = log ?? Log(name)
-        self.metrics = metrics.map { ControllerMetrics(registry: $0, controller: name) }
         self.liveness = liveness
         self.reconcileBound = reconcileBound
         self.reconcile = reconcile
-        queue = WorkQueue(time: time, backoff: backoff)
+        let metrics = metrics.map { ControllerMetrics(registry: $0, controller: name, time: time) }
+        self.metrics = metrics
+        queue = WorkQueue(time: time, backoff: backoff, onTake: { metrics?.waited($0) })
+        metrics?.followDepth { [weak queue] in queue?.depth }
     }
 
     /// Asks for a reconcile of the key. May be called at any time and from any thread; a request made before `run` is kept.
@@ -77,11 +79,14 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
             let (now, seconds) = (time.monotonic(), gatherSeconds(key))
             queue.add(key, afterSeconds: gathering.withLock { $0.delay(key, seconds: seconds, now: now) })
         }
-        metrics?.depth(queue.depth)
+        metrics?.added()
     }
 
     /// Asks for a reconcile of the key after some seconds. If the key is already due earlier, that time stays.
-    public func enqueue(_ key: Key, afterSeconds seconds: Double) { queue.add(key, afterSeconds: seconds) }
+    public func enqueue(_ key: Key, afterSeconds seconds: Double) {
+        queue.add(key, afterSeconds: seconds)
+        metrics?.added()
+    }
 
     /// Makes `run` end gracefully: no new reconcile starts, and running ones finish.
     public func stop() { queue.shutDown(.now) }
@@ -103,11 +108,12 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
 
     private func work() async {
         while let key = await queue.next() {
-            metrics?.depth(queue.depth)
             let begin = time.monotonic()
+            let running = metrics?.begin()
             let pulse = liveness?.begin("reconcile of \(name) \(key)", within: reconcileBound)
             let outcome = await reconcile(key)
             pulse?.end()
+            if let running { metrics?.end(running) }
             finish(key, outcome, seconds: time.monotonic() - begin)
         }
     }
@@ -136,40 +142,5 @@ public final class Controller<Key: Hashable & Sendable>: Sendable {
                 ])
         }
         metrics?.reconciled(outcome, seconds: seconds)
-        metrics?.depth(queue.depth)
-    }
-}
-
-/// The metrics of one controller.
-struct ControllerMetrics: Sendable {
-    private let controller: String
-    private let depthGauge: MetricsRegistry.Gauge
-    private let total: MetricsRegistry.Counter
-    private let errors: MetricsRegistry.Counter
-    private let durations: MetricsRegistry.HistogramMetric
-
-    init(registry: MetricsRegistry, controller: String) {
-        self.controller = controller
-        depthGauge = registry.gauge("assay_workqueue_depth", help: "Keys ready to be reconciled.")
-        total = registry.counter("assay_reconcile_total", help: "Reconciles by result.")
-        errors = registry.counter("assay_reconcile_errors_total", help: "Reconciles that failed and are tried again.")
-        durations = registry.histogram(
-            "assay_reconcile_seconds", help: "Duration of reconciles.",
-            bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60])
-    }
-
-    func depth(_ depth: Int) { depthGauge.set(Double(depth), ["controller": controller]) }
-
-    func reconciled(_ outcome: ReconcileOutcome, seconds: Double) {
-        let result =
-            switch outcome {
-            case .done: "done"
-            case .requeue: "requeue"
-            case .waiting: "waiting"
-            case .retry: "error"
-            }
-        total.add(1, ["controller": controller, "result": result])
-        if case .retry = outcome { errors.add(1, ["controller": controller]) }
-        durations.observe(seconds, ["controller": controller])
     }
 }

@@ -21,9 +21,12 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     private let state: Locked<State>
     private let time: any TimeSource
+    private let onTake: (@Sendable (Double) -> Void)?
 
-    public init(time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey) {
+    /// - Parameter onTake: called with the seconds that a key was ready before a worker took it.
+    public init(time: any TimeSource = SystemTime(), backoff: BackoffPolicy = .perKey, onTake: (@Sendable (Double) -> Void)? = nil) {
         self.time = time
+        self.onTake = onTake
         state = Locked(State(queue: WorkQueueState(backoff: backoff)))
     }
 
@@ -65,9 +68,11 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     public func next() async -> Key? {
         while !Task.isCancelled {
             let now = time.monotonic()
-            let found = change { $0.take(now: now) }
+            let (found, waited) = change { ($0.take(now: now), $0.lastWait) }
             switch found {
-            case .key(let key): return key
+            case .key(let key):
+                onTake?(waited)
+                return key
             case .finished: return nil
             // The queue's timer makes delayed keys ready.
             case .idle, .waitUntil: await park()
@@ -98,7 +103,9 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     // MARK: Waiting
 
     private func change<Result>(_ body: (inout WorkQueueState<Key>) -> Result) -> Result {
+        let now = time.monotonic()
         let (result, woken) = state.withLock { state -> (Result, [Waiting]) in
+            state.queue.now = now
             let result = body(&state.queue)
             var woken: [Waiting] = []
             let wanted = state.queue.isShutDown ? state.workers.count : min(state.queue.depth, state.workers.count)

@@ -36,6 +36,12 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     private var processing: [Key: Double] = [:]
     private var failing: [Key: FailingKey] = [:]
     private var shutdown: Shutdown?
+    /// The present monotonic second, as the owner has set it before a change. Only measurements use it.
+    var now = 0.0
+    /// When the keys that are ready became so.
+    private var readySince: [Key: Double] = [:]
+    /// How long the key that was handed out last had been ready, in seconds.
+    private(set) var lastWait = 0.0
 
     public init(backoff: BackoffPolicy = .perKey) { self.backoff = backoff }
 
@@ -155,6 +161,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
             ready = []
             head = 0
             readySet = []
+            readySince = [:]
             dirty = [:]
         }
     }
@@ -191,7 +198,9 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
     }
 
     private mutating func push(_ key: Key) {
-        if readySet.insert(key).inserted { ready.append(key) }
+        guard readySet.insert(key).inserted else { return }
+        ready.append(key)
+        readySince[key] = now
     }
 
     private mutating func pop() -> Key? {
@@ -204,6 +213,7 @@ public struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
             head = 0
         }
         readySet.remove(key)
+        lastWait = max(0, now - (readySince.removeValue(forKey: key) ?? now))
         return key
     }
 }

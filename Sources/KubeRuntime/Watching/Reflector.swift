@@ -67,13 +67,19 @@ public final class Reflector<Object: Sendable>: Sendable {
     /// Whether the store follows the server, and if not, since when and why.
     public var health: Health { current.withLock { $0 } }
 
-    /// A stream without events may be silent for as long as the watch was requested. The rest of the time is for temporary failures.
-    private static var secondsBeyondTimeout: Double { 300 }
+    /// Why the store does not show the server's present state, for people; nil while it does.
+    public var unready: String? {
+        if let failure = health.failure { return "\(type): \(failure)" }
+        // A server that accepts requests and answers none is no failure.
+        let bound = machine.withLock { $0.watcher.options.staleSeconds }
+        if let age = pulse.withLock({ $0 })?.age, age > bound { return "\(type): no answer for \(Int(age)) s" }
+        return store.hasSynced ? nil : "\(type): the first list is not complete"
+    }
 
     /// Follows the server until the task is cancelled. Call it once.
     public func run() async {
-        let bound = Double(machine.withLock { $0.watcher.options.timeoutSeconds.upperBound }) + Self.secondsBeyondTimeout
-        let pulse = liveness.begin("watch of \(scope.type)", within: bound)
+        let bound = machine.withLock { $0.watcher.options.staleSeconds }
+        let pulse = liveness.begin("watch of \(scope.type)", within: bound, needsServer: true)
         self.pulse.withLock { $0 = pulse }
         defer { pulse.end() }
         var call = step { $0.start(now: $1) }

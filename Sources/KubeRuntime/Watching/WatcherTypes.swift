@@ -26,8 +26,11 @@ public struct WatcherOptions: Sendable {
     public var pageSize = 500
     /// Begin with a stream of the initial state. If the server refuses it, a list is used.
     public var usesWatchList = true
-    /// The length of a watch is chosen at random from this range, so that many watches do not end together.
-    public var timeoutSeconds: ClosedRange<Int> = 300...600
+    /// The length of a watch is chosen at random from this range, so that many watches do not end together. Less than `staleSeconds`: the next watch
+    /// is an answer of a server that has no event and sends no bookmarks.
+    public var timeoutSeconds: ClosedRange<Int> = 300...540
+    /// A resource without an event, a bookmark or a list for so long, while other requests succeed, is reported as stalled.
+    public var staleSeconds = 600.0
     /// A stream that is silent for this long after its timeout is closed: the connection is probably half open.
     public var silenceGraceSeconds = 5.0
     /// When the initial stream is silent for this long, a list is used instead.

@@ -22,7 +22,7 @@ public struct ImageUse: Sendable, Hashable, Comparable {
 
     /// The roles whose images a task may need built, in the order in which they are built.
     static func roles(of task: EvalTask) -> [ContainerRole] {
-        [.trial, .verifier] + task.environment.services.services.map { .service($0.name) }
+        [.trial] + (0..<max(1, task.steps.count)).map { .verifier($0) } + task.environment.services.services.map { .service($0.name) }
     }
 
     public static func < (one: ImageUse, other: ImageUse) -> Bool {
@@ -83,7 +83,8 @@ public struct JobImages: Sendable {
         let logs = uses(ofTask: index).compactMap { use -> String? in
             guard let log = image(ofTask: index, role: use.role)?.log ?? failure(use)?.log else { return nil }
             switch use.role {
-            case .verifier: return "The verifier's image (tests/Dockerfile):\n" + log
+            case .verifier(0): return "The verifier's image (tests/Dockerfile):\n" + log
+            case .verifier(let step): return "The image of the verifier of step \(step + 1):\n" + log
             case .service(let name): return "The image of the service \"\(name)\":\n" + log
             default: return log
             }
@@ -122,9 +123,12 @@ extension PreparedJob {
             case .compose(.built(let build)): environment(build, .trial)
             default: break
             }
-            if images.verifier == .dockerfile, let context = task.verifier.context {
-                found[.init(task: index, role: .verifier)] = ImageToBuild(
-                    folder: "tests", context: context, build: .init(), timeoutSec: task.verifierEnvironment.buildTimeoutSec)
+            for (step, image) in images.verifiers.enumerated() {
+                guard case .dockerfile(let folder) = image,
+                    let context = folder == "tests" ? task.verifier.context : task.steps[step].verifier.context
+                else { continue }
+                found[.init(task: index, role: .verifier(step))] = ImageToBuild(
+                    folder: folder, context: context, build: .init(), timeoutSec: task.verifierEnvironment(ofStep: step).buildTimeoutSec)
             }
             for service in task.environment.services.services {
                 if let build = service.image.build { environment(build, .service(service.name)) }

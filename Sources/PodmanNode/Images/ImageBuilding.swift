@@ -111,20 +111,25 @@ extension PodmanNode {
     private func run(_ build: PodmanBuild, _ podman: PodmanCLI) async -> PodmanBuild.End {
         let log = Locked(BuildLog())
         let running: RunningCommand
+        // A build that is killed leaves its temporary files.
+        let temporary = "\(directories.builds)/\(UInt32.random(in: 0 ... .max))"
+        defer { Directory.removeTree(temporary) }
         do {
+            try Directory.make(temporary, mode: 0o700)
             let registries = try registriesFile()
             let command = podman.command(
-                BuildArguments.words(build, podman.abilities, memory: Self.memory), environment: ["CONTAINERS_REGISTRIES_CONF": registries])
+                BuildArguments.words(build, podman.abilities, memory: Self.memory),
+                environment: ["CONTAINERS_REGISTRIES_CONF": registries, "TMPDIR": temporary])
             let collect: RunningCommand.OutputHandler = { chunk in log.withLock { $0.append(chunk) } }
             running = try RunningCommand.start(command, onStdout: collect, onStderr: collect)
         } catch {
             return .failed(reason: "\(error)", log: "")
         }
-        let watch = Task { await self.watch(running.pid, build.limits) }
+        let watch = Task { await self.watch(running, build.limits) }
         let exit = await withTaskCancellationHandler {
             await running.wait()
         } onCancel: {
-            ProcessTree.kill(running.pid)
+            running.beforeReaping { ProcessTree.kill($0) }
         }
         watch.cancel()
         let stopped = await watch.value
@@ -154,12 +159,12 @@ extension PodmanNode {
     }
 
     /// Kills the build when it exceeds a limit, and returns which; nil when it ended by itself.
-    private func watch(_ pid: Int32, _ limits: PodmanBuild.Limits) async -> Stop? {
+    private func watch(_ running: RunningCommand, _ limits: PodmanBuild.Limits) async -> Stop? {
         let began = time.monotonic()
         let freeAtStart = DiskSpace.free(directories.podmanRoot)
         while !Task.isCancelled {
-            if let stop = exceeded(pid, limits, began, freeAtStart) {
-                ProcessTree.kill(pid)
+            if let stop = exceeded(running.pid, limits, began, freeAtStart) {
+                running.beforeReaping { ProcessTree.kill($0) }
                 return stop
             }
             try? await time.sleep(seconds: 0.25)
@@ -190,6 +195,7 @@ extension PodmanNode {
                 && zip(words, words.dropFirst()).contains { $0 == ("--root", root) }
         }
         for pid in builds { ProcessTree.kill(pid) }
+        Directory.removeTree(directories.builds)
         await podman.removeBuildContainers()
     }
 

@@ -5,7 +5,7 @@ extension PodWorker {
     /// Never equals a container's name, because those end in a number.
     var sandboxName: String { "assay-\(uid)-sandbox" }
 
-    func containerName(_ name: String, _ instance: Int) -> String { "assay-\(uid)-\(name)-\(instance)" }
+    func containerName(_ name: String, _ instance: Int) -> String { "\(PodmanCLI.containerNamePrefix)\(uid)-\(name)-\(instance)" }
 
     var hostsFile: String { services.directories.pod(uid) + "/hosts" }
 

@@ -108,8 +108,7 @@ actor PodWorker {
             usageTask = nil
             if let text, journal.ending == nil, !journal.tornDown {
                 services.event(.warning, "Evicted", text, on: pod)
-                journal.ending = PodEnding(cause: .evicted, reason: "Evicted", message: text, graceSeconds: 1)
-                save()
+                end(PodEnding(cause: .evicted, reason: "Evicted", message: text, graceSeconds: 1))
             }
         case .probed(let container, let id, let failure):
             await startupProbed(container, id, failure)
@@ -122,9 +121,7 @@ actor PodWorker {
         let grace = max(0, pod.deletionGraceSeconds ?? pod.terminationGraceSeconds)
         guard var ending = journal.ending else {
             guard !journal.tornDown else { return }
-            journal.ending = PodEnding(cause: .deleted, graceSeconds: grace)
-            save()
-            return
+            return end(PodEnding(cause: .deleted, graceSeconds: grace))
         }
         guard grace < ending.graceSeconds else { return }
         ending.graceSeconds = grace
@@ -142,8 +139,18 @@ actor PodWorker {
         }
         let text = "Pod was active on the node longer than the specified deadline"
         services.event(.normal, "DeadlineExceeded", text, on: pod)
-        journal.ending = PodEnding(
-            cause: .deadline, reason: "DeadlineExceeded", message: text, graceSeconds: pod.terminationGraceSeconds)
+        end(PodEnding(cause: .deadline, reason: "DeadlineExceeded", message: text, graceSeconds: pod.terminationGraceSeconds))
+    }
+
+    private func end(_ ending: PodEnding) {
+        let running = journal.containers.filter(\.value.isRunning).keys.sorted()
+        log.info(
+            "the pod is ended",
+            [
+                "cause": .string(ending.cause.rawValue), "graceSeconds": .int(Int64(ending.graceSeconds)),
+                "running": .array(running.map { .string($0) }),
+            ])
+        journal.ending = ending
         save()
     }
 

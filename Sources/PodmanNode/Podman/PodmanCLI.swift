@@ -15,6 +15,8 @@ struct NodeDirectories: Sendable, Hashable {
     var podmanTemporary: String { state + "/podman/tmp" }
     /// The directory where conmon writes the exit code of each container.
     var exits: String { podmanTemporary + "/exits" }
+    /// Temporary files of builds, one directory each.
+    var builds: String { state + "/builds" }
     var rootfs: String { state + "/rootfs" }
     var abilities: String { state + "/podman/abilities.json" }
     var bootIdentifier: String { state + "/podman/boot-id" }
@@ -189,10 +191,25 @@ struct PodmanCLI: Sendable {
 
     /// Removes the working containers of builds that were killed. Only for a time at which no build runs.
     func removeBuildContainers() async {
-        guard let result = try? await call(["ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}} {{.Status}}"]) else { return }
-        let left = result.stdoutText.split(separator: "\n").filter { $0.hasSuffix(" Storage") }.map { String($0.prefix { $0 != " " }) }
+        guard let result = try? await call(["ps", "--all", "--external", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.Status}}"]) else { return }
+        let left = Self.buildContainers(in: result.stdoutText)
         if !left.isEmpty { _ = try? await call(["rm", "--force"] + left) }
     }
+
+    /// The working containers of builds, of a list of "ID NAME STATUS". A pod's container has the status "Storage" too while podman creates it:
+    /// only the name tells them apart. Source of the names: buildah's `define.Package` suffix "working-container" (buildah new.go).
+    static func buildContainers(in list: String) -> [String] {
+        list.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            guard words.count == 3, words[2] == "Storage", !words[1].hasPrefix(containerNamePrefix) else { return nil }
+            let name = words[1].split(separator: "-")
+            let kind = name.last.map { Int($0) == nil ? name[...] : name.dropLast() } ?? []
+            return kind.suffix(2) == ["working", "container"] ? String(words[0]) : nil
+        }
+    }
+
+    /// How the names of pods' containers begin.
+    static let containerNamePrefix = "assay-"
 
     /// - Throws: `Failure` with the registry's message.
     func pull(_ name: String) async throws {

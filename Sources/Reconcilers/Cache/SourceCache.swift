@@ -15,17 +15,31 @@ public final class SourceCache: Sendable {
     private let cache: TreeCache
     private let store: TreeStore
     private let endpoint: CacheEndpoint
+    private let node: String?
     private let follower: (any TreeOrigin)?
+    /// The address of this replica; nil: that of the endpoint.
+    private let own: String?
+    /// The files of claims, while their pods send them.
+    let uploads: ClaimUploads
     private let time: any TimeSource
     private let server = Locked<HTTPServer?>(nil)
 
     /// - Parameters:
     ///   - store: where the trees are kept.
     ///   - key: signs the tokens; the same for all replicas.
+    ///   - node: the URL of the instances on nodes, by which a pod reaches that of its own node; nil: there are none.
+    ///   - uploads: a directory for what pods send.
+    ///   - own: the URL of this replica, which `endpoint` shares with others; nil when there are no others.
     ///   - follower: where a replica that does not lead gets trees; nil: nowhere.
-    public init(store: TreeStore, key: [UInt8], endpoint: CacheEndpoint, follower: (any TreeOrigin)? = nil, time: any TimeSource = SystemTime()) {
+    public init(
+        store: TreeStore, key: [UInt8], endpoint: CacheEndpoint, node: String? = nil, uploads: String, own: String? = nil,
+        follower: (any TreeOrigin)? = nil, time: any TimeSource = SystemTime()
+    ) {
+        self.own = own
+        self.uploads = ClaimUploads(directory: uploads)
         self.store = store
         self.endpoint = endpoint
+        self.node = node
         self.follower = follower
         self.time = time
         cache = TreeCache(store: store, key: key, time: time)
@@ -64,9 +78,9 @@ public final class SourceCache: Sendable {
     }
 
     /// What a pod needs to read its task.
-    /// - Parameter address: a URL without a name in it, for a pod that resolves none.
+    /// - Parameter addresses: URLs without a name in them, for a pod that resolves none.
     func access(
-        for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds, address: String? = nil
+        for request: TrialPodRequest, _ builder: TrialPodBuilder, bounds: PodFateBounds, addresses: ProxiedAddresses? = nil
     ) throws(TrialError) -> CacheAccess {
         let job = request.job
         let pod = TrialPodNames.name(
@@ -78,7 +92,8 @@ public final class SourceCache: Sendable {
             for: [try builder.tree(of: request)], pod: pod,
             credential: TreeToken.Credential(namespace: job.namespace, secret: request.sourceSecret?.name), further: further,
             seconds: bounds.untilDelivered)
-        return CacheAccess(endpoint: address.map { .service($0) } ?? endpoint, token: token)
+        return addresses.map { CacheAccess(endpoint: .service($0.cache), node: $0.nodeCache, token: token) }
+            ?? CacheAccess(endpoint: endpoint, node: node, token: token)
     }
 
     /// What a build pod needs to read its context.
@@ -86,22 +101,41 @@ public final class SourceCache: Sendable {
         let token = cache.token(
             for: [context], pod: pod, credential: TreeToken.Credential(namespace: namespace, secret: secret), further: [],
             seconds: bounds.untilDelivered)
-        return CacheAccess(endpoint: endpoint, token: token)
+        return CacheAccess(endpoint: endpoint, node: node, token: token)
+    }
+
+    /// What a pod needs to send the files of a claim to this replica.
+    func access(forClaim upload: String, pod: String, namespace: String, seconds: Double) -> CacheAccess {
+        CacheAccess(
+            endpoint: own.map { .service($0) } ?? endpoint,
+            token: cache.token(forClaim: upload, pod: pod, namespace: namespace, seconds: seconds))
     }
 
     /// Makes what is missing from the mirrors.
-    func lead(resolver: SourceResolver, credentials: CredentialSource, pods: Store<TrialPod>) {
+    /// - Parameter overlays: those that jobs may get now, with their namespaces.
+    func lead(
+        resolver: SourceResolver, credentials: CredentialSource, pods: Store<TrialPod>,
+        overlays: @escaping @Sendable () -> [(namespace: String, overlay: PinnedOverlay)] = { [] }
+    ) {
         store.clean()
         let trees = MirrorTrees(resolver: resolver) { url, credential in
             try await credentials.credentials(for: url, secret: credential.secret, namespace: credential.namespace)
         }
         let time = time
-        cache.use(trees) { namespace, name, token in
+        let hasEnded: TreeCache.Ended = { namespace, name, token in
             guard let pod = pods.get(ObjectKey(namespace: namespace, name: name)) else {
                 return pods.hasSynced && time.now().seconds - token.issued > Self.unknownSeconds
             }
             return Self.hasEnded(pod)
         }
+        let wanted: @Sendable () -> [WantedTree] = { overlays().flatMap { Self.wanted($0.overlay, in: $0.namespace) } }
+        cache.use(trees, hasEnded: hasEnded, wanted: wanted, uploads: uploads)
+    }
+
+    /// What delivery asks for of an overlay.
+    private static func wanted(_ overlay: PinnedOverlay, in namespace: String) -> [WantedTree] {
+        let trees = (try? TrialProgram.Delivery.Overlay(overlay).trees()) ?? []
+        return trees.map { WantedTree(tree: $0, credential: .init(namespace: namespace, secret: overlay.secret)) }
     }
 
     /// Whether a pod needs its task no more.

@@ -29,6 +29,8 @@ public final class EvalJobReconciler: Sendable {
     let sources: JobPreparation
     let credentials: CredentialSource
     let preparation: PreparationPool
+    /// nil without a cache service, which takes the files of claims.
+    let claims: ClaimPods?
     let images: ImageBuilds
     let backends: ResultsBackends
     let recording: TrialRecording
@@ -52,7 +54,7 @@ public final class EvalJobReconciler: Sendable {
         client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
         overlays: JobOverlays, networks: JobNetworks?, resolver: SourceResolver, credentials: CredentialSource, load: TargetLoad,
         events: EventRecorder, ledgers: LedgerPool,
-        metrics: TrialMetrics, time: any TimeSource,
+        metrics registry: MetricsRegistry, time: any TimeSource,
         wake: @escaping @Sendable (ObjectKey, WakeCause) -> Void, wakeLater: @escaping @Sendable (ObjectKey, Double) -> Void
     ) {
         self.wakeLater = wakeLater
@@ -60,7 +62,7 @@ public final class EvalJobReconciler: Sendable {
         self.configuration = configuration
         self.jobs = jobs
         self.events = events
-        self.metrics = metrics
+        metrics = TrialMetrics(registry)
         self.networks = networks
         self.time = time
         podStore = pods
@@ -68,21 +70,26 @@ public final class EvalJobReconciler: Sendable {
         self.credentials = credentials
         let gathered: @Sendable (ObjectKey) -> Void = { wake($0, .gathered) }
         requirements = JobRequirements(client: client, configuration: configuration, targets: targets, overlays: overlays)
-        plans = PlanStore(maps: OwnedConfigMaps(client: client), policy: configuration.urlPolicy)
+        // The addresses in a plan were checked when it was made. Those of snapshots are of this operator's own disk.
+        plans = PlanStore(maps: OwnedConfigMaps(client: client), policy: configuration.urlPolicy.union(.local))
+        claims = configuration.cache.map { ClaimPods(client: client, settings: configuration.pods, cache: $0, time: time) }
         sources = JobPreparation(resolver: resolver)
         preparation = PreparationPool(
             preparation: sources, plans: plans, credentials: credentials, time: time, wake: { wake($0, .event) })
         images = ImageBuilds(
-            configuration.imageBuilder ?? ClusterImageBuilder(client: client, configuration: configuration, time: time), time: time,
+            configuration.imageBuilder ?? ClusterImageBuilder(client: client, configuration: configuration, time: time),
+            metrics: ImageMetrics(registry, time: time), time: time,
             wake: { wake($0, .event) })
         backends = ResultsBackends(
             client: client, configuration: configuration, ledgers: ledgers, credentials: credentials, time: time, wake: { wake($0, .event) })
         recording = TrialRecording(
-            collection: TrialCollection(client: client, log: log), setting: configuration.setting, events: events, time: time, wake: gathered)
+            collection: TrialCollection(client: client, log: log), setting: configuration.setting, events: events,
+            traces: configuration.traces, time: time, wake: gathered)
         let podWriter = TrialPodWriter(
             client: client, expectations: Expectations(time: time),
             deletions: PodDeletions(
-                client: client, pauseSeconds: configuration.deletionPauseSeconds, time: time, log: log, reconcile: { wake($0, .event) }))
+                client: client, pace: DeletionPace(quietSeconds: configuration.deletionQuietSeconds), time: time, log: log,
+                reconcile: { wake($0, .event) }))
         trials = JobTrials(
             pods: pods.index { entry in
                 // Anybody who may create pods can set the label, so the pod's owner is checked too.
@@ -337,12 +344,23 @@ public final class EvalJobReconciler: Sendable {
             return nil
         }
         do throws(ReconcileError) {
-            let sync = try requirements.target(of: pass.job, pass.identity).syncStrategy(time: time)
+            let sync = try strategy(of: try requirements.target(of: pass.job, pass.identity), for: pass.identity)
             preparation.start(key, job: pass.job, pinnedTo: pinned, sync: sync, overlays: try overlays())
         } catch {
             if !pass.errors.contains(error) { pass.add(error) }
         }
         return nil
+    }
+
+    private func strategy(of target: EvalTargetSpec, for job: JobIdentity) throws(ReconcileError) -> any SyncStrategy {
+        guard let claim = target.claim, configuration.setting == .cluster else { return try target.syncStrategy(time: time) }
+        guard let claims else {
+            throw .stalled(
+                .unsupportedField,
+                "spec.claim of the EvalTarget: the files of a claim reach the operator through its cache service; start it with "
+                    + "--cache-service", on: .ready)
+        }
+        return ClaimSync(claim: claim, template: target.podTemplate, job: job, pods: claims)
     }
 
     func subject(_ job: JobIdentity) -> EventSubject { EventSubject(.evalJobs, job.key, uid: job.uid) }

@@ -16,7 +16,7 @@ extension EvalJobReconciler {
     func end(_ pass: inout JobPass, as stopping: JobEnding?, _ place: TrialRecording.Place) async throws {
         let ending = stopping ?? .ofTrials(pass.job.status?.trials)
         guard let name = pass.memory.state.withLock({ $0.jobRecord }) else {
-            if let seconds = recording.record(try PendingRun(job: record(of: pass, ending, place.context.prepared)), place) {
+            if let seconds = recording.record(record(of: pass, ending, place.context.prepared), place) {
                 pass.wake(after: seconds)
             }
             return
@@ -56,7 +56,7 @@ extension EvalJobReconciler {
     func afterEnd(_ pass: inout JobPass) async throws {
         let (job, identity) = (pass.job, pass.identity)
         pass.memory.state.withLock { $0.vanished = [:] }
-        metrics.setRunning(0, of: identity.uid)
+        metrics.forget(identity.uid)
         trials.yieldSlots(identity.uid)
         images.release(identity)
         let left = trials.pods.objects(for: identity.uid).filter { $0.isTracked || !($0.snapshot.metadata.isDeleting || $0.isPreserved) }

@@ -100,6 +100,14 @@ final class JobMemory: Sendable {
 
     let state = Locked(State())
 
+    /// The trials that cannot run. `find` looks at every agent and task, so it is called only when `basis` is not that of the last call.
+    func refusals(basis: TrialRefusals.Basis, find: () -> TrialRefusals) -> TrialRefusals {
+        if let known = state.withLock({ $0.refusals }), known.basis == basis { return known }
+        let found = find()
+        state.withLock { $0.refusals = found }
+        return found
+    }
+
     /// When the job's namespace was found to be in deletion, by the monotonic clock; nil when it was not.
     var namespaceEndSeen: Double? { state.withLock { $0.namespaceEndSeen } }
 }

@@ -182,13 +182,12 @@ extension EvalJobReconciler {
     /// Trials whose task cannot run, or whose image could not be built. They fail without a pod.
     private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec, _ images: JobImages) -> TrialRefusals {
         let image = target.defaultImage
-        if let known = pass.memory.state.withLock({ $0.refusals }), known.basis == TrialRefusals.basis(image, images) { return known }
-        let found = TrialRefusals(
-            prepared, spec: pass.job.spec, defaultImage: image, images: images,
-            canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil,
-            networks: configuration.networkAbility, onHost: target.type == .vm)
-        pass.memory.state.withLock { $0.refusals = found }
-        return found
+        return pass.memory.refusals(basis: TrialRefusals.basis(image, images)) {
+            TrialRefusals(
+                prepared, spec: pass.job.spec, defaultImage: image, images: images,
+                canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil,
+                networks: configuration.networkAbility, onHost: target.type == .vm)
+        }
     }
 
     // MARK: The ledger

@@ -23,7 +23,7 @@ struct TrialCollection: Sendable {
     /// - Throws: errors that may pass (the API server does not answer). A log that is gone or cut off does not throw; the record says so.
     func pendingRun(
         of pod: TrialPod, end: PodFate.End, error: TrialError?, slot: PendingRun.Slot, trial: TrialCoordinate, context: Context
-    ) async throws -> (run: PendingRun, trial: RecordedTrial) {
+    ) async throws -> (run: PendingRun, trial: RecordedTrial, record: RunRecord) {
         var outcome = end.outcome
         outcome.error = error
         var pack: PendingRun.Pack?
@@ -43,19 +43,21 @@ struct TrialCollection: Sendable {
             try PendingRun(
                 run: record, slot: slot, pack: pack, buildLog: context.images.log(ofTask: trial.taskIndex),
                 serviceLogs: await ServiceLogs(client: client).read(pod, context.spec)),
-            RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome)
+            RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome), record
         )
     }
 
     /// The record of a trial that never had a pod.
     func pendingRun(without error: TrialError, trial: TrialCoordinate, context: Context, now: Timestamp) throws -> (
-        run: PendingRun, trial: RecordedTrial
+        run: PendingRun, trial: RecordedTrial, record: RunRecord
     ) {
         let outcome = TrialOutcome(error: error)
         let program = context.request(trial).map(TrialProgram.init)
         let record = record(of: trial, program, outcome: outcome, context: context, slot: .final, report: nil, pod: nil, at: now)
         let log = context.images.log(ofTask: trial.taskIndex)
-        return (try PendingRun(run: record, buildLog: log), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome))
+        return (
+            try PendingRun(run: record, buildLog: log), RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: outcome), record
+        )
     }
 
     /// The agent's own report of its model costs, and the compute costs by the target's prices and the duration of the trial's phases.
@@ -129,11 +131,11 @@ struct TrialCollection: Sendable {
     /// How the trial was verified; nil for a task that cannot be read, and when the job has it not verified.
     private func verifier(_ program: TrialProgram?, _ pod: TrialPod?) -> RunRecord.Verifier? {
         guard let program, program.verifier.enabled else { return nil }
-        guard let container = program[.verifier] else { return .init(mode: .shared) }
+        guard let container = program[.verifier(0)] else { return .init(mode: .shared) }
         let resources = container.resources
         return .init(
             mode: .separate, image: container.image,
-            imageDigest: Self.digest(container.image) ?? Self.digest(pod?.snapshot.imageIDs[.verifier]), memoryMB: resources.memoryLimitMB,
+            imageDigest: Self.digest(container.image) ?? Self.digest(pod?.snapshot.imageIDs[.verifier(0)]), memoryMB: resources.memoryLimitMB,
             storageMB: resources.storageMB)
     }
 

@@ -4,26 +4,39 @@ import EvalModel
 import KubeCore
 import TrialPods
 
-/// A trial pod in the form it is cached: the content of its labels and its status.
-public struct TrialPod: Sendable, Hashable {
+/// A trial pod in the form it is cached: the content of its labels and its status. A class, so that the caches, indexes and passes that hold a pod
+/// share one copy.
+public final class TrialPod: Sendable, Equatable {
+    /// Without labels and annotations: what is needed of them is below, and each pod would hold its own copy.
     public let snapshot: PodSnapshot
     public let uid: String
     public let identity: TrialPodIdentity
     public let isTracked: Bool
     public let isPreserved: Bool
     public let isInterrupted: Bool
+    /// The job that its label names, for a pod without an owner.
+    private let labelledJob: String?
 
     /// nil when the object is no trial pod, or did not come from an API server and has no UID.
     public init?(_ pod: JSONValue) {
-        guard let snapshot = PodSnapshot.project(pod), let uid = snapshot.metadata.uid, !uid.isEmpty,
+        guard var snapshot = PodSnapshot.project(pod), let uid = snapshot.metadata.uid, !uid.isEmpty,
             let identity = TrialPodIdentity(labels: snapshot.metadata.labels)
         else { return nil }
+        let metadata = snapshot.metadata
+        isTracked = metadata.finalizers?.contains(AssayNames.trialFinalizer) ?? false
+        isInterrupted = metadata.annotations?[AssayNames.interruptedAnnotation] != nil
+        isPreserved = metadata.labels?[AssayNames.countedLabel] != nil
+        labelledJob = metadata.controller == nil ? metadata.labels?[AssayNames.jobLabel] : nil
+        (snapshot.metadata.labels, snapshot.metadata.annotations, snapshot.metadata.generateName) = (nil, nil, nil)
         self.snapshot = snapshot
         self.uid = uid
         self.identity = identity
-        isTracked = snapshot.metadata.finalizers?.contains(AssayNames.trialFinalizer) ?? false
-        isInterrupted = snapshot.metadata.annotations?[AssayNames.interruptedAnnotation] != nil
-        isPreserved = snapshot.metadata.labels?[AssayNames.countedLabel] != nil
+    }
+
+    public static func == (one: TrialPod, other: TrialPod) -> Bool {
+        one === other
+            || one.uid == other.uid && one.snapshot == other.snapshot && one.identity == other.identity && one.isInterrupted == other.isInterrupted
+                && one.isPreserved == other.isPreserved && one.labelledJob == other.labelledJob
     }
 
     var key: ObjectKey { snapshot.metadata.key }
@@ -36,7 +49,7 @@ public struct TrialPod: Sendable, Hashable {
         if let owner = metadata.controller {
             return owner.kind == EvalJob.resource.kind ? ObjectKey(namespace: key.namespace, name: owner.name) : nil
         }
-        guard isTracked, let name = metadata.labels?[AssayNames.jobLabel] else { return nil }
+        guard isTracked, let name = labelledJob else { return nil }
         return ObjectKey(namespace: key.namespace, name: name)
     }
 

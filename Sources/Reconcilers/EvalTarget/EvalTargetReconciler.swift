@@ -1,15 +1,18 @@
 import AssayAPI
 import Base
+import Dependencies
 import EvalModel
 import KubeClient
 import KubeCore
 import KubeRuntime
+import Planning
 
 /// Writes the status of an EvalTarget: whether trials can run on it, and how many do.
 final class EvalTargetReconciler: Sendable {
     private let targets: Store<EvalTarget>
     private let load: TargetLoad
     private let onCluster: Bool
+    private let programs: ProgramCheck
     /// nil when pods build no images.
     private let probes: BuildProbes?
     /// nil when the operator has no egress proxy for a cluster, and so needs no policies enforced.
@@ -23,9 +26,10 @@ final class EvalTargetReconciler: Sendable {
     static let gatherSeconds = 2.0
 
     init(
-        client: KubeClient, targets: Store<EvalTarget>, load: TargetLoad, onCluster: Bool, probes: BuildProbes?, networkChecks: NetworkChecks?,
-        syncs: TargetSyncs, time: any TimeSource
+        client: KubeClient, targets: Store<EvalTarget>, load: TargetLoad, onCluster: Bool, programs: ProgramCheck, probes: BuildProbes?,
+        networkChecks: NetworkChecks?, syncs: TargetSyncs, time: any TimeSource
     ) {
+        self.programs = programs
         self.syncs = syncs
         self.probes = probes
         self.networkChecks = networkChecks
@@ -53,12 +57,18 @@ final class EvalTargetReconciler: Sendable {
         let probe = isSupported ? probes?.state(of: target, known: Self.known(target)) : nil
         let network = isSupported ? networkState(of: target) : nil
         let sync = isSupported ? syncs.state(of: target, jobs: jobs) : nil
+        // A program that only some jobs need is looked for when such a job is on the target.
+        let uses = jobs.filter { $0.status?.isOver != true }.reduce(into: Set<TargetPrograms.Use>()) { $0.formUnion(TargetPrograms.uses($1.spec)) }
+        let found = isSupported ? await programs.look(for: TargetPrograms.needed(by: target.spec, for: uses, runsPods: !onCluster)) : []
         do {
             _ = try await writer.write(target) {
-                Self.status(of: $0, activeTrials: active, onCluster: onCluster, probe: probe, network: network, sync: sync, now: now)
+                Self.status(
+                    of: $0, activeTrials: active, onCluster: onCluster, programs: found, probe: probe, network: network, sync: sync, now: now)
             }
             // A check that failed is made again.
-            let failed = [probe, network].contains { if case .answered(.fails)? = $0 { true } else { false } }
+            let failed =
+                TargetPrograms.problem(of: found) != nil
+                || [probe, network].contains { if case .answered(.fails)? = $0 { true } else { false } }
             let next = [failed ? Preflight.retrySeconds : nil, sync?.nextSeconds].compactMap { $0 }.min()
             return next.map { .requeue(afterSeconds: $0) } ?? .done
         } catch {
@@ -81,12 +91,13 @@ final class EvalTargetReconciler: Sendable {
     }
 
     /// - Parameters:
+    ///   - programs: what the target needs on the operator's machine.
     ///   - probe: the check of the target's builds; nil when it builds none.
     ///   - network: the check of the namespace's network; nil when there is none.
     ///   - sync: the target's benchmarks; nil when they are not kept up to date.
     static func status(
-        of target: EvalTarget, activeTrials: Int, onCluster: Bool, probe: Preflight.State? = nil, network: Preflight.State? = nil,
-        sync: TargetSyncs.Report? = nil, now: Timestamp
+        of target: EvalTarget, activeTrials: Int, onCluster: Bool, programs: [ProgramStatus] = [], probe: Preflight.State? = nil,
+        network: Preflight.State? = nil, sync: TargetSyncs.Report? = nil, now: Timestamp
     ) -> EvalTargetStatus {
         var status = target.status ?? EvalTargetStatus()
         var conditions = Conditions(status.conditions)
@@ -99,19 +110,25 @@ final class EvalTargetReconciler: Sendable {
         conditions.setNegative(
             ConditionType.stalled.rawValue, unsupported != nil, reason: Reason.unsupportedField.rawValue, message: unsupported?.message ?? "",
             observedGeneration: generation, now: now)
-        let (preflight, reason, message) = Self.preflight(probe, network: network)
+        let (preflight, reason, message) = Self.preflight(programs, probe, network: network)
         conditions.set(
             ConditionType.preflight.rawValue, preflight, reason: reason.rawValue, message: message, observedGeneration: generation, now: now)
         status.conditions = conditions.all
         status.observedGeneration = generation
         status.activeTrials = activeTrials
-        if let commit = sync?.commit { (status.syncedCommit, status.lastSyncTime) = (commit, sync?.time) }
-        if target.spec.sync != .continuous { (status.syncedCommit, status.lastSyncTime) = (nil, nil) }
+        status.dependencies = programs.map {
+            .init(name: $0.program.name, version: $0.version, path: $0.path, found: $0.path != nil)
+        }
+        if let commit = sync?.commit { (status.syncedCommit, status.lastSyncTime, status.lagSeconds) = (commit, sync?.time, sync?.lagSeconds) }
+        if target.spec.sync != .continuous { (status.syncedCommit, status.lastSyncTime, status.lagSeconds) = (nil, nil, nil) }
         return status
     }
 
-    /// Apart from builds and the network, a target on a cluster needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
-    private static func preflight(_ probe: Preflight.State?, network: Preflight.State?) -> (Condition.Status, Reason, String) {
+    /// Apart from programs, builds and the network, a target needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
+    private static func preflight(
+        _ programs: [ProgramStatus], _ probe: Preflight.State?, network: Preflight.State?
+    ) -> (Condition.Status, Reason, String) {
+        if let problem = TargetPrograms.problem(of: programs) { return (.no, .dependencyMissing, problem) }
         switch probe {
         case .answered(.fails(let why))?, .running(last: .fails(let why)?)?: return (.no, .buildRefused, why)
         case .running(last: nil)?: return (.unknown, .progressing, "an image of two lines is being built")

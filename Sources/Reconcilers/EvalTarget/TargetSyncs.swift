@@ -14,6 +14,8 @@ final class TargetSyncs: Sendable {
         /// Of the last sync that succeeded; nil before the first one.
         var commit: String?
         var time: Timestamp?
+        /// Seconds since a newer commit of a benchmark was seen, of the one that waits longest; 0 when none waits, nil before the first sync.
+        var lagSeconds: Int?
         /// Why the last sync of a benchmark failed; nil when none did.
         var failure: String?
         /// Seconds until the next sync is due.
@@ -54,6 +56,8 @@ final class TargetSyncs: Sendable {
     private let time: any TimeSource
     private let pool: TaskPool<Key, Result<PinnedSource, SourceError>>
     private let last = Locked<[ObjectKey: [Key: Last]]>([:])
+    /// When a commit was first seen that is newer than the synced one, by the monotonic clock.
+    private let behindSince = Locked<[Key: Double]>([:])
 
     init(resolver: SourceResolver, credentials: CredentialSource, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void) {
         self.resolver = resolver
@@ -86,17 +90,25 @@ final class TargetSyncs: Sendable {
             if let age, age < interval {
                 report.nextSeconds = min(report.nextSeconds, interval - age)
             } else if pool.progress(of: key) == nil {
-                start(key, sync)
+                start(key, sync, after: known[key]?.commit)
             }
         }
         last.withLock { $0[target.key] = known }
+        behindSince.withLock { behind in behind = behind.filter { $0.key.target != target.key || keys.contains($0.key) } }
         let newest = known.values.filter { $0.time != nil }.max { ($0.time ?? Timestamp(seconds: 0)) < ($1.time ?? Timestamp(seconds: 0)) }
         (report.commit, report.time) = (newest?.commit, newest?.time)
+        if newest != nil {
+            let waiting = behindSince.withLock { behind in keys.compactMap { behind[$0] } }
+            report.lagSeconds = waiting.min().map { Int(time.monotonic() - $0) } ?? 0
+        }
         report.failure = known.sorted { $0.key.benchmark.repo < $1.key.benchmark.repo }.lazy.compactMap { $0.value.failure }.first
         return report
     }
 
-    func forget(_ target: ObjectKey) { _ = last.withLock { $0.removeValue(forKey: target) } }
+    func forget(_ target: ObjectKey) {
+        _ = last.withLock { $0.removeValue(forKey: target) }
+        behindSince.withLock { behind in behind = behind.filter { $0.key.target != target } }
+    }
 
     func stop() async { await pool.stop() }
 
@@ -110,14 +122,23 @@ final class TargetSyncs: Sendable {
         last = new
     }
 
-    private func start(_ key: Key, _ sync: any SyncStrategy) {
-        let (resolver, credentials) = (resolver, credentials)
+    /// - Parameter synced: the commit of the last sync.
+    private func start(_ key: Key, _ sync: any SyncStrategy, after synced: String?) {
+        let (resolver, credentials, behindSince, time) = (resolver, credentials, behindSince, time)
         pool.start(key, group: key.target.description) {
             let benchmark = key.benchmark
             do {
                 let url = try resolver.url(benchmark.repo)
                 let git = try await credentials.credentials(for: url, secret: benchmark.secret, namespace: key.target.namespace, only: benchmark.repo)
-                return .success(try await sync.sync(SyncRequest(repo: benchmark.repo, ref: benchmark.ref, credentials: git), with: resolver))
+                let request = SyncRequest(repo: benchmark.repo, ref: benchmark.ref, credentials: git) { seen in
+                    behindSince.withLock { behind in
+                        // The time of the first commit that waits counts, however many come after it.
+                        if seen.hex == synced || synced == nil { behind[key] = nil } else if behind[key] == nil { behind[key] = time.monotonic() }
+                    }
+                }
+                let source = try await sync.sync(request, with: resolver)
+                behindSince.withLock { $0[key] = nil }
+                return .success(source)
             } catch let error as SourceError {
                 return .failure(error)
             } catch let error as ReconcileError {

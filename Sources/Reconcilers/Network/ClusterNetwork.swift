@@ -8,13 +8,16 @@ import TrialPods
 public struct ClusterNetworkSettings: Sendable, Hashable {
     /// The Service of the cache; nil: there is none.
     public var cache: ObjectKey?
+    /// The Service of the cache's instances on nodes; nil: there is none.
+    public var nodeCache: ObjectKey?
     /// The Service of the egress proxy; nil: there is none.
     public var egress: ObjectKey?
     /// Networks of pods, services, nodes and the API server that are not private by their addresses.
     public var closed: [IPNetwork]
 
-    public init(cache: ObjectKey?, egress: ObjectKey?, closed: [IPNetwork] = []) {
+    public init(cache: ObjectKey?, nodeCache: ObjectKey? = nil, egress: ObjectKey?, closed: [IPNetwork] = []) {
         self.cache = cache
+        self.nodeCache = nodeCache
         self.egress = egress
         self.closed = closed
     }
@@ -38,11 +41,14 @@ struct ClusterPeers: Sendable, Hashable {
 /// The addresses that proxied pods on a cluster use, because they resolve no names.
 public struct ProxiedAddresses: Sendable, Hashable {
     public var cache: String
+    /// nil: there are no instances on nodes.
+    public var nodeCache: String?
     public var proxy: String
     public var canary: String
 
-    public init(cache: String, proxy: String, canary: String) {
+    public init(cache: String, nodeCache: String? = nil, proxy: String, canary: String) {
         self.cache = cache
+        self.nodeCache = nodeCache
         self.proxy = proxy
         self.canary = canary
     }
@@ -68,13 +74,15 @@ final class ClusterNetwork: Sendable {
         let now = time.monotonic()
         if let known = known.withLock({ $0 }), now - known.at < Self.keepSeconds { return known.peers }
         let cache = try await service(settings.cache)
+        let node = try await service(settings.nodeCache).map { try ServiceAddress($0, port: ClusterPeers.Port.cache) }
         let egress = try await service(settings.egress).map { try ServiceAddress($0, port: ClusterPeers.Port.egress) }
         let server = try await apiServer()
         let reader = try cache.map { try ServiceAddress($0, port: ClusterPeers.Port.cache) }
-        var peers = ClusterPeers(policies: TrialPolicies(cache: reader?.peer, egress: egress?.peer, closed: settings.closed + server))
+        var peers = ClusterPeers(
+            policies: TrialPolicies(cache: reader?.peer, nodeCache: node?.peer, egress: egress?.peer, closed: settings.closed + server))
         if let cache, let reader, let egress {
             let canary = try ServiceAddress(cache, port: ClusterPeers.Port.canary)
-            peers.proxied = ProxiedAddresses(cache: reader.url, proxy: egress.url, canary: canary.hostAndPort)
+            peers.proxied = ProxiedAddresses(cache: reader.url, nodeCache: node?.url, proxy: egress.url, canary: canary.hostAndPort)
         }
         known.withLock { $0 = (peers, now) }
         return peers

@@ -43,19 +43,26 @@ public final class Operator: Sendable {
         self.metrics = metrics
         self.time = time
         let namespace = configuration.namespace
-        jobs = Reflector(client: client, type: .evalJobs, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+        jobs = Reflector(
+            client: client, type: .evalJobs, namespace: namespace, options: configuration.watches, time: time, metrics: metrics, liveness: liveness
+        ) {
             try EvalJob(json: $0)
         }
-        targets = Reflector(client: client, type: .evalTargets, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+        targets = Reflector(
+            client: client, type: .evalTargets, namespace: namespace, options: configuration.watches, time: time, metrics: metrics, liveness: liveness
+        ) {
             try EvalTarget(json: $0)
         }
-        overlays = Reflector(client: client, type: .overlaySources, namespace: namespace, time: time, metrics: metrics, liveness: liveness) {
+        overlays = Reflector(
+            client: client, type: .overlaySources, namespace: namespace, options: configuration.watches, time: time, metrics: metrics,
+            liveness: liveness
+        ) {
             try OverlaySource(json: $0)
         }
         pods = Reflector(
             client: client, type: .pods, namespace: namespace,
-            labelSelector: "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label),!\(NetworkCheckPod.label)",
-            keeping: PodSnapshot.projection, time: time, metrics: metrics, liveness: liveness
+            labelSelector: Self.trialPodSelector,
+            keeping: PodSnapshot.projection, options: configuration.watches, time: time, metrics: metrics, liveness: liveness
         ) { pod in
             guard let trial = TrialPod(pod) else { throw NotATrialPod() }
             return trial
@@ -67,11 +74,12 @@ public final class Operator: Sendable {
         let pushed = Locked<GitLedger.ChangeHandler?>(nil)
         ledgers = LedgerPool(
             directory: configuration.stateDirectory, committer: configuration.committer, pushInterval: configuration.pushInterval, time: time,
-            onChange: { jobs in pushed.withLock { $0 }?(jobs) })
+            metrics: LedgerMetrics(metrics, time: time), onChange: { jobs in pushed.withLock { $0 }?(jobs) },
+            onPush: { [traces = configuration.traces] push in traces?.record(JobTraces.push(push)) })
         let jobStore = jobs.store
         load = TargetLoad(jobs: jobStore, bounds: configuration.bounds, time: time)
         let resolver = SourceResolver(
-            cacheDirectory: configuration.cacheDirectory, cacheLimit: configuration.cacheLimit, policy: configuration.urlPolicy)
+            cacheDirectory: configuration.cacheDirectory, cacheLimit: configuration.cacheLimit, policy: configuration.urlPolicy, metrics: metrics)
         let credentials = CredentialSource(client: client, configuration: configuration)
         let checks = OverlayChecks()
         let wakeOverlay = Locked<(@Sendable (ObjectKey) -> Void)?>(nil)
@@ -96,14 +104,14 @@ public final class Operator: Sendable {
             overlays: JobOverlays(
                 overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, wake: { key in wakeOverlay.withLock { $0 }?(key) }),
             networks: networks, resolver: resolver,
-            credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: TrialMetrics(metrics), time: time,
+            credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: metrics, time: time,
             wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler
         // At most a minute: a user who fixes the cause of a refusal by the API server (a quota, a label of the namespace) does not wait
         // long.
         jobController = Controller(
             name: "evaljob", workers: configuration.workers, time: time, backoff: BackoffPolicy(initialSeconds: 0.005, capSeconds: 60),
-            gatherSeconds: { reconciler.gatherSeconds($0) }, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            gatherSeconds: { reconciler.gatherSeconds($0) }, metrics: metrics, liveness: liveness, reconcileBound: configuration.reconcileBound
         ) {
             await reconciler.reconcile($0)
         }
@@ -114,10 +122,10 @@ public final class Operator: Sendable {
                 wake: { key in wakeTarget.withLock { $0 }?(key) }) : nil
         syncs = TargetSyncs(resolver: resolver, credentials: credentials, time: time, wake: { key in wakeTarget.withLock { $0 }?(key) })
         let targetReconciler = EvalTargetReconciler(
-            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, probes: probes,
-            networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, time: time)
+            client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, programs: configuration.programs,
+            probes: probes, networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, time: time)
         targetController = Controller(
-            name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: configuration.reconcileBound
         ) {
             await targetReconciler.reconcile($0)
         }
@@ -127,7 +135,7 @@ public final class Operator: Sendable {
             hasChecked: { key in hasChecked.withLock { $0 }?(key) })
         self.overlayReconciler = overlayReconciler
         overlayController = Controller(
-            name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: Self.reconcileBound
+            name: "overlaysource", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: configuration.reconcileBound
         ) {
             await overlayReconciler.reconcile($0)
         }
@@ -146,28 +154,30 @@ public final class Operator: Sendable {
         }
         wake.withLock { $0 = { controller.enqueue($0, $1) } }
         later.withLock { $0 = { controller.enqueue($0, afterSeconds: $1) } }
-        // A push that succeeded or failed wakes the jobs whose records were in it.
         pushed.withLock { slot in
             slot = { jobs in
-                for entry in jobStore.entries() where jobs.contains(entry.uid) { controller.enqueue(entry.key, .gathered) }
+                for key in WakeRules().pushed(jobs, among: jobStore.entries()) { controller.enqueue(key, .gathered) }
             }
         }
     }
-
-    /// In seconds. A reconcile waits only for the API server, never for a clone or a results remote.
-    private static let reconcileBound = 1800.0
 
     private struct NotATrialPod: Error, CustomStringConvertible {
         var description: String { "the pod carries our label but not those of a trial" }
     }
 
-    /// Whether every cache has its first complete state. No decision is made before that.
-    public var isReady: Bool { jobs.store.hasSynced && targets.store.hasSynced && overlays.store.hasSynced && pods.store.hasSynced }
+    /// The pods of trials, without those of builds and of checks.
+    static let trialPodSelector = "\(AssayNames.managedByLabel)=\(AssayNames.managedByValue),!\(BuildPodBuilder.label),!\(NetworkCheckPod.label)"
+
+    /// Why the operator does not know the present state of what it follows, one sentence for each resource; empty when it does. No decision is made
+    /// before every cache has its first complete state.
+    var unready: [String] { [jobs.unready, targets.unready, overlays.unready, pods.unready].compactMap { $0 } }
 
     /// Works until the task is cancelled. Running work then finishes, and results that are not pushed stay in the local store.
     public func run() async {
         await jobReconciler.sources.resolver.mirrors.clean()
-        configuration.cache?.lead(resolver: jobReconciler.sources.resolver, credentials: jobReconciler.credentials, pods: pods.store)
+        configuration.cache?.lead(
+            resolver: jobReconciler.sources.resolver, credentials: jobReconciler.credentials, pods: pods.store,
+            overlays: { [checks = overlayReconciler.checks] in checks.found })
         defer { configuration.cache?.follow() }
         subscribe()
         let following = Task {

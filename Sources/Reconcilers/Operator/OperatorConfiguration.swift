@@ -3,6 +3,7 @@ import Base
 import Git
 import KubeRuntime
 import Planning
+import Tracing
 import TrialPods
 
 /// The settings that an operator gets at its start.
@@ -48,13 +49,21 @@ public struct OperatorConfiguration: Sendable {
     public var tokenFiles: [PushTokenFile] = []
     /// The fewest seconds that a finished job is kept, whatever its `ttlSecondsAfterFinished`, so that a program can still show how it ended.
     public var keepsFinishedSeconds = 0
-    /// Seconds from the moment a trial is counted to the deletion of its pod. With a thousand trials that end together, all of them are counted
-    /// before the first pod is deleted.
-    public var deletionPauseSeconds = 0.0
+    /// Seconds without a newly counted trial after which the pods of counted trials are deleted. With a thousand trials that end together, all of
+    /// them are counted before the first pod is deleted.
+    public var deletionQuietSeconds = 0.0
     /// Builds the images of tasks that have a Dockerfile; nil: pods do, on targets that say how (`spec.image.build`).
     public var imageBuilder: (any ImageBuilder)?
+    /// Where the spans of jobs go; nil: nowhere. Whoever starts the operator starts and stops it.
+    public var traces: TraceExporter?
+    /// How resources are followed.
+    public var watches = WatcherOptions()
+    /// Seconds after which a reconcile counts as stuck. It waits only for the API server, never for a clone or a results remote.
+    public var reconcileBound = 1800.0
     /// How long a trial pod may stay in a state that does not end by itself.
     public var bounds: PodFateBounds
+    /// Looks for the programs that targets need on this machine.
+    public var programs = ProgramCheck()
 
     public init(
         setting: Setting, namespace: String? = nil, stateDirectory: String, cacheDirectory: String, resultsDirectory: String?,

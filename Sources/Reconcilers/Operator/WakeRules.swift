@@ -16,6 +16,9 @@ struct WakeRules: Sendable {
         return awaitsCache() ? .event : nil
     }
 
+    /// The jobs that a push wakes, whether it succeeded or not: those whose records were in it.
+    func pushed(_ uids: Set<String>, among jobs: [StoreEntry<EvalJob>]) -> [ObjectKey] { jobs.filter { uids.contains($0.uid) }.map(\.key) }
+
     /// Whether more than the object's status has changed.
     func changesSpec<Object: AssayObject>(_ change: StoreChange<Object>) -> Bool {
         guard case .updated(let old, let new) = change else { return true }

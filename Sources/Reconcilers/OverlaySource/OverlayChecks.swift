@@ -80,6 +80,11 @@ final class OverlayChecks: Sendable {
         }
     }
 
+    /// What the last successful looks found, with the namespaces of the OverlaySources.
+    var found: [(namespace: String, overlay: PinnedOverlay)] {
+        checks.withLock { checks in checks.compactMap { key, check in check.found.map { (key.namespace, $0) } } }
+    }
+
     func forget(_ key: ObjectKey) { checks.withLock { _ = $0.removeValue(forKey: key) } }
 
     @discardableResult

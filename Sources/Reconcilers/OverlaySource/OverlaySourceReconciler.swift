@@ -23,7 +23,7 @@ final class OverlaySourceReconciler: Sendable {
     }
 
     private let overlays: Store<OverlaySource>
-    private let checks: OverlayChecks
+    let checks: OverlayChecks
     private let hasCache: Bool
     private let resolver: SourceResolver
     private let credentials: CredentialSource

@@ -39,11 +39,13 @@ struct OverlayStatusComputation {
             ready(.no, error.reason, error.message + kept)
             status.observedGeneration = generation
         case nil where overlay.spec.suspend:
-            if let revision = status.revision {
-                ready(.yes, .suspended, "not checked while spec.suspend is true; jobs get revision \(revision.prefix(12))")
-            } else {
-                ready(.no, .suspended, "not checked while spec.suspend is true, and there is no revision to use")
-            }
+            // Nothing is tried, so nothing is stalled.
+            failure = nil
+            let known = status.revision.map { "jobs get revision \($0.prefix(12))" }
+            let consequence = refused?.message ?? known ?? "there is no revision to use"
+            conditions.set(
+                ConditionType.ready.rawValue, refused == nil && known != nil ? .yes : .no, reason: Reason.suspended.rawValue,
+                message: "not checked while spec.suspend is true; \(consequence)", observedGeneration: generation, now: now)
             status.observedGeneration = generation
         case nil:
             // What an earlier process found stays until this one has looked.

@@ -1,4 +1,5 @@
 import Base
+import Git
 import Glibc
 
 /// Keeps the files of a store below its limit. The time of a file's last change is the time of its last use.
@@ -11,7 +12,10 @@ enum StoredFiles {
     /// - Parameters:
     ///   - sizeLimit: bytes of all files together; nil: no limit.
     ///   - isStored: whether a name is that of a whole file.
-    static func makeRoom(for bytes: Int, in directory: String, sizeLimit: Int?, now: Timestamp = SystemTime().now(), _ isStored: (String) -> Bool) {
+    static func makeRoom(
+        for bytes: Int, in directory: String, sizeLimit: Int?, metrics: CacheMetrics? = nil, now: Timestamp = SystemTime().now(),
+        _ isStored: (String) -> Bool
+    ) {
         var files: [(path: String, size: Int, used: Timestamp)] = []
         for name in Directory.names(in: directory) ?? [] {
             let path = "\(directory)/\(name)"
@@ -24,11 +28,14 @@ enum StoredFiles {
                 unlink(path)
             }
         }
-        guard let sizeLimit else { return }
         var total = files.reduce(bytes) { $0 + $1.size }
+        defer { metrics?.measured(bytes: total) }
+        guard let sizeLimit else { return }
         for file in files.sorted(by: { $0.used < $1.used }) {
             guard total > sizeLimit else { return }
-            if unlink(file.path) == 0 { total -= file.size }
+            guard unlink(file.path) == 0 else { continue }
+            total -= file.size
+            metrics?.evicted(1)
         }
     }
 }

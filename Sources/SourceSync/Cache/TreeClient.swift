@@ -36,8 +36,10 @@ public enum CacheAddress: Sendable, Hashable, CustomStringConvertible {
 
 /// Why a tree could not be read from the cache service.
 public enum TreeClientError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The service does not answer, or answers that it cannot serve the tree now. Trying again may help.
+    /// The service answers that it cannot serve the tree now. Trying again may help.
     case unavailable(TrialError)
+    /// The service does not answer, or not as one. Trying again may help.
+    case unreachable(TrialError)
     /// What arrived is not the tree. The next attempt should say so (`suspect`).
     case corrupt(String)
     /// The service refuses the token.
@@ -48,7 +50,7 @@ public enum TreeClientError: Error, Sendable, Hashable, CustomStringConvertible 
 
     public var description: String {
         switch self {
-        case .unavailable(let error), .failed(let error): error.message
+        case .unavailable(let error), .unreachable(let error), .failed(let error): error.message
         case .corrupt(let what): what
         case .refused(let what): "the cache service refuses the token: \(what)"
         case .cancelled: "cancelled"
@@ -60,11 +62,14 @@ public enum TreeClientError: Error, Sendable, Hashable, CustomStringConvertible 
 public struct TreeClient: Sendable {
     public let address: CacheAddress
     private let token: String
+    private let connectSeconds: Double
     private let transport: HTTPTransport
 
-    public init(address: CacheAddress, token: String, transport: HTTPTransport = .shared) {
+    /// - Parameter connectSeconds: for the connection.
+    public init(address: CacheAddress, token: String, connectSeconds: Double = 5, transport: HTTPTransport = .shared) {
         self.address = address
         self.token = token
+        self.connectSeconds = connectSeconds
         self.transport = transport
     }
 
@@ -96,19 +101,39 @@ public struct TreeClient: Sendable {
         } catch HTTPTransportError.cancelled {
             throw TreeClientError.cancelled
         } catch let error as HTTPTransportError {
-            throw TreeClientError.unavailable(TrialError(.environmentStartFailed, "the cache service at \(address): \(error)"))
+            throw TreeClientError.unreachable(TrialError(.environmentStartFailed, "the cache service at \(address): \(error)"))
+        }
+    }
+
+    /// The trees that the other instance wants this one to have, once.
+    ///
+    /// - Throws: `TreeClientError`.
+    func wanted(within seconds: Double) async throws -> [WantedTree] {
+        do {
+            let response = try await transport.send(request(TreeCache.wantedPath.joined(separator: "/"), seconds))
+            guard response.status == 200 else { throw try await Self.failure(response, from: address) }
+            let list = try JSONValue(parsing: try await response.body.collect(upTo: 16 << 20)).array ?? []
+            return try list.map { try WantedTree(json: $0) }
+        } catch HTTPTransportError.cancelled {
+            throw TreeClientError.cancelled
+        } catch let error as HTTPTransportError {
+            throw TreeClientError.unreachable(TrialError(.environmentStartFailed, "the cache service at \(address): \(error)"))
         }
     }
 
     private func request(_ tree: TreeReference, _ suspect: Bool, _ seconds: Double) -> HTTPRequest {
+        request("\(TreeCache.pathPrefix.joined(separator: "/"))/\(tree.word)\(suspect ? "?suspect=1" : "")", seconds)
+    }
+
+    private func request(_ path: String, _ seconds: Double) -> HTTPRequest {
         var (base, socket): (String, String?) = ("http://cache", nil)
         switch address {
         case .http(let url): base = url
         case .socket(let path): socket = path
         }
         return HTTPRequest(
-            url: "\(base)/\(TreeCache.pathPrefix.joined(separator: "/"))/\(tree.word)\(suspect ? "?suspect=1" : "")",
-            headers: ["Authorization": "Bearer \(token)"], timeouts: HTTPTimeouts(connect: 5, total: max(1, seconds), idle: 60), proxy: .none,
+            url: "\(base)/\(path)", headers: ["Authorization": "Bearer \(token)"],
+            timeouts: HTTPTimeouts(connect: connectSeconds, total: max(1, seconds), idle: 60), proxy: .none,
             unixSocket: socket)
     }
 
@@ -122,7 +147,7 @@ public struct TreeClient: Sendable {
         case (404, let error?), (422, let error?): return .failed(error)
         case (503, let error?): return .unavailable(error)
         default:
-            return .unavailable(
+            return .unreachable(
                 TrialError(.environmentStartFailed, "the cache service at \(address) answers \(response.status): \(text.prefix(500))"))
         }
     }

@@ -25,7 +25,7 @@ public struct MirrorTrees: TreeOrigin {
     }
 
     public func write(_ tree: TreeReference, for credential: TreeToken.Credential, to sink: TreeSink) async throws(SourceError) {
-        let url = try resolver.url(tree.repository)
+        let url = try resolver.address(ofPrepared: tree.repository)
         let git: GitCredentials
         do { git = try await credentials(url, credential) } catch {
             throw SourceError(.sourceSyncFailed, "\(error)", isTransient: true)

@@ -12,10 +12,12 @@ public struct TreeStore: Sendable {
     let directory: String
     /// Bytes of all files together; nil: no limit. A single file larger than that is not kept.
     let sizeLimit: Int?
+    let metrics: CacheMetrics?
 
-    public init(directory: String, sizeLimit: Int? = nil) {
+    public init(directory: String, sizeLimit: Int? = nil, metrics: CacheMetrics? = nil) {
         self.directory = directory
         self.sizeLimit = sizeLimit
+        self.metrics = metrics
     }
 
     func path(_ name: String) -> String { "\(directory)/\(name).tree" }
@@ -34,13 +36,32 @@ public struct TreeStore: Sendable {
         return ServedFile(descriptor: descriptor, size: Int(info.st_size))
     }
 
+    /// Whether there is such a file. This is no use of it.
+    func has(_ name: String) -> Bool { FileEntry.exists(path(name)) }
+
     func remove(_ name: String) { unlink(path(name)) }
+
+    /// Removes the file when it is no complete stream with the right digest. One that has taken its place meanwhile stays.
+    /// - Returns: whether it was damaged.
+    func removeDamaged(_ name: String) -> Bool {
+        let descriptor = Glibc.open(path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        guard !Self.isIntact(descriptor) else { return false }
+        var (read, present) = (stat(), stat())
+        if fstat(descriptor, &read) == 0, lstat(path(name), &present) == 0, read.st_ino == present.st_ino { remove(name) }
+        return true
+    }
 
     /// Whether the file is a complete stream with the right digest. Reads it in pieces.
     func isIntact(_ name: String) -> Bool {
         let descriptor = Glibc.open(path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
+        return Self.isIntact(descriptor)
+    }
+
+    private static func isIntact(_ descriptor: Int32) -> Bool {
         var decoder = TreeStreamDecoder()
         var offset = 0
         while let piece = FileReading.piece(descriptor, at: offset, count: 256 << 10) {
@@ -67,7 +88,7 @@ public struct TreeStore: Sendable {
             throw error
         }
         sink.close()
-        StoredFiles.makeRoom(for: sink.written, in: directory, sizeLimit: sizeLimit) { $0.hasSuffix(".tree") }
+        StoredFiles.makeRoom(for: sink.written, in: directory, sizeLimit: sizeLimit, metrics: metrics) { $0.hasSuffix(".tree") }
         guard rename(temporary, path(name)) == 0 else {
             let error = FileError("rename \(temporary) to", path(name))
             unlink(temporary)

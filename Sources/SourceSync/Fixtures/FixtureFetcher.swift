@@ -34,7 +34,9 @@ public struct FixtureFetcher: Sendable {
     ///
     /// - Throws: a `SourceError`: `fixture_mismatch` when the bytes are others, `source_sync_failed` when there are none.
     public func fetch(_ blob: FixturesLock.Blob) async throws(SourceError) {
-        guard !resolver.fixtures.has(blob) else { return }
+        let isKept = resolver.fixtures.has(blob)
+        resolver.fixtures.metrics?.lookedUp(found: isKept)
+        guard !isKept else { return }
         let place: FixturePlace
         do { place = try FixturePlace(parsing: blob.url) } catch {
             throw SourceError(.fixtureMismatch, "the fixture \"\(blob.path.replacingControls)\": \(error.message)")

@@ -12,10 +12,12 @@ public struct FixtureStore: Sendable {
     let directory: String
     /// Bytes of all files together; nil: no limit.
     let sizeLimit: Int?
+    let metrics: CacheMetrics?
 
-    public init(directory: String, sizeLimit: Int? = nil) {
+    public init(directory: String, sizeLimit: Int? = nil, metrics: CacheMetrics? = nil) {
         self.directory = directory
         self.sizeLimit = sizeLimit
+        self.metrics = metrics
     }
 
     func path(_ blob: FixturesLock.Blob) -> String { "\(directory)/\(blob.sha256)" }
@@ -52,7 +54,7 @@ public struct FixtureStore: Sendable {
             unlink(temporary)
             throw error
         }
-        StoredFiles.makeRoom(for: blob.size, in: directory, sizeLimit: sizeLimit) { $0.utf8.count == 64 }
+        StoredFiles.makeRoom(for: blob.size, in: directory, sizeLimit: sizeLimit, metrics: metrics) { $0.utf8.count == 64 }
         guard rename(temporary, path(blob)) == 0 else {
             let error = FileError("rename \(temporary) to", path(blob))
             unlink(temporary)

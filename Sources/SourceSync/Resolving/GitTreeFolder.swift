@@ -29,7 +29,7 @@ public struct GitTreeFolder: TaskFolder {
 }
 
 extension SourceResolver {
-    /// The tasks in a folder of a commit, sorted and filtered. Their `task.toml` files are read together.
+    /// The tasks in a folder of a commit, sorted and filtered. The files that describe them are read together.
     ///
     /// - Throws: `task_not_found`, which names the path, the commit and the names that exist there, when there is no such folder or no task in it.
     public func tasks(
@@ -45,7 +45,7 @@ extension SourceResolver {
             if tree.exists(own) { files.append(own) }
             guard !files.isEmpty else { throw noTasks(folder, in: tree) }
             let tasks = DatasetFolder.tasks(at: source, taskFiles: files, include: include, exclude: exclude)
-            try await tree.prefetch(tasks.map { $0.path.isEmpty ? "task.toml" : "\($0.path)/task.toml" })
+            try await prefetch(tasks, in: tree)
             return tasks
         } catch let error as GitError {
             throw SourceError(error)
@@ -53,6 +53,15 @@ extension SourceResolver {
             throw error
         } catch {
             throw SourceError(.internalError, "\(error)")
+        }
+    }
+
+    /// Reads the files that describe tasks at once. When they are too large together, each is read later by itself, and the one that is too large
+    /// is its task's error.
+    private func prefetch(_ tasks: [TaskReference], in tree: GitTree) async throws(GitError) {
+        let files = tasks.flatMap { task in TaskReader.files.map { task.path.isEmpty ? $0 : "\(task.path)/\($0)" } }
+        do throws(GitError) { try await tree.prefetch(files) } catch {
+            guard error.kind == .tooLarge else { throw error }
         }
     }
 

@@ -23,15 +23,17 @@ public struct SourceResolver: Sendable {
     ///   - cacheDirectory: where the mirrors are kept; for `assay run` this is the directory that init containers also see.
     ///   - cacheLimit: the limit for all mirrors together, in bytes; nil: no limit.
     ///   - budget: limits the clones and fetches of the process.
+    ///   - metrics: measures clones, fetches and the caches.
     public init(
         cacheDirectory: String, cacheLimit: Int? = nil, policy: GitURL.Policy = .shorthand, git: GitClient = GitClient(),
-        budget: CloneBudget = CloneBudget()
+        budget: CloneBudget = CloneBudget(), metrics: MetricsRegistry? = nil
     ) {
         self.git = git
         self.policy = policy
-        fixtures = FixtureStore(directory: "\(cacheDirectory)/fixtures", sizeLimit: cacheLimit.map { $0 / 6 })
+        fixtures = FixtureStore(
+            directory: "\(cacheDirectory)/fixtures", sizeLimit: cacheLimit.map { $0 / 6 }, metrics: metrics.map { CacheMetrics($0, .fixtures) })
         snapshots = SnapshotStore(directory: "\(cacheDirectory)/snapshots", git: git)
-        mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget)
+        mirrors = MirrorStore(directory: cacheDirectory, git: git, sizeLimit: cacheLimit, budget: budget, metrics: metrics)
     }
 
     /// Where registries and fixtures may be downloaded from: where repositories may be folders of this machine, its servers are the user's own, too.
@@ -42,24 +44,32 @@ public struct SourceResolver: Sendable {
         do { return try GitURL(parsing: repo, allowing: policy) } catch { throw SourceError(error) }
     }
 
+    /// The address of a source that was prepared before. Snapshots are repositories of this operator: no user may name them, whatever the policy.
+    func address(ofPrepared text: String) throws(SourceError) -> GitURL {
+        guard text.hasPrefix("file://\(snapshots.directory)/") else { return try url(text) }
+        do { return try GitURL(parsing: text, allowing: .local) } catch { throw SourceError(error) }
+    }
+
     /// Resolves `ref` to a commit and makes sure that the mirror has it.
     ///
     /// - Parameters:
     ///   - ref: a branch, a tag, a full ref, a commit id or, in a full mirror, the beginning of one; nil: the default branch.
     ///   - extent: what the mirror gets of the repository.
+    ///   - seen: called with the commit that the remote names, before anything of it is fetched.
     public func pin(
-        _ repo: String, ref: String?, credentials: GitCredentials = .none, extent: MirrorExtent = .full
+        _ repo: String, ref: String?, credentials: GitCredentials = .none, extent: MirrorExtent = .full,
+        seen: (@Sendable (GitObjectID) -> Void)? = nil
     ) async throws(SourceError) -> PinnedSource {
         let url = try url(repo)
         do {
             let wanted = try ref.map { text throws(GitError) in try GitRef(parsing: text) }
-            return try await pin(GitClient.Remote(url, credentials: credentials, extent: extent), wanted)
+            return try await pin(GitClient.Remote(url, credentials: credentials, extent: extent), wanted, seen)
         } catch {
             throw SourceError(error)
         }
     }
 
-    private func pin(_ remote: GitClient.Remote, _ ref: GitRef?) async throws(GitError) -> PinnedSource {
+    private func pin(_ remote: GitClient.Remote, _ ref: GitRef?, _ seen: (@Sendable (GitObjectID) -> Void)?) async throws(GitError) -> PinnedSource {
         // For a full commit id that the mirror has, the remote is not asked: the id cannot mean anything else.
         if let commit = ref?.commit, try await mirrors.existing(remote, having: commit) != nil {
             return PinnedSource(url: remote.url, commit: commit, ref: nil, extent: remote.extent)
@@ -67,6 +77,7 @@ public struct SourceResolver: Sendable {
         let refs = try await git.listRemote(remote)
         switch try refs.resolve(ref, place: remote.url.text) {
         case .commit(let id, let name):
+            seen?(id)
             let mirror = try await mirrors.open(id, from: remote)
             let commit = try await commit(id.hex, mirror, ref, refs, remote)
             return PinnedSource(url: remote.url, commit: commit, ref: name, extent: remote.extent)

@@ -10,6 +10,7 @@ public struct OneshotSync: SyncStrategy {
     public var field: String { "spec.source.repo" }
 
     public func sync(_ request: SyncRequest, with resolver: SourceResolver) async throws(SourceError) -> PinnedSource {
-        try await resolver.pin(request.repo, ref: request.pinned?.hex ?? request.ref, credentials: request.credentials, extent: extent)
+        try await resolver.pin(
+            request.repo, ref: request.pinned?.hex ?? request.ref, credentials: request.credentials, extent: extent, seen: request.seen)
     }
 }

@@ -23,8 +23,13 @@ public struct SyncRequest: Sendable {
     public let pinned: GitObjectID?
     /// For the repository that the job names.
     public let credentials: GitCredentials
+    /// Called with the commit that the remote names, before anything of it is fetched.
+    public let seen: (@Sendable (GitObjectID) -> Void)?
 
-    public init(repo: String, ref: String?, pinned: GitObjectID? = nil, credentials: GitCredentials = .none) {
+    public init(
+        repo: String, ref: String?, pinned: GitObjectID? = nil, credentials: GitCredentials = .none, seen: (@Sendable (GitObjectID) -> Void)? = nil
+    ) {
+        self.seen = seen
         self.repo = repo
         self.ref = ref
         self.pinned = pinned

@@ -19,7 +19,7 @@ struct PodCause {
 
     /// The error that the pod's status names, if any.
     func known(_ report: TrialReport?) -> TrialError? {
-        for (role, state) in [(ContainerRole.trial, pod.trial), (.verifier, pod.verifier)] {
+        for (role, state) in pod.runners {
             guard let ended = state?.termination, ended.isStartFailure else { continue }
             return Self.startFailure("\(role.containerName): \(ended.reason): \(ended.message)", container: role)
         }
@@ -152,7 +152,7 @@ struct PodCause {
             return TrialError(
                 .taskInvalid, "the agent's image (agents[].image) has no cp, with which its files are copied; install coreutils (\(text))")
         }
-        if container == .trial || container == .verifier, missing, lower.contains("bash") {
+        if container == .trial || container.isVerifier, missing, lower.contains("bash") {
             return TrialError(
                 .taskInvalid,
                 "the \(container == .trial ? "task" : "verifier")'s image has no bash, which the runner needs; install bash in the image (\(text))")

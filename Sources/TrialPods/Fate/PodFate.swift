@@ -107,13 +107,13 @@ private struct PodReading {
         if let ended = pod.collector?.termination { return collected(ended) }
         if let error = initFailure ?? agentFailure ?? serviceFailure { return .ended(.init(error: error)) }
         if pod.phase == "Failed" || pod.phase == "Succeeded" { return .ended(.init(error: PodCause(pod).error(nil))) }
-        if [pod.trial, pod.verifier].contains(where: { $0?.termination?.isStartFailure == true }) {
+        if pod.runners.contains(where: { $0.state?.termination?.isStartFailure == true }) {
             return .stuck(.init(error: PodCause(pod).error(nil)))
         }
         if let gone = nodeLost { return gone }
         if pod.metadata.deletionTimestamp != nil { return deleting }
         if let waiting = notStarted { return waiting }
-        for (role, state) in [(ContainerRole.trial, pod.trial), (.verifier, pod.verifier)] {
+        for (role, state) in pod.runners {
             guard let ended = state?.termination, Self.isRunnerStartFailure(ended) else { continue }
             return bounded(
                 from: ended.finishedAt ?? pod.startTime, bounds.runnerNotStarted,
@@ -122,8 +122,8 @@ private struct PodReading {
                     "the \(role.containerName) container ended with \(ended.exitCode) before the runner began: the bash of its image cannot run "
                         + "here (another architecture, a broken or ancient bash)\(ended.message.isEmpty ? "" : ": \(ended.message)")"))
         }
-        // The collector of a separate verifier waits for that one after its trial.
-        if let ended = pod.trial?.termination, pod.images[.verifier] == nil || pod.verifier?.isTerminated == true {
+        // The collector waits for separate verifiers after its trial.
+        if let ended = pod.trial?.termination, pod.verifiersEnded {
             // The collector ends soon after its trial. If it does not, the node is probably gone.
             return bounded(
                 from: ended.finishedAt ?? pod.startTime, bounds.collection,
@@ -152,10 +152,10 @@ private struct PodReading {
                 return .ended(.init(report: report, error: error))
             }
             // The runner survived when its script was killed. Only the container's status says why the script was killed.
-            let hasVerifier = pod.images[.verifier] != nil
-            if hasVerifier, let error = report.error, error.type.phase == .verify {
-                if let later = awaiting(pod.verifier, ended) { return later }
-                if pod.verifier?.termination?.reason == "OOMKilled" {
+            let verifiers = pod.verifiers
+            if !verifiers.isEmpty, let error = report.error, error.type.phase == .verify {
+                for verifier in verifiers { if let later = awaiting(verifier.state, ended) { return later } }
+                if verifiers.contains(where: { $0.state?.termination?.reason == "OOMKilled" }) {
                     return .ended(
                         .init(
                             report: report,
@@ -190,8 +190,8 @@ private struct PodReading {
 
     /// Why the trial container is not running, when its state gives a reason.
     private var startFailure: TrialError? {
-        if [pod.trial, pod.verifier].contains(where: { $0?.termination?.isStartFailure == true }) { return PodCause(pod).error(nil) }
-        for (role, state) in [(ContainerRole.trial, pod.trial), (.verifier, pod.verifier)] {
+        if pod.runners.contains(where: { $0.state?.termination?.isStartFailure == true }) { return PodCause(pod).error(nil) }
+        for (role, state) in pod.runners {
             guard case .waiting(let reason, let message) = state else { continue }
             if let limit = Self.limit(reason, message, container: role, bounds) { return limit.error }
         }
@@ -294,8 +294,9 @@ private struct PodReading {
         if case .waiting(let reason, let message) = pod.trial {
             return waiting(reason, message, container: .trial, from: initialized)
         }
-        if case .waiting(let reason, let message) = pod.verifier {
-            return waiting(reason, message, container: .verifier, from: initialized)
+        for (role, state) in pod.verifiers {
+            guard case .waiting(let reason, let message) = state else { continue }
+            return waiting(reason, message, container: role, from: initialized)
         }
         if case .waiting(let reason, let message) = pod.collector {
             return waiting(reason, message, container: .collector, from: initialized)

@@ -95,7 +95,7 @@ public struct PodSnapshot: Sendable, Hashable {
     /// Whether all containers that should run have ended, so that the pod no longer counts against the parallelism.
     public var containersEnded: Bool {
         if phase == "Succeeded" || phase == "Failed" { return true }
-        return [trial, collector].allSatisfy { $0?.isTerminated == true } && (images[.verifier] == nil || verifier?.isTerminated == true)
+        return [trial, collector].allSatisfy { $0?.isTerminated == true } && verifiersEnded
     }
 
     public var delivery: State? {
@@ -106,11 +106,14 @@ public struct PodSnapshot: Sendable, Hashable {
         get { containers[.trial] }
         set { containers[.trial] = newValue }
     }
-    /// nil also in shared mode.
-    public var verifier: State? {
-        get { containers[.verifier] }
-        set { containers[.verifier] = newValue }
+    /// The separate verifiers that the pod has, in the order of their steps, with their states.
+    public var verifiers: [(role: ContainerRole, state: State?)] {
+        images.keys.compactMap(\.verifiedStep).sorted().map { (.verifier($0), containers[.verifier($0)]) }
     }
+    /// Whether all separate verifiers have ended; true for a pod without any.
+    public var verifiersEnded: Bool { verifiers.allSatisfy { $0.state?.isTerminated == true } }
+    /// The trial and the separate verifiers: the containers with an image of the task, which run a runner.
+    var runners: [(role: ContainerRole, state: State?)] { [(.trial, trial)] + verifiers }
     public var collector: State? {
         get { containers[.collector] }
         set { containers[.collector] = newValue }
@@ -162,7 +165,7 @@ extension PodSnapshot {
         snapshot.neverRestarts = pod.at("spec", "restartPolicy")?.string == "Never"
         for container in pod.at("spec", "containers")?.array ?? [] {
             let role = container["name"]?.string.flatMap(ContainerRole.init(containerName:))
-            if let role, role == .trial || role == .verifier { snapshot.images[role] = container["image"]?.string }
+            if let role, role == .trial || role.isVerifier { snapshot.images[role] = container["image"]?.string }
         }
         snapshot.services = (pod.at("spec", "initContainers")?.array ?? []).compactMap { Service($0) }
         for service in snapshot.services { snapshot.images[.service(service.name)] = service.image }

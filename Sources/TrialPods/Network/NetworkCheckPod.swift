@@ -5,7 +5,7 @@ import TrialRuntime
 
 /// The pod that checks whether the cluster enforces the policy of proxied pods in a namespace. Pure.
 public struct NetworkCheckPod: Sendable {
-    /// On a check pod; its value says what it checks.
+    /// On a pod of the operator's own that runs no trial and builds nothing; its value says what it is for.
     public static let label = "assay.dev/check"
     /// Seconds for the pod's whole life, with the pull of its image.
     public static let deadlineSeconds = 240

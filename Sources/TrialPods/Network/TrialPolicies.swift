@@ -18,8 +18,8 @@ public struct PolicyPeer: Sendable, Hashable {
 /// The two NetworkPolicies of trials, of which each pod has one by its label `assay.dev/network`. They add up with other policies, and a pod has the same ones
 /// for its whole life.
 ///
-/// - `public` pods reach the cluster's DNS, the cache service, and all addresses but `closed` ones.
-/// - `proxied` pods reach the cache service and the egress proxy.
+/// - `public` pods reach the cluster's DNS, the cache service with its instances on nodes, and all addresses but `closed` ones.
+/// - `proxied` pods reach the cache service with its instances on nodes, and the egress proxy.
 /// - No pod accepts connections.
 public struct TrialPolicies: Sendable, Hashable {
     /// Pods that answer DNS queries. Kubernetes' own installers and all large clouds give them this label.
@@ -27,13 +27,16 @@ public struct TrialPolicies: Sendable, Hashable {
 
     /// The cache service; nil: there is none.
     public var cache: PolicyPeer?
+    /// The cache service's instances on nodes; nil: there are none.
+    public var nodeCache: PolicyPeer?
     /// The egress proxy; nil: there is none.
     public var egress: PolicyPeer?
     /// Addresses of the cluster that are not private by themselves: those of its API server, and what the operator was told.
     public var closed: [IPNetwork]
 
-    public init(cache: PolicyPeer?, egress: PolicyPeer?, closed: [IPNetwork] = []) {
+    public init(cache: PolicyPeer?, nodeCache: PolicyPeer? = nil, egress: PolicyPeer?, closed: [IPNetwork] = []) {
         self.cache = cache
+        self.nodeCache = nodeCache
         self.egress = egress
         self.closed = closed
     }
@@ -64,8 +67,9 @@ public struct TrialPolicies: Sendable, Hashable {
         ]
         let rules: [JSONValue] =
             switch network {
-            case .public: [Self.rule(Self.dns, protocols: ["UDP", "TCP"])] + [cache].compactMap { $0.map { Self.rule($0) } } + publicAddresses
-            case .proxied: [cache, egress].compactMap { $0.map { Self.rule($0) } }
+            case .public:
+                [Self.rule(Self.dns, protocols: ["UDP", "TCP"])] + [cache, nodeCache].compactMap { $0.map { Self.rule($0) } } + publicAddresses
+            case .proxied: [cache, nodeCache, egress].compactMap { $0.map { Self.rule($0) } }
             }
         // Without the list nothing is allowed. An empty one is not what a server returns, so it would look like a change.
         if !rules.isEmpty { spec["egress"] = .array(rules) }

@@ -19,7 +19,7 @@ struct PodEnvironment {
     /// The agent's, and the job's that the task asks for.
     static func secrets(of request: TrialPodRequest) -> [Secret] {
         var found = request.agent.env.compactMap { variable in variable.valueFrom?.secretKeyRef.map { (variable.name, $0) } }
-        let verifiers = request.isVerifiedSeparately ? [request.separateVerifierVariables] : request.verifierVariables
+        let verifiers = request.isVerifiedSeparately ? request.separateVerifierVariables : request.verifierVariables
         let services = request.task.environment.services.services.map { request.variables(of: $0) }
         for table in [request.taskVariables, request.solutionVariables] + verifiers + services {
             for (name, value) in table.sorted(by: { $0.key < $1.key }) {
@@ -52,7 +52,8 @@ struct PodEnvironment {
 
     /// How a container reads from the cache service.
     static func cache(_ access: CacheAccess) -> [JSONValue] {
-        [literal(TrialVariables.cacheAddress, access.endpoint.address.description), literal(TrialVariables.cacheToken, access.token)]
+        [literal(TrialVariables.cacheAddress, access.endpoint.address.description)]
+            + (access.node.map { [literal(TrialVariables.nodeCacheAddress, $0)] } ?? []) + [literal(TrialVariables.cacheToken, access.token)]
     }
 
     /// The task's and the agent's own variables. The runner needs none of ours, because it reads a file.
@@ -83,10 +84,10 @@ struct PodEnvironment {
         return [Self.literal(TrialVariables.remoteHost, (try? remote.json) ?? "")] + variables
     }
 
-    /// A separate verifier's own variables.
-    func verifier() -> [JSONValue] {
-        (shared.separate?.literals ?? [:]).sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
-            + Self.references(in: request.separateVerifierVariables)
+    /// The variables of a step's separate verifier.
+    func verifier(ofStep step: Int) -> [JSONValue] {
+        shared.separate[step].literals.sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }
+            + Self.references(in: request.separateVerifierVariables(ofStep: step))
     }
 
     /// A service's variables.

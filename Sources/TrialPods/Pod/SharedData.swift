@@ -34,12 +34,11 @@ public struct SharedData: Sendable, Hashable {
     var environment: ConfigMap?
     /// The task's variables that are kept in the pod itself.
     var literals: [String: String]
-    /// A separate verifier's variables; nil in shared mode.
-    var separate: (literals: [String: String], map: ConfigMap?)? { separateVariables.map { ($0.literals, $0.map) } }
-    private var separateVariables: Variables?
+    /// The variables of separate verifiers, in the order of their steps; empty in shared mode.
+    private(set) var separate: [Variables] = []
 
     /// Variables of a container: those in the pod itself, and the others in a ConfigMap that the container reads by `envFrom`.
-    private struct Variables: Sendable, Hashable {
+    struct Variables: Sendable, Hashable {
         var literals: [String: String]
         var map: ConfigMap?
 
@@ -56,7 +55,10 @@ public struct SharedData: Sendable, Hashable {
     }
 
     /// The ConfigMaps that must exist before the pod is created.
-    public var configMaps: [ConfigMap] { [agent, verifier, environment, separateVariables?.map].compactMap { $0 } }
+    public var configMaps: [ConfigMap] {
+        // Steps whose variables are the same have the same ConfigMap.
+        ([agent, verifier, environment] + separate.map(\.map)).compactMap { $0 }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
 
     init(_ request: TrialPodRequest) {
         if !request.agent.agent.isOracle {
@@ -66,7 +68,7 @@ public struct SharedData: Sendable, Hashable {
         }
         let task = request.coordinate.taskIndex
         if request.isVerifiedSeparately {
-            separateVariables = Variables(request.separateVerifierVariables, "verifier-env-\(task)", request)
+            separate = request.separateVerifierVariables.map { Variables($0, "verifier-env-\(task)", request) }
         } else {
             let values = VerifierVariables.json(DeliveredValues(request).verifier)
             if values.utf8.count > Self.literalBytes { verifier = ConfigMap("verifier-\(task)", [VerifierVariables.key: values], request) }
@@ -94,8 +96,8 @@ public struct SharedData: Sendable, Hashable {
     func check(_ request: TrialPodRequest) throws(TrialError) {
         for (map, what) in [
             (agent, "the scripts of agent \"\(request.agent.name)\""), (verifier, "the verifier's environment"),
-            (environment, "the task's environment"), (separateVariables?.map, "the verifier's environment"),
-        ] {
+            (environment, "the task's environment"),
+        ] + separate.map({ ($0.map, "the verifier's environment") }) {
             guard let map, Self.size(map.data) > Self.maximumBytes else { continue }
             throw TrialError(
                 .internalError, "\(what): \(Self.size(map.data)) bytes, more than \(Self.maximumBytes); keep them in the image or fetch them")

@@ -20,14 +20,15 @@ public struct TrialPodBuilder: Sendable {
     /// - Throws: `task_invalid` for a task that cannot run as it is, `internal_error` for a job that cannot be expressed as a pod.
     public func pod(for request: TrialPodRequest, cache: CacheAccess? = nil, egress: EgressAccess? = nil) throws(TrialError) -> JSONValue {
         let images = request.images
-        if let refusal = request.task.refusal(image: images.trial, verifier: images.verifier, canBuild: true) { throw refusal }
+        if let refusal = request.task.refusal(image: images.trial, verifiers: images.verifiers, canBuild: true) { throw refusal }
         guard let image = request.image else { throw TrialError(.internalError, "the image of task \"\(request.task.name)\" is not built") }
         try check(request)
         let program = TrialProgram(request)
         if !program.network.isOpen, cache == nil || egress == nil {
             throw TrialError(.internalError, "a trial with a restricted network needs the cache service and the egress proxy")
         }
-        if let verifier = program[.verifier], verifier.image == nil {
+        let verifiers = program.containers.filter(\.role.isVerifier)
+        if verifiers.contains(where: { $0.image == nil }) {
             throw TrialError(.internalError, "the verifier's image of task \"\(request.task.name)\" is not built")
         }
         let shared = request.shared
@@ -45,7 +46,7 @@ public struct TrialPodBuilder: Sendable {
                 [try delivery(request, program, shared, cache, program.network.isOpen ? nil : egress)] + [agent(request)].compactMap { $0 }
                     + (try services.containers())),
             "containers": .array(
-                [trial(request, program, shared, image: image)] + (verifier(request, program, shared).map { [$0] } ?? [])
+                [trial(request, program, shared, image: image)] + verifiers.enumerated().map { verifier($1, ofStep: $0, request, program, shared) }
                     + [collector(request, program, shared, secrets)]),
         ]
         if !services.hostAliases.isEmpty { spec["hostAliases"] = .array(services.hostAliases) }
@@ -159,11 +160,13 @@ public struct TrialPodBuilder: Sendable {
         // The trial's writes have their own limit: exceeding it is the trial's outcome.
         volumes.append(volume(.tests, "emptyDir", ["sizeLimit": .string("\(storage)Mi")]))
         volumes.append(volume(.logs, "emptyDir", ["sizeLimit": .string("\(min(storage, 4096))Mi")]))
-        if program.verifier.offersArtifacts { volumes.append(volume(.offered, "emptyDir", ["sizeLimit": .string("\(storage)Mi")])) }
-        if program.verifier.acceptsArtifacts { volumes.append(volume(.accepted, "emptyDir", [:])) }
-        if let verifier = program[.verifier] {
+        if program.steps.offerArtifacts(to: program.verifier) { volumes.append(volume(.offered, "emptyDir", ["sizeLimit": .string("\(storage)Mi")])) }
+        if program.steps.handArtifacts(to: program.verifier) { volumes.append(volume(.accepted, "emptyDir", [:])) }
+        let verifiers = program.containers.filter(\.role.isVerifier)
+        if !verifiers.isEmpty {
             volumes.append(volume(.verifierGate, "emptyDir", [:]))
-            volumes.append(volume(.verifierLogs, "emptyDir", ["sizeLimit": .string("\(min(verifier.resources.storageMB, 4096))Mi")]))
+            let size = verifiers.reduce(0) { $0 + min($1.resources.storageMB, 4096) }
+            volumes.append(volume(.verifierLogs, "emptyDir", ["sizeLimit": .string("\(size)Mi")]))
         }
         for (name, map) in [(TrialVolume.agent, shared.agent), (.verifier, shared.verifier)] {
             if let map { volumes.append(volume(name, "configMap", ["name": .string(map.name)])) }
@@ -189,8 +192,9 @@ public struct TrialPodBuilder: Sendable {
         ["name": .string(volume.rawValue), kind: source]
     }
 
-    private func mount(_ volume: TrialVolume, _ path: String, readOnly: Bool = false) -> JSONValue {
+    private func mount(_ volume: TrialVolume, _ path: String, readOnly: Bool = false, folder: String? = nil) -> JSONValue {
         var mount: JSONValue = ["name": .string(volume.rawValue), "mountPath": .string(path)]
+        if let folder { mount["subPath"] = .string(folder) }
         if readOnly { mount["readOnly"] = true }
         return mount
     }
@@ -228,9 +232,12 @@ public struct TrialPodBuilder: Sendable {
         ]
         if shared.agent != nil { mounts.append(mount(.agent, paths.agentScripts, readOnly: true)) }
         if shared.verifier != nil { mounts.append(mount(.verifier, paths.verifierVariables, readOnly: true)) }
-        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
+        if program.steps.offerArtifacts(to: program.verifier) { mounts.append(mount(.offered, paths.offered)) }
         if program.verifier.separate != nil {
-            mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs)]
+            mounts += [
+                mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs), mount(.accepted, paths.accepted),
+                mount(.tests, paths.releasedTests),
+            ]
         }
         if program.delivery.solution { mounts.append(mount(.solution, paths.deliveredSolution)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays)) }
@@ -274,7 +281,7 @@ public struct TrialPodBuilder: Sendable {
         ]
         // In separate mode no test is ever in the agent's reach.
         if program.verifier.separate == nil { mounts.append(mount(.tests, paths.tests)) }
-        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered)) }
+        if program.steps.offerArtifacts(to: program.verifier) { mounts.append(mount(.offered, paths.offered)) }
         if program.delivery.solution {
             // The runner lays out the solution of each step.
             let readOnly = program.steps.allSatisfy { $0.folder == nil }
@@ -305,26 +312,29 @@ public struct TrialPodBuilder: Sendable {
         return container
     }
 
-    /// The container of a separate verifier. It mounts nothing that the trial can write.
-    private func verifier(_ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData) -> JSONValue? {
-        guard let verifier = program[.verifier], let image = verifier.image else { return nil }
+    /// The container of a step's separate verifier. It mounts nothing that the trial can write, and of each volume only the folder of its step.
+    private func verifier(
+        _ verifier: TrialProgram.Container, ofStep step: Int, _ request: TrialPodRequest, _ program: TrialProgram, _ shared: SharedData
+    ) -> JSONValue {
         let paths = TrialPaths()
+        let folder = TrialPaths.folder(ofStep: step)
         var mounts = [
-            mount(.scripts, paths.scripts, readOnly: true), mount(.accepted, paths.accepted, readOnly: true),
-            mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierOutputs),
+            mount(.scripts, paths.scripts, readOnly: true), mount(.accepted, paths.accepted, readOnly: true, folder: folder),
+            mount(.verifierGate, paths.verifierGate, folder: folder), mount(.verifierLogs, paths.verifierOutputs, folder: folder),
         ]
-        if program.verifier.separate?.bringsTests == false { mounts.append(mount(.tests, paths.tests)) }
-        let resources = TrialResources.verifier(request)
+        if program.verifier.deliversTests(ofStep: step) { mounts.append(mount(.tests, paths.tests, folder: folder)) }
+        let resources = TrialResources.verifiers(request)[step]
         var container: JSONValue = [
-            "name": .string(verifier.role.containerName), "image": .string(image), "command": ["bash", "-p", .string(paths.verifierRunner)],
-            "env": .array(PodEnvironment(request: request, shared: shared).verifier()), "volumeMounts": .array(mounts),
+            "name": .string(verifier.role.containerName), "image": .string(verifier.image ?? ""),
+            "command": ["bash", "-p", .string(paths.verifierRunner(ofStep: step))],
+            "env": .array(PodEnvironment(request: request, shared: shared).verifier(ofStep: step)), "volumeMounts": .array(mounts),
             "resources": [
                 "requests": .object(resources.requests.mapValues { .string($0) }), "limits": .object(resources.limits.mapValues { .string($0) }),
             ],
         ]
-        if let map = shared.separate?.map { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
+        if let map = shared.separate[step].map { container["envFrom"] = [["configMapRef": ["name": .string(map.name)]]] }
         if let workdir = verifier.workdir { container["workingDir"] = .string(workdir) }
-        if request.task.verifier.user != nil { container["securityContext"] = ["runAsUser": 0] }
+        if program.steps[step].verifierUser != nil { container["securityContext"] = ["runAsUser": 0] }
         return container
     }
 
@@ -337,8 +347,8 @@ public struct TrialPodBuilder: Sendable {
             mount(.logs, paths.collectedLogs, readOnly: true), mount(.gate, paths.gate), mount(.work, paths.work),
         ]
         if program.steps.count > 1 { mounts.append(mount(.scripts, paths.scripts)) }
-        if program.verifier.offersArtifacts { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
-        if program.verifier.acceptsArtifacts { mounts.append(mount(.accepted, paths.accepted)) }
+        if program.steps.offerArtifacts(to: program.verifier) { mounts.append(mount(.offered, paths.offered, readOnly: true)) }
+        if program.steps.handArtifacts(to: program.verifier) { mounts.append(mount(.accepted, paths.accepted)) }
         if program.verifier.separate != nil {
             mounts += [mount(.verifierGate, paths.verifierGate), mount(.verifierLogs, paths.verifierLogs, readOnly: true)]
         }

@@ -22,11 +22,14 @@ public enum CacheEndpoint: Sendable, Hashable {
 /// How one pod's delivery reads its task from the cache service.
 public struct CacheAccess: Sendable, Hashable {
     public var endpoint: CacheEndpoint
+    /// The URL of the instance on the pod's node, which is asked first; nil: there is none.
+    public var node: String?
     /// A token for the pod's tree.
     public var token: String
 
-    public init(endpoint: CacheEndpoint, token: String) {
+    public init(endpoint: CacheEndpoint, node: String? = nil, token: String) {
         self.endpoint = endpoint
+        self.node = node
         self.token = token
     }
 }

@@ -15,7 +15,7 @@ public enum HostRules {
         if let image = images.trial, image.isBuilt || image.name != ownPrograms {
             return refused("it has an image; use another target, or environment.image: \"\(ownPrograms)\" for the programs of the host")
         }
-        if images.verifier != nil, !job.verifier.disable { return refused("its verifier has a container of its own") }
+        if !images.verifiers.isEmpty, !job.verifier.disable { return refused("its verifier has a container of its own") }
         if !task.environment.services.services.isEmpty { return refused("it has services") }
         if agent.image != nil, !agent.agent.isOracle { return refused("agent \"\(agent.name)\" is an image") }
         if task.defaultUser(image: nil, isVerifiedSeparately: false) != nil { return refused("it names users") }

@@ -70,14 +70,20 @@ public struct TrialPodRequest: Sendable {
     /// The data that this trial shares with others of its job.
     public var shared: SharedData { SharedData(self) }
 
-    /// A separate verifier's variables: its environment's, and those of `[verifier] env`, which count first.
-    var separateVerifierVariables: [String: TaskValue] {
-        TaskValues(jobSpec.environment.env).resolved(task.verifierEnvironment.env.merging(task.verifier.env) { $1 })
-            .filter { !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
+    /// A separate verifier's variables: its environment's, and those of `[verifier] env` of the task and then of the step, which count first.
+    func separateVerifierVariables(ofStep step: Int) -> [String: TaskValue] {
+        let own = task.steps.indices.contains(step) ? task.steps[step].verifier.env : [:]
+        let named = task.verifierEnvironment(ofStep: step).env.merging(task.verifier.env) { $1 }.merging(own) { $1 }
+        return TaskValues(jobSpec.environment.env).resolved(named).filter { !$0.key.hasPrefix(TrialVariables.reservedPrefix) }
     }
 
-    /// Whether the trial has a container of its own for the verifier.
-    var isVerifiedSeparately: Bool { !jobSpec.verifier.disable && images.verifier != nil }
+    /// Those of all separate verifiers, in the order of their steps; empty in shared mode.
+    var separateVerifierVariables: [[String: TaskValue]] {
+        isVerifiedSeparately ? (0..<max(1, task.steps.count)).map { separateVerifierVariables(ofStep: $0) } : []
+    }
+
+    /// Whether the trial has containers of their own for its verifiers.
+    var isVerifiedSeparately: Bool { !jobSpec.verifier.disable && !images.verifiers.isEmpty }
 
     /// Where the trial's images come from.
     var images: TaskImages { jobSpec.images(of: task, targetDefault: target.defaultImage) }
@@ -85,13 +91,14 @@ public struct TrialPodRequest: Sendable {
     /// The image that the trial runs in; nil when no image is named, or it is not built yet.
     public var image: String? { image(images.trial) }
 
-    /// The image of a separate verifier; nil when there is none, or it is not built yet.
-    public var verifierImage: String? {
-        switch images.verifier {
-        case nil: nil
-        case .own(let name)?: name
-        case .dockerfile?: builtImages[.verifier]
-        case .trial(let image)?: self.image(image)
+    /// The image of a step's separate verifier; nil when there is none, or it is not built yet.
+    public func verifierImage(ofStep step: Int = 0) -> String? {
+        let verifiers = images.verifiers
+        guard verifiers.indices.contains(step) else { return nil }
+        return switch verifiers[step] {
+        case .own(let name): name
+        case .dockerfile: builtImages[.verifier(step)]
+        case .trial(let image): self.image(image)
         }
     }
 

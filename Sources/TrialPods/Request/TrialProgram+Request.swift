@@ -23,7 +23,7 @@ extension TrialProgram {
                     role: .trial, image: request.image, workdir: task.environment.workdir, env: request.taskVariables.keys.sorted() + agentNames,
                     resources: Resources(
                         cpus: resources.cpus, memoryMB: resources.memoryMB, memoryLimitMB: resources.memoryLimitMB, storageMB: resources.storageMB))
-            ] + (Container.verifier(request).map { [$0] } ?? []) + task.environment.services.services.map { Container($0, request) },
+            ] + Container.verifiers(request) + task.environment.services.services.map { Container($0, request) },
             verifier: Verifier(request),
             agent: Agent(name: request.agent.name, model: request.agent.model, instructionPath: spec.instructionPath, env: agentNames),
             network: TrialNetwork(of: task, job: spec, agent: request.agent),
@@ -61,8 +61,10 @@ extension TrialProgram {
                 limits: Limits(
                     installSec: index == 0 ? limits.installSec : nil, executeSec: limits.agentSec, verifySec: limits.verifierSec,
                     setupSec: Self.setupSeconds * spec.timeoutMultiplier),
-                agentUser: step.agent.user ?? task.agent.user ?? user, verifierUser: step.verifier.user ?? task.verifier.user ?? user,
-                folder: folder, healthcheck: step.healthcheck, minimumReward: step.minimumReward, verifierEnv: variables[index].keys.sorted())
+                agentUser: step.agent.user ?? task.agent.user ?? user,
+                verifierUser: step.verifier.user ?? task.verifier.user ?? (request.isVerifiedSeparately ? nil : user),
+                folder: folder, healthcheck: step.healthcheck, minimumReward: step.minimumReward, verifierEnv: variables[index].keys.sorted(),
+                collect: step.verifier.collect.isEmpty ? nil : step.verifier.collect, artifacts: step.artifacts.isEmpty ? nil : step.artifacts)
         }
     }
 }

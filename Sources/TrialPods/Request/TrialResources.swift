@@ -11,15 +11,19 @@ struct TrialResources: Sendable, Hashable {
 
     init(_ request: TrialPodRequest) { self.init(request, request.task.environment) }
 
-    /// Those of a separate verifier. It works when the trial's container has ended, so that only what it needs beyond that is requested; its
-    /// limits are its own.
-    static func verifier(_ request: TrialPodRequest) -> TrialResources {
+    /// Those of separate verifiers, in the order of their steps; empty in shared mode. Their limits are their own. They work one after the other,
+    /// the last one when the trial's container has ended, so that only what they need beyond that is requested, by the first for all.
+    static func verifiers(_ request: TrialPodRequest) -> [TrialResources] {
+        guard request.isVerifiedSeparately else { return [] }
         let trial = TrialResources(request)
-        var resources = TrialResources(request, request.task.verifierEnvironment)
-        resources.requests = [
-            "cpu": cpu(max(0, resources.cpus - trial.cpus)), "memory": "\(max(0, resources.memoryMB - trial.memoryMB))Mi",
-        ]
-        return resources
+        var verifiers = (0..<max(1, request.task.steps.count)).map { TrialResources(request, request.task.verifierEnvironment(ofStep: $0)) }
+        func beyond<Amount: Numeric & Comparable>(_ amount: (TrialResources) -> Amount) -> Amount {
+            let needs = verifiers.enumerated().map { $0 < verifiers.count - 1 ? amount($1) : max(0, amount($1) - amount(trial)) }
+            return needs.max() ?? 0
+        }
+        let all = ["cpu": cpu(beyond(\.cpus)), "memory": "\(beyond(\.memoryMB))Mi"]
+        for step in verifiers.indices { verifiers[step].requests = step == 0 ? all : ["cpu": "0", "memory": "0Mi"] }
+        return verifiers
     }
 
     static func cpu(_ amount: Double) -> String {

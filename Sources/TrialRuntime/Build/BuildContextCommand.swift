@@ -41,7 +41,7 @@ public struct BuildContextCommand: Sendable {
     private func write(_ delivery: TrialProgram.Delivery, to folder: String) async throws {
         let task = try TaskAtCommit(delivery)
         if let cache = try DeliveryCommand.cache(environment) {
-            try await CachedTrees(client: cache.client, time: time).read(TreeReference(context: delivery)) {
+            try await CachedTrees(client: cache.client, node: cache.node, time: time).read(TreeReference(context: delivery)) {
                 // Nothing of an attempt that failed may stay.
                 empty(folder)
                 let layout = try FolderLayout(folder)

@@ -3,21 +3,32 @@ import EvalModel
 
 extension Collector {
     /// What the tests of a step that is over gave. When a further step begins, its files are put in place.
-    func judge(_ progress: TrialProgress) async -> StepVerdict {
+    func judge(_ progress: TrialProgress, _ work: inout Work) async -> StepVerdict {
         let index = progress.position
         let step = configuration.steps[index]
+        var (failure, exit) = (progress.current.verificationFailure(step.limits), progress.current.exits[.verify] ?? 0)
+        var judged: VerifierProgress?
+        if configuration.verifier.separate == nil {
+            _ = takeArtifacts(ofStep: index, into: &work.handover)
+        } else {
+            await verify(progress, isDue: progress.asksForTests && progress.current.mayBeVerified(progress.family), &work)
+            failure = work.judgement?.error(step.limits)
+            if let judgement = work.judgement, judgement.isDue { judged = judgement.progress }
+            exit = judged?.exit ?? 0
+        }
         var verdict: StepVerdict
         if !configuration.verify {
             verdict = StepVerdict(unverifiedGoesOn: progress.current.agentFailure(step.limits) == nil)
-        } else if let error = progress.current.verificationFailure(step.limits) {
-            verdict = StepVerdict(error)
+        } else if let failure {
+            verdict = StepVerdict(failure)
         } else {
             do throws(TrialError) {
-                verdict = StepVerdict(try reward(of: progress, exit: progress.current.exits[.verify] ?? 0), minimum: step.minimumReward)
+                verdict = StepVerdict(try reward(of: progress, exit: exit), minimum: step.minimumReward)
             } catch {
                 verdict = StepVerdict(error)
             }
         }
+        verdict.judged = judged
         if verdict.goesOn, let failure = await StepRelease(paths: configuration.paths).release(configuration.steps[index + 1]) {
             verdict = StepVerdict(TrialError(.internalError, "the files of step \(index + 2) could not be put in place: \(failure)"))
         }
@@ -47,7 +58,9 @@ extension Collector {
     /// The reward in the files of the current step.
     private func reward(of progress: TrialProgress, exit: Int) throws(TrialError) -> Reward {
         let filter = SecretFilter(configuration.secrets)
-        let (json, text) = (configuration.rewardFile("reward.json"), configuration.rewardFile("reward.txt"))
+        let (json, text) = (
+            configuration.rewardFile("reward.json", ofStep: progress.position), configuration.rewardFile("reward.txt", ofStep: progress.position)
+        )
         func verdict(_ json: [UInt8]?, _ text: [UInt8]?) -> Result<Reward, TrialError> {
             do throws(TrialError) {
                 return .success(try RewardFiles.verdict(json: json, text: text, exitCode: exit, family: configuration.family))

@@ -1,82 +1,96 @@
 import Base
 import EvalModel
 
-/// A trial with a verifier in a container of its own.
+/// A trial whose steps have verifiers in containers of their own.
 extension Collector {
-    /// Lets the trial begin when the verifier's container has started, and has its work verified when the trial has ended.
+    /// Lets the trial begin when the verifiers' containers have started, and has each step's work verified when its agent has ended.
     func collectApart(_ gate: Gate) async -> (TrialReport, frame: [UInt8]?) {
-        let verifier: SeparateVerifier
+        var work = Work(handover: newHandover)
         do throws(Gate.Failure) {
-            verifier = try SeparateVerifier(paths: configuration.paths, time: time)
+            for step in configuration.steps.indices {
+                work.verifiers.append(try SeparateVerifier(paths: configuration.paths, step: step, time: time))
+            }
         } catch {
             return (TrialReport(error: TrialError(.environmentStartFailed, "the collector finds no gate of the verifier: \(error.description)")), nil)
         }
+        let verifiers = work.verifiers
+        func dismiss() { for verifier in verifiers { verifier.dismiss() } }
         func notStarted(_ why: String) -> (TrialReport, frame: [UInt8]?) {
             gate.answer(.no)
-            verifier.dismiss()
+            dismiss()
             return (TrialReport(error: TrialError(.environmentStartFailed, why)), nil)
         }
-        switch await verifier.awaitStart(seconds: configuration.gateTimeout) {
-        case .started: break
-        case .gone: return notStarted("the verifier's container ended before the trial began")
-        case .late: return notStarted("the verifier's container did not start within \(Int(configuration.gateTimeout)) s")
-        case .interrupted: return (report(configuration.newProgress, interrupted: true), nil)
+        for verifier in verifiers {
+            switch await verifier.awaitStart(seconds: configuration.gateTimeout) {
+            case .started: continue
+            case .gone: return notStarted("the verifier's container ended before the trial began")
+            case .late: return notStarted("the verifier's container did not start within \(Int(configuration.gateTimeout)) s")
+            case .interrupted: return (report(configuration.newProgress, interrupted: true), nil)
+            }
         }
         gate.answer(.begin)
-        switch await watch(gate) {
+        switch await watch(gate, &work) {
         case .interrupted(let progress):
-            verifier.dismiss()
+            dismiss()
             return (report(progress, interrupted: true), nil)
         case .gateNeverOpened:
             return notStarted("the trial container did not start within \(Int(configuration.gateTimeout)) s")
         case .over(let progress) where progress.stopped && Task.isCancelled:
-            verifier.dismiss()
+            dismiss()
             return (report(progress, interrupted: true), nil)
         case .over(let progress):
-            let judgement = await judgement(of: progress, by: verifier)
-            guard !judgement.interrupted else { return (report(progress, interrupted: true), nil) }
-            return await Task.detached { await finish(progress, judgement) }.value
+            if work.judgedStep != progress.position {
+                await verify(progress, isDue: progress.asksForSeparateVerification, &work)
+            }
+            // Those of steps that did not begin.
+            dismiss()
+            guard work.judgement?.interrupted != true else { return (report(progress, interrupted: true), nil) }
+            return await Task.detached { [work] in await finish(progress, work) }.value
         }
     }
 
-    private func judgement(of progress: TrialProgress, by verifier: SeparateVerifier) async -> SeparateVerifier.Judgement {
+    /// Hands the current step's artifacts and tests to its verifier, and waits for the end of the tests.
+    ///
+    /// - Parameter isDue: whether what the step's agent has done is to be verified.
+    func verify(_ progress: TrialProgress, isDue: Bool, _ work: inout Work) async {
+        let step = progress.position
+        let verifier = work.verifiers[step]
+        let hasArtifacts = takeArtifacts(ofStep: step, into: &work.handover)
+        work.judgedStep = step
         var judgement = SeparateVerifier.Judgement()
-        judgement.handover = takeArtifacts()
-        guard configuration.verify, progress.asksForSeparateVerification else {
-            verifier.dismiss()
-            return judgement
-        }
-        judgement.isDue = true
-        if judgement.handover == nil, configuration.verifier.acceptsArtifacts {
-            judgement.failure = TrialError(.internalError, "the artifacts could not be handed over to the verifier")
-        } else if configuration.verifier.separate?.bringsTests == false,
-            let failure = await releaseTests(of: progress.position)
-        {
-            // The trial's container does not mount this directory, so a failure is not the trial's fault.
-            switch failure {
-            case .obstructed(let why), .failed(let why): judgement.failure = TrialError(.internalError, "the tests could not be released: \(why)")
+        if configuration.verify, isDue {
+            judgement.isDue = true
+            if !hasArtifacts {
+                judgement.failure = TrialError(.internalError, "the artifacts could not be handed over to the verifier")
+            } else if configuration.verifier.deliversTests(ofStep: step), let failure = await releaseTests(of: step) {
+                // The trial's container does not mount this directory, so a failure is not the trial's fault.
+                switch failure {
+                case .obstructed(let why), .failed(let why):
+                    judgement.failure = TrialError(.internalError, "the tests could not be released: \(why)")
+                }
             }
         }
-        guard judgement.failure == nil else {
+        if judgement.isDue, judgement.failure == nil {
+            judgement = await verifier.judge()
+            judgement.isDue = true
+        } else {
             verifier.dismiss()
-            return judgement
         }
-        let handover = judgement.handover
-        judgement = await verifier.judge()
-        (judgement.handover, judgement.isDue) = (handover, true)
-        return judgement
+        work.judgement = judgement
     }
 
-    /// Copies the artifacts; nil when the trial has none, or the collector's own disk fails.
-    func takeArtifacts() -> ArtifactHandover? {
-        guard configuration.verifier.acceptsArtifacts else { return nil }
-        var handover = ArtifactHandover(paths: configuration.paths, limits: configuration.handover)
+    var newHandover: ArtifactHandover { ArtifactHandover(paths: configuration.paths, limits: configuration.handover) }
+
+    /// Copies the artifacts of a step; returns false when the collector's own disk fails.
+    func takeArtifacts(ofStep step: Int, into handover: inout ArtifactHandover) -> Bool {
+        let artifacts = configuration.verifier.taken(configuration.steps[step])
+        guard !artifacts.isEmpty else { return true }
         do throws(FileError) {
-            try handover.take(configuration.verifier.taken)
-            return handover
+            try handover.take(artifacts, ofStep: step)
+            return true
         } catch {
             log.error("the artifacts could not be taken", ["error": .string(error.description)])
-            return nil
+            return false
         }
     }
 
@@ -90,4 +104,12 @@ extension Collector {
 
 extension CollectorConfiguration {
     var newProgress: TrialProgress { TrialProgress(steps: steps.count, family: family, isRemote: isRemote) }
+}
+
+extension TrialReport.Step {
+    /// Adds what a separate verifier's gate told of the step's tests.
+    mutating func add(_ judged: VerifierProgress) {
+        phases[TrialPhase.verify.rawValue] = judged.verify
+        exitCodes[TrialPhase.verify.rawValue] = judged.exit
+    }
 }

@@ -69,7 +69,8 @@ public struct Collector: Sendable {
             return (TrialReport(error: error), nil)
         }
         guard configuration.verifier.separate == nil else { return await collectApart(gate) }
-        switch await watch(gate) {
+        var work = Work(handover: newHandover)
+        switch await watch(gate, &work) {
         case .interrupted(let progress):
             return (report(progress, interrupted: true), nil)
         case .gateNeverOpened:
@@ -80,7 +81,7 @@ public struct Collector: Sendable {
             return (report(progress, interrupted: true), nil)
         case .over(let progress):
             // This task's cancellation does not stop `finish`: the verdict is known by now, and the grace period is there to write it out.
-            return await Task.detached { await finish(progress, nil) }.value
+            return await Task.detached { [work] in await finish(progress, work) }.value
         }
     }
 
@@ -92,7 +93,17 @@ public struct Collector: Sendable {
         case interrupted(TrialProgress)
     }
 
-    func watch(_ gate: Gate) async -> Watched {
+    /// What the collector keeps of a trial's steps while it watches the trial.
+    struct Work: Sendable {
+        /// One for each step; empty in shared mode.
+        var verifiers: [SeparateVerifier] = []
+        var handover: ArtifactHandover
+        /// What a separate verifier made of the last step that was judged, and the place of that step.
+        var judgement: SeparateVerifier.Judgement?
+        var judgedStep: Int?
+    }
+
+    func watch(_ gate: Gate, _ work: inout Work) async -> Watched {
         var progress = configuration.newProgress
         var reader = GateReader()
         var hasReadWords = false
@@ -118,7 +129,7 @@ public struct Collector: Sendable {
                         progress.tests = failure.map { .notReleased($0) } ?? .released
                         gate.answer(failure == nil ? .go : .no)
                     case .judgeStep:
-                        let verdict = await judge(progress)
+                        let verdict = await judge(progress, &work)
                         progress.current.verdict = verdict
                         gate.answer(verdict.goesOn ? .next : .stop)
                     case .releaseTests, .none: break
@@ -147,18 +158,19 @@ public struct Collector: Sendable {
     func releaseTests(of index: Int) async -> ReleaseFailure? {
         let paths = configuration.paths
         let step = configuration.steps[index]
+        let target = configuration.verifier.separate == nil ? paths.releasedTests : paths.releasedTests(ofStep: index)
         // The runner has emptied the directory. A file that it could not remove could be mistaken for a part of the tests.
-        let left = (Directory.names(in: paths.releasedTests, limit: 5) ?? [])
+        let left = (Directory.names(in: target, limit: 5) ?? [])
         if !left.isEmpty { return .obstructed(left.joined(separator: ", ").replacingControls) }
         do {
             // The tests are writable, because tests may write files beside themselves, and writable by everybody, because the image of a trial
             // may run as any user. A step's own tests lie over those that all steps share.
             let sources = (step.folder == nil ? [] : [paths.stagedSharedTests]) + [paths.stagedTests(step)]
             var commands = sources.filter { step.folder == nil || FileEntry.isDirectory($0) }.map {
-                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\($0)/.", paths.releasedTests])
+                Command("cp", ["-R", "-P", "--remove-destination", "--preserve=mode", "\($0)/.", target])
             }
-            commands.append(Command("chmod", ["-R", "a+rwX", paths.releasedTests]))
-            if configuration.family.runsScriptsAsFiles { commands.append(Command("chmod", ["a+x", "\(paths.releasedTests)/\(TestScript.name)"])) }
+            commands.append(Command("chmod", ["-R", "a+rwX", target]))
+            if configuration.family.runsScriptsAsFiles { commands.append(Command("chmod", ["a+x", "\(target)/\(TestScript.name)"])) }
             for command in commands {
                 var bounded = command
                 bounded.deadlineSeconds = 120
@@ -208,19 +220,23 @@ public struct Collector: Sendable {
         report.phases = named(progress.current.timings)
         report.exitCodes = named(progress.current.exits)
         if progress.expected > 1 {
-            report.steps = zip(configuration.steps, progress.steps).map {
-                .init(name: $0.name, phases: named($1.timings), exitCodes: named($1.exits), rewards: $1.verdict?.reward?.named)
+            report.steps = zip(configuration.steps, progress.steps).map { step, state in
+                var result = TrialReport.Step(
+                    name: step.name, phases: named(state.timings), exitCodes: named(state.exits), rewards: state.verdict?.reward?.named)
+                if let judged = state.verdict?.judged { result.add(judged) }
+                return result
             }
         }
         return report
     }
 
-    /// - Parameter judgement: a separate verifier's; nil in shared mode.
-    func finish(_ progress: TrialProgress, _ judgement: SeparateVerifier.Judgement?) async -> (TrialReport, frame: [UInt8]?) {
+    func finish(_ progress: TrialProgress, _ work: Work) async -> (TrialReport, frame: [UInt8]?) {
+        let judgement = work.judgement
         var report = report(progress)
         if let judged = judgement?.progress {
             report[.verify] = judged.verify
             report.exitCodes[TrialPhase.verify.rawValue] = judged.exit
+            if let count = report.steps?.count { report.steps?[count - 1].add(judged) }
         }
         let begun = time.now().epochMilliseconds
         report[.collect] = TrialReport.Timing(start: begun)
@@ -250,9 +266,11 @@ public struct Collector: Sendable {
 
         let denials: Denials? = if let egress = configuration.egress { await Denials.read(egress) } else { nil }
         var frame: [UInt8]?
-        let handover = judgement?.handover ?? takeArtifacts()
-        var pack = OutputPack(configuration, filter: filter, handover: handover)
-        report.handover = handover?.counts
+        var handover = work.handover
+        if !handover.taken.contains(progress.position) { _ = takeArtifacts(ofStep: progress.position, into: &handover) }
+        var pack = OutputPack(
+            configuration, filter: filter, begun: progress.steps.count, handover: handover.taken.isEmpty ? nil : handover)
+        report.handover = pack.handover?.counts
         do {
             try pack.gather()
             if let denials, !denials.isEmpty { try pack.add(denials.report.serialized(pretty: true) + [0x0A], as: Denials.path) }

@@ -9,8 +9,8 @@ struct LogTree: Sendable {
         var directory: String
         /// A file or folder in `directory`; nil for the directory itself.
         var item: String?
-        /// Names in it that are left out, because they come from another root.
-        var omitted: Set<[UInt8]> = []
+        /// Paths in it that are left out, because they come from another root.
+        var omitted: Set<[[UInt8]]> = []
     }
 
     struct File: Sendable, Hashable {
@@ -84,9 +84,9 @@ struct LogTree: Sendable {
         }
         defer { closedir(directory) }
         for name in self.names(in: directory, root.prefix + names, limits) {
-            if names.isEmpty, root.omitted.contains(name) { continue }
-            seen += 1
             let below = names + [name]
+            if root.omitted.contains(below) { continue }
+            seen += 1
             let path = root.prefix + below
             var info = stat()
             let found = name.withCString { fstatat(fd, $0, &info, AT_SYMLINK_NOFOLLOW) }

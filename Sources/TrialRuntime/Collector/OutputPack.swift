@@ -42,10 +42,12 @@ struct OutputPack: Sendable {
     /// The tokens and cost in the agent's trajectory; nil when there is no readable trajectory.
     private(set) var usage: AgentUsage?
 
-    /// - Parameter handover: what was taken of the artifacts, for the list and the record; nil when nothing was.
-    init(_ configuration: CollectorConfiguration, filter: SecretFilter, handover: ArtifactHandover? = nil) {
+    /// - Parameters:
+    ///   - begun: how many steps have begun.
+    ///   - handover: what was taken of the artifacts, for the list and the record; nil when nothing was.
+    init(_ configuration: CollectorConfiguration, filter: SecretFilter, begun: Int = 1, handover: ArtifactHandover? = nil) {
         paths = configuration.paths
-        roots = configuration.roots(withArtifacts: handover != nil)
+        roots = configuration.roots(begun: begun, handed: handover?.taken ?? [])
         self.handover = handover
         limits = configuration.limits
         self.filter = filter

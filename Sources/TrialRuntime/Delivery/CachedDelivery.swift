@@ -30,7 +30,7 @@ struct CachedDelivery: Sendable {
         var layout: TaskLayout?
         try await trees.read(tree) {
             // Nothing of an attempt that failed may stay.
-            if layout != nil { try volumes.prepare(asked.verifier) }
+            if layout != nil { try volumes.prepare(asked) }
             let new = TaskLayout(program: asked, volumes: volumes)
             layout = new
             return { try new.receive($0) }

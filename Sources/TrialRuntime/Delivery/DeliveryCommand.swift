@@ -51,12 +51,12 @@ public struct DeliveryCommand: Sendable {
         let egress = try egress(of: program)
         let verifierVariables = try verifierVariables(of: program, egress)
         let solutionVariables = try solutionVariables(of: program)
-        try volumes.prepare(program.verifier)
+        try volumes.prepare(program)
         let task = try TaskAtCommit(program.delivery)
         var report: TreeExport.Report
         let cache = try Self.cache(environment)
         if let cache {
-            let trees = CachedTrees(client: cache.client, time: time)
+            let trees = CachedTrees(client: cache.client, node: cache.node, time: time)
             report = try await CachedDelivery(task: task, volumes: volumes, trees: trees).deliver(&program)
             let overlays = try await OverlayDelivery(overlays: program.delivery.overlays, paths: paths, trees: trees).deliver()
             report.files += overlays.files
@@ -73,7 +73,7 @@ public struct DeliveryCommand: Sendable {
         try volumes.writeScripts(program)
         try volumes.writeAgentPart(program, solutionVariables: solutionVariables)
         try volumes.writeCollectorPart(program, verifierVariables: verifierVariables, token: cache?.token, egress: egress)
-        if let egress { try volumes.writeProxyVariables(egress, hasSeparateVerifier: program.verifier.separate != nil) }
+        if let egress { try volumes.writeProxyVariables(egress, program) }
         if let canary = egress?.canary {
             guard let allowed = cache?.client.address.hostAndPort else {
                 throw TrialError(.internalError, "the trial's network is restricted on a cluster, and no cache service is configured")
@@ -87,14 +87,22 @@ public struct DeliveryCommand: Sendable {
         ]
     }
 
-    /// The cache service to read the task from; nil: the task is fetched from its origin.
-    static func cache(_ environment: [String: String]) throws(TrialError) -> (client: TreeClient, token: String)? {
+    /// The cache service to read the task from, and its instance on this node; nil: the task is fetched from its origin.
+    static func cache(_ environment: [String: String]) throws(TrialError) -> (client: TreeClient, node: TreeClient?, token: String)? {
         guard let text = environment[TrialVariables.cacheAddress] else { return nil }
         guard let address = CacheAddress(text), let token = environment[TrialVariables.cacheToken] else {
             throw TrialError(
                 .internalError, "\(TrialVariables.cacheAddress) is no address of a cache service, or \(TrialVariables.cacheToken) is not set")
         }
-        return (TreeClient(address: address, token: token), token)
+        var node: TreeClient?
+        if let text = environment[TrialVariables.nodeCacheAddress] {
+            guard let address = CacheAddress(text) else {
+                throw TrialError(.internalError, "\(TrialVariables.nodeCacheAddress) is no address of a cache service")
+            }
+            // A Service with `internalTrafficPolicy: Local` drops connections on a node without an instance.
+            node = TreeClient(address: address, token: token, connectSeconds: 2)
+        }
+        return (TreeClient(address: address, token: token), node, token)
     }
 
     /// nil for a trial whose network is not restricted.

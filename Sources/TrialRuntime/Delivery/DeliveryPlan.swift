@@ -47,7 +47,7 @@ struct DeliveryPlan: Sendable {
             // What later steps ask for is kept from the agents before.
             let root = index == 0 ? paths.scripts : paths.stagedSteps
             parts.append(Part(path: step.instruction, target: .instruction(step: index, file: "\(root)/\(step.instruction)")))
-            if program.deliversTests { deliver(step.tests, to: paths.stagedTests(step), script: TestScript.name) }
+            if program.deliversTests(ofStep: index) { deliver(step.tests, to: paths.stagedTests(step), script: TestScript.name) }
             guard let folder = step.folder else { continue }
             deliver("\(folder)/workdir", to: "\(root)/\(folder)/workdir")
             if program.delivery.solution {
@@ -55,7 +55,7 @@ struct DeliveryPlan: Sendable {
             }
         }
         let hasSteps = program.steps.contains { $0.folder != nil }
-        if hasSteps, program.deliversTests {
+        if hasSteps, program.steps.indices.contains(where: program.deliversTests(ofStep:)) {
             deliver(TrialProgram.Step.sharedTests, to: paths.stagedSharedTests, script: TestScript.name)
         }
         if program.delivery.solution {

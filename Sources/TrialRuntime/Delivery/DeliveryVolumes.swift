@@ -9,8 +9,8 @@ struct DeliveryVolumes: Sendable {
 
     /// Makes the folders and FIFOs that a trial has, and removes what an earlier run of this container left.
     ///
-    /// - Parameter verifier: how the trial is verified.
-    func prepare(_ verifier: TrialProgram.Verifier) throws(FileError) {
+    /// - Parameter program: how many steps the trial has, and how they are verified.
+    func prepare(_ program: PodProgram) throws(FileError) {
         for folder in [paths.scripts, paths.staged, paths.gate] { try Directory.make(folder) }
         for folder in [paths.staged, paths.scripts, paths.deliveredSolution, paths.overlays, paths.environment] { empty(folder) }
         // The trial and the collector may run as different users, and both write below /logs.
@@ -20,13 +20,19 @@ struct DeliveryVolumes: Sendable {
             try Directory.make(folder)
             guard chmod(folder, 0o777) == 0 else { throw FileError("change the mode of", folder) }
         }
-        for phase in [TrialPhase.install, .execute, .verify] { unlink(paths.phaseVariables(phase)) }
+        for phase in [TrialPhase.install, .execute] { unlink(paths.phaseVariables(phase)) }
         try makeFIFOs([paths.phaseFIFO, paths.releasedFIFO])
-        if verifier.offersArtifacts { try openFolder(paths.offered) }
-        guard verifier.separate != nil else { return }
-        try Directory.make(paths.verifierGate)
-        try makeFIFOs([paths.verifierPhaseFIFO, paths.verifierReleasedFIFO])
-        try openFolder(paths.verifierLogs)
+        if program.steps.offerArtifacts(to: program.verifier) { try openFolder(paths.offered) }
+        guard program.verifier.separate != nil else { return }
+        for step in program.steps.indices {
+            try Directory.make(paths.verifierGate(ofStep: step))
+            unlink(paths.verifierPhaseVariables(ofStep: step))
+            try makeFIFOs([paths.verifierPhaseFIFO(ofStep: step), paths.verifierReleasedFIFO(ofStep: step)])
+            try openFolder(paths.verifierLogs(ofStep: step))
+            // The collector fills them, and the verifier's container mounts them before that.
+            try openFolder(paths.accepted(ofStep: step))
+            if program.deliversTests(ofStep: step) { try openFolder(paths.releasedTests(ofStep: step)) }
+        }
     }
 
     /// Empties a folder and lets everybody write to it: the images of trial and verifier may run as any user.
@@ -56,8 +62,11 @@ struct DeliveryVolumes: Sendable {
             try write(Runner.userHelper, to: paths.userHelper, mode: 0o755)
         }
         if program.verifier.separate != nil {
-            try write(Runner.text.utf8, to: paths.verifierRunner, mode: 0o755)
-            try write(RunnerProgram(program, role: .verifier, paths: paths).text.utf8, to: paths.verifierRunnerProgram)
+            for step in program.steps.indices {
+                try write(Runner.text.utf8, to: paths.verifierRunner(ofStep: step), mode: 0o755)
+                try write(
+                    RunnerProgram(program, role: .verifier(step), paths: paths).text.utf8, to: paths.verifierRunnerProgram(ofStep: step))
+            }
         }
         if program.delivery.solution { return try write(Runner.oracleExecute(paths, program.family).utf8, to: paths.execute, mode: 0o755) }
         for name in AgentScript.allCases {
@@ -95,11 +104,13 @@ struct DeliveryVolumes: Sendable {
     }
 
     /// Writes what the phases need to use the egress proxy. A shared verifier has it in its environment.
-    func writeProxyVariables(_ egress: EgressAccess, hasSeparateVerifier: Bool) throws(FileError) {
-        for phase in [TrialPhase.install, .execute] + (hasSeparateVerifier ? [.verify] : []) {
+    func writeProxyVariables(_ egress: EgressAccess, _ program: PodProgram) throws(FileError) {
+        var files = [TrialPhase.install, .execute].map { ($0, paths.phaseVariables($0)) }
+        if program.verifier.separate != nil { files += program.steps.indices.map { (.verify, paths.verifierPhaseVariables(ofStep: $0)) } }
+        for (phase, file) in files {
             let entries = egress.variables(of: phase)
             guard !entries.isEmpty else { continue }
-            try write(entries.flatMap { Array($0.utf8) + [0] }, to: paths.phaseVariables(phase), mode: 0o666)
+            try write(entries.flatMap { Array($0.utf8) + [0] }, to: file, mode: 0o666)
         }
     }
 

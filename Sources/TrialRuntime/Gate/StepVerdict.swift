@@ -6,6 +6,8 @@ struct StepVerdict: Sendable, Hashable {
     /// Why there is no reward.
     var error: TrialError?
     var goesOn: Bool
+    /// What a separate verifier's gate told; nil in shared mode.
+    var judged: VerifierProgress?
 
     /// - Parameters:
     ///   - reward: what the reward files hold.

@@ -152,20 +152,39 @@ struct TrialProgress: Sendable, Hashable {
     ///   - judgement: nil when nothing was verified.
     ///   - limits: the limits of each step, as far as they are known; for the message.
     func ending(verify: Bool, judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
-        if let setupFailure { return .failed(setupFailure) }
-        if let hostError { return .failed(hostError) }
+        if let setupFailure { return .failed(inStep(setupFailure, position)) }
+        if let hostError { return .failed(inStep(hostError, position)) }
         let own = limits.indices.contains(position) ? limits[position] : nil
-        var agentError = current.agentFailure(own)
+        var agentError = agentError(limits)
         if !ended, agentError == nil {
             let phase: TrialPhase? = agentEnded ? .execute : lastPhase
-            agentError = TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time")
+            agentError = inStep(TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time"), position)
         }
         guard let judgement else {
             if let agentError { return .failed(agentError) }
             return verify && !stopped ? .failed(TrialError(.verifierFailed, "the trial ended without asking for its tests")) : .open(agentError: nil)
         }
-        if let error = judgement.failure(own) { return .failed(agentError?.followed(by: error) ?? error) }
+        if let error = judgement.failure(own) {
+            let error = inStep(error, position)
+            return .failed(agentError?.followed(by: error) ?? error)
+        }
+        if expected > 1, let error = wordFailure { return .failed(error) }
+        // A trial that died before its last step has no reward: otherwise an agent could leave out the steps that it cannot solve.
+        if let error = earlyEnd { return .failed(agentError ?? error) }
         return .open(agentError: agentError)
+    }
+
+    /// Another process than the runner has sent a word.
+    private var wordFailure: TrialError? {
+        unexpectedWord.map {
+            TrialError(.verifierFailed, "something in the trial answered in its runner's place: \"\($0)\" came when it was not due")
+        }
+    }
+
+    /// The trial ended before its last step, and not because the reward is too small for a further one.
+    private var earlyEnd: TrialError? {
+        guard steps.count < expected, current.verdict?.goesOn != false else { return nil }
+        return TrialError(.verifierFailed, "the trial ended after step \(steps.count) of \(expected)")
     }
 
     /// How the trial ended.
@@ -188,18 +207,11 @@ struct TrialProgress: Sendable, Hashable {
             return TrialOutcome.errorOfDeath(in: agentEnded ? .verify : lastPhase, because: "the trial container ended before its time")
         }
         if verify {
-            if let unexpectedWord {
-                return TrialError(
-                    .verifierFailed, "something in the trial answered in its runner's place: \"\(unexpectedWord)\" came when it was not due")
-            }
+            if let wordFailure { return wordFailure }
             if let error = current.verificationFailure(limits.indices.contains(position) ? limits[position] : nil) { return inStep(error, position) }
         }
         if let verdict = current.verdict, let error = verdict.error { return inStep(error, position) }
-        // A step may be the last one because its reward is too small for a further one.
-        guard steps.count == expected || current.verdict?.goesOn == false else {
-            return TrialError(.verifierFailed, "the trial ended after step \(steps.count) of \(expected)")
-        }
-        return nil
+        return earlyEnd
     }
 }
 

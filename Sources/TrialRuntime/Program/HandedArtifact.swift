@@ -1,6 +1,6 @@
 import EvalModel
 
-/// One of a trial's artifacts: where it comes from and where it goes. Its number is its place in the program's list, in every container.
+/// One of a step's artifacts: where it comes from and where it goes. Its number is its place among those of the step, in every container.
 struct HandedArtifact: Sendable, Hashable {
     /// Where the collector finds it.
     enum Origin: Sendable, Hashable {
@@ -41,9 +41,9 @@ struct HandedArtifact: Sendable, Hashable {
 }
 
 extension TrialProgram.Verifier {
-    /// The artifacts with their numbers.
-    var handed: [HandedArtifact] {
-        artifacts.enumerated().map { number, artifact in
+    /// The artifacts of a step with their numbers: those of all steps, then its own.
+    func handed(_ step: TrialProgram.Step) -> [HandedArtifact] {
+        (artifacts + (step.artifacts ?? [])).enumerated().map { number, artifact in
             HandedArtifact(
                 artifact, number: number, place: places.first { $0.service == artifact.service && $0.source == artifact.source })
         }
@@ -52,14 +52,11 @@ extension TrialProgram.Verifier {
     /// The volumes of services that the collector mounts.
     public var volumes: [String] { Set(places.map(\.volume)).sorted() }
 
-    /// Whether the trial's runner copies anything for the collector.
-    public var offersArtifacts: Bool { handed.contains(where: \.mustBeOffered) }
+    /// The artifacts of a step that the collector copies: for a separate verifier all, otherwise those that are not in the logs.
+    func taken(_ step: TrialProgram.Step) -> [HandedArtifact] { handed(step).filter { separate != nil || $0.recordedAt != nil } }
 
-    /// The artifacts that the collector copies: for a separate verifier all, otherwise those that are not in the logs.
-    var taken: [HandedArtifact] { separate == nil ? handed.filter { $0.recordedAt != nil } : handed }
-
-    /// Whether the collector copies any.
-    public var acceptsArtifacts: Bool { !taken.isEmpty }
+    /// Whether the step's tests come with the task, and are not in a separate verifier's image.
+    public func deliversTests(ofStep step: Int) -> Bool { separate.map { !$0.bringsTests[step] } ?? true }
 
     /// The list of a task's artifacts with `/logs/artifacts`, which is always handed over.
     public static func artifacts(of task: EvalTask) -> [TaskArtifact] {
@@ -70,6 +67,14 @@ extension TrialProgram.Verifier {
         }
         return isDeclared ? task.artifacts : [folder] + task.artifacts
     }
+}
+
+extension Collection<TrialProgram.Step> {
+    /// Whether the trial's runner copies anything for the collector.
+    public func offerArtifacts(to verifier: TrialProgram.Verifier) -> Bool { contains { verifier.handed($0).contains(where: \.mustBeOffered) } }
+
+    /// Whether the collector copies any artifacts.
+    public func handArtifacts(to verifier: TrialProgram.Verifier) -> Bool { contains { !verifier.taken($0).isEmpty } }
 }
 
 /// Limits for what a trial hands over, so that it cannot fill the collector's disk or keep it busy for hours.

@@ -39,7 +39,9 @@ public struct PodProgram: Sendable, Hashable, Codable {
             instructionPath: program.agent.instructionPath, environment: program.environment, rewardStrategy: program.rewardStrategy,
             gateTimeoutSec: gateTimeoutSec, packLimitBytes: packLimitBytes)
         if !program.network.isOpen { network = program.network }
-        if let storage = program[.verifier]?.resources.storageMB { handoverLimitBytes = (storage << 20) / 2 }
+        // The copies of all steps together.
+        let storage = program.containers.filter(\.role.isVerifier).map(\.resources.storageMB)
+        if let least = storage.min() { handoverLimitBytes = (least << 20) / 2 }
         let name = TrialVariables.path
         pathSetter = program.agent.env.contains(name) ? .agent : program[.trial]?.env.contains(name) == true ? .task : nil
     }
@@ -60,8 +62,8 @@ public struct PodProgram: Sendable, Hashable, Codable {
         self.packLimitBytes = packLimitBytes
     }
 
-    /// Whether the tests come with the task, and are not in a separate verifier's image.
-    var deliversTests: Bool { verifier.separate?.bringsTests != true }
+    /// Whether the step's tests come with the task, and are not in a separate verifier's image.
+    func deliversTests(ofStep step: Int) -> Bool { verifier.deliversTests(ofStep: step) }
 
     /// Whether the phase gets the variables of the egress proxy.
     func usesProxy(_ phase: TrialPhase) -> Bool { network?[phase].map { $0.mode != .none } ?? false }

@@ -21,14 +21,20 @@ struct RunnerProgram {
     /// Where the runner looks for its own tools, before the image's PATH.
     private static let toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// - Parameter role: the container of the runner, `trial` or `verifier`.
+    /// - Parameter role: the container of the runner, `trial` or a `verifier`, which knows the step that it is for, and no other.
     init(_ program: PodProgram, role: ContainerRole = .trial, paths: TrialPaths) {
-        let steps = program.steps
-        let isVerifier = role == .verifier
+        var steps = program.steps
+        if case .verifier(let step) = role { steps = [program.steps[step]] }
+        let isVerifier = role.isVerifier
         let isShared = program.verifier.separate == nil
-        // The verifier needs all artifacts, the trial those that it must copy.
-        let artifacts = program.verifier.handed.filter { isVerifier ? !isShared : $0.mustBeOffered }
-        let hooks = isVerifier ? [] : program.verifier.collect
+        // A verifier needs all artifacts, the trial those that it must copy.
+        let artifacts = steps.enumerated().flatMap { index, step in
+            program.verifier.handed(step).filter { isVerifier ? !isShared : $0.mustBeOffered }.map { (step: index, handed: $0) }
+        }
+        let hooks =
+            isVerifier
+            ? []
+            : steps.enumerated().flatMap { index, step in (program.verifier.collect + (step.collect ?? [])).enumerated().map { (index, $0, $1) } }
         // A separate verifier's container does not mount the overlays.
         let overlays = isVerifier ? [] : program.delivery.overlays
         // What belongs to the agent's container, as far as this runner is of it.
@@ -39,7 +45,7 @@ struct RunnerProgram {
         func list(_ values: [String?]) -> Value { .list(values.map { $0 ?? "" }) }
         func times(_ time: KeyPath<Healthcheck, Double>) -> Value { .list(checks.map { $0.map { Self.pause($0[keyPath: time]) } ?? "0" }) }
         assignments = [
-            ("role", .word(role.rawValue)), ("separate", .word(isShared ? "0" : "1")),
+            ("role", .word(isVerifier ? "verifier" : "trial")), ("separate", .word(isShared ? "0" : "1")),
             ("gate_said", .word(isVerifier ? paths.verifierPhaseFIFO : paths.phaseFIFO)),
             ("gate_heard", .word(isVerifier ? paths.verifierReleasedFIFO : paths.releasedFIFO)),
             ("install_script", .word(paths.install)), ("execute_script", .word(paths.execute)),
@@ -75,12 +81,14 @@ struct RunnerProgram {
             ("install_limits", .list(steps.map { $0.limits.installSec.map(Self.milliseconds) ?? "none" })),
             ("execute_limits", .list(steps.map { $0.limits.executeSec.map(Self.milliseconds) ?? "0" })),
             ("verify_limits", .list(steps.map { Self.milliseconds($0.limits.verifySec) })),
-            ("hooks", .list(hooks.map(\.command))), ("hook_users", list(hooks.map { $0.user ?? environment.user })),
-            ("hook_limits", .list(hooks.map { Self.milliseconds($0.timeoutSec) })),
+            ("hook_steps", .list(hooks.map { String($0.0) })), ("hook_numbers", .list(hooks.map { String($0.1 + 1) })),
+            ("hooks", .list(hooks.map(\.2.command))), ("hook_users", list(hooks.map { $0.2.user ?? environment.user })),
+            ("hook_limits", .list(hooks.map { Self.milliseconds($0.2.timeoutSec) })),
             ("offered", .word(paths.offered)), ("accepted", .word(paths.accepted)),
-            ("artifact_numbers", .list(artifacts.map(\.folder))), ("artifact_sources", .list(artifacts.map(\.artifact.source))),
+            ("artifact_steps", .list(artifacts.map { String($0.step) })), ("artifact_numbers", .list(artifacts.map(\.handed.folder))),
+            ("artifact_sources", .list(artifacts.map(\.handed.artifact.source))),
             // One pattern a line.
-            ("artifact_excludes", .list(artifacts.map { $0.artifact.exclude.joined(separator: "\n") })),
+            ("artifact_excludes", .list(artifacts.map { $0.handed.artifact.exclude.joined(separator: "\n") })),
         ]
     }
 
@@ -97,7 +105,7 @@ struct RunnerProgram {
         if program.verifier.separate == nil {
             return (step.verifierEnv ?? program.verifier.env).isEmpty && !program.usesProxy(.verify) ? nil : paths.releasedVariables
         }
-        return role == .verifier && program.usesProxy(.verify) ? paths.phaseVariables(.verify) : nil
+        return role.isVerifier && program.usesProxy(.verify) ? paths.phaseVariables(.verify) : nil
     }
 
     /// Where the agent's scripts find what the task has for them.

@@ -8,7 +8,7 @@ import SourceSync
 /// none of them computes the same facts again. It holds names of environment variables but no values.
 public struct TrialProgram: Sendable, Hashable, Codable {
     /// The version of this document and of the part that is passed to the pod. Version 1 was the delivery plan alone.
-    public static let currentVersion = 5
+    public static let currentVersion = 6
 
     public var version: Int
     public var identity: Identity
@@ -156,6 +156,9 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public var minimumReward: MinimumReward?
         /// The names of the verifier's variables in this step; nil: those of `verifier`.
         public var verifierEnv: [String]?
+        /// What the step has in addition to the verifier's own; nil: nothing.
+        public var collect: [TaskVerifier.CollectHook]?
+        public var artifacts: [TaskArtifact]?
         /// The length of an instruction that is too long for an environment variable, in bytes; nil for a shorter one. Delivery sets it,
         /// because only delivery reads the instruction.
         public var longInstructionBytes: Int?
@@ -169,8 +172,10 @@ public struct TrialProgram: Sendable, Hashable, Codable {
         public init(
             name: String, instruction: String, tests: String, limits: Limits, agentUser: String? = nil, verifierUser: String? = nil,
             folder: String? = nil, healthcheck: Healthcheck? = nil, minimumReward: MinimumReward? = nil, verifierEnv: [String]? = nil,
-            longInstructionBytes: Int? = nil
+            collect: [TaskVerifier.CollectHook]? = nil, artifacts: [TaskArtifact]? = nil, longInstructionBytes: Int? = nil
         ) {
+            self.collect = collect
+            self.artifacts = artifacts
             self.agentUser = agentUser
             self.verifierUser = verifierUser
             self.folder = folder
@@ -286,12 +291,12 @@ public struct TrialProgram: Sendable, Hashable, Codable {
             }
         }
 
-        /// A verifier in a container of its own.
+        /// Each step has a verifier in a container of its own.
         public struct Separate: Sendable, Hashable, Codable {
-            /// Whether its image has the tests, so that none are delivered.
-            public var bringsTests: Bool
+            /// For each step, whether its verifier's image has the tests, so that none are delivered.
+            public var bringsTests: [Bool]
 
-            public init(bringsTests: Bool) { self.bringsTests = bringsTests }
+            public init(bringsTests: [Bool]) { self.bringsTests = bringsTests }
         }
 
         public init(

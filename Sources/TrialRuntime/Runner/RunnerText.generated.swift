@@ -95,7 +95,7 @@ say() {
   printf '%s\n' "$1" >&9
 } 2>/dev/null
 
-# ask WORDS: tells the collector and reads its answer into `word`.
+# ask WORDS [SECONDS]: tells the collector and reads its answer into `word`.
 ask() {
   # The collector has not answered yet: what can be read now was written by the agent.
   uptime_ms
@@ -103,7 +103,19 @@ ask() {
   while uptime_ms; [ "$up" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
   word=''
   say "$1"
-  read -r -t 300 -u 8 word
+  read -r -t "${2:-300}" -u 8 word
+}
+
+# How long the collector may need to answer at the end of a step: a separate verifier runs the tests meanwhile.
+judging_seconds() {
+  local limit=${verify_limits[step]}
+  if [ "$separate" = 0 ]; then
+    printf 300
+  elif [ "$limit" = 0 ]; then
+    printf 1000000000
+  else
+    printf %s $((limit / 1000 + 900))
+  fi
 }
 
 # Waits for the collector. The gate is open for writing here too, so that it never ends.
@@ -506,8 +518,9 @@ collect() {
   [ -L "$logs/collect" ] && rm -f "$logs/collect"
   muted=1
   for index in "${!hooks[@]}"; do
+    [ "${hook_steps[index]}" = "$step" ] || continue
     become "${hook_users[index]}"
-    run "hook" "${hook_limits[index]}" "$logs/collect/$((index + 1))" "$bash" -c "${hooks[index]}"
+    run "hook" "${hook_limits[index]}" "$logs/collect/${hook_numbers[index]}" "$bash" -c "${hooks[index]}"
   done
   muted=0
 }
@@ -519,6 +532,7 @@ offer() {
   local -a without
   for entry in "$offered"/* "$offered"/.[!.]*; do rm -rf "$entry"; done 2>/dev/null
   for index in "${!artifact_sources[@]}"; do
+    [ "${artifact_steps[index]}" = "$step" ] || continue
     source=${artifact_sources[index]} place=$offered/${artifact_numbers[index]} without=()
     case $source in /*) ;; *) source=$start/$source ;; esac
     mkdir -p "$place" 2>/dev/null
@@ -653,8 +667,8 @@ run_step() {
   phase_given=()
   after_agent
   if [ "$judged" = 1 ] && [ "$separate" = 1 ]; then
+    # The collector has its verifier run the tests when the runner asks for a further step, or ends.
     say "agent-end {\"outcome\":\"$outcome\",\"verify\":true}"
-    [ "$outcome" = ok ]
   elif [ "$judged" = 1 ]; then
     judge
   else
@@ -680,7 +694,7 @@ assay_main() {
   # The first is the environment's, then one for each step; an empty command is none.
   local -a check_commands=() check_intervals=() check_limits=() check_start_periods=() check_start_intervals=() check_retries=()
   local role='' separate=0 offered='' accepted=''
-  local -a hooks=() hook_limits=() hook_users=() artifact_numbers=() artifact_sources=() artifact_excludes=()
+  local -a hook_steps=() hook_numbers=() hooks=() hook_limits=() hook_users=() artifact_steps=() artifact_numbers=() artifact_sources=() artifact_excludes=()
   local -a overlay_variables=() skill_sources=()
   # shellcheck source=/dev/null
   . "$__assay_place/program.sh" || exit 70
@@ -732,10 +746,11 @@ assay_main() {
   else
     await_verifier && while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
       # The collector reads the reward before a further step's agent could change it.
-      ask 'step-end'
+      ask 'step-end' "$(judging_seconds)"
       [ "$word" = next ] || break
       keep_logs
-      clear_tests
+      # A separate verifier's tests are never here, and what lies there is the image's own.
+      [ "$separate" = 1 ] || clear_tests
       step=$((step + 1))
       say "step $step"
     done

@@ -1,4 +1,5 @@
 import Base
+import Git
 import Glibc
 import KubeClient
 import KubeRuntime
@@ -21,8 +22,11 @@ struct CacheHost: Sendable {
     private let kind: Kind?
     private let client: KubeClient
     private let stateDirectory: String
+    private let metrics: MetricsRegistry
     private let namespace: String
     private let lease: String
+    /// The URL of the instances on nodes; nil: there are none.
+    let nodeServiceURL: String?
     private let canary = CanaryPort()
     private let canaryIsServed: Locked<Bool>
     private let log = Log("cache")
@@ -32,14 +36,20 @@ struct CacheHost: Sendable {
     ///   - lease: the name of the Lease.
     init(
         _ arguments: Arguments, _ environment: [String: String], _ configuration: OperatorConfiguration, client: KubeClient, namespace: String,
-        lease: String
+        lease: String, metrics: MetricsRegistry
     ) throws {
         self.client = client
         self.namespace = namespace
         self.lease = lease
+        self.metrics = metrics
         canaryIsServed = Locked(false)
         stateDirectory = configuration.stateDirectory
         let port = UInt16(try arguments.integer("cache-port", in: 1...65535) ?? 8081)
+        nodeServiceURL = try (arguments.value("node-cache-service") ?? environment["ASSAY_NODE_CACHE_SERVICE"].flatMap { $0.isEmpty ? nil : $0 }).map
+        {
+            guard case .http(let url)? = CacheAddress($0) else { throw UsageError("--node-cache-service takes http://HOST:PORT, not \"\($0)\"") }
+            return url
+        }
         let service = arguments.value("cache-service") ?? environment["ASSAY_CACHE_SERVICE"].flatMap { $0.isEmpty ? nil : $0 }
         if let url = service {
             guard case .http(let url)? = CacheAddress(url) else { throw UsageError("--cache-service takes http://HOST:PORT, not \"\(url)\"") }
@@ -79,17 +89,17 @@ struct CacheHost: Sendable {
 
     private func start(_ kind: Kind) async throws -> SourceCache {
         switch kind {
-        case .socket(let directory): return try Self.onThisMachine(cacheDirectory: directory)
-        case .service(let url, let port, _):
+        case .socket(let directory): return try Self.onThisMachine(cacheDirectory: directory, metrics: metrics)
+        case .service(let url, let port, let own):
             let key = try await ServiceKey.cache.read(client: client, namespace: namespace)
             let (client, namespace, lease) = (client, namespace, lease)
-            let follower = LeaderTrees(key: key) {
+            let follower = UpstreamTrees("the replica that leads", key: key) {
                 try await LeaseHolder.read(client: client, namespace: namespace, name: lease)?.annotations[Self.addressAnnotation]
                     .flatMap { CacheAddress($0) }
             }
             let cache = SourceCache(
-                store: TreeStore(directory: "\(stateDirectory)/trees", sizeLimit: Self.clusterLimit), key: key, endpoint: .service(url),
-                follower: follower)
+                store: TreeStore(directory: "\(stateDirectory)/trees", sizeLimit: Self.clusterLimit, metrics: CacheMetrics(metrics, .trees)),
+                key: key, endpoint: .service(url), node: nodeServiceURL, uploads: "\(stateDirectory)/claims", own: own, follower: follower)
             try cache.start(port: port)
             try startCanary()
             return cache
@@ -104,12 +114,12 @@ struct CacheHost: Sendable {
     }
 
     /// The cache for operators on one machine, not started yet.
-    static func onThisMachine(cacheDirectory: String) throws -> SourceCache {
+    static func onThisMachine(cacheDirectory: String, metrics: MetricsRegistry? = nil) throws -> SourceCache {
         try Directory.make(cacheDirectory)
         return SourceCache(
-            store: TreeStore(directory: "\(cacheDirectory)/trees", sizeLimit: laptopLimit),
+            store: TreeStore(directory: "\(cacheDirectory)/trees", sizeLimit: laptopLimit, metrics: metrics.map { CacheMetrics($0, .trees) }),
             key: try ServiceKey.read(file: "\(cacheDirectory)/token.key"),
-            endpoint: .socket(directory: SourceCache.socketDirectory(in: cacheDirectory)))
+            endpoint: .socket(directory: SourceCache.socketDirectory(in: cacheDirectory)), uploads: "\(cacheDirectory)/claims")
     }
 
     /// Called when this operator begins to lead. Operators on one machine share the socket, so only the leader serves on it.

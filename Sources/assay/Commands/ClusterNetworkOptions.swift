@@ -23,9 +23,10 @@ enum ClusterNetworkOptions {
     /// What the operator is told of the cluster's network; nil when it makes no policies.
     /// - Parameters:
     ///   - cacheService: the URL of the cache service, as `http://assay-cache.assay-system:8081`; nil: there is none.
+    ///   - nodeCacheService: the same of the cache's instances on nodes.
     ///   - namespace: of the operator.
     static func settings(
-        _ arguments: Arguments, _ environment: [String: String], cacheService: String?, namespace: String
+        _ arguments: Arguments, _ environment: [String: String], cacheService: String?, nodeCacheService: String?, namespace: String
     ) throws -> ClusterNetworkSettings? {
         let makes = arguments.value("trial-policies") ?? environment["ASSAY_TRIAL_POLICIES"].flatMap { $0.isEmpty ? nil : $0 } ?? "off"
         guard makes == "on" || makes == "off" else { throw UsageError("--trial-policies takes on or off, not \"\(makes)\"") }
@@ -34,16 +35,18 @@ enum ClusterNetworkOptions {
         guard makes == "on" else { return nil }
         let egress = arguments.value("egress-service") ?? environment["ASSAY_EGRESS_SERVICE"].flatMap { $0.isEmpty ? nil : $0 }
         return ClusterNetworkSettings(
-            cache: try cacheService.map { try service($0) }, egress: egress.map { ObjectKey(namespace: namespace, name: $0) }, closed: closed)
+            cache: try cacheService.map { try service($0, "cache-service") },
+            nodeCache: try nodeCacheService.map { try service($0, "node-cache-service") },
+            egress: egress.map { ObjectKey(namespace: namespace, name: $0) }, closed: closed)
     }
 
     /// The Service that a URL of the form `http://NAME.NAMESPACE[.svc...]:PORT` names.
-    private static func service(_ url: String) throws(UsageError) -> ObjectKey {
+    private static func service(_ url: String, _ option: String) throws(UsageError) -> ObjectKey {
         let host = url.dropFirst("http://".count).prefix { $0 != ":" && $0 != "/" }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard url.hasPrefix("http://"), parts.count >= 2, parts.count == 2 || parts[2] == "svc", IPAddress(String(host)) == nil else {
             throw UsageError(
-                "--trial-policies on needs a --cache-service of the form http://NAME.NAMESPACE:PORT, which names a Service, not \"\(url)\"")
+                "--trial-policies on needs a --\(option) of the form http://NAME.NAMESPACE:PORT, which names a Service, not \"\(url)\"")
         }
         return ObjectKey(namespace: parts[1], name: parts[0])
     }

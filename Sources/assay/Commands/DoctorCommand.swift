@@ -22,21 +22,7 @@ enum DoctorCommand: Subcommand {
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
         let (targets, hasGitHubApp) = try targets(arguments)
-        var needs: [(program: RequiredProgram, targets: [String])] = []
-        for (name, spec) in targets {
-            for program in TargetPrograms.needed(by: spec) + (hasGitHubApp ? [TargetPrograms.openssl] : []) {
-                if let index = needs.firstIndex(where: { $0.program == program }) {
-                    needs[index].targets.append(name)
-                } else {
-                    needs.append((program, [name]))
-                }
-            }
-        }
-        var report = DoctorReport()
-        for need in needs { report.programs.append((await ProgramStatus.look(for: need.program), need.targets)) }
-        for (name, spec) in targets {
-            for field in UnsupportedFields.check(spec) { report.refusals.append((name, field)) }
-        }
+        let report = await DoctorReport(targets, hasGitHubApp: hasGitHubApp)
         if arguments.flag("json") {
             Output.write(report.json.serialized(pretty: true) + [0x0A])
         } else {
@@ -78,6 +64,25 @@ struct DoctorReport {
     var programs: [(status: ProgramStatus, targets: [String])] = []
     /// Fields of targets that this version does not support.
     var refusals: [(target: String, field: UnsupportedField)] = []
+
+    /// Looks at this machine.
+    ///
+    /// - Parameter hasGitHubApp: whether there is a Secret of a GitHub App.
+    init(_ targets: [(name: String, spec: EvalTargetSpec)], hasGitHubApp: Bool, check: ProgramCheck = ProgramCheck()) async {
+        var needs: [(program: RequiredProgram, targets: [String])] = []
+        for (name, spec) in targets {
+            // Which repositories a target gets is not known here, so that ssh is listed for all.
+            for program in TargetPrograms.needed(by: spec, for: hasGitHubApp ? [.sshAddress, .gitHubApp] : [.sshAddress]) {
+                if let index = needs.firstIndex(where: { $0.program == program }) {
+                    needs[index].targets.append(name)
+                } else {
+                    needs.append((program, [name]))
+                }
+            }
+            for field in UnsupportedFields.check(spec) { refusals.append((name, field)) }
+        }
+        programs = Array(zip(await check.look(for: needs.map(\.program)), needs.map(\.targets))).map { (status: $0, targets: $1) }
+    }
 
     var isReady: Bool { refusals.isEmpty && programs.allSatisfy { $0.status.problem == nil } }
 

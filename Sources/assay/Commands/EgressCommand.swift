@@ -73,7 +73,7 @@ enum EgressCommand: Subcommand {
             }
         }
         let isServing = Locked(false)
-        let health = HealthServer(isReady: { isServing.withLock { $0 } }, notReady: "the proxy is stopping", metrics: { metrics.prometheusText() })
+        let health = HealthServer(unready: { isServing.withLock { $0 } ? [] : ["the proxy is stopping"] }, metrics: { metrics.prometheusText() })
         for listener in try proxy.start() { log.info("listening", ["address": .string("\(listener)")]) }
         if healthPort > 0 { _ = try health.start(port: UInt16(healthPort), everyAddress: true) }
         isServing.withLock { $0 = true }

@@ -59,6 +59,17 @@ enum RemoteTrialSubcommand: InPodSubcommand {
     static func run(environment: [String: String]) async -> Int32 { await stoppable { await RemoteTrial.run(environment: environment) } }
 }
 
+/// The container of a pod that reads a claim.
+enum ReadClaimSubcommand: InPodSubcommand {
+    static let syntax = CommandSyntax(
+        name: "read-claim", summary: "Send the files of a PersistentVolumeClaim to the operator (a pod of the operator runs this).")
+
+    static func run(environment: [String: String]) async -> Int32 {
+        ClaimCommand.prepareProcess(environment: environment)
+        return await ClaimCommand.run(environment: environment)
+    }
+}
+
 /// The collector of a trial pod.
 enum CollectSubcommand: InPodSubcommand {
     static let syntax = CommandSyntax(name: "collect", summary: "Collect a trial's outcome (the pod's collector runs this).")

@@ -37,6 +37,11 @@ enum OperatorCommand: Subcommand {
                 help:
                     "Where trial pods reach the cache service of all replicas, as http://HOST:PORT (default: $ASSAY_CACHE_SERVICE; without it trial "
                     + "pods fetch from the origins, with the source's Secret)."),
+            .init(
+                name: "node-cache-service", value: "URL",
+                help:
+                    "Where a trial pod reaches the cache service's instance on its own node (`assay repo-cache serve`), as http://HOST:PORT (default: "
+                    + "$ASSAY_NODE_CACHE_SERVICE; without it pods ask the replicas)."),
             .init(name: "cache-port", value: "PORT", help: "The cache service's own port (default: 8081)."),
         ] + ClusterNetworkOptions.options + [
             .init(name: "results-dir", value: "DIR", help: "A persistent directory for `backend: local`; without it such jobs stall."),
@@ -62,17 +67,17 @@ enum OperatorCommand: Subcommand {
         signal(SIGPIPE, SIG_IGN)
         let environment = currentEnvironment()
         let configuration = try configuration(arguments, environment)
-        let client = try client(arguments)
-        let instance = "\(environment["POD_NAME"] ?? hostName())-\(getpid())"
-
         let metrics = MetricsRegistry()
         let liveness = Liveness()
-        let current = Locked<Operator?>(nil)
+        let client = try client(arguments, RequestMetrics(metrics, onSuccess: { liveness.serverAnswered() }))
+        let instance = "\(environment["POD_NAME"] ?? hostName())-\(getpid())"
+
+        let traces = TraceOptions.exporter(environment, metrics: metrics)
+        let replica = Locked<OperatorReplica?>(nil)
         let port = try arguments.integer("health-port", in: 0...65535) ?? 8080
         let health = HealthServer(
             stalls: { liveness.stalled.map(\.description) },
-            // A replica that waits for the lease is ready: waiting is its task.
-            isReady: { current.withLock { $0 }?.isReady ?? true }, metrics: { metrics.prometheusText() })
+            unready: { replica.withLock { $0 }?.unready ?? ["the cache service has not started"] }, metrics: { metrics.prometheusText() })
         if port > 0 { _ = try health.start(port: UInt16(port), everyAddress: configuration.setting == .cluster) }
 
         let elects =
@@ -81,41 +86,41 @@ enum OperatorCommand: Subcommand {
                 return text == "on"
             } ?? true
         let leaseNamespace = arguments.value("lease-namespace") ?? environment["POD_NAMESPACE"] ?? "default"
-        let cache = try CacheHost(arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease)
-        let clusterNetwork = try ClusterNetworkOptions.settings(arguments, environment, cacheService: cache.serviceURL, namespace: leaseNamespace)
+        let cache = try CacheHost(
+            arguments, environment, configuration, client: client, namespace: leaseNamespace, lease: Self.lease, metrics: metrics)
+        let clusterNetwork = try ClusterNetworkOptions.settings(
+            arguments, environment, cacheService: cache.serviceURL, nodeCacheService: cache.nodeServiceURL, namespace: leaseNamespace)
         let egress = try configuration.setting == .laptop ? EgressService(cacheDirectory: configuration.cacheDirectory) : nil
         let work = Task {
             var configuration = configuration
             configuration.cache = await cache.start()
             configuration.clusterNetwork = clusterNetwork
+            configuration.traces = traces
             configuration.networks = egress?.networks
             if clusterNetwork?.egress != nil {
                 configuration.networks = await EgressService.networks(onCluster: client, namespace: leaseNamespace)
             }
             if Task.isCancelled { return }
             let ready = configuration
-            @Sendable func lead() async {
+            let running = OperatorReplica(client: client, configuration: ready, instance: instance, metrics: metrics, liveness: liveness)
+            replica.withLock { $0 = running }
+            let election = LeaderElection(
+                client: client, namespace: leaseNamespace, name: Self.lease, identity: instance, annotations: cache.annotations,
+                liveness: liveness)
+            await running.run(elects ? election : nil) { work in
                 cache.lead(ready.cache)
                 // Operators on one machine share the socket, so only the leader serves on it.
                 let proxy = Self.serve(egress)
                 defer { proxy?.stop(drainSeconds: 0) }
-                let running = Operator(client: client, configuration: ready, instance: instance, metrics: metrics, liveness: liveness)
-                current.withLock { $0 = running }
-                await running.run()
-                current.withLock { $0 = nil }
+                await work()
             }
-            guard elects else { return await lead() }
-            let lease = LeaderElection(
-                client: client, namespace: leaseNamespace, name: Self.lease, identity: instance, annotations: cache.annotations,
-                liveness: liveness)
-            // Losing the lease ends the work but not the process: it competes for the lease again.
-            while await lease.run(lead: lead) == .lost {}
         }
         let interrupts = Interrupts { count in
             if count > 1 { _exit(ExitStatus.interrupted) }
             work.cancel()
         }
         await work.value
+        await traces?.stop(within: TraceOptions.flushSeconds)
         withExtendedLifetime((interrupts, health)) {}
         return ExitStatus.success
     }
@@ -135,7 +140,7 @@ enum OperatorCommand: Subcommand {
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    private static func client(_ arguments: Arguments) throws -> KubeClient {
+    private static func client(_ arguments: Arguments, _ metrics: RequestMetrics) throws -> KubeClient {
         var config: KubeConfig
         if let file = arguments.value("kubeconfig") {
             config = try KubeConfig.load(kubeconfigPath: file, context: arguments.value("context"))
@@ -143,7 +148,7 @@ enum OperatorCommand: Subcommand {
             config = try KubeConfig.automatic(context: arguments.value("context"))
         }
         config.userAgent = "assay/\(Assay.version)"
-        return KubeClient(config: config)
+        return KubeClient(config: config, metrics: metrics)
     }
 
     private static func configuration(_ arguments: Arguments, _ environment: [String: String]) throws -> OperatorConfiguration {
@@ -168,8 +173,8 @@ enum OperatorCommand: Subcommand {
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, committer: try committer(arguments.value("committer")),
             workers: try arguments.integer("workers", in: 1...64) ?? 4, urlPolicy: setting == .laptop ? [.local, .shorthand] : .shorthand,
             bounds: try bounds(arguments))
+        configuration.deletionQuietSeconds = 3
         if setting == .cluster {
-            configuration.deletionPauseSeconds = 5
             configuration.cacheLimit = Int((try arguments.number("cache-limit", in: 0.1...100_000) ?? Double(defaultCacheLimit)) * 1_073_741_824)
         }
         do { configuration.tokenFiles = try arguments.all("git-token").map { try PushTokenFile(parsing: $0) } } catch {

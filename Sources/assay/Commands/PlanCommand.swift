@@ -31,12 +31,12 @@ enum PlanCommand: Subcommand {
         let place = PlanPlace()
         var documents = try await documents(arguments.positionals[0], place)
         if let target = arguments.value("target") { documents.job.set(["spec", "targetRef", "name"], to: .string(target)) }
-        let object = try JobSchema().completed(documents.job, file: arguments.positionals[0])
+        documents = try await documents.admitted()
         let job: EvalJob
         let target: EvalTargetSpec
         do {
-            job = try EvalJob(json: object)
-            target = try Self.target(of: job.spec, documents)
+            job = try EvalJob(json: documents.job)
+            target = try documents.target(of: job.spec)
         } catch let error as JSONDecodingError {
             throw UsageError("\(arguments.positionals[0]): \(error)")
         }
@@ -61,16 +61,6 @@ enum PlanCommand: Subcommand {
             Output.write(PlanText(plan).text)
         }
         return plan.refused > 0 || plan.variables.problem != nil ? ExitStatus.badInput : ExitStatus.success
-    }
-
-    private static func target(of spec: EvalJobSpec, _ documents: JobDocuments) throws -> EvalTargetSpec {
-        let name = spec.targetRef?.name ?? AssayNames.defaultTarget
-        let found = documents.others.first { $0.type == .evalTargets && $0.object.at("metadata", "name")?.string == name }
-        guard let found else {
-            guard spec.targetRef == nil else { throw UsageError("there is no EvalTarget \"\(name)\" in the file; add it, or change spec.targetRef") }
-            return Laptop.target
-        }
-        return try EvalTarget(json: found.object).spec
     }
 
     private static func overlays(of spec: EvalJobSpec, _ documents: JobDocuments) throws -> [OverlayPin] {

@@ -5,6 +5,7 @@ import EvalFormats
 import Glibc
 import KubeClient
 import KubeCore
+import Planning
 import Reconcilers
 import Rollout
 import Subprocess
@@ -68,6 +69,7 @@ enum RunCommand: Subcommand {
         try documents.fillSecrets(from: currentEnvironment())
         try documents.giveTasks(arguments.all("task-env"), from: currentEnvironment())
         if let target = arguments.value("target") { documents.job.set(["spec", "targetRef", "name"], to: .string(target)) }
+        try await checkPrograms(documents, podman: arguments.value("podman"))
         for place in try JobOutputs.completeInterrupted(OutputRegister(directory: state.outputs), results: state.results)
         where place != rollout?.outputs.directory {
             Assay.printError("the outputs of an interrupted run are complete now: \(place)")
@@ -78,5 +80,18 @@ enum RunCommand: Subcommand {
             pushInterval: try arguments.number("push-interval", in: 0...3600) ?? 10, bounds: try OperatorCommand.bounds(arguments))
         (session.rollout, session.anew) = (rollout, arguments.flag("anew"))
         return try await session.run(minimumPassRate: minimum, allowUnpushed: arguments.flag("allow-unpushed"))
+    }
+
+    /// What is missing on this machine is said before anything starts.
+    private static func checkPrograms(_ documents: JobDocuments, podman: String?) async throws {
+        // What is wrong with the objects themselves is reported when they are applied.
+        guard let spec = try? EvalJob(json: documents.job).spec, let target = try? documents.target(of: spec) else { return }
+        let needed = TargetPrograms.needed(by: target, for: TargetPrograms.uses(spec)).map { program in
+            var program = program
+            if let podman, program == TargetPrograms.podman { program.name = podman }
+            return program
+        }
+        let problems = await ProgramCheck().look(for: needed).compactMap(\.problem)
+        guard problems.isEmpty else { throw UsageError(problems.joined(separator: "\n")) }
     }
 }

@@ -42,13 +42,8 @@ final class ControlPlaneHost: Sendable {
         var configuration = APIServer.Configuration(port: settings.port, token: token, dataDirectory: settings.dataDirectory)
         configuration.lastPort = lastPort(of: "\(settings.dataDirectory)/kubeconfig")
         let api = APIServer(configuration: configuration)
-        let port = try await api.start()
-        let server = "http://127.0.0.1:\(port)"
-        var config = KubeConfig.direct(server: server, token: token)
-        config.userAgent = "assay/\(Assay.version)"
-        let client = KubeClient(config: config)
+        let (client, server) = try await serve(api, token: token)
         do {
-            try await installDefinitions(client)
             try writeKubeconfig(server: server, token: token, to: "\(settings.dataDirectory)/kubeconfig")
             guard let directory = settings.nodeDirectory else {
                 return ControlPlaneHost(client: client, server: server, token: token, api: api, node: nil, running: nil)
@@ -70,6 +65,29 @@ final class ControlPlaneHost: Sendable {
         }
     }
 
+    /// An API server that keeps nothing on the disk, without a node: for a command that asks what the server makes of its documents.
+    static func inMemory() async throws -> ControlPlaneHost {
+        let token = newToken()
+        let api = APIServer(configuration: .init(token: token))
+        let (client, server) = try await serve(api, token: token)
+        return ControlPlaneHost(client: client, server: server, token: token, api: api, node: nil, running: nil)
+    }
+
+    /// Starts the API server and installs the custom resources.
+    private static func serve(_ api: APIServer, token: String) async throws -> (client: KubeClient, server: String) {
+        let server = "http://127.0.0.1:\(try await api.start())"
+        var config = KubeConfig.direct(server: server, token: token)
+        config.userAgent = "assay/\(Assay.version)"
+        let client = KubeClient(config: config)
+        do {
+            try await installDefinitions(client)
+            return (client, server)
+        } catch {
+            await api.stop()
+            throw error
+        }
+    }
+
     /// - Parameter removeContainers: also remove containers of pods that still run; otherwise the next start takes them over.
     func stop(removeContainers: Bool) async {
         running?.cancel()
@@ -85,10 +103,14 @@ final class ControlPlaneHost: Sendable {
         try Directory.make(directory, mode: 0o700)
         let path = "\(directory)/token"
         if let known = FileReading.text(path), known.count >= 32 { return known }
-        var generator = SystemRandomNumberGenerator()
-        let token = hex((0..<24).map { _ in UInt8.random(in: 0 ... .max, using: &generator) })
+        let token = newToken()
         try FileWriting.write(token.utf8, to: path, mode: 0o600)
         return token
+    }
+
+    private static func newToken() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return hex((0..<24).map { _ in UInt8.random(in: 0 ... .max, using: &generator) })
     }
 
     private static func writeKubeconfig(server: String, token: String, to path: String) throws {

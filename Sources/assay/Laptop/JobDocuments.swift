@@ -64,12 +64,22 @@ struct JobDocuments: Sendable {
 
     var jobName: String { job.at("metadata", "name")?.string ?? "" }
 
-    /// Whether the job's target uses a directory of this machine instead of the job's repository.
-    var isOnDisk: Bool {
-        let name = job.at("spec", "targetRef", "name")?.string ?? AssayNames.defaultTarget
-        return others.contains { other in
-            other.type == .evalTargets && other.object.at("metadata", "name")?.string == name && other.object.at("spec", "sync")?.string == "noop"
+    /// The target that a job runs on: the one that it names, else the one named `default`, else this machine.
+    func target(of spec: EvalJobSpec) throws -> EvalTargetSpec {
+        let name = spec.targetRef?.name ?? AssayNames.defaultTarget
+        let found = others.first { $0.type == .evalTargets && $0.object.at("metadata", "name")?.string == name }
+        guard let found else {
+            guard spec.targetRef == nil else { throw UsageError("there is no EvalTarget \"\(name)\" in the file; add it, or change spec.targetRef") }
+            return Laptop.target
         }
+        return try EvalTarget(json: found.object).spec
+    }
+
+    /// The directory of this machine that the job's target uses instead of the job's repository; nil when it uses the repository.
+    var benchmarkDirectory: String? {
+        let name = job.at("spec", "targetRef", "name")?.string ?? AssayNames.defaultTarget
+        let target = others.first { $0.type == .evalTargets && $0.object.at("metadata", "name")?.string == name }?.object
+        return target?.at("spec", "sync")?.string == "noop" ? target?.at("spec", "workdir")?.string : nil
     }
 
     /// Makes local paths absolute file: URLs, makes `workdir` absolute, and replaces the name of a git remote by its URL, because the operator accepts only

@@ -70,10 +70,14 @@ struct LaptopSession: Sendable {
         configuration.cache = cache
         configuration.networks = egress.networks
         configuration.imageBuilder = host.node.map { PodmanImageBuilder(node: $0, directory: state.builds) }
-        let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())")
+        let metrics = MetricsRegistry()
+        let traces = TraceOptions.exporter(currentEnvironment(), metrics: metrics) { display.say("warning: \($0)") }
+        configuration.traces = traces
+        let runner = Operator(client: host.client, configuration: configuration, instance: "laptop-\(getpid())", metrics: metrics)
         let applied: Applied
         let working: Task<Void, Never>
         do { (applied, working) = try await apply(host.client, runner, display) } catch {
+            await traces?.stop(within: 0)
             await host.stop(removeContainers: false)
             throw error
         }
@@ -110,6 +114,10 @@ struct LaptopSession: Sendable {
         display.finish()
         working.cancel()
         await working.value
+        let dropped = await traces?.stop(within: TraceOptions.flushSeconds) ?? 0
+        if dropped > 0 {
+            Assay.printError("\(dropped) spans of the job's trace were dropped: the server does not take them (--log-level warning says why)")
+        }
         let runs = ended.stalled == nil ? try await runner.records(of: ended.job, limit: JobReport.rows) : []
         await host.stop(removeContainers: stopping.withLock { $0.count } > 0)
 
@@ -171,8 +179,9 @@ struct LaptopSession: Sendable {
     /// Applies the objects of the file to the server and starts the operator. An existing job continues, unless what it measures
     /// has changed.
     private func apply(_ client: KubeClient, _ runner: Operator, _ display: ProgressDisplay) async throws -> (Applied, Task<Void, Never>) {
+        let writer = DocumentWriter(client: client)
         for (type, object) in documents.others {
-            _ = try await put(type, object, client)
+            _ = try await writer.put(type, object)
         }
         let key = ObjectKey(namespace: JobDocuments.namespace, name: documents.jobName)
         try await pauseOthers(than: key, client, display)
@@ -188,11 +197,11 @@ struct LaptopSession: Sendable {
                 // The operator removes the finalizers; it decides what to do with results that are not recorded yet.
                 working = Task { await runner.run() }
                 try await remove(key, client)
-            } else if let before, !documents.isOnDisk, let moved = await SourceChange.of(before, comparedTo: documents.job) {
+            } else if let before, let moved = await SourceChange.of(before, comparedTo: documents, cacheDirectory: state.cache) {
                 guard rollout == nil else { throw UsageError(moved.refusal(of: documents.displayName)) }
                 display.say(moved.notice(of: documents.displayName))
             }
-            let answer = try await put(.evalJobs, documents.job, client)
+            let answer = try await writer.put(.evalJobs, documents.job)
             if let before {
                 // The job was stopped by Ctrl-C or because the process was killed.
                 if before.metadata.annotations?[AssayNames.interruptedAnnotation] != nil {
@@ -224,19 +233,6 @@ struct LaptopSession: Sendable {
         }
     }
 
-    /// Applies a document. When it does not fit its schema at all, the error of a dry-run creation is reported, because the error
-    /// of an apply is only about field management.
-    private func put(_ type: ResourceType, _ object: JSONValue, _ client: KubeClient) async throws -> JSONValue {
-        do { return try await client.apply(type, object, manager: "assay-run", fieldValidation: "Strict") } catch {
-            if error.status?.code == 500 {
-                do { _ = try await client.create(type, object, dryRun: true, fieldValidation: "Strict") } catch  where !error.isAlreadyExists {
-                    throw Self.refused(error)
-                }
-            }
-            throw Self.refused(error)
-        }
-    }
-
     private func existing(_ key: ObjectKey, _ client: KubeClient) async throws -> EvalJob? {
         do { return try EvalJob(json: try await client.get(.evalJobs, key)) } catch let error as KubeError {
             guard error.isNotFound else { throw error }
@@ -253,14 +249,6 @@ struct LaptopSession: Sendable {
         }
         throw UsageError(
             "the cancelled job \(key.name) is not gone after 30 s; `assay run` again goes on with it, another metadata.name goes past it")
-    }
-
-    private static func refused(_ error: KubeError) -> any Error {
-        guard let status = error.status, status.isInvalid || status.code == 400 else { return error }
-        var text = RefusedDocument.message(status, name: "\(status.kind) \"\(status.name)\"")
-        // The message of the rule at the root of the EvalJob schema.
-        if text.contains("is fixed once trials exist") { text += " (here: give the changed job another name, or run it anew with --anew)" }
-        return UsageError(text)
     }
 
     /// Records where the results are, for later `assay results` commands.

@@ -59,10 +59,11 @@ struct PlanText {
         return "overlay \(overlay.name), \(overlay.source.url.text) at \(overlay.source.commit.hex.prefix(12)): \(parts.joined(separator: "; "))"
     }
 
-    /// Where the tests run: `shared`, or a separate verifier's image.
+    /// Where the tests run: `shared`, or the images of separate verifiers.
     private static func verifier(_ line: JobPlan.Line) -> String {
-        guard let image = line.verifierImage else { return line.images == nil ? "-" : "shared" }
-        return image.name
+        let images = line.verifierImages
+        if images.isEmpty { return line.images == nil ? "-" : "shared" }
+        return images.map(\.name).joined(separator: ",")
     }
 
     private static func limit(_ seconds: Double?) -> String { seconds.map { number($0) + "s" } ?? "none" }

@@ -45,6 +45,20 @@ struct BuildDecisionTests {
         #expect(log.end.split(separator: "\n").dropFirst().dropLast().allSatisfy { $0.count == 99 })
     }
 
+    @Test("only working containers of builds are removed, not a pod's container that podman is creating")
+    func buildContainers() {
+        let list = """
+            a1 base-working-container Storage
+            b2 assay-6d1f-trial-0 Storage
+            c3 b0c9a1-working-container-12 Storage
+            d4 assay-6d1f-working-container-0 Storage
+            e5 assay-6d1f-collector-0 Created
+            f6 mine-working-container Created
+            a7 working Storage
+            """
+        #expect(PodmanCLI.buildContainers(in: list) == ["a1", "c3"])
+    }
+
     @Test("the arguments")
     func arguments() {
         var abilities = PodmanAbilities()

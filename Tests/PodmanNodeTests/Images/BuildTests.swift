@@ -147,6 +147,34 @@ struct BuildTests {
         #expect(gone)
     }
 
+    @Test("what a killed build left is removed while containers of pods are created, and none of these is touched")
+    func removalBesideStarts() async throws {
+        let podman = try #require(node.podmanForTests)
+        var limits = PodmanBuild.Limits(seconds: 300)
+        limits.seconds = 2
+        _ = try await build("FROM base:1\nRUN sleep \(Self.mark)4\n", limits: limits)
+        // Several at once, so that some look while podman creates a container.
+        let removals = (0..<4).map { _ in
+            Task {
+                var count = 0
+                while !Task.isCancelled {
+                    await podman.removeBuildContainers()
+                    count += 1
+                }
+                return count
+            }
+        }
+        let names = (0..<8).map { "beside-\($0)" }
+        for name in names { try await harness.create(name, podSpec([shell("c", "trap 'exit 9' TERM; sleep 1; echo whole")])) }
+        for name in names {
+            let pod = try await harness.waitEnded(name)
+            #expect(pod.ended("c")?["exitCode"] == 0, "\(pod.at("status") ?? .null)")
+        }
+        for removal in removals { removal.cancel() }
+        for removal in removals { #expect(await removal.value > 1) }
+        #expect((Directory.names(in: "\(harness.directory)/state/builds") ?? []).isEmpty)
+    }
+
     @Test("catalogue 71: a build that fills the disk ends")
     func disk() async throws {
         var limits = PodmanBuild.Limits(seconds: 300)

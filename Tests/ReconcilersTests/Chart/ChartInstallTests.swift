@@ -14,7 +14,7 @@ struct ChartInstallTests {
     private static let matrix = ((try? FileManager.default.contentsOfDirectory(atPath: values)) ?? []).filter { $0.hasSuffix(".yaml") }.sorted()
 
     /// Kinds that the server has only with the Prometheus operator.
-    private static let monitoring: Set = ["ServiceMonitor", "PrometheusRule"]
+    private static let monitoring: Set = ["PodMonitor", "PrometheusRule", "ServiceMonitor"]
 
     /// Generation and version of each object that kubectl finds in a file.
     private func states(_ world: World, _ file: String) async throws -> [String] {

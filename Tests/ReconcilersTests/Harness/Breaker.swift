@@ -22,6 +22,7 @@ final class Breaker: Sendable {
         var isDead = false
         var loses: (@Sendable (Request) -> Bool)?
         var answers: (@Sendable (Request) -> [UInt8]?)?
+        var holds: (@Sendable (Request) -> Bool)?
         var descriptors: Set<Int32> = []
     }
 
@@ -70,6 +71,20 @@ final class Breaker: Sendable {
             return state.descriptors
         }
         for descriptor in open { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+
+    /// Requests pass again.
+    func revive() { state.withLock { $0.isDead = false } }
+
+    /// Requests that never reach the server from now on, and whose answer begins but never ends, a blank every half second; nil: none.
+    func hold(_ holds: (@Sendable (Request) -> Bool)?) { state.withLock { $0.holds = holds } }
+
+    private func trickle(to client: Int32) {
+        var piece = Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
+        while Self.write(client, piece) {
+            piece = Array("1\r\n \r\n".utf8)
+            Thread.sleep(forTimeInterval: 0.5)
+        }
     }
 
     func stop() {
@@ -155,6 +170,7 @@ final class Breaker: Sendable {
                 buffer.removeFirst(head + length)
                 continue
             }
+            if state.withLock({ $0.holds })?(request) == true { return trickle(to: client) }
             let passes = state.withLock { state in
                 guard !state.isDead else { return false }
                 if request.changesSomething {

@@ -19,6 +19,8 @@ enum Fate: Sendable {
     case successWithRotatedLog(Double, hasBeginning: Bool)
     /// A verdict, with what an agent said of its tokens and cost.
     case successWithUsage(Double, AgentUsage)
+    /// A verdict, after the phases setup, install, execute and verify, of a millisecond each.
+    case successWithPhases(Double)
     /// An outcome that the collector reports.
     case failure(TrialErrorType)
     /// The same, with a message.
@@ -151,12 +153,19 @@ final class FakeNode: PodLogProvider {
         case .never:
             try await write(pod, ["phase": "Running"], [:])
         case .success(let reward), .successWithoutLog(let reward), .succeededThenEvicted(let reward), .successWithRotatedLog(let reward, _),
-            .successWithUsage(let reward, _):
+            .successWithUsage(let reward, _), .successWithPhases(let reward):
             var report = TrialReport(reward: reward, rewards: ["reward": reward], lastPhase: .verify, exitCodes: ["execute": 0, "verify": 0])
             report.pack = pack.description
             if case .successWithUsage(_, let usage) = fate {
                 report.usage = usage
                 report[.execute] = .init(start: 1_750_000_000_000, end: 1_750_000_360_000)
+            }
+            if case .successWithPhases = fate {
+                var now = SystemTime().now().epochMilliseconds
+                for phase in [TrialPhase.setup, .install, .execute, .verify] {
+                    report[phase] = .init(start: now, end: now + 1)
+                    now += 1
+                }
             }
             let half = pack.framed.count / 2
             let log: [UInt8]? =

@@ -12,6 +12,7 @@ import Planning
 import Reconcilers
 import SourceSync
 import Testing
+import Tracing
 import TrialPods
 import YAML
 
@@ -120,9 +121,9 @@ final class World: Sendable {
         private let metrics: MetricsRegistry
         private let task: Task<Void, Never>
 
-        init(_ subject: Operator, _ metrics: MetricsRegistry) {
+        init(_ subject: OperatorReplica, _ metrics: MetricsRegistry) {
             self.metrics = metrics
-            task = Task { await subject.run() }
+            task = Task { await subject.run(nil) }
         }
 
         var metricsText: String { metrics.prometheusText() }
@@ -141,7 +142,8 @@ final class World: Sendable {
     func startOperator(
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
-        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil
+        builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil,
+        traces: TraceExporter? = nil, programs: ProgramCheck = ProgramCheck()
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -154,10 +156,13 @@ final class World: Sendable {
         configuration.cache = cache
         configuration.clusterNetwork = network
         configuration.networks = networks
+        configuration.traces = traces
         configuration.imageBuilder = builder
+        configuration.programs = programs
         return RunningOperator(
-            Operator(
-                client: KubeClient(config: config), configuration: configuration, instance: "test-\(UUID().uuidString)", metrics: metrics, time: time),
+            OperatorReplica(
+                client: KubeClient(config: config, metrics: RequestMetrics(metrics)), configuration: configuration,
+                instance: "test-\(UUID().uuidString)", metrics: metrics, liveness: Liveness(time: time), time: time),
             metrics)
     }
 
@@ -165,7 +170,7 @@ final class World: Sendable {
     func sourceCache() -> SourceCache {
         SourceCache(
             store: TreeStore(directory: "\(path)/trees"), key: [UInt8](repeating: 3, count: 32),
-            endpoint: .service("http://assay-cache.assay-system:8081"))
+            endpoint: .service("http://assay-cache.assay-system:8081"), uploads: "\(path)/claims")
     }
 
     /// With an operator while the body runs.

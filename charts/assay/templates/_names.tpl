@@ -31,6 +31,17 @@ app.kubernetes.io/name: assay
 app.kubernetes.io/component: egress
 {{- end -}}
 
+{{/* What selects the cache's pods on nodes. */}}
+{{- define "assay.repoCacheSelector" -}}
+app.kubernetes.io/name: assay
+app.kubernetes.io/component: repo-cache
+{{- end -}}
+
+{{/* Whether there is a cache on each node. It reads from the cache service. Empty: no. */}}
+{{- define "assay.hasNodeCache" -}}
+{{- if and .Values.repoCache.enabled .Values.repoCache.nodes.enabled -}}yes{{- end -}}
+{{- end -}}
+
 {{/* Whether trials with a restricted network can run: they need the proxy, the cache service and the NetworkPolicies. Empty: no. */}}
 {{- define "assay.hasEgress" -}}
 {{- if and .Values.egress.enabled .Values.repoCache.enabled .Values.networkPolicy.trials -}}yes{{- end -}}

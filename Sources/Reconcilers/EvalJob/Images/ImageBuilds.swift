@@ -17,6 +17,7 @@ final class ImageBuilds: Sendable {
     }
 
     private let builder: any ImageBuilder
+    private let metrics: ImageMetrics
     private let lookups: TaskPool<ImageKey, Result<BuiltImage?, ImageBuildFailure>>
     private let builds: TaskPool<ImageKey, Outcome>
     private let entries: Locked<[ImageKey: Entry]>
@@ -27,8 +28,11 @@ final class ImageBuilds: Sendable {
     /// Beyond every limit of a build itself, which the builder enforces.
     private static let buildSeconds = 7 * 86400.0
 
-    init(_ builder: any ImageBuilder, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void) {
+    init(
+        _ builder: any ImageBuilder, metrics: ImageMetrics, time: any TimeSource, wake: @escaping @Sendable (ObjectKey) -> Void
+    ) {
         self.builder = builder
+        self.metrics = metrics
         let entries = Locked<[ImageKey: Entry]>([:])
         self.entries = entries
         let wakeAll: @Sendable (ImageKey) -> Void = { key in
@@ -68,9 +72,12 @@ final class ImageBuilds: Sendable {
     }
 
     private func lookUp(_ build: ImageBuild, group: String) {
-        let builder = builder
+        let (builder, metrics) = (builder, metrics)
         lookups.start(build.key, group: group) {
-            do throws(ImageBuildFailure) { return .success(try await builder.find(build)) } catch { return .failure(error) }
+            let found: Result<BuiltImage?, ImageBuildFailure>
+            do throws(ImageBuildFailure) { found = .success(try await builder.find(build)) } catch { found = .failure(error) }
+            if !Task.isCancelled { metrics.lookedUp(found) }
+            return found
         }
     }
 
@@ -104,9 +111,9 @@ final class ImageBuilds: Sendable {
         case .success(nil): break
         }
         entries.withLock { $0[key]?.isMissing = true }
-        let (builder, build, entries) = (builder, entry.build, entries)
+        let (builder, build, entries, metrics) = (builder, entry.build, entries, metrics)
         builds.start(key, group: entry.jobs.map(\.uid).min() ?? "") {
-            await builder.build(build, owners: { entries.withLock { Array($0[key]?.jobs ?? []) } })
+            await metrics.measured { await builder.build(build, owners: { entries.withLock { Array($0[key]?.jobs ?? []) } }) }
         }
         return .building
     }

@@ -31,6 +31,7 @@ struct JobRequirements: Sendable {
                     + "or start the operator with --cache-service", on: .ready)
         }
         let target = try target(of: job, identity)
+        try await checkPrograms(of: target, for: TargetPrograms.uses(job.spec))
         let pins = try overlays.pins(for: job.spec, in: identity.namespace, since: moment)
         try await checkSecrets(job, identity)
         if target.type == .vm, let host = target.host { try await checkHost(host, identity.namespace) }
@@ -60,6 +61,13 @@ struct JobRequirements: Sendable {
         return target.spec
     }
 
+    /// Programs that are missing are reported before anything is created, never by a trial.
+    private func checkPrograms(of target: EvalTargetSpec, for uses: Set<TargetPrograms.Use>) async throws(ReconcileError) {
+        let needed = TargetPrograms.needed(by: target, for: uses, runsPods: configuration.setting == .laptop)
+        guard let problem = TargetPrograms.problem(of: await configuration.programs.look(for: needed)) else { return }
+        throw .waiting(.dependencyMissing, problem, on: .targetReady, retryAfterSeconds: 30)
+    }
+
     static func targetKey(of spec: EvalJobSpec, in namespace: String) -> ObjectKey {
         ObjectKey(namespace: namespace, name: spec.targetRef?.name ?? AssayNames.defaultTarget)
     }
@@ -80,6 +88,9 @@ struct JobRequirements: Sendable {
                     .unsupportedField,
                     "spec.source.secretRef: the Secret \"\(name)\" is a GitHub App's, whose key no pod gets; start the operator with --cache-service, or "
                         + "use a Secret with a token", on: .ready)
+            }
+            if keys?.contains(GitHubApp.idKey) == true {
+                try await checkPrograms(of: try target(of: job, identity), for: [.gitHubApp])
             }
         }
         if let name = job.spec.artifacts.git?.secretRef?.name {

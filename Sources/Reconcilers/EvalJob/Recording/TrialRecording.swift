@@ -6,6 +6,7 @@ import KubeClient
 import KubeCore
 import KubeRuntime
 import Planning
+import Tracing
 import TrialPods
 
 /// Records how trials ended, outside the controller's workers: reads the collector's log, submits the record to the results backend, and
@@ -56,6 +57,7 @@ final class TrialRecording: Sendable {
     private let collection: TrialCollection
     private let setting: OperatorConfiguration.Setting
     private let events: EventRecorder
+    private let traces: TraceExporter?
     private let time: any TimeSource
     private let log = Log("recording")
     private let tasks: TaskPool<Key, Outcome>
@@ -69,12 +71,14 @@ final class TrialRecording: Sendable {
     private static let deadlineSeconds = 300.0
 
     init(
-        collection: TrialCollection, setting: OperatorConfiguration.Setting, events: EventRecorder, time: any TimeSource,
+        collection: TrialCollection, setting: OperatorConfiguration.Setting, events: EventRecorder, traces: TraceExporter?,
+        time: any TimeSource,
         wake: @escaping @Sendable (ObjectKey) -> Void
     ) {
         self.collection = collection
         self.setting = setting
         self.events = events
+        self.traces = traces
         self.time = time
         tasks = TaskPool(
             width: Self.width, deadlineSeconds: Self.deadlineSeconds, time: time,
@@ -157,8 +161,9 @@ final class TrialRecording: Sendable {
     /// Records the run of a trial that has no pod.
     func record(_ error: TrialError, trial: TrialCoordinate, now: Timestamp, _ place: Place) -> Double? {
         offer(.run(index: trial.index), place) { [self] _ in
-            let (run, recorded) = try collection.pendingRun(without: error, trial: trial, context: place.context, now: now)
+            let (run, recorded, record) = try collection.pendingRun(without: error, trial: trial, context: place.context, now: now)
             try await place.recorder.submit(run)
+            traces?.record(JobTraces.trial(record))
             return .recorded(trial.index, .init(name: run.name, trial: recorded))
         }
     }
@@ -178,6 +183,8 @@ final class TrialRecording: Sendable {
                 guard let known = try await place.recorder.record(of: trial.runID(jobUID: place.identity.uid)), known.kind == "run" else {
                     return .notRecorded(creation)
                 }
+                // The process that recorded it may have died before it exported the trial's spans.
+                traces?.record(JobTraces.trial(known))
                 let recorded = RecordedTrial(index: trial.index, agentIndex: trial.agentIndex, outcome: known.trialOutcome)
                 return .recorded(trial.index, .init(name: known.runId.rawValue, trial: recorded))
             } catch {
@@ -189,9 +196,12 @@ final class TrialRecording: Sendable {
         }
     }
 
-    func record(_ run: PendingRun, _ place: Place) -> Double? {
-        offer(.job, place) { _ in
+    /// Records the job itself.
+    func record(_ job: JobRecord, _ place: Place) -> Double? {
+        offer(.job, place) { [traces] _ in
+            let run = try PendingRun(job: job)
             try await place.recorder.submit(run)
+            traces?.record([JobTraces.job(job)])
             return .jobRecorded(run.name)
         }
     }
@@ -213,28 +223,30 @@ final class TrialRecording: Sendable {
         // Held until the pack is on the disk.
         let reservation = try await packs.reserve(end.report?.pack?.bytes ?? 0)
         defer { reservation.release() }
-        var (run, recorded): (PendingRun, RecordedTrial)
+        var (run, recorded, record): (PendingRun, RecordedTrial, RunRecord)
         // The verdict is valid without the outputs; a problem with the outputs becomes part of the record.
         var cut = end
         cut.report?.pack = nil
         do {
-            (run, recorded) = try await collection.pendingRun(of: pod, end: end, error: error, slot: slot, trial: trial, context: place.context)
+            (run, recorded, record) = try await collection.pendingRun(
+                of: pod, end: end, error: error, slot: slot, trial: trial, context: place.context)
         } catch let failure as KubeError {
             guard logIsLost else { throw failure }
             let why =
                 error
                 ?? TrialError(
                     .artifactTruncated, "the collector's log could not be read for \(Int(RecordingFailure.logSeconds / 60)) minutes: \(failure)")
-            (run, recorded) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: place.context)
+            (run, recorded, record) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: place.context)
         }
         do {
             try await place.recorder.submit(run)
         } catch {
             guard error.kind == .damaged, run.pack != nil else { throw error }
             let why = recorded.outcome.error ?? TrialError(.artifactTruncated, error.message)
-            (run, recorded) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: place.context)
+            (run, recorded, record) = try await collection.pendingRun(of: pod, end: cut, error: why, slot: slot, trial: trial, context: place.context)
             try await place.recorder.submit(run)
         }
+        traces?.record(JobTraces.trial(record))
         if let error = recorded.outcome.error, error.isInfrastructure {
             events.record(
                 .warning, reason: Reason.trialFailed.rawValue, message: "trial \(trial.index) (\(trial.agent), \(trial.task)): \(error)",

@@ -61,6 +61,7 @@ struct JobTrials: Sendable {
         var observation = Observation()
         let known = pass.memory.state.withLock { $0.ended }
         var ended: [String: JobMemory.EndedPod] = [:]
+        ended.reserveCapacity(known.count)
         for pod in pods.unordered(pass.identity.uid) where pod.key.namespace == pass.identity.namespace {
             let version = pod.snapshot.metadata.resourceVersion
             let same = known[pod.uid].flatMap { $0.version == version ? $0.fate : nil }
@@ -82,7 +83,19 @@ struct JobTrials: Sendable {
             observation.planned.append(gone.pod.planned(fate: fate, mode: mode, vanishedAt: gone.noticedAt))
             observation.vanished.insert(name)
         }
+        metrics.set(phases(of: observation, counted: TrialCounting.counted(in: pass.latest.status)), of: pass.identity.uid)
         return observation
+    }
+
+    private func phases(of observation: Observation, counted: TrialIndexSet) -> [TrialMetrics.Phase: Int] {
+        observation.byName.values.reduce(into: [:]) { phases, found in
+            guard !counted.contains(found.pod.identity.index) else { return }
+            switch found.fate {
+            case .waiting: phases[.pending, default: 0] += 1
+            case .running: phases[.running, default: 0] += 1
+            case .ended, .stuck: phases[.ended, default: 0] += 1
+            }
+        }
     }
 
     // MARK: Slots of the target
@@ -94,7 +107,6 @@ struct JobTrials: Sendable {
             defer { state.running = running }
             return state.running
         }
-        metrics.setRunning(running, of: uid)
         guard limit > 0 else { return slots.withdraw(uid) }
         let target = JobRequirements.targetKey(of: pass.job.spec, in: job.namespace)
         let granted = slots.take(
@@ -154,10 +166,15 @@ struct JobTrials: Sendable {
         try await forEach(left.map { ($0, .running(recheck: nil)) }) { try await podWriter.release($0.pod, .delete, jobUID: identity.uid) }
     }
 
-    /// Runs `body` for all pods and then throws the first failure. The client limits how many calls run at the same time.
+    /// Tasks of one pass that call the API server at the same time. Each costs memory, also while it waits for the client's budget.
+    private static let width = 64
+
+    /// Runs `body` for all pods and then throws the first failure.
     private func forEach(_ found: [Found], _ body: @escaping @Sendable (Found) async throws -> Void) async throws {
         let first = await withTaskGroup(of: (any Error)?.self) { group in
-            for one in found {
+            var first: (any Error)?
+            for (number, one) in found.enumerated() {
+                if number >= Self.width, let outcome = await group.next() { first = first ?? outcome }
                 group.addTask {
                     do {
                         try await body(one)
@@ -167,7 +184,7 @@ struct JobTrials: Sendable {
                     }
                 }
             }
-            return await group.reduce(nil) { $0 ?? $1 }
+            return await group.reduce(first) { $0 ?? $1 }
         }
         if let first { throw first }
     }
@@ -222,7 +239,7 @@ struct JobTrials: Sendable {
             let builder = TrialPodBuilder(configuration.pods)
             let egress = try configuration.networks?.access(for: request, builder, bounds: configuration.bounds, addresses: pass.addresses)
             let cache = try configuration.cache?.access(
-                for: request, builder, bounds: configuration.bounds, address: egress == nil ? nil : pass.addresses?.cache)
+                for: request, builder, bounds: configuration.bounds, addresses: egress == nil ? nil : pass.addresses)
             pod = try builder.pod(for: request, cache: cache, egress: egress)
         } catch {
             return fails(error)

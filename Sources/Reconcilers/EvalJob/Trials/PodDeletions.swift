@@ -2,8 +2,8 @@ import Base
 import KubeClient
 import KubeCore
 
-/// Deletes counted pods in the background, a few at a time and after a pause. So neither the other trials of a job nor its end wait for these
-/// deletions, and the creations, logs and counts of a job whose trials all end together come first.
+/// Deletes counted pods in the background, a few at a time, when no further trial has been counted for a while (`DeletionPace`). So neither the
+/// other trials of a job nor its end wait for these deletions: creations, logs and counts come first.
 ///
 /// - Guarantees: a pod is asked to be deleted once, however often `delete` is called for it, until it is gone or the call has failed. After a
 ///   failure its job is reconciled again, which calls `delete` anew. Deletions that are not made before `stop` are made by the next operator.
@@ -11,10 +11,17 @@ final class PodDeletions: Sendable {
     private struct Deletion {
         let pod: TrialPod
         let options: DeleteOptions
+        let since: Double
+    }
+
+    private enum Next {
+        case delete(Deletion)
+        case wait(seconds: Double)
     }
 
     private struct State {
         var waiting: ArraySlice<Deletion> = []
+        var lastAdded = 0.0
         /// The UIDs of the pods that wait or whose deletion was accepted.
         var known: Set<String> = []
         var workers: [Int: Task<Void, Never>] = [:]
@@ -26,18 +33,16 @@ final class PodDeletions: Sendable {
     private static let secondsAfterFailure = 5.0
 
     private let client: KubeClient
-    private let pauseSeconds: Double
+    private let pace: DeletionPace
     private let time: any TimeSource
     private let log: Log
     private let reconcile: @Sendable (ObjectKey) -> Void
     private let state = Locked(State())
 
-    /// - Parameters:
-    ///   - pauseSeconds: the time from the first pod of a series to the first deletion.
-    ///   - reconcile: asks for a reconcile of a job; must not block.
-    init(client: KubeClient, pauseSeconds: Double, time: any TimeSource, log: Log, reconcile: @escaping @Sendable (ObjectKey) -> Void) {
+    /// - Parameter reconcile: asks for a reconcile of a job; must not block.
+    init(client: KubeClient, pace: DeletionPace, time: any TimeSource, log: Log, reconcile: @escaping @Sendable (ObjectKey) -> Void) {
         self.client = client
-        self.pauseSeconds = pauseSeconds
+        self.pace = pace
         self.time = time
         self.log = log
         self.reconcile = reconcile
@@ -45,9 +50,11 @@ final class PodDeletions: Sendable {
 
     /// Deletes a pod later. The call returns at once.
     func delete(_ pod: TrialPod, options: DeleteOptions) {
+        let now = time.monotonic()
         state.withLock { state in
             guard !state.isStopped, state.known.insert(pod.uid).inserted else { return }
-            state.waiting.append(Deletion(pod: pod, options: options))
+            state.waiting.append(Deletion(pod: pod, options: options, since: now))
+            state.lastAdded = now
             guard state.workers.count < Self.width else { return }
             let worker = state.nextWorker
             state.nextWorker += 1
@@ -73,8 +80,11 @@ final class PodDeletions: Sendable {
     }
 
     private func work(as worker: Int) async {
-        if pauseSeconds > 0 { try? await time.sleep(seconds: pauseSeconds) }
-        while let deletion = next(for: worker) {
+        while let next = next(for: worker) {
+            guard case .delete(let deletion) = next else {
+                if case .wait(let seconds) = next { try? await time.sleep(seconds: seconds) }
+                continue
+            }
             do {
                 try await client.delete(.pods, deletion.pod.key, options: deletion.options, keeping: .metadata)
             } catch  where error.isNotFound || error.isConflict {
@@ -94,14 +104,18 @@ final class PodDeletions: Sendable {
         }
     }
 
-    /// The next deletion; nil, and the end of the worker, when none waits.
-    private func next(for worker: Int) -> Deletion? {
-        state.withLock { state in
-            guard let deletion = state.waiting.popFirst() else {
+    /// What a worker does next; nil, and the end of the worker, when no deletion waits.
+    private func next(for worker: Int) -> Next? {
+        let now = time.monotonic()
+        return state.withLock { state in
+            guard let first = state.waiting.first else {
                 state.workers.removeValue(forKey: worker)
                 return nil
             }
-            return deletion
+            let seconds = pace.secondsToWait(waiting: state.waiting.count, sinceFirst: now - first.since, sinceLast: now - state.lastAdded)
+            guard seconds <= 0 else { return .wait(seconds: seconds) }
+            state.waiting.removeFirst()
+            return .delete(first)
         }
     }
 }

@@ -5,7 +5,7 @@ import Glibc
 /// Copies what a trial offers to a folder that the trial does not mount: only regular files and folders, without following any link, within
 /// limits, and without setuid bits. What is left out is listed.
 ///
-/// Guarantees: nothing outside of the offered folders is read, whatever links the trial makes meanwhile, and no device or FIFO is opened for
+/// The limits are for all steps together. Guarantees: nothing outside of the offered folders is read, whatever links the trial makes meanwhile, and no device or FIFO is opened for
 /// reading.
 struct ArtifactHandover: Sendable {
     struct LeftOut: Sendable, Hashable {
@@ -17,6 +17,8 @@ struct ArtifactHandover: Sendable {
 
     let paths: TrialPaths
     let limits: HandoverLimits
+    /// The steps whose artifacts were copied.
+    private(set) var taken: Set<Int> = []
     private(set) var files = 0
     private(set) var bytes = 0
     private(set) var leftOut: [LeftOut] = []
@@ -30,11 +32,13 @@ struct ArtifactHandover: Sendable {
         self.limits = limits
     }
 
-    /// Copies all artifacts; the copies lie at `accepted/<number>/item`.
+    /// Copies the artifacts of a step; the copies lie at `accepted/<step>/<number>/item`.
     ///
     /// - Throws: `FileError` when the collector's own disk fails. Whatever is wrong with an artifact is a reason to leave it out.
-    mutating func take(_ artifacts: [HandedArtifact]) throws(FileError) {
-        for name in Directory.names(in: paths.accepted) ?? [] { Directory.removeTree("\(paths.accepted)/\(name)") }
+    mutating func take(_ artifacts: [HandedArtifact], ofStep step: Int = 0) throws(FileError) {
+        let accepted = paths.accepted(ofStep: step)
+        try Directory.make(accepted)
+        for name in Directory.names(in: accepted) ?? [] { Directory.removeTree("\(accepted)/\(name)") }
         for artifact in artifacts {
             let place: (root: String, names: [String]) =
                 switch artifact.origin {
@@ -45,7 +49,7 @@ struct ArtifactHandover: Sendable {
                 }
             guard let parent = Self.openFolder(place.names.dropLast(), below: place.root) else { continue }
             defer { close(parent) }
-            let folder = "\(paths.accepted)/\(artifact.folder)"
+            let folder = "\(accepted)/\(artifact.folder)"
             try Directory.make(folder)
             let target = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard target >= 0 else { throw FileError("open", folder) }
@@ -54,6 +58,7 @@ struct ArtifactHandover: Sendable {
             guard let last = place.names.last else { continue }
             try copy(Array(last.utf8), as: Array(HandedArtifact.item.utf8), from: parent, to: target, [], &visit)
         }
+        taken.insert(step)
     }
 
     /// The artifact that is being copied.

@@ -3,8 +3,8 @@ import EvalModel
 
 /// The collector's side of a verifier in a container of its own.
 ///
-/// Guarantees: the trial begins only after the verifier's container has started; the verifier begins only after the trial's container has ended
-/// or the collector stopped waiting for it, and sees copies that nothing changes any more.
+/// Guarantees: the trial begins only after the containers of all its verifiers have started; a verifier begins only after the step's agent has
+/// ended, and sees copies that nothing changes any more.
 struct SeparateVerifier: Sendable {
     enum Start: Sendable {
         case started
@@ -22,14 +22,20 @@ struct SeparateVerifier: Sendable {
         /// Why the tests or artifacts could not be put in place.
         var failure: TrialError?
         var interrupted = false
-        var handover: ArtifactHandover?
+
+        /// Why no reward counts, whatever the reward files hold; nil when they decide.
+        func error(_ limits: TrialProgram.Limits) -> TrialError? {
+            if let failure { return failure }
+            return isDue ? progress.failure(limits) : TrialError(.verifierFailed, "the trial ended without asking for its tests")
+        }
     }
 
     let gate: Gate
     let time: any TimeSource
 
-    init(paths: TrialPaths, time: any TimeSource) throws(Gate.Failure) {
-        gate = try Gate(said: paths.verifierPhaseFIFO, heard: paths.verifierReleasedFIFO)
+    /// - Parameter step: the place of the step whose tests it runs.
+    init(paths: TrialPaths, step: Int, time: any TimeSource) throws(Gate.Failure) {
+        gate = try Gate(said: paths.verifierPhaseFIFO(ofStep: step), heard: paths.verifierReleasedFIFO(ofStep: step))
         self.time = time
     }
 

@@ -7,7 +7,7 @@ say() {
   printf '%s\n' "$1" >&9
 } 2>/dev/null
 
-# ask WORDS: tells the collector and reads its answer into `word`.
+# ask WORDS [SECONDS]: tells the collector and reads its answer into `word`.
 ask() {
   # The collector has not answered yet: what can be read now was written by the agent.
   uptime_ms
@@ -15,7 +15,19 @@ ask() {
   while uptime_ms; [ "$up" -lt "$entry" ] && read -r -t 0 -u 8; do read -r -N 4096 -t 0.1 -u 8 word; done
   word=''
   say "$1"
-  read -r -t 300 -u 8 word
+  read -r -t "${2:-300}" -u 8 word
+}
+
+# How long the collector may need to answer at the end of a step: a separate verifier runs the tests meanwhile.
+judging_seconds() {
+  local limit=${verify_limits[step]}
+  if [ "$separate" = 0 ]; then
+    printf 300
+  elif [ "$limit" = 0 ]; then
+    printf 1000000000
+  else
+    printf %s $((limit / 1000 + 900))
+  fi
 }
 
 # Waits for the collector. The gate is open for writing here too, so that it never ends.

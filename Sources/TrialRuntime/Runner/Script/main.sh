@@ -25,8 +25,8 @@ run_step() {
   phase_given=()
   after_agent
   if [ "$judged" = 1 ] && [ "$separate" = 1 ]; then
+    # The collector has its verifier run the tests when the runner asks for a further step, or ends.
     say "agent-end {\"outcome\":\"$outcome\",\"verify\":true}"
-    [ "$outcome" = ok ]
   elif [ "$judged" = 1 ]; then
     judge
   else
@@ -52,7 +52,7 @@ assay_main() {
   # The first is the environment's, then one for each step; an empty command is none.
   local -a check_commands=() check_intervals=() check_limits=() check_start_periods=() check_start_intervals=() check_retries=()
   local role='' separate=0 offered='' accepted=''
-  local -a hooks=() hook_limits=() hook_users=() artifact_numbers=() artifact_sources=() artifact_excludes=()
+  local -a hook_steps=() hook_numbers=() hooks=() hook_limits=() hook_users=() artifact_steps=() artifact_numbers=() artifact_sources=() artifact_excludes=()
   local -a overlay_variables=() skill_sources=()
   # shellcheck source=/dev/null
   . "$__assay_place/program.sh" || exit 70
@@ -104,10 +104,11 @@ assay_main() {
   else
     await_verifier && while run_step && [ $((step + 1)) -lt "${#steps[@]}" ]; do
       # The collector reads the reward before a further step's agent could change it.
-      ask 'step-end'
+      ask 'step-end' "$(judging_seconds)"
       [ "$word" = next ] || break
       keep_logs
-      clear_tests
+      # A separate verifier's tests are never here, and what lies there is the image's own.
+      [ "$separate" = 1 ] || clear_tests
       step=$((step + 1))
       say "step $step"
     done

@@ -7,8 +7,9 @@ collect() {
   [ -L "$logs/collect" ] && rm -f "$logs/collect"
   muted=1
   for index in "${!hooks[@]}"; do
+    [ "${hook_steps[index]}" = "$step" ] || continue
     become "${hook_users[index]}"
-    run "hook" "${hook_limits[index]}" "$logs/collect/$((index + 1))" "$bash" -c "${hooks[index]}"
+    run "hook" "${hook_limits[index]}" "$logs/collect/${hook_numbers[index]}" "$bash" -c "${hooks[index]}"
   done
   muted=0
 }
@@ -20,6 +21,7 @@ offer() {
   local -a without
   for entry in "$offered"/* "$offered"/.[!.]*; do rm -rf "$entry"; done 2>/dev/null
   for index in "${!artifact_sources[@]}"; do
+    [ "${artifact_steps[index]}" = "$step" ] || continue
     source=${artifact_sources[index]} place=$offered/${artifact_numbers[index]} without=()
     case $source in /*) ;; *) source=$start/$source ;; esac
     mkdir -p "$place" 2>/dev/null

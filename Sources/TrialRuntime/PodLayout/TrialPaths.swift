@@ -46,21 +46,30 @@ public struct TrialPaths: Sendable, Hashable {
     public var phaseFIFO: String { gate + "/phase" }
     /// The FIFO on which the collector reports that the tests are in place.
     public var releasedFIFO: String { gate + "/released" }
-    /// The same two FIFOs of a separate verifier, in a volume that the trial does not mount.
+    /// The same two FIFOs of a separate verifier, in a volume that the trial does not mount. Each verifier mounts the folder of its step in this
+    /// volume and in the following ones, at the path of the volume.
     public var verifierGate: String { root + "/assay/verifier-gate" }
     public var verifierPhaseFIFO: String { verifierGate + "/phase" }
     public var verifierReleasedFIFO: String { verifierGate + "/released" }
-    /// The outputs of a separate verifier, in the init container and the collector; the verifier sees them as `/logs/verifier`.
+    /// The outputs of separate verifiers, in the init container and the collector; a verifier sees its own as `/logs/verifier`.
     public var verifierLogs: String { root + "/assay/verifier-logs" }
     /// Where the trial's runner puts what the task declares as artifacts.
     public var offered: String { root + "/assay/offered" }
-    /// The collector's copies of what it took, which a separate verifier reads.
+    /// The collector's copies of what it took, which separate verifiers read.
     public var accepted: String { root + "/assay/accepted" }
+    /// The folder of a step in a volume of verifiers, as the init container and the collector see it.
+    public static func folder(ofStep step: Int) -> String { String(step) }
+    public func verifierGate(ofStep step: Int) -> String { "\(verifierGate)/\(Self.folder(ofStep: step))" }
+    public func verifierPhaseFIFO(ofStep step: Int) -> String { verifierGate(ofStep: step) + "/phase" }
+    public func verifierReleasedFIFO(ofStep step: Int) -> String { verifierGate(ofStep: step) + "/released" }
+    public func verifierLogs(ofStep step: Int) -> String { "\(verifierLogs)/\(Self.folder(ofStep: step))" }
+    public func accepted(ofStep step: Int) -> String { "\(accepted)/\(Self.folder(ofStep: step))" }
+    public func releasedTests(ofStep step: Int) -> String { "\(releasedTests)/\(Self.folder(ofStep: step))" }
     /// `/logs/verifier` in the container that runs the tests.
     public var verifierOutputs: String { logs + "/" + LogFolder.verifier.rawValue }
-    /// The runner of a separate verifier, and its part of the program beside it.
-    public var verifierRunner: String { scripts + "/verifier/run.sh" }
-    public var verifierRunnerProgram: String { scripts + "/verifier/program.sh" }
+    /// The runner of a step's separate verifier, and its part of the program beside it.
+    public func verifierRunner(ofStep step: Int) -> String { "\(scripts)/verifier/\(Self.folder(ofStep: step))/run.sh" }
+    public func verifierRunnerProgram(ofStep step: Int) -> String { "\(scripts)/verifier/\(Self.folder(ofStep: step))/program.sh" }
     public var runner: String { scripts + "/run.sh" }
     public var install: String { scripts + "/install.sh" }
     public var execute: String { scripts + "/execute.sh" }
@@ -103,6 +112,9 @@ public struct TrialPaths: Sendable, Hashable {
     /// The file from which a runner reads the variables of the egress proxy for a phase; `verify` is that of a separate verifier. The runner
     /// removes the file before anything of the phase runs.
     public func phaseVariables(_ phase: TrialPhase) -> String { "\(phase == .verify ? verifierGate : gate)/\(phase.rawValue)-env" }
+
+    /// That of a step's separate verifier, as the init container sees it.
+    public func verifierPhaseVariables(ofStep step: Int) -> String { "\(verifierGate(ofStep: step))/\(TrialPhase.verify.rawValue)-env" }
 
     public func instruction(_ step: TrialProgram.Step) -> String { "\(scripts)/\(step.instruction)" }
     /// The directory that holds the tests of a step until they are released.

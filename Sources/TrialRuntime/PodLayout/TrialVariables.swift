@@ -16,6 +16,8 @@ public enum TrialVariables {
     public static let verifierEnvironment = "ASSAY_VERIFIER_ENV"
     /// The address of the cache service, as `CacheAddress` reads it; absent when the task is fetched from its origin.
     public static let cacheAddress = "ASSAY_CACHE"
+    /// The address of the cache service on the pod's own node, as `CacheAddress` reads it; absent when there is none.
+    public static let nodeCacheAddress = "ASSAY_NODE_CACHE"
     /// The token for the cache service. Its value is a secret for the redaction.
     public static let cacheToken = "ASSAY_CACHE_TOKEN"
     /// An `EgressAccess` as JSON; absent when no phase is restricted. Its tokens are secrets for the redaction.
