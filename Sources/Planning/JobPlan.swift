@@ -51,7 +51,7 @@ public struct JobPlan: Sendable, Hashable {
         var refusals: [Int: TrialError] = [:]
         for range in TrialRefusals(
             prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild, networks: networks,
-            onHost: planned.target.type == .vm
+            host: planned.target.type == .vm ? HostAbility() : nil
         ).errors { refusals[range.indexes.lowerBound] = range.error }
         let matrix = prepared.matrix
         lines = stride(from: 0, to: matrix.count, by: max(1, matrix.attempts)).map { index in

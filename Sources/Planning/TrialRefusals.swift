@@ -23,10 +23,10 @@ public struct TrialRefusals: Sendable {
 
     /// - Parameters:
     ///   - canBuild: whether there is something that builds images.
-    ///   - onHost: whether the trials run on the host of a vm target.
+    ///   - host: what the host of a vm target can do; nil for another target.
     public init(
         _ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool, networks: NetworkAbility,
-        onHost: Bool = false
+        host: HostAbility? = nil
     ) {
         basis = Self.basis(defaultImage, images)
         var errors: [ErrorRange] = []
@@ -35,7 +35,7 @@ public struct TrialRefusals: Sendable {
             let own = task.task.map { spec.images(of: $0, targetDefault: defaultImage) }
             let ranges = prepared.trials(ofTask: taskIndex, agents: spec.agents.count, attempts: spec.attempts)
             for (agent, range) in zip(spec.agents, ranges) {
-                let refusal = task.refusal(for: agent, job: spec, images: own, canBuild: canBuild, networks: networks, onHost: onHost)
+                let refusal = task.refusal(for: agent, job: spec, images: own, canBuild: canBuild, networks: networks, host: host)
                 guard let error = refusal ?? images.failure(ofTask: taskIndex)?.error else { continue }
                 errors.append(ErrorRange(indexes: range, error: error))
                 indexes.insert(range)

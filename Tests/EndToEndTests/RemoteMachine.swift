@@ -17,9 +17,19 @@ final class RemoteMachine: Sendable {
     /// The end of the machine's network cable.
     private var cable: String { "\(name)h" }
 
+    /// The size of its disk; nil: that of this machine.
+    private let diskMB: Int?
+    /// Programs that the machine lacks.
+    private let lacking: [String]
+    /// Variables of every session.
+    private let variables: [String: String]
+
     /// A machine for the duration of `body`.
-    static func with(_ bench: Workbench, _ body: (RemoteMachine) async throws -> Void) async throws {
-        let machine = RemoteMachine(bench)
+    static func with(
+        _ bench: Workbench, diskMB: Int? = nil, lacking: [String] = [], variables: [String: String] = [:],
+        _ body: (RemoteMachine) async throws -> Void
+    ) async throws {
+        let machine = RemoteMachine(bench, diskMB, lacking, variables)
         do {
             try await machine.setUp()
             try await machine.boot()
@@ -31,8 +41,11 @@ final class RemoteMachine: Sendable {
         await machine.remove()
     }
 
-    private init(_ bench: Workbench) {
+    private init(_ bench: Workbench, _ diskMB: Int?, _ lacking: [String], _ variables: [String: String]) {
+        self.variables = variables
         self.bench = bench
+        self.diskMB = diskMB
+        self.lacking = lacking
         let number = UInt16.random(in: 0 ... .max)
         name = "av\(String(number, radix: 16))"
         // A network of four addresses: this end, and the machine's.
@@ -53,6 +66,7 @@ final class RemoteMachine: Sendable {
 
     private func setUp() async throws {
         for part in ["state", "keys"] { try FileManager.default.createDirectory(atPath: "\(folder)/\(part)", withIntermediateDirectories: true) }
+        if let diskMB { try await run("mount", "-t", "tmpfs", "-o", "size=\(diskMB)m", "tmpfs", state) }
         for key in ["host", "user", "stranger"] { try await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "\(folder)/keys/\(key)") }
         try await run("cp", "\(folder)/keys/user.pub", "\(folder)/keys/authorized")
         try bench.write(
@@ -68,7 +82,7 @@ final class RemoteMachine: Sendable {
             UsePAM no
             PidFile none
 
-            """)
+            """ + (variables.isEmpty ? "" : "SetEnv \(variables.map { "\($0)=\($1)" }.joined(separator: " "))\n"))
         try await run("ip", "netns", "add", name)
         try await run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name)
         try await run("ip", "address", "add", "\(gateway)/30", "dev", cable)
@@ -82,10 +96,20 @@ final class RemoteMachine: Sendable {
     func boot() async throws {
         let script = """
             mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/assay \
-            && mount --bind "$1/state" /var/lib/assay && mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec /usr/sbin/sshd -D -e -f "$1/sshd_config"
+            && mount --bind "$1/state" /var/lib/assay && mount -t tmpfs tmpfs /run && mkdir /run/sshd || exit 1
+            groups() { for controller in memory cpu pids; do mkdir "/sys/fs/cgroup/$controller" && mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller" || return 1; done; }
+            if [ "$2" = v2 ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup; else mount -t tmpfs tmpfs /sys/fs/cgroup && groups; fi || exit 1
+            shift 2
+            for program; do mount --bind /dev/null "/usr/bin/$program" || exit 1; done
+            exec /usr/sbin/sshd -D -e -f "$0"
             """
         let running = try bench.start(
-            "ip", ["netns", "exec", name, "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "bash", "-c", script, "sshd", folder],
+            "ip",
+            [
+                "netns", "exec", name, "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "bash", "-c", script, "\(folder)/sshd_config",
+                folder,
+                FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers") ? "v2" : "v1",
+            ] + lacking,
             to: "machine/sshd.log")
         sshd.withLock { $0 = running }
         try await eventually("sshd listens", seconds: 60) { try await self.listens() }
@@ -110,16 +134,36 @@ final class RemoteMachine: Sendable {
     /// The directories of trials that are there.
     func trialsLeft() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: "\(state)/trials")) ?? [] }
 
-    /// Processes of trials on any machine of tests: their users have numbers that nothing else has.
+    /// Where the control groups of the machine's trials are, which belong to its directory alone.
+    private var groupFolders: [String] {
+        var status = stat()
+        guard stat(state, &status) == 0 else { return [] }
+        let name = "assay-\(status.st_dev)-\(status.st_ino)"
+        return ["", "/memory", "/cpu", "/pids"].map { "/sys/fs/cgroup\($0)/\(name)" }.filter { FileManager.default.fileExists(atPath: $0) }
+    }
+
+    /// The control groups of trials that are there.
+    func groupsLeft() -> [String] {
+        groupFolders.flatMap { folder in
+            ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).map { "\(folder)/\($0)" }
+                .filter { FileManager.default.fileExists(atPath: "\($0)/cgroup.procs") }
+        }
+    }
+
+    /// The processes of trials on the machine: their users have numbers that nothing else has.
     func processesLeft() async throws -> [String] {
-        let text = try await Command("ps", ["-eo", "uid,pid,args"]).run().stdoutText
-        return text.split(separator: "\n").map(String.init).filter { $0.trimmed.hasPrefix("19000") }
+        let pids = Set(try await run("ip", "netns", "pids", name).split(separator: "\n").map(String.init))
+        let text = try await Command("ps", ["-eo", "pid,uid,args"]).run().stdoutText
+        return text.split(separator: "\n").map(String.init).filter { line in
+            let words = line.split(separator: " ", maxSplits: 2).map(String.init)
+            return words.count == 3 && words[1].hasPrefix("19000") && pids.contains(words[0])
+        }
     }
 
     /// The Secret, the ConfigMap and the EvalTarget that a user writes for this machine.
     ///
     /// - Parameter hostKey: the key that is expected of it.
-    func documents(target: String, hostKey: String = "host", key: String = "user", extra: String = "") throws -> String {
+    func documents(target: String = "machine", hostKey: String = "host", key: String = "user", extra: String = "") throws -> String {
         let known = try bench.read("machine/keys/\(hostKey).pub").split(separator: " ").prefix(2).joined(separator: " ")
         let hosts: JSONValue = [
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "machine-hosts"], "data": ["known_hosts": .string("\(address) \(known)\n")],
@@ -134,8 +178,31 @@ final class RemoteMachine: Sendable {
             """
     }
 
+    /// Expects that soon nothing of any trial is left on the machine.
+    func expectClean(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        try await eventually("nothing is left on the machine", sourceLocation: sourceLocation) {
+            let left = try await processesLeft()
+            return trialsLeft().isEmpty && groupsLeft().isEmpty && left.isEmpty
+        }
+    }
+
+    /// Kills the processes on this machine that hold connections of trials to the machine.
+    func killRelays() throws -> Int {
+        var killed = 0
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+            guard let pid = Int32(name), let words = FileManager.default.contents(atPath: "/proc/\(name)/cmdline"),
+                String(decoding: words, as: UTF8.self).hasSuffix("assay\0remote-trial\0"),
+                let variables = FileManager.default.contents(atPath: "/proc/\(name)/environ"),
+                String(decoding: variables, as: UTF8.self).contains("\"\(address)\"")
+            else { continue }
+            killed += kill(pid, SIGKILL) == 0 ? 1 : 0
+        }
+        return killed
+    }
+
     private func remove() async {
         await powerOff()
+        for folder in groupsLeft() + groupFolders { _ = try? await Command("rmdir", ["--", folder], deadlineSeconds: 30).run() }
         _ = try? await Command("ip", ["netns", "del", name], deadlineSeconds: 30).run()
         _ = try? await Command("ip", ["link", "del", cable], deadlineSeconds: 30).run()
     }

@@ -65,7 +65,7 @@ struct ContractTests {
     func words() {
         let said = Set(Self.script.matches(of: /(?:say|ask) ["']([a-z-]+)/).map { String($0.output.1) })
         // The others are the words of `assay remote-trial`.
-        let own = Set(GateWord.Keyword.allCases).subtracting([.hostLost, .runnerDied])
+        let own = Set(GateWord.Keyword.allCases).subtracting([.hostLost, .hostEvicted, .imageFailed, .runnerDied])
         #expect(said == Set(own.map(\.rawValue)))
         for answer in [Gate.Answer.go, .next] { #expect(Self.script.contains(#"[ "$word" = \#(answer.rawValue) ]"#)) }
         for phase in [TrialPhase.install, .execute, .verify] { #expect(Self.script.contains("run \(phase.rawValue) ")) }

@@ -186,7 +186,7 @@ extension EvalJobReconciler {
             TrialRefusals(
                 prepared, spec: pass.job.spec, defaultImage: image, images: images,
                 canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil,
-                networks: configuration.networkAbility, onHost: target.type == .vm)
+                networks: configuration.networkAbility, host: requirements.hostAbility(of: pass.job, target, pass.identity))
         }
     }
 

@@ -72,10 +72,12 @@ struct PodEnvironment {
 
     /// The same for a trial on a host: the variables under names that change no program of the container, and the host.
     func remote(_ host: HostSpec, _ workdir: String?) -> [JSONValue] {
+        let resources = TrialResources(request)
         let remote = RemoteHost(
-            address: host.address, port: host.port, user: host.user ?? "root",
+            login: host.login,
             trial: "\(request.job.uid.prefix(36)).\(request.coordinate.index).\(request.coordinate.rerun).\(request.retry)",
-            workdir: workdir ?? RemotePod.workdir)
+            image: request.image == HostRules.ownPrograms ? nil : request.image, workdir: workdir,
+            limits: RemoteHost.Limits(cpus: resources.cpus, memoryMB: resources.memoryLimitMB, storageMB: resources.storageMB))
         let variables = trial().map { variable in
             var variable = variable
             variable["name"] = .string(TrialVariables.given + (variable["name"]?.string ?? ""))

@@ -5,9 +5,6 @@ import TrialRuntime
 /// What a pod has whose trial runs on the host of a vm target: `assay remote-trial` as its trial container, and the host's key, which only
 /// that container mounts.
 struct RemotePod {
-    /// The working directory of a task that names none.
-    static let workdir = "/work"
-
     private let request: TrialPodRequest
 
     init(_ request: TrialPodRequest) { self.request = request }
@@ -42,4 +39,9 @@ struct RemotePod {
         }
         return container
     }
+}
+
+extension HostSpec {
+    /// How the host is reached.
+    public var login: HostLogin { HostLogin(address: address, port: port, user: user ?? "root") }
 }

@@ -33,9 +33,10 @@ struct TrialProgress: Sendable, Hashable {
     private(set) var asksForTests = false
     /// Whether the runner was told to stop.
     private(set) var stopped = false
-    /// Why the trial's host was lost, as far as it is known.
-    private(set) var hostLoss: String?
-    private(set) var runnerDied = false
+    /// Why the trial's host ended it or was lost, as far as it is known.
+    private(set) var hostFailure: TrialError?
+    /// Why the runner on the host ended before its last word.
+    private(set) var runnerDeath: String?
     /// The first word that the runner cannot have sent at that moment, so that another process must have sent it.
     private(set) var unexpectedWord: String?
 
@@ -84,8 +85,10 @@ struct TrialProgress: Sendable, Hashable {
         case .end(let wasStopped):
             ended = true
             stopped = wasStopped
-        case .hostLost(let text): hostLoss = text
-        case .runnerDied: runnerDied = true
+        case .hostLost(let text): hostFailure = hostFailure ?? TrialError(.environmentNodeLost, text)
+        case .hostEvicted(let text): hostFailure = hostFailure ?? TrialError(.environmentEvicted, text)
+        case .imageFailed(let text): hostFailure = hostFailure ?? TrialError(.environmentImagePullFailed, text)
+        case .runnerDied(let text): runnerDeath = runnerDeath ?? text
         }
         return .none
     }
@@ -106,14 +109,17 @@ struct TrialProgress: Sendable, Hashable {
         case .step(let index): return index == steps.count && index < expected && current.verdict?.goesOn == true
         case .end: return true
         // In a pod of its own the agent could say so, and get another try.
-        case .hostLost, .runnerDied: return isRemote
+        case .hostLost, .hostEvicted, .imageFailed, .runnerDied: return isRemote
         }
     }
 
+    private var death: String { runnerDeath ?? "the trial container ended before its time" }
+
     /// The error of a trial that lost its host. No code of the task runs in the container that speaks here, so that its death is no outcome.
     private var hostError: TrialError? {
-        guard isRemote, !ended, !runnerDied else { return nil }
-        return TrialError(.environmentNodeLost, hostLoss ?? "the container that held the connection to the trial's host ended before the trial")
+        guard isRemote, !ended, runnerDeath == nil else { return nil }
+        return hostFailure
+            ?? TrialError(.environmentNodeLost, "the container that held the connection to the trial's host ended before the trial")
     }
 
     private var mayFailSetup: Bool { setupFailure == nil && (lastPhase == nil || lastPhase == .setup && !current.isIdle) }
@@ -158,7 +164,7 @@ struct TrialProgress: Sendable, Hashable {
         var agentError = agentError(limits)
         if !ended, agentError == nil {
             let phase: TrialPhase? = agentEnded ? .execute : lastPhase
-            agentError = inStep(TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time"), position)
+            agentError = inStep(TrialOutcome.errorOfDeath(in: phase, because: death), position)
         }
         guard let judgement else {
             if let agentError { return .failed(agentError) }
@@ -204,7 +210,7 @@ struct TrialProgress: Sendable, Hashable {
     /// Why no reward counts, whatever the reward files hold; nil when they decide.
     private func verdictFailure(verify: Bool, limits: [TrialProgram.Limits]) -> TrialError? {
         if !ended {
-            return TrialOutcome.errorOfDeath(in: agentEnded ? .verify : lastPhase, because: "the trial container ended before its time")
+            return TrialOutcome.errorOfDeath(in: agentEnded ? .verify : lastPhase, because: death)
         }
         if verify {
             if let wordFailure { return wordFailure }

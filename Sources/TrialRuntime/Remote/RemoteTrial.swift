@@ -6,11 +6,11 @@ import Subprocess
 /// Implements `assay remote-trial`, the trial container of a pod whose trial runs on the host of a vm target: starts the runner there, relays
 /// its gate, brings the files there and the outputs back. No code of a task runs in this container.
 ///
-/// Guarantees: when it ends, however it ends, `host.sh` ends the trial on the host and removes its files, at the latest a minute later or, if the
+/// Guarantees: when it ends, however it ends, the host script ends the trial on the host and removes its files, at the latest a minute later or, if the
 /// host went down, when the next trial begins there. A trial whose connection is lost ends with `environment_node_lost`.
 public struct RemoteTrial: Sendable {
     private enum Event: Sendable {
-        /// A line of `host.sh`.
+        /// A line of the host script.
         case host(String)
         /// A word of the collector.
         case answer(String)
@@ -39,7 +39,7 @@ public struct RemoteTrial: Sendable {
     private let feed: AsyncStream<Event>.Continuation
     private let log = Log("remote-trial")
 
-    /// Seconds between two signs of life; `host.sh` waits for a minute.
+    /// Seconds between two signs of life; the host script waits for a minute.
     private static let pingSeconds = 5.0
     /// The runner's words are a few lines. A trial that says more than this is no longer listened to.
     private static let wordBytes = 1 << 20
@@ -79,7 +79,9 @@ public struct RemoteTrial: Sendable {
             throw TrialError(.internalError, "the container has no variable \(TrialVariables.remoteHost)")
         }
         host = try RemoteHost(json: text)
-        var given = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/assay"]
+        // An image has its own.
+        var given: [String: String] =
+            host.image != nil ? [:] : ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/assay"]
         for (name, value) in environment where name.hasPrefix(TrialVariables.given) {
             given[String(name.dropFirst(TrialVariables.given.count))] = value
         }
@@ -88,7 +90,7 @@ public struct RemoteTrial: Sendable {
         self.gate = gate
         self.events = events
         self.feed = feed
-        connection = try RemoteConnection(host, paths: paths)
+        connection = try RemoteConnection(host.login, try HostKeys(paths))
     }
 
     private func run() async {
@@ -107,6 +109,9 @@ public struct RemoteTrial: Sendable {
         gate.say("\(GateWord.Keyword.setupFailed.rawValue) \(reason.replacingControls)")
         gate.say("\(GateWord.Keyword.end.rawValue) {}")
     }
+
+    /// The trial's own end, which is its outcome.
+    private func die(_ reason: String) { gate.say("\(GateWord.Keyword.runnerDied.rawValue) \(reason)".replacingControls) }
 
     private func lose(_ reason: String) { gate.say("\(GateWord.Keyword.hostLost.rawValue) \(reason.replacingControls)") }
 
@@ -128,7 +133,7 @@ public struct RemoteTrial: Sendable {
         let ending = await follow(&events, session, errors, isLast: isLast)
         gate(closesAfter: ending)
         session.closeInput()
-        // host.sh cleans up; what it has not done when this container ends, it does without us.
+        // The host script cleans up; what it has not done when this container ends, it does without us.
         let limit = Task {
             try await Task.sleep(for: .seconds(30))
             session.signal(SIGKILL)
@@ -143,7 +148,7 @@ public struct RemoteTrial: Sendable {
     private func start(_ errors: Locked<[UInt8]>) throws -> RunningCommand {
         let lines = Locked((line: [UInt8](), room: Self.wordBytes))
         let feed = feed
-        let session = try connection.start { bytes in
+        let session = try connection.start(host) { bytes in
             let found = lines.withLock { state -> [String] in
                 var found: [String] = []
                 for byte in bytes {
@@ -169,12 +174,16 @@ public struct RemoteTrial: Sendable {
         return session
     }
 
-    /// What `host.sh` says.
+    /// What the host script says.
     private enum HostWord {
         static let ready = "ready"
         static let word = "word "
         static let closed = "closed"
+        static let closedForMemory = "closed memory"
+        static let exceeded = "exceeded "
+        static let evicted = "evicted "
         static let failed = "failed "
+        static let unpulled = "unpulled "
     }
 
     private func follow(
@@ -189,9 +198,20 @@ public struct RemoteTrial: Sendable {
                     isReady = true
                     try await bringFiles()
                     session.write(Array("begin\n".utf8))
-                case .host(HostWord.closed):
+                case .host(let line) where line == HostWord.closed || line == HostWord.closedForMemory:
                     try await fetchOutputs()
-                    gate.say(GateWord.Keyword.runnerDied.rawValue)
+                    die(
+                        line == HostWord.closed
+                            ? "the trial's processes on the host ended before their time" : "the trial ran out of its memory limit")
+                    return .done
+                case .host(let line) where line.hasPrefix(HostWord.unpulled):
+                    gate.say("\(GateWord.Keyword.imageFailed.rawValue) \(host.name): \(line.dropFirst(HostWord.unpulled.count))".replacingControls)
+                    return .done
+                case .host(let line) where line.hasPrefix(HostWord.exceeded):
+                    die(String(line.dropFirst(HostWord.exceeded.count)))
+                    return .done
+                case .host(let line) where line.hasPrefix(HostWord.evicted):
+                    gate.say("\(GateWord.Keyword.hostEvicted.rawValue) \(line.dropFirst(HostWord.evicted.count))".replacingControls)
                     return .done
                 case .host(let line) where line.hasPrefix(HostWord.failed):
                     fail("\(host.name): \(line.dropFirst(HostWord.failed.count))")
@@ -237,7 +257,7 @@ public struct RemoteTrial: Sendable {
         let keyword = line.split(separator: " ").first.flatMap { GateWord.Keyword(rawValue: String($0)) }
         switch keyword {
         // Only this container says so; on the host it is the trial that pretends.
-        case .hostLost, .runnerDied: return false
+        case .hostLost, .hostEvicted, .imageFailed, .runnerDied: return false
         case .stepEnd, .end: if fetching { try await fetchOutputs() }
         default: break
         }
@@ -261,7 +281,7 @@ public struct RemoteTrial: Sendable {
         let file = paths.gate.dropFirst(paths.root.utf8.count + 1) + "/environment"
         try Directory.make("\(own)/\(Path.parent(of: String(file)))", mode: 0o700)
         try FileWriting.replace("\(own)/\(file)", with: variables.flatMap { Array($0.utf8) + [0] }, mode: 0o600, durable: false)
-        try await connection.upload(scripts + [item(paths.overlays)].compactMap { $0 } + [(own, String(file))], asTrial: false)
+        try await connection.upload(scripts + [item(paths.overlays)].compactMap { $0 } + [(own, String(file))], to: host, asTrial: false)
     }
 
     /// Brings what the collector has put in place before it answered.
@@ -270,8 +290,8 @@ public struct RemoteTrial: Sendable {
         case .go:
             // Not the folder itself, whose mode the trial cannot set.
             let tests = (Directory.names(in: paths.tests) ?? []).map { "\(paths.tests)/\($0)" }
-            try await connection.upload((tests + [paths.releasedVariables]).compactMap(item), asTrial: true)
-        case .next: try await connection.upload(scripts, asTrial: false)
+            try await connection.upload((tests + [paths.releasedVariables]).compactMap(item), to: host, asTrial: true)
+        case .next: try await connection.upload(scripts, to: host, asTrial: false)
         case .begin, .no, .stop, nil: break
         }
     }
@@ -281,6 +301,6 @@ public struct RemoteTrial: Sendable {
         for folder in folders {
             for name in Directory.names(in: folder) ?? [] { Directory.removeTree("\(folder)/\(name)") }
         }
-        try await connection.download(folders.map(relative), to: paths.root.isEmpty ? "/" : paths.root)
+        try await connection.download(folders.map(relative), of: host.root, to: paths.root.isEmpty ? "/" : paths.root)
     }
 }
