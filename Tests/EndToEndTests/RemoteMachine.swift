@@ -97,8 +97,14 @@ final class RemoteMachine: Sendable {
         let script = """
             mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/assay \
             && mount --bind "$1/state" /var/lib/assay && mount -t tmpfs tmpfs /run && mkdir /run/sshd || exit 1
-            groups() { for controller in memory cpu pids; do mkdir "/sys/fs/cgroup/$controller" && mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller" || return 1; done; }
+            groups() {
+              while read -r name hierarchy _; do
+                [ "$hierarchy" -gt 0 ] 2>/dev/null || continue
+                mkdir "/sys/fs/cgroup/$name" && { mount -t cgroup -o "$name" cgroup "/sys/fs/cgroup/$name" || rmdir "/sys/fs/cgroup/$name"; }
+              done </proc/cgroups
+            }
             if [ "$2" = v2 ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup; else mount -t tmpfs tmpfs /sys/fs/cgroup && groups; fi || exit 1
+            mount -t tmpfs tmpfs /dev/shm || exit 1
             shift 2
             for program; do mount --bind /dev/null "/usr/bin/$program" || exit 1; done
             exec /usr/sbin/sshd -D -e -f "$0"

@@ -34,7 +34,8 @@ assay_look() {
   local name
   missing=''
   for name in chmod chown chroot cp df du env flock id ln mkdir mkfifo mount readlink rm rmdir setpriv sleep sort stat tail tar unshare; do
-    [ -n "$(type -P "$name")" ] || missing="$missing $name"
+    # What cannot be executed is found as well.
+    [ -x "$(type -P "$name")" ] || missing="$missing $name"
   done
 }
 
@@ -256,7 +257,7 @@ assay_child() {
 # Sets engine to the one that works here; empty when none does.
 assay_find_engine() {
   for engine in podman docker; do
-    [ -n "$(type -P "$engine")" ] && "$engine" ps -q >/dev/null 2>&1 && return 0
+    [ -x "$(type -P "$engine")" ] && "$engine" ps -q >/dev/null 2>&1 && return 0
   done
   engine=''
   return 1

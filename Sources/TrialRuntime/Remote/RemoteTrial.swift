@@ -191,6 +191,9 @@ public struct RemoteTrial: Sendable {
     ) async -> Ending {
         var isReady = false
         var isStopping = false
+        var hasSpoken = false
+        /// The end of what ssh and the host's programs have said.
+        func said() -> String { errors.withLock { String(String(decoding: $0, as: UTF8.self).trimmed.suffix(300)) } }
         while let event = await events.next() {
             do {
                 switch event {
@@ -200,9 +203,11 @@ public struct RemoteTrial: Sendable {
                     session.write(Array("begin\n".utf8))
                 case .host(let line) where line == HostWord.closed || line == HostWord.closedForMemory:
                     try await fetchOutputs()
+                    // Before the runner has spoken nothing of the task has run.
+                    let why = hasSpoken || said().isEmpty ? "" : " (\(said()))"
                     die(
                         line == HostWord.closed
-                            ? "the trial's processes on the host ended before their time" : "the trial ran out of its memory limit")
+                            ? "the trial's processes on the host ended before their time\(why)" : "the trial ran out of its memory limit")
                     return .done
                 case .host(let line) where line.hasPrefix(HostWord.unpulled):
                     gate.say("\(GateWord.Keyword.imageFailed.rawValue) \(host.name): \(line.dropFirst(HostWord.unpulled.count))".replacingControls)
@@ -217,6 +222,7 @@ public struct RemoteTrial: Sendable {
                     fail("\(host.name): \(line.dropFirst(HostWord.failed.count))")
                     return .done
                 case .host(let line) where line.hasPrefix(HostWord.word):
+                    hasSpoken = true
                     if try await pass(String(line.dropFirst(HostWord.word.count)), fetching: !isStopping) { return .done }
                 case .host: break
                 case .answer(let word):
@@ -233,7 +239,7 @@ public struct RemoteTrial: Sendable {
                     }
                 case .overdue: return .done
                 case .ended(let exit):
-                    let words = errors.withLock { String(String(decoding: $0, as: UTF8.self).trimmed.suffix(300)) }
+                    let words = said()
                     let reason = "the ssh connection to \(host.name) ended (\(exit))" + (words.isEmpty ? "" : ": \(words)")
                     if isReady {
                         lose(reason)
@@ -291,6 +297,8 @@ public struct RemoteTrial: Sendable {
             // Not the folder itself, whose mode the trial cannot set.
             let tests = (Directory.names(in: paths.tests) ?? []).map { "\(paths.tests)/\($0)" }
             try await connection.upload((tests + [paths.releasedVariables]).compactMap(item), to: host, asTrial: true)
+            // The collector puts those of a further step in the same place.
+            for test in tests { Directory.removeTree(test) }
         case .next: try await connection.upload(scripts, to: host, asTrial: false)
         case .begin, .no, .stop, nil: break
         }

@@ -5,7 +5,7 @@
 # Sets engine to the one that works here; empty when none does.
 assay_find_engine() {
   for engine in podman docker; do
-    [ -n "$(type -P "$engine")" ] && "$engine" ps -q >/dev/null 2>&1 && return 0
+    [ -x "$(type -P "$engine")" ] && "$engine" ps -q >/dev/null 2>&1 && return 0
   done
   engine=''
   return 1

@@ -27,7 +27,8 @@ assay_look() {
   local name
   missing=''
   for name in chmod chown chroot cp df du env flock id ln mkdir mkfifo mount readlink rm rmdir setpriv sleep sort stat tail tar unshare; do
-    [ -n "$(type -P "$name")" ] || missing="$missing $name"
+    # What cannot be executed is found as well.
+    [ -x "$(type -P "$name")" ] || missing="$missing $name"
   done
 }
 
