@@ -34,7 +34,7 @@ public enum HostCheck {
             let connection = try RemoteConnection(login, keys)
             defer { connection.remove() }
             result = try await Command(
-                "ssh", connection.words(RemoteConnection.call("assay_check", []), isMaster: false), environment: connection.environment,
+                "ssh", connection.words(RemoteConnection.call(.check, []), isMaster: false), environment: connection.environment,
                 deadlineSeconds: timeoutSeconds, outputLimit: 64 << 10
             ).run()
         } catch {

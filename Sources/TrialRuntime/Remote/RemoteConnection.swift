@@ -58,9 +58,14 @@ struct RemoteConnection: Sendable {
         return ["-F", "/dev/null", "-T", "-p", String(login.port)] + options.flatMap { ["-o", $0] } + ["--", login.destination, remote]
     }
 
+    /// What the host script does, by the name of the function.
+    enum Function: String {
+        case host, check, receive
+    }
+
     /// The shell command that calls a function of the host script.
-    static func call(_ function: String, _ arguments: [String]) -> String {
-        let script = HostScriptText.script + "\n\(function) \"$@\""
+    static func call(_ function: Function, _ arguments: [String]) -> String {
+        let script = HostScriptText.script + "\nassay_\(function.rawValue) \"$@\""
         return (["exec", "bash", "-p", "-c"] + ([script, "assay"] + arguments).map(RunnerProgram.quoted)).joined(separator: " ")
     }
 }
@@ -71,7 +76,7 @@ extension RemoteConnection {
     func start(
         _ host: RemoteHost, onStdout: @escaping RunningCommand.OutputHandler, onStderr: @escaping RunningCommand.OutputHandler
     ) throws -> RunningCommand {
-        let remote = Self.call("assay_host", host.words)
+        let remote = Self.call(.host, host.words)
         return try RunningCommand.start(
             Command("ssh", words(remote, isMaster: true), environment: environment), keepInputOpen: true, onStdout: onStdout, onStderr: onStderr)
     }
@@ -91,7 +96,7 @@ extension RemoteConnection {
             case (false, _): "umask 0; exec \(extract)"
             case (true, nil):
                 "umask 0; user=$(stat -c %u \(host.root)/home/assay) && exec setpriv --reuid=\"$user\" --regid=\"$user\" --clear-groups \(extract)"
-            case (true, _?): Self.call("assay_receive", [host.root])
+            case (true, _?): Self.call(.receive, [host.root])
             }
         try await pipe(archive, ["ssh"] + words(remote, isMaster: false), doing: "copy the trial's files to \(login.name)")
     }
