@@ -37,7 +37,7 @@ let package = Package(
         .target(
             name: "TrialRuntime",
             dependencies: ["CShims", "Base", "Subprocess", "HTTPTransport", "Registry", "EvalModel", "EvalFormats", "Git", "SourceSync"],
-            exclude: ["Runner/Script", "Runner/as-user.c", "Runner/as-user.x86_64.hex", "Runner/as-user.aarch64.hex"]),
+            exclude: ["Remote/Script", "Runner/Script", "Runner/as-user.c", "Runner/as-user.x86_64.hex", "Runner/as-user.aarch64.hex"]),
         .target(name: "AssayAPI", dependencies: ["Base", "KubeCore", "EvalModel"]),
         .target(
             name: "TrialPods", dependencies: ["Base", "Egress", "KubeCore", "EvalModel", "Git", "SourceSync", "AssayAPI", "TrialRuntime"]),

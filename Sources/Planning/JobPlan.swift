@@ -47,10 +47,11 @@ public struct JobPlan: Sendable, Hashable {
         job = planned.job.name
         repo = prepared.source.url.text
         commit = prepared.source.commit.hex
-        let defaultImage = planned.target.image?.default
+        let defaultImage = planned.target.defaultImage
         var refusals: [Int: TrialError] = [:]
         for range in TrialRefusals(
-            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild, networks: networks
+            prepared, spec: spec, defaultImage: defaultImage, images: planned.images, canBuild: canBuild, networks: networks,
+            host: planned.target.type == .vm ? HostAbility() : nil
         ).errors { refusals[range.indexes.lowerBound] = range.error }
         let matrix = prepared.matrix
         lines = stride(from: 0, to: matrix.count, by: max(1, matrix.attempts)).map { index in

@@ -39,7 +39,7 @@ public struct PreparedTask: Sendable, Hashable {
 
     /// Why an agent's trials of this task cannot run; nil when they can.
     public func refusal(
-        for agent: AgentSpec, job: EvalJobSpec, images: TaskImages?, canBuild: Bool, networks: NetworkAbility
+        for agent: AgentSpec, job: EvalJobSpec, images: TaskImages?, canBuild: Bool, networks: NetworkAbility, host: HostAbility? = nil
     ) -> TrialError? {
         if let refusal { return refusal }
         if let variable = task?.reservedVariable(for: TrialVariables.reservedPrefix) {
@@ -53,6 +53,7 @@ public struct PreparedTask: Sendable, Hashable {
                 .taskInvalid, "task \"\(reference.name)\" has no solution/solve.sh, which the oracle agent runs; add it or leave the oracle out")
         }
         guard let task else { return nil }
+        if let host, let images, let refusal = HostRules.refusal(of: task, images: images, agent: agent, job: job, on: host) { return refusal }
         return images.flatMap { task.refusal(image: $0.trial, verifiers: $0.verifiers, canBuild: canBuild) }
             ?? TrialNetworkRules.refusal(of: task, agent: agent, job: job, ability: networks)
     }

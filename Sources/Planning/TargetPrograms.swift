@@ -7,7 +7,7 @@ import Git
 public enum TargetPrograms {
     /// What not every job needs.
     public enum Use: Sendable, Hashable, CaseIterable {
-        /// A repository with an ssh address.
+        /// A repository with an ssh address, or a host that is reached by ssh.
         case sshAddress
         /// A Secret of a GitHub App.
         case gitHubApp
@@ -15,7 +15,7 @@ public enum TargetPrograms {
 
     public static let git = RequiredProgram("git", purpose: "to read benchmarks and to write results", minimum: [2, 39])
     public static let ssh = RequiredProgram(
-        "ssh", purpose: "for repositories with ssh addresses", versionArguments: ["-V"], package: "openssh-client")
+        "ssh", purpose: "for repositories with ssh addresses, and for the hosts of vm targets", versionArguments: ["-V"], package: "openssh-client")
     public static let openssl = RequiredProgram(
         "openssl", purpose: "to sign the requests of GitHub Apps", minimum: [1, 1], versionArguments: ["version"])
     public static let podman = RequiredProgram("podman", purpose: "to run trials on this machine", minimum: [4, 3])
@@ -36,8 +36,9 @@ public enum TargetPrograms {
     private static let table = [
         Row(program: git),
         Row(program: ssh, use: .sshAddress),
-        Row(program: podman, kinds: [.local, .ci]),
-        Row(program: runtime, kinds: [.local, .ci]),
+        // The pod of a trial on a host runs here, and connects to the host.
+        Row(program: podman, kinds: [.local, .ci, .vm]),
+        Row(program: runtime, kinds: [.local, .ci, .vm]),
         Row(program: openssl, use: .gitHubApp),
     ]
 
@@ -46,7 +47,9 @@ public enum TargetPrograms {
     ///   - uses: what of it is used.
     ///   - runsPods: whether this machine is the node, too. A target with a claim has type local and is on a cluster.
     public static func needed(by target: EvalTargetSpec, for uses: Set<Use>, runsPods: Bool = true) -> [RequiredProgram] {
-        table.filter { row in
+        var uses = uses
+        if target.type == .vm, runsPods { uses.insert(.sshAddress) }
+        return table.filter { row in
             row.kinds.contains(runsPods ? target.type : .cluster) && (row.use.map(uses.contains) ?? true)
         }.map(\.program)
     }

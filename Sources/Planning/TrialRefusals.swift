@@ -21,9 +21,12 @@ public struct TrialRefusals: Sendable {
         public let error: TrialError
     }
 
-    /// - Parameter canBuild: whether there is something that builds images.
+    /// - Parameters:
+    ///   - canBuild: whether there is something that builds images.
+    ///   - host: what the host of a vm target can do; nil for another target.
     public init(
-        _ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool, networks: NetworkAbility
+        _ prepared: PreparedJob, spec: EvalJobSpec, defaultImage: String?, images: JobImages, canBuild: Bool, networks: NetworkAbility,
+        host: HostAbility? = nil
     ) {
         basis = Self.basis(defaultImage, images)
         var errors: [ErrorRange] = []
@@ -32,7 +35,7 @@ public struct TrialRefusals: Sendable {
             let own = task.task.map { spec.images(of: $0, targetDefault: defaultImage) }
             let ranges = prepared.trials(ofTask: taskIndex, agents: spec.agents.count, attempts: spec.attempts)
             for (agent, range) in zip(spec.agents, ranges) {
-                let refusal = task.refusal(for: agent, job: spec, images: own, canBuild: canBuild, networks: networks)
+                let refusal = task.refusal(for: agent, job: spec, images: own, canBuild: canBuild, networks: networks, host: host)
                 guard let error = refusal ?? images.failure(ofTask: taskIndex)?.error else { continue }
                 errors.append(ErrorRange(indexes: range, error: error))
                 indexes.insert(range)

@@ -17,7 +17,8 @@ enum Assay {
         ResultsExportCommand.self,
         ResultsVerifyCommand.self, ResultsPruneCommand.self, DashboardCommand.self, OperatorCommand.self, APIServerCommand.self, EgressCommand.self,
         RepoCacheServeCommand.self,
-        DeliverSubcommand.self, CollectSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self, PushImageSubcommand.self,
+        DeliverSubcommand.self, CollectSubcommand.self, RemoteTrialSubcommand.self, RelaySubcommand.self, BuildContextSubcommand.self,
+        PushImageSubcommand.self,
         CheckNetworkSubcommand.self, ReadClaimSubcommand.self,
     ]
 

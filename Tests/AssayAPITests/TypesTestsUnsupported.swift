@@ -51,11 +51,25 @@ struct UnsupportedFieldTests {
             #expect(UnsupportedFields.check(EvalTargetSpec(type: type), onCluster: true).map(\.path) == ["spec.type"])
         }
         let spec = EvalTargetSpec(
-            type: .vm, sync: .continuous, workdir: "/w", host: HostSpec(address: "h"),
+            type: .vm, sync: .noop, workdir: "/w", host: HostSpec(address: "h"),
             image: TargetImageSpec(build: BuildSpec(registry: "r.example.com/t", builderImage: "b")), cost: CostSpec(cpuHour: 1))
         #expect(
             UnsupportedFields.check(spec).map(\.path)
-                == ["spec.type", "spec.workdir", "spec.host"])
+                == ["spec.sync", "spec.host.sshSecretRef", "spec.image.build"])
+        let host = HostSpec(address: "h", sshSecretRef: LocalReference(name: "key"))
+        for sync in [EvalTargetSpec.Sync.oneshot, .continuous] {
+            #expect(UnsupportedFields.check(EvalTargetSpec(type: .vm, sync: sync, host: host)).isEmpty)
+        }
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .vm, host: host), onCluster: true).map(\.path) == ["spec.type"])
+        let template = EvalTargetSpec(type: .vm, host: host, podTemplate: PodTemplate(runtimeClassName: "gvisor"))
+        #expect(UnsupportedFields.check(template).map(\.path) == ["spec.podTemplate"])
+        var job = EvalJobSpec(source: SourceSpec(repo: "r"))
+        job.environment.podTemplate = PodTemplate(runtimeClassName: "gvisor")
+        job.environment.preserveEnv = .always
+        #expect(UnsupportedFields.check(job).isEmpty)
+        #expect(UnsupportedFields.check(job, onHost: true).map(\.path) == ["spec.environment.podTemplate", "spec.environment.preserveEnv"])
+        let user = HostSpec(address: "h", user: "azureuser", sshSecretRef: LocalReference(name: "key"))
+        #expect(UnsupportedFields.check(EvalTargetSpec(type: .vm, host: user)).map(\.path) == ["spec.host.user"])
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, workdir: "/w")).isEmpty)
         #expect(UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop)).map(\.path) == ["spec.workdir"])
         #expect(
@@ -70,11 +84,9 @@ struct UnsupportedFieldTests {
             UnsupportedFields.check(EvalTargetSpec(type: .local, sync: .noop, workdir: "/w", claim: claim), onCluster: true).map(\.path)
                 == ["spec.claim"])
         let advanced = SyncOptions(advanced: .init(extraArgs: ["--one=two"]))
-        for (type, sync) in [(EvalTargetSpec.Kind.cluster, EvalTargetSpec.Sync.continuous), (.local, .oneshot), (.ci, .oneshot), (.vm, .oneshot)] {
+        for (type, sync) in [(EvalTargetSpec.Kind.cluster, EvalTargetSpec.Sync.continuous), (.local, .oneshot), (.ci, .oneshot), (.vm, .continuous)] {
             let found = UnsupportedFields.check(EvalTargetSpec(type: type, sync: sync, syncOptions: advanced)).map(\.path)
             #expect(found.contains("spec.syncOptions.advanced"), "\(type) \(sync)")
         }
-        let kept = UnsupportedFields.check(EvalTargetSpec(type: .vm, sync: .continuous, syncOptions: advanced)).map(\.path)
-        #expect(!kept.contains("spec.syncOptions.advanced"))
     }
 }

@@ -42,14 +42,18 @@ extension EndToEnd {
                 try bench.task("bad", solution: "true", test: "mkdir -p /logs/verifier; echo 0 > /logs/verifier/reward.txt")
                 try await bench.commitBenchmark()
                 let head = try await bench.git("rev-parse", "HEAD")
-                for target in ["disk", "runner", "part"] {
-                    try bench.write("job.yaml", Self.targets + JobFiles.job("on-\(target)", extra: "  targetRef: {name: \(target)}"))
-                    let run = try await bench.assay("run", "job.yaml", expecting: 0)
-                    #expect(run.stdoutText.contains("2 trials: 2 completed, 0 failed; pass rate 50.0%"), "\(target): \(run.stdoutText)")
-                    for (task, reward) in [("good", 1.0), ("bad", 0.0)] {
-                        let record = try await record(bench, job: "on-\(target)", task: task)
-                        #expect(record["reward"]?.double == reward && record["sourceCommit"]?.string == head && record["sourceSnapshot"] == nil)
+                try await RemoteMachine.with(bench) { machine in
+                    let targets = try machine.documents(target: "machine") + Self.targets
+                    for target in ["disk", "runner", "part", "machine"] {
+                        try bench.write("job.yaml", targets + JobFiles.job("on-\(target)", extra: "  targetRef: {name: \(target)}"))
+                        let run = try await bench.assay("run", "job.yaml", expecting: 0)
+                        #expect(run.stdoutText.contains("2 trials: 2 completed, 0 failed; pass rate 50.0%"), "\(target): \(run.stdoutText)")
+                        for (task, reward) in [("good", 1.0), ("bad", 0.0)] {
+                            let record = try await record(bench, job: "on-\(target)", task: task)
+                            #expect(record["reward"]?.double == reward && record["sourceCommit"]?.string == head && record["sourceSnapshot"] == nil)
+                        }
                     }
+                    #expect(machine.trialsLeft().isEmpty)
                 }
             }
         }

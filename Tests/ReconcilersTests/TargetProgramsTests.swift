@@ -21,6 +21,7 @@ struct TargetProgramsTests {
         "each type has its programs; ssh and openssl are for the jobs that use them",
         arguments: [
             (EvalTargetSpec.Kind.cluster, ["git"]), (.local, ["git", "podman", "runc"]), (.ci, ["git", "podman", "runc"]),
+            (.vm, ["git", "ssh", "podman", "runc"]),
         ])
     func table(kind: EvalTargetSpec.Kind, always: [String]) {
         let target = EvalTargetSpec(type: kind)

@@ -96,6 +96,13 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case targetFound = "TargetFound"
     case targetNotFound = "TargetNotFound"
     case targetNotReady = "TargetNotReady"
+    // The host of a vm target; the message says what to do.
+    case hostUnreachable = "HostUnreachable"
+    /// The host's key is not the one that is expected, or none is.
+    case hostKeyMismatch = "HostKeyMismatch"
+    case hostLoginRefused = "HostLoginRefused"
+    /// The host is reached, and cannot run trials.
+    case hostUnfit = "HostUnfit"
     /// The networks of trials cannot be restricted as they ask for; the message says why.
     case networkNotEnforced = "NetworkNotEnforced"
     case noOverlays = "NoOverlays"

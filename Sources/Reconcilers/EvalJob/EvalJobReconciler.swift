@@ -52,7 +52,7 @@ public final class EvalJobReconciler: Sendable {
     ///   - wakeLater: asks for a reconcile of a job after some seconds.
     init(
         client: KubeClient, configuration: OperatorConfiguration, jobs: Store<EvalJob>, pods: Store<TrialPod>, targets: Store<EvalTarget>,
-        overlays: JobOverlays, networks: JobNetworks?, resolver: SourceResolver, credentials: CredentialSource, load: TargetLoad,
+        overlays: JobOverlays, hosts: HostChecks, networks: JobNetworks?, resolver: SourceResolver, credentials: CredentialSource, load: TargetLoad,
         events: EventRecorder, ledgers: LedgerPool,
         metrics registry: MetricsRegistry, time: any TimeSource,
         wake: @escaping @Sendable (ObjectKey, WakeCause) -> Void, wakeLater: @escaping @Sendable (ObjectKey, Double) -> Void
@@ -69,7 +69,7 @@ public final class EvalJobReconciler: Sendable {
         status = StatusWriter(client: client, gate: WriteGate(time: time))
         self.credentials = credentials
         let gathered: @Sendable (ObjectKey) -> Void = { wake($0, .gathered) }
-        requirements = JobRequirements(client: client, configuration: configuration, targets: targets, overlays: overlays)
+        requirements = JobRequirements(client: client, configuration: configuration, targets: targets, overlays: overlays, hosts: hosts)
         // The addresses in a plan were checked when it was made. Those of snapshots are of this operator's own disk.
         plans = PlanStore(maps: OwnedConfigMaps(client: client), policy: configuration.urlPolicy.union(.local))
         claims = configuration.cache.map { ClaimPods(client: client, settings: configuration.pods, cache: $0, time: time) }
@@ -247,7 +247,7 @@ public final class EvalJobReconciler: Sendable {
         pass.pause = JobPass.Pause(pass.job)
         let target = try requirements.target(of: pass.job, pass.identity)
         if images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil {
-            let contexts = Set(prepared.imagesToBuild(pass.job.spec, defaultImage: target.image?.default).values.map(\.context))
+            let contexts = Set(prepared.imagesToBuild(pass.job.spec, defaultImage: target.defaultImage).values.map(\.context))
             if !contexts.isEmpty { pass.images = ImagesStatus(total: contexts.count, ready: 0, failed: 0) }
         }
         pass.wake(after: 0)

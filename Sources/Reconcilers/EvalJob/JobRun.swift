@@ -181,12 +181,12 @@ extension EvalJobReconciler {
 
     /// Trials whose task cannot run, or whose image could not be built. They fail without a pod.
     private func refusals(_ prepared: PreparedJob, _ pass: JobPass, _ target: EvalTargetSpec, _ images: JobImages) -> TrialRefusals {
-        let image = target.image?.default
+        let image = target.defaultImage
         return pass.memory.refusals(basis: TrialRefusals.basis(image, images)) {
             TrialRefusals(
                 prepared, spec: pass.job.spec, defaultImage: image, images: images,
                 canBuild: self.images.place(of: pass.job.spec, namespace: pass.identity.namespace, target) != nil,
-                networks: configuration.networkAbility)
+                networks: configuration.networkAbility, host: requirements.hostAbility(of: pass.job, target, pass.identity))
         }
     }
 

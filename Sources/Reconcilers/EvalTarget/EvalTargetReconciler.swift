@@ -18,6 +18,7 @@ final class EvalTargetReconciler: Sendable {
     /// nil when the operator has no egress proxy for a cluster, and so needs no policies enforced.
     private let networkChecks: NetworkChecks?
     private let syncs: TargetSyncs
+    private let hosts: HostChecks
     private let writer: StatusWriter<EvalTarget>
     private let time: any TimeSource
 
@@ -27,10 +28,11 @@ final class EvalTargetReconciler: Sendable {
 
     init(
         client: KubeClient, targets: Store<EvalTarget>, load: TargetLoad, onCluster: Bool, programs: ProgramCheck, probes: BuildProbes?,
-        networkChecks: NetworkChecks?, syncs: TargetSyncs, time: any TimeSource
+        networkChecks: NetworkChecks?, syncs: TargetSyncs, hosts: HostChecks, time: any TimeSource
     ) {
         self.programs = programs
         self.syncs = syncs
+        self.hosts = hosts
         self.probes = probes
         self.networkChecks = networkChecks
         self.targets = targets
@@ -45,6 +47,7 @@ final class EvalTargetReconciler: Sendable {
             probes?.forget(key)
             networkChecks?.forget(EvalTarget.resource.kind, key)
             syncs.forget(key)
+            hosts.forget(key)
             return .done
         }
         guard writer.gate.isCurrent(key, in: targets) else { return .waiting(afterSeconds: 0.05) }
@@ -56,6 +59,7 @@ final class EvalTargetReconciler: Sendable {
         if !isSupported { probes?.forget(key) }
         let probe = isSupported ? probes?.state(of: target, known: Self.known(target)) : nil
         let network = isSupported ? networkState(of: target) : nil
+        let host = isSupported ? hosts.state(of: target) : nil
         let sync = isSupported ? syncs.state(of: target, jobs: jobs) : nil
         // A program that only some jobs need is looked for when such a job is on the target.
         let uses = jobs.filter { $0.status?.isOver != true }.reduce(into: Set<TargetPrograms.Use>()) { $0.formUnion(TargetPrograms.uses($1.spec)) }
@@ -63,13 +67,14 @@ final class EvalTargetReconciler: Sendable {
         do {
             _ = try await writer.write(target) {
                 Self.status(
-                    of: $0, activeTrials: active, onCluster: onCluster, programs: found, probe: probe, network: network, sync: sync, now: now)
+                    of: $0, activeTrials: active, onCluster: onCluster, programs: found, probe: probe, network: network, host: host, sync: sync,
+                    now: now)
             }
             // A check that failed is made again.
             let failed =
                 TargetPrograms.problem(of: found) != nil
                 || [probe, network].contains { if case .answered(.fails)? = $0 { true } else { false } }
-            let next = [failed ? Preflight.retrySeconds : nil, sync?.nextSeconds].compactMap { $0 }.min()
+            let next = [failed ? Preflight.retrySeconds : nil, host.map(HostChecks.seconds), sync?.nextSeconds].compactMap { $0 }.min()
             return next.map { .requeue(afterSeconds: $0) } ?? .done
         } catch {
             return .retry(error)
@@ -94,23 +99,24 @@ final class EvalTargetReconciler: Sendable {
     ///   - programs: what the target needs on the operator's machine.
     ///   - probe: the check of the target's builds; nil when it builds none.
     ///   - network: the check of the namespace's network; nil when there is none.
+    ///   - host: the check of a vm target's host; nil for another type.
     ///   - sync: the target's benchmarks; nil when they are not kept up to date.
     static func status(
         of target: EvalTarget, activeTrials: Int, onCluster: Bool, programs: [ProgramStatus] = [], probe: Preflight.State? = nil,
-        network: Preflight.State? = nil, sync: TargetSyncs.Report? = nil, now: Timestamp
+        network: Preflight.State? = nil, host: HostChecks.State? = nil, sync: TargetSyncs.Report? = nil, now: Timestamp
     ) -> EvalTargetStatus {
         var status = target.status ?? EvalTargetStatus()
         var conditions = Conditions(status.conditions)
         let generation = target.metadata.generation
         let unsupported = UnsupportedFields.check(target.spec, onCluster: onCluster).first
+        let ready = Self.ready(unsupported, host, sync)
         conditions.set(
-            ConditionType.ready.rawValue, unsupported == nil ? .yes : .no,
-            reason: (unsupported == nil ? Reason.succeeded : .unsupportedField).rawValue,
-            message: unsupported?.message ?? sync?.failure.map { "the last sync failed: \($0)" } ?? "", observedGeneration: generation, now: now)
+            ConditionType.ready.rawValue, ready.status, reason: ready.reason.rawValue, message: ready.message, observedGeneration: generation,
+            now: now)
         conditions.setNegative(
             ConditionType.stalled.rawValue, unsupported != nil, reason: Reason.unsupportedField.rawValue, message: unsupported?.message ?? "",
             observedGeneration: generation, now: now)
-        let (preflight, reason, message) = Self.preflight(programs, probe, network: network)
+        let (preflight, reason, message) = Self.preflight(programs, probe, network: network, host: host)
         conditions.set(
             ConditionType.preflight.rawValue, preflight, reason: reason.rawValue, message: message, observedGeneration: generation, now: now)
         status.conditions = conditions.all
@@ -124,11 +130,28 @@ final class EvalTargetReconciler: Sendable {
         return status
     }
 
-    /// Apart from programs, builds and the network, a target needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
+    /// A target whose host cannot run trials is not ready; with the other checks it depends on the job whether trials run.
+    private static func ready(
+        _ unsupported: UnsupportedField?, _ host: HostChecks.State?, _ sync: TargetSyncs.Report?
+    ) -> (status: Condition.Status, reason: Reason, message: String) {
+        if let unsupported { return (.no, .unsupportedField, unsupported.message) }
+        switch host {
+        case .unfit(let reason, let why)?: return (.no, reason, why)
+        case .checking?: return (.unknown, .progressing, "the host is being checked")
+        case .fit?, nil: return (.yes, .succeeded, sync?.failure.map { "the last sync failed: \($0)" } ?? "")
+        }
+    }
+
+    /// Apart from programs, builds, the network and a host, a target needs no check by the operator: the scheduler and the kubelet check it when a pod starts.
     private static func preflight(
-        _ programs: [ProgramStatus], _ probe: Preflight.State?, network: Preflight.State?
+        _ programs: [ProgramStatus], _ probe: Preflight.State?, network: Preflight.State?, host: HostChecks.State?
     ) -> (Condition.Status, Reason, String) {
         if let problem = TargetPrograms.problem(of: programs) { return (.no, .dependencyMissing, problem) }
+        switch host {
+        case .unfit(let reason, let why)?: return (.no, reason, why)
+        case .checking?: return (.unknown, .progressing, "the host is being checked")
+        case .fit?, nil: break
+        }
         switch probe {
         case .answered(.fails(let why))?, .running(last: .fails(let why)?)?: return (.no, .buildRefused, why)
         case .running(last: nil)?: return (.unknown, .progressing, "an image of two lines is being built")

@@ -34,6 +34,7 @@ public final class Operator: Sendable {
     private let probes: BuildProbes?
     private let syncs: TargetSyncs
     private let warming: RepositoryWarming?
+    private let hosts: HostChecks
 
     public init(
         client: KubeClient, configuration: OperatorConfiguration, instance: String, metrics: MetricsRegistry = MetricsRegistry(),
@@ -100,11 +101,20 @@ public final class Operator: Sendable {
         let networks = clusterNetwork.flatMap { network in
             networkChecks.map { JobNetworks(network: network, policies: policies, checks: $0, time: time) }
         }
+        let (targetLoad, checkedHosts) = (load, Locked<(@Sendable (ObjectKey) -> Void)?>(nil))
+        let hosts = HostChecks(client: client, time: time) { key in checkedHosts.withLock { $0 }?(key) }
+        checkedHosts.withLock { slot in
+            slot = { key in
+                wakeTarget.withLock { $0 }?(key)
+                for job in targetLoad.jobs(on: key) where job.status?.isOver != true { wake.withLock { $0 }?(job.key, .event) }
+            }
+        }
+        self.hosts = hosts
         let reconciler = EvalJobReconciler(
             client: client, configuration: configuration, jobs: jobStore, pods: pods.store, targets: targets.store,
             overlays: JobOverlays(
                 overlays: overlays.store, checks: checks, hasCache: configuration.cache != nil, wake: { key in wakeOverlay.withLock { $0 }?(key) }),
-            networks: networks, resolver: resolver,
+            hosts: hosts, networks: networks, resolver: resolver,
             credentials: credentials, load: load, events: events, ledgers: ledgers, metrics: metrics, time: time,
             wake: { key, cause in wake.withLock { $0 }?(key, cause) }, wakeLater: { key, seconds in later.withLock { $0 }?(key, seconds) })
         jobReconciler = reconciler
@@ -127,7 +137,7 @@ public final class Operator: Sendable {
         syncs = TargetSyncs(resolver: resolver, credentials: credentials, time: time, wake: { key in wakeTarget.withLock { $0 }?(key) })
         let targetReconciler = EvalTargetReconciler(
             client: client, targets: targets.store, load: load, onCluster: configuration.setting == .cluster, programs: configuration.programs,
-            probes: probes, networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, time: time)
+            probes: probes, networkChecks: configuration.clusterNetwork?.egress == nil ? nil : networkChecks, syncs: syncs, hosts: hosts, time: time)
         targetController = Controller(
             name: "evaltarget", workers: 1, time: time, metrics: metrics, liveness: liveness, reconcileBound: configuration.reconcileBound
         ) {
@@ -219,6 +229,7 @@ public final class Operator: Sendable {
         await jobReconciler.stop()
         await probes?.stop()
         await syncs.stop()
+        await hosts.stop()
         await ledgers.stop()
         events.finish()
         following.cancel()

@@ -35,11 +35,7 @@ struct CredentialSource: Sendable {
             throw ReconcileError.waiting(
                 .secretNotFound, "there is no Secret \"\(secret)\" in namespace \(namespace); create it", on: .ready, retryAfterSeconds: 30)
         }
-        var data: [String: [UInt8]] = [:]
-        for (key, value) in object["data"]?.object ?? [:] {
-            if let text = value.string, case .success(let bytes) = Base64.decode(text) { data[key] = bytes }
-        }
-        data = try await apps.resolved(data, for: url)
+        let data = try await apps.resolved(SecretData.bytes(of: object), for: url)
         return try GitCredentials.secret(data, of: "\(namespace)/\(secret)", for: url, directory: "\(configuration.stateDirectory)/credentials")
     }
 }

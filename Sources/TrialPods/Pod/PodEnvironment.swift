@@ -70,6 +70,22 @@ struct PodEnvironment {
         return env
     }
 
+    /// The same for a trial on a host: the variables under names that change no program of the container, and the host.
+    func remote(_ host: HostSpec, _ workdir: String?) -> [JSONValue] {
+        let resources = TrialResources(request)
+        let remote = RemoteHost(
+            login: host.login,
+            trial: "\(request.job.uid.prefix(36)).\(request.coordinate.index).\(request.coordinate.rerun).\(request.retry)",
+            image: request.image == HostRules.ownPrograms ? nil : request.image, workdir: workdir,
+            limits: RemoteHost.Limits(cpus: resources.cpus, memoryMB: resources.memoryLimitMB, storageMB: resources.storageMB))
+        let variables = trial().map { variable in
+            var variable = variable
+            variable["name"] = .string(TrialVariables.given + (variable["name"]?.string ?? ""))
+            return variable
+        }
+        return [Self.literal(TrialVariables.remoteHost, (try? remote.json) ?? "")] + variables
+    }
+
     /// The variables of a step's separate verifier.
     func verifier(ofStep step: Int) -> [JSONValue] {
         shared.separate[step].literals.sorted { $0.key < $1.key }.map { Self.literal(Self.inContainer($0.key), $0.value) }

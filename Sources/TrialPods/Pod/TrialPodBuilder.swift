@@ -80,7 +80,7 @@ public struct TrialPodBuilder: Sendable {
     ///
     /// - Throws: `source_sync_failed` for a task that is at no valid place.
     public func tree(of request: TrialPodRequest) throws(TrialError) -> TreeReference {
-        do { return try TreeReference(part(of: TrialProgram(request))) } catch {
+        do { return try TreeReference(part(of: TrialProgram(request), request.target)) } catch {
             throw error as? TrialError ?? TrialError(.sourceSyncFailed, "\(error)")
         }
     }
@@ -101,10 +101,11 @@ public struct TrialPodBuilder: Sendable {
         return found
     }
 
-    private func part(of program: TrialProgram) -> PodProgram {
+    private func part(of program: TrialProgram, _ target: EvalTargetSpec) -> PodProgram {
         var part = PodProgram(program, gateTimeoutSec: Double(settings.slackSeconds), packLimitBytes: settings.packLimitBytes)
         // Delivery and collector, and the agent's, are in no program.
         part.reportLimitBytes = TrialReport.maximumBytes(containers: program.containers.count + 3)
+        if target.type == .vm { part.remote = true }
         return part
     }
 
@@ -175,6 +176,7 @@ public struct TrialPodBuilder: Sendable {
         if !program.delivery.overlays.isEmpty { volumes.append(volume(.overlays, "emptyDir", [:])) }
         if !program.delivery.files.isEmpty { volumes.append(volume(.environment, "emptyDir", [:])) }
         volumes += ServicePod(request).volumes
+        volumes += RemotePod(request).volumes
         switch cache?.endpoint {
         case .service: break
         case .socket(let directory): volumes.append(volume(.cache, "hostPath", ["path": .string(directory), "type": "Directory"]))
@@ -247,7 +249,7 @@ public struct TrialPodBuilder: Sendable {
         }
         var egress = egress
         egress?.names = request.task.environment.services.names
-        let env = try PodEnvironment(request: request, shared: shared).delivery(part(of: program), cache, egress)
+        let env = try PodEnvironment(request: request, shared: shared).delivery(part(of: program, request.target), cache, egress)
         return ours(.delivery, env: env, mounts: mounts)
     }
 
@@ -288,6 +290,10 @@ public struct TrialPodBuilder: Sendable {
         }
         if Self.agentImage(request) != nil { mounts.append(mount(.agentFiles, paths.agentImage, readOnly: true)) }
         if !program.delivery.overlays.isEmpty { mounts.append(mount(.overlays, paths.overlays, readOnly: true)) }
+        if let host = request.target.host, request.target.type == .vm {
+            let env = PodEnvironment(request: request, shared: shared)
+            return RemotePod(request).trial(ours(.trial, env: env.remote(host, program[.trial]?.workdir), mounts: mounts), shared)
+        }
         mounts += ServicePod(request).mainMounts
         let resources = TrialResources(request)
         var container: JSONValue = [

@@ -86,7 +86,7 @@ public struct TrialPodRequest: Sendable {
     var isVerifiedSeparately: Bool { !jobSpec.verifier.disable && !images.verifiers.isEmpty }
 
     /// Where the trial's images come from.
-    var images: TaskImages { jobSpec.images(of: task, targetDefault: target.image?.default) }
+    var images: TaskImages { jobSpec.images(of: task, targetDefault: target.defaultImage) }
 
     /// The image that the trial runs in; nil when no image is named, or it is not built yet.
     public var image: String? { image(images.trial) }

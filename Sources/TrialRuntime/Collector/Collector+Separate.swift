@@ -103,7 +103,7 @@ extension Collector {
 }
 
 extension CollectorConfiguration {
-    var newProgress: TrialProgress { TrialProgress(steps: steps.count, family: family) }
+    var newProgress: TrialProgress { TrialProgress(steps: steps.count, family: family, isRemote: isRemote) }
 }
 
 extension TrialReport.Step {

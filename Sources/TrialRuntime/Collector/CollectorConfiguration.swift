@@ -44,6 +44,8 @@ public struct CollectorConfiguration: Sendable {
     public var rewardStrategy = MultiStepRewardStrategy.mean
     /// Whether the trial's runner is root and other users have no business with what is for it.
     public var runnerIsRoot = false
+    /// Whether the trial runs on a host, and the gate's words come from `assay remote-trial`.
+    public var isRemote = false
     /// How the trial is verified, as far as the containers share it.
     public var verifier = TrialProgram.Verifier()
     /// Seconds within which the runner must open the gate.
@@ -76,6 +78,7 @@ public struct CollectorConfiguration: Sendable {
         pathSetter = program.pathSetter
         verify = program.verifier.enabled
         rewardStrategy = program.rewardStrategy
+        isRemote = program.remote == true
         runnerIsRoot = program.environment.user != nil
         verifier = program.verifier
         handover.bytes = program.handoverLimitBytes

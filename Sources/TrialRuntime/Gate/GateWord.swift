@@ -16,6 +16,10 @@ enum GateWord: Sendable, Hashable {
         case stepEnd = "step-end"
         case step
         case end
+        case hostLost = "host-lost"
+        case hostEvicted = "host-evicted"
+        case imageFailed = "image-failed"
+        case runnerDied = "runner-died"
     }
 
     case phase(TrialPhase, at: Int64)
@@ -30,6 +34,14 @@ enum GateWord: Sendable, Hashable {
     /// A further step begins; for the first step no word is sent.
     case step(Int)
     case end(stopped: Bool)
+    /// From `assay remote-trial` only: the trial's host cannot be reached any more.
+    case hostLost(String)
+    /// From `assay remote-trial` only: the trial was ended because its host has no room.
+    case hostEvicted(String)
+    /// From `assay remote-trial` only: the host cannot get the task's image.
+    case imageFailed(String)
+    /// From `assay remote-trial` only: the runner on the host ended before its last word, and why.
+    case runnerDied(String)
 
     init?(line: String) {
         let parts = line.split(separator: " ", maxSplits: 4).map(String.init)
@@ -57,6 +69,10 @@ enum GateWord: Sendable, Hashable {
         case .end:
             guard let payload = Self.payload(line) else { return nil }
             self = .end(stopped: payload["stopped"]?.bool == true)
+        case .hostLost: self = .hostLost(Self.text(line, after: .hostLost))
+        case .hostEvicted: self = .hostEvicted(Self.text(line, after: .hostEvicted))
+        case .imageFailed: self = .imageFailed(Self.text(line, after: .imageFailed))
+        case .runnerDied: self = .runnerDied(Self.text(line, after: .runnerDied))
         case .phase, .done, .stepEnd, .step, nil:
             return nil
         }
@@ -73,6 +89,10 @@ enum GateWord: Sendable, Hashable {
         case .agentEnd: Keyword.agentEnd.rawValue
         case .step(let index): "\(Keyword.step.rawValue) \(index)"
         case .end: Keyword.end.rawValue
+        case .hostLost: Keyword.hostLost.rawValue
+        case .hostEvicted: Keyword.hostEvicted.rawValue
+        case .imageFailed: Keyword.imageFailed.rawValue
+        case .runnerDied: Keyword.runnerDied.rawValue
         }
     }
 

@@ -22,6 +22,8 @@ struct TrialProgress: Sendable, Hashable {
     /// How many steps the trial has.
     let expected: Int
     let family: TaskSchema
+    /// Whether the gate's words come from a host, by way of `assay remote-trial`.
+    let isRemote: Bool
     /// The steps that have begun, in order; never empty.
     private(set) var steps = [StepProgress()]
     /// Why the step cannot begin.
@@ -31,12 +33,17 @@ struct TrialProgress: Sendable, Hashable {
     private(set) var asksForTests = false
     /// Whether the runner was told to stop.
     private(set) var stopped = false
+    /// Why the trial's host ended it or was lost, as far as it is known.
+    private(set) var hostFailure: TrialError?
+    /// Why the runner on the host ended before its last word.
+    private(set) var runnerDeath: String?
     /// The first word that the runner cannot have sent at that moment, so that another process must have sent it.
     private(set) var unexpectedWord: String?
 
-    init(steps: Int = 1, family: TaskSchema = .rollout) {
+    init(steps: Int = 1, family: TaskSchema = .rollout, isRemote: Bool = false) {
         expected = steps
         self.family = family
+        self.isRemote = isRemote
     }
 
     /// The index of the current step.
@@ -78,6 +85,10 @@ struct TrialProgress: Sendable, Hashable {
         case .end(let wasStopped):
             ended = true
             stopped = wasStopped
+        case .hostLost(let text): hostFailure = hostFailure ?? TrialError(.environmentNodeLost, text)
+        case .hostEvicted(let text): hostFailure = hostFailure ?? TrialError(.environmentEvicted, text)
+        case .imageFailed(let text): hostFailure = hostFailure ?? TrialError(.environmentImagePullFailed, text)
+        case .runnerDied(let text): runnerDeath = runnerDeath ?? text
         }
         return .none
     }
@@ -97,7 +108,18 @@ struct TrialProgress: Sendable, Hashable {
         case .stepEnd: return steps.count < expected && current.isOver && current.verdict == nil
         case .step(let index): return index == steps.count && index < expected && current.verdict?.goesOn == true
         case .end: return true
+        // In a pod of its own the agent could say so, and get another try.
+        case .hostLost, .hostEvicted, .imageFailed, .runnerDied: return isRemote
         }
+    }
+
+    private var death: String { runnerDeath ?? "the trial container ended before its time" }
+
+    /// The error of a trial that lost its host. No code of the task runs in the container that speaks here, so that its death is no outcome.
+    private var hostError: TrialError? {
+        guard isRemote, !ended, runnerDeath == nil else { return nil }
+        return hostFailure
+            ?? TrialError(.environmentNodeLost, "the container that held the connection to the trial's host ended before the trial")
     }
 
     private var mayFailSetup: Bool { setupFailure == nil && (lastPhase == nil || lastPhase == .setup && !current.isIdle) }
@@ -137,11 +159,12 @@ struct TrialProgress: Sendable, Hashable {
     ///   - limits: the limits of each step, as far as they are known; for the message.
     func ending(verify: Bool, judgement: VerifierProgress?, limits: [TrialProgram.Limits] = []) -> Ending {
         if let setupFailure { return .failed(inStep(setupFailure, position)) }
+        if let hostError { return .failed(inStep(hostError, position)) }
         let own = limits.indices.contains(position) ? limits[position] : nil
         var agentError = agentError(limits)
         if !ended, agentError == nil {
             let phase: TrialPhase? = agentEnded ? .execute : lastPhase
-            agentError = inStep(TrialOutcome.errorOfDeath(in: phase, because: "the trial container ended before its time"), position)
+            agentError = inStep(TrialOutcome.errorOfDeath(in: phase, because: death), position)
         }
         guard let judgement else {
             if let agentError { return .failed(agentError) }
@@ -177,6 +200,7 @@ struct TrialProgress: Sendable, Hashable {
     ///   - limits: the limits of each step, as far as they are known; for the message.
     func ending(verify: Bool, limits: [TrialProgram.Limits] = []) -> Ending {
         if let setupFailure { return .failed(inStep(setupFailure, position)) }
+        if let hostError { return .failed(hostError) }
         let agentError = agentError(limits)
         if let agentError, !verify || !current.mayBeVerified(family) { return .failed(agentError) }
         if let error = verdictFailure(verify: verify, limits: limits) { return .failed(agentError?.followed(by: error) ?? error) }
@@ -186,7 +210,7 @@ struct TrialProgress: Sendable, Hashable {
     /// Why no reward counts, whatever the reward files hold; nil when they decide.
     private func verdictFailure(verify: Bool, limits: [TrialProgram.Limits]) -> TrialError? {
         if !ended {
-            return TrialOutcome.errorOfDeath(in: agentEnded ? .verify : lastPhase, because: "the trial container ended before its time")
+            return TrialOutcome.errorOfDeath(in: agentEnded ? .verify : lastPhase, because: death)
         }
         if verify {
             if let wordFailure { return wordFailure }

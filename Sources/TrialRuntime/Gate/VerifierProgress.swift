@@ -23,7 +23,7 @@ struct VerifierProgress: Sendable, Hashable {
         case .setupFailed(let text): setupFailure = TrialError(.verifierFailed, text)
         case .taskInvalid(let text): setupFailure = TrialError(.taskInvalid, text)
         case .end(let wasStopped): (ended, stopped) = (true, wasStopped)
-        case .phase, .done, .agentEnd, .stepEnd, .step: break
+        case .phase, .done, .agentEnd, .stepEnd, .step, .hostLost, .hostEvicted, .imageFailed, .runnerDied: break
         }
     }
 

@@ -93,6 +93,9 @@ public enum ContainerRole: Sendable, Hashable, Codable, RawRepresentable {
         }
     }
 
+    /// The command of the trial container on a vm target, where the trial runs on the host.
+    public static let remoteTrial = [executable, "remote-trial"]
+
     /// The path of the program in the operator's image. The Containerfile and the podman node put it there.
     public static let executable = "/usr/local/bin/assay"
 }

@@ -20,6 +20,9 @@ public struct TrialPaths: Sendable, Hashable {
     /// The named volumes of services whose artifacts are collected, in the collector: a folder each.
     public var serviceVolumes: String { root + "/assay/volumes" }
     public var credentials: String { root + "/assay/credentials" }
+    /// The ssh key of a vm target's host, and the keys of hosts that are trusted; in a container that runs no code of a task.
+    public var hostKey: String { root + "/assay/host-key" }
+    public var knownHosts: String { root + "/assay/known-hosts" }
     /// The directory with the socket of the cache service, on the laptop.
     public var cache: String { root + "/assay/cache" }
     public var cacheSocket: String { "\(cache)/\(Self.cacheSocketName)" }

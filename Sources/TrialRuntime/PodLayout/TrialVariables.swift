@@ -64,6 +64,12 @@ public enum TrialVariables {
     /// runner sets it as PATH for the phases.
     public static let phasePath = "ASSAY_PATH"
 
+    // remote-trial
+    /// A `RemoteHost` as JSON.
+    public static let remoteHost = "ASSAY_REMOTE_HOST"
+    /// Prefix of the trial's own variables: none of them may change the programs of this container, which has the key of the host.
+    public static let given = "ASSAY_GIVEN_"
+
     // collector
     /// `VARIABLE:NAME,...`: each of the collector's variables that holds a secret, and its name in the agent's environment.
     public static let redact = "ASSAY_REDACT"

@@ -34,6 +34,10 @@ public enum TrialVolume: String, Sendable, Hashable, CaseIterable {
     case solution
     /// The Secret with the credentials for fetching the task from its origin; mounted for delivery only, and only without a cache service.
     case credentials
+    /// The Secret with the ssh key of a vm target's host; mounted for `assay remote-trial` only.
+    case hostKey = "host-key"
+    /// The ConfigMap with the keys of hosts that are trusted.
+    case knownHosts = "known-hosts"
     /// The directory with the socket of the cache service; on the laptop only, and mounted for delivery only. The podman node recognises the
     /// volume by this name.
     case cache = "repo-cache"

@@ -24,6 +24,9 @@ public struct PodProgram: Sendable, Hashable, Codable {
     /// The most that the trial may hand over as artifacts, in bytes.
     public var handoverLimitBytes = HandoverLimits().bytes
 
+    /// Whether the trial runs on the host of a vm target; nil: it does not.
+    public var remote: Bool?
+
     /// Who sets a variable of the phases, instead of the image.
     public enum PathSetter: String, Sendable, Hashable, Codable {
         case task

@@ -1,6 +1,7 @@
 import AssayAPI
 import Base
 import Dependencies
+import KubeCore
 import Planning
 import SourceSync
 
@@ -10,7 +11,7 @@ enum DoctorCommand: Subcommand {
         name: "doctor", summary: "Show which programs targets need, and what is missing here.",
         details: """
             Lists every program that the EvalTargets of FILE need on this machine, with version and path, and how to install what is
-            missing. Without FILE, or when FILE has no EvalTarget: what `assay run` needs.
+            missing, and looks at the hosts of vm targets. Without FILE, or when FILE has no EvalTarget: what `assay run` needs.
 
             Exit status: 0 all is there; 1 something is missing or too old; 2 bad input.
             """,
@@ -21,8 +22,15 @@ enum DoctorCommand: Subcommand {
         ])
 
     static func run(_ arguments: Arguments) async throws -> Int32 {
-        let (targets, hasGitHubApp) = try targets(arguments)
-        let report = await DoctorReport(targets, hasGitHubApp: hasGitHubApp)
+        let (targets, objects) = try targets(arguments)
+        let hasGitHubApp = objects.contains { type, object in
+            type == .secrets && ["data", "stringData"].contains { object.at($0, GitHubApp.idKey) != nil }
+        }
+        var report = await DoctorReport(targets, hasGitHubApp: hasGitHubApp)
+        // Without ssh here nothing is known of a host.
+        if report.programs.allSatisfy({ $0.status.program != TargetPrograms.ssh || $0.status.problem == nil }) {
+            report.hosts = await DoctorHosts.look(targets, in: objects)
+        }
         if arguments.flag("json") {
             Output.write(report.json.serialized(pretty: true) + [0x0A])
         } else {
@@ -31,14 +39,14 @@ enum DoctorCommand: Subcommand {
         return report.isReady ? ExitStatus.success : ExitStatus.belowBar
     }
 
-    /// The targets to look at, and whether the file has the Secret of a GitHub App.
-    private static func targets(_ arguments: Arguments) throws -> (targets: [(name: String, spec: EvalTargetSpec)], hasGitHubApp: Bool) {
+    /// The targets to look at, and all objects of the file.
+    private static func targets(
+        _ arguments: Arguments
+    ) throws -> (targets: [(name: String, spec: EvalTargetSpec)], objects: [(type: ResourceType, object: JSONValue)]) {
         var found: [(name: String, spec: EvalTargetSpec)] = []
-        var hasGitHubApp = false
+        var objects: [(type: ResourceType, object: JSONValue)] = []
         if let file = arguments.positionals.first, case .resources(let documents) = try JobInput(file: file) {
-            hasGitHubApp = documents.others.contains { type, object in
-                type == .secrets && ["data", "stringData"].contains { object.at($0, GitHubApp.idKey) != nil }
-            }
+            objects = documents.others
             for (type, object) in documents.others where type == .evalTargets {
                 do {
                     let target = try EvalTarget(json: object)
@@ -48,14 +56,14 @@ enum DoctorCommand: Subcommand {
                 }
             }
         }
-        guard let name = arguments.value("target") else { return (found.isEmpty ? [("this machine", Laptop.target)] : found, hasGitHubApp) }
+        guard let name = arguments.value("target") else { return (found.isEmpty ? [("this machine", Laptop.target)] : found, objects) }
         guard let target = found.first(where: { $0.name == name }) else {
             throw UsageError(
                 arguments.positionals.isEmpty
                     ? "--target needs the FILE that has the EvalTarget"
                     : "there is no EvalTarget \"\(name.replacingControls)\" in \(arguments.positionals[0])")
         }
-        return ([target], hasGitHubApp)
+        return ([target], objects)
     }
 }
 
@@ -64,6 +72,8 @@ struct DoctorReport {
     var programs: [(status: ProgramStatus, targets: [String])] = []
     /// Fields of targets that this version does not support.
     var refusals: [(target: String, field: UnsupportedField)] = []
+    /// The hosts of vm targets, with what is wrong.
+    var hosts: [(target: String, problem: String?)] = []
 
     /// Looks at this machine.
     ///
@@ -84,7 +94,7 @@ struct DoctorReport {
         programs = Array(zip(await check.look(for: needs.map(\.program)), needs.map(\.targets))).map { (status: $0, targets: $1) }
     }
 
-    var isReady: Bool { refusals.isEmpty && programs.allSatisfy { $0.status.problem == nil } }
+    var isReady: Bool { refusals.isEmpty && hosts.allSatisfy { $0.problem == nil } && programs.allSatisfy { $0.status.problem == nil } }
 
     var json: JSONValue {
         [
@@ -98,6 +108,8 @@ struct DoctorReport {
                         "install": .string(status.program.installHint),
                     ]
                 }),
+            "hosts": .array(
+                hosts.map { ["target": .string($0.target), "ready": .bool($0.problem == nil), "problem": $0.problem.map { .string($0) } ?? .null] }),
             "unsupported": .array(
                 refusals.map { ["target": .string($0.target), "field": .string($0.field.path), "message": .string($0.field.why)] }),
         ]
@@ -108,7 +120,10 @@ struct DoctorReport {
         for (status, targets) in programs {
             table.add([status.program.name, status.version ?? "-", status.path ?? "missing", targets.joined(separator: ", ")])
         }
-        let problems = programs.compactMap(\.status.problem) + refusals.map { "EvalTarget \($0.target): \($0.field.message)" }
+        let problems =
+            programs.compactMap(\.status.problem)
+            + hosts.map { "EvalTarget \($0.target): \($0.problem ?? "its host can run trials")" }
+            + refusals.map { "EvalTarget \($0.target): \($0.field.message)" }
         return table.render() + problems.map { "\n\($0.replacingControls)\n" }.joined()
     }
 }

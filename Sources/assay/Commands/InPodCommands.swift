@@ -13,6 +13,14 @@ extension InPodSubcommand {
     static var hidden: Bool { true }
 
     static func run(_ arguments: Arguments) async throws -> Int32 { await run(environment: currentEnvironment()) }
+
+    /// Cancels the task on SIGTERM, which the kubelet sends: the collector then still reports what it has, and a trial on a host is ended there.
+    fileprivate static func stoppable(_ body: @escaping @Sendable () async -> Int32) async -> Int32 {
+        let task = Task { await body() }
+        let interrupts = Interrupts { _ in task.cancel() }
+        defer { withExtendedLifetime(interrupts) {} }
+        return await task.value
+    }
 }
 
 /// The init container of a trial pod.
@@ -44,6 +52,13 @@ enum CheckNetworkSubcommand: InPodSubcommand {
     static func run(environment: [String: String]) async -> Int32 { await NetworkCheckCommand.run(environment: environment) }
 }
 
+/// The trial container of a pod whose trial runs on the host of a vm target.
+enum RemoteTrialSubcommand: InPodSubcommand {
+    static let syntax = CommandSyntax(name: "remote-trial", summary: "Run a trial on the host of a vm target (the pod's trial container runs this).")
+
+    static func run(environment: [String: String]) async -> Int32 { await stoppable { await RemoteTrial.run(environment: environment) } }
+}
+
 /// The container of a pod that reads a claim.
 enum ReadClaimSubcommand: InPodSubcommand {
     static let syntax = CommandSyntax(
@@ -59,11 +74,5 @@ enum ReadClaimSubcommand: InPodSubcommand {
 enum CollectSubcommand: InPodSubcommand {
     static let syntax = CommandSyntax(name: "collect", summary: "Collect a trial's outcome (the pod's collector runs this).")
 
-    static func run(environment: [String: String]) async -> Int32 {
-        let task = Task { await Collector.run(environment: environment) }
-        // The kubelet sends SIGTERM: the collector then still reports what it has.
-        let interrupts = Interrupts { _ in task.cancel() }
-        defer { withExtendedLifetime(interrupts) {} }
-        return await task.value
-    }
+    static func run(environment: [String: String]) async -> Int32 { await stoppable { await Collector.run(environment: environment) } }
 }

@@ -52,7 +52,9 @@ final class ImageBuilds: Sendable {
 
     /// How images of the target's tasks are built; nil when nothing builds them.
     func place(of job: EvalJobSpec, namespace: String, _ target: EvalTargetSpec) -> BuildPlace? {
-        builder.place(namespace: namespace, target: JobRequirements.targetKey(of: job, in: namespace).name, target)
+        // The host of a vm target gets its images from registries.
+        guard target.type != .vm else { return nil }
+        return builder.place(namespace: namespace, target: JobRequirements.targetKey(of: job, in: namespace).name, target)
     }
 
     /// Records that a job wants images and no others, and starts what is not started yet.

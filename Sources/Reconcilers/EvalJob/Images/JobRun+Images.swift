@@ -34,7 +34,7 @@ extension EvalJobReconciler {
         guard let place = images.place(of: spec, namespace: pass.identity.namespace, target) else { return [:] }
         let (sources, credentials, identity) = (sources, credentials, pass.identity)
         var builds: [ImageUse: ImageBuild] = [:]
-        for (use, wanted) in prepared.imagesToBuild(spec, defaultImage: target.image?.default) {
+        for (use, wanted) in prepared.imagesToBuild(spec, defaultImage: target.defaultImage) {
             let task = prepared.tasks[use.task]
             let source = task.taskRepo ?? prepared.source
             let folder = task.reference.path

@@ -5,6 +5,7 @@ import KubeCore
 import KubeRuntime
 import Planning
 import SourceSync
+import TrialPods
 
 /// What a job needs from the cluster before its first trial: supported fields, a target, overlays, and Secrets.
 struct JobRequirements: Sendable {
@@ -12,6 +13,7 @@ struct JobRequirements: Sendable {
     let configuration: OperatorConfiguration
     let targets: Store<EvalTarget>
     let overlays: JobOverlays
+    let hosts: HostChecks
 
     /// Checks everything that a job needs before it can begin.
     ///
@@ -22,21 +24,24 @@ struct JobRequirements: Sendable {
         _ job: EvalJob, _ identity: JobIdentity, since moment: Double, canBuild: (EvalTargetSpec) -> Bool
     ) async throws -> [OverlayPin] {
         let builds = (try? target(of: job, identity)).map(canBuild) ?? true
-        try checkSupport(job, canBuild: builds)
+        try checkSupport(job, canBuild: builds, onHost: (try? target(of: job, identity))?.type == .vm)
         guard job.spec.source.fixtures == nil || overlays.hasCache else {
             throw ReconcileError.stalled(
                 .unsupportedField,
                 "spec.source.fixtures: fixtures are delivered by the operator's cache service, which this operator does not run; remove the field, "
                     + "or start the operator with --cache-service", on: .ready)
         }
-        try await checkPrograms(of: try target(of: job, identity), for: TargetPrograms.uses(job.spec))
+        let target = try target(of: job, identity)
+        try await checkPrograms(of: target, for: TargetPrograms.uses(job.spec))
         let pins = try overlays.pins(for: job.spec, in: identity.namespace, since: moment)
         try await checkSecrets(job, identity)
+        try checkHost(of: job, identity)
         return pins
     }
 
-    private func checkSupport(_ job: EvalJob, canBuild: Bool) throws(ReconcileError) {
-        let found = UnsupportedFields.check(job.spec, canBuild: canBuild, missingForNetworks: configuration.networkAbility.missing)
+    private func checkSupport(_ job: EvalJob, canBuild: Bool, onHost: Bool) throws(ReconcileError) {
+        let found = UnsupportedFields.check(
+            job.spec, canBuild: canBuild, missingForNetworks: configuration.networkAbility.missing, onHost: onHost)
         guard let first = found.first else { return }
         let more = found.count > 1 ? " (and \(found.count - 1) more: \(found.dropFirst().map(\.path).joined(separator: ", ")))" : ""
         throw .stalled(.unsupportedField, first.message + more, on: .ready)
@@ -63,6 +68,27 @@ struct JobRequirements: Sendable {
         let needed = TargetPrograms.needed(by: target, for: uses, runsPods: configuration.setting == .laptop)
         guard let problem = TargetPrograms.problem(of: await configuration.programs.look(for: needed)) else { return }
         throw .waiting(.dependencyMissing, problem, on: .targetReady, retryAfterSeconds: 30)
+    }
+
+    /// A job begins when its target's host can run trials.
+    private func checkHost(of job: EvalJob, _ identity: JobIdentity) throws(ReconcileError) {
+        let key = Self.targetKey(of: job.spec, in: identity.namespace)
+        switch targets.get(key).flatMap({ hosts.state(of: $0) }) {
+        case .fit?, nil: return
+        case .checking?:
+            throw .waiting(.progressing, "the host of EvalTarget \"\(key.name)\" is being checked", on: .targetReady, retryAfterSeconds: 5)
+        case .unfit(_, let why)?:
+            throw .waiting(.targetNotReady, "EvalTarget \"\(key.name)\": \(why)", on: .targetReady, retryAfterSeconds: HostChecks.unfitSeconds)
+        }
+    }
+
+    /// What the host of the job's target can do, as far as it is known; nil for a target of another type.
+    func hostAbility(of job: EvalJob, _ target: EvalTargetSpec, _ identity: JobIdentity) -> HostAbility? {
+        guard target.type == .vm else { return nil }
+        guard case .fit(let engine)? = targets.get(Self.targetKey(of: job.spec, in: identity.namespace)).flatMap({ hosts.state(of: $0) }) else {
+            return HostAbility()
+        }
+        return HostAbility(runsImages: engine != nil)
     }
 
     static func targetKey(of spec: EvalJobSpec, in namespace: String) -> ObjectKey {

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+
+# What the preflight of the target asks: says `user NAME`, `missing PROGRAM...`, `refused TEXT`, `unlimited`, `engine NAME` (what runs images), `free MEGABYTES`
+# and `checked`, one line each. A contact like that of a trial: what is left of trials is removed.
+assay_check() {
+  local place=/var/lib/assay missing problem='' free=0 group mark='' tally='' engine=''
+  local -a folders=()
+  set -u
+  assay_look
+  [ -z "$missing" ] || printf 'missing%s\n' "$missing"
+  printf 'user %s\n' "$(id -un 2>/dev/null)"
+  if [ -z "$missing" ] && [ "$EUID" = 0 ]; then
+    if assay_open; then
+      assay_find_groups || printf 'unlimited\n'
+      if assay_find_engine; then printf 'engine %s\n' "$engine"; fi
+      assay_sweep
+      problem=$(unshare --mount --pid --ipc --uts --fork --kill-child=KILL -- setpriv --pdeathsig KILL --reuid=1900000000 --regid=1900000000 \
+        --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- "$BASH" -c : 2>&1) || printf 'refused %s\n' "${problem//[[:cntrl:]]/ }"
+      assay_free
+      printf 'free %s %s\n' "$free" "$assay_least_free"
+    else
+      printf 'refused %s\n' "${problem//[[:cntrl:]]/ }"
+    fi
+  fi
+  printf 'checked\n'
+}
