@@ -116,14 +116,14 @@ import YAML
         }
     }
 
-    /// The fields for which an operator would refuse the object, wherever it runs. Targets of type vm are explained before they can be used.
+    /// The fields for which an operator would refuse the object, wherever it runs.
     private static func unsupported(in object: JSONValue) throws -> [UnsupportedField] {
         switch object["kind"]?.string {
         case "EvalJob": return UnsupportedFields.check(try EvalJob(json: object).spec, canBuild: true)
         case "EvalTarget":
             let spec = try EvalTarget(json: object).spec
             let onCluster = UnsupportedFields.check(spec, onCluster: true)
-            return spec.type == .vm || onCluster.isEmpty ? [] : UnsupportedFields.check(spec)
+            return onCluster.isEmpty ? [] : UnsupportedFields.check(spec)
         default: return []
         }
     }
