@@ -56,19 +56,19 @@ struct RepositoryWarmingTests {
             let port = try #require(try cache.start())
             let running = try world.startOperator(cache: cache, repositories: file)
             let node = Node("\(world.path)/node", upstream: .http("http://127.0.0.1:\(port)"))
-            let first = await eventually { node.count == 1 }
+            let first = await eventually(within: 300) { node.count == 1 }
             try #require(first, "the repository does not come to the node")
             #expect(world.node.seen.isEmpty, "no job was there")
 
             // A push.
             try FileWriting.replace("\(world.source)/tasks/a/instruction.md", with: Array("Do it better.\n".utf8))
             try await world.git(world.source, "commit", "-q", "-a", "-m", "more")
-            let second = await eventually { node.count == 2 }
+            let second = await eventually(within: 300) { node.count == 2 }
             try #require(second, "the push does not come to the node")
 
             // The list has one more, which needs a Secret.
             try declare(own + "- {repo: \"\(web.url("private.git"))\", secretRef: {namespace: default, name: declared}}\n")
-            let third = await eventually { node.count == 3 }
+            let third = await eventually(within: 300) { node.count == 3 }
             try #require(third, "the private repository does not come to the node")
             #expect(web.requests().contains { $0.contains("x-access-token") && $0.contains("git-upload-pack") })
 
@@ -108,7 +108,7 @@ struct RepositoryWarmingTests {
             let warming = RepositoryWarming(
                 file: file, resolver: resolver, credentials: CredentialSource(client: world.client, configuration: configuration), time: time)
             let running = Task { await warming.run() }
-            let came = await eventually { warming.wanted.count == 1 }
+            let came = await eventually(within: 300) { warming.wanted.count == 1 }
             #expect(came)
             let before = warming.wanted
             try declare("repo: \(world.source)\n")
@@ -122,7 +122,7 @@ struct RepositoryWarmingTests {
             #expect(warming.wanted == before)
             try declare("[]\n")
             time.advance(seconds: 10)
-            let gone = await eventually { warming.wanted.isEmpty }
+            let gone = await eventually(within: 300) { warming.wanted.isEmpty }
             #expect(gone)
             running.cancel()
             await running.value
