@@ -153,7 +153,8 @@ struct KeptRepositoriesTests {
         service.use(origin, wanted: { [WantedTree(tree: whole, credential: Self.credential)] })
         let front = service.server()
         let upstream = CacheAddress.http("http://127.0.0.1:\(try front.start(port: 0))")
-        let node = TreeCache(store: store, key: Self.key)
+        // A busy machine may need longer for a tree than an answer waits on a node.
+        let node = TreeCache(store: store, key: Self.key, time: time, timing: .init(makingSeconds: 120))
         node.use(KeptRepositories(in: store, before: UpstreamTrees("the operator's cache service", key: Self.key) { upstream }))
         let server = node.server()
         let address = CacheAddress.http("http://127.0.0.1:\(try server.start(port: 0))")
@@ -206,7 +207,7 @@ struct KeptRepositoriesTests {
                 try await origin.write(tree, for: credential, to: sink)
             }
         }
-        let node = TreeCache(store: small, key: Self.key, time: time, timing: .init(failureSeconds: 0))
+        let node = TreeCache(store: small, key: Self.key, time: time, timing: .init(makingSeconds: 120, failureSeconds: 0))
         node.use(
             Asking(
                 origin: KeptRepositories(in: small, before: UpstreamTrees("the service", key: Self.key, time: time) { upstream }), asked: asked,
