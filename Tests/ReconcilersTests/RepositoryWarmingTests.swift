@@ -56,19 +56,19 @@ struct RepositoryWarmingTests {
             let port = try #require(try cache.start())
             let running = try world.startOperator(cache: cache, repositories: file)
             let node = Node("\(world.path)/node", upstream: .http("http://127.0.0.1:\(port)"))
-            let first = await eventually { node.count == 1 }
+            let first = await eventually(within: 300) { node.count == 1 }
             try #require(first, "the repository does not come to the node")
             #expect(world.node.seen.isEmpty, "no job was there")
 
             // A push.
             try FileWriting.replace("\(world.source)/tasks/a/instruction.md", with: Array("Do it better.\n".utf8))
             try await world.git(world.source, "commit", "-q", "-a", "-m", "more")
-            let second = await eventually { node.count == 2 }
+            let second = await eventually(within: 300) { node.count == 2 }
             try #require(second, "the push does not come to the node")
 
             // The list has one more, which needs a Secret.
             try declare(own + "- {repo: \"\(web.url("private.git"))\", secretRef: {namespace: default, name: declared}}\n")
-            let third = await eventually { node.count == 3 }
+            let third = await eventually(within: 300) { node.count == 3 }
             try #require(third, "the private repository does not come to the node")
             #expect(web.requests().contains { $0.contains("x-access-token") && $0.contains("git-upload-pack") })
 
@@ -86,9 +86,15 @@ struct RepositoryWarmingTests {
                 parts: [try GitPath(parsing: "instruction.md"), try GitPath(parsing: "tests")])
             let token = node.server.token(for: [tree], pod: "pod", credential: .init(namespace: "team", secret: nil), seconds: 600)
             let content = Locked<[UInt8]>([])
-            try await TreeClient(address: address, token: token).read(tree, within: 60) { _, events in
-                for case .content(let piece) in events { content.withLock { $0 += piece } }
+            // As delivery does: again, while the tree is being made.
+            let isRead = await eventually(within: 300) {
+                content.withLock { $0 = [] }
+                let read = try? await TreeClient(address: address, token: token).read(tree, within: 60) { _, events in
+                    for case .content(let piece) in events { content.withLock { $0 += piece } }
+                }
+                return read != nil
             }
+            #expect(isRead)
             #expect(String(decoding: content.withLock { $0 }, as: UTF8.self).hasPrefix("Do it better.\n"))
             server.stop()
         }
@@ -108,7 +114,7 @@ struct RepositoryWarmingTests {
             let warming = RepositoryWarming(
                 file: file, resolver: resolver, credentials: CredentialSource(client: world.client, configuration: configuration), time: time)
             let running = Task { await warming.run() }
-            let came = await eventually { warming.wanted.count == 1 }
+            let came = await eventually(within: 300) { warming.wanted.count == 1 }
             #expect(came)
             let before = warming.wanted
             try declare("repo: \(world.source)\n")
@@ -122,7 +128,7 @@ struct RepositoryWarmingTests {
             #expect(warming.wanted == before)
             try declare("[]\n")
             time.advance(seconds: 10)
-            let gone = await eventually { warming.wanted.isEmpty }
+            let gone = await eventually(within: 300) { warming.wanted.isEmpty }
             #expect(gone)
             running.cancel()
             await running.value

@@ -85,7 +85,7 @@ extension CachedDeliveryTests {
         let whole = TreeReference.whole("file://\(source)", at: commit)
         service.lists([WantedTree(tree: whole, credential: .init(namespace: "", secret: nil))])
         let warming = Task { await TreeWarming(node.cache, upstream: node.upstream, key: Self.key, intervalSeconds: 0.1).run() }
-        let came = await eventually { node.cache.has(WantedTree(tree: whole, credential: .init(namespace: "", secret: nil))) }
+        let came = await eventually(within: 300) { node.cache.keep(WantedTree(tree: whole, credential: .init(namespace: "", secret: nil))) }
         #expect(came)
         warming.cancel()
         await warming.value

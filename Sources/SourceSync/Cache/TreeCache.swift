@@ -93,7 +93,8 @@ public final class TreeCache: Sendable {
         role.withLock { $0 = Role(origin: origin, hasEnded: hasEnded, wanted: wanted, uploads: uploads) }
     }
 
-    func has(_ wanted: WantedTree) -> Bool { store.has(Self.name(of: wanted.tree, wanted.credential)) }
+    /// Whether the tree is there. It then counts as used: what is wanted goes after what can be made from it.
+    func keep(_ wanted: WantedTree) -> Bool { store.use(Self.name(of: wanted.tree, wanted.credential)) }
 
     /// Begins to get a tree, unless it is there.
     func get(_ wanted: WantedTree) {

@@ -42,6 +42,13 @@ public struct TreeStore: Sendable {
         return (descriptor, info)
     }
 
+    /// Whether there is such a file, which counts as used now.
+    func use(_ name: String) -> Bool {
+        guard let (descriptor, _) = descriptor(name) else { return false }
+        close(descriptor)
+        return true
+    }
+
     /// Whether there is such a file. This is no use of it.
     func has(_ name: String) -> Bool { FileEntry.exists(path(name)) }
 

@@ -28,8 +28,7 @@ public struct TreeWarming: Sendable {
     /// When a tree that is not there is asked for again. One that is too large for the store, or has no room beside the others, would else be read
     /// again and again.
     private struct Attempts {
-        static let policy = BackoffPolicy(initialSeconds: 30, capSeconds: 600)
-        var backoff = Backoff(policy)
+        var backoff: Backoff
         var next = -Double.infinity
     }
 
@@ -66,8 +65,8 @@ public struct TreeWarming: Sendable {
         let now = time.monotonic()
         let all = Set(wanted)
         attempts = attempts.filter { all.contains($0.key) }
-        for tree in wanted where !cache.has(tree) {
-            var attempt = attempts[tree] ?? Attempts()
+        for tree in wanted where !cache.keep(tree) {
+            var attempt = attempts[tree] ?? Attempts(backoff: Backoff(BackoffPolicy(initialSeconds: intervalSeconds, capSeconds: 600)))
             guard now >= attempt.next else { continue }
             cache.get(tree)
             attempt.next = now + attempt.backoff.next(now: now)
