@@ -44,7 +44,7 @@ import YAML
         #expect(job.spec.source.fixtures == FixturesSpec(manifest: "evals/fixtures.lock"))
         #expect(job.spec.artifacts.backend == .git && job.spec.artifacts.git?.branch == "runs" && job.spec.artifacts.git?.path == "evals")
         for word in [
-            "unknown key targets.vm-eastus.sync_options.colour is left out", "EvalTarget vm-eastus: spec.sync", "EvalTarget local: spec.workdir",
+            "unknown key targets.vm-eastus.sync_options.colour is left out", "EvalTarget vm-eastus: spec.host.sshSecretRef", "EvalTarget local: spec.workdir",
             ".agentv/cache",
             "spec.datasets and spec.agents",
         ] { #expect(found.notes.contains { $0.contains(word) }, "\(word): \(found.notes)") }
