@@ -120,14 +120,7 @@ extension EndToEnd {
 
         @Test func aTaskWithAnImageRunsInAContainerOfTheHost() async throws {
             try await Workbench.with("images") { bench in
-                let user = try UserPodman(bench)
-                try await user.makeImage("localhost/task:1", files: ["etc/marked": "the image's\n"])
-                // What an administrator sets for podman on a machine like this one.
-                try bench.write(
-                    "containers.conf",
-                    "[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n[containers]\nnetns = \"host\"\nlog_driver = \"k8s-file\"\n"
-                        + "default_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n")
-                let variables = user.environment.merging(["CONTAINERS_CONF": "\(bench.directory)/containers.conf"]) { $1 }
+                let (user, variables) = try await RemoteMachine.images(bench)
                 try await RemoteMachine.with(bench, variables: variables) { machine in
                     let image = "[environment]\ndocker_image = \"localhost/task:1\"\nmemory_mb = 64\n"
                     try bench.task(
