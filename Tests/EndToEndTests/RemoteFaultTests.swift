@@ -98,6 +98,75 @@ extension EndToEnd {
             }
         }
 
+        @Test func aContainerThatARebootLeftIsRemovedAtTheNextContact() async throws {
+            try await Workbench.with("rebooted") { bench in
+                let (user, variables) = try await RemoteMachine.images(bench)
+                try await RemoteMachine.with(bench, variables: variables) { machine in
+                    try bench.task("good", toml: "[environment]\ndocker_image = \"localhost/task:1\"\n")
+                    try await bench.commitBenchmark()
+                    // The artifacts' folder is the part of a container that this machine sees.
+                    let waiting = "touch /logs/artifacts/begun; for i in {1..3000}; do [ ! -e /logs/artifacts/go ] || exit 0; sleep 0.2; done"
+                    try bench.write(
+                        "job.yaml",
+                        try machine.documents()
+                            + JobFiles.job(
+                                "rebooted", agents: JobFiles.agent("worker", execute: waiting), image: nil,
+                                extra: "  targetRef: {name: machine}\n  retry: {maxAttempts: 8, initialDelayMs: 100, maxDelayMs: 500}"))
+                    func artifacts(_ trial: String) -> String { "\(machine.state)/trials/\(trial)/root/logs/artifacts" }
+                    func begun() -> Set<String> {
+                        Set(machine.trialsLeft().filter { FileManager.default.fileExists(atPath: "\(artifacts($0))/begun") })
+                    }
+                    let run = try bench.start(["run", "job.yaml"], to: "run.log")
+                    try await eventually("the agent begins") { !begun().isEmpty }
+                    let first = begun()
+                    await machine.powerOff()
+                    try await machine.boot()
+                    try await eventually("the next try begins") { !begun().subtracting(first).isEmpty }
+                    let names = try await Command(
+                        "podman", ["ps", "-a", "--format", "{{.Names}}"], environment: .inheriting(adding: user.environment)
+                    ).run()
+                    #expect(names.stdoutText.split(separator: "\n").count == 1, "\(names.stdoutText)")
+                    for trial in begun() { _ = FileManager.default.createFile(atPath: "\(artifacts(trial))/go", contents: nil) }
+                    await expectSuccess(of: run, bench)
+                    let record = try await onlyRun(bench, machine)
+                    #expect(record["reward"]?.double == 1 && record["retries"]?.int == 1, "\(record.text)")
+                    let left = try await Command("podman", ["ps", "-aq"], environment: .inheriting(adding: user.environment)).run()
+                    #expect(left.stdoutText.isEmpty, "\(left.stdoutText)")
+                }
+            }
+        }
+
+        @Test func aHostHasNoMoreTrialsAtOnceThanItsTargetSays() async throws {
+            try await Workbench.with("many") { bench in
+                try await RemoteMachine.with(bench) { machine in
+                    try bench.task("good")
+                    try await bench.commitBenchmark()
+                    let documents = try machine.documents(extra: ", maxConcurrentTrials: 5")
+                    try bench.write(
+                        "job.yaml",
+                        documents
+                            + JobFiles.job(
+                                "many", agents: JobFiles.agent("worker", execute: "sleep 1"), attempts: 12, parallelism: 12,
+                                extra: "  targetRef: {name: machine}"))
+                    let run = try bench.start(["run", "job.yaml"], to: "run.log")
+                    let most = Locked(0)
+                    let watch = Task {
+                        while !Task.isCancelled {
+                            let now = machine.trialsLeft().count
+                            most.withLock { $0 = max($0, now) }
+                            try await Task.sleep(for: .milliseconds(50))
+                        }
+                    }
+                    await expectSuccess(of: run, bench)
+                    watch.cancel()
+                    try await machine.expectClean()
+                    #expect((2...5).contains(most.withLock { $0 }), "\(most.withLock { $0 }) at once")
+                    let runs = try await bench.branch().runs()
+                    #expect(runs.count == 12 && runs.allSatisfy { $0["reward"]?.double == 1 && $0["retries"]?.int ?? 0 == 0 })
+                }
+            }
+        }
+
         @Test func twoOperatorsShareAHost() async throws {
             try await Workbench.with("one") { one in
                 try await Workbench.with("two") { two in

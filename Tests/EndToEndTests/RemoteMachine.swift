@@ -52,6 +52,27 @@ final class RemoteMachine: Sendable {
         address = "10.\(UInt8.random(in: 200...250)).\(number >> 8).\((number & 0xFF) / 4 * 4 + 2)"
     }
 
+    /// An image `localhost/task:1`, and the variables with which a machine's podman has it.
+    static func images(_ bench: Workbench) async throws -> (user: UserPodman, variables: [String: String]) {
+        let user = try UserPodman(bench)
+        try await user.makeImage("localhost/task:1", files: ["etc/marked": "the image's\n"])
+        // What an administrator sets for podman on a machine like this one.
+        try bench.write(
+            "containers.conf",
+            """
+            [engine]
+            runtime = "runc"
+            cgroup_manager = "cgroupfs"
+            events_logger = "file"
+            [containers]
+            netns = "host"
+            log_driver = "k8s-file"
+            default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+
+            """)
+        return (user, user.environment.merging(["CONTAINERS_CONF": "\(bench.directory)/containers.conf"]) { $1 })
+    }
+
     private var gateway: String {
         let parts = address.split(separator: ".")
         return (parts.dropLast() + [Substring("\((Int(parts[3]) ?? 2) - 1)")]).joined(separator: ".")

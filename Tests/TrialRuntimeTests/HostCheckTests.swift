@@ -22,11 +22,14 @@ struct HostCheckTests {
 
     @Test("what is missing is named with the packages that have it")
     func programs() {
-        guard case .missingPrograms(let text)? = problem("missing flock setpriv tar\nuser root\nchecked\n") else {
+        guard case .missingPrograms(let text)? = problem("missing flock ip setpriv tar\nuser root\nchecked\n") else {
             Issue.record("no missing programs")
             return
         }
-        #expect(text == "vm.example lacks flock, setpriv, tar; install tar and util-linux there, for example with: apt-get install tar util-linux")
+        #expect(
+            text
+                == "vm.example lacks flock, ip, setpriv, tar; install iproute2 and tar and util-linux there, for example with: apt-get install iproute2 tar util-linux"
+        )
         guard case .missingPrograms(let shell)? = problem("", exit: .code(127), errors: "sh: 1: exec: bash: not found") else {
             Issue.record("no missing shell")
             return

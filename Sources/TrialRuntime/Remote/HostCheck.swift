@@ -102,8 +102,8 @@ public enum HostCheck {
     }
 
     private static func missing(_ programs: [String], on login: HostLogin) -> String {
-        let system: Set = ["flock", "mount", "setpriv", "unshare"]
-        let packages = Set(programs.map { system.contains($0) ? "util-linux" : $0 == "tar" ? "tar" : "coreutils" }).sorted()
+        let owners = ["flock": "util-linux", "mount": "util-linux", "setpriv": "util-linux", "unshare": "util-linux", "tar": "tar", "ip": "iproute2"]
+        let packages = Set(programs.map { owners[$0] ?? "coreutils" }).sorted()
         return "\(login.address) lacks \(programs.joined(separator: ", ")); install \(packages.joined(separator: " and ")) there, for example with: "
             + "apt-get install \(packages.joined(separator: " "))"
     }

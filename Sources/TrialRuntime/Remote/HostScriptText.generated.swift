@@ -24,6 +24,10 @@ static let script = #"""
 assay_least_free=512
 assay_full=64
 
+# The users of trials: numbers that nothing else uses, for so many trials at once.
+assay_first_user=1900000000
+assay_users=4096
+
 assay_failed() {
   printf 'failed %s\n' "${*//[[:cntrl:]]/ }"
   exit 1
@@ -33,7 +37,7 @@ assay_failed() {
 assay_look() {
   local name
   missing=''
-  for name in chmod chown chroot cp df du env flock id ln mkdir mkfifo mount readlink rm rmdir setpriv sleep sort stat tail tar unshare; do
+  for name in chmod chown chroot cp df du env flock id ip ln mkdir mkfifo mount readlink rm rmdir setpriv sleep sort stat tail tar unshare; do
     # What cannot be executed is found as well.
     [ -x "$(type -P "$name")" ] || missing="$missing $name"
   done
@@ -53,6 +57,15 @@ assay_open() {
   }
   mark=assay-$(stat -c %d-%i "$place") tally=/run/$mark
   problem=$(mkdir -p "$tally" 2>&1)
+}
+
+# No trial that is processes of the host reaches the address where clouds give out a host's credentials. One routing rule for the users of all trials,
+# which stays. What went wrong is in problem.
+assay_guard() {
+  local users="uidrange $assay_first_user-$((assay_first_user + assay_users - 1))"
+  case $(ip rule show 2>/dev/null) in *"to 169.254.169.254 $users prohibit"*) return 0 ;; esac
+  # shellcheck disable=SC2086
+  problem=$(ip rule add priority 90 to 169.254.169.254 $users prohibit 2>&1)
 }
 
 # Sets free to the megabytes that are free on the disk of the trials.
@@ -184,10 +197,10 @@ assay_watch_disk() {
 # A user for the trial that no other trial on this host has: numbers that nothing else uses.
 assay_take_user() {
   local slot
-  for ((slot = 0; slot < 4096; slot++)); do
+  for ((slot = 0; slot < assay_users; slot++)); do
     exec 4>"$place/users/$slot" || return 1
     if flock -n 4; then
-      user=$((1900000000 + slot))
+      user=$((assay_first_user + slot))
       return 0
     fi
   done
@@ -361,8 +374,9 @@ assay_check() {
       assay_find_groups || printf 'unlimited\n'
       if assay_find_engine; then printf 'engine %s\n' "$engine"; fi
       assay_sweep
-      problem=$(unshare --mount --pid --ipc --uts --fork --kill-child=KILL -- setpriv --pdeathsig KILL --reuid=1900000000 --regid=1900000000 \
+      problem=$(unshare --mount --pid --ipc --uts --fork --kill-child=KILL -- setpriv --pdeathsig KILL --reuid="$assay_first_user" --regid="$assay_first_user" \
         --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- "$BASH" -c : 2>&1) || printf 'refused %s\n' "${problem//[[:cntrl:]]/ }"
+      assay_guard || printf 'refused %s\n' "${problem//[[:cntrl:]]/ }"
       assay_free
       printf 'free %s %s\n' "$free" "$assay_least_free"
     else
@@ -400,13 +414,14 @@ assay_host() {
   set -u
   trap : PIPE
   assay_look
-  [ -z "$missing" ] || assay_failed "the host lacks$missing; install util-linux, coreutils and tar there, for example with: apt-get install util-linux coreutils tar"
+  [ -z "$missing" ] || assay_failed "the host lacks$missing; install util-linux, coreutils, iproute2 and tar there, for example with: apt-get install util-linux coreutils iproute2 tar"
   [ "$EUID" = 0 ] || assay_failed "the ssh user is $(id -un), but must be root, who gives each trial a user of its own: change host.user"
   assay_open || assay_failed "$problem"
   assay_find_groups || assay_failed "the CPUs and the memory of trials cannot be limited: no control groups can be made in /sys/fs/cgroup"
   # Asking an engine takes time: a host that has never run an image is not asked.
   if [ -n "$image" ] || [ -e "$place/images" ]; then assay_find_engine; fi
   [ -z "$image" ] || [ -n "$engine" ] || assay_failed "the task has an image, and neither podman nor docker works on the host"
+  assay_guard || assay_failed "no routing rule can be set, so that trials would reach a cloud's metadata address: $problem"
   assay_sweep
   assay_free
   [ "$free" -ge "$assay_least_free" ] || assay_failed "only $free MiB are free in $place, and a trial needs $assay_least_free"

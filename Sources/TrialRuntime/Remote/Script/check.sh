@@ -14,8 +14,9 @@ assay_check() {
       assay_find_groups || printf 'unlimited\n'
       if assay_find_engine; then printf 'engine %s\n' "$engine"; fi
       assay_sweep
-      problem=$(unshare --mount --pid --ipc --uts --fork --kill-child=KILL -- setpriv --pdeathsig KILL --reuid=1900000000 --regid=1900000000 \
+      problem=$(unshare --mount --pid --ipc --uts --fork --kill-child=KILL -- setpriv --pdeathsig KILL --reuid="$assay_first_user" --regid="$assay_first_user" \
         --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- "$BASH" -c : 2>&1) || printf 'refused %s\n' "${problem//[[:cntrl:]]/ }"
+      assay_guard || printf 'refused %s\n' "${problem//[[:cntrl:]]/ }"
       assay_free
       printf 'free %s %s\n' "$free" "$assay_least_free"
     else

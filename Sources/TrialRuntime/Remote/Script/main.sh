@@ -27,13 +27,14 @@ assay_host() {
   set -u
   trap : PIPE
   assay_look
-  [ -z "$missing" ] || assay_failed "the host lacks$missing; install util-linux, coreutils and tar there, for example with: apt-get install util-linux coreutils tar"
+  [ -z "$missing" ] || assay_failed "the host lacks$missing; install util-linux, coreutils, iproute2 and tar there, for example with: apt-get install util-linux coreutils iproute2 tar"
   [ "$EUID" = 0 ] || assay_failed "the ssh user is $(id -un), but must be root, who gives each trial a user of its own: change host.user"
   assay_open || assay_failed "$problem"
   assay_find_groups || assay_failed "the CPUs and the memory of trials cannot be limited: no control groups can be made in /sys/fs/cgroup"
   # Asking an engine takes time: a host that has never run an image is not asked.
   if [ -n "$image" ] || [ -e "$place/images" ]; then assay_find_engine; fi
   [ -z "$image" ] || [ -n "$engine" ] || assay_failed "the task has an image, and neither podman nor docker works on the host"
+  assay_guard || assay_failed "no routing rule can be set, so that trials would reach a cloud's metadata address: $problem"
   assay_sweep
   assay_free
   [ "$free" -ge "$assay_least_free" ] || assay_failed "only $free MiB are free in $place, and a trial needs $assay_least_free"

@@ -4,10 +4,10 @@
 # A user for the trial that no other trial on this host has: numbers that nothing else uses.
 assay_take_user() {
   local slot
-  for ((slot = 0; slot < 4096; slot++)); do
+  for ((slot = 0; slot < assay_users; slot++)); do
     exec 4>"$place/users/$slot" || return 1
     if flock -n 4; then
-      user=$((1900000000 + slot))
+      user=$((assay_first_user + slot))
       return 0
     fi
   done
