@@ -6,7 +6,7 @@ assay_end() {
   trap '' TERM INT HUP
   [ -z "$image" ] || [ -z "$dir" ] || assay_remove_container "$id"
   if [ -n "$inner" ]; then
-    # The death of the first process of a space of process ids is the death of all; unshare ends when it has seen it.
+    # When the first process of a PID namespace ends, the kernel kills all others; unshare ends when it has seen that.
     if assay_child; then kill -KILL "$child"; else kill -KILL "$inner"; fi 2>/dev/null
     wait "$inner" 2>/dev/null
   fi
