@@ -1547,7 +1547,7 @@ spec:
                     pattern: '^[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*$'
                   user:
                     type: string
-                    description: The user to log in as.
+                    description: The user to log in as, which has to be root. Without it, root.
                     minLength: 1
                     maxLength: 64
                     pattern: '^[A-Za-z_][A-Za-z0-9_.-]*$'
@@ -1560,7 +1560,7 @@ spec:
                     default: 22
                   sshSecretRef:
                     type: object
-                    description: A Secret with ssh-privatekey.
+                    description: A Secret with ssh-privatekey or identity, and with known_hosts unless knownHostsRef is given.
                     required:
                     - name
                     properties:
@@ -1572,7 +1572,7 @@ spec:
                         pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'
                   knownHostsRef:
                     type: object
-                    description: A ConfigMap with known_hosts. Without it, no connection is made.
+                    description: A ConfigMap with known_hosts, which is used in place of the Secret's. A host that is not in it gets no connection.
                     required:
                     - name
                     properties:

@@ -34,7 +34,7 @@ static int unmap_code(struct dl_phdr_info *object, size_t size, void *context) {
         if (header->p_type != PT_LOAD || (header->p_flags & PF_W)) continue;
         uintptr_t start = (object->dlpi_addr + header->p_vaddr) & ~(page - 1);
         uintptr_t end = (object->dlpi_addr + header->p_vaddr + header->p_filesz) & ~(page - 1);
-        // The kernel maps a page again from the file, which is in its cache, when it is used. The vDSO is no file: it refuses.
+        // When a page is used, the kernel maps it again: from the file, which is in its cache, or its own page of the vDSO.
         if (start < end) (void)madvise((void *)start, end - start, MADV_DONTNEED);
     }
     return 0;
@@ -54,11 +54,11 @@ static void *give_back(void *context) {
 
 void assay_return_memory(unsigned seconds) {
     mallopt(M_ARENA_MAX, 2);
-    // Setting it keeps it: by default it grows to 32 MiB with the blocks that are freed, and such blocks then stay in the heap.
+    // A threshold that is set stays: by default it grows to 32 MiB with the blocks that are freed, and such blocks then stay in the heap.
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
     mallopt(M_TRIM_THRESHOLD, 512 << 10);
 
-    // Signals are the other threads' business.
+    // Other threads handle the signals of the process.
     sigset_t all, previous;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &previous);

@@ -24,5 +24,6 @@ struct SocketProfileTests {
         #expect(families.allSatisfy { $0["value"]?.int == 0xFFFF_FFFF && $0["op"] == "SCMP_CMP_MASKED_EQ" })
         #expect(families.compactMap { $0["valueTwo"]?.int } == [1, 2, 10, 16, 17, 38])
         #expect(SocketProfile.restricted(["syscalls": "none"]) == nil)
+        #expect(SocketProfile.restricted(["defaultAction": "SCMP_ACT_ALLOW", "syscalls": []]) == nil)
     }
 }

@@ -88,7 +88,9 @@ public enum UnsupportedFields {
 
     private static func host(_ spec: EvalTargetSpec, onCluster: Bool) -> [UnsupportedField] {
         var found: [UnsupportedField] = []
-        if onCluster { found.append(UnsupportedField("spec.type", "targets of type vm are for `assay run` yet; use cluster")) }
+        if onCluster {
+            found.append(UnsupportedField("spec.type", "targets of type vm are for `assay run`, not yet for an operator on a cluster; use cluster"))
+        }
         if spec.sync == .noop {
             found.append(
                 UnsupportedField("spec.sync", "sync noop on a target of type vm is not supported yet: no directory of the host is read; use oneshot"))

@@ -23,9 +23,9 @@ enum SocketProfile {
         return (try? FileWriting.replace(path, with: restricted.serialized(), mode: 0o644, durable: false)) != nil
     }
 
-    /// nil for what is no profile.
+    /// nil for what is no profile, and for one that allows what it does not name: taking rules away closes nothing there.
     static func restricted(_ profile: JSONValue) -> JSONValue? {
-        guard let rules = profile["syscalls"]?.array else { return nil }
+        guard let rules = profile["syscalls"]?.array, profile["defaultAction"]?.string != "SCMP_ACT_ALLOW" else { return nil }
         let kept = rules.compactMap { rule -> JSONValue? in
             let names = (rule["names"]?.array ?? []).filter { !unseen.contains($0.string ?? "") }
             guard !names.isEmpty else { return nil }

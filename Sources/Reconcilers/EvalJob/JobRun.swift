@@ -174,8 +174,9 @@ extension EvalJobReconciler {
     /// unconfirmed results do not pile up.
     private func room(_ pass: JobPass, _ observation: JobTrials.Observation, _ counted: TrialIndexSet) -> Int? {
         guard configuration.setting == .cluster, let recorder = pass.recorder, recorder.branch != nil else { return nil }
-        // Ended trials that are still being recorded are not yet among the recorder's pending runs.
-        let ended = observation.planned.count { $0.stage != .active && !counted.contains($0.index) }
+        // Ended trials that are still being recorded are not yet among the recorder's pending runs. A try that has a successor is recorded.
+        let newest = Dictionary(observation.planned.map { ($0.index, $0.retry) }, uniquingKeysWith: max)
+        let ended = observation.planned.count { $0.stage != .active && !counted.contains($0.index) && $0.retry == newest[$0.index] }
         return max(0, max(100, 2 * pass.job.spec.parallelism) - max(recorder.pending, ended))
     }
 

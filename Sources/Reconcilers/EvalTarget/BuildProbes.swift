@@ -6,7 +6,7 @@ import Registry
 import TrialPods
 import TrialRuntime
 
-/// Checks targets that build images: each builds and stores an image of two lines, once for each generation of its spec. What fails is tried again
+/// Checks targets that build images: each builds and stores an image of three lines, once for each generation of its spec. What fails is tried again
 /// after a while, since its cause may be outside the target.
 final class BuildProbes: Sendable {
     private struct Key: Hashable {
@@ -95,7 +95,7 @@ final class BuildProbes: Sendable {
         switch end {
         case .built: .works
         case .failed(let reason, _): .fails("images cannot be built: \(reason)")
-        case .timedOut: .fails("images cannot be built: a build of two lines is not over after \(Int(timeoutSeconds)) s")
+        case .timedOut: .fails("images cannot be built: a build of three lines is not over after \(Int(timeoutSeconds)) s")
         case .cancelled: .fails("the check was stopped")
         }
     }

@@ -154,7 +154,7 @@ final class EvalTargetReconciler: Sendable {
         }
         switch probe {
         case .answered(.fails(let why))?, .running(last: .fails(let why)?)?: return (.no, .buildRefused, why)
-        case .running(last: nil)?: return (.unknown, .progressing, "an image of two lines is being built")
+        case .running(last: nil)?: return (.unknown, .progressing, "an image of three lines is being built")
         case nil, .answered(.works)?, .running(last: .works?)?: break
         }
         switch network {

@@ -5,7 +5,7 @@ import Glibc
 
 /// Makes trees from the whole commits that the store has (`TreeReference.whole`), and gets all others from elsewhere.
 ///
-/// A tree is made from a commit that was fetched with the same Secret. That there is no such folder is said by the other origin only.
+/// A tree is made from a commit that was fetched with the same Secret. Only the other origin says that there is no such folder.
 public final class KeptRepositories: TreeOrigin {
     /// A commit that was listed: listing reads the whole file.
     private struct Opened {

@@ -93,7 +93,7 @@ public final class TreeCache: Sendable {
         role.withLock { $0 = Role(origin: origin, hasEnded: hasEnded, wanted: wanted, uploads: uploads) }
     }
 
-    /// Whether the tree is there. It then counts as used: what is wanted goes after what can be made from it.
+    /// Whether the tree is there. It then counts as used, so that the trees that can be made from it are removed before it.
     func keep(_ wanted: WantedTree) -> Bool { store.use(Self.name(of: wanted.tree, wanted.credential)) }
 
     /// Begins to get a tree, unless it is there.

@@ -25,8 +25,8 @@ public struct WantedTree: Sendable, Hashable {
 
 /// Gets the trees that will be asked for, as the leading replica names them: the overlays at their present revisions, and whole repositories.
 public struct TreeWarming: Sendable {
-    /// When a tree that is not there is asked for again. One that is too large for the store, or has no room beside the others, would else be read
-    /// again and again.
+    /// When a tree that is not there is asked for again. One that is too large for the store, or has no room beside the others, would otherwise be
+    /// read again and again.
     private struct Attempts {
         var backoff: Backoff
         var next = -Double.infinity

@@ -280,7 +280,7 @@ assay_find_engine() {
 assay_pull() {
   # Names of transports would make files of the host an image.
   case $image in
-  *:/* | dir:* | oci:* | oci-archive:* | docker-archive:* | docker-daemon:* | containers-storage:* | sif:* | -*)
+  *:/* | dir:* | oci:* | oci-archive:* | docker-archive:* | docker-daemon:* | containers-storage:* | sif:* | tarball:* | ostree:* | atomic:* | -*)
     problem="\"$image\" is no name of an image in a registry"
     return 1
     ;;
@@ -360,8 +360,8 @@ assay_receive() {
 }
 # shellcheck shell=bash
 
-# What the preflight of the target asks: says `user NAME`, `missing PROGRAM...`, `refused TEXT`, `unlimited`, `engine NAME` (what runs images), `free MEGABYTES`
-# and `checked`, one line each. A contact like that of a trial: what is left of trials is removed.
+# The check of the target's preflight: says `user NAME`, `missing PROGRAM...`, `refused TEXT`, `unlimited`, `engine NAME` (what runs images), `free MEGABYTES`
+# and `checked`, one line each. Like the session of a trial, it removes what ended trials have left.
 assay_check() {
   local place=/var/lib/assay missing problem='' free=0 group mark='' tally='' engine=''
   local -a folders=()
@@ -391,12 +391,13 @@ assay_check() {
 assay_end() {
   local child='' group
   trap '' TERM INT HUP
-  [ -z "$image" ] || [ -z "$dir" ] || assay_remove_container "$id"
   if [ -n "$inner" ]; then
-    # The death of the first process of a space of process ids is the death of all; unshare ends when it has seen it.
-    if assay_child; then kill -KILL "$child"; else kill -KILL "$inner"; fi 2>/dev/null
+    # When the first process of a PID namespace ends, the kernel kills all others; unshare ends when it has seen that. The client of an engine
+    # ends before its container is removed: it could still start it.
+    if [ -z "$image" ] && assay_child; then kill -KILL "$child"; else kill -KILL "$inner"; fi 2>/dev/null
     wait "$inner" 2>/dev/null
   fi
+  [ -z "$image" ] || [ -z "$dir" ] || assay_remove_container "$id"
   [ -n "$reader" ] && kill -KILL "$reader" "$watcher" 2>/dev/null
   [ -n "$dir" ] || return
   rm -f "$tally/$id"

@@ -103,7 +103,8 @@ extension RemoteConnection {
 
     /// Copies folders of the trial's root directory to the same places below `local`, as files that this container's user can read.
     func download(_ folders: [String], of root: String, to local: String) async throws {
-        let archive = "exec tar -c --mode=u+rwX,a+rX --ignore-failed-read -C \(root) -f - \(folders.joined(separator: " "))"
+        // -S: a file of nothing but a hole costs the trial no disk, and would otherwise be sent as zeros until this container is out of disk or time.
+        let archive = "exec tar -c -S --mode=u+rwX,a+rX --ignore-failed-read -C \(root) -f - \(folders.joined(separator: " "))"
         // 1: a file changed while it was read.
         let remote = "(\(archive)); status=$?; [ \"$status\" -le 1 ]"
         try await pipe(

@@ -42,7 +42,7 @@ public struct RemoteHost: Sendable, Hashable, Codable {
     }
 
     public var login: HostLogin
-    /// The name of the trial's directory on the host: unique for each pod, in letters, digits, dots and dashes.
+    /// The name of the trial's directory on the host, in letters, digits, dots and dashes. Each run of `RemoteTrial` adds a number of its own.
     public var trial: String
     /// nil: the trial runs with the host's own programs.
     public var image: String?

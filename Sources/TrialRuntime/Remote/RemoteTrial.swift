@@ -78,8 +78,11 @@ public struct RemoteTrial: Sendable {
         guard let text = environment[TrialVariables.remoteHost] else {
             throw TrialError(.internalError, "the container has no variable \(TrialVariables.remoteHost)")
         }
-        host = try RemoteHost(json: text)
-        // An image has its own.
+        var host = try RemoteHost(json: text)
+        // A trial that was interrupted runs again under the same name, perhaps while the host still removes what its first run left.
+        host.trial += ".\(UInt32.random(in: 0...UInt32.max))"
+        self.host = host
+        // An image has a PATH and a HOME of its own.
         var given: [String: String] =
             host.image != nil ? [:] : ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/home/assay"]
         for (name, value) in environment where name.hasPrefix(TrialVariables.given) {

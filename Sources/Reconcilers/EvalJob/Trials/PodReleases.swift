@@ -118,6 +118,8 @@ final class PodReleases: Sendable {
         let now = time.monotonic()
         return state.withLock { state in
             guard let first = state.waiting.first else {
+                // A slice keeps what was removed from it.
+                state.waiting = []
                 state.workers.removeValue(forKey: worker)
                 return nil
             }

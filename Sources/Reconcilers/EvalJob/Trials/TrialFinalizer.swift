@@ -7,7 +7,8 @@ import KubeRuntime
 /// Takes the finalizer of trials off their pods.
 struct TrialFinalizer: Sendable {
     let client: KubeClient
-    let expectations: Expectations<String>
+    /// nil for pods that no decision is about any more: their jobs need not wait until the cache shows the writes.
+    let expectations: Expectations<String>?
 
     /// - Parameters:
     ///   - labels: labels that the same write sets.
@@ -22,7 +23,7 @@ struct TrialFinalizer: Sendable {
         do {
             let answer = try await client.patch(.pods, pod.key, .strategic(["metadata": metadata]), keeping: .metadata)
             if let version = answer.at("metadata", "resourceVersion")?.string {
-                expectations.wrote(pod.key, version: version, for: pod.identity.jobUID)
+                expectations?.wrote(pod.key, version: version, for: pod.identity.jobUID)
             }
             return true
         } catch {

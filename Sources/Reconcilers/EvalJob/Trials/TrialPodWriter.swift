@@ -21,7 +21,8 @@ struct TrialPodWriter: Sendable {
         self.client = client
         self.expectations = expectations
         finalizer = TrialFinalizer(client: client, expectations: expectations)
-        releases = PodReleases(client: client, finalizer: finalizer, pace: pace, time: time, log: log, reconcile: reconcile)
+        releases = PodReleases(
+            client: client, finalizer: TrialFinalizer(client: client, expectations: nil), pace: pace, time: time, log: log, reconcile: reconcile)
     }
 
     /// - Returns: false when another object has the pod's name, or the pod of an earlier try is still being deleted.
@@ -45,7 +46,7 @@ struct TrialPodWriter: Sendable {
     /// What happens to a pod whose finalizer is taken off.
     enum ReleasePolicy {
         case delete
-        /// The same in the background, once the pod's containers have ended: its trial is counted, or has a successor with another name.
+        /// The same, in the background when the pod's containers have ended: its trial is counted, or has a successor with another name.
         case deleteLater
         /// The pod stays, labelled as counted, so that a person can look at it.
         case preserve

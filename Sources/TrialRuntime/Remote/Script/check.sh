@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 
-# What the preflight of the target asks: says `user NAME`, `missing PROGRAM...`, `refused TEXT`, `unlimited`, `engine NAME` (what runs images), `free MEGABYTES`
-# and `checked`, one line each. A contact like that of a trial: what is left of trials is removed.
+# The check of the target's preflight: says `user NAME`, `missing PROGRAM...`, `refused TEXT`, `unlimited`, `engine NAME` (what runs images), `free MEGABYTES`
+# and `checked`, one line each. Like the session of a trial, it removes what ended trials have left.
 assay_check() {
   local place=/var/lib/assay missing problem='' free=0 group mark='' tally='' engine=''
   local -a folders=()

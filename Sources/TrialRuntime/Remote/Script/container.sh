@@ -15,7 +15,7 @@ assay_find_engine() {
 assay_pull() {
   # Names of transports would make files of the host an image.
   case $image in
-  *:/* | dir:* | oci:* | oci-archive:* | docker-archive:* | docker-daemon:* | containers-storage:* | sif:* | -*)
+  *:/* | dir:* | oci:* | oci-archive:* | docker-archive:* | docker-daemon:* | containers-storage:* | sif:* | tarball:* | ostree:* | atomic:* | -*)
     problem="\"$image\" is no name of an image in a registry"
     return 1
     ;;

@@ -4,12 +4,13 @@
 assay_end() {
   local child='' group
   trap '' TERM INT HUP
-  [ -z "$image" ] || [ -z "$dir" ] || assay_remove_container "$id"
   if [ -n "$inner" ]; then
-    # The death of the first process of a space of process ids is the death of all; unshare ends when it has seen it.
-    if assay_child; then kill -KILL "$child"; else kill -KILL "$inner"; fi 2>/dev/null
+    # When the first process of a PID namespace ends, the kernel kills all others; unshare ends when it has seen that. The client of an engine
+    # ends before its container is removed: it could still start it.
+    if [ -z "$image" ] && assay_child; then kill -KILL "$child"; else kill -KILL "$inner"; fi 2>/dev/null
     wait "$inner" 2>/dev/null
   fi
+  [ -z "$image" ] || [ -z "$dir" ] || assay_remove_container "$id"
   [ -n "$reader" ] && kill -KILL "$reader" "$watcher" 2>/dev/null
   [ -n "$dir" ] || return
   rm -f "$tally/$id"
