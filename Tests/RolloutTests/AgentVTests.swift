@@ -44,9 +44,8 @@ import YAML
         #expect(job.spec.source.fixtures == FixturesSpec(manifest: "evals/fixtures.lock"))
         #expect(job.spec.artifacts.backend == .git && job.spec.artifacts.git?.branch == "runs" && job.spec.artifacts.git?.path == "evals")
         for word in [
-            "unknown key targets.vm-eastus.sync_options.colour is left out", "EvalTarget vm-eastus: spec.host.sshSecretRef", "EvalTarget local: spec.workdir",
-            ".agentv/cache",
-            "spec.datasets and spec.agents",
+            "unknown key targets.vm-eastus.sync_options.colour is left out", "EvalTarget vm-eastus: spec.host.sshSecretRef",
+            "EvalTarget local: spec.workdir", ".agentv/cache", "spec.datasets and spec.agents",
         ] { #expect(found.notes.contains { $0.contains(word) }, "\(word): \(found.notes)") }
         #expect(!found.notes.contains { $0.hasPrefix("EvalTarget ci:") })
     }
