@@ -9,7 +9,7 @@ BASE_IMAGE   ?= docker.io/library/debian:12-slim
 IMAGE        ?= localhost/assay:latest
 RUN_PACKAGES := git podman runc conmon libcurl4-openssl-dev libyaml-dev ca-certificates pkg-config binutils
 TEST_PACKAGES := $(RUN_PACKAGES) openssh-client openssh-server nginx-light fcgiwrap python3 python3-venv openssl procps chromium shellcheck \
-                 buildah docker-registry hostname lua5.4 prometheus
+                 buildah docker-registry hostname iproute2 lua5.4 prometheus
 VENV         := .venv
 
 .PHONY: quickstart build check test bench image setup setup-tests toolchain format generate clean
