@@ -60,11 +60,9 @@ extension EvalJobReconciler {
         trials.yieldSlots(identity.uid)
         images.release(identity)
         let left = trials.pods.unordered(identity.uid).filter { $0.isTracked || !($0.snapshot.metadata.isDeleting || $0.isPreserved) }
-        if left.contains(where: { $0.isTracked && $0.snapshot.metadata.isDeleting }) {
-            // When the namespace is being deleted, the job's finalizer goes first: the operator's Role may go with the last pod.
-            await lookForNamespaceEnd(&pass)
-            if pass.memory.namespaceEndSeen != nil { return }
-        }
+        // When the namespace is being deleted, the job's finalizer goes first: the operator's Role may go with the last pod.
+        await lookForNamespaceEnd(&pass)
+        if pass.memory.namespaceEndSeen != nil { return }
         if !left.isEmpty {
             let held = left.filter { !trials.podWriter.releases.isKnown($0.uid) || $0.snapshot.metadata.isDeleting }
             try await trials.release(held.map { ($0, PodFate.of($0.snapshot, at: pass.now, bounds: configuration.bounds)) }, of: job, identity)

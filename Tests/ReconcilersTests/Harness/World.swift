@@ -143,7 +143,8 @@ final class World: Sendable {
         _ setting: OperatorConfiguration.Setting = .cluster, state: String = "operator", server: String? = nil, time: any TimeSource = SystemTime(),
         pushInterval: Double = 0.02, policy: GitURL.Policy = .local, token: String? = nil, namespace: String? = nil,
         builder: (any ImageBuilder)? = nil, cache: SourceCache? = nil, network: ClusterNetworkSettings? = nil, networks: TrialNetworks? = nil,
-        traces: TraceExporter? = nil, programs: ProgramCheck = ProgramCheck(), repositories: String? = nil
+        traces: TraceExporter? = nil, programs: ProgramCheck = ProgramCheck(), repositories: String? = nil,
+        releaseQuietSeconds: Double = 0
     ) throws -> RunningOperator {
         var config = KubeConfig.direct(server: server ?? "http://127.0.0.1:\(port)", token: token)
         config.rateLimit = nil
@@ -160,6 +161,7 @@ final class World: Sendable {
         configuration.repositoriesFile = repositories
         configuration.imageBuilder = builder
         configuration.programs = programs
+        configuration.releaseQuietSeconds = releaseQuietSeconds
         return RunningOperator(
             OperatorReplica(
                 client: KubeClient(config: config, metrics: RequestMetrics(metrics)), configuration: configuration,
